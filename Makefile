@@ -1,0 +1,37 @@
+# Each target makes its own virtual environment and needs nothing but Python 3.11+ with pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: study test test-long lint types parity clean
+
+study: $(READY)  ## the reference study, shortened: three networks learn, pictures explain
+	$(BIN)/handloom reproduce --epochs 100 --out runs/study
+
+test: $(READY)  ## the default test suite
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: $(READY)  ## everything, the slow checks included
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+parity: $(READY)  ## the comparisons with PyTorch, which is installed for them alone
+	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pytest -m parity
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Handloom needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) dist
