@@ -1,0 +1,112 @@
+"""The errors that Handloom raises, and the words they share."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from math import isfinite
+
+
+class HandloomError(Exception):
+    """What every error of this library descends from; its message is meant for a person."""
+
+
+class DataError(HandloomError, ValueError):
+    """A dataset, file or image is not what it should be."""
+
+
+class ModelError(HandloomError, ValueError):
+    """A network, model folder or run cannot be built, read or used as asked."""
+
+
+class ConfigurationError(HandloomError, ValueError):
+    """An option has a value that means nothing."""
+
+
+class MissingExtraError(HandloomError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}: pip install 'handloom[{extra}]'"
+        )
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Say that a name is unknown, what is known, and which known name is nearest.
+
+    Parameters
+    ----------
+    kind : str
+        What the name stands for, in the singular: ``"optimizer"``.
+    name : str
+        The name that was given.
+    known : iterable of str
+        The names that would have been right.
+
+    Returns
+    -------
+    str
+        A message for an error.
+    """
+    choices = sorted(known)
+    nearest = get_close_matches(str(name).lower(), choices, n=1, cutoff=0.5)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    return f"unknown {kind} {name!r}; known are: {', '.join(choices)}.{hint}"
+
+
+def require_number(
+    what: str,
+    value: object,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    exclusive: bool = False,
+) -> float:
+    """Return a finite number within bounds, as a float, or say which bound it breaks.
+
+    Parameters
+    ----------
+    what : str
+        The parameter's name, for the message.
+    value : object
+        The value to check; a bool is not taken for a number.
+    minimum, maximum : float, optional
+        The bounds, allowed themselves unless `exclusive` (which shuts out the minimum alone).
+    exclusive : bool
+        The minimum itself is not allowed.
+
+    Raises
+    ------
+    ConfigurationError
+        If the value is no finite number or lies outside the bounds.
+    """
+    words = []
+    if minimum is not None:
+        words.append(f"{'above' if exclusive else 'at least'} {minimum:g}")
+    if maximum is not None:
+        words.append(f"at most {maximum:g}")
+    expected = " ".join(["a finite number", " and ".join(words)]).strip()
+    try:
+        number = float("nan") if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = float("nan")
+    low = minimum is not None and (number <= minimum if exclusive else number < minimum)
+    high = maximum is not None and number > maximum
+    if not isfinite(number) or low or high:
+        raise ConfigurationError(f"{what} must be {expected}, got {value!r}")
+    return number
+
+
+def require_count(what: str, value: object, *, minimum: int = 1) -> int:
+    """Return a whole number of at least `minimum`, or say what was given instead.
+
+    Raises
+    ------
+    ConfigurationError
+        If the value is no whole number (a bool is none) or is too small.
+    """
+    whole = hasattr(value, "__index__") and not isinstance(value, bool)
+    if not whole or value.__index__() < minimum:  # type: ignore[attr-defined]
+        raise ConfigurationError(
+            f"{what} must be a whole number of at least {minimum}, got {value!r}"
+        )
+    return int(value.__index__())  # type: ignore[attr-defined]
