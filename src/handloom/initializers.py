@@ -1,0 +1,130 @@
+"""How weights start: each initializer is a recipe from a shape and a random generator to values."""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import ConfigurationError, require_number, unknown_name
+
+
+class Initializer(Protocol):
+    """Values for an array that a layer has declared."""
+
+    def __call__(
+        self, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> npt.NDArray[np.float64]:
+        """Return starting values of the given shape."""
+        ...
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """Start at zero: right for biases, useless for weights (every unit would learn the same)."""
+
+    def __call__(
+        self,
+        shape: tuple[int, ...],
+        generator: np.random.Generator,
+    ) -> npt.NDArray[np.float64]:
+        """Return zeros of the given shape."""
+        return np.zeros(shape)
+
+
+@dataclass(frozen=True)
+class ScaledNormal:
+    """Draw from ``scale * N(0, 1)``, whatever the layer's width."""
+
+    scale: float = 0.01
+
+    def __post_init__(self) -> None:
+        require_number("scale", self.scale, minimum=0.0, exclusive=True)
+
+    def __call__(
+        self, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> npt.NDArray[np.float64]:
+        """Return normal draws of the given shape."""
+        return self.scale * generator.standard_normal(shape)
+
+
+@dataclass(frozen=True)
+class He:
+    """Draw from ``N(0, 2 / d)``, which keeps the variance of activations through ReLU layers.
+
+    Source: He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", ICCV 2015.
+    """
+
+    def __call__(
+        self, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> npt.NDArray[np.float64]:
+        """Return normal draws of shape ``(d, h)``."""
+        return math.sqrt(2.0 / _fan_in(shape)) * generator.standard_normal(shape)
+
+
+@dataclass(frozen=True)
+class Glorot:
+    """Draw from ``U(-a, a)``, ``a = sqrt(6 / (d + h))``, for layers followed by tanh or softmax.
+
+    Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks", AISTATS 2010.
+    """
+
+    def __call__(
+        self, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> npt.NDArray[np.float64]:
+        """Return uniform draws of shape ``(d, h)``."""
+        limit = math.sqrt(6.0 / (_fan_in(shape) + shape[-1]))
+        return generator.uniform(-limit, limit, shape)
+
+
+def _fan_in(shape: tuple[int, ...]) -> int:
+    return math.prod(shape[:-1])
+
+
+INITIALIZERS: dict[str, type[Zeros | ScaledNormal | He | Glorot]] = {
+    "zeros": Zeros,
+    "scaled_normal": ScaledNormal,
+    "he": He,
+    "glorot": Glorot,
+}
+
+
+def initializer(value: "str | dict[str, object] | Initializer") -> Initializer:
+    """Return an initializer from its name, its configuration, or itself.
+
+    Raises
+    ------
+    ConfigurationError
+        If the name is unknown.
+    """
+    if isinstance(value, str):
+        value = {"kind": value}
+    if not isinstance(value, dict):
+        return value
+    options = {str(key): option for key, option in value.items() if key != "kind"}
+    kind = str(value.get("kind"))
+    if kind not in INITIALIZERS:
+        raise ConfigurationError(unknown_name("initializer", kind, INITIALIZERS))
+    try:
+        return INITIALIZERS[kind](**options)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ConfigurationError(f"initializer {kind!r}: {error}") from None
+
+
+def initializer_config(value: Initializer) -> dict[str, object]:
+    """Return what `initializer` needs to make this initializer again.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is none of Handloom's own, so that no file could name it.
+    """
+    for kind, own in INITIALIZERS.items():
+        if type(value) is own:
+            return {"kind": kind, **vars(value)}
+    raise ConfigurationError(
+        f"{type(value).__name__} is not one of the initializers that a file can name: "
+        f"{', '.join(INITIALIZERS)}"
+    )

@@ -1,0 +1,94 @@
+"""Activations: functions without weights that bend what the layers between them compute."""
+
+import numpy as np
+
+from handloom.layers.base import Layer
+from handloom.parameters import Array
+
+
+class ReLU(Layer):
+    """The rectified linear unit, entry by entry.
+
+    Forward and, given ``dy``, backward::
+
+        y  = max(x, 0)
+        dx = dy where x > 0, else 0        (the slope at exactly 0 is taken as 0)
+
+    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
+    """
+
+    kind = "relu"
+
+    def forward(
+        self,
+        x: Array,
+        *,
+        training: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> Array:
+        """Compute ``max(x, 0)``; a NaN stays one."""
+        y = np.maximum(x, 0.0, out=self._buffer("y", x.shape, x.dtype))
+        self._remember(y, training)
+        return y
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        """Let ``dy`` through where the output was positive."""
+        if not need_dx:
+            return None
+        y = self._recall()
+        active = np.greater(y, 0.0, out=self._buffer("active", y.shape, np.bool_))
+        return np.multiply(dy, active, out=self._buffer("dx", y.shape, y.dtype))
+
+
+class Softmax(Layer):
+    """Turns each row of logits into probabilities.
+
+    Forward and, given ``dy``, backward, for each row::
+
+        y_j  = exp(x_j - max x) / sum_i exp(x_i - max x)
+        dx_j = y_j (dy_j - sum_i dy_i y_i)
+
+    All arrays have shape ``(n, k)``. The maximum is subtracted so that nothing overflows; it
+    cancels. In training a network leaves a final softmax to its loss, which joins the two in one
+    step (see `handloom.losses.SoftmaxCrossEntropy`).
+    """
+
+    kind = "softmax"
+
+    def forward(
+        self,
+        x: Array,
+        *,
+        training: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> Array:
+        """Compute the probabilities of each row."""
+        y = softmax(x, out=self._buffer("y", x.shape, x.dtype))
+        self._remember(y, training)
+        return y
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        """Pull ``dy`` back through the probabilities."""
+        if not need_dx:
+            return None
+        y = self._recall()
+        inner = np.einsum("nk,nk->n", dy, y)
+        dx: Array = np.subtract(dy, inner[:, None], out=self._buffer("dx", y.shape, y.dtype))
+        np.multiply(dx, y, out=dx)
+        return dx
+
+
+def softmax(x: Array, out: Array | None = None) -> Array:
+    """Return ``exp(x) / sum exp(x)`` along the last axis, computed without overflow.
+
+    Parameters
+    ----------
+    x : array, shape (n, k)
+        Logits.
+    out : array, shape (n, k), optional
+        Where to write; may be ``x`` itself.
+    """
+    y: Array = np.subtract(x, x.max(axis=-1, keepdims=True), out=out)
+    np.exp(y, out=y)
+    np.divide(y, y.sum(axis=-1, keepdims=True), out=y)
+    return y

@@ -1,0 +1,80 @@
+"""What a classifier got right: accuracy, confusion matrix, precision and recall."""
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import DataError
+
+Labels = npt.NDArray[np.integer]
+
+
+def accuracy(targets: Labels, predicted: Labels) -> float:
+    """Return the fraction of rows whose predicted class is the true one.
+
+    Parameters
+    ----------
+    targets, predicted : integer array, shape (n,)
+        The true and the predicted class of each row.
+
+    Raises
+    ------
+    DataError
+        If the two differ in shape or there are no rows.
+    """
+    _check(targets, predicted)
+    return float(np.mean(targets == predicted))
+
+
+def confusion_matrix(targets: Labels, predicted: Labels, classes: int) -> npt.NDArray[np.int64]:
+    """Count the rows of each true class (row) by the class predicted for them (column).
+
+    Parameters
+    ----------
+    targets, predicted : integer array, shape (n,)
+        The true and the predicted class of each row, from 0 to ``classes - 1``.
+    classes : int
+        The number of classes, ``k``.
+
+    Returns
+    -------
+    array of int64, shape (k, k)
+
+    Raises
+    ------
+    DataError
+        If the two differ in shape, there are no rows, or a class is out of range.
+    """
+    _check(targets, predicted)
+    for what, labels in (("targets", targets), ("predicted", predicted)):
+        if labels.min() < 0 or labels.max() >= classes:
+            raise DataError(f"{what} must lie in 0..{classes - 1}")
+    counts = np.bincount(targets * classes + predicted, minlength=classes * classes)
+    return counts.reshape(classes, classes)
+
+
+def precision_and_recall(
+    confusion: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return, per class, how many of those called it are it, and how many of it are called it.
+
+    Parameters
+    ----------
+    confusion : array of int64, shape (k, k)
+        As `confusion_matrix` returns it.
+
+    Returns
+    -------
+    precision, recall : array, shape (k,)
+        NaN for a class that was never predicted, or has no rows.
+    """
+    right = np.diag(confusion).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return right / confusion.sum(axis=0), right / confusion.sum(axis=1)
+
+
+def _check(targets: Labels, predicted: Labels) -> None:
+    if targets.shape != predicted.shape or targets.ndim != 1 or not len(targets):
+        raise DataError(
+            f"targets and predictions must have one shape (n,), n at least 1: got "
+            f"{targets.shape} and {predicted.shape}"
+        )

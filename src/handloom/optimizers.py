@@ -1,0 +1,256 @@
+"""Optimizers: update rules on the flat vector of weights, in place.
+
+An optimizer is bound to parameters, owns its state, and makes one update a step. It works through
+the vectors in blocks that stay in the processor's cache, because each rule is a chain of small
+operations and would otherwise fetch everything from memory again for each of them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
+
+import numpy as np
+
+from handloom.errors import ConfigurationError, ModelError, require_number, unknown_name
+from handloom.parameters import Array, Parameters
+
+BLOCK = 16_384
+
+
+class Optimizer(ABC):
+    """An update rule and its state.
+
+    Attributes
+    ----------
+    steps : int
+        How many updates have been made.
+    state : dict of str to array, shape (size,)
+        What the rule remembers of each weight.
+    """
+
+    kind: ClassVar[str]
+    moments: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.state: dict[str, Array] = {}
+        self._parameters: Parameters | None = None
+        self._scratch: Array = np.empty(0)
+
+    def bind(self, parameters: Parameters) -> Self:
+        """Take the vectors to update, and start from a state of zeros."""
+        self._parameters = parameters
+        self._scratch = np.empty(min(BLOCK, len(parameters)), parameters.dtype)
+        self.state = {name: np.zeros_like(parameters.vector) for name in self.moments}
+        self.steps = 0
+        return self
+
+    def step(self, learning_rate: float) -> None:
+        """Update the weights once, from the gradients.
+
+        Parameters
+        ----------
+        learning_rate : float
+            The rate of this step.
+
+        Raises
+        ------
+        ModelError
+            If the optimizer is not bound.
+        """
+        if self._parameters is None:
+            raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
+        vector, gradient = self._parameters.vector, self._parameters.gradient
+        self.steps += 1
+        for block in _blocks(len(vector)):
+            state = {name: moment[block] for name, moment in self.state.items()}
+            w = vector[block]
+            self._update(w, gradient[block], state, learning_rate, self._scratch[: len(w)])
+
+    @abstractmethod
+    def _update(
+        self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
+    ) -> None:
+        """Update one block of weights and state in place; ``dw`` is not written to."""
+
+    @abstractmethod
+    def config(self) -> dict[str, object]:
+        """Return the constructor's arguments."""
+
+    def state_dict(self) -> dict[str, object]:
+        """Return copies of everything that the rule remembers, the number of steps included."""
+        return {"steps": self.steps, **{name: value.copy() for name, value in self.state.items()}}
+
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises
+        ------
+        ModelError
+            If something is missing, unknown or of another shape or dtype.
+        """
+        expected = {"steps", *self.state}
+        if set(state) != expected:
+            raise ModelError(
+                f"{self.kind}: the state must hold {', '.join(sorted(expected))}, "
+                f"got {', '.join(sorted(state))}"
+            )
+        for name, own in self.state.items():
+            given = np.asarray(state[name])
+            if given.shape != own.shape or given.dtype != own.dtype:
+                raise ModelError(
+                    f"{self.kind}: {name} must be {own.dtype} of shape {own.shape}, "
+                    f"got {given.dtype} of shape {given.shape}"
+                )
+        for name, own in self.state.items():
+            own[...] = np.asarray(state[name])
+        self.steps = int(state["steps"])  # type: ignore[call-overload]
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, plain, with momentum, or with Nesterov's momentum.
+
+    One step, at learning rate ``r``::
+
+        w <- w - r dw                           plain
+        u <- m u - r dw;  w <- w + u            momentum m
+        u <- m u - r dw;  w <- w + m u - r dw   Nesterov
+
+    The rate is inside the velocity ``u``, so a change of rate acts on it gradually.
+
+    Parameters
+    ----------
+    momentum : float
+        The fraction ``m`` of the velocity that is kept, at least 0 and below 1.
+    nesterov : bool
+        Whether to look ahead along the velocity; needs a momentum.
+
+    Raises
+    ------
+    ConfigurationError
+        If momentum is out of range, or Nesterov's form is asked for without it.
+
+    References
+    ----------
+    Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momentum in deep
+    learning", ICML 2013.
+    """
+
+    kind = "sgd"
+
+    def __init__(self, momentum: float = 0.0, *, nesterov: bool = False) -> None:
+        super().__init__()
+        self.momentum = _fraction("momentum", momentum)
+        self.nesterov = nesterov
+        if nesterov and not momentum:
+            raise ConfigurationError("nesterov needs a momentum above 0")
+        if momentum:
+            self.moments = ("velocity",)
+
+    def config(self) -> dict[str, object]:
+        """Return the constructor's arguments."""
+        return {"momentum": self.momentum, "nesterov": self.nesterov}
+
+    def _update(
+        self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
+    ) -> None:
+        descent = np.multiply(dw, -rate, out=scratch)
+        if self.momentum:
+            u = state["velocity"]
+            u *= self.momentum
+            u += descent
+            if self.nesterov:
+                w += descent
+                descent = np.multiply(u, self.momentum, out=scratch)
+            else:
+                descent = u
+        w += descent
+
+
+class Adam(Optimizer):
+    """Adam: each weight steps by its mean gradient over the root of its mean squared gradient.
+
+    One step, the ``t``-th, at learning rate ``r``::
+
+        m <- beta1 m + (1 - beta1) dw
+        v <- beta2 v + (1 - beta2) dw^2
+        w <- w - r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+
+    Parameters
+    ----------
+    beta1, beta2 : float
+        How much of the two moments is kept, at least 0 and below 1.
+    epsilon : float
+        Added to the root, so that it never divides by zero.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter is out of range.
+
+    References
+    ----------
+    Kingma, Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
+    """
+
+    kind = "adam"
+    moments = ("first_moment", "second_moment")
+
+    def __init__(self, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-7) -> None:
+        super().__init__()
+        self.beta1 = _fraction("beta1", beta1)
+        self.beta2 = _fraction("beta2", beta2)
+        self.epsilon = require_number("epsilon", epsilon, minimum=0.0, exclusive=True)
+
+    def config(self) -> dict[str, object]:
+        """Return the constructor's arguments."""
+        return {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
+
+    def _update(
+        self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
+    ) -> None:
+        m, v = state["first_moment"], state["second_moment"]
+        m *= self.beta1
+        m += np.multiply(dw, 1.0 - self.beta1, out=scratch)
+        v *= self.beta2
+        np.square(dw, out=scratch)
+        scratch *= 1.0 - self.beta2
+        v += scratch
+
+        bias1, bias2 = 1.0 - self.beta1**self.steps, 1.0 - self.beta2**self.steps
+        np.multiply(v, 1.0 / bias2, out=scratch)
+        np.sqrt(scratch, out=scratch)
+        scratch += self.epsilon
+        np.divide(m, scratch, out=scratch)
+        scratch *= rate / bias1
+        w -= scratch
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {rule.kind: rule for rule in (SGD, Adam)}
+
+
+def optimizer(name: str, **options: object) -> Optimizer:
+    """Return an optimizer by its name.
+
+    Raises
+    ------
+    ConfigurationError
+        If the name or an option is unknown.
+    """
+    if name not in OPTIMIZERS:
+        raise ConfigurationError(unknown_name("optimizer", name, OPTIMIZERS))
+    try:
+        return OPTIMIZERS[name](**options)
+    except TypeError as error:
+        raise ConfigurationError(f"optimizer {name!r}: {error}") from None
+
+
+def _blocks(size: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK) for start in range(0, size, BLOCK))
+
+
+def _fraction(what: str, value: float) -> float:
+    number = require_number(what, value, minimum=0.0, maximum=1.0)
+    if number == 1.0:
+        raise ConfigurationError(f"{what} must be below 1, got {value!r}")
+    return number

@@ -1,0 +1,131 @@
+"""Losses: the value, the gradient that belongs to it, weights, and sums over shards."""
+
+import numpy as np
+import pytest
+from tests.gradients import Float64, numeric_gradient, relative_error
+
+from handloom import CategoricalCrossEntropy, DataError, Softmax, SoftmaxCrossEntropy
+from handloom.layers import softmax
+from handloom.losses import Loss
+
+N, K = 6, 4
+TARGETS = np.array([0, 3, 1, 1, 2, 0])
+ONE_HOT = np.eye(K)[TARGETS]
+
+
+def logits() -> Float64:
+    return 2.0 * np.random.default_rng(0).standard_normal((N, K))
+
+
+@pytest.fixture(params=[0, 1], ids=["from logits", "from probabilities"])
+def case(request: pytest.FixtureRequest) -> tuple[Loss, Float64]:
+    if request.param:
+        return CategoricalCrossEntropy(), softmax(logits()).astype(np.float64)
+    return SoftmaxCrossEntropy(), logits()
+
+
+@pytest.mark.parametrize("targets", [TARGETS, ONE_HOT, np.full((N, K), 0.25)])
+@pytest.mark.parametrize("weights", [None, np.array([1.0, 2.0, 0.0, 0.5, 3.0, 1.0])])
+def test_gradient_agrees_with_central_differences(
+    case: tuple[Loss, Float64], targets: Float64, weights: Float64 | None
+) -> None:
+    loss, x = case
+    _, gradient = loss(x, targets, weights)
+    numeric = numeric_gradient(lambda: loss(x, targets, weights)[0], x)
+    assert relative_error(gradient, numeric) < 1e-6
+
+
+def test_value_is_the_mean_negative_log_probability(case: tuple[Loss, Float64]) -> None:
+    loss, x = case
+    probabilities = softmax(logits())
+    expected = -np.log(probabilities[np.arange(N), TARGETS]).mean()
+    assert loss(x, TARGETS)[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_indices_and_one_hot_rows_agree(case: tuple[Loss, Float64]) -> None:
+    loss, x = case
+    by_index, by_row = loss(x, TARGETS), loss(x, ONE_HOT)
+    assert by_index[0] == pytest.approx(by_row[0], rel=1e-14)
+    assert relative_error(by_index[1], by_row[1]) < 1e-14
+
+
+def test_fused_and_separate_forms_agree() -> None:
+    layer = Softmax()
+    value, dp = CategoricalCrossEntropy()(layer.forward(logits(), training=True), TARGETS)
+    fused_value, fused = SoftmaxCrossEntropy()(logits(), TARGETS)
+    assert value == pytest.approx(fused_value, rel=1e-12)
+    assert relative_error(layer.backward(dp), fused) < 1e-12  # type: ignore[arg-type]
+
+
+def test_a_weight_of_two_is_the_row_twice_and_of_zero_its_absence(
+    case: tuple[Loss, Float64],
+) -> None:
+    loss, x = case
+    weights = np.array([2.0, 0.0, 1.0, 1.0, 0.0, 1.0])
+    value, gradient = loss(x, TARGETS, weights)
+    rows = np.array([0, 0, 2, 3, 5])
+    repeated_value, repeated = loss(x[rows], TARGETS[rows])
+    assert value == pytest.approx(repeated_value, rel=1e-13)
+    assert relative_error(gradient[0], repeated[0] + repeated[1]) < 1e-13
+    assert not gradient[[1, 4]].any()
+
+
+def test_a_row_of_weight_zero_is_absent_even_if_its_loss_is_not_finite() -> None:
+    x = logits()
+    x[1] = np.nan
+    weights = np.ones(N)
+    weights[1] = 0.0
+    value, gradient = SoftmaxCrossEntropy()(x, TARGETS, weights)
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+
+
+def test_no_weight_at_all_is_no_loss(case: tuple[Loss, Float64]) -> None:
+    loss, x = case
+    value, gradient = loss(x, TARGETS, np.zeros(N))
+    assert value == 0.0
+    assert not gradient.any()
+
+
+def test_shards_add_up_to_the_batch(case: tuple[Loss, Float64]) -> None:
+    loss, x = case
+    weights = np.arange(1.0, N + 1)
+    whole_value, whole = loss(x, TARGETS, weights)
+    parts = [
+        loss(x[s], TARGETS[s], weights[s], total_weight=float(weights.sum()))
+        for s in (slice(0, 2), slice(2, 6))
+    ]
+    assert sum(value for value, _ in parts) == pytest.approx(whole_value, rel=1e-14)
+    assert relative_error(np.vstack([g for _, g in parts]), whole) < 1e-14
+
+
+def test_huge_logits_neither_overflow_nor_lose_the_loss() -> None:
+    x = np.array([[1e4, 0.0, -1e4, 0.0]], np.float32)
+    value, gradient = SoftmaxCrossEntropy()(x, np.array([2]))
+    assert value == pytest.approx(2e4)
+    assert gradient.dtype == np.float32
+    assert gradient[0] == pytest.approx([1.0, 0.0, -1.0, 0.0], abs=1e-6)
+
+
+def test_where_probabilities_are_clipped_the_gradient_is_zero() -> None:
+    p = np.array([[0.0, 1.0]])
+    value, gradient = CategoricalCrossEntropy()(p, np.array([0]))
+    assert value == pytest.approx(-np.log(1e-7))
+    assert not gradient.any()
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (np.array([0, 1]), r"shape \(6,\)"),
+        (np.array([0, 1, 2, 3, 4, 0]), r"0\.\.3, found 0\.\.4"),
+        (np.array([0, 1, 2, 3, -1, 0]), r"found -1\.\."),
+        (np.array([0.0, 1, 2, 3, 1, 0]), "integers"),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused(
+    case: tuple[Loss, Float64], targets: Float64, message: str
+) -> None:
+    loss, x = case
+    with pytest.raises(DataError, match=message):
+        loss(x, targets)
