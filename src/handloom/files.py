@@ -1,0 +1,200 @@
+"""Writing so that nothing is lost, and reading only what is whole.
+
+A file is written to a temporary name in the same folder, flushed to disk and renamed. Files that
+belong together are named after their content; a manifest that lists each with its SHA-256 comes
+last. So a reader finds the old state or the new one, never half of one.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from handloom.errors import HandloomError, ModelError
+
+MANIFEST = "manifest.json"
+
+
+class FileError(HandloomError, OSError):
+    """A file or folder cannot be read or written."""
+
+
+def make_folder(folder: Path) -> Path:
+    """Create a folder, and see that files can be written to it.
+
+    Raises
+    ------
+    FileError
+        If either is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".handloom-"):
+            pass
+    except OSError as error:
+        raise FileError(f"cannot write to the folder {folder}: {error.strerror}") from None
+    return folder
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file in one move: a reader sees the old content or the new.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written; an earlier file of that name is left as it was.
+    """
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp makes private files
+        os.replace(temporary, path)  # noqa: PTH105
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)  # noqa: PTH108
+        raise FileError(f"cannot write {path}: {error.strerror}") from None
+    _flush_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file in one move; see `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: object) -> None:
+    """Replace a JSON file in one move; see `write_bytes`. NaN and infinity are not JSON."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's content.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror}") from None
+
+
+def write_set(folder: Path, kind: str, version: int, files: Mapping[str, bytes]) -> None:
+    """Write files that belong together, replacing an earlier set in one move.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there.
+    kind, version : str, int
+        What the set is, for `read_set` to check.
+    files : mapping of str to bytes
+        Content by name, such as ``"weights.safetensors"``.
+
+    Raises
+    ------
+    FileError
+        If the folder cannot be written to; an earlier set is left as it was.
+    """
+    make_folder(folder)
+    entries = {}
+    for name, content in files.items():
+        digest = hashlib.sha256(content).hexdigest()
+        stem, dot, ending = name.partition(".")
+        entries[name] = {
+            "stored_as": f"{stem}-{digest[:12]}{dot}{ending}",
+            "bytes": len(content),
+            "sha256": digest,
+        }
+        write_bytes(folder / entries[name]["stored_as"], content)  # type: ignore[operator]
+    manifest: dict[str, object] = {"kind": kind, "version": version, "files": entries}
+    manifest["sha256"] = _digest(manifest)
+    write_json(folder / MANIFEST, manifest)
+    _remove_replaced(folder, files, {str(entry["stored_as"]) for entry in entries.values()})
+
+
+def read_set(folder: Path, kind: str, version: int) -> dict[str, bytes]:
+    """Return what `write_set` wrote, content by name.
+
+    Raises
+    ------
+    FileError
+        If a file cannot be read.
+    ModelError
+        If something is missing, changed, of another kind, or of a version not known here.
+    """
+    if not folder.is_dir():
+        raise FileError(f"{folder} is not a folder that holds a {kind}")
+    manifest = _read_manifest(folder / MANIFEST)
+    if manifest.get("kind") != kind:
+        raise ModelError(f"{folder} holds a {manifest.get('kind')!r}, expected a {kind!r}")
+    if manifest.get("version") != version:
+        raise ModelError(
+            f"{folder / MANIFEST}: version {manifest.get('version')!r} of the format; "
+            f"this Handloom reads version {version}"
+        )
+    found = {}
+    for name, entry in manifest["files"].items():  # type: ignore[attr-defined]
+        path = folder / entry["stored_as"]
+        if path.parent != folder or not path.is_file():
+            raise ModelError(f"{folder}: the file {entry['stored_as']!r} is missing")
+        size = path.stat().st_size
+        if size != entry["bytes"]:
+            raise ModelError(
+                f"{path}: {size} bytes, expected {entry['bytes']}: it was cut or changed"
+            )
+        found[name] = read_bytes(path)
+        if hashlib.sha256(found[name]).hexdigest() != entry["sha256"]:
+            raise ModelError(f"{path}: its SHA-256 is not the one in {MANIFEST}: it was changed")
+    return found
+
+
+def _read_manifest(path: Path) -> dict[str, object]:
+    if not path.is_file():
+        raise ModelError(f"{path.parent}: {MANIFEST} is missing; nothing was saved here")
+    try:
+        manifest = json.loads(read_bytes(path))
+        claimed = manifest.pop("sha256")
+        whole = claimed == _digest(manifest) and isinstance(manifest["files"], dict)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise ModelError(f"{path}: damaged or changed since it was written")
+    return manifest  # type: ignore[no-any-return]
+
+
+def _digest(manifest: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def _remove_replaced(folder: Path, names: Mapping[str, bytes], current: set[str]) -> None:
+    for name in names:
+        stem, dot, ending = name.partition(".")
+        for path in folder.glob(f"{stem}-????????????{dot}{ending}"):
+            if path.name not in current:
+                path.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Have a rename reach the disk, where folders can be flushed."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

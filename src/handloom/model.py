@@ -1,0 +1,145 @@
+"""A model: a network with what it takes to use it, saved to a folder and loaded without pickle."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.transforms import Transform, transform_from_config
+from handloom.errors import HandloomError, ModelError
+from handloom.files import read_set, write_set
+from handloom.layers import Layer, softmax
+from handloom.network import Sequential
+from handloom.parameters import Array
+
+KIND, VERSION = "handloom model", 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network, how to prepare its input, and what its classes are called.
+
+    Parameters
+    ----------
+    network : Sequential
+        A built network.
+    transform : Transform
+        From stored rows to the network's input.
+    class_names : tuple of str, length k
+    row_shape : tuple of int
+        The shape of a stored row.
+    trained_on : str
+        The name of the dataset.
+    """
+
+    network: Sequential
+    transform: Transform
+    class_names: tuple[str, ...]
+    row_shape: tuple[int, ...]
+    trained_on: str = "unnamed"
+
+    def predict(self, inputs: npt.NDArray[np.generic]) -> Array:
+        """Return the probabilities of each class, shape (n, k).
+
+        Parameters
+        ----------
+        inputs : array, shape (n, ...)
+            Rows as the dataset stores them: ``uint8`` images, or features.
+
+        Raises
+        ------
+        ModelError
+            If a row has not the shape of those that the network learned from.
+        """
+        self.check_rows(inputs)
+        logits = self.network.predict_logits(inputs, self.transform)
+        return softmax(logits, out=logits)
+
+    def check_rows(self, inputs: npt.NDArray[np.generic]) -> None:
+        """Refuse rows that are not like those that the network learned from.
+
+        Raises
+        ------
+        ModelError
+            If a row has another shape.
+        """
+        if inputs.shape[1:] != self.row_shape:
+            raise ModelError(
+                f"the model takes rows of shape {self.row_shape}, got rows of shape "
+                f"{inputs.shape[1:]}"
+            )
+
+    def save(self, folder: str | Path, *, weights: Array | None = None) -> None:
+        """Save the model to a folder, replacing an earlier one in one move.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it is not there.
+        weights : array, shape (size,), optional
+            A whole vector of weights to save instead of the network's present one.
+
+        Raises
+        ------
+        FileError
+            If the folder cannot be written to; an earlier model is left as it was.
+        ConfigurationError
+            If the network holds something that a file cannot name.
+        """
+        from safetensors.numpy import save  # imported when a model is saved, not with the package
+
+        parameters = self.network.parameters
+        arrays = parameters.weights if weights is None else parameters.named(weights)
+        described = {
+            "network": self.network.config(),
+            "transform": self.transform.to_config(),
+            "class_names": list(self.class_names),
+            "row_shape": list(self.row_shape),
+            "trained_on": self.trained_on,
+        }
+        content = {
+            "model.json": json.dumps(described, indent=2, allow_nan=False).encode(),
+            "weights.safetensors": save({name: array.copy() for name, array in arrays.items()}),
+        }
+        write_set(Path(folder), KIND, VERSION, content)
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, *, layers: Mapping[str, type[Layer]] | None = None
+    ) -> "Model":
+        """Load a model from a folder.
+
+        Parameters
+        ----------
+        folder : path
+            As `save` wrote it.
+        layers : mapping of str to Layer class, optional
+            Layers of your own, by the name that the file gives them.
+
+        Raises
+        ------
+        FileError, ModelError
+            If a file is missing, cut, changed, or names what is not known here.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        content = read_set(Path(folder), KIND, VERSION)
+        try:
+            described = json.loads(content["model.json"])
+            network = Sequential.from_config(described["network"], layers)
+            model = cls(
+                network,
+                transform_from_config(described["transform"]),
+                tuple(str(name) for name in described["class_names"]),
+                tuple(int(size) for size in described["row_shape"]),
+                str(described["trained_on"]),
+            )
+            network.parameters.load(load(content["weights.safetensors"]))
+        except (KeyError, TypeError, ValueError, SafetensorError) as error:
+            reason = str(error) if isinstance(error, HandloomError) else repr(error)
+            raise ModelError(f"{folder}: {reason}") from None
+        return model

@@ -1,0 +1,216 @@
+"""Networks: building, running, gradients with the penalty, prediction, configuration."""
+
+import threading
+
+import numpy as np
+import pytest
+from tests.gradients import Float64, numeric_gradient, relative_error
+
+from handloom import Dense, ModelError, ReLU, Sequential, Softmax, SoftmaxCrossEntropy, build
+from handloom.errors import ConfigurationError
+from handloom.initializers import Glorot, He, ScaledNormal, Zeros
+
+X = np.random.default_rng(0).standard_normal((8, 6))
+TARGETS = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+
+
+def network(*, softmax: bool = True, dtype: type = np.float64, **strengths: float) -> Sequential:
+    layers = [Dense(5, **strengths), ReLU(), Dense(3)]  # type: ignore[arg-type]
+    return Sequential([*layers, Softmax()] if softmax else layers).build((6,), seed=1, dtype=dtype)
+
+
+def test_arrays_are_named_views_into_one_vector() -> None:
+    parameters = network().parameters
+    assert list(parameters.weights) == [
+        "0.dense.weights",
+        "0.dense.biases",
+        "2.dense.weights",
+        "2.dense.biases",
+    ]
+    assert parameters.weights["0.dense.weights"].shape == (6, 5)
+    parameters.vector[...] = 0.0
+    assert not any(array.any() for array in parameters.weights.values())
+    assert len(parameters) == 6 * 5 + 5 + 5 * 3 + 3
+
+
+@pytest.mark.parametrize("softmax", [True, False])
+def test_gradient_with_penalty_agrees_with_central_differences(softmax: bool) -> None:
+    made = network(
+        softmax=softmax, weights_l1=0.01, weights_l2=0.02, biases_l1=0.03, biases_l2=0.04
+    )
+    made.parameters.vector += 0.05  # away from the kink of the absolute value
+    loss = SoftmaxCrossEntropy()
+
+    def value() -> float:
+        return loss(made.logits(X), TARGETS)[0] + made.parameters.penalty()
+
+    _, dlogits = loss(made.logits(X, training=True), TARGETS)
+    made.backward(dlogits)
+    made.parameters.add_penalty_gradient()
+    numeric = numeric_gradient(value, made.parameters.vector)  # type: ignore[arg-type]
+    assert relative_error(made.parameters.gradient, numeric) < 1e-6
+
+
+def test_the_penalty_can_be_scaled_and_its_slope_at_zero_is_zero() -> None:
+    parameters = network(weights_l1=0.5, weights_l2=0.25).parameters
+    parameters.vector[...] = 0.0
+    parameters.weights["0.dense.weights"][0, :2] = [2.0, -2.0]
+    assert parameters.penalty() == pytest.approx(0.5 * 4 + 0.25 * 8)
+    parameters.add_penalty_gradient(0.1)
+    gradient = parameters.gradients["0.dense.weights"][0]
+    assert gradient == pytest.approx([0.15, -0.15, 0.0, 0.0, 0.0])
+
+
+def test_networks_with_and_without_softmax_predict_the_same_probabilities() -> None:
+    with_softmax, without = network(), network(softmax=False)
+    assert np.array_equal(with_softmax.predict(X), without.predict(X))
+    assert np.allclose(with_softmax.predict(X).sum(axis=1), 1.0)
+
+
+def test_prediction_in_batches_equals_prediction_at_once() -> None:
+    made = network()
+    many = np.random.default_rng(2).standard_normal((2500, 6))
+    alone = np.vstack([made.predict(row[None]) for row in many[:1100:100]])
+    assert relative_error(made.predict(many)[:1100:100], alone) < 1e-14
+    assert made.predict(many).shape == (2500, 3)
+    assert np.array_equal(made.predict_classes(many), made.predict(many).argmax(axis=1))
+
+
+def test_threads_may_predict_at_once() -> None:
+    made = network()
+    many = np.random.default_rng(2).standard_normal((3000, 6))
+    expected = made.predict(many)
+    found: list[Float64] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(made.predict(many)))  # type: ignore[arg-type]
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.array_equal(result, expected) for result in found)
+
+
+def test_prediction_leaves_a_training_pass_as_it_was() -> None:
+    made = network()
+    _, dlogits = SoftmaxCrossEntropy()(made.logits(X, training=True), TARGETS)
+    made.backward(dlogits)
+    expected = made.parameters.gradient.copy()
+    made.logits(X, training=True)
+    made.predict(X[:2])
+    made.backward(dlogits)
+    assert np.array_equal(made.parameters.gradient, expected)
+
+
+def test_a_replica_shares_weights_and_nothing_else() -> None:
+    made = network()
+    twin = made.replica()
+    made.parameters.vector += 1.0
+    assert np.array_equal(made.predict(X), twin.predict(X))
+    twin.logits(X, training=True)
+    twin.backward(np.ones((8, 3)))
+    assert twin.parameters.gradient.any()
+    assert not made.parameters.gradient.any()
+
+
+def test_a_network_is_made_again_from_its_configuration() -> None:
+    made = network(weights_l2=0.5)
+    again = Sequential.from_config(made.config())
+    assert again.config() == made.config()
+    again.parameters.load(made.parameters.weights)
+    assert np.array_equal(again.predict(X), made.predict(X))
+
+
+def test_starting_values_follow_the_seed() -> None:
+    vectors = [network().parameters.vector for _ in range(2)]
+    other = Sequential([Dense(5), ReLU(), Dense(3)]).build((6,), seed=2, dtype=np.float64)
+    assert np.array_equal(vectors[0], vectors[1])
+    assert not np.array_equal(vectors[0], other.parameters.vector)
+
+
+@pytest.mark.parametrize(
+    ("start", "deviation"),
+    [
+        (ScaledNormal(0.01), 0.01),
+        (He(), np.sqrt(2 / 400)),
+        (Glorot(), np.sqrt(2 / 700)),
+        (Zeros(), 0.0),
+    ],
+)
+def test_initializers_have_their_deviation(
+    start: ScaledNormal | He | Glorot | Zeros, deviation: float
+) -> None:
+    weights = start((400, 300), np.random.default_rng(0))
+    assert weights.std() == pytest.approx(deviation, rel=0.02)
+    assert abs(weights.mean()) <= deviation * 0.02
+
+
+def test_a_summary_names_layers_shapes_and_parameters() -> None:
+    made = network()
+    assert made.summary() == [
+        ("0.dense", (5,), 35),
+        ("1.relu", (5,), 0),
+        ("2.dense", (3,), 18),
+        ("3.softmax", (3,), 0),
+    ]
+    assert "53" in repr(made)
+
+
+def test_bare_layers_learn_when_driven_by_hand() -> None:
+    hidden, relu, output = Dense(8), ReLU(), Dense(3)
+    parameters = build([hidden, relu, output], (6,), seed=0, dtype=np.float64)
+    loss, losses = SoftmaxCrossEntropy(), []
+    for _ in range(50):
+        h = relu.forward(hidden.forward(X, training=True), training=True)
+        value, dlogits = loss(output.forward(h, training=True), TARGETS)
+        hidden.backward(relu.backward(output.backward(dlogits)))  # type: ignore[arg-type]
+        parameters.vector -= 0.5 * parameters.gradient
+        losses.append(value)
+    assert losses[-1] < 0.2 * losses[0]
+
+
+def test_mistakes_are_named() -> None:
+    made = network()
+    with pytest.raises(ModelError, match=r"rows of shape \(6,\), got rows of shape \(7,\)"):
+        made.predict(np.zeros((2, 7)))
+    with pytest.raises(ModelError, match="build the network first"):
+        Sequential([Dense(2)]).predict(X)
+    with pytest.raises(ModelError, match="at least one layer"):
+        Sequential([])
+    relu = ReLU()
+    with pytest.raises(ModelError, match="only once"):
+        Sequential([relu, Dense(2), relu])
+    with pytest.raises(ModelError, match="must be flat"):
+        Sequential([Dense(2)]).build((3, 3))
+    with pytest.raises(ModelError, match="float32 or float64"):
+        Sequential([Dense(2)]).build((3,), dtype=np.float16)
+    with pytest.raises(ConfigurationError, match="whole number"):
+        Sequential([Dense(2)]).build((0,))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layers": [{"kind": "dens", "units": 3}]}, r"unknown layer 'dens'.*Did you mean 'dense'"),
+        ({"layers": [{"kind": "dense", "unit": 3}]}, "layer 'dense'.*unit"),
+        ({"layers": 3}, "not the configuration"),
+        ({"dtype": "float12"}, "not the configuration"),
+    ],
+)
+def test_a_configuration_that_is_not_known_is_refused(
+    change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        Sequential.from_config({**network().config(), **change})
+
+
+def test_a_layer_of_ones_own_is_known_by_the_name_it_is_given() -> None:
+    class Double(ReLU):
+        kind = "double"
+
+    made = Sequential([Dense(2), Double()]).build((3,))
+    with pytest.raises(ModelError, match="unknown layer 'double'"):
+        Sequential.from_config(made.config())
+    again = Sequential.from_config(made.config(), {"double": Double})
+    assert isinstance(again.layers[1], Double)
