@@ -1,0 +1,25 @@
+"""Training: the loop, what runs a step, what watches it, and what it measured."""
+
+from handloom.training.callbacks import BestModel, BestWeights, Callback, CSVLog, EarlyStopping
+from handloom.training.evaluation import Evaluation, evaluate
+from handloom.training.history import EpochRecord, History, StopReason
+from handloom.training.objective import Measured, Objective
+from handloom.training.progress import Progress
+from handloom.training.trainer import Trainer
+
+__all__ = [
+    "BestModel",
+    "BestWeights",
+    "CSVLog",
+    "Callback",
+    "EarlyStopping",
+    "EpochRecord",
+    "Evaluation",
+    "History",
+    "Measured",
+    "Objective",
+    "Progress",
+    "StopReason",
+    "Trainer",
+    "evaluate",
+]

@@ -1,0 +1,192 @@
+"""Callbacks: what may be done at the start of training, after each epoch, and at its end."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from handloom.errors import ConfigurationError, require_count, require_number, unknown_name
+from handloom.files import write_text
+from handloom.parameters import Array
+from handloom.training.history import COLUMNS, EpochRecord, StopReason, csv_line
+
+if TYPE_CHECKING:
+    from handloom.training.trainer import Trainer
+
+Monitor = Literal["loss", "data_loss", "accuracy", "validation_loss", "validation_accuracy"]
+MONITORS = ("loss", "data_loss", "accuracy", "validation_loss", "validation_accuracy")
+
+
+class Callback:
+    """Does nothing; override what you need. All arguments are passed by keyword."""
+
+    def on_train_begin(self, *, trainer: "Trainer") -> None:
+        """Run before the first epoch."""
+
+    def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
+        """Run after each epoch; ``trainer.stop(reason)`` ends training with it."""
+
+    def on_train_end(self, *, trainer: "Trainer") -> None:
+        """Run after the last epoch, however training ended."""
+
+
+class BestWeights(Callback):
+    """Keeps the weights at which a figure was at its best.
+
+    A training figure of a full-batch epoch is measured before that epoch's update, so the weights
+    kept are those from before it; every other figure belongs to the weights after the epoch. A NaN
+    is never the best.
+
+    Parameters
+    ----------
+    monitor : str
+        A column of the history; a loss is best small, an accuracy large.
+    min_delta : float
+        By how much a figure must be better than the best to count.
+    restore : bool
+        Whether the network ends with these weights, however training ends.
+
+    Attributes
+    ----------
+    epoch : int or None
+        The best epoch so far.
+    value : float or None
+        What was measured at it.
+    weights : array, shape (size,), or None
+        The whole vector of weights at it.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such figure, or ``min_delta`` is negative.
+    """
+
+    def __init__(
+        self, monitor: Monitor = "validation_loss", *, min_delta: float = 0.0, restore: bool = True
+    ) -> None:
+        if monitor not in MONITORS:
+            raise ConfigurationError(unknown_name("figure to monitor", monitor, MONITORS))
+        self.monitor = monitor
+        self.min_delta = require_number("min_delta", min_delta, minimum=0.0)
+        self.restore = restore
+        self._start()
+
+    def _start(self) -> None:
+        self.epoch: int | None = None
+        self.value: float | None = None
+        self.weights: Array | None = None
+
+    def on_train_begin(self, *, trainer: "Trainer") -> None:
+        """Forget an earlier training; refuse to watch what will not be measured."""
+        if self.monitor.startswith("validation") and not trainer.validates:
+            raise ConfigurationError(
+                f"{type(self).__name__} watches {self.monitor!r}, but no validation set was given"
+            )
+        self._start()
+
+    def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
+        """Copy the weights if they are the best so far."""
+        value = float(getattr(record, self.monitor))
+        if self._improves(value):
+            self.epoch, self.value = record.epoch, value
+            self.weights = trainer.weights_measured(self.monitor).copy()
+            self.on_best(trainer=trainer, record=record)
+
+    def on_best(self, *, trainer: "Trainer", record: EpochRecord) -> None:
+        """Run whenever a new best was found."""
+
+    def on_train_end(self, *, trainer: "Trainer") -> None:
+        """Restore the best weights, if asked to."""
+        if self.restore and self.weights is not None:
+            trainer.network.parameters.vector[...] = self.weights
+
+    def _improves(self, value: float) -> bool:
+        if not math.isfinite(value) or self.value is None:
+            return math.isfinite(value)
+        gain = self.value - value if self.monitor.endswith("loss") else value - self.value
+        return gain > self.min_delta
+
+
+class EarlyStopping(BestWeights):
+    """Ends training when a figure has not been better for ``patience`` epochs.
+
+    Parameters
+    ----------
+    monitor : str
+        A column of the history; a loss is best small, an accuracy large.
+    patience : int
+        How many epochs in a row may pass without a better figure.
+    min_delta : float
+        By how much a figure must be better than the best to count.
+    restore : bool
+        Whether the network ends with the best weights, however training ends.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter means nothing.
+    """
+
+    def __init__(
+        self,
+        monitor: Monitor = "validation_loss",
+        *,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        restore: bool = True,
+    ) -> None:
+        super().__init__(monitor, min_delta=min_delta, restore=restore)
+        self.patience = require_count("patience", patience)
+
+    def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
+        """Stop training when patience is over."""
+        super().on_epoch_end(trainer=trainer, record=record)
+        since = record.epoch - (-1 if self.epoch is None else self.epoch)
+        if since >= self.patience:
+            trainer.stop(StopReason.EARLY_STOPPING)
+
+
+class BestModel(BestWeights):
+    """Saves the model to a folder each time a figure is better than ever before.
+
+    The folder always holds a whole model: the one before, or the new one.
+
+    Parameters
+    ----------
+    folder : path
+        Where the model is saved.
+    monitor, min_delta
+        As in `BestWeights`; the network itself keeps its last weights.
+    """
+
+    def __init__(
+        self, folder: str | Path, monitor: Monitor = "validation_loss", *, min_delta: float = 0.0
+    ) -> None:
+        super().__init__(monitor, min_delta=min_delta, restore=False)
+        self.folder = Path(folder)
+
+    def on_best(self, *, trainer: "Trainer", record: EpochRecord) -> None:
+        """Save the weights that were just copied."""
+        if self.weights is not None:
+            trainer.model().save(self.folder, weights=self.weights)
+
+
+class CSVLog(Callback):
+    """Writes a line to a CSV file after every epoch.
+
+    Parameters
+    ----------
+    path : path
+        The file; an earlier one is replaced.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def on_train_begin(self, *, trainer: "Trainer") -> None:
+        """Start the file with the names of the columns."""
+        write_text(self.path, csv_line(COLUMNS))
+
+    def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
+        """Append the record."""
+        with self.path.open("a") as file:
+            file.write(csv_line(record.values()))

@@ -1,0 +1,113 @@
+"""What training measured, epoch by epoch."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import ConfigurationError, unknown_name
+
+
+class StopReason(StrEnum):
+    """Why training ended."""
+
+    MAX_EPOCHS = "max_epochs"
+    EARLY_STOPPING = "early_stopping"
+    NON_FINITE_LOSS = "non_finite_loss"
+    NON_FINITE_GRADIENT = "non_finite_gradient"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Counted from 0.
+    loss : float
+        Data loss plus penalty. Like all training figures it comes from the training passes
+        themselves: with one step an epoch it is measured before that step's update, with several
+        it is their mean.
+    data_loss, penalty, accuracy : float
+        The parts of the loss, and the fraction of rows whose class was predicted.
+    learning_rate : float
+        The rate of the epoch's last update.
+    seconds : float
+        How long the epoch took, validation included.
+    validation_loss, validation_accuracy : float or None
+        Measured after the epoch's last update, without penalty; None where nothing is held out.
+    """
+
+    epoch: int
+    loss: float
+    data_loss: float
+    penalty: float
+    accuracy: float
+    learning_rate: float
+    seconds: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+    def values(self) -> tuple[float | None, ...]:
+        """Return the figures in the order of `COLUMNS`."""
+        return tuple(getattr(self, column) for column in COLUMNS)
+
+
+COLUMNS = tuple(field.name for field in fields(EpochRecord))
+
+
+class History:
+    """The records of a training, in order, and why it ended.
+
+    ``history["loss"]`` is a column as an array; iterating gives the records.
+
+    Attributes
+    ----------
+    records : list of EpochRecord
+    stop_reason : StopReason or None
+        None while training goes on.
+    stopped_in : int or None
+        The epoch that training did not complete, where it ended in the middle of one.
+    """
+
+    def __init__(self) -> None:
+        self.records: list[EpochRecord] = []
+        self.stop_reason: StopReason | None = None
+        self.stopped_in: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[EpochRecord]:
+        return iter(self.records)
+
+    def __getitem__(self, column: str) -> npt.NDArray[np.float64]:
+        """Return one column, shape (epochs,); NaN where nothing was measured.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such column.
+        """
+        if column not in COLUMNS:
+            raise ConfigurationError(unknown_name("column", column, COLUMNS))
+        values = [getattr(record, column) for record in self.records]
+        return np.array([np.nan if value is None else value for value in values], np.float64)
+
+    @property
+    def validated(self) -> bool:
+        """Whether rows were held out and measured."""
+        return any(record.validation_loss is not None for record in self.records)
+
+    def to_csv(self) -> str:
+        """Return the records as CSV text: a header, then one line an epoch."""
+        return csv_line(COLUMNS) + "".join(csv_line(record.values()) for record in self.records)
+
+
+def csv_line(values: Iterable[object]) -> str:
+    """Return one line of CSV; None becomes an empty field."""
+    return ",".join("" if value is None else str(value) for value in values) + "\n"

@@ -1,0 +1,103 @@
+"""Progress that people can watch: a live bar on a terminal, a plain line now and then elsewhere."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from handloom.errors import require_count
+from handloom.training.callbacks import Callback
+from handloom.training.history import EpochRecord
+
+if TYPE_CHECKING:
+    from handloom.training.trainer import Trainer
+
+
+class Progress(Callback):
+    """Shows epoch, loss, accuracy and the time left, on standard error.
+
+    The bar needs the package rich; without it, or where standard error is no terminal, a line is
+    printed every few epochs instead.
+
+    Parameters
+    ----------
+    label : str
+        What is being trained.
+    every : int, optional
+        The number of epochs between plain lines; by default ten lines a training.
+    """
+
+    def __init__(self, label: str = "training", *, every: int | None = None) -> None:
+        self.label = label
+        self.every = None if every is None else require_count("every", every)
+        self._bar: Any = None
+
+    def on_train_begin(self, *, trainer: "Trainer") -> None:
+        """Start the bar, where there can be one."""
+        self._started_at = len(trainer.history)
+        self._bar = _bar() if sys.stderr.isatty() else None
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task(self.label, total=trainer.epochs, figures="")
+
+    def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
+        """Show the epoch."""
+        done = record.epoch + 1
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, figures=_figures(record))
+            return
+        every = self.every or max(1, trainer.epochs // 10)
+        if done % every == 0 or done == trainer.epochs or record.epoch == 0:
+            seconds = trainer.history["seconds"]
+            left = float(seconds[-20:].mean()) * (trainer.epochs - done)
+            print(
+                f"{self.label}  epoch {done}/{trainer.epochs}  {_figures(record)}  "
+                f"{_clock(left)} left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def on_train_end(self, *, trainer: "Trainer") -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _figures(record: EpochRecord) -> str:
+    text = f"loss {record.loss:.4f}  accuracy {record.accuracy:.4f}"
+    if record.validation_loss is not None:
+        text += (
+            f"  validation loss {record.validation_loss:.4f}"
+            f"  accuracy {record.validation_accuracy:.4f}"
+        )
+    return text
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _bar() -> Any:
+    """Return a bar of rich's, or None where rich is not installed."""
+    try:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+    except ImportError:
+        return None
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

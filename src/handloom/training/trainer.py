@@ -1,0 +1,321 @@
+"""The training loop: ``fit`` runs epochs, an epoch runs steps, a step descends once."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.dataset import Dataset
+from handloom.data.transforms import Transform, transform_for
+from handloom.errors import ConfigurationError, DataError, require_count
+from handloom.losses import Loss, SoftmaxCrossEntropy
+from handloom.model import Model
+from handloom.network import Sequential
+from handloom.optimizers import Optimizer
+from handloom.parameters import Array
+from handloom.randomness import Purpose, Stream
+from handloom.schedules import Schedule, schedule
+from handloom.training.callbacks import Callback
+from handloom.training.history import EpochRecord, History, StopReason
+from handloom.training.interrupts import on_interrupt
+from handloom.training.objective import Measured, Objective, Rows
+from handloom.training.shards import Workers
+
+
+class Trainer:
+    """Trains a network.
+
+    Parameters
+    ----------
+    network : Sequential
+        A built network that ends in logits or in a softmax.
+    optimizer : Optimizer
+        The update rule; `fit` binds it anew.
+    learning_rate : float or schedule
+        A rate, or a function from the step, counted from 0, to a rate.
+    epochs : int
+        How often to go through the training rows.
+    batch_size : int, optional
+        Rows a step; without it every step takes all rows. An epoch's last batch may be smaller.
+    loss : Loss
+        From logits.
+    transform : Transform, optional
+        From stored rows to the network's input; by default images are scaled to -1..1 and
+        features are left as they are.
+    seed : int
+        What shuffling and stochastic layers draw from.
+    callbacks : sequence of Callback
+        Called in this order.
+    threads : int, optional
+        How many threads share a step; by default the cores there are. The result is the same, to
+        the bit, for any number.
+
+    Attributes
+    ----------
+    history : History
+        What was measured, epoch by epoch, and why training ended.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option means nothing.
+    """
+
+    def __init__(
+        self,
+        network: Sequential,
+        optimizer: Optimizer,
+        learning_rate: float | Schedule,
+        *,
+        epochs: int = 10,
+        batch_size: int | None = None,
+        loss: Loss | None = None,
+        transform: Transform | None = None,
+        seed: int = 0,
+        callbacks: Sequence[Callback] = (),
+        threads: int | None = None,
+    ) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.schedule = schedule(learning_rate)
+        self.epochs = require_count("epochs", epochs)
+        self.batch_size = None if batch_size is None else require_count("batch_size", batch_size)
+        self.loss = loss or SoftmaxCrossEntropy()
+        self.transform = transform
+        self.stream = Stream(require_count("seed", seed, minimum=0))
+        self.callbacks = tuple(callbacks)
+        self.threads = None if threads is None else require_count("threads", threads)
+        self.history = History()
+        self.steps = 0
+
+    @property
+    def validates(self) -> bool:
+        """Whether rows are held out and measured after each epoch."""
+        return self._validation is not None
+
+    _validation: Dataset | None = None
+
+    def fit(
+        self,
+        train: Dataset,
+        validation: Dataset | float | None = None,
+        *,
+        sample_weights: npt.NDArray[np.floating] | None = None,
+    ) -> History:
+        """Train the network, from its present weights.
+
+        Ctrl-C ends training after the step it is in. A loss or gradient that is not finite ends it
+        before the update, and the network gets back the last weights that were seen to be good:
+        those before the first update of the epoch, or of the epoch before.
+
+        Parameters
+        ----------
+        train : Dataset
+            The rows to learn from.
+        validation : Dataset or float, optional
+            Rows to measure after each epoch, or the fraction of every class to hold out for it.
+        sample_weights : array, shape (n,), optional
+            A weight, zero or more, for each training row; not with a fraction to hold out.
+
+        Returns
+        -------
+        History
+            Also kept as ``trainer.history``.
+
+        Raises
+        ------
+        ConfigurationError, DataError, ModelError
+            If data, network and options do not belong together.
+        """
+        self._prepare(train, validation, sample_weights)
+        self.optimizer.bind(self.network.parameters)
+        self.history, self.steps = History(), 0
+        self._good = self.network.parameters.vector.copy()
+        with Workers(self.threads) as workers, on_interrupt(self._interrupt):
+            self._objective = Objective(self.network, self.loss, self.model().transform, workers)
+            for callback in self.callbacks:
+                callback.on_train_begin(trainer=self)
+            try:
+                self._run_epochs()
+            finally:
+                for callback in self.callbacks:
+                    callback.on_train_end(trainer=self)
+        return self.history
+
+    def _run_epochs(self) -> None:
+        for epoch in range(self.epochs):
+            record = self.run_epoch(epoch)
+            if record is None:
+                self.history.stopped_in = epoch
+                return
+            self.history.records.append(record)
+            for callback in self.callbacks:
+                callback.on_epoch_end(trainer=self, record=record)
+            if self.history.stop_reason is not None:
+                return
+        self.stop(StopReason.MAX_EPOCHS)
+
+    def run_epoch(self, epoch: int) -> EpochRecord | None:
+        """Make one pass over the training rows; return None if it did not reach its end."""
+        started = time.perf_counter()
+        passes = []
+        for place, rows in enumerate(self._batches(epoch)):
+            measured = self.train_step(rows, epoch, place)
+            if self.history.stop_reason is not None:
+                return None
+            passes.append(measured)
+        validation = self._validate()
+        data_loss, penalty, accuracy = _mean(passes)
+        return EpochRecord(
+            epoch=epoch,
+            loss=data_loss + penalty,
+            data_loss=data_loss,
+            penalty=penalty,
+            accuracy=accuracy,
+            learning_rate=self.schedule(self.steps - 1),
+            seconds=time.perf_counter() - started,
+            validation_loss=None if validation is None else validation.data_loss,
+            validation_accuracy=None if validation is None else validation.accuracy,
+        )
+
+    def train_step(self, rows: Rows, epoch: int, place: int) -> Measured:
+        """Measure loss and gradient of some rows and, if they are finite, update the weights once.
+
+        Parameters
+        ----------
+        rows : slice or integer array
+            The training rows of this step.
+        epoch, place : int
+            The epoch, and the step's place in it.
+        """
+        parameters = self.network.parameters
+        with np.errstate(over="ignore", invalid="ignore"):  # looked for here, not warned about
+            measured = self._objective(
+                self._train.inputs,
+                self._train.targets,
+                rows,
+                weights=self._sample_weights,
+                stream=self.stream.at(epoch, place),
+            )
+            if not math.isfinite(measured.loss):
+                self._fall_back(StopReason.NON_FINITE_LOSS)
+            elif not _is_finite(parameters.gradient):
+                self._fall_back(StopReason.NON_FINITE_GRADIENT)
+            else:
+                if place == 0:
+                    np.copyto(self._good, parameters.vector)
+                self.optimizer.step(self.schedule(self.steps))
+                self.steps += 1
+        return measured
+
+    def stop(self, reason: StopReason) -> None:
+        """End training, for a reason that the history keeps; the first one given counts."""
+        if self.history.stop_reason is None:
+            self.history.stop_reason = reason
+
+    def weights_measured(self, monitor: str) -> Array:
+        """Return the weights that a figure of the latest epoch belongs to, shape (size,).
+
+        Training figures of a full-batch epoch are measured before its update; all others belong to
+        the weights after the epoch.
+        """
+        before_update = self._full_batch and not monitor.startswith("validation")
+        return self._good if before_update else self.network.parameters.vector
+
+    def model(self) -> Model:
+        """Return the network with its transform and the names of the classes that it learns."""
+        transform = self.transform or transform_for(self._train.inputs)
+        train = self._train
+        return Model(self.network, transform, train.class_names, train.input_shape, train.name)
+
+    @property
+    def _full_batch(self) -> bool:
+        return self.batch_size is None or self.batch_size >= len(self._train)
+
+    def _batches(self, epoch: int) -> Iterator[Rows]:
+        rows = len(self._train)
+        if self._full_batch:
+            yield slice(0, rows)
+            return
+        order = self.stream.at(Purpose.SHUFFLE, epoch).generator().permutation(rows)
+        for start in range(0, rows, self.batch_size or rows):
+            yield order[start : start + (self.batch_size or rows)]
+
+    def _validate(self) -> Measured | None:
+        if self._validation is None:
+            return None
+        return self._objective(
+            self._validation.inputs,
+            self._validation.targets,
+            slice(0, len(self._validation)),
+            stream=self.stream,
+            gradient=False,
+        )
+
+    def _fall_back(self, reason: StopReason) -> None:
+        np.copyto(self.network.parameters.vector, self._good)
+        self.stop(reason)
+
+    def _interrupt(self) -> None:
+        self.stop(StopReason.INTERRUPTED)
+
+    def _prepare(
+        self,
+        train: Dataset,
+        validation: Dataset | float | None,
+        sample_weights: npt.NDArray[np.floating] | None,
+    ) -> None:
+        if isinstance(validation, float):
+            if sample_weights is not None:
+                raise ConfigurationError(
+                    "sample_weights belong to rows: hold the validation rows out yourself"
+                )
+            train, validation = train.split(validation, self.stream)
+        for what, part in (("training", train), ("validation", validation)):
+            if part is not None:
+                self._check(what, part)
+        if np.count_nonzero(train.rows_per_class) < 2:
+            raise DataError("the training rows hold a single class: there is nothing to learn")
+        if sample_weights is not None:
+            _check_weights(sample_weights, len(train))
+            sample_weights = sample_weights.astype(self.network.parameters.dtype)
+        self._train, self._validation = train, validation
+        self._sample_weights = sample_weights
+
+    def _check(self, what: str, data: Dataset) -> None:
+        network = self.network
+        if math.prod(data.input_shape) != math.prod(network.input_shape):
+            raise DataError(
+                f"the network was built for rows of {math.prod(network.input_shape)} numbers, "
+                f"the {what} rows have {math.prod(data.input_shape)} (shape {data.input_shape})"
+            )
+        if network.output_shape != (len(data.class_names),):
+            raise DataError(
+                f"the network's output has shape {network.output_shape}, the {what} rows have "
+                f"{len(data.class_names)} classes"
+            )
+
+
+def _check_weights(weights: npt.NDArray[np.floating], rows: int) -> None:
+    if weights.shape != (rows,):
+        raise DataError(f"sample_weights must have shape ({rows},), got {weights.shape}")
+    if not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
+        raise DataError("sample_weights must be finite, zero or more, and not all zero")
+
+
+def _is_finite(gradient: Array) -> bool:
+    """Tell whether all entries are finite, for the price of one dot product where they are."""
+    return math.isfinite(np.dot(gradient, gradient)) or bool(np.isfinite(gradient).all())
+
+
+def _mean(passes: Sequence[Measured]) -> tuple[float, float, float]:
+    """Return data loss, penalty and accuracy over the passes of an epoch, each by its weight."""
+    weight = sum(measured.weight for measured in passes)
+    rows = sum(measured.rows for measured in passes)
+    return (
+        sum(measured.data_loss * measured.weight for measured in passes) / weight,
+        sum(measured.penalty * measured.weight for measured in passes) / weight,
+        sum(measured.correct for measured in passes) / rows,
+    )

@@ -1,0 +1,310 @@
+"""Training: the same step whoever runs it, tidy ends, and figures that belong to their weights."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from handloom import (
+    SGD,
+    Adam,
+    Callback,
+    DataError,
+    Dataset,
+    Dense,
+    InverseTimeDecay,
+    ReLU,
+    Sequential,
+    Softmax,
+    SoftmaxCrossEntropy,
+    StopReason,
+    Trainer,
+    evaluate,
+    silhouettes,
+)
+from handloom.errors import ConfigurationError
+from handloom.training import EpochRecord
+from handloom.training.shards import LANES, SHARD_ROWS, cut
+
+DATA = silhouettes(rows=5000, test_rows=500)
+
+
+def features(rows: int = 300, columns: int = 5, classes: int = 3, seed: int = 0) -> Dataset:
+    generator = np.random.default_rng(seed)
+    targets = np.arange(rows) % classes
+    centres = 2.0 * np.random.default_rng(99).standard_normal((classes, columns))
+    inputs = centres[targets] + generator.standard_normal((rows, columns))
+    return Dataset(inputs, targets, tuple(str(k) for k in range(classes)), "features")
+
+
+def network(
+    data: Dataset, units: int = 16, *, dtype: type = np.float32, l2: float = 0.0
+) -> Sequential:
+    layers = [Dense(units, weights_l2=l2), ReLU(), Dense(len(data.class_names)), Softmax()]
+    return Sequential(layers).build((int(np.prod(data.input_shape)),), dtype=dtype)
+
+
+@pytest.mark.parametrize("batch_size", [None, 2048, 100])
+def test_results_are_the_same_to_the_bit_for_any_number_of_threads(batch_size: int | None) -> None:
+    vectors, losses = [], []
+    for threads in (1, 2, 3, 4):
+        made = network(DATA.train)
+        trainer = Trainer(
+            made, Adam(), 1e-3, epochs=2, batch_size=batch_size, threads=threads, seed=5
+        )
+        trainer.fit(DATA.train, DATA.test)
+        vectors.append(made.parameters.vector)
+        losses.append([trainer.history["loss"], trainer.history["validation_loss"]])
+    assert all(np.array_equal(vector, vectors[0]) for vector in vectors)
+    assert all(np.array_equal(loss, losses[0]) for loss in losses)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 1023, 1024, 1025, 5000, 60_000])
+def test_shards_cover_every_row_once(rows: int) -> None:
+    lanes = cut(rows)
+    covered = np.concatenate([np.arange(rows)[shard] for lane in lanes for shard in lane])
+    assert sorted(covered) == list(range(rows))
+    assert len(lanes) <= LANES
+    assert all(lane for lane in lanes)
+    assert all(shard.stop - shard.start <= SHARD_ROWS for lane in lanes for shard in lane)
+
+
+def test_a_sharded_step_is_the_plain_step() -> None:
+    data = features(rows=3000)
+    made = network(data, dtype=np.float64, l2=0.01)
+    plain = network(data, dtype=np.float64, l2=0.01)
+    losses = []
+    for step in range(50):
+        value, dlogits = SoftmaxCrossEntropy()(
+            plain.logits(data.inputs.astype(np.float64), training=True), data.targets
+        )
+        plain.backward(dlogits)
+        losses.append(value + plain.parameters.penalty())
+        plain.parameters.add_penalty_gradient()
+        plain.parameters.vector -= 0.1 / (1 + 0.01 * step) * plain.parameters.gradient
+
+    trainer = Trainer(made, SGD(), InverseTimeDecay(0.1, 0.01), epochs=50)
+    history = trainer.fit(data)
+    np.testing.assert_allclose(made.parameters.vector, plain.parameters.vector, rtol=1e-10)
+    np.testing.assert_allclose(history["loss"], losses, rtol=1e-10)
+
+
+def test_mini_batches_take_every_row_once_an_epoch_in_a_new_order() -> None:
+    seen: list[list[int]] = []
+
+    class Spy(Trainer):
+        def train_step(self, rows, epoch, place):  # type: ignore[no-untyped-def]
+            seen.append(list(rows))
+            return super().train_step(rows, epoch, place)
+
+    data = features(rows=10)
+    Spy(network(data), SGD(), 0.1, epochs=2, batch_size=4).fit(data)
+    assert [len(rows) for rows in seen] == [4, 4, 2, 4, 4, 2]
+    first, second = sum(seen[:3], []), sum(seen[3:], [])
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+
+
+def test_training_learns_and_the_history_says_so() -> None:
+    data, held_out = features(), features(seed=1)
+    made = network(data)
+    history = Trainer(made, Adam(), 0.01, epochs=20, batch_size=32).fit(data, held_out)
+    assert history.stop_reason is StopReason.MAX_EPOCHS
+    assert len(history) == 20
+    assert history["loss"][-1] < 0.5 * history["loss"][0]
+    assert history["validation_accuracy"][-1] > 0.8
+    assert (history["seconds"] > 0).all()
+    header, *lines = history.to_csv().splitlines()
+    assert header.startswith("epoch,loss,data_loss,penalty,accuracy,learning_rate,seconds")
+    assert len(lines) == 20
+
+
+def test_a_full_batch_record_is_measured_before_its_update() -> None:
+    data = features()
+    made = network(data, l2=0.1)
+    before = made.replica()
+    before.parameters.vector = made.parameters.vector.copy()
+    untouched = Sequential.from_config(made.config())
+    untouched.parameters.load(made.parameters.weights)
+    value, _ = SoftmaxCrossEntropy()(untouched.logits(data.inputs), data.targets)  # type: ignore[arg-type]
+
+    record = Trainer(made, SGD(), 0.1, epochs=1).fit(data).records[0]
+    assert record.data_loss == pytest.approx(value, rel=1e-6)
+    assert record.penalty == pytest.approx(untouched.parameters.penalty(), rel=1e-6)
+    assert record.loss == record.data_loss + record.penalty
+    assert record.learning_rate == 0.1
+
+
+def test_a_fraction_is_held_out_of_every_class() -> None:
+    data = features(rows=300)
+    held_out: list[int] = []
+
+    class Spy(Callback):
+        def on_train_begin(self, *, trainer: Trainer) -> None:
+            assert trainer._validation is not None
+            held_out.extend(trainer._validation.rows_per_class)
+
+    history = Trainer(network(data), SGD(), 0.1, epochs=1, callbacks=[Spy()]).fit(data, 0.2)
+    assert held_out == [20, 20, 20]
+    assert history.validated
+
+
+def test_networks_with_and_without_softmax_train_to_the_same_weights() -> None:
+    data = features()
+    with_softmax = network(data)
+    without = Sequential([Dense(16), ReLU(), Dense(3)]).build((5,))
+    for made in (with_softmax, without):
+        Trainer(made, Adam(), 0.01, epochs=3, batch_size=50).fit(data)
+    assert np.array_equal(with_softmax.parameters.vector, without.parameters.vector)
+
+
+def test_a_weight_of_two_is_the_row_twice_and_of_zero_its_absence() -> None:
+    data = features(rows=60)
+    weights = np.arange(60) % 3.0
+    repeated = data.take(np.repeat(np.arange(60), weights.astype(int)))
+    by_weight, by_rows = network(data, dtype=np.float64), network(data, dtype=np.float64)
+    weighted = Trainer(by_weight, SGD(0.9), 0.1, epochs=10).fit(data, sample_weights=weights)
+    copied = Trainer(by_rows, SGD(0.9), 0.1, epochs=10).fit(repeated)
+    np.testing.assert_allclose(by_weight.parameters.vector, by_rows.parameters.vector, rtol=1e-9)
+    np.testing.assert_allclose(weighted["loss"], copied["loss"], rtol=1e-12)
+
+
+class At(Callback):
+    """Does something after one epoch."""
+
+    def __init__(self, epoch: int, action: Callable[[Trainer], object]) -> None:
+        self.epoch, self.action = epoch, action
+
+    def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+        if record.epoch == self.epoch:
+            self.action(trainer)
+
+
+def spoil(trainer: Trainer) -> None:
+    trainer.network.parameters.vector[:] = 1e30
+
+
+def test_a_loss_that_is_not_finite_ends_training_with_the_last_good_weights() -> None:
+    data = features()
+    made = network(data)
+    good: list[np.ndarray] = []
+    keep = At(3, lambda trainer: good.append(trainer.network.parameters.vector.copy()))
+    trainer = Trainer(made, SGD(), 0.1, epochs=10, callbacks=[keep, At(4, spoil)])
+    with np.errstate(over="ignore", invalid="ignore"):
+        history = trainer.fit(data)
+    assert history.stop_reason is StopReason.NON_FINITE_LOSS
+    assert (len(history), history.stopped_in) == (5, 5)
+    assert np.array_equal(made.parameters.vector, good[0])  # those of epoch 4, before its update
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_a_diverging_rate_ends_in_a_reason_not_in_a_page_of_nan() -> None:
+    data = features()
+    made = network(data)
+    history = Trainer(made, SGD(), 1e30, epochs=50).fit(data)
+    assert history.stop_reason in (StopReason.NON_FINITE_LOSS, StopReason.NON_FINITE_GRADIENT)
+    assert np.isfinite(made.parameters.vector).all()
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_a_gradient_that_is_not_finite_ends_training_before_the_update() -> None:
+    data = features()
+    made = network(data)
+    start = made.parameters.vector.copy()
+
+    class Broken(SoftmaxCrossEntropy):
+        def __call__(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+            value, gradient = super().__call__(*args, **kwargs)
+            gradient[0, 0] = np.inf
+            return value, gradient
+
+    history = Trainer(made, SGD(), 0.1, loss=Broken()).fit(data)
+    assert history.stop_reason is StopReason.NON_FINITE_GRADIENT
+    assert np.array_equal(made.parameters.vector, start)
+
+
+def test_ctrl_c_ends_training_tidily_and_the_handler_is_restored() -> None:
+    data = features()
+    made = network(data)
+    before = signal.getsignal(signal.SIGINT)
+    interrupt = At(2, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    history = Trainer(made, SGD(), 0.1, epochs=1000, callbacks=[interrupt]).fit(data)
+    assert history.stop_reason is StopReason.INTERRUPTED
+    assert len(history) == 3
+    assert np.isfinite(made.parameters.vector).all()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_training_works_outside_the_main_thread() -> None:
+    data, lengths = features(), []
+    trainer = Trainer(network(data), SGD(), 0.1, epochs=2)
+    thread = threading.Thread(target=lambda: lengths.append(len(trainer.fit(data))))
+    thread.start()
+    thread.join()
+    assert lengths == [2]
+
+
+def test_fit_starts_from_the_present_weights_and_leaves_blas_as_it_was() -> None:
+    from threadpoolctl import threadpool_info
+
+    data = features()
+    made = network(data)
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    first = Trainer(made, SGD(), 0.1, epochs=5).fit(data)
+    second = Trainer(made, SGD(), 0.1, epochs=5).fit(data)
+    assert second["loss"][0] < first["loss"][-1]
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def test_a_trained_model_is_evaluated_without_the_penalty() -> None:
+    data = features()
+    made = network(data, l2=0.1)
+    trainer = Trainer(made, SGD(), 0.1, epochs=5)
+    trainer.fit(data)
+    found = evaluate(trainer.model(), data)
+    probabilities = made.predict(data.inputs)  # type: ignore[arg-type]
+    chosen = probabilities[np.arange(len(data)), data.targets]
+    assert found.loss == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
+    assert found.accuracy == np.mean(probabilities.argmax(axis=1) == data.targets)
+    assert found.confusion.sum() == len(data)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"epochs": -1}, "epochs"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": 2.5}, "batch_size"),
+        ({"seed": -1}, "seed"),
+        ({"threads": 0}, "threads"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Trainer(network(features()), SGD(), 0.1, **options)  # type: ignore[arg-type]
+
+
+def test_data_that_does_not_fit_is_refused() -> None:
+    data = features()
+    one_class = Dataset(data.inputs, np.zeros(300, int), data.class_names)
+    cases: Sequence[tuple[Dataset, object, str]] = [
+        (features(columns=4), None, "built for rows of 5 numbers, the training rows have 4"),
+        (features(classes=2), None, "2 classes"),
+        (one_class, None, "single class"),
+        (data, features(columns=4), "the validation rows have 4"),
+    ]
+    for train, validation, message in cases:
+        with pytest.raises(DataError, match=message):
+            Trainer(network(data), SGD(), 0.1).fit(train, validation)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "weights", [np.ones(3), -np.ones(300), np.zeros(300), np.full(300, np.nan)]
+)
+def test_sample_weights_that_mean_nothing_are_refused(weights: np.ndarray) -> None:
+    with pytest.raises(DataError, match="sample_weights"):
+        Trainer(network(features()), SGD(), 0.1).fit(features(), sample_weights=weights)
