@@ -1,0 +1,20 @@
+"""The command line: one file per command, each thin: parse, call the library, show.
+
+Nothing but the standard library is imported until ``main`` runs, so that a missing extra ends in a
+sentence instead of a traceback.
+"""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    try:
+        from handloom.cli.app import run
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("handloom"):
+            raise
+        sys.exit(
+            f"error: the command line needs the package {error.name!r}: pip install 'handloom[cli]'"
+        )
+    sys.exit(run(sys.argv[1:]))

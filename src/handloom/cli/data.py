@@ -1,0 +1,92 @@
+"""``handloom data``: look at a dataset before trusting it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from handloom.cli.console import show_table
+from handloom.data.verify import FileSum, Report
+from handloom.data.verify import verify as inspect
+from handloom.errors import require_count
+from handloom.files import make_folder
+
+app = typer.Typer(help="Verify datasets and look at them.", no_args_is_help=True)
+
+Folder = Annotated[
+    str, typer.Argument(metavar="PATH", help="A folder of IDX files, or an image folder.")
+]
+
+
+@app.command()
+def verify(path: Folder) -> None:
+    """Check a dataset and print its shapes, types, range, rows per class and checksums.
+
+    Exits with 1 if anything is wrong.
+
+    Example: [bold]handloom data verify ~/fashion-mnist[/]
+    """
+    report = inspect(path)
+    _print(report)
+    if report.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A folder, or fashion-mnist or silhouettes.")
+    ],
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("samples.png"),
+    per_class: Annotated[int, typer.Option(help="Samples of each class.")] = 10,
+) -> None:
+    """Draw a labelled grid of training samples.
+
+    Example: [bold]handloom data show silhouettes --out samples.png[/]
+    """
+    from handloom import plots
+    from handloom.cli.options import load_dataset
+
+    require_count("--per-class", per_class)
+    train = load_dataset(path).train
+    make_folder(out.parent)
+    plots.save(plots.sample_grid(train, per_class=per_class), out)
+    print(f"Wrote {out}")
+
+
+def _print(report: Report) -> None:
+    kind = "a folder of IDX files" if report.kind == "idx" else "an image folder"
+    print(f"{report.path}: {kind}, dataset {report.name}")
+    parts = {"training": report.train, "test": report.test}
+    show_table(
+        "",
+        ("part", "shape", "type", "range"),
+        [
+            (name, part.shape, part.dtype, f"{part.minimum:g} to {part.maximum:g}")
+            for name, part in parts.items()
+        ],
+    )
+    show_table(
+        "Rows per class",
+        ("class", *parts),
+        zip(
+            report.class_names, report.train.rows_per_class, report.test.rows_per_class, strict=True
+        ),
+    )
+    if report.files:
+        show_table(
+            "Checksums",
+            ("file", "MD5", ""),
+            [(file.name, file.md5, _verdict(file)) for file in report.files],
+            left=3,
+        )
+    print(f"content (SHA-256): {report.fingerprint}")
+    print("these are the rows of Fashion-MNIST" if report.published else "not Fashion-MNIST")
+    for problem in report.problems:
+        print(f"problem: {problem}")
+
+
+def _verdict(file: FileSum) -> str:
+    if file.published is None:
+        return ""
+    return "as published" if file.as_published else "not the published Fashion-MNIST file"

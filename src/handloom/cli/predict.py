@@ -1,0 +1,44 @@
+"""``handloom predict``: what a trained network sees in an image."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from handloom.cli.console import show_table
+from handloom.cli.options import RunFolder
+from handloom.cli.summary import load_model
+from handloom.data.photographs import read_photograph
+from handloom.errors import DataError, require_count
+
+
+def predict(
+    run: RunFolder,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    invert: Annotated[
+        bool, typer.Option("--invert", help="The images are dark on light, not light on dark.")
+    ] = False,
+    top: Annotated[int, typer.Option(help="How many classes to show.")] = 3,
+) -> None:
+    """Name the most probable classes of images, of any size and mode.
+
+    Example: [bold]handloom predict runs/train-1 shoe.png --invert[/]
+    """
+    model = load_model(run)
+    if len(model.row_shape) != 2:
+        raise DataError(f"{run}: this model takes rows of shape {model.row_shape}, not images")
+    top = min(require_count("--top", top), len(model.class_names))
+    height, width = model.row_shape
+    pixels = np.stack([read_photograph(path, (height, width), invert=invert) for path in images])
+    probabilities = model.predict(pixels)
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    show_table(
+        f"{run}, trained on {model.trained_on}",
+        ("image", *(f"{place + 1}." for place in range(top))),
+        [
+            (path, *(f"{model.class_names[k]} {row[k]:.1%}" for k in order))
+            for path, row, order in zip(images, probabilities, best, strict=True)
+        ],
+        left=top + 1,
+    )

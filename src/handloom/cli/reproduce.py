@@ -1,0 +1,153 @@
+"""``handloom reproduce``: the reference study."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from handloom import reports
+from handloom.cli.console import note, show_table, wrote
+from handloom.cli.options import Data, Out, Threads, load_dataset, open_output, split_list
+from handloom.errors import ConfigurationError, require_count, unknown_name
+from handloom.recipes import reference
+from handloom.recipes.reference import EPOCHS, MODELS, Run, diverged_at
+from handloom.training import Progress, StopReason
+
+
+def reproduce(
+    data: Data = None,
+    models: Annotated[str, typer.Option(help="Which models to train.")] = ",".join(MODELS),
+    epochs: Annotated[int, typer.Option(help="Full-batch steps of each run.")] = EPOCHS,
+    seeds: Annotated[str, typer.Option(help="One run of each model for each seed.")] = "0",
+    validation_fraction: Annotated[
+        float, typer.Option(help="Fraction of each class held out to choose the best epoch by.")
+    ] = 0.0,
+    threads: Threads = None,
+    out: Out = None,
+) -> None:
+    """Train the reference's three models and a steadier fourth, compare them, draw what happened.
+
+    Example: [bold]handloom reproduce --epochs 100 --seeds 0,1,2 --out runs/study[/]
+    """
+    names = split_list("--models", models, str)
+    for name in names:
+        if name not in MODELS:
+            raise ConfigurationError(unknown_name("model", name, MODELS))
+    numbers = split_list("--seeds", seeds, int)
+    if len(set(names)) < len(names) or len(set(numbers)) < len(numbers):
+        raise ConfigurationError("--models and --seeds take each name and each number once")
+    for number in numbers:
+        require_count("a seed", number, minimum=0)
+    reference.check_options(epochs, validation_fraction, threads)
+
+    splits = load_dataset(data)
+    folder = open_output(out, "study")
+    if epochs < EPOCHS:
+        note(
+            f"{epochs} epochs of the study's {EPOCHS:,}; all of them: "
+            f"handloom reproduce --epochs {EPOCHS}"
+        )
+    runs: dict[str, list[Run]] = {}
+    complete = False
+    for name, seed in [(name, seed) for name in names for seed in numbers]:
+        run = reference.run(
+            name,
+            splits,
+            epochs=epochs,
+            seed=seed,
+            validation_fraction=validation_fraction,
+            threads=threads,
+            callbacks=(Progress(f"{name}, seed {seed}"),),
+        )
+        runs.setdefault(name, []).append(run)
+        interrupted = run.history.stop_reason is StopReason.INTERRUPTED
+        complete = (name, seed) == (names[-1], numbers[-1]) and not interrupted
+        reports.write_study_run(folder, run)
+        reports.write_study_results(folder, splits, epochs, runs, complete=complete)
+        if interrupted:
+            break
+    pictures = reports.draw_study(folder, splits, runs)
+    _show(splits.name, epochs, runs)
+    wrote(
+        folder,
+        [
+            "results.json  every figure of every run",
+            "logs/         a CSV log of each run, with the reference's columns",
+            "models/       each run's network, with the last and with the best weights",
+            f"pictures/     {len(pictures)} pictures: {', '.join(pictures)}",
+        ],
+    )
+    if not complete:
+        note("interrupted: what was learned until then is saved")
+        raise typer.Exit(130)
+
+
+def _show(dataset: str, epochs: int, runs: Mapping[str, Sequence[Run]]) -> None:
+    rows: list[tuple[object, ...]] = []
+    for name, of_model in runs.items():
+        rows += [_row(run) for run in of_model]
+        if len(of_model) > 1:
+            rows.append(_mean_row(name, of_model))
+    first = next(iter(runs.values()))[0]
+    selected = "validation" if first.selected_by == "validation_loss" else "training"
+    show_table(
+        f"The reference study on {dataset}, {epochs:,} epochs",
+        (
+            "model",
+            "seed",
+            "test accuracy",
+            "loss",
+            "best epoch",
+            "accuracy there",
+            "loss there",
+            "diverged at",
+            "seconds",
+            "reference",
+        ),
+        rows,
+        caption=f"Best epoch: the one with the lowest {selected} loss. Reference: test accuracy "
+        f"and loss after {EPOCHS:,} epochs on Fashion-MNIST.",
+    )
+
+
+def _row(run: Run) -> tuple[object, ...]:
+    diverged = diverged_at(run.history, run.last.confusion.shape[0])
+    return (
+        run.name,
+        run.seed,
+        f"{run.last.accuracy:.4f}",
+        f"{run.last.loss:.4f}",
+        "-" if run.best_epoch is None else run.best_epoch,
+        f"{run.best.accuracy:.4f}",
+        f"{run.best.loss:.4f}",
+        "-" if diverged is None else diverged,
+        f"{run.seconds:.1f}",
+        _reference(run.name),
+    )
+
+
+def _mean_row(name: str, of_model: Sequence[Run]) -> tuple[object, ...]:
+    def spread(values: Sequence[float], digits: int) -> str:
+        return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"
+
+    diverged = [diverged_at(run.history, run.last.confusion.shape[0]) for run in of_model]
+    return (
+        name,
+        "mean",
+        spread([run.last.accuracy for run in of_model], 4),
+        spread([run.last.loss for run in of_model], 4),
+        "",
+        spread([run.best.accuracy for run in of_model], 4),
+        spread([run.best.loss for run in of_model], 4),
+        f"{sum(epoch is not None for epoch in diverged)} of {len(of_model)}",
+        spread([run.seconds for run in of_model], 1),
+        _reference(name),
+    )
+
+
+def _reference(name: str) -> str:
+    model = MODELS[name]
+    if model.reference_accuracy is None:
+        return "-"
+    return f"{model.reference_accuracy:.3f}, {model.reference_loss:.3f}"

@@ -1,0 +1,1 @@
+"""Named experiments: each a short file with its settings and its sources."""

@@ -1,0 +1,225 @@
+"""The reference study: one small network, three optimizers, and a fourth run of our own.
+
+The settings are those of the notebook that Handloom began with. `adam-steady` is the same network
+and optimizer as `adam`, with a tenth of the learning rate.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from handloom.data.dataset import Dataset, Splits
+from handloom.errors import ConfigurationError, require_count, require_number
+from handloom.initializers import ScaledNormal
+from handloom.layers import Dense, ReLU, Softmax
+from handloom.model import Model
+from handloom.network import Sequential
+from handloom.optimizers import SGD, Adam, Optimizer
+from handloom.parameters import Array
+from handloom.randomness import Stream
+from handloom.schedules import InverseTimeDecay
+from handloom.training import BestWeights, Callback, Evaluation, History, Trainer, evaluate
+
+
+@dataclass(frozen=True)
+class ReferenceModel:
+    """One model of the study.
+
+    Attributes
+    ----------
+    units : int
+        The width of both hidden layers.
+    optimizer : callable
+        Makes a fresh optimizer.
+    schedule : InverseTimeDecay
+        The learning rate.
+    reference_accuracy, reference_loss : float or None
+        What the notebook measured on the test set; None for our own addition.
+    """
+
+    units: int
+    optimizer: Callable[[], Optimizer]
+    schedule: InverseTimeDecay
+    reference_accuracy: float | None = None
+    reference_loss: float | None = None
+
+
+MODELS: dict[str, ReferenceModel] = {
+    "sgd": ReferenceModel(128, SGD, InverseTimeDecay(1.0, 0.01), 0.837, 0.449),
+    "momentum": ReferenceModel(
+        64, lambda: SGD(momentum=0.5), InverseTimeDecay(1.0, 0.01), 0.812, 0.527
+    ),
+    "adam": ReferenceModel(64, Adam, InverseTimeDecay(0.05, 1e-4), 0.864, 0.387),
+    "adam-steady": ReferenceModel(64, Adam, InverseTimeDecay(0.005, 1e-4)),
+}
+EPOCHS = 1100
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of one model.
+
+    Attributes
+    ----------
+    name, seed : str, int
+    history : History
+        With one step an epoch: each record was measured before its epoch's update.
+    learning_rates : list of float
+        For each epoch, the rate of the last update made by then, as the reference logs it.
+    last, best : Evaluation
+        On the test set, with the weights of the end and with the best ones.
+    best_epoch : int or None
+        The epoch whose weights were the best; None if not one epoch was completed.
+    selected_by : str
+        The figure that chose it.
+    model : Model
+        With the weights of the end.
+    best_weights : array, shape (size,)
+    """
+
+    name: str
+    seed: int
+    history: History
+    learning_rates: list[float]
+    last: Evaluation
+    best: Evaluation
+    best_epoch: int | None
+    selected_by: str
+    model: Model
+    best_weights: Array
+
+    @property
+    def seconds(self) -> float:
+        """The time that training took."""
+        return float(self.history["seconds"].sum())
+
+
+def network(units: int, classes: int = 10) -> Sequential:
+    """Return the network of the study, not built: two hidden layers, L2 on the first."""
+    start = ScaledNormal(0.01)
+    return Sequential(
+        [
+            Dense(units, weights=start, weights_l2=5e-4, biases_l2=5e-4),
+            ReLU(),
+            Dense(units, weights=start),
+            ReLU(),
+            Dense(classes, weights=start),
+            Softmax(),
+        ]
+    )
+
+
+def check_options(epochs: int, validation_fraction: float, threads: int | None) -> None:
+    """Refuse what `run` could not work with, before anything is read or made.
+
+    Raises
+    ------
+    ConfigurationError
+        If a count is below 1, or the fraction is not from 0 to below 1.
+    """
+    require_count("epochs", epochs)
+    if require_number("validation_fraction", validation_fraction, minimum=0.0) >= 1.0:
+        raise ConfigurationError(f"validation_fraction must be below 1, got {validation_fraction}")
+    if threads is not None:
+        require_count("threads", threads)
+
+
+def prepare(splits: Splits, seed: int) -> Splits:
+    """Order the training rows as the study does: by class, then shuffled once.
+
+    Sorting first makes the order the same for every source of the same images.
+    """
+    train = splits.train.sorted_by_class().shuffled(Stream(seed))
+    return Splits(train, splits.test)
+
+
+def run(
+    name: str,
+    splits: Splits,
+    *,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    validation_fraction: float = 0.0,
+    threads: int | None = None,
+    callbacks: tuple[Callback, ...] = (),
+) -> Run:
+    """Train one model of the study, a full-batch step an epoch.
+
+    Parameters
+    ----------
+    name : str
+        A key of `MODELS`.
+    splits : Splits
+        The dataset; its training rows are put in order here.
+    epochs, seed, threads
+        As in `handloom.Trainer`.
+    validation_fraction : float
+        The fraction of each class held out to choose the best epoch by; without it the training
+        loss chooses.
+    callbacks : tuple of Callback
+        Called beside those of the study.
+
+    Returns
+    -------
+    Run
+    """
+    settings = MODELS[name]
+    splits = prepare(splits, seed)
+    best = BestWeights("validation_loss" if validation_fraction else "loss", restore=False)
+    trainer = Trainer(
+        _built(settings, splits.train, seed),
+        settings.optimizer(),
+        settings.schedule,
+        epochs=epochs,
+        seed=seed,
+        threads=threads,
+        callbacks=(best, *callbacks),
+    )
+    history = trainer.fit(splits.train, validation_fraction or None)
+    return _examined(name, seed, trainer, history, best, splits.test)
+
+
+def _built(settings: ReferenceModel, train: Dataset, seed: int) -> Sequential:
+    classes = len(train.class_names)
+    return network(settings.units, classes).build((math.prod(train.input_shape),), seed=seed)
+
+
+def _examined(
+    name: str, seed: int, trainer: Trainer, history: History, best: BestWeights, test: Dataset
+) -> Run:
+    model = trainer.model()
+    vector = model.network.parameters.vector
+    final = vector.copy()
+    last = evaluate(model, test)
+    best_weights = final if best.weights is None else best.weights
+    vector[...] = best_weights
+    at_best = evaluate(model, test)
+    vector[...] = final
+    return Run(
+        name=name,
+        seed=seed,
+        history=history,
+        learning_rates=[trainer.schedule(max(record.epoch - 1, 0)) for record in history],
+        last=last,
+        best=at_best,
+        best_epoch=best.epoch,
+        selected_by=best.monitor,
+        model=model,
+        best_weights=best_weights,
+    )
+
+
+def diverged_at(history: History, classes: int = 10) -> int | None:
+    """Return the epoch at which a training diverged, or None.
+
+    It is the first epoch whose loss is not finite, or whose data loss is back at that of guessing,
+    ``ln k``, or more, after having been below half of that.
+    """
+    chance = math.log(classes)
+    learned = False
+    for record in history:
+        if learned and record.data_loss >= chance:
+            return record.epoch
+        learned = learned or record.data_loss < chance / 2
+    non_finite = history.stop_reason in ("non_finite_loss", "non_finite_gradient")
+    return history.stopped_in if non_finite else None
