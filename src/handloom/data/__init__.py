@@ -1,0 +1,37 @@
+"""Datasets, where they come from, and how a batch is made ready for a network."""
+
+from handloom.data.dataset import Dataset, Splits
+from handloom.data.download import DownloadError
+from handloom.data.fashion_mnist import fashion_mnist
+from handloom.data.idx import read_idx, read_idx_folder
+from handloom.data.image_folders import read_image_folders, write_image_folders
+from handloom.data.silhouettes import silhouettes
+from handloom.data.sources import open_folder
+from handloom.data.transforms import (
+    AsFloat,
+    Scale,
+    Transform,
+    transform_for,
+    transform_from_config,
+)
+from handloom.data.verify import Report, verify
+
+__all__ = [
+    "AsFloat",
+    "Dataset",
+    "DownloadError",
+    "Report",
+    "Scale",
+    "Splits",
+    "Transform",
+    "fashion_mnist",
+    "open_folder",
+    "read_idx",
+    "read_idx_folder",
+    "read_image_folders",
+    "silhouettes",
+    "transform_for",
+    "transform_from_config",
+    "verify",
+    "write_image_folders",
+]

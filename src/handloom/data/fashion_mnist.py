@@ -1,0 +1,97 @@
+"""Fashion-MNIST, from a folder, the user's cache or the network."""
+
+import os
+from pathlib import Path
+
+from handloom.data.dataset import Splits
+from handloom.data.download import DownloadError, missing_files
+from handloom.data.download import download as download_files
+from handloom.data.idx import read_idx_folder
+from handloom.data.image_folders import Progress
+from handloom.data.published import BASE_URL, CLASS_NAMES, MD5_SUMS, NAME
+from handloom.data.sources import open_folder
+from handloom.errors import DataError, MissingExtraError, require_number
+
+__all__ = ["DownloadError", "fashion_mnist"]
+
+VARIABLE = "HANDLOOM_DATA"
+
+
+def fashion_mnist(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    download: bool = True,
+    cache: str | os.PathLike[str] | None = None,
+    base_url: str = BASE_URL,
+    timeout: float = 10.0,
+    show_progress: bool | None = None,
+    on_progress: Progress | None = None,
+) -> Splits:
+    """Read Fashion-MNIST: 60,000 training and 10,000 test images of clothes, ten classes.
+
+    The first of these that is given is read, and no other in its place: the `path`; the folder
+    that the environment variable ``HANDLOOM_DATA`` names; the user's cache folder, into which
+    files that are missing or not as published are downloaded first.
+
+    Parameters
+    ----------
+    path : path, optional
+        A folder of IDX files or of images, as `open_folder` reads it. What it holds is not
+        compared with what was published: the result's name tells whether it is the same.
+    download : bool
+        Whether files may be downloaded.
+    cache : path, optional
+        Where downloaded files are kept, instead of the user's cache folder.
+    base_url : str
+        Where to download from; by default the address that the authors give.
+    timeout : float
+        After how many seconds without an answer to give up.
+    show_progress : bool, optional
+        Whether to draw downloads on standard error; by default if that is a terminal.
+    on_progress : callable, optional
+        Told how many images are read, and of how many, where they come from folders of images.
+
+    Returns
+    -------
+    Splits
+        Inputs of shape (n, 28, 28) and dtype uint8, in the order of the files.
+
+    Raises
+    ------
+    DataError
+        If the folder that was named is not what it should be, or nothing is cached and `download`
+        is false.
+    DownloadError
+        If a download fails.
+    MissingExtraError
+        If pooch, Pillow or rich is needed and not installed.
+    ConfigurationError
+        If `timeout` is not above 0.
+    """
+    require_number("timeout", timeout, minimum=0.0, exclusive=True)
+    if path is not None:
+        return open_folder(path, on_progress=on_progress)
+    if VARIABLE in os.environ:
+        try:
+            return open_folder(os.environ[VARIABLE], on_progress=on_progress)
+        except DataError as error:
+            raise DataError(f"the environment variable {VARIABLE}: {error}") from error
+    folder = _cache_folder() if cache is None else Path(cache).expanduser()
+    missing = missing_files(folder, MD5_SUMS)
+    if missing and not download:
+        raise DataError(
+            f"{folder}: {missing[0]} is missing or not as published, and it may not be "
+            f"downloaded; name a folder that holds the data with {VARIABLE} or --data"
+        )
+    if missing:
+        wanted = {name: MD5_SUMS[name] for name in missing}
+        download_files(wanted, base_url, folder, timeout=timeout, show_progress=show_progress)
+    return read_idx_folder(folder, CLASS_NAMES, NAME)
+
+
+def _cache_folder() -> Path:
+    try:
+        import pooch
+    except ImportError as error:
+        raise MissingExtraError("pooch", "cli", "finding or downloading Fashion-MNIST") from error
+    return Path(pooch.os_cache("handloom")) / NAME

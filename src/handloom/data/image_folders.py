@@ -1,0 +1,217 @@
+"""Folders of grey images: ``train/<class>/*.png`` and ``test/<class>/*.png``.
+
+The rows come in the order of the classes, those of one class in the order of their file names.
+"""
+
+import os
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from handloom.data.dataset import Dataset, Splits
+from handloom.data.images import read_grey, read_size, require_pillow, write_png
+from handloom.errors import DataError
+
+PARTS = ("train", "test")
+
+MAX_BYTES = 1 << 32
+"""The most memory that the images of one part may need: 4 GiB."""
+
+ROWS_A_REPORT = 256
+"""How many images are read between two calls of ``on_progress``."""
+
+_SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini"})
+
+Progress = Callable[[int, int], None]
+"""Told how many images are done, and of how many."""
+
+
+class _Class(NamedTuple):
+    name: str
+    files: list[Path]
+
+
+def read_image_folders(
+    folder: str | os.PathLike[str],
+    name: str | None = None,
+    *,
+    on_progress: Progress | None = None,
+) -> Splits:
+    """Read images that are sorted into one folder for each class.
+
+    Class folders that are called by numbers must be 0, 1, ..., k - 1, and the number is the label;
+    other names are labelled in sorted order. Hidden files are passed over.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``train`` and ``test``, which hold the same class folders.
+    name : str, optional
+        What the dataset is called; by default like the folder.
+    on_progress : callable, optional
+        Told now and then how many images are read, and of how many.
+
+    Returns
+    -------
+    Splits
+        Images of shape (n, y, x) and dtype uint8; the classes are called like their folders.
+
+    Raises
+    ------
+    DataError
+        If the layout is another one, or a file is no image, damaged, not grey, too large or not of
+        the size of the others. The message names the file.
+    MissingExtraError
+        If Pillow is not installed.
+    """
+    require_pillow("reading images")
+    folder = Path(folder)
+    parts = {part: _list_part(folder / part) for part in PARTS}
+    class_names = _agreed_class_names(folder, parts)
+    counts = {part: [len(one.files) for one in classes] for part, classes in parts.items()}
+    total = sum(map(sum, counts.values()))
+    # One image sets the size for all, so that the arrays can be made before the rest is decoded.
+    size = read_size(parts["train"][0].files[0])
+    datasets = []
+    done = 0
+    for part, classes in parts.items():
+        shape = (sum(counts[part]), *size.shape)
+        _check_memory(folder / part, shape)
+        images = np.empty(shape, dtype=np.uint8)
+        for row, path in enumerate(chain.from_iterable(one.files for one in classes)):
+            images[row] = read_grey(path, size)
+            done += 1
+            if on_progress and (done % ROWS_A_REPORT == 0 or done == total):
+                on_progress(done, total)
+        targets = np.repeat(np.arange(len(classes), dtype=np.int64), counts[part])
+        datasets.append(Dataset(images, targets, class_names, name or folder.resolve().name))
+    return Splits(*datasets)
+
+
+def write_image_folders(splits: Splits, folder: str | os.PathLike[str]) -> None:
+    """Write a dataset of grey images as PNG files that `read_image_folders` reads.
+
+    They are called ``train/<label>/0000.png`` and so on: the rows of a class keep their order, and
+    the label stands for the name of the class.
+
+    Parameters
+    ----------
+    splits : Splits
+        Inputs of shape (n, y, x) and dtype uint8, with rows of every class in both parts.
+    folder : path
+        An empty folder, or one that is to be made.
+
+    Raises
+    ------
+    DataError
+        If the folder is not empty or cannot be written, or the dataset is not as above.
+    MissingExtraError
+        If Pillow is not installed.
+    """
+    require_pillow("writing images")
+    folder = Path(folder)
+    parts = dict(zip(PARTS, (splits.train, splits.test), strict=True))
+    for part, dataset in parts.items():
+        _check_writable(dataset, part)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise DataError(f"{folder}: not empty; images are written to an empty folder only")
+        for part, dataset in parts.items():
+            _write_part(dataset, folder / part)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def _list_part(folder: Path) -> list[_Class]:
+    """List the classes of ``train`` or ``test`` in the order of their labels."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: missing; expected a folder that holds one folder a class")
+    paths = _visible(folder)
+    for path in paths:
+        if not path.is_dir():
+            raise DataError(f"{path}: a stray file; expected class folders and nothing else here")
+    if len(paths) < 2:
+        found = f"the class folder {paths[0].name!r} alone" if paths else "no class folder"
+        raise DataError(f"{folder}: holds {found}, expected at least two")
+    return [_Class(path.name, _list_images(path)) for path in _by_label(folder, paths)]
+
+
+def _by_label(folder: Path, paths: list[Path]) -> list[Path]:
+    if not all(path.name.isascii() and path.name.isdecimal() for path in paths):
+        return paths
+    paths = sorted(paths, key=lambda path: int(path.name))
+    if [int(path.name) for path in paths] != list(range(len(paths))):
+        raise DataError(
+            f"{folder}: class folders that are called by numbers must run from 0 to "
+            f"{len(paths) - 1} without gaps, found {', '.join(path.name for path in paths)}"
+        )
+    return paths
+
+
+def _list_images(folder: Path) -> list[Path]:
+    paths = _visible(folder)
+    if not paths:
+        raise DataError(f"{folder}: an empty class folder, expected at least one image")
+    for path in paths:
+        if path.is_dir():
+            raise DataError(f"{path}: a stray folder; expected images and nothing else here")
+    return paths
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Return what is in a folder, sorted by name, without what systems leave there unasked."""
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    return [path for path in paths if path.name[0] != "." and path.name not in _SYSTEM_FILES]
+
+
+def _agreed_class_names(folder: Path, parts: dict[str, list[_Class]]) -> tuple[str, ...]:
+    train, test = (tuple(one.name for one in parts[part]) for part in PARTS)
+    lonely = sorted(set(train) ^ set(test))
+    if lonely:
+        part = "train" if lonely[0] in train else "test"
+        raise DataError(
+            f"{folder}: the class folder {lonely[0]!r} is in {part}/ only, "
+            f"expected the same classes in train/ and test/"
+        )
+    return train
+
+
+def _check_memory(folder: Path, shape: tuple[int, int, int]) -> None:
+    rows, height, width = shape
+    if rows * height * width > MAX_BYTES:
+        raise DataError(
+            f"{folder}: {rows} images of {width} x {height} pixels need {rows * height * width} "
+            f"bytes, expected at most {MAX_BYTES}"
+        )
+
+
+def _check_writable(dataset: Dataset, part: str) -> None:
+    if dataset.inputs.dtype != np.uint8 or dataset.inputs.ndim != 3:
+        raise DataError(
+            f"only uint8 images of shape (n, y, x) can be written, "
+            f"got {dataset.inputs.dtype} of shape {dataset.inputs.shape}"
+        )
+    empty = np.flatnonzero(dataset.rows_per_class == 0)
+    if empty.size:
+        raise DataError(
+            f"the {part} part has no row of class {dataset.class_names[empty[0]]!r}; "
+            f"an empty class folder could not be read back"
+        )
+
+
+def _write_part(dataset: Dataset, folder: Path) -> None:
+    digits = max(4, len(str(int(dataset.rows_per_class.max()) - 1)))
+    for label in range(len(dataset.class_names)):
+        target = folder / str(label)
+        target.mkdir(parents=True)
+        rows = np.flatnonzero(dataset.targets == label)
+        for number, row in enumerate(rows):
+            pixels = dataset.inputs[row].astype(np.uint8, copy=False)
+            write_png(pixels, target / f"{number:0{digits}}.png")

@@ -1,0 +1,144 @@
+"""One grey image in a file, to an array and back, pixel for pixel."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import DataError, MissingExtraError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+FORMATS = ("PNG", "BMP", "GIF", "JPEG", "PPM", "TIFF", "WEBP")
+"""The formats that are read: raster images, none that Pillow would hand to another program."""
+
+MAX_PIXELS = 1 << 24
+"""The most pixels that one image may claim."""
+
+
+class Size(NamedTuple):
+    """The shape (y, x) that images must have, and the file that set it."""
+
+    shape: tuple[int, int]
+    path: Path
+
+
+def require_pillow(purpose: str) -> None:
+    """Raise `MissingExtraError` if Pillow is not installed."""
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("pillow", "cli", purpose) from error
+
+
+def read_size(path: Path) -> Size:
+    """Return the size of a grey image from its header; the pixels are not decoded.
+
+    Raises
+    ------
+    DataError
+        As `read_grey`.
+    """
+    from PIL import Image
+
+    with _naming(path), Image.open(path, formats=FORMATS) as image:
+        return Size(_checked_shape(image, path), path)
+
+
+def read_grey(path: Path, size: Size) -> npt.NDArray[np.uint8]:
+    """Read the pixels of a grey image.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    size : Size
+        What the image must measure; another size is refused before anything is decoded.
+
+    Returns
+    -------
+    array of uint8, shape (y, x)
+        The grey values as stored; black and white become 0 and 255.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is no image, is damaged, is not grey or has another size.
+    """
+    from PIL import Image
+
+    with _naming(path), path.open("rb") as stream:
+        with Image.open(stream, formats=FORMATS) as image:
+            shape = _checked_shape(image, path)
+            if shape != size.shape:
+                raise DataError(
+                    f"{path}: measures {_pixels(shape)}, expected {_pixels(size.shape)} "
+                    f"like {size.path}"
+                )
+            # Decoding a PNG passes over its checksums; verifying it spends the opened image.
+            image.verify()
+        with Image.open(stream, formats=FORMATS) as image:
+            return np.asarray(image if image.mode == "L" else image.convert("L"))
+
+
+def write_png(pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str]) -> None:
+    """Write grey pixels of shape (y, x) to a PNG file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    from PIL import Image
+
+    Image.fromarray(pixels).save(path, format="PNG")
+
+
+def _checked_shape(image: "PillowImage", path: Path) -> tuple[int, int]:
+    """Return the shape (y, x) of an image that is grey, single and not too large."""
+    shape = (image.height, image.width)
+    if image.height * image.width > MAX_PIXELS:
+        raise DataError(f"{path}: claims {_pixels(shape)}, expected at most {MAX_PIXELS} pixels")
+    if image.mode not in ("L", "1"):
+        raise DataError(
+            f"{path}: an image of Pillow's mode {image.mode!r}, expected 8-bit grey ('L') or "
+            f"black and white ('1'); convert it first: Image.open(path).convert('L')"
+        )
+    if getattr(image, "n_frames", 1) > 1:
+        raise DataError(f"{path}: holds several frames, expected a single image")
+    return shape
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn whatever opening and decoding an image raises into an error that names the file."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    except DataError:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: claims too much, expected at most {MAX_PIXELS} pixels") from error
+    except UnidentifiedImageError as error:
+        raise DataError(
+            f"{path}: not an image, or its header is damaged; expected one of: {', '.join(FORMATS)}"
+        ) from error
+    except Exception as error:
+        # A decoder that meets a damaged file may raise nearly anything: OSError, SyntaxError,
+        # zlib.error, struct.error, IndexError. Only errors of the system carry a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DataError(f"{path}: a damaged or truncated image: {error}") from error
+
+
+def _pixels(shape: tuple[int, int]) -> str:
+    return f"{shape[1]} x {shape[0]} pixels"

@@ -1,0 +1,86 @@
+"""A picture of any size and kind, made into a row like those that a network has learned from."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.images import require_pillow
+from handloom.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+MAX_PIXELS = 100_000_000
+"""The most pixels that a picture may claim."""
+
+
+def read_photograph(
+    path: str | Path, shape: tuple[int, int], *, invert: bool = False
+) -> npt.NDArray[np.uint8]:
+    """Read a picture as grey levels, light on dark, in the size that is wanted.
+
+    The picture is turned upright, made grey, scaled to fit with its proportions kept, and centred
+    on its background: black, or white for one to be inverted. What is transparent shows the
+    background.
+
+    Parameters
+    ----------
+    path : path
+        Any format that Pillow reads.
+    shape : tuple of int
+        The size wanted, ``(y, x)``.
+    invert : bool
+        Whether the picture is dark on light.
+
+    Returns
+    -------
+    array of uint8, shape (y, x)
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is no image, or claims more than a hundred million pixels.
+    MissingExtraError
+        If Pillow is not installed.
+    """
+    require_pillow("reading images")
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    background = 255 if invert else 0
+    size = shape[1], shape[0]
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise DataError(
+                    f"{path}: claims {image.width} x {image.height} pixels, "
+                    f"at most {MAX_PIXELS:,} are read"
+                )
+            grey = _grey(ImageOps.exif_transpose(image), background)
+        fitted = ImageOps.contain(grey, size, Image.Resampling.LANCZOS)
+        canvas = ImageOps.pad(fitted, size, color=background)
+    except UnidentifiedImageError:
+        raise DataError(f"{path}: not an image in a known format") from None
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except DataError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: cannot be read as an image: {error}") from None
+    pixels = np.array(canvas, dtype=np.uint8)
+    return 255 - pixels if invert else pixels
+
+
+def _grey(image: "PillowImage", background: int) -> "PillowImage":
+    """Return 8-bit grey; deeper images are scaled, transparent ones laid on the background."""
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":
+        levels = np.asarray(image, dtype=np.float64)
+        deepest = 65535.0 if levels.max(initial=0.0) > 255.0 else 255.0
+        return Image.fromarray(np.clip(levels * (255.0 / deepest), 0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        canvas = Image.new("RGBA", image.size, (background, background, background, 255))
+        return Image.alpha_composite(canvas, image.convert("RGBA")).convert("L")
+    return image.convert("L")

@@ -1,0 +1,77 @@
+"""What the authors of Fashion-MNIST published, and how their data is known again.
+
+The files are known by their MD5 sums. The data is known by a fingerprint of its content, so it is
+found again in whatever shape it is stored: compressed, unpacked, or as a folder of images.
+"""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from handloom.data.dataset import Dataset, Splits
+
+NAME = "fashion-mnist"
+
+CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+BASE_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+
+MD5_SUMS = {
+    "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+}
+
+FINGERPRINT = "590319cbdd3ca9989d50f540268cf127d340db5819a4e1b2d58af0f839a07dcc"
+"""What `fingerprint` gives for the published data."""
+
+_SHAPES = ((60_000, 28, 28), (10_000, 28, 28))
+
+
+def md5_sum(path: Path) -> str:
+    """Return the MD5 sum of a file in hexadecimal digits."""
+    with path.open("rb") as stream:
+        # MD5 guards against accidents here, not against people: it is what was published.
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def fingerprint(splits: Splits) -> str:
+    """Return a SHA-256 of what a dataset holds: the rows of each class of each part, as a set.
+
+    The order of the rows does not count, nor do names, so a dataset keeps its fingerprint when it
+    is written as images and read back.
+    """
+    digest = hashlib.sha256()
+    for part in (splits.train, splits.test):
+        digest.update(f"part of {part.inputs.dtype} {part.input_shape}\n".encode())
+        for label in range(len(part.class_names)):
+            rows = sorted(row.tobytes() for row in part.inputs[part.targets == label])
+            digest.update(f"class {label}: {len(rows)} rows\n".encode())
+            digest.update(b"".join(rows))
+    return digest.hexdigest()
+
+
+def named_if_published(splits: Splits) -> Splits:
+    """Give a dataset the name and the class names of Fashion-MNIST if it holds the same rows."""
+    # The shapes rule out nearly every other dataset before anything is hashed.
+    if (splits.train.inputs.shape, splits.test.inputs.shape) != _SHAPES:
+        return splits
+    if len(splits.train.class_names) != len(CLASS_NAMES) or fingerprint(splits) != FINGERPRINT:
+        return splits
+    return Splits(_named(splits.train), _named(splits.test))
+
+
+def _named(part: Dataset) -> Dataset:
+    return replace(part, class_names=CLASS_NAMES, name=NAME)

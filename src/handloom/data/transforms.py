@@ -1,0 +1,134 @@
+"""From stored inputs to the flat floating-point rows that a network takes.
+
+A transform writes one batch at a time into a buffer that is reused, so images can stay ``uint8``
+in memory. It holds no state but its settings, which are stored with a model as JSON.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import ConfigurationError, DataError, require_number, unknown_name
+
+Floats = npt.NDArray[np.floating]
+
+
+class Transform(Protocol):
+    """What makes a batch ready for a network."""
+
+    def __call__(self, inputs: npt.NDArray[np.generic], out: Floats) -> Floats:
+        """Write the transformed `inputs`, shape (n, ...), into `out`, shape (n, d); return it."""
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the settings as a JSON object, which `transform_from_config` takes."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Flatten and scale: ``(x - shift) / divisor``.
+
+    Parameters
+    ----------
+    shift, divisor : float
+        By default 127.5 both, which brings bytes to -1..1. The divisor is not 0.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is not finite or the divisor is 0.
+    """
+
+    shift: float = 127.5
+    divisor: float = 127.5
+
+    def __post_init__(self) -> None:
+        for option in ("shift", "divisor"):
+            value = require_number(f"{option} of Scale", getattr(self, option))
+            object.__setattr__(self, option, value)
+        if self.divisor == 0.0:
+            raise ConfigurationError("divisor of Scale must not be 0")
+
+    def __call__(self, inputs: npt.NDArray[np.generic], out: Floats) -> Floats:
+        """Write the scaled `inputs`, shape (n, ...), into `out`, shape (n, d), and return it.
+
+        The arithmetic is that of `out`, float32 or float64. Nothing of the size of `out` is
+        allocated as long as `inputs` is contiguous.
+
+        Raises
+        ------
+        DataError
+            If `out` has another shape or is not floating-point.
+        """
+        rows = _flat(inputs, out)
+        np.subtract(rows, self.shift, out=out, dtype=out.dtype, casting="same_kind")
+        # A division, not a product with the inverse: that would round differently.
+        np.divide(out, self.divisor, out=out)
+        return out
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the settings as a JSON object."""
+        return {"name": "scale", "shift": self.shift, "divisor": self.divisor}
+
+
+@dataclass(frozen=True)
+class AsFloat:
+    """Flatten and take the values as they are."""
+
+    def __call__(self, inputs: npt.NDArray[np.generic], out: Floats) -> Floats:
+        """Write `inputs`, shape (n, ...), into `out`, shape (n, d), and return it.
+
+        Raises
+        ------
+        DataError
+            If `out` has another shape or is not floating-point.
+        """
+        np.copyto(out, _flat(inputs, out), casting="same_kind")
+        return out
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the settings as a JSON object."""
+        return {"name": "as_float"}
+
+
+TRANSFORMS: Mapping[str, type[Scale] | type[AsFloat]] = {"scale": Scale, "as_float": AsFloat}
+
+
+def transform_for(inputs: npt.NDArray[np.generic]) -> Transform:
+    """Return the transform that suits stored inputs: `Scale` for bytes, `AsFloat` for the rest."""
+    return Scale() if inputs.dtype == np.uint8 else AsFloat()
+
+
+def transform_from_config(config: Mapping[str, Any]) -> Transform:
+    """Build the transform that `to_config` described.
+
+    Raises
+    ------
+    ConfigurationError
+        If the name or a setting is unknown, or a setting is missing or means nothing.
+    """
+    settings = dict(config)
+    name = str(settings.pop("name", None))
+    if name not in TRANSFORMS:
+        raise ConfigurationError(unknown_name("transform", name, TRANSFORMS))
+    known = set(TRANSFORMS[name]().to_config()) - {"name"}
+    for setting in settings:
+        if setting not in known:
+            raise ConfigurationError(unknown_name(f"setting of {name!r}", setting, known))
+    if missing := known - set(settings):
+        raise ConfigurationError(f"the transform {name!r} lacks: {', '.join(sorted(missing))}")
+    return TRANSFORMS[name](**settings)
+
+
+def _flat(inputs: npt.NDArray[np.generic], out: Floats) -> npt.NDArray[np.generic]:
+    """Return the inputs as rows, once they are known to fit into `out`."""
+    shape = (len(inputs), math.prod(inputs.shape[1:]))
+    if out.shape != shape or not np.issubdtype(out.dtype, np.floating):
+        raise DataError(
+            f"inputs of shape {inputs.shape} need a floating-point buffer of shape {shape}, "
+            f"got {out.dtype} of shape {out.shape}"
+        )
+    return inputs.reshape(shape)

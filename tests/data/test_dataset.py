@@ -1,0 +1,122 @@
+"""Rows and targets stay together, and what cannot be learned from is refused."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.data.helpers import small_splits
+
+from handloom import DataError, Dataset, Splits
+from handloom.errors import ConfigurationError
+from handloom.randomness import Stream
+
+NAMES = ("a", "b", "c")
+
+
+def numbered(rows: int = 60, classes: int = 3) -> Dataset:
+    """Each row holds its own number, and its class is the number modulo the classes."""
+    numbers = np.arange(rows)
+    return Dataset(numbers[:, None] * np.ones((1, 2)), numbers % classes, NAMES[:classes])
+
+
+def numbers(data: Dataset) -> list[int]:
+    return [int(number) for number in data.inputs[:, 0]]
+
+
+def test_rows_are_counted_and_shaped() -> None:
+    data = small_splits().train
+    assert (len(data), data.input_shape) == (12, (5, 5))
+    assert data.rows_per_class.tolist() == [4, 4, 4]
+
+
+def test_shuffling_keeps_inputs_and_targets_together() -> None:
+    shuffled = numbered().shuffled(Stream(1))
+    assert numbers(shuffled) != numbers(numbered())
+    assert sorted(numbers(shuffled)) == numbers(numbered())
+    assert np.array_equal(shuffled.inputs[:, 0] % 3, shuffled.targets)
+
+
+def test_shuffling_depends_on_the_stream_alone() -> None:
+    assert numbers(numbered().shuffled(Stream(1))) == numbers(numbered().shuffled(Stream(1)))
+    assert numbers(numbered().shuffled(Stream(1))) != numbers(numbered().shuffled(Stream(2)))
+
+
+def test_sorting_by_class_keeps_the_order_within_a_class() -> None:
+    assert numbers(numbered(7).sorted_by_class()) == [0, 3, 6, 1, 4, 2, 5]
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5, 0.95])
+def test_a_split_takes_the_same_fraction_of_every_class(fraction: float) -> None:
+    rest, held_out = numbered().split(fraction, Stream(3))
+    assert held_out.rows_per_class.tolist() == [round(20 * fraction)] * 3
+    assert sorted(numbers(rest) + numbers(held_out)) == list(range(60))
+    assert numbers(rest) == sorted(numbers(rest))
+    assert numbers(held_out) == sorted(numbers(held_out))
+    assert np.array_equal(held_out.inputs[:, 0] % 3, held_out.targets)
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.999])
+def test_a_split_leaves_every_class_on_both_sides(fraction: float) -> None:
+    for side in numbered(9).split(fraction, Stream(0)):
+        assert side.rows_per_class.min() >= 1
+
+
+def test_a_split_depends_on_the_stream_alone() -> None:
+    assert numbers(numbered().split(0.5, Stream(1))[1]) == numbers(
+        numbered().split(0.5, Stream(1))[1]
+    )
+    assert numbers(numbered().split(0.5, Stream(1))[1]) != numbers(
+        numbered().split(0.5, Stream(2))[1]
+    )
+
+
+def test_a_class_of_one_row_cannot_be_split() -> None:
+    with pytest.raises(DataError, match="class 'c' has a single row"):
+        numbered(5).split(0.5, Stream(0))
+
+
+@pytest.mark.parametrize("fraction", [0.0, -0.5, 1.0, 1.5, float("nan")])
+def test_a_fraction_that_means_nothing(fraction: float) -> None:
+    with pytest.raises((DataError, ConfigurationError), match="the fraction to hold out must be"):
+        numbered().split(fraction, Stream(0))
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (3, 0), (3,)])
+def test_no_rows_or_no_columns(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match="at least one row and one column"):
+        Dataset(np.zeros(shape), np.zeros(shape[0], np.int64), NAMES)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_features_that_are_not_finite_are_named_by_row(value: float) -> None:
+    inputs = np.zeros((5000, 2, 3))
+    inputs[4321, 1, 2] = value
+    with pytest.raises(DataError, match="NaN or infinity; the first such row is 4321"):
+        Dataset(inputs, np.zeros(5000, np.int64), NAMES)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (np.zeros(2, np.int64), "one row each"),
+        (np.zeros((3, 1), np.int64), "one row each"),
+        (np.zeros(3), "must be integers"),
+        (np.array([0, 1, 3]), r"must lie in 0\.\.2 .*found 0\.\.3"),
+        (np.array([0, -1, 2]), r"found -1\.\.2"),
+    ],
+)
+def test_targets_that_do_not_fit(targets: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Dataset(np.zeros((3, 2)), targets, NAMES)
+
+
+def test_inputs_of_another_kind() -> None:
+    with pytest.raises(DataError, match="uint8 or floating-point, got int32"):
+        Dataset(np.zeros((3, 2), np.int32), np.zeros(3, np.int64), NAMES)
+
+
+def test_parts_must_agree() -> None:
+    with pytest.raises(DataError, match=r"one shape: got \(5, 5\) and \(2,\)"):
+        Splits(small_splits().train, numbered())
+    with pytest.raises(DataError, match="the same classes: got a, b, c and a, b"):
+        Splits(numbered(), numbered(classes=2))
