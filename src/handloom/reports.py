@@ -116,7 +116,8 @@ def draw_study(folder: Path, splits: Splits, runs: Mapping[str, Sequence[Run]]) 
     scale. Confusion matrix and mistakes are those of a model's first run at its best epoch.
     """
     pictures = make_folder(folder / PICTURES)
-    plots.save(plots.sample_grid(splits.train), pictures / "samples.png")
+    if splits.train.inputs.dtype == np.uint8:
+        plots.save(plots.sample_grid(splits.train), pictures / "samples.png")
     longest = max((len(run.history) for of_model in runs.values() for run in of_model), default=0)
     # where the reference looks again, of 1,100 epochs: at 300 for a model, at 700 across models
     later = {"": 0, "-late": longest * 3 // 11}

@@ -4,7 +4,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 
@@ -21,20 +23,22 @@ def show_table(
     left: int = 1,
     caption: str | None = None,
 ) -> None:
-    """Print a table; the first ``left`` columns are text, the others figures.
+    """Print a title, a table and a caption; the first ``left`` columns are text, not figures.
 
-    Where standard output is no terminal the table takes the width that it needs, so that no figure
-    is cut.
+    The table takes the width that it needs, however narrow the window, so that no figure is cut.
     """
-    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place < left else "right", no_wrap=True)
     for row in rows:
         table.add_row(*(str(value) for value in row))
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(80, console.measure(table).maximum))
+    needed = Measurement.get(console, console.options.update(width=1000), table).maximum
+    console.width = max(console.width, needed)
+    print(f"\n{title}")
     console.print(table)
+    if caption:
+        print(caption)
 
 
 def wrote(folder: Path, names: Iterable[str]) -> None:

@@ -59,7 +59,7 @@ def _print(report: Report) -> None:
     print(f"{report.path}: {kind}, dataset {report.name}")
     parts = {"training": report.train, "test": report.test}
     show_table(
-        "",
+        "Parts",
         ("part", "shape", "type", "range"),
         [
             (name, part.shape, part.dtype, f"{part.minimum:g} to {part.maximum:g}")

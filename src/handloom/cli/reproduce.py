@@ -96,18 +96,19 @@ def _show(dataset: str, epochs: int, runs: Mapping[str, Sequence[Run]]) -> None:
         (
             "model",
             "seed",
-            "test accuracy",
-            "loss",
-            "best epoch",
-            "accuracy there",
-            "loss there",
-            "diverged at",
-            "seconds",
-            "reference",
+            "test\naccuracy",
+            "test\nloss",
+            "best\nepoch",
+            "accuracy\nthere",
+            "loss\nthere",
+            "diverged\nat",
+            "\nseconds",
+            "\nreference",
         ),
         rows,
-        caption=f"Best epoch: the one with the lowest {selected} loss. Reference: test accuracy "
-        f"and loss after {EPOCHS:,} epochs on Fashion-MNIST.",
+        caption=f"Best epoch: the one with the lowest {selected} loss; the figures there "
+        f"are on the test set too.\nReference: test accuracy and loss after {EPOCHS:,} epochs "
+        f"on Fashion-MNIST.",
     )
 
 
@@ -128,20 +129,20 @@ def _row(run: Run) -> tuple[object, ...]:
 
 
 def _mean_row(name: str, of_model: Sequence[Run]) -> tuple[object, ...]:
-    def spread(values: Sequence[float], digits: int) -> str:
-        return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"
+    def spread(values: Sequence[float]) -> str:
+        return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
 
     diverged = [diverged_at(run.history, run.last.confusion.shape[0]) for run in of_model]
     return (
         name,
         "mean",
-        spread([run.last.accuracy for run in of_model], 4),
-        spread([run.last.loss for run in of_model], 4),
+        spread([run.last.accuracy for run in of_model]),
+        spread([run.last.loss for run in of_model]),
         "",
-        spread([run.best.accuracy for run in of_model], 4),
-        spread([run.best.loss for run in of_model], 4),
+        spread([run.best.accuracy for run in of_model]),
+        spread([run.best.loss for run in of_model]),
         f"{sum(epoch is not None for epoch in diverged)} of {len(of_model)}",
-        spread([run.seconds for run in of_model], 1),
+        f"{np.mean([run.seconds for run in of_model]):.1f}",
         _reference(name),
     )
 

@@ -1,0 +1,87 @@
+"""How every picture looks, and how it reaches a file.
+
+The colours are those of Okabe and Ito, which colour-blind people can tell apart; line styles and
+markers differ too, for prints in grey.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handloom.errors import MissingExtraError
+from handloom.files import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LineStyle = str | tuple[int, tuple[int, ...]]
+
+BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, "#E69F00", "#56B4E9", "#000000")
+LINES: tuple[LineStyle, ...] = ("-", (0, (6, 2)), (0, (6, 2, 1, 2)), (0, (2, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DARK, GREY, PALE, LIGHT = "#222222", "#666666", "#AAAAAA", "#DDDDDD"
+SMALL, MEDIUM, LARGE = 12, 14, 18
+SETTINGS = {
+    "font.size": MEDIUM,
+    "axes.labelsize": MEDIUM,
+    "axes.edgecolor": GREY,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "text.color": DARK,
+    "axes.labelcolor": DARK,
+    "figure.constrained_layout.w_pad": 0.12,
+    "figure.constrained_layout.h_pad": 0.12,
+    "text.parse_math": False,  # a dollar sign in a class name is a dollar sign
+}
+DOTS_PER_INCH = 150
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw with our settings, whatever the user's are, and leave those as they were.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib import style
+    except ImportError:
+        raise MissingExtraError("matplotlib", "cli", "drawing pictures") from None
+    with style.context(["default", SETTINGS]):
+        yield
+
+
+def new_figure(width: float, height: float, title: str) -> "Figure":
+    """Return an empty figure of a size in inches, with its title."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(title, fontsize=LARGE)
+    return figure
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure to a PNG file, replacing an earlier one in one move.
+
+    Parameters
+    ----------
+    figure : Figure
+        As the other functions return it.
+    path : path
+        Where to; its folder exists.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    """
+    content = io.BytesIO()
+    with drawing():
+        figure.savefig(content, format="png", dpi=DOTS_PER_INCH)
+    write_bytes(path, content.getvalue())

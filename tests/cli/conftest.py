@@ -1,0 +1,75 @@
+"""The command line in one process, and a small dataset for it."""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from handloom import Splits, silhouettes
+from handloom.cli.app import run
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended and what it said."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def handloom(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run ``handloom`` with some arguments, without a dataset that the machine may have."""
+    monkeypatch.delenv("HANDLOOM_DATA", raising=False)
+
+    def call(*arguments: object) -> Ended:
+        capsys.readouterr()
+        status = run([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return Ended(status, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Splits:
+    return silhouettes(rows=300, test_rows=60)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tiny: Splits, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of IDX files."""
+    return write_idx(tmp_path_factory.mktemp("data") / "tiny", tiny)
+
+
+def write_idx(folder: Path, splits: Splits) -> Path:
+    folder.mkdir()
+    for prefix, part in (("train", splits.train), ("t10k", splits.test)):
+        for name, array in (
+            ("images-idx3", part.inputs),
+            ("labels-idx1", part.targets.astype(np.uint8)),
+        ):
+            (folder / f"{prefix}-{name}-ubyte").write_bytes(idx_bytes(array))
+    return folder
+
+
+def idx_bytes(array: npt.NDArray[np.generic]) -> bytes:
+    header = struct.pack(f">I{array.ndim}I", 0x0800 + array.ndim, *array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run folder."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    status = run(["train", "--data", str(tiny_folder), "--out", str(folder), "--epochs", "2"])
+    assert status == 0
+    return folder

@@ -1,0 +1,237 @@
+"""``handloom reproduce``: the study's files, figures and table."""
+
+import csv
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.cli.conftest import Command
+
+from handloom import Model, Splits, Trainer
+from handloom.cli import options
+from handloom.data import DownloadError, write_image_folders
+from handloom.recipes import reference
+from handloom.training import EpochRecord, History, StopReason
+
+COLUMNS = ["epoch", "train_accuracy", "train_loss", "learning_rate", "regularization_loss"]
+
+
+@pytest.fixture(scope="module")
+def study(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from handloom.cli.app import run
+
+    folder = tmp_path_factory.mktemp("studies") / "study"
+    arguments = ["--data", str(tiny_folder), "--epochs", "12", "--seeds", "0,1"]
+    assert run(["reproduce", *arguments, "--out", str(folder)]) == 0
+    return folder
+
+
+def test_results_hold_every_run(study: Path) -> None:
+    results = json.loads((study / "results.json").read_text())
+    assert results["dataset"] == "tiny"
+    assert results["epochs"] == 12
+    assert results["complete"] is True
+    assert list(results["models"]) == ["sgd", "momentum", "adam", "adam-steady"]
+    for runs in results["models"].values():
+        assert [run["seed"] for run in runs] == [0, 1]
+        for run in runs:
+            assert 0 <= run["test_accuracy"] <= 1
+            assert 0 <= run["best_test_accuracy"] <= 1
+            assert run["best_test_loss"] > 0
+            assert run["stop_reason"] == "max_epochs"
+            assert 0 <= run["best_epoch"] < 12
+            assert run["seconds"] > 0
+
+
+def test_logs_have_the_references_columns_and_rates(study: Path) -> None:
+    with (study / "logs" / "sgd-seed0.csv").open() as file:
+        header, *rows = list(csv.reader(file))
+    assert header == COLUMNS
+    assert [int(row[0]) for row in rows] == list(range(12))
+    # the rate of the last update made by then, as the reference prints it
+    assert rows[0][3] == rows[1][3] == "1.0"
+    assert rows[10][3] == "0.9174311926605504"
+    assert float(rows[0][2]) == pytest.approx(np.log(10) + float(rows[0][4]), abs=0.01)
+
+
+def test_both_models_of_a_run_are_saved(study: Path) -> None:
+    results = json.loads((study / "results.json").read_text())
+    tested = {}
+    for weights in ("last", "best"):
+        model = Model.load(study / "models" / "adam-seed1" / weights)
+        tested[weights] = model
+    run = results["models"]["adam"][1]
+    last = tested["last"].network.parameters.vector
+    same = np.array_equal(last, tested["best"].network.parameters.vector)
+    assert same == (run["best_test_loss"] == run["test_loss"])
+
+
+def test_every_picture_is_an_image_of_its_own(study: Path) -> None:
+    names = {path.stem for path in (study / "pictures").glob("*.png")}
+    per_model = {
+        f"{model}-{picture}"
+        for model in reference.MODELS
+        for picture in ("curves", "curves-late", "confusion", "mistakes")
+    }
+    across = {"samples", "accuracy", "accuracy-late", "loss", "loss-late"}
+    assert names == per_model | across
+    contents = set()
+    for path in (study / "pictures").glob("*.png"):
+        contents.add(path.read_bytes())
+        with Image.open(path) as image:
+            image.verify()
+    assert len(contents) == len(names)
+
+
+def test_the_table_shows_means_runs_and_the_reference(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    ended = handloom(
+        *("reproduce", "--data", tiny_folder, "--models", "sgd", "--seeds", "0,1"),
+        *("--epochs", 3, "--out", tmp_path / "study"),
+    )
+    assert ended.status == 0
+    for text in ("on tiny", "mean", "±", "0.837, 0.449", "lowest training loss"):
+        assert text in ended.out
+    assert "3 epochs of the study's 1,100" in ended.err
+    assert "--epochs 1100" in ended.err
+
+
+def test_held_out_rows_choose_the_best_epoch(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    ended = handloom(
+        *("reproduce", "--data", tiny_folder, "--models", "adam-steady", "--epochs", 6),
+        *("--validation-fraction", 0.2, "--out", tmp_path / "study"),
+    )
+    assert ended.status == 0
+    assert "lowest validation loss" in ended.out
+    with (tmp_path / "study" / "logs" / "adam-steady-seed0.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    losses = [float(row["validation_loss"]) for row in rows]
+    results = json.loads((tmp_path / "study" / "results.json").read_text())
+    run = results["models"]["adam-steady"][0]
+    assert run["best_epoch"] == int(np.argmin(losses))
+    assert run["best_selected_by"] == "validation_loss"
+
+
+def test_idx_files_and_image_folders_of_the_same_images_agree_to_the_bit(
+    handloom: Command, tiny: Splits, tiny_folder: Path, tmp_path: Path
+) -> None:
+    write_image_folders(tiny, tmp_path / "images")
+    for part in ("train", "test"):  # the digits that an IDX file would give them
+        for place, name in enumerate(tiny.train.class_names):
+            for stored in (tmp_path / "images" / part).iterdir():
+                if stored.name.replace("-", "/") in (name, str(place)) or stored.name == name:
+                    stored.rename(stored.with_name(str(place)))
+    vectors = []
+    for data, out in ((tiny_folder, "a"), (tmp_path / "images", "b")):
+        ended = handloom(
+            *("reproduce", "--data", data, "--models", "momentum", "--epochs", 5),
+            *("--out", tmp_path / out),
+        )
+        assert ended.status == 0, ended.err
+        model = Model.load(tmp_path / out / "models" / "momentum-seed0" / "last")
+        vectors.append(model.network.parameters.vector)
+    assert np.array_equal(vectors[0], vectors[1])
+
+
+def test_without_fashion_mnist_the_generated_dataset_is_named_everywhere(
+    handloom: Command, tiny: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline() -> Splits:
+        raise DownloadError("no network")
+
+    monkeypatch.setattr(options, "fashion_mnist", offline)
+    monkeypatch.setattr(options, "silhouettes", lambda: tiny)
+    ended = handloom("reproduce", "--models", "sgd", "--epochs", 2, "--out", tmp_path / "study")
+    assert ended.status == 0
+    assert len([line for line in ended.err.splitlines() if "silhouettes" in line]) == 1
+    assert "on silhouettes" in ended.out
+    results = json.loads((tmp_path / "study" / "results.json").read_text())
+    assert results["dataset"] == "silhouettes"
+
+
+def test_ctrl_c_keeps_the_runs_made_so_far(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_epoch = Trainer.run_epoch
+
+    def interrupting(self: Trainer, epoch: int) -> EpochRecord | None:
+        if epoch == 2 and len(self.network.parameters) < 60_000:  # in the second model
+            os.kill(os.getpid(), signal.SIGINT)
+        return run_epoch(self, epoch)
+
+    monkeypatch.setattr(Trainer, "run_epoch", interrupting)
+    ended = handloom("reproduce", "--data", tiny_folder, "--epochs", 4, "--out", tmp_path / "study")
+    assert ended.status == 130
+    results = json.loads((tmp_path / "study" / "results.json").read_text())
+    assert results["complete"] is False
+    assert list(results["models"]) == ["sgd", "momentum"]
+    assert results["models"]["momentum"][0]["stop_reason"] == "interrupted"
+    assert results["models"]["momentum"][0]["epochs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--models", "sgd,adamm"], "Did you mean 'adam'"),
+        (["--models", "sgd,sgd"], "once"),
+        (["--models", ""], "--models takes names"),
+        (["--seeds", "0,x"], "--seeds takes whole numbers"),
+        (["--seeds", "-1"], "a seed must be"),
+        (["--epochs", "0"], "epochs must be"),
+        (["--validation-fraction", "2"], "validation_fraction must be"),
+        (["--threads", "-1"], "threads must be"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    ended = handloom("reproduce", "--data", tiny_folder, "--out", tmp_path / "s", *arguments)
+    assert ended.status == 1
+    assert message in ended.err
+    assert not (tmp_path / "s").exists()
+
+
+def history(*losses: float, reason: StopReason | None = None) -> History:
+    made = History()
+    made.records = [
+        EpochRecord(epoch, loss + 0.1, loss, 0.1, 0.5, 1.0, 0.1)
+        for epoch, loss in enumerate(losses)
+    ]
+    made.stop_reason = reason
+    made.stopped_in = len(losses) if reason else None
+    return made
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (history(2.3, 1.0, 0.9), None),
+        (history(2.31, 2.4, 3.0), None),  # never learned, so never lost it
+        (history(2.3, 1.1, 2.2, 2.31, 2.4), 3),
+        (history(2.3, 1.2, 2.4), None),  # not below half of ln 10 before
+        (history(2.3, 1.0, reason=StopReason.NON_FINITE_LOSS), 2),
+        (history(2.3, 1.0, reason=StopReason.INTERRUPTED), None),
+    ],
+)
+def test_divergence_is_as_the_reference_defines_it(found: History, expected: int | None) -> None:
+    assert reference.diverged_at(found) == expected
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
+def test_rates_agree_with_the_references_logs_to_the_last_digit(name: str) -> None:
+    # the last row of each log, and one in its middle
+    logged = {
+        "sgd": {500: "0.1669449081803005", 1090: "0.08410428931875526"},
+        "momentum": {500: "0.1669449081803005", 1090: "0.08410428931875526"},
+        "adam": {260: "0.04873769373233258", 520: "0.047533035459644456"},
+    }
+    schedule = reference.MODELS[name].schedule
+    for epoch, rate in logged[name].items():
+        assert repr(schedule(epoch - 1)) == rate

@@ -1,0 +1,298 @@
+"""``handloom train`` and the commands that use what it wrote."""
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.cli.conftest import Command
+
+from handloom import Callback, Model, Splits, Trainer, evaluate
+from handloom.data import write_image_folders
+from handloom.recipes import plain
+from handloom.training import EpochRecord
+
+
+def test_a_run_folder_holds_model_history_pictures_and_results(trained: Path, tiny: Splits) -> None:
+    results = json.loads((trained / "results.json").read_text())
+    assert results["dataset"] == "tiny"
+    assert results["stop_reason"] == "max_epochs"
+    assert results["epochs"] == 2
+    assert results["seconds"] > 0
+    model = Model.load(trained / "model")
+    test = tiny.test
+    assert results["test_accuracy"] == np.mean(
+        model.predict(test.inputs).argmax(axis=1) == test.targets
+    )
+    assert len((trained / "history.csv").read_text().splitlines()) == 3
+    for picture in ("curves", "confusion", "mistakes"):
+        with Image.open(trained / "pictures" / f"{picture}.png") as image:
+            image.verify()
+
+
+def test_what_was_written_is_said(handloom: Command, tiny_folder: Path, tmp_path: Path) -> None:
+    ended = handloom("train", "--data", tiny_folder, "--epochs", 1, "--out", tmp_path / "run")
+    assert ended.status == 0
+    assert str(tmp_path / "run") in ended.out
+    for name in ("model/", "history.csv", "pictures/", "results.json"):
+        assert name in ended.out
+    assert "epoch 1/1" in ended.err
+
+
+def test_the_same_options_give_the_same_weights(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    options = ["train", "--data", tiny_folder, "--epochs", 2, "--hidden", "8", "--seed", 3]
+    for name, threads in (("a", 1), ("b", 2)):
+        assert handloom(*options, "--threads", threads, "--out", tmp_path / name).status == 0
+    vectors = [
+        Model.load(tmp_path / name / "model").network.parameters.vector for name in ("a", "b")
+    ]
+    assert np.array_equal(vectors[0], vectors[1])
+
+
+def test_every_option_reaches_the_training(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    ended = handloom(
+        *("train", "--data", tiny_folder, "--out", tmp_path / "run", "--hidden", "6,4"),
+        *("--optimizer", "sgd", "--momentum", 0.5, "--learning-rate", 0.01),
+        *("--schedule", "inverse-time", "--decay", 0.1, "--batch-size", 0, "--epochs", 3),
+        *("--l1", 1e-4, "--l2", 1e-3, "--validation-fraction", 0.2, "--patience", 5),
+        *("--seed", 7, "--threads", 1),
+    )
+    assert ended.status == 0
+    model = Model.load(tmp_path / "run" / "model")
+    assert [shape for _, shape, _ in model.network.summary()] == [
+        (6,),
+        (6,),
+        (4,),
+        (4,),
+        (10,),
+        (10,),
+    ]
+    lines = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    names = lines[0].split(",")
+    rows = [dict(zip(names, line.split(","), strict=True)) for line in lines[1:]]
+    assert [float(row["learning_rate"]) for row in rows] == [
+        0.01 * (1 / (1 + 0.1 * step)) for step in range(3)
+    ]
+    assert all(float(row["penalty"]) > 0 for row in rows)
+    assert all(row["validation_loss"] for row in rows)
+
+
+def test_a_run_is_never_overwritten(handloom: Command, tiny_folder: Path, tmp_path: Path) -> None:
+    options = ["train", "--data", tiny_folder, "--epochs", 1, "--out", tmp_path / "run"]
+    assert handloom(*options).status == 0
+    before = (tmp_path / "run" / "results.json").read_text()
+    ended = handloom(*options)
+    assert ended.status == 1
+    assert "holds a run already" in ended.err
+    assert (tmp_path / "run" / "results.json").read_text() == before
+
+
+def test_without_out_each_run_gets_a_folder_of_its_own(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert handloom("train", "--data", tiny_folder, "--epochs", 1).status == 0
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["train-1", "train-2"]
+
+
+def test_a_diverged_training_says_so_and_keeps_the_last_good_weights(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    ended = handloom(
+        *("train", "--data", tiny_folder, "--optimizer", "sgd", "--learning-rate", 1e20),
+        *("--out", tmp_path / "run"),
+    )
+    assert ended.status == 1
+    assert "diverged" in ended.err
+    assert "Traceback" not in ended.err
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["stop_reason"].startswith("non_finite")
+    assert np.isfinite(Model.load(tmp_path / "run" / "model").network.parameters.vector).all()
+
+
+def test_ctrl_c_saves_what_was_learned(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupt(Callback):
+        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+            if record.epoch == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def interrupted(settings: plain.Settings, splits: Splits, callbacks: list[Callback]) -> object:
+        return train(settings, splits, [*callbacks, Interrupt()])
+
+    train = plain.train
+    monkeypatch.setattr(plain, "train", interrupted)
+    ended = handloom("train", "--data", tiny_folder, "--epochs", 10_000, "--out", tmp_path / "run")
+    assert ended.status == 130
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert (results["stop_reason"], results["epochs"]) == ("interrupted", 4)
+    Model.load(tmp_path / "run" / "model")
+
+
+def test_evaluate_repeats_the_test_figures(
+    handloom: Command, trained: Path, tiny_folder: Path, tiny: Splits
+) -> None:
+    ended = handloom("evaluate", trained, "--data", tiny_folder)
+    found = evaluate(Model.load(trained / "model"), _renamed(tiny))
+    assert ended.status == 0
+    assert f"accuracy {found.accuracy:.4f}, loss {found.loss:.4f}" in ended.out
+
+
+def _renamed(tiny: Splits):  # type: ignore[no-untyped-def]
+    from dataclasses import replace
+
+    return replace(tiny.test, class_names=tuple("0123456789"))
+
+
+def test_evaluate_refuses_a_dataset_with_other_classes(handloom: Command, trained: Path) -> None:
+    ended = handloom("evaluate", trained, "--data", "silhouettes")
+    assert ended.status == 1
+    assert "the model knows the classes 0, 1" in ended.err
+
+
+def test_summary_shows_every_layer(handloom: Command, trained: Path) -> None:
+    ended = handloom("summary", trained)
+    assert ended.status == 0
+    for text in ("0.dense", "4.dense", "118,282", "trained on tiny"):
+        assert text in ended.out
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16", "LA"])
+def test_predict_reads_images_of_any_mode_and_size(
+    handloom: Command, trained: Path, tmp_path: Path, mode: str
+) -> None:
+    levels = np.linspace(0, 255, 50 * 80).reshape(50, 80)
+    grey = Image.fromarray(levels.astype(np.uint8))
+    image = (
+        Image.fromarray((levels * 257).astype(np.uint16)) if mode == "I;16" else grey.convert(mode)
+    )
+    image.save(tmp_path / "image.png")
+    ended = handloom("predict", trained, tmp_path / "image.png", tmp_path / "image.png")
+    assert ended.status == 0
+    assert ended.out.count("%") == 6
+
+
+def test_predict_sees_the_pixels_that_the_network_learned_from(
+    handloom: Command, trained: Path, tiny: Splits, tmp_path: Path
+) -> None:
+    write_image_folders(tiny, tmp_path / "images")
+    model = Model.load(trained / "model")
+    row = tiny.test.take(tiny.test.targets == 8).inputs[:1]
+    expected = model.predict(row)[0]
+    ended = handloom("predict", trained, tmp_path / "images" / "test" / "8" / "0000.png")
+    if ended.status:  # class folders are named after the classes
+        ended = handloom("predict", trained, tmp_path / "images" / "test" / "Bag" / "0000.png")
+    assert f"{expected.argmax()} {expected.max():.1%}" in ended.out
+
+
+def test_an_inverted_image_is_the_same_as_its_negative(
+    handloom: Command, trained: Path, tiny: Splits, tmp_path: Path
+) -> None:
+    pixels = np.asarray(tiny.test.inputs[0], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "light.png")
+    Image.fromarray(255 - pixels).save(tmp_path / "dark.png")
+    light = handloom("predict", trained, tmp_path / "light.png")
+    dark = handloom("predict", trained, tmp_path / "dark.png", "--invert")
+    figures = [[word for word in ended.out.split() if "%" in word] for ended in (light, dark)]
+    assert figures[0] == figures[1] != []
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "summary"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "tampered", "no manifest", "nowhere"])
+def test_a_damaged_run_is_refused_in_one_line(
+    handloom: Command, trained: Path, tmp_path: Path, command: str, damage: str
+) -> None:
+    folder = tmp_path / "run"
+    if damage != "nowhere":
+        shutil.copytree(trained, folder)
+        weights = next((folder / "model").glob("weights-*.safetensors"))
+        content = weights.read_bytes()
+        match damage:
+            case "missing":
+                weights.unlink()
+            case "truncated":
+                weights.write_bytes(content[:-10])
+            case "tampered":
+                weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+            case "no manifest":
+                (folder / "model" / "manifest.json").unlink()
+    image = tmp_path / "x.png"
+    Image.new("L", (28, 28)).save(image)
+    ended = handloom(command, folder, *([image] if command == "predict" else []))
+    assert ended.status == 1
+    assert ended.err.startswith("error: ")
+    assert len(ended.err.splitlines()) == 1
+    assert str(folder) in ended.err
+
+
+def test_predict_names_an_image_that_is_none(
+    handloom: Command, trained: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text.png").write_text("not an image")
+    for path, reason in (
+        (tmp_path / "text.png", "not an image"),
+        (tmp_path / "none.png", "no such file"),
+    ):
+        ended = handloom("predict", trained, path)
+        assert ended.status == 1
+        assert reason in ended.err
+        assert str(path) in ended.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--optimizer", "adm"], "Did you mean 'adam'"),
+        (["--schedule", "constnt"], "Did you mean 'constant'"),
+        (["--hidden", "128,x"], "--hidden takes whole numbers"),
+        (["--hidden", ""], "--hidden takes whole numbers"),
+        (["--hidden", "0"], "units must be a whole number of at least 1"),
+        (["--hidden", "-5"], "units must be"),
+        (["--learning-rate", "0"], "learning_rate must be"),
+        (["--learning-rate", "-1"], "learning_rate must be"),
+        (["--learning-rate", "nan"], "learning_rate must be"),
+        (["--epochs", "0"], "epochs must be"),
+        (["--batch-size", "-1"], "batch_size must be"),
+        (["--l1", "-1"], "weights_l1 must be"),
+        (["--l2", "inf"], "weights_l2 must be"),
+        (["--seed", "-1"], "seed must be"),
+        (["--threads", "0"], "threads must be"),
+        (["--validation-fraction", "1"], "validation_fraction must be"),
+        (["--validation-fraction", "-0.1"], "validation_fraction must be"),
+        (["--patience", "3"], "hold rows out"),
+        (["--momentum", "0.5"], "momentum is for sgd"),
+        (["--decay", "0.5"], "need each other"),
+        (["--schedule", "inverse-time"], "need each other"),
+        (["--optimizer", "sgd", "--momentum", "1.5"], "momentum must be"),
+        (["--epochs", "many"], "valid"),
+        (["--epoch", "3"], "--epochs"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_before_anything_is_made(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    ended = handloom("train", "--data", tiny_folder, "--out", tmp_path / "run", *options)
+    assert ended.status in (1, 2)
+    assert message in " ".join(ended.err.replace("│", " ").split())
+    assert "Traceback" not in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    ended = handloom("train", "--data", tiny_folder, "--out", tmp_path / "file" / "run")
+    assert ended.status == 1
+    assert "cannot write to the folder" in ended.err
+    assert (tmp_path / "file").read_text() == "mine"

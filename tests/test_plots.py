@@ -1,0 +1,350 @@
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from handloom import plots
+from handloom.data.dataset import Dataset
+from handloom.errors import ConfigurationError, DataError, MissingExtraError
+from handloom.metrics import confusion_matrix
+from handloom.plots.curves import COLUMNS
+from handloom.training.history import EpochRecord, History, StopReason
+
+NAMES = ("cat", "dog", "$fox$")
+WHERE = "pets-3"
+
+
+def history(losses: Sequence[float], *, validated: bool = False) -> History:
+    """A history with these losses; the accuracy is high where the loss is low."""
+    made = History()
+    for epoch, loss in enumerate(losses):
+        accuracy = 0.9 / (1.0 + loss)
+        made.records.append(
+            EpochRecord(
+                epoch=epoch,
+                loss=loss,
+                data_loss=loss,
+                penalty=0.0,
+                accuracy=accuracy,
+                learning_rate=0.1 / (1 + epoch),
+                seconds=0.5,
+                validation_loss=1.1 * loss if validated else None,
+                validation_accuracy=0.9 * accuracy if validated else None,
+            )
+        )
+    return made
+
+
+def falling(epochs: int, start: float = 2.3) -> list[float]:
+    return [0.4 + (start - 0.4) * 0.8**epoch for epoch in range(epochs)]
+
+
+def dataset(rows: int = 12, shape: tuple[int, int] = (5, 7)) -> Dataset:
+    images = np.arange(rows * shape[0] * shape[1]).reshape(rows, *shape) % 256
+    return Dataset(images.astype(np.uint8), np.arange(rows) % 3, NAMES, WHERE)
+
+
+def texts(figure: Figure) -> str:
+    found = figure.findobj(Text)
+    return "\n".join(text.get_text() for text in found if isinstance(text, Text))
+
+
+def render(figure: Figure) -> Figure:
+    figure.draw_without_rendering()
+    return figure
+
+
+def curves(*histories: History, from_epoch: int = 0) -> Figure:
+    return plots.training_curves(histories, title="small", dataset=WHERE, from_epoch=from_epoch)
+
+
+def assert_shows(axes: Axes, values: Sequence[float]) -> None:
+    """The vertical axis covers the values, and is at most twice as long as they need."""
+    low, high = axes.get_ylim()
+    assert low <= min(values)
+    assert max(values) <= high
+    assert high - low < 2 * (max(values) - min(values))
+
+
+class TestTrainingCurves:
+    def test_labels_its_axes_and_names_the_dataset(self) -> None:
+        figure = curves(history(falling(20)))
+        assert [axes.get_ylabel() for axes in figure.axes] == [
+            "accuracy (%)",
+            "loss",
+            "learning rate",
+        ]
+        assert figure.axes[-1].get_xlabel() == "epoch"
+        assert figure.get_suptitle() == "pets-3: small"
+
+    def test_zoom_starts_where_asked_and_fits_what_is_shown(self) -> None:
+        losses = falling(30)
+        figure = curves(history(losses), from_epoch=10)
+        for axes in figure.axes:
+            assert axes.get_xlim() == (10, 29)
+        assert_shows(figure.axes[1], losses[10:])
+        assert_shows(figure.axes[0], [90 / (1 + loss) for loss in losses[10:]])
+        assert "from epoch 10" in figure.get_suptitle()
+
+    def test_seeds_are_thin_lines_and_a_bold_median(self) -> None:
+        runs = [history(falling(n, start)) for n, start in ((9, 2.0), (9, 3.0), (5, 4.0))]
+        *thin, median = curves(*runs).axes[1].lines
+        assert len(thin) == 3
+        assert all(line.get_linewidth() < median.get_linewidth() for line in thin)
+        middle = np.asarray(median.get_ydata())
+        assert middle[:5] == pytest.approx(runs[1]["loss"][:5])
+        assert middle[5:] == pytest.approx((runs[0]["loss"] + runs[1]["loss"])[5:] / 2)
+
+    def test_median_ends_where_fewer_than_half_of_the_seeds_go_on(self) -> None:
+        runs = [history(falling(n)) for n in (9, 4, 4)]
+        median = np.asarray(curves(*runs).axes[1].lines[-1].get_ydata())
+        assert np.isfinite(median[:4]).all()
+        assert np.isnan(median[4:]).all()
+
+    def test_validation_is_dashed_and_in_the_legend(self) -> None:
+        figure = curves(history(falling(8), validated=True))
+        for axes in figure.axes[:2]:
+            training, held_out = axes.lines
+            assert training.get_linestyle() == "-"
+            assert held_out.get_linestyle() == "--"
+        (legend,) = figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == ["training", "validation"]
+
+    def test_wide_losses_get_a_logarithmic_axis_and_others_do_not(self) -> None:
+        assert curves(history([2.0, 0.2, 0.02])).axes[1].get_yscale() == "log"
+        assert curves(history([2.0, 1.0, 0.5])).axes[1].get_yscale() == "linear"
+
+    def test_one_epoch(self) -> None:
+        figure = render(curves(history([2.3], validated=True)))
+        assert figure.axes[0].get_xlim() == (0, 1)
+        assert figure.axes[1].lines
+
+    @pytest.mark.parametrize("histories", [[], [History()], [History(), History()]])
+    def test_no_epoch(self, histories: list[History]) -> None:
+        assert "no epoch completed" in texts(render(curves(*histories)))
+
+    def test_zoom_beyond_the_end(self) -> None:
+        figure = curves(history(falling(5)), from_epoch=9)
+        assert "no epoch completed from epoch 9 on" in texts(figure)
+        assert figure.axes[0].get_xlim()[0] == 9
+
+    @pytest.mark.parametrize("worst", [50.0, 1e30, 1e308, np.inf, np.nan])
+    def test_a_loss_that_explodes_leaves_the_rest_readable(self, worst: float) -> None:
+        figure = render(curves(history([*falling(20), worst, worst])))
+        low, high = figure.axes[1].get_ylim()
+        assert low < 0.5
+        assert 2.3 < high < 60
+
+    @pytest.mark.parametrize("losses", [[1e308] * 3, [0.0] * 3, [1.0, 0.0], [np.nan] * 3])
+    def test_strange_losses_are_drawn(self, losses: list[float]) -> None:
+        render(curves(history(losses, validated=True)))
+
+    def test_one_diverged_seed_of_three_does_not_set_the_scale(self) -> None:
+        sound = falling(30)
+        bad = history([*falling(15), *[1e9] * 15])
+        bad.stop_reason = StopReason.NON_FINITE_LOSS
+        figure = curves(history(sound), history(sound), bad, from_epoch=5)
+        assert_shows(figure.axes[1], sound[5:])
+        assert "not shown: values up to 1e+09" in texts(figure)
+        assert "1 of 3 stopped: not finite" in texts(figure)
+
+    def test_a_run_that_collapses_alone_is_shown_whole(self) -> None:
+        figure = curves(history([*falling(20), 4.0, 4.0]), from_epoch=15)
+        assert_shows(figure.axes[1], [0.4, 4.0])
+
+    def test_given_learning_rates_replace_those_of_the_histories(self) -> None:
+        figure = plots.training_curves(
+            [history([2.0, 1.0])], title="small", dataset=WHERE, learning_rates=[3.0, 2.0]
+        )
+        assert list(np.asarray(figure.axes[2].lines[0].get_ydata())) == [3.0, 2.0]
+
+    def test_refuses_learning_rates_of_another_length(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"each of the 2 epochs .* got 3"):
+            plots.training_curves(
+                [history([2.0, 1.0])], title="small", dataset=WHERE, learning_rates=[3, 2, 1]
+            )
+
+    @pytest.mark.parametrize("start", [-1, 1.5, True])
+    def test_refuses_what_is_no_epoch(self, start: int) -> None:
+        with pytest.raises(ConfigurationError, match="from_epoch"):
+            curves(history([2.0]), from_epoch=start)
+
+
+class TestComparison:
+    @pytest.mark.parametrize("column", list(COLUMNS))
+    def test_draws_every_column(self, column: str) -> None:
+        models = {"a": [history(falling(9), validated=True)], "b": [history(falling(5))]}
+        figure = render(plots.comparison(models, column, dataset=WHERE))
+        (axes,) = figure.axes
+        assert axes.get_xlabel() == "epoch"
+        assert axes.get_ylabel() == COLUMNS[column].label
+        assert WHERE in figure.get_suptitle()
+
+    @pytest.mark.parametrize("column", ["acuracy", "epoch"])
+    def test_refuses_unknown_columns(self, column: str) -> None:
+        with pytest.raises(ConfigurationError, match="unknown column"):
+            plots.comparison({"a": [history([1.0])]}, column, dataset=WHERE)
+
+    def test_models_differ_in_colour_line_and_marker(self) -> None:
+        models = {name: [history(falling(9))] for name in "abcd"}
+        (axes,) = plots.comparison(models, "loss", dataset=WHERE).axes
+        for look in ("color", "marker", "dashes"):
+            looks = {
+                str(line._unscaled_dash_pattern)  # type: ignore[attr-defined]
+                if look == "dashes"
+                else str(getattr(line, f"get_{look}")())
+                for line in axes.lines
+            }
+            assert len(looks) == 4
+
+    @pytest.mark.parametrize("worst", [8.0, 1e30])
+    @pytest.mark.parametrize("column", ["accuracy", "loss"])
+    def test_a_diverged_model_does_not_flatten_the_others(self, column: str, worst: float) -> None:
+        sound, bad = history(falling(30)), history([*falling(20), *[worst] * 10])
+        models = {"sound": [sound], "bad": [bad]}
+        figure = render(plots.comparison(models, column, dataset=WHERE, from_epoch=10))
+        factor = 100 if column == "accuracy" else 1
+        assert figure.axes[0].get_xlim() == (10, 29)
+        assert_shows(figure.axes[0], list(factor * sound[column][10:]))
+        assert "not shown: values" in texts(figure)
+
+    def test_a_model_that_failed_before_the_zoom(self) -> None:
+        models = {"bad": [history([2.3, 0.5, *[1e9] * 8])], "good": [history(falling(10))]}
+        figure = render(plots.comparison(models, "loss", dataset=WHERE, from_epoch=5))
+        assert figure.axes[0].get_ylim()[1] < 3
+
+    def test_without_models_or_epochs(self) -> None:
+        cases: list[dict[str, list[History]]] = [{}, {"a": []}, {"a": [History()]}]
+        for models in cases:
+            figure = render(plots.comparison(models, "loss", dataset=WHERE))
+            assert "no epoch completed" in texts(figure)
+
+    def test_many_models_fit_in_the_legend(self) -> None:
+        models = {f"a model with a long name {i}": [history(falling(4))] for i in range(11)}
+        figure = render(plots.comparison(models, "loss", dataset=WHERE))
+        box = figure.legends[0].get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+
+
+class TestSampleGrid:
+    def test_has_a_row_for_each_class(self) -> None:
+        figure = render(plots.sample_grid(dataset(), per_class=3))
+        (axes,) = figure.axes
+        assert [text.get_text() for text in axes.get_yticklabels()] == list(NAMES)
+        assert axes.get_xlabel() == "the first 3 of each class"
+        assert WHERE in figure.get_suptitle()
+
+    def test_shows_the_first_images_and_leaves_the_rest_white(self) -> None:
+        samples = dataset(rows=4)  # two of class 0, one of each other
+        sheet = np.asarray(plots.sample_grid(samples, per_class=2).axes[0].images[0].get_array())
+        assert (sheet[:5, :7] == samples.inputs[0]).all()
+        assert (sheet[:5, 8:] == samples.inputs[3]).all()
+        assert (sheet[6:11, 8:] == 255).all()
+
+    def test_refuses_what_is_no_image(self) -> None:
+        features = Dataset(np.zeros((3, 4)), np.arange(3), NAMES)
+        with pytest.raises(DataError, match=r"uint8 of shape \(n, y, x\), got float64"):
+            plots.sample_grid(features)
+
+    def test_refuses_no_samples(self) -> None:
+        with pytest.raises(ConfigurationError, match="per_class"):
+            plots.sample_grid(dataset(), per_class=0)
+
+
+class TestConfusion:
+    def test_shows_counts_recall_and_precision(self) -> None:
+        matrix = confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), 3)
+        figure = render(plots.confusion(matrix, NAMES, title="small", dataset=WHERE))
+        (axes,) = figure.axes
+        written = {text.get_position(): text.get_text() for text in axes.texts}
+        assert written[1, 1] == "2"
+        assert written[1, 0] == "1"  # of class 0, called class 1
+        assert written[3, 0] == "50.0 %"
+        assert written[1, 3] == "66.7 %"
+        assert written[2, 3] == written[3, 2] == "none"
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
+        assert axes.get_title() == "75.0 % of 4 right"
+        assert figure.get_suptitle() == "pets-3: small"
+
+    def test_of_nothing(self) -> None:
+        empty = np.zeros((3, 3), np.int64)
+        assert "no rows" in texts(plots.confusion(empty, NAMES, title="x", dataset=WHERE))
+
+    def test_refuses_another_number_of_classes(self) -> None:
+        with pytest.raises(DataError, match=r"3 classes has shape \(3, 3\), got \(2, 2\)"):
+            plots.confusion(np.eye(2, dtype=np.int64), NAMES, title="x", dataset=WHERE)
+
+
+class TestConfidentMistakes:
+    def draw(self, probabilities: Sequence[Sequence[float]], count: int = 20) -> Figure:
+        samples = dataset(rows=len(probabilities))
+        return render(
+            plots.confident_mistakes(
+                samples.inputs,
+                samples.targets,
+                np.array(probabilities),
+                NAMES,
+                title="small",
+                dataset=WHERE,
+                count=count,
+            )
+        )
+
+    def test_orders_by_confidence_and_says_what_was_taken_for_what(self) -> None:
+        figure = self.draw([[0.1, 0.6, 0.3], [0.0, 1.0, 0.0], [0.9999, 0.0, 0.0001]])
+        drawn = [(axes.get_title(), axes.get_xlabel()) for axes in figure.axes if axes.images]
+        assert drawn == [("said cat > 99.9 %", "is $fox$"), ("said dog 60.0 %", "is cat")]
+        assert figure.get_suptitle() == "pets-3: small\nthe most confident of 2 mistakes"
+
+    def test_draws_no_more_than_asked(self) -> None:
+        figure = self.draw([[0.0, 0.0, 1.0]] * 2 + [[1.0, 0.0, 0.0]] * 10, count=6)
+        assert sum(bool(axes.images) for axes in figure.axes) == 6
+
+    def test_says_when_there_is_none(self) -> None:
+        figure = self.draw(np.eye(3).tolist())
+        assert "no mistake in 3 images" in texts(figure)
+        assert WHERE in figure.get_suptitle()
+
+    def test_refuses_arrays_that_do_not_belong_together(self) -> None:
+        with pytest.raises(DataError, match=r"probabilities of shape \(2, 3\): got"):
+            self.draw([[0.5, 0.5], [0.5, 0.5]])
+
+
+class TestSave:
+    def test_the_file_opens(self, tmp_path: Path) -> None:
+        path = tmp_path / "curves.png"
+        plots.save(curves(history(falling(5))), path)
+        with Image.open(path) as image:
+            image.load()
+            assert image.format == "PNG"
+            assert image.size == (1650, 1425)
+
+    def test_replaces_an_earlier_file_and_leaves_nothing_else(self, tmp_path: Path) -> None:
+        path = tmp_path / "samples.png"
+        path.write_text("an earlier one")
+        plots.save(plots.sample_grid(dataset()), path)
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def test_global_settings_are_neither_used_nor_changed() -> None:
+    before = dict(rcParams)
+    plots.confusion(np.eye(3, dtype=np.int64), NAMES, title="x", dataset=WHERE)
+    with pytest.raises(DataError):
+        plots.confusion(np.eye(2, dtype=np.int64), NAMES, title="x", dataset=WHERE)
+    curves(history(falling(5)))
+    assert dict(rcParams) == before
+
+
+def test_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtraError, match=r"handloom\[cli\]"):
+        plots.sample_grid(dataset())
