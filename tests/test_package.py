@@ -1,0 +1,105 @@
+"""The package as its users get it: a light import, a wheel that runs, memory that stays bounded."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def python(code: str, *, executable: str = sys.executable) -> str:
+    done = subprocess.run(
+        [executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_handloom_imports_numpy_alone() -> None:
+    code = """
+import sys
+import numpy.random
+before = set(sys.modules)
+import handloom
+roots = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(sorted(roots - set(sys.stdlib_module_names) - {"handloom", "numpy"}))
+"""
+    assert python(code).strip() == "[]"
+
+
+def test_importing_handloom_draws_no_random_number_and_warns_of_nothing() -> None:
+    code = """
+import numpy as np, warnings
+np.random.seed(0)
+before = np.random.get_state()[1].tolist()
+warnings.simplefilter("error")
+import handloom
+assert np.random.get_state()[1].tolist() == before
+"""
+    python(code)
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    import handloom
+
+    for name in handloom.__all__:
+        assert getattr(handloom, name).__doc__
+
+
+def test_a_full_batch_run_over_60_000_rows_stays_below_700_mb() -> None:
+    code = """
+import resource
+import numpy as np
+from handloom import SGD, Dataset, Dense, ReLU, Sequential, Trainer
+generator = np.random.default_rng(0)
+inputs = generator.integers(0, 256, (60_000, 28, 28), dtype=np.uint8)
+data = Dataset(inputs, generator.integers(0, 10, 60_000), tuple("0123456789"))
+network = Sequential([Dense(128), ReLU(), Dense(128), ReLU(), Dense(10)]).build((784,))
+Trainer(network, SGD(), 0.1, epochs=2).fit(data)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    pytest.importorskip("resource")
+    assert int(python(code)) < 700
+
+
+@pytest.mark.long
+def test_a_wheel_installs_into_an_empty_environment_and_runs(tmp_path: Path) -> None:
+    def run(*command: str | Path) -> str:
+        done = subprocess.run(
+            [str(word) for word in command],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT)
+    (wheel,) = tmp_path.glob("*.whl")
+    run(sys.executable, "-m", "venv", tmp_path / "bare")
+    bare = tmp_path / "bare" / "bin" / "python"
+    run(bare, "-m", "pip", "install", "--quiet", wheel)
+    code = """
+from handloom import *
+data = silhouettes(rows=200, test_rows=50)
+network = Sequential([Dense(16), ReLU(), Dense(10)]).build((784,))
+trainer = Trainer(network, Adam(), 1e-3, epochs=2, batch_size=20)
+trainer.fit(data.train, 0.2)
+trainer.model().save("model")
+print(Model.load("model").predict(data.test.inputs).shape)
+"""
+    assert run(bare, "-c", code).strip() == "(50, 10)"
+    missing = subprocess.run(
+        [str(bare.parent / "handloom"), "--help"], capture_output=True, text=True, check=False
+    )
+    assert missing.returncode == 1
+    assert "handloom[cli]" in missing.stderr
+    run(bare, "-m", "pip", "install", "--quiet", f"{wheel}[cli]")
+    folder = tmp_path / "run"
+    run(
+        bare.parent / "handloom", "train", "--data", "silhouettes", "--epochs", "1", "--out", folder
+    )
+    assert (folder / "results.json").exists()
