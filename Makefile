@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: study test test-long lint types parity clean
 
 study: $(READY)  ## the reference study, shortened: three networks learn, pictures explain
-	$(BIN)/handloom reproduce --epochs 100 --out runs/study
+	$(BIN)/handloom reproduce --epochs 100
 
 test: $(READY)  ## the default test suite
 	$(BIN)/python -m pytest -m "not long"

@@ -49,6 +49,14 @@ def test_indices_and_one_hot_rows_agree(case: tuple[Loss, Float64]) -> None:
     assert relative_error(by_index[1], by_row[1]) < 1e-14
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.bool_, np.int32, np.float32])
+def test_one_hot_rows_of_any_type_mean_the_same(case: tuple[Loss, Float64], dtype: type) -> None:
+    loss, x = case
+    expected, found = loss(x, ONE_HOT), loss(x, ONE_HOT.astype(dtype))
+    assert found[0] == expected[0]
+    assert np.array_equal(found[1], expected[1])
+
+
 def test_fused_and_separate_forms_agree() -> None:
     layer = Softmax()
     value, dp = CategoricalCrossEntropy()(layer.forward(logits(), training=True), TARGETS)

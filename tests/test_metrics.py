@@ -18,6 +18,12 @@ def test_confusion_has_true_classes_in_rows() -> None:
     assert confusion_matrix(TARGETS, PREDICTED, 4).tolist() == expected
 
 
+def test_small_integer_types_do_not_overflow() -> None:
+    found = confusion_matrix(np.array([19, 5], np.uint8), np.array([19, 5], np.int8), 20)
+    assert found[19, 19] == found[5, 5] == 1
+    assert found.sum() == 2
+
+
 def test_precision_and_recall_per_class() -> None:
     precision, recall = precision_and_recall(confusion_matrix(TARGETS, PREDICTED, 4))
     np.testing.assert_allclose(precision, [2 / 3, 2 / 3, np.nan, np.nan])

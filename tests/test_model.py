@@ -1,6 +1,7 @@
 """Models: saved and loaded without pickle, and the same afterwards."""
 
 import pickle
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,31 @@ def test_a_layer_of_ones_own_is_loaded_by_name_only(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="unknown layer 'own'"):
         Model.load(tmp_path)
     assert isinstance(Model.load(tmp_path, layers={"own": Own}).network.layers[1], Own)
+
+
+def test_numbers_of_another_meaning_are_refused() -> None:
+    with pytest.raises(ModelError, match="learned from uint8 rows, got rows of float64"):
+        trained().predict(DATA.test.inputs / 255.0)  # type: ignore[operator]
+
+
+def test_a_model_can_be_loaded_while_it_is_being_replaced(tmp_path: Path) -> None:
+    models = [trained(Dense(4)), trained(Dense(8))]
+    models[0].save(tmp_path)
+    done = threading.Event()
+
+    def save() -> None:
+        for turn in range(40):
+            models[turn % 2].save(tmp_path)
+        done.set()
+
+    saving = threading.Thread(target=save)
+    saving.start()
+    loads = 0
+    while not done.is_set():
+        Model.load(tmp_path)
+        loads += 1
+    saving.join()
+    assert loads > 0
 
 
 def test_rows_of_another_shape_are_refused() -> None:

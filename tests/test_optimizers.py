@@ -7,10 +7,11 @@ from tests.gradients import Float64
 from handloom import SGD, Adam, ModelError
 from handloom.errors import ConfigurationError
 from handloom.initializers import Zeros
-from handloom.optimizers import BLOCK, Optimizer, optimizer
+from handloom.kernels import NUMPY
+from handloom.optimizers import Optimizer, optimizer
 from handloom.parameters import Parameters, ParameterSpec
 
-SIZE = BLOCK + 3  # more than one block, and a remainder
+SIZE = (NUMPY.block or 0) + 3  # more than one block, and a remainder
 
 
 def parameters() -> Parameters:

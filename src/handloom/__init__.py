@@ -2,7 +2,7 @@
 
 from importlib.metadata import version as _version
 
-from handloom.data import Dataset, Splits, fashion_mnist, open_folder, silhouettes
+from handloom.data import Dataset, Splits, fashion_mnist, open_folder, read_npy, silhouettes
 from handloom.errors import ConfigurationError, DataError, HandloomError, ModelError
 from handloom.layers import Dense, Layer, ReLU, Softmax
 from handloom.losses import CategoricalCrossEntropy, SoftmaxCrossEntropy
@@ -61,5 +61,6 @@ __all__ = [
     "fashion_mnist",
     "open_folder",
     "precision_and_recall",
+    "read_npy",
     "silhouettes",
 ]

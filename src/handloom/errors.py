@@ -96,6 +96,20 @@ def require_number(
     return number
 
 
+def require_fraction(what: str, value: object) -> float:
+    """Return a number from 0 to below 1, or say what was given instead.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is none.
+    """
+    number = require_number(what, value, minimum=0.0)
+    if number >= 1.0:
+        raise ConfigurationError(f"{what} must be below 1, got {value!r}")
+    return number
+
+
 def require_count(what: str, value: object, *, minimum: int = 1) -> int:
     """Return a whole number of at least `minimum`, or say what was given instead.
 

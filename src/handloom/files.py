@@ -9,9 +9,11 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from handloom.errors import HandloomError, ModelError
 
@@ -47,19 +49,16 @@ def write_bytes(path: Path, content: bytes) -> None:
     FileError
         If it cannot be written; an earlier file of that name is left as it was.
     """
-    temporary = None
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp makes private files
-        os.replace(temporary, path)  # noqa: PTH105
+        temporary.replace(path)
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)  # noqa: PTH108
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise FileError(f"cannot write {path}: {error.strerror}") from None
     _flush_folder(path.parent)
 
@@ -135,6 +134,20 @@ def read_set(folder: Path, kind: str, version: int) -> dict[str, bytes]:
     if not folder.is_dir():
         raise FileError(f"{folder} is not a folder that holds a {kind}")
     manifest = _read_manifest(folder / MANIFEST)
+    while True:
+        try:
+            return _read_files(folder, manifest, kind, version)
+        except (ModelError, FileError):
+            # a set that is being replaced takes its old files away: then there is a new manifest
+            now = _read_manifest(folder / MANIFEST)
+            if now == manifest:
+                raise
+            manifest = now
+
+
+def _read_files(
+    folder: Path, manifest: Mapping[str, Any], kind: str, version: int
+) -> dict[str, bytes]:
     if manifest.get("kind") != kind:
         raise ModelError(f"{folder} holds a {manifest.get('kind')!r}, expected a {kind!r}")
     if manifest.get("version") != version:
@@ -143,28 +156,30 @@ def read_set(folder: Path, kind: str, version: int) -> dict[str, bytes]:
             f"this Handloom reads version {version}"
         )
     found = {}
-    for name, entry in manifest["files"].items():  # type: ignore[attr-defined]
-        path = folder / entry["stored_as"]
+    for name, entry in manifest["files"].items():
+        stored_as, size, digest = (entry.get(key) for key in ("stored_as", "bytes", "sha256"))
+        path = folder / str(stored_as)
         if path.parent != folder or not path.is_file():
-            raise ModelError(f"{folder}: the file {entry['stored_as']!r} is missing")
-        size = path.stat().st_size
-        if size != entry["bytes"]:
+            raise ModelError(f"{folder}: the file {stored_as!r} is missing")
+        if path.stat().st_size != size:
             raise ModelError(
-                f"{path}: {size} bytes, expected {entry['bytes']}: it was cut or changed"
+                f"{path}: {path.stat().st_size} bytes, expected {size}: it was cut or changed"
             )
         found[name] = read_bytes(path)
-        if hashlib.sha256(found[name]).hexdigest() != entry["sha256"]:
+        if hashlib.sha256(found[name]).hexdigest() != digest:
             raise ModelError(f"{path}: its SHA-256 is not the one in {MANIFEST}: it was changed")
     return found
 
 
-def _read_manifest(path: Path) -> dict[str, object]:
+def _read_manifest(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(f"{path.parent}: {MANIFEST} is missing; nothing was saved here")
     try:
         manifest = json.loads(read_bytes(path))
         claimed = manifest.pop("sha256")
-        whole = claimed == _digest(manifest) and isinstance(manifest["files"], dict)
+        whole = claimed == _digest(manifest) and all(
+            isinstance(entry, dict) for entry in manifest["files"].values()
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = False
     if not whole:
@@ -192,9 +207,3 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import DataError
+from handloom.kernels import UsesKernels
 from handloom.parameters import Array
 
 Targets = npt.NDArray[np.integer] | npt.NDArray[np.floating]
@@ -33,7 +34,7 @@ class Loss(Protocol):
         ...
 
 
-class SoftmaxCrossEntropy:
+class SoftmaxCrossEntropy(UsesKernels):
     """Softmax and categorical cross-entropy in one step, from logits.
 
     For a row of logits ``z`` with class ``c``, or with class probabilities ``t``::
@@ -78,24 +79,26 @@ class SoftmaxCrossEntropy:
         DataError
             If the shapes do not belong together or an index names no class.
         """
-        _check(predictions, targets, weights)
-        shifted = np.subtract(predictions, predictions.max(axis=1, keepdims=True), out=out)
-        of_target = _at_target(shifted, targets)
-        # exp(-60) is far below the rounding of a sum that is at least 1, and far above the numbers
-        # so small that processors slow down on them
-        np.maximum(shifted, -60.0, out=shifted)
-        exponentials = np.exp(shifted, out=shifted)
-        sums = exponentials.sum(axis=1, keepdims=True)
-        losses = _mass(targets) * np.log(sums[:, 0]) - of_target
-
-        gradient = exponentials
-        gradient /= sums
+        targets = _check(predictions, targets, weights)
+        gradient: Array = np.empty_like(predictions) if out is None else out
+        losses: Array = np.empty(len(predictions), predictions.dtype)
         if targets.ndim == 1:
-            gradient[np.arange(len(targets)), targets] -= 1.0
+            self.kernels.softmax_cross_entropy(predictions, targets, gradient, losses)  # type: ignore[arg-type]
         else:
-            gradient *= targets.sum(axis=1, keepdims=True)
-            gradient -= targets
+            self._of_rows(predictions, targets, gradient, losses)
         return _mean(losses, gradient, weights, total_weight)
+
+    def _of_rows(self, logits: Array, targets: Targets, gradient: Array, losses: Array) -> None:
+        """Compute each row's loss and gradient, for rows of class probabilities."""
+        nearest = targets.argmax(axis=1)  # any class would do to get log-sum-exp and softmax
+        self.kernels.softmax_cross_entropy(logits, nearest, gradient, losses)
+        rows, mass = np.arange(len(logits)), targets.sum(axis=1)
+        gradient[rows, nearest] += 1.0
+        losses += logits[rows, nearest]
+        losses *= mass
+        losses -= np.einsum("nk,nk->n", logits, targets)
+        gradient *= mass[:, None]
+        gradient -= targets
 
 
 class CategoricalCrossEntropy:
@@ -123,7 +126,7 @@ class CategoricalCrossEntropy:
         out: Array | None = None,
     ) -> tuple[float, Array]:
         """Return the mean loss and its gradient; see `SoftmaxCrossEntropy` for the arguments."""
-        _check(predictions, targets, weights)
+        targets = _check(predictions, targets, weights)
         clipped = np.clip(predictions, self.smallest, 1.0 - self.smallest)
         inside = clipped == predictions
         losses = -_at_target(np.log(clipped), targets)
@@ -139,7 +142,8 @@ class CategoricalCrossEntropy:
         return _mean(losses, gradient, weights, total_weight)
 
 
-def _check(predictions: Array, targets: Targets, weights: Array | None) -> None:
+def _check(predictions: Array, targets: Targets, weights: Array | None) -> Targets:
+    """Return the targets, int64 or of the predictions' dtype; refuse what does not fit."""
     n, k = predictions.shape if predictions.ndim == 2 else (-1, -1)
     if n < 0:
         raise DataError(f"predictions must have shape (n, k), got {predictions.shape}")
@@ -157,6 +161,8 @@ def _check(predictions: Array, targets: Targets, weights: Array | None) -> None:
             raise DataError(
                 f"class indices must lie in 0..{k - 1}, found {targets.min()}..{targets.max()}"
             )
+        return targets.astype(np.int64, copy=False)
+    return targets.astype(predictions.dtype, copy=False)
 
 
 def _at_target(values: Array, targets: Targets) -> Array:
@@ -164,11 +170,6 @@ def _at_target(values: Array, targets: Targets) -> Array:
     if targets.ndim == 1:
         return np.asarray(values[np.arange(len(targets)), targets])
     return np.asarray(np.einsum("nk,nk->n", values, targets), values.dtype)
-
-
-def _mass(targets: Targets) -> Array | float:
-    """Return how much target each row has: one, but for rows that are no distribution."""
-    return 1.0 if targets.ndim == 1 else np.asarray(targets.sum(axis=1))
 
 
 def _mean(

@@ -48,7 +48,8 @@ def confusion_matrix(targets: Labels, predicted: Labels, classes: int) -> npt.ND
     for what, labels in (("targets", targets), ("predicted", predicted)):
         if labels.min() < 0 or labels.max() >= classes:
             raise DataError(f"{what} must lie in 0..{classes - 1}")
-    counts = np.bincount(targets * classes + predicted, minlength=classes * classes)
+    cells = targets.astype(np.int64) * classes + predicted.astype(np.int64)
+    counts = np.bincount(cells, minlength=classes * classes)
     return counts.reshape(classes, classes)
 
 

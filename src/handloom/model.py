@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.dataset import check_inputs
 from handloom.data.transforms import Transform, transform_from_config
 from handloom.errors import HandloomError, ModelError
 from handloom.files import read_set, write_set
@@ -31,6 +32,8 @@ class Model:
     class_names : tuple of str, length k
     row_shape : tuple of int
         The shape of a stored row.
+    row_dtype : str
+        Its dtype: ``"uint8"``, or that of features.
     trained_on : str
         The name of the dataset.
     """
@@ -39,6 +42,7 @@ class Model:
     transform: Transform
     class_names: tuple[str, ...]
     row_shape: tuple[int, ...]
+    row_dtype: str
     trained_on: str = "unnamed"
 
     def predict(self, inputs: npt.NDArray[np.generic]) -> Array:
@@ -64,13 +68,22 @@ class Model:
         Raises
         ------
         ModelError
-            If a row has another shape.
+            If a row has another shape, or numbers another meaning: bytes are scaled, features are
+            taken as they are.
+        DataError
+            If features are not finite.
         """
         if inputs.shape[1:] != self.row_shape:
             raise ModelError(
                 f"the model takes rows of shape {self.row_shape}, got rows of shape "
                 f"{inputs.shape[1:]}"
             )
+        if (inputs.dtype == np.uint8) != (self.row_dtype == "uint8"):
+            raise ModelError(
+                f"the model learned from {self.row_dtype} rows, got rows of {inputs.dtype}"
+            )
+        if len(inputs):
+            check_inputs(inputs)
 
     def save(self, folder: str | Path, *, weights: Array | None = None) -> None:
         """Save the model to a folder, replacing an earlier one in one move.
@@ -98,6 +111,7 @@ class Model:
             "transform": self.transform.to_config(),
             "class_names": list(self.class_names),
             "row_shape": list(self.row_shape),
+            "row_dtype": self.row_dtype,
             "trained_on": self.trained_on,
         }
         content = {
@@ -136,6 +150,7 @@ class Model:
                 transform_from_config(described["transform"]),
                 tuple(str(name) for name in described["class_names"]),
                 tuple(int(size) for size in described["row_shape"]),
+                str(described["row_dtype"]),
                 str(described["trained_on"]),
             )
             network.parameters.load(load(content["weights.safetensors"]))

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import ModelError, require_count, unknown_name
+from handloom.kernels import NUMPY, Kernels
 from handloom.layers import LAYERS, Layer, Softmax, softmax
 from handloom.parameters import Array, Parameters
 from handloom.randomness import Stream
@@ -100,6 +101,7 @@ class Sequential:
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
         self._first_trained = 0
+        self.stochastic = any(layer.stochastic for layer in self.layers)
 
     def build(
         self, input_shape: tuple[int, ...], *, seed: int = 0, dtype: npt.DTypeLike = np.float32
@@ -130,9 +132,9 @@ class Sequential:
             raise ModelError("build the network first: network.build((784,), seed=0)")
         return self._parameters
 
-    def replica(self) -> "Sequential":
+    def replica(self, kernels: Kernels = NUMPY) -> "Sequential":
         """Return a network with these weights and with gradients, caches and buffers of its own."""
-        twin = Sequential([layer.replica() for layer in self.layers])
+        twin = Sequential([layer.replica().using(kernels) for layer in self.layers])
         twin._parameters = self.parameters.replica()
         _bind(twin.layers, twin._parameters)
         twin._settle(self.input_shape)
@@ -210,6 +212,8 @@ class Sequential:
         transform : Transform, optional
             Prepares each batch for the network.
         """
+        if len(x) <= PREDICTION_ROWS and transform is None:
+            return self.logits(x)  # type: ignore[arg-type]
         dtype, size = self.parameters.dtype, min(len(x), PREDICTION_ROWS)
         # a replica's buffers serve every batch, and no other thread sees them
         runner = self.replica() if len(x) > size else self

@@ -1,20 +1,25 @@
 """Optimizers: update rules on the flat vector of weights, in place.
 
-An optimizer is bound to parameters, owns its state, and makes one update a step. It works through
-the vectors in blocks that stay in the processor's cache, because each rule is a chain of small
-operations and would otherwise fetch everything from memory again for each of them.
+An optimizer is bound to parameters, owns its state, and makes one update a step. Its inner loop is
+in `handloom.kernels`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
 
-from handloom.errors import ConfigurationError, ModelError, require_number, unknown_name
+from handloom.errors import (
+    ConfigurationError,
+    ModelError,
+    require_count,
+    require_fraction,
+    require_number,
+    unknown_name,
+)
+from handloom.kernels import NUMPY, Kernels
 from handloom.parameters import Array, Parameters
-
-BLOCK = 16_384
 
 
 class Optimizer(ABC):
@@ -35,12 +40,15 @@ class Optimizer(ABC):
         self.steps = 0
         self.state: dict[str, Array] = {}
         self._parameters: Parameters | None = None
+        self.kernels = NUMPY
+        self._block = 0
         self._scratch: Array = np.empty(0)
 
-    def bind(self, parameters: Parameters) -> Self:
-        """Take the vectors to update, and start from a state of zeros."""
-        self._parameters = parameters
-        self._scratch = np.empty(min(BLOCK, len(parameters)), parameters.dtype)
+    def bind(self, parameters: Parameters, kernels: Kernels = NUMPY) -> Self:
+        """Take the vectors to update and the kernels to do it with; start from a state of zeros."""
+        self._parameters, self.kernels = parameters, kernels
+        self._block = min(kernels.block or len(parameters), len(parameters))
+        self._scratch = np.empty(self._block if kernels.block else 0, parameters.dtype)
         self.state = {name: np.zeros_like(parameters.vector) for name in self.moments}
         self.steps = 0
         return self
@@ -62,7 +70,8 @@ class Optimizer(ABC):
             raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
         vector, gradient = self._parameters.vector, self._parameters.gradient
         self.steps += 1
-        for block in _blocks(len(vector)):
+        for start in range(0, len(vector), self._block):
+            block = slice(start, start + self._block)
             state = {name: moment[block] for name, moment in self.state.items()}
             w = vector[block]
             self._update(w, gradient[block], state, learning_rate, self._scratch[: len(w)])
@@ -104,7 +113,7 @@ class Optimizer(ABC):
                 )
         for name, own in self.state.items():
             own[...] = np.asarray(state[name])
-        self.steps = int(state["steps"])  # type: ignore[call-overload]
+        self.steps = require_count("steps", state["steps"], minimum=0)
 
 
 class SGD(Optimizer):
@@ -140,7 +149,7 @@ class SGD(Optimizer):
 
     def __init__(self, momentum: float = 0.0, *, nesterov: bool = False) -> None:
         super().__init__()
-        self.momentum = _fraction("momentum", momentum)
+        self.momentum = require_fraction("momentum", momentum)
         self.nesterov = nesterov
         if nesterov and not momentum:
             raise ConfigurationError("nesterov needs a momentum above 0")
@@ -154,17 +163,19 @@ class SGD(Optimizer):
     def _update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        descent = np.multiply(dw, -rate, out=scratch)
         if self.momentum:
-            u = state["velocity"]
-            u *= self.momentum
-            u += descent
-            if self.nesterov:
-                w += descent
-                descent = np.multiply(u, self.momentum, out=scratch)
-            else:
-                descent = u
-        w += descent
+            self.kernels.momentum(
+                w,
+                dw,
+                state["velocity"],
+                rate,
+                self.momentum,
+                self.nesterov,
+                self.steps,
+                scratch,
+            )
+        else:
+            self.kernels.descend(w, dw, rate, scratch)
 
 
 class Adam(Optimizer):
@@ -198,8 +209,8 @@ class Adam(Optimizer):
 
     def __init__(self, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-7) -> None:
         super().__init__()
-        self.beta1 = _fraction("beta1", beta1)
-        self.beta2 = _fraction("beta2", beta2)
+        self.beta1 = require_fraction("beta1", beta1)
+        self.beta2 = require_fraction("beta2", beta2)
         self.epsilon = require_number("epsilon", epsilon, minimum=0.0, exclusive=True)
 
     def config(self) -> dict[str, object]:
@@ -209,21 +220,18 @@ class Adam(Optimizer):
     def _update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        m, v = state["first_moment"], state["second_moment"]
-        m *= self.beta1
-        m += np.multiply(dw, 1.0 - self.beta1, out=scratch)
-        v *= self.beta2
-        np.square(dw, out=scratch)
-        scratch *= 1.0 - self.beta2
-        v += scratch
-
-        bias1, bias2 = 1.0 - self.beta1**self.steps, 1.0 - self.beta2**self.steps
-        np.multiply(v, 1.0 / bias2, out=scratch)
-        np.sqrt(scratch, out=scratch)
-        scratch += self.epsilon
-        np.divide(m, scratch, out=scratch)
-        scratch *= rate / bias1
-        w -= scratch
+        self.kernels.adam(
+            w,
+            dw,
+            state["first_moment"],
+            state["second_moment"],
+            rate,
+            self.beta1,
+            self.beta2,
+            self.epsilon,
+            self.steps,
+            scratch,
+        )
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {rule.kind: rule for rule in (SGD, Adam)}
@@ -243,14 +251,3 @@ def optimizer(name: str, **options: object) -> Optimizer:
         return OPTIMIZERS[name](**options)
     except TypeError as error:
         raise ConfigurationError(f"optimizer {name!r}: {error}") from None
-
-
-def _blocks(size: int) -> Iterator[slice]:
-    return (slice(start, start + BLOCK) for start in range(0, size, BLOCK))
-
-
-def _fraction(what: str, value: float) -> float:
-    number = require_number(what, value, minimum=0.0, maximum=1.0)
-    if number == 1.0:
-        raise ConfigurationError(f"{what} must be below 1, got {value!r}")
-    return number

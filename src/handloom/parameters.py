@@ -4,6 +4,7 @@ Layers see arrays with names and shapes; optimizers, checkpoints and sums over s
 vector. Both look at the same memory.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,7 +44,7 @@ class ParameterSpec:
     @property
     def size(self) -> int:
         """How many numbers the array holds."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
 
 class Parameters:
@@ -85,8 +86,11 @@ class Parameters:
         if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ModelError(f"dtype must be float32 or float64, got {self.dtype}")
         size = sum(spec.size for spec in self.specs.values())
-        self.vector = np.zeros(size, self.dtype) if vector is None else vector
-        self.gradient: Array = np.zeros(size, self.dtype)
+        try:
+            self.vector: Array = np.zeros(size, self.dtype) if vector is None else vector
+            self.gradient: Array = np.zeros(size, self.dtype)
+        except (MemoryError, ValueError, OverflowError):
+            raise ModelError(f"{size:,} weights are more than fit into memory") from None
         self.weights = self.named(self.vector)
         self.gradients = self.named(self.gradient)
 

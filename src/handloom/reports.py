@@ -29,9 +29,22 @@ LOG_COLUMNS = (
 
 
 def write_run(folder: Path, settings: Settings, splits: Splits, trained: Trained) -> None:
-    """Write the model, the pictures and the results of one training to an existing folder."""
+    """Write the model, the results and the pictures of one training to an existing folder."""
     trained.model.save(folder / "model")
     history, test = trained.history, trained.test
+    results = {
+        "dataset": splits.name,
+        "test_accuracy": test.accuracy,
+        "test_loss": _json_number(test.loss),
+        "stop_reason": history.stop_reason,
+        "epochs": len(history),
+        "seconds": float(history["seconds"].sum()),
+        "kernels": history.kernels,
+        "preparation_seconds": history.preparation_seconds,
+        "settings": asdict(settings),
+        **_circumstances(),
+    }
+    write_json(folder / RESULTS, results)
     title = f"{settings.optimizer}, hidden {', '.join(map(str, settings.hidden)) or 'none'}"
     pictures = make_folder(folder / PICTURES)
     curves = plots.training_curves(
@@ -42,17 +55,6 @@ def write_run(folder: Path, settings: Settings, splits: Splits, trained: Trained
     )
     plots.save(curves, pictures / "curves.png")
     _draw_predictions(pictures, "", title, splits.test, test)
-    results = {
-        "dataset": splits.name,
-        "test_accuracy": test.accuracy,
-        "test_loss": _json_number(test.loss),
-        "stop_reason": history.stop_reason,
-        "epochs": len(history),
-        "seconds": float(history["seconds"].sum()),
-        "settings": asdict(settings),
-        **_circumstances(),
-    }
-    write_json(folder / RESULTS, results)
 
 
 def write_study_run(folder: Path, run: Run) -> None:
@@ -179,6 +181,8 @@ def _figures(run: Run) -> dict[str, object]:
         "diverged_at": diverged_at(run.history, run.last.confusion.shape[0]),
         "epochs": len(run.history),
         "seconds": run.seconds,
+        "kernels": run.history.kernels,
+        "preparation_seconds": run.history.preparation_seconds,
     }
 
 

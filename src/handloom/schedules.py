@@ -15,7 +15,7 @@ class Constant:
     learning_rate: float
 
     def __post_init__(self) -> None:
-        require_number("learning_rate", self.learning_rate, minimum=0.0, exclusive=True)
+        _keep(self, "learning_rate", exclusive=True)
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -33,8 +33,8 @@ class InverseTimeDecay:
     decay: float
 
     def __post_init__(self) -> None:
-        require_number("learning_rate", self.learning_rate, minimum=0.0, exclusive=True)
-        require_number("decay", self.decay, minimum=0.0)
+        _keep(self, "learning_rate", exclusive=True)
+        _keep(self, "decay")
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -50,3 +50,8 @@ def schedule(value: float | Schedule) -> Schedule:
         If it is neither a function nor a number above zero.
     """
     return value if callable(value) else Constant(value)
+
+
+def _keep(made: Constant | InverseTimeDecay, option: str, *, exclusive: bool = False) -> None:
+    value = require_number(option, getattr(made, option), minimum=0.0, exclusive=exclusive)
+    object.__setattr__(made, option, value)

@@ -98,7 +98,7 @@ def test_bad_idx_files_are_refused_in_one_line(
 
 
 def _empty_class(folder: Path) -> None:
-    (folder / "train" / "Bag" / "more").parent.with_name("Zip").mkdir()
+    (folder / "train" / "Zip").mkdir()
 
 
 def _stray_file(folder: Path) -> None:
@@ -119,9 +119,8 @@ def test_bad_image_folders_are_refused_in_one_line(
 ) -> None:
     folder = tmp_path / "images"
     write_image_folders(tiny, folder)
-    if not (folder / "train" / "Bag").exists():
-        for part in ("train", "test"):
-            (folder / part / "8").rename(folder / part / "Bag")
+    for part in ("train", "test"):  # names instead of numbers
+        (folder / part / "8").rename(folder / part / "Bag")
     damage(folder)
     ended = handloom("data", "verify", folder)
     assert ended.status == 1
@@ -140,6 +139,38 @@ def test_a_named_dataset_is_never_substituted(
     assert ended.err.startswith("error: ")
     assert "silhouettes" not in ended.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "reproduce", "evaluate"])
+def test_fashion_mnist_by_name_is_nothing_else(
+    handloom: Command,
+    trained: Path,
+    tiny_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    monkeypatch.setenv("HANDLOOM_DATA", str(tiny_folder))
+    options = [trained] if command == "evaluate" else ["--out", tmp_path / "run"]
+    ended = handloom(command, *options, "--data", "fashion-mnist")
+    assert ended.status == 1
+    assert "HANDLOOM_DATA names tiny, which is not fashion-mnist" in ended.err
+
+
+def test_a_folder_that_is_only_called_so_is_not_taken_for_the_dataset(
+    handloom: Command, tiny: Splits, tmp_path: Path
+) -> None:
+    folder = write_idx(tmp_path / "fashion-mnist", tiny)
+    ended = handloom("data", "verify", folder)
+    assert "dataset fashion-mnist (a folder)" in ended.out
+
+
+def test_a_picture_is_not_overwritten(handloom: Command, tiny_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.png").write_text("mine")
+    ended = handloom("data", "show", tiny_folder, "--out", tmp_path / "mine.png")
+    assert ended.status == 1
+    assert (tmp_path / "mine.png").read_text() == "mine"
+    assert handloom("data", "show", tiny_folder, "--out", tmp_path / "x.txt").status == 1
 
 
 def test_a_wrong_environment_variable_is_an_error_too(

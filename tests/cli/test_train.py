@@ -4,6 +4,9 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 from PIL import Image
 from tests.cli.conftest import Command
 
-from handloom import Callback, Model, Splits, Trainer, evaluate
+from handloom import Callback, Model, Splits, Trainer, evaluate, open_folder
 from handloom.data import write_image_folders
 from handloom.recipes import plain
 from handloom.training import EpochRecord
@@ -91,7 +94,7 @@ def test_a_run_is_never_overwritten(handloom: Command, tiny_folder: Path, tmp_pa
     before = (tmp_path / "run" / "results.json").read_text()
     ended = handloom(*options)
     assert ended.status == 1
-    assert "holds a run already" in ended.err
+    assert "is not empty" in ended.err
     assert (tmp_path / "run" / "results.json").read_text() == before
 
 
@@ -140,18 +143,18 @@ def test_ctrl_c_saves_what_was_learned(
 
 
 def test_evaluate_repeats_the_test_figures(
-    handloom: Command, trained: Path, tiny_folder: Path, tiny: Splits
+    handloom: Command, trained: Path, tiny_folder: Path
 ) -> None:
     ended = handloom("evaluate", trained, "--data", tiny_folder)
-    found = evaluate(Model.load(trained / "model"), _renamed(tiny))
+    found = evaluate(Model.load(trained / "model"), open_folder(tiny_folder).test)
     assert ended.status == 0
     assert f"accuracy {found.accuracy:.4f}, loss {found.loss:.4f}" in ended.out
 
 
-def _renamed(tiny: Splits):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
-    return replace(tiny.test, class_names=tuple("0123456789"))
+def test_evaluate_does_not_guess_a_dataset(handloom: Command, trained: Path) -> None:
+    ended = handloom("evaluate", trained)
+    assert ended.status == 1
+    assert "the model learned from tiny; say with --data" in ended.err
 
 
 def test_evaluate_refuses_a_dataset_with_other_classes(handloom: Command, trained: Path) -> None:
@@ -186,12 +189,9 @@ def test_predict_sees_the_pixels_that_the_network_learned_from(
     handloom: Command, trained: Path, tiny: Splits, tmp_path: Path
 ) -> None:
     write_image_folders(tiny, tmp_path / "images")
-    model = Model.load(trained / "model")
     row = tiny.test.take(tiny.test.targets == 8).inputs[:1]
-    expected = model.predict(row)[0]
+    expected = Model.load(trained / "model").predict(row)[0]
     ended = handloom("predict", trained, tmp_path / "images" / "test" / "8" / "0000.png")
-    if ended.status:  # class folders are named after the classes
-        ended = handloom("predict", trained, tmp_path / "images" / "test" / "Bag" / "0000.png")
     assert f"{expected.argmax()} {expected.max():.1%}" in ended.out
 
 
@@ -296,3 +296,69 @@ def test_an_output_folder_that_cannot_be_written_is_named(
     assert ended.status == 1
     assert "cannot write to the folder" in ended.err
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", ["train", "reproduce"])
+def test_what_lies_in_an_output_folder_already_is_left_alone(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "history.csv").write_text("mine")
+    for out, reason in ((tmp_path / "mine", "not empty"), ("", "names no folder")):
+        ended = handloom(command, "--data", tiny_folder, "--epochs", 1, "--out", out)
+        assert ended.status == 1
+        assert reason in ended.err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["history.csv"]
+    assert (tmp_path / "mine" / "history.csv").read_text() == "mine"
+
+
+def test_a_training_that_cannot_begin_leaves_no_folder_behind(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    ended = handloom(
+        *("train", "--data", tiny_folder, "--hidden", 10**14, "--out", tmp_path / "run")
+    )
+    assert ended.status == 1
+    assert "fit into memory" in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_names_with_brackets_are_shown_as_they_are(
+    handloom: Command, trained: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a[").mkdir()
+    path = tmp_path / "a[" / "b] [red].png"
+    Image.new("L", (28, 28)).save(path)
+    ended = handloom("predict", trained, path)
+    assert ended.status == 0
+    assert str(path) in ended.out
+
+
+def test_sigint_to_the_process_ends_it_tidily(tiny_folder: Path, tmp_path: Path) -> None:
+    arguments = ["train", "--data", tiny_folder, "--epochs", 10**6, "--out", tmp_path / "run"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from handloom.cli import main; main()", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    history = tmp_path / "run" / "history.csv"
+    while not (history.exists() and len(history.read_text().splitlines()) > 2):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert "saved" in said
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["stop_reason"] == "interrupted"
+    Model.load(tmp_path / "run" / "model")
+
+
+@pytest.mark.skipif("HANDLOOM_DATA" not in os.environ, reason="needs HANDLOOM_DATA")
+def test_the_defaults_reach_88_percent_on_fashion_mnist(tmp_path: Path) -> None:
+    splits = open_folder(os.environ["HANDLOOM_DATA"])
+    if splits.name != "fashion-mnist":
+        pytest.skip("HANDLOOM_DATA names another dataset")
+    assert plain.train(plain.Settings(), splits).test.accuracy >= 0.88

@@ -80,6 +80,22 @@ def test_restoring_can_be_left_off() -> None:
     assert not np.array_equal(made.parameters.vector, best.weights)
 
 
+def test_the_end_is_told_even_if_the_beginning_failed() -> None:
+    told = []
+
+    class First(Callback):
+        def on_train_end(self, *, trainer: Trainer) -> None:
+            told.append("end")
+
+    class Second(Callback):
+        def on_train_begin(self, *, trainer: Trainer) -> None:
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        Trainer(network(DATA), SGD(), 0.1, callbacks=[First(), Second()]).fit(DATA)
+    assert told == ["end"]
+
+
 class Script(Callback):
     """Feeds a callback figures of our own."""
 

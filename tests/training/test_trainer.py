@@ -16,6 +16,7 @@ from handloom import (
     Dataset,
     Dense,
     InverseTimeDecay,
+    ModelError,
     ReLU,
     Sequential,
     Softmax,
@@ -64,7 +65,7 @@ def test_results_are_the_same_to_the_bit_for_any_number_of_threads(batch_size: i
 
 @pytest.mark.parametrize("rows", [1, 2, 1023, 1024, 1025, 5000, 60_000])
 def test_shards_cover_every_row_once(rows: int) -> None:
-    lanes = cut(rows)
+    lanes = cut(rows, 100_000)
     covered = np.concatenate([np.arange(rows)[shard] for lane in lanes for shard in lane])
     assert sorted(covered) == list(range(rows))
     assert len(lanes) <= LANES
@@ -210,6 +211,26 @@ def test_a_diverging_rate_ends_in_a_reason_not_in_a_page_of_nan() -> None:
     assert np.isfinite(history["loss"]).all()
 
 
+def test_weights_that_the_last_update_broke_are_not_kept() -> None:
+    data = features()
+    made = network(data)
+    start = made.parameters.vector.copy()
+    history = Trainer(made, SGD(), 1e39, epochs=1).fit(data)
+    assert history.stop_reason is StopReason.NON_FINITE_WEIGHTS
+    assert np.array_equal(made.parameters.vector, start)
+
+
+def test_a_schedule_that_gives_no_number_is_refused_by_step() -> None:
+    trainer = Trainer(network(features()), SGD(), lambda step: float("nan") if step == 3 else 0.1)
+    with pytest.raises(ConfigurationError, match="nan at step 3"):
+        trainer.fit(features())
+
+
+def test_a_trainer_has_no_model_before_it_was_fitted() -> None:
+    with pytest.raises(ModelError, match="fit the trainer first"):
+        Trainer(network(features()), SGD(), 0.1).model()
+
+
 def test_a_gradient_that_is_not_finite_ends_training_before_the_update() -> None:
     data = features()
     made = network(data)
@@ -303,7 +324,8 @@ def test_data_that_does_not_fit_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "weights", [np.ones(3), -np.ones(300), np.zeros(300), np.full(300, np.nan)]
+    "weights",
+    [np.ones(3), -np.ones(300), np.zeros(300), np.full(300, np.nan), np.full(300, 1e-60)],
 )
 def test_sample_weights_that_mean_nothing_are_refused(weights: np.ndarray) -> None:
     with pytest.raises(DataError, match="sample_weights"):

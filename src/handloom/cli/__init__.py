@@ -11,10 +11,15 @@ def main() -> None:
     """Run the command line and exit with its status."""
     try:
         from handloom.cli.app import run
+
+        status = run(sys.argv[1:])
+    except KeyboardInterrupt:  # outside of a training, which ends tidily by itself
+        print("interrupted", file=sys.stderr)
+        status = 130
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("handloom"):
             raise
         sys.exit(
             f"error: the command line needs the package {error.name!r}: pip install 'handloom[cli]'"
         )
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(status)

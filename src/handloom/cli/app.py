@@ -1,6 +1,6 @@
 """The commands put together, and how each of them ends."""
 
-import os
+import io
 import sys
 from collections.abc import Sequence
 
@@ -34,13 +34,13 @@ def run(arguments: Sequence[str]) -> int:
     Whatever goes wrong that a user can mend is one readable line on standard error, and a status
     that is not zero. A traceback means a bug of ours.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a narrow locale loses no output
     try:
         app(list(arguments), prog_name="handloom")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (HandloomError, OSError, MemoryError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         print(f"error: {reason}", file=sys.stderr)

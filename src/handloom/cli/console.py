@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 
 def note(text: str) -> None:
@@ -31,7 +32,7 @@ def show_table(
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place < left else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*(str(value) for value in row))
+        table.add_row(*(Text(str(value)) for value in row))  # not markup, whatever it holds
     console = Console()
     needed = Measurement.get(console, console.options.update(width=1000), table).maximum
     console.width = max(console.width, needed)

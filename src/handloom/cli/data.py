@@ -9,7 +9,7 @@ from handloom.cli.console import show_table
 from handloom.data.verify import FileSum, Report
 from handloom.data.verify import verify as inspect
 from handloom.errors import require_count
-from handloom.files import make_folder
+from handloom.files import FileError, make_folder
 
 app = typer.Typer(help="Verify datasets and look at them.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def verify(path: Folder) -> None:
 
     Exits with 1 if anything is wrong.
 
-    Example: [bold]handloom data verify ~/fashion-mnist[/]
+    Example: handloom data verify ~/fashion-mnist
     """
     report = inspect(path)
     _print(report)
@@ -42,12 +42,16 @@ def show(
 ) -> None:
     """Draw a labelled grid of training samples.
 
-    Example: [bold]handloom data show silhouettes --out samples.png[/]
+    Example: handloom data show silhouettes --out samples.png
     """
     from handloom import plots
     from handloom.cli.options import load_dataset
 
     require_count("--per-class", per_class)
+    if out.suffix.lower() != ".png":
+        raise FileError(f"{out}: pictures are PNG files; end its name in .png")
+    if out.exists():
+        raise FileError(f"{out} is there already; name a new file with --out")
     train = load_dataset(path).train
     make_folder(out.parent)
     plots.save(plots.sample_grid(train, per_class=per_class), out)

@@ -1,8 +1,10 @@
 """``handloom evaluate``: how well a trained network does on a test set."""
 
 from handloom.cli.console import show_table
-from handloom.cli.options import Data, RunFolder, load_dataset
-from handloom.cli.summary import load_model
+from handloom.cli.options import Data, RunFolder, load_dataset, load_model
+from handloom.data import Splits
+from handloom.data.published import RESERVED
+from handloom.errors import DataError
 from handloom.metrics import precision_and_recall
 from handloom.training import evaluate as measure
 
@@ -10,11 +12,10 @@ from handloom.training import evaluate as measure
 def evaluate(run: RunFolder, data: Data = None) -> None:
     """Measure a trained network on the test part of a dataset.
 
-    Example: [bold]handloom evaluate runs/train-1 --data fashion-mnist[/]
+    Example: handloom evaluate runs/train-1 --data fashion-mnist
     """
     model = load_model(run)
-    # without a name the dataset that the model learned from is the one that is meant
-    splits = load_dataset(data or _known_name(model.trained_on))
+    splits = load_dataset(data) if data is not None else _dataset_of(model.trained_on)
     found = measure(model, splits.test)
     precision, recall = precision_and_recall(found.confusion)
     show_table(
@@ -30,5 +31,8 @@ def evaluate(run: RunFolder, data: Data = None) -> None:
     )
 
 
-def _known_name(trained_on: str) -> str | None:
-    return trained_on if trained_on == "silhouettes" else None
+def _dataset_of(name: str) -> Splits:
+    """Return the dataset that a model learned from, where its name alone says which."""
+    if name not in RESERVED:
+        raise DataError(f"the model learned from {name}; say with --data where that is")
+    return load_dataset(name)

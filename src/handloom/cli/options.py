@@ -1,5 +1,7 @@
 """What several commands share: their options, and how a dataset or a folder is found from them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -7,8 +9,11 @@ import typer
 
 from handloom.cli.console import note
 from handloom.data import DownloadError, Splits, fashion_mnist, open_folder, silhouettes
-from handloom.errors import ConfigurationError
+from handloom.data.fashion_mnist import VARIABLE
+from handloom.data.published import NAME
+from handloom.errors import ConfigurationError, DataError
 from handloom.files import FileError, make_folder
+from handloom.model import Model
 
 Item = TypeVar("Item", int, str)
 
@@ -32,7 +37,7 @@ Threads = Annotated[
     ),
 ]
 RunFolder = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A folder that [bold]handloom train[/] wrote.")
+    Path, typer.Argument(metavar="RUN", help="A folder that handloom train wrote.")
 ]
 
 
@@ -46,8 +51,11 @@ def load_dataset(named: str | None) -> Splits:
     """
     if named == "silhouettes":
         return silhouettes()
-    if named == "fashion-mnist":
-        return fashion_mnist()
+    if named == NAME:
+        found = fashion_mnist()
+        if found.name != NAME:
+            raise DataError(f"{VARIABLE} names {found.name}, which is not {NAME}")
+        return found
     if named is not None:
         return open_folder(named)
     try:
@@ -60,25 +68,36 @@ def load_dataset(named: str | None) -> Splits:
         return silhouettes()
 
 
-def open_output(out: Path | None, default: str) -> Path:
-    """Return a folder to write a run to: the one that was named, or the next free one.
+@contextmanager
+def output_folder(out: Path | None, default: str) -> Iterator[Path]:
+    """Give a new folder to write a run to: the one that was named, or the next free one.
+
+    If nothing was written to it because of an error, it does not stay behind.
 
     Raises
     ------
     FileError
-        If it cannot be written to, or holds a run already, which would be lost.
+        If it cannot be written to, or is not empty: what is in it would be lost.
     """
-    if out is None:
-        return make_folder(_next_free(default))
-    earlier = [
-        name for name in ("results.json", "model", "models", "logs") if (out / name).exists()
-    ]
-    if earlier:
-        raise FileError(
-            f"{out} holds a run already ({', '.join(earlier)}); "
-            f"name another folder with --out, or remove this one"
-        )
-    return make_folder(out)
+    folder = _next_free(default) if out is None else out
+    if folder == Path():
+        raise FileError("--out names no folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise FileError(f"{folder} is not empty; name a new folder with --out")
+    new = not folder.exists()
+    make_folder(folder)
+    try:
+        yield folder
+    except BaseException:
+        if new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def load_model(run: Path) -> Model:
+    """Return the model of a run, or of a folder that is a model itself."""
+    return Model.load(run / "model" if (run / "model").is_dir() else run)
 
 
 def _next_free(name: str) -> Path:

@@ -7,8 +7,7 @@ import numpy as np
 import typer
 
 from handloom.cli.console import show_table
-from handloom.cli.options import RunFolder
-from handloom.cli.summary import load_model
+from handloom.cli.options import RunFolder, load_model
 from handloom.data.photographs import read_photograph
 from handloom.errors import DataError, require_count
 
@@ -23,7 +22,7 @@ def predict(
 ) -> None:
     """Name the most probable classes of images, of any size and mode.
 
-    Example: [bold]handloom predict runs/train-1 shoe.png --invert[/]
+    Example: handloom predict runs/train-1 shoe.png --invert
     """
     model = load_model(run)
     if len(model.row_shape) != 2:

@@ -8,7 +8,7 @@ import typer
 
 from handloom import reports
 from handloom.cli.console import note, show_table, wrote
-from handloom.cli.options import Data, Out, Threads, load_dataset, open_output, split_list
+from handloom.cli.options import Data, Out, Threads, load_dataset, output_folder, split_list
 from handloom.errors import ConfigurationError, require_count, unknown_name
 from handloom.recipes import reference
 from handloom.recipes.reference import EPOCHS, MODELS, Run, diverged_at
@@ -28,7 +28,7 @@ def reproduce(
 ) -> None:
     """Train the reference's three models and a steadier fourth, compare them, draw what happened.
 
-    Example: [bold]handloom reproduce --epochs 100 --seeds 0,1,2 --out runs/study[/]
+    Example: handloom reproduce --epochs 100 --seeds 0,1,2 --out runs/study
     """
     names = split_list("--models", models, str)
     for name in names:
@@ -41,44 +41,44 @@ def reproduce(
         require_count("a seed", number, minimum=0)
     reference.check_options(epochs, validation_fraction, threads)
 
-    splits = load_dataset(data)
-    folder = open_output(out, "study")
-    if epochs < EPOCHS:
-        note(
-            f"{epochs} epochs of the study's {EPOCHS:,}; all of them: "
-            f"handloom reproduce --epochs {EPOCHS}"
+    with output_folder(out, "study") as folder:
+        splits = load_dataset(data)
+        if epochs < EPOCHS:
+            note(
+                f"{epochs} epochs of the study's {EPOCHS:,}; all of them: "
+                f"handloom reproduce --epochs {EPOCHS}"
+            )
+        runs: dict[str, list[Run]] = {}
+        plan = [(name, seed) for name in names for seed in numbers]
+        for place, (name, seed) in enumerate(plan):
+            run = reference.run(
+                name,
+                splits,
+                epochs=epochs,
+                seed=seed,
+                validation_fraction=validation_fraction,
+                threads=threads,
+                callbacks=(Progress(f"{name}, seed {seed}"),),
+            )
+            runs.setdefault(name, []).append(run)
+            interrupted = run.history.stop_reason is StopReason.INTERRUPTED
+            complete = place == len(plan) - 1 and not interrupted
+            reports.write_study_run(folder, run)
+            reports.write_study_results(folder, splits, epochs, runs, complete=complete)
+            if interrupted:
+                break
+        _show(splits.name, epochs, runs)
+        pictures = reports.draw_study(folder, splits, runs)
+        wrote(
+            folder,
+            [
+                "results.json  every figure of every run",
+                "logs/         a CSV log of each run, with the reference's columns",
+                "models/       each run's network, with the last and with the best weights",
+                f"pictures/     {len(pictures)} pictures: {', '.join(pictures)}",
+            ],
         )
-    runs: dict[str, list[Run]] = {}
-    complete = False
-    for name, seed in [(name, seed) for name in names for seed in numbers]:
-        run = reference.run(
-            name,
-            splits,
-            epochs=epochs,
-            seed=seed,
-            validation_fraction=validation_fraction,
-            threads=threads,
-            callbacks=(Progress(f"{name}, seed {seed}"),),
-        )
-        runs.setdefault(name, []).append(run)
-        interrupted = run.history.stop_reason is StopReason.INTERRUPTED
-        complete = (name, seed) == (names[-1], numbers[-1]) and not interrupted
-        reports.write_study_run(folder, run)
-        reports.write_study_results(folder, splits, epochs, runs, complete=complete)
-        if interrupted:
-            break
-    pictures = reports.draw_study(folder, splits, runs)
-    _show(splits.name, epochs, runs)
-    wrote(
-        folder,
-        [
-            "results.json  every figure of every run",
-            "logs/         a CSV log of each run, with the reference's columns",
-            "models/       each run's network, with the last and with the best weights",
-            f"pictures/     {len(pictures)} pictures: {', '.join(pictures)}",
-        ],
-    )
-    if not complete:
+    if interrupted:
         note("interrupted: what was learned until then is saved")
         raise typer.Exit(130)
 

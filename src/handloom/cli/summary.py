@@ -1,21 +1,13 @@
 """``handloom summary``: what a trained network looks like."""
 
-from pathlib import Path
-
 from handloom.cli.console import show_table
-from handloom.cli.options import RunFolder
-from handloom.model import Model
-
-
-def load_model(run: Path) -> Model:
-    """Return the model of a run, or of a folder that is a model itself."""
-    return Model.load(run / "model" if (run / "model").is_dir() else run)
+from handloom.cli.options import RunFolder, load_model
 
 
 def summary(run: RunFolder) -> None:
     """Show the layers of a trained network, their shapes and parameters.
 
-    Example: [bold]handloom summary runs/train-1[/]
+    Example: handloom summary runs/train-1
     """
     model = load_model(run)
     network = model.network

@@ -6,10 +6,12 @@ import typer
 
 from handloom import reports
 from handloom.cli.console import note, show_table, wrote
-from handloom.cli.options import Data, Out, Threads, load_dataset, open_output, split_list
+from handloom.cli.options import Data, Out, Threads, load_dataset, output_folder, split_list
+from handloom.data import Splits
+from handloom.kernels import NAMES
 from handloom.optimizers import OPTIMIZERS
 from handloom.recipes import plain
-from handloom.recipes.plain import SCHEDULES, Settings
+from handloom.recipes.plain import SCHEDULES, Settings, Trained
 from handloom.training import CSVLog, Progress, StopReason
 
 
@@ -34,12 +36,13 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="What every random draw comes from.")] = 0,
     threads: Threads = None,
+    kernels: Annotated[str, typer.Option(help=" | ".join(NAMES))] = "auto",
     data: Data = None,
     out: Out = None,
 ) -> None:
     """Train a network and write a run folder: model, history, pictures, results.
 
-    Example: [bold]handloom train --hidden 256,128 --epochs 5 --out runs/wide[/]
+    Example: handloom train --hidden 256,128 --epochs 5 --out runs/wide
     """
     settings = Settings(
         hidden=tuple(split_list("--hidden", hidden, int)),
@@ -56,36 +59,39 @@ def train(
         patience=patience,
         seed=seed,
         threads=threads,
+        kernels=kernels,
     )
-    splits = load_dataset(data)
-    folder = open_output(out, "train")
-    trained = plain.train(settings, splits, [Progress(), CSVLog(folder / "history.csv")])
-    reports.write_run(folder, settings, splits, trained)
+    with output_folder(out, "train") as folder:
+        splits = load_dataset(data)
+        trained = plain.train(settings, splits, [Progress(), CSVLog(folder / "history.csv")])
+        reports.write_run(folder, settings, splits, trained)
+        _show(splits, trained)
+        wrote(
+            folder,
+            [
+                "model/        the network, its weights and what it takes to use it",
+                "history.csv   what was measured, epoch by epoch",
+                "pictures/     curves, confusion matrix, most confident mistakes",
+                "results.json  the figures, the settings and the versions",
+            ],
+        )
+    end_with(trained.history.stop_reason)
 
+
+def _show(splits: Splits, trained: Trained) -> None:
     history, test = trained.history, trained.test
+    rows = [
+        ("training, last epoch", f"{record.accuracy:.4f}", f"{record.loss:.4f}")
+        for record in history.records[-1:]
+    ]
     show_table(
         f"{splits.name}, {len(splits.train):,} training and {len(splits.test):,} test rows",
         ("", "accuracy", "loss"),
-        [
-            *(
-                ("training, last epoch", f"{r.accuracy:.4f}", f"{r.loss:.4f}")
-                for r in history.records[-1:]
-            ),
-            ("test", f"{test.accuracy:.4f}", f"{test.loss:.4f}"),
-        ],
-        caption=f"{len(history)} epochs in {history['seconds'].sum():.1f} s; "
+        [*rows, ("test", f"{test.accuracy:.4f}", f"{test.loss:.4f}")],
+        caption=f"{len(history)} epochs in {history['seconds'].sum():.1f} s with "
+        f"{history.kernels} kernels, ready in {history.preparation_seconds:.1f} s; "
         f"ended by {history.stop_reason}",
     )
-    wrote(
-        folder,
-        [
-            "model/        the network, its weights and what it takes to use it",
-            "history.csv   what was measured, epoch by epoch",
-            "pictures/     curves, confusion matrix, most confident mistakes",
-            "results.json  the figures, the settings and the versions",
-        ],
-    )
-    end_with(history.stop_reason)
 
 
 def end_with(reason: StopReason | None) -> None:
@@ -93,7 +99,7 @@ def end_with(reason: StopReason | None) -> None:
     if reason is StopReason.INTERRUPTED:
         note("interrupted: what was learned until then is saved")
         raise typer.Exit(130)
-    if reason in (StopReason.NON_FINITE_LOSS, StopReason.NON_FINITE_GRADIENT):
+    if reason is not None and reason.diverged:
         note(
             f"error: training diverged ({reason}); the last good weights are saved. "
             f"A smaller --learning-rate is what usually helps."

@@ -5,6 +5,7 @@ from handloom.data.download import DownloadError
 from handloom.data.fashion_mnist import fashion_mnist
 from handloom.data.idx import read_idx, read_idx_folder
 from handloom.data.image_folders import read_image_folders, write_image_folders
+from handloom.data.npy import read_npy
 from handloom.data.silhouettes import silhouettes
 from handloom.data.sources import open_folder
 from handloom.data.transforms import (
@@ -29,6 +30,7 @@ __all__ = [
     "read_idx",
     "read_idx_folder",
     "read_image_folders",
+    "read_npy",
     "silhouettes",
     "transform_for",
     "transform_from_config",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import DataError, require_number
+from handloom.errors import DataError, require_fraction, require_number
 from handloom.randomness import Purpose, Stream
 
 
@@ -19,8 +19,8 @@ class Dataset:
     inputs : array, shape (n, ...)
         ``uint8`` images ``(n, y, x)`` as they were stored, or floating-point features ``(n, d)``,
         which must be finite.
-    targets : array of int64, shape (n,)
-        The class of each row, from 0 to k - 1.
+    targets : integer array, shape (n,)
+        The class of each row, from 0 to k - 1; kept as int64.
     class_names : tuple of str, length k
         What the classes are called.
     name : str
@@ -39,6 +39,7 @@ class Dataset:
     name: str = "unnamed"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "class_names", tuple(self.class_names))
         check_inputs(self.inputs)
         if self.targets.ndim != 1 or len(self.inputs) != len(self.targets):
             raise DataError(
@@ -47,6 +48,9 @@ class Dataset:
             )
         if not np.issubdtype(self.targets.dtype, np.integer):
             raise DataError(f"targets must be integers, got {self.targets.dtype}")
+        object.__setattr__(self, "targets", self.targets.astype(np.int64, copy=False))
+        if len(set(self.class_names)) < len(self.class_names):
+            raise DataError(f"class names must differ, got {_listed(self.class_names)}")
         low, high = int(self.targets.min()), int(self.targets.max())
         if low < 0 or high >= len(self.class_names):
             raise DataError(
@@ -97,12 +101,13 @@ class Dataset:
 
         Raises
         ------
+        ConfigurationError
+            If the fraction is not between 0 and 1.
         DataError
             If a class has a single row, so that it cannot stand on both sides.
         """
         require_number("the fraction to hold out", fraction, minimum=0.0, exclusive=True)
-        if fraction >= 1.0:
-            raise DataError(f"the fraction to hold out must be below 1, got {fraction!r}")
+        require_fraction("the fraction to hold out", fraction)
         generator = stream.at(Purpose.SPLIT).generator()
         held_out = np.zeros(len(self), dtype=bool)
         for label, count in enumerate(self.rows_per_class):

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset, Splits
+from handloom.data.published import name_of
 from handloom.errors import DataError
 
 MAX_BYTES = 1 << 30
@@ -117,7 +118,7 @@ def read_idx_folder(
         highest = max(int(labels.max()) for _, labels in arrays.values())
         class_names = [str(label) for label in range(highest + 1)]
     train, test = (
-        Dataset(images, labels.astype(np.int64), tuple(class_names), name or folder.resolve().name)
+        Dataset(images, labels.astype(np.int64), tuple(class_names), name or name_of(folder))
         for images, labels in arrays.values()
     )
     try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.images import read_grey, read_size, require_pillow, write_png
+from handloom.data.published import name_of
 from handloom.errors import DataError
 
 PARTS = ("train", "test")
@@ -87,7 +88,7 @@ def read_image_folders(
             if on_progress and (done % ROWS_A_REPORT == 0 or done == total):
                 on_progress(done, total)
         targets = np.repeat(np.arange(len(classes), dtype=np.int64), counts[part])
-        datasets.append(Dataset(images, targets, class_names, name or folder.resolve().name))
+        datasets.append(Dataset(images, targets, class_names, name or name_of(folder)))
     return Splits(*datasets)
 
 

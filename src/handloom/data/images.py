@@ -15,9 +15,6 @@ from handloom.errors import DataError, MissingExtraError
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-FORMATS = ("PNG", "BMP", "GIF", "JPEG", "PPM", "TIFF", "WEBP")
-"""The formats that are read: raster images, none that Pillow would hand to another program."""
-
 MAX_PIXELS = 1 << 24
 """The most pixels that one image may claim."""
 
@@ -37,6 +34,14 @@ def require_pillow(purpose: str) -> None:
         raise MissingExtraError("pillow", "cli", purpose) from error
 
 
+def readable_formats() -> tuple[str, ...]:
+    """Return all formats that Pillow decodes by itself; PostScript would run another program."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(sorted(set(Image.OPEN) - {"EPS"}))
+
+
 def read_size(path: Path) -> Size:
     """Return the size of a grey image from its header; the pixels are not decoded.
 
@@ -47,7 +52,7 @@ def read_size(path: Path) -> Size:
     """
     from PIL import Image
 
-    with _naming(path), Image.open(path, formats=FORMATS) as image:
+    with naming(path), Image.open(path, formats=readable_formats()) as image:
         return Size(_checked_shape(image, path), path)
 
 
@@ -73,8 +78,8 @@ def read_grey(path: Path, size: Size) -> npt.NDArray[np.uint8]:
     """
     from PIL import Image
 
-    with _naming(path), path.open("rb") as stream:
-        with Image.open(stream, formats=FORMATS) as image:
+    with naming(path), path.open("rb") as stream:
+        with Image.open(stream, formats=readable_formats()) as image:
             shape = _checked_shape(image, path)
             if shape != size.shape:
                 raise DataError(
@@ -83,7 +88,7 @@ def read_grey(path: Path, size: Size) -> npt.NDArray[np.uint8]:
                 )
             # Decoding a PNG passes over its checksums; verifying it spends the opened image.
             image.verify()
-        with Image.open(stream, formats=FORMATS) as image:
+        with Image.open(stream, formats=readable_formats()) as image:
             return np.asarray(image if image.mode == "L" else image.convert("L"))
 
 
@@ -116,7 +121,7 @@ def _checked_shape(image: "PillowImage", path: Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
     """Turn whatever opening and decoding an image raises into an error that names the file."""
     from PIL import Image, UnidentifiedImageError
 
@@ -127,10 +132,10 @@ def _naming(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: claims too much, expected at most {MAX_PIXELS} pixels") from error
+        raise DataError(f"{path}: claims too much, expected at most {most} pixels") from error
     except UnidentifiedImageError as error:
         raise DataError(
-            f"{path}: not an image, or its header is damaged; expected one of: {', '.join(FORMATS)}"
+            f"{path}: not an image, or its header is damaged; expected a format that Pillow reads"
         ) from error
     except Exception as error:
         # A decoder that meets a damaged file may raise nearly anything: OSError, SyntaxError,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.images import require_pillow
+from handloom.data.images import naming, readable_formats, require_pillow
 from handloom.errors import DataError
 
 if TYPE_CHECKING:
@@ -46,28 +46,20 @@ def read_photograph(
         If Pillow is not installed.
     """
     require_pillow("reading images")
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     background = 255 if invert else 0
     size = shape[1], shape[0]
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise DataError(
-                    f"{path}: claims {image.width} x {image.height} pixels, "
-                    f"at most {MAX_PIXELS:,} are read"
-                )
-            grey = _grey(ImageOps.exif_transpose(image), background)
-        fitted = ImageOps.contain(grey, size, Image.Resampling.LANCZOS)
-        canvas = ImageOps.pad(fitted, size, color=background)
-    except UnidentifiedImageError:
-        raise DataError(f"{path}: not an image in a known format") from None
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except DataError:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: cannot be read as an image: {error}") from None
+    if not Path(path).exists():
+        raise DataError(f"{path}: there is no such file")
+    with naming(Path(path), MAX_PIXELS), Image.open(path, formats=readable_formats()) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise DataError(
+                f"{path}: claims {image.width} x {image.height} pixels, "
+                f"at most {MAX_PIXELS:,} are read"
+            )
+        grey = _grey(ImageOps.exif_transpose(image), background)
+        canvas = ImageOps.pad(grey, size, Image.Resampling.LANCZOS, color=background)
     pixels = np.array(canvas, dtype=np.uint8)
     return 255 - pixels if invert else pixels
 
@@ -78,9 +70,16 @@ def _grey(image: "PillowImage", background: int) -> "PillowImage":
 
     if image.mode.startswith("I") or image.mode == "F":
         levels = np.asarray(image, dtype=np.float64)
-        deepest = 65535.0 if levels.max(initial=0.0) > 255.0 else 255.0
-        return Image.fromarray(np.clip(levels * (255.0 / deepest), 0, 255).astype(np.uint8))
+        scale = 255.0 / _white(image.mode, float(levels.max(initial=0.0)))
+        return Image.fromarray(np.clip(levels * scale, 0, 255).astype(np.uint8))
     if image.has_transparency_data:
         canvas = Image.new("RGBA", image.size, (background, background, background, 255))
         return Image.alpha_composite(canvas, image.convert("RGBA")).convert("L")
     return image.convert("L")
+
+
+def _white(mode: str, highest: float) -> float:
+    """Return the level that means white in an image of 16 bits, of 32, or of real numbers."""
+    if mode.startswith("I;16"):
+        return 65535.0
+    return next(level for level in (1.0, 255.0, 65535.0, highest) if highest <= level)

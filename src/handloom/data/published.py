@@ -5,6 +5,7 @@ found again in whatever shape it is stored: compressed, unpacked, or as a folder
 """
 
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +38,16 @@ MD5_SUMS = {
 FINGERPRINT = "590319cbdd3ca9989d50f540268cf127d340db5819a4e1b2d58af0f839a07dcc"
 """What `fingerprint` gives for the published data."""
 
+RESERVED = (NAME, "silhouettes")
+"""Names that say what a dataset holds; a folder that is only called so does not get them."""
+
 _SHAPES = ((60_000, 28, 28), (10_000, 28, 28))
+
+
+def name_of(folder: Path) -> str:
+    """Return what the dataset in a folder is called: like the folder, unless that says too much."""
+    name = os.fsencode(folder.resolve().name).decode(errors="replace")
+    return f"{name} (a folder)" if name in RESERVED else name
 
 
 def md5_sum(path: Path) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import ConfigurationError, DataError, require_number, unknown_name
+from handloom.kernels import UsesKernels
 
 Floats = npt.NDArray[np.floating]
 
@@ -28,7 +29,7 @@ class Transform(Protocol):
 
 
 @dataclass(frozen=True)
-class Scale:
+class Scale(UsesKernels):
     """Flatten and scale: ``(x - shift) / divisor``.
 
     Parameters
@@ -64,9 +65,7 @@ class Scale:
             If `out` has another shape or is not floating-point.
         """
         rows = _flat(inputs, out)
-        np.subtract(rows, self.shift, out=out, dtype=out.dtype, casting="same_kind")
-        # A division, not a product with the inverse: that would round differently.
-        np.divide(out, self.divisor, out=out)
+        self.kernels.scale(rows, self.shift, self.divisor, out)
         return out
 
     def to_config(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from handloom.kernels import row_maxima, row_sums
 from handloom.layers.base import Layer
 from handloom.parameters import Array
 
@@ -27,7 +28,8 @@ class ReLU(Layer):
         rng: np.random.Generator | None = None,
     ) -> Array:
         """Compute ``max(x, 0)``; a NaN stays one."""
-        y = np.maximum(x, 0.0, out=self._buffer("y", x.shape, x.dtype))
+        y = self._buffer("y", x.shape, x.dtype)
+        self.kernels.relu(x, out=y)
         self._remember(y, training)
         return y
 
@@ -36,8 +38,9 @@ class ReLU(Layer):
         if not need_dx:
             return None
         y = self._recall()
-        active = np.greater(y, 0.0, out=self._buffer("active", y.shape, np.bool_))
-        return np.multiply(dy, active, out=self._buffer("dx", y.shape, y.dtype))
+        dx = self._buffer("dx", y.shape, y.dtype)
+        self.kernels.relu_backward(y, dy, out=dx)
+        return dx
 
 
 class Softmax(Layer):
@@ -79,7 +82,7 @@ class Softmax(Layer):
 
 
 def softmax(x: Array, out: Array | None = None) -> Array:
-    """Return ``exp(x) / sum exp(x)`` along the last axis, computed without overflow.
+    """Return ``exp(x) / sum exp(x)`` of each row, computed without overflow.
 
     Parameters
     ----------
@@ -88,7 +91,7 @@ def softmax(x: Array, out: Array | None = None) -> Array:
     out : array, shape (n, k), optional
         Where to write; may be ``x`` itself.
     """
-    y: Array = np.subtract(x, x.max(axis=-1, keepdims=True), out=out)
+    y: Array = np.subtract(x, row_maxima(x), out=out)
     np.exp(y, out=y)
-    np.divide(y, y.sum(axis=-1, keepdims=True), out=y)
+    np.divide(y, row_sums(y), out=y)
     return y

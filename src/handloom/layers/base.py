@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import ModelError
+from handloom.kernels import UsesKernels
 from handloom.parameters import Array, ParameterSpec
 
 
-class Layer(ABC):
+class Layer(UsesKernels, ABC):
     """One step of a network, ``y = f(x; weights)``.
 
     A layer is used in three moves. It is *declared*: `declare` says which arrays it trains and

@@ -106,14 +106,14 @@ class Dense(Layer):
         self._remember(x, training)
         y = self._buffer("y", (len(x), self.units), w.dtype)
         np.matmul(x, w, out=y)
-        y += b
+        self.kernels.add_biases(y, b)
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Write ``dW`` and ``db``; return ``dx`` of shape (n, d), or None."""
         x, w = self._recall(), self.weights["weights"]
         np.matmul(x.T, dy, out=self.gradients["weights"])
-        np.sum(dy, axis=0, out=self.gradients["biases"])
+        self.kernels.sum_rows(dy, out=self.gradients["biases"])
         if not need_dx:
             return None
         return np.matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype))

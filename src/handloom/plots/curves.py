@@ -25,7 +25,7 @@ from handloom.plots.figure import (
     drawing,
     new_figure,
 )
-from handloom.training.history import History, StopReason
+from handloom.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -241,8 +241,8 @@ def _zoomed(title: str, from_epoch: int) -> str:
 
 def _remark(histories: Sequence[History]) -> str:
     """Say how many of the runs ended because a number was no longer finite."""
-    broken = (StopReason.NON_FINITE_LOSS, StopReason.NON_FINITE_GRADIENT)
-    count = sum(history.stop_reason in broken for history in histories)
+    reasons = [history.stop_reason for history in histories]
+    count = sum(reason is not None and reason.diverged for reason in reasons)
     if not count:
         return ""
     who = f"{count} of {len(histories)} " if len(histories) > 1 else ""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handloom.data.dataset import Splits
-from handloom.errors import ConfigurationError, require_count, require_number, unknown_name
+from handloom.errors import ConfigurationError, require_count, require_fraction, unknown_name
 from handloom.layers import Dense, Layer, ReLU, Softmax
 from handloom.model import Model
 from handloom.network import Sequential
@@ -57,6 +57,8 @@ class Settings:
         What every random draw comes from.
     threads : int, optional
         How many threads share a step.
+    kernels : str
+        Whose inner loops to use; see `handloom.Trainer`.
 
     Raises
     ------
@@ -78,6 +80,7 @@ class Settings:
     patience: int | None = None
     seed: int = 0
     threads: int | None = None
+    kernels: str = "auto"
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
@@ -88,11 +91,7 @@ class Settings:
             raise ConfigurationError(f"momentum is for sgd; {self.optimizer} would ignore it")
         if (self.decay is not None) != (self.schedule == "inverse-time"):
             raise ConfigurationError("decay and the schedule inverse-time need each other")
-        require_number("validation_fraction", self.validation_fraction, minimum=0.0)
-        if self.validation_fraction >= 1.0:
-            raise ConfigurationError(
-                f"validation_fraction must be below 1, got {self.validation_fraction!r}"
-            )
+        require_fraction("validation_fraction", self.validation_fraction)
         if self.patience is not None and not self.validation_fraction:
             raise ConfigurationError("patience watches the validation loss: hold rows out for it")
         require_count("batch_size", self.batch_size, minimum=0)
@@ -133,6 +132,7 @@ class Settings:
             batch_size=self.batch_size or None,
             seed=self.seed,
             threads=self.threads,
+            kernels=self.kernels,
             callbacks=[*watchers, *callbacks],
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from handloom.data.dataset import Dataset, Splits
-from handloom.errors import ConfigurationError, require_count, require_number
+from handloom.errors import require_count, require_fraction
 from handloom.initializers import ScaledNormal
 from handloom.layers import Dense, ReLU, Softmax
 from handloom.model import Model
@@ -118,8 +118,7 @@ def check_options(epochs: int, validation_fraction: float, threads: int | None) 
         If a count is below 1, or the fraction is not from 0 to below 1.
     """
     require_count("epochs", epochs)
-    if require_number("validation_fraction", validation_fraction, minimum=0.0) >= 1.0:
-        raise ConfigurationError(f"validation_fraction must be below 1, got {validation_fraction}")
+    require_fraction("validation_fraction", validation_fraction)
     if threads is not None:
         require_count("threads", threads)
 
@@ -221,5 +220,5 @@ def diverged_at(history: History, classes: int = 10) -> int | None:
         if learned and record.data_loss >= chance:
             return record.epoch
         learned = learned or record.data_loss < chance / 2
-    non_finite = history.stop_reason in ("non_finite_loss", "non_finite_gradient")
-    return history.stopped_in if non_finite else None
+    broke_down = history.stop_reason is not None and history.stop_reason.diverged
+    return history.stopped_in if broke_down else None

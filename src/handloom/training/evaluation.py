@@ -12,7 +12,7 @@ from handloom.losses import SoftmaxCrossEntropy
 from handloom.metrics import accuracy, confusion_matrix
 from handloom.model import Model
 from handloom.parameters import Array
-from handloom.training.shards import single_threaded_blas
+from handloom.training.workers import single_threaded_blas
 
 
 @dataclass(frozen=True)

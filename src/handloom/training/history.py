@@ -13,10 +13,16 @@ from handloom.errors import ConfigurationError, unknown_name
 class StopReason(StrEnum):
     """Why training ended."""
 
+    @property
+    def diverged(self) -> bool:
+        """Whether a number was no longer finite."""
+        return self.value.startswith("non_finite")
+
     MAX_EPOCHS = "max_epochs"
     EARLY_STOPPING = "early_stopping"
     NON_FINITE_LOSS = "non_finite_loss"
     NON_FINITE_GRADIENT = "non_finite_gradient"
+    NON_FINITE_WEIGHTS = "non_finite_weights"
     INTERRUPTED = "interrupted"
 
 
@@ -70,6 +76,10 @@ class History:
     records : list of EpochRecord
     stop_reason : StopReason or None
         None while training goes on.
+    kernels : str
+        Whose inner loops were used.
+    preparation_seconds : float
+        How long it took to load them, and to compile them where that was not done before.
     stopped_in : int or None
         The epoch that training did not complete, where it ended in the middle of one.
     """
@@ -77,6 +87,8 @@ class History:
     def __init__(self) -> None:
         self.records: list[EpochRecord] = []
         self.stop_reason: StopReason | None = None
+        self.kernels = "numpy"
+        self.preparation_seconds = 0.0
         self.stopped_in: int | None = None
 
     def __len__(self) -> int:

@@ -1,17 +1,23 @@
 """The one function that training descends: loss and gradient of a network over a set of rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.npy import Reading
+from handloom.kernels import NUMPY, Kernels, UsesKernels
 from handloom.losses import Loss
 from handloom.network import Sequential, Transform
 from handloom.parameters import Array
-from handloom.randomness import Purpose, Stream
-from handloom.training.shards import Workers, cut
+from handloom.randomness import Stream
+from handloom.training.shards import cut
+from handloom.training.workers import Workers
 
+Used = TypeVar("Used")
 Rows = slice | npt.NDArray[np.integer]
 
 
@@ -67,15 +73,25 @@ class Objective:
         ``transform(rows, out)`` turns stored rows into the network's input.
     workers : Workers
         Who runs the lanes.
+    kernels : Kernels
+        Whose inner loops layers, loss and transform use.
     """
 
     def __init__(
-        self, network: Sequential, loss: Loss, transform: Transform, workers: Workers
+        self,
+        network: Sequential,
+        loss: Loss,
+        transform: Transform,
+        workers: Workers,
+        kernels: Kernels = NUMPY,
     ) -> None:
         self.network = network
         self.workers = workers
-        self._make_lane = partial(_Lane, network, loss, transform)
+        self._make_lane = partial(
+            _Lane, network, _with(kernels, loss), _with(kernels, transform), kernels
+        )
         self._lanes: list[_Lane] = []
+        self._reading: tuple[npt.NDArray[np.generic], Reading] | None = None
 
     def __call__(
         self,
@@ -105,40 +121,21 @@ class Objective:
             Whether this is training: the gradient is wanted and stochastic layers draw.
         """
         count = len(range(*rows.indices(len(inputs)))) if isinstance(rows, slice) else len(rows)
-        total_weight = float(count)
-        if weights is not None:
-            total_weight = float(weights[rows].sum(dtype=np.float64))
-        deal = cut(count)
+        total = float(count) if weights is None else float(weights[rows].sum(dtype=np.float64))
+        if self._reading is None or self._reading[0] is not inputs:
+            self._reading = inputs, Reading(inputs)
+        batch = _Batch(inputs, targets, rows, weights, total, stream, gradient, self._reading[1])
+        deal = cut(count, len(self.network.parameters))
         while len(self._lanes) < len(deal):
             self._lanes.append(self._make_lane())
-
-        @np.errstate(over="ignore", invalid="ignore")  # whoever asked looks at the result
-        def run(lane: _Lane, first: int, shards: list[slice]) -> tuple[float, int]:
-            lane.clear()
-            value, correct = 0.0, 0
-            for place, shard in enumerate(shards):
-                chosen = _within(rows, shard)
-                of_shard = lane.run(
-                    inputs[chosen],
-                    targets[chosen],
-                    None if weights is None else weights[chosen],
-                    total_weight,
-                    stream.at(Purpose.LAYER, first + place * len(deal)),
-                    gradient,
-                )
-                value, correct = value + of_shard[0], correct + of_shard[1]
-            return value, correct
-
+        lanes = self._lanes[: len(deal)]
         found = self.workers.run(
-            [
-                partial(run, lane, first, shards)
-                for first, (lane, shards) in enumerate(zip(self._lanes, deal, strict=False))
-            ]
+            [partial(lane.run, batch, shards) for lane, shards in zip(lanes, deal, strict=True)]
         )
         parameters = self.network.parameters
         if gradient:
-            np.copyto(parameters.gradient, self._lanes[0].gradient)
-            for lane in self._lanes[1 : len(deal)]:
+            np.copyto(parameters.gradient, lanes[0].gradient)
+            for lane in lanes[1:]:
                 parameters.gradient += lane.gradient
             parameters.add_penalty_gradient()
         return Measured(
@@ -146,56 +143,109 @@ class Objective:
             parameters.penalty(),
             sum(correct for _, correct in found),
             count,
-            total_weight,
+            total,
         )
 
 
-class _Lane:
-    """A replica of the network with everything that it needs to take shards one after another."""
+@dataclass(frozen=True)
+class _Batch:
+    """What all shards of a step have in common; see `Objective.__call__`."""
 
-    def __init__(self, network: Sequential, loss: Loss, transform: Transform) -> None:
-        self.replica = network.replica()
+    inputs: npt.NDArray[np.generic]
+    targets: npt.NDArray[np.integer]
+    rows: Rows
+    weights: Array | None
+    total_weight: float
+    stream: Stream
+    training: bool
+    reading: Reading
+
+    def shard(self, shard: slice) -> Rows:
+        """Return which rows of the dataset a shard takes."""
+        if isinstance(self.rows, slice):
+            start = self.rows.start or 0
+            return slice(start + shard.start, start + shard.stop)
+        return self.rows[shard]
+
+
+class _Lane:
+    """A replica of the network with everything that it needs to take shards one after another.
+
+    Attributes
+    ----------
+    gradient : array, shape (size,)
+        The sum over the shards of the last batch.
+    """
+
+    def __init__(
+        self, network: Sequential, loss: Loss, transform: Transform, kernels: Kernels
+    ) -> None:
+        self.replica = network.replica(kernels)
         self.loss, self.transform = loss, transform
-        self.gradient: Array = np.zeros_like(network.parameters.gradient)
-        self._empty = True
+        self.gradient = self.replica.parameters.gradient
+        self._sum: Array | None = None
+        self._stored: npt.NDArray[np.generic] | None = None
         self._x: Array = np.empty((0, *network.input_shape), network.parameters.dtype)
         self._dlogits: Array = np.empty((0, *network.output_shape), network.parameters.dtype)
 
-    def clear(self) -> None:
-        """Forget the gradients of the batch before."""
-        self._empty = True
-
-    def run(
-        self,
-        inputs: npt.NDArray[np.generic],
-        targets: npt.NDArray[np.integer],
-        weights: Array | None,
-        total_weight: float,
-        stream: Stream,
-        gradient: bool,
-    ) -> tuple[float, int]:
-        """Take one shard; return its part of the loss and how many rows were right."""
-        n = len(inputs)
-        if len(self._x) < n:
-            self._x = np.empty((n, *self._x.shape[1:]), self._x.dtype)
-            self._dlogits = np.empty((n, *self._dlogits.shape[1:]), self._x.dtype)
-        x, dlogits = self._x[:n], self._dlogits[:n]
-        self.transform(inputs, x)
-        logits = self.replica.logits(x, training=gradient, stream=stream)
-        correct = int(np.count_nonzero(logits.argmax(axis=1) == targets))
-        value, _ = self.loss(logits, targets, weights, total_weight=total_weight, out=dlogits)
-        if gradient:
-            self.replica.backward(dlogits)
-            if self._empty:
-                np.copyto(self.gradient, self.replica.parameters.gradient)
-            else:
-                self.gradient += self.replica.parameters.gradient
-            self._empty = False
+    @np.errstate(over="ignore", invalid="ignore")  # whoever asked looks at the result
+    def run(self, batch: _Batch, shards: Sequence[slice]) -> tuple[float, int]:
+        """Take shards in order; return their part of the loss and how many rows were right."""
+        value, correct = 0.0, 0
+        for place, shard in enumerate(shards):
+            of_shard = self._run_shard(batch, shard)
+            value, correct = value + of_shard[0], correct + of_shard[1]
+            if batch.training and len(shards) > 1:
+                self._collect(first=place == 0)
+        self.gradient = (
+            self.replica.parameters.gradient if len(shards) == 1 or self._sum is None else self._sum
+        )
         return value, correct
 
+    def _run_shard(self, batch: _Batch, shard: slice) -> tuple[float, int]:
+        rows = batch.shard(shard)
+        targets = batch.targets[rows]
+        weights = None if batch.weights is None else batch.weights[rows]
+        # the first row of a shard names its place, whichever lane it is dealt to
+        stream = batch.stream.at(shard.start) if self.replica.stochastic else None
 
-def _within(rows: Rows, shard: slice) -> Rows:
-    if isinstance(rows, slice):
-        start = rows.start or 0
-        return slice(start + shard.start, start + shard.stop)
-    return rows[shard]
+        x, dlogits = self._space(len(targets))
+        stored = self._take(batch.inputs, rows)
+        self.transform(stored, x)
+        batch.reading.note(stored.nbytes)
+        logits = self.replica.logits(x, training=batch.training, stream=stream)
+        correct = int(np.count_nonzero(logits.argmax(axis=1) == targets))
+        value, _ = self.loss(logits, targets, weights, total_weight=batch.total_weight, out=dlogits)
+        if batch.training:
+            self.replica.backward(dlogits)
+        return value, correct
+
+    def _collect(self, *, first: bool) -> None:
+        """Add the gradients of a shard to those before it."""
+        if self._sum is None:
+            self._sum = np.empty_like(self.replica.parameters.gradient)
+        if first:
+            np.copyto(self._sum, self.replica.parameters.gradient)
+        else:
+            self._sum += self.replica.parameters.gradient
+
+    def _space(self, rows: int) -> tuple[Array, Array]:
+        """Return memory for a shard's input and for the gradient of its logits."""
+        if len(self._x) < rows:
+            self._x = np.empty((rows, *self._x.shape[1:]), self._x.dtype)
+            self._dlogits = np.empty((rows, *self._dlogits.shape[1:]), self._x.dtype)
+        return self._x[:rows], self._dlogits[:rows]
+
+    def _take(self, inputs: npt.NDArray[np.generic], rows: Rows) -> npt.NDArray[np.generic]:
+        """Return stored rows: a view, or where they lie apart a copy in memory that is reused."""
+        if isinstance(rows, slice):
+            return inputs[rows]
+        if self._stored is None or len(self._stored) < len(rows):
+            self._stored = np.empty((len(rows), *inputs.shape[1:]), inputs.dtype)
+        stored = self._stored[: len(rows)]
+        # the rows are known to be there; every mode but "clip" makes one more copy, to be safe
+        return inputs.take(rows, axis=0, out=stored, mode="clip")
+
+
+def _with(kernels: Kernels, used: Used) -> Used:
+    return used.using(kernels) if isinstance(used, UsesKernels) else used

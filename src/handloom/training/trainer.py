@@ -9,7 +9,14 @@ import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
 from handloom.data.transforms import Transform, transform_for
-from handloom.errors import ConfigurationError, DataError, require_count
+from handloom.errors import (
+    ConfigurationError,
+    DataError,
+    ModelError,
+    require_count,
+    unknown_name,
+)
+from handloom.kernels import NAMES, Kernels, choose
 from handloom.losses import Loss, SoftmaxCrossEntropy
 from handloom.model import Model
 from handloom.network import Sequential
@@ -21,7 +28,7 @@ from handloom.training.callbacks import Callback
 from handloom.training.history import EpochRecord, History, StopReason
 from handloom.training.interrupts import on_interrupt
 from handloom.training.objective import Measured, Objective, Rows
-from handloom.training.shards import Workers
+from handloom.training.workers import Workers
 
 
 class Trainer:
@@ -52,6 +59,11 @@ class Trainer:
         How many threads share a step; by default the cores there are. The result is the same, to
         the bit, for any number.
 
+    kernels : str
+        Whose inner loops to use: ``"numpy"``, ``"fused"`` (the extra ``fast``), or ``"auto"``:
+        fused where they are installed and the job is long enough for loading them to pay. The two
+        agree to rounding; bits are promised for each by itself.
+
     Attributes
     ----------
     history : History
@@ -76,6 +88,7 @@ class Trainer:
         seed: int = 0,
         callbacks: Sequence[Callback] = (),
         threads: int | None = None,
+        kernels: str = "auto",
     ) -> None:
         self.network = network
         self.optimizer = optimizer
@@ -87,15 +100,20 @@ class Trainer:
         self.stream = Stream(require_count("seed", seed, minimum=0))
         self.callbacks = tuple(callbacks)
         self.threads = None if threads is None else require_count("threads", threads)
+        if kernels not in NAMES:
+            raise ConfigurationError(unknown_name("set of kernels", kernels, NAMES))
+        self.kernels = kernels
         self.history = History()
         self.steps = 0
+        self._data: Dataset | None = None
+        self._validation: Dataset | None = None
+        self._sample_weights: Array | None = None
+        self._good: Array = np.empty(0)
 
     @property
     def validates(self) -> bool:
         """Whether rows are held out and measured after each epoch."""
         return self._validation is not None
-
-    _validation: Dataset | None = None
 
     def fit(
         self,
@@ -107,8 +125,9 @@ class Trainer:
         """Train the network, from its present weights.
 
         Ctrl-C ends training after the step it is in. A loss or gradient that is not finite ends it
-        before the update, and the network gets back the last weights that were seen to be good:
-        those before the first update of the epoch, or of the epoch before.
+        before the update, weights that are not finite end it after the epoch; then the network gets
+        back the last weights that were seen to be good: those before the first update of the epoch,
+        or of the epoch before.
 
         Parameters
         ----------
@@ -130,19 +149,37 @@ class Trainer:
             If data, network and options do not belong together.
         """
         self._prepare(train, validation, sample_weights)
-        self.optimizer.bind(self.network.parameters)
         self.history, self.steps = History(), 0
+        kernels = self._choose_kernels()
+        self.optimizer.bind(self.network.parameters, kernels)
         self._good = self.network.parameters.vector.copy()
         with Workers(self.threads) as workers, on_interrupt(self._interrupt):
-            self._objective = Objective(self.network, self.loss, self.model().transform, workers)
-            for callback in self.callbacks:
-                callback.on_train_begin(trainer=self)
+            self._objective = Objective(
+                self.network, self.loss, self.model().transform, workers, kernels
+            )
             try:
+                for callback in self.callbacks:
+                    callback.on_train_begin(trainer=self)
                 self._run_epochs()
             finally:
                 for callback in self.callbacks:
                     callback.on_train_end(trainer=self)
         return self.history
+
+    def _choose_kernels(self) -> Kernels:
+        """Return the kernels, ready to run; the history says which, and how long that took."""
+        started = time.perf_counter()
+        rows, size = len(self._train), self.batch_size or len(self._train)
+        kernels = choose(
+            self.kernels,
+            weights=len(self.network.parameters),
+            rows=self.epochs * rows,
+            steps=self.epochs * -(-rows // size),
+        )
+        kernels.prepare(self.network.parameters.dtype)
+        self.history.kernels = kernels.name
+        self.history.preparation_seconds = time.perf_counter() - started
+        return kernels
 
     def _run_epochs(self) -> None:
         for epoch in range(self.epochs):
@@ -166,6 +203,9 @@ class Trainer:
             if self.history.stop_reason is not None:
                 return None
             passes.append(measured)
+        if not np.isfinite(self.network.parameters.vector).all():  # an update may overflow
+            self._fall_back(StopReason.NON_FINITE_WEIGHTS)
+            return None
         validation = self._validate()
         data_loss, penalty, accuracy = _mean(passes)
         return EpochRecord(
@@ -197,7 +237,7 @@ class Trainer:
                 self._train.targets,
                 rows,
                 weights=self._sample_weights,
-                stream=self.stream.at(epoch, place),
+                stream=self.stream.at(Purpose.LAYER, epoch, place),
             )
             if not math.isfinite(measured.loss):
                 self._fall_back(StopReason.NON_FINITE_LOSS)
@@ -206,7 +246,7 @@ class Trainer:
             else:
                 if place == 0:
                     np.copyto(self._good, parameters.vector)
-                self.optimizer.step(self.schedule(self.steps))
+                self.optimizer.step(self._rate())
                 self.steps += 1
         return measured
 
@@ -228,7 +268,20 @@ class Trainer:
         """Return the network with its transform and the names of the classes that it learns."""
         transform = self.transform or transform_for(self._train.inputs)
         train = self._train
-        return Model(self.network, transform, train.class_names, train.input_shape, train.name)
+        return Model(
+            self.network,
+            transform,
+            train.class_names,
+            train.input_shape,
+            str(train.inputs.dtype),
+            train.name,
+        )
+
+    @property
+    def _train(self) -> Dataset:
+        if self._data is None:
+            raise ModelError("fit the trainer first")
+        return self._data
 
     @property
     def _full_batch(self) -> bool:
@@ -242,6 +295,14 @@ class Trainer:
         order = self.stream.at(Purpose.SHUFFLE, epoch).generator().permutation(rows)
         for start in range(0, rows, self.batch_size or rows):
             yield order[start : start + (self.batch_size or rows)]
+
+    def _rate(self) -> float:
+        rate = self.schedule(self.steps)
+        if not math.isfinite(rate):
+            raise ConfigurationError(
+                f"the schedule gives a learning rate of {rate!r} at step {self.steps}"
+            )
+        return rate
 
     def _validate(self) -> Measured | None:
         if self._validation is None:
@@ -267,7 +328,7 @@ class Trainer:
         validation: Dataset | float | None,
         sample_weights: npt.NDArray[np.floating] | None,
     ) -> None:
-        if isinstance(validation, float):
+        if validation is not None and not isinstance(validation, Dataset):
             if sample_weights is not None:
                 raise ConfigurationError(
                     "sample_weights belong to rows: hold the validation rows out yourself"
@@ -279,9 +340,9 @@ class Trainer:
         if np.count_nonzero(train.rows_per_class) < 2:
             raise DataError("the training rows hold a single class: there is nothing to learn")
         if sample_weights is not None:
+            sample_weights = np.asarray(sample_weights, self.network.parameters.dtype)
             _check_weights(sample_weights, len(train))
-            sample_weights = sample_weights.astype(self.network.parameters.dtype)
-        self._train, self._validation = train, validation
+        self._data, self._validation = train, validation
         self._sample_weights = sample_weights
 
     def _check(self, what: str, data: Dataset) -> None:

@@ -1,0 +1,121 @@
+"""Threads that run lanes, while BLAS is held to one thread."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from queue import Empty, SimpleQueue
+from threading import Thread
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from handloom.errors import require_count
+from handloom.training.shards import LANES
+
+Result = TypeVar("Result")
+
+
+def default_threads() -> int:
+    """Return how many threads to use where nobody says: the cores there are, at most one a lane."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(LANES, len(os.sched_getaffinity(0)))
+    return min(LANES, os.cpu_count() or 1)
+
+
+def single_threaded_blas() -> AbstractContextManager[object]:
+    """Hold BLAS to one thread; what the user had set is restored at the end."""
+    from threadpoolctl import threadpool_limits  # imported when training, not with the package
+
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
+
+
+class _Task(Generic[Result]):
+    """Something to do, and then what came of it."""
+
+    def __init__(self, call: Callable[[], Result]) -> None:
+        self.call = call
+        self.result: Result
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self.call()
+        except BaseException as error:
+            self.error = error
+
+
+class Workers:
+    """A few threads that stay ready, since a step lasts no longer than a thread takes to start.
+
+    The lanes carry the parallelism, not BLAS: a product that BLAS splits between threads may round
+    differently, while one thread gives the same bits on every number of cores.
+
+    Parameters
+    ----------
+    threads : int, optional
+        How many tasks run at once; by default the cores there are, at most one a lane.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``threads`` is no whole number of at least 1.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = default_threads() if threads is None else require_count("threads", threads)
+        self._waiting: SimpleQueue[_Task[object] | None] = SimpleQueue()
+        self._done: SimpleQueue[_Task[object]] = SimpleQueue()
+        self._helpers: list[Thread] = []
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._cleanup.enter_context(single_threaded_blas())
+        for _ in range(min(self.threads, LANES) - 1):
+            helper = Thread(target=self._help, name="handloom", daemon=True)
+            helper.start()
+            self._helpers.append(helper)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for _ in self._helpers:
+            self._waiting.put(None)
+        for helper in self._helpers:
+            helper.join()
+        self._helpers = []
+        self._cleanup.close()
+
+    def run(self, calls: Sequence[Callable[[], Result]]) -> list[Result]:
+        """Make the calls, several at once where there are threads; return the results in order.
+
+        All calls are made, and have ended, before an error of one of them is raised.
+        """
+        if not self._helpers or len(calls) == 1:
+            return [call() for call in calls]
+        tasks = [_Task(call) for call in calls]
+        for task in tasks[1:]:
+            self._waiting.put(task)  # type: ignore[arg-type]
+        tasks[0].run()
+        open_tasks = len(tasks) - 1
+        while open_tasks:  # help, instead of waiting
+            try:
+                task = self._waiting.get_nowait()  # type: ignore[assignment]
+            except Empty:
+                break
+            task.run()
+            open_tasks -= 1
+        for _ in range(open_tasks):
+            self._done.get()
+        for task in tasks:
+            if task.error is not None:
+                raise task.error
+        return [task.result for task in tasks]
+
+    def _help(self) -> None:
+        while (task := self._waiting.get()) is not None:
+            task.run()
+            self._done.put(task)

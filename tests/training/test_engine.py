@@ -1,0 +1,144 @@
+"""The engine: the same numbers as the plainest arithmetic, and no memory taken on the way."""
+
+import importlib.util
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.textbook import Textbook
+from tests.training.test_trainer import DATA, network
+
+from handloom import SGD, Adam, Callback, Dense, ReLU, Sequential, Trainer
+from handloom.initializers import ScaledNormal
+from handloom.optimizers import Optimizer
+from handloom.training import EpochRecord
+
+KERNELS = [
+    "numpy",
+    pytest.param(
+        "fused",
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec("numba") is None, reason="needs the extra fast"
+        ),
+    ),
+]
+ROWS = DATA.train
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("rule", ["sgd", "momentum", "adam"])
+def test_fifty_steps_agree_with_the_textbook(kernels: str, threads: int, rule: str) -> None:
+    layers = [
+        Dense(16, weights_l2=5e-4, biases_l2=5e-4),
+        ReLU(),
+        Dense(16, weights=ScaledNormal(0.3)),
+        ReLU(),
+        Dense(10),
+    ]
+    made = Sequential(layers).build((784,), dtype=np.float64)
+    book: Any = Textbook(list(made.parameters.weights.values()), l2=5e-4)
+    x = (ROWS.inputs.reshape(len(ROWS), -1).astype(np.float64) - 127.5) / 127.5
+    losses = []
+    for _ in range(50):
+        loss, gradients = book.loss_and_gradients(x, ROWS.targets)
+        losses.append(loss)
+        if rule == "adam":
+            book.adam(gradients, 0.003)
+        else:
+            book.sgd(gradients, 0.05, 0.5 if rule == "momentum" else 0.0)
+
+    rules: dict[str, Optimizer] = {"sgd": SGD(), "momentum": SGD(0.5), "adam": Adam()}
+    rate = 0.003 if rule == "adam" else 0.05
+    trainer = Trainer(made, rules[rule], rate, epochs=50, threads=threads, kernels=kernels)
+    history = trainer.fit(ROWS)
+    assert history.kernels == kernels
+    np.testing.assert_allclose(history["loss"], losses, rtol=1e-10)
+    reached = np.concatenate([array.reshape(-1) for array in book.arrays])
+    distance = np.linalg.norm(made.parameters.vector - reached) / np.linalg.norm(reached)
+    assert distance < 1e-10
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("batch_size", [None, 500, 64])
+def test_the_same_bits_for_any_number_of_threads(kernels: str, batch_size: int | None) -> None:
+    vectors = []
+    for threads in (1, 2, 3, 4):
+        made = network(ROWS, units=64)
+        options: dict[str, Any] = {"batch_size": batch_size, "threads": threads}
+        Trainer(made, Adam(), 1e-3, epochs=2, kernels=kernels, **options).fit(ROWS)
+        vectors.append(made.parameters.vector)
+    assert all(np.array_equal(vector, vectors[0]) for vector in vectors)
+
+
+@pytest.mark.parametrize("batch_size", [500, 64])
+def test_both_sets_of_kernels_learn_the_same(batch_size: int) -> None:
+    pytest.importorskip("numba")
+    losses = []
+    for kernels in ("numpy", "fused"):
+        made = network(ROWS, units=32)
+        trainer = Trainer(made, Adam(), 1e-3, epochs=1, batch_size=batch_size, kernels=kernels)
+        losses.append(trainer.fit(ROWS, DATA.test)["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("batch_size", [None, 500])
+def test_after_the_first_epoch_a_step_takes_no_memory_of_the_size_of_a_batch(
+    kernels: str, batch_size: int | None
+) -> None:
+    class Watch(Callback):
+        peaks: list[int]
+        start: int
+
+        def on_train_begin(self, *, trainer: Trainer) -> None:
+            self.peaks = []
+            self.start = 0
+
+        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+            current, peak = tracemalloc.get_traced_memory()
+            self.peaks.append(peak - self.start if record.epoch else 0)
+            tracemalloc.reset_peak()
+            self.start = current
+
+    watch = Watch()
+    made = network(ROWS, units=64)
+    trainer = Trainer(
+        made,
+        Adam(),
+        1e-3,
+        epochs=4,
+        batch_size=batch_size,
+        threads=2,
+        kernels=kernels,
+        callbacks=[watch],
+    )
+    tracemalloc.start()
+    try:
+        trainer.fit(ROWS)
+    finally:
+        tracemalloc.stop()
+    rows = batch_size or 1024  # a full batch is taken in shards of so many rows
+    smallest_activation = rows * 64 * 4
+    order = 8 * len(ROWS)  # the epoch's order of rows
+    assert max(watch.peaks[1:]) < smallest_activation + order
+
+
+def test_an_error_in_a_lane_reaches_the_caller_after_all_lanes_have_ended() -> None:
+    from handloom.training.workers import Workers
+
+    ended = []
+
+    def work(number: int) -> int:
+        if number == 1:
+            raise ValueError("lane 1")
+        ended.append(number)
+        return number
+
+    with Workers(3) as workers:
+        calls = [lambda number=number: work(number) for number in range(4)]
+        with pytest.raises(ValueError, match="lane 1"):
+            workers.run(calls)
+        assert sorted(ended) == [0, 2, 3]
+        assert workers.run([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
