@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: study test test-long lint types parity clean
+.PHONY: study test test-long lint types parity bench clean
 
 study: $(READY)  ## the reference study, shortened: three networks learn, pictures explain
 	$(BIN)/handloom reproduce --epochs 100
@@ -32,6 +32,10 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
 	@touch $@
+
+bench: $(READY)  ## Handloom beside PyTorch and scikit-learn, in one run
+	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) dist

@@ -50,7 +50,7 @@ class FusedKernels(Kernels):
         """Write ``(inputs - shift) / divisor`` into ``out``; both have shape (n, d)."""
         if inputs.flags.c_contiguous and out.flags.c_contiguous:
             real = out.dtype.type
-            _scale(inputs.reshape(-1), real(shift), real(divisor), out.reshape(-1))
+            _scale(inputs.reshape(-1), real(shift), real(1.0 / divisor), out.reshape(-1))
         else:
             super().scale(inputs, shift, divisor, out)
 
@@ -131,9 +131,9 @@ class FusedKernels(Kernels):
 
 
 @compiled
-def _scale(inputs, shift, divisor, out):  # type: ignore[no-untyped-def]
+def _scale(inputs, shift, factor, out):  # type: ignore[no-untyped-def]
     for i in range(len(out)):
-        out[i] = (out.dtype.type(inputs[i]) - shift) / divisor
+        out[i] = (out.dtype.type(inputs[i]) - shift) * factor
 
 
 @compiled

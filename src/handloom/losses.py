@@ -155,7 +155,7 @@ def _check(predictions: Array, targets: Targets, weights: Array | None) -> Targe
     if weights is not None and weights.shape != (n,):
         raise DataError(f"weights must have shape ({n},), got {weights.shape}")
     if targets.ndim == 1:
-        if not np.issubdtype(targets.dtype, np.integer):
+        if targets.dtype.kind not in "iu":
             raise DataError(f"class indices must be integers, got {targets.dtype}")
         if n and (targets.min() < 0 or targets.max() >= k):
             raise DataError(

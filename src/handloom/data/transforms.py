@@ -125,7 +125,7 @@ def transform_from_config(config: Mapping[str, Any]) -> Transform:
 def _flat(inputs: npt.NDArray[np.generic], out: Floats) -> npt.NDArray[np.generic]:
     """Return the inputs as rows, once they are known to fit into `out`."""
     shape = (len(inputs), math.prod(inputs.shape[1:]))
-    if out.shape != shape or not np.issubdtype(out.dtype, np.floating):
+    if out.shape != shape or out.dtype.kind != "f":
         raise DataError(
             f"inputs of shape {inputs.shape} need a floating-point buffer of shape {shape}, "
             f"got {out.dtype} of shape {out.shape}"

@@ -148,15 +148,8 @@ class Trainer:
         ConfigurationError, DataError, ModelError
             If data, network and options do not belong together.
         """
-        self._prepare(train, validation, sample_weights)
-        self.history, self.steps = History(), 0
-        kernels = self._choose_kernels()
-        self.optimizer.bind(self.network.parameters, kernels)
-        self._good = self.network.parameters.vector.copy()
-        with Workers(self.threads) as workers, on_interrupt(self._interrupt):
-            self._objective = Objective(
-                self.network, self.loss, self.model().transform, workers, kernels
-            )
+        workers = self.begin(train, validation, sample_weights=sample_weights)
+        with workers, on_interrupt(self._interrupt):
             try:
                 for callback in self.callbacks:
                     callback.on_train_begin(trainer=self)
@@ -165,6 +158,33 @@ class Trainer:
                 for callback in self.callbacks:
                     callback.on_train_end(trainer=self)
         return self.history
+
+    def begin(
+        self,
+        train: Dataset,
+        validation: Dataset | float | None = None,
+        *,
+        sample_weights: npt.NDArray[np.floating] | None = None,
+    ) -> Workers:
+        """Make everything ready for a training, for those who want to run its epochs by hand.
+
+        The arguments, and what raises, are those of `fit`.
+
+        Returns
+        -------
+        Workers
+            `run_epoch` needs to run inside of ``with workers:``.
+        """
+        self._prepare(train, validation, sample_weights)
+        self.history, self.steps = History(), 0
+        kernels = self._choose_kernels()
+        self.optimizer.bind(self.network.parameters, kernels)
+        self._good = self.network.parameters.vector.copy()
+        workers = Workers(self.threads)
+        self._objective = Objective(
+            self.network, self.loss, self.model().transform, workers, kernels
+        )
+        return workers
 
     def _choose_kernels(self) -> Kernels:
         """Return the kernels, ready to run; the history says which, and how long that took."""

@@ -1,0 +1,1 @@
+"""Handloom beside its peers: ``python -m benchmarks``."""

@@ -1,0 +1,276 @@
+"""``python -m benchmarks``: Handloom beside its peers, in one run.
+
+Writes ``results.json`` and pictures; see ``docs/performance.md`` for what they show.
+"""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from benchmarks.contestants import CONTESTANTS, Array, Job, ScikitLearn, Torch
+from benchmarks.measure import Timing, in_turn, process, summary
+from benchmarks.picture import draw
+from handloom import Dataset, Dense, ReLU, Sequential, open_folder, silhouettes
+from handloom.layers import Layer
+from handloom.training.workers import default_threads
+
+FULL_BATCH = [
+    Job("full batch, 128 units, SGD", (128, 128), None, "sgd", 0.1),
+    Job("full batch, 64 units, SGD", (64, 64), None, "sgd", 0.1),
+]
+MINI_BATCH = [
+    Job("batch 128, 128 units, Adam", (128, 128), 128, "adam", 1e-3),
+    Job("batch 32, 128 units, Adam", (128, 128), 32, "adam", 1e-3),
+    Job("batch 512, 512 units, Adam", (512, 512), 512, "adam", 1e-3),
+]
+PEERS = {"torch": "torch", "torch, best": "torch", "scikit-learn": "sklearn"}
+
+
+def main() -> None:
+    """Measure what was asked for, and write it down."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmark"))
+    parser.add_argument("--only", nargs="*", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each full-size job")
+    parser.add_argument("--draw", type=Path, help="only draw the picture of a results file again")
+    options = parser.parse_args()
+    if options.draw:
+        draw(json.loads(options.draw.read_text()), options.draw.parent)
+        return
+    options.out.mkdir(parents=True, exist_ok=True)
+    data, threads = dataset(), default_threads()
+    path = options.out / "results.json"
+    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    results["machine"] = machine(data, threads)
+    for name in options.only:
+        print(f"{name} ...", flush=True)
+        results[name] = PARTS[name](data, threads, options.rounds)
+        path.write_text(json.dumps(results, indent=1))
+        show(name, results[name])
+    draw(results, options.out)
+    print(f"\nWrote {path} and pictures beside it.")
+
+
+def dataset() -> Dataset:
+    """Return Fashion-MNIST where it is at hand, else as many generated rows."""
+    named = os.environ.get("HANDLOOM_DATA")
+    return (open_folder(named) if named else silhouettes(60_000, test_rows=10_000)).train
+
+
+def machine(data: Dataset, threads: int) -> dict[str, object]:
+    """Return what the figures depend on."""
+    blas = threadpool_info()[0]
+    packages = ["numpy", "numba", "torch", "scikit-learn"]
+    return {
+        "dataset": f"{data.name}, {len(data):,} rows",
+        "threads": threads,
+        "cores": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "blas": f"{blas['internal_api']} {blas['version']} ({blas.get('architecture')})",
+        "python": platform.python_version(),
+        **{
+            name: version(name)
+            for name in packages
+            if find_spec(name.replace("-learn", "").replace("scikit", "sklearn"))
+        },
+    }
+
+
+def contestants(job: Job) -> list[str]:
+    """Return who can run a job here."""
+    names = [name for name in CONTESTANTS if name not in PEERS or find_spec(PEERS[name])]
+    if job.batch_size is None:
+        return [name for name in names if name not in ("torch, best", "scikit-learn")]
+    return [name for name in names if name != "textbook"]
+
+
+def epochs(jobs: list[Job], data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
+    """Time epochs of the same job by everybody, in turn."""
+    found: dict[str, Any] = {}
+    for job in jobs:
+        entered = {name: CONTESTANTS[name](job, data, threads) for name in contestants(job)}
+        found[job.name] = in_turn(
+            {name: one.epoch for name, one in entered.items()}, rounds, warm_up=1
+        )
+        show("", {job.name: found[job.name]})
+    return found
+
+
+def tenth_epoch(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
+    """Time ten epochs with small batches in a row: training should not get slower."""
+    job = MINI_BATCH[1]
+    names = [name for name in contestants(job) if name != "products alone"]
+    entered = {name: CONTESTANTS[name](job, data, threads) for name in names}
+    timed = in_turn({name: one.epoch for name, one in entered.items()}, 10, warm_up=0)
+    found: dict[str, Any] = {"batch 32, tenth epoch": {}, "batch 32, first epoch": {}}
+    for name, timing in timed.items():
+        found["batch 32, first epoch"][name] = summary(timing["rounds"][:1])
+        found["batch 32, tenth epoch"][name] = summary(timing["rounds"][-1:])
+    return found
+
+
+def prediction(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
+    """Time the probabilities of 10,000 rows and of one, of prepared rows."""
+    rows = (data.inputs[:10_000].reshape(-1, 784).astype(np.float32) - 127.5) / 127.5
+    job = MINI_BATCH[0]
+    layers: list[Layer] = [Dense(128), ReLU(), Dense(128), ReLU(), Dense(10)]
+    network = Sequential(layers).build((784,))
+    calls: dict[str, Callable[[Array], object]] = {"handloom": network.predict}
+    if find_spec("torch"):
+        calls["torch, best"] = _torch_prediction(job, data, threads)
+    if find_spec("sklearn"):
+        fitted = ScikitLearn(job, data.take(slice(0, 1000)))
+        fitted.epoch()
+        calls["scikit-learn"] = fitted.classifier.predict_proba
+    return {
+        f"predict {count:,} rows": in_turn(
+            {name: partial(call, rows[:count]) for name, call in calls.items()},
+            10,
+            repeat=repeat,
+        )
+        for count, repeat in ((10_000, 5), (1, 500))
+    }
+
+
+def _torch_prediction(job: Job, data: Dataset, threads: int) -> Callable[[Array], object]:
+    made = Torch(job, data.take(slice(0, 10)), threads, fused=True, flush=True)
+    torch = made.torch
+
+    def predict(x: Array) -> object:
+        with torch.inference_mode():
+            return torch.softmax(made.network(torch.from_numpy(x)), dim=1).numpy()
+
+    return predict
+
+
+ROWS = """
+import resource, sys, time, json
+import numpy as np
+from handloom import Adam, Dense, ReLU, Sequential, Trainer, read_npy
+rows, kernels = int(sys.argv[1]), sys.argv[2]
+data = read_npy("inputs.npy", "targets.npy").take(slice(0, rows))
+network = Sequential([Dense(128), ReLU(), Dense(128), ReLU(), Dense(10)]).build((784,))
+batch = None if sys.argv[3] == "full" else int(sys.argv[3])
+trainer = Trainer(network, Adam(), 1e-3, epochs=3, batch_size=batch, kernels=kernels)
+seconds = trainer.fit(data)["seconds"][1:].mean()
+print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+"""
+
+
+def rows(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
+    """Time an epoch, and its memory, over more and more rows of a mapped file."""
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        most = 600_000
+        mapped = np.lib.format.open_memmap(
+            f"{folder}/inputs.npy", mode="w+", dtype=np.uint8, shape=(most, 784)
+        )
+        for start in range(0, most, len(data)):
+            part = mapped[start : start + len(data)]
+            part[...] = data.inputs.reshape(len(data), -1)[: len(part)]
+        mapped.flush()
+        np.save(f"{folder}/targets.npy", np.resize(data.targets, most))
+        code = f"import os; os.chdir({folder!r})\n{ROWS}"
+        for batch in ("full", "128"):
+            for count in (1_000, 10_000, 60_000, 600_000):
+                runs = [json.loads(process(code, str(count), "fused", batch)[1]) for _ in range(3)]
+                found[f"{batch} batch, {count:,} rows"] = {
+                    "microseconds per row": summary([1e6 * run[0] / count for run in runs]),
+                    "peak memory (MB)": summary([run[1] for run in runs]),
+                }
+    return found
+
+
+def shapes(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
+    """Time an epoch of 10,000 rows for wider and for deeper networks."""
+    some = data.take(slice(0, 10_000))
+    jobs = [Job(f"width {w}", (w, w), 128, "adam", 1e-3) for w in (64, 128, 256, 512, 1024, 2048)]
+    jobs += [Job(f"depth {d}", (128,) * d, 128, "adam", 1e-3) for d in (1, 2, 4, 8)]
+    names = [
+        name
+        for name in ("handloom[fast]", "torch, best")
+        if name not in PEERS or find_spec("torch")
+    ]
+    return {
+        job.name: in_turn({name: CONTESTANTS[name](job, some, threads).epoch for name in names}, 3)
+        for job in jobs
+    }
+
+
+FULL_BATCH_MEMORY = """
+import resource, sys
+from handloom import SGD, Dense, ReLU, Sequential, Trainer, open_folder, silhouettes
+import os
+named = os.environ.get("HANDLOOM_DATA")
+data = (open_folder(named) if named else silhouettes(60_000, test_rows=10)).train
+network = Sequential([Dense(128), ReLU(), Dense(128), ReLU(), Dense(10)]).build((784,))
+Trainer(network, SGD(), 0.1, epochs=3, kernels=sys.argv[1]).fit(data)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def processes(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
+    """Measure whole processes: how long imports take, and how much memory a full batch."""
+    base = [process("import numpy")[0] for _ in range(7)]
+    ours = [process("import handloom")[0] for _ in range(7)]
+    shown = "import sys; sys.argv = ['handloom', '--help']\nfrom handloom.cli import main; main()"
+    return {
+        "import (s)": {"numpy": summary(base), "handloom": summary(ours)},
+        "handloom --help (s)": {"handloom": summary([process(shown)[0] for _ in range(7)])},
+        "full batch, peak memory (MB)": {
+            name: summary([float(process(FULL_BATCH_MEMORY, kernels)[1]) for _ in range(3)])
+            for name, kernels in (("handloom", "numpy"), ("handloom[fast]", "fused"))
+        },
+        "fused kernels, ready (s)": {"handloom[fast]": _preparation()},
+    }
+
+
+def _preparation() -> Timing:
+    code = """
+import time; import handloom; started = time.perf_counter()
+from handloom.fused import FUSED
+FUSED.prepare("float32"); print(time.perf_counter() - started)
+"""
+    return summary([float(process(code)[1]) for _ in range(5)])
+
+
+def show(part: str, found: dict[str, Any]) -> None:
+    """Print the medians of one part, and the ratios of ours to the others."""
+    for job, timings in found.items():
+        if not part and job:
+            best = timings.get("handloom[fast]", timings.get("handloom"))["median"]
+            print(f"  {job}")
+            for name, timing in timings.items():
+                print(
+                    f"    {name:<16} {timing['median']:10.5f} "
+                    f"({timing['low']:.5f} to {timing['high']:.5f})"
+                    f"   ours / this {best / timing['median']:.2f}"
+                )
+        elif part not in ("full batch", "mini-batch"):
+            medians = {name: round(timing["median"], 6) for name, timing in timings.items()}
+            print(f"  {job}: {medians}")
+
+
+PARTS: dict[str, Callable[[Dataset, int, int], dict[str, Any]]] = {
+    "full batch": partial(epochs, FULL_BATCH),
+    "mini-batch": partial(epochs, MINI_BATCH),
+    "tenth epoch": tenth_epoch,
+    "prediction": prediction,
+    "rows": rows,
+    "shapes": shapes,
+    "processes": processes,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""Who runs in the benchmark: Handloom, the products alone, PyTorch, scikit-learn, the textbook.
+
+A contestant is made for one job and then asked for one epoch at a time. It keeps its state between
+epochs, so that what training does to speed (numbers that become tiny, for one) is measured too.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.textbook import Textbook
+from handloom import SGD, Adam, Dataset, Dense, ReLU, Sequential, Trainer
+from handloom.layers import Layer
+from handloom.training.shards import cut
+from handloom.training.workers import Workers
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be trained."""
+
+    name: str
+    hidden: tuple[int, ...]
+    batch_size: int | None
+    optimizer: str
+    rate: float
+
+    @property
+    def widths(self) -> list[int]:
+        """Inputs, hidden units and classes."""
+        return [784, *self.hidden, 10]
+
+
+class Contestant(Protocol):
+    """Somebody who can be asked for one epoch."""
+
+    def epoch(self) -> None:
+        """Go through all rows once."""
+        ...
+
+
+class Handloom:
+    """Ours."""
+
+    def __init__(self, job: Job, data: Dataset, threads: int, kernels: str) -> None:
+        layers: list[Layer] = []
+        for width in job.hidden:
+            layers += [Dense(width), ReLU()]
+        network = Sequential([*layers, Dense(10)]).build((784,))
+        rule = Adam() if job.optimizer == "adam" else SGD()
+        self.trainer = Trainer(
+            network,
+            rule,
+            job.rate,
+            epochs=10**9,
+            batch_size=job.batch_size,
+            threads=threads,
+            kernels=kernels,
+        )
+        self._workers = self.trainer.begin(data)
+        self._epoch = 0
+
+    def epoch(self) -> None:
+        """Go through all rows once."""
+        with self._workers:
+            self.trainer.run_epoch(self._epoch)
+        self._epoch += 1
+
+
+class Products:
+    """The matrix products of an epoch, in our shards and lanes, and nothing else: the floor."""
+
+    def __init__(self, job: Job, data: Dataset, threads: int) -> None:
+        self._rows, self._batch = len(data), job.batch_size or len(data)
+        self._workers = Workers(threads)
+        widths, generator = job.widths, np.random.default_rng(0)
+
+        def draw(*shape: int) -> Array:
+            return generator.standard_normal(shape).astype(np.float32)
+
+        self._weights = [draw(d, h) for d, h in pairwise(widths)]
+        size = sum(w.size + w.shape[1] for w in self._weights)
+        self._deal = partial(cut, weights=size)
+        longest = max(
+            shard.stop - shard.start for lane in self._deal(self._batch) for shard in lane
+        )
+        self._lanes = [
+            (
+                [draw(longest, width) for width in widths],
+                [np.empty((longest, width), np.float32) for width in widths],
+                [np.empty_like(w) for w in self._weights],
+            )
+            for _ in self._deal(self._batch)
+        ]
+
+    def epoch(self) -> None:
+        """Multiply what an epoch multiplies."""
+        with self._workers as workers:
+            for start in range(0, self._rows, self._batch):
+                deal = self._deal(min(self._batch, self._rows - start))
+                workers.run(
+                    [
+                        partial(self._lane, lane, shards)
+                        for lane, shards in zip(self._lanes, deal, strict=False)
+                    ]
+                )
+
+    def _lane(self, lane: tuple[list[Array], ...], shards: list[slice]) -> None:
+        activations, slopes, gradients = lane
+        for shard in shards:
+            n = shard.stop - shard.start
+            x, dy = [a[:n] for a in activations], [s[:n] for s in slopes]
+            for place, w in enumerate(self._weights):
+                np.matmul(x[place], w, out=dy[place + 1])
+            for place in range(len(self._weights) - 1, -1, -1):
+                np.matmul(x[place].T, x[place + 1], out=gradients[place])
+                if place:
+                    np.matmul(x[place + 1], self._weights[place].T, out=dy[place])
+
+
+class Torch:
+    """PyTorch: plain or with its fused optimizer, with or without flushing tiny numbers."""
+
+    def __init__(self, job: Job, data: Dataset, threads: int, *, fused: bool, flush: bool) -> None:
+        import torch
+
+        self.torch, self.flush = torch, flush
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        layers: list[Any] = []
+        for d, h in pairwise(job.widths):
+            layers += [torch.nn.Linear(d, h), torch.nn.ReLU()]
+        self.network = torch.nn.Sequential(*layers[:-1])
+        rule = torch.optim.Adam if job.optimizer == "adam" else torch.optim.SGD
+        self.optimizer = rule(self.network.parameters(), lr=job.rate, fused=fused)
+        rows = data.inputs.reshape(len(data), -1).astype(np.float32)
+        self.x = torch.from_numpy((rows - 127.5) / 127.5)
+        self.y = torch.from_numpy(data.targets)
+        self.batch = job.batch_size
+
+    def epoch(self) -> None:
+        """Go through all rows once."""
+        torch = self.torch
+        torch.set_flush_denormal(self.flush)
+        if self.batch is None:
+            self._step(self.x, self.y)
+        else:
+            for rows in torch.randperm(len(self.x)).split(self.batch):
+                self._step(self.x[rows], self.y[rows])
+        torch.set_flush_denormal(False)
+
+    def _step(self, x: Any, y: Any) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        self.torch.nn.functional.cross_entropy(self.network(x), y).backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+
+
+class ScikitLearn:
+    """scikit-learn's classifier, an epoch at a time."""
+
+    def __init__(self, job: Job, data: Dataset) -> None:
+        from sklearn.neural_network import MLPClassifier
+
+        self.classifier = MLPClassifier(
+            job.hidden,
+            solver=job.optimizer,
+            learning_rate_init=job.rate,
+            batch_size=job.batch_size or len(data),
+            alpha=0.0,
+            random_state=0,
+        )
+        self.x = (data.inputs.reshape(len(data), -1).astype(np.float32) - 127.5) / 127.5
+        self.y = data.targets
+        self.classes = np.arange(10)
+
+    def epoch(self) -> None:
+        """Go through all rows once."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.classifier.partial_fit(self.x, self.y, self.classes)
+
+
+class Plain:
+    """The notebook's arithmetic, in float64 as it ran."""
+
+    def __init__(self, job: Job, data: Dataset) -> None:
+        generator = np.random.default_rng(0)
+        arrays: list[Array] = []
+        for d, h in pairwise(job.widths):
+            arrays += [0.01 * generator.standard_normal((d, h)), np.zeros(h)]
+        self.book, self.rate = Textbook(arrays, l2=5e-4), job.rate
+        self.x = (data.inputs.reshape(len(data), -1).astype(np.float32) - 127.5) / 127.5
+        self.y = data.targets
+
+    def epoch(self) -> None:
+        """Make one full-batch step."""
+        _, gradients = self.book.loss_and_gradients(self.x, self.y)
+        self.book.sgd(gradients, self.rate)
+
+
+Maker = Callable[[Job, Dataset, int], Contestant]
+CONTESTANTS: dict[str, Maker] = {
+    "handloom[fast]": lambda job, data, threads: Handloom(job, data, threads, "fused"),
+    "handloom": lambda job, data, threads: Handloom(job, data, threads, "numpy"),
+    "products alone": Products,
+    "torch": lambda job, data, threads: Torch(job, data, threads, fused=False, flush=False),
+    "torch, best": lambda job, data, threads: Torch(job, data, threads, fused=True, flush=True),
+    "scikit-learn": lambda job, data, threads: ScikitLearn(job, data),
+    "textbook": lambda job, data, threads: Plain(job, data),
+}
