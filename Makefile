@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: study test test-long lint types parity bench clean
+.PHONY: study test test-long test-fused lint types parity bench clean
 
 study: $(READY)  ## the reference study, shortened: three networks learn, pictures explain
 	$(BIN)/handloom reproduce --epochs 100
@@ -14,6 +14,9 @@ test: $(READY)  ## the default test suite
 
 test-long: $(READY)  ## everything, the slow checks included
 	$(BIN)/python -m pytest
+
+test-fused: $(READY)  ## training tests with fused kernels, however short the job
+	$(BIN)/python -m pytest -m "not long" --fused tests/training tests/test_model.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -155,8 +155,8 @@ def _torch_prediction(job: Job, data: Dataset, threads: int) -> Callable[[Array]
 
 
 ROWS = """
-import resource, sys, time, json
-import numpy as np
+import json, sys
+from benchmarks.measure import peak_memory
 from handloom import Adam, Dense, ReLU, Sequential, Trainer, read_npy
 rows, kernels = int(sys.argv[1]), sys.argv[2]
 data = read_npy("inputs.npy", "targets.npy").take(slice(0, rows))
@@ -164,7 +164,7 @@ network = Sequential([Dense(128), ReLU(), Dense(128), ReLU(), Dense(10)]).build(
 batch = None if sys.argv[3] == "full" else int(sys.argv[3])
 trainer = Trainer(network, Adam(), 1e-3, epochs=3, batch_size=batch, kernels=kernels)
 seconds = trainer.fit(data)["seconds"][1:].mean()
-print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+print(json.dumps([seconds, peak_memory()]))
 """
 
 
@@ -209,14 +209,14 @@ def shapes(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
 
 
 FULL_BATCH_MEMORY = """
-import resource, sys
+import os, sys
+from benchmarks.measure import peak_memory
 from handloom import SGD, Dense, ReLU, Sequential, Trainer, open_folder, silhouettes
-import os
 named = os.environ.get("HANDLOOM_DATA")
 data = (open_folder(named) if named else silhouettes(60_000, test_rows=10)).train
 network = Sequential([Dense(128), ReLU(), Dense(128), ReLU(), Dense(10)]).build((784,))
 Trainer(network, SGD(), 0.1, epochs=3, kernels=sys.argv[1]).fit(data)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_memory())
 """
 
 

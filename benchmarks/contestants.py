@@ -4,6 +4,7 @@ A contestant is made for one job and then asked for one epoch at a time. It keep
 epochs, so that what training does to speed (numbers that become tiny, for one) is measured too.
 """
 
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from benchmarks.textbook import Textbook
 from handloom import SGD, Adam, Dataset, Dense, ReLU, Sequential, Trainer
+from handloom.kernels import NUMPY
 from handloom.layers import Layer
 from handloom.training.shards import cut
 from handloom.training.workers import Workers
@@ -42,8 +44,8 @@ class Job:
 class Contestant(Protocol):
     """Somebody who can be asked for one epoch."""
 
-    def epoch(self) -> None:
-        """Go through all rows once."""
+    def epoch(self) -> float | None:
+        """Go through all rows once; say how long that took, if the call took longer."""
         ...
 
 
@@ -68,11 +70,18 @@ class Handloom:
         self._workers = self.trainer.begin(data)
         self._epoch = 0
 
-    def epoch(self) -> None:
-        """Go through all rows once."""
+    def epoch(self) -> float:
+        """Go through all rows once, and say how long that took.
+
+        A training holds BLAS to one thread from its beginning to its end. Here that begins and
+        ends with each epoch, so that peers are not held too, and does not count.
+        """
         with self._workers:
+            started = time.perf_counter()
             self.trainer.run_epoch(self._epoch)
+            seconds = time.perf_counter() - started
         self._epoch += 1
+        return seconds
 
 
 class Products:
@@ -87,43 +96,43 @@ class Products:
             return generator.standard_normal(shape).astype(np.float32)
 
         self._weights = [draw(d, h) for d, h in pairwise(widths)]
-        size = sum(w.size + w.shape[1] for w in self._weights)
-        self._deal = partial(cut, weights=size)
-        longest = max(
-            shard.stop - shard.start for lane in self._deal(self._batch) for shard in lane
-        )
+        longest = max(shard.stop - shard.start for lane in cut(self._batch) for shard in lane)
         self._lanes = [
             (
                 [draw(longest, width) for width in widths],
                 [np.empty((longest, width), np.float32) for width in widths],
                 [np.empty_like(w) for w in self._weights],
             )
-            for _ in self._deal(self._batch)
+            for _ in cut(self._batch)
         ]
 
-    def epoch(self) -> None:
-        """Multiply what an epoch multiplies."""
+    def epoch(self) -> float:
+        """Multiply what an epoch multiplies, and say how long that took."""
         with self._workers as workers:
+            started = time.perf_counter()
             for start in range(0, self._rows, self._batch):
-                deal = self._deal(min(self._batch, self._rows - start))
+                deal = cut(min(self._batch, self._rows - start))
                 workers.run(
                     [
                         partial(self._lane, lane, shards)
                         for lane, shards in zip(self._lanes, deal, strict=False)
                     ]
                 )
+            return time.perf_counter() - started
 
     def _lane(self, lane: tuple[list[Array], ...], shards: list[slice]) -> None:
         activations, slopes, gradients = lane
+        alone = len(cut(self._batch)) == 1
+        matmul = (NUMPY.sharing(self._workers.run) if alone else NUMPY).matmul
         for shard in shards:
             n = shard.stop - shard.start
             x, dy = [a[:n] for a in activations], [s[:n] for s in slopes]
             for place, w in enumerate(self._weights):
-                np.matmul(x[place], w, out=dy[place + 1])
+                matmul(x[place], w, out=dy[place + 1])
             for place in range(len(self._weights) - 1, -1, -1):
-                np.matmul(x[place].T, x[place + 1], out=gradients[place])
+                matmul(x[place].T, x[place + 1], out=gradients[place])
                 if place:
-                    np.matmul(x[place + 1], self._weights[place].T, out=dy[place])
+                    matmul(x[place + 1], self._weights[place].T, out=dy[place])
 
 
 class Torch:
@@ -185,7 +194,7 @@ class ScikitLearn:
         """Go through all rows once."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.classifier.partial_fit(self.x, self.y, self.classes)
+            self.classifier.partial_fit(self.x, self.y, classes=self.classes)
 
 
 class Plain:

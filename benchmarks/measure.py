@@ -1,11 +1,13 @@
 """Timing that can be compared: everybody in turn, several rounds, medians with their spread."""
 
 import gc
+import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypedDict
 
 REPEATS = 5
@@ -28,6 +30,7 @@ def in_turn(
     Parameters
     ----------
     calls : mapping of str to callable
+        What returns a float says how long it took itself.
     rounds : int
         How many rounds count.
     repeat : int
@@ -40,10 +43,11 @@ def in_turn(
         for name, call in calls.items():
             gc.collect()
             started = time.perf_counter()
-            for _ in range(repeat):
-                call()
+            said = [call() for _ in range(repeat)]
+            seconds = time.perf_counter() - started
             if turn >= warm_up:
-                found[name].append((time.perf_counter() - started) / repeat)
+                own = [value for value in said if isinstance(value, float)]
+                found[name].append((sum(own) if own else seconds) / repeat)
     return {name: summary(times) for name, times in found.items()}
 
 
@@ -61,9 +65,28 @@ def process(code: str, *arguments: str) -> tuple[float, str]:
     """Run Python code in a process of its own; return how long it took and what it printed."""
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
     )
     seconds = time.perf_counter() - started
     if done.returncode:
         raise RuntimeError(done.stderr)
     return seconds, done.stdout
+
+
+def peak_memory() -> float:
+    """Return the most memory that this process has had, in MB.
+
+    Linux keeps the figure that `resource` gives across the start of a program, so a child begins
+    with its parent's; this one begins anew.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = (text for text in status.read_text().splitlines() if text.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

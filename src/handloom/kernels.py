@@ -6,7 +6,10 @@ serves all of it, because bits are promised for one set only.
 """
 
 import copy
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -31,6 +34,18 @@ is past it in a few steps.
 """
 
 
+LANES = 4
+"""How many pieces work is cut into at most, and so how many threads can share a step."""
+
+SHARED_FROM = 25_000_000
+"""Multiplications from which a product is cut in two, and from four times as many in four.
+
+Below, handing a piece to another thread takes longer than computing it.
+"""
+
+Call = Callable[[], object]
+
+
 class Kernels:
     """The inner loops, as NumPy computes them.
 
@@ -41,10 +56,46 @@ class Kernels:
     block : int or None
         How many weights to update at a time, so that the passes of a rule find them in the cache;
         None where there is one pass.
+    run : callable or None
+        Makes several calls at once, so that large products and updates are shared by threads.
     """
 
     name = "numpy"
     block: int | None = 16_384
+    run: Callable[[Sequence[Call]], object] | None = None
+
+    def sharing(self, run: Callable[[Sequence[Call]], object]) -> Self:
+        """Return a copy that shares large products and updates between threads."""
+        twin = copy.copy(self)
+        twin.run = run
+        return twin
+
+    def share(self, calls: Sequence[Call]) -> None:
+        """Make calls that do not depend on each other: at once, where there are threads."""
+        if self.run is None or len(calls) == 1:
+            for call in calls:
+                call()
+        else:
+            self.run(calls)
+
+    def matmul(self, a: Array, b: Array, out: Array) -> Array:
+        """Write the product of ``a``, shape (n, d), and ``b``, shape (d, h), into ``out``.
+
+        A large one is cut by columns, where no sum crosses the cut, by a rule that looks at the
+        shapes only.
+        """
+        work = a.shape[0] * a.shape[1] * b.shape[1]
+        if self.run is None or work < SHARED_FROM:
+            np.matmul(a, b, out=out)
+            return out
+        pieces = 2 if work < 4 * SHARED_FROM else LANES
+        self.share(
+            [
+                partial(np.matmul, a, b[:, columns], out=out[:, columns])
+                for columns in cut_evenly(b.shape[1], pieces)
+            ]
+        )
+        return out
 
     def prepare(self, dtype: npt.DTypeLike) -> None:
         """Have everything ready that weights of a dtype will need; NumPy is."""
@@ -210,6 +261,13 @@ class UsesKernels:
         twin = copy.copy(self)
         object.__setattr__(twin, "kernels", kernels)  # some are frozen
         return twin
+
+
+def cut_evenly(length: int, pieces: int) -> list[slice]:
+    """Return slices that cut a length into so many nearly equal pieces, none of them empty."""
+    pieces = max(1, min(pieces, length))
+    bounds = [length * piece // pieces for piece in range(pieces + 1)]
+    return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
 def row_maxima(x: Array) -> Array:

@@ -132,10 +132,18 @@ class Sequential:
             raise ModelError("build the network first: network.build((784,), seed=0)")
         return self._parameters
 
-    def replica(self, kernels: Kernels = NUMPY) -> "Sequential":
-        """Return a network with these weights and with gradients, caches and buffers of its own."""
+    def replica(self, kernels: Kernels = NUMPY, *, share_gradient: bool = False) -> "Sequential":
+        """Return a network with these weights and with caches and buffers of its own.
+
+        Parameters
+        ----------
+        kernels : Kernels
+            Whose inner loops its layers use.
+        share_gradient : bool
+            Whether it writes its gradients to this network's memory, or to its own.
+        """
         twin = Sequential([layer.replica().using(kernels) for layer in self.layers])
-        twin._parameters = self.parameters.replica()
+        twin._parameters = self.parameters.replica(share_gradient=share_gradient)
         _bind(twin.layers, twin._parameters)
         twin._settle(self.input_shape)
         return twin

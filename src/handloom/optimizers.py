@@ -6,6 +6,7 @@ in `handloom.kernels`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
@@ -18,8 +19,11 @@ from handloom.errors import (
     require_number,
     unknown_name,
 )
-from handloom.kernels import NUMPY, Kernels
+from handloom.kernels import LANES, NUMPY, Kernels, cut_evenly
 from handloom.parameters import Array, Parameters
+
+SHARED_FROM_WEIGHTS = 1 << 18
+"""How many weights there must be for threads to share their update."""
 
 
 class Optimizer(ABC):
@@ -41,14 +45,16 @@ class Optimizer(ABC):
         self.state: dict[str, Array] = {}
         self._parameters: Parameters | None = None
         self.kernels = NUMPY
-        self._block = 0
-        self._scratch: Array = np.empty(0)
+        self._pieces: list[tuple[slice, Array]] = []
 
     def bind(self, parameters: Parameters, kernels: Kernels = NUMPY) -> Self:
         """Take the vectors to update and the kernels to do it with; start from a state of zeros."""
         self._parameters, self.kernels = parameters, kernels
-        self._block = min(kernels.block or len(parameters), len(parameters))
-        self._scratch = np.empty(self._block if kernels.block else 0, parameters.dtype)
+        pieces = LANES if len(parameters) >= SHARED_FROM_WEIGHTS else 1
+        self._pieces = [
+            (piece, np.empty(kernels.block or 0, parameters.dtype))
+            for piece in cut_evenly(len(parameters), pieces)
+        ]
         self.state = {name: np.zeros_like(parameters.vector) for name in self.moments}
         self.steps = 0
         return self
@@ -68,13 +74,24 @@ class Optimizer(ABC):
         """
         if self._parameters is None:
             raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
-        vector, gradient = self._parameters.vector, self._parameters.gradient
         self.steps += 1
-        for start in range(0, len(vector), self._block):
-            block = slice(start, start + self._block)
+        self.kernels.share(
+            [
+                partial(self._update_piece, self._parameters, piece, learning_rate, scratch)
+                for piece, scratch in self._pieces
+            ]
+        )
+
+    def _update_piece(
+        self, parameters: Parameters, piece: slice, rate: float, scratch: Array
+    ) -> None:
+        """Update a run of weights, block by block."""
+        size = self.kernels.block or piece.stop - piece.start
+        for start in range(piece.start, piece.stop, max(size, 1)):
+            block = slice(start, min(start + size, piece.stop))
             state = {name: moment[block] for name, moment in self.state.items()}
-            w = vector[block]
-            self._update(w, gradient[block], state, learning_rate, self._scratch[: len(w)])
+            w = parameters.vector[block]
+            self._update(w, parameters.gradient[block], state, rate, scratch[: len(w)])
 
     @abstractmethod
     def _update(

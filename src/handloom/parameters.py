@@ -56,8 +56,8 @@ class Parameters:
         The declared arrays, in the order in which they lie in the vectors.
     dtype : float32 or float64
         The type of both vectors.
-    vector : array, shape (size,), optional
-        Weights to share; without it they are allocated, as zeros.
+    vector, gradient : array, shape (size,), optional
+        Memory to share; without it it is allocated, as zeros.
 
     Attributes
     ----------
@@ -80,6 +80,7 @@ class Parameters:
         dtype: npt.DTypeLike = np.float32,
         *,
         vector: Array | None = None,
+        gradient: Array | None = None,
     ) -> None:
         self.specs = dict(specs)
         self.dtype = np.dtype(dtype)
@@ -88,7 +89,7 @@ class Parameters:
         size = sum(spec.size for spec in self.specs.values())
         try:
             self.vector: Array = np.zeros(size, self.dtype) if vector is None else vector
-            self.gradient: Array = np.zeros(size, self.dtype)
+            self.gradient: Array = np.zeros(size, self.dtype) if gradient is None else gradient
         except (MemoryError, ValueError, OverflowError):
             raise ModelError(f"{size:,} weights are more than fit into memory") from None
         self.weights = self.named(self.vector)
@@ -105,9 +106,10 @@ class Parameters:
             start += spec.size
         return views
 
-    def replica(self) -> "Parameters":
-        """Return parameters that share these weights and have gradients of their own."""
-        return Parameters(self.specs, self.dtype, vector=self.vector)
+    def replica(self, *, share_gradient: bool = False) -> "Parameters":
+        """Return parameters that share these weights and have gradients of their own, or not."""
+        gradient = self.gradient if share_gradient else None
+        return Parameters(self.specs, self.dtype, vector=self.vector, gradient=gradient)
 
     def initialize(self, stream: Stream) -> None:
         """Draw starting values, each array from a stream of its own below ``stream``."""

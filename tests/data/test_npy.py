@@ -1,5 +1,6 @@
 """Datasets in .npy files: mapped, checked, and never kept in memory."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,14 +42,14 @@ def test_class_names_are_given_or_numbers(files: tuple[Path, Path]) -> None:
 
 def test_memory_does_not_grow_with_the_rows_of_a_mapped_file(tmp_path: Path) -> None:
     code = """
-import resource, sys
+import sys
+from benchmarks.measure import peak_memory
 from handloom import SGD, Dense, ReLU, Sequential, Trainer, read_npy
 data = read_npy("inputs.npy", "targets.npy").take(slice(0, int(sys.argv[1])))
 network = Sequential([Dense(16), ReLU(), Dense(10)]).build((784,))
 Trainer(network, SGD(), 0.1, epochs=2).fit(data)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(int(peak_memory()))
 """
-    pytest.importorskip("resource")
     pixels = np.lib.format.open_memmap(
         tmp_path / "inputs.npy", mode="w+", dtype=np.uint8, shape=(200_000, 784)
     )
@@ -60,6 +61,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
         done = subprocess.run(
             [sys.executable, "-c", code, str(rows)],
             cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)},
             capture_output=True,
             text=True,
             check=False,

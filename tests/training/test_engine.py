@@ -9,10 +9,13 @@ import pytest
 from benchmarks.textbook import Textbook
 from tests.training.test_trainer import DATA, network
 
-from handloom import SGD, Adam, Callback, Dense, ReLU, Sequential, Trainer
+from handloom import SGD, Adam, Callback, Dense, Layer, ReLU, Sequential, Trainer
 from handloom.initializers import ScaledNormal
+from handloom.kernels import NUMPY
 from handloom.optimizers import Optimizer
+from handloom.parameters import Array
 from handloom.training import EpochRecord
+from handloom.training.workers import Workers
 
 KERNELS = [
     "numpy",
@@ -61,15 +64,60 @@ def test_fifty_steps_agree_with_the_textbook(kernels: str, threads: int, rule: s
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
-@pytest.mark.parametrize("batch_size", [None, 500, 64])
-def test_the_same_bits_for_any_number_of_threads(kernels: str, batch_size: int | None) -> None:
+@pytest.mark.parametrize(("batch_size", "units"), [(None, 64), (500, 64), (64, 64), (300, 400)])
+def test_the_same_bits_for_any_number_of_threads(
+    kernels: str, batch_size: int | None, units: int
+) -> None:
     vectors = []
     for threads in (1, 2, 3, 4):
-        made = network(ROWS, units=64)
+        made = network(ROWS, units=units)  # the widest shares its products and its update
         options: dict[str, Any] = {"batch_size": batch_size, "threads": threads}
         Trainer(made, Adam(), 1e-3, epochs=2, kernels=kernels, **options).fit(ROWS)
         vectors.append(made.parameters.vector)
     assert all(np.array_equal(vector, vectors[0]) for vector in vectors)
+
+
+def test_a_product_that_is_shared_is_the_product() -> None:
+    generator = np.random.default_rng(0)
+    with Workers(3) as workers:
+        kernels = NUMPY.sharing(workers.run)
+        for n, d, h in ((300, 400, 500), (600, 800, 3), (64, 1000, 401)):
+            a, b = generator.standard_normal((n, d)), generator.standard_normal((d, h))
+            shared = kernels.matmul(a, b, np.empty((n, h)))
+            np.testing.assert_allclose(shared, a @ b, rtol=1e-10, atol=1e-10)
+            back = kernels.matmul(a.T, shared, np.empty((d, h)))
+            np.testing.assert_allclose(back, a.T @ (a @ b), rtol=1e-10, atol=1e-7)
+
+
+class Noise(Layer):
+    """Multiplies by random zeros and twos in training, as dropout does."""
+
+    kind = "noise"
+    stochastic = True
+
+    def forward(self, x: Array, *, training: bool = False, rng: Any = None) -> Array:
+        if not training:
+            return x
+        self.mask = 2.0 * (rng.random(x.shape, np.float32) < 0.5)
+        y: Array = (x * self.mask).astype(x.dtype)
+        return y
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        dx: Array = (dy * self.mask).astype(dy.dtype)
+        return dx
+
+
+@pytest.mark.parametrize("batch_size", [None, 500, 64])
+def test_random_layers_draw_the_same_for_any_number_of_threads(batch_size: int | None) -> None:
+    vectors = []
+    for seed, threads in ((0, 1), (0, 2), (0, 3), (0, 4), (1, 2)):
+        layers = [Dense(64), Noise(), ReLU(), Noise(), Dense(10)]
+        made = Sequential(layers).build((784,))
+        options: dict[str, Any] = {"batch_size": batch_size, "threads": threads, "seed": seed}
+        Trainer(made, SGD(), 0.1, epochs=2, **options).fit(ROWS)
+        vectors.append(made.parameters.vector)
+    assert all(np.array_equal(vector, vectors[0]) for vector in vectors[:4])
+    assert not np.array_equal(vectors[4], vectors[0])
 
 
 @pytest.mark.parametrize("batch_size", [500, 64])
@@ -126,8 +174,6 @@ def test_after_the_first_epoch_a_step_takes_no_memory_of_the_size_of_a_batch(
 
 
 def test_an_error_in_a_lane_reaches_the_caller_after_all_lanes_have_ended() -> None:
-    from handloom.training.workers import Workers
-
     ended = []
 
     def work(number: int) -> int:

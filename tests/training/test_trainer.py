@@ -27,8 +27,9 @@ from handloom import (
     silhouettes,
 )
 from handloom.errors import ConfigurationError
+from handloom.kernels import LANES
 from handloom.training import EpochRecord
-from handloom.training.shards import LANES, SHARD_ROWS, cut
+from handloom.training.shards import SHARD_ROWS, cut
 
 DATA = silhouettes(rows=5000, test_rows=500)
 
@@ -65,7 +66,7 @@ def test_results_are_the_same_to_the_bit_for_any_number_of_threads(batch_size: i
 
 @pytest.mark.parametrize("rows", [1, 2, 1023, 1024, 1025, 5000, 60_000])
 def test_shards_cover_every_row_once(rows: int) -> None:
-    lanes = cut(rows, 100_000)
+    lanes = cut(rows)
     covered = np.concatenate([np.arange(rows)[shard] for lane in lanes for shard in lane])
     assert sorted(covered) == list(range(rows))
     assert len(lanes) <= LANES

@@ -105,18 +105,18 @@ class Dense(Layer):
             raise ModelError(f"dense: expected rows of {len(w)} columns, got shape {x.shape}")
         self._remember(x, training)
         y = self._buffer("y", (len(x), self.units), w.dtype)
-        np.matmul(x, w, out=y)
+        self.kernels.matmul(x, w, out=y)
         self.kernels.add_biases(y, b)
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Write ``dW`` and ``db``; return ``dx`` of shape (n, d), or None."""
         x, w = self._recall(), self.weights["weights"]
-        np.matmul(x.T, dy, out=self.gradients["weights"])
+        self.kernels.matmul(x.T, dy, out=self.gradients["weights"])
         self.kernels.sum_rows(dy, out=self.gradients["biases"])
         if not need_dx:
             return None
-        return np.matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype))
+        return self.kernels.matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype))
 
     def _bound(self, name: str) -> Array:
         if name not in self.weights:

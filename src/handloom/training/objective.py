@@ -61,7 +61,8 @@ class Objective:
 
     The rows are cut into shards and dealt to lanes (see `handloom.training.shards`). Each lane
     runs a replica of the network, which shares its weights and has gradients and buffers of its
-    own, and sums the gradients of its shards. The lanes' sums are then added in lane order.
+    own, and sums the gradients of its shards. The lanes' sums are then added in lane order. Where
+    there is a single lane, it shares its large matrix products between the threads instead.
 
     Parameters
     ----------
@@ -87,9 +88,9 @@ class Objective:
     ) -> None:
         self.network = network
         self.workers = workers
-        self._make_lane = partial(
-            _Lane, network, _with(kernels, loss), _with(kernels, transform), kernels
-        )
+        self._make_lane = partial(_Lane, network, _with(kernels, loss), _with(kernels, transform))
+        self._kernels = kernels
+        self._alone: _Lane | None = None
         self._lanes: list[_Lane] = []
         self._reading: tuple[npt.NDArray[np.generic], Reading] | None = None
 
@@ -125,16 +126,15 @@ class Objective:
         if self._reading is None or self._reading[0] is not inputs:
             self._reading = inputs, Reading(inputs)
         batch = _Batch(inputs, targets, rows, weights, total, stream, gradient, self._reading[1])
-        deal = cut(count, len(self.network.parameters))
-        while len(self._lanes) < len(deal):
-            self._lanes.append(self._make_lane())
-        lanes = self._lanes[: len(deal)]
+        deal = cut(count)
+        lanes = self._open(len(deal))
         found = self.workers.run(
             [partial(lane.run, batch, shards) for lane, shards in zip(lanes, deal, strict=True)]
         )
         parameters = self.network.parameters
         if gradient:
-            np.copyto(parameters.gradient, lanes[0].gradient)
+            if lanes[0].gradient is not parameters.gradient:
+                np.copyto(parameters.gradient, lanes[0].gradient)
             for lane in lanes[1:]:
                 parameters.gradient += lane.gradient
             parameters.add_penalty_gradient()
@@ -145,6 +145,17 @@ class Objective:
             count,
             total,
         )
+
+    def _open(self, count: int) -> "list[_Lane]":
+        """Return so many lanes. One that runs alone shares its large products between threads."""
+        if count == 1:
+            if self._alone is None:
+                shared = self._kernels.sharing(self.workers.run)
+                self._alone = self._make_lane(shared, share_gradient=True)
+            return [self._alone]
+        while len(self._lanes) < count:
+            self._lanes.append(self._make_lane(self._kernels))
+        return self._lanes[:count]
 
 
 @dataclass(frozen=True)
@@ -178,9 +189,15 @@ class _Lane:
     """
 
     def __init__(
-        self, network: Sequential, loss: Loss, transform: Transform, kernels: Kernels
+        self,
+        network: Sequential,
+        loss: Loss,
+        transform: Transform,
+        kernels: Kernels,
+        *,
+        share_gradient: bool = False,
     ) -> None:
-        self.replica = network.replica(kernels)
+        self.replica = network.replica(kernels, share_gradient=share_gradient)
         self.loss, self.transform = loss, transform
         self.gradient = self.replica.parameters.gradient
         self._sum: Array | None = None

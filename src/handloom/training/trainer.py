@@ -177,10 +177,9 @@ class Trainer:
         """
         self._prepare(train, validation, sample_weights)
         self.history, self.steps = History(), 0
-        kernels = self._choose_kernels()
-        self.optimizer.bind(self.network.parameters, kernels)
+        kernels, workers = self._choose_kernels(), Workers(self.threads)
+        self.optimizer.bind(self.network.parameters, kernels.sharing(workers.run))
         self._good = self.network.parameters.vector.copy()
-        workers = Workers(self.threads)
         self._objective = Objective(
             self.network, self.loss, self.model().transform, workers, kernels
         )
