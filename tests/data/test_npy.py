@@ -40,14 +40,14 @@ def test_class_names_are_given_or_numbers(files: tuple[Path, Path]) -> None:
     assert read_npy(*files, names, name="mine").class_names == tuple(names)
 
 
-def test_memory_does_not_grow_with_the_rows_of_a_mapped_file(tmp_path: Path) -> None:
+def test_full_batch_memory_does_not_grow_with_the_rows_of_a_mapped_file(tmp_path: Path) -> None:
     code = """
 import sys
 from benchmarks.measure import peak_memory
 from handloom import SGD, Dense, ReLU, Sequential, Trainer, read_npy
 data = read_npy("inputs.npy", "targets.npy").take(slice(0, int(sys.argv[1])))
 network = Sequential([Dense(16), ReLU(), Dense(10)]).build((784,))
-Trainer(network, SGD(), 0.1, epochs=2).fit(data)
+Trainer(network, SGD(), 0.1, epochs=1).fit(data)
 print(int(peak_memory()))
 """
     pixels = np.lib.format.open_memmap(

@@ -32,7 +32,7 @@ Out = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(
-        help="Threads that share a step; results are the same for any number.",
+        help="Threads that share a step, at most four; results are the same for any number.",
         show_default="the cores there are",
     ),
 ]

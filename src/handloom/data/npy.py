@@ -72,7 +72,9 @@ class Reading:
     """Keeps count of what is read from mapped inputs, and gives memory back now and then.
 
     The pages of a mapped file that were read count as memory of the process until it gives them
-    back. They stay in the system's cache, so reading them again is cheap.
+    back. They stay in the system's cache, so reading them again is cheap. Rows that lie apart bring
+    their surroundings with them, which are not counted: then most of the file may be held for a
+    while, as pages that the system takes back whenever it needs them.
 
     Parameters
     ----------

@@ -56,8 +56,8 @@ class Trainer:
     callbacks : sequence of Callback
         Called in this order.
     threads : int, optional
-        How many threads share a step; by default the cores there are. The result is the same, to
-        the bit, for any number.
+        How many threads share a step; by default the cores there are. A step has work for at most
+        four. The result is the same, to the bit, for any number.
 
     kernels : str
         Whose inner loops to use: ``"numpy"``, ``"fused"`` (the extra ``fast``), or ``"auto"``:
