@@ -1,30 +1,61 @@
 """Handloom: neural networks woven by hand in Python and NumPy."""
 
-from importlib.metadata import version as _version
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from handloom.data import Dataset, Splits, fashion_mnist, open_folder, read_npy, silhouettes
-from handloom.errors import ConfigurationError, DataError, HandloomError, ModelError
-from handloom.layers import Dense, Layer, ReLU, Softmax
-from handloom.losses import CategoricalCrossEntropy, SoftmaxCrossEntropy
-from handloom.metrics import accuracy, confusion_matrix, precision_and_recall
-from handloom.model import Model
-from handloom.network import Sequential, build
-from handloom.optimizers import SGD, Adam
-from handloom.schedules import Constant, InverseTimeDecay
-from handloom.training import (
-    BestModel,
-    BestWeights,
-    Callback,
-    CSVLog,
-    EarlyStopping,
-    History,
-    Progress,
-    StopReason,
-    Trainer,
-    evaluate,
-)
+if TYPE_CHECKING:
+    from handloom.data import Dataset, Splits, fashion_mnist, open_folder, read_npy, silhouettes
+    from handloom.errors import ConfigurationError, DataError, HandloomError, ModelError
+    from handloom.layers import Dense, Layer, ReLU, Softmax
+    from handloom.losses import CategoricalCrossEntropy, SoftmaxCrossEntropy
+    from handloom.metrics import accuracy, confusion_matrix, precision_and_recall
+    from handloom.model import Model
+    from handloom.network import Sequential, build
+    from handloom.optimizers import SGD, Adam
+    from handloom.schedules import Constant, InverseTimeDecay
+    from handloom.training import (
+        BestModel,
+        BestWeights,
+        Callback,
+        CSVLog,
+        EarlyStopping,
+        History,
+        Progress,
+        StopReason,
+        Trainer,
+        evaluate,
+    )
 
-__version__ = _version("handloom")
+__version__ = "0.1.0"
+
+# the public names by where they live: each is loaded when it is first used
+_HOMES = {
+    "handloom.data": "Dataset Splits fashion_mnist open_folder read_npy silhouettes",
+    "handloom.errors": "ConfigurationError DataError HandloomError ModelError",
+    "handloom.layers": "Dense Layer ReLU Softmax",
+    "handloom.losses": "CategoricalCrossEntropy SoftmaxCrossEntropy",
+    "handloom.metrics": "accuracy confusion_matrix precision_and_recall",
+    "handloom.model": "Model",
+    "handloom.network": "Sequential build",
+    "handloom.optimizers": "SGD Adam",
+    "handloom.schedules": "Constant InverseTimeDecay",
+    "handloom.training": "BestModel BestWeights Callback CSVLog EarlyStopping History Progress "
+    "StopReason Trainer evaluate",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'handloom' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "SGD",

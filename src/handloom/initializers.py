@@ -1,5 +1,7 @@
 """How weights start: each initializer is a recipe from a shape and a random generator to values."""
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 import math
 from dataclasses import dataclass
 from typing import Protocol
@@ -91,7 +93,7 @@ INITIALIZERS: dict[str, type[Zeros | ScaledNormal | He | Glorot]] = {
 }
 
 
-def initializer(value: "str | dict[str, object] | Initializer") -> Initializer:
+def initializer(value: str | dict[str, object] | Initializer) -> Initializer:
     """Return an initializer from its name, its configuration, or itself.
 
     Raises

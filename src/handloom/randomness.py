@@ -5,6 +5,8 @@ epoch, step, shard, layer) and gets the generator that belongs to it. So threads
 a resumed training draw the same numbers as a training that runs straight through.
 """
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -42,7 +44,7 @@ class Stream:
     def __post_init__(self) -> None:
         require_count("seed", self.seed, minimum=0)
 
-    def at(self, *place: int) -> "Stream":
+    def at(self, *place: int) -> Stream:
         """Return the stream of a place below this one."""
         return Stream(self.seed, (*self.key, *(int(step) for step in place)))
 

@@ -13,6 +13,8 @@ varies from picture to picture (a width, an angle) has the shape ``(n, 1, 1)``. 
 from -1 to 1 both ways; x points right and y points down.
 """
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -123,11 +125,11 @@ class Paper:
         """Return a number from ``low`` to ``high`` for this share of the pictures, else 0."""
         return np.where(self.sometimes(share), self.between(low, high), 0.0)
 
-    def folded(self) -> "Paper":
+    def folded(self) -> Paper:
         """Fold the paper down the middle: what is cut out of it appears on both sides."""
         return replace(self, x=np.abs(self.x))
 
-    def turned(self, angle: Array) -> "Paper":
+    def turned(self, angle: Array) -> Paper:
         """Turn the paper about its middle, by an angle in radians."""
         cos, sin = np.cos(angle), np.sin(angle)
         return replace(self, x=cos * self.x + sin * self.y, y=cos * self.y - sin * self.x)

@@ -1,5 +1,7 @@
 """Activations: functions without weights that bend what the layers between them compute."""
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 import numpy as np
 
 from handloom.kernels import row_maxima, row_sums

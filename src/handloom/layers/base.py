@@ -1,5 +1,7 @@
 """What every layer is: declared arrays, a forward pass, and a backward pass that mirrors it."""
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

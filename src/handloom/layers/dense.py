@@ -1,5 +1,7 @@
 """The dense layer: every output is a weighted sum of every input."""
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 import numpy as np
 
 from handloom.errors import ModelError, require_count, require_number
