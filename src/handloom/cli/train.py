@@ -11,7 +11,7 @@ from handloom.data import Splits
 from handloom.kernels import NAMES
 from handloom.optimizers import OPTIMIZERS
 from handloom.recipes import plain
-from handloom.recipes.plain import SCHEDULES, Settings, Trained
+from handloom.recipes.plain import DECAY, SCHEDULES, Settings, Trained
 from handloom.training import CSVLog, Progress, StopReason
 
 
@@ -19,13 +19,14 @@ def train(
     hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "128,128",
     optimizer: Annotated[str, typer.Option(help=" | ".join(OPTIMIZERS))] = "adam",
     momentum: Annotated[float | None, typer.Option(help="For sgd.")] = None,
-    learning_rate: Annotated[float, typer.Option(help="The rate at the first step.")] = 1e-3,
-    schedule: Annotated[str, typer.Option(help=" | ".join(SCHEDULES))] = "constant",
+    learning_rate: Annotated[float, typer.Option(help="The rate at the first step.")] = 2e-3,
+    schedule: Annotated[str, typer.Option(help=" | ".join(SCHEDULES))] = "inverse-time",
     decay: Annotated[
-        float | None, typer.Option(help="For inverse-time: rate / (1 + decay * step).")
+        float | None,
+        typer.Option(help="For inverse-time: rate / (1 + decay * step).", show_default=str(DECAY)),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Rows a step; 0 takes all rows.")] = 128,
-    epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = 10,
+    epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = 15,
     l1: Annotated[float, typer.Option(help="L1 strength on the weights of all layers.")] = 0.0,
     l2: Annotated[float, typer.Option(help="L2 strength on the weights of all layers.")] = 0.0,
     validation_fraction: Annotated[
