@@ -2,7 +2,7 @@
 
 import pytest
 
-from handloom import kernels
+from handloom.training import kernel_choice
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -16,4 +16,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _kernels(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--fused"):
-        kernels.FUSED_FROM = 0.0
+        kernel_choice.FUSED_FROM = 0.0

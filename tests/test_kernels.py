@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from handloom.errors import ConfigurationError, MissingExtraError
-from handloom.kernels import FUSED_FROM, NUMPY, TINY, Kernels, choose
+from handloom.kernels import NUMPY, TINY, Kernels
+from handloom.training.kernel_choice import FUSED_FROM, choose
 
 needs_numba = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="needs the extra fast"
@@ -125,7 +126,7 @@ def test_flushing_changes_less_than_rounding(name: str) -> None:
 
 
 def test_the_rule_looks_at_the_size_of_the_job_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handloom.kernels.FUSED_FROM", FUSED_FROM)
+    monkeypatch.setattr("handloom.training.kernel_choice.FUSED_FROM", FUSED_FROM)
     pytest.importorskip("numba")
     assert choose("auto", weights=100_000, rows=60_000, steps=1).name == "numpy"
     assert choose("auto", weights=100_000, rows=600_000, steps=5000).name == "fused"
@@ -136,7 +137,7 @@ def test_the_rule_looks_at_the_size_of_the_job_only(monkeypatch: pytest.MonkeyPa
 def test_without_numba_numpy_serves_and_fused_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("handloom.kernels.find_spec", lambda name: None)
+    monkeypatch.setattr("handloom.training.kernel_choice.find_spec", lambda name: None)
     assert choose("auto", weights=10**6, rows=10**6, steps=10**6).name == "numpy"
     with pytest.raises(MissingExtraError, match=r"handloom\[fast\]"):
         choose("fused", weights=1, rows=1, steps=1)

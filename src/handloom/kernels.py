@@ -8,14 +8,12 @@ serves all of it, because bits are promised for one set only.
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.util import find_spec
 from itertools import pairwise
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ConfigurationError, MissingExtraError, unknown_name
 from handloom.parameters import Array
 
 TINY = 1e-34
@@ -213,42 +211,6 @@ class Kernels:
 
 
 NUMPY = Kernels()
-NAMES = ("auto", "numpy", "fused")
-
-FUSED_FROM = 5e10
-"""The work from which compiled kernels are worth loading: about three seconds of training."""
-
-
-def choose(name: str, *, weights: int, rows: int, steps: int) -> Kernels:
-    """Return the kernels for a job, by a rule that looks at its size and at nothing else.
-
-    Parameters
-    ----------
-    name : str
-        ``"numpy"``, ``"fused"``, or ``"auto"``: fused where Numba is installed and the job is long
-        enough for loading it to pay.
-    weights, rows, steps : int
-        The size of the network, and how many rows and updates there will be in all.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such set.
-    MissingExtraError
-        If fused kernels are asked for by name and Numba is not installed.
-    """
-    if name not in NAMES:
-        raise ConfigurationError(unknown_name("set of kernels", name, NAMES))
-    installed = find_spec("numba") is not None
-    if name == "fused" and not installed:
-        raise MissingExtraError("numba", "fast", "training with fused kernels")
-    update = 32  # an update of the weights costs about as much as so many rows
-    long = weights * (rows + update * steps) >= FUSED_FROM
-    if name == "numpy" or not installed or (name == "auto" and not long):
-        return NUMPY
-    from handloom.fused import FUSED  # loads Numba
-
-    return FUSED
 
 
 class UsesKernels:

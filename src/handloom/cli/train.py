@@ -8,11 +8,11 @@ from handloom import reports
 from handloom.cli.console import note, show_table, wrote
 from handloom.cli.options import Data, Out, Threads, load_dataset, output_folder, split_list
 from handloom.data import Splits
-from handloom.kernels import NAMES
 from handloom.optimizers import OPTIMIZERS
 from handloom.recipes import plain
 from handloom.recipes.plain import DECAY, SCHEDULES, Settings, Trained
 from handloom.training import CSVLog, Progress, StopReason
+from handloom.training.kernel_choice import NAMES
 
 
 def train(

@@ -16,7 +16,7 @@ from handloom.errors import (
     require_count,
     unknown_name,
 )
-from handloom.kernels import NAMES, Kernels, choose
+from handloom.kernels import Kernels
 from handloom.losses import Loss, SoftmaxCrossEntropy
 from handloom.model import Model
 from handloom.network import Sequential
@@ -27,6 +27,7 @@ from handloom.schedules import Schedule, schedule
 from handloom.training.callbacks import Callback
 from handloom.training.history import EpochRecord, History, StopReason
 from handloom.training.interrupts import on_interrupt
+from handloom.training.kernel_choice import NAMES, choose
 from handloom.training.objective import Measured, Objective, Rows
 from handloom.training.workers import Workers
 
