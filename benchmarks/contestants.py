@@ -168,7 +168,8 @@ class Torch:
 
     def _step(self, x: Any, y: Any) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        self.torch.nn.functional.cross_entropy(self.network(x), y).backward()  # type: ignore[no-untyped-call]
+        loss: Any = self.torch.nn.functional.cross_entropy(self.network(x), y)
+        loss.backward()
         self.optimizer.step()
 
 
