@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: study test test-long test-fused lint types parity bench clean
 
 study: $(READY)  ## the reference study, shortened: three networks learn, pictures explain
-	$(BIN)/handloom reproduce --epochs 200
+	$(BIN)/handloom reproduce --epochs 150
 
 test: $(READY)  ## the default test suite
 	$(BIN)/python -m pytest -m "not long"
