@@ -6,8 +6,6 @@ from typing import Any
 from handloom import plots
 from handloom.plots.figure import COLOURS, MARKERS, drawing, new_figure
 
-NAMES = {"import (s)", "handloom --help (s)"}
-
 
 def draw(results: dict[str, Any], folder: Path) -> None:
     """Draw how long peers take beside us, job by job, as factors of our time."""

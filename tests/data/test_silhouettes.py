@@ -6,22 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from handloom.data import published
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.silhouettes import CLASS_NAMES, GARMENTS, blank_paper, cloth, shadow, silhouettes
 from handloom.errors import ConfigurationError
-
-FASHION_MNIST_CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +28,7 @@ def features(part: Dataset) -> npt.NDArray[np.float64]:
 
 def test_shape_type_and_names(splits: Splits) -> None:
     assert splits.name == splits.test.name == "silhouettes"
-    assert splits.train.class_names == CLASS_NAMES == FASHION_MNIST_CLASSES
+    assert splits.train.class_names == CLASS_NAMES == published.CLASS_NAMES
     assert splits.train.inputs.shape == (3_000, 28, 28)
     assert splits.test.inputs.shape == (1_000, 28, 28)
     for part in (splits.train, splits.test):
