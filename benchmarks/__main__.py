@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +20,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from benchmarks.contestants import CONTESTANTS, Array, Job, ScikitLearn, Torch
+from benchmarks.goals import table
 from benchmarks.measure import Timing, in_turn, process, summary
 from benchmarks.picture import draw
 from handloom import Dataset, Dense, ReLU, Sequential, open_folder, silhouettes
@@ -34,7 +36,9 @@ MINI_BATCH = [
     Job("batch 32, 128 units, Adam", (128, 128), 32, "adam", 1e-3),
     Job("batch 512, 512 units, Adam", (512, 512), 512, "adam", 1e-3),
 ]
-PEERS = {"torch": "torch", "torch, best": "torch", "scikit-learn": "sklearn"}
+PEERS = dict.fromkeys(("torch", "torch, best", "torch, compiled"), "torch")
+PEERS["scikit-learn"] = "sklearn"
+SHOWN_AS_MEASURED = ("full batch", "mini-batch")
 
 
 def main() -> None:
@@ -43,21 +47,26 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/benchmark"))
     parser.add_argument("--only", nargs="*", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each full-size job")
-    parser.add_argument("--draw", type=Path, help="only draw the picture of a results file again")
+    parser.add_argument("--draw", type=Path, help="only show a results file again")
     options = parser.parse_args()
+    results: dict[str, Any]
     if options.draw:
-        draw(json.loads(options.draw.read_text()), options.draw.parent)
+        results = json.loads(options.draw.read_text())
+        print(table(results))
+        draw(results, options.draw.parent)
         return
     options.out.mkdir(parents=True, exist_ok=True)
     data, threads = dataset(), default_threads()
     path = options.out / "results.json"
-    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    results = json.loads(path.read_text()) if path.exists() else {}
     results["machine"] = machine(data, threads)
     for name in options.only:
         print(f"{name} ...", flush=True)
         results[name] = PARTS[name](data, threads, options.rounds)
         path.write_text(json.dumps(results, indent=1))
-        show(name, results[name])
+        if name not in SHOWN_AS_MEASURED:
+            show(results[name])
+    print(f"\n{table(results)}")
     draw(results, options.out)
     print(f"\nWrote {path} and pictures beside it.")
 
@@ -90,8 +99,11 @@ def machine(data: Dataset, threads: int) -> dict[str, object]:
 def contestants(job: Job) -> list[str]:
     """Return who can run a job here."""
     names = [name for name in CONTESTANTS if name not in PEERS or find_spec(PEERS[name])]
+    if shutil.which("g++") is None:  # what PyTorch compiles with
+        names.remove("torch, compiled")
     if job.batch_size is None:
-        return [name for name in names if name not in ("torch, best", "scikit-learn")]
+        left_out = ("torch, best", "torch, compiled", "scikit-learn")
+        return [name for name in names if name not in left_out]
     return [name for name in names if name != "textbook"]
 
 
@@ -103,7 +115,7 @@ def epochs(jobs: list[Job], data: Dataset, threads: int, rounds: int) -> dict[st
         found[job.name] = in_turn(
             {name: one.epoch for name, one in entered.items()}, rounds, warm_up=1
         )
-        show("", {job.name: found[job.name]})
+        show({job.name: found[job.name]})
     return found
 
 
@@ -156,6 +168,7 @@ def _torch_prediction(job: Job, data: Dataset, threads: int) -> Callable[[Array]
 
 ROWS = """
 import json, sys
+from benchmarks.goals import table
 from benchmarks.measure import peak_memory
 from handloom import Adam, Dense, ReLU, Sequential, Trainer, read_npy
 rows, kernels = int(sys.argv[1]), sys.argv[2]
@@ -210,6 +223,7 @@ def shapes(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
 
 FULL_BATCH_MEMORY = """
 import os, sys
+from benchmarks.goals import table
 from benchmarks.measure import peak_memory
 from handloom import SGD, Dense, ReLU, Sequential, Trainer, open_folder, silhouettes
 named = os.environ.get("HANDLOOM_DATA")
@@ -222,11 +236,13 @@ print(peak_memory())
 
 def processes(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
     """Measure whole processes: how long imports take, and how much memory a full batch."""
-    base = [process("import numpy")[0] for _ in range(7)]
-    ours = [process("import handloom")[0] for _ in range(7)]
+    beyond = "import time, numpy\nstarted = time.perf_counter()\nimport handloom\n"
+    beyond += "print(time.perf_counter() - started)"
     shown = "import sys; sys.argv = ['handloom', '--help']\nfrom handloom.cli import main; main()"
     return {
-        "import (s)": {"numpy": summary(base), "handloom": summary(ours)},
+        "import handloom, beyond NumPy (s)": {
+            "handloom": summary([float(process(beyond)[1]) for _ in range(7)])
+        },
         "handloom --help (s)": {"handloom": summary([process(shown)[0] for _ in range(7)])},
         "full batch, peak memory (MB)": {
             name: summary([float(process(FULL_BATCH_MEMORY, kernels)[1]) for _ in range(3)])
@@ -245,21 +261,17 @@ FUSED.prepare("float32"); print(time.perf_counter() - started)
     return summary([float(process(code)[1]) for _ in range(5)])
 
 
-def show(part: str, found: dict[str, Any]) -> None:
-    """Print the medians of one part, and the ratios of ours to the others."""
+def show(found: dict[str, Any]) -> None:
+    """Print the medians with their spread, and the ratio of ours to each of the others."""
     for job, timings in found.items():
-        if not part and job:
-            best = timings.get("handloom[fast]", timings.get("handloom"))["median"]
-            print(f"  {job}")
-            for name, timing in timings.items():
-                print(
-                    f"    {name:<16} {timing['median']:10.5f} "
-                    f"({timing['low']:.5f} to {timing['high']:.5f})"
-                    f"   ours / this {best / timing['median']:.2f}"
-                )
-        elif part not in ("full batch", "mini-batch"):
-            medians = {name: round(timing["median"], 6) for name, timing in timings.items()}
-            print(f"  {job}: {medians}")
+        print(f"  {job}")
+        ours = timings.get("handloom[fast]", timings.get("handloom"))
+        for name, timing in timings.items():
+            line = f"    {name:<22} {timing['median']:11.6g} "
+            line += f"({timing['low']:.6g} to {timing['high']:.6g})"
+            if ours and ours is not timing:
+                line += f"   ours / this {ours['median'] / timing['median']:.2f}"
+            print(line, flush=True)
 
 
 PARTS: dict[str, Callable[[Dataset, int, int], dict[str, Any]]] = {

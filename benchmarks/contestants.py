@@ -136,9 +136,18 @@ class Products:
 
 
 class Torch:
-    """PyTorch: plain or with its fused optimizer, with or without flushing tiny numbers."""
+    """PyTorch: plain or with its fused optimizer, flushing tiny numbers or not, compiled or not."""
 
-    def __init__(self, job: Job, data: Dataset, threads: int, *, fused: bool, flush: bool) -> None:
+    def __init__(
+        self,
+        job: Job,
+        data: Dataset,
+        threads: int,
+        *,
+        fused: bool = False,
+        flush: bool = False,
+        compiled: bool = False,
+    ) -> None:
         import torch
 
         self.torch, self.flush = torch, flush
@@ -149,6 +158,9 @@ class Torch:
             layers += [torch.nn.Linear(d, h), torch.nn.ReLU()]
         self.network = torch.nn.Sequential(*layers[:-1])
         rule = torch.optim.Adam if job.optimizer == "adam" else torch.optim.SGD
+        self._loss: Callable[[Any, Any], Any] = self._compute_loss
+        if compiled:
+            self._loss = torch.compile(self._compute_loss)
         self.optimizer = rule(self.network.parameters(), lr=job.rate, fused=fused)
         rows = data.inputs.reshape(len(data), -1).astype(np.float32)
         self.x = torch.from_numpy((rows - 127.5) / 127.5)
@@ -166,10 +178,12 @@ class Torch:
                 self._step(self.x[rows], self.y[rows])
         torch.set_flush_denormal(False)
 
+    def _compute_loss(self, x: Any, y: Any) -> Any:
+        return self.torch.nn.functional.cross_entropy(self.network(x), y)
+
     def _step(self, x: Any, y: Any) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        loss: Any = self.torch.nn.functional.cross_entropy(self.network(x), y)
-        loss.backward()
+        self._loss(x, y).backward()
         self.optimizer.step()
 
 
@@ -221,8 +235,11 @@ CONTESTANTS: dict[str, Maker] = {
     "handloom[fast]": lambda job, data, threads: Handloom(job, data, threads, "fused"),
     "handloom": lambda job, data, threads: Handloom(job, data, threads, "numpy"),
     "products alone": Products,
-    "torch": lambda job, data, threads: Torch(job, data, threads, fused=False, flush=False),
+    "torch": Torch,
     "torch, best": lambda job, data, threads: Torch(job, data, threads, fused=True, flush=True),
+    "torch, compiled": lambda job, data, threads: Torch(
+        job, data, threads, fused=True, flush=True, compiled=True
+    ),
     "scikit-learn": lambda job, data, threads: ScikitLearn(job, data),
     "textbook": lambda job, data, threads: Plain(job, data),
 }

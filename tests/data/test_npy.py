@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from handloom import SGD, Adam, DataError, Dense, ReLU, Sequential, Trainer, read_npy, silhouettes
+from handloom.data.npy import Reading
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +41,17 @@ def test_class_names_are_given_or_numbers(files: tuple[Path, Path]) -> None:
     assert read_npy(*files, names, name="mine").class_names == tuple(names)
 
 
-def test_full_batch_memory_does_not_grow_with_the_rows_of_a_mapped_file(tmp_path: Path) -> None:
-    code = """
+@pytest.mark.parametrize("batch_size", [None, 500])
+def test_memory_does_not_grow_with_the_rows_of_a_mapped_file(
+    tmp_path: Path, batch_size: int | None
+) -> None:
+    code = f"""
 import sys
 from benchmarks.measure import peak_memory
 from handloom import SGD, Dense, ReLU, Sequential, Trainer, read_npy
 data = read_npy("inputs.npy", "targets.npy").take(slice(0, int(sys.argv[1])))
 network = Sequential([Dense(16), ReLU(), Dense(10)]).build((784,))
-Trainer(network, SGD(), 0.1, epochs=1).fit(data)
+Trainer(network, SGD(), 0.1, epochs=1, batch_size={batch_size}).fit(data)
 print(int(peak_memory()))
 """
     pixels = np.lib.format.open_memmap(
@@ -69,6 +73,32 @@ print(int(peak_memory()))
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout))
     assert peaks[1] < peaks[0] + 60
+
+
+def test_a_row_comes_from_its_place_in_the_file_that_was_opened(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    path, wanted = tmp_path / "inputs.npy", np.array([7, 0, 7, 900])
+    path.write_bytes(files[0].read_bytes())
+    for data in (read_npy(path, files[1]), silhouettes(rows=3000).train):
+        part = data.inputs[100::2]  # a view that begins and steps elsewhere
+        copied = np.empty((4, *part.shape[1:]), part.dtype)
+        path.with_name("other").write_bytes(b"another file takes the name")
+        path.with_name("other").replace(path)
+        Reading(part).copy(wanted, copied)
+        assert np.array_equal(copied, silhouettes(rows=3000).train.inputs[100::2][wanted])
+        path.write_bytes(files[0].read_bytes())
+
+
+def test_a_file_that_is_cut_off_during_training_is_named(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "inputs.npy"
+    path.write_bytes(files[0].read_bytes())
+    rows = read_npy(path, files[1]).inputs
+    os.truncate(path, 100_000)
+    with pytest.raises(DataError, match=r"inputs\.npy: row 2999 is cut off"):
+        Reading(rows).copy(np.array([5, 2999]), np.empty((2, 28, 28), np.uint8))
 
 
 def test_bad_files_are_refused_by_name(files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from handloom.cli.data import app as data_app
 from handloom.cli.evaluate import evaluate
 from handloom.cli.predict import predict
 from handloom.cli.reproduce import reproduce
+from handloom.cli.step import step
 from handloom.cli.summary import summary
 from handloom.cli.train import train
 from handloom.errors import HandloomError
@@ -20,10 +21,10 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (reproduce, train, evaluate, predict, summary):
+for command in (reproduce, train, evaluate, predict, summary, step):
     app.command()(command)
 app.add_typer(data_app, name="data")
 

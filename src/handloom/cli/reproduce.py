@@ -26,7 +26,7 @@ def reproduce(
     threads: Threads = None,
     out: Out = None,
 ) -> None:
-    """Train the reference's three models and a steadier fourth, compare them, draw what happened.
+    """Train the reference's models and a steadier one, compare them.
 
     Example: handloom reproduce --epochs 100 --seeds 0,1,2 --out runs/study
     """

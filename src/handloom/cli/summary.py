@@ -5,7 +5,7 @@ from handloom.cli.options import RunFolder, load_model
 
 
 def summary(run: RunFolder) -> None:
-    """Show the layers of a trained network, their shapes and parameters.
+    """Show a trained network: layers, shapes, parameters.
 
     Example: handloom summary runs/train-1
     """

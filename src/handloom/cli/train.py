@@ -41,9 +41,11 @@ def train(
     data: Data = None,
     out: Out = None,
 ) -> None:
-    """Train a network and write a run folder: model, history, pictures, results.
+    """Train a network and write a run folder.
 
-    Example: handloom train --hidden 256,128 --epochs 5 --out runs/wide
+    Writes model, history, pictures and results. Example:
+
+    handloom train --hidden 256,128 --epochs 5 --out runs/wide
     """
     settings = Settings(
         hidden=tuple(split_list("--hidden", hidden, int)),

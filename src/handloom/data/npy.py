@@ -4,6 +4,7 @@ import mmap
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,7 @@ def read_npy(
     classes = np.array(_open(Path(targets)))
     if class_names is None and np.issubdtype(classes.dtype, np.integer) and classes.size:
         class_names = [str(label) for label in range(int(classes.max()) + 1)]
-    stored = _open(Path(inputs))
+    stored = _open_rows(Path(inputs))
     if np.issubdtype(classes.dtype, np.integer):
         classes = classes.astype(np.int64, copy=False)
     return Dataset(stored, classes, tuple(class_names or ()), name or Path(inputs).stem)
@@ -68,33 +69,106 @@ def _open(path: Path) -> npt.NDArray[np.generic]:
     return array
 
 
-class Reading:
-    """Keeps count of what is read from mapped inputs, and gives memory back now and then.
+def _open_rows(path: Path) -> "MappedRows":
+    try:
+        file = _OpenFile(path)
+        mapped = _open(path).view(MappedRows)
+        replaced = not os.path.samestat(os.fstat(file.descriptor), path.stat())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    if replaced:
+        raise DataError(f"{path}: was replaced by another file while it was being opened")
+    mapped.file = file
+    return mapped
 
-    The pages of a mapped file that were read count as memory of the process until it gives them
-    back. They stay in the system's cache, so reading them again is cheap. Rows that lie apart bring
-    their surroundings with them, which are not counted: then most of the file may be held for a
-    while, as pages that the system takes back whenever it needs them.
+
+class MappedRows(np.memmap):
+    """A mapped array that keeps its file open, so that rows can also be read without the map.
+
+    Attributes
+    ----------
+    file : _OpenFile or None
+        The file that is mapped, whatever has its name by now.
+    """
+
+    file: "_OpenFile | None" = None
+
+    def __array_finalize__(self, obj: object) -> None:
+        super().__array_finalize__(obj)
+        self.file = getattr(obj, "file", None)
+
+
+class _OpenFile:
+    """An open file, closed when the last array that reads from it is gone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+
+    def __del__(self) -> None:
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
+
+
+class Reading:
+    """Takes stored rows for a batch, and keeps little of a mapped file in memory.
+
+    Pages of a mapped file that were looked at count as memory of the process until it gives them
+    back. Rows in order are looked at through the map, and their pages are given back now and then.
+    A row that lies apart would bring its surroundings with it, hundreds of kilobytes where the
+    system caches files in large pages, so such rows are read from the file one by one.
 
     Parameters
     ----------
-    inputs : array, shape (n, ...)
-        Mapped, or in memory: then there is nothing to do.
+    inputs : array, shape (N, ...)
+        Mapped, or in memory.
     """
 
     def __init__(self, inputs: npt.NDArray[np.generic]) -> None:
+        self._inputs = inputs
         base: object = inputs
         while isinstance(base, np.ndarray):
             base = base.base
-        can_release = isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED")
-        self._map = base if can_release and isinstance(base, mmap.mmap) else None
-        self._read = 0
+        self._map = base if isinstance(base, mmap.mmap) else None
+        self._since_release = 0
+        self._file: _OpenFile | None = None
+        if isinstance(inputs, MappedRows) and len(inputs) and inputs[0].flags.c_contiguous:
+            self._file = inputs.file if hasattr(os, "preadv") else None
+            self._start = _position_in_file(inputs)
 
-    def note(self, bytes_read: int) -> None:
-        """Count bytes that were read, and release all that were if they have become many."""
-        if self._map is None:
+    def rows(self, rows: slice) -> npt.NDArray[np.generic]:
+        """Return a view of rows that lie together."""
+        taken = self._inputs[rows]
+        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._since_release += taken.nbytes
+            if self._since_release >= RELEASE_AFTER:
+                self._map.madvise(mmap.MADV_DONTNEED)
+                self._since_release = 0
+        return taken
+
+    def copy(self, rows: npt.NDArray[np.integer], out: npt.NDArray[np.generic]) -> None:
+        """Copy rows that lie apart into ``out``, shape (n, ...), which is contiguous.
+
+        Raises
+        ------
+        DataError
+            If the file has become shorter since it was opened.
+        """
+        if self._file is None:
+            # the rows are known to be there; other modes make one more copy, to be safe
+            self._inputs.take(rows, axis=0, out=out, mode="clip")
             return
-        self._read += bytes_read
-        if self._read >= RELEASE_AFTER:
-            self._map.madvise(mmap.MADV_DONTNEED)
-            self._read = 0
+        into, size = out.data.cast("B"), out[0].nbytes
+        for place, row in enumerate(rows.tolist()):
+            position = self._start + row * self._inputs.strides[0]
+            part = into[place * size : (place + 1) * size]
+            if os.preadv(self._file.descriptor, [part], position) < size:
+                raise DataError(f"{self._file.path}: row {row} is cut off")
+
+
+def _position_in_file(inputs: MappedRows) -> int:
+    """Return where in the file the first row of mapped inputs, or of a view of them, begins."""
+    whole: np.memmap[Any, Any] = inputs
+    while isinstance(whole.base, np.memmap):
+        whole = whole.base
+    return whole.offset + inputs.ctypes.data - whole.ctypes.data

@@ -227,9 +227,7 @@ class _Lane:
         stream = batch.stream.at(shard.start) if self.replica.stochastic else None
 
         x, dlogits = self._space(len(targets))
-        stored = self._take(batch.inputs, rows)
-        self.transform(stored, x)
-        batch.reading.note(stored.nbytes)
+        self.transform(self._take(batch, rows), x)
         logits = self.replica.logits(x, training=batch.training, stream=stream)
         correct = int(np.count_nonzero(logits.argmax(axis=1) == targets))
         value, _ = self.loss(logits, targets, weights, total_weight=batch.total_weight, out=dlogits)
@@ -253,15 +251,16 @@ class _Lane:
             self._dlogits = np.empty((rows, *self._dlogits.shape[1:]), self._x.dtype)
         return self._x[:rows], self._dlogits[:rows]
 
-    def _take(self, inputs: npt.NDArray[np.generic], rows: Rows) -> npt.NDArray[np.generic]:
+    def _take(self, batch: _Batch, rows: Rows) -> npt.NDArray[np.generic]:
         """Return stored rows: a view, or where they lie apart a copy in memory that is reused."""
         if isinstance(rows, slice):
-            return inputs[rows]
+            return batch.reading.rows(rows)
+        inputs = batch.inputs
         if self._stored is None or len(self._stored) < len(rows):
             self._stored = np.empty((len(rows), *inputs.shape[1:]), inputs.dtype)
         stored = self._stored[: len(rows)]
-        # the rows are known to be there; every mode but "clip" makes one more copy, to be safe
-        return inputs.take(rows, axis=0, out=stored, mode="clip")
+        batch.reading.copy(rows, stored)
+        return stored
 
 
 def _with(kernels: Kernels, used: Used) -> Used:
