@@ -5,8 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich import box
+from rich.columns import Columns
 from rich.console import Console
 from rich.measure import Measurement
+from rich.padding import Padding
+from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
@@ -40,6 +43,22 @@ def show_table(
     console.print(table)
     if caption:
         print(caption)
+
+
+def show_text(text: str, *, indent: int = 0) -> None:
+    """Print text, broken at spaces where the window is narrow, with an indent."""
+    Console(highlight=False).print(Padding(Text(text), (0, 0, 0, indent), expand=False))
+
+
+def show_arrays(arrays: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:
+    """Print small arrays of figures, each in a frame under its name, side by side."""
+    frames = []
+    for name, rows in arrays:
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
+        for row in rows:
+            table.add_row(*(Text(figure, justify="right") for figure in row))
+        frames.append(Panel(table, title=Text(name), title_align="left", expand=False))
+    Console().print(Padding(Columns(frames), (0, 0, 0, 2), expand=False))
 
 
 def wrote(folder: Path, names: Iterable[str]) -> None:
