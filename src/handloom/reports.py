@@ -1,8 +1,6 @@
 """What a finished training or study leaves in its folder: results, logs, models and pictures."""
 
 import math
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from handloom import plots
+from handloom.circumstances import circumstances
 from handloom.data.dataset import Dataset, Splits
 from handloom.files import make_folder, write_json, write_text
 from handloom.recipes.plain import Settings, Trained
@@ -42,7 +41,7 @@ def write_run(folder: Path, settings: Settings, splits: Splits, trained: Trained
         "kernels": history.kernels,
         "preparation_seconds": history.preparation_seconds,
         "settings": asdict(settings),
-        **_circumstances(),
+        **circumstances(),
     }
     write_json(folder / RESULTS, results)
     title = f"{settings.optimizer}, hidden {', '.join(map(str, settings.hidden)) or 'none'}"
@@ -106,7 +105,7 @@ def write_study_results(
             }
             for name in runs
         },
-        **_circumstances(),
+        **circumstances(),
     }
     write_json(folder / RESULTS, results)
 
@@ -183,21 +182,6 @@ def _figures(run: Run) -> dict[str, object]:
         "seconds": run.seconds,
         "kernels": run.history.kernels,
         "preparation_seconds": run.history.preparation_seconds,
-    }
-
-
-def _circumstances() -> dict[str, object]:
-    """Return what a result depends on beside its settings."""
-    from handloom import __version__
-
-    return {
-        "versions": {
-            "handloom": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        },
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
     }
 
 

@@ -1,6 +1,6 @@
 """What several commands share: their options, and how a dataset or a folder is found from them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -13,6 +13,7 @@ from handloom.data.fashion_mnist import VARIABLE
 from handloom.data.published import NAME
 from handloom.errors import ConfigurationError, DataError
 from handloom.files import FileError, make_folder
+from handloom.locks import LOCK, only_writer
 from handloom.model import Model
 
 Item = TypeVar("Item", int, str)
@@ -72,27 +73,36 @@ def load_dataset(named: str | None) -> Splits:
 def output_folder(out: Path | None, default: str) -> Iterator[Path]:
     """Give a new folder to write a run to: the one that was named, or the next free one.
 
-    If nothing was written to it because of an error, it does not stay behind.
+    Nobody else may write to it meanwhile. If nothing was written to it because of an error, it
+    does not stay behind.
 
     Raises
     ------
     FileError
-        If it cannot be written to, or is not empty: what is in it would be lost.
+        If it cannot be written to, another run writes to it, or it is not empty: what is in it
+        would be lost.
     """
     folder = _next_free(default) if out is None else out
     if folder == Path():
         raise FileError("--out names no folder")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise FileError(f"{folder} is not empty; name a new folder with --out")
     new = not folder.exists()
-    make_folder(folder)
-    try:
-        yield folder
-    except BaseException:
-        if new:
-            with suppress(OSError):
-                folder.rmdir()
-        raise
+    with only_writer(make_folder(folder)):
+        if any(path.name != LOCK for path in folder.iterdir()):
+            raise FileError(f"{folder} is not empty; name a new folder with --out")
+        try:
+            yield folder
+        except BaseException:
+            if new:
+                with suppress(OSError):
+                    _remove_empty(folder)
+            raise
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder that nothing was written to."""
+    if not any(path.name != LOCK for path in folder.iterdir()):
+        (folder / LOCK).unlink()
+        folder.rmdir()
 
 
 def load_model(run: Path) -> Model:
@@ -123,3 +133,18 @@ def split_list(option: str, text: str, kind: type[Item]) -> list[Item]:
     except ValueError:
         sort = "whole numbers" if kind is int else "names"
         raise ConfigurationError(f"{option} takes {sort} with commas, got {text!r}") from None
+
+
+def refuse_other_options(context: typer.Context, option: str, allowed: Iterable[str]) -> None:
+    """Refuse options that mean nothing beside another one.
+
+    Raises
+    ------
+    ConfigurationError
+        If one that is not allowed was given.
+    """
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT" and name not in allowed:
+            given = f"--{name.replace('_', '-')}"
+            raise ConfigurationError(f"{given} would be ignored beside {option}; leave it out")

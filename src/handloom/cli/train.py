@@ -1,21 +1,35 @@
 """``handloom train``: train a network described by options."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from handloom import reports
 from handloom.cli.console import note, show_table, wrote
-from handloom.cli.options import Data, Out, Threads, load_dataset, output_folder, split_list
+from handloom.cli.options import (
+    Data,
+    Out,
+    Threads,
+    load_dataset,
+    output_folder,
+    refuse_other_options,
+    split_list,
+)
+from handloom.cli.runs import Description, existing_run
 from handloom.data import Splits
+from handloom.locks import only_writer
 from handloom.optimizers import OPTIMIZERS
 from handloom.recipes import plain
 from handloom.recipes.plain import DECAY, SCHEDULES, Settings, Trained
-from handloom.training import CSVLog, Progress, StopReason
+from handloom.training import Checkpoints, CSVLog, History, Progress, StopReason
+from handloom.training.checkpoints import parse_every
 from handloom.training.kernel_choice import NAMES
 
 
 def train(
+    context: typer.Context,
     hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "128,128",
     optimizer: Annotated[str, typer.Option(help=" | ".join(OPTIMIZERS))] = "adam",
     momentum: Annotated[float | None, typer.Option(help="For sgd.")] = None,
@@ -38,15 +52,32 @@ def train(
     seed: Annotated[int, typer.Option(help="What every random draw comes from.")] = 0,
     threads: Threads = None,
     kernels: Annotated[str, typer.Option(help=" | ".join(NAMES))] = "auto",
+    checkpoint_every: Annotated[
+        str, typer.Option(help="Write a checkpoint every so many epochs (5) or minutes (5m).")
+    ] = "5m",
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with a run that was stopped; nothing else needed."),
+    ] = None,
     data: Data = None,
     out: Out = None,
 ) -> None:
     """Train a network and write a run folder.
 
-    Writes model, history, pictures and results. Example:
+    Writes model, history, pictures and results. Examples:
 
     handloom train --hidden 256,128 --epochs 5 --out runs/wide
+
+    handloom train --resume runs/wide
     """
+    parse_every(checkpoint_every)
+    if resume is not None:
+        refuse_other_options(context, "--resume", WITH_RESUME)
+        with only_writer(existing_run(resume)):
+            run = Description.read(resume)
+            settings = replace(run.settings, threads=threads or run.settings.threads)
+            _train(resume, settings, data or run.data, checkpoint_every, resume=True)
+        return
     settings = Settings(
         hidden=tuple(split_list("--hidden", hidden, int)),
         optimizer=optimizer,
@@ -65,20 +96,37 @@ def train(
         kernels=kernels,
     )
     with output_folder(out, "train") as folder:
-        splits = load_dataset(data)
-        trained = plain.train(settings, splits, [Progress(), CSVLog(folder / "history.csv")])
-        reports.write_run(folder, settings, splits, trained)
-        _show(splits, trained)
-        wrote(
-            folder,
-            [
-                "model/        the network, its weights and what it takes to use it",
-                "history.csv   what was measured, epoch by epoch",
-                "pictures/     curves, confusion matrix, most confident mistakes",
-                "results.json  the figures, the settings and the versions",
-            ],
-        )
-    end_with(trained.history.stop_reason)
+        _train(folder, settings, data, checkpoint_every, resume=False)
+
+
+WITH_RESUME = ("resume", "threads", "checkpoint_every", "data")
+
+
+def _train(
+    folder: Path, settings: Settings, data: str | None, checkpoint_every: str, *, resume: bool
+) -> None:
+    splits = load_dataset(data)
+    Description(settings, data).write(folder)
+    trained = plain.train(
+        settings,
+        splits,
+        [Progress(), CSVLog(folder / "history.csv")],
+        checkpoints=Checkpoints(folder / "checkpoints", every=checkpoint_every, warn=note),
+        resume=resume,
+    )
+    reports.write_run(folder, settings, splits, trained)
+    _show(splits, trained)
+    wrote(
+        folder,
+        [
+            "model/        the network, its weights and what it takes to use it",
+            "checkpoints/  the training itself, for --resume",
+            "history.csv   what was measured, epoch by epoch",
+            "pictures/     curves, confusion matrix, most confident mistakes",
+            "results.json  the figures, the settings and the versions",
+        ],
+    )
+    end_with(trained.history, folder)
 
 
 def _show(splits: Splits, trained: Trained) -> None:
@@ -97,14 +145,24 @@ def _show(splits: Splits, trained: Trained) -> None:
     )
 
 
-def end_with(reason: StopReason | None) -> None:
-    """Leave with the status that belongs to the reason why training ended."""
+def end_with(history: History, run: Path | None = None) -> None:
+    """Leave with the status that belongs to the reason why training ended.
+
+    Parameters
+    ----------
+    history : History
+        Of the training.
+    run : path, optional
+        A run folder that the training can be resumed from.
+    """
+    reason = history.stop_reason
     if reason is StopReason.INTERRUPTED:
-        note("interrupted: what was learned until then is saved")
+        further = "" if run is None else f"; handloom train --resume {run} goes on"
+        note(f"interrupted: what was learned until then is saved{further}")
         raise typer.Exit(130)
     if reason is not None and reason.diverged:
         note(
-            f"error: training diverged ({reason}); the last good weights are saved. "
-            f"A smaller --learning-rate is what usually helps."
+            f"error: training diverged ({reason}); the last good weights are saved.\n"
+            f"{history.divergence}."
         )
         raise typer.Exit(1)

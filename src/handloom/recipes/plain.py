@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Self
 
 from handloom.data.dataset import Splits
 from handloom.errors import ConfigurationError, require_count, require_fraction, unknown_name
@@ -14,6 +15,7 @@ from handloom.schedules import Constant, InverseTimeDecay, Schedule
 from handloom.training import (
     BestWeights,
     Callback,
+    Checkpoints,
     EarlyStopping,
     Evaluation,
     History,
@@ -122,7 +124,33 @@ class Settings:
         decay = DECAY if self.decay is None else self.decay
         return InverseTimeDecay(self.learning_rate, decay)
 
-    def trainer(self, network: Sequential, callbacks: Sequence[Callback] = ()) -> Trainer:
+    def to_json(self) -> dict[str, object]:
+        """Return the settings by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: object) -> Self:
+        """Return the settings that `to_json` gave.
+
+        Raises
+        ------
+        ConfigurationError
+            If one is missing, unknown, or means nothing.
+        """
+        names = [field.name for field in fields(cls)]
+        if not isinstance(values, dict) or set(values) != set(names):
+            raise ConfigurationError(f"settings must hold {', '.join(names)}")
+        try:
+            return cls(**{**values, "hidden": tuple(values["hidden"])})
+        except TypeError as error:
+            raise ConfigurationError(f"settings: {error}") from None
+
+    def trainer(
+        self,
+        network: Sequential,
+        callbacks: Sequence[Callback] = (),
+        checkpoints: Checkpoints | None = None,
+    ) -> Trainer:
         """Return a trainer for a network, with the callbacks that the settings ask for."""
         watchers: list[Callback] = []
         if self.patience is not None:
@@ -139,6 +167,7 @@ class Settings:
             threads=self.threads,
             kernels=self.kernels,
             callbacks=[*watchers, *callbacks],
+            checkpoints=checkpoints,
         )
 
 
@@ -159,8 +188,15 @@ class Trained:
     test: Evaluation
 
 
-def train(settings: Settings, splits: Splits, callbacks: Sequence[Callback] = ()) -> Trained:
-    """Train the network that the settings describe.
+def train(
+    settings: Settings,
+    splits: Splits,
+    callbacks: Sequence[Callback] = (),
+    *,
+    checkpoints: Checkpoints | None = None,
+    resume: bool = False,
+) -> Trained:
+    """Train the network that the settings describe, from the beginning or from a checkpoint.
 
     Raises
     ------
@@ -169,7 +205,7 @@ def train(settings: Settings, splits: Splits, callbacks: Sequence[Callback] = ()
     """
     network = settings.network(len(splits.train.class_names))
     network.build((math.prod(splits.train.input_shape),), seed=settings.seed)
-    trainer = settings.trainer(network, callbacks)
-    history = trainer.fit(splits.train, settings.validation_fraction or None)
+    trainer = settings.trainer(network, callbacks, checkpoints)
+    history = trainer.fit(splits.train, settings.validation_fraction or None, resume=resume)
     model = trainer.model()
     return Trained(model, history, evaluate(model, splits.test))

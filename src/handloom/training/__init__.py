@@ -1,6 +1,8 @@
 """Training: the loop, what runs a step, what watches it, and what it measured."""
 
 from handloom.training.callbacks import BestModel, BestWeights, Callback, CSVLog, EarlyStopping
+from handloom.training.checkpoints import Checkpoints
+from handloom.training.divergence import Divergence
 from handloom.training.evaluation import Evaluation, evaluate
 from handloom.training.history import EpochRecord, History, StopReason
 from handloom.training.objective import Measured, Objective
@@ -12,6 +14,8 @@ __all__ = [
     "BestWeights",
     "CSVLog",
     "Callback",
+    "Checkpoints",
+    "Divergence",
     "EarlyStopping",
     "EpochRecord",
     "Evaluation",

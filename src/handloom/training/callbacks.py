@@ -1,13 +1,15 @@
 """Callbacks: what may be done at the start of training, after each epoch, and at its end."""
 
 import math
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from handloom.errors import ConfigurationError, require_count, require_number, unknown_name
 from handloom.files import write_text
 from handloom.parameters import Array
-from handloom.training.history import COLUMNS, EpochRecord, StopReason, csv_line
+from handloom.training.history import EpochRecord, StopReason, csv_line
 
 if TYPE_CHECKING:
     from handloom.training.trainer import Trainer
@@ -27,6 +29,16 @@ class Callback:
 
     def on_train_end(self, *, trainer: "Trainer") -> None:
         """Run after the last epoch, however training ended."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold for training to go on: arrays, and what JSON can hold.
+
+        Whoever returns something has the same keys at any time.
+        """
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned; runs after `on_train_begin`."""
 
 
 class BestWeights(Callback):
@@ -98,6 +110,16 @@ class BestWeights(Callback):
         """Restore the best weights, if asked to."""
         if self.restore and self.weights is not None:
             trainer.network.parameters.vector[...] = self.weights
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best epoch so far, and its weights."""
+        kept = {} if self.weights is None else {"weights": self.weights}
+        return {"epoch": self.epoch, "value": self.value, **kept}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.epoch, self.value = state["epoch"], state["value"]
+        self.weights = state.get("weights")
 
     def _improves(self, value: float) -> bool:
         if not math.isfinite(value) or self.value is None:
@@ -183,10 +205,22 @@ class CSVLog(Callback):
         self.path = Path(path)
 
     def on_train_begin(self, *, trainer: "Trainer") -> None:
-        """Start the file with the names of the columns."""
-        write_text(self.path, csv_line(COLUMNS))
+        """Start the file with the names of the columns, and the epochs made before a resume."""
+        write_text(self.path, trainer.history.to_csv())
 
     def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
-        """Append the record."""
-        with self.path.open("a") as file:
+        """Append the record; a full disk stops the log, not the training."""
+        with suppress(OSError), self.path.open("a") as file:
             file.write(csv_line(record.values()))
+
+    def on_train_end(self, *, trainer: "Trainer") -> None:
+        """Write the file anew if a line could not be written.
+
+        Raises
+        ------
+        FileError
+            If it still cannot be.
+        """
+        whole = trainer.history.to_csv()
+        if not self.path.exists() or self.path.read_text() != whole:
+            write_text(self.path, whole)

@@ -1,13 +1,17 @@
 """What training measured, epoch by epoch."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ConfigurationError, unknown_name
+from handloom.errors import ConfigurationError, ModelError, unknown_name
+
+if TYPE_CHECKING:
+    from handloom.training.divergence import Divergence
 
 
 class StopReason(StrEnum):
@@ -82,6 +86,8 @@ class History:
         How long it took to load them, and to compile them where that was not done before.
     stopped_in : int or None
         The epoch that training did not complete, where it ended in the middle of one.
+    divergence : Divergence or None
+        Where the first number that was not finite came from.
     """
 
     def __init__(self) -> None:
@@ -90,6 +96,7 @@ class History:
         self.kernels = "numpy"
         self.preparation_seconds = 0.0
         self.stopped_in: int | None = None
+        self.divergence: Divergence | None = None
 
     def __len__(self) -> int:
         return len(self.records)
@@ -114,6 +121,39 @@ class History:
     def validated(self) -> bool:
         """Whether rows were held out and measured."""
         return any(record.validation_loss is not None for record in self.records)
+
+    def to_json(self) -> dict[str, object]:
+        """Return everything as JSON can hold it."""
+        return {
+            "columns": list(COLUMNS),
+            "records": [list(record.values()) for record in self.records],
+            "stop_reason": self.stop_reason,
+            "kernels": self.kernels,
+            "preparation_seconds": self.preparation_seconds,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return a history from what `to_json` gave; an interruption is forgotten.
+
+        Raises
+        ------
+        ModelError
+            If it is not whole.
+        """
+        history = cls()
+        try:
+            if values["columns"] != list(COLUMNS):
+                raise ModelError(f"a history must have the columns {', '.join(COLUMNS)}")
+            history.records = [EpochRecord(*row) for row in values["records"]]
+            reason = values["stop_reason"]
+            if reason == StopReason.EARLY_STOPPING:
+                history.stop_reason = StopReason(reason)
+            history.kernels = str(values["kernels"])
+            history.preparation_seconds = float(values["preparation_seconds"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"not a whole history: {error}") from None
+        return history
 
     def to_csv(self) -> str:
         """Return the records as CSV text: a header, then one line an epoch."""

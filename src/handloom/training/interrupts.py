@@ -1,4 +1,4 @@
-"""Ctrl-C as a request: training ends tidily after the step it is in."""
+"""Ctrl-C and SIGTERM as requests: training ends tidily after the step it is in."""
 
 import signal
 import threading
@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def on_interrupt(action: Callable[[], None]) -> Iterator[None]:
-    """Call ``action`` at the first Ctrl-C; the next one acts as it did before.
+    """Call ``action`` at the first Ctrl-C or SIGTERM; the next one acts as it did before.
 
     An exception in the middle of an update would leave half of the weights updated, so the first
     one only raises a flag. Outside the main thread, where no signal arrives, nothing changes.
@@ -18,12 +20,16 @@ def on_interrupt(action: Callable[[], None]) -> Iterator[None]:
         yield
         return
 
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
     def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        signal.signal(signal.SIGINT, previous)
+        restore()
         action()
 
-    previous = signal.signal(signal.SIGINT, handle)
+    previous = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        restore()

@@ -14,7 +14,8 @@ from handloom.losses import Loss
 from handloom.network import Sequential, Transform
 from handloom.parameters import Array
 from handloom.randomness import Stream
-from handloom.training.shards import cut
+from handloom.training.divergence import first_bad_array
+from handloom.training.shards import Shard, cut
 from handloom.training.workers import Workers
 
 Used = TypeVar("Used")
@@ -121,12 +122,8 @@ class Objective:
         gradient : bool
             Whether this is training: the gradient is wanted and stochastic layers draw.
         """
-        count = len(range(*rows.indices(len(inputs)))) if isinstance(rows, slice) else len(rows)
-        total = float(count) if weights is None else float(weights[rows].sum(dtype=np.float64))
-        if self._reading is None or self._reading[0] is not inputs:
-            self._reading = inputs, Reading(inputs)
-        batch = _Batch(inputs, targets, rows, weights, total, stream, gradient, self._reading[1])
-        deal = cut(count)
+        batch = self._batch(inputs, targets, rows, weights, stream, training=gradient)
+        deal = cut(batch.count)
         lanes = self._open(len(deal))
         found = self.workers.run(
             [partial(lane.run, batch, shards) for lane, shards in zip(lanes, deal, strict=True)]
@@ -142,9 +139,42 @@ class Objective:
             sum(value for value, _ in found),
             parameters.penalty(),
             sum(correct for _, correct in found),
-            count,
-            total,
+            batch.count,
+            batch.total_weight,
         )
+
+    def first_bad_array(
+        self,
+        inputs: npt.NDArray[np.generic],
+        targets: npt.NDArray[np.integer],
+        rows: Rows,
+        *,
+        weights: Array | None = None,
+        stream: Stream,
+    ) -> str:
+        """Measure the same again, layer by layer, and name the first array that is not finite."""
+        batch = self._batch(inputs, targets, rows, weights, stream, training=True)
+        (lane,) = self._open(1)
+        shards = sorted((shard for shards in cut(batch.count) for shard in shards), key=_start)
+        ready = (lane.prepare(batch, shard) for shard in shards)
+        return first_bad_array(lane.replica, lane.loss, ready, batch.total_weight)
+
+    def _batch(
+        self,
+        inputs: npt.NDArray[np.generic],
+        targets: npt.NDArray[np.integer],
+        rows: Rows,
+        weights: Array | None,
+        stream: Stream,
+        *,
+        training: bool,
+    ) -> "_Batch":
+        count = len(range(*rows.indices(len(inputs)))) if isinstance(rows, slice) else len(rows)
+        total = float(count) if weights is None else float(weights[rows].sum(dtype=np.float64))
+        if self._reading is None or self._reading[0] is not inputs:
+            self._reading = inputs, Reading(inputs)
+        reading = self._reading[1]
+        return _Batch(inputs, targets, rows, count, weights, total, stream, training, reading)
 
     def _open(self, count: int) -> "list[_Lane]":
         """Return so many lanes. One that runs alone shares its large products between threads."""
@@ -165,6 +195,7 @@ class _Batch:
     inputs: npt.NDArray[np.generic]
     targets: npt.NDArray[np.integer]
     rows: Rows
+    count: int
     weights: Array | None
     total_weight: float
     stream: Stream
@@ -219,20 +250,29 @@ class _Lane:
         )
         return value, correct
 
-    def _run_shard(self, batch: _Batch, shard: slice) -> tuple[float, int]:
+    def prepare(self, batch: _Batch, shard: slice) -> Shard:
+        """Return a shard's rows as the network takes them, in memory that the next one reuses."""
         rows = batch.shard(shard)
         targets = batch.targets[rows]
         weights = None if batch.weights is None else batch.weights[rows]
-        # the first row of a shard names its place, whichever lane it is dealt to
-        stream = batch.stream.at(shard.start) if self.replica.stochastic else None
-
         x, dlogits = self._space(len(targets))
         self.transform(self._take(batch, rows), x)
-        logits = self.replica.logits(x, training=batch.training, stream=stream)
-        correct = int(np.count_nonzero(logits.argmax(axis=1) == targets))
-        value, _ = self.loss(logits, targets, weights, total_weight=batch.total_weight, out=dlogits)
+        # the first row of a shard names its place, whichever lane it is dealt to
+        return Shard(x, targets, weights, batch.stream.at(shard.start), dlogits)
+
+    def _run_shard(self, batch: _Batch, place: slice) -> tuple[float, int]:
+        shard = self.prepare(batch, place)
+        logits = self.replica.logits(shard.x, training=batch.training, stream=shard.stream)
+        correct = int(np.count_nonzero(logits.argmax(axis=1) == shard.targets))
+        value, _ = self.loss(
+            logits,
+            shard.targets,
+            shard.weights,
+            total_weight=batch.total_weight,
+            out=shard.dlogits,
+        )
         if batch.training:
-            self.replica.backward(dlogits)
+            self.replica.backward(shard.dlogits)
         return value, correct
 
     def _collect(self, *, first: bool) -> None:
@@ -261,6 +301,10 @@ class _Lane:
         stored = self._stored[: len(rows)]
         batch.reading.copy(rows, stored)
         return stored
+
+
+def _start(shard: slice) -> int:
+    return int(shard.start)
 
 
 def _with(kernels: Kernels, used: Used) -> Used:

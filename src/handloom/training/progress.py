@@ -32,11 +32,13 @@ class Progress(Callback):
 
     def on_train_begin(self, *, trainer: "Trainer") -> None:
         """Start the bar, where there can be one."""
-        self._started_at = len(trainer.history)
         self._bar = _bar() if sys.stderr is not None and sys.stderr.isatty() else None
         if self._bar is not None:
             self._bar.start()
-            self._task = self._bar.add_task(self.label, total=trainer.epochs, figures="")
+            done = len(trainer.history)
+            self._task = self._bar.add_task(
+                self.label, total=trainer.epochs, completed=done, figures=""
+            )
 
     def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
         """Show the epoch."""

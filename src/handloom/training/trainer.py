@@ -3,11 +3,13 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
+from handloom.data.fingerprint import checksum, fingerprint
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import (
     ConfigurationError,
@@ -25,10 +27,14 @@ from handloom.parameters import Array
 from handloom.randomness import Purpose, Stream
 from handloom.schedules import Schedule, schedule
 from handloom.training.callbacks import Callback
+from handloom.training.checkpoints import Checkpoints
+from handloom.training.checks import check_data, check_weights
+from handloom.training.divergence import Divergence
 from handloom.training.history import EpochRecord, History, StopReason
 from handloom.training.interrupts import on_interrupt
 from handloom.training.kernel_choice import NAMES, choose
 from handloom.training.objective import Measured, Objective, Rows
+from handloom.training.position import Position
 from handloom.training.workers import Workers
 
 
@@ -59,16 +65,23 @@ class Trainer:
     threads : int, optional
         How many threads share a step; by default the cores there are. A step has work for at most
         four. The result is the same, to the bit, for any number.
-
     kernels : str
         Whose inner loops to use: ``"numpy"``, ``"fused"`` (the extra ``fast``), or ``"auto"``:
         fused where they are installed and the job is long enough for loading them to pay. The two
         agree to rounding; bits are promised for each by itself.
+    checkpoints : Checkpoints, optional
+        Where training is written down, so that it can go on after anything.
 
     Attributes
     ----------
     history : History
         What was measured, epoch by epoch, and why training ended.
+    steps : int
+        How many updates have been made.
+    position : Position
+        Where training stands.
+    good_weights : array, shape (size,)
+        The last weights that were seen to be good: those before the epoch's first update.
 
     Raises
     ------
@@ -90,6 +103,7 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         threads: int | None = None,
         kernels: str = "auto",
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
@@ -104,12 +118,16 @@ class Trainer:
         if kernels not in NAMES:
             raise ConfigurationError(unknown_name("set of kernels", kernels, NAMES))
         self.kernels = kernels
+        self.checkpoints = checkpoints
         self.history = History()
         self.steps = 0
+        self.position = Position()
+        self.good_weights: Array = np.empty(0)
+        self.fingerprints: dict[str, object] = {}
+        self._gradient_norm: float | None = None
         self._data: Dataset | None = None
         self._validation: Dataset | None = None
         self._sample_weights: Array | None = None
-        self._good: Array = np.empty(0)
 
     @property
     def validates(self) -> bool:
@@ -122,13 +140,14 @@ class Trainer:
         validation: Dataset | float | None = None,
         *,
         sample_weights: npt.NDArray[np.floating] | None = None,
+        resume: bool = False,
     ) -> History:
-        """Train the network, from its present weights.
+        """Train the network, from its present weights or from where a training was left.
 
-        Ctrl-C ends training after the step it is in. A loss or gradient that is not finite ends it
-        before the update, weights that are not finite end it after the epoch; then the network gets
-        back the last weights that were seen to be good: those before the first update of the epoch,
-        or of the epoch before.
+        Ctrl-C and SIGTERM end training after the step it is in. A loss or gradient that is not
+        finite ends it before the update, weights that are not finite end it after the epoch; then
+        the network gets back the last weights that were seen to be good: those before the first
+        update of the epoch, or of the epoch before. ``history.divergence`` names what broke.
 
         Parameters
         ----------
@@ -138,6 +157,9 @@ class Trainer:
             Rows to measure after each epoch, or the fraction of every class to hold out for it.
         sample_weights : array, shape (n,), optional
             A weight, zero or more, for each training row; not with a fraction to hold out.
+        resume : bool
+            Go on from the newest checkpoint, where there is one. Training then ends with the bits
+            and the history, its clock aside, that it would have had if it had never stopped.
 
         Returns
         -------
@@ -147,13 +169,24 @@ class Trainer:
         Raises
         ------
         ConfigurationError, DataError, ModelError
-            If data, network and options do not belong together.
+            If data, network and options do not belong together, or the checkpoint is of another
+            training, or none is whole.
+        FileError
+            If another training writes to the same checkpoints.
         """
+        if resume and self.checkpoints is None:
+            raise ConfigurationError("to resume, the trainer needs checkpoints to resume from")
         workers = self.begin(train, validation, sample_weights=sample_weights)
-        with workers, on_interrupt(self._interrupt):
+        alone = self.checkpoints.alone() if self.checkpoints else nullcontext()
+        with workers, alone, on_interrupt(self._interrupt):
+            snapshot = self.checkpoints.newest() if self.checkpoints and resume else None
+            if snapshot:
+                snapshot.restore(self)
             try:
                 for callback in self.callbacks:
                     callback.on_train_begin(trainer=self)
+                if snapshot:
+                    snapshot.restore_callbacks(self)
                 self._run_epochs()
             finally:
                 for callback in self.callbacks:
@@ -177,10 +210,11 @@ class Trainer:
             `run_epoch` needs to run inside of ``with workers:``.
         """
         self._prepare(train, validation, sample_weights)
-        self.history, self.steps = History(), 0
+        self.history, self.steps, self.position = History(), 0, Position()
+        self._gradient_norm = None
         kernels, workers = self._choose_kernels(), Workers(self.threads)
         self.optimizer.bind(self.network.parameters, kernels.sharing(workers.run))
-        self._good = self.network.parameters.vector.copy()
+        self.good_weights = self.network.parameters.vector.copy()
         self._objective = Objective(
             self.network, self.loss, self.model().transform, workers, kernels
         )
@@ -202,32 +236,45 @@ class Trainer:
         return kernels
 
     def _run_epochs(self) -> None:
-        for epoch in range(self.epochs):
+        while self.position.epoch < self.epochs and self.history.stop_reason is None:
+            epoch = self.position.epoch
             record = self.run_epoch(epoch)
             if record is None:
                 self.history.stopped_in = epoch
-                return
+                break
             self.history.records.append(record)
+            self.position = Position(epoch + 1)
             for callback in self.callbacks:
                 callback.on_epoch_end(trainer=self, record=record)
-            if self.history.stop_reason is not None:
-                return
+            if self.checkpoints:
+                self.checkpoints.after_epoch(self)
         self.stop(StopReason.MAX_EPOCHS)
+        if self.checkpoints and self.history.divergence is None:
+            self.checkpoints.save(self)
 
     def run_epoch(self, epoch: int) -> EpochRecord | None:
         """Make one pass over the training rows; return None if it did not reach its end."""
-        started = time.perf_counter()
-        passes = []
+        if self.position.epoch != epoch:
+            self.position = Position(epoch)
+        position = self.position  # past the first step where training was resumed
+        started = time.perf_counter() - position.seconds
         for place, rows in enumerate(self._batches(epoch)):
+            if place < position.steps:
+                continue
             measured = self.train_step(rows, epoch, place)
+            if measured is None:
+                return None
+            position.add(measured)
+            position.seconds = time.perf_counter() - started
+            if self.checkpoints:
+                self.checkpoints.after_step(self)
             if self.history.stop_reason is not None:
                 return None
-            passes.append(measured)
         if not np.isfinite(self.network.parameters.vector).all():  # an update may overflow
-            self._fall_back(StopReason.NON_FINITE_WEIGHTS)
+            self._fall_back(StopReason.NON_FINITE_WEIGHTS, slice(0, 0), self.stream, self.steps - 1)
             return None
         validation = self._validate()
-        data_loss, penalty, accuracy = _mean(passes)
+        data_loss, penalty, accuracy = position.means()
         return EpochRecord(
             epoch=epoch,
             loss=data_loss + penalty,
@@ -240,7 +287,7 @@ class Trainer:
             validation_accuracy=None if validation is None else validation.accuracy,
         )
 
-    def train_step(self, rows: Rows, epoch: int, place: int) -> Measured:
+    def train_step(self, rows: Rows, epoch: int, place: int) -> Measured | None:
         """Measure loss and gradient of some rows and, if they are finite, update the weights once.
 
         Parameters
@@ -249,26 +296,36 @@ class Trainer:
             The training rows of this step.
         epoch, place : int
             The epoch, and the step's place in it.
+
+        Returns
+        -------
+        Measured or None
+            None where training ended instead of an update.
         """
         parameters = self.network.parameters
+        stream = self.stream.at(Purpose.LAYER, epoch, place)
         with np.errstate(over="ignore", invalid="ignore"):  # looked for here, not warned about
             measured = self._objective(
                 self._train.inputs,
                 self._train.targets,
                 rows,
                 weights=self._sample_weights,
-                stream=self.stream.at(Purpose.LAYER, epoch, place),
+                stream=stream,
             )
+            square = float(np.dot(parameters.gradient, parameters.gradient))
             if not math.isfinite(measured.loss):
-                self._fall_back(StopReason.NON_FINITE_LOSS)
-            elif not _is_finite(parameters.gradient):
-                self._fall_back(StopReason.NON_FINITE_GRADIENT)
+                reason = StopReason.NON_FINITE_LOSS
+            elif not math.isfinite(square) and not np.isfinite(parameters.gradient).all():
+                reason = StopReason.NON_FINITE_GRADIENT
             else:
                 if place == 0:
-                    np.copyto(self._good, parameters.vector)
+                    np.copyto(self.good_weights, parameters.vector)
                 self.optimizer.step(self._rate())
                 self.steps += 1
-        return measured
+                self._gradient_norm = math.sqrt(square)
+                return measured
+        self._fall_back(reason, rows, stream, self.steps)
+        return None
 
     def stop(self, reason: StopReason) -> None:
         """End training, for a reason that the history keeps; the first one given counts."""
@@ -282,7 +339,7 @@ class Trainer:
         the weights after the epoch.
         """
         before_update = self._full_batch and not monitor.startswith("validation")
-        return self._good if before_update else self.network.parameters.vector
+        return self.good_weights if before_update else self.network.parameters.vector
 
     def model(self) -> Model:
         """Return the network with its transform and the names of the classes that it learns."""
@@ -335,8 +392,20 @@ class Trainer:
             gradient=False,
         )
 
-    def _fall_back(self, reason: StopReason) -> None:
-        np.copyto(self.network.parameters.vector, self._good)
+    def _fall_back(self, reason: StopReason, rows: Rows, stream: Stream, step: int) -> None:
+        """Find out where a step broke, and give the network back its last good weights."""
+        train = self._train
+        weights = self._sample_weights
+        self.history.divergence = Divergence(
+            self._objective.first_bad_array(
+                train.inputs, train.targets, rows, weights=weights, stream=stream
+            ),
+            self.position.epoch,
+            step,
+            self.schedule(max(0, self.steps - 1)),
+            self._gradient_norm,
+        )
+        np.copyto(self.network.parameters.vector, self.good_weights)
         self.stop(reason)
 
     def _interrupt(self) -> None:
@@ -356,47 +425,17 @@ class Trainer:
             train, validation = train.split(validation, self.stream)
         for what, part in (("training", train), ("validation", validation)):
             if part is not None:
-                self._check(what, part)
+                check_data(self.network, what, part)
         if np.count_nonzero(train.rows_per_class) < 2:
             raise DataError("the training rows hold a single class: there is nothing to learn")
         if sample_weights is not None:
             sample_weights = np.asarray(sample_weights, self.network.parameters.dtype)
-            _check_weights(sample_weights, len(train))
+            check_weights(sample_weights, len(train))
         self._data, self._validation = train, validation
         self._sample_weights = sample_weights
-
-    def _check(self, what: str, data: Dataset) -> None:
-        network = self.network
-        if math.prod(data.input_shape) != math.prod(network.input_shape):
-            raise DataError(
-                f"the network was built for rows of {math.prod(network.input_shape)} numbers, "
-                f"the {what} rows have {math.prod(data.input_shape)} (shape {data.input_shape})"
-            )
-        if network.output_shape != (len(data.class_names),):
-            raise DataError(
-                f"the network's output has shape {network.output_shape}, the {what} rows have "
-                f"{len(data.class_names)} classes"
-            )
-
-
-def _check_weights(weights: npt.NDArray[np.floating], rows: int) -> None:
-    if weights.shape != (rows,):
-        raise DataError(f"sample_weights must have shape ({rows},), got {weights.shape}")
-    if not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
-        raise DataError("sample_weights must be finite, zero or more, and not all zero")
-
-
-def _is_finite(gradient: Array) -> bool:
-    """Tell whether all entries are finite, for the price of one dot product where they are."""
-    return math.isfinite(np.dot(gradient, gradient)) or bool(np.isfinite(gradient).all())
-
-
-def _mean(passes: Sequence[Measured]) -> tuple[float, float, float]:
-    """Return data loss, penalty and accuracy over the passes of an epoch, each by its weight."""
-    weight = sum(measured.weight for measured in passes)
-    rows = sum(measured.rows for measured in passes)
-    return (
-        sum(measured.data_loss * measured.weight for measured in passes) / weight,
-        sum(measured.penalty * measured.weight for measured in passes) / weight,
-        sum(measured.correct for measured in passes) / rows,
-    )
+        if self.checkpoints:
+            self.fingerprints = {
+                "data": fingerprint(train),
+                "validation": None if validation is None else fingerprint(validation),
+                "sample_weights": None if sample_weights is None else checksum(sample_weights),
+            }

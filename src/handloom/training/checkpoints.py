@@ -1,0 +1,150 @@
+"""Checkpoints: snapshots of a training, kept in a folder so that it can go on after anything."""
+
+import re
+import shutil
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handloom.errors import ConfigurationError, ModelError, require_count, require_number
+from handloom.files import FileError, make_folder
+from handloom.locks import only_writer
+from handloom.training.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from handloom.training.trainer import Trainer
+
+
+class Checkpoints:
+    """When a training is written down, where, and how it is found again.
+
+    Each checkpoint is a folder of its own, named after the step. It counts only once its manifest
+    is there, which is written last; older ones go only after that. So whenever the process ends,
+    the last good checkpoint is whole.
+
+    Parameters
+    ----------
+    folder : path
+        Where checkpoints lie; no other training may use it at the same time.
+    every : int or str
+        How many epochs apart (``5``), or how many minutes (``"5m"``). Whatever it is, a training
+        that is interrupted or has ended writes one more.
+    keep : int
+        How many to keep, so that there is one to fall back to when the newest is damaged.
+    warn : callable, optional
+        Told about a checkpoint that could not be written (training goes on) or read (the one
+        before is taken); by default it is a Python warning.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option means nothing.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        every: int | str = "5m",
+        keep: int = 2,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.epochs, self.minutes = parse_every(every)
+        self.keep = require_count("keep", keep)
+        self._warn = warn or (lambda text: warnings.warn(text, stacklevel=2))
+        self._since = 0.0
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Be the only training that uses the folder, until the end of the block.
+
+        Raises
+        ------
+        FileError
+            If another one uses it, or it cannot be made.
+        """
+        self._since = time.monotonic()
+        return only_writer(make_folder(self.folder))
+
+    def after_step(self, trainer: "Trainer") -> None:
+        """Write a checkpoint if the minutes are over."""
+        if self.minutes is not None and time.monotonic() - self._since >= 60.0 * self.minutes:
+            self.save(trainer)
+
+    def after_epoch(self, trainer: "Trainer") -> None:
+        """Write a checkpoint if the epochs are over."""
+        if self.epochs is not None and trainer.position.epoch % self.epochs == 0:
+            self.save(trainer)
+
+    def save(self, trainer: "Trainer") -> None:
+        """Write a checkpoint now; if that fails, say so, and keep those that there are."""
+        path = self.folder / f"step-{trainer.steps:09d}"
+        known = path.exists()
+        try:
+            Snapshot.take(trainer).save(path)
+            self._remove_older(path)
+        except FileError as error:
+            if not known:
+                shutil.rmtree(path, ignore_errors=True)
+            kept = [str(folder) for folder in self._found() if folder != path or known]
+            last = f"the last good one is {kept[0]}" if kept else "there is none yet"
+            self._warn(f"no checkpoint was written: {error}; {last}")
+        self._since = time.monotonic()
+
+    def newest(self) -> Snapshot | None:
+        """Return the newest checkpoint that is whole, or None where none was ever written.
+
+        Raises
+        ------
+        ModelError
+            If there are checkpoints, and not one of them is whole.
+        """
+        found, problems = self._found(), []
+        for folder in found:
+            try:
+                snapshot = Snapshot.load(folder)
+            except (FileError, ModelError) as error:
+                problems.append(str(error))
+                continue
+            for problem in problems:
+                self._warn(f"{problem}; going on from {folder.name}, which is older")
+            return snapshot
+        if problems:
+            raise ModelError(f"no checkpoint is whole: {'; '.join(problems)}")
+        return None
+
+    def _found(self) -> list[Path]:
+        """Return the folders of finished checkpoints, the newest first."""
+        return sorted(
+            (path.parent for path in self.folder.glob("step-*/manifest.json")), reverse=True
+        )
+
+    def _remove_older(self, newest: Path) -> None:
+        """Keep so many; what was never finished goes too."""
+        kept = [newest, *(folder for folder in self._found() if folder < newest)][: self.keep]
+        for folder in self.folder.glob("step-*"):
+            if folder not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def parse_every(every: int | str) -> tuple[int | None, float | None]:
+    """Return epochs or minutes from ``5``, ``"5"`` or ``"5m"``; the other one is None.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is neither.
+    """
+    minutes = re.fullmatch(r"(\d+\.?\d*)m", every.strip()) if isinstance(every, str) else None
+    if minutes:
+        return None, require_number("minutes", float(minutes[1]), minimum=0.0, exclusive=True)
+    if isinstance(every, str):
+        if not every.strip().isdigit():
+            raise ConfigurationError(
+                f"every takes a number of epochs (5) or of minutes (5m), got {every!r}"
+            )
+        every = int(every)
+    return require_count("every", every), None

@@ -1,0 +1,97 @@
+"""Where a training broke: the step that gave no finite number, run again layer by layer."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from handloom.losses import Loss
+from handloom.network import Sequential
+from handloom.parameters import Array
+from handloom.training.shards import Shard
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first array of a training that was not finite, and what went before.
+
+    Attributes
+    ----------
+    array : str
+        Which array it was, such as ``"the output of 2.dense"``.
+    epoch, step : int
+        Where, both counted from 0; steps from the beginning of the training.
+    learning_rate : float
+        The rate of the last update before it.
+    gradient_norm : float or None
+        The Euclidean norm of the gradient at that update; None at the first step.
+    """
+
+    array: str
+    epoch: int
+    step: int
+    learning_rate: float
+    gradient_norm: float | None
+
+    def __str__(self) -> str:
+        before = "it was the first step"
+        if self.gradient_norm is not None:
+            before = (
+                f"the update before it had a gradient norm of {self.gradient_norm:.3g} and a "
+                f"learning rate of {self.learning_rate:.3g}"
+            )
+        return (
+            f"{self.array} was the first array that was not finite, in epoch {self.epoch} at step "
+            f"{self.step}; {before}. A smaller learning rate is what usually helps; then smaller "
+            f"starting weights, or inputs of about unit size"
+        )
+
+
+def first_bad_array(
+    network: Sequential, loss: Loss, shards: Iterable[Shard], total_weight: float
+) -> str:
+    """Run a step again and say which array is the first that is not finite.
+
+    Parameters
+    ----------
+    network : Sequential
+        With the weights that the step had. Its gradients are written to.
+    loss : Loss
+    shards : iterable of Shard
+        The rows of the step, in order.
+    total_weight : float
+        What the rows weigh together.
+    """
+    for name, weights in network.parameters.weights.items():
+        if not np.isfinite(weights).all():
+            return f"the weights {name}, by the update before,"
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for shard in shards:
+            for name, array in _arrays(network, loss, shard, total_weight):
+                if not np.isfinite(array).all():
+                    return name
+    return "a sum over the shards, or the penalty,"
+
+
+def _arrays(
+    network: Sequential, loss: Loss, shard: Shard, total_weight: float
+) -> Iterator[tuple[str, Array]]:
+    """Give every array of one shard's passes, in the order in which they are computed."""
+    x = shard.x
+    yield "the input", x
+    named = network.named_layers()
+    for place, (name, layer) in enumerate(named):
+        rng = shard.stream.at(place).generator() if layer.stochastic else None
+        x = layer.forward(x, training=True, rng=rng)
+        yield f"the output of {name}", x
+    value, dy = loss(x, shard.targets, shard.weights, total_weight=total_weight)
+    yield "the loss", np.array(value)
+    yield "the gradient of the logits", dy
+    for name, layer in reversed(named):
+        dx = layer.backward(dy)
+        for own, gradient in layer.gradients.items():
+            yield f"the gradient of {name}.{own}", gradient
+        if dx is None:
+            return
+        dy = dx
+        yield f"the gradient of the input of {name}", dy

@@ -1,0 +1,230 @@
+"""``handloom train --resume``: whatever ends a training, it goes on, to the same bits."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.cli.conftest import Command
+
+from handloom import Model
+from handloom.files import MANIFEST
+from handloom.locks import only_writer
+
+MAIN = "from handloom.cli import main; main()"
+SETTINGS = ("--epochs", "100", "--hidden", "16", "--batch-size", "64", "--checkpoint-every", "1")
+
+
+def start(*arguments: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", MAIN, "train", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    while not condition() and process.poll() is None:
+        time.sleep(0.001)
+
+
+def kill(process: "subprocess.Popen[str]", number: int = signal.SIGKILL) -> str:
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    return said
+
+
+def unfinished(run: Path) -> list[Path]:
+    return [path for path in (run / "checkpoints").glob("step-*") if not (path / MANIFEST).exists()]
+
+
+def learned(run: Path) -> tuple[bytes, list[list[str]]]:
+    """Return the weights of a run, and its history without the clock."""
+    lines = [line.split(",") for line in (run / "history.csv").read_text().splitlines()]
+    clock = lines[0].index("seconds")
+    history = [line[:clock] + line[clock + 1 :] for line in lines]
+    return Model.load(run / "model").network.parameters.vector.tobytes(), history
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the run folder of a training that was never stopped."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    process = start("--data", tiny_folder, "--out", run, *SETTINGS, "--threads", 1)
+    assert process.wait(timeout=120) == 0
+    process.communicate()
+    return run
+
+
+def survive(tiny_folder: Path, run: Path, kills: int) -> int:
+    """Train with so many kills on the way; return how many of them hit a write half-way."""
+    moments, half_way, first = random.Random(7), 0, True
+    while kills:
+        process = start(*(("--data", tiny_folder, "--out", run, *SETTINGS) if first else
+                          ("--resume", run, "--checkpoint-every", 1)))  # fmt: skip
+        log = run / "history.csv"
+        before = log.stat().st_mtime_ns if log.exists() else 0
+        # the log is written anew when training begins
+        wait_for(lambda: log.exists() and log.stat().st_mtime_ns > before, process)  # noqa: B023
+        first = False
+        if moments.random() < 0.5:
+            wait_for(lambda: bool(unfinished(run)), process)
+        else:
+            time.sleep(moments.uniform(0.0, 0.3))
+        if process.poll() is None:
+            kill(process)
+            kills -= 1
+            half_way += bool(unfinished(run))
+        else:  # it came to its end before the kill: begin anew, so that all kills hit a training
+            process.communicate()
+            assert process.returncode == 0
+            shutil.rmtree(run)
+            first = True
+    process = start("--resume", run, "--threads", 2)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    return half_way
+
+
+def test_a_training_that_is_killed_goes_on_to_the_same_bits(
+    tiny_folder: Path, whole: Path, tmp_path: Path
+) -> None:
+    survive(tiny_folder, tmp_path / "run", kills=3)
+    assert learned(tmp_path / "run") == learned(whole)
+
+
+@pytest.mark.long
+def test_a_training_survives_25_kills(tiny_folder: Path, whole: Path, tmp_path: Path) -> None:
+    assert survive(tiny_folder, tmp_path / "run", kills=25) > 0
+    assert learned(tmp_path / "run") == learned(whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_training_tidily_and_it_can_be_resumed(
+    number: int, tiny_folder: Path, whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    process = start("--data", tiny_folder, "--out", run, *SETTINGS[:-1], "1000")
+    history = run / "history.csv"
+    wait_for(lambda: history.exists() and len(history.read_text().splitlines()) > 3, process)
+    said = kill(process, number)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert f"handloom train --resume {run} goes on" in said
+    assert json.loads((run / "results.json").read_text())["stop_reason"] == "interrupted"
+    Model.load(run / "model")
+
+    process = start("--resume", run)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert learned(run) == learned(whole)
+    assert json.loads((run / "results.json").read_text())["stop_reason"] == "max_epochs"
+
+
+def test_a_finished_training_writes_the_same_results_again(
+    handloom: Command, whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    shutil.rmtree(run / "pictures")
+    ended = handloom("train", "--resume", run)
+    assert ended.status == 0
+    assert learned(run) == learned(whole)
+    assert (run / "pictures" / "curves.png").exists()
+
+
+def test_resuming_needs_nothing_else_and_refuses_what_it_would_ignore(
+    handloom: Command, whole: Path, tmp_path: Path
+) -> None:
+    ended = handloom("train", "--resume", whole, "--epochs", 100, "--out", tmp_path / "x")
+    assert ended.status == 1
+    assert "--epochs would be ignored beside --resume" in ended.err
+    assert not (tmp_path / "x").exists()
+
+
+def test_what_is_not_a_run_is_refused_by_name(handloom: Command, tmp_path: Path) -> None:
+    ended = handloom("train", "--resume", tmp_path / "nowhere")
+    assert ended.status == 1
+    assert "nowhere is not the folder of a training" in ended.err
+    assert not (tmp_path / "nowhere").exists()
+
+    for content in ("", "[]", "{}", '{"kind": "handloom run", "version": 2}', "[" * 100_000):
+        (tmp_path / "run.json").write_text(content)
+        ended = handloom("train", "--resume", tmp_path)
+        assert ended.status == 1
+        assert "run.json" in ended.err
+        assert "Traceback" not in ended.err
+
+
+def test_settings_that_were_changed_by_hand_are_refused(
+    handloom: Command, whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    described = json.loads((run / "run.json").read_text())
+    for change, named in (
+        ({"hidden": [17]}, "units is 16 there, 17 here"),
+        ({"optimizer": "adma"}, "adam"),
+        ({"epochs": "many"}, "epochs"),
+        ({"surprise": 1}, "settings must hold"),
+    ):
+        changed = {**described, "settings": {**described["settings"], **change}}
+        (run / "run.json").write_text(json.dumps(changed))
+        ended = handloom("train", "--resume", run)
+        assert ended.status == 1
+        assert named in ended.err
+
+
+def test_another_dataset_is_refused_by_name(
+    handloom: Command, whole: Path, tmp_path: Path, tiny_folder: Path
+) -> None:
+    run, other = tmp_path / "run", tmp_path / "other"
+    shutil.copytree(whole, run)
+    shutil.copytree(tiny_folder, other)
+    ended = handloom("train", "--resume", run, "--data", other)
+    assert ended.status == 1
+    assert "data name is tiny there, other here" in ended.err
+
+
+def test_a_damaged_checkpoint_falls_back_and_says_so(
+    handloom: Command, whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    older, newest = sorted((run / "checkpoints").glob("step-*"))
+    (payload,) = newest.glob("*.safetensors")
+    payload.write_bytes(payload.read_bytes()[:-1])
+    ended = handloom("train", "--resume", run)
+    assert ended.status == 0
+    assert f"going on from {older.name}, which is older" in ended.err
+    assert learned(run) == learned(whole)
+
+
+def test_the_run_folder_has_one_writer(
+    handloom: Command, whole: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    with only_writer(run):
+        ended = handloom("train", "--resume", run)
+        assert ended.status == 1
+        assert f"being written to by another training (process {os.getpid()})" in ended.err
+        assert "another training" in handloom("train", "--data", tiny_folder, "--out", run).err
+
+
+def test_a_run_records_what_its_bits_depend_on(whole: Path) -> None:
+    for name in ("run.json", "results.json"):
+        recorded = json.loads((whole / name).read_text())
+        assert recorded["versions"]["numpy"] == np.__version__
+        assert recorded["blas"]
+        assert recorded["settings"]["seed"] == 0
+        assert recorded["settings"]["threads"] == 1

@@ -1,0 +1,432 @@
+"""Checkpoints: a training that was stopped goes on as if it had not been, whatever happened."""
+
+import json
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.training.test_engine import Noise
+from tests.training.test_trainer import features
+
+from handloom import (
+    SGD,
+    Adam,
+    BestWeights,
+    Callback,
+    Checkpoints,
+    CSVLog,
+    Dense,
+    EarlyStopping,
+    History,
+    InverseTimeDecay,
+    ModelError,
+    ReLU,
+    Sequential,
+    StopReason,
+    Trainer,
+    silhouettes,
+)
+from handloom.errors import ConfigurationError
+from handloom.files import FileError
+from handloom.locks import LOCK, only_writer
+from handloom.optimizers import Optimizer
+from handloom.training.history import COLUMNS
+from handloom.training.snapshot import Snapshot
+
+ROWS = features()
+
+
+class StopAfter(Trainer):
+    """Stops as Ctrl-C would, after so many updates."""
+
+    last_step = -1
+
+    def train_step(self, *arguments: Any) -> Any:
+        measured = super().train_step(*arguments)
+        if self.steps == self.last_step:
+            self.stop(StopReason.INTERRUPTED)
+        return measured
+
+
+def trainer(
+    folder: Path,
+    *,
+    last_step: int = -1,
+    every: int | str = 10**6,
+    rule: Callable[[], Optimizer] = Adam,
+    units: int = 8,
+    callbacks: tuple[Callback, ...] = (),
+    **options: Any,
+) -> StopAfter:
+    network = Sequential([Dense(units), Noise(), ReLU(), Dense(3)]).build((5,))
+    options = {"epochs": 4, "batch_size": 64, **options}
+    made = StopAfter(
+        network,
+        rule(),
+        options.pop("learning_rate", InverseTimeDecay(0.01, 0.1)),
+        callbacks=callbacks,
+        checkpoints=Checkpoints(folder, every=every, warn=options.pop("warn", None)),
+        **options,
+    )
+    made.last_step = last_step
+    return made
+
+
+def figures(history: History) -> list[tuple[object, ...]]:
+    clock = COLUMNS.index("seconds")
+    return [r.values()[:clock] + r.values()[clock + 1 :] for r in history]
+
+
+@pytest.mark.parametrize("batch_size", [64, None])
+@pytest.mark.parametrize("rule", [Adam, lambda: SGD(0.9, nesterov=True)])
+@pytest.mark.parametrize("last_step", [1, 4, 5, 7, 19])
+def test_a_resumed_training_ends_with_the_same_bits_and_history(
+    tmp_path: Path, batch_size: int | None, rule: Callable[[], Optimizer], last_step: int
+) -> None:
+    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
+        best = BestWeights("loss", restore=False)
+        options: dict[str, Any] = {"epochs": 5 if batch_size else 20, "batch_size": batch_size}
+        made = trainer(folder, last_step=last_step, rule=rule, callbacks=(best,), **options)
+        made.fit(ROWS, 0.2, resume=resume)
+        made.best = best  # type: ignore[attr-defined]
+        return made
+
+    whole = run(tmp_path / "whole")
+    assert run(tmp_path / "cut", last_step).history.stop_reason is StopReason.INTERRUPTED
+    resumed = run(tmp_path / "cut", resume=True)
+    assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+    assert figures(resumed.history) == figures(whole.history)
+    assert resumed.history.stop_reason is StopReason.MAX_EPOCHS
+    ours, theirs = (made.best for made in (resumed, whole))  # type: ignore[attr-defined]
+    assert (ours.epoch, ours.value) == (theirs.epoch, theirs.value)
+    assert np.array_equal(ours.weights, theirs.weights)
+
+
+def test_a_training_may_be_stopped_again_and_again(tmp_path: Path) -> None:
+    weights = np.arange(300) % 5 + 1.0
+    whole = trainer(tmp_path / "whole", threads=1)
+    whole.fit(ROWS, sample_weights=weights)
+    for last_step in (2, 3, 9, 16):
+        made = trainer(tmp_path / "cut", last_step=last_step, threads=2)
+        made.fit(ROWS, sample_weights=weights, resume=True)
+    last = trainer(tmp_path / "cut")
+    last.fit(ROWS, sample_weights=weights, resume=True)
+    assert np.array_equal(last.network.parameters.vector, whole.network.parameters.vector)
+    assert figures(last.history) == figures(whole.history)
+
+
+def test_early_stopping_remembers_its_patience(tmp_path: Path) -> None:
+    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
+        stopping = EarlyStopping(patience=2, min_delta=0.01)
+        made = trainer(
+            folder, last_step=last_step, epochs=50, callbacks=(stopping,), learning_rate=0.05
+        )
+        made.fit(ROWS, 0.2, resume=resume)
+        return made
+
+    whole = run(tmp_path / "whole")
+    assert whole.history.stop_reason is StopReason.EARLY_STOPPING
+    run(tmp_path / "cut", last_step=whole.steps - 3)
+    for _ in range(2):  # resumed once more after its end, it stays as it is
+        resumed = run(tmp_path / "cut", resume=True)
+        assert resumed.history.stop_reason is StopReason.EARLY_STOPPING
+        assert figures(resumed.history) == figures(whole.history)
+        assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+
+
+def test_images_fused_kernels_and_lanes_resume_too(tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    data = silhouettes(rows=2500).train
+
+    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
+        network = Sequential([Dense(16), ReLU(), Dense(10)]).build((784,))
+        options: dict[str, Any] = {"kernels": "fused", "epochs": 2, "batch_size": 1100}
+        made = StopAfter(network, Adam(), 1e-3, checkpoints=Checkpoints(folder), **options)
+        made.last_step = last_step
+        made.fit(data, resume=resume)
+        return made
+
+    whole = run(tmp_path / "whole")
+    run(tmp_path / "cut", last_step=4)
+    resumed = run(tmp_path / "cut", resume=True)
+    assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+    assert resumed.history.kernels == "fused"
+
+
+def test_the_log_is_whole_after_a_resume(tmp_path: Path) -> None:
+    log = tmp_path / "history.csv"
+    trainer(tmp_path / "cut", last_step=8, callbacks=(CSVLog(log),)).fit(ROWS)
+    log.write_text("lost")
+    resumed = trainer(tmp_path / "cut", callbacks=(CSVLog(log),))
+    assert log.read_text() == "lost"
+    assert log.read_text() != resumed.fit(ROWS, resume=True).to_csv()
+    assert log.read_text() == resumed.history.to_csv()
+
+
+def test_training_may_go_on_for_longer_than_it_was_meant_to(tmp_path: Path) -> None:
+    trainer(tmp_path / "a", epochs=2).fit(ROWS)
+    longer = trainer(tmp_path / "a", epochs=4)
+    longer.fit(ROWS, resume=True)
+    whole = trainer(tmp_path / "b", epochs=4)
+    whole.fit(ROWS)
+    assert np.array_equal(longer.network.parameters.vector, whole.network.parameters.vector)
+
+
+def steps_kept(folder: Path) -> list[int]:
+    return sorted(int(path.name.removeprefix("step-")) for path in folder.glob("step-*"))
+
+
+def test_checkpoints_are_written_every_so_many_epochs_and_the_last_are_kept(
+    tmp_path: Path,
+) -> None:
+    seen: list[list[int]] = []
+
+    class Look(Callback):
+        def on_epoch_end(self, **_: Any) -> None:
+            seen.append(steps_kept(tmp_path))
+
+    trainer(tmp_path, every=2, epochs=7, callbacks=(Look(),)).fit(ROWS)
+    # five steps an epoch; a look is before the checkpoint of its epoch
+    assert seen == [[], [], [10], [10], [10, 20], [10, 20], [20, 30]]
+    assert steps_kept(tmp_path) == [30, 35]
+
+
+def test_checkpoints_are_written_every_so_many_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks: Iterator[float] = iter(range(10**6))
+    monkeypatch.setattr("handloom.training.checkpoints.time.monotonic", lambda: next(ticks))
+    trainer(tmp_path, every="0.1m", epochs=2).fit(ROWS)  # six ticks: a look a step, one a save
+    assert steps_kept(tmp_path) == [6, 10]
+
+
+@pytest.mark.parametrize("every", [0, -1, "", "m", "0m", "-5m", "5h", "five", "1.5", 2.5])
+def test_a_frequency_that_means_nothing_is_refused(every: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"every|minutes"):
+        Checkpoints(tmp_path, every=every)
+
+
+def cut_training(folder: Path) -> list[Path]:
+    """Return the folders of the two checkpoints of a training that was cut, the older first."""
+    trainer(folder, every=1, last_step=17).fit(ROWS)
+    found = sorted(folder.glob("step-*"))
+    assert len(found) == 2
+    return found
+
+
+def resumed_from(folder: Path) -> tuple[int, list[str]]:
+    """Return the first step that is made after a resume, and what was said."""
+    said: list[str] = []
+    first: list[int] = []
+
+    class Look(Callback):
+        def on_train_begin(self, *, trainer: Trainer) -> None:
+            first.append(trainer.steps)
+
+    made = trainer(folder, warn=said.append, callbacks=(Look(),))
+    made.fit(ROWS, resume=True)
+    whole = trainer(folder.with_name("whole"))
+    whole.fit(ROWS)
+    assert np.array_equal(made.network.parameters.vector, whole.network.parameters.vector)
+    return first[0], said
+
+
+@pytest.mark.parametrize("ending", ["manifest.json", ".json", ".safetensors"])
+@pytest.mark.parametrize("place", [0, 1, 7, 8, 9, 60, 0.5, -2, -1])
+def test_a_flipped_byte_anywhere_falls_back_to_the_checkpoint_before(
+    tmp_path: Path, ending: str, place: float
+) -> None:
+    _, newest = cut_training(tmp_path / "run")
+    (path,) = (
+        path
+        for path in newest.iterdir()
+        if path.name.endswith(ending) and (path.name == "manifest.json") == (ending[0] == "m")
+    )
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content)) if place == 0.5 else int(place)] ^= 0x10
+    path.write_bytes(content)
+    first, said = resumed_from(tmp_path / "run")
+    assert first == 15
+    assert len(said) == 1
+    assert str(newest) in said[0]
+    assert "step-000000015, which is older" in said[0]
+
+
+def test_files_that_are_cut_missing_or_unfinished_fall_back_too(tmp_path: Path) -> None:
+    _, newest = cut_training(tmp_path / "run")
+    (payload,) = newest.glob("*.safetensors")
+    payload.write_bytes(payload.read_bytes()[:-10])
+    assert resumed_from(tmp_path / "run")[0] == 15
+
+    shutil.rmtree(tmp_path / "run")
+    _, newest = cut_training(tmp_path / "run")
+    (newest / "manifest.json").unlink()  # as after a kill while it was written
+    assert resumed_from(tmp_path / "run") == (15, [])
+    assert steps_kept(tmp_path / "run") == [15, 20]
+
+
+def test_where_no_checkpoint_is_whole_training_does_not_begin_anew(tmp_path: Path) -> None:
+    for folder in cut_training(tmp_path / "run"):
+        (folder / "manifest.json").write_text("{}")
+    before = trainer(tmp_path / "run")
+    with pytest.raises(ModelError, match=r"no checkpoint is whole: .*step-.*; .*step-"):
+        before.fit(ROWS, resume=True)
+
+
+def test_without_a_checkpoint_a_resume_begins_at_the_beginning(tmp_path: Path) -> None:
+    assert resumed_from(tmp_path / "run") == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"units": 9}, r"network layers 0 units is 8 there, 9 here"),
+        ({"rule": SGD}, r"optimizer kind is Adam there, SGD here"),
+        ({"rule": lambda: Adam(0.8)}, r"optimizer beta1 is 0.9 there, 0.8 here"),
+        ({"learning_rate": 0.01}, r"schedule kind is InverseTimeDecay there, Constant here"),
+        ({"batch_size": 32}, r"batch_size is 64 there, 32 here"),
+        ({"seed": 1}, r"seed is 0 there, 1 here"),
+        ({"callbacks": (BestWeights("loss"),)}, r"callbacks is \[\] there, .*BestWeights"),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_refused_by_what_differs(
+    tmp_path: Path, change: dict[str, Any], named: str
+) -> None:
+    trainer(tmp_path, last_step=7).fit(ROWS)
+    other = trainer(tmp_path, **change)
+    start = other.network.parameters.vector.copy()
+    with pytest.raises(ModelError, match=named):
+        other.fit(ROWS, resume=True)
+    assert np.array_equal(other.network.parameters.vector, start)
+
+
+def test_a_checkpoint_of_another_dataset_is_refused_by_name(tmp_path: Path) -> None:
+    trainer(tmp_path, last_step=7).fit(ROWS)
+    with pytest.raises(ModelError, match="data name is features there, others here"):
+        trainer(tmp_path).fit(replace(ROWS, name="others"), resume=True)
+    with pytest.raises(ModelError, match="data sha256"):
+        trainer(tmp_path).fit(features(seed=1), resume=True)
+    with pytest.raises(ModelError, match="validation is None there"):
+        trainer(tmp_path).fit(ROWS, ROWS, resume=True)
+    with pytest.raises(ModelError, match="sample_weights"):
+        trainer(tmp_path).fit(ROWS, sample_weights=np.full(300, 2.0), resume=True)
+
+
+def test_a_checkpoint_of_another_version_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handloom.training.snapshot.VERSION", 99)
+    cut_training(tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(ModelError, match="version 99"):
+        trainer(tmp_path).fit(ROWS, resume=True)
+
+
+def test_resuming_needs_somewhere_to_resume_from() -> None:
+    network = Sequential([Dense(3)]).build((5,))
+    with pytest.raises(ConfigurationError, match="checkpoints"):
+        Trainer(network, Adam(), 0.01).fit(ROWS, resume=True)
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """Let every write beyond a size fail half-way, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("size", [10, 300, 1200])
+def test_a_disk_that_is_full_costs_no_training_and_no_earlier_checkpoint(
+    tmp_path: Path, size: int
+) -> None:
+    folder, said = tmp_path / "run", []
+    trainer(folder, last_step=7).fit(ROWS)
+    kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    made = trainer(folder, every=1, warn=said.append)
+    with no_file_larger_than(size):
+        history = made.fit(ROWS, resume=True)
+    assert history.stop_reason is StopReason.MAX_EPOCHS
+    assert len(said) == 4  # epochs 2, 3 and 4, and the end
+    assert all("no checkpoint was written: cannot write" in text for text in said)
+    assert all(f"the last good one is {folder / 'step-000000007'}" in text for text in said)
+    now = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert now == {**kept, folder / LOCK: now[folder / LOCK]}
+    assert resumed_from(folder)[0] == 7
+
+
+def test_a_folder_that_cannot_be_written_to_any_more_costs_no_training(tmp_path: Path) -> None:
+    folder, said = tmp_path / "run", []
+
+    class Block(Callback):
+        def on_epoch_end(self, **_: Any) -> None:
+            if folder.is_dir():
+                folder.rename(tmp_path / "moved")
+                folder.write_text("a file where the folder was")
+
+    made = trainer(folder, every=1, callbacks=(Block(),), warn=said.append)
+    assert made.fit(ROWS).stop_reason is StopReason.MAX_EPOCHS
+    assert all(text.startswith("no checkpoint was written: ") for text in said)
+    assert all(str(folder) in text and "there is none yet" in text for text in said)
+
+
+def test_by_default_what_went_wrong_is_a_warning(tmp_path: Path) -> None:
+    with no_file_larger_than(10), pytest.warns(UserWarning, match="no checkpoint was written"):
+        trainer(tmp_path / "run").fit(ROWS)
+
+
+def test_two_trainings_do_not_write_to_one_folder(tmp_path: Path) -> None:
+    class Second(Callback):
+        refused = ""
+
+        def on_epoch_end(self, **_: Any) -> None:
+            with pytest.raises(FileError) as error:
+                trainer(tmp_path).fit(ROWS)
+            self.refused = str(error.value)
+
+    second = Second()
+    trainer(tmp_path, callbacks=(second,), epochs=1).fit(ROWS)
+    assert f"{tmp_path} is being written to by another training (process " in second.refused
+    trainer(tmp_path).fit(ROWS)  # afterwards it is free again
+
+
+def test_a_lock_that_was_left_behind_blocks_nobody(tmp_path: Path) -> None:
+    (tmp_path / LOCK).write_text("1\n")
+    with only_writer(tmp_path):
+        assert (tmp_path / LOCK).read_text() != "1\n"
+
+
+def test_a_diverged_training_is_not_written_over_the_good_one(tmp_path: Path) -> None:
+    def rate(step: int) -> float:
+        return 1e20 if step == 12 else 0.01
+
+    made = trainer(tmp_path, every=1, rule=SGD, learning_rate=rate)
+    reason = made.fit(ROWS).stop_reason
+    assert reason is not None
+    assert reason.diverged
+    assert steps_kept(tmp_path) == [5, 10]
+    assert np.isfinite(Checkpoints(tmp_path).newest().arrays["weights"]).all()  # type: ignore[union-attr]
+
+
+def test_what_a_checkpoint_holds_can_be_read_by_people(tmp_path: Path) -> None:
+    trainer(tmp_path, last_step=7).fit(ROWS)
+    (state,) = tmp_path.glob("step-000000007/state-*.json")
+    described = json.loads(state.read_text())
+    assert described["values"]["position"]["epoch"] == 1
+    assert described["configuration"]["seed"] == 0
+    assert "numpy" in described["values"]["circumstances"]["versions"]
+    assert set(Snapshot.load(state.parent).arrays) == {
+        "weights",
+        "good",
+        "optimizer.first_moment",
+        "optimizer.second_moment",
+    }
