@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,8 +131,10 @@ def test_ctrl_c_saves_what_was_learned(
             if record.epoch == 3:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    def interrupted(settings: plain.Settings, splits: Splits, callbacks: list[Callback]) -> object:
-        return train(settings, splits, [*callbacks, Interrupt()])
+    def interrupted(
+        settings: plain.Settings, splits: Splits, callbacks: list[Callback], **options: Any
+    ) -> object:
+        return train(settings, splits, [*callbacks, Interrupt()], **options)
 
     train = plain.train
     monkeypatch.setattr(plain, "train", interrupted)

@@ -99,7 +99,10 @@ def test_features_that_are_not_finite_are_named_by_row(value: float) -> None:
     ("targets", "message"),
     [
         (np.zeros(2, np.int64), "one row each"),
-        (np.zeros((3, 1), np.int64), "one row each"),
+        (np.zeros((3, 3), np.int64), "must be floating-point, got int64"),
+        (np.zeros((3, 2)), r"shape \(3, 2\) need 2 names, got a, b, c"),
+        (np.zeros((3, 1, 1)), "one row each"),
+        (np.full((3, 3), np.nan), "NaN or infinity"),
         (np.zeros(3), "must be integers"),
         (np.array([0, 1, 3]), r"must lie in 0\.\.2 .*found 0\.\.3"),
         (np.array([0, -1, 2]), r"found -1\.\.2"),
@@ -108,6 +111,18 @@ def test_features_that_are_not_finite_are_named_by_row(value: float) -> None:
 def test_targets_that_do_not_fit(targets: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         Dataset(np.zeros((3, 2)), targets, NAMES)
+
+
+def test_rows_may_have_numbers_instead_of_classes() -> None:
+    data = Dataset(np.zeros((10, 2)), np.arange(30.0).reshape(10, 3), NAMES)
+    rest, held_out = data.split(0.2, Stream(0))
+    assert (len(rest), len(held_out)) == (8, 2)
+    together = np.concatenate([rest.targets, held_out.targets])
+    assert sorted(together[:, 0]) == list(range(0, 30, 3))
+    with pytest.raises(DataError, match="numbers as targets"):
+        _ = data.rows_per_class
+    with pytest.raises(DataError, match="single row"):
+        data.take(slice(0, 1)).split(0.5, Stream(0))
 
 
 def test_inputs_of_another_kind() -> None:

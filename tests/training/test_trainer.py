@@ -11,6 +11,7 @@ import pytest
 from handloom import (
     SGD,
     Adam,
+    BestWeights,
     Callback,
     DataError,
     Dataset,
@@ -28,7 +29,9 @@ from handloom import (
 )
 from handloom.errors import ConfigurationError
 from handloom.kernels import LANES
-from handloom.training import EpochRecord
+from handloom.losses import MeanSquaredError
+from handloom.training import EpochRecord, Measured
+from handloom.training.objective import Rows
 from handloom.training.shards import SHARD_ROWS, cut
 
 DATA = silhouettes(rows=5000, test_rows=500)
@@ -331,3 +334,76 @@ def test_data_that_does_not_fit_is_refused() -> None:
 def test_sample_weights_that_mean_nothing_are_refused(weights: np.ndarray) -> None:
     with pytest.raises(DataError, match="sample_weights"):
         Trainer(network(features()), SGD(), 0.1).fit(features(), sample_weights=weights)
+
+
+def numbers(rows: int = 300) -> Dataset:
+    """Return rows whose two targets depend on their features linearly."""
+    x = np.random.default_rng(3).standard_normal((rows, 4))
+    y = x @ np.random.default_rng(4).standard_normal((4, 2)) + 1.0
+    return Dataset(x, y, ("first", "second"), "numbers")
+
+
+def test_numbers_are_learned_and_have_no_accuracy() -> None:
+    made = Sequential([Dense(2)]).build((4,), dtype=np.float64)
+    trainer = Trainer(made, SGD(), 0.3, epochs=200, loss=MeanSquaredError())
+    history = trainer.fit(numbers(), 0.2)
+    assert history.records[-1].loss < 1e-12
+    assert history.records[-1].accuracy is None
+    assert history.records[-1].validation_accuracy is None
+    assert history.records[-1].validation_loss < 1e-12  # type: ignore[operator]
+    with pytest.raises(ConfigurationError, match="MeanSquaredError knows no right or wrong"):
+        Trainer(made, SGD(), 0.1, loss=MeanSquaredError(), callbacks=[BestWeights("accuracy")]).fit(
+            numbers()
+        )
+
+
+def test_rows_that_are_not_shuffled_come_in_order() -> None:
+    class Seen(Trainer):
+        def train_step(self, rows: Rows, epoch: int, place: int) -> Measured | None:
+            seen.append(self._train.inputs[rows][:, 0].tolist())
+            return super().train_step(rows, epoch, place)
+
+    data, seen = features(100), []  # type: ignore[var-annotated]
+    Seen(network(data), SGD(), 0.1, epochs=2, batch_size=40, shuffle=False).fit(data)
+    column = data.inputs[:, 0].tolist()
+    assert seen == [column[:40], column[40:80], column[80:]] * 2
+
+
+def test_a_penalty_per_row_is_divided_by_the_rows_of_the_step() -> None:
+    data = features(80)
+    vectors = []
+    for l2, per_row in ((0.4 / 20, False), (0.4, True)):
+        made = network(data, l2=l2, dtype=np.float64)
+        options = {"batch_size": 20, "epochs": 3, "penalty_per_row": per_row}
+        history = Trainer(made, SGD(), 0.1, **options).fit(data)  # type: ignore[arg-type]
+        vectors.append([*made.parameters.vector, *history["penalty"]])
+    np.testing.assert_allclose(vectors[0], vectors[1], rtol=1e-12)
+
+
+def test_a_warm_fit_goes_on_where_the_last_one_ended() -> None:
+    data = features()
+    options = {"batch_size": 50, "seed": 3}
+    whole = Trainer(network(data), Adam(), InverseTimeDecay(0.01, 0.1), epochs=5, **options)  # type: ignore[arg-type]
+    losses = list(whole.fit(data)["loss"])
+    parts = Trainer(network(data), Adam(), InverseTimeDecay(0.01, 0.1), epochs=2, **options)  # type: ignore[arg-type]
+    found = list(parts.fit(data, warm=True)["loss"])  # the first one has nothing to go on from
+    parts.epochs = 3
+    found += list(parts.fit(data, warm=True)["loss"])
+    assert found == losses
+    assert parts.steps == whole.steps
+    assert np.array_equal(parts.network.parameters.vector, whole.network.parameters.vector)
+    parts.fit(data)
+    assert parts.steps == 18  # a fit that is not warm begins to count anew
+
+
+def test_loss_and_gradient_can_be_measured_for_a_line_search() -> None:
+    data = features()
+    made = network(data, l2=0.01, dtype=np.float64)
+    trainer = Trainer(made, SGD(), 0.1)
+    with trainer.begin(data):
+        before = trainer.measure().loss
+        gradient = made.parameters.gradient.copy()
+        made.parameters.vector -= 1e-6 * gradient
+        after = trainer.measure().loss
+    assert (before - after) / 1e-6 == pytest.approx(gradient @ gradient, rel=1e-4)
+    assert trainer.steps == 0

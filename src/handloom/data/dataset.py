@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,45 +13,66 @@ from handloom.randomness import Purpose, Stream
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows of inputs, one target a row, and the names of the classes.
+    """Rows of inputs, what a network should make of each, and what that is called.
 
     Parameters
     ----------
     inputs : array, shape (n, ...)
         ``uint8`` images ``(n, y, x)`` as they were stored, or floating-point features ``(n, d)``,
         which must be finite.
-    targets : integer array, shape (n,)
-        The class of each row, from 0 to k - 1; kept as int64.
+    targets : integer array, shape (n,), or floating-point array, shape (n, k)
+        The class of each row, from 0 to k - 1, kept as int64; or one finite number for each of a
+        network's outputs.
     class_names : tuple of str, length k
-        What the classes are called.
+        What the classes, or the outputs, are called.
     name : str
         What the dataset is called; tables, pictures and result files repeat it.
 
     Raises
     ------
     DataError
-        If there are no rows, rows and targets differ in number, targets lie out of range or are
-        no integers, or features are not finite.
+        If there are no rows, rows and targets differ in number, classes lie out of range, names
+        and targets do not fit, or numbers are not finite.
     """
 
     inputs: npt.NDArray[np.generic]
-    targets: npt.NDArray[np.int64]
+    targets: npt.NDArray[Any]
     class_names: tuple[str, ...]
     name: str = "unnamed"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", tuple(self.class_names))
         check_inputs(self.inputs)
-        if self.targets.ndim != 1 or len(self.inputs) != len(self.targets):
+        if self.targets.ndim not in (1, 2) or len(self.inputs) != len(self.targets):
             raise DataError(
                 f"inputs and targets must have one row each per sample: got inputs of shape "
                 f"{self.inputs.shape} and targets of shape {self.targets.shape}"
             )
-        if not np.issubdtype(self.targets.dtype, np.integer):
-            raise DataError(f"targets must be integers, got {self.targets.dtype}")
-        object.__setattr__(self, "targets", self.targets.astype(np.int64, copy=False))
         if len(set(self.class_names)) < len(self.class_names):
             raise DataError(f"class names must differ, got {_listed(self.class_names)}")
+        if self.targets.ndim == 2:
+            self._check_numbers()
+        else:
+            self._check_classes()
+
+    def _check_numbers(self) -> None:
+        if not np.issubdtype(self.targets.dtype, np.floating):
+            raise DataError(
+                f"targets of shape {self.targets.shape} must be floating-point, "
+                f"got {self.targets.dtype}"
+            )
+        if self.targets.shape[1] != len(self.class_names):
+            raise DataError(
+                f"targets of shape {self.targets.shape} need {self.targets.shape[1]} names, "
+                f"got {_listed(self.class_names)}"
+            )
+        if not np.isfinite(self.targets).all():
+            raise DataError("targets hold NaN or infinity")
+
+    def _check_classes(self) -> None:
+        if not np.issubdtype(self.targets.dtype, np.integer):
+            raise DataError(f"targets of shape (n,) must be integers, got {self.targets.dtype}")
+        object.__setattr__(self, "targets", self.targets.astype(np.int64, copy=False))
         low, high = int(self.targets.min()), int(self.targets.max())
         if low < 0 or high >= len(self.class_names):
             raise DataError(
@@ -67,8 +89,21 @@ class Dataset:
         return self.inputs.shape[1:]
 
     @property
+    def has_classes(self) -> bool:
+        """Whether each row has a class, rather than numbers."""
+        return self.targets.ndim == 1
+
+    @property
     def rows_per_class(self) -> npt.NDArray[np.int64]:
-        """The number of rows of each class, shape (k,)."""
+        """The number of rows of each class, shape (k,).
+
+        Raises
+        ------
+        DataError
+            If rows have numbers instead of classes.
+        """
+        if not self.has_classes:
+            raise DataError(f"the rows of {self.name} have numbers as targets, not classes")
         return np.bincount(self.targets, minlength=len(self.class_names))
 
     def take(self, rows: npt.NDArray[np.integer] | slice) -> "Dataset":
@@ -84,13 +119,13 @@ class Dataset:
         return self.take(stream.at(Purpose.SHUFFLE).generator().permutation(len(self)))
 
     def split(self, fraction: float, stream: Stream) -> tuple["Dataset", "Dataset"]:
-        """Hold rows out, the same fraction of every class, drawn from ``stream``.
+        """Hold rows out, the same fraction of every class if there are any, drawn from ``stream``.
 
         Parameters
         ----------
         fraction : float
-            The fraction held out, above 0 and below 1. Of every class at least one row is held
-            out and at least one is kept.
+            The fraction held out, above 0 and below 1. Of every class, or of all rows, at least
+            one row is held out and at least one is kept.
         stream : Stream
             Where the random numbers come from.
 
@@ -104,22 +139,28 @@ class Dataset:
         ConfigurationError
             If the fraction is not between 0 and 1.
         DataError
-            If a class has a single row, so that it cannot stand on both sides.
+            If a class, or the whole, has a single row, so that it cannot stand on both sides.
         """
         require_number("the fraction to hold out", fraction, minimum=0.0, exclusive=True)
         require_fraction("the fraction to hold out", fraction)
         generator = stream.at(Purpose.SPLIT).generator()
         held_out = np.zeros(len(self), dtype=bool)
-        for label, count in enumerate(self.rows_per_class):
-            if count == 1:
-                raise DataError(
-                    f"class {self.class_names[label]!r} has a single row: it cannot be split"
-                )
-            if count:
-                size = min(max(1, round(fraction * int(count))), int(count) - 1)
-                rows = np.flatnonzero(self.targets == label)
+        for what, rows in self._strata():
+            if len(rows) == 1:
+                raise DataError(f"{what} has a single row: it cannot be split")
+            if len(rows):
+                size = min(max(1, round(fraction * len(rows))), len(rows) - 1)
                 held_out[generator.permutation(rows)[:size]] = True
         return self.take(np.flatnonzero(~held_out)), self.take(np.flatnonzero(held_out))
+
+    def _strata(self) -> list[tuple[str, npt.NDArray[np.int64]]]:
+        """Return the rows of each class or, where there are none, all rows."""
+        if not self.has_classes:
+            return [("the dataset", np.arange(len(self)))]
+        return [
+            (f"class {name!r}", np.flatnonzero(self.targets == label))
+            for label, name in enumerate(self.class_names)
+        ]
 
 
 def check_inputs(inputs: npt.NDArray[np.generic]) -> None:

@@ -93,6 +93,11 @@ class BestWeights(Callback):
             raise ConfigurationError(
                 f"{type(self).__name__} watches {self.monitor!r}, but no validation set was given"
             )
+        if self.monitor.endswith("accuracy") and not trainer.counts_correct:
+            raise ConfigurationError(
+                f"{type(self).__name__} watches {self.monitor!r}, but the loss "
+                f"{type(trainer.loss).__name__} knows no right or wrong"
+            )
         self._start()
 
     def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:

@@ -42,21 +42,24 @@ class EpochRecord:
         Data loss plus penalty. Like all training figures it comes from the training passes
         themselves: with one step an epoch it is measured before that step's update, with several
         it is their mean.
-    data_loss, penalty, accuracy : float
-        The parts of the loss, and the fraction of rows whose class was predicted.
+    data_loss, penalty : float
+        The parts of the loss.
+    accuracy : float or None
+        The fraction of rows that were predicted right; None where the loss knows no right or wrong.
     learning_rate : float
         The rate of the epoch's last update.
     seconds : float
         How long the epoch took, validation included.
     validation_loss, validation_accuracy : float or None
-        Measured after the epoch's last update, without penalty; None where nothing is held out.
+        Measured after the epoch's last update, without penalty; None where nothing is held out,
+        and as above.
     """
 
     epoch: int
     loss: float
     data_loss: float
     penalty: float
-    accuracy: float
+    accuracy: float | None
     learning_rate: float
     seconds: float
     validation_loss: float | None = None

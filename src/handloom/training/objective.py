@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from handloom.data.npy import Reading
 from handloom.kernels import NUMPY, Kernels, UsesKernels
-from handloom.losses import Loss
+from handloom.losses import ClassificationLoss, Loss, Targets
 from handloom.network import Sequential, Transform
 from handloom.parameters import Array
 from handloom.randomness import Stream
@@ -33,7 +33,7 @@ class Measured:
     penalty : float
         The L1 and L2 penalty of the weights.
     correct : int
-        How many rows had their class predicted.
+        How many rows were predicted right; 0 where the loss knows no right or wrong.
     rows : int
         How many rows there were.
     weight : float
@@ -53,7 +53,7 @@ class Measured:
 
     @property
     def accuracy(self) -> float:
-        """The fraction of rows whose class was predicted."""
+        """The fraction of rows that were predicted right."""
         return self.correct / self.rows
 
 
@@ -77,6 +77,8 @@ class Objective:
         Who runs the lanes.
     kernels : Kernels
         Whose inner loops layers, loss and transform use.
+    penalty_per_row : bool
+        Whether the penalty is divided by the weight of the rows.
     """
 
     def __init__(
@@ -86,8 +88,11 @@ class Objective:
         transform: Transform,
         workers: Workers,
         kernels: Kernels = NUMPY,
+        *,
+        penalty_per_row: bool = False,
     ) -> None:
         self.network = network
+        self.penalty_per_row = penalty_per_row
         self.workers = workers
         self._make_lane = partial(_Lane, network, _with(kernels, loss), _with(kernels, transform))
         self._kernels = kernels
@@ -98,7 +103,7 @@ class Objective:
     def __call__(
         self,
         inputs: npt.NDArray[np.generic],
-        targets: npt.NDArray[np.integer],
+        targets: Targets,
         rows: Rows,
         *,
         weights: Array | None = None,
@@ -111,8 +116,8 @@ class Objective:
         ----------
         inputs : array, shape (N, ...)
             The stored rows of a whole dataset.
-        targets : integer array, shape (N,)
-            Their classes.
+        targets : array, shape (N,) or (N, k)
+            What the loss takes of each.
         rows : slice or integer array, shape (n,)
             Which of them to take.
         weights : array, shape (N,), optional
@@ -129,15 +134,16 @@ class Objective:
             [partial(lane.run, batch, shards) for lane, shards in zip(lanes, deal, strict=True)]
         )
         parameters = self.network.parameters
+        scale = 1.0 / batch.total_weight if self.penalty_per_row and batch.total_weight else 1.0
         if gradient:
             if lanes[0].gradient is not parameters.gradient:
                 np.copyto(parameters.gradient, lanes[0].gradient)
             for lane in lanes[1:]:
                 parameters.gradient += lane.gradient
-            parameters.add_penalty_gradient()
+            parameters.add_penalty_gradient(scale)
         return Measured(
             sum(value for value, _ in found),
-            parameters.penalty(),
+            scale * parameters.penalty(),
             sum(correct for _, correct in found),
             batch.count,
             batch.total_weight,
@@ -146,7 +152,7 @@ class Objective:
     def first_bad_array(
         self,
         inputs: npt.NDArray[np.generic],
-        targets: npt.NDArray[np.integer],
+        targets: Targets,
         rows: Rows,
         *,
         weights: Array | None = None,
@@ -162,7 +168,7 @@ class Objective:
     def _batch(
         self,
         inputs: npt.NDArray[np.generic],
-        targets: npt.NDArray[np.integer],
+        targets: Targets,
         rows: Rows,
         weights: Array | None,
         stream: Stream,
@@ -193,7 +199,7 @@ class _Batch:
     """What all shards of a step have in common; see `Objective.__call__`."""
 
     inputs: npt.NDArray[np.generic]
-    targets: npt.NDArray[np.integer]
+    targets: Targets
     rows: Rows
     count: int
     weights: Array | None
@@ -230,6 +236,7 @@ class _Lane:
     ) -> None:
         self.replica = network.replica(kernels, share_gradient=share_gradient)
         self.loss, self.transform = loss, transform
+        self._count = loss.correct if isinstance(loss, ClassificationLoss) else None
         self.gradient = self.replica.parameters.gradient
         self._sum: Array | None = None
         self._stored: npt.NDArray[np.generic] | None = None
@@ -263,7 +270,7 @@ class _Lane:
     def _run_shard(self, batch: _Batch, place: slice) -> tuple[float, int]:
         shard = self.prepare(batch, place)
         logits = self.replica.logits(shard.x, training=batch.training, stream=shard.stream)
-        correct = int(np.count_nonzero(logits.argmax(axis=1) == shard.targets))
+        correct = self._count(logits, shard.targets) if self._count else 0
         value, _ = self.loss(
             logits,
             shard.targets,

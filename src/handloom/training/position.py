@@ -22,7 +22,7 @@ class Position:
     weight : float
         What the rows weigh together.
     correct, rows : int
-        How many rows had their class predicted, of how many.
+        How many rows were predicted right, of how many.
     seconds : float
         How long it has taken until now.
     """

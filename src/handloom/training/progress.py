@@ -65,13 +65,13 @@ class Progress(Callback):
 
 
 def _figures(record: EpochRecord) -> str:
-    text = f"loss {record.loss:.4f}  accuracy {record.accuracy:.4f}"
-    if record.validation_loss is not None:
-        text += (
-            f"  validation loss {record.validation_loss:.4f}"
-            f"  accuracy {record.validation_accuracy:.4f}"
-        )
-    return text
+    figures = {
+        "loss": record.loss,
+        "accuracy": record.accuracy,
+        "validation loss": record.validation_loss,
+        "validation accuracy": record.validation_accuracy,
+    }
+    return "  ".join(f"{name} {value:.4f}" for name, value in figures.items() if value is not None)
 
 
 def _clock(seconds: float) -> str:

@@ -155,6 +155,8 @@ def configuration(trainer: "Trainer") -> dict[str, Any]:
         "loss": _describe(trainer.loss),
         "transform": trainer.model().transform.to_config(),
         "batch_size": trainer.batch_size,
+        "shuffle": trainer.shuffle,
+        "penalty_per_row": trainer.penalty_per_row,
         "seed": trainer.stream.seed,
         "kernels": trainer.history.kernels,
         "callbacks": [name for name in _owners(trainer) if name != "optimizer"],

@@ -19,7 +19,7 @@ from handloom.errors import (
     unknown_name,
 )
 from handloom.kernels import Kernels
-from handloom.losses import Loss, SoftmaxCrossEntropy
+from handloom.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
@@ -53,6 +53,11 @@ class Trainer:
         How often to go through the training rows.
     batch_size : int, optional
         Rows a step; without it every step takes all rows. An epoch's last batch may be smaller.
+    shuffle : bool
+        Whether batches take the rows in a new random order each epoch.
+    penalty_per_row : bool
+        Whether the penalty of a step is divided by the weight of its rows, so that it counts for
+        less in larger batches.
     loss : Loss
         From logits.
     transform : Transform, optional
@@ -97,6 +102,8 @@ class Trainer:
         *,
         epochs: int = 10,
         batch_size: int | None = None,
+        shuffle: bool = True,
+        penalty_per_row: bool = False,
         loss: Loss | None = None,
         transform: Transform | None = None,
         seed: int = 0,
@@ -110,6 +117,7 @@ class Trainer:
         self.schedule = schedule(learning_rate)
         self.epochs = require_count("epochs", epochs)
         self.batch_size = None if batch_size is None else require_count("batch_size", batch_size)
+        self.shuffle, self.penalty_per_row = shuffle, penalty_per_row
         self.loss = loss or SoftmaxCrossEntropy()
         self.transform = transform
         self.stream = Stream(require_count("seed", seed, minimum=0))
@@ -124,10 +132,16 @@ class Trainer:
         self.position = Position()
         self.good_weights: Array = np.empty(0)
         self.fingerprints: dict[str, object] = {}
+        self._until = 0
         self._gradient_norm: float | None = None
         self._data: Dataset | None = None
         self._validation: Dataset | None = None
         self._sample_weights: Array | None = None
+
+    @property
+    def counts_correct(self) -> bool:
+        """Whether the loss knows which rows are predicted right."""
+        return isinstance(self.loss, ClassificationLoss)
 
     @property
     def validates(self) -> bool:
@@ -141,6 +155,7 @@ class Trainer:
         *,
         sample_weights: npt.NDArray[np.floating] | None = None,
         resume: bool = False,
+        warm: bool = False,
     ) -> History:
         """Train the network, from its present weights or from where a training was left.
 
@@ -160,6 +175,9 @@ class Trainer:
         resume : bool
             Go on from the newest checkpoint, where there is one. Training then ends with the bits
             and the history, its clock aside, that it would have had if it had never stopped.
+        warm : bool
+            Keep what the rule remembers, and go on counting steps and epochs, from this trainer's
+            fit before; the history begins anew.
 
         Returns
         -------
@@ -176,7 +194,9 @@ class Trainer:
         """
         if resume and self.checkpoints is None:
             raise ConfigurationError("to resume, the trainer needs checkpoints to resume from")
-        workers = self.begin(train, validation, sample_weights=sample_weights)
+        if resume and warm:
+            raise ConfigurationError("a training is either resumed or warm, not both")
+        workers = self.begin(train, validation, sample_weights=sample_weights, warm=warm)
         alone = self.checkpoints.alone() if self.checkpoints else nullcontext()
         with workers, alone, on_interrupt(self._interrupt):
             snapshot = self.checkpoints.newest() if self.checkpoints and resume else None
@@ -199,6 +219,7 @@ class Trainer:
         validation: Dataset | float | None = None,
         *,
         sample_weights: npt.NDArray[np.floating] | None = None,
+        warm: bool = False,
     ) -> Workers:
         """Make everything ready for a training, for those who want to run its epochs by hand.
 
@@ -210,13 +231,23 @@ class Trainer:
             `run_epoch` needs to run inside of ``with workers:``.
         """
         self._prepare(train, validation, sample_weights)
-        self.history, self.steps, self.position = History(), 0, Position()
-        self._gradient_norm = None
+        remembered = self.optimizer.state_dict() if warm and self._until else None
+        self.history, self._gradient_norm = History(), None
+        if remembered is None:
+            self.steps, self.position = 0, Position()
+        self._until = self.position.epoch + self.epochs
         kernels, workers = self._choose_kernels(), Workers(self.threads)
         self.optimizer.bind(self.network.parameters, kernels.sharing(workers.run))
+        if remembered is not None:
+            self.optimizer.load_state_dict(remembered)
         self.good_weights = self.network.parameters.vector.copy()
         self._objective = Objective(
-            self.network, self.loss, self.model().transform, workers, kernels
+            self.network,
+            self.loss,
+            self.model().transform,
+            workers,
+            kernels,
+            penalty_per_row=self.penalty_per_row,
         )
         return workers
 
@@ -236,7 +267,7 @@ class Trainer:
         return kernels
 
     def _run_epochs(self) -> None:
-        while self.position.epoch < self.epochs and self.history.stop_reason is None:
+        while self.position.epoch < self._until and self.history.stop_reason is None:
             epoch = self.position.epoch
             record = self.run_epoch(epoch)
             if record is None:
@@ -280,12 +311,31 @@ class Trainer:
             loss=data_loss + penalty,
             data_loss=data_loss,
             penalty=penalty,
-            accuracy=accuracy,
+            accuracy=accuracy if self.counts_correct else None,
             learning_rate=self.schedule(self.steps - 1),
             seconds=time.perf_counter() - started,
             validation_loss=None if validation is None else validation.data_loss,
-            validation_accuracy=None if validation is None else validation.accuracy,
+            validation_accuracy=(
+                None if validation is None or not self.counts_correct else validation.accuracy
+            ),
         )
+
+    def measure(self) -> Measured:
+        """Measure loss and gradient over all training rows, for those who search along a line.
+
+        Returns
+        -------
+        Measured
+            The gradient, penalty included, is in ``network.parameters.gradient``.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # whoever asked looks at the result
+            return self._objective(
+                self._train.inputs,
+                self._train.targets,
+                slice(0, len(self._train)),
+                weights=self._sample_weights,
+                stream=self.stream.at(Purpose.LAYER, self.position.epoch, 0),
+            )
 
     def train_step(self, rows: Rows, epoch: int, place: int) -> Measured | None:
         """Measure loss and gradient of some rows and, if they are finite, update the weights once.
@@ -366,12 +416,13 @@ class Trainer:
 
     def _batches(self, epoch: int) -> Iterator[Rows]:
         rows = len(self._train)
-        if self._full_batch:
-            yield slice(0, rows)
+        size = rows if self._full_batch else self.batch_size or rows
+        if size == rows or not self.shuffle:
+            yield from (slice(start, min(start + size, rows)) for start in range(0, rows, size))
             return
         order = self.stream.at(Purpose.SHUFFLE, epoch).generator().permutation(rows)
-        for start in range(0, rows, self.batch_size or rows):
-            yield order[start : start + (self.batch_size or rows)]
+        for start in range(0, rows, size):
+            yield order[start : start + size]
 
     def _rate(self) -> float:
         rate = self.schedule(self.steps)
@@ -426,7 +477,7 @@ class Trainer:
         for what, part in (("training", train), ("validation", validation)):
             if part is not None:
                 check_data(self.network, what, part)
-        if np.count_nonzero(train.rows_per_class) < 2:
+        if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
             raise DataError("the training rows hold a single class: there is nothing to learn")
         if sample_weights is not None:
             sample_weights = np.asarray(sample_weights, self.network.parameters.dtype)
