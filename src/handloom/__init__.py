@@ -6,8 +6,37 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from handloom.data import Dataset, Splits, fashion_mnist, open_folder, read_npy, silhouettes
     from handloom.errors import ConfigurationError, DataError, HandloomError, ModelError
-    from handloom.layers import Dense, Layer, ReLU, Softmax
-    from handloom.losses import CategoricalCrossEntropy, SoftmaxCrossEntropy
+    from handloom.gradcheck import check_gradients
+    from handloom.layers import (
+        ELU,
+        GELU,
+        AveragePool2D,
+        BatchNorm,
+        Conv2D,
+        Dense,
+        Dropout,
+        Flatten,
+        Layer,
+        LayerNorm,
+        LeakyReLU,
+        MaxPool2D,
+        ReLU,
+        Reshape,
+        Residual,
+        Sigmoid,
+        SiLU,
+        Softmax,
+        Tanh,
+    )
+    from handloom.losses import (
+        BinaryCrossEntropy,
+        CategoricalCrossEntropy,
+        Huber,
+        MeanAbsoluteError,
+        MeanSquaredError,
+        Poisson,
+        SoftmaxCrossEntropy,
+    )
     from handloom.metrics import accuracy, confusion_matrix, precision_and_recall
     from handloom.model import Model
     from handloom.network import Sequential, build
@@ -17,6 +46,7 @@ if TYPE_CHECKING:
         BestModel,
         BestWeights,
         Callback,
+        Checkpoints,
         CSVLog,
         EarlyStopping,
         History,
@@ -32,15 +62,18 @@ __version__ = "0.1.0"
 _HOMES = {
     "handloom.data": "Dataset Splits fashion_mnist open_folder read_npy silhouettes",
     "handloom.errors": "ConfigurationError DataError HandloomError ModelError",
-    "handloom.layers": "Dense Layer ReLU Softmax",
-    "handloom.losses": "CategoricalCrossEntropy SoftmaxCrossEntropy",
+    "handloom.gradcheck": "check_gradients",
+    "handloom.layers": "AveragePool2D BatchNorm Conv2D Dense Dropout ELU Flatten GELU Layer "
+    "LayerNorm LeakyReLU MaxPool2D ReLU Reshape Residual SiLU Sigmoid Softmax Tanh",
+    "handloom.losses": "BinaryCrossEntropy CategoricalCrossEntropy Huber MeanAbsoluteError "
+    "MeanSquaredError Poisson SoftmaxCrossEntropy",
     "handloom.metrics": "accuracy confusion_matrix precision_and_recall",
     "handloom.model": "Model",
     "handloom.network": "Sequential build",
     "handloom.optimizers": "SGD Adam",
     "handloom.schedules": "Constant InverseTimeDecay",
-    "handloom.training": "BestModel BestWeights Callback CSVLog EarlyStopping History Progress "
-    "StopReason Trainer evaluate",
+    "handloom.training": "BestModel BestWeights Callback Checkpoints CSVLog EarlyStopping "
+    "History Progress StopReason Trainer evaluate",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -58,35 +91,57 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "ELU",
+    "GELU",
     "SGD",
     "Adam",
+    "AveragePool2D",
+    "BatchNorm",
     "BestModel",
     "BestWeights",
+    "BinaryCrossEntropy",
     "CSVLog",
     "Callback",
     "CategoricalCrossEntropy",
+    "Checkpoints",
     "ConfigurationError",
     "Constant",
+    "Conv2D",
     "DataError",
     "Dataset",
     "Dense",
+    "Dropout",
     "EarlyStopping",
+    "Flatten",
     "HandloomError",
     "History",
+    "Huber",
     "InverseTimeDecay",
     "Layer",
+    "LayerNorm",
+    "LeakyReLU",
+    "MaxPool2D",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
     "Model",
     "ModelError",
+    "Poisson",
     "Progress",
     "ReLU",
+    "Reshape",
+    "Residual",
     "Sequential",
+    "SiLU",
+    "Sigmoid",
     "Softmax",
     "SoftmaxCrossEntropy",
     "Splits",
     "StopReason",
+    "Tanh",
     "Trainer",
     "accuracy",
     "build",
+    "check_gradients",
     "confusion_matrix",
     "evaluate",
     "fashion_mnist",

@@ -21,6 +21,10 @@ class ConfigurationError(HandloomError, ValueError):
     """An option has a value that means nothing."""
 
 
+class CheckError(HandloomError, AssertionError):
+    """A layer or a loss does not keep the contract of its kind."""
+
+
 class MissingExtraError(HandloomError, ImportError):
     """An optional dependency is needed and not installed."""
 
@@ -87,7 +91,7 @@ def require_number(
     expected = " ".join(["a finite number", " and ".join(words)]).strip()
     try:
         number = float("nan") if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     low = minimum is not None and (number <= minimum if exclusive else number < minimum)
     high = maximum is not None and number > maximum

@@ -8,6 +8,7 @@ import typer
 
 from handloom.cli.data import app as data_app
 from handloom.cli.evaluate import evaluate
+from handloom.cli.gradcheck import gradcheck
 from handloom.cli.predict import predict
 from handloom.cli.reproduce import reproduce
 from handloom.cli.step import step
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (reproduce, train, evaluate, predict, summary, step):
+for command in (reproduce, train, evaluate, gradcheck, predict, summary, step):
     app.command()(command)
 app.add_typer(data_app, name="data")
 

@@ -15,7 +15,7 @@ def evaluate(run: RunFolder, data: Data = None) -> None:
     Example: handloom evaluate runs/train-1 --data fashion-mnist
     """
     model = load_model(run)
-    splits = load_dataset(data) if data is not None else _dataset_of(model.trained_on)
+    splits = load_dataset(data) if data is not None else dataset_of(model.trained_on)
     found = measure(model, splits.test)
     precision, recall = precision_and_recall(found.confusion)
     show_table(
@@ -31,7 +31,7 @@ def evaluate(run: RunFolder, data: Data = None) -> None:
     )
 
 
-def _dataset_of(name: str) -> Splits:
+def dataset_of(name: str) -> Splits:
     """Return the dataset that a model learned from, where its name alone says which."""
     if name not in RESERVED:
         raise DataError(f"the model learned from {name}; say with --data where that is")

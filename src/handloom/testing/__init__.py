@@ -1,0 +1,7 @@
+"""What every layer and every loss promises, as one call: for Handloom's own and for yours."""
+
+from handloom.errors import CheckError
+from handloom.testing.layers import check_layer
+from handloom.testing.losses import check_loss
+
+__all__ = ["CheckError", "check_layer", "check_loss"]
