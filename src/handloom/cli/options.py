@@ -86,9 +86,10 @@ def output_folder(out: Path | None, default: str) -> Iterator[Path]:
     if folder == Path():
         raise FileError("--out names no folder")
     new = not folder.exists()
+    if not (folder / LOCK).exists():
+        _require_empty(folder)  # before a lock is put into what is not ours
     with only_writer(make_folder(folder)):
-        if any(path.name != LOCK for path in folder.iterdir()):
-            raise FileError(f"{folder} is not empty; name a new folder with --out")
+        _require_empty(folder)
         try:
             yield folder
         except BaseException:
@@ -96,6 +97,11 @@ def output_folder(out: Path | None, default: str) -> Iterator[Path]:
                 with suppress(OSError):
                     _remove_empty(folder)
             raise
+
+
+def _require_empty(folder: Path) -> None:
+    if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
+        raise FileError(f"{folder} is not empty; name a new folder with --out")
 
 
 def _remove_empty(folder: Path) -> None:

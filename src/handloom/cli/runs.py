@@ -9,6 +9,7 @@ from handloom.circumstances import circumstances
 from handloom.errors import HandloomError, ModelError
 from handloom.files import FileError, read_bytes, write_json
 from handloom.recipes.plain import Settings
+from handloom.training import Callback, Trainer
 
 NAME, KIND, VERSION = "run.json", "handloom run", 1
 
@@ -61,6 +62,17 @@ class Description:
             if isinstance(error, HandloomError):
                 raise
             raise ModelError(f"{path}: not the description of a run: {error!r}") from None
+
+
+class Describe(Callback):
+    """Writes the description once training has been found possible, so that it can be resumed."""
+
+    def __init__(self, description: Description, folder: Path) -> None:
+        self.description, self.folder = description, folder
+
+    def on_train_begin(self, *, trainer: Trainer) -> None:
+        """Write it."""
+        self.description.write(self.folder)
 
 
 def existing_run(folder: Path) -> Path:

@@ -17,7 +17,7 @@ from handloom.cli.options import (
     refuse_other_options,
     split_list,
 )
-from handloom.cli.runs import Description, existing_run
+from handloom.cli.runs import Describe, Description, existing_run
 from handloom.data import Splits
 from handloom.locks import only_writer
 from handloom.optimizers import OPTIMIZERS
@@ -106,11 +106,11 @@ def _train(
     folder: Path, settings: Settings, data: str | None, checkpoint_every: str, *, resume: bool
 ) -> None:
     splits = load_dataset(data)
-    Description(settings, data).write(folder)
+    describe = Describe(Description(settings, data), folder)
     trained = plain.train(
         settings,
         splits,
-        [Progress(), CSVLog(folder / "history.csv")],
+        [describe, Progress(), CSVLog(folder / "history.csv")],
         checkpoints=Checkpoints(folder / "checkpoints", every=checkpoint_every, warn=note),
         resume=resume,
     )
