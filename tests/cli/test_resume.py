@@ -104,7 +104,9 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bits(
 
 @pytest.mark.long
 def test_a_training_survives_25_kills(tiny_folder: Path, whole: Path, tmp_path: Path) -> None:
-    assert survive(tiny_folder, tmp_path / "run", kills=25) > 0
+    half_way = survive(tiny_folder, tmp_path / "run", kills=25)
+    print(f"25 kills survived, {half_way} of them while a checkpoint was being written")
+    assert half_way
     assert learned(tmp_path / "run") == learned(whole)
 
 
