@@ -143,3 +143,80 @@ def test_without_numba_numpy_serves_and_fused_says_what_to_install(
         choose("fused", weights=1, rows=1, steps=1)
     with pytest.raises(ConfigurationError, match=r"Did you mean 'fused'"):
         choose("fusd", weights=1, rows=1, steps=1)
+
+
+def empty(real: Any, *shape: int) -> Any:
+    return np.full(shape, np.nan, real)
+
+
+@pytest.mark.parametrize("tiles", [(1, 1), (2, 3), (7, 7)])
+@pytest.mark.parametrize("channels", [1, 5, 16])
+def test_winograd_transforms_agree(
+    fused: Kernels, real: Any, tiles: tuple[int, int], channels: int
+) -> None:
+    (t, u), b, c = tiles, 3, channels
+    padded, whole = draw(real, b, 2 * t + 2, 2 * u + 2, c), draw(real, b, 2 * t, 2 * u, c)
+    sixteen = draw(real, 4, 4, b, t, u, c)
+    found = []
+    for kernels in (NUMPY, fused):
+        inputs, outputs = empty(real, *sixteen.shape), empty(real, *whole.shape)
+        inputs_back, outputs_back = empty(real, *padded.shape), empty(real, *sixteen.shape)
+        by_row, by_pair = empty(real, 4, b, t, 2 * u + 2, c), empty(real, 2, 4, b, t, u, c)
+        kernels.winograd_inputs(padded, inputs, by_row)
+        kernels.winograd_inputs_backward(sixteen, inputs_back, by_row)
+        kernels.winograd_outputs(sixteen, outputs, by_pair)
+        kernels.winograd_outputs_backward(whole, outputs_back, by_pair)
+        found.append((inputs, inputs_back, outputs, outputs_back))
+        # a transform and its way back are transposes of each other
+        assert np.vdot(inputs, sixteen) == pytest.approx(np.vdot(padded, inputs_back), rel=1e-3)
+        assert np.vdot(outputs, whole) == pytest.approx(np.vdot(sixteen, outputs_back), rel=1e-3)
+    for ours, theirs in zip(found[1], found[0], strict=True):
+        agree(real, ours, theirs)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(2, 2), (3, 2), (2, 3), (1, 1)])
+def test_max_pooling_agrees(fused: Kernels, real: Any, size: int, stride: int) -> None:
+    x = np.round(2 * draw(real, 4, 7, 6, 5))  # with many a tie
+    rows, columns = (7 - size) // stride + 1, (6 - size) // stride + 1
+    dy = draw(real, 4, rows, columns, 5)
+    found = []
+    for kernels in (NUMPY, fused):
+        y, dx = empty(real, *dy.shape), empty(real, *x.shape)
+        kernels.max_pool(x, size, stride, y)
+        kernels.max_pool_backward(x, y, dy, size, stride, dx)
+        found.append((y, dx))
+    agree(real, found[1][0], found[0][0])
+    agree(real, found[1][1], found[0][1])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (3000, 16)])
+def test_standardizing_agrees(fused: Kernels, real: Any, shape: tuple[int, int]) -> None:
+    x, dy, columns = 10 + draw(real, *shape), draw(real, *shape), draw(real, 4, shape[1])
+    found = []
+    for kernels in (NUMPY, fused):
+        mean, variance, slopes, products = (empty(real, shape[1]) for _ in range(4))
+        y, dx = empty(real, *shape), empty(real, *shape)
+        kernels.moments(x, mean, variance)
+        kernels.standardize(x, mean, columns[0], columns[1], y)
+        kernels.standardize_sums(x, dy, columns[0], slopes, products)
+        a, b, c = columns[1:]
+        kernels.standardize_backward(x, dy, columns[0], a, b, c, dx)
+        found.append((mean, variance, y, slopes, products, dx))
+    for ours, theirs in zip(found[1], found[0], strict=True):
+        agree(real, ours, theirs)
+    expected = x.astype(np.float64)
+    np.testing.assert_allclose(found[1][0], expected.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(found[1][1], expected.var(axis=0), rtol=1e-4, atol=1e-12)
+
+
+def test_images_with_their_channels_last_in_memory_are_rectified_alike(fused: Kernels) -> None:
+    x, dy = (draw(np.float64, 2, 3, 4, 5).transpose(0, 3, 1, 2) for _ in range(2))
+    for a, b in ((x, dy), (x[:, ::2], dy[:, ::2]), (x, np.ascontiguousarray(dy))):
+        found = []
+        for kernels in (NUMPY, fused):
+            y, dx = np.empty_like(a), np.empty_like(a)
+            kernels.relu(a, y)
+            kernels.relu_backward(y, b, dx)
+            found.append((y, dx))
+        assert np.array_equal(found[0][0], found[1][0])
+        assert np.array_equal(found[0][1], found[1][1])

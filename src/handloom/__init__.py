@@ -5,7 +5,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handloom.data import Dataset, Splits, fashion_mnist, open_folder, read_npy, silhouettes
+    from handloom.data.augment import Erase, Flip, Shift, View
     from handloom.errors import ConfigurationError, DataError, HandloomError, ModelError
+    from handloom.estimators import (
+        MLPClassifier as MLPClassifier,
+    )
+    from handloom.estimators import (
+        MLPRegressor as MLPRegressor,
+    )
+    from handloom.estimators import (
+        NetworkClassifier as NetworkClassifier,
+    )
+    from handloom.estimators import (
+        NetworkRegressor as NetworkRegressor,
+    )
     from handloom.gradcheck import check_gradients
     from handloom.layers import (
         ELU,
@@ -40,9 +53,19 @@ if TYPE_CHECKING:
     from handloom.metrics import accuracy, confusion_matrix, precision_and_recall
     from handloom.model import Model
     from handloom.network import Sequential, build
-    from handloom.optimizers import SGD, Adam
-    from handloom.schedules import Constant, InverseTimeDecay
+    from handloom.optimizers import SGD, Adagrad, Adam, AdamW, Muon, RMSprop
+    from handloom.schedules import (
+        Constant,
+        CosineDecay,
+        ExponentialDecay,
+        InverseTimeDecay,
+        LinearDecay,
+        OneCycle,
+        StepDecay,
+        Warmup,
+    )
     from handloom.training import (
+        EMA,
         BestModel,
         BestWeights,
         Callback,
@@ -61,7 +84,10 @@ __version__ = "0.1.0"
 # the public names by where they live: each is loaded when it is first used
 _HOMES = {
     "handloom.data": "Dataset Splits fashion_mnist open_folder read_npy silhouettes",
+    "handloom.data.augment": "Erase Flip Shift View",
     "handloom.errors": "ConfigurationError DataError HandloomError ModelError",
+    # not in __all__, since `from handloom import *` must not need an extra
+    "handloom.estimators": "MLPClassifier MLPRegressor NetworkClassifier NetworkRegressor",
     "handloom.gradcheck": "check_gradients",
     "handloom.layers": "AveragePool2D BatchNorm Conv2D Dense Dropout ELU Flatten GELU Layer "
     "LayerNorm LeakyReLU MaxPool2D ReLU Reshape Residual SiLU Sigmoid Softmax Tanh",
@@ -70,10 +96,11 @@ _HOMES = {
     "handloom.metrics": "accuracy confusion_matrix precision_and_recall",
     "handloom.model": "Model",
     "handloom.network": "Sequential build",
-    "handloom.optimizers": "SGD Adam",
-    "handloom.schedules": "Constant InverseTimeDecay",
-    "handloom.training": "BestModel BestWeights Callback Checkpoints CSVLog EarlyStopping "
-    "History Progress StopReason Trainer evaluate",
+    "handloom.optimizers": "Adagrad Adam AdamW Muon RMSprop SGD",
+    "handloom.schedules": "Constant CosineDecay ExponentialDecay InverseTimeDecay LinearDecay "
+    "OneCycle StepDecay Warmup",
+    "handloom.training": "BestModel BestWeights Callback Checkpoints CSVLog EMA "
+    "EarlyStopping History Progress StopReason Trainer evaluate",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -87,14 +114,17 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOME_OF})
 
 
 __all__ = [
     "ELU",
+    "EMA",
     "GELU",
     "SGD",
+    "Adagrad",
     "Adam",
+    "AdamW",
     "AveragePool2D",
     "BatchNorm",
     "BestModel",
@@ -107,12 +137,16 @@ __all__ = [
     "ConfigurationError",
     "Constant",
     "Conv2D",
+    "CosineDecay",
     "DataError",
     "Dataset",
     "Dense",
     "Dropout",
     "EarlyStopping",
+    "Erase",
+    "ExponentialDecay",
     "Flatten",
+    "Flip",
     "HandloomError",
     "History",
     "Huber",
@@ -120,25 +154,33 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "LinearDecay",
     "MaxPool2D",
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Model",
     "ModelError",
+    "Muon",
+    "OneCycle",
     "Poisson",
     "Progress",
+    "RMSprop",
     "ReLU",
     "Reshape",
     "Residual",
     "Sequential",
+    "Shift",
     "SiLU",
     "Sigmoid",
     "Softmax",
     "SoftmaxCrossEntropy",
     "Splits",
+    "StepDecay",
     "StopReason",
     "Tanh",
     "Trainer",
+    "View",
+    "Warmup",
     "accuracy",
     "build",
     "check_gradients",

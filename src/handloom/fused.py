@@ -39,10 +39,24 @@ class FusedKernels(Kernels):
         self.relu(square, square)
         self.relu_backward(square, square, square)
         self.softmax_cross_entropy(square, targets, square, np.zeros(2, real))
+        images = np.zeros((1, 4, 4, 2), real)
+        self.max_pool(images, 2, 2, images[:, :2, :2])
+        self.max_pool_backward(images, images[:, :2, :2], images[:, :2, :2], 2, 2, images.copy())
+        tiles, unused = np.zeros((4, 4, 1, 1, 1, 2), real), np.zeros(0, real)
+        self.winograd_inputs(images, tiles, unused)
+        self.winograd_inputs_backward(tiles, images, unused)
+        self.winograd_outputs(tiles, np.zeros((1, 2, 2, 2), real), unused)
+        self.winograd_outputs_backward(np.zeros((1, 2, 2, 2), real), tiles, unused)
+        self.moments(square, a[:2], b[:2])
+        self.standardize(square, a[:2], b[:2], c[:2], square)
+        self.standardize_sums(square, square, a[:2], b[:2], c[:2])
+        self.standardize_backward(square, square, a[:2], b[:2], c[:2], d[:2], square)
         self.descend(a, b, 0.1, c)
         for nesterov in (False, True):
             self.momentum(a, b, c, 0.1, 0.5, nesterov, 1, d)
         self.adam(a, b, c, d, 0.1, 0.9, 0.999, 1e-7, 1, a)
+        self.scaled_descent(a, b, c, 0.1, 0.9, 0.1, 1e-7, 1, d)
+        self.blend(a, b, 0.1, 1, d)
 
     def scale(
         self, inputs: npt.NDArray[np.generic], shift: float, divisor: float, out: Array
@@ -60,17 +74,63 @@ class FusedKernels(Kernels):
 
     def relu(self, x: Array, out: Array) -> None:
         """Write ``max(x, 0)`` into ``out``, shape (n, ...); a NaN stays one."""
-        if x.flags.c_contiguous:
-            _relu(x.reshape(-1), out.reshape(-1))
+        if dense := _flat(x, out):
+            _relu(*dense)
         else:
             super().relu(x, out)
 
     def relu_backward(self, y: Array, dy: Array, out: Array) -> None:
         """Write ``dy`` where ``y > 0``, else 0, into ``out``; all of shape (n, ...)."""
-        if dy.flags.c_contiguous:
-            _relu_backward(y.reshape(-1), dy.reshape(-1), out.reshape(-1))
+        if dense := _flat(y, dy, out):
+            _relu_backward(*dense)
         else:
             super().relu_backward(y, dy, out)
+
+    def max_pool(self, x: Array, size: int, stride: int, out: Array) -> None:
+        """Write the maximum of each window and channel; a NaN stays one."""
+        _max_pool(x, size, stride, out)
+
+    def max_pool_backward(
+        self, x: Array, y: Array, dy: Array, size: int, stride: int, out: Array
+    ) -> None:
+        """Write ``dy`` where each maximum ``y`` of ``x`` came from, the first place of several."""
+        _max_pool_backward(x, y, dy, size, stride, out)
+
+    def moments(self, x: Array, mean: Array, variance: Array) -> None:
+        """Write mean and variance of each column of ``x``, shape (m, c), m at least 1."""
+        _moments(x, mean, variance)
+
+    def standardize(self, x: Array, mean: Array, scale: Array, shift: Array, out: Array) -> None:
+        """Write ``(x - mean) scale + shift``; ``x`` and ``out``: (m, c), the others: (c,)."""
+        _standardize(x, mean, scale, shift, out)
+
+    def standardize_sums(
+        self, x: Array, dy: Array, mean: Array, slopes: Array, products: Array
+    ) -> None:
+        """Write the sums over rows of ``dy`` and of ``dy (x - mean)``, both of shape (c,)."""
+        _standardize_sums(x, dy, mean, slopes, products)
+
+    def standardize_backward(
+        self, x: Array, dy: Array, mean: Array, a: Array, b: Array, c: Array, out: Array
+    ) -> None:
+        """Write ``a dy - b (x - mean) - c``; ``x``, ``dy`` and ``out``: (m, c), others: (c,)."""
+        _standardize_backward(x, dy, mean, a, b, c, out)
+
+    def winograd_inputs(self, padded: Array, out: Array, scratch: Array) -> None:
+        """Write ``B^T d B`` of every tile ``d`` of 4 x 4 pixels; tiles are 2 apart."""
+        _winograd_inputs(padded, out)
+
+    def winograd_inputs_backward(self, tiles: Array, out: Array, scratch: Array) -> None:
+        """Write the gradient of padded images, given that of `winograd_inputs`' result."""
+        _winograd_inputs_backward(tiles, out)
+
+    def winograd_outputs(self, tiles: Array, out: Array, scratch: Array) -> None:
+        """Write ``A^T M A`` of every tile ``M`` of 4 x 4 numbers, next to each other."""
+        _winograd_outputs(tiles, out)
+
+    def winograd_outputs_backward(self, dy: Array, out: Array, scratch: Array) -> None:
+        """Write the gradient of tiles, given that of `winograd_outputs`' result."""
+        _winograd_outputs_backward(dy, out)
 
     def softmax_cross_entropy(
         self, logits: Array, targets: npt.NDArray[np.integer], out: Array, losses: Array
@@ -129,6 +189,37 @@ class FusedKernels(Kernels):
             real(TINY),
         )
 
+    def scaled_descent(
+        self,
+        w: Array,
+        dw: Array,
+        squares: Array,
+        rate: float,
+        kept: float,
+        added: float,
+        epsilon: float,
+        step: int,
+        scratch: Array,
+    ) -> None:
+        """Update one block by the rule of `handloom.optimizers.RMSprop` or `Adagrad`."""
+        real = w.dtype.type
+        _scaled_descent(
+            w, dw, squares, real(rate), real(kept), real(added), real(epsilon), real(TINY)
+        )
+
+    def blend(self, mean: Array, x: Array, share: float, step: int, scratch: Array) -> None:
+        """Move one block of a running mean, ``mean <- mean + share (x - mean)``."""
+        real = mean.dtype.type
+        _blend(mean, x, real(share), real(TINY))
+
+
+def _flat(*arrays: Array) -> list[Array] | None:
+    """Return arrays as their memory runs, or None if they do not lie alike and without gaps."""
+    lines = [array.ravel(order="K") for array in arrays]
+    alike = all(array.strides == arrays[0].strides for array in arrays)
+    whole = all(np.may_share_memory(*pair) for pair in zip(lines, arrays, strict=True))
+    return lines if alike and whole else None
+
 
 @compiled
 def _scale(inputs, shift, factor, out):  # type: ignore[no-untyped-def]
@@ -156,6 +247,200 @@ def _relu_backward(y, dy, out):  # type: ignore[no-untyped-def]
     zero = y.dtype.type(0)
     for i in range(len(y)):
         out[i] = dy[i] if y[i] > zero else zero
+
+
+@compiled
+def _max_pool(x, size, stride, out):  # type: ignore[no-untyped-def]
+    for n in range(out.shape[0]):
+        for row in range(out.shape[1]):
+            for column in range(out.shape[2]):
+                y = out[n, row, column]
+                y[:] = x[n, row * stride, column * stride]
+                for i in range(size):
+                    for j in range(size):
+                        seen = x[n, row * stride + i, column * stride + j]
+                        for k in range(len(y)):
+                            y[k] = y[k] if seen[k] <= y[k] or y[k] != y[k] else seen[k]
+
+
+@compiled
+def _max_pool_backward(x, y, dy, size, stride, out):  # type: ignore[no-untyped-def]
+    out[:] = 0
+    free = np.empty(y.shape[3], y.dtype)  # 1 until the maximum's place is found, then 0
+    for n in range(y.shape[0]):
+        for row in range(y.shape[1]):
+            for column in range(y.shape[2]):
+                highest, slope = y[n, row, column], dy[n, row, column]
+                free[:] = 1
+                for i in range(size):
+                    for j in range(size):
+                        seen = x[n, row * stride + i, column * stride + j]
+                        dx = out[n, row * stride + i, column * stride + j]
+                        for k in range(len(seen)):
+                            here = free[k] if seen[k] == highest[k] else free.dtype.type(0)
+                            dx[k] += here * slope[k]
+                            free[k] -= here
+
+
+@compiled
+def _moments(x, mean, variance):  # type: ignore[no-untyped-def]
+    part = np.zeros_like(mean)
+    mean[:] = 0
+    variance[:] = 0
+    for row in range(x.shape[0]):
+        for k in range(x.shape[1]):
+            part[k] += x[row, k]
+        if row % 64 == 63:  # short sums first: they round less
+            for k in range(x.shape[1]):
+                mean[k] += part[k]
+                part[k] = 0
+    for k in range(x.shape[1]):
+        mean[k] = (mean[k] + part[k]) / mean.dtype.type(x.shape[0])
+        part[k] = 0
+    for row in range(x.shape[0]):
+        for k in range(x.shape[1]):
+            centred = x[row, k] - mean[k]
+            part[k] += centred * centred
+        if row % 64 == 63:
+            for k in range(x.shape[1]):
+                variance[k] += part[k]
+                part[k] = 0
+    for k in range(x.shape[1]):
+        variance[k] = (variance[k] + part[k]) / mean.dtype.type(x.shape[0])
+
+
+@compiled
+def _standardize(x, mean, scale, shift, out):  # type: ignore[no-untyped-def]
+    for row in range(x.shape[0]):
+        for k in range(x.shape[1]):
+            out[row, k] = (x[row, k] - mean[k]) * scale[k] + shift[k]
+
+
+@compiled
+def _standardize_sums(x, dy, mean, slopes, products):  # type: ignore[no-untyped-def]
+    part, part_of_products = np.zeros_like(mean), np.zeros_like(mean)
+    slopes[:] = 0
+    products[:] = 0
+    for row in range(x.shape[0]):
+        for k in range(x.shape[1]):
+            part[k] += dy[row, k]
+            part_of_products[k] += dy[row, k] * (x[row, k] - mean[k])
+        if row % 64 == 63 or row == x.shape[0] - 1:
+            for k in range(x.shape[1]):
+                slopes[k] += part[k]
+                products[k] += part_of_products[k]
+                part[k] = 0
+                part_of_products[k] = 0
+
+
+@compiled
+def _standardize_backward(x, dy, mean, a, b, c, out):  # type: ignore[no-untyped-def]
+    for row in range(x.shape[0]):
+        for k in range(x.shape[1]):
+            out[row, k] = a[k] * dy[row, k] - b[k] * (x[row, k] - mean[k]) - c[k]
+
+
+@compiled
+def _winograd_inputs(padded, out):  # type: ignore[no-untyped-def]
+    width, c = padded.shape[2] * padded.shape[3], padded.shape[3]
+    rows = np.empty((4, width), padded.dtype)
+    for n in range(out.shape[2]):
+        for i in range(out.shape[3]):
+            d0, d1 = padded[n, 2 * i].reshape(-1), padded[n, 2 * i + 1].reshape(-1)
+            d2, d3 = padded[n, 2 * i + 2].reshape(-1), padded[n, 2 * i + 3].reshape(-1)
+            for k in range(width):
+                rows[0, k] = d0[k] - d2[k]
+                rows[1, k] = d1[k] + d2[k]
+                rows[2, k] = d2[k] - d1[k]
+                rows[3, k] = d1[k] - d3[k]
+            for a in range(4):
+                for j in range(out.shape[4]):
+                    seen = rows[a, 2 * j * c : (2 * j + 4) * c]
+                    e0, e1, e2, e3 = seen[:c], seen[c : 2 * c], seen[2 * c : 3 * c], seen[3 * c :]
+                    v0, v1 = out[a, 0, n, i, j], out[a, 1, n, i, j]
+                    v2, v3 = out[a, 2, n, i, j], out[a, 3, n, i, j]
+                    for k in range(c):
+                        v0[k] = e0[k] - e2[k]
+                        v1[k] = e1[k] + e2[k]
+                        v2[k] = e2[k] - e1[k]
+                        v3[k] = e1[k] - e3[k]
+
+
+@compiled
+def _winograd_inputs_backward(tiles, out):  # type: ignore[no-untyped-def]
+    width, c = out.shape[2] * out.shape[3], out.shape[3]
+    rows = np.empty((4, width), out.dtype)
+    out[:] = 0
+    for n in range(tiles.shape[2]):
+        for i in range(tiles.shape[3]):
+            rows[:] = 0
+            for a in range(4):
+                for j in range(tiles.shape[4]):
+                    seen = rows[a, 2 * j * c : (2 * j + 4) * c]
+                    e0, e1, e2, e3 = seen[:c], seen[c : 2 * c], seen[2 * c : 3 * c], seen[3 * c :]
+                    v0, v1 = tiles[a, 0, n, i, j], tiles[a, 1, n, i, j]
+                    v2, v3 = tiles[a, 2, n, i, j], tiles[a, 3, n, i, j]
+                    for k in range(c):
+                        e0[k] += v0[k]
+                        e1[k] += v1[k] - v2[k] + v3[k]
+                        e2[k] += v1[k] + v2[k] - v0[k]
+                        e3[k] -= v3[k]
+            d0, d1 = out[n, 2 * i].reshape(-1), out[n, 2 * i + 1].reshape(-1)
+            d2, d3 = out[n, 2 * i + 2].reshape(-1), out[n, 2 * i + 3].reshape(-1)
+            for k in range(width):
+                d0[k] += rows[0, k]
+                d1[k] += rows[1, k] - rows[2, k] + rows[3, k]
+                d2[k] += rows[1, k] + rows[2, k] - rows[0, k]
+                d3[k] -= rows[3, k]
+
+
+@compiled
+def _winograd_outputs(tiles, out):  # type: ignore[no-untyped-def]
+    f = out.shape[3]
+    width = tiles.shape[4] * f
+    even, odd = np.empty((4, width), out.dtype), np.empty((4, width), out.dtype)
+    for n in range(tiles.shape[2]):
+        for i in range(tiles.shape[3]):
+            for a in range(4):
+                m0, m1 = tiles[0, a, n, i].reshape(-1), tiles[1, a, n, i].reshape(-1)
+                m2, m3 = tiles[2, a, n, i].reshape(-1), tiles[3, a, n, i].reshape(-1)
+                for k in range(width):
+                    even[a, k] = m1[k] + m2[k] + m0[k]
+                    odd[a, k] = m1[k] - m2[k] - m3[k]
+            for row in range(2):
+                m = even if row == 0 else odd
+                for j in range(tiles.shape[4]):
+                    m0, m1 = m[0, j * f : (j + 1) * f], m[1, j * f : (j + 1) * f]
+                    m2, m3 = m[2, j * f : (j + 1) * f], m[3, j * f : (j + 1) * f]
+                    y0, y1 = out[n, 2 * i + row, 2 * j], out[n, 2 * i + row, 2 * j + 1]
+                    for k in range(f):
+                        y0[k] = m1[k] + m2[k] + m0[k]
+                        y1[k] = m1[k] - m2[k] - m3[k]
+
+
+@compiled
+def _winograd_outputs_backward(dy, out):  # type: ignore[no-untyped-def]
+    f = dy.shape[3]
+    rows = np.empty((4, 2 * f), dy.dtype)
+    for n in range(out.shape[2]):
+        for i in range(out.shape[3]):
+            for j in range(out.shape[4]):
+                above = dy[n, 2 * i, 2 * j : 2 * j + 2].reshape(-1)
+                below = dy[n, 2 * i + 1, 2 * j : 2 * j + 2].reshape(-1)
+                for k in range(2 * f):
+                    rows[0, k] = above[k]
+                    rows[1, k] = above[k] + below[k]
+                    rows[2, k] = above[k] - below[k]
+                    rows[3, k] = -below[k]
+                for a in range(4):
+                    left, right = rows[a, :f], rows[a, f:]
+                    m0, m1 = out[a, 0, n, i, j], out[a, 1, n, i, j]
+                    m2, m3 = out[a, 2, n, i, j], out[a, 3, n, i, j]
+                    for k in range(f):
+                        m0[k] = left[k]
+                        m1[k] = left[k] + right[k]
+                        m2[k] = left[k] - right[k]
+                        m3[k] = -right[k]
 
 
 @compiled
@@ -218,6 +503,25 @@ def _adam(  # type: ignore[no-untyped-def]
         first[i] = m
         second[i] = v
         w[i] -= rate * (m / (np.sqrt(v * unbias) + epsilon))
+
+
+@compiled
+def _scaled_descent(w, dw, squares, rate, kept, added, epsilon, tiny):  # type: ignore[no-untyped-def]
+    zero = w.dtype.type(0)
+    for i in range(len(w)):
+        g = dw[i]
+        v = kept * squares[i] + added * (g * g)
+        v = zero if v < tiny else v
+        squares[i] = v
+        w[i] -= rate * (g / (np.sqrt(v) + epsilon))
+
+
+@compiled
+def _blend(mean, x, share, tiny):  # type: ignore[no-untyped-def]
+    zero = mean.dtype.type(0)
+    for i in range(len(mean)):
+        m = mean[i] + share * (x[i] - mean[i])
+        mean[i] = zero if abs(m) < tiny else m
 
 
 FUSED = FusedKernels()

@@ -6,7 +6,7 @@ serves all of it, because bits are promised for one set only.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Self
@@ -24,6 +24,9 @@ are so small that processors handle them in microcode, many times slower, and st
 made of remainders this small is far below the rounding of any weight.
 """
 
+BLOCK = 16_384
+"""How many numbers NumPy takes at a time where several passes follow each other."""
+
 FLUSH_EVERY = 8
 """How many steps apart NumPy looks for remainders.
 
@@ -40,6 +43,9 @@ SHARED_FROM = 25_000_000
 
 Below, handing a piece to another thread takes longer than computing it.
 """
+
+SHARED_FROM_WEIGHTS = 1 << 18
+"""How many weights there must be for threads to share their update."""
 
 Call = Callable[[], object]
 
@@ -59,7 +65,7 @@ class Kernels:
     """
 
     name = "numpy"
-    block: int | None = 16_384
+    block: int | None = BLOCK
     run: Callable[[Sequence[Call]], object] | None = None
 
     def sharing(self, run: Callable[[Sequence[Call]], object]) -> Self:
@@ -70,11 +76,17 @@ class Kernels:
 
     def share(self, calls: Sequence[Call]) -> None:
         """Make calls that do not depend on each other: at once, where there are threads."""
-        if self.run is None or len(calls) == 1:
+        if self.run is None or len(calls) < 2:
             for call in calls:
                 call()
         else:
             self.run(calls)
+
+    def blocks(self, piece: slice) -> Iterator[slice]:
+        """Cut a run of weights into runs of ``block``, or leave it whole."""
+        size = self.block or max(1, piece.stop - piece.start)
+        for start in range(piece.start, piece.stop, size):
+            yield slice(start, min(start + size, piece.stop))
 
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
         """Write the product of ``a``, shape (n, d), and ``b``, shape (d, h), into ``out``.
@@ -121,6 +133,109 @@ class Kernels:
         """Write ``dy`` where ``y > 0``, else 0, into ``out``; all of shape (n, ...)."""
         np.copyto(out, y > 0.0)
         np.multiply(out, dy, out=out)
+
+    def max_pool(self, x: Array, size: int, stride: int, out: Array) -> None:
+        """Write the maximum of each window and channel; a NaN stays one.
+
+        ``x``: (n, y, x, c); ``out``: (n, rows, columns, c); windows of ``size x size``.
+        """
+        first, *others = window_steps(size, stride, *out.shape[1:3])
+        np.copyto(out, x[first])
+        for step in others:
+            np.maximum(out, x[step], out=out)
+
+    def max_pool_backward(
+        self, x: Array, y: Array, dy: Array, size: int, stride: int, out: Array
+    ) -> None:
+        """Write ``dy`` where each maximum ``y`` of ``x`` came from, the first place of several.
+
+        ``x`` and ``out``: (n, y, x, c); ``y`` and ``dy``: (n, rows, columns, c).
+        """
+        out.fill(0.0)
+        free = np.ones(y.shape, np.bool_)
+        for step in window_steps(size, stride, *y.shape[1:3]):
+            here = (x[step] == y) & free
+            free ^= here
+            out[step] += dy * here
+
+    def moments(self, x: Array, mean: Array, variance: Array) -> None:
+        """Write mean and variance of each column of ``x``, shape (m, c), m at least 1."""
+        mean.fill(0.0)
+        variance.fill(0.0)
+        for rows in _row_blocks(x):
+            mean += x[rows].sum(axis=0)
+        mean /= len(x)
+        for rows in _row_blocks(x):
+            centred = x[rows] - mean
+            variance += np.einsum("mc,mc->c", centred, centred)
+        variance /= len(x)
+
+    def standardize(self, x: Array, mean: Array, scale: Array, shift: Array, out: Array) -> None:
+        """Write ``(x - mean) scale + shift``; ``x`` and ``out``: (m, c), the others: (c,)."""
+        for rows in _row_blocks(x):
+            np.subtract(x[rows], mean, out=out[rows])
+            out[rows] *= scale
+            out[rows] += shift
+
+    def standardize_sums(
+        self, x: Array, dy: Array, mean: Array, slopes: Array, products: Array
+    ) -> None:
+        """Write the sums over rows of ``dy`` and of ``dy (x - mean)``, both of shape (c,)."""
+        slopes.fill(0.0)
+        products.fill(0.0)
+        for rows in _row_blocks(x):
+            slopes += dy[rows].sum(axis=0)
+            products += np.einsum("mc,mc->c", dy[rows], x[rows] - mean)
+
+    def standardize_backward(
+        self, x: Array, dy: Array, mean: Array, a: Array, b: Array, c: Array, out: Array
+    ) -> None:
+        """Write ``a dy - b (x - mean) - c``; ``x``, ``dy`` and ``out``: (m, c), others: (c,)."""
+        for rows in _row_blocks(x):
+            np.multiply(dy[rows], a, out=out[rows])
+            out[rows] -= (x[rows] - mean) * b
+            out[rows] -= c
+
+    def winograd_inputs(self, padded: Array, out: Array, scratch: Array) -> None:
+        """Write ``B^T d B`` of every tile ``d`` of 4 x 4 pixels; tiles are 2 apart.
+
+        Parameters
+        ----------
+        padded : array, shape (b, 2 t + 2, 2 u + 2, c)
+        out : array, shape (4, 4, b, t, u, c)
+        scratch : array, shape (4, b, t, 2 u + 2, c)
+            Takes what the transform along y gives; that along x follows.
+        """
+        by_row = padded.swapaxes(0, 1)
+        spread(by_row[0::2], by_row[1::2], out=scratch.swapaxes(1, 2))
+        by_column = scratch.transpose(3, 0, 1, 2, 4)
+        spread(by_column[0::2], by_column[1::2], out=out.transpose(1, 4, 0, 2, 3, 5))
+
+    def winograd_inputs_backward(self, tiles: Array, out: Array, scratch: Array) -> None:
+        """Write the gradient of padded images, given that of `winograd_inputs`' result."""
+        by_column = scratch.transpose(3, 0, 1, 2, 4)
+        spread_backward(tiles.transpose(1, 4, 0, 2, 3, 5), by_column[0::2], by_column[1::2])
+        by_row = out.swapaxes(0, 1)
+        spread_backward(scratch.swapaxes(1, 2), by_row[0::2], by_row[1::2])
+
+    def winograd_outputs(self, tiles: Array, out: Array, scratch: Array) -> None:
+        """Write ``A^T M A`` of every tile ``M`` of 4 x 4 numbers, next to each other.
+
+        Parameters
+        ----------
+        tiles : array, shape (4, 4, b, t, u, f)
+        out : array, shape (b, 2 t, 2 u, f)
+        scratch : array, shape (2, 4, b, t, u, f)
+        """
+        gather(tiles, scratch[0], scratch[1])
+        even, odd = _by_parity(out)
+        gather(scratch.swapaxes(0, 1), even, odd)
+
+    def winograd_outputs_backward(self, dy: Array, out: Array, scratch: Array) -> None:
+        """Write the gradient of tiles, given that of `winograd_outputs`' result."""
+        even, odd = _by_parity(dy)
+        gather_backward(even, odd, out=scratch.swapaxes(0, 1))
+        gather_backward(scratch[0], scratch[1], out=out)
 
     def softmax_cross_entropy(
         self, logits: Array, targets: npt.NDArray[np.integer], out: Array, losses: Array
@@ -209,6 +324,43 @@ class Kernels:
         scratch *= rate / (1.0 - beta1**step)
         w -= scratch
 
+    def scaled_descent(
+        self,
+        w: Array,
+        dw: Array,
+        squares: Array,
+        rate: float,
+        kept: float,
+        added: float,
+        epsilon: float,
+        step: int,
+        scratch: Array,
+    ) -> None:
+        """Update one block by the rule of `handloom.optimizers.RMSprop` or `Adagrad`.
+
+        ``squares <- kept squares + added dw^2``; ``w <- w - rate dw / (sqrt(squares) + epsilon)``.
+        """
+        squares *= kept
+        np.square(dw, out=scratch)
+        scratch *= added
+        squares += scratch
+        if step % FLUSH_EVERY == 0:
+            flush(squares)
+
+        np.sqrt(squares, out=scratch)
+        scratch += epsilon
+        np.divide(dw, scratch, out=scratch)
+        scratch *= rate
+        w -= scratch
+
+    def blend(self, mean: Array, x: Array, share: float, step: int, scratch: Array) -> None:
+        """Move one block of a running mean, ``mean <- mean + share (x - mean)``."""
+        np.subtract(x, mean, out=scratch)
+        scratch *= share
+        mean += scratch
+        if step % FLUSH_EVERY == 0:
+            flush(mean)
+
 
 NUMPY = Kernels()
 
@@ -232,6 +384,11 @@ def cut_evenly(length: int, pieces: int) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
+def cut_for_update(weights: int) -> list[slice]:
+    """Cut a vector of so many weights into the pieces in which threads update it."""
+    return cut_evenly(weights, LANES if weights >= SHARED_FROM_WEIGHTS else 1)
+
+
 def row_maxima(x: Array) -> Array:
     """Return the largest entry of each row of ``x``, shape (n, k), as shape (n, 1).
 
@@ -245,6 +402,78 @@ def row_sums(x: Array) -> Array:
     """Return the sum of each row of ``x``, shape (n, k), as shape (n, 1): a product is quicker."""
     sums: Array = np.matmul(x, np.ones((x.shape[1], 1), x.dtype))
     return sums
+
+
+def window_steps(
+    size: int, stride: int, rows: int, columns: int
+) -> list[tuple[slice, slice, slice]]:
+    """Return where each place of a window lands on images (n, y, x, c), for all windows at once."""
+    return [
+        (
+            slice(None),
+            slice(i, i + (rows - 1) * stride + 1, stride),
+            slice(j, j + (columns - 1) * stride + 1, stride),
+        )
+        for i in range(size)
+        for j in range(size)
+    ]
+
+
+def _row_blocks(x: Array) -> list[slice]:
+    """Cut the rows of ``x``, shape (m, c), into blocks that fit the cache."""
+    size = max(1, BLOCK // x.shape[1])
+    return [slice(start, start + size) for start in range(0, len(x), size)]
+
+
+def spread(even: Array, odd: Array, out: Array) -> None:
+    """Compute Winograd's transform of inputs along the first axis, ``B^T d``.
+
+    Position ``2 j`` of the input is ``even[j]``, ``2 j + 1`` is ``odd[j]``; tile ``j`` sees four
+    positions from ``2 j`` on. ``even`` and ``odd``: (t + 1, ...); ``out``: (4, t, ...).
+    """
+    np.subtract(even[:-1], even[1:], out=out[0])
+    np.add(odd[:-1], even[1:], out=out[1])
+    np.subtract(even[1:], odd[:-1], out=out[2])
+    np.subtract(odd[:-1], odd[1:], out=out[3])
+
+
+def spread_backward(d: Array, even: Array, odd: Array) -> None:
+    """Write the gradients of ``even`` and ``odd``, given that of what `spread` made of them."""
+    even[:-1] = d[0]
+    even[-1] = 0.0
+    even[1:] -= d[0]
+    even[1:] += d[1]
+    even[1:] += d[2]
+    np.subtract(d[1], d[2], out=odd[:-1])
+    odd[:-1] += d[3]
+    odd[-1] = 0.0
+    odd[1:] -= d[3]
+
+
+def gather(tiles: Array, even: Array, odd: Array) -> None:
+    """Compute Winograd's transform of outputs along the first axis, ``A^T M``.
+
+    ``tiles``: (4, ...); ``even`` and ``odd``, the two outputs of a tile: (...).
+    """
+    np.add(tiles[1], tiles[2], out=even)
+    even += tiles[0]
+    np.subtract(tiles[1], tiles[2], out=odd)
+    odd -= tiles[3]
+
+
+def gather_backward(even: Array, odd: Array, out: Array) -> None:
+    """Write the gradient of tiles, given those of the two outputs that `gather` made of each."""
+    np.copyto(out[0], even)
+    np.add(even, odd, out=out[1])
+    np.subtract(even, odd, out=out[2])
+    np.negative(odd, out=out[3])
+
+
+def _by_parity(images: Array) -> tuple[Array, Array]:
+    """Return the even and the odd columns of images (b, 2 t, 2 u, f), shape (2, b, t, u, f)."""
+    b, y, x, f = images.shape
+    six = images.reshape(b, y // 2, 2, x // 2, 2, f)
+    return six[:, :, :, :, 0].transpose(2, 0, 1, 3, 4), six[:, :, :, :, 1].transpose(2, 0, 1, 3, 4)
 
 
 def flush(state: Array) -> None:

@@ -1,6 +1,7 @@
 """Networks: layers in a row that share one vector of weights."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Self
 
 import numpy as np
@@ -9,10 +10,17 @@ import numpy.typing as npt
 from handloom.errors import ModelError, require_count, unknown_name
 from handloom.kernels import NUMPY, Kernels
 from handloom.layers import LAYERS, Layer, Softmax, softmax
-from handloom.parameters import Array, Parameters
+from handloom.layers.chain import Chain, rows_together
+from handloom.parameters import Array, Parameters, check_arrays
 from handloom.randomness import Stream
 
 PREDICTION_ROWS = 1024
+"""The most rows of a batch of prediction."""
+
+PREDICTION_NUMBERS = 1 << 22
+"""The most numbers that such a batch has between two layers, so that memory stays small."""
+
+DTYPES = ("float32", "float64")
 
 # transform(rows, out) writes stored rows, made ready for a network, into a buffer
 Transform = Callable[[npt.NDArray[np.generic], Array], object]
@@ -24,6 +32,7 @@ def build(
     *,
     seed: int = 0,
     dtype: npt.DTypeLike = np.float32,
+    weights: Mapping[str, Array] | None = None,
 ) -> Parameters:
     """Give layers their weights: declare, allocate one vector, bind views, initialize.
 
@@ -37,6 +46,9 @@ def build(
         What the starting values are drawn from.
     dtype : float32 or float64
         The type of weights and gradients.
+    weights : mapping of str to array, optional
+        What to start with, by name, instead of drawn values. It is compared with what the layers
+        declare before memory is made for that.
 
     Returns
     -------
@@ -46,30 +58,20 @@ def build(
     Raises
     ------
     ModelError
-        If a layer cannot take what the one before it returns.
+        If a layer cannot take what the one before it returns, or the given weights are not those
+        that the layers declare.
     """
-    specs = {}
-    shape = input_shape
-    for prefix, layer in _named(layers):
-        specs.update({f"{prefix}.{name}": spec for name, spec in layer.declare(shape).items()})
-        shape = layer.output_shape(shape)
+    chain = Chain(layers)
+    specs = chain.declare(input_shape)
+    if weights is not None:
+        check_arrays(weights, specs, dtype)
     parameters = Parameters(specs, dtype)
-    _bind(layers, parameters)
-    parameters.initialize(Stream(seed))
+    chain.bind(parameters.weights, parameters.gradients)
+    if weights is None:
+        parameters.initialize(Stream(seed))
+    else:
+        parameters.load(weights)
     return parameters
-
-
-def _named(layers: Iterable[Layer]) -> list[tuple[str, Layer]]:
-    return [(f"{place}.{layer.kind}", layer) for place, layer in enumerate(layers)]
-
-
-def _bind(layers: Sequence[Layer], parameters: Parameters) -> None:
-    for prefix, layer in _named(layers):
-        own = [name for name in parameters.specs if name.startswith(f"{prefix}.")]
-        layer.bind(
-            {name.removeprefix(f"{prefix}."): parameters.weights[name] for name in own},
-            {name.removeprefix(f"{prefix}."): parameters.gradients[name] for name in own},
-        )
 
 
 class Sequential:
@@ -82,6 +84,11 @@ class Sequential:
     ----------
     layers : sequence of Layer
         At least one, each of them once.
+
+    Attributes
+    ----------
+    width : int
+        The most numbers that a row has between two layers, once the network is built.
 
     Raises
     ------
@@ -96,28 +103,35 @@ class Sequential:
         if len({id(layer) for layer in self.layers}) < len(self.layers):
             raise ModelError("a layer may stand in a network only once")
         ends_in_softmax = isinstance(self.layers[-1], Softmax) and len(self.layers) > 1
-        self._to_logits = self.layers[:-1] if ends_in_softmax else self.layers
+        self._chain = Chain(self.layers)
+        self._to_logits = Chain(self.layers[:-1] if ends_in_softmax else self.layers)
         self._parameters: Parameters | None = None
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
-        self._first_trained = 0
+        self.width = 0
         self.stochastic = any(layer.stochastic for layer in self.layers)
 
     def build(
-        self, input_shape: tuple[int, ...], *, seed: int = 0, dtype: npt.DTypeLike = np.float32
+        self,
+        input_shape: tuple[int, ...],
+        *,
+        seed: int = 0,
+        dtype: npt.DTypeLike = np.float32,
+        weights: Mapping[str, Array] | None = None,
     ) -> Self:
         """Give the layers their weights; see `handloom.build`."""
         shape = tuple(require_count("a size in input_shape", size) for size in input_shape)
-        self._parameters = build(self.layers, shape, seed=seed, dtype=dtype)
+        self._parameters = build(self.layers, shape, seed=seed, dtype=dtype, weights=weights)
         self._settle(shape)
         return self
 
     def _settle(self, input_shape: tuple[int, ...]) -> None:
-        self.input_shape, self.output_shape = input_shape, input_shape
+        self.input_shape = shape = input_shape
+        self.width = prod(shape)
         for layer in self.layers:
-            self.output_shape = layer.output_shape(self.output_shape)
-        trained = [place for place, layer in enumerate(self.layers) if layer.weights]
-        self._first_trained = trained[0] if trained else len(self.layers)
+            shape = layer.output_shape(shape)
+            self.width = max(self.width, prod(shape))
+        self.output_shape = shape
 
     @property
     def parameters(self) -> Parameters:
@@ -142,11 +156,56 @@ class Sequential:
         share_gradient : bool
             Whether it writes its gradients to this network's memory, or to its own.
         """
-        twin = Sequential([layer.replica().using(kernels) for layer in self.layers])
+        twin = Sequential(self._chain.replica().using(kernels).layers)
         twin._parameters = self.parameters.replica(share_gradient=share_gradient)
-        _bind(twin.layers, twin._parameters)
+        twin._chain.bind(twin._parameters.weights, twin._parameters.gradients)
         twin._settle(self.input_shape)
         return twin
+
+    def freeze(self, *names: str) -> Self:
+        """Have layers left as they are from now on; see `handloom.Layer.freeze`.
+
+        Arrays move to new memory, so what was bound to the old (an optimizer, a trainer) is to be
+        made again.
+
+        Parameters
+        ----------
+        names : str
+            Layers, as `summary` names them: ``"0.conv2d"``.
+
+        Raises
+        ------
+        ModelError
+            If there is no such layer, or the network is not built.
+        """
+        known = dict(self._chain.named)
+        for name in names:
+            if name not in known:
+                raise ModelError(unknown_name("layer", name, known))
+        for name in names:
+            known[name].freeze()
+        old = self.parameters
+        return self.build(self.input_shape, dtype=old.dtype, weights=old.weights)
+
+    @property
+    def rows_together(self) -> int | None:
+        """How many rows of a batch a training pass must not part; None where all of them."""
+        return rows_together(self.layers)
+
+    def commit_statistics(self, runners: "Sequence[Sequential] | None" = None) -> None:
+        """Update running statistics from the training passes since the last time.
+
+        To be called once a step by whoever trains; without it inference keeps the statistics that
+        it has.
+
+        Parameters
+        ----------
+        runners : sequence of Sequential, optional
+            The replicas that ran, in an order that does not depend on who was first; by default
+            this network itself.
+        """
+        chosen = [self] if runners is None else runners
+        self._chain.commit_statistics([runner._chain for runner in chosen])
 
     def logits(self, x: Array, *, training: bool = False, stream: Stream | None = None) -> Array:
         """Run the layers up to the logits.
@@ -176,11 +235,11 @@ class Sequential:
                 f"got rows of shape {x.shape[1:]}"
             )
         x = np.asarray(x, dtype)
-        for place, layer in enumerate(self._to_logits):
-            draws = training and layer.stochastic
-            rng = stream.at(place).generator() if draws and stream else None
-            x = layer.forward(x, training=training, rng=rng)
-        return x
+
+        def draw(place: int) -> np.random.Generator | None:
+            return None if stream is None else stream.at(place).generator()
+
+        return self._to_logits.forward(x, training=training, draw=draw)
 
     def backward(self, dlogits: Array) -> None:
         """Write the gradient of every weight.
@@ -190,10 +249,11 @@ class Sequential:
         dlogits : array, shape (n, k)
             The gradient of the loss with respect to the logits of the last training pass.
         """
-        dy: Array | None = dlogits
-        for place in range(len(self._to_logits) - 1, self._first_trained - 1, -1):
-            need_dx = place > self._first_trained
-            dy = self._to_logits[place].backward(dy, need_dx=need_dx)  # type: ignore[arg-type]
+        self._to_logits.backward(dlogits, need_dx=False)
+
+    def named_layers(self) -> list[tuple[str, Layer]]:
+        """Return the layers up to the logits with their names, to be driven one by one."""
+        return self._to_logits.named
 
     def predict(self, x: Array) -> Array:
         """Return the probabilities of each class for each row, shape (n, k), batch by batch.
@@ -220,15 +280,17 @@ class Sequential:
         transform : Transform, optional
             Prepares each batch for the network.
         """
-        if len(x) <= PREDICTION_ROWS and transform is None:
+        dtype = self.parameters.dtype
+        rows_at_once = min(PREDICTION_ROWS, max(1, PREDICTION_NUMBERS // self.width))
+        if len(x) <= rows_at_once and transform is None:
             return self.logits(x)  # type: ignore[arg-type]
-        dtype, size = self.parameters.dtype, min(len(x), PREDICTION_ROWS)
+        size = min(len(x), rows_at_once)
         # a replica's buffers serve every batch, and no other thread sees them
         runner = self.replica() if len(x) > size else self
         prepared: Array = np.empty((size if transform else 0, *self.input_shape), dtype)
         out: Array = np.empty((len(x), *self.output_shape), dtype)
-        for start in range(0, len(x), PREDICTION_ROWS):
-            rows = slice(start, start + PREDICTION_ROWS)
+        for start in range(0, len(x), rows_at_once):
+            rows = slice(start, start + rows_at_once)
             batch = x[rows]
             if transform:
                 transform(batch, prepared[: len(batch)])
@@ -243,8 +305,8 @@ class Sequential:
     def summary(self) -> list[tuple[str, tuple[int, ...], int]]:
         """Return a row for each layer: its name, the shape of an output row, its parameters."""
         rows, shape = [], self.input_shape
-        for name, layer in _named(self.layers):
-            size = sum(spec.size for spec in layer.declare(shape).values())
+        for name, layer in self._chain.named:
+            size = sum(spec.size for spec in layer.declare(shape).values() if spec.trained)
             shape = layer.output_shape(shape)
             rows.append((name, shape, size))
         return rows
@@ -258,19 +320,25 @@ class Sequential:
             for name, shape, size in [("input", self.input_shape, 0), *self.summary()]
         ]
         lines.append(f"{'total':<32}{len(self.parameters):>12,}")
+        if beside := len(self.parameters.values) - len(self.parameters):
+            lines.append(f"{'not trained':<32}{beside:>12,}")
         return "\n".join(lines)
 
     def config(self) -> dict[str, object]:
         """Return what `from_config` needs to make this network again, without its weights."""
         return {
-            "layers": [{"kind": layer.kind, **layer.config()} for layer in self.layers],
+            "layers": self._chain.config(),
             "input_shape": list(self.input_shape),
             "dtype": str(self.parameters.dtype),
         }
 
     @classmethod
     def from_config(
-        cls, config: Mapping[str, object], layers: Mapping[str, type[Layer]] | None = None
+        cls,
+        config: Mapping[str, object],
+        layers: Mapping[str, type[Layer]] | None = None,
+        *,
+        weights: Mapping[str, Array] | None = None,
     ) -> "Sequential":
         """Build a network from what `config` returned.
 
@@ -280,26 +348,41 @@ class Sequential:
             As `config` returns it. It chooses layers by name from a closed list.
         layers : mapping of str to Layer class, optional
             Layers of your own, to add to that list.
+        weights : mapping of str to array, optional
+            As `build` takes them. Without them a configuration that claims a huge network gets
+            the memory for it; with them it is refused unless they are as huge.
 
         Raises
         ------
         ModelError
-            If a layer or an option is unknown, or something is missing.
+            If a layer or an option is unknown, something is missing, or the weights are others.
+        ConfigurationError
+            If an option means nothing.
         """
         known = {**LAYERS, **(layers or {})}
         try:
             entries = [dict(entry) for entry in config["layers"]]  # type: ignore[attr-defined]
-            input_shape = tuple(int(size) for size in config["input_shape"])  # type: ignore[attr-defined]
-            dtype = np.dtype(str(config["dtype"]))
+            input_shape: tuple[int, ...] = tuple(config["input_shape"])  # type: ignore[arg-type]
+            dtype = str(config["dtype"])
+            if dtype not in DTYPES:
+                raise ValueError(unknown_name("dtype", dtype, DTYPES))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"not the configuration of a network: {error!r}") from None
-        made = []
-        for entry in entries:
-            kind = str(entry.pop("kind", None))
+
+        def make(entry: object) -> Layer:
+            options = dict(entry)  # type: ignore[call-overload]
+            kind = str(options.pop("kind", None))
             if kind not in known:
                 raise ModelError(unknown_name("layer", kind, known))
+            trainable = options.pop("trainable", True)
+            if not isinstance(trainable, bool):
+                raise ModelError(f"layer {kind!r}: trainable must be true or false")
             try:
-                made.append(known[kind](**entry))
+                layer = known[kind].from_config(options, make)
             except TypeError as error:
                 raise ModelError(f"layer {kind!r}: {error}") from None
-        return cls(made).build(input_shape, dtype=dtype)
+            return layer if trainable else layer.freeze()
+
+        return cls([make(entry) for entry in entries]).build(
+            input_shape, dtype=dtype, weights=weights
+        )

@@ -1,7 +1,8 @@
 """One flat vector of weights, one of gradients, and named views into both.
 
 Layers see arrays with names and shapes; optimizers, checkpoints and sums over shards see one
-vector. Both look at the same memory.
+vector. Both look at the same memory. Arrays that are not trained (running statistics, frozen
+weights) lie behind the weights, where no optimizer sees them, and are saved with them.
 """
 
 import math
@@ -20,7 +21,7 @@ Array = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """What a layer declares of one trained array before memory exists.
+    """What a layer declares of one array before memory exists.
 
     Parameters
     ----------
@@ -30,12 +31,18 @@ class ParameterSpec:
         How its values start.
     l1, l2 : float
         The strengths of its penalty, ``l1 * sum |w| + l2 * sum w^2``.
+    trained : bool
+        Whether it has a gradient. What has none has no penalty and no optimizer state either.
+    elementwise : bool
+        Whether it scales or shifts entry by entry, so that it is no matrix whatever its shape.
     """
 
     shape: tuple[int, ...]
     initializer: Initializer
     l1: float = 0.0
     l2: float = 0.0
+    trained: bool = True
+    elementwise: bool = False
 
     def __post_init__(self) -> None:
         require_number("l1", self.l1, minimum=0.0)
@@ -46,27 +53,44 @@ class ParameterSpec:
         """How many numbers the array holds."""
         return math.prod(self.shape)
 
+    @property
+    def is_matrix(self) -> bool:
+        """Whether it sums over inputs, as a matrix or a kernel does, and not biases or gains."""
+        return len(self.shape) > 1 and not self.elementwise
+
+    def frozen(self) -> "ParameterSpec":
+        """Return the spec of the same array, not trained."""
+        return ParameterSpec(
+            self.shape, self.initializer, trained=False, elementwise=self.elementwise
+        )
+
 
 class Parameters:
-    """The weights of a network and their gradients.
+    """The weights of a network, their gradients, and what is kept beside them untrained.
 
     Parameters
     ----------
     specs : mapping of str to ParameterSpec
         The declared arrays, in the order in which they lie in the vectors.
     dtype : float32 or float64
-        The type of both vectors.
-    vector, gradient : array, shape (size,), optional
+        The type of all vectors.
+    values : array, shape (size + untrained,), optional
         Memory to share; without it it is allocated, as zeros.
+    gradient : array, shape (size,), optional
+        The same.
 
     Attributes
     ----------
+    values : array, shape (size + untrained,)
+        Everything that belongs to the network: the trained weights, then what is not trained.
     vector : array, shape (size,)
-        All weights.
+        All trained weights, the first part of ``values``.
     gradient : array, shape (size,)
         The gradient of the loss with respect to each of them.
-    weights, gradients : dict of str to array
-        Views into the two vectors, by name.
+    weights : dict of str to array
+        Views into ``values``, by name.
+    gradients : dict of str to array
+        Views into the gradient, by name, for the trained arrays.
 
     Raises
     ------
@@ -79,37 +103,60 @@ class Parameters:
         specs: Mapping[str, ParameterSpec],
         dtype: npt.DTypeLike = np.float32,
         *,
-        vector: Array | None = None,
+        values: Array | None = None,
         gradient: Array | None = None,
     ) -> None:
         self.specs = dict(specs)
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ModelError(f"dtype must be float32 or float64, got {self.dtype}")
-        size = sum(spec.size for spec in self.specs.values())
+        trained = {name: spec for name, spec in self.specs.items() if spec.trained}
+        beside = {name: spec for name, spec in self.specs.items() if not spec.trained}
+        self._layout = {**trained, **beside}
+        size = sum(spec.size for spec in trained.values())
+        total = size + sum(spec.size for spec in beside.values())
         try:
-            self.vector: Array = np.zeros(size, self.dtype) if vector is None else vector
+            self.values: Array = np.zeros(total, self.dtype) if values is None else values
             self.gradient: Array = np.zeros(size, self.dtype) if gradient is None else gradient
         except (MemoryError, ValueError, OverflowError):
-            raise ModelError(f"{size:,} weights are more than fit into memory") from None
-        self.weights = self.named(self.vector)
-        self.gradients = self.named(self.gradient)
+            raise ModelError(f"{total:,} weights are more than fit into memory") from None
+        self.vector: Array = self.values[:size]
+        self.weights = self.named(self.values)
+        views = self.named(self.gradient)
+        self.gradients = {name: views[name] for name in trained}
 
     def __len__(self) -> int:
         return len(self.vector)
 
     def named(self, vector: Array) -> dict[str, Array]:
-        """Return views into a vector of this layout, shape (size,), by name."""
+        """Return views by name, in the order of declaration.
+
+        Parameters
+        ----------
+        vector : array, shape (size,) or (size + untrained,)
+            Laid out as ``vector`` or as ``values``. What the shorter one has not is shown as it is
+            at present.
+        """
         views, start = {}, 0
-        for name, spec in self.specs.items():
-            views[name] = vector[start : start + spec.size].reshape(spec.shape)
+        for name, spec in self._layout.items():
+            whole = vector if spec.trained or len(vector) == len(self.values) else self.values
+            views[name] = whole[start : start + spec.size].reshape(spec.shape)
             start += spec.size
-        return views
+        return {name: views[name] for name in self.specs}
+
+    def places(self) -> dict[str, slice]:
+        """Return where each trained array lies in ``vector``, by name."""
+        places, start = {}, 0
+        for name, spec in self._layout.items():
+            if spec.trained:
+                places[name] = slice(start, start + spec.size)
+                start += spec.size
+        return places
 
     def replica(self, *, share_gradient: bool = False) -> "Parameters":
         """Return parameters that share these weights and have gradients of their own, or not."""
         gradient = self.gradient if share_gradient else None
-        return Parameters(self.specs, self.dtype, vector=self.vector, gradient=gradient)
+        return Parameters(self.specs, self.dtype, values=self.values, gradient=gradient)
 
     def initialize(self, stream: Stream) -> None:
         """Draw starting values, each array from a stream of its own below ``stream``."""
@@ -125,18 +172,7 @@ class Parameters:
         ModelError
             If a name is missing, unknown, or of another shape or dtype.
         """
-        for name in arrays:
-            if name not in self.weights:
-                raise ModelError(unknown_name("array", name, self.weights))
-        for name, view in self.weights.items():
-            if name not in arrays:
-                raise ModelError(f"the array {name!r} is missing")
-            given = arrays[name]
-            if given.shape != view.shape or given.dtype != view.dtype:
-                raise ModelError(
-                    f"the array {name!r} must be {view.dtype} of shape {view.shape}, "
-                    f"got {given.dtype} of shape {given.shape}"
-                )
+        check_arrays(arrays, self.specs, self.dtype)
         for name, view in self.weights.items():
             view[...] = arrays[name]
 
@@ -158,3 +194,27 @@ class Parameters:
                 self.gradients[name] += (scale * spec.l1) * np.sign(self.weights[name])
             if spec.l2:
                 self.gradients[name] += (2.0 * scale * spec.l2) * self.weights[name]
+
+
+def check_arrays(
+    arrays: Mapping[str, Array], specs: Mapping[str, ParameterSpec], dtype: npt.DTypeLike
+) -> None:
+    """See that there is an array for every spec, and no other, before memory is made for them.
+
+    Raises
+    ------
+    ModelError
+        If a name is missing, unknown, or of another shape or dtype.
+    """
+    for name in arrays:
+        if name not in specs:
+            raise ModelError(unknown_name("array", name, specs))
+    for name, spec in specs.items():
+        if name not in arrays:
+            raise ModelError(f"the array {name!r} is missing")
+        given = arrays[name]
+        if given.shape != spec.shape or given.dtype != dtype:
+            raise ModelError(
+                f"the array {name!r} must be {dtype} of shape {spec.shape}, "
+                f"got {given.dtype} of shape {given.shape}"
+            )

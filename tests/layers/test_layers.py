@@ -1,100 +1,124 @@
-"""What every layer promises: values, shapes, dtypes, and the right gradients."""
+"""What every layer promises: the contract, against a reference; and what each promises alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from tests.gradients import Float64, numeric_gradient, relative_error
+from tests.images import convolved, draw, normalized, pooled
+from tests.own_layers import rows
 
-from handloom import Dense, ModelError, ReLU, Softmax, build
+from handloom import Dense, ModelError, ReLU, Softmax, build, check_gradients
 from handloom.errors import ConfigurationError
-from handloom.layers import Layer
+from handloom.layers import (
+    ELU,
+    GELU,
+    LAYERS,
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Dropout,
+    Flatten,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    Reshape,
+    Residual,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
+from handloom.parameters import Array
+from handloom.testing import check_layer
 
-LAYERS: dict[str, Callable[[], Layer]] = {
-    "dense": lambda: Dense(5),
-    "relu": ReLU,
-    "softmax": Softmax,
+
+@dataclass(frozen=True)
+class Case:
+    """A layer, rows that it takes, and what it computes, written in another way."""
+
+    make: Callable[[], Layer]
+    x: Array
+    reference: Callable[[Array, Mapping[str, Array]], Array]
+
+
+def weighted_sums(x: Array, weights: Mapping[str, Array]) -> Array:
+    return np.asarray(np.einsum("nd,dh->nh", x, weights["weights"]) + weights["biases"])
+
+
+def positive_part(x: Array, weights: Mapping[str, Array]) -> Array:
+    return np.asarray((x + np.abs(x)) / 2)
+
+
+def shares(x: Array, weights: Mapping[str, Array]) -> Array:
+    return np.stack([np.exp(row) / np.exp(row).sum() for row in x])
+
+
+def gelu(x: Array, weights: Mapping[str, Array]) -> Array:
+    inside = np.sqrt(2.0 / np.pi) * (x + 0.044715 * x**3)
+    return np.asarray(0.5 * x * (1.0 + np.tanh(inside)))
+
+
+X = rows(6, 7)
+IMAGES = draw(3, 2, 4, 5)
+CASES = {
+    "dense": Case(lambda: Dense(5), X, weighted_sums),
+    "relu": Case(ReLU, X, positive_part),
+    "leaky_relu": Case(lambda: LeakyReLU(0.1), X, lambda x, w: np.maximum(x, 0.1 * x)),
+    "elu": Case(lambda: ELU(0.5), X, lambda x, w: np.where(x > 0.0, x, 0.5 * np.exp(x) - 0.5)),
+    "tanh": Case(Tanh, X, lambda x, w: np.tanh(x)),
+    "sigmoid": Case(Sigmoid, X, lambda x, w: 1.0 / (1.0 + np.exp(-x))),
+    "silu": Case(SiLU, X, lambda x, w: x / (1.0 + np.exp(-x))),
+    "gelu": Case(GELU, X, gelu),
+    "softmax": Case(Softmax, X, shares),
+    "dropout": Case(Dropout, X, lambda x, w: x),
+    "conv2d": Case(
+        lambda: Conv2D(3, 3, padding=1),
+        IMAGES,
+        lambda x, w: convolved(x, w["weights"], w["biases"], 1, (1, 1)),
+    ),
+    "max_pool2d": Case(lambda: MaxPool2D(2), IMAGES, lambda x, w: pooled(x, 2, 2, True)),
+    "average_pool2d": Case(lambda: AveragePool2D(2), IMAGES, lambda x, w: pooled(x, 2, 2, False)),
+    "flatten": Case(Flatten, IMAGES, lambda x, w: np.array([list(row.flat) for row in x])),
+    "reshape": Case(lambda: Reshape((1, 7)), X, lambda x, w: x[:, None]),
+    "residual": Case(lambda: Residual([ReLU()]), X, lambda x, w: x + positive_part(x, w)),
+    "batch_norm": Case(
+        BatchNorm,
+        X,
+        lambda x, w: w["scale"] * np.array([normalized(c) for c in x.T]).T + w["shift"],
+    ),
+    "layer_norm": Case(
+        LayerNorm,
+        X,
+        lambda x, w: w["scale"] * np.array([normalized(row) for row in x]) + w["shift"],
+    ),
 }
 
 
-@pytest.fixture(params=sorted(LAYERS))
-def layer(request: pytest.FixtureRequest) -> Layer:
-    return LAYERS[request.param]()
+@pytest.fixture(params=sorted(CASES))
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
 
 
-def rows(n: int = 4, d: int = 7, dtype: type = np.float64) -> Float64:
-    """Return rows away from ReLU's kink at zero."""
-    x = np.random.default_rng(0).standard_normal((n, d))
-    return (x + 0.1 * np.sign(x)).astype(dtype)
+def test_every_layer_keeps_the_contract(case: Case) -> None:
+    assert check_layer(case.make(), case.x, case.reference).ok
 
 
-def test_gradients_agree_with_central_differences(layer: Layer) -> None:
-    parameters = build([layer], (7,), dtype=np.float64, seed=3)
-    x = rows()
-    y = layer.forward(x, training=True)
-    dy = np.random.default_rng(1).standard_normal(y.shape)
-
-    def value() -> float:
-        return float((layer.forward(x) * dy).sum())
-
-    dx = layer.backward(dy)
-    assert dx is not None
-    assert relative_error(dx, numeric_gradient(value, x)) < 1e-6
-    numeric = numeric_gradient(value, parameters.vector)  # type: ignore[arg-type]
-    assert relative_error(parameters.gradient, numeric) < 1e-6
+def test_every_gradient_is_right_in_each_entry(case: Case) -> None:
+    report = check_gradients(case.make(), case.x, thorough=True)
+    assert report.ok, report
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n", [0, 1, 4])
-def test_shapes_and_dtypes_are_kept(layer: Layer, dtype: type, n: int) -> None:
-    build([layer], (7,), dtype=dtype)
-    x = rows(n, dtype=dtype)
-    y = layer.forward(x, training=True)
-    dx = layer.backward(np.ones_like(y))
-    assert dx is not None
-    assert y.shape == (n, *layer.output_shape((7,)))
-    assert y.dtype == dtype
-    assert dx.dtype == dtype
-    assert dx.shape == x.shape
+def test_no_layer_is_forgotten() -> None:
+    assert set(CASES) == set(LAYERS)
 
 
-def test_input_and_output_gradient_are_not_overwritten(layer: Layer) -> None:
-    build([layer], (7,), dtype=np.float64)
-    x = rows()
-    kept_x = x.copy()
-    dy = np.ones_like(layer.forward(x, training=True))
-    layer.backward(dy)
-    assert np.array_equal(x, kept_x)
-    assert np.array_equal(dy, np.ones_like(dy))
-
-
-def test_results_of_a_bare_layer_are_not_overwritten_by_the_next_call(layer: Layer) -> None:
-    build([layer], (7,), dtype=np.float64)
-    first = layer.forward(rows())
-    kept = first.copy()
-    layer.forward(-rows())
-    assert np.array_equal(first, kept)
-
-
-def test_strides_and_memory_order_do_not_matter(layer: Layer) -> None:
-    build([layer], (7,), dtype=np.float64)
-    x = rows(8)
-    plain = layer.forward(x)
-    assert relative_error(layer.forward(np.asfortranarray(x)), plain) < 1e-14
-    assert relative_error(layer.forward(np.repeat(x, 2, axis=0)[::2]), plain) < 1e-14
-
-
-def test_backward_without_a_training_pass_is_refused(layer: Layer) -> None:
-    build([layer], (7,))
-    y = layer.forward(rows(dtype=np.float32))
+def test_backward_without_a_training_pass_is_refused(case: Case) -> None:
+    layer = case.make()
+    build([layer], case.x.shape[1:], dtype=np.float64)
+    y = layer.forward(case.x)
     with pytest.raises(ModelError, match="training=True"):
         layer.backward(y)
-
-
-def test_nobody_needs_the_input_gradient_of_the_first_layer(layer: Layer) -> None:
-    build([layer], (7,))
-    y = layer.forward(rows(dtype=np.float32), training=True)
-    assert layer.backward(y, need_dx=False) is None
 
 
 def test_dense_is_x_times_w_plus_b() -> None:

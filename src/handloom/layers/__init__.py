@@ -1,9 +1,63 @@
 """The layers, one idea a file, and the closed list of those that a file may name."""
 
-from handloom.layers.activations import ReLU, Softmax, softmax
+from handloom.layers.activations import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Tanh, sigmoid
 from handloom.layers.base import Layer
+from handloom.layers.convolution import Conv2D
 from handloom.layers.dense import Dense
+from handloom.layers.dropout import Dropout
+from handloom.layers.gated import GELU, SiLU
+from handloom.layers.normalization import BatchNorm, LayerNorm
+from handloom.layers.pooling import AveragePool2D, MaxPool2D
+from handloom.layers.reshape import Flatten, Reshape
+from handloom.layers.residual import Residual
+from handloom.layers.softmax import Softmax, softmax
 
-LAYERS: dict[str, type[Layer]] = {layer.kind: layer for layer in (Dense, ReLU, Softmax)}
+LAYERS: dict[str, type[Layer]] = {
+    layer.kind: layer
+    for layer in (
+        Dense,
+        Conv2D,
+        Residual,
+        ReLU,
+        LeakyReLU,
+        ELU,
+        Tanh,
+        Sigmoid,
+        SiLU,
+        GELU,
+        Softmax,
+        Dropout,
+        BatchNorm,
+        LayerNorm,
+        MaxPool2D,
+        AveragePool2D,
+        Flatten,
+        Reshape,
+    )
+}
 
-__all__ = ["LAYERS", "Dense", "Layer", "ReLU", "Softmax", "softmax"]
+__all__ = [
+    "ELU",
+    "GELU",
+    "LAYERS",
+    "Activation",
+    "AveragePool2D",
+    "BatchNorm",
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Layer",
+    "LayerNorm",
+    "LeakyReLU",
+    "MaxPool2D",
+    "ReLU",
+    "Reshape",
+    "Residual",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "sigmoid",
+    "softmax",
+]

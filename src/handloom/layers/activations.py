@@ -1,15 +1,63 @@
-"""Activations: functions without weights that bend what the layers between them compute."""
+"""Activations: functions of a single number that bend what the layers between them compute.
+
+The slope of each function here follows from its output, so the output is all that a training pass
+keeps. `handloom.layers.gated` has those of which that is not true.
+"""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
+from abc import abstractmethod
+
 import numpy as np
 
-from handloom.kernels import row_maxima, row_sums
+from handloom.errors import require_number
 from handloom.layers.base import Layer
 from handloom.parameters import Array
 
 
-class ReLU(Layer):
+class Activation(Layer):
+    """A function ``f`` without weights, applied to every entry by itself.
+
+    Forward and, given ``dy``, backward::
+
+        y  = f(x)
+        dx = f'(x) dy        with the slope f'(x) computed from y
+
+    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``, and one dtype.
+    """
+
+    def forward(
+        self,
+        x: Array,
+        *,
+        training: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> Array:
+        """Compute ``f(x)``; a NaN stays one."""
+        y = self._buffer("y", x.shape, x.dtype)
+        self._apply(x, out=y)
+        self._remember(y, training)
+        return y
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        """Return the slope times ``dy``."""
+        if not need_dx:
+            return None
+        y = self._recall()
+        dx = self._buffer("dx", y.shape, y.dtype)
+        self._pull_back(y, dy, out=dx)
+        return dx
+
+    @abstractmethod
+    def _apply(self, x: Array, out: Array) -> None:
+        """Write ``f(x)`` into ``out``, which is other memory than ``x``."""
+
+    @abstractmethod
+    def _pull_back(self, y: Array, dy: Array, out: Array) -> None:
+        """Write ``f'(x) dy`` into ``out``, given ``y = f(x)``; ``out`` is memory of its own."""
+
+
+class ReLU(Activation):
     """The rectified linear unit, entry by entry.
 
     Forward and, given ``dy``, backward::
@@ -22,78 +70,182 @@ class ReLU(Layer):
 
     kind = "relu"
 
-    def forward(
-        self,
-        x: Array,
-        *,
-        training: bool = False,
-        rng: np.random.Generator | None = None,
-    ) -> Array:
-        """Compute ``max(x, 0)``; a NaN stays one."""
-        y = self._buffer("y", x.shape, x.dtype)
-        self.kernels.relu(x, out=y)
-        self._remember(y, training)
-        return y
+    def _apply(self, x: Array, out: Array) -> None:
+        self.kernels.relu(x, out=out)
 
-    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Let ``dy`` through where the output was positive."""
-        if not need_dx:
-            return None
-        y = self._recall()
-        dx = self._buffer("dx", y.shape, y.dtype)
-        self.kernels.relu_backward(y, dy, out=dx)
-        return dx
+    def _pull_back(self, y: Array, dy: Array, out: Array) -> None:
+        self.kernels.relu_backward(y, dy, out=out)
 
 
-class Softmax(Layer):
-    """Turns each row of logits into probabilities.
+class LeakyReLU(Activation):
+    """A rectifier that lets a little of what is negative through, so that no unit dies.
 
-    Forward and, given ``dy``, backward, for each row::
+    Forward and, given ``dy``, backward::
 
-        y_j  = exp(x_j - max x) / sum_i exp(x_i - max x)
-        dx_j = y_j (dy_j - sum_i dy_i y_i)
+        y  = x  where x > 0, else slope x
+        dx = dy where x > 0, else slope dy        (at exactly 0 too)
 
-    All arrays have shape ``(n, k)``. The maximum is subtracted so that nothing overflows; it
-    cancels. In training a network leaves a final softmax to its loss, which joins the two in one
-    step (see `handloom.losses.SoftmaxCrossEntropy`).
-    """
-
-    kind = "softmax"
-
-    def forward(
-        self,
-        x: Array,
-        *,
-        training: bool = False,
-        rng: np.random.Generator | None = None,
-    ) -> Array:
-        """Compute the probabilities of each row."""
-        y = softmax(x, out=self._buffer("y", x.shape, x.dtype))
-        self._remember(y, training)
-        return y
-
-    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Pull ``dy`` back through the probabilities."""
-        if not need_dx:
-            return None
-        y = self._recall()
-        inner = np.einsum("nk,nk->n", dy, y)
-        dx: Array = np.subtract(dy, inner[:, None], out=self._buffer("dx", y.shape, y.dtype))
-        np.multiply(dx, y, out=dx)
-        return dx
-
-
-def softmax(x: Array, out: Array | None = None) -> Array:
-    """Return ``exp(x) / sum exp(x)`` of each row, computed without overflow.
+    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
 
     Parameters
     ----------
-    x : array, shape (n, k)
+    slope : float
+        The slope of the negative side, above 0 and at most 1.
+
+    Raises
+    ------
+    ConfigurationError
+        If the slope is out of range; at 0 the layer is `ReLU`.
+
+    References
+    ----------
+    Maas, Hannun, Ng, "Rectifier Nonlinearities Improve Neural Network Acoustic Models", ICML
+    workshop on deep learning for audio, speech and language processing, 2013.
+    """
+
+    kind = "leaky_relu"
+
+    def __init__(self, slope: float = 0.01) -> None:
+        super().__init__()
+        self.slope = require_number("slope", slope, minimum=0.0, maximum=1.0, exclusive=True)
+
+    def config(self) -> dict[str, object]:
+        """Return the constructor's arguments."""
+        return {"slope": self.slope}
+
+    def _apply(self, x: Array, out: Array) -> None:
+        np.multiply(x, self.slope, out=out)
+        np.maximum(x, out, out=out)
+
+    def _pull_back(self, y: Array, dy: Array, out: Array) -> None:
+        np.copyto(out, y > 0.0)  # 1 and 0, of which the 0 becomes the slope
+        np.clip(out, self.slope, 1.0, out=out)
+        np.multiply(out, dy, out=out)
+
+
+class ELU(Activation):
+    """The exponential linear unit: it saturates where it is negative, so its mean is nearer zero.
+
+    Forward and, given ``dy``, backward::
+
+        y  = x  where x > 0, else alpha (exp(x) - 1)
+        dx = dy where x > 0, else alpha exp(x) dy = (y + alpha) dy
+
+    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``. Unless alpha is 1 there is a kink
+    at 0, where the slope is taken as alpha.
+
+    Parameters
+    ----------
+    alpha : float
+        What is approached on the negative side is ``-alpha``; above 0.
+
+    Raises
+    ------
+    ConfigurationError
+        If alpha is not above 0.
+
+    References
+    ----------
+    Clevert, Unterthiner, Hochreiter, "Fast and Accurate Deep Network Learning by Exponential
+    Linear Units (ELUs)", ICLR 2016.
+    """
+
+    kind = "elu"
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__()
+        self.alpha = require_number("alpha", alpha, minimum=0.0, exclusive=True)
+
+    def config(self) -> dict[str, object]:
+        """Return the constructor's arguments."""
+        return {"alpha": self.alpha}
+
+    def _apply(self, x: Array, out: Array) -> None:
+        positive = self._buffer("positive", x.shape, x.dtype)
+        np.clip(x, 0.0, np.inf, out=positive)
+        np.clip(x, -np.inf, 0.0, out=out)
+        np.expm1(out, out=out)  # exp(x) - 1 loses its digits where x is small
+        out *= self.alpha
+        out += positive
+
+    def _pull_back(self, y: Array, dy: Array, out: Array) -> None:
+        np.clip(y, -np.inf, 0.0, out=out)
+        out += self.alpha
+        if self.alpha != 1.0:  # the slope of the positive side is 1, and not alpha
+            positive = self._buffer("positive", y.shape, y.dtype)
+            np.copyto(positive, y > 0.0)
+            positive *= 1.0 - self.alpha
+            out += positive
+        out *= dy
+
+
+class Tanh(Activation):
+    """The hyperbolic tangent, from -1 to 1.
+
+    Forward and, given ``dy``, backward::
+
+        y  = tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x))
+        dx = (1 - y^2) dy
+
+    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
+
+    References
+    ----------
+    LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, on why zero in the middle is better.
+    """
+
+    kind = "tanh"
+
+    def _apply(self, x: Array, out: Array) -> None:
+        np.tanh(x, out=out)
+
+    def _pull_back(self, y: Array, dy: Array, out: Array) -> None:
+        np.multiply(y, y, out=out)
+        np.subtract(1.0, out, out=out)
+        out *= dy
+
+
+class Sigmoid(Activation):
+    """The logistic function, from 0 to 1.
+
+    Forward and, given ``dy``, backward::
+
+        y  = 1 / (1 + exp(-x))
+        dx = y (1 - y) dy
+
+    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``. A network that predicts yes or no
+    ends in logits: `handloom.BinaryCrossEntropy` has this function within it.
+
+    References
+    ----------
+    Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", Nature
+    323, 1986.
+    """
+
+    kind = "sigmoid"
+
+    def _apply(self, x: Array, out: Array) -> None:
+        sigmoid(x, out=out)
+
+    def _pull_back(self, y: Array, dy: Array, out: Array) -> None:
+        np.subtract(1.0, y, out=out)
+        out *= y
+        out *= dy
+
+
+def sigmoid(x: Array, out: Array | None = None) -> Array:
+    """Return ``1 / (1 + exp(-x))``, right to rounding however large ``x`` is.
+
+    Parameters
+    ----------
+    x : array, shape (n, ...)
         Logits.
-    out : array, shape (n, k), optional
+    out : array, shape (n, ...), optional
         Where to write; may be ``x`` itself.
     """
-    y: Array = np.subtract(x, row_maxima(x), out=out)
-    np.exp(y, out=y)
-    np.divide(y, row_sums(y), out=y)
+    y: Array = np.negative(x, out=out)
+    with np.errstate(over="ignore"):  # the reciprocal of an infinite exponential is 0, as it should
+        np.exp(y, out=y)
+    y += 1.0
+    np.reciprocal(y, out=y)
     return y

@@ -4,7 +4,7 @@ from __future__ import annotations  # numpy.random is loaded when it is used
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
@@ -30,10 +30,19 @@ class Layer(UsesKernels, ABC):
         The layer's name in summaries, in the names of arrays and in files.
     stochastic : bool
         Whether a training pass draws random numbers; only then is it given a generator.
+    couples_rows : bool
+        Whether a row's output depends on the other rows of a training pass.
+    ghost_batch : int or None
+        For a layer that couples rows: within groups of how many, or all.
+    trainable : bool
+        Whether its arrays are trained; see `freeze`.
     """
 
     kind: ClassVar[str]
     stochastic: ClassVar[bool] = False
+    couples_rows: ClassVar[bool] = False
+    ghost_batch: int | None = None
+    trainable: bool = True
 
     def __init__(self) -> None:
         self.weights: Mapping[str, Array] = {}
@@ -42,7 +51,11 @@ class Layer(UsesKernels, ABC):
         self._saved: Array | None = None
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
-        """Return the arrays that this layer trains, given the shape of one input row."""
+        """Return this layer's arrays, given the shape of one input row.
+
+        Those it trains, and those it keeps beside them (``trained=False``), such as running
+        statistics.
+        """
         return {}
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -52,6 +65,23 @@ class Layer(UsesKernels, ABC):
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments, as JSON can hold them."""
         return {}
+
+    @classmethod
+    def from_config(
+        cls,
+        config: Mapping[str, object],
+        make: Callable[[object], Layer],  # noqa: ARG003 - for layers that hold others
+    ) -> Self:
+        """Make a layer from what `config` returned.
+
+        Parameters
+        ----------
+        config : mapping
+            As `config` returned it.
+        make : callable
+            Makes a layer within this one from the entry that describes it.
+        """
+        return cls(**config)
 
     @abstractmethod
     def forward(
@@ -87,8 +117,35 @@ class Layer(UsesKernels, ABC):
         """
 
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        """Take the views into a network's two vectors as this layer's arrays."""
+        """Take the views into a network's vectors as this layer's arrays.
+
+        The gradients of a frozen layer are memory that nobody reads.
+        """
         self.weights, self.gradients = weights, gradients
+
+    def freeze(self) -> Self:
+        """Have this layer's arrays left as they are, and return the layer.
+
+        They get no gradient, no penalty and no optimizer state, from the next `handloom.build` on;
+        `handloom.Sequential.freeze` does it to a network that is built.
+        """
+        self.trainable = False
+        return self
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything in this layer is trained."""
+        return self.trainable and bool(self.gradients)
+
+    def commit_statistics(self, runners: Sequence[Layer]) -> None:
+        """Update running statistics, once a step.
+
+        Parameters
+        ----------
+        runners : sequence of Layer
+            This layer or its replicas, whichever ran training passes since the last time, in an
+            order that does not depend on who was first.
+        """
 
     def replica(self) -> Self:
         """Return a copy for a lane: not bound, with output buffers that it reuses call by call."""
@@ -98,7 +155,18 @@ class Layer(UsesKernels, ABC):
         return twin
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """Return memory to write a result into: reused in a replica, fresh anywhere else."""
+        """Return memory to write a result into: reused in a replica, fresh anywhere else.
+
+        An array of images, shape (n, c, y, x), has its channels last in memory: so the entries
+        that a convolution adds up lie together.
+        """
+        if len(shape) == 4:
+            n, c, y, x = shape
+            return self._memory(name, (n, y, x, c), dtype).transpose(0, 3, 1, 2)
+        return self._memory(name, shape, dtype)
+
+    def _memory(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+        """Return a buffer whose entries lie as its shape says."""
         if self._buffers is None:
             return np.empty(shape, dtype)
         buffer = self._buffers.get(name)

@@ -1,12 +1,18 @@
-"""Losses: the value, the gradient that belongs to it, weights, and sums over shards."""
+"""Categorical cross-entropy: the value, its gradient, weights, shards, smoothed targets."""
 
 import numpy as np
 import pytest
-from tests.gradients import Float64, numeric_gradient, relative_error
+from tests.gradients import Float64, relative_error
 
-from handloom import CategoricalCrossEntropy, DataError, Softmax, SoftmaxCrossEntropy
+from handloom import (
+    CategoricalCrossEntropy,
+    DataError,
+    Softmax,
+    SoftmaxCrossEntropy,
+    check_gradients,
+)
 from handloom.layers import softmax
-from handloom.losses import Loss
+from handloom.losses import ClassificationLoss, Loss
 
 N, K = 6, 4
 TARGETS = np.array([0, 3, 1, 1, 2, 0])
@@ -30,9 +36,8 @@ def test_gradient_agrees_with_central_differences(
     case: tuple[Loss, Float64], targets: Float64, weights: Float64 | None
 ) -> None:
     loss, x = case
-    _, gradient = loss(x, targets, weights)
-    numeric = numeric_gradient(lambda: loss(x, targets, weights)[0], x)
-    assert relative_error(gradient, numeric) < 1e-6
+    report = check_gradients(loss, x, targets, weights, thorough=True)
+    assert report.ok, report
 
 
 def test_value_is_the_mean_negative_log_probability(case: tuple[Loss, Float64]) -> None:
@@ -137,3 +142,45 @@ def test_targets_that_do_not_fit_are_refused(
     loss, x = case
     with pytest.raises(DataError, match=message):
         loss(x, targets)
+
+
+def test_smoothing_is_the_cross_entropy_with_smoothed_targets() -> None:
+    smoothed = 0.7 * ONE_HOT + 0.3 / K
+    expected = SoftmaxCrossEntropy()(logits(), smoothed)
+    for targets in (TARGETS, ONE_HOT):
+        found = SoftmaxCrossEntropy(0.3)(logits(), targets)
+        assert found[0] == pytest.approx(expected[0], rel=1e-13)
+        assert relative_error(found[1], expected[1]) < 1e-13
+
+
+def test_smoothed_the_best_prediction_is_not_certain() -> None:
+    loss = SoftmaxCrossEntropy(0.4)
+    target = np.array([2])
+    best = np.log(0.6 * np.eye(K)[target] + 0.1)
+    value, gradient = loss(best, target)
+    assert np.abs(gradient).max() < 1e-15
+    assert value == pytest.approx(-(0.7 * np.log(0.7) + 0.3 * np.log(0.1)))
+    assert loss(10 * best, target)[0] > value
+
+
+def test_huge_logits_keep_their_smoothed_loss() -> None:
+    x = np.array([[1e4, 0.0, -1e4, 0.0]], np.float32)
+    value, gradient = SoftmaxCrossEntropy(0.1)(x, np.array([0]))
+    assert value == pytest.approx(0.025 * (1e4 + 2e4 + 1e4))
+    assert gradient[0] == pytest.approx([0.075, -0.025, -0.025, -0.025], abs=1e-6)
+
+
+def test_rows_are_correct_whose_largest_prediction_is_at_the_target(
+    case: tuple[Loss, Float64],
+) -> None:
+    loss, x = case
+    assert isinstance(loss, ClassificationLoss)
+    expected = int((x.argmax(axis=1) == TARGETS).sum())
+    assert 0 < expected < N
+    for targets in (TARGETS, ONE_HOT, TARGETS.astype(np.uint8)):
+        found = loss.correct(x, targets)
+        assert found == expected
+        assert type(found) is int
+    assert loss.correct(ONE_HOT, TARGETS) == N
+    with pytest.raises(DataError, match=r"shape \(6,\)"):
+        loss.correct(x, TARGETS[:2])

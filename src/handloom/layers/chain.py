@@ -1,0 +1,132 @@
+"""Layers in a row: what a whole network and a block within one have in common."""
+
+from __future__ import annotations  # numpy.random is loaded when it is used
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import lcm
+from typing import Self
+
+import numpy as np
+
+from handloom.kernels import Kernels
+from handloom.layers.base import Layer
+from handloom.parameters import Array, ParameterSpec
+
+
+class Chain:
+    """Layers, each of which takes what the one before it returns.
+
+    Their arrays are named ``"0.dense.weights"``: place, kind, and the layer's own name.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        In the order in which data passes through them.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = tuple(layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    @property
+    def named(self) -> list[tuple[str, Layer]]:
+        """The layers with the prefixes of their arrays."""
+        return [(f"{place}.{layer.kind}", layer) for place, layer in enumerate(self.layers)]
+
+    def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
+        """Return the arrays of all layers, given the shape of one input row."""
+        specs, shape = {}, input_shape
+        for prefix, layer in self.named:
+            for name, spec in layer.declare(shape).items():
+                specs[f"{prefix}.{name}"] = spec if layer.trainable else spec.frozen()
+            shape = layer.output_shape(shape)
+        return specs
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one output row, given that of one input row."""
+        for layer in self.layers:
+            input_shape = layer.output_shape(input_shape)
+        return input_shape
+
+    def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
+        """Hand every layer the arrays that are its own."""
+        views, slopes = self._own(weights), self._own(gradients)
+        for layer, own, own_slopes in zip(self.layers, views, slopes, strict=True):
+            if layer.trainable:
+                layer.bind(own, own_slopes)
+            else:  # it may write gradients; nobody reads them
+                layer.bind(own, {name: np.empty_like(view) for name, view in own.items()})
+
+    def replica(self) -> Self:
+        """Return the layers' replicas."""
+        return type(self)([layer.replica() for layer in self.layers])
+
+    def using(self, kernels: Kernels) -> Self:
+        """Return the same layers computing with another set."""
+        return type(self)([layer.using(kernels) for layer in self.layers])
+
+    def forward(
+        self, x: Array, *, training: bool, draw: Callable[[int], np.random.Generator | None]
+    ) -> Array:
+        """Run the layers.
+
+        Parameters
+        ----------
+        x : array, shape (n, ...)
+        training : bool
+            Keep what `backward` needs.
+        draw : callable
+            From the place of a stochastic layer to what it draws from in training.
+        """
+        for place, layer in enumerate(self.layers):
+            rng = draw(place) if training and layer.stochastic else None
+            x = layer.forward(x, training=training, rng=rng)
+        return x
+
+    def backward(self, dy: Array, *, need_dx: bool) -> Array | None:
+        """Run the layers backward, no further than somebody needs it."""
+        learning = [place for place, layer in enumerate(self.layers) if layer.learns]
+        first = 0 if need_dx else min(learning, default=len(self))
+        dx: Array | None = dy
+        for place in range(len(self) - 1, first - 1, -1):
+            dx = self.layers[place].backward(
+                dx,  # type: ignore[arg-type]
+                need_dx=need_dx or place > first,
+            )
+        return dx if need_dx else None
+
+    def commit_statistics(self, runners: Sequence[Chain]) -> None:
+        """Have every layer update its running statistics; see `Layer.commit_statistics`."""
+        for layer, *twins in zip(self.layers, *(runner.layers for runner in runners), strict=True):
+            layer.commit_statistics(twins)
+
+    def config(self) -> list[dict[str, object]]:
+        """Return a description of each layer, from which it can be made again."""
+        return [
+            {
+                "kind": layer.kind,
+                **layer.config(),
+                **({} if layer.trainable else {"trainable": False}),
+            }
+            for layer in self.layers
+        ]
+
+    def _own(self, arrays: Mapping[str, Array]) -> list[dict[str, Array]]:
+        """Return each layer's arrays, under the layer's own names for them."""
+        found: list[dict[str, Array]] = [{} for _ in self.layers]
+        for name, array in arrays.items():
+            place = int(name.partition(".")[0])
+            found[place][name.removeprefix(f"{place}.{self.layers[place].kind}.")] = array
+        return found
+
+
+def rows_together(layers: Iterable[Layer]) -> int | None:
+    """Return how many rows of a batch a training pass must not part.
+
+    1 where every row is by itself; the size of ghost batches (or a common multiple) where layers
+    couple rows within those only; None where a layer couples all rows of a batch.
+    """
+    sizes = [layer.ghost_batch for layer in layers if layer.couples_rows]
+    return None if None in sizes else lcm(*(size for size in sizes if size is not None))

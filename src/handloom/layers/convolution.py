@@ -1,0 +1,249 @@
+"""The convolutional layer: one small dense layer for every place of an image."""
+
+from __future__ import annotations  # numpy.random is loaded when it is used
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from handloom.errors import ConfigurationError, ModelError, require_count, require_number
+from handloom.initializers import Initializer, Zeros, initializer, initializer_config
+from handloom.kernels import LANES, SHARED_FROM, cut_evenly
+from handloom.layers.base import Layer
+from handloom.layers.correlation import Columns, Correlation, Tiles, Workspace
+from handloom.layers.windows import (
+    Padding,
+    Windows,
+    channels_last,
+    contiguous_rows,
+    require_padding,
+)
+from handloom.parameters import Array, ParameterSpec
+
+
+class Conv2D(Layer):
+    """A convolutional layer over images.
+
+    Forward and, given ``dy``, backward, with ``s`` the stride, for every row of the batch, output
+    pixel ``(u, v)`` and filter ``f``; ``x`` is zero outside of the image::
+
+        y[f, u, v]     = b[f] + sum over i, j, c of x[c, s u + i, s v + j] W[i, j, c, f]
+
+        dW[i, j, c, f] = sum over rows, u, v of x[c, s u + i, s v + j] dy[f, u, v]
+        db[f]          = sum over rows, u, v of dy[f, u, v]
+        dx[c, p, q]    = sum over the u, v, i, j with s u + i = p and s v + j = q, and over f,
+                         of dy[f, u, v] W[i, j, c, f]
+
+    (In the words of signal processing this is a correlation: the weights are not flipped.) Images
+    have shape ``(n, c, y, x)``; what comes out has shape ``(n, f, (y + p - k) // s + 1,
+    (x + p - k) // s + 1)`` for windows of ``k x k`` and ``p`` zeros added to a side; its channels
+    lie last in memory.
+
+    How the sums are computed is the business of `handloom.layers.correlation`: as one product of
+    all windows, or for 3 x 3 windows on many channels by Winograd's tiles. Which of the two is
+    decided by the shapes alone.
+
+    Parameters
+    ----------
+    filters : int
+        The number of output channels, ``f``.
+    size : int
+        The side of a window, ``k``.
+    stride : int
+        How many pixels windows stand apart.
+    padding : int, "same" or "valid"
+        How many zeros go around an image: so many on each side; so many that windows one apart give
+        an image of the same size (with a stride, ``ceil(y / s)``; what is odd goes after); none.
+    biases : bool
+        Whether there are biases; a normalization that follows makes them superfluous.
+    weights : str or Initializer
+        How the weights, shape ``(k, k, c, f)``, start; the biases start at zero.
+    weights_l1, weights_l2, biases_l1, biases_l2 : float
+        The strengths of the penalties; see `handloom.Dense`.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option means nothing.
+
+    References
+    ----------
+    LeCun, Bottou, Bengio, Haffner, "Gradient-Based Learning Applied to Document Recognition",
+    Proceedings of the IEEE 86, 1998.
+    """
+
+    kind = "conv2d"
+
+    def __init__(
+        self,
+        filters: int,
+        size: int,
+        *,
+        stride: int = 1,
+        padding: Padding = 0,
+        biases: bool = True,
+        weights: str | dict[str, object] | Initializer = "he",
+        weights_l1: float = 0.0,
+        weights_l2: float = 0.0,
+        biases_l1: float = 0.0,
+        biases_l2: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.filters = require_count("filters", filters)
+        self.size = require_count("size", size)
+        self.stride = require_count("stride", stride)
+        self.padding = require_padding(padding)
+        if not isinstance(biases, bool):
+            raise ConfigurationError(f"biases must be True or False, got {biases!r}")
+        self.biases = biases
+        self.initializer = initializer(weights)
+        self.weights_l1 = require_number("weights_l1", weights_l1, minimum=0.0)
+        self.weights_l2 = require_number("weights_l2", weights_l2, minimum=0.0)
+        self.biases_l1 = require_number("biases_l1", biases_l1, minimum=0.0)
+        self.biases_l2 = require_number("biases_l2", biases_l2, minimum=0.0)
+        if not biases and (self.biases_l1 or self.biases_l2):
+            raise ConfigurationError("biases_l1 and biases_l2 weigh on biases, but there are none")
+
+    def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
+        """Declare weights of shape (k, k, c, f) and biases of shape (f,).
+
+        Raises
+        ------
+        ModelError
+            If an input row is no image, or too small for a window.
+        """
+        channels = self._windows(input_shape).channels
+        shape = (self.size, self.size, channels, self.filters)
+        w = ParameterSpec(shape, self.initializer, self.weights_l1, self.weights_l2)
+        b = ParameterSpec((self.filters,), Zeros(), self.biases_l1, self.biases_l2)
+        return {"weights": w, "biases": b} if self.biases else {"weights": w}
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return ``(f, rows, columns)``: a pixel for every place of the window."""
+        windows = self._windows(input_shape)
+        return (self.filters, windows.rows, windows.columns)
+
+    def config(self) -> dict[str, object]:
+        """Return the constructor's arguments."""
+        return {
+            "filters": self.filters,
+            "size": self.size,
+            "stride": self.stride,
+            "padding": self.padding,
+            "biases": self.biases,
+            "weights": initializer_config(self.initializer),
+            "weights_l1": self.weights_l1,
+            "weights_l2": self.weights_l2,
+            "biases_l1": self.biases_l1,
+            "biases_l2": self.biases_l2,
+        }
+
+    def forward(
+        self,
+        x: Array,
+        *,
+        training: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> Array:
+        """Compute ``y``, shape (n, f, rows, columns), of images (n, c, y, x).
+
+        Raises
+        ------
+        ModelError
+            If the layer has no weights yet, or ``x`` is not made of images of c channels.
+        """
+        w = self._bound(x)
+        windows = self._windows(x.shape[1:])
+        self._remember(x, training)
+        y = self._buffer("y", (len(x), self.filters, windows.rows, windows.columns), w.dtype)
+        way = self._way(windows, w)
+        ready, images, out = way.ready(w), channels_last(x), channels_last(y)
+
+        def run(_piece: int, blocks: list[slice], space: Workspace) -> None:
+            for block in blocks:
+                way.forward(images[block], ready, out[block], space)
+                if self.biases:
+                    self.kernels.add_biases(
+                        out[block].reshape(-1, self.filters), self.weights["biases"]
+                    )
+
+        self._share(way, len(x), windows, run, w.dtype)
+        return y
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        """Write ``dW`` and ``db``; return ``dx`` of shape (n, c, y, x), or None."""
+        x, w = self._recall(), self.weights["weights"]
+        windows = self._windows(x.shape[1:])
+        way = self._way(windows, w)
+        ready, images, slopes = way.ready(w), channels_last(x), channels_last(dy)
+        dx = self._buffer("dx", x.shape, w.dtype) if need_dx else None
+        # pieces may run at once: each adds up sums of its own
+        sums = self._memory("dw", (LANES, *ready.shape), w.dtype)
+        bias_sums = self._memory("db", (LANES, self.filters), w.dtype)
+
+        def run(piece: int, blocks: list[slice], space: Workspace) -> None:
+            dw, db = sums[piece], bias_sums[piece]
+            dw.fill(0.0)
+            db.fill(0.0)
+            for block in blocks:
+                d = slopes[block]
+                into = None if dx is None else channels_last(dx)[block]
+                way.backward(images[block], ready, d, dw if self.trainable else None, into, space)
+                if self.biases and self.trainable:
+                    part = space.take("db", self.filters)
+                    self.kernels.sum_rows(contiguous_rows(d), out=part)
+                    db += part
+
+        pieces = self._share(way, len(x), windows, run, w.dtype)
+        for piece in range(1, pieces):
+            sums[0] += sums[piece]
+            bias_sums[0] += bias_sums[piece]
+        way.gradient(sums[0], out=self.gradients["weights"])
+        if self.biases:
+            np.copyto(self.gradients["biases"], bias_sums[0])
+        return dx
+
+    def _share(
+        self,
+        way: Correlation,
+        images: int,
+        windows: Windows,
+        run: Callable[[int, list[slice], Workspace], None],
+        dtype: np.dtype[np.floating],
+    ) -> int:
+        """Have images run in blocks; a large batch in pieces, which threads may share.
+
+        Cuts depend on shapes only, and so do all sums. Returns the number of pieces.
+        """
+        work = images * windows.rows * windows.columns * self.size**2
+        work *= windows.channels * self.filters
+        pieces = cut_evenly(images, 1 if work < SHARED_FROM else LANES)
+        memory = {} if self._buffers is None else self._buffers
+        calls = []
+        for piece, rows in enumerate(pieces):
+            # pieces that run one after another use the same memory, which is in the cache
+            own = Workspace(memory, f"piece {piece if self.kernels.run else 0}", dtype)
+            starts = range(rows.start, rows.stop, way.block)
+            blocks = [slice(start, min(start + way.block, rows.stop)) for start in starts]
+            calls.append(partial(run, piece, blocks, own))
+        self.kernels.share(calls)
+        return len(pieces)
+
+    def _windows(self, input_shape: tuple[int, ...]) -> Windows:
+        return Windows.over(self.kind, input_shape, self.size, self.stride, self.padding)
+
+    def _way(self, windows: Windows, w: Array) -> Correlation:
+        """Return how to compute it, which depends on shapes only."""
+        way = Tiles if Tiles.suit(windows, self.filters) else Columns
+        return way(windows, self.filters, w.itemsize, self.kernels)
+
+    def _bound(self, x: Array) -> Array:
+        if "weights" not in self.weights:
+            raise ModelError(f"{self.kind}: build the layer before running it")
+        w = self.weights["weights"]
+        if x.ndim != 4 or x.shape[1] != w.shape[2]:
+            raise ModelError(
+                f"{self.kind}: expected images (n, {w.shape[2]}, y, x), got shape {x.shape}"
+            )
+        return w

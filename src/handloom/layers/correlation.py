@@ -1,0 +1,262 @@
+"""Two ways to compute a convolution over a block of images.
+
+A convolutional layer asks one of them for four things: weights made ready, the output of a block,
+its gradients, and the gradient of the weights as they were. Images have their channels last,
+``(b, y, x, c)``, and a block is as large as keeps its workspace in the cache.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.kernels import Kernels
+from handloom.layers.windows import Windows, contiguous_rows
+from handloom.parameters import Array
+
+WORKSPACE = 1 << 20
+"""How many bytes a block of images should need at most: what fits the cache of one core."""
+
+FEW_CHANNELS = 8
+"""With fewer channels, columns are laid out window place by window place."""
+
+MANY_CHANNELS = 16
+"""From so many channels and filters on, tiles pay for their transforms."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Memory by name, which is kept and grows."""
+
+    memory: MutableMapping[str, npt.NDArray[np.generic]]
+    owner: str
+    dtype: np.dtype[np.floating]
+
+    def take(self, name: str, *shape: int) -> Array:
+        """Return memory of a shape, holding whatever was left there."""
+        key, size = f"{self.owner} {name}", prod(shape)
+        flat = self.memory.get(key)
+        if flat is None or flat.size < size or flat.dtype != self.dtype:
+            flat = self.memory[key] = np.empty(size, self.dtype)
+        return flat[:size].reshape(shape)  # type: ignore[return-value]
+
+
+class Correlation(ABC):
+    """A way to slide weights of shape (size, size, c, f) over images.
+
+    Attributes
+    ----------
+    block : int
+        How many images to take at a time.
+    """
+
+    block: int
+
+    @abstractmethod
+    def ready(self, w: Array) -> Array:
+        """Return the weights as `forward` and `backward` take them."""
+
+    @abstractmethod
+    def forward(self, x: Array, w: Array, y: Array, space: Workspace) -> None:
+        """Write the output of a block; ``x``: (b, y, x, c); ``y``: (b, rows, columns, f)."""
+
+    @abstractmethod
+    def backward(
+        self, x: Array, w: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
+    ) -> None:
+        """Add to the gradient of ready weights and write that of the input, where wanted."""
+
+    @abstractmethod
+    def gradient(self, dw: Array, out: Array) -> None:
+        """Write the gradient of the weights, given that of the ready ones."""
+
+
+class Columns(Correlation):
+    """Convolution as one product: every window laid out as a row.
+
+    ::
+
+        C  = the window of each output pixel   (p, size size c)
+        y  = C W                               (p, f)
+
+        dW = C^T dy
+        dC = dy W^T, and each entry of it is added to the pixel that it came from
+
+    ``C`` is made anew on the way back: copying it costs less than keeping it would.
+
+    References
+    ----------
+    Chellapilla, Puri, Simard, "High Performance Convolutional Neural Networks for Document
+    Processing", IWFHR 2006.
+    """
+
+    def __init__(self, windows: Windows, filters: int, itemsize: int, kernels: Kernels) -> None:
+        self.windows, self.filters, self.kernels = windows, filters, kernels
+        self.taps = windows.size**2 * windows.channels
+        pixels = windows.rows * windows.columns
+        self.block = max(1, WORKSPACE // (pixels * (self.taps + filters) * itemsize))
+
+    def ready(self, w: Array) -> Array:
+        """Return the weights as a matrix, shape (size size c, f)."""
+        return w.reshape(self.taps, self.filters)
+
+    def forward(self, x: Array, w: Array, y: Array, space: Workspace) -> None:
+        """Write ``C W``."""
+        np.matmul(self._columns(x, space), w, out=y.reshape(-1, self.filters))
+
+    def backward(
+        self, x: Array, w: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
+    ) -> None:
+        """Add ``C^T dy`` to ``dw`` and write ``dx``."""
+        dy = contiguous_rows(dy)
+        if dw is not None:
+            dw += np.matmul(self._columns(x, space).T, dy, out=space.take("dw", *dw.shape))
+        if dx is None:
+            return
+        columns, flat = self._layout(len(x), space)
+        np.matmul(dy, w.T, out=flat)
+        padded = space.take("padded", len(x), *self.windows.covered, self.windows.channels)
+        padded.fill(0.0)
+        size = self.windows.size
+        for place, step in enumerate(self.windows.steps()):
+            padded[step] += columns[:, :, :, place // size, place % size]
+        np.copyto(dx, padded[self.windows.inner])
+
+    def gradient(self, dw: Array, out: Array) -> None:
+        """Write the matrix in the shape of the weights."""
+        np.copyto(out, dw.reshape(out.shape))
+
+    def _columns(self, x: Array, space: Workspace) -> Array:
+        padded = space.take("padded", len(x), *self.windows.covered, self.windows.channels)
+        self.windows.pad(x, out=padded)
+        columns, flat = self._layout(len(x), space)
+        np.copyto(columns, self.windows.of(padded))
+        return flat
+
+    def _layout(self, images: int, space: Workspace) -> tuple[Array, Array]:
+        """Return memory for columns, as windows and as a matrix.
+
+        With many channels the entries of one pixel lie together, with few those of neighbouring
+        pixels do: either way there are long runs to copy.
+        """
+        windows = self.windows
+        pixels = (images, windows.rows, windows.columns)
+        window = (windows.size, windows.size, windows.channels)
+        if windows.channels < FEW_CHANNELS:
+            memory = space.take("columns", *window, *pixels)
+            return memory.transpose(3, 4, 5, 0, 1, 2), memory.reshape(self.taps, -1).T
+        memory = space.take("columns", *pixels, *window)
+        return memory, memory.reshape(-1, self.taps)
+
+
+class Tiles(Correlation):
+    """Winograd's convolution: windows of 3 x 3, one apart, with 16 products where 36 are due.
+
+    Each tile of 2 x 2 outputs is computed from the 4 x 4 inputs ``d`` that it sees. With
+    ``U = G w G^T`` of each pair of channel and filter::
+
+        V = B^T d B           16 numbers a tile and channel
+        M = V U               summed over channels: 16 products of (tiles, c) and (c, f)
+        y = A^T M A           4 numbers a tile and filter
+
+        dM = A dy A^T         dU = V^T dM       dw = G^T dU G
+        dV = dM U^T           dd = B dV B^T, added up where tiles overlap
+
+    The transforms are written out in `handloom.kernels`; they only add and subtract.
+
+    References
+    ----------
+    Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; the algorithm is
+    F(2 x 2, 3 x 3). Winograd, "Arithmetic Complexity of Computations", SIAM 1980.
+    """
+
+    G = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]])
+
+    def __init__(self, windows: Windows, filters: int, itemsize: int, kernels: Kernels) -> None:
+        self.windows, self.filters, self.kernels = windows, filters, kernels
+        self.tiles = -(-windows.rows // 2), -(-windows.columns // 2)
+        numbers = 16 * prod(self.tiles) * (windows.channels + filters)
+        self.block = max(1, WORKSPACE // (numbers * itemsize))
+
+    @staticmethod
+    def suit(windows: Windows, filters: int) -> bool:
+        """Return whether windows are of the kind that tiles can do, and tiles worth it."""
+        many = min(windows.channels, filters) >= MANY_CHANNELS
+        return windows.size == 3 and windows.stride == 1 and many
+
+    def ready(self, w: Array) -> Array:
+        """Return ``U = G w G^T``, shape (16, c, f)."""
+        both = np.kron(self.G, self.G).astype(w.dtype)
+        transformed: Array = both @ w.reshape(9, -1)
+        return transformed.reshape(16, *w.shape[2:])
+
+    def forward(self, x: Array, w: Array, y: Array, space: Workspace) -> None:
+        """Write ``A^T (V U) A``."""
+        inputs = self._inputs(x, space)
+        outputs = self._outputs(len(x), space)
+        np.matmul(_sixteen(inputs), w, out=_sixteen(outputs))
+        whole = self._whole(y, space)
+        scratch = space.take("scratch", 2, *outputs.shape[1:])
+        self.kernels.winograd_outputs(outputs, out=whole, scratch=scratch)
+        if whole is not y:
+            np.copyto(y, whole[:, : y.shape[1], : y.shape[2]])
+
+    def backward(
+        self, x: Array, w: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
+    ) -> None:
+        """Add ``V^T dM`` to ``dw``, and write ``dx`` from ``dM U^T``."""
+        outputs = self._outputs(len(x), space)
+        whole = self._whole(dy, space)
+        if whole is not dy:
+            whole.fill(0.0)
+            whole[:, : dy.shape[1], : dy.shape[2]] = dy
+        scratch = space.take("scratch", 2, *outputs.shape[1:])
+        self.kernels.winograd_outputs_backward(whole, out=outputs, scratch=scratch)
+        if dw is not None:
+            inputs = self._inputs(x, space)
+            across = _sixteen(inputs).transpose(0, 2, 1)
+            dw += np.matmul(across, _sixteen(outputs), out=space.take("dw", *dw.shape))
+        if dx is None:
+            return
+        inputs, padded, scratch = self._input_memory(len(x), space)
+        np.matmul(_sixteen(outputs), w.transpose(0, 2, 1), out=_sixteen(inputs))
+        self.kernels.winograd_inputs_backward(inputs, out=padded, scratch=scratch)
+        np.copyto(dx, padded[self.windows.inner])
+
+    def gradient(self, dw: Array, out: Array) -> None:
+        """Write ``G^T dU G``."""
+        both = np.kron(self.G, self.G).astype(dw.dtype)
+        np.matmul(both.T, dw.reshape(16, -1), out=out.reshape(9, -1))
+
+    def _inputs(self, x: Array, space: Workspace) -> Array:
+        inputs, padded, scratch = self._input_memory(len(x), space)
+        self.windows.pad(x, out=padded)
+        self.kernels.winograd_inputs(padded, out=inputs, scratch=scratch)
+        return inputs
+
+    def _input_memory(self, images: int, space: Workspace) -> tuple[Array, Array, Array]:
+        """Return memory for transformed inputs, padded images, and half of the transform."""
+        (down, across), c = self.tiles, self.windows.channels
+        return (
+            space.take("inputs", 4, 4, images, down, across, c),
+            space.take("padded", images, 2 * down + 2, 2 * across + 2, c),
+            space.take("scratch", 4, images, down, 2 * across + 2, c),
+        )
+
+    def _outputs(self, images: int, space: Workspace) -> Array:
+        return space.take("outputs", 4, 4, images, *self.tiles, self.filters)
+
+    def _whole(self, y: Array, space: Workspace) -> Array:
+        """Return ``y`` itself where tiles cover it exactly, else memory for whole tiles."""
+        down, across = self.tiles
+        if y.shape[1:3] == (2 * down, 2 * across) and y.flags.c_contiguous:
+            return y
+        return space.take("whole", len(y), 2 * down, 2 * across, self.filters)
+
+
+def _sixteen(array: Array) -> Array:
+    """Return (4, 4, b, down, across, c) as (16, tiles, c)."""
+    return array.reshape(16, -1, array.shape[-1])

@@ -1,0 +1,103 @@
+"""Dropout: units that are left out at random in training, so that none relies on another."""
+
+from __future__ import annotations  # numpy.random is loaded when it is used
+
+import numpy as np
+
+from handloom.errors import ModelError, require_fraction
+from handloom.layers.base import Layer
+from handloom.parameters import Array
+
+CHANCES = 1 << 16
+"""How many values a draw can take: an entry is dropped in a whole number of these cases."""
+
+
+class Dropout(Layer):
+    """Sets entries to zero at random in training, and scales up those that are kept.
+
+    Forward and, given ``dy``, backward, with a mask ``m`` that is 1 with probability ``keep``::
+
+        training:    y  = x m / keep
+                     dx = dy m / keep
+        inference:   y  = x
+
+    So the mean of ``y`` is ``x``, and inference has nothing to make up for ("inverted" dropout).
+    Every entry is drawn by itself. ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
+
+    A draw has 16 bits, so the rate is kept to a 65,536th: it is rounded to the nearest, and the
+    least above 0 and below 1 for those beyond. ``keep`` is one minus the rounded rate; the mean of
+    ``y`` is ``x`` exactly.
+
+    Parameters
+    ----------
+    rate : float
+        The probability that an entry is dropped, at least 0 and below 1; at 0 nothing is drawn.
+
+    Raises
+    ------
+    ConfigurationError
+        If the rate is out of range.
+
+    References
+    ----------
+    Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, "Dropout: A Simple Way to Prevent
+    Neural Networks from Overfitting", JMLR 15, 2014.
+    """
+
+    kind = "dropout"
+    stochastic = True
+
+    def __init__(self, rate: float = 0.5) -> None:
+        super().__init__()
+        self.rate = require_fraction("rate", rate)
+        self._dropped = min(max(round(self.rate * CHANCES), 1), CHANCES - 1) if self.rate else 0
+
+    def config(self) -> dict[str, object]:
+        """Return the constructor's arguments."""
+        return {"rate": self.rate}
+
+    def forward(
+        self,
+        x: Array,
+        *,
+        training: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> Array:
+        """Drop entries in training; return a copy of ``x`` otherwise.
+
+        Raises
+        ------
+        ModelError
+            If there is something to draw and no generator to draw it from.
+        """
+        y = self._buffer("y", x.shape, x.dtype)
+        if not training:
+            np.copyto(y, x)
+            return y
+        scale = self._buffer("scale", x.shape, x.dtype)
+        self._draw(scale, rng)
+        np.multiply(x, scale, out=y)
+        self._remember(scale, training)
+        return y
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        """Let ``dy`` through where ``x`` went through, at the same scale."""
+        if not need_dx:
+            return None
+        scale = self._recall()
+        dx = self._buffer("dx", scale.shape, scale.dtype)
+        np.multiply(dy, scale, out=dx)
+        return dx
+
+    def _draw(self, scale: Array, rng: np.random.Generator | None) -> None:
+        """Write ``m / keep`` into ``scale``."""
+        if not self._dropped:
+            scale.fill(1.0)
+            return
+        if rng is None:
+            raise ModelError("dropout: a training pass needs a generator, rng=..., to draw from")
+        # four draws come out of 64 bits, half as dear as drawing floats
+        words = rng.integers(0, 1 << 64, -(-scale.size // 4), np.uint64)
+        draws = words.view(np.uint16)[: scale.size].reshape(scale.shape)
+        np.copyto(scale, draws >= self._dropped)
+        scale *= CHANCES / (CHANCES - self._dropped)

@@ -1,0 +1,127 @@
+"""Gated activations: every entry passes a gate that it opens by itself, ``y = x g(x)``."""
+
+from __future__ import annotations  # numpy.random is loaded when it is used
+
+import math
+
+import numpy as np
+
+from handloom.layers.activations import sigmoid
+from handloom.layers.base import Layer
+from handloom.parameters import Array
+
+SATURATED = 30.0
+"""Beyond this the gate of `GELU` is 0 or 1 in any dtype, and so are its slope and its limit."""
+
+
+class Gated(Layer):
+    """What `SiLU` and `GELU` share: forward keeps the slope, which backward multiplies by.
+
+    With a gate ``g = sigmoid(v(x))``, forward and, given ``dy``, backward::
+
+        y  = x g
+        dx = (g + y (1 - g) v'(x)) dy
+
+    The slope does not follow from ``y``, and forward has at hand what it is made of.
+    """
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        """Return the slope times ``dy``."""
+        if not need_dx:
+            return None
+        slope = self._recall()
+        dx = self._buffer("dx", slope.shape, slope.dtype)
+        np.multiply(slope, dy, out=dx)
+        return dx
+
+
+class SiLU(Gated):
+    """The sigmoid linear unit, also called swish.
+
+    Forward and, given ``dy``, backward::
+
+        g  = sigmoid(x)
+        y  = x g
+        dx = (g + y (1 - g)) dy
+
+    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
+
+    References
+    ----------
+    Elfwing, Uchibe, Doya, "Sigmoid-weighted linear units for neural network function approximation
+    in reinforcement learning", Neural Networks 107, 2018.
+    """
+
+    kind = "silu"
+
+    def forward(
+        self,
+        x: Array,
+        *,
+        training: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> Array:
+        """Compute ``x sigmoid(x)``."""
+        gate = sigmoid(x, out=self._buffer("gate", x.shape, x.dtype))
+        y: Array = np.multiply(x, gate, out=self._buffer("y", x.shape, x.dtype))
+        if training:
+            slope = self._buffer("slope", x.shape, x.dtype)
+            np.subtract(1.0, gate, out=slope)
+            slope *= y
+            slope += gate
+            self._remember(slope, training)
+        return y
+
+
+class GELU(Gated):
+    """The Gaussian error linear unit, in the tanh form of its paper.
+
+    Forward and, given ``dy``, backward, with ``a = 2 sqrt(2 / pi)`` and ``b = 0.044715``::
+
+        v  = a (x + b x^3)
+        g  = sigmoid(v) = (1 + tanh(v / 2)) / 2
+        y  = x g
+        dx = (g + y (1 - g) a (1 + 3 b x^2)) dy
+
+    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
+
+    The exact gate is the probability that a normal number is below ``x``, for which NumPy has no
+    function. This form needs nothing but an exponential, and is what BERT and GPT-2 were trained
+    with. Its value is within 4.8e-4 of the exact one (furthest at ``|x| = 2.7``), its slope within
+    8.7e-4 (at ``|x| = 2.0``). The gradient is that of the value computed, not of the exact one.
+
+    References
+    ----------
+    Hendrycks, Gimpel, "Gaussian Error Linear Units (GELUs)", arXiv:1606.08415, 2016.
+    """
+
+    kind = "gelu"
+
+    def forward(
+        self,
+        x: Array,
+        *,
+        training: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> Array:
+        """Compute ``x sigmoid(a (x + b x^3))``."""
+        a, b = 2.0 * math.sqrt(2.0 / math.pi), 0.044715
+        gate, squares, slope = (
+            self._buffer(name, x.shape, x.dtype) for name in ("gate", "squares", "slope")
+        )
+        np.clip(x, -SATURATED, SATURATED, out=gate)  # so that no power overflows
+        np.square(gate, out=squares)
+        np.multiply(squares, a * b, out=slope)
+        slope += a
+        gate *= slope
+        sigmoid(gate, out=gate)
+        y: Array = np.multiply(x, gate, out=self._buffer("y", x.shape, x.dtype))
+        if training:
+            squares *= 3.0 * a * b
+            squares += a
+            np.subtract(1.0, gate, out=slope)
+            slope *= squares
+            slope *= y
+            slope += gate
+            self._remember(slope, training)
+        return y

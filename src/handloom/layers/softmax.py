@@ -1,0 +1,63 @@
+"""Softmax: rows of logits become rows of probabilities."""
+
+from __future__ import annotations  # numpy.random is loaded when it is used
+
+import numpy as np
+
+from handloom.kernels import row_maxima, row_sums
+from handloom.layers.base import Layer
+from handloom.parameters import Array
+
+
+class Softmax(Layer):
+    """Turns each row of logits into probabilities.
+
+    Forward and, given ``dy``, backward, for each row::
+
+        y_j  = exp(x_j - max x) / sum_i exp(x_i - max x)
+        dx_j = y_j (dy_j - sum_i dy_i y_i)
+
+    All arrays have shape ``(n, k)``. The maximum is subtracted so that nothing overflows; it
+    cancels. In training a network leaves a final softmax to its loss, which joins the two in one
+    step (see `handloom.losses.SoftmaxCrossEntropy`).
+    """
+
+    kind = "softmax"
+
+    def forward(
+        self,
+        x: Array,
+        *,
+        training: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> Array:
+        """Compute the probabilities of each row."""
+        y = softmax(x, out=self._buffer("y", x.shape, x.dtype))
+        self._remember(y, training)
+        return y
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        """Pull ``dy`` back through the probabilities."""
+        if not need_dx:
+            return None
+        y = self._recall()
+        inner = np.einsum("nk,nk->n", dy, y)
+        dx: Array = np.subtract(dy, inner[:, None], out=self._buffer("dx", y.shape, y.dtype))
+        np.multiply(dx, y, out=dx)
+        return dx
+
+
+def softmax(x: Array, out: Array | None = None) -> Array:
+    """Return ``exp(x) / sum exp(x)`` of each row, computed without overflow.
+
+    Parameters
+    ----------
+    x : array, shape (n, k)
+        Logits.
+    out : array, shape (n, k), optional
+        Where to write; may be ``x`` itself.
+    """
+    y: Array = np.subtract(x, row_maxima(x), out=out)
+    np.exp(y, out=y)
+    np.divide(y, row_sums(y), out=y)
+    return y

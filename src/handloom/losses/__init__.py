@@ -1,0 +1,54 @@
+"""Losses: how wrong predictions are, as one number, and the slope of that number."""
+
+from handloom.errors import ConfigurationError, unknown_name
+from handloom.losses.base import ClassificationLoss, Loss, RowLoss, Targets
+from handloom.losses.binary import BinaryCrossEntropy
+from handloom.losses.cross_entropy import CategoricalCrossEntropy, SoftmaxCrossEntropy
+from handloom.losses.poisson import Poisson
+from handloom.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
+
+LOSSES: dict[str, type[RowLoss]] = {
+    rule.kind: rule
+    for rule in (
+        SoftmaxCrossEntropy,
+        CategoricalCrossEntropy,
+        BinaryCrossEntropy,
+        MeanSquaredError,
+        MeanAbsoluteError,
+        Huber,
+        Poisson,
+    )
+}
+
+
+def loss(name: str, **options: object) -> RowLoss:
+    """Return a loss by its name.
+
+    Raises
+    ------
+    ConfigurationError
+        If the name or an option is unknown.
+    """
+    if name not in LOSSES:
+        raise ConfigurationError(unknown_name("loss", name, LOSSES))
+    try:
+        return LOSSES[name](**options)
+    except TypeError as error:
+        raise ConfigurationError(f"loss {name!r}: {error}") from None
+
+
+__all__ = [
+    "LOSSES",
+    "BinaryCrossEntropy",
+    "CategoricalCrossEntropy",
+    "ClassificationLoss",
+    "Huber",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Poisson",
+    "RowLoss",
+    "SoftmaxCrossEntropy",
+    "Targets",
+    "loss",
+]

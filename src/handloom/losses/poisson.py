@@ -1,0 +1,39 @@
+"""The Poisson loss, for counts."""
+
+import numpy as np
+
+from handloom.losses.base import Targets
+from handloom.losses.outputs import OutputLoss
+from handloom.parameters import Array
+
+
+class Poisson(OutputLoss):
+    """Half the Poisson deviance, from the logarithms of the means.
+
+    For a row of predictions ``z``, which are logarithms of the means ``m``, with counts ``t``::
+
+        m    = exp(z)
+        loss = sum_j  m_j - t_j - t_j (z_j - log t_j)        (0 log 0 is 0)
+        dz_j = m_j - t_j
+
+    It is 0 where every mean is the count itself. The loss of a row is the sum over its outputs, as
+    in scikit-learn, not their mean; the loss is the mean over rows. A prediction so large that its
+    exponential is infinite has an infinite loss.
+
+    Predictions have shape (n, k). Targets have shape (n, k), or (n,) where ``k`` is 1, and are at
+    least 0; they need not be whole.
+
+    References
+    ----------
+    McCullagh, Nelder, "Generalized Linear Models", 2nd edition, 1989, section 2.3.
+    """
+
+    kind = "poisson"
+    lowest = 0.0
+
+    def _rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+        z, t = predictions, targets
+        np.exp(z, out=gradient)
+        gradient -= t
+        losses = gradient - t * (z - np.log(np.where(t > 0, t, 1.0)))
+        return np.asarray(losses.sum(axis=1, dtype=np.float64))

@@ -1,0 +1,197 @@
+"""Convolution: the sum that is written down, whichever way it is computed."""
+
+import numpy as np
+import pytest
+from tests.gradients import relative_error
+from tests.images import convolved, draw
+
+from handloom import (
+    ConfigurationError,
+    Conv2D,
+    Dense,
+    Flatten,
+    ModelError,
+    Sequential,
+    build,
+    check_gradients,
+)
+from handloom.kernels import NUMPY
+from handloom.layers import correlation
+from handloom.layers.base import Layer
+from handloom.parameters import Array
+from handloom.testing import check_layer
+from handloom.training.workers import Workers, single_threaded_blas
+
+CASES = [
+    # channels, filters, height, width, window, stride, padding, zeros before and after
+    (1, 2, 5, 6, 3, 1, 0, (0, 0)),
+    (2, 3, 5, 4, 3, 1, 1, (1, 1)),
+    (3, 2, 6, 7, 3, 2, 1, (1, 1)),
+    (2, 2, 7, 6, 2, 1, "valid", (0, 0)),
+    (9, 2, 4, 5, 3, 1, "same", (1, 1)),
+    (2, 2, 5, 5, 2, 1, "same", (0, 1)),  # what is odd goes after
+    (2, 2, 6, 6, 3, 2, "same", (0, 1)),
+    (2, 3, 5, 6, 1, 2, 0, (0, 0)),
+    (2, 1, 4, 4, 4, 3, 3, (3, 3)),
+    (16, 16, 4, 6, 3, 1, "same", (1, 1)),  # tiles, from here on
+    (16, 17, 5, 3, 3, 1, 0, (0, 0)),
+    (17, 16, 3, 5, 3, 1, 2, (2, 2)),
+]
+
+
+def made(case: tuple[int, ...]) -> tuple[Conv2D, Array]:
+    c, f, height, width, size, stride, padding, _ = case
+    return Conv2D(f, size, stride=stride, padding=padding), draw(3, c, height, width)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_the_sum_that_is_written_down(case: tuple[int, ...]) -> None:
+    layer, x = made(case)
+
+    def reference(x: Array, weights: dict[str, Array]) -> Array:
+        return convolved(x, weights["weights"], weights["biases"], case[5], case[7])  # type: ignore[arg-type]
+
+    assert check_layer(layer, x, reference).ok  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("case", [CASES[2], CASES[6], CASES[10]])
+def test_every_entry_of_every_gradient_is_right(case: tuple[int, ...]) -> None:
+    layer, x = made(case)
+    report = check_gradients(layer, x[:2], thorough=True)
+    assert report.ok, report
+
+
+def passes(layer: Layer, x: Array, *, need_dx: bool = True) -> list[Array]:
+    y = layer.forward(x, training=True).copy()
+    dx = layer.backward(draw(*y.shape, seed=1).astype(x.dtype), need_dx=need_dx)
+    gradients = [array.copy() for array in layer.gradients.values()]
+    return [y, *([] if dx is None else [dx.copy()]), *gradients]
+
+
+@pytest.mark.parametrize("channels", [2, 16])
+def test_blocks_do_not_change_what_comes_out(
+    monkeypatch: pytest.MonkeyPatch, channels: int
+) -> None:
+    layer, x = Conv2D(16, 3, padding=1), draw(7, channels, 5, 5)
+    build([layer], x.shape[1:], dtype=np.float64)
+    whole = passes(layer, x)
+    monkeypatch.setattr(correlation, "WORKSPACE", 3 * 25 * 200 * 8)  # a few images at a time
+    for ours, expected in zip(passes(layer, x), whole, strict=True):
+        assert relative_error(ours, expected) < 1e-13
+
+
+@pytest.mark.parametrize("channels", [3, 32])
+def test_threads_share_a_batch_and_change_no_bit(channels: int) -> None:
+    layer, x = Conv2D(32, 3, padding=1), draw(40, channels, 28, 28).astype(np.float32)
+    build([layer], x.shape[1:])
+    with single_threaded_blas():
+        alone = passes(layer, x)
+    for threads in (1, 2, 3):
+        with Workers(threads) as workers:
+            shared = layer.replica().using(NUMPY.sharing(workers.run))
+            shared.bind(layer.weights, layer.gradients)
+            for _ in range(2):
+                for ours, expected in zip(passes(shared, x), alone, strict=True):
+                    assert np.array_equal(ours, expected)
+
+
+def test_a_replica_takes_no_memory_once_it_is_warm() -> None:
+    twin = Sequential([Conv2D(16, 3, padding=1)]).build((16, 8, 8)).replica().layers[0]
+    x = draw(30, 16, 8, 8).astype(np.float32)
+    first = twin.forward(x, training=True)
+    held = {id(buffer) for buffer in twin._buffers.values()}  # type: ignore[union-attr]
+    assert np.shares_memory(twin.forward(x, training=True), first)
+    assert {id(buffer) for buffer in twin._buffers.values()} == held  # type: ignore[union-attr]
+
+
+def test_what_is_kept_for_backward_is_the_input_itself() -> None:
+    layer, x = Conv2D(2, 3), draw(4, 1, 6, 6)
+    build([layer], x.shape[1:], dtype=np.float64)
+    layer.forward(x, training=True)
+    assert layer._saved is x
+
+
+def test_without_biases_there_are_none() -> None:
+    layer, x = Conv2D(2, 3, biases=False), draw(2, 1, 4, 4)
+    assert list(build([layer], x.shape[1:]).weights) == ["0.conv2d.weights"]
+    assert check_layer(layer, x).ok
+
+
+def test_starting_weights_have_the_deviation_that_suits_a_window() -> None:
+    layer = Conv2D(64, 3)
+    build([layer], (32, 8, 8))
+    assert layer.weights["weights"].std() == pytest.approx(np.sqrt(2 / (9 * 32)), rel=0.02)
+
+
+def test_float32_is_nearly_as_good_as_float64() -> None:
+    layer, x = Conv2D(32, 3, padding=1), draw(5, 64, 8, 8)
+    build([layer], x.shape[1:], dtype=np.float64)
+    single = Conv2D(32, 3, padding=1)
+    build(
+        [single],
+        x.shape[1:],
+        weights={f"0.conv2d.{k}": v.astype(np.float32) for k, v in layer.weights.items()},
+    )
+    for ours, exact in zip(passes(single, x.astype(np.float32)), passes(layer, x), strict=True):
+        assert relative_error(ours, exact) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"filters": 0}, "filters must be a whole number of at least 1"),
+        ({"size": 2.5}, "size must be a whole number"),
+        ({"stride": 0}, "stride must be"),
+        ({"padding": -1}, "padding must be a whole number of at least 0"),
+        ({"padding": "full"}, "padding must be 'same', 'valid' or a whole number, got 'full'"),
+        ({"biases": 1}, "biases must be True or False"),
+        ({"biases": False, "biases_l2": 0.1}, "there are none"),
+        ({"weights_l1": -1.0}, "weights_l1"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Conv2D(**{"filters": 2, "size": 3, **options})  # type: ignore[arg-type]
+
+
+def test_images_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"must be an image \(c, y, x\), got shape \(7,\)"):
+        build([Conv2D(2, 3)], (7,))
+    with pytest.raises(ModelError, match="window of 3 x 3 does not fit on an image of 2 x 5"):
+        build([Conv2D(2, 3)], (1, 2, 5))
+    with pytest.raises(ModelError, match="build the layer"):
+        Conv2D(2, 3).forward(draw(1, 1, 3, 3))
+    layer = Conv2D(2, 3)
+    build([layer], (2, 4, 4))
+    with pytest.raises(ModelError, match=r"expected images \(n, 2, y, x\), got shape \(1, 3, 4, 4"):
+        layer.forward(draw(1, 3, 4, 4))
+
+
+def test_a_frozen_layer_gets_no_gradient_and_lets_it_through() -> None:
+    x, dlogits = draw(3, 2, 5, 5), draw(3, 4, seed=1)
+    networks = []
+    for frozen in (False, True):
+        convolution = Conv2D(16, 3, padding=1, weights_l2=0.1)
+        second = Conv2D(3, 3)
+        layers: list[Layer] = [convolution, second, Flatten(), Dense(4)]
+        if frozen:
+            second.freeze()
+        network = Sequential(layers).build(x.shape[1:], seed=1, dtype=np.float64)
+        network.logits(x, training=True)
+        network.backward(dlogits)
+        networks.append(network)
+    trained, half = (network.parameters for network in networks)
+    assert "1.conv2d.weights" not in half.gradients
+    assert len(half) == len(trained) - trained.specs["1.conv2d.weights"].size - 3
+    for name, gradient in half.gradients.items():
+        assert np.array_equal(gradient, trained.gradients[name])
+    assert half.specs["1.conv2d.weights"].l2 == 0.0
+
+
+def test_prediction_takes_fewer_rows_at_once_where_images_are_wide() -> None:
+    layers = [Conv2D(16, 3, padding=1), Flatten(), Dense(2)]
+    network = Sequential(layers).build((16, 24, 24), dtype=np.float64)
+    assert network.width == 16 * 24 * 24
+    x = draw(500, 16, 24, 24)
+    alone = np.vstack([network.logits(row[None]) for row in x[::100]])
+    assert relative_error(network.predict_logits(x)[::100], alone) < 1e-12
