@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: study test test-long test-fused lint types parity bench clean
+.PHONY: study test test-long test-fused lint types parity bench fuzz clean
 
 study: $(READY)  ## the reference study, shortened: three networks learn, pictures explain
 	$(BIN)/handloom reproduce --epochs 150
@@ -39,6 +39,10 @@ $(READY): pyproject.toml
 bench: $(READY)  ## Handloom beside PyTorch and scikit-learn, in one run
 	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m benchmarks
+
+fuzz: $(READY)  ## a hundred thousand hostile files for every reader, with atheris (Linux)
+	$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	$(BIN)/python -m fuzz
 
 clean:
 	rm -rf $(VENV) dist

@@ -79,7 +79,9 @@ def test_a_logit_that_is_no_number_gives_a_loss_that_is_none(fused: Kernels) -> 
         assert np.isfinite(losses[1])
 
 
-@pytest.mark.parametrize("rule", ["descend", "momentum", "nesterov", "adam"])
+@pytest.mark.parametrize(
+    "rule", ["descend", "momentum", "nesterov", "adam", "rmsprop", "adagrad", "blend"]
+)
 def test_update_rules_agree(fused: Kernels, real: Any, rule: str) -> None:
     start, gradients = draw(real, 1000), draw(real, 40, 1000)
     found = []
@@ -90,6 +92,11 @@ def test_update_rules_agree(fused: Kernels, real: Any, rule: str) -> None:
                 kernels.descend(w, dw, 0.01, scratch)
             elif rule == "adam":
                 kernels.adam(w, dw, a, b, 0.01, 0.9, 0.999, 1e-7, step, scratch)
+            elif rule in ("rmsprop", "adagrad"):
+                kept, added = (0.9, 0.1) if rule == "rmsprop" else (1.0, 1.0)
+                kernels.scaled_descent(w, dw, a, 0.01, kept, added, 1e-7, step, scratch)
+            elif rule == "blend":
+                kernels.blend(w, dw, 0.1, step, scratch)
             else:
                 kernels.momentum(w, dw, a, 0.01, 0.9, rule == "nesterov", step, scratch)
         found.append((w, a, b))
@@ -101,13 +108,15 @@ def test_update_rules_agree(fused: Kernels, real: Any, rule: str) -> None:
 def test_what_a_dead_unit_leaves_never_becomes_too_small_to_be_quick(name: str) -> None:
     kernels = choose(name, weights=1, rows=1, steps=1)
     smallest = np.finfo(np.float32).tiny
-    w, m, v, u, scratch = (np.ones(64, np.float32) for _ in range(5))
+    w, m, v, u, s, mean, scratch = (np.ones(64, np.float32) for _ in range(7))
     alive = np.zeros(64, np.float32)
     alive[0] = 1e-3  # the others are dead from now on
     for step in range(1, 3000):
         kernels.adam(w, alive, m, v, 1e-3, 0.9, 0.9, 1e-7, step, scratch)
         kernels.momentum(w, alive, u, 1e-3, 0.5, False, step, scratch)
-        for state in (m, v, u):
+        kernels.scaled_descent(w, alive, s, 1e-3, 0.9, 0.1, 1e-7, step, scratch)
+        kernels.blend(mean, alive, 0.1, step, scratch)
+        for state in (m, v, u, s, mean):
             assert not ((state != 0) & (np.abs(state) < smallest)).any()
     assert m[0] > 0
     assert not m[1:].any()

@@ -2,30 +2,40 @@
 
 import os
 import platform
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
 
-def circumstances() -> dict[str, object]:
+def circumstances() -> dict[str, Any]:
     """Return versions, processor, cores and BLAS, as JSON can hold them.
 
     Bits are promised where versions, processor and BLAS are the same; see the guide to training.
     """
-    from threadpoolctl import threadpool_info  # imported when a run is recorded
-
-    from handloom import __version__
+    from handloom import __version__  # read when a run is recorded: this module is loaded by it
 
     return {
         "versions": {
             "handloom": __version__,
             "python": platform.python_version(),
             "numpy": np.__version__,
+            "numba": version("numba") if find_spec("numba") else None,
         },
         "processor": platform.machine(),
         "cores": os.cpu_count(),
-        "blas": [
-            f"{library['internal_api']} {library['version']} {library.get('architecture', '')}"
-            for library in threadpool_info()
-            if library["user_api"] == "blas"
-        ],
+        "blas": _blas(),
     }
+
+
+def _blas() -> list[str]:
+    """Return what computes NumPy's products; other packages may have brought their own."""
+    from threadpoolctl import threadpool_info  # imported when a run is recorded
+
+    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    own = [library for library in libraries if "numpy" in library["filepath"]]
+    return [
+        f"{library['internal_api']} {library['version']} {library.get('architecture', '')}"
+        for library in own or libraries
+    ]

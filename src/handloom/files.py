@@ -6,10 +6,12 @@ last. So a reader finds the old state or the new one, never half of one.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +20,12 @@ from typing import Any
 from handloom.errors import HandloomError, ModelError
 
 MANIFEST = "manifest.json"
+
+MAX_MANIFEST_BYTES = 1 << 20
+"""The largest manifest that is read: 1 MiB, some thousands of files."""
+
+MAX_SET_BYTES = 1 << 33
+"""The most that the files of a set may hold together, 8 GiB: they are read into memory."""
 
 
 class FileError(HandloomError, OSError):
@@ -87,6 +95,20 @@ def read_bytes(path: Path) -> bytes:
         raise FileError(f"cannot read {path}: {error.strerror}") from None
 
 
+def size_of(path: Path) -> int:
+    """Return the size of a regular file in bytes; whoever reads a pipe may wait for ever.
+
+    Raises
+    ------
+    OSError
+        If there is no file, or it is a folder, a pipe or a device.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return status.st_size
+
+
 def write_set(folder: Path, kind: str, version: int, files: Mapping[str, bytes]) -> None:
     """Write files that belong together, replacing an earlier set in one move.
 
@@ -102,9 +124,14 @@ def write_set(folder: Path, kind: str, version: int, files: Mapping[str, bytes])
     Raises
     ------
     FileError
-        If the folder cannot be written to; an earlier set is left as it was.
+        If the folder cannot be written to, or the files are too large together to be read again;
+        an earlier set is left as it was.
     """
+    size = sum(map(len, files.values()))
+    if size > MAX_SET_BYTES:
+        raise FileError(f"{folder}: a {kind} of {size} bytes, expected at most {MAX_SET_BYTES}")
     make_folder(folder)
+    _flush_folder(folder.parent)
     entries = {}
     for name, content in files.items():
         digest = hashlib.sha256(content).hexdigest()
@@ -155,16 +182,22 @@ def _read_files(
             f"{folder / MANIFEST}: version {manifest.get('version')!r} of the format; "
             f"this Handloom reads version {version}"
         )
-    found = {}
+    found: dict[str, bytes] = {}
+    total = 0
     for name, entry in manifest["files"].items():
-        stored_as, size, digest = (entry.get(key) for key in ("stored_as", "bytes", "sha256"))
+        stored_as, expected, digest = (entry.get(key) for key in ("stored_as", "bytes", "sha256"))
         path = folder / str(stored_as)
-        if path.parent != folder or not path.is_file():
+        try:
+            size = size_of(path) if path.parent == folder else None
+        except (OSError, ValueError):  # a name may be one that no file can have
+            size = None
+        if size is None:
             raise ModelError(f"{folder}: the file {stored_as!r} is missing")
-        if path.stat().st_size != size:
-            raise ModelError(
-                f"{path}: {path.stat().st_size} bytes, expected {size}: it was cut or changed"
-            )
+        if size != expected:
+            raise ModelError(f"{path}: {size} bytes, expected {expected}: it was cut or changed")
+        total += size
+        if total > MAX_SET_BYTES:
+            raise ModelError(f"{folder}: more than {MAX_SET_BYTES} bytes in a {kind}")
         found[name] = read_bytes(path)
         if hashlib.sha256(found[name]).hexdigest() != digest:
             raise ModelError(f"{path}: its SHA-256 is not the one in {MANIFEST}: it was changed")
@@ -172,8 +205,12 @@ def _read_files(
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ModelError(f"{path.parent}: {MANIFEST} is missing; nothing was saved here")
+    try:
+        size = size_of(path)
+    except OSError:
+        raise ModelError(f"{path.parent}: {MANIFEST} is missing; nothing was saved here") from None
+    if size > MAX_MANIFEST_BYTES:
+        raise ModelError(f"{path}: {size} bytes, expected at most {MAX_MANIFEST_BYTES}")
     try:
         manifest = json.loads(read_bytes(path))
         claimed = manifest.pop("sha256")

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from handloom.files import FileError
@@ -40,22 +40,28 @@ def only_writer(folder: Path) -> Iterator[None]:
         If another process, or another training of this one, writes to it; or if no lock can be had.
     """
     path = folder / LOCK
+    taken = FileError(
+        f"{folder} is being written to by another training{_who(path)}; wait for it, or name "
+        f"another folder"
+    )
+    descriptor = -1
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        _lock(descriptor)
+        if not os.path.samestat(os.fstat(descriptor), path.stat()):
+            raise taken  # somebody has just removed the file that is locked here
     except OSError as error:
+        if descriptor >= 0:
+            os.close(descriptor)
+        if descriptor >= 0 and isinstance(error, BlockingIOError | PermissionError):
+            raise taken from None
+        if isinstance(error, FileError):
+            raise
         raise FileError(f"cannot lock the folder {folder}: {error.strerror}") from None
     try:
-        try:
-            _lock(descriptor)
-        except (BlockingIOError, PermissionError):
-            raise FileError(
-                f"{folder} is being written to by another training"
-                f"{_who(path)}; wait for it, or name another folder"
-            ) from None
-        except OSError as error:
-            raise FileError(f"cannot lock the folder {folder}: {error.strerror}") from None
-        os.truncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        with suppress(OSError):  # a help for people, no more
+            os.truncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(descriptor)

@@ -1,6 +1,7 @@
 """A model: a network with what it takes to use it, saved to a folder and loaded without pickle."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,16 @@ import numpy.typing as npt
 
 from handloom.data.dataset import check_inputs
 from handloom.data.transforms import Transform, transform_from_config
-from handloom.errors import HandloomError, ModelError
+from handloom.errors import HandloomError, ModelError, require_count
 from handloom.files import read_set, write_set
 from handloom.layers import Layer, softmax
 from handloom.network import Sequential
 from handloom.parameters import Array
 
 KIND, VERSION = "handloom model", 1
+
+MAX_DIMENSIONS = 8
+"""The most dimensions that a row of a model's data may have."""
 
 
 @dataclass(frozen=True)
@@ -144,17 +148,35 @@ class Model:
         content = read_set(Path(folder), KIND, VERSION)
         try:
             described = json.loads(content["model.json"])
-            network = Sequential.from_config(described["network"], layers)
+            # the weights first: a description may claim any number of them
+            arrays = load(content["weights.safetensors"])
             model = cls(
-                network,
+                Sequential.from_config(described["network"], layers, weights=arrays),
                 transform_from_config(described["transform"]),
                 tuple(str(name) for name in described["class_names"]),
-                tuple(int(size) for size in described["row_shape"]),
+                tuple(require_count("a size in row_shape", n) for n in described["row_shape"]),
                 str(described["row_dtype"]),
                 str(described["trained_on"]),
             )
-            network.parameters.load(load(content["weights.safetensors"]))
-        except (KeyError, TypeError, ValueError, SafetensorError) as error:
+            model._check_sizes()
+        except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
             reason = str(error) if isinstance(error, HandloomError) else repr(error)
             raise ModelError(f"{folder}: {reason}") from None
         return model
+
+    def _check_sizes(self) -> None:
+        """Refuse a description whose parts do not fit together."""
+        if len(self.row_shape) > MAX_DIMENSIONS:
+            raise ModelError(
+                f"rows of {len(self.row_shape)} dimensions, expected at most {MAX_DIMENSIONS}"
+            )
+        if math.prod(self.row_shape) != math.prod(self.network.input_shape):
+            raise ModelError(
+                f"rows of shape {self.row_shape} do not fit a network that takes "
+                f"{self.network.input_shape}"
+            )
+        if self.network.output_shape != (len(self.class_names),):
+            raise ModelError(
+                f"{len(self.class_names)} class names do not fit a network that gives "
+                f"{self.network.output_shape}"
+            )

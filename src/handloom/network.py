@@ -370,7 +370,9 @@ class Sequential:
             raise ModelError(f"not the configuration of a network: {error!r}") from None
 
         def make(entry: object) -> Layer:
-            options = dict(entry)  # type: ignore[call-overload]
+            if not isinstance(entry, Mapping):
+                raise ModelError(f"a layer is described by an object, got {entry!r}")
+            options = dict(entry)
             kind = str(options.pop("kind", None))
             if kind not in known:
                 raise ModelError(unknown_name("layer", kind, known))

@@ -16,8 +16,10 @@ import pytest
 from tests.cli.conftest import Command
 
 from handloom import Model
+from handloom.cli.app import run as run_command
 from handloom.files import MANIFEST
 from handloom.locks import only_writer
+from handloom.training.snapshot import Snapshot
 
 MAIN = "from handloom.cli import main; main()"
 SETTINGS = ("--epochs", "100", "--hidden", "16", "--batch-size", "64", "--checkpoint-every", "1")
@@ -65,16 +67,27 @@ def whole(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+def epochs_kept(run: Path) -> int:
+    """Return how many epochs the newest whole checkpoint has."""
+    found = sorted(path.parent for path in (run / "checkpoints").glob(f"step-*/{MANIFEST}"))
+    return len(Snapshot.load(found[-1]).values["history"]["records"]) if found else 0
+
+
+def epochs_logged(run: Path) -> int:
+    return len((run / "history.csv").read_text().splitlines()) - 1
+
+
 def survive(tiny_folder: Path, run: Path, kills: int) -> int:
     """Train with so many kills on the way; return how many of them hit a write half-way."""
     moments, half_way, first = random.Random(7), 0, True
     while kills:
         process = start(*(("--data", tiny_folder, "--out", run, *SETTINGS) if first else
                           ("--resume", run, "--checkpoint-every", 1)))  # fmt: skip
-        log = run / "history.csv"
+        log, kept = run / "history.csv", 0 if first else epochs_kept(run)
         before = log.stat().st_mtime_ns if log.exists() else 0
         # the log is written anew when training begins
         wait_for(lambda: log.exists() and log.stat().st_mtime_ns > before, process)  # noqa: B023
+        assert epochs_logged(run) >= kept  # it went on, and did not begin anew
         first = False
         if moments.random() < 0.5:
             wait_for(lambda: bool(unfinished(run)), process)
@@ -92,6 +105,7 @@ def survive(tiny_folder: Path, run: Path, kills: int) -> int:
     process = start("--resume", run, "--threads", 2)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
+    assert "going on in epoch" in said
     return half_way
 
 
@@ -128,6 +142,7 @@ def test_a_signal_ends_a_training_tidily_and_it_can_be_resumed(
     process = start("--resume", run)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
+    assert "going on in epoch" in said
     assert learned(run) == learned(whole)
     assert json.loads((run / "results.json").read_text())["stop_reason"] == "max_epochs"
 
@@ -186,15 +201,38 @@ def test_settings_that_were_changed_by_hand_are_refused(
         assert named in ended.err
 
 
-def test_another_dataset_is_refused_by_name(
+def test_another_dataset_is_refused_by_name(handloom: Command, whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    ended = handloom("train", "--resume", run, "--data", "silhouettes")
+    assert ended.status == 1
+    assert "data is tiny (300 rows" in ended.err
+    assert "silhouettes (10,000 rows" in ended.err
+
+
+def test_the_same_rows_may_have_moved(
     handloom: Command, whole: Path, tmp_path: Path, tiny_folder: Path
 ) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
     shutil.copytree(whole, run)
     shutil.copytree(tiny_folder, other)
-    ended = handloom("train", "--resume", run, "--data", other)
+    assert handloom("train", "--resume", run, "--data", other).status == 0
+
+
+def test_where_rows_were_found_is_remembered(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HANDLOOM_DATA", str(tiny_folder))
+    assert run_command(["train", "--epochs", "1", "--out", "run", "--checkpoint-every", "3"]) == 0
+    monkeypatch.delenv("HANDLOOM_DATA")
+    described = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert described["data"] == str(tiny_folder)
+    assert described["checkpoint_every"] == "3"
+    assert handloom("train", "--resume", "run").status == 0
+    ended = handloom("train", "--resume", "run", "--threads", 0)
     assert ended.status == 1
-    assert "data name is tiny there, other here" in ended.err
+    assert "threads" in ended.err
 
 
 def test_a_damaged_checkpoint_falls_back_and_says_so(

@@ -18,7 +18,9 @@ from tests.cli.conftest import Command
 from handloom import Callback, Model, Splits, Trainer, evaluate, open_folder
 from handloom.data import write_image_folders
 from handloom.recipes import plain
+from handloom.schedules import SCHEDULES, named_schedule
 from handloom.training import EpochRecord
+from handloom.training.snapshot import Snapshot
 
 
 def test_a_run_folder_holds_model_history_pictures_and_results(trained: Path, tiny: Splits) -> None:
@@ -87,6 +89,51 @@ def test_every_option_reaches_the_training(
     ]
     assert all(float(row["penalty"]) > 0 for row in rows)
     assert all(row["validation_loss"] for row in rows)
+
+
+def test_every_way_to_regularize_and_to_pace_reaches_the_training(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    ended = handloom(
+        *("train", "--data", tiny_folder, "--out", run, "--hidden", "8", "--epochs", 3),
+        *("--optimizer", "muon", "--momentum", 0.8, "--weight-decay", 0.1, "--batch-size", 100),
+        *("--learning-rate", 0.02, "--schedule", "linear", "--warmup", 2, "--clip-norm", 0.5),
+        *("--average", 0.5, "--dropout", 0.25, "--label-smoothing", 0.1),
+        *("--augment", "flip,shift", "--validation-fraction", 0.3),
+    )
+    assert ended.status == 0
+    found = sorted((run / "checkpoints").glob("step-*"))[-1]
+    described = Snapshot.load(found).configuration
+    assert described["optimizer"]["kind"] == "Muon"
+    assert described["optimizer"]["momentum"] == 0.8
+    assert described["optimizer"]["weight_decay"] == 0.1
+    then = {"kind": "LinearDecay", "learning_rate": 0.02, "steps": 3 * 3 - 2}  # of 210 rows left
+    assert described["schedule"] == {"kind": "Warmup", "steps": 2, "then": then}
+    assert (described["clip_norm"], described["average"]["decay"]) == (0.5, 0.5)
+    assert described["loss"]["label_smoothing"] == 0.1
+    assert [change["kind"] for change in described["augment"]] == ["Flip", "Shift"]
+    layers = described["network"]["layers"]
+    assert [layer["kind"] for layer in layers] == ["dense", "relu", "dropout", "dense", "softmax"]
+    assert layers[2]["rate"] == 0.25
+    first = (run / "model" / "manifest.json").read_text()
+    assert handloom("train", "--resume", run).status == 0
+    assert (run / "model" / "manifest.json").read_text() == first
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_schedule_ends_with_the_training(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, schedule: str
+) -> None:
+    ended = handloom(
+        *("train", "--data", tiny_folder, "--out", tmp_path / "run", "--hidden", "4"),
+        *("--epochs", 3, "--schedule", schedule, "--learning-rate", 0.01),
+    )
+    assert ended.status == 0
+    header, *lines = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    rates = [float(line.split(",")[header.split(",").index("learning_rate")]) for line in lines]
+    planned = named_schedule(schedule, 0.01, 9)  # 300 rows in batches of 128, three times
+    assert rates == [planned(2), planned(5), planned(8)]
 
 
 def test_a_run_is_never_overwritten(handloom: Command, tiny_folder: Path, tmp_path: Path) -> None:
@@ -273,7 +320,17 @@ def test_predict_names_an_image_that_is_none(
         (["--validation-fraction", "1"], "validation_fraction must be"),
         (["--validation-fraction", "-0.1"], "validation_fraction must be"),
         (["--patience", "3"], "hold rows out"),
-        (["--momentum", "0.5"], "momentum is for sgd"),
+        (["--momentum", "0.5"], "momentum is for sgd and muon"),
+        (["--weight-decay", "-1"], "weight_decay must be"),
+        (["--warmup", "-1"], "warmup must be"),
+        (["--warmup", "45"], "a warmup of 45 steps leaves none of the training's 45"),
+        (["--clip-norm", "0"], "clip_norm must be"),
+        (["--average", "1"], "decay must be below 1"),
+        (["--dropout", "1"], "rate must be"),
+        (["--label-smoothing", "1.5"], "label_smoothing must be"),
+        (["--augment", "flp"], "Did you mean 'flip'"),
+        (["--augment", ""], "--augment takes names"),
+        (["--schedule", "cosine", "--decay", "0.5"], "cosine would ignore it"),
         (["--schedule", "constant", "--decay", "0.5"], "constant would ignore it"),
         (["--decay", "-1"], "decay must be"),
         (["--optimizer", "sgd", "--momentum", "1.5"], "momentum must be"),

@@ -119,6 +119,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
+    (tmp_path / "secret").touch()
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(DataError, match=r"secret: cannot be read: Permission denied"):
         read_idx(tmp_path / "secret", dimensions=1)

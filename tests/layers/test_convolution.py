@@ -143,6 +143,7 @@ def test_float32_is_nearly_as_good_as_float64() -> None:
         ({"size": 2.5}, "size must be a whole number"),
         ({"stride": 0}, "stride must be"),
         ({"padding": -1}, "padding must be a whole number of at least 0"),
+        ({"padding": 3}, "padding must be smaller than the window of 3"),
         ({"padding": "full"}, "padding must be 'same', 'valid' or a whole number, got 'full'"),
         ({"biases": 1}, "biases must be True or False"),
         ({"biases": False, "biases_l2": 0.1}, "there are none"),

@@ -6,16 +6,28 @@ import pytest
 from tests.arithmetic import sides
 from tests.gradients import Float64, numeric_gradient, relative_error
 
-from handloom import SGD, Adam, Dense, ModelError
+from handloom import SGD, Adagrad, Adam, AdamW, Dense, ModelError, Muon, RMSprop
 from handloom.errors import ConfigurationError
 from handloom.optimizers import OPTIMIZERS, Optimizer
+from handloom.optimizers.muon import orthogonalize
 from handloom.recipes.equations import RULES, Part
 from handloom.recipes.plain import Settings
 from handloom.recipes.walkthrough import example, step, tiny_settings, walk
 
 WEIGHTS = ("W0", "b0", "W2", "b2")
 L1, L2 = 0.003, 0.02
-RULES_TO_WALK = [SGD(), SGD(0.9), SGD(0.9, nesterov=True), Adam()]
+RULES_TO_WALK = {
+    "plain": SGD(),
+    "decay": SGD(weight_decay=0.2),
+    "momentum": SGD(0.9),
+    "nesterov": SGD(0.9, nesterov=True),
+    "adagrad": Adagrad(),
+    "rmsprop": RMSprop(),
+    "adam": Adam(),
+    "adamw": AdamW(weight_decay=0.2),
+    "muon": Muon(weight_decay=0.2),
+    "muon without nesterov": Muon(nesterov=False),
+}
 
 
 def shown(parts: list[Part]) -> dict[str, Float64]:
@@ -84,7 +96,7 @@ def test_without_a_penalty_the_step_follows_the_gradient_of_the_loss() -> None:
     np.testing.assert_allclose(a["W0'"], a["W0"] - 0.1 * a["dW0"], rtol=1e-14)
 
 
-@pytest.mark.parametrize("rule", RULES_TO_WALK, ids=["plain", "momentum", "nesterov", "adam"])
+@pytest.mark.parametrize("rule", RULES_TO_WALK.values(), ids=RULES_TO_WALK)
 def test_updates_follow_the_published_rules_step_after_step(rule: Optimizer) -> None:
     r, state = 0.1, dict.fromkeys(WEIGHTS, (np.zeros(()), np.zeros(())))
     previous: dict[str, Float64] = {}
@@ -95,9 +107,19 @@ def test_updates_follow_the_published_rules_step_after_step(rule: Optimizer) -> 
                 assert np.array_equal(a[name], previous[f"{name}'"])
             w, g = a[name], a[f"{'g' if name[0] == 'W' else 'd'}{name}"]
             u, v = state[name]
-            if isinstance(rule, Adam):
-                u, v = 0.9 * u + 0.1 * g, 0.999 * v + 0.001 * g**2
-                expected = w - r * (u / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-7)
+            if name[0] == "W":
+                w = (1 - r * rule.weight_decay) * w
+            if isinstance(rule, Adam) or (isinstance(rule, Muon) and name[0] == "b"):
+                rate, b = r * getattr(rule, "adam_rate", 1.0), rule.beta2
+                u, v = 0.9 * u + 0.1 * g, b * v + (1 - b) * g**2
+                root = np.sqrt(v / (1 - b**t))
+                expected = w - rate * (u / (1 - 0.9**t)) / (root + rule.epsilon)
+            elif isinstance(rule, Muon):
+                u = 0.95 * u + 0.05 * g
+                expected = w - r * orthogonalize(0.95 * u + 0.05 * g if rule.nesterov else u)
+            elif isinstance(rule, RMSprop | Adagrad):
+                v = 0.9 * v + 0.1 * g**2 if isinstance(rule, RMSprop) else v + g**2
+                expected = w - r * g / (np.sqrt(v) + 1e-7)
             elif isinstance(rule, SGD):
                 u = rule.momentum * u - r * g
                 expected = w + (rule.momentum * u - r * g if rule.nesterov else u)
@@ -106,7 +128,7 @@ def test_updates_follow_the_published_rules_step_after_step(rule: Optimizer) -> 
         previous = a
 
 
-@pytest.mark.parametrize("rule", RULES_TO_WALK, ids=["plain", "momentum", "nesterov", "adam"])
+@pytest.mark.parametrize("rule", RULES_TO_WALK.values(), ids=RULES_TO_WALK)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_every_entry_worked_out_is_right(rule: Optimizer, seed: int) -> None:
     seen = set()

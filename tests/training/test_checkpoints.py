@@ -1,8 +1,10 @@
 """Checkpoints: a training that was stopped goes on as if it had not been, whatever happened."""
 
 import json
+import os
 import resource
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,31 +17,45 @@ from tests.training.test_engine import Noise
 from tests.training.test_trainer import features
 
 from handloom import (
+    EMA,
     SGD,
     Adam,
+    BestModel,
     BestWeights,
     Callback,
     Checkpoints,
+    CosineDecay,
     CSVLog,
+    Dataset,
     Dense,
     EarlyStopping,
+    Erase,
+    Flip,
     History,
     InverseTimeDecay,
+    LinearDecay,
+    Model,
     ModelError,
+    Muon,
     ReLU,
     Sequential,
+    Shift,
+    SoftmaxCrossEntropy,
     StopReason,
     Trainer,
+    Warmup,
     silhouettes,
 )
+from handloom.data.fingerprint import fingerprint
 from handloom.errors import ConfigurationError
 from handloom.files import FileError
 from handloom.locks import LOCK, only_writer
 from handloom.optimizers import Optimizer
-from handloom.training.history import COLUMNS
+from handloom.training.history import COLUMNS, EpochRecord
 from handloom.training.snapshot import Snapshot
 
 ROWS = features()
+IMAGES = silhouettes(rows=1300, test_rows=10).train
 
 
 class StopAfter(Trainer):
@@ -71,7 +87,9 @@ def trainer(
         rule(),
         options.pop("learning_rate", InverseTimeDecay(0.01, 0.1)),
         callbacks=callbacks,
-        checkpoints=Checkpoints(folder, every=every, warn=options.pop("warn", None)),
+        checkpoints=Checkpoints(
+            folder, every=every, keep=options.pop("keep", 2), warn=options.pop("warn", None)
+        ),
         **options,
     )
     made.last_step = last_step
@@ -106,6 +124,36 @@ def test_a_resumed_training_ends_with_the_same_bits_and_history(
     ours, theirs = (made.best for made in (resumed, whole))  # type: ignore[attr-defined]
     assert (ours.epoch, ours.value) == (theirs.epoch, theirs.value)
     assert np.array_equal(ours.weights, theirs.weights)
+
+
+@pytest.mark.parametrize("batch_size", [600, None])
+@pytest.mark.parametrize("last_step", [1, 3, 4, 6])
+def test_clipping_average_augmentation_and_every_draw_resume_too(
+    tmp_path: Path, batch_size: int | None, last_step: int
+) -> None:
+    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
+        network = Sequential([Dense(8), Noise(), ReLU(), Dense(10)]).build((784,))
+        made = StopAfter(
+            network,
+            Muon(weight_decay=0.1),
+            Warmup(3, CosineDecay(0.1, 20)),
+            clip_norm=0.5,
+            average=EMA(0.8),
+            augment=[Flip(alternating=True), Shift(), Erase()],
+            checkpoints=Checkpoints(folder),
+            epochs=4 if batch_size else 8,
+            batch_size=batch_size,
+        )
+        made.last_step = last_step
+        made.fit(IMAGES, 0.2, resume=resume)
+        return made
+
+    whole = run(tmp_path / "whole")
+    assert run(tmp_path / "cut", last_step).history.stop_reason is StopReason.INTERRUPTED
+    for _ in range(2):  # resumed once more after its end, it stays as it is
+        resumed = run(tmp_path / "cut", resume=True)
+        assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+        assert figures(resumed.history) == figures(whole.history)
 
 
 def test_a_training_may_be_stopped_again_and_again(tmp_path: Path) -> None:
@@ -161,12 +209,18 @@ def test_images_fused_kernels_and_lanes_resume_too(tmp_path: Path) -> None:
 
 def test_the_log_is_whole_after_a_resume(tmp_path: Path) -> None:
     log = tmp_path / "history.csv"
+    seen = []
+
+    class Look(Callback):
+        def on_epoch_end(self, **_: Any) -> None:
+            seen.append(log.read_text())
+
     trainer(tmp_path / "cut", last_step=8, callbacks=(CSVLog(log),)).fit(ROWS)
     log.write_text("lost")
-    resumed = trainer(tmp_path / "cut", callbacks=(CSVLog(log),))
-    assert log.read_text() == "lost"
-    assert log.read_text() != resumed.fit(ROWS, resume=True).to_csv()
-    assert log.read_text() == resumed.history.to_csv()
+    resumed = trainer(tmp_path / "cut", callbacks=(CSVLog(log), Look()))
+    resumed.fit(ROWS, resume=True)
+    assert log.read_text() == resumed.history.to_csv() == seen[-1]
+    assert len(seen[0].splitlines()) == 3  # the names, the epoch before the stop, the one after
 
 
 def test_training_may_go_on_for_longer_than_it_was_meant_to(tmp_path: Path) -> None:
@@ -231,6 +285,7 @@ def resumed_from(folder: Path) -> tuple[int, list[str]]:
 
     made = trainer(folder, warn=said.append, callbacks=(Look(),))
     made.fit(ROWS, resume=True)
+    shutil.rmtree(folder.with_name("whole"), ignore_errors=True)
     whole = trainer(folder.with_name("whole"))
     whole.fit(ROWS)
     assert np.array_equal(made.network.parameters.vector, whole.network.parameters.vector)
@@ -292,7 +347,11 @@ def test_without_a_checkpoint_a_resume_begins_at_the_beginning(tmp_path: Path) -
         ({"learning_rate": 0.01}, r"schedule kind is InverseTimeDecay there, Constant here"),
         ({"batch_size": 32}, r"batch_size is 64 there, 32 here"),
         ({"seed": 1}, r"seed is 0 there, 1 here"),
-        ({"callbacks": (BestWeights("loss"),)}, r"callbacks is \[\] there, .*BestWeights"),
+        ({"clip_norm": 2.0}, r"clip_norm is None there, 2.0 here"),
+        ({"average": EMA(0.9)}, r"average is None there, .*'decay': 0.9"),
+        ({"learning_rate": Warmup(2, 0.1)}, r"schedule kind is InverseTimeDecay there, Warmup"),
+        ({"loss": SoftmaxCrossEntropy(0.1)}, r"loss label_smoothing is 0.0 there, 0.1 here"),
+        ({"callbacks": (BestWeights("loss"),)}, r"callbacks callback 0, BestWeights is None there"),
     ],
 )
 def test_a_checkpoint_of_another_training_is_refused_by_what_differs(
@@ -306,16 +365,54 @@ def test_a_checkpoint_of_another_training_is_refused_by_what_differs(
     assert np.array_equal(other.network.parameters.vector, start)
 
 
+def test_a_checkpoint_of_another_augmentation_or_schedule_is_refused(tmp_path: Path) -> None:
+    def fit(*, pixels: int = 2, steps: int = 5, resume: bool = False) -> None:
+        network = Sequential([Dense(10)]).build((784,))
+        schedule = Warmup(2, LinearDecay(0.1, steps))
+        options: dict[str, Any] = {"augment": [Shift(pixels)], "epochs": 1}
+        checkpoints = Checkpoints(tmp_path)
+        made = Trainer(network, SGD(), schedule, checkpoints=checkpoints, **options)
+        made.fit(IMAGES, resume=resume)
+
+    fit()
+    with pytest.raises(ModelError, match="augment 0 pixels is 2 there, 1 here"):
+        fit(pixels=1, resume=True)
+    with pytest.raises(ModelError, match="schedule then steps is 5 there, 6 here"):
+        fit(steps=6, resume=True)
+
+
 def test_a_checkpoint_of_another_dataset_is_refused_by_name(tmp_path: Path) -> None:
     trainer(tmp_path, last_step=7).fit(ROWS)
-    with pytest.raises(ModelError, match="data name is features there, others here"):
-        trainer(tmp_path).fit(replace(ROWS, name="others"), resume=True)
-    with pytest.raises(ModelError, match="data sha256"):
-        trainer(tmp_path).fit(features(seed=1), resume=True)
-    with pytest.raises(ModelError, match="validation is None there"):
+    with pytest.raises(ModelError, match=r"data is features \(300 rows, .* there, others \(300"):
+        trainer(tmp_path).fit(replace(features(seed=1), name="others"), resume=True)
+    with pytest.raises(ModelError, match=r"step-000000007: it is of .*validation is none there"):
         trainer(tmp_path).fit(ROWS, ROWS, resume=True)
     with pytest.raises(ModelError, match="sample_weights"):
         trainer(tmp_path).fit(ROWS, sample_weights=np.full(300, 2.0), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "named"),
+    [
+        (BestWeights("loss"), BestWeights("accuracy"), "monitor is loss there, accuracy here"),
+        (EarlyStopping(patience=5), EarlyStopping(patience=6), "patience is 5 there, 6 here"),
+    ],
+)
+def test_what_a_callback_kept_goes_only_to_one_made_alike(
+    tmp_path: Path, there: Callback, here: Callback, named: str
+) -> None:
+    trainer(tmp_path, last_step=7, callbacks=(there,)).fit(ROWS, ROWS)
+    with pytest.raises(ModelError, match=named):
+        trainer(tmp_path, callbacks=(here,)).fit(ROWS, ROWS, resume=True)
+
+
+def test_rows_that_differ_far_down_are_other_rows() -> None:
+    many = np.zeros((6_000, 1_000))
+    other = many.copy()
+    other[-1, -1] = 1.0
+    targets = np.arange(6_000) % 2
+    sums = [fingerprint(Dataset(rows, targets, ("a", "b")))["sha256"] for rows in (many, other)]
+    assert sums[0] != sums[1]
 
 
 def test_a_checkpoint_of_another_version_is_refused_by_name(
@@ -346,13 +443,15 @@ def no_file_larger_than(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("size", [10, 300, 1200])
+@pytest.mark.parametrize("keep", [1, 2])
 def test_a_disk_that_is_full_costs_no_training_and_no_earlier_checkpoint(
-    tmp_path: Path, size: int
+    tmp_path: Path, size: int, keep: int
 ) -> None:
-    folder, said = tmp_path / "run", []
+    folder = tmp_path / "run"
+    said: list[str] = []
     trainer(folder, last_step=7).fit(ROWS)
     kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    made = trainer(folder, every=1, warn=said.append)
+    made = trainer(folder, every=1, keep=keep, warn=said.append)
     with no_file_larger_than(size):
         history = made.fit(ROWS, resume=True)
     assert history.stop_reason is StopReason.MAX_EPOCHS
@@ -365,7 +464,8 @@ def test_a_disk_that_is_full_costs_no_training_and_no_earlier_checkpoint(
 
 
 def test_a_folder_that_cannot_be_written_to_any_more_costs_no_training(tmp_path: Path) -> None:
-    folder, said = tmp_path / "run", []
+    folder = tmp_path / "run"
+    said: list[str] = []
 
     class Block(Callback):
         def on_epoch_end(self, **_: Any) -> None:
@@ -375,6 +475,8 @@ def test_a_folder_that_cannot_be_written_to_any_more_costs_no_training(tmp_path:
 
     made = trainer(folder, every=1, callbacks=(Block(),), warn=said.append)
     assert made.fit(ROWS).stop_reason is StopReason.MAX_EPOCHS
+    assert len(said) == 5  # four epochs, and the end
+    assert len(said) == 5  # four epochs, and the end
     assert all(text.startswith("no checkpoint was written: ") for text in said)
     assert all(str(folder) in text and "there is none yet" in text for text in said)
 
@@ -390,13 +492,13 @@ def test_two_trainings_do_not_write_to_one_folder(tmp_path: Path) -> None:
 
         def on_epoch_end(self, **_: Any) -> None:
             with pytest.raises(FileError) as error:
-                trainer(tmp_path).fit(ROWS)
+                trainer(tmp_path).fit(ROWS, resume=True)
             self.refused = str(error.value)
 
     second = Second()
     trainer(tmp_path, callbacks=(second,), epochs=1).fit(ROWS)
     assert f"{tmp_path} is being written to by another training (process " in second.refused
-    trainer(tmp_path).fit(ROWS)  # afterwards it is free again
+    trainer(tmp_path).fit(ROWS, resume=True)  # afterwards it is free again
 
 
 def test_a_lock_that_was_left_behind_blocks_nobody(tmp_path: Path) -> None:
@@ -430,3 +532,145 @@ def test_what_a_checkpoint_holds_can_be_read_by_people(tmp_path: Path) -> None:
         "optimizer.first_moment",
         "optimizer.second_moment",
     }
+
+
+def test_a_new_training_does_not_replace_the_checkpoints_of_another(tmp_path: Path) -> None:
+    trainer(tmp_path, last_step=7).fit(ROWS)
+    with pytest.raises(FileError, match=r"holds the checkpoints .*step-000000007.*resume=True"):
+        trainer(tmp_path).fit(ROWS)
+    assert steps_kept(tmp_path) == [7]
+
+
+def test_what_is_not_a_checkpoint_is_left_alone(tmp_path: Path) -> None:
+    for name in ("step-by-step", "step-000000001-mine", "steps"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.txt").write_text("mine")
+    trainer(tmp_path, every=1).fit(ROWS)
+    assert len(list(tmp_path.glob("*/notes.txt"))) == 3
+
+
+def test_a_training_that_would_have_ended_by_itself_is_not_resumed_for_longer(
+    tmp_path: Path,
+) -> None:
+    class Signal(Callback):
+        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+            if record.epoch == len(whole.history) - 1:
+                trainer.stop(StopReason.INTERRUPTED)
+
+    def run(folder: Path, *callbacks: Callback, resume: bool = False) -> StopAfter:
+        stopping = EarlyStopping(patience=2, min_delta=0.01)
+        options: dict[str, Any] = {"epochs": 50, "learning_rate": 0.05}
+        made = trainer(folder, callbacks=(*callbacks, stopping), **options)
+        made.fit(ROWS, 0.2, resume=resume)
+        return made
+
+    whole = run(tmp_path / "whole", Callback())
+    run(tmp_path / "cut", Signal())
+    resumed = run(tmp_path / "cut", Callback(), resume=True)
+    assert figures(resumed.history) == figures(whole.history)
+    assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+
+
+def test_figures_that_are_not_finite_are_kept_too(tmp_path: Path) -> None:
+    class Spoil(StopAfter):
+        def run_epoch(self, epoch: int) -> EpochRecord | None:
+            record = super().run_epoch(epoch)
+            return record and replace(record, validation_loss=float("nan"))
+
+    made = trainer(tmp_path)
+    made.__class__ = Spoil
+    made.fit(ROWS, ROWS)
+    history = trainer(tmp_path).fit(ROWS, ROWS, resume=True)
+    assert np.isnan(history["validation_loss"]).all()
+    assert len(history) == 4
+
+
+def test_what_no_checkpoint_can_hold_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    class Odd(Callback):
+        def state_dict(self) -> dict[str, Any]:
+            return {"odd": {1, 2}}
+
+    made = trainer(tmp_path, callbacks=(Odd(),))
+    with pytest.raises(ConfigurationError, match="no checkpoint can hold this training"):
+        made.fit(ROWS)
+    assert made.steps == 0
+
+
+def test_a_callback_that_fails_costs_no_training(tmp_path: Path) -> None:
+    class Fails(Callback):
+        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+            if record.epoch == 1:
+                raise RuntimeError("mine")
+
+    best = BestWeights("loss")
+    made = trainer(tmp_path, callbacks=(best, Fails()))
+    with pytest.raises(RuntimeError, match="mine"):
+        made.fit(ROWS)
+    assert steps_kept(tmp_path) == [10]
+    assert np.array_equal(made.network.parameters.vector, best.weights)  # type: ignore[arg-type]
+
+
+def test_a_best_model_that_cannot_be_saved_is_tried_again(tmp_path: Path) -> None:
+    network = Sequential([Dense(3)]).build((5,))
+    best = BestModel(tmp_path / "model", "loss")
+
+    class Full(Callback):
+        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10 if record.epoch < 2 else -1, -1))
+
+    made = Trainer(network, SGD(), 0.1, epochs=3, callbacks=[Full(), best])
+    with no_file_larger_than(10), pytest.warns(UserWarning, match="tried again when training ends"):
+        made.fit(ROWS)
+    assert np.array_equal(Model.load(tmp_path / "model").network.parameters.vector, best.weights)  # type: ignore[arg-type]
+
+
+def test_warm_fits_and_checkpoints_do_not_mix(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="resumed, not warm"):
+        trainer(tmp_path).fit(ROWS, warm=True)
+
+
+def test_a_resumed_training_keeps_its_kernels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setattr("handloom.training.kernel_choice.FUSED_FROM", float("inf"))
+    trainer(tmp_path, last_step=7).fit(ROWS)
+    monkeypatch.setattr("handloom.training.kernel_choice.FUSED_FROM", 0.0)
+    assert trainer(tmp_path).fit(ROWS, resume=True).kernels == "numpy"
+
+
+def test_elsewhere_bits_may_differ_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer(tmp_path, last_step=7).fit(ROWS)
+    monkeypatch.setattr("handloom.circumstances.np.__version__", "9.9")
+    said: list[str] = []
+    trainer(tmp_path, warn=said.append).fit(ROWS, resume=True)
+    assert len(said) == 1
+    assert "bits may differ: numpy was" in said[0]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("mode", [0o555, 0o000])
+def test_a_folder_that_becomes_read_only_costs_no_training(mode: int) -> None:
+    said: list[str] = []
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        folder = Path(name) / "run"
+        trainer(folder, every=1, epochs=2).fit(ROWS)
+        kept = steps_kept(folder)
+
+        class Close(Callback):
+            def on_train_begin(self, **_: Any) -> None:
+                folder.chmod(mode)
+                os.seteuid(65534)
+
+        made = trainer(folder, every=1, warn=said.append, callbacks=(Close(),))
+        try:
+            assert made.fit(ROWS, resume=True).stop_reason is StopReason.MAX_EPOCHS
+        finally:
+            os.seteuid(0)
+        assert len(said) == 3  # two epochs, and the end
+        assert all(f"the last good one is {folder / 'step-000000010'}" in text for text in said)
+        folder.chmod(0o755)
+        assert steps_kept(folder) == kept

@@ -108,5 +108,16 @@ def test_it_is_found_in_any_shard_of_a_large_batch(threads: int) -> None:
     assert explained(trainer).array == "the input"
 
 
+def test_the_first_of_several_bad_rows_decides() -> None:
+    rows = features(3000)
+    rows.inputs[2900] = 1e300  # type: ignore[index]
+    rows.inputs[10] = 1e30  # type: ignore[index]  # its output overflows, its input does not
+    network = Sequential([Dense(4), ReLU(), Dense(3)]).build((5,))
+    network.parameters.vector[:] = 1e10
+    trainer = Trainer(network, Adam(), 0.1)
+    trainer.fit(rows)
+    assert explained(trainer).array == "the output of 0.dense"
+
+
 def test_a_training_that_ends_well_has_no_report() -> None:
     assert trained(ReLU()).history.divergence is None

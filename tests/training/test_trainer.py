@@ -263,6 +263,17 @@ def test_ctrl_c_ends_training_tidily_and_the_handler_is_restored() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_second_ctrl_c_acts_as_it_always_did() -> None:
+    data = features()
+
+    def twice(_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(network(data), SGD(), 0.1, epochs=50, callbacks=[At(2, twice)]).fit(data)
+
+
 def test_training_works_outside_the_main_thread() -> None:
     data, lengths = features(), []
     trainer = Trainer(network(data), SGD(), 0.1, epochs=2)

@@ -1,5 +1,6 @@
 """What several commands share: their options, and how a dataset or a folder is found from them."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 from handloom.cli.console import note
 from handloom.data import DownloadError, Splits, fashion_mnist, open_folder, silhouettes
 from handloom.data.fashion_mnist import VARIABLE
-from handloom.data.published import NAME
+from handloom.data.published import NAME, RESERVED
 from handloom.errors import ConfigurationError, DataError
 from handloom.files import FileError, make_folder
 from handloom.locks import LOCK, only_writer
@@ -67,6 +68,14 @@ def load_dataset(named: str | None) -> Splits:
             f"using the generated dataset silhouettes instead."
         )
         return silhouettes()
+
+
+def data_found(named: str | None, splits: Splits) -> str | None:
+    """Return what names a dataset that was loaded, wherever it is asked for again."""
+    if named is None and splits.name == "silhouettes":
+        return "silhouettes"
+    named = named or os.environ.get(VARIABLE) or NAME
+    return named if named in RESERVED else str(Path(named).resolve())
 
 
 @contextmanager

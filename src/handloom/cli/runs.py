@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from handloom.circumstances import circumstances
+from handloom.cli.console import note
 from handloom.errors import HandloomError, ModelError
 from handloom.files import FileError, read_bytes, write_json
 from handloom.recipes.plain import Settings
@@ -22,20 +23,27 @@ class Description:
     ----------
     settings : Settings
     data : str or None
-        As ``--data`` was given; None where it was not.
+        A name or an absolute path that ``--data`` takes; None where what was found has neither.
+    checkpoint_every : str
+        As ``--checkpoint-every`` takes it.
+    threads : int
+        How many share a step, for the record: results do not depend on it.
     """
 
     settings: Settings
     data: str | None
+    checkpoint_every: str
+    threads: int
 
     def write(self, folder: Path) -> None:
         """Write the description to a run folder, with what results depend on beside it."""
-        is_path = self.data is not None and Path(self.data).is_dir()
         described = {
             "kind": KIND,
             "version": VERSION,
             "settings": self.settings.to_json(),
-            "data": str(Path(str(self.data)).resolve()) if is_path else self.data,
+            "data": self.data,
+            "checkpoint_every": self.checkpoint_every,
+            "threads": self.threads,
             **circumstances(),
         }
         write_json(folder / NAME, described)
@@ -56,9 +64,12 @@ class Description:
                 raise ModelError(f"{path}: not a {KIND} of version {VERSION}")
             data = described["data"]
             return cls(
-                Settings.from_json(described["settings"]), None if data is None else str(data)
+                Settings.from_json(described["settings"]),
+                None if data is None else str(data),
+                str(described["checkpoint_every"]),
+                int(described["threads"]),
             )
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             if isinstance(error, HandloomError):
                 raise
             raise ModelError(f"{path}: not the description of a run: {error!r}") from None
@@ -67,12 +78,17 @@ class Description:
 class Describe(Callback):
     """Writes the description once training has been found possible, so that it can be resumed."""
 
-    def __init__(self, description: Description, folder: Path) -> None:
-        self.description, self.folder = description, folder
+    def __init__(self, description: Description, folder: Path, *, resumed: bool) -> None:
+        self.description, self.folder, self.resumed = description, folder, resumed
 
     def on_train_begin(self, *, trainer: Trainer) -> None:
-        """Write it."""
+        """Write it, and say where a resumed training goes on."""
         self.description.write(self.folder)
+        if trainer.steps:
+            epoch = trainer.position.epoch + 1
+            note(f"going on in epoch {epoch} of {trainer.epochs}, after {trainer.steps:,} steps")
+        elif self.resumed:
+            note("no checkpoint was written before it stopped: training begins anew")
 
 
 def existing_run(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from handloom.recipes.walkthrough import tiny_settings, walk
 
 def step(
     optimizer: Annotated[str, typer.Option(help=" | ".join(OPTIMIZERS))] = "sgd",
-    momentum: Annotated[float | None, typer.Option(help="For sgd.")] = None,
+    momentum: Annotated[float | None, typer.Option(help="For sgd and muon.")] = None,
     learning_rate: Annotated[float, typer.Option(help="The rate of every step.")] = 0.1,
     l1: Annotated[float, typer.Option(help="L1 strength on the weights of all layers.")] = 0.0,
     l2: Annotated[float, typer.Option(help="L2 strength on the weights of all layers.")] = 0.01,

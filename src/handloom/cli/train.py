@@ -12,6 +12,7 @@ from handloom.cli.options import (
     Data,
     Out,
     Threads,
+    data_found,
     load_dataset,
     output_folder,
     refuse_other_options,
@@ -19,30 +20,58 @@ from handloom.cli.options import (
 )
 from handloom.cli.runs import Describe, Description, existing_run
 from handloom.data import Splits
+from handloom.data.augment import AUGMENTATIONS
 from handloom.locks import only_writer
 from handloom.optimizers import OPTIMIZERS
 from handloom.recipes import plain
-from handloom.recipes.plain import DECAY, SCHEDULES, Settings, Trained
+from handloom.recipes.plain import Settings, Trained
+from handloom.schedules import DECAY, SCHEDULES
 from handloom.training import Checkpoints, CSVLog, History, Progress, StopReason
 from handloom.training.checkpoints import parse_every
 from handloom.training.kernel_choice import NAMES
+from handloom.training.workers import default_threads
 
 
 def train(
     context: typer.Context,
     hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "128,128",
     optimizer: Annotated[str, typer.Option(help=" | ".join(OPTIMIZERS))] = "adam",
-    momentum: Annotated[float | None, typer.Option(help="For sgd.")] = None,
-    learning_rate: Annotated[float, typer.Option(help="The rate at the first step.")] = 2e-3,
+    momentum: Annotated[float | None, typer.Option(help="For sgd and muon.")] = None,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(help="Shrinks weights a little each step.", show_default="the optimizer's"),
+    ] = None,
+    learning_rate: Annotated[float, typer.Option(help="The largest rate.")] = 2e-3,
     schedule: Annotated[str, typer.Option(help=" | ".join(SCHEDULES))] = "inverse-time",
     decay: Annotated[
         float | None,
         typer.Option(help="For inverse-time: rate / (1 + decay * step).", show_default=str(DECAY)),
     ] = None,
+    warmup: Annotated[
+        int, typer.Option(help="Steps in which the rate rises before the schedule begins.")
+    ] = 0,
+    clip_norm: Annotated[
+        float | None, typer.Option(help="Scale longer gradients down to this length.")
+    ] = None,
+    average: Annotated[
+        float | None,
+        typer.Option(help="End with an average of the weights that decays so, as 0.999."),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Rows a step; 0 takes all rows.")] = 128,
     epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = 15,
     l1: Annotated[float, typer.Option(help="L1 strength on the weights of all layers.")] = 0.0,
     l2: Annotated[float, typer.Option(help="L2 strength on the weights of all layers.")] = 0.0,
+    dropout: Annotated[float, typer.Option(help="Rate of dropout behind hidden layers.")] = 0.0,
+    label_smoothing: Annotated[
+        float, typer.Option(help="Share of each target that all classes get.")
+    ] = 0.0,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Changes of images, as flip,shift: {' | '.join(AUGMENTATIONS)}",
+            show_default="none",
+        ),
+    ] = None,
     validation_fraction: Annotated[
         float, typer.Option(help="Fraction of each class to hold out; the best epoch is kept.")
     ] = 0.0,
@@ -53,8 +82,11 @@ def train(
     threads: Threads = None,
     kernels: Annotated[str, typer.Option(help=" | ".join(NAMES))] = "auto",
     checkpoint_every: Annotated[
-        str, typer.Option(help="Write a checkpoint every so many epochs (5) or minutes (5m).")
-    ] = "5m",
+        str | None,
+        typer.Option(
+            help="Write a checkpoint every so many epochs (5) or minutes (5m).", show_default="5m"
+        ),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Go on with a run that was stopped; nothing else needed."),
@@ -70,25 +102,32 @@ def train(
 
     handloom train --resume runs/wide
     """
-    parse_every(checkpoint_every)
     if resume is not None:
         refuse_other_options(context, "--resume", WITH_RESUME)
         with only_writer(existing_run(resume)):
             run = Description.read(resume)
-            settings = replace(run.settings, threads=threads or run.settings.threads)
-            _train(resume, settings, data or run.data, checkpoint_every, resume=True)
+            settings = run.settings if threads is None else replace(run.settings, threads=threads)
+            source = run.data if data is None else data
+            _train(resume, settings, source, checkpoint_every or run.checkpoint_every, resume=True)
         return
     settings = Settings(
         hidden=tuple(split_list("--hidden", hidden, int)),
         optimizer=optimizer,
         momentum=momentum,
+        weight_decay=weight_decay,
         learning_rate=learning_rate,
         schedule=schedule,
         decay=decay,
+        warmup=warmup,
+        clip_norm=clip_norm,
+        average=average,
         batch_size=batch_size,
         epochs=epochs,
         l1=l1,
         l2=l2,
+        dropout=dropout,
+        label_smoothing=label_smoothing,
+        augment=() if augment is None else tuple(split_list("--augment", augment, str)),
         validation_fraction=validation_fraction,
         patience=patience,
         seed=seed,
@@ -96,17 +135,21 @@ def train(
         kernels=kernels,
     )
     with output_folder(out, "train") as folder:
-        _train(folder, settings, data, checkpoint_every, resume=False)
+        _train(folder, settings, data, checkpoint_every or EVERY, resume=False)
 
 
+EVERY = "5m"
 WITH_RESUME = ("resume", "threads", "checkpoint_every", "data")
 
 
 def _train(
     folder: Path, settings: Settings, data: str | None, checkpoint_every: str, *, resume: bool
 ) -> None:
+    parse_every(checkpoint_every)
     splits = load_dataset(data)
-    describe = Describe(Description(settings, data), folder)
+    threads = settings.threads or default_threads()
+    description = Description(settings, data_found(data, splits), checkpoint_every, threads)
+    describe = Describe(description, folder, resumed=resume)
     trained = plain.train(
         settings,
         splits,

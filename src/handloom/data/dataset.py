@@ -10,6 +10,9 @@ import numpy.typing as npt
 from handloom.errors import DataError, require_fraction, require_number
 from handloom.randomness import Purpose, Stream
 
+CHECKED_AT_ONCE = 1 << 21
+"""How many numbers are looked at in one go: few enough to fit anywhere, enough to be quick."""
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -179,10 +182,12 @@ def check_inputs(inputs: npt.NDArray[np.generic]) -> None:
         return
     if not np.issubdtype(inputs.dtype, np.floating):
         raise DataError(f"inputs must be uint8 or floating-point, got {inputs.dtype}")
-    for start in range(0, len(inputs), 4096):
-        bad = np.flatnonzero(~np.isfinite(inputs[start : start + 4096]).reshape(-1))
+    numbers = int(np.prod(inputs.shape[1:]))
+    rows = max(1, CHECKED_AT_ONCE // numbers)
+    for start in range(0, len(inputs), rows):
+        bad = np.flatnonzero(~np.isfinite(inputs[start : start + rows]).reshape(-1))
         if bad.size:
-            row = start + int(bad[0]) // int(np.prod(inputs.shape[1:]))
+            row = start + int(bad[0]) // numbers
             raise DataError(f"inputs hold NaN or infinity; the first such row is {row}")
 
 

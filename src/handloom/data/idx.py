@@ -22,9 +22,13 @@ import numpy.typing as npt
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.published import name_of
 from handloom.errors import DataError
+from handloom.files import size_of
 
 MAX_BYTES = 1 << 30
 """The most numbers that a header may claim: 1 GiB, some twenty times Fashion-MNIST."""
+
+MAX_RATIO = 1032
+"""The most bytes that one byte of a gzip stream stands for."""
 
 FILE_STEMS = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -56,17 +60,19 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> npt.NDArray[np
     ------
     DataError
         If the file cannot be read, is no such IDX file, or holds more or less than its header
-        claims; no more than that is ever decompressed.
+        claims; no more than that is ever decompressed, and no more memory is taken than the file
+        can fill.
     """
     path = Path(path)
     try:
+        size = size_of(path)
         with path.open("rb") as raw:
             compressed = raw.read(2) == _GZIP_MAGIC
             raw.seek(0)
             if not compressed:
-                return _parse(raw, path, dimensions)
+                return _parse(raw, path, dimensions, size)
             with gzip.GzipFile(fileobj=raw) as unzipped:
-                return _parse(unzipped, path, dimensions)
+                return _parse(unzipped, path, dimensions, MAX_RATIO * size)
     except EOFError as error:
         raise DataError(f"{path}: the gzip stream is truncated: it ends too early") from error
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -142,19 +148,23 @@ def find_idx(folder: Path, stem: str) -> Path:
     raise DataError(f"{folder}: a file is missing: expected {stem}.gz or {stem}")
 
 
-def _parse(stream: io.BufferedIOBase, path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
+def _parse(
+    stream: io.BufferedIOBase, path: Path, dimensions: int, most: int
+) -> npt.NDArray[np.uint8]:
+    """Read a stream that holds at most so many bytes, whatever its header claims."""
     shape = _read_header(stream, path, dimensions)
-    numbers = np.empty(math.prod(shape), dtype=np.uint8)
+    claimed = math.prod(shape)
+    numbers = np.empty(min(claimed, most), dtype=np.uint8)
     received = _fill(stream, numbers.data)
-    if received < len(numbers):
+    if received < claimed:
         raise DataError(
-            f"{path}: truncated: expected {len(numbers)} bytes after the header, which claims "
+            f"{path}: truncated: expected {claimed} bytes after the header, which claims "
             f"{_times(shape)}, found {received}"
         )
     # Reading one byte on also makes gzip compare its checksum.
     if stream.read(1):
         raise DataError(
-            f"{path}: trailing bytes: expected the file to end after the {len(numbers)} bytes "
+            f"{path}: trailing bytes: expected the file to end after the {claimed} bytes "
             f"that its header claims ({_times(shape)})"
         )
     return numbers.reshape(shape)

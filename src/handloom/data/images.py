@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,12 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import DataError, MissingExtraError
+from handloom.files import size_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 MAX_PIXELS = 1 << 24
 """The most pixels that one image may claim."""
+
+MAX_FILE_BYTES = 1 << 26
+"""The largest file of one image, 64 MiB: it is read whole."""
+
+NOT_DECODED = frozenset({"EPS", "IPTC"})
+"""PostScript would run another program; IPTC opens what it holds as any format, PostScript too."""
 
 
 class Size(NamedTuple):
@@ -35,11 +43,11 @@ def require_pillow(purpose: str) -> None:
 
 
 def readable_formats() -> tuple[str, ...]:
-    """Return all formats that Pillow decodes by itself; PostScript would run another program."""
+    """Return all formats that Pillow decodes by itself."""
     from PIL import Image
 
     Image.init()
-    return tuple(sorted(set(Image.OPEN) - {"EPS"}))
+    return tuple(sorted(set(Image.OPEN) - NOT_DECODED))
 
 
 def read_size(path: Path) -> Size:
@@ -52,7 +60,7 @@ def read_size(path: Path) -> Size:
     """
     from PIL import Image
 
-    with naming(path), Image.open(path, formats=readable_formats()) as image:
+    with naming(path), Image.open(content_of(path), formats=readable_formats()) as image:
         return Size(_checked_shape(image, path), path)
 
 
@@ -78,7 +86,8 @@ def read_grey(path: Path, size: Size) -> npt.NDArray[np.uint8]:
     """
     from PIL import Image
 
-    with naming(path), path.open("rb") as stream:
+    with naming(path):
+        stream = content_of(path)
         with Image.open(stream, formats=readable_formats()) as image:
             shape = _checked_shape(image, path)
             if shape != size.shape:
@@ -89,6 +98,7 @@ def read_grey(path: Path, size: Size) -> npt.NDArray[np.uint8]:
             # Decoding a PNG passes over its checksums; verifying it spends the opened image.
             image.verify()
         with Image.open(stream, formats=readable_formats()) as image:
+            image.load()  # here, where its errors are not taken for those of an array
             return np.asarray(image if image.mode == "L" else image.convert("L"))
 
 
@@ -118,6 +128,26 @@ def _checked_shape(image: "PillowImage", path: Path) -> tuple[int, int]:
     if getattr(image, "n_frames", 1) > 1:
         raise DataError(f"{path}: holds several frames, expected a single image")
     return shape
+
+
+def content_of(path: Path, most: int = MAX_FILE_BYTES) -> BytesIO:
+    """Return a file of at most so many bytes as a stream in memory.
+
+    A decoder that asks a file for as much as a header claims gets memory for all of that first;
+    here it gets what there is.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    DataError
+        If it is larger.
+    """
+    size = size_of(path)
+    if size > most:
+        raise DataError(f"{path}: {size} bytes, expected an image of at most {most} bytes")
+    with path.open("rb") as file:
+        return BytesIO(file.read())
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Datasets in NumPy's own files, mapped into memory instead of read: they may be larger than it."""
 
+import io
+import math
 import mmap
 import os
 from collections.abc import Sequence
@@ -11,6 +13,18 @@ import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
 from handloom.errors import DataError
+from handloom.files import size_of
+
+MAX_HEADER_BYTES = 1 << 14
+"""The most that is read of a file to find its header; NumPy evaluates 10,000 characters at most."""
+
+MAX_CLASSES = 1 << 16
+"""The most classes that labels may number, where they have no names."""
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 RELEASE_AFTER = 1 << 24
 """How many bytes of a mapped file are read before they are given back."""
@@ -48,29 +62,61 @@ def read_npy(
         If a file cannot be read, is cut off, holds Python objects, or the two do not belong
         together.
     """
-    classes = np.array(_open(Path(targets)))
-    if class_names is None and np.issubdtype(classes.dtype, np.integer) and classes.size:
-        class_names = [str(label) for label in range(int(classes.max()) + 1)]
+    labels = _open(Path(targets))
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{targets}: targets must be integers, got {labels.dtype}")
+    classes = np.array(labels, np.int64)
+    if class_names is None:
+        class_names = _numbers(int(classes.max()), Path(targets))
     stored = _open_rows(Path(inputs))
-    if np.issubdtype(classes.dtype, np.integer):
-        classes = classes.astype(np.int64, copy=False)
     return Dataset(stored, classes, tuple(class_names or ()), name or Path(inputs).stem)
+
+
+def _numbers(highest: int, path: Path) -> list[str]:
+    """Return the names of classes that have none: ``"0"`` to the highest label."""
+    if highest >= MAX_CLASSES:
+        raise DataError(
+            f"{path}: holds the class {highest}, expected classes numbered from 0 to at most "
+            f"{MAX_CLASSES - 1}; give class_names if there are more"
+        )
+    return [str(label) for label in range(highest + 1)]
 
 
 def _open(path: Path) -> npt.NDArray[np.generic]:
     try:
-        array: npt.NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, SyntaxError) as error:
+        size = size_of(path)
+        with path.open("rb") as file:
+            start = io.BytesIO(file.read(MAX_HEADER_BYTES))
+        shape, in_columns, dtype = _read_header(start)
+        held, claimed = size - start.tell(), math.prod(shape) * dtype.itemsize
+        if claimed > held:
+            raise ValueError(f"{claimed} bytes of {dtype} in shape {shape}, found {held}")
+        return np.memmap(path, dtype, "r", start.tell(), shape, "F" if in_columns else "C")
+    except Exception as error:
+        # NumPy reads the header as a Python literal and may raise nearly anything on the way:
+        # ValueError, TypeError, OverflowError, SyntaxError, TokenError. Only errors of the system
+        # carry a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from None
         raise DataError(f"{path}: not a whole .npy file of numbers: {error}") from None
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path}: holds several arrays, expected a .npy file with one")
-    return array
+
+
+def _read_header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Return shape, whether columns come first, and dtype."""
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"version {version} of the format, expected one of {list(_HEADERS)}")
+    shape, in_columns, dtype = _HEADERS[version](file)
+    if dtype.kind not in "iuf":  # what holds Python objects among them
+        raise ValueError(f"it holds {dtype}")
+    if min(shape, default=0) < 1:
+        raise ValueError(f"it has the shape {shape}, expected sizes of at least 1")
+    return shape, in_columns, dtype
 
 
 def _open_rows(path: Path) -> "MappedRows":
     try:
+        size_of(path)
         file = _OpenFile(path)
         mapped = _open(path).view(MappedRows)
         replaced = not os.path.samestat(os.fstat(file.descriptor), path.stat())
@@ -130,6 +176,7 @@ class Reading:
         while isinstance(base, np.ndarray):
             base = base.base
         self._map = base if isinstance(base, mmap.mmap) else None
+        self._is_array = isinstance(inputs, np.ndarray)  # or what makes rows when asked
         self._since_release = 0
         self._file: _OpenFile | None = None
         if isinstance(inputs, MappedRows) and len(inputs) and inputs[0].flags.c_contiguous:
@@ -154,6 +201,9 @@ class Reading:
         DataError
             If the file has become shorter since it was opened.
         """
+        if not self._is_array:
+            out[...] = self._inputs[rows]
+            return
         if self._file is None:
             # the rows are known to be there; other modes make one more copy, to be safe
             self._inputs.take(rows, axis=0, out=out, mode="clip")

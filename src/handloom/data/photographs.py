@@ -1,19 +1,26 @@
 """A picture of any size and kind, made into a row like those that a network has learned from."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.images import naming, readable_formats, require_pillow
+from handloom.data.images import content_of, naming, readable_formats, require_pillow
 from handloom.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-MAX_PIXELS = 100_000_000
-"""The most pixels that a picture may claim."""
+MAX_PIXELS = 89_478_485
+"""The most pixels that a picture may claim: where Pillow itself begins to warn of bombs."""
+
+MAX_FILE_BYTES = 1 << 30
+"""The largest file of one picture, 1 GiB: more than that many pixels take, uncompressed."""
+
+_AT_ONCE = 1 << 20
+"""How many pixels of a deep image are scaled at once."""
 
 
 def read_photograph(
@@ -41,7 +48,7 @@ def read_photograph(
     Raises
     ------
     DataError
-        If the file cannot be read, is no image, or claims more than a hundred million pixels.
+        If the file cannot be read, is no image, or claims more than `MAX_PIXELS`.
     MissingExtraError
         If Pillow is not installed.
     """
@@ -50,9 +57,13 @@ def read_photograph(
 
     background = 255 if invert else 0
     size = shape[1], shape[0]
-    if not Path(path).exists():
+    path = Path(path)
+    if not path.exists():
         raise DataError(f"{path}: there is no such file")
-    with naming(Path(path), MAX_PIXELS), Image.open(path, formats=readable_formats()) as image:
+    with (
+        naming(path, MAX_PIXELS),
+        Image.open(content_of(path, MAX_FILE_BYTES), formats=readable_formats()) as image,
+    ):
         if image.width * image.height > MAX_PIXELS:
             raise DataError(
                 f"{path}: claims {image.width} x {image.height} pixels, "
@@ -69,13 +80,27 @@ def _grey(image: "PillowImage", background: int) -> "PillowImage":
     from PIL import Image
 
     if image.mode.startswith("I") or image.mode == "F":
-        levels = np.asarray(image, dtype=np.float64)
-        scale = 255.0 / _white(image.mode, float(levels.max(initial=0.0)))
-        return Image.fromarray(np.clip(levels * scale, 0, 255).astype(np.uint8))
+        return Image.fromarray(_scaled(image))
     if image.has_transparency_data:
         canvas = Image.new("RGBA", image.size, (background, background, background, 255))
-        return Image.alpha_composite(canvas, image.convert("RGBA")).convert("L")
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+        return Image.alpha_composite(canvas, rgba).convert("L")
     return image.convert("L")
+
+
+def _scaled(image: "PillowImage") -> npt.NDArray[np.uint8]:
+    """Return the levels of a deep image as bytes, made a part at a time to save memory."""
+    levels = np.asarray(image)
+    highest = float(levels.max(initial=0))
+    if not math.isfinite(highest):
+        raise ValueError("a level is not a finite number")
+    scale = 255.0 / _white(image.mode, highest)
+    grey = np.empty(levels.shape, dtype=np.uint8)
+    flat, out = levels.reshape(-1), grey.reshape(-1)
+    for start in range(0, levels.size, _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        out[part] = np.clip(flat[part].astype(np.float64) * scale, 0, 255).astype(np.uint8)
+    return grey
 
 
 def _white(mode: str, highest: float) -> float:

@@ -109,6 +109,8 @@ def transform_from_config(config: Mapping[str, Any]) -> Transform:
     ConfigurationError
         If the name or a setting is unknown, or a setting is missing or means nothing.
     """
+    if not isinstance(config, Mapping):
+        raise ConfigurationError(f"a transform is described by an object, got {config!r}")
     settings = dict(config)
     name = str(settings.pop("name", None))
     if name not in TRANSFORMS:

@@ -3,14 +3,18 @@
 from __future__ import annotations  # numpy.random is loaded when it is used
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import lcm
+from math import lcm, prod
 from typing import Self
 
 import numpy as np
 
+from handloom.errors import ModelError
 from handloom.kernels import Kernels
 from handloom.layers.base import Layer
 from handloom.parameters import Array, ParameterSpec
+
+MAX_ROW_SIZE = 1 << 26
+"""The most numbers that one row may be on its way: 256 MB in float32."""
 
 
 class Chain:
@@ -36,12 +40,18 @@ class Chain:
         return [(f"{place}.{layer.kind}", layer) for place, layer in enumerate(self.layers)]
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
-        """Return the arrays of all layers, given the shape of one input row."""
-        specs, shape = {}, input_shape
+        """Return the arrays of all layers, given the shape of one input row.
+
+        Raises
+        ------
+        ModelError
+            If a row is larger than `MAX_ROW_SIZE`, or becomes so on its way.
+        """
+        specs, shape = {}, _checked(input_shape)
         for prefix, layer in self.named:
             for name, spec in layer.declare(shape).items():
                 specs[f"{prefix}.{name}"] = spec if layer.trainable else spec.frozen()
-            shape = layer.output_shape(shape)
+            shape = _checked(layer.output_shape(shape))
         return specs
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -130,3 +140,12 @@ def rows_together(layers: Iterable[Layer]) -> int | None:
     """
     sizes = [layer.ghost_batch for layer in layers if layer.couples_rows]
     return None if None in sizes else lcm(*(size for size in sizes if size is not None))
+
+
+def _checked(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if prod(shape) > MAX_ROW_SIZE:
+        raise ModelError(
+            f"a row of shape {shape} holds {prod(shape):,} numbers, expected at most "
+            f"{MAX_ROW_SIZE:,}"
+        )
+    return shape

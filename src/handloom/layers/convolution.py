@@ -94,6 +94,11 @@ class Conv2D(Layer):
         self.size = require_count("size", size)
         self.stride = require_count("stride", stride)
         self.padding = require_padding(padding)
+        if isinstance(self.padding, int) and self.padding >= self.size:
+            raise ConfigurationError(
+                f"padding must be smaller than the window of {self.size}, which would see nothing "
+                f"but zeros, got {self.padding}"
+            )
         if not isinstance(biases, bool):
             raise ConfigurationError(f"biases must be True or False, got {biases!r}")
         self.biases = biases

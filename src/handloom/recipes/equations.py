@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.optimizers import SGD, Adam, Optimizer
+from handloom.optimizers import SGD, Adagrad, Adam, Muon, Optimizer, RMSprop
+from handloom.optimizers.muon import orthogonalize, spectral_scale
 from handloom.parameters import ParameterSpec
 
 Values = npt.NDArray[Any]
@@ -320,12 +321,22 @@ def update(rule: Optimizer, rate: float, made: Update) -> Part:
     return Part(f"Update: {made.name}", tuple(equations), arrays)
 
 
+def _shrunk(rule: Optimizer, rate: float, made: Update) -> tuple[str, str]:
+    """Return an array, and its entry that is worked out, as weight decay leaves them."""
+    value = number(made.w.values[made.g.largest()])
+    if not rule.weight_decay or made.w.values.ndim == 1:
+        return made.w.name, value
+    decay = number(rule.weight_decay)
+    return f"(1 - r {decay}) {made.w.name}", f"(1 - {number(rate)}*{decay})*{value}"
+
+
 def _sgd(rule: SGD, rate: float, made: Update) -> list[Equation]:
     place, r = made.g.largest(), number(rate)
-    w, g, new = made.w, made.g, made.new_w
-    w_at, g_at = number(w.values[place]), number(g.values[place])
+    g, new = made.g, made.new_w
+    w, w_at = _shrunk(rule, rate, made)
+    g_at = number(g.values[place])
     if not rule.momentum:
-        text = f"{new.name} = {w.name} - r {g.name}"
+        text = f"{new.name} = {w} - r {g.name}"
         return [_solved(text, new, place, f"{w_at} - {r}*{g_at}")]
     m, u, new_u = number(rule.momentum), made.state["velocity"], made.new_state["velocity"]
     u_at, new_u_at = number(u.values[place]), number(new_u.values[place])
@@ -333,39 +344,103 @@ def _sgd(rule: SGD, rate: float, made: Update) -> list[Equation]:
         f"{new_u.name} = m {u.name} - r {g.name}", new_u, place, f"{m}*{u_at} - {r}*{g_at}"
     )
     if rule.nesterov:
-        text = f"{new.name} = {w.name} + m {new_u.name} - r {g.name}"
+        text = f"{new.name} = {w} + m {new_u.name} - r {g.name}"
         return [velocity, _solved(text, new, place, f"{w_at} + {m}*{new_u_at} - {r}*{g_at}")]
-    text = f"{new.name} = {w.name} + {new_u.name}"
+    text = f"{new.name} = {w} + {new_u.name}"
     return [velocity, _solved(text, new, place, f"{w_at} + {new_u_at}")]
 
 
-def _adam(rule: Adam, rate: float, made: Update) -> list[Equation]:
-    place, w, g, new, t = made.g.largest(), made.w, made.g, made.new_w, rule.steps
-    equations, corrected = [], []
-    for moment, beta, power in (
-        ("first_moment", rule.beta1, ""),
-        ("second_moment", rule.beta2, "^2"),
-    ):
-        old, now, b = made.state[moment], made.new_state[moment], number(beta)
-        text = f"{now.name} = {b} {old.name} + (1 - {b}) {g.name}{power}"
-        slope = number(g.values[place])
-        work = f"{b}*{number(old.values[place])} + (1 - {b})*({slope}){power}"
-        equations.append(_solved(text, now, place, work))
-        corrected.append(f"{number(now.values[place])}/(1 - {b}^{t})")
-    first, second = (state.name for state in made.new_state.values())
-    equations.append(
-        _solved(
-            f"{new.name} = {w.name} - r ({first}/(1 - {number(rule.beta1)}^t))"
-            f" / (sqrt({second}/(1 - {number(rule.beta2)}^t)) + {number(rule.epsilon)})",
-            *(new, place),
-            f"{number(w.values[place])} - {number(rate)}*({corrected[0]})"
-            f"/(sqrt({corrected[1]}) + {number(rule.epsilon)})",
-        )
+def _moment(made: Update, name: str, kept: float, power: str = "") -> Equation:
+    """Write how the running mean of gradients, or of their squares, moves."""
+    place, b = made.g.largest(), number(kept)
+    old, now = made.state[name], made.new_state[name]
+    return _solved(
+        f"{now.name} = {b} {old.name} + (1 - {b}) {made.g.name}{power}",
+        *(now, place),
+        f"{b}*{number(old.values[place])} + (1 - {b})*({number(made.g.values[place])}){power}",
     )
-    return equations
 
 
-RULES: dict[str, Callable[[Any, float, Update], list[Equation]]] = {"sgd": _sgd, "adam": _adam}
+def _adam(rule: Adam | Muon, rate: float, made: Update, share: float = 1.0) -> list[Equation]:
+    """Write Adam's step, at a share of the rate."""
+    place, new, t = made.g.largest(), made.new_w, rule.steps
+    first, second = made.new_state["first_moment"], made.new_state["second_moment"]
+    w, w_at = _shrunk(rule, rate, made)
+    of_rate = "" if share == 1.0 else f"{number(share)} "
+    corrected = [
+        f"{number(now.values[place])}/(1 - {number(beta)}^{t})"
+        for now, beta in ((first, rule.beta1), (second, rule.beta2))
+    ]
+    step = _solved(
+        f"{new.name} = {w} - {of_rate}r ({first.name}/(1 - {number(rule.beta1)}^t))"
+        f" / (sqrt({second.name}/(1 - {number(rule.beta2)}^t)) + {number(rule.epsilon)})",
+        *(new, place),
+        f"{w_at} - {number(share * rate)}*({corrected[0]})"
+        f"/(sqrt({corrected[1]}) + {number(rule.epsilon)})",
+    )
+    return [
+        _moment(made, "first_moment", rule.beta1),
+        _moment(made, "second_moment", rule.beta2, "^2"),
+        step,
+    ]
+
+
+def _scaled(rule: RMSprop | Adagrad, rate: float, made: Update, squares: Named) -> Equation:
+    """Write a step of the gradient over the root of what is remembered of its squares."""
+    place, epsilon = made.g.largest(), number(rule.epsilon)
+    w, w_at = _shrunk(rule, rate, made)
+    return _solved(
+        f"{made.new_w.name} = {w} - r {made.g.name} / (sqrt({squares.name}) + {epsilon})",
+        *(made.new_w, place),
+        f"{w_at} - {number(rate)}*{number(made.g.values[place])}"
+        f"/(sqrt({number(squares.values[place])}) + {epsilon})",
+    )
+
+
+def _rmsprop(rule: RMSprop, rate: float, made: Update) -> list[Equation]:
+    mean = _moment(made, "second_moment", rule.rho, "^2")
+    return [mean, _scaled(rule, rate, made, made.new_state["second_moment"])]
+
+
+def _adagrad(rule: Adagrad, rate: float, made: Update) -> list[Equation]:
+    place, old, now = made.g.largest(), made.state["squares"], made.new_state["squares"]
+    total = _solved(
+        f"{now.name} = {old.name} + {made.g.name}^2",
+        *(now, place),
+        f"{number(old.values[place])} + ({number(made.g.values[place])})^2",
+    )
+    return [total, _scaled(rule, rate, made, now)]
+
+
+def _muon(rule: Muon, rate: float, made: Update) -> list[Equation]:
+    if made.w.values.ndim == 1:
+        return _adam(rule, rate, made, rule.adam_rate)
+    place, g, mean, m = made.g.largest(), made.g, made.new_state["first_moment"], rule.momentum
+    w, w_at = _shrunk(rule, rate, made)
+    ahead, text = mean.values, mean.name
+    if rule.nesterov:
+        ahead = m * mean.values + (1.0 - m) * g.values
+        text = f"{number(m)} {mean.name} + (1 - {number(m)}) {g.name}"
+    direction, scale = (
+        orthogonalize(ahead, rule.iterations),
+        number(spectral_scale(*g.values.shape)),
+    )
+    step = _solved(
+        f"{made.new_w.name} = {w} - r {scale} orthogonal({text})",
+        *(made.new_w, place),
+        f"{w_at} - {number(rate)}*{scale}*{number(direction[place])}",
+    )
+    return [_moment(made, "first_moment", m), step]
+
+
+RULES: dict[str, Callable[[Any, float, Update], list[Equation]]] = {
+    "sgd": _sgd,
+    "adagrad": _adagrad,
+    "rmsprop": _rmsprop,
+    "adam": _adam,
+    "adamw": _adam,
+    "muon": _muon,
+}
 """The words for each kind of optimizer."""
 
 

@@ -5,14 +5,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Self
 
-from handloom.data.dataset import Splits
-from handloom.errors import ConfigurationError, require_count, require_fraction, unknown_name
-from handloom.layers import Dense, Layer, ReLU, Softmax
+from handloom.data.augment import named_augmentation
+from handloom.data.dataset import Dataset, Splits
+from handloom.errors import ConfigurationError, require_count, require_fraction
+from handloom.layers import Dense, Dropout, Layer, ReLU, Softmax
+from handloom.losses import SoftmaxCrossEntropy
 from handloom.model import Model
 from handloom.network import Sequential
-from handloom.optimizers import OPTIMIZERS, Optimizer, optimizer
-from handloom.schedules import Constant, InverseTimeDecay, Schedule
+from handloom.optimizers import Optimizer, optimizer
+from handloom.randomness import Stream
+from handloom.schedules import InverseTimeDecay, Schedule, Warmup, named_schedule
 from handloom.training import (
+    EMA,
     BestWeights,
     Callback,
     Checkpoints,
@@ -23,8 +27,7 @@ from handloom.training import (
     evaluate,
 )
 
-SCHEDULES = ("constant", "inverse-time")
-DECAY = 1e-3
+WITH_MOMENTUM = ("sgd", "muon")
 
 
 @dataclass(frozen=True)
@@ -41,19 +44,33 @@ class Settings:
     optimizer : str
         A name from `handloom.optimizers.OPTIMIZERS`.
     momentum : float, optional
-        For ``sgd``, and only there.
+        For ``sgd`` and ``muon``, and only there.
+    weight_decay : float, optional
+        How fast weights decay; without it, as fast as the optimizer has it by default.
     learning_rate : float
-        The rate of the first step.
+        The largest rate; that of the first step where nothing rises.
     schedule : str
-        A name from `SCHEDULES`.
+        A name from `handloom.schedules.SCHEDULES`.
     decay : float, optional
         For ``inverse-time``, and only there; by default 1e-3.
+    warmup : int
+        How many steps the rate rises before the schedule begins.
+    clip_norm : float, optional
+        The longest that a gradient may be.
+    average : float, optional
+        The decay of an average of the weights, which the network then ends with.
     batch_size : int
         Rows a step; 0 takes all rows.
     epochs : int
         Passes over the training rows.
     l1, l2 : float
         Penalty strengths on the weights of all dense layers.
+    dropout : float
+        The rate of a dropout behind every hidden layer.
+    label_smoothing : float
+        The share of each target that goes to all classes alike.
+    augment : tuple of str
+        Names from `handloom.data.augment.AUGMENTATIONS`, for images.
     validation_fraction : float
         The fraction of each class to hold out, 0 for none. The network then ends with the weights
         whose validation loss was lowest.
@@ -75,13 +92,20 @@ class Settings:
     hidden: tuple[int, ...] = (128, 128)
     optimizer: str = "adam"
     momentum: float | None = None
+    weight_decay: float | None = None
     learning_rate: float = 2e-3
     schedule: str = "inverse-time"
     decay: float | None = None
+    warmup: int = 0
+    clip_norm: float | None = None
+    average: float | None = None
     batch_size: int = 128
     epochs: int = 15
     l1: float = 0.0
     l2: float = 0.0
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
+    augment: tuple[str, ...] = ()
     validation_fraction: float = 0.0
     patience: int | None = None
     seed: int = 0
@@ -89,40 +113,61 @@ class Settings:
     kernels: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise ConfigurationError(unknown_name("optimizer", self.optimizer, OPTIMIZERS))
-        if self.schedule not in SCHEDULES:
-            raise ConfigurationError(unknown_name("schedule", self.schedule, SCHEDULES))
-        if self.momentum is not None and self.optimizer != "sgd":
-            raise ConfigurationError(f"momentum is for sgd; {self.optimizer} would ignore it")
+        optimizer(self.optimizer)
+        named_schedule(self.schedule, self.learning_rate, 1)
+        if self.momentum is not None and self.optimizer not in WITH_MOMENTUM:
+            raise ConfigurationError(
+                f"momentum is for {' and '.join(WITH_MOMENTUM)}; {self.optimizer} would ignore it"
+            )
+        if self.dropout and not self.hidden:
+            raise ConfigurationError("dropout is for hidden layers, and there are none")
         if self.decay is not None and self.schedule != "inverse-time":
             raise ConfigurationError(f"decay is for inverse-time; {self.schedule} would ignore it")
         require_fraction("validation_fraction", self.validation_fraction)
         if self.patience is not None and not self.validation_fraction:
             raise ConfigurationError("patience watches the validation loss: hold rows out for it")
         require_count("batch_size", self.batch_size, minimum=0)
-        self.trainer(self.network(classes=2))  # everything else is refused where it is used
+        require_count("warmup", self.warmup, minimum=0)
+        steps = max(self.warmup + 1, 2)
+        self.trainer(self.network(classes=2), steps)  # everything else is refused where it is used
 
     def network(self, classes: int) -> Sequential:
         """Return the network for a number of classes, not built."""
         layers: list[Layer] = []
         for width in self.hidden:
             layers += [Dense(width, weights_l1=self.l1, weights_l2=self.l2), ReLU()]
+            if self.dropout:
+                layers.append(Dropout(self.dropout))
         output = Dense(classes, weights="glorot", weights_l1=self.l1, weights_l2=self.l2)
         return Sequential([*layers, output, Softmax()])
 
     def rule(self) -> Optimizer:
         """Return a fresh optimizer."""
-        if self.momentum is None:
-            return optimizer(self.optimizer)
-        return optimizer(self.optimizer, momentum=self.momentum)
+        given = {"momentum": self.momentum, "weight_decay": self.weight_decay}
+        options = {name: value for name, value in given.items() if value is not None}
+        return optimizer(self.optimizer, **options)
 
-    def rate(self) -> Schedule:
-        """Return the schedule of the learning rate."""
-        if self.schedule == "constant":
-            return Constant(self.learning_rate)
-        decay = DECAY if self.decay is None else self.decay
-        return InverseTimeDecay(self.learning_rate, decay)
+    def rate(self, steps: int) -> Schedule:
+        """Return the schedule of the learning rate, for a training of so many steps.
+
+        Raises
+        ------
+        ConfigurationError
+            If the warm-up leaves no step to follow it.
+        """
+        if self.warmup >= steps:
+            raise ConfigurationError(
+                f"a warmup of {self.warmup} steps leaves none of the training's {steps}"
+            )
+        if self.decay is not None:
+            then: Schedule = InverseTimeDecay(self.learning_rate, self.decay)
+        else:
+            then = named_schedule(self.schedule, self.learning_rate, steps - self.warmup)
+        return Warmup(self.warmup, then) if self.warmup else then
+
+    def steps(self, train: Dataset) -> int:
+        """Return how many steps a training on some rows has, if nothing ends it earlier."""
+        return self.epochs * -(-len(train) // (self.batch_size or len(train)))
 
     def to_json(self) -> dict[str, object]:
         """Return the settings by name."""
@@ -141,17 +186,29 @@ class Settings:
         if not isinstance(values, dict) or set(values) != set(names):
             raise ConfigurationError(f"settings must hold {', '.join(names)}")
         try:
-            return cls(**{**values, "hidden": tuple(values["hidden"])})
+            lists = {name: tuple(values[name]) for name in ("hidden", "augment")}
+            return cls(**{**values, **lists})
         except TypeError as error:
             raise ConfigurationError(f"settings: {error}") from None
 
     def trainer(
         self,
         network: Sequential,
+        steps: int,
         callbacks: Sequence[Callback] = (),
         checkpoints: Checkpoints | None = None,
     ) -> Trainer:
-        """Return a trainer for a network, with the callbacks that the settings ask for."""
+        """Return a trainer for a network, with the callbacks that the settings ask for.
+
+        Parameters
+        ----------
+        network : Sequential
+        steps : int
+            How many steps the training has; see `steps`.
+        callbacks : sequence of Callback
+            More of them.
+        checkpoints : Checkpoints, optional
+        """
         watchers: list[Callback] = []
         if self.patience is not None:
             watchers = [EarlyStopping(patience=self.patience)]
@@ -160,9 +217,13 @@ class Settings:
         return Trainer(
             network,
             self.rule(),
-            self.rate(),
+            self.rate(steps),
             epochs=self.epochs,
             batch_size=self.batch_size or None,
+            loss=SoftmaxCrossEntropy(self.label_smoothing),
+            clip_norm=self.clip_norm,
+            average=None if self.average is None else EMA(self.average),
+            augment=[named_augmentation(name) for name in self.augment],
             seed=self.seed,
             threads=self.threads,
             kernels=self.kernels,
@@ -205,7 +266,10 @@ def train(
     """
     network = settings.network(len(splits.train.class_names))
     network.build((math.prod(splits.train.input_shape),), seed=settings.seed)
-    trainer = settings.trainer(network, callbacks, checkpoints)
-    history = trainer.fit(splits.train, settings.validation_fraction or None, resume=resume)
+    rows, held_out = splits.train, None
+    if settings.validation_fraction:
+        rows, held_out = rows.split(settings.validation_fraction, Stream(settings.seed))
+    trainer = settings.trainer(network, settings.steps(rows), callbacks, checkpoints)
+    history = trainer.fit(rows, held_out, resume=resume)
     model = trainer.model()
     return Trained(model, history, evaluate(model, splits.test))

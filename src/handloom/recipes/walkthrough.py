@@ -42,6 +42,7 @@ LETTERS = {
     "velocity": "u",
     "first_moment": "m",
     "second_moment": "v",
+    "squares": "s",
 }
 """The field's letters for what the library gives a longer name."""
 
@@ -125,7 +126,7 @@ def walk(settings: Settings, steps: int = 1) -> Iterator[list[Part]]:
         If that is less than one.
     """
     require_count("steps", steps)
-    tiny, rate = example(settings), settings.rate()
+    tiny, rate = example(settings), settings.rate(steps)
     rule = settings.rule().bind(tiny.parameters)
     return (step(tiny, rule, rate(count)) for count in range(steps))
 

@@ -1,5 +1,6 @@
 """Training: the loop, what runs a step, what watches it, and what it measured."""
 
+from handloom.training.averaging import EMA
 from handloom.training.callbacks import BestModel, BestWeights, Callback, CSVLog, EarlyStopping
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.divergence import Divergence
@@ -10,6 +11,7 @@ from handloom.training.progress import Progress
 from handloom.training.trainer import Trainer
 
 __all__ = [
+    "EMA",
     "BestModel",
     "BestWeights",
     "CSVLog",

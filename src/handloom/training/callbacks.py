@@ -1,13 +1,14 @@
 """Callbacks: what may be done at the start of training, after each epoch, and at its end."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from handloom.errors import ConfigurationError, require_count, require_number, unknown_name
-from handloom.files import write_text
+from handloom.files import FileError, write_text
 from handloom.parameters import Array
 from handloom.training.history import EpochRecord, StopReason, csv_line
 
@@ -33,8 +34,12 @@ class Callback:
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint must hold for training to go on: arrays, and what JSON can hold.
 
-        Whoever returns something has the same keys at any time.
+        Runs after `on_train_begin`.
         """
+        return {}
+
+    def config(self) -> dict[str, object]:
+        """Return what JSON can hold of how this was made; state goes only to one made alike."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -63,8 +68,8 @@ class BestWeights(Callback):
         The best epoch so far.
     value : float or None
         What was measured at it.
-    weights : array, shape (size,), or None
-        The whole vector of weights at it.
+    weights : array, shape (size + untrained,), or None
+        All weights at it, with what is not trained.
 
     Raises
     ------
@@ -114,7 +119,11 @@ class BestWeights(Callback):
     def on_train_end(self, *, trainer: "Trainer") -> None:
         """Restore the best weights, if asked to."""
         if self.restore and self.weights is not None:
-            trainer.network.parameters.vector[...] = self.weights
+            trainer.network.parameters.values[...] = self.weights
+
+    def config(self) -> dict[str, object]:
+        """Return what decides which epoch is the best."""
+        return {"monitor": self.monitor, "min_delta": self.min_delta}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best epoch so far, and its weights."""
@@ -164,6 +173,10 @@ class EarlyStopping(BestWeights):
         super().__init__(monitor, min_delta=min_delta, restore=restore)
         self.patience = require_count("patience", patience)
 
+    def config(self) -> dict[str, object]:
+        """Return what decides when training ends."""
+        return {**super().config(), "patience": self.patience}
+
     def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
         """Stop training when patience is over."""
         super().on_epoch_end(trainer=trainer, record=record)
@@ -190,11 +203,31 @@ class BestModel(BestWeights):
     ) -> None:
         super().__init__(monitor, min_delta=min_delta, restore=False)
         self.folder = Path(folder)
+        self._unsaved = False
 
     def on_best(self, *, trainer: "Trainer", record: EpochRecord) -> None:
-        """Save the weights that were just copied."""
+        """Save the weights that were just copied; if that fails, say so and go on."""
+        try:
+            self._save(trainer)
+        except FileError as error:
+            self._unsaved = True
+            warnings.warn(f"{error}; it is tried again when training ends", stacklevel=2)
+
+    def on_train_end(self, *, trainer: "Trainer") -> None:
+        """Save what could not be saved.
+
+        Raises
+        ------
+        FileError
+            If it still cannot be.
+        """
+        if self._unsaved:
+            self._save(trainer)
+
+    def _save(self, trainer: "Trainer") -> None:
         if self.weights is not None:
             trainer.model().save(self.folder, weights=self.weights)
+        self._unsaved = False
 
 
 class CSVLog(Callback):

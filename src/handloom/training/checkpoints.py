@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handloom.errors import ConfigurationError, ModelError, require_count, require_number
-from handloom.files import FileError, make_folder
+from handloom.files import MANIFEST, FileError, make_folder
 from handloom.locks import only_writer
 from handloom.training.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from handloom.training.trainer import Trainer
+
+STEP = re.compile(r"step-(\d+)")
 
 
 class Checkpoints:
@@ -57,6 +59,7 @@ class Checkpoints:
         self.keep = require_count("keep", keep)
         self._warn = warn or (lambda text: warnings.warn(text, stacklevel=2))
         self._since = 0.0
+        self._last_good: Path | None = None
 
     def alone(self) -> AbstractContextManager[None]:
         """Be the only training that uses the folder, until the end of the block.
@@ -79,20 +82,52 @@ class Checkpoints:
         if self.epochs is not None and trainer.position.epoch % self.epochs == 0:
             self.save(trainer)
 
+    def rehearse(self, trainer: "Trainer") -> None:
+        """Refuse a training that could not be written down, before its first step.
+
+        Raises
+        ------
+        ConfigurationError
+            If something that it needs to go on is neither an array nor what JSON can hold.
+        """
+        try:
+            Snapshot.take(trainer).content()
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"no checkpoint can hold this training: {error}") from None
+
     def save(self, trainer: "Trainer") -> None:
         """Write a checkpoint now; if that fails, say so, and keep those that there are."""
         path = self.folder / f"step-{trainer.steps:09d}"
-        known = path.exists()
         try:
-            Snapshot.take(trainer).save(path)
+            known = path.exists()
+            try:
+                Snapshot.take(trainer).save(path)
+            except BaseException:
+                if not known:
+                    shutil.rmtree(path, ignore_errors=True)
+                raise
+            self._last_good = path
             self._remove_older(path)
-        except FileError as error:
-            if not known:
-                shutil.rmtree(path, ignore_errors=True)
-            kept = [str(folder) for folder in self._found() if folder != path or known]
-            last = f"the last good one is {kept[0]}" if kept else "there is none yet"
+        except (OSError, TypeError, ValueError) as error:
+            last = "there is none yet"
+            if self._last_good is not None:
+                last = f"the last good one is {self._last_good}"
             self._warn(f"no checkpoint was written: {error}; {last}")
         self._since = time.monotonic()
+
+    def require_none(self) -> None:
+        """Refuse a folder with checkpoints in it, which a new training would replace.
+
+        Raises
+        ------
+        FileError
+            Saying how to go on with them.
+        """
+        if found := self._found():
+            raise FileError(
+                f"{self.folder} holds the checkpoints of a training ({found[0].name}): go on with "
+                f"fit(..., resume=True), or name another folder"
+            )
 
     def newest(self) -> Snapshot | None:
         """Return the newest checkpoint that is whole, or None where none was ever written.
@@ -102,15 +137,18 @@ class Checkpoints:
         ModelError
             If there are checkpoints, and not one of them is whole.
         """
-        found, problems = self._found(), []
-        for folder in found:
+        problems = []
+        for folder in self._found():
             try:
                 snapshot = Snapshot.load(folder)
             except (FileError, ModelError) as error:
                 problems.append(str(error))
                 continue
+            self._last_good = folder
             for problem in problems:
                 self._warn(f"{problem}; going on from {folder.name}, which is older")
+            if changed := snapshot.changed_circumstances():
+                self._warn(f"going on elsewhere, the bits may differ: {'; '.join(changed)}")
             return snapshot
         if problems:
             raise ModelError(f"no checkpoint is whole: {'; '.join(problems)}")
@@ -118,14 +156,19 @@ class Checkpoints:
 
     def _found(self) -> list[Path]:
         """Return the folders of finished checkpoints, the newest first."""
-        return sorted(
-            (path.parent for path in self.folder.glob("step-*/manifest.json")), reverse=True
-        )
+        return [folder for folder in self._folders() if (folder / MANIFEST).exists()]
+
+    def _folders(self) -> list[Path]:
+        """Return the folders of checkpoints, finished or not, the newest first."""
+        found = {path: STEP.fullmatch(path.name) for path in self.folder.glob("step-*")}
+        steps = {path: int(match[1]) for path, match in found.items() if match}
+        return sorted(steps, key=steps.__getitem__, reverse=True)
 
     def _remove_older(self, newest: Path) -> None:
-        """Keep so many; what was never finished goes too."""
-        kept = [newest, *(folder for folder in self._found() if folder < newest)][: self.keep]
-        for folder in self.folder.glob("step-*"):
+        """Keep so many; what was never finished, or is damaged and newer, goes too."""
+        found = self._found()
+        kept = found[found.index(newest) :][: self.keep]
+        for folder in self._folders():
             if folder not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
 

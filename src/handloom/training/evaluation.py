@@ -1,10 +1,12 @@
 """How well a model does on rows that it has not learned from."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.augment import View
 from handloom.data.dataset import Dataset
 from handloom.errors import DataError
 from handloom.layers import softmax
@@ -28,21 +30,32 @@ class Evaluation:
     probabilities : array, shape (n, k)
     confusion : array of int64, shape (k, k)
         Rows of each true class, by the class predicted.
+    of_views : Evaluation or None
+        The same from the mean of the logits over several views of each row, where it was asked for.
     """
 
     loss: float
     accuracy: float
     probabilities: Array
     confusion: npt.NDArray[np.int64]
+    of_views: "Evaluation | None" = None
 
 
-def evaluate(model: Model, data: Dataset) -> Evaluation:
+def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluation:
     """Measure a model on a dataset.
+
+    Parameters
+    ----------
+    model : Model
+    data : Dataset
+    views : sequence of View, optional
+        Ways to look at each image, as `handloom.data.augment.MIRRORED` has them. What the model
+        makes of their mean comes in ``of_views``; all other figures are of the rows as they are.
 
     Raises
     ------
     DataError
-        If the dataset has not the model's classes.
+        If the dataset has not the model's classes, or views are asked for and rows are no images.
     ModelError
         If its rows have not the size that the network was built for.
     """
@@ -52,13 +65,35 @@ def evaluate(model: Model, data: Dataset) -> Evaluation:
             f"the dataset has {', '.join(data.class_names)}"
         )
     model.check_rows(data.inputs)
+    if views and data.inputs.ndim < 3:
+        raise DataError(
+            f"views are of images, shape (n, y, x); the dataset's rows have shape "
+            f"{data.input_shape}"
+        )
+    logits = _logits(model, data, View())
+    of_views = None
+    if views:
+        seen = {view: logits if view == View() else _logits(model, data, view) for view in views}
+        mean: Array = np.stack([seen[view] for view in views]).mean(axis=0)
+        of_views = _evaluation(mean, data)
+    return replace(_evaluation(logits, data), of_views=of_views)
+
+
+def _logits(model: Model, data: Dataset, view: View) -> Array:
+    def transform(rows: npt.NDArray[np.generic], out: Array) -> object:
+        return model.transform(rows if view == View() else view(rows), out)
+
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
-        logits = model.network.predict_logits(data.inputs, model.transform)
+        return model.network.predict_logits(data.inputs, transform)
+
+
+def _evaluation(logits: Array, data: Dataset) -> Evaluation:
+    """Return the figures that belong to logits, shape (n, k), which are left as they are."""
     loss, _ = SoftmaxCrossEntropy()(logits, data.targets)
     predicted = logits.argmax(axis=1)
     return Evaluation(
         loss,
         accuracy(data.targets, predicted),
-        softmax(logits, out=logits),
+        softmax(logits),
         confusion_matrix(data.targets, predicted, len(data.class_names)),
     )

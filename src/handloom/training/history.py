@@ -1,5 +1,6 @@
 """What training measured, epoch by epoch."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -129,7 +130,7 @@ class History:
         """Return everything as JSON can hold it."""
         return {
             "columns": list(COLUMNS),
-            "records": [list(record.values()) for record in self.records],
+            "records": [[_to_json(value) for value in record.values()] for record in self],
             "stop_reason": self.stop_reason,
             "kernels": self.kernels,
             "preparation_seconds": self.preparation_seconds,
@@ -148,7 +149,9 @@ class History:
         try:
             if values["columns"] != list(COLUMNS):
                 raise ModelError(f"a history must have the columns {', '.join(COLUMNS)}")
-            history.records = [EpochRecord(*row) for row in values["records"]]
+            for row in values["records"]:
+                figures: list[Any] = [float(v) if isinstance(v, str) else v for v in row]
+                history.records.append(EpochRecord(*figures))
             reason = values["stop_reason"]
             if reason == StopReason.EARLY_STOPPING:
                 history.stop_reason = StopReason(reason)
@@ -161,6 +164,11 @@ class History:
     def to_csv(self) -> str:
         """Return the records as CSV text: a header, then one line an epoch."""
         return csv_line(COLUMNS) + "".join(csv_line(record.values()) for record in self.records)
+
+
+def _to_json(value: float | None) -> float | str | None:
+    """Return a figure as JSON can hold it: NaN and infinity as their names."""
+    return value if value is None or math.isfinite(value) else str(value)
 
 
 def csv_line(values: Iterable[object]) -> str:

@@ -28,7 +28,9 @@ def on_interrupt(action: Callable[[], None]) -> Iterator[None]:
         restore()
         action()
 
-    previous = {number: signal.signal(number, handle) for number in SIGNALS}
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        signal.signal(number, handle)
     try:
         yield
     finally:

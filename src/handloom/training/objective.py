@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.augment import StepAugmentation
 from handloom.data.npy import Reading
 from handloom.kernels import NUMPY, Kernels, UsesKernels
 from handloom.losses import ClassificationLoss, Loss, Targets
@@ -15,7 +16,7 @@ from handloom.network import Sequential, Transform
 from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.training.divergence import first_bad_array
-from handloom.training.shards import Shard, cut
+from handloom.training.shards import SHARD_NUMBERS, SHARD_ROWS, Shard, cut
 from handloom.training.workers import Workers
 
 Used = TypeVar("Used")
@@ -98,6 +99,7 @@ class Objective:
         self._kernels = kernels
         self._alone: _Lane | None = None
         self._lanes: list[_Lane] = []
+        self._ran: list[_Lane] = []
         self._reading: tuple[npt.NDArray[np.generic], Reading] | None = None
 
     def __call__(
@@ -108,6 +110,7 @@ class Objective:
         *,
         weights: Array | None = None,
         stream: Stream,
+        augment: StepAugmentation | None = None,
         gradient: bool = True,
     ) -> Measured:
         """Measure loss and accuracy, and write the gradient unless it is not wanted.
@@ -124,15 +127,18 @@ class Objective:
             A weight a row.
         stream : Stream
             Where stochastic layers draw from; each shard has a place of its own below it.
+        augment : StepAugmentation, optional
+            What changes the stored images before they are transformed; the dataset keeps its own.
         gradient : bool
             Whether this is training: the gradient is wanted and stochastic layers draw.
         """
-        batch = self._batch(inputs, targets, rows, weights, stream, training=gradient)
-        deal = cut(batch.count)
+        batch = self._batch(inputs, targets, rows, weights, stream, augment, training=gradient)
+        deal = self._deal(batch.count)
         lanes = self._open(len(deal))
         found = self.workers.run(
             [partial(lane.run, batch, shards) for lane, shards in zip(lanes, deal, strict=True)]
         )
+        self._ran = lanes if gradient else []
         parameters = self.network.parameters
         scale = 1.0 / batch.total_weight if self.penalty_per_row and batch.total_weight else 1.0
         if gradient:
@@ -149,6 +155,14 @@ class Objective:
             batch.total_weight,
         )
 
+    def commit_statistics(self) -> None:
+        """Update running statistics from the training pass just made, once its step is accepted."""
+        self.network.commit_statistics([lane.replica for lane in self._ran])
+
+    def _deal(self, rows: int) -> list[list[slice]]:
+        most = max(1, SHARD_NUMBERS // self.network.width)
+        return cut(rows, self.network.rows_together, min(SHARD_ROWS, most))
+
     def first_bad_array(
         self,
         inputs: npt.NDArray[np.generic],
@@ -157,11 +171,13 @@ class Objective:
         *,
         weights: Array | None = None,
         stream: Stream,
+        augment: StepAugmentation | None = None,
     ) -> str:
         """Measure the same again, layer by layer, and name the first array that is not finite."""
-        batch = self._batch(inputs, targets, rows, weights, stream, training=True)
+        batch = self._batch(inputs, targets, rows, weights, stream, augment, training=True)
         (lane,) = self._open(1)
-        shards = sorted((shard for shards in cut(batch.count) for shard in shards), key=_start)
+        deal = self._deal(batch.count)
+        shards = sorted((shard for shards in deal for shard in shards), key=_start)
         ready = (lane.prepare(batch, shard) for shard in shards)
         return first_bad_array(lane.replica, lane.loss, ready, batch.total_weight)
 
@@ -172,6 +188,7 @@ class Objective:
         rows: Rows,
         weights: Array | None,
         stream: Stream,
+        augment: StepAugmentation | None,
         *,
         training: bool,
     ) -> "_Batch":
@@ -180,7 +197,9 @@ class Objective:
         if self._reading is None or self._reading[0] is not inputs:
             self._reading = inputs, Reading(inputs)
         reading = self._reading[1]
-        return _Batch(inputs, targets, rows, count, weights, total, stream, training, reading)
+        return _Batch(
+            inputs, targets, rows, count, weights, total, stream, augment, training, reading
+        )
 
     def _open(self, count: int) -> "list[_Lane]":
         """Return so many lanes. One that runs alone shares its large products between threads."""
@@ -205,6 +224,7 @@ class _Batch:
     weights: Array | None
     total_weight: float
     stream: Stream
+    augment: StepAugmentation | None
     training: bool
     reading: Reading
 
@@ -263,7 +283,10 @@ class _Lane:
         targets = batch.targets[rows]
         weights = None if batch.weights is None else batch.weights[rows]
         x, dlogits = self._space(len(targets))
-        self.transform(self._take(batch, rows), x)
+        stored = self._take(batch, rows, len(targets))
+        if batch.augment is not None:
+            batch.augment(stored, rows, shard.start)
+        self.transform(stored, x)
         # the first row of a shard names its place, whichever lane it is dealt to
         return Shard(x, targets, weights, batch.stream.at(shard.start), dlogits)
 
@@ -298,15 +321,21 @@ class _Lane:
             self._dlogits = np.empty((rows, *self._dlogits.shape[1:]), self._x.dtype)
         return self._x[:rows], self._dlogits[:rows]
 
-    def _take(self, batch: _Batch, rows: Rows) -> npt.NDArray[np.generic]:
-        """Return stored rows: a view, or where they lie apart a copy in memory that is reused."""
-        if isinstance(rows, slice):
+    def _take(self, batch: _Batch, rows: Rows, count: int) -> npt.NDArray[Any]:
+        """Return stored rows: a view, or a copy in memory that is reused.
+
+        It is a copy where they lie apart, or will be changed.
+        """
+        if isinstance(rows, slice) and batch.augment is None:
             return batch.reading.rows(rows)
         inputs = batch.inputs
-        if self._stored is None or len(self._stored) < len(rows):
-            self._stored = np.empty((len(rows), *inputs.shape[1:]), inputs.dtype)
-        stored = self._stored[: len(rows)]
-        batch.reading.copy(rows, stored)
+        if self._stored is None or len(self._stored) < count:
+            self._stored = np.empty((count, *inputs.shape[1:]), inputs.dtype)
+        stored = self._stored[:count]
+        if isinstance(rows, slice):
+            np.copyto(stored, batch.reading.rows(rows))
+        else:
+            batch.reading.copy(rows, stored)
         return stored
 
 

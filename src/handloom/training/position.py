@@ -64,13 +64,13 @@ class Position:
         Raises
         ------
         ModelError
-            If a figure is missing, unknown or of another type.
+            If a figure is missing, unknown or of another type, or a count is negative.
         """
         names = asdict(cls())
         if not isinstance(values, dict) or set(values) != set(names):
             raise ModelError(f"a position must hold {', '.join(names)}")
         for name, value in names.items():
             given = values[name]
-            if type(given) is not type(value) or given < 0:
-                raise ModelError(f"the position's {name} must be zero or more, got {given!r}")
+            if type(given) is not type(value) or (isinstance(value, int) and given < 0):
+                raise ModelError(f"the position's {name} means nothing: {given!r}")
         return cls(**values)

@@ -42,12 +42,12 @@ class Progress(Callback):
 
     def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
         """Show the epoch."""
-        done = record.epoch + 1
+        done = len(trainer.history)
         if self._bar is not None:
             self._bar.update(self._task, completed=done, figures=_figures(record))
             return
         every = self.every or max(1, trainer.epochs // 10)
-        if done % every == 0 or done == trainer.epochs or record.epoch == 0:
+        if done % every == 0 or done in (1, trainer.epochs):
             seconds = trainer.history["seconds"]
             left = float(seconds[-20:].mean()) * (trainer.epochs - done)
             print(

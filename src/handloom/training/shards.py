@@ -1,7 +1,8 @@
 """How a batch is cut into shards and dealt to lanes.
 
-Cut and deal look at the number of rows only, and lanes are summed in their order. So the arithmetic
-is the same whoever runs it, and results agree to the bit for any number of threads.
+Cut and deal look at the number of rows and at the network only, and lanes are summed in their
+order. So the arithmetic is the same whoever runs it, and results agree to the bit for any number of
+threads.
 """
 
 from dataclasses import dataclass
@@ -14,19 +15,35 @@ from handloom.randomness import Stream
 SHARD_ROWS = 1024
 """The most rows of a shard: its activations stay in the cache of one core."""
 
+SHARD_NUMBERS = 1 << 22
+"""How many numbers a shard's widest activation has at most: images are taken a few at a time."""
 
-def cut(rows: int) -> list[list[slice]]:
+
+def cut(rows: int, together: int | None = 1, most: int = SHARD_ROWS) -> list[list[slice]]:
     """Cut rows into shards of nearly equal size and deal them to lanes.
+
+    Parameters
+    ----------
+    rows : int
+        How many there are.
+    together : int or None
+        How many rows in a row a network couples, and so must find in one shard; None for all.
+    most : int
+        How many rows a shard has at most, unless more belong together.
 
     Returns
     -------
     list of list of slice
-        For each lane, its shards in order: runs of at most ``SHARD_ROWS`` rows. There are at most
-        ``LANES`` lanes, and none is without a shard.
+        For each lane, its shards in order. There are at most ``LANES`` lanes, and none is without a
+        shard.
     """
-    shards = max(1, -(-rows // SHARD_ROWS))
-    slices = cut_evenly(rows, shards) if rows else [slice(0, 0)]
-    lanes = min(LANES, shards)
+    if together is None or rows < 2 * together:
+        return [[slice(0, rows)]]
+    groups = rows // together
+    in_groups = cut_evenly(groups, -(-groups // max(1, most // together)))
+    slices = [slice(part.start * together, part.stop * together) for part in in_groups]
+    slices[-1] = slice(slices[-1].start, rows)  # what does not fill a group goes with the last
+    lanes = min(LANES, len(slices))
     return [slices[lane::lanes] for lane in range(lanes)]
 
 

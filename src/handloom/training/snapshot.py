@@ -7,7 +7,7 @@ draw is a function of the seed and the place that draws (see `handloom.randomnes
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +17,7 @@ from handloom.circumstances import circumstances
 from handloom.errors import HandloomError, ModelError
 from handloom.files import read_set, write_set
 from handloom.parameters import Array
+from handloom.training.callbacks import Callback
 from handloom.training.history import History
 from handloom.training.position import Position
 
@@ -38,23 +39,27 @@ class Snapshot:
         Position, history, and whatever else is no array.
     arrays : dict of str to array
         Weights, the optimizer's state, and the arrays that callbacks keep.
+    origin : str
+        Where it was read from, for messages.
     """
 
     configuration: dict[str, Any]
     values: dict[str, Any]
     arrays: dict[str, Array]
+    origin: str = "the snapshot"
 
     @classmethod
     def take(cls, trainer: "Trainer") -> Self:
         """Return what a training is now; arrays are copied."""
-        arrays = {"weights": trainer.network.parameters.vector, "good": trainer.good_weights}
+        arrays = {"weights": trainer.network.parameters.values, "good": trainer.good_weights}
         values: dict[str, Any] = {
             "position": trainer.position.to_json(),
             "history": trainer.history.to_json(),
             "steps": trainer.steps,
+            "gradient_norm": trainer.gradient_norm,
             "circumstances": circumstances(),
         }
-        for name, owner in _owners(trainer).items():
+        for name, owner in (_movers(trainer) | _watchers(trainer)).items():
             kept = owner.state_dict()
             arrays |= {f"{name}.{key}": v for key, v in kept.items() if isinstance(v, np.ndarray)}
             values[name] = {k: v for k, v in kept.items() if not isinstance(v, np.ndarray)}
@@ -69,30 +74,46 @@ class Snapshot:
         ModelError
             If the snapshot is of another training, named by what differs, or not whole.
         """
-        difference = _first_difference(self.configuration, configuration(trainer))
-        if difference is not None:
-            what, theirs, ours = difference
-            raise ModelError(f"it is of another training: {what} is {theirs} there, {ours} here")
         try:
-            trainer.position = Position.from_json(self.values["position"])
-            trainer.history = History.from_json(self.values["history"])
-            trainer.steps = int(self.values["steps"])
+            difference = _difference(self.configuration, configuration(trainer))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{self.origin}: not a whole configuration: {error!r}") from None
+        if difference is not None:
+            raise ModelError(f"{self.origin}: it is of another training: {difference}")
+        try:
+            position = Position.from_json(self.values["position"])
+            history = History.from_json(self.values["history"])
+            steps, norm = int(self.values["steps"]), self.values["gradient_norm"]
             for view, name in (
-                (trainer.network.parameters.vector, "weights"),
+                (trainer.network.parameters.values, "weights"),
                 (trainer.good_weights, "good"),
             ):
                 _copy_into(view, self.arrays[name], name)
-            self._give("optimizer", trainer.optimizer)
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, HandloomError):
-                raise
-            raise ModelError(f"not a whole checkpoint: {error!r}") from None
+            for name, owner in _movers(trainer).items():
+                self._give(name, owner)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            reason = str(error) if isinstance(error, HandloomError) else repr(error)
+            raise ModelError(f"{self.origin}: not a whole checkpoint: {reason}") from None
+        trainer.position, trainer.history = position, history
+        trainer.steps, trainer.gradient_norm = steps, norm
 
     def restore_callbacks(self, trainer: "Trainer") -> None:
         """Give callbacks back what they kept; see `Callback.load_state_dict`."""
-        for name, owner in _owners(trainer).items():
-            if name != "optimizer":
-                self._give(name, owner)
+        for name, owner in _watchers(trainer).items():
+            self._give(name, owner)
+
+    @property
+    def kernels(self) -> str:
+        """Whose inner loops the training used."""
+        return str(self.configuration.get("kernels"))
+
+    def changed_circumstances(self) -> list[str]:
+        """Return what bits depend on and is not as it was when the snapshot was taken."""
+        now, then = circumstances(), self.values.get("circumstances", {})
+        pairs = [(name, then.get(name), now[name]) for name in ("processor", "blas")]
+        versions = then.get("versions", {})
+        pairs += [(name, versions.get(name), value) for name, value in now["versions"].items()]
+        return [f"{name} was {old}, is {new}" for name, old, new in pairs if old != new]
 
     def _give(self, name: str, owner: Any) -> None:
         arrays = {
@@ -102,6 +123,16 @@ class Snapshot:
         }
         owner.load_state_dict({**self.values[name], **arrays})
 
+    def content(self) -> dict[str, bytes]:
+        """Return the files of a checkpoint by name."""
+        from safetensors.numpy import save  # imported when something is saved
+
+        described = {"configuration": self.configuration, "values": self.values}
+        return {
+            "state.json": json.dumps(described, indent=1, allow_nan=False).encode(),
+            "arrays.safetensors": save(self.arrays),
+        }
+
     def save(self, folder: Path) -> None:
         """Write the snapshot to a folder, in one move.
 
@@ -110,14 +141,7 @@ class Snapshot:
         FileError
             If it cannot be written.
         """
-        from safetensors.numpy import save  # imported when something is saved
-
-        described = {"configuration": self.configuration, "values": self.values}
-        content = {
-            "state.json": json.dumps(described, indent=1, allow_nan=False).encode(),
-            "arrays.safetensors": save(self.arrays),
-        }
-        write_set(folder, KIND, VERSION, content)
+        write_set(folder, KIND, VERSION, self.content())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -138,6 +162,7 @@ class Snapshot:
                 dict(described["configuration"]),
                 dict(described["values"]),
                 load(content["arrays.safetensors"]),
+                str(folder),
             )
         except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
             raise ModelError(f"{folder}: not a whole checkpoint: {error!r}") from None
@@ -153,26 +178,35 @@ def configuration(trainer: "Trainer") -> dict[str, Any]:
         "optimizer": _describe(trainer.optimizer),
         "schedule": _describe(trainer.schedule),
         "loss": _describe(trainer.loss),
+        "clip_norm": trainer.clip_norm,
+        "average": None if trainer.average is None else _describe(trainer.average),
+        "augment": [_describe(change) for change in trainer.augment] or None,
         "transform": trainer.model().transform.to_config(),
         "batch_size": trainer.batch_size,
         "shuffle": trainer.shuffle,
         "penalty_per_row": trainer.penalty_per_row,
         "seed": trainer.stream.seed,
         "kernels": trainer.history.kernels,
-        "callbacks": [name for name in _owners(trainer) if name != "optimizer"],
+        "callbacks": {name: watcher.config() for name, watcher in _watchers(trainer).items()},
         **trainer.fingerprints,
     }
     found: dict[str, Any] = json.loads(json.dumps(described))
     return found
 
 
-def _owners(trainer: "Trainer") -> dict[str, Any]:
-    """Return whoever keeps state of its own, by name: the optimizer, and some callbacks."""
-    owners: dict[str, Any] = {"optimizer": trainer.optimizer}
-    for place, callback in enumerate(trainer.callbacks):
-        if callback.state_dict():
-            owners[f"callback {place}, {type(callback).__name__}"] = callback
-    return owners
+def _movers(trainer: "Trainer") -> dict[str, Any]:
+    """Return what keeps state from step to step, by name: the optimizer, and the average."""
+    averages = {} if trainer.average is None else {"average": trainer.average}
+    return {"optimizer": trainer.optimizer, **averages}
+
+
+def _watchers(trainer: "Trainer") -> dict[str, Any]:
+    """Return the callbacks that keep state of their own, by name."""
+    return {
+        f"callback {place}, {type(callback).__name__}": callback
+        for place, callback in enumerate(trainer.callbacks)
+        if type(callback).state_dict is not Callback.state_dict
+    }
 
 
 def _describe(thing: object) -> dict[str, object]:
@@ -181,12 +215,32 @@ def _describe(thing: object) -> dict[str, object]:
     if hasattr(thing, "config"):
         return {"kind": kind, **thing.config()}
     if is_dataclass(thing) and not isinstance(thing, type):
-        return {"kind": kind, **asdict(thing)}
+        values = {field.name: getattr(thing, field.name) for field in fields(thing)}
+        parts = {name: _describe(v) if callable(v) else v for name, v in values.items()}
+        return {"kind": kind, **parts}
     return {"kind": kind}
 
 
+def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str | None:
+    """Say where two configurations differ first; what a dataset is called is no difference."""
+    theirs, ours = dict(theirs), dict(ours)
+    for part in ("data", "validation"):
+        then, now = theirs[part] or {}, ours[part] or {}
+        if {**then, "name": ""} != {**now, "name": ""}:
+            return f"{part} is {_told(then)} there, {_told(now)} here"
+        theirs[part] = ours[part] = None
+    found = _first_difference(theirs, ours)
+    return None if found is None else "{} is {} there, {} here".format(*found)
+
+
+def _told(fingerprint: Mapping[str, Any]) -> str:
+    if not fingerprint:
+        return "none"
+    return f"{fingerprint['name']} ({fingerprint['rows']:,} rows, {fingerprint['sha256'][:12]})"
+
+
 def _first_difference(theirs: Any, ours: Any, path: str = "") -> tuple[str, object, object] | None:
-    """Return where two configurations differ first, and what stands there in each."""
+    """Return where two values differ first, and what stands there in each."""
     if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
         keys = list(dict.fromkeys([*theirs, *ours]))
         pairs = [(f"{path} {key}", theirs.get(key), ours.get(key)) for key in keys]

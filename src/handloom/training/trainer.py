@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.augment import Augmentation, StepAugmentation, check_images
 from handloom.data.dataset import Dataset
 from handloom.data.fingerprint import checksum, fingerprint
 from handloom.data.transforms import Transform, transform_for
@@ -16,6 +17,7 @@ from handloom.errors import (
     DataError,
     ModelError,
     require_count,
+    require_number,
     unknown_name,
 )
 from handloom.kernels import Kernels
@@ -26,6 +28,7 @@ from handloom.optimizers import Optimizer
 from handloom.parameters import Array
 from handloom.randomness import Purpose, Stream
 from handloom.schedules import Schedule, schedule
+from handloom.training.averaging import EMA
 from handloom.training.callbacks import Callback
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.checks import check_data, check_weights
@@ -35,6 +38,7 @@ from handloom.training.interrupts import on_interrupt
 from handloom.training.kernel_choice import NAMES, choose
 from handloom.training.objective import Measured, Objective, Rows
 from handloom.training.position import Position
+from handloom.training.snapshot import Snapshot
 from handloom.training.workers import Workers
 
 
@@ -60,11 +64,20 @@ class Trainer:
         less in larger batches.
     loss : Loss
         From logits.
+    clip_norm : float, optional
+        The longest that the gradient of a step, penalty included, may be; a longer one is scaled
+        down to it.
+    average : EMA, optional
+        An average of the weights, which validation measures and the network ends with. Training
+        goes on from the weights themselves, and training figures are theirs.
+    augment : sequence of Augmentation
+        What changes the stored images of a step, in this order, before they are transformed.
+        Validation sees them as they are.
     transform : Transform, optional
         From stored rows to the network's input; by default images are scaled to -1..1 and
         features are left as they are.
     seed : int
-        What shuffling and stochastic layers draw from.
+        What shuffling, augmentation and stochastic layers draw from.
     callbacks : sequence of Callback
         Called in this order.
     threads : int, optional
@@ -85,8 +98,11 @@ class Trainer:
         How many updates have been made.
     position : Position
         Where training stands.
-    good_weights : array, shape (size,)
-        The last weights that were seen to be good: those before the epoch's first update.
+    gradient_norm : float or None
+        The Euclidean norm of the gradient at the last update.
+    good_weights : array, shape (size + untrained,)
+        The last weights, with what is not trained, that were seen to be good: those before the
+        epoch's first update.
 
     Raises
     ------
@@ -105,6 +121,9 @@ class Trainer:
         shuffle: bool = True,
         penalty_per_row: bool = False,
         loss: Loss | None = None,
+        clip_norm: float | None = None,
+        average: EMA | None = None,
+        augment: Sequence[Augmentation] = (),
         transform: Transform | None = None,
         seed: int = 0,
         callbacks: Sequence[Callback] = (),
@@ -119,6 +138,10 @@ class Trainer:
         self.batch_size = None if batch_size is None else require_count("batch_size", batch_size)
         self.shuffle, self.penalty_per_row = shuffle, penalty_per_row
         self.loss = loss or SoftmaxCrossEntropy()
+        self.clip_norm = None
+        if clip_norm is not None:
+            self.clip_norm = require_number("clip_norm", clip_norm, minimum=0.0, exclusive=True)
+        self.average, self.augment = average, tuple(augment)
         self.transform = transform
         self.stream = Stream(require_count("seed", seed, minimum=0))
         self.callbacks = tuple(callbacks)
@@ -133,7 +156,7 @@ class Trainer:
         self.good_weights: Array = np.empty(0)
         self.fingerprints: dict[str, object] = {}
         self._until = 0
-        self._gradient_norm: float | None = None
+        self.gradient_norm: float | None = None
         self._data: Dataset | None = None
         self._validation: Dataset | None = None
         self._sample_weights: Array | None = None
@@ -176,8 +199,8 @@ class Trainer:
             Go on from the newest checkpoint, where there is one. Training then ends with the bits
             and the history, its clock aside, that it would have had if it had never stopped.
         warm : bool
-            Keep what the rule remembers, and go on counting steps and epochs, from this trainer's
-            fit before; the history begins anew.
+            Keep what the optimizer remembers, if it has made a step, and go on counting from
+            ``steps`` and ``position``; the history begins anew.
 
         Returns
         -------
@@ -190,28 +213,57 @@ class Trainer:
             If data, network and options do not belong together, or the checkpoint is of another
             training, or none is whole.
         FileError
-            If another training writes to the same checkpoints.
+            If another training writes to the same checkpoints, or there are some already that a
+            new training would replace.
         """
-        if resume and self.checkpoints is None:
-            raise ConfigurationError("to resume, the trainer needs checkpoints to resume from")
-        if resume and warm:
-            raise ConfigurationError("a training is either resumed or warm, not both")
-        workers = self.begin(train, validation, sample_weights=sample_weights, warm=warm)
+        if warm and self.average is not None:
+            raise ConfigurationError(
+                "a warm fit goes on from the weights that training had, but the network has their "
+                "average now"
+            )
+        snapshot = self._snapshot(resume=resume, warm=warm)
+        workers = self.begin(
+            train, validation, sample_weights=sample_weights, warm=warm, snapshot=snapshot
+        )
         alone = self.checkpoints.alone() if self.checkpoints else nullcontext()
         with workers, alone, on_interrupt(self._interrupt):
-            snapshot = self.checkpoints.newest() if self.checkpoints and resume else None
-            if snapshot:
-                snapshot.restore(self)
             try:
                 for callback in self.callbacks:
                     callback.on_train_begin(trainer=self)
                 if snapshot:
                     snapshot.restore_callbacks(self)
+                if self.checkpoints:
+                    self.checkpoints.rehearse(self)
                 self._run_epochs()
+                if self.average is not None and self.history.divergence is None:
+                    self.average.keep()
             finally:
-                for callback in self.callbacks:
-                    callback.on_train_end(trainer=self)
+                self._end_callbacks()
         return self.history
+
+    def _snapshot(self, *, resume: bool, warm: bool) -> Snapshot | None:
+        """Return the moment to go on from, if there is one."""
+        if self.checkpoints is None:
+            if resume:
+                raise ConfigurationError("to resume, the trainer needs checkpoints to resume from")
+            return None
+        if warm:
+            raise ConfigurationError("a training with checkpoints is resumed, not warm")
+        if resume:
+            return self.checkpoints.newest()
+        self.checkpoints.require_none()
+        return None
+
+    def _end_callbacks(self) -> None:
+        """Let every callback end, whatever another one does; then raise the first error."""
+        errors = []
+        for callback in self.callbacks:
+            try:
+                callback.on_train_end(trainer=self)
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def begin(
         self,
@@ -220,10 +272,11 @@ class Trainer:
         *,
         sample_weights: npt.NDArray[np.floating] | None = None,
         warm: bool = False,
+        snapshot: Snapshot | None = None,
     ) -> Workers:
         """Make everything ready for a training, for those who want to run its epochs by hand.
 
-        The arguments, and what raises, are those of `fit`.
+        The arguments, and what raises, are those of `fit`; a snapshot is a moment to go on from.
 
         Returns
         -------
@@ -231,16 +284,20 @@ class Trainer:
             `run_epoch` needs to run inside of ``with workers:``.
         """
         self._prepare(train, validation, sample_weights)
-        remembered = self.optimizer.state_dict() if warm and self._until else None
-        self.history, self._gradient_norm = History(), None
+        remembered = self.optimizer.state_dict() if warm and self.optimizer.steps else None
+        self.history, self.gradient_norm = History(), None
         if remembered is None:
             self.steps, self.position = 0, Position()
         self._until = self.position.epoch + self.epochs
-        kernels, workers = self._choose_kernels(), Workers(self.threads)
-        self.optimizer.bind(self.network.parameters, kernels.sharing(workers.run))
+        kernels = self._choose_kernels(None if snapshot is None else snapshot.kernels)
+        workers = Workers(self.threads)
+        shared = kernels.sharing(workers.run)
+        self.optimizer.bind(self.network.parameters, shared)
+        if self.average is not None:
+            self.average.bind(self.network.parameters, shared)
         if remembered is not None:
             self.optimizer.load_state_dict(remembered)
-        self.good_weights = self.network.parameters.vector.copy()
+        self.good_weights = self.network.parameters.values.copy()
         self._objective = Objective(
             self.network,
             self.loss,
@@ -249,14 +306,19 @@ class Trainer:
             kernels,
             penalty_per_row=self.penalty_per_row,
         )
+        if snapshot is not None:
+            snapshot.restore(self)
         return workers
 
-    def _choose_kernels(self) -> Kernels:
-        """Return the kernels, ready to run; the history says which, and how long that took."""
+    def _choose_kernels(self, recorded: str | None) -> Kernels:
+        """Return the kernels, ready to run; the history says which, and how long that took.
+
+        Where the trainer may choose, a training that goes on keeps those that it had.
+        """
         started = time.perf_counter()
         rows, size = len(self._train), self.batch_size or len(self._train)
         kernels = choose(
-            self.kernels,
+            recorded if recorded and self.kernels == "auto" else self.kernels,
             weights=len(self.network.parameters),
             rows=self.epochs * rows,
             steps=self.epochs * -(-rows // size),
@@ -275,13 +337,23 @@ class Trainer:
                 break
             self.history.records.append(record)
             self.position = Position(epoch + 1)
-            for callback in self.callbacks:
-                callback.on_epoch_end(trainer=self, record=record)
+            self._tell_callbacks(record)
             if self.checkpoints:
                 self.checkpoints.after_epoch(self)
-        self.stop(StopReason.MAX_EPOCHS)
+        if self.position.epoch >= self._until:
+            self.stop(StopReason.MAX_EPOCHS)
         if self.checkpoints and self.history.divergence is None:
             self.checkpoints.save(self)
+
+    def _tell_callbacks(self, record: EpochRecord) -> None:
+        """Run callbacks after an epoch; an error in one of them costs no more than itself."""
+        try:
+            for callback in self.callbacks:
+                callback.on_epoch_end(trainer=self, record=record)
+        except Exception:
+            if self.checkpoints:
+                self.checkpoints.save(self)
+            raise
 
     def run_epoch(self, epoch: int) -> EpochRecord | None:
         """Make one pass over the training rows; return None if it did not reach its end."""
@@ -301,7 +373,7 @@ class Trainer:
                 self.checkpoints.after_step(self)
             if self.history.stop_reason is not None:
                 return None
-        if not np.isfinite(self.network.parameters.vector).all():  # an update may overflow
+        if not np.isfinite(self.network.parameters.values).all():  # an update may overflow
             self._fall_back(StopReason.NON_FINITE_WEIGHTS, slice(0, 0), self.stream, self.steps - 1)
             return None
         validation = self._validate()
@@ -335,6 +407,7 @@ class Trainer:
                 slice(0, len(self._train)),
                 weights=self._sample_weights,
                 stream=self.stream.at(Purpose.LAYER, self.position.epoch, 0),
+                augment=self._augmentation(self.position.epoch, 0),
             )
 
     def train_step(self, rows: Rows, epoch: int, place: int) -> Measured | None:
@@ -354,6 +427,7 @@ class Trainer:
         """
         parameters = self.network.parameters
         stream = self.stream.at(Purpose.LAYER, epoch, place)
+        augment = self._augmentation(epoch, place)
         with np.errstate(over="ignore", invalid="ignore"):  # looked for here, not warned about
             measured = self._objective(
                 self._train.inputs,
@@ -361,6 +435,7 @@ class Trainer:
                 rows,
                 weights=self._sample_weights,
                 stream=stream,
+                augment=augment,
             )
             square = float(np.dot(parameters.gradient, parameters.gradient))
             if not math.isfinite(measured.loss):
@@ -369,27 +444,45 @@ class Trainer:
                 reason = StopReason.NON_FINITE_GRADIENT
             else:
                 if place == 0:
-                    np.copyto(self.good_weights, parameters.vector)
+                    np.copyto(self.good_weights, parameters.values)
+                self.gradient_norm = norm = _norm(parameters.gradient, square)
+                if self.clip_norm is not None and norm > self.clip_norm:
+                    parameters.gradient *= self.clip_norm / norm
                 self.optimizer.step(self._rate())
+                self._objective.commit_statistics()
+                if self.average is not None:
+                    self.average.update()
                 self.steps += 1
-                self._gradient_norm = math.sqrt(square)
                 return measured
-        self._fall_back(reason, rows, stream, self.steps)
+        self._fall_back(reason, rows, stream, self.steps, augment)
         return None
 
+    def _augmentation(self, epoch: int, place: int) -> StepAugmentation | None:
+        """Return what changes the images of a step."""
+        if not self.augment:
+            return None
+        stream = self.stream.at(Purpose.AUGMENT, epoch, place)
+        return StepAugmentation(self.augment, stream, epoch)
+
     def stop(self, reason: StopReason) -> None:
-        """End training, for a reason that the history keeps; the first one given counts."""
-        if self.history.stop_reason is None:
+        """End training, for a reason that the history keeps.
+
+        The first one given counts, but an interruption gives way to any other: a training that
+        would have ended by itself has ended, and is not resumed.
+        """
+        if self.history.stop_reason in (None, StopReason.INTERRUPTED):
             self.history.stop_reason = reason
 
     def weights_measured(self, monitor: str) -> Array:
-        """Return the weights that a figure of the latest epoch belongs to, shape (size,).
+        """Return the values that a figure of the latest epoch belongs to: weights and untrained.
 
         Training figures of a full-batch epoch are measured before its update; all others belong to
-        the weights after the epoch.
+        the weights after the epoch, and those of validation to their average where there is one.
         """
-        before_update = self._full_batch and not monitor.startswith("validation")
-        return self.good_weights if before_update else self.network.parameters.vector
+        values = self.network.parameters.values
+        if monitor.startswith("validation"):
+            return values if self.average is None else self.average.values
+        return self.good_weights if self._full_batch else values
 
     def model(self) -> Model:
         """Return the network with its transform and the names of the classes that it learns."""
@@ -435,28 +528,41 @@ class Trainer:
     def _validate(self) -> Measured | None:
         if self._validation is None:
             return None
-        return self._objective(
-            self._validation.inputs,
-            self._validation.targets,
-            slice(0, len(self._validation)),
-            stream=self.stream,
-            gradient=False,
-        )
+        with self.average.in_place() if self.average is not None else nullcontext():
+            return self._objective(
+                self._validation.inputs,
+                self._validation.targets,
+                slice(0, len(self._validation)),
+                stream=self.stream,
+                gradient=False,
+            )
 
-    def _fall_back(self, reason: StopReason, rows: Rows, stream: Stream, step: int) -> None:
+    def _fall_back(
+        self,
+        reason: StopReason,
+        rows: Rows,
+        stream: Stream,
+        step: int,
+        augment: StepAugmentation | None = None,
+    ) -> None:
         """Find out where a step broke, and give the network back its last good weights."""
         train = self._train
         weights = self._sample_weights
         self.history.divergence = Divergence(
             self._objective.first_bad_array(
-                train.inputs, train.targets, rows, weights=weights, stream=stream
+                train.inputs,
+                train.targets,
+                rows,
+                weights=weights,
+                stream=stream,
+                augment=augment,
             ),
             self.position.epoch,
             step,
             self.schedule(max(0, self.steps - 1)),
-            self._gradient_norm,
+            self.gradient_norm,
         )
-        np.copyto(self.network.parameters.vector, self.good_weights)
+        np.copyto(self.network.parameters.values, self.good_weights)
         self.stop(reason)
 
     def _interrupt(self) -> None:
@@ -477,6 +583,8 @@ class Trainer:
         for what, part in (("training", train), ("validation", validation)):
             if part is not None:
                 check_data(self.network, what, part)
+        if self.augment:
+            check_images(train)
         if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
             raise DataError("the training rows hold a single class: there is nothing to learn")
         if sample_weights is not None:
@@ -490,3 +598,12 @@ class Trainer:
                 "validation": None if validation is None else fingerprint(validation),
                 "sample_weights": None if sample_weights is None else checksum(sample_weights),
             }
+
+
+def _norm(gradient: Array, square: float) -> float:
+    """Return the length of a gradient, given its square, which is infinite where it overflows."""
+    if math.isfinite(square):
+        return math.sqrt(square)
+    largest = float(np.abs(gradient).max())
+    shrunk = gradient / largest
+    return largest * math.sqrt(float(np.dot(shrunk, shrunk)))

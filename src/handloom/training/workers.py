@@ -3,10 +3,11 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from functools import cache
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
@@ -25,10 +26,16 @@ def default_threads() -> int:
 
 def single_threaded_blas() -> AbstractContextManager[object]:
     """Hold BLAS to one thread; what the user had set is restored at the end."""
-    from threadpoolctl import threadpool_limits  # imported when training, not with the package
-
-    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    limits: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
     return limits
+
+
+@cache  # looking through all loaded libraries takes longer than a small training
+def _blas() -> Any:
+    """Return the control of NumPy's BLAS, which is loaded by the time that anybody trains."""
+    from threadpoolctl import ThreadpoolController  # imported when training, not with the package
+
+    return ThreadpoolController()
 
 
 class _Task(Generic[Result]):
@@ -49,8 +56,9 @@ class _Task(Generic[Result]):
 class Workers:
     """A few threads that stay ready, since a step lasts no longer than a thread takes to start.
 
-    The lanes carry the parallelism, not BLAS: a product that BLAS splits between threads may round
-    differently, while one thread gives the same bits on every number of cores.
+    They start when there is first something to share. The lanes carry the parallelism, not BLAS: a
+    product that BLAS splits between threads may round differently, while one thread gives the same
+    bits on every number of cores.
 
     Parameters
     ----------
@@ -68,14 +76,12 @@ class Workers:
         self._waiting: SimpleQueue[_Task[object] | None] = SimpleQueue()
         self._done: SimpleQueue[_Task[object]] = SimpleQueue()
         self._helpers: list[Thread] = []
+        self._more = 0
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
         self._cleanup.enter_context(single_threaded_blas())
-        for _ in range(min(self.threads, LANES) - 1):
-            helper = Thread(target=self._help, name="handloom", daemon=True)
-            helper.start()
-            self._helpers.append(helper)
+        self._more = min(self.threads, LANES) - 1
         return self
 
     def __exit__(
@@ -88,7 +94,7 @@ class Workers:
             self._waiting.put(None)
         for helper in self._helpers:
             helper.join()
-        self._helpers = []
+        self._helpers, self._more = [], 0
         self._cleanup.close()
 
     def run(self, calls: Sequence[Callable[[], Result]]) -> list[Result]:
@@ -96,8 +102,11 @@ class Workers:
 
         All calls are made, and have ended, before an error of one of them is raised.
         """
-        if not self._helpers or len(calls) == 1:
+        if not self._more or len(calls) == 1:
             return [call() for call in calls]
+        while len(self._helpers) < self._more:
+            self._helpers.append(Thread(target=self._help, name="handloom", daemon=True))
+            self._helpers[-1].start()
         tasks = [_Task(call) for call in calls]
         for task in tasks[1:]:
             self._waiting.put(task)  # type: ignore[arg-type]

@@ -1,0 +1,218 @@
+"""Our estimators beside scikit-learn's: how well they predict, and how long a fit takes.
+
+``python -m benchmarks.estimators --out DIR`` fits both on the same rows with the same seeds, one
+after the other, and writes ``estimators.json`` and ``estimators.md``.
+"""
+
+import argparse
+import gc
+import json
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sklearn.datasets
+import sklearn.neural_network
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+import handloom
+from handloom.circumstances import circumstances
+from handloom.files import write_text
+
+Array = npt.NDArray[Any]
+DEEP = (256, 256, 256)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Rows to learn from and rows to be tested on, with the parameters of both estimators."""
+
+    name: str
+    load: Callable[[int], tuple[Array, Array, Array, Array]]
+    regression: bool
+    parameters: dict[str, Any]
+    goal: float = 0.5
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fit of each on one seed."""
+
+    seed: int
+    their_score: float
+    our_score: float
+    their_seconds: float
+    our_seconds: float
+    their_epochs: int
+    our_epochs: int
+
+
+def generated() -> tuple[Array, Array]:
+    """Return a made-up problem with two classes and 20,000 rows."""
+    found: tuple[Array, Array] = sklearn.datasets.make_classification(20_000, random_state=0)
+    return found
+
+
+def standardized(
+    load: Callable[[], tuple[Array, Array]], *, stratify: bool
+) -> Callable[[int], tuple[Array, Array, Array, Array]]:
+    """Return what splits a dataset by a seed, a quarter of it for testing, and standardizes it."""
+
+    def split(seed: int) -> tuple[Array, Array, Array, Array]:
+        X, y = load()  # noqa: N806
+        parts = train_test_split(X, y, random_state=seed, stratify=y if stratify else None)
+        scaler = StandardScaler().fit(parts[0])
+        return scaler.transform(parts[0]), scaler.transform(parts[1]), parts[2], parts[3]
+
+    return split
+
+
+def fashion(_: int) -> tuple[Array, Array, Array, Array]:
+    """Return Fashion-MNIST as float64 from 0 to 1, with its own training and test rows."""
+    splits = handloom.fashion_mnist()
+    train, test = (
+        part.inputs.reshape(len(part), -1).astype(np.float64) / 255.0
+        for part in (splits.train, splits.test)
+    )
+    return train, test, splits.train.targets, splits.test.targets
+
+
+def tasks() -> list[Task]:
+    """Return everything there is to compare."""
+    loaders: dict[str, tuple[Callable[[], tuple[Array, Array]], bool]] = {
+        name: (partial(load, return_X_y=True), regression)
+        for name, load, regression in (
+            ("digits", sklearn.datasets.load_digits, False),
+            ("breast_cancer", sklearn.datasets.load_breast_cancer, False),
+            ("wine", sklearn.datasets.load_wine, False),
+            ("diabetes", sklearn.datasets.load_diabetes, True),
+        )
+    }
+    loaders["generated"] = (generated, False)
+    found = [
+        Task(
+            name + suffix,
+            standardized(load, stratify=not regression),
+            regression,
+            parameters,
+        )
+        for suffix, parameters in (("", {}), ("_deep", {"hidden_layer_sizes": DEEP}))
+        for name, (load, regression) in loaders.items()
+    ]
+    return found + [
+        Task(f"fashion_mnist_{name}", fashion, False, {"activation": name}, goal=0.4)
+        for name in ("relu", "tanh")
+    ]
+
+
+def fit(estimator: Any, parts: tuple[Array, Array, Array, Array]) -> tuple[float, float, int]:
+    """Return score, seconds of the fit, and epochs."""
+    X, X_test, y, y_test = parts  # noqa: N806
+    gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        started = time.perf_counter()
+        estimator.fit(X, y)
+        seconds = time.perf_counter() - started
+    return float(estimator.score(X_test, y_test)), seconds, int(estimator.n_iter_)
+
+
+def compare(task: Task, seeds: int) -> list[Run]:
+    """Fit both on each seed; who is first changes from seed to seed."""
+    kind = "MLPRegressor" if task.regression else "MLPClassifier"
+    makers = {
+        "theirs": getattr(sklearn.neural_network, kind),
+        "ours": getattr(handloom, kind),
+    }
+    runs = []
+    for seed in range(seeds):
+        parts = task.load(seed)
+        order = ["theirs", "ours"] if seed % 2 == 0 else ["ours", "theirs"]
+        found = {
+            who: fit(makers[who](random_state=seed, **task.parameters), parts) for who in order
+        }
+        theirs, ours = found["theirs"], found["ours"]
+        runs.append(Run(seed, theirs[0], ours[0], theirs[1], ours[1], theirs[2], ours[2]))
+    return runs
+
+
+def summarize(task: Task, runs: list[Run]) -> dict[str, Any]:
+    """Return the figures of a task and whether they reach its goals."""
+    theirs = np.array([run.their_score for run in runs])
+    ours = np.array([run.our_score for run in runs])
+    spread = float(theirs.std(ddof=1)) if len(runs) > 1 else 0.0
+    times = [
+        statistics.median(getattr(run, name) for run in runs)
+        for name in ("their_seconds", "our_seconds")
+    ]
+    ratio = statistics.median(run.our_seconds / run.their_seconds for run in runs)
+    return {
+        "task": task.name,
+        "parameters": task.parameters,
+        "their_score": float(theirs.mean()),
+        "our_score": float(ours.mean()),
+        "their_deviation": spread,
+        "score_reached": bool(ours.mean() >= theirs.mean() - 0.5 * spread),
+        "their_seconds": times[0],
+        "our_seconds": times[1],
+        "time_ratio": ratio,
+        "goal": task.goal,
+        "time_reached": ratio <= task.goal,
+        "runs": [asdict(run) for run in runs],
+    }
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Return the results as a table in Markdown."""
+    lines = [
+        "| task | score, scikit-learn | score, Handloom | seconds, scikit-learn "
+        "| seconds, Handloom | ratio | goal | reached |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for found in results:
+        score, seconds = (
+            "yes" if found[name] else "no" for name in ("score_reached", "time_reached")
+        )
+        lines.append(
+            f"| {found['task']} "
+            f"| {found['their_score']:.4f} ± {found['their_deviation']:.4f} "
+            f"| {found['our_score']:.4f} | {found['their_seconds']:.3f} "
+            f"| {found['our_seconds']:.3f} | {found['time_ratio']:.2f} | {found['goal']} "
+            f"| score {score}, time {seconds} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Compare, and write what was found."""
+    known = {task.name: task for task in tasks()}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", choices=sorted(known), default=list(known))
+    parser.add_argument("--seeds", type=int, default=10)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in ("MLPClassifier", "MLPRegressor"):  # what is loaded once is loaded before
+        for home in (sklearn.neural_network, handloom):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                getattr(home, name)(max_iter=2).fit(np.eye(4), [0, 1, 0, 1])
+    results = []
+    for name in options.only:
+        results.append(summarize(known[name], compare(known[name], options.seeds)))
+        print(table(results[-1:]).splitlines()[-1], flush=True)
+        written = {"circumstances": circumstances(), "results": results}
+        write_text(options.out / "estimators.json", json.dumps(written, indent=1))
+        write_text(options.out / "estimators.md", table(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""Estimators on scikit-learn's contract: they translate parameters for the one `Trainer`."""
+
+from importlib.util import find_spec
+
+from handloom.errors import MissingExtraError
+
+if find_spec("sklearn") is None:
+    raise MissingExtraError("scikit-learn", "sklearn", "handloom.estimators")
+
+from handloom.estimators.classifier import MLPClassifier
+from handloom.estimators.network import NetworkClassifier, NetworkRegressor
+from handloom.estimators.regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor"]

@@ -1,0 +1,470 @@
+"""What all estimators share: data in, one `Trainer`, fitted attributes out."""
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from handloom.data.transforms import AsFloat
+from handloom.errors import ModelError
+from handloom.estimators.course import Convergence, Course
+from handloom.estimators.lbfgs import minimize
+from handloom.estimators.parameters import CONSTRAINTS, check_together, nearest
+from handloom.estimators.rows import Sample, SparseRows
+from handloom.estimators.rules import rate_for, rule_for
+from handloom.estimators.verbosity import narrator
+from handloom.losses import Loss, Targets
+from handloom.network import Sequential
+from handloom.optimizers import SGD
+from handloom.parameters import Array
+from handloom.training import BestWeights, Callback, EpochRecord, StopReason, Trainer
+from handloom.training.position import Position
+
+NON_FINITE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and "
+    "need to be preprocessed."
+)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What a fit leaves for another one to go on from.
+
+    Attributes
+    ----------
+    optimizer : mapping
+        What the update rule remembers, its number of steps included.
+    epochs : int
+        How many epochs there have been.
+    seed : int
+        What shuffling and dropout draw from.
+    course : Course
+    """
+
+    optimizer: Mapping[str, Any]
+    epochs: int
+    seed: int
+    course: Course
+
+
+class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
+    """Fits a network to rows and keeps what scikit-learn's estimators keep.
+
+    Subclasses say what the network is and what it predicts.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+    _penalty_per_row: ClassVar[bool] = False
+    _numeric_targets: ClassVar[bool] = False
+
+    batch_size: int | str
+    early_stopping: bool
+    max_iter: int
+    network_: Sequential
+    solver: str
+    warm_start: bool
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        known = [name for name in cls._get_param_names() if name in CONSTRAINTS]
+        cls._parameter_constraints = {name: CONSTRAINTS[name] for name in known}
+
+    def _keep(self, options: Mapping[str, Any]) -> None:
+        """Keep a constructor's arguments as they are, as `sklearn.base.clone` expects."""
+        for name in self._get_param_names():
+            setattr(self, name, options[name])
+
+    def set_params(self, **options: Any) -> Self:
+        """Set parameters by name.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter; the nearest one is named.
+        """
+        known = self._get_param_names()
+        for name in options:
+            if (hint := nearest(name.partition("__")[0], known)) and name not in known:
+                raise ValueError(
+                    f"Invalid parameter {name!r} for estimator {self}. "
+                    f"Valid parameters are: {known!r}.{hint}"
+                )
+        super().set_params(**options)
+        return self
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+    ) -> Self:
+        """Fit to rows, from new weights or, with ``warm_start``, from those that there are.
+
+        Parameters
+        ----------
+        X : array or sparse matrix, shape (n, d)
+            float32 and float64 are kept, anything else becomes float64.
+        y : array, shape (n,) or (n, k)
+            Classes, or zeros and ones for several labels; numbers in regression.
+        sample_weight : array, shape (n,), optional
+            A weight a row, at least 0. Two means the row twice, zero that it is not there.
+        X_val, y_val : arrays, optional
+            Rows to measure after each epoch, in place of those that ``early_stopping`` holds out.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data mean nothing, or the fit diverges and ``on_divergence`` is
+            ``"raise"``.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, *, incremental: bool
+    ) -> Self:
+        self._validate_params()
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val belong together: give both or neither")
+        check_together(self, validates=X_val is not None)
+        if incremental and self.early_stopping and X_val is None:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True without X_val and y_val"
+            )
+        going_on = self._has_network() and (self.warm_start or incremental)
+        X, y = self._check(X, y, reset=not going_on)
+        self._learn_targets(y, going_on=going_on, incremental=incremental)
+        random = check_random_state(self.random_state)
+        network = self._network_to_fit(X.shape[1], X.dtype, random, going_on=going_on)
+        dtype = network.parameters.dtype
+        weights = self._weights(X, y, sample_weight, dtype, incremental=incremental)
+        sample = Sample(X, self._encode(y, dtype), weights).without_absent_rows()
+        held = None
+        if X_val is not None:
+            X_val, y_val = self._check(X_val, y_val, reset=False)
+            held = Sample(X_val, self._encode(y_val, dtype))
+        elif self.early_stopping and self.solver != "lbfgs":
+            sample, held = self._split(sample, random)
+        if held is not None and len(held) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                "your dataset."
+            )
+        remembered = self.__dict__.get("_remembered") if going_on else None
+        if remembered is None:
+            remembered = Remembered({}, 0, int(random.randint(2**31 - 1)), Course())
+        if self.solver == "lbfgs":
+            self._minimize(network, sample, remembered)
+        else:
+            self._descend(network, sample, held, remembered, incremental=incremental)
+        return self
+
+    def _descend(
+        self,
+        network: Sequential,
+        sample: Sample,
+        held: Sample | None,
+        remembered: Remembered,
+        *,
+        incremental: bool,
+    ) -> None:
+        """Fit step by step."""
+        course, outputs = remembered.course, network.output_shape[0]
+        rate = rate_for(self, course)
+        adaptive = self.solver == "sgd" and self.learning_rate == "adaptive"
+        convergence = Convergence(
+            course,
+            len(sample),
+            tol=self.tol,
+            patience=self.n_iter_no_change,
+            by_score=bool(self.early_stopping),
+            restore=not incremental,
+            rate=rate if adaptive else None,
+            measure=None if held is None else partial(self._measure, held),
+        )
+        callbacks: list[Callback] = [convergence]
+        if self.verbose:
+            callbacks.append(narrator(type(self).__name__, course))
+        if self.restore_best and not self.early_stopping:
+            callbacks.append(BestWeights("loss" if held is None else "validation_loss"))
+        trainer = Trainer(
+            network,
+            rule_for(self),
+            rate,
+            epochs=1 if incremental else self.max_iter,
+            batch_size=self._rows_a_step(len(sample)),
+            shuffle=bool(self.shuffle),
+            penalty_per_row=self._penalty_per_row,
+            loss=self._loss(),
+            seed=remembered.seed,
+            callbacks=[*callbacks, *(self.callbacks or ())],
+            threads=self.threads,
+        )
+        _go_on(trainer, remembered)
+        with np.errstate(over="ignore", invalid="ignore"):  # the history says what broke
+            history = trainer.fit(
+                sample.dataset(outputs),
+                None if held is None else held.dataset(outputs),
+                sample_weights=sample.weights,
+                warm=True,
+            )
+        diverged = history.stop_reason is not None and history.stop_reason.diverged
+        if diverged:
+            convergence.note_divergence()
+        best_kept = any(
+            isinstance(callback, BestWeights) and callback.weights is not None
+            for callback in callbacks
+        )
+        self._remembered = Remembered(
+            trainer.optimizer.state_dict(),
+            trainer.position.epoch,
+            remembered.seed,
+            course,
+        )
+        self._keep_course(course, validated=held is not None)
+        self._adopt(network, iterations=len(history) + diverged)
+        if diverged:
+            self._settle_divergence(
+                f"{NON_FINITE} {history.divergence}",
+                rescued=best_kept or (self.early_stopping and course.best_weights is not None),
+            )
+        elif history.stop_reason is StopReason.INTERRUPTED:
+            warnings.warn("Training interrupted by user.", stacklevel=3)
+        elif history.stop_reason is StopReason.MAX_EPOCHS and not incremental:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _minimize(self, network: Sequential, sample: Sample, remembered: Remembered) -> None:
+        """Fit with L-BFGS."""
+        trainer = Trainer(
+            network,
+            SGD(),  # makes no step
+            1.0,
+            epochs=self.max_iter,
+            penalty_per_row=self._penalty_per_row,
+            loss=self._loss(),
+            seed=remembered.seed,
+            threads=self.threads,
+        )
+        workers = trainer.begin(
+            sample.dataset(network.output_shape[0]), sample_weights=sample.weights
+        )
+        self.loss_, iterations = minimize(
+            trainer,
+            workers,
+            max_iter=self.max_iter,
+            max_fun=self.max_fun,
+            tol=self.tol,
+            verbose=bool(self.verbose),
+        )
+        self._remembered = Remembered({}, 0, remembered.seed, remembered.course)
+        self.t_ = 0
+        self._adopt(network, iterations=iterations)
+        if not np.isfinite(network.parameters.vector).all() or not np.isfinite(self.loss_):
+            self._settle_divergence(NON_FINITE, rescued=False)
+
+    def _check(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+        """Have scikit-learn check rows and targets, and the names of columns."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            multi_output=True,
+            y_numeric=self._numeric_targets,
+            dtype=(np.float64, np.float32),
+            order="C",
+            reset=reset,
+        )
+        if y.ndim == 2 and y.shape[1] == 1 and isinstance(y, np.ndarray):
+            from sklearn.utils import column_or_1d
+
+            y = column_or_1d(y, warn=True)
+        return X, y
+
+    def _weights(
+        self, X: Any, y: Any, sample_weight: Any, dtype: Any, *, incremental: bool
+    ) -> Array | None:
+        """Return what each row weighs, or None where all weigh the same."""
+        if sample_weight is None:
+            return None
+        weights: Array = _check_sample_weight(
+            sample_weight, X, dtype=dtype, ensure_non_negative=True
+        )
+        return weights
+
+    def _split(self, sample: Sample, random: np.random.RandomState) -> tuple[Sample, Sample]:
+        """Hold rows out for early stopping."""
+        rest, held = train_test_split(
+            np.arange(len(sample)),
+            test_size=self.validation_fraction,
+            random_state=random,
+            stratify=self._strata(sample),
+        )
+        return sample.take(rest), sample.take(held)
+
+    def _rows_a_step(self, rows: int) -> int:
+        if isinstance(self.batch_size, str):
+            return min(200, rows)
+        if self.batch_size > rows:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+                "clipped.",
+                stacklevel=5,
+            )
+        return min(int(self.batch_size), rows)
+
+    def _measure(
+        self, held: Sample, *, trainer: Trainer, record: EpochRecord
+    ) -> tuple[float, float]:
+        """Return loss and score of the held-out rows after an epoch."""
+        if record.validation_accuracy is not None and held.weights is None:
+            return float(record.validation_loss or 0.0), record.validation_accuracy
+        logits = predict_logits(trainer.network, held.inputs)
+        loss, _ = trainer.loss(logits, held.targets, held.weights)
+        finite = bool(np.isfinite(logits).all())
+        return loss, self._score_logits(logits, held) if finite else float("nan")
+
+    def _keep_course(self, course: Course, *, validated: bool) -> None:
+        """Set the attributes that tell how training went."""
+        self.loss_curve_ = course.losses
+        if course.losses:
+            self.loss_ = course.losses[-1]
+        self.best_loss_ = None if self.early_stopping else course.best_loss
+        self.validation_scores_ = course.scores if validated else None
+        self.validation_loss_curve_ = course.validation_losses if validated else None
+        self.best_validation_score_ = course.best_score if validated else None
+        self.t_ = course.rows_seen
+
+    def _adopt(self, network: Sequential, *, iterations: int) -> None:
+        """Take a network as the fitted one."""
+        self.network_, self.n_iter_ = network, iterations
+        self.n_outputs_ = network.output_shape[0]
+        self.out_activation_ = self._output_activation()
+
+    def _settle_divergence(self, message: str, *, rescued: bool) -> None:
+        """Raise or warn; no network that has diverged can predict, unless its best was kept."""
+        if rescued:
+            warnings.warn(
+                f"{message} The best weights before that were restored.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+            return
+        self.network_.parameters.values[...] = np.nan
+        if self.on_divergence == "raise":
+            raise ModelError(message)
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+
+    def _logits(self, X: Any) -> Array:
+        """Return the logits of rows, shape (n, k).
+
+        Raises
+        ------
+        ModelError
+            If the fit diverged, so that there is nothing to predict from.
+        """
+        check_is_fitted(self)
+        network = self._network_in_use()
+        X = validate_data(self, X, accept_sparse="csr", dtype=network.parameters.dtype, reset=False)
+        if not np.isfinite(network.parameters.values).all():
+            raise ModelError(
+                "the model's weights are not finite, because its fit diverged: "
+                "it can neither predict nor be scored"
+            )
+        return predict_logits(network, X)
+
+    def _has_network(self) -> bool:
+        """Whether there are weights to go on from."""
+        return hasattr(self, "network_")
+
+    def _network_in_use(self) -> Sequential:
+        """Return the network to predict with."""
+        return self.network_
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return everything, the network as arrays by name: its views would not survive a copy."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "network_" in state:
+            state["network_"] = self._describe_network()
+        return state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        super().__setstate__(dict(state))
+        if "network_" in state:
+            self._rebuild_network(state["network_"])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @abstractmethod
+    def _network_to_fit(
+        self, inputs: int, dtype: Any, random: np.random.RandomState, *, going_on: bool
+    ) -> Sequential:
+        """Return a built network, new or with the weights that there are."""
+
+    @abstractmethod
+    def _describe_network(self) -> Any:
+        """Return what `_rebuild_network` needs."""
+
+    @abstractmethod
+    def _rebuild_network(self, described: Any) -> None:
+        """Make the fitted network again."""
+
+    @abstractmethod
+    def _learn_targets(self, y: Any, *, going_on: bool, incremental: bool) -> None:
+        """Find out what there is to predict, or see that it is what was predicted before."""
+
+    @abstractmethod
+    def _outputs(self) -> int:
+        """Return how many outputs the network needs."""
+
+    @abstractmethod
+    def _encode(self, y: Any, dtype: Any) -> Targets:
+        """Return targets as the loss takes them."""
+
+    @abstractmethod
+    def _strata(self, sample: Sample) -> npt.NDArray[Any] | None:
+        """Return what a split should keep the proportions of."""
+
+    @abstractmethod
+    def _score_logits(self, logits: Array, held: Sample) -> float:
+        """Return the score of finite logits."""
+
+    @abstractmethod
+    def _loss(self) -> Loss:
+        """Return the loss that training descends."""
+
+    @abstractmethod
+    def _output_activation(self) -> str:
+        """Return the name of what makes predictions of logits."""
+
+
+def predict_logits(network: Sequential, X: Any) -> Array:
+    """Return the logits of dense or sparse rows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if isinstance(X, np.ndarray) and X.dtype == network.parameters.dtype:
+            return network.predict_logits(X)
+        rows: Any = X if isinstance(X, np.ndarray) else SparseRows(X)
+        return network.predict_logits(rows, AsFloat())
+
+
+def _go_on(trainer: Trainer, remembered: Remembered) -> None:
+    """Have a trainer go on where another one ended, if the update rule is still the same."""
+    trainer.position = Position(remembered.epochs)
+    rule = trainer.optimizer
+    if set(remembered.optimizer) == {"steps", *rule.moments}:
+        rule.bind(trainer.network.parameters).load_state_dict(remembered.optimizer)
+        trainer.steps = rule.steps

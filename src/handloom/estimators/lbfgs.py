@@ -1,0 +1,78 @@
+"""L-BFGS: the whole objective at once, with a line search that scikit-learn's users know."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+
+from handloom.training import Trainer
+from handloom.training.workers import Workers
+
+
+def minimize(
+    trainer: Trainer,
+    workers: Workers,
+    *,
+    max_iter: int,
+    max_fun: int,
+    tol: float,
+    verbose: bool,
+) -> tuple[float, int]:
+    """Minimize a trainer's objective over all rows; its network ends with the result.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Begun; it measures loss and gradient.
+    workers : Workers
+        What `Trainer.begin` returned.
+    max_iter, max_fun : int
+        How many iterations and how many measurements there may be.
+    tol : float
+        The largest entry of the gradient at which the search ends.
+    verbose : bool
+        Whether to print a line an iteration.
+
+    Returns
+    -------
+    loss : float
+    iterations : int
+    """
+    from scipy.optimize import OptimizeResult
+    from scipy.optimize import minimize as search
+
+    vector, gradient = trainer.network.parameters.vector, trainer.network.parameters.gradient
+    made = 0
+
+    def objective(w: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        vector[...] = w
+        return trainer.measure().loss, gradient.astype(np.float64)
+
+    def report(intermediate_result: Any) -> None:  # scipy looks at the parameter's name
+        nonlocal made
+        made += 1
+        if verbose:
+            print(f"Iteration {made}, loss = {intermediate_result.fun:.8f}")
+
+    with workers, np.errstate(over="ignore", invalid="ignore"):
+        found: OptimizeResult = search(
+            objective,
+            vector.astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            callback=report,
+            options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
+        )
+        vector[...] = found.x
+    iterations = min(int(found.nit), max_iter)
+    if found.status != 0:
+        more = f" Increase max_iter (now {max_iter})." if iterations == max_iter else ""
+        warnings.warn(
+            f"lbfgs failed to converge after {iterations} iteration(s) (status={found.status}): "
+            f"{found.message}{more} Inputs of about unit size help too.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return float(found.fun), iterations

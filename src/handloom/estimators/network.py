@@ -1,0 +1,171 @@
+"""Estimators around any architecture: the network comes from a function of the caller's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from handloom.errors import ModelError
+from handloom.estimators.base import NetworkEstimator
+from handloom.estimators.classification import Classifier
+from handloom.estimators.parameters import suggesting
+from handloom.estimators.regression import Regressor
+from handloom.network import Sequential
+from handloom.schedules import Schedule
+from handloom.training import Callback
+
+
+class FactoryMade(NetworkEstimator):
+    """An estimator whose network comes from ``network_factory``."""
+
+    network_factory: Callable[[int], Sequential]
+
+    def _network_to_fit(
+        self, inputs: int, dtype: Any, random: np.random.RandomState, *, going_on: bool
+    ) -> Sequential:
+        if going_on:
+            return self.network_
+        return self._made((inputs,), self._outputs(), dtype, seed=int(random.randint(2**31 - 1)))
+
+    def _made(
+        self, input_shape: tuple[int, ...], outputs: int, dtype: Any, **options: Any
+    ) -> Sequential:
+        network = self.network_factory(outputs)
+        if not isinstance(network, Sequential):
+            raise ModelError(f"network_factory must return a handloom.Sequential, got {network!r}")
+        network.build(input_shape, dtype=dtype, **options)
+        if network.output_shape != (outputs,):
+            raise ModelError(
+                f"network_factory({outputs}) must return a network with {outputs} outputs, "
+                f"got one with outputs of shape {network.output_shape}"
+            )
+        return network
+
+    def _describe_network(self) -> Any:
+        parameters = self.network_.parameters
+        return (
+            self.network_.input_shape,
+            self.network_.output_shape[0],
+            parameters.dtype,
+            dict(parameters.weights),
+        )
+
+    def _rebuild_network(self, described: Any) -> None:
+        input_shape, outputs, dtype, weights = described
+        self.network_ = self._made(input_shape, outputs, dtype, weights=weights)
+
+
+class NetworkClassifier(Classifier, FactoryMade):
+    """Any network as a classifier on scikit-learn's contract.
+
+    Parameters
+    ----------
+    network_factory : callable
+        ``network_factory(k)`` returns a new `handloom.Sequential`, not built, that takes flat rows
+        and has ``k`` outputs: one for each class or label. It may begin with a `handloom.Reshape`.
+        Penalties are those of its layers. To be pickled the estimator needs a factory that can be.
+    solver, ..., on_divergence
+        As in `handloom.MLPClassifier`.
+
+    Attributes
+    ----------
+    network_ : handloom.Sequential
+        The fitted network.
+    classes_, loss_curve_, validation_scores_, ...
+        As in `handloom.MLPClassifier`, but for ``coefs_``, ``intercepts_`` and ``n_layers_``.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is unknown; the nearest known one is named.
+    """
+
+    _one_logit = False
+
+    @suggesting
+    def __init__(
+        self,
+        network_factory: Callable[[int], Sequential],
+        *,
+        solver: str = "adam",
+        batch_size: int | str = "auto",
+        learning_rate: str | Schedule = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Mapping[Any, float] | str | None = None,
+        label_smoothing: float = 0.0,
+        weight_decay: float = 0.0,
+        restore_best: bool = False,
+        callbacks: Sequence[Callback] | None = None,
+        threads: int | None = None,
+        on_divergence: str = "raise",
+    ) -> None:
+        self._keep(locals())
+
+
+class NetworkRegressor(Regressor, FactoryMade):
+    """Any network as a regressor on scikit-learn's contract.
+
+    Parameters
+    ----------
+    network_factory : callable
+        As in `NetworkClassifier`; ``k`` is the number of targets a row.
+    loss : {"squared_error", "poisson"}
+        As in `handloom.MLPRegressor`.
+    solver, ..., on_divergence
+        As in `handloom.MLPRegressor`.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is unknown; the nearest known one is named.
+    """
+
+    @suggesting
+    def __init__(
+        self,
+        network_factory: Callable[[int], Sequential],
+        *,
+        loss: str = "squared_error",
+        solver: str = "adam",
+        batch_size: int | str = "auto",
+        learning_rate: str | Schedule = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        weight_decay: float = 0.0,
+        restore_best: bool = False,
+        callbacks: Sequence[Callback] | None = None,
+        threads: int | None = None,
+        on_divergence: str = "raise",
+    ) -> None:
+        self._keep(locals())

@@ -1,0 +1,115 @@
+"""The multilayer perceptron: the network that scikit-learn's parameters describe."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from handloom.estimators.base import NetworkEstimator
+from handloom.estimators.translate import (
+    by_name,
+    draw_weights,
+    hidden_sizes,
+    layers_of,
+    one_per_layer,
+)
+from handloom.network import Sequential
+from handloom.parameters import Array
+
+
+class MultilayerPerceptron(NetworkEstimator):
+    """An estimator whose network is a multilayer perceptron.
+
+    Its weights are what ``coefs_`` and ``intercepts_`` hold: they are views of the network's
+    memory, and other arrays put in their place are taken over before they are used.
+    """
+
+    _penalty_per_row: ClassVar[bool] = True  # as alpha is defined
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+
+    def _has_network(self) -> bool:
+        return hasattr(self, "coefs_")
+
+    def _network_to_fit(
+        self, inputs: int, dtype: Any, random: np.random.RandomState, *, going_on: bool
+    ) -> Sequential:
+        if going_on:
+            return self._network_of_attributes()
+        hidden = hidden_sizes(self.hidden_layer_sizes)
+        activations = self._activations(len(hidden))
+        widths = [inputs, *hidden, self._outputs()]
+        return self._network(*draw_weights(widths, activations, dtype, random), hidden)
+
+    def _network_of_attributes(self) -> Sequential:
+        """Return a network with the weights of ``coefs_`` and ``intercepts_``.
+
+        Raises
+        ------
+        ModelError
+            If they have not the shapes that the parameters ask for.
+        """
+        return self._network(self.coefs_, self.intercepts_, hidden_sizes(self.hidden_layer_sizes))
+
+    def _network(
+        self, coefs: list[Array], intercepts: list[Array], hidden: list[int]
+    ) -> Sequential:
+        dtype = np.asarray(coefs[0]).dtype
+        layers = layers_of(
+            hidden,
+            self._activations(len(hidden)),
+            one_per_layer("dropout", self.dropout, len(hidden)),
+            np.shape(coefs[-1])[1],
+            alpha=self.alpha,
+            l1=self.l1,
+        )
+        weights = by_name(layers, coefs, intercepts, dtype)
+        return Sequential(layers).build((len(coefs[0]),), dtype=dtype, weights=weights)
+
+    def _activations(self, layers: int) -> list[str]:
+        return one_per_layer("activation", self.activation, layers)
+
+    def _network_in_use(self) -> Sequential:
+        network = self.__dict__.get("network_")
+        if network is None or not self._shows(network):
+            network = self._network_of_attributes()
+            self._show(network)
+        return network
+
+    def _adopt(self, network: Sequential, *, iterations: int) -> None:
+        super()._adopt(network, iterations=iterations)
+        self._show(network)
+        self.n_layers_ = len(self.coefs_) + 1
+
+    def _show(self, network: Sequential) -> None:
+        self.network_ = network
+        self.coefs_, self.intercepts_ = _arrays(network)
+
+    def _shows(self, network: Sequential) -> bool:
+        """Whether the attributes still are the network's own arrays."""
+        coefs, intercepts = _arrays(network)
+        shown, own = [*self.coefs_, *self.intercepts_], [*coefs, *intercepts]
+        return len(shown) == len(own) and all(a is b for a, b in zip(shown, own, strict=True))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if "network_" in state:  # which holds the same arrays
+            del state["coefs_"], state["intercepts_"]
+        return state
+
+    def _describe_network(self) -> Any:
+        network = self._network_in_use()
+        return network.config(), dict(network.parameters.weights)
+
+    def _rebuild_network(self, described: Any) -> None:
+        config, weights = described
+        self._show(Sequential.from_config(config, weights=weights))
+
+
+def _arrays(network: Sequential) -> tuple[list[Array], list[Array]]:
+    """Return a network's weights and its biases, layer by layer."""
+    named = network.parameters.weights
+    return (
+        [array for name, array in named.items() if name.endswith(".weights")],
+        [array for name, array in named.items() if name.endswith(".biases")],
+    )

@@ -1,0 +1,95 @@
+"""Rows as an estimator is given them: sparse inputs, targets and weights that belong together."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.dataset import Dataset
+from handloom.losses import Targets
+from handloom.parameters import Array
+
+Index = slice | npt.NDArray[np.integer]
+
+
+class SparseRows:
+    """A sparse matrix that gives dense rows, as many as are asked for and no more.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse CSR matrix or array, shape (n, d)
+    """
+
+    ndim = 2
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix = matrix
+        self.shape: tuple[int, ...] = matrix.shape
+        self.dtype: np.dtype[Any] = matrix.dtype
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are, zeros included."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the dense rows would have."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Index) -> npt.NDArray[Any]:
+        dense: npt.NDArray[Any] = self.matrix[rows].toarray()
+        return dense
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows with what a network should make of them and what they weigh.
+
+    Parameters
+    ----------
+    inputs : array or sparse CSR matrix, shape (n, d)
+    targets : integer array, shape (n,), or floating-point array, shape (n, k)
+    weights : array, shape (n,), or None
+    """
+
+    inputs: Any
+    targets: Targets
+    weights: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, rows: npt.NDArray[np.integer]) -> "Sample":
+        """Return the given rows."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Sample(self.inputs[rows], self.targets[rows], weights)
+
+    def without_absent_rows(self) -> "Sample":
+        """Return the rows that weigh something: a row of weight zero is as if it were not there.
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        if self.weights is None or self.weights.all():
+            return self
+        if not self.weights.any():
+            raise ValueError("sample_weight and class_weight leave no row with a weight above zero")
+        return self.take(np.flatnonzero(self.weights))
+
+    def dataset(self, outputs: int) -> Dataset:
+        """Return rows and targets as a trainer takes them."""
+        targets = self.targets
+        if targets.ndim == 1 and (targets == targets[0]).all():
+            # a trainer refuses classes of which it sees a single one; here others were announced
+            targets = np.eye(outputs)[targets.astype(np.intp)]
+        inputs: Any = (
+            self.inputs if isinstance(self.inputs, np.ndarray) else SparseRows(self.inputs)
+        )
+        return Dataset(inputs, targets, tuple(str(place) for place in range(outputs)))

@@ -1,0 +1,89 @@
+"""The update rule and the learning rate, where scikit-learn's differ from ours in detail."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from handloom.estimators.course import Course
+from handloom.optimizers import SGD, Adam, Optimizer
+from handloom.parameters import Array
+from handloom.schedules import Schedule
+
+
+class UncorrectedAdam(Adam):
+    """Adam with ``epsilon`` added to the root of the second moment as it is, not corrected.
+
+    One step, the ``t``-th, at learning rate ``r``::
+
+        w <- w - r sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)
+
+    This is `handloom.Adam` with ``epsilon / sqrt(1 - beta2^t)``. Source: Kingma, Ba, "Adam: A
+    Method for Stochastic Optimization", ICLR 2015, the end of section 2.
+    """
+
+    def _update(
+        self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
+    ) -> None:
+        self.kernels.adam(
+            w,
+            dw,
+            state["first_moment"],
+            state["second_moment"],
+            rate,
+            self.beta1,
+            self.beta2,
+            self.epsilon / math.sqrt(1.0 - self.beta2**self.steps),
+            self.steps,
+            scratch,
+        )
+
+
+@dataclass(frozen=True)
+class RateByEpoch:
+    """A rate that changes with what a training has seen, not with the step.
+
+    Parameters
+    ----------
+    initial : float
+        The rate at the beginning.
+    power : float
+        It falls like ``initial / (t + 1)^power``, ``t`` being how many rows were seen until the
+        epoch began; 0 where it does not.
+    course : Course
+        Where the training stands: the rows it has seen, and how often it has divided the rate
+        by 5.
+    """
+
+    initial: float
+    power: float
+    course: Course
+
+    def __call__(self, step: int) -> float:
+        """Return the learning rate of a step."""
+        fallen = self.initial / (self.course.rows_seen + 1) ** self.power
+        return float(fallen / 5.0**self.course.divisions)
+
+
+def rule_for(estimator: Any) -> Optimizer:
+    """Return the optimizer that an estimator's parameters describe."""
+    decay = float(estimator.weight_decay)
+    if estimator.solver == "adam":
+        return UncorrectedAdam(
+            estimator.beta_1, estimator.beta_2, estimator.epsilon, weight_decay=decay
+        )
+    # here a momentum is below 1; scikit-learn lets it be 1, and the two differ by a rounding
+    momentum = min(float(estimator.momentum), math.nextafter(1.0, 0.0))
+    nesterov = bool(estimator.nesterovs_momentum) and momentum > 0.0
+    return SGD(momentum, nesterov=nesterov, weight_decay=decay)
+
+
+def rate_for(estimator: Any, course: Course) -> Schedule:
+    """Return the learning rate that an estimator's parameters describe."""
+    if callable(estimator.learning_rate):
+        schedule: Schedule = estimator.learning_rate
+        return schedule
+    falls = estimator.solver == "sgd" and estimator.learning_rate == "invscaling"
+    return RateByEpoch(
+        float(estimator.learning_rate_init), float(estimator.power_t) if falls else 0.0, course
+    )

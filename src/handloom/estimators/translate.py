@@ -1,0 +1,132 @@
+"""From an estimator's parameters to the layers of a network and its starting weights."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from handloom.layers import (
+    ELU,
+    GELU,
+    Dense,
+    Dropout,
+    Layer,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
+from handloom.parameters import Array
+
+ACTIVATIONS: Mapping[str, type[Layer] | None] = {
+    "identity": None,
+    "logistic": Sigmoid,
+    "tanh": Tanh,
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "elu": ELU,
+    "silu": SiLU,
+    "gelu": GELU,
+}
+
+
+def hidden_sizes(given: Any) -> list[int]:
+    """Return the widths of the hidden layers.
+
+    Raises
+    ------
+    ValueError
+        If one is below 1.
+    """
+    sizes = list(given) if hasattr(given, "__iter__") else [given]
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(size) for size in sizes]
+
+
+def one_per_layer(name: str, given: Any, layers: int) -> list[Any]:
+    """Return a value for each hidden layer, from one for all or one for each.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many as there are layers.
+    """
+    if isinstance(given, str) or not hasattr(given, "__iter__"):
+        return [given] * layers
+    values = list(given)
+    if len(values) != layers:
+        raise ValueError(
+            f"{name!r} must be one value, or one for each of the {layers} hidden layers; "
+            f"got {len(values)}: {given!r}"
+        )
+    return values
+
+
+def layers_of(
+    hidden: Sequence[int],
+    activations: Sequence[str],
+    dropouts: Sequence[float],
+    outputs: int,
+    *,
+    alpha: float,
+    l1: float,
+) -> list[Layer]:
+    """Return the layers of a multilayer perceptron that ends in logits.
+
+    Raises
+    ------
+    ValueError
+        If an activation is unknown or a rate of dropout out of range.
+    """
+    for name in activations:
+        if name not in ACTIVATIONS:
+            raise ValueError(
+                f"every entry of 'activation' must be one of {sorted(ACTIVATIONS)}, got {name!r}"
+            )
+    # the trainer's penalty is `l2 * sum w^2`, scikit-learn's `alpha / 2 * sum w^2`
+    dense = partial(Dense, weights_l1=l1, weights_l2=alpha / 2.0)
+    layers: list[Layer] = []
+    for units, name, rate in zip(hidden, activations, dropouts, strict=True):
+        layers.append(dense(units))
+        if (activation := ACTIVATIONS[name]) is not None:
+            layers.append(activation())
+        if rate:
+            layers.append(Dropout(rate))
+    return [*layers, dense(outputs)]
+
+
+def draw_weights(
+    widths: Sequence[int], activations: Sequence[str], dtype: Any, random: np.random.RandomState
+) -> tuple[list[Array], list[Array]]:
+    """Draw starting weights and biases as scikit-learn does, from the same numbers.
+
+    All come from ``U(-a, a)`` with ``a = sqrt(6 / (d + h))``, for layers of sigmoids
+    ``a = sqrt(2 / (d + h))``. The last layer goes with the one before it.
+
+    Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks", AISTATS 2010.
+    """
+    coefs, intercepts = [], []
+    named = [*activations, *activations[-1:]] or ["identity"]
+    for (d, h), name in zip(pairwise(widths), named, strict=True):
+        limit = math.sqrt((2.0 if name == "logistic" else 6.0) / (d + h))
+        coefs.append(random.uniform(-limit, limit, (d, h)).astype(dtype))
+        intercepts.append(random.uniform(-limit, limit, h).astype(dtype))
+    return coefs, intercepts
+
+
+def by_name(
+    layers: Sequence[Layer], coefs: Sequence[Array], intercepts: Sequence[Array], dtype: Any
+) -> dict[str, Array]:
+    """Return the arrays of the dense layers under the names that a network gives them."""
+    places = [place for place, layer in enumerate(layers) if isinstance(layer, Dense)]
+    arrays = {}
+    for place, weights, biases in zip(places, coefs, intercepts, strict=True):
+        arrays[f"{place}.dense.weights"] = np.asarray(weights, dtype)
+        arrays[f"{place}.dense.biases"] = np.asarray(biases, dtype)
+    return arrays

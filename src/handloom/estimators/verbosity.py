@@ -1,0 +1,41 @@
+"""What an estimator says while it fits: a bar on a terminal, scikit-learn's lines elsewhere."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from handloom.estimators.course import Course
+from handloom.training import Callback, EpochRecord, Progress, StopReason
+
+if TYPE_CHECKING:
+    from handloom.training import Trainer
+
+
+class IterationLines(Callback):
+    """Prints a line an epoch to standard output, and why training ended.
+
+    Parameters
+    ----------
+    course : Course
+        Where the latest score stands.
+    """
+
+    def __init__(self, course: Course) -> None:
+        self.course = course
+
+    def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
+        """Print the epoch."""
+        print(f"Iteration {len(trainer.history)}, loss = {record.loss:.8f}")
+        if trainer.validates:
+            print(f"Validation score: {self.course.scores[-1]:.6f}")
+
+    def on_train_end(self, *, trainer: "Trainer") -> None:
+        """Print why training ended, where it was not for the number of epochs."""
+        reason = trainer.history.stop_reason
+        if reason is not None and reason is not StopReason.MAX_EPOCHS:
+            print(f"Stopping: {reason}.")
+
+
+def narrator(label: str, course: Course) -> Callback:
+    """Return a bar where there is a terminal to show it on, else lines."""
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return Progress(label) if on_terminal else IterationLines(course)

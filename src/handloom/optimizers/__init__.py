@@ -1,0 +1,47 @@
+"""Optimizers: update rules on the flat vector of weights, in place.
+
+An optimizer is bound to parameters, owns its state, and makes one update a step. Its inner loop is
+in `handloom.kernels`.
+"""
+
+from typing import Any
+
+from handloom.errors import ConfigurationError, unknown_name
+from handloom.optimizers.adagrad import Adagrad
+from handloom.optimizers.adam import Adam, AdamW
+from handloom.optimizers.base import Optimizer
+from handloom.optimizers.muon import Muon
+from handloom.optimizers.rmsprop import RMSprop
+from handloom.optimizers.sgd import SGD
+
+__all__ = [
+    "OPTIMIZERS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Muon",
+    "Optimizer",
+    "RMSprop",
+    "optimizer",
+]
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    rule.kind: rule for rule in (SGD, Adagrad, RMSprop, Adam, AdamW, Muon)
+}
+
+
+def optimizer(name: str, **options: Any) -> Optimizer:
+    """Return an optimizer by its name.
+
+    Raises
+    ------
+    ConfigurationError
+        If the name or an option is unknown.
+    """
+    if name not in OPTIMIZERS:
+        raise ConfigurationError(unknown_name("optimizer", name, OPTIMIZERS))
+    try:
+        return OPTIMIZERS[name](**options)
+    except TypeError as error:
+        raise ConfigurationError(f"optimizer {name!r}: {error}") from None

@@ -1,0 +1,136 @@
+"""What every optimizer is: a rule that updates the flat vector of weights in place."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import partial
+from typing import ClassVar, Self
+
+import numpy as np
+
+from handloom.errors import ModelError, require_count, require_number
+from handloom.kernels import NUMPY, Kernels, cut_for_update
+from handloom.parameters import Array, Parameters
+
+
+class Optimizer(ABC):
+    """An update rule and its state.
+
+    With a decay ``c``, each step at rate ``r`` first shrinks the weights, ``w <- w - r c w``,
+    whatever the gradient is and however many rows it came from. What decays are matrices and
+    kernels; biases, scales and shifts do not.
+
+    Parameters
+    ----------
+    weight_decay : float
+        The decay ``c``, at least 0.
+
+    Attributes
+    ----------
+    steps : int
+        How many updates have been made.
+    state : dict of str to array, shape (size,)
+        What the rule remembers of each weight.
+    """
+
+    kind: ClassVar[str]
+    moments: tuple[str, ...] = ()
+
+    def __init__(self, *, weight_decay: float = 0.0) -> None:
+        self.weight_decay = require_number("weight_decay", weight_decay, minimum=0.0)
+        self.steps = 0
+        self.state: dict[str, Array] = {}
+        self._decaying: list[Array] = []
+        self._parameters: Parameters | None = None
+        self.kernels = NUMPY
+        self._pieces: list[tuple[slice, Array]] = []
+
+    def bind(self, parameters: Parameters, kernels: Kernels = NUMPY) -> Self:
+        """Take the vectors to update and the kernels to do it with; start from a state of zeros."""
+        self._parameters, self.kernels = parameters, kernels
+        self._pieces = [
+            (piece, np.empty(kernels.block or 0, parameters.dtype))
+            for piece in cut_for_update(len(parameters))
+        ]
+        self.state = {name: np.zeros_like(parameters.vector) for name in self.moments}
+        places = parameters.places()
+        self._decaying = [
+            parameters.vector[place][piece]
+            for name, place in places.items()
+            if self.weight_decay and parameters.specs[name].is_matrix
+            for piece in cut_for_update(place.stop - place.start)
+        ]
+        self.steps = 0
+        return self
+
+    def step(self, learning_rate: float) -> None:
+        """Update the weights once, from the gradients.
+
+        Parameters
+        ----------
+        learning_rate : float
+            The rate of this step.
+
+        Raises
+        ------
+        ModelError
+            If the optimizer is not bound.
+        """
+        if self._parameters is None:
+            raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
+        self.steps += 1
+        left = 1.0 - learning_rate * self.weight_decay
+        self.kernels.share([partial(np.multiply, w, left, out=w) for w in self._decaying])
+        self.kernels.share(
+            [
+                partial(self._update_piece, self._parameters, piece, learning_rate, scratch)
+                for piece, scratch in self._pieces
+            ]
+        )
+
+    def _update_piece(
+        self, parameters: Parameters, piece: slice, rate: float, scratch: Array
+    ) -> None:
+        """Update a run of weights, block by block."""
+        for block in self.kernels.blocks(piece):
+            state = {name: moment[block] for name, moment in self.state.items()}
+            w = parameters.vector[block]
+            self._update(w, parameters.gradient[block], state, rate, scratch[: len(w)])
+
+    @abstractmethod
+    def _update(
+        self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
+    ) -> None:
+        """Update one block of weights and state in place; ``dw`` is not written to."""
+
+    @abstractmethod
+    def config(self) -> dict[str, object]:
+        """Return the constructor's arguments."""
+
+    def state_dict(self) -> dict[str, object]:
+        """Return copies of everything that the rule remembers, the number of steps included."""
+        return {"steps": self.steps, **{name: value.copy() for name, value in self.state.items()}}
+
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises
+        ------
+        ModelError
+            If something is missing, unknown or of another shape or dtype.
+        """
+        expected = {"steps", *self.state}
+        if set(state) != expected:
+            raise ModelError(
+                f"{self.kind}: the state must hold {', '.join(sorted(expected))}, "
+                f"got {', '.join(sorted(state))}"
+            )
+        for name, own in self.state.items():
+            given = np.asarray(state[name])
+            if given.shape != own.shape or given.dtype != own.dtype:
+                raise ModelError(
+                    f"{self.kind}: {name} must be {own.dtype} of shape {own.shape}, "
+                    f"got {given.dtype} of shape {given.shape}"
+                )
+        for name, own in self.state.items():
+            own[...] = np.asarray(state[name])
+        self.steps = require_count("steps", state["steps"], minimum=0)

@@ -1,0 +1,384 @@
+"""What the estimators offer beyond scikit-learn's."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from tests.estimators.data import classes, labels, numbers
+
+from handloom import (
+    BestWeights,
+    Callback,
+    InverseTimeDecay,
+    MLPClassifier,
+    MLPRegressor,
+    ModelError,
+    StopReason,
+    Trainer,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def classifier(**options: Any) -> MLPClassifier:
+    return MLPClassifier(
+        **{"hidden_layer_sizes": (8,), "random_state": 0, "max_iter": 8, **options}
+    )
+
+
+def regressor(**options: Any) -> MLPRegressor:
+    return MLPRegressor(**{"hidden_layer_sizes": (8,), "random_state": 0, "max_iter": 8, **options})
+
+
+def weights_of(estimator: Any) -> Any:
+    return estimator.network_.parameters.vector.copy()
+
+
+def column(values: list[float] | None) -> list[float]:
+    assert values is not None
+    return values
+
+
+X, y = classes(3)
+
+
+# going on
+
+
+def test_so_many_partial_fits_are_so_many_epochs() -> None:
+    whole = classifier(batch_size=32, dropout=0.2).fit(X, y)
+    parts = classifier(batch_size=32, dropout=0.2)
+    for _ in range(8):
+        parts.partial_fit(X, y, classes=[0, 1, 2])
+    assert np.array_equal(weights_of(whole), weights_of(parts))
+    assert whole.loss_curve_ == parts.loss_curve_
+    assert (whole.t_, whole.n_iter_, parts.t_, parts.n_iter_) == (960, 8, 960, 1)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_a_warm_start_goes_on_with_the_state_of_the_optimizer(solver: str) -> None:
+    whole = classifier(solver=solver, batch_size=32).fit(X, y)
+    parts = classifier(solver=solver, batch_size=32, max_iter=4, warm_start=True)
+    parts.fit(X, y).fit(X, y)
+    assert np.array_equal(weights_of(whole), weights_of(parts))
+    assert (parts.n_iter_, parts.t_, len(parts.loss_curve_)) == (4, 960, 8)
+
+
+def test_without_warm_start_everything_begins_anew() -> None:
+    made = classifier(batch_size=32)
+    once = weights_of(made.fit(X, y))
+    assert np.array_equal(once, weights_of(made.fit(X, y)))
+    assert (made.t_, len(made.loss_curve_)) == (960, 8)
+
+
+def test_partial_fit_meets_classes_that_were_announced() -> None:
+    made = classifier()
+    made.partial_fit(X[y == 0], y[y == 0], classes=[0, 1, 2])
+    for _ in range(200):
+        made.partial_fit(X[y > 0], y[y > 0])
+    assert set(made.predict(X[y > 0])) == {1, 2}
+    with pytest.raises(ValueError, match=r"not in `self.classes_`"):
+        made.partial_fit(X[:2], [0, 7])
+
+
+def test_partial_fit_stops_early_by_rows_of_its_own() -> None:
+    held = classes(3, 60, seed=1)
+    made = classifier(early_stopping=True, n_iter_no_change=2, tol=0.02, learning_rate_init=0.02)
+    for _ in range(40):
+        made.partial_fit(X, y, classes=[0, 1, 2], X_val=held[0], y_val=held[1])
+    best = made.best_validation_score_
+    assert len(column(made.validation_scores_)) == 40
+    assert best == max(column(made.validation_scores_))
+    assert made.score(*held) == best  # the best weights are back once there was no gain
+    with pytest.raises(ValueError, match="without X_val and y_val"):
+        classifier(early_stopping=True).partial_fit(X, y, classes=[0, 1, 2])
+
+
+# weights of rows
+
+
+def doubled(array: Any) -> Any:
+    return np.concatenate([array[:30], array[:30], array[30:90]])
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_weight_two_is_the_row_twice_and_weight_zero_its_absence(solver: str) -> None:
+    weights = np.repeat([2.0, 1.0, 0.0], [30, 60, 30])
+    for make, (rows, targets) in ((classifier, classes(3)), (regressor, numbers())):
+        options = {"solver": solver, "alpha": 0.5, "max_iter": 10}
+        weighted = make(**options).fit(rows, targets, weights)
+        repeated = make(**options).fit(doubled(rows), doubled(targets))
+        np.testing.assert_allclose(weights_of(weighted), weights_of(repeated), rtol=1e-7, atol=1e-9)
+        assert weighted.loss_ == pytest.approx(repeated.loss_, rel=1e-9)
+
+
+def test_rows_of_weight_zero_may_hold_anything() -> None:
+    rows, targets = numbers()
+    rows[:10], targets[:10] = 1e300, 1e300
+    weights = np.repeat([0.0, 1.0], [10, 110])
+    kept = regressor(batch_size=32).fit(rows[10:], targets[10:])
+    assert np.array_equal(
+        weights_of(regressor(batch_size=32).fit(rows, targets, weights)), weights_of(kept)
+    )
+    with pytest.raises(ValueError, match="weight"):
+        regressor().fit(rows, targets, np.zeros(120))
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        regressor().fit(rows, targets, -weights)
+
+
+def test_class_weights_weigh_the_rows_of_a_class() -> None:
+    by_class = classifier(class_weight={0: 2.0, 2: 0.5}).fit(X, y)
+    by_row = classifier().fit(X, y, np.array([2.0, 1.0, 0.5])[y])
+    assert np.array_equal(weights_of(by_class), weights_of(by_row))
+    few = np.flatnonzero((y > 0) | (np.arange(120) < 30))  # 10 rows of class 0, 40 of the others
+    balanced = classifier(class_weight="balanced").fit(X[few], y[few])
+    by_row = classifier().fit(X[few], y[few], (90 / 3 / np.array([10, 40, 40]))[y[few]])
+    np.testing.assert_allclose(weights_of(balanced), weights_of(by_row), rtol=1e-9)
+
+
+def test_class_weights_that_mean_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match="class_weight names classes"):
+        classifier(class_weight={0: 1.0, 7: 2.0}).fit(X, y)
+    with pytest.raises(ValueError, match="several labels"):
+        classifier(class_weight="balanced").fit(*labels())
+    with pytest.raises(ValueError, match="see all rows"):
+        classifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
+
+
+# validation
+
+
+def test_rows_to_validate_on_can_be_given() -> None:
+    rows, targets = classes(3, 60, seed=1)
+    made = classifier().fit(X, y, X_val=rows, y_val=targets)
+    assert len(column(made.validation_loss_curve_)) == len(column(made.validation_scores_)) == 8
+    own = -np.log(made.predict_proba(rows)[np.arange(60), targets]).mean()
+    assert column(made.validation_loss_curve_)[-1] == pytest.approx(own)
+    assert column(made.validation_scores_)[-1] == made.score(rows, targets)
+    assert np.array_equal(weights_of(made), weights_of(classifier().fit(X, y)))
+    with pytest.raises(ValueError, match="both or neither"):
+        classifier().fit(X, y, X_val=rows)
+
+
+def test_restore_best_ends_with_the_best_epoch() -> None:
+    rows, targets = numbers(rows=60, seed=1)
+    options = {"learning_rate_init": 0.3, "max_iter": 30, "batch_size": 20}
+    made = regressor(restore_best=True, **options)
+    made.fit(*numbers(), X_val=rows, y_val=targets)
+    errors = (made.predict(rows) - targets) ** 2 / 2
+    assert errors.mean() == pytest.approx(min(column(made.validation_loss_curve_)))
+    assert min(column(made.validation_loss_curve_)) < column(made.validation_loss_curve_)[-1]
+
+
+# regularization
+
+
+def test_weight_decay_shrinks_weights_whatever_the_batch() -> None:
+    for batch in (1, 4, 12):
+        made = classifier(
+            solver="sgd", momentum=0, alpha=0, learning_rate_init=1e-12, weight_decay=1e10,
+            batch_size=batch, max_iter=1, activation="identity",
+        )  # fmt: skip
+        start = made.fit(X[:12], y[:12]).coefs_[0]
+        untouched = classifier(learning_rate_init=1e-12, alpha=0, max_iter=1).fit(X[:12], y[:12])
+        np.testing.assert_allclose(start, untouched.coefs_[0] * 0.99 ** (12 // batch), rtol=1e-6)
+        np.testing.assert_allclose(made.intercepts_[0], untouched.intercepts_[0], rtol=1e-6)
+
+
+def test_l1_makes_weights_small_and_counts_in_the_loss() -> None:
+    plain = classifier(solver="lbfgs", max_iter=60, alpha=0).fit(X, y)
+    sparse = classifier(solver="lbfgs", max_iter=60, alpha=0, l1=3.0).fit(X, y)
+    total = sum(np.abs(array).sum() for array in sparse.coefs_)
+    assert total < 0.5 * sum(np.abs(array).sum() for array in plain.coefs_)
+    cross_entropy = -np.log(sparse.predict_proba(X)[np.arange(120), y]).mean()
+    assert sparse.loss_ == pytest.approx(cross_entropy + 3.0 * total / 120)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_label_smoothing_gives_a_share_of_every_target_to_all_classes(k: int) -> None:
+    rows, targets = classes(k)
+    plain = classifier(solver="lbfgs", max_iter=30, alpha=0).fit(rows, targets)
+    made = clone(plain).set_params(label_smoothing=0.2).fit(rows, targets)
+    smoothed = 0.8 * np.eye(k)[targets] + 0.2 / k
+    cross_entropy = -(smoothed * made.predict_log_proba(rows)).sum(axis=1).mean()
+    assert made.loss_ == pytest.approx(cross_entropy, rel=1e-9)
+    assert made.predict_proba(rows).min() > 10 * plain.predict_proba(rows).min()
+
+
+def test_dropout_draws_in_training_alone() -> None:
+    made = classifier(hidden_layer_sizes=(8, 6), dropout=[0.5, 0.0]).fit(X, y)
+    assert [layer.kind for layer in made.network_.layers].count("dropout") == 1
+    assert np.array_equal(made.predict_proba(X), made.predict_proba(X))
+    assert not np.array_equal(
+        weights_of(made), weights_of(classifier(hidden_layer_sizes=(8, 6)).fit(X, y))
+    )
+
+
+# the network, the rate, the watchers
+
+
+def test_every_layer_may_have_an_activation_of_its_own() -> None:
+    made = classifier(hidden_layer_sizes=(8, 6, 4), activation=["tanh", "identity", "silu"])
+    kinds = [layer.kind for layer in made.fit(X, y).network_.layers]
+    assert kinds == ["dense", "tanh", "dense", "dense", "silu", "dense"]
+    with pytest.raises(ValueError, match=r"'activation' must be one value, or one for each"):
+        classifier(activation=["tanh", "relu"]).fit(X, y)
+    with pytest.raises(ValueError, match=r"every entry of 'activation'.*'tahn'"):
+        classifier(activation=["tahn"]).fit(X, y)
+
+
+class Watch(Callback):
+    """Notes the rates of epochs, and ends training after some."""
+
+    def __init__(self, epochs: int = 99) -> None:
+        self.epochs, self.rates = epochs, [0.0] * 0
+
+    def on_epoch_end(self, *, trainer: Trainer, record: Any) -> None:
+        self.rates.append(record.learning_rate)
+        if len(self.rates) == self.epochs:
+            trainer.stop(StopReason.EARLY_STOPPING)
+
+
+def test_callbacks_watch_and_stop() -> None:
+    watch = Watch(3)
+    made = classifier(callbacks=[watch]).fit(X, y)
+    assert (made.n_iter_, len(watch.rates)) == (3, 3)
+    best = BestWeights("loss")
+    classifier(callbacks=[best]).fit(X, y)
+    assert best.epoch == 7
+    with pytest.raises(ValueError, match=r"must be a handloom\.Callback"):
+        classifier(callbacks=[print]).fit(X, y)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_a_schedule_may_give_the_rate(solver: str) -> None:
+    watch = Watch()
+    classifier(solver=solver, learning_rate=InverseTimeDecay(0.1, 1.0), callbacks=[watch]).fit(X, y)
+    assert watch.rates == pytest.approx([0.1 / (1 + step) for step in range(8)])
+
+
+def test_the_rate_falls_as_documented() -> None:
+    watch = Watch()
+    made = classifier(
+        solver="sgd", learning_rate="invscaling", power_t=0.25, callbacks=[watch], max_iter=2
+    )
+    made.set_params(warm_start=True).fit(X, y).fit(X, y)
+    assert watch.rates == pytest.approx([1e-3 / (120 * i + 1) ** 0.25 for i in range(4)])
+    watch = Watch()
+    made.set_params(learning_rate="adaptive", tol=9.0, callbacks=[watch], max_iter=500)
+    made.set_params(warm_start=False, n_iter_no_change=3).fit(X, y)
+    assert sorted({round(rate, 12) for rate in watch.rates}, reverse=True) == pytest.approx(
+        [1e-3 / 5**i for i in range(6)]
+    )
+    assert watch.rates[-1] < 1e-6
+
+
+@pytest.mark.parametrize("patience", [2, 5, np.inf])
+def test_training_ends_after_so_many_epochs_without_gain(patience: float) -> None:
+    made = classifier(tol=1e9, n_iter_no_change=patience, max_iter=20).fit(X, y)
+    assert made.n_iter_ == min(patience + 2, 20)  # the first one gains, one more is allowed
+
+
+def test_threads_do_not_change_a_bit() -> None:
+    rows, targets = classes(3, 3000)
+    one, two = (classifier(threads=n, batch_size=3000).fit(rows, targets) for n in (1, 2))
+    assert np.array_equal(weights_of(one), weights_of(two))
+
+
+def test_verbose_prints_lines_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    classifier(verbose=True, early_stopping=True, max_iter=2).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0].split(":")[0] for line in lines] == [
+        "Iteration 1",
+        "Validation score",
+        "Iteration 2",
+        "Validation score",
+    ]
+    classifier(verbose=True, solver="lbfgs", max_iter=2).fit(X, y)
+    assert capsys.readouterr().out.startswith("Iteration 1, loss = ")
+
+
+# divergence
+
+
+HUGE = {"solver": "sgd", "learning_rate_init": 1e30, "activation": "identity", "max_iter": 50}
+
+
+def test_a_diverged_fit_raises_and_never_scores() -> None:
+    rows, targets = numbers()
+    made = regressor(**HUGE)
+    with pytest.raises(ModelError, match=r"non-finite parameter weights.*first array"):
+        made.fit(rows, targets)
+    for use in (made.predict, lambda X: made.score(X, targets)):
+        with pytest.raises(ModelError, match="not finite"):
+            use(rows)
+    assert np.isnan(made.loss_)
+
+
+def test_a_diverged_fit_warns_if_told_to_and_never_wins_a_search() -> None:
+    rows, targets = numbers()
+    made = regressor(on_divergence="warn", **HUGE)
+    with pytest.warns(ConvergenceWarning, match="non-finite"):
+        made.fit(rows, targets)
+    with pytest.raises(ModelError, match="not finite"):
+        made.score(rows, targets)
+    search = GridSearchCV(made, {"learning_rate_init": [1e30, 1e-6]}, cv=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search.fit(rows, targets)
+    assert search.best_params_ == {"learning_rate_init": 1e-6}
+    assert np.isnan(search.cv_results_["mean_test_score"][0])
+
+
+def test_the_best_weights_survive_a_divergence() -> None:
+    rows, targets = numbers()
+    with pytest.warns(ConvergenceWarning, match="best weights before that"):
+        made = regressor(early_stopping=True, **{**HUGE, "learning_rate_init": 0.9}).fit(
+            100 * rows, targets
+        )
+    assert np.isnan(column(made.validation_scores_)[-1])
+    assert np.isfinite(made.predict(rows)).all()
+
+
+# names and combinations
+
+
+def test_unknown_names_are_answered_with_the_nearest() -> None:
+    with pytest.raises(TypeError, match=r"'hiden_layer_sizes'. Did you mean 'hidden_layer_sizes'"):
+        MLPClassifier(hiden_layer_sizes=3)  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match=r"Invalid parameter 'learning_rat'.*'learning_rate'\?"):
+        MLPRegressor().set_params(learning_rat=1)
+    with pytest.raises(ValueError, match="Invalid parameter 'xyz'"):
+        MLPRegressor().set_params(xyz=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("alpha", -1), ("dropout", 1.0), ("threads", 0), ("on_divergence", "ignore"), ("l1", "much")],
+)
+def test_values_that_mean_nothing_are_refused_in_scikit_learns_words(name: str, value: Any) -> None:
+    with pytest.raises(
+        ValueError, match=rf"The '{name}' parameter of MLPClassifier must be .* Got"
+    ):
+        classifier(**{name: value}).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dropout", 0.5),
+        ("callbacks", [Watch()]),
+        ("restore_best", True),
+        ("weight_decay", 0.1),
+        ("learning_rate", InverseTimeDecay(0.1, 1.0)),
+    ],
+)
+def test_lbfgs_refuses_what_it_cannot_use(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{name!r} needs a solver that goes step by step"):
+        classifier(solver="lbfgs", **{name: value}).fit(X, y)

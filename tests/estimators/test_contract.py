@@ -1,0 +1,40 @@
+"""scikit-learn's contract of an estimator, checked by scikit-learn itself."""
+
+from typing import Any
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from handloom import (
+    Dense,
+    MLPClassifier,
+    MLPRegressor,
+    NetworkClassifier,
+    NetworkRegressor,
+    ReLU,
+    Sequential,
+)
+
+
+def network(outputs: int) -> Sequential:
+    return Sequential([Dense(32), ReLU(), Dense(outputs)])
+
+
+ESTIMATORS = [MLPClassifier(max_iter=100), MLPRegressor(max_iter=100)]
+AROUND_NETWORKS = [
+    NetworkClassifier(network, max_iter=100),
+    NetworkRegressor(network, max_iter=100),
+]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(ESTIMATORS)  # type: ignore[untyped-decorator]
+def test_the_contract_holds(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(AROUND_NETWORKS)  # type: ignore[untyped-decorator]
+def test_the_contract_holds_around_any_network(estimator: Any, check: Any) -> None:
+    check(estimator)

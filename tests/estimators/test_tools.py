@@ -1,0 +1,145 @@
+"""The estimators at work among scikit-learn's tools."""
+
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csc_matrix, csr_array
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from tests.estimators.data import classes, labels, numbers
+
+from handloom import (
+    Adam,
+    Dense,
+    Dropout,
+    MLPClassifier,
+    NetworkClassifier,
+    NetworkRegressor,
+    ReLU,
+    Sequential,
+)
+from handloom.errors import ModelError
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def small(outputs: int) -> Sequential:
+    return Sequential([Dense(16), ReLU(), Dropout(0.1), Dense(outputs)])
+
+
+X, y = classes(3)
+MLP = MLPClassifier((8,), random_state=0, max_iter=20, learning_rate_init=0.02)
+NETWORK = NetworkClassifier(small, random_state=0, max_iter=20, learning_rate_init=0.02)
+
+
+@pytest.mark.parametrize("made", [MLP, NETWORK], ids=["mlp", "network"])
+def test_searches_pipelines_calibration_and_processes(made: Any) -> None:
+    piped = make_pipeline(StandardScaler(), made)
+    assert cross_val_score(piped, X, y, cv=2, n_jobs=2).mean() > 0.8
+    search = GridSearchCV(made, {"learning_rate_init": [1e-9, 0.02]}, cv=2).fit(X, y)
+    assert search.best_params_ == {"learning_rate_init": 0.02}
+    assert CalibratedClassifierCV(made, cv=2).fit(X, y).score(X, y) > 0.8
+
+
+@pytest.mark.parametrize("made", [MLP, NETWORK], ids=["mlp", "network"])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))])  # noqa: S301
+def test_a_copy_predicts_and_goes_on_alike(made: Any, copied: Any) -> None:
+    made = clone(made).set_params(warm_start=True, batch_size=32).fit(X, y)
+    twin = copied(made)
+    assert np.array_equal(twin.predict_proba(X), made.predict_proba(X))
+    twin.fit(X, y)
+    untouched = made.predict_proba(X)
+    assert not np.array_equal(twin.predict_proba(X), untouched)
+    assert np.array_equal(made.fit(X, y).predict_proba(X), twin.predict_proba(X))
+
+
+def test_a_clone_is_not_fitted() -> None:
+    assert not hasattr(clone(clone(MLP).fit(X, y)), "coefs_")
+
+
+def test_columns_have_names_that_are_checked() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abcde"))
+    made = clone(MLP).fit(frame, y)
+    assert made.feature_names_in_.tolist() == list("abcde")
+    with pytest.raises(ValueError, match="feature names"):
+        made.predict(frame[list("edcba")])
+    named = make_pipeline(StandardScaler(), clone(MLP)).set_output(transform="pandas")
+    assert named.fit(frame, y)[-1].feature_names_in_.tolist() == list("abcde")
+
+
+@pytest.mark.parametrize("kind", [csr_array, csc_matrix])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_sparse_rows_are_dense_rows_with_zeros_left_out(kind: Any, solver: str) -> None:
+    rows = np.where(np.abs(X) > 0.8, X, 0.0)
+    made = clone(MLP).set_params(solver=solver, batch_size=32, early_stopping=True)
+    dense, sparse = clone(made).fit(rows, y), clone(made).fit(kind(rows), y)
+    np.testing.assert_allclose(sparse.coefs_[0], dense.coefs_[0], rtol=1e-9)
+    many = kind(np.tile(rows, (20, 1)))
+    np.testing.assert_allclose(
+        sparse.predict_proba(many)[-120:], dense.predict_proba(rows), rtol=1e-9
+    )
+
+
+def test_several_labels_may_be_sparse_too() -> None:
+    rows, targets = labels()
+    made = MLPClassifier((16,), random_state=0, solver="lbfgs").fit(rows, csr_array(targets))
+    predicted: Any = made.predict(rows)
+    assert (predicted.toarray() == targets).all()
+
+
+def test_classes_may_be_strings() -> None:
+    names = np.array(["cat", "dog", "owl"], dtype=object)
+    made = clone(MLP).fit(X, names[y])
+    assert made.classes_.tolist() == ["cat", "dog", "owl"]
+    assert np.array_equal(made.predict(X), names[clone(MLP).fit(X, y).predict(X)])
+
+
+def test_a_single_class_is_always_predicted() -> None:
+    made = clone(MLP).fit(X, np.full(120, "owl"))
+    assert set(made.predict(X)) == {"owl"}
+    assert (made.predict_proba(X) == 1.0).all()
+
+
+def test_predictions_from_several_threads_are_the_same() -> None:
+    made = clone(MLP).fit(X, y)
+    many = np.tile(X, (30, 1))
+    alone = made.predict_proba(many)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(
+            np.array_equal(found, alone) for found in pool.map(made.predict_proba, [many] * 8)
+        )
+
+
+def test_other_weights_may_be_put_in_place() -> None:
+    made, other = clone(MLP).fit(X, y), clone(MLP).set_params(random_state=1).fit(X, y)
+    made.coefs_, made.intercepts_ = other.coefs_, other.intercepts_
+    assert np.array_equal(made.predict_proba(X), other.predict_proba(X))
+    made.coefs_[0][...] = 0.0
+    made.intercepts_[0][...] = 0.0
+    assert np.ptp(made.predict_proba(X), axis=0).max() == 0.0
+    assert np.ptp(other.predict_proba(X), axis=0).max() > 0.0
+
+
+def test_a_network_may_have_several_labels_or_numbers() -> None:
+    rows, targets = labels()
+    made = NetworkClassifier(small, random_state=0, max_iter=200, learning_rate_init=0.02)
+    assert made.fit(rows, targets).score(rows, targets) > 0.8
+    regressor = NetworkRegressor(small, random_state=0, max_iter=200, learning_rate_init=0.02)
+    assert regressor.fit(*numbers(2)).score(*numbers(2)) > 0.8
+
+
+def test_a_factory_must_return_a_network_that_fits() -> None:
+    with pytest.raises(ModelError, match=r"must return a handloom\.Sequential"):
+        NetworkClassifier(lambda outputs: Adam()).fit(X, y)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ModelError, match="a network with 3 outputs"):
+        NetworkClassifier(lambda outputs: small(outputs + 1)).fit(X, y)
+    with pytest.raises(TypeError, match=r"Did you mean 'network_factory'"):
+        NetworkClassifier(network_factry=small)  # type: ignore[call-arg]

@@ -1,0 +1,152 @@
+"""Training networks of images, and layers that couple rows and keep statistics of their own."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handloom import (
+    SGD,
+    BatchNorm,
+    BestWeights,
+    Checkpoints,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool2D,
+    Model,
+    ReLU,
+    Reshape,
+    Sequential,
+    StopReason,
+    Trainer,
+    evaluate,
+    silhouettes,
+)
+from handloom.training.shards import SHARD_ROWS, cut
+
+DATA = silhouettes(rows=600, test_rows=100)
+
+
+def flat_network(ghost_batch: int | None = None) -> Sequential:
+    layers = [Dense(16), BatchNorm(ghost_batch=ghost_batch), ReLU(), Dropout(0.25), Dense(10)]
+    return Sequential(layers).build((784,))
+
+
+def image_network() -> Sequential:
+    layers = [
+        Reshape((1, 28, 28)),
+        Conv2D(4, 3, padding="same"),
+        BatchNorm(ghost_batch=64),
+        ReLU(),
+        MaxPool2D(4),
+        Flatten(),
+        Dense(10),
+    ]
+    return Sequential(layers).build((784,))
+
+
+@pytest.mark.parametrize("ghost_batch", [None, 32])
+@pytest.mark.parametrize("batch_size", [None, 150])
+def test_coupled_rows_learn_the_same_for_any_number_of_threads(
+    ghost_batch: int | None, batch_size: int | None
+) -> None:
+    values = []
+    for threads in (1, 2, 3, 4):
+        network = flat_network(ghost_batch)
+        trainer = Trainer(network, SGD(0.9), 0.1, epochs=2, batch_size=batch_size, threads=threads)
+        trainer.fit(DATA.train)
+        values.append(network.parameters.values)
+    assert all(np.array_equal(value, values[0]) for value in values)
+
+
+def test_a_network_of_images_learns_the_same_for_any_number_of_threads() -> None:
+    values = []
+    for threads in (1, 2):
+        network = image_network()
+        trainer = Trainer(network, SGD(0.9), 0.05, epochs=3, batch_size=200, threads=threads)
+        history = trainer.fit(DATA.train)
+        values.append(network.parameters.values)
+    assert np.array_equal(values[0], values[1])
+    assert history["loss"][-1] < 0.7 * history["loss"][0]
+
+
+def test_running_statistics_are_those_of_the_batches() -> None:
+    rate = 0.1  # of a new batch's share, in its running mean
+    network = Sequential([BatchNorm(), Dense(10)]).build((784,))
+    Trainer(network, SGD(), 1e-9, epochs=1, batch_size=300, shuffle=False).fit(DATA.train)
+    x = (DATA.train.inputs.reshape(600, -1).astype(np.float64) - 127.5) / 127.5
+    mean = np.zeros(784)
+    for batch in (x[:300], x[300:]):
+        mean += rate * (batch.mean(axis=0) - mean)
+    np.testing.assert_allclose(
+        network.parameters.weights["0.batch_norm.running_mean"], mean, atol=1e-5
+    )
+
+
+def test_validation_and_evaluation_use_the_statistics_of_training(tmp_path: Path) -> None:
+    network = flat_network()
+    trainer = Trainer(network, SGD(0.9), 0.1, epochs=5, batch_size=100)
+    history = trainer.fit(DATA.train, DATA.test)
+    trainer.model().save(tmp_path)
+    found = evaluate(Model.load(tmp_path), DATA.test)
+    assert found.loss == pytest.approx(history["validation_loss"][-1], rel=1e-5)
+
+
+def test_the_best_weights_come_with_their_statistics() -> None:
+    best = BestWeights()
+    network = flat_network()
+    history = Trainer(network, SGD(0.9), 0.3, epochs=8, batch_size=50, callbacks=[best]).fit(
+        DATA.train, DATA.test
+    )
+    assert best.epoch is not None
+    found = evaluate_network(network)
+    assert found == pytest.approx(history["validation_loss"][best.epoch], rel=1e-5)
+
+
+def evaluate_network(network: Sequential) -> float:
+    trainer = Trainer(network, SGD(), 1e-3)
+    trainer.begin(DATA.train)
+    return evaluate(trainer.model(), DATA.test).loss
+
+
+def test_a_resumed_training_has_the_same_statistics(tmp_path: Path) -> None:
+    class Cut(Trainer):
+        last_step = -1
+
+        def train_step(self, *arguments: Any, **options: Any) -> Any:
+            measured = super().train_step(*arguments, **options)
+            if self.steps == self.last_step:
+                self.stop(StopReason.INTERRUPTED)
+            return measured
+
+    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> Sequential:
+        network = flat_network(32)
+        options: dict[str, Any] = {"epochs": 3, "batch_size": 150}
+        trainer = Cut(network, SGD(0.9), 0.1, checkpoints=Checkpoints(folder), **options)
+        trainer.last_step = last_step
+        trainer.fit(DATA.train, resume=resume)
+        return network
+
+    whole = run(tmp_path / "whole")
+    run(tmp_path / "cut", last_step=6)
+    resumed = run(tmp_path / "cut", resume=True)
+    assert np.array_equal(resumed.parameters.values, whole.parameters.values)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 31, 32, 33, 64, 100, 1000, 5000])
+@pytest.mark.parametrize("together", [1, 32, None])
+@pytest.mark.parametrize("most", [10, 64, SHARD_ROWS])
+def test_a_cut_parts_no_group_and_loses_no_row(rows: int, together: int | None, most: int) -> None:
+    deal = cut(rows, together, most)
+    slices = sorted((part for lane in deal for part in lane), key=lambda part: part.start)
+    assert [part.start for part in slices] == [0, *(part.stop for part in slices[:-1])]
+    assert slices[-1].stop == rows
+    assert all(lane for lane in deal)
+    if together is None:
+        assert len(slices) == 1
+    else:
+        assert all(part.start % together == 0 for part in slices)
+        assert all(part.stop - part.start < most + 2 * together for part in slices)

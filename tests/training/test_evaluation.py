@@ -1,0 +1,60 @@
+"""Evaluation: figures of the rows as they are, and those of several views apart."""
+
+import numpy as np
+import pytest
+from tests.training.test_trainer import features, network
+
+from handloom import Adam, DataError, Dataset, Model, Trainer, View, evaluate, silhouettes
+from handloom.data.augment import MIRRORED, MIRRORED_AND_MOVED
+from handloom.layers import softmax
+
+DATA = silhouettes(rows=600, test_rows=200)
+
+
+def model(data: Dataset = DATA.train) -> Model:
+    trainer = Trainer(network(data), Adam(), 3e-3, epochs=4, batch_size=50)
+    trainer.fit(data)
+    return trainer.model()
+
+
+def test_views_are_reported_apart_and_change_no_other_figure() -> None:
+    made = model()
+    plain, with_views = evaluate(made, DATA.test), evaluate(made, DATA.test, MIRRORED_AND_MOVED)
+    assert plain.of_views is None
+    assert with_views.of_views is not None
+    assert (with_views.loss, with_views.accuracy) == (plain.loss, plain.accuracy)
+    assert np.array_equal(with_views.probabilities, plain.probabilities)
+    assert np.array_equal(with_views.confusion, plain.confusion)
+    assert with_views.of_views.loss != plain.loss
+    assert with_views.of_views.confusion.sum() == len(DATA.test)
+
+
+@pytest.mark.parametrize("views", [MIRRORED, MIRRORED_AND_MOVED, [View(down=2, right=-1)]])
+def test_what_is_predicted_of_views_is_the_softmax_of_their_mean_logits(
+    views: tuple[View, ...],
+) -> None:
+    made = model()
+    logits = np.mean(
+        [
+            made.network.predict_logits(np.asarray(view(DATA.test.inputs)), made.transform)
+            for view in views
+        ],
+        axis=0,
+    )
+    found = evaluate(made, DATA.test, views).of_views
+    assert found is not None
+    np.testing.assert_allclose(found.probabilities, softmax(logits), rtol=1e-4, atol=1e-6)
+    assert found.accuracy == np.mean(logits.argmax(axis=1) == DATA.test.targets)
+
+
+def test_one_view_of_images_as_they_are_is_the_plain_evaluation() -> None:
+    found = evaluate(model(), DATA.test, [View()])
+    assert found.of_views is not None
+    assert found.of_views.loss == found.loss
+    assert np.array_equal(found.of_views.probabilities, found.probabilities)
+
+
+def test_features_have_no_views() -> None:
+    data = features()
+    with pytest.raises(DataError, match="views are of images"):
+        evaluate(model(data), data, MIRRORED)
