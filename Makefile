@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PARALLEL := -n auto --dist loadfile
 
 .PHONY: study test test-long test-fused lint types parity bench fuzz clean
 
@@ -10,13 +11,13 @@ study: $(READY)  ## the reference study, shortened: three networks learn, pictur
 	$(BIN)/handloom reproduce --epochs 150
 
 test: $(READY)  ## the default test suite
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" $(PARALLEL)
 
 test-long: $(READY)  ## everything, the slow checks included
 	$(BIN)/python -m pytest
 
 test-fused: $(READY)  ## training tests with fused kernels, however short the job
-	$(BIN)/python -m pytest -m "not long" --fused tests/training tests/test_model.py
+	$(BIN)/python -m pytest -m "not long" --fused $(PARALLEL) tests/training tests/test_model.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

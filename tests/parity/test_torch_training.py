@@ -106,7 +106,7 @@ def test_the_first_twenty_epochs_of_the_reference_study(name: str) -> None:
     w1, b1, w2, b2, w3, b3 = arrays
     history = Trainer(network, model.optimizer(), model.schedule, epochs=20).fit(data)
 
-    x = torch.tensor((data.inputs.reshape(len(data), -1) - 127.5) / 127.5)
+    x = torch.tensor((data.inputs.reshape(len(data), -1).astype(np.float64) - 127.5) / 127.5)
     y = torch.tensor(data.targets)
     update, losses = reference_update(model, arrays), []
     for step in range(20):

@@ -102,7 +102,7 @@ def test_a_loss_of_ones_own_that_overflows_is_named() -> None:
 def test_it_is_found_in_any_shard_of_a_large_batch(threads: int) -> None:
     rows = features(3000)
     network = Sequential([Dense(4), ReLU(), Dense(3)]).build((5,))
-    rows.inputs[2900] = 1e300  # type: ignore[index]
+    rows.inputs[2900] = 1e300
     trainer = Trainer(network, Adam(), 0.1, threads=threads)
     trainer.fit(rows)
     assert explained(trainer).array == "the input"
@@ -110,8 +110,8 @@ def test_it_is_found_in_any_shard_of_a_large_batch(threads: int) -> None:
 
 def test_the_first_of_several_bad_rows_decides() -> None:
     rows = features(3000)
-    rows.inputs[2900] = 1e300  # type: ignore[index]
-    rows.inputs[10] = 1e30  # type: ignore[index]  # its output overflows, its input does not
+    rows.inputs[2900] = 1e300
+    rows.inputs[10] = 1e30  # its output overflows, its input does not
     network = Sequential([Dense(4), ReLU(), Dense(3)]).build((5,))
     network.parameters.vector[:] = 1e10
     trainer = Trainer(network, Adam(), 0.1)

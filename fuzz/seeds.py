@@ -1,0 +1,214 @@
+"""Small valid files of every kind that Handloom reads."""
+
+import gzip
+import io
+import json
+import struct
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from safetensors.numpy import save
+
+from handloom.cli.runs import NAME, Description
+from handloom.data import AsFloat, Dataset, Scale, Transform
+from handloom.files import MANIFEST, read_set, write_set
+from handloom.layers import (
+    GELU,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    MaxPool2D,
+    ReLU,
+    Reshape,
+    Residual,
+    Softmax,
+)
+from handloom.network import Sequential
+from handloom.optimizers import Adam
+from handloom.recipes.plain import Settings
+from handloom.training import Trainer
+from handloom.training.checkpoints import Checkpoints
+from handloom.training.snapshot import KIND, VERSION, Snapshot
+
+PIXELS = np.arange(0, 240, 4, dtype=np.uint8).reshape(3, 4, 5)
+LABELS = np.array([2, 0, 1], np.uint8)
+
+FILES = {"a.json": b'{"x": 1}', "b.bin": bytes(range(64))}
+"""What a manifest may speak of."""
+
+LEFT_OUT = frozenset({"EPS", "PDF", "PALM", "BUFR", "GRIB", "HDF5", "WMF", "IM"})
+"""Formats that Pillow writes and does not read again by itself, and one that it will drop."""
+
+
+def idx_file(array: npt.NDArray[np.uint8]) -> bytes:
+    """Return an IDX file."""
+    header = struct.pack(f">{1 + array.ndim}I", 0x0800 + array.ndim, *array.shape)
+    return header + array.tobytes()
+
+
+def idx() -> list[bytes]:
+    """Return images and labels."""
+    return [idx_file(PIXELS), idx_file(LABELS)]
+
+
+def idx_gzip() -> list[bytes]:
+    """Return images packed, stored, and in two members with zeros behind them."""
+    whole = idx_file(PIXELS)
+    members = gzip.compress(whole[:20], mtime=0) + gzip.compress(whole[20:], mtime=0)
+    return [gzip.compress(whole, mtime=0), gzip.compress(whole, 0, mtime=0), members + bytes(3)]
+
+
+def idx_folder() -> list[bytes]:
+    """Return the four files of a dataset in one."""
+    return [bundled([idx_file(array) for array in (PIXELS, LABELS, PIXELS[1:], LABELS[1:])])]
+
+
+def bundled(files: Sequence[bytes]) -> bytes:
+    """Return several files as one: each after its length in two bytes."""
+    return b"".join(struct.pack(">H", len(file) & 0xFFFF) + file for file in files)
+
+
+def unbundled(data: bytes) -> list[bytes]:
+    """Return the files that are one; what is cut off at the end is one too."""
+    files = []
+    while data:
+        end = 2 + int.from_bytes(data[:2], "big")
+        files.append(data[2:end])
+        data = data[end:]
+    return files
+
+
+def grey_images() -> list[bytes]:
+    """Return a grey image in every format that Pillow can write it in and reads back as one."""
+    grey = ("L", "1")
+    return [file for file in _images(grey) if Image.open(io.BytesIO(file)).mode in grey]
+
+
+def photographs() -> list[bytes]:
+    """Return an image of every mode in every format that Pillow can write it in."""
+    return _images(("L", "1", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"))
+
+
+@cache
+def _images(modes: tuple[str, ...]) -> list[bytes]:
+    Image.init()
+    found = []
+    for kind in sorted(set(Image.SAVE) - LEFT_OUT):
+        for mode in modes:
+            file = io.BytesIO()
+            try:
+                Image.fromarray(PIXELS[0]).convert(mode).save(file, kind)
+            except (OSError, ValueError, KeyError):
+                continue  # this format has no such mode
+            found.append(file.getvalue())
+    return found
+
+
+def npy_file(array: npt.NDArray[np.generic]) -> bytes:
+    """Return a .npy file."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def npy_inputs() -> list[bytes]:
+    """Return images, and features of several types and orders."""
+    rows = np.linspace(-1, 1, 12).reshape(3, 4)
+    features = [rows.astype(kind) for kind in ("f2", "f4", ">f8")]
+    return [npy_file(array) for array in (PIXELS, *features, np.asfortranarray(rows))]
+
+
+def npy_targets() -> list[bytes]:
+    """Return classes of several types."""
+    return [npy_file(LABELS.astype(kind)) for kind in ("i1", "u2", ">i4", "i8", "u8")]
+
+
+def manifests() -> list[bytes]:
+    """Return the manifest of `FILES`, without its own sum."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_set(Path(folder), "thing", 1, FILES)
+        manifest = json.loads((Path(folder) / MANIFEST).read_bytes())
+    del manifest["sha256"]
+    return [json.dumps(manifest).encode()]
+
+
+def network() -> Sequential:
+    """Return a small network with layers of many kinds."""
+    image = [Reshape((1, 2, 2)), Conv2D(2, 2, padding=1), BatchNorm(), Residual([ReLU()])]
+    flat = [MaxPool2D(2, stride=1), Flatten(), Dropout(0.1), Dense(3, weights_l2=1e-4), LayerNorm()]
+    return Sequential([*image, *flat, GELU(), Dense(2, weights="glorot"), Softmax()]).build((4,))
+
+
+def models() -> list[bytes]:
+    """Return descriptions of models, as ``model.json`` holds them."""
+    return [_model(Scale(), "uint8"), _model(AsFloat(), "float32")]
+
+
+def _model(transform: Transform, dtype: str) -> bytes:
+    described = {
+        "network": network().config(),
+        "transform": transform.to_config(),
+        "class_names": ["left", "right"],
+        "row_shape": [2, 2],
+        "row_dtype": dtype,
+        "trained_on": "made up",
+    }
+    return json.dumps(described).encode()
+
+
+def weights() -> list[bytes]:
+    """Return the weights of `network` as a safetensors file."""
+    arrays = network().parameters.weights
+    return [save({name: array.copy() for name, array in arrays.items()})]
+
+
+def trained() -> Trainer:
+    """Return a training that has ended."""
+    rows = np.arange(0, 240, 10).astype(np.uint8).reshape(6, 2, 2)
+    data = Dataset(rows, np.arange(6) % 2, ("left", "right"))
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(network(), Adam(), 1e-3, epochs=2, checkpoints=Checkpoints(folder))
+        trainer.fit(data)
+    return trainer
+
+
+def checkpoints() -> list[bytes]:
+    """Return the state of `trained`, as ``state.json`` holds it."""
+    return [_checkpoint_file("state.json")]
+
+
+def checkpoint_arrays() -> list[bytes]:
+    """Return the arrays of `trained` as a safetensors file."""
+    return [_checkpoint_file("arrays.safetensors")]
+
+
+def _checkpoint_file(name: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        Snapshot.take(trained()).save(Path(folder))
+        return read_set(Path(folder), KIND, VERSION)[name]
+
+
+def runs() -> list[bytes]:
+    """Return descriptions of runs, as ``run.json`` holds them."""
+    wide = Description(Settings(hidden=(4,), decay=0.1), "silhouettes", "5m", 2)
+    return [_run_file(description) for description in (wide, Description(Settings(), None, "3", 1))]
+
+
+def _run_file(description: Description) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        description.write(Path(folder))
+        return (Path(folder) / NAME).read_bytes()
+
+
+def configurations() -> list[bytes]:
+    """Return the configuration of a network, and those of transforms."""
+    found: list[Mapping[str, object]] = [network().config(), Scale().to_config()]
+    return [json.dumps(one).encode() for one in found]

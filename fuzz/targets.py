@@ -1,0 +1,248 @@
+"""The readers under fire, a row each: a reader that is added later is one row more."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fuzz import mutations, seeds
+from fuzz.mutations import Mutation
+from handloom.cli.runs import NAME, Description
+from handloom.data import open_folder, read_idx, read_npy, transform_from_config
+from handloom.data.idx import FILE_STEMS
+from handloom.data.images import read_grey, read_size
+from handloom.data.photographs import read_photograph
+from handloom.files import MANIFEST, _digest, read_set, write_set
+from handloom.model import KIND, VERSION, Model
+from handloom.network import Sequential
+from handloom.training.snapshot import Snapshot
+
+MB = 1 << 20
+
+Read = Callable[[bytes], object]
+"""Gives one input to a reader."""
+
+
+class Target(NamedTuple):
+    """A reader and what may be asked of it.
+
+    Attributes
+    ----------
+    name : str
+    prepare : callable
+        Takes an empty folder, puts there what the reader needs besides, and returns the function
+        that gives an input to the reader and uses what comes of it.
+    seeds : callable
+        Returns valid inputs.
+    mutation : callable
+        Changes an input, knowing its format.
+    memory : int
+        How many bytes the reader may need, whatever the input.
+    """
+
+    name: str
+    prepare: Callable[[Path], Read]
+    seeds: Callable[[], list[bytes]]
+    mutation: Mutation
+    memory: int
+
+
+def _idx(folder: Path) -> Read:
+    path = folder / "file"
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        read_idx(path, dimensions=1 if data[3:4] == b"\1" else 3)
+
+    return read
+
+
+def _idx_folder(folder: Path) -> Read:
+    names = [stem for stems in FILE_STEMS.values() for stem in stems]
+
+    def read(data: bytes) -> None:
+        files = seeds.unbundled(data)
+        for place, name in enumerate(names):
+            (folder / name).write_bytes(files[place] if place < len(files) else b"")
+        open_folder(folder)
+
+    return read
+
+
+def _images(folder: Path) -> Read:
+    path = folder / "image"
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        size = read_size(path)
+        _expect(read_grey(path, size), size.shape)
+
+    return read
+
+
+def _photographs(folder: Path) -> Read:
+    path = folder / "image"
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        _expect(read_photograph(path, (28, 28), invert=len(data) % 2 == 0), (28, 28))
+
+    return read
+
+
+def _npy_inputs(folder: Path) -> Read:
+    inputs, targets = folder / "inputs.npy", folder / "targets.npy"
+    np.save(targets, seeds.LABELS)
+
+    def read(data: bytes) -> None:
+        inputs.write_bytes(data)
+        np.array(read_npy(inputs, targets).inputs)
+
+    return read
+
+
+def _npy_targets(folder: Path) -> Read:
+    inputs, targets = folder / "inputs.npy", folder / "targets.npy"
+    np.save(inputs, seeds.PIXELS)
+
+    def read(data: bytes) -> None:
+        targets.write_bytes(data)
+        read_npy(inputs, targets).rows_per_class.sum()
+
+    return read
+
+
+def _manifest(folder: Path) -> Read:
+    write_set(folder, "thing", 1, seeds.FILES)
+
+    def read(data: bytes) -> None:
+        (folder / MANIFEST).write_bytes(signed(data))
+        read_set(folder, "thing", 1)
+
+    return read
+
+
+def signed(manifest: bytes) -> bytes:
+    """Return a manifest with its own sum; what is no JSON object stays as it is."""
+    try:
+        described = json.loads(manifest)
+        return json.dumps({**described, "sha256": _digest(described)}).encode()
+    except (ValueError, TypeError, RecursionError):
+        return manifest
+
+
+def replace_in_set(folder: Path, name: str, content: bytes) -> None:
+    """Change a file of a set, and its size and sum in the manifest with it."""
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    del manifest["sha256"]
+    entry = manifest["files"][name]
+    entry.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    (folder / entry["stored_as"]).write_bytes(content)
+    (folder / MANIFEST).write_bytes(signed(json.dumps(manifest).encode()))
+
+
+def _model(folder: Path) -> Read:
+    return _part_of_model(folder, "model.json")
+
+
+def _weights(folder: Path) -> Read:
+    return _part_of_model(folder, "weights.safetensors")
+
+
+def _part_of_model(folder: Path, name: str) -> Read:
+    whole = {"model.json": seeds.models()[0], "weights.safetensors": seeds.weights()[0]}
+    write_set(folder, KIND, VERSION, whole)
+
+    def read(data: bytes) -> None:
+        replace_in_set(folder, name, data)
+        _use(Model.load(folder))
+
+    return read
+
+
+def _use(model: Model) -> None:
+    """Do what the commands do with a model that they have loaded."""
+    dtype = np.uint8 if model.row_dtype == "uint8" else np.float32
+    with np.errstate(all="ignore"):  # the weights may be any numbers
+        (row,) = model.predict(np.zeros((1, *model.row_shape), dtype))
+    dict(zip(model.class_names, row, strict=True))
+
+
+def _checkpoint(folder: Path) -> Read:
+    return _part_of_checkpoint(folder, "state.json")
+
+
+def _checkpoint_arrays(folder: Path) -> Read:
+    return _part_of_checkpoint(folder, "arrays.safetensors")
+
+
+def _part_of_checkpoint(folder: Path, name: str) -> Read:
+    trainer = seeds.trained()
+    Snapshot.take(trainer).save(folder)
+
+    def read(data: bytes) -> None:
+        replace_in_set(folder, name, data)
+        Snapshot.load(folder).restore(trainer)
+        trainer.history.to_csv()
+
+    return read
+
+
+def _run(folder: Path) -> Read:
+    path = folder / NAME
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        Description.read(folder)
+
+    return read
+
+
+def _config(_: Path) -> Read:
+    weights = seeds.network().parameters.weights
+
+    def read(data: bytes) -> None:
+        try:
+            described = json.loads(data)
+        except (ValueError, RecursionError):
+            return  # readers of files refuse what is not JSON
+        if isinstance(described, dict):
+            if "name" in described:
+                transform_from_config(described)
+            else:
+                Sequential.from_config(described, weights=weights)
+
+    return read
+
+
+def _expect(pixels: npt.NDArray[np.generic], shape: tuple[int, int]) -> None:
+    if pixels.shape != shape or pixels.dtype != np.uint8:
+        raise TypeError(f"got {pixels.dtype} of shape {pixels.shape}, expected {shape}")
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("idx", _idx, seeds.idx, mutations.anywhere, 16 * MB),
+        Target("idx-gzip", _idx, seeds.idx_gzip, mutations.in_gzip, 16 * MB),
+        Target("idx-folder", _idx_folder, seeds.idx_folder, mutations.in_bundle, 16 * MB),
+        Target("images", _images, seeds.grey_images, mutations.in_png, 512 * MB),
+        Target("photographs", _photographs, seeds.photographs, mutations.in_png, 2560 * MB),
+        Target("npy-inputs", _npy_inputs, seeds.npy_inputs, mutations.in_npy_header, 16 * MB),
+        Target("npy-targets", _npy_targets, seeds.npy_targets, mutations.in_npy_header, 16 * MB),
+        Target("manifest", _manifest, seeds.manifests, mutations.in_json, 16 * MB),
+        Target("model", _model, seeds.models, mutations.in_json, 16 * MB),
+        Target("weights", _weights, seeds.weights, mutations.in_safetensors_header, 16 * MB),
+        Target("checkpoint", _checkpoint, seeds.checkpoints, mutations.in_json, 16 * MB),
+        Target(
+            *("checkpoint-arrays", _checkpoint_arrays, seeds.checkpoint_arrays),
+            *(mutations.in_safetensors_header, 16 * MB),
+        ),
+        Target("run", _run, seeds.runs, mutations.in_json, 16 * MB),
+        Target("config", _config, seeds.configurations, mutations.in_json, 16 * MB),
+    )
+}
