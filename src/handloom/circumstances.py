@@ -2,7 +2,6 @@
 
 import os
 import platform
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,6 +13,8 @@ def circumstances() -> dict[str, Any]:
 
     Bits are promised where versions, processor and BLAS are the same; see the guide to training.
     """
+    from importlib.metadata import version  # slow to load, and needed here alone
+
     from handloom import __version__  # read when a run is recorded: this module is loaded by it
 
     return {
