@@ -199,7 +199,10 @@ def _checkpoint_file(name: str) -> bytes:
 def runs() -> list[bytes]:
     """Return descriptions of runs, as ``run.json`` holds them."""
     wide = Description(Settings(hidden=(4,), decay=0.1), "silhouettes", "5m", 2)
-    return [_run_file(description) for description in (wide, Description(Settings(), None, "3", 1))]
+    return [
+        _run_file(description)
+        for description in (wide, Description(Settings(), "fashion-mnist", "3", 1))
+    ]
 
 
 def _run_file(description: Description) -> bytes:

@@ -1,18 +1,24 @@
 """Networks: building, running, gradients with the penalty, prediction, configuration."""
 
+import copy
+import pickle
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from tests.gradients import Float64, relative_error
 
 from handloom import (
+    BatchNorm,
     Dense,
     ModelError,
     ReLU,
+    Residual,
     Sequential,
     Softmax,
     SoftmaxCrossEntropy,
+    Tanh,
     build,
     check_gradients,
 )
@@ -214,3 +220,23 @@ def test_a_layer_of_ones_own_is_known_by_the_name_it_is_given() -> None:
         Sequential.from_config(made.config())
     again = Sequential.from_config(made.config(), {"double": Double})
     assert isinstance(again.layers[1], Double)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))],  # noqa: S301
+)
+def test_a_copy_of_a_network_is_whole_and_apart(copied: Callable[[Sequential], Sequential]) -> None:
+    layers = [Dense(6), BatchNorm(), Residual([Dense(6), Tanh()]), Dense(3)]
+    made = Sequential(layers).build((4,), seed=3, dtype=np.float64)
+    x = np.random.default_rng(0).standard_normal((8, 4))
+    made.logits(x, training=True)
+    twin = copied(made)
+    assert np.array_equal(twin.logits(x), made.logits(x))
+    assert twin.config() == made.config()
+    twin.parameters.vector[:] = 0.0  # its layers see its own vector, and nobody else's
+    assert not twin.logits(x).any()
+    assert made.logits(x).any()
+    unbuilt = copied(Sequential([Dense(3)]))
+    with pytest.raises(ModelError, match="build the network first"):
+        _ = unbuilt.parameters

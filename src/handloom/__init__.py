@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handloom.data import Dataset, Splits, fashion_mnist, open_folder, read_npy, silhouettes
-    from handloom.data.augment import Erase, Flip, Shift, View
+    from handloom.data.augment import Erase, Flip, Shift
+    from handloom.data.views import View
     from handloom.errors import ConfigurationError, DataError, HandloomError, ModelError
     from handloom.estimators import (
         MLPClassifier as MLPClassifier,
@@ -84,7 +85,8 @@ __version__ = "0.1.0"
 # the public names by where they live: each is loaded when it is first used
 _HOMES = {
     "handloom.data": "Dataset Splits fashion_mnist open_folder read_npy silhouettes",
-    "handloom.data.augment": "Erase Flip Shift View",
+    "handloom.data.augment": "Erase Flip Shift",
+    "handloom.data.views": "View",
     "handloom.errors": "ConfigurationError DataError HandloomError ModelError",
     # not in __all__, since `from handloom import *` must not need an extra
     "handloom.estimators": "MLPClassifier MLPRegressor NetworkClassifier NetworkRegressor",

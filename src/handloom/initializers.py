@@ -36,6 +36,19 @@ class Zeros:
 
 
 @dataclass(frozen=True)
+class Ones:
+    """Start at one: right for scales, which then change nothing."""
+
+    def __call__(
+        self,
+        shape: tuple[int, ...],
+        generator: np.random.Generator,
+    ) -> npt.NDArray[np.float64]:
+        """Return ones of the given shape."""
+        return np.ones(shape)
+
+
+@dataclass(frozen=True)
 class ScaledNormal:
     """Draw from ``scale * N(0, 1)``, whatever the layer's width."""
 

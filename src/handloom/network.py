@@ -1,8 +1,9 @@
 """Networks: layers in a row that share one vector of weights."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -145,6 +146,24 @@ class Sequential:
         if self._parameters is None:
             raise ModelError("build the network first: network.build((784,), seed=0)")
         return self._parameters
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy or a pickle holds: views of one memory would come apart in it."""
+        layers = copy.deepcopy(self.layers)  # a layer is bound to one network
+        if self._parameters is None:
+            return {"layers": layers}
+        parameters = self._parameters
+        return {
+            "layers": layers,
+            "input_shape": self.input_shape,
+            "dtype": str(parameters.dtype),
+            "weights": dict(parameters.weights),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Sequential.__init__(self, state.pop("layers"))
+        if state:
+            self.build(**state)
 
     def replica(self, kernels: Kernels = NUMPY, *, share_gradient: bool = False) -> "Sequential":
         """Return a network with these weights and with caches and buffers of its own.

@@ -212,9 +212,35 @@ def check_arrays(
     for name, spec in specs.items():
         if name not in arrays:
             raise ModelError(f"the array {name!r} is missing")
-        given = arrays[name]
-        if given.shape != spec.shape or given.dtype != dtype:
-            raise ModelError(
-                f"the array {name!r} must be {dtype} of shape {spec.shape}, "
-                f"got {given.dtype} of shape {given.shape}"
-            )
+        check_array(f"the array {name!r}", arrays[name], spec.shape, dtype)
+
+
+def check_array(
+    what: str, given: npt.NDArray[np.generic], shape: tuple[int, ...], dtype: npt.DTypeLike
+) -> None:
+    """Refuse an array of another shape or dtype than its place has.
+
+    Raises
+    ------
+    ModelError
+        Naming it, and both.
+    """
+    if given.shape != shape or given.dtype != dtype:
+        raise ModelError(
+            f"{what} must be {dtype} of shape {shape}, got {given.dtype} of shape {given.shape}"
+        )
+
+
+def length(x: Array) -> float:
+    """Return the Euclidean norm of all numbers of ``x``, however large or small they are.
+
+    It is finite where they are, for the price of one dot product unless their squares are not.
+    """
+    square = float(np.vdot(x, x))
+    if math.isfinite(square) and square > 1e-30:
+        return math.sqrt(square)
+    largest = float(np.abs(x).max(initial=0.0))
+    if not (0.0 < largest < math.inf):
+        return largest
+    shrunk = x / largest
+    return largest * math.sqrt(float(np.vdot(shrunk, shrunk)))

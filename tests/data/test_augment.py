@@ -9,15 +9,12 @@ import pytest
 
 from handloom.data.augment import (
     AUGMENTATIONS,
-    MIRRORED,
-    MIRRORED_AND_MOVED,
     Augmentation,
     Draw,
     Erase,
     Flip,
     Shift,
     StepAugmentation,
-    View,
     named_augmentation,
 )
 from handloom.errors import ConfigurationError
@@ -171,24 +168,6 @@ def test_augmentations_are_applied_in_their_order() -> None:
     for change in changes:
         change(expected, Draw(rng, np.arange(200), 0, 0))
     assert np.array_equal(after, expected)
-
-
-@pytest.mark.parametrize("shape", [(5, Y, X), (5, 2, Y, X)])
-def test_a_view_is_the_image_mirrored_and_moved(shape: tuple[int, ...]) -> None:
-    before = images(*shape)
-    assert np.array_equal(View()(before), before)
-    assert np.array_equal(View(flip=True)(before), before[..., ::-1])
-    down = View(down=2)(before)
-    assert np.array_equal(down[..., 2:, :], before[..., :-2, :])
-    assert not down[..., :2, :].any()
-    both = View(flip=True, down=-1, right=3)(before)
-    assert np.array_equal(both[..., :-1, 3:], before[..., 1:, ::-1][..., :-3])
-    assert not both[..., -1, :].any()
-    assert not both[..., :3].any()
-    for far in (View(down=Y), View(right=-X - 5)):
-        assert not far(before).any()
-    assert len(MIRRORED) == 2
-    assert len(MIRRORED_AND_MOVED) == 8
 
 
 @pytest.mark.parametrize(

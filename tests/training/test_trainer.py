@@ -266,8 +266,12 @@ def test_ctrl_c_ends_training_tidily_and_the_handler_is_restored() -> None:
 def test_a_second_ctrl_c_acts_as_it_always_did() -> None:
     data = features()
 
+    before = signal.getsignal(signal.SIGINT)
+
     def twice(_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
+        while signal.getsignal(signal.SIGINT) is not before:
+            pass  # two signals that arrive together count as one
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):

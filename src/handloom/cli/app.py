@@ -1,33 +1,55 @@
-"""The commands put together, and how each of them ends."""
+"""The commands put together, and how each of them ends.
+
+A command is imported when it is called, not when it is listed: help has nothing to compute.
+"""
 
 import io
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
-from handloom.cli.data import app as data_app
-from handloom.cli.evaluate import evaluate
-from handloom.cli.gradcheck import gradcheck
-from handloom.cli.predict import predict
-from handloom.cli.reproduce import reproduce
-from handloom.cli.step import step
-from handloom.cli.summary import summary
-from handloom.cli.train import train
 from handloom.errors import HandloomError
 
-app = typer.Typer(
-    name="handloom",
-    help="Neural networks woven by hand in Python and NumPy.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (reproduce, train, evaluate, gradcheck, predict, summary, step):
-    app.command()(command)
-app.add_typer(data_app, name="data")
+COMMANDS = {
+    "reproduce": "Train the reference's models and a steadier one, compare them.",
+    "train": "Train a network and write a run folder.",
+    "evaluate": "Measure a trained network on the test part of a dataset.",
+    "gradcheck": "Compare a network's gradients with central differences.",
+    "predict": "Name the most probable classes of images, of any size and mode.",
+    "summary": "Show a trained network: layers, shapes, parameters.",
+    "step": "Walk through a training step of a tiny network, with a pencil.",
+    "data": "Verify datasets and look at them.",
+}
+"""The commands, each in the module of its name, and what the list of them says."""
+
+
+def application(wanted: str | None) -> typer.Typer:
+    """Return the command line, with the command that is wanted imported and all others named."""
+    app = typer.Typer(
+        name="handloom",
+        help="Neural networks woven by hand in Python and NumPy.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name, text in COMMANDS.items():
+        if name != wanted:
+            app.command(name, help=text)(_named_only)
+            continue
+        module = import_module(f"handloom.cli.{name}")
+        if isinstance(own := getattr(module, "app", None), typer.Typer):
+            app.add_typer(own, name=name)
+        else:
+            app.command(name)(getattr(module, name))
+    return app
+
+
+def _named_only() -> None:
+    """Stand for a command that is listed and not called."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -40,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a narrow locale loses no output
     try:
-        app(list(arguments), prog_name="handloom")
+        application(arguments[0] if arguments else None)(list(arguments), prog_name="handloom")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except (HandloomError, OSError, MemoryError) as error:

@@ -50,9 +50,9 @@ def gradcheck(
     ] = False,
     data: Data = None,
 ) -> None:
-    """Compare a network's gradients, penalty included, with central differences.
+    """Compare a network's gradients with central differences.
 
-    The exit status is 1 when one is off.
+    The penalty is part of it. The exit status is 1 when one is off.
 
     Example: handloom gradcheck --hidden 32,32 --l1 1e-4
     """

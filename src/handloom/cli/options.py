@@ -70,11 +70,11 @@ def load_dataset(named: str | None) -> Splits:
         return silhouettes()
 
 
-def data_found(named: str | None, splits: Splits) -> str | None:
+def data_found(named: str | None, splits: Splits) -> str:
     """Return what names a dataset that was loaded, wherever it is asked for again."""
-    if named is None and splits.name == "silhouettes":
-        return "silhouettes"
-    named = named or os.environ.get(VARIABLE) or NAME
+    if named is None:
+        found = splits.name == "silhouettes"
+        named = "silhouettes" if found else os.environ.get(VARIABLE) or NAME
     return named if named in RESERVED else str(Path(named).resolve())
 
 

@@ -22,8 +22,8 @@ class Description:
     Parameters
     ----------
     settings : Settings
-    data : str or None
-        A name or an absolute path that ``--data`` takes; None where what was found has neither.
+    data : str
+        A name or an absolute path, as ``--data`` takes them.
     checkpoint_every : str
         As ``--checkpoint-every`` takes it.
     threads : int
@@ -31,7 +31,7 @@ class Description:
     """
 
     settings: Settings
-    data: str | None
+    data: str
     checkpoint_every: str
     threads: int
 
@@ -62,10 +62,9 @@ class Description:
             described = json.loads(read_bytes(path))
             if (described["kind"], described["version"]) != (KIND, VERSION):
                 raise ModelError(f"{path}: not a {KIND} of version {VERSION}")
-            data = described["data"]
             return cls(
                 Settings.from_json(described["settings"]),
-                None if data is None else str(data),
+                str(described["data"]),
                 str(described["checkpoint_every"]),
                 int(described["threads"]),
             )

@@ -20,7 +20,7 @@ def step(
     seed: Annotated[int, typer.Option(help="What every random draw comes from.")] = 0,
     steps: Annotated[int, typer.Option(help="How many steps to walk through.")] = 1,
 ) -> None:
-    """Walk through a training step of a tiny network: every array, forward and back.
+    """Walk through a training step of a tiny network, with a pencil.
 
     Example: handloom step --optimizer adam --steps 2
     """

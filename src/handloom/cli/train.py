@@ -31,6 +31,12 @@ from handloom.training.checkpoints import parse_every
 from handloom.training.kernel_choice import NAMES
 from handloom.training.workers import default_threads
 
+EVERY = "5m"
+"""How often checkpoints are written, where nobody says."""
+
+WITH_RESUME = ("resume", "threads", "checkpoint_every", "data")
+"""What may be said beside ``--resume``; everything else is the run's."""
+
 
 def train(
     context: typer.Context,
@@ -84,7 +90,7 @@ def train(
     checkpoint_every: Annotated[
         str | None,
         typer.Option(
-            help="Write a checkpoint every so many epochs (5) or minutes (5m).", show_default="5m"
+            help="Write a checkpoint every so many epochs (5) or minutes (5m).", show_default=EVERY
         ),
     ] = None,
     resume: Annotated[
@@ -136,10 +142,6 @@ def train(
     )
     with output_folder(out, "train") as folder:
         _train(folder, settings, data, checkpoint_every or EVERY, resume=False)
-
-
-EVERY = "5m"
-WITH_RESUME = ("resume", "threads", "checkpoint_every", "data")
 
 
 def _train(

@@ -6,7 +6,7 @@ import mmap
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +68,7 @@ def read_npy(
     classes = np.array(labels, np.int64)
     if class_names is None:
         class_names = _numbers(int(classes.max()), Path(targets))
-    stored = _open_rows(Path(inputs))
+    stored = _open(Path(inputs))
     return Dataset(stored, classes, tuple(class_names or ()), name or Path(inputs).stem)
 
 
@@ -82,16 +82,20 @@ def _numbers(highest: int, path: Path) -> list[str]:
     return [str(label) for label in range(highest + 1)]
 
 
-def _open(path: Path) -> npt.NDArray[np.generic]:
+def _open(path: Path) -> "MappedRows":
     try:
-        size = size_of(path)
+        size_of(path)  # no pipe, which would keep whoever opens it waiting
         with path.open("rb") as file:
             start = io.BytesIO(file.read(MAX_HEADER_BYTES))
-        shape, in_columns, dtype = _read_header(start)
-        held, claimed = size - start.tell(), math.prod(shape) * dtype.itemsize
-        if claimed > held:
-            raise ValueError(f"{claimed} bytes of {dtype} in shape {shape}, found {held}")
-        return np.memmap(path, dtype, "r", start.tell(), shape, "F" if in_columns else "C")
+            shape, in_columns, dtype = _read_header(start)
+            held = os.fstat(file.fileno()).st_size - start.tell()
+            claimed = math.prod(shape) * dtype.itemsize
+            if claimed > held:
+                raise ValueError(f"{claimed} bytes of {dtype} in shape {shape}, found {held}")
+            order: Literal["F", "C"] = "F" if in_columns else "C"
+            mapped = np.memmap(file, dtype, "r", start.tell(), shape, order).view(MappedRows)
+            mapped.file = _OpenFile(path, os.dup(file.fileno()))
+        return mapped
     except Exception as error:
         # NumPy reads the header as a Python literal and may raise nearly anything on the way:
         # ValueError, TypeError, OverflowError, SyntaxError, TokenError. Only errors of the system
@@ -114,20 +118,6 @@ def _read_header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[np.g
     return shape, in_columns, dtype
 
 
-def _open_rows(path: Path) -> "MappedRows":
-    try:
-        size_of(path)
-        file = _OpenFile(path)
-        mapped = _open(path).view(MappedRows)
-        replaced = not os.path.samestat(os.fstat(file.descriptor), path.stat())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    if replaced:
-        raise DataError(f"{path}: was replaced by another file while it was being opened")
-    mapped.file = file
-    return mapped
-
-
 class MappedRows(np.memmap):
     """A mapped array that keeps its file open, so that rows can also be read without the map.
 
@@ -147,13 +137,11 @@ class MappedRows(np.memmap):
 class _OpenFile:
     """An open file, closed when the last array that reads from it is gone."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path, self.descriptor = path, descriptor
 
     def __del__(self) -> None:
-        if hasattr(self, "descriptor"):
-            os.close(self.descriptor)
+        os.close(self.descriptor)
 
 
 class Reading:
@@ -171,7 +159,7 @@ class Reading:
     """
 
     def __init__(self, inputs: npt.NDArray[np.generic]) -> None:
-        self._inputs = inputs
+        self.inputs = inputs
         base: object = inputs
         while isinstance(base, np.ndarray):
             base = base.base
@@ -185,7 +173,7 @@ class Reading:
 
     def rows(self, rows: slice) -> npt.NDArray[np.generic]:
         """Return a view of rows that lie together."""
-        taken = self._inputs[rows]
+        taken = self.inputs[rows]
         if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._since_release += taken.nbytes
             if self._since_release >= RELEASE_AFTER:
@@ -202,15 +190,15 @@ class Reading:
             If the file has become shorter since it was opened.
         """
         if not self._is_array:
-            out[...] = self._inputs[rows]
+            out[...] = self.inputs[rows]
             return
         if self._file is None:
             # the rows are known to be there; other modes make one more copy, to be safe
-            self._inputs.take(rows, axis=0, out=out, mode="clip")
+            self.inputs.take(rows, axis=0, out=out, mode="clip")
             return
         into, size = out.data.cast("B"), out[0].nbytes
         for place, row in enumerate(rows.tolist()):
-            position = self._start + row * self._inputs.strides[0]
+            position = self._start + row * self.inputs.strides[0]
             part = into[place * size : (place + 1) * size]
             if os.preadv(self._file.descriptor, [part], position) < size:
                 raise DataError(f"{self._file.path}: row {row} is cut off")

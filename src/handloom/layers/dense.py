@@ -102,7 +102,9 @@ class Dense(Layer):
         ModelError
             If the layer has no weights yet, or ``x`` does not have d columns.
         """
-        w, b = self._bound("weights"), self.weights["biases"]
+        if not self.weights:
+            raise ModelError("dense: build the layer before running it")
+        w, b = self.weights["weights"], self.weights["biases"]
         if x.ndim != 2 or x.shape[1] != len(w):
             raise ModelError(f"dense: expected rows of {len(w)} columns, got shape {x.shape}")
         self._remember(x, training)
@@ -119,8 +121,3 @@ class Dense(Layer):
         if not need_dx:
             return None
         return self.kernels.matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype))
-
-    def _bound(self, name: str) -> Array:
-        if name not in self.weights:
-            raise ModelError("dense: build the layer before running it")
-        return self.weights[name]

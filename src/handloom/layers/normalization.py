@@ -8,23 +8,12 @@ from math import prod
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from handloom.errors import ModelError, require_count, require_fraction, require_number
-from handloom.initializers import Zeros
+from handloom.initializers import Ones, Zeros
 from handloom.layers.base import Layer
 from handloom.layers.windows import channels_last, contiguous_rows
 from handloom.parameters import Array, ParameterSpec
-
-
-class Ones:
-    """Start at one: right for scales, which then change nothing."""
-
-    def __call__(
-        self, shape: tuple[int, ...], generator: np.random.Generator
-    ) -> npt.NDArray[np.float64]:
-        """Return ones of the given shape."""
-        return np.ones(shape)
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,9 @@ class Pool2D(Layer):
             raise ModelError(f"{self.kind}: expected images (n, c, y, x), got shape {x.shape}")
         y = self._buffer("y", (len(x), *self.output_shape(x.shape[1:])), x.dtype)
         self._pool(channels_last(x), out=channels_last(y))
+        self._remember(x, training)
         if training:
-            self._saved, self._pooled = x, y
+            self._pooled = y
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:

@@ -155,8 +155,7 @@ class Residual(Layer):
             training=training,
             draw=lambda place: None if draws is None else draws[len(self.block) + place],
         )
-        if training:
-            self._saved = x
+        self._remember(x, training)
         return np.add(added, passed, out=self._buffer("y", added.shape, added.dtype))
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:

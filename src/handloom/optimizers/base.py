@@ -9,7 +9,7 @@ import numpy as np
 
 from handloom.errors import ModelError, require_count, require_number
 from handloom.kernels import NUMPY, Kernels, cut_for_update
-from handloom.parameters import Array, Parameters
+from handloom.parameters import Array, Parameters, check_array
 
 
 class Optimizer(ABC):
@@ -125,12 +125,7 @@ class Optimizer(ABC):
                 f"got {', '.join(sorted(state))}"
             )
         for name, own in self.state.items():
-            given = np.asarray(state[name])
-            if given.shape != own.shape or given.dtype != own.dtype:
-                raise ModelError(
-                    f"{self.kind}: {name} must be {own.dtype} of shape {own.shape}, "
-                    f"got {given.dtype} of shape {given.shape}"
-                )
+            check_array(f"{self.kind}: {name}", np.asarray(state[name]), own.shape, own.dtype)
         for name, own in self.state.items():
             own[...] = np.asarray(state[name])
         self.steps = require_count("steps", state["steps"], minimum=0)

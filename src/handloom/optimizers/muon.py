@@ -18,7 +18,7 @@ from handloom.errors import (
 )
 from handloom.kernels import NUMPY, Kernels, cut_for_update
 from handloom.optimizers.base import Optimizer
-from handloom.parameters import Array, Parameters
+from handloom.parameters import Array, Parameters, length
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the polynomial that is applied to the singular values, chosen by Jordan to be steep at 0."""
@@ -225,7 +225,7 @@ def orthogonalize(g: Array, iterations: int = 5, kernels: Kernels = NUMPY) -> Ar
     a, b, c = COEFFICIENTS
     tall = g.shape[0] > g.shape[1]
     x = g.T if tall else g  # the smaller side first, so that its products are small
-    x = x / (_norm(x) or 1.0)  # no singular value is above 1 now
+    x = x / (length(x) or 1.0)  # no singular value is above 1 now
     gram: Array = np.empty((len(x), len(x)), g.dtype)
     square, product = np.empty_like(gram), np.empty_like(x)
     for _ in range(iterations):
@@ -243,12 +243,6 @@ def orthogonalize(g: Array, iterations: int = 5, kernels: Kernels = NUMPY) -> Ar
 def spectral_scale(inputs: int, outputs: int) -> float:
     """Return ``sqrt(max(1, outputs / inputs))``: what makes one rate fit matrices of all shapes."""
     return math.sqrt(max(1.0, outputs / inputs))
-
-
-def _norm(x: Array) -> float:
-    """Return the root of the sum of squares, which a tiny or huge entry does not spoil."""
-    largest = float(np.abs(x).max(initial=0.0))
-    return largest * float(np.linalg.norm(x / largest)) if largest else 0.0
 
 
 def _names(given: str, array: str) -> bool:

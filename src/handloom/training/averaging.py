@@ -9,7 +9,7 @@ import numpy as np
 
 from handloom.errors import ModelError, require_count, require_fraction
 from handloom.kernels import NUMPY, Kernels, cut_for_update
-from handloom.parameters import Array, Parameters
+from handloom.parameters import Array, Parameters, check_array
 
 
 class EMA:
@@ -108,11 +108,7 @@ class EMA:
             If it is the average of another network.
         """
         given = np.asarray(state["values"])
-        if given.shape != self.values.shape or given.dtype != self.values.dtype:
-            raise ModelError(
-                f"an average must be {self.values.dtype} of shape {self.values.shape}, "
-                f"got {given.dtype} of shape {given.shape}"
-            )
+        check_array("an average", given, self.values.shape, self.values.dtype)
         np.copyto(self.values, given)
         self.updates = require_count("updates", state["updates"], minimum=0)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.augment import View
 from handloom.data.dataset import Dataset
+from handloom.data.views import View
 from handloom.errors import DataError
 from handloom.layers import softmax
 from handloom.losses import SoftmaxCrossEntropy
@@ -49,7 +49,7 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
     model : Model
     data : Dataset
     views : sequence of View, optional
-        Ways to look at each image, as `handloom.data.augment.MIRRORED` has them. What the model
+        Ways to look at each image, as `handloom.data.views.MIRRORED` has them. What the model
         makes of their mean comes in ``of_views``; all other figures are of the rows as they are.
 
     Raises

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -58,6 +58,53 @@ class Measured:
         return self.correct / self.rows
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Rows of a dataset, and what else a pass over them depends on.
+
+    Parameters
+    ----------
+    inputs : array, shape (N, ...)
+        The stored rows of the whole dataset.
+    targets : array, shape (N,) or (N, k)
+        What the loss takes of each.
+    rows : slice or integer array, shape (n,)
+        Which of them to take.
+    weights : array, shape (N,), optional
+        A weight a row.
+    stream : Stream
+        Where stochastic layers draw from; each shard has a place of its own below it.
+    augment : StepAugmentation, optional
+        What changes the stored images before they are transformed; the dataset keeps its own.
+    """
+
+    inputs: npt.NDArray[np.generic]
+    targets: Targets
+    rows: Rows
+    weights: Array | None
+    stream: Stream
+    augment: StepAugmentation | None = None
+
+    def __len__(self) -> int:
+        if isinstance(self.rows, slice):
+            return len(range(*self.rows.indices(len(self.inputs))))
+        return len(self.rows)
+
+    @cached_property
+    def total_weight(self) -> float:
+        """What the rows weigh together."""
+        if self.weights is None:
+            return float(len(self))
+        return float(self.weights[self.rows].sum(dtype=np.float64))
+
+    def shard(self, shard: slice) -> Rows:
+        """Return which rows of the dataset a shard takes."""
+        if isinstance(self.rows, slice):
+            start = self.rows.start or 0
+            return slice(start + shard.start, start + shard.stop)
+        return self.rows[shard]
+
+
 class Objective:
     """Loss and gradient of a network over rows of a dataset, as a sum over shards.
 
@@ -102,41 +149,24 @@ class Objective:
         self._ran: list[_Lane] = []
         self._reading: tuple[npt.NDArray[np.generic], Reading] | None = None
 
-    def __call__(
-        self,
-        inputs: npt.NDArray[np.generic],
-        targets: Targets,
-        rows: Rows,
-        *,
-        weights: Array | None = None,
-        stream: Stream,
-        augment: StepAugmentation | None = None,
-        gradient: bool = True,
-    ) -> Measured:
+    @np.errstate(over="ignore", invalid="ignore")  # whoever asked looks at the result
+    def __call__(self, batch: Batch, *, gradient: bool = True) -> Measured:
         """Measure loss and accuracy, and write the gradient unless it is not wanted.
 
         Parameters
         ----------
-        inputs : array, shape (N, ...)
-            The stored rows of a whole dataset.
-        targets : array, shape (N,) or (N, k)
-            What the loss takes of each.
-        rows : slice or integer array, shape (n,)
-            Which of them to take.
-        weights : array, shape (N,), optional
-            A weight a row.
-        stream : Stream
-            Where stochastic layers draw from; each shard has a place of its own below it.
-        augment : StepAugmentation, optional
-            What changes the stored images before they are transformed; the dataset keeps its own.
+        batch : Batch
         gradient : bool
             Whether this is training: the gradient is wanted and stochastic layers draw.
         """
-        batch = self._batch(inputs, targets, rows, weights, stream, augment, training=gradient)
-        deal = self._deal(batch.count)
+        reading = self._reading_of(batch.inputs)
+        deal = self._deal(len(batch))
         lanes = self._open(len(deal))
         found = self.workers.run(
-            [partial(lane.run, batch, shards) for lane, shards in zip(lanes, deal, strict=True)]
+            [
+                partial(lane.run, batch, reading, shards, training=gradient)
+                for lane, shards in zip(lanes, deal, strict=True)
+            ]
         )
         self._ran = lanes if gradient else []
         parameters = self.network.parameters
@@ -151,7 +181,7 @@ class Objective:
             sum(value for value, _ in found),
             scale * parameters.penalty(),
             sum(correct for _, correct in found),
-            batch.count,
+            len(batch),
             batch.total_weight,
         )
 
@@ -163,43 +193,18 @@ class Objective:
         most = max(1, SHARD_NUMBERS // self.network.width)
         return cut(rows, self.network.rows_together, min(SHARD_ROWS, most))
 
-    def first_bad_array(
-        self,
-        inputs: npt.NDArray[np.generic],
-        targets: Targets,
-        rows: Rows,
-        *,
-        weights: Array | None = None,
-        stream: Stream,
-        augment: StepAugmentation | None = None,
-    ) -> str:
+    def first_bad_array(self, batch: Batch) -> str:
         """Measure the same again, layer by layer, and name the first array that is not finite."""
-        batch = self._batch(inputs, targets, rows, weights, stream, augment, training=True)
         (lane,) = self._open(1)
-        deal = self._deal(batch.count)
-        shards = sorted((shard for shards in deal for shard in shards), key=_start)
-        ready = (lane.prepare(batch, shard) for shard in shards)
+        shards = sorted((part for shards in self._deal(len(batch)) for part in shards), key=_start)
+        reading = self._reading_of(batch.inputs)
+        ready = (lane.prepare(batch, reading, shard) for shard in shards)
         return first_bad_array(lane.replica, lane.loss, ready, batch.total_weight)
 
-    def _batch(
-        self,
-        inputs: npt.NDArray[np.generic],
-        targets: Targets,
-        rows: Rows,
-        weights: Array | None,
-        stream: Stream,
-        augment: StepAugmentation | None,
-        *,
-        training: bool,
-    ) -> "_Batch":
-        count = len(range(*rows.indices(len(inputs)))) if isinstance(rows, slice) else len(rows)
-        total = float(count) if weights is None else float(weights[rows].sum(dtype=np.float64))
+    def _reading_of(self, inputs: npt.NDArray[np.generic]) -> Reading:
         if self._reading is None or self._reading[0] is not inputs:
             self._reading = inputs, Reading(inputs)
-        reading = self._reading[1]
-        return _Batch(
-            inputs, targets, rows, count, weights, total, stream, augment, training, reading
-        )
+        return self._reading[1]
 
     def _open(self, count: int) -> "list[_Lane]":
         """Return so many lanes. One that runs alone shares its large products between threads."""
@@ -211,29 +216,6 @@ class Objective:
         while len(self._lanes) < count:
             self._lanes.append(self._make_lane(self._kernels))
         return self._lanes[:count]
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """What all shards of a step have in common; see `Objective.__call__`."""
-
-    inputs: npt.NDArray[np.generic]
-    targets: Targets
-    rows: Rows
-    count: int
-    weights: Array | None
-    total_weight: float
-    stream: Stream
-    augment: StepAugmentation | None
-    training: bool
-    reading: Reading
-
-    def shard(self, shard: slice) -> Rows:
-        """Return which rows of the dataset a shard takes."""
-        if isinstance(self.rows, slice):
-            start = self.rows.start or 0
-            return slice(start + shard.start, start + shard.stop)
-        return self.rows[shard]
 
 
 class _Lane:
@@ -264,44 +246,42 @@ class _Lane:
         self._dlogits: Array = np.empty((0, *network.output_shape), network.parameters.dtype)
 
     @np.errstate(over="ignore", invalid="ignore")  # whoever asked looks at the result
-    def run(self, batch: _Batch, shards: Sequence[slice]) -> tuple[float, int]:
+    def run(
+        self, batch: Batch, reading: Reading, shards: Sequence[slice], *, training: bool
+    ) -> tuple[float, int]:
         """Take shards in order; return their part of the loss and how many rows were right."""
         value, correct = 0.0, 0
         for place, shard in enumerate(shards):
-            of_shard = self._run_shard(batch, shard)
+            ready = self.prepare(batch, reading, shard)
+            of_shard = self._run_shard(ready, batch.total_weight, training=training)
             value, correct = value + of_shard[0], correct + of_shard[1]
-            if batch.training and len(shards) > 1:
+            if training and len(shards) > 1:
                 self._collect(first=place == 0)
         self.gradient = (
             self.replica.parameters.gradient if len(shards) == 1 or self._sum is None else self._sum
         )
         return value, correct
 
-    def prepare(self, batch: _Batch, shard: slice) -> Shard:
+    def prepare(self, batch: Batch, reading: Reading, shard: slice) -> Shard:
         """Return a shard's rows as the network takes them, in memory that the next one reuses."""
         rows = batch.shard(shard)
         targets = batch.targets[rows]
         weights = None if batch.weights is None else batch.weights[rows]
         x, dlogits = self._space(len(targets))
-        stored = self._take(batch, rows, len(targets))
+        stored = self._take(reading, rows, len(targets), change=batch.augment is not None)
         if batch.augment is not None:
             batch.augment(stored, rows, shard.start)
         self.transform(stored, x)
         # the first row of a shard names its place, whichever lane it is dealt to
         return Shard(x, targets, weights, batch.stream.at(shard.start), dlogits)
 
-    def _run_shard(self, batch: _Batch, place: slice) -> tuple[float, int]:
-        shard = self.prepare(batch, place)
-        logits = self.replica.logits(shard.x, training=batch.training, stream=shard.stream)
+    def _run_shard(self, shard: Shard, total_weight: float, *, training: bool) -> tuple[float, int]:
+        logits = self.replica.logits(shard.x, training=training, stream=shard.stream)
         correct = self._count(logits, shard.targets) if self._count else 0
         value, _ = self.loss(
-            logits,
-            shard.targets,
-            shard.weights,
-            total_weight=batch.total_weight,
-            out=shard.dlogits,
+            logits, shard.targets, shard.weights, total_weight=total_weight, out=shard.dlogits
         )
-        if batch.training:
+        if training:
             self.replica.backward(shard.dlogits)
         return value, correct
 
@@ -321,21 +301,21 @@ class _Lane:
             self._dlogits = np.empty((rows, *self._dlogits.shape[1:]), self._x.dtype)
         return self._x[:rows], self._dlogits[:rows]
 
-    def _take(self, batch: _Batch, rows: Rows, count: int) -> npt.NDArray[Any]:
+    def _take(self, reading: Reading, rows: Rows, count: int, *, change: bool) -> npt.NDArray[Any]:
         """Return stored rows: a view, or a copy in memory that is reused.
 
         It is a copy where they lie apart, or will be changed.
         """
-        if isinstance(rows, slice) and batch.augment is None:
-            return batch.reading.rows(rows)
-        inputs = batch.inputs
+        if isinstance(rows, slice) and not change:
+            return reading.rows(rows)
+        inputs = reading.inputs
         if self._stored is None or len(self._stored) < count:
             self._stored = np.empty((count, *inputs.shape[1:]), inputs.dtype)
         stored = self._stored[:count]
         if isinstance(rows, slice):
-            np.copyto(stored, batch.reading.rows(rows))
+            np.copyto(stored, reading.rows(rows))
         else:
-            batch.reading.copy(rows, stored)
+            reading.copy(rows, stored)
         return stored
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from handloom.circumstances import circumstances
 from handloom.errors import HandloomError, ModelError
 from handloom.files import read_set, write_set
-from handloom.parameters import Array
+from handloom.parameters import Array, check_array
 from handloom.training.callbacks import Callback
 from handloom.training.history import History
 from handloom.training.position import Position
@@ -88,7 +88,8 @@ class Snapshot:
                 (trainer.network.parameters.values, "weights"),
                 (trainer.good_weights, "good"),
             ):
-                _copy_into(view, self.arrays[name], name)
+                check_array(name, self.arrays[name], view.shape, view.dtype)
+                np.copyto(view, self.arrays[name])
             for name, owner in _movers(trainer).items():
                 self._give(name, owner)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -249,12 +250,3 @@ def _first_difference(theirs: Any, ours: Any, path: str = "") -> tuple[str, obje
     else:
         return None if theirs == ours else (path.strip(), theirs, ours)
     return next((found for place, a, b in pairs if (found := _first_difference(a, b, place))), None)
-
-
-def _copy_into(view: Array, given: Array, name: str) -> None:
-    if given.shape != view.shape or given.dtype != view.dtype:
-        raise ModelError(
-            f"{name} must be {view.dtype} of shape {view.shape}, "
-            f"got {given.dtype} of shape {given.shape}"
-        )
-    view[...] = given

@@ -25,7 +25,7 @@ from handloom.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
-from handloom.parameters import Array
+from handloom.parameters import Array, length
 from handloom.randomness import Purpose, Stream
 from handloom.schedules import Schedule, schedule
 from handloom.training.averaging import EMA
@@ -36,7 +36,7 @@ from handloom.training.divergence import Divergence
 from handloom.training.history import EpochRecord, History, StopReason
 from handloom.training.interrupts import on_interrupt
 from handloom.training.kernel_choice import NAMES, choose
-from handloom.training.objective import Measured, Objective, Rows
+from handloom.training.objective import Batch, Measured, Objective, Rows
 from handloom.training.position import Position
 from handloom.training.snapshot import Snapshot
 from handloom.training.workers import Workers
@@ -374,7 +374,8 @@ class Trainer:
             if self.history.stop_reason is not None:
                 return None
         if not np.isfinite(self.network.parameters.values).all():  # an update may overflow
-            self._fall_back(StopReason.NON_FINITE_WEIGHTS, slice(0, 0), self.stream, self.steps - 1)
+            none = self._batch(slice(0, 0), epoch, position.steps)
+            self._fall_back(StopReason.NON_FINITE_WEIGHTS, none, self.steps - 1)
             return None
         validation = self._validate()
         data_loss, penalty, accuracy = position.means()
@@ -400,15 +401,7 @@ class Trainer:
         Measured
             The gradient, penalty included, is in ``network.parameters.gradient``.
         """
-        with np.errstate(over="ignore", invalid="ignore"):  # whoever asked looks at the result
-            return self._objective(
-                self._train.inputs,
-                self._train.targets,
-                slice(0, len(self._train)),
-                weights=self._sample_weights,
-                stream=self.stream.at(Purpose.LAYER, self.position.epoch, 0),
-                augment=self._augmentation(self.position.epoch, 0),
-            )
+        return self._objective(self._batch(slice(0, len(self._train)), self.position.epoch, 0))
 
     def train_step(self, rows: Rows, epoch: int, place: int) -> Measured | None:
         """Measure loss and gradient of some rows and, if they are finite, update the weights once.
@@ -425,27 +418,18 @@ class Trainer:
         Measured or None
             None where training ended instead of an update.
         """
-        parameters = self.network.parameters
-        stream = self.stream.at(Purpose.LAYER, epoch, place)
-        augment = self._augmentation(epoch, place)
+        parameters, batch = self.network.parameters, self._batch(rows, epoch, place)
+        measured = self._objective(batch)
         with np.errstate(over="ignore", invalid="ignore"):  # looked for here, not warned about
-            measured = self._objective(
-                self._train.inputs,
-                self._train.targets,
-                rows,
-                weights=self._sample_weights,
-                stream=stream,
-                augment=augment,
-            )
-            square = float(np.dot(parameters.gradient, parameters.gradient))
+            norm = length(parameters.gradient)
             if not math.isfinite(measured.loss):
                 reason = StopReason.NON_FINITE_LOSS
-            elif not math.isfinite(square) and not np.isfinite(parameters.gradient).all():
+            elif not math.isfinite(norm):
                 reason = StopReason.NON_FINITE_GRADIENT
             else:
                 if place == 0:
                     np.copyto(self.good_weights, parameters.values)
-                self.gradient_norm = norm = _norm(parameters.gradient, square)
+                self.gradient_norm = norm
                 if self.clip_norm is not None and norm > self.clip_norm:
                     parameters.gradient *= self.clip_norm / norm
                 self.optimizer.step(self._rate())
@@ -454,15 +438,23 @@ class Trainer:
                     self.average.update()
                 self.steps += 1
                 return measured
-        self._fall_back(reason, rows, stream, self.steps, augment)
+        self._fall_back(reason, batch, self.steps)
         return None
 
-    def _augmentation(self, epoch: int, place: int) -> StepAugmentation | None:
-        """Return what changes the images of a step."""
-        if not self.augment:
-            return None
-        stream = self.stream.at(Purpose.AUGMENT, epoch, place)
-        return StepAugmentation(self.augment, stream, epoch)
+    def _batch(self, rows: Rows, epoch: int, place: int) -> Batch:
+        """Return training rows with what their step draws from."""
+        augment = None
+        if self.augment:
+            stream = self.stream.at(Purpose.AUGMENT, epoch, place)
+            augment = StepAugmentation(self.augment, stream, epoch)
+        return Batch(
+            self._train.inputs,
+            self._train.targets,
+            rows,
+            self._sample_weights,
+            self.stream.at(Purpose.LAYER, epoch, place),
+            augment,
+        )
 
     def stop(self, reason: StopReason) -> None:
         """End training, for a reason that the history keeps.
@@ -528,35 +520,15 @@ class Trainer:
     def _validate(self) -> Measured | None:
         if self._validation is None:
             return None
+        held = self._validation
+        batch = Batch(held.inputs, held.targets, slice(0, len(held)), None, self.stream)
         with self.average.in_place() if self.average is not None else nullcontext():
-            return self._objective(
-                self._validation.inputs,
-                self._validation.targets,
-                slice(0, len(self._validation)),
-                stream=self.stream,
-                gradient=False,
-            )
+            return self._objective(batch, gradient=False)
 
-    def _fall_back(
-        self,
-        reason: StopReason,
-        rows: Rows,
-        stream: Stream,
-        step: int,
-        augment: StepAugmentation | None = None,
-    ) -> None:
+    def _fall_back(self, reason: StopReason, batch: Batch, step: int) -> None:
         """Find out where a step broke, and give the network back its last good weights."""
-        train = self._train
-        weights = self._sample_weights
         self.history.divergence = Divergence(
-            self._objective.first_bad_array(
-                train.inputs,
-                train.targets,
-                rows,
-                weights=weights,
-                stream=stream,
-                augment=augment,
-            ),
+            self._objective.first_bad_array(batch),
             self.position.epoch,
             step,
             self.schedule(max(0, self.steps - 1)),
@@ -598,12 +570,3 @@ class Trainer:
                 "validation": None if validation is None else fingerprint(validation),
                 "sample_weights": None if sample_weights is None else checksum(sample_weights),
             }
-
-
-def _norm(gradient: Array, square: float) -> float:
-    """Return the length of a gradient, given its square, which is infinite where it overflows."""
-    if math.isfinite(square):
-        return math.sqrt(square)
-    largest = float(np.abs(gradient).max())
-    shrunk = gradient / largest
-    return largest * math.sqrt(float(np.dot(shrunk, shrunk)))
