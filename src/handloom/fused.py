@@ -215,6 +215,8 @@ class FusedKernels(Kernels):
 
 def _flat(*arrays: Array) -> list[Array] | None:
     """Return arrays as their memory runs, or None if they do not lie alike and without gaps."""
+    if all(array.flags.c_contiguous for array in arrays):
+        return [array.reshape(-1) for array in arrays]
     lines = [array.ravel(order="K") for array in arrays]
     alike = all(array.strides == arrays[0].strides for array in arrays)
     whole = all(np.may_share_memory(*pair) for pair in zip(lines, arrays, strict=True))

@@ -91,20 +91,18 @@ class Kernels:
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
         """Write the product of ``a``, shape (n, d), and ``b``, shape (d, h), into ``out``.
 
-        A large one is cut by columns, where no sum crosses the cut, by a rule that looks at the
-        shapes only.
+        A large one is cut along the longer side of ``out``, where no sum crosses the cut, by a rule
+        that looks at the shapes only.
         """
         work = a.shape[0] * a.shape[1] * b.shape[1]
         if self.run is None or work < SHARED_FROM:
             np.matmul(a, b, out=out)
             return out
-        pieces = 2 if work < 4 * SHARED_FROM else LANES
-        self.share(
-            [
-                partial(np.matmul, a, b[:, columns], out=out[:, columns])
-                for columns in cut_evenly(b.shape[1], pieces)
-            ]
-        )
+        pieces = cut_evenly(max(out.shape), 2 if work < 4 * SHARED_FROM else LANES)
+        if out.shape[0] >= out.shape[1]:
+            self.share([partial(np.matmul, a[rows], b, out=out[rows]) for rows in pieces])
+        else:
+            self.share([partial(np.matmul, a, b[:, cut], out=out[:, cut]) for cut in pieces])
         return out
 
     def prepare(self, dtype: npt.DTypeLike) -> None:
