@@ -95,9 +95,10 @@ class Kernels:
         that looks at the shapes only.
         """
         work = a.shape[0] * a.shape[1] * b.shape[1]
+        if a.shape[1] == 1:
+            return np.multiply(a, b, out=out)  # a single output's gradient: BLAS is slow at those
         if self.run is None or work < SHARED_FROM:
-            np.matmul(a, b, out=out)
-            return out
+            return np.matmul(a, b, out=out)
         pieces = cut_evenly(max(out.shape), 2 if work < 4 * SHARED_FROM else LANES)
         if out.shape[0] >= out.shape[1]:
             self.share([partial(np.matmul, a[rows], b, out=out[rows]) for rows in pieces])

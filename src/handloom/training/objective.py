@@ -148,6 +148,7 @@ class Objective:
         self._lanes: list[_Lane] = []
         self._ran: list[_Lane] = []
         self._reading: tuple[npt.NDArray[np.generic], Reading] | None = None
+        self._deals: dict[int, list[list[slice]]] = {}
 
     @np.errstate(over="ignore", invalid="ignore")  # whoever asked looks at the result
     def __call__(self, batch: Batch, *, gradient: bool = True) -> Measured:
@@ -190,8 +191,10 @@ class Objective:
         self.network.commit_statistics([lane.replica for lane in self._ran])
 
     def _deal(self, rows: int) -> list[list[slice]]:
-        most = max(1, SHARD_NUMBERS // self.network.width)
-        return cut(rows, self.network.rows_together, min(SHARD_ROWS, most))
+        if rows not in self._deals:
+            most = max(1, SHARD_NUMBERS // self.network.width)
+            self._deals[rows] = cut(rows, self.network.rows_together, min(SHARD_ROWS, most))
+        return self._deals[rows]
 
     def first_bad_array(self, batch: Batch) -> str:
         """Measure the same again, layer by layer, and name the first array that is not finite."""
