@@ -19,6 +19,7 @@ from benchmarks.textbook import Textbook
 from handloom import SGD, Adam, Dataset, Dense, ReLU, Sequential, Trainer
 from handloom.kernels import NUMPY
 from handloom.layers import Layer
+from handloom.training.kernel_choice import choose
 from handloom.training.shards import cut
 from handloom.training.workers import Workers
 
@@ -89,7 +90,7 @@ class Products:
 
     def __init__(self, job: Job, data: Dataset, threads: int) -> None:
         self._rows, self._batch = len(data), job.batch_size or len(data)
-        self._workers = Workers(threads)
+        self._workers = Workers(threads, choose("fused", weights=1, rows=1, steps=1).wait)
         widths, generator = job.widths, np.random.default_rng(0)
 
         def draw(*shape: int) -> Array:

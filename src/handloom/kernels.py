@@ -48,6 +48,7 @@ SHARED_FROM_WEIGHTS = 1 << 18
 """How many weights there must be for threads to share their update."""
 
 Call = Callable[[], object]
+Wait = Callable[[npt.NDArray[np.int64], int], None]
 
 
 class Kernels:
@@ -62,11 +63,15 @@ class Kernels:
         None where there is one pass.
     run : callable or None
         Makes several calls at once, so that large products and updates are shared by threads.
+    wait : callable or None
+        ``wait(counter, seen)`` returns when a counter, shape (1,), is not what was seen, or after
+        some milliseconds, without falling asleep and without holding up other threads.
     """
 
     name = "numpy"
     block: int | None = BLOCK
     run: Callable[[Sequence[Call]], object] | None = None
+    wait: Wait | None = None
 
     def sharing(self, run: Callable[[Sequence[Call]], object]) -> Self:
         """Return a copy that shares large products and updates between threads."""

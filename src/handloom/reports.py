@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from handloom import plots
 from handloom.circumstances import circumstances
 from handloom.data.dataset import Dataset, Splits
 from handloom.files import make_folder, write_json, write_text
-from handloom.recipes.plain import Settings, Trained
+from handloom.recipes.experiment import Experiment, Trained
 from handloom.recipes.reference import MODELS, Run, diverged_at
 from handloom.training.evaluation import Evaluation
 from handloom.training.history import csv_line
@@ -27,7 +26,7 @@ LOG_COLUMNS = (
 )
 
 
-def write_run(folder: Path, settings: Settings, splits: Splits, trained: Trained) -> None:
+def write_run(folder: Path, settings: Experiment, splits: Splits, trained: Trained) -> None:
     """Write the model, the results and the pictures of one training to an existing folder."""
     trained.model.save(folder / "model")
     history, test = trained.history, trained.test
@@ -40,20 +39,19 @@ def write_run(folder: Path, settings: Settings, splits: Splits, trained: Trained
         "seconds": float(history["seconds"].sum()),
         "kernels": history.kernels,
         "preparation_seconds": history.preparation_seconds,
-        "settings": asdict(settings),
+        "settings": settings.to_json(),
         **circumstances(),
     }
     write_json(folder / RESULTS, results)
-    title = f"{settings.optimizer}, hidden {', '.join(map(str, settings.hidden)) or 'none'}"
     pictures = make_folder(folder / PICTURES)
     curves = plots.training_curves(
         [history],
-        title=title,
+        title=settings.title,
         dataset=splits.name,
         learning_rates=[record.learning_rate for record in history],
     )
     plots.save(curves, pictures / "curves.png")
-    _draw_predictions(pictures, "", title, splits.test, test)
+    _draw_predictions(pictures, "", settings.title, splits.test, test)
 
 
 def write_study_run(folder: Path, run: Run) -> None:

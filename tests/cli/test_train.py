@@ -17,7 +17,8 @@ from tests.cli.conftest import Command
 
 from handloom import Callback, Model, Splits, Trainer, evaluate, open_folder
 from handloom.data import write_image_folders
-from handloom.recipes import plain
+from handloom.data.views import MIRRORED
+from handloom.recipes import experiment, plain
 from handloom.schedules import SCHEDULES, named_schedule
 from handloom.training import EpochRecord
 from handloom.training.snapshot import Snapshot
@@ -183,8 +184,8 @@ def test_ctrl_c_saves_what_was_learned(
     ) -> object:
         return train(settings, splits, [*callbacks, Interrupt()], **options)
 
-    train = plain.train
-    monkeypatch.setattr(plain, "train", interrupted)
+    train = experiment.train
+    monkeypatch.setattr(experiment, "train", interrupted)
     ended = handloom("train", "--data", tiny_folder, "--epochs", 10_000, "--out", tmp_path / "run")
     assert ended.status == 130
     results = json.loads((tmp_path / "run" / "results.json").read_text())
@@ -199,6 +200,21 @@ def test_evaluate_repeats_the_test_figures(
     found = evaluate(Model.load(trained / "model"), open_folder(tiny_folder).test)
     assert ended.status == 0
     assert f"accuracy {found.accuracy:.4f}, loss {found.loss:.4f}" in ended.out
+
+
+def test_evaluate_reports_views_apart(handloom: Command, trained: Path, tiny_folder: Path) -> None:
+    ended = handloom("evaluate", trained, "--data", tiny_folder, "--views", "mirrored")
+    found = evaluate(Model.load(trained / "model"), open_folder(tiny_folder).test, MIRRORED)
+    assert found.of_views is not None
+    assert f"accuracy {found.accuracy:.4f}, loss {found.loss:.4f}" in ended.out.splitlines()[1]
+    last = f"accuracy {found.of_views.accuracy:.4f}, loss {found.of_views.loss:.4f}"
+    assert ended.out.splitlines()[-1].endswith(last)
+
+
+def test_evaluate_names_the_views_that_there_are(handloom: Command, trained: Path) -> None:
+    ended = handloom("evaluate", trained, "--views", "miror")
+    assert ended.status == 1
+    assert "mirrored" in ended.err
 
 
 def test_evaluate_does_not_guess_a_dataset(handloom: Command, trained: Path) -> None:
@@ -421,4 +437,4 @@ def test_the_defaults_reach_88_percent_on_fashion_mnist(tmp_path: Path) -> None:
     splits = open_folder(os.environ["HANDLOOM_DATA"])
     if splits.name != "fashion-mnist":
         pytest.skip("HANDLOOM_DATA names another dataset")
-    assert plain.train(plain.Settings(), splits).test.accuracy >= 0.88
+    assert experiment.train(plain.Settings(), splits).test.accuracy >= 0.88

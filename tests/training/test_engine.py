@@ -1,7 +1,9 @@
 """The engine: the same numbers as the plainest arithmetic, and no memory taken on the way."""
 
 import importlib.util
+import time
 import tracemalloc
+from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -188,3 +190,29 @@ def test_an_error_in_a_lane_reaches_the_caller_after_all_lanes_have_ended() -> N
             workers.run(calls)
         assert sorted(ended) == [0, 2, 3]
         assert workers.run([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
+
+
+def test_threads_that_stay_awake_see_each_task_and_sleep_when_there_is_none() -> None:
+    pytest.importorskip("numba")
+    from handloom.fused import FUSED
+
+    with Workers(3, FUSED.wait) as workers:
+        assert workers.run([lambda k=k: k * k for k in range(4)]) == [0, 1, 4, 9]  # type: ignore[misc]
+        time.sleep(0.2)  # longer than anyone's patience
+        used = time.process_time()
+        time.sleep(0.2)
+        assert time.process_time() - used < 0.1
+        assert workers.run([lambda k=k: k + 1 for k in range(4)]) == [1, 2, 3, 4]  # type: ignore[misc]
+
+
+def test_a_wait_ends_when_the_counter_moves_on() -> None:
+    pytest.importorskip("numba")
+    from handloom.fused import FUSED
+
+    counter = np.zeros(1, np.int64)
+    Timer(0.05, lambda: counter.__setitem__(0, 7)).start()
+    started = time.perf_counter()
+    while counter[0] == 0:
+        FUSED.wait(counter, 0)
+    assert time.perf_counter() - started >= 0.04
+    FUSED.wait(counter, 0)  # returns at once

@@ -15,6 +15,7 @@ from handloom.errors import HandloomError
 COMMANDS = {
     "reproduce": "Train the reference's models and a steadier one, compare them.",
     "train": "Train a network and write a run folder.",
+    "recipes": "List the recipes that train takes by name.",
     "evaluate": "Measure a trained network on the test part of a dataset.",
     "gradcheck": "Compare a network's gradients with central differences.",
     "predict": "Name the most probable classes of images, of any size and mode.",

@@ -9,7 +9,7 @@ from handloom.circumstances import circumstances
 from handloom.cli.console import note
 from handloom.errors import HandloomError, ModelError
 from handloom.files import FileError, read_bytes, write_json
-from handloom.recipes.plain import Settings
+from handloom.recipes.experiment import Experiment, experiment_from_json
 from handloom.training import Callback, Trainer
 
 NAME, KIND, VERSION = "run.json", "handloom run", 1
@@ -21,7 +21,7 @@ class Description:
 
     Parameters
     ----------
-    settings : Settings
+    settings : Settings or RecipeSettings
     data : str
         A name or an absolute path, as ``--data`` takes them.
     checkpoint_every : str
@@ -30,7 +30,7 @@ class Description:
         How many share a step, for the record: results do not depend on it.
     """
 
-    settings: Settings
+    settings: Experiment
     data: str
     checkpoint_every: str
     threads: int
@@ -63,7 +63,7 @@ class Description:
             if (described["kind"], described["version"]) != (KIND, VERSION):
                 raise ModelError(f"{path}: not a {KIND} of version {VERSION}")
             return cls(
-                Settings.from_json(described["settings"]),
+                experiment_from_json(described["settings"]),
                 str(described["data"]),
                 str(described["checkpoint_every"]),
                 int(described["threads"]),

@@ -23,8 +23,11 @@ from handloom.data import Splits
 from handloom.data.augment import AUGMENTATIONS
 from handloom.locks import only_writer
 from handloom.optimizers import OPTIMIZERS
-from handloom.recipes import plain
-from handloom.recipes.plain import Settings, Trained
+from handloom.recipes import experiment
+from handloom.recipes.book import RECIPES, named_recipe
+from handloom.recipes.experiment import Experiment, Trained
+from handloom.recipes.plain import Settings
+from handloom.recipes.recipe import RecipeSettings
 from handloom.schedules import DECAY, SCHEDULES
 from handloom.training import Checkpoints, CSVLog, History, Progress, StopReason
 from handloom.training.checkpoints import parse_every
@@ -37,9 +40,19 @@ EVERY = "5m"
 WITH_RESUME = ("resume", "threads", "checkpoint_every", "data")
 """What may be said beside ``--resume``; everything else is the run's."""
 
+WITH_RECIPE = (
+    *("recipe", "epochs", "validation_fraction", "seed"),
+    *("threads", "kernels", "checkpoint_every", "data", "out"),
+)
+"""What may be said beside ``--recipe``; everything else is the recipe's."""
+
 
 def train(
     context: typer.Context,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help=f"Everything chosen beforehand: {' | '.join(RECIPES)}"),
+    ] = None,
     hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "128,128",
     optimizer: Annotated[str, typer.Option(help=" | ".join(OPTIMIZERS))] = "adam",
     momentum: Annotated[float | None, typer.Option(help="For sgd and muon.")] = None,
@@ -64,7 +77,13 @@ def train(
         typer.Option(help="End with an average of the weights that decays so, as 0.999."),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Rows a step; 0 takes all rows.")] = 128,
-    epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = 15,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Passes over the training rows.",
+            show_default=f"{Settings.epochs}, or the recipe's",
+        ),
+    ] = None,
     l1: Annotated[float, typer.Option(help="L1 strength on the weights of all layers.")] = 0.0,
     l2: Annotated[float, typer.Option(help="L2 strength on the weights of all layers.")] = 0.0,
     dropout: Annotated[float, typer.Option(help="Rate of dropout behind hidden layers.")] = 0.0,
@@ -107,52 +126,67 @@ def train(
     handloom train --hidden 256,128 --epochs 5 --out runs/wide
 
     handloom train --resume runs/wide
+
+    handloom train --recipe mlp-flash
     """
     if resume is not None:
         refuse_other_options(context, "--resume", WITH_RESUME)
-        with only_writer(existing_run(resume)):
-            run = Description.read(resume)
-            settings = run.settings if threads is None else replace(run.settings, threads=threads)
-            source = run.data if data is None else data
-            _train(resume, settings, source, checkpoint_every or run.checkpoint_every, resume=True)
+        _resume(resume, threads, data, checkpoint_every)
         return
-    settings = Settings(
-        hidden=tuple(split_list("--hidden", hidden, int)),
-        optimizer=optimizer,
-        momentum=momentum,
-        weight_decay=weight_decay,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        decay=decay,
-        warmup=warmup,
-        clip_norm=clip_norm,
-        average=average,
-        batch_size=batch_size,
-        epochs=epochs,
-        l1=l1,
-        l2=l2,
-        dropout=dropout,
-        label_smoothing=label_smoothing,
-        augment=() if augment is None else tuple(split_list("--augment", augment, str)),
-        validation_fraction=validation_fraction,
-        patience=patience,
-        seed=seed,
-        threads=threads,
-        kernels=kernels,
-    )
-    with output_folder(out, "train") as folder:
+    settings: Experiment
+    if recipe is not None:
+        refuse_other_options(context, "--recipe", WITH_RECIPE)
+        chosen = named_recipe(recipe)
+        passes = chosen.epochs if epochs is None else epochs
+        settings = RecipeSettings(chosen, passes, validation_fraction, seed, threads, kernels)
+    else:
+        settings = Settings(
+            hidden=tuple(split_list("--hidden", hidden, int)),
+            optimizer=optimizer,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            decay=decay,
+            warmup=warmup,
+            clip_norm=clip_norm,
+            average=average,
+            batch_size=batch_size,
+            epochs=Settings.epochs if epochs is None else epochs,
+            l1=l1,
+            l2=l2,
+            dropout=dropout,
+            label_smoothing=label_smoothing,
+            augment=() if augment is None else tuple(split_list("--augment", augment, str)),
+            validation_fraction=validation_fraction,
+            patience=patience,
+            seed=seed,
+            threads=threads,
+            kernels=kernels,
+        )
+    with output_folder(out, recipe or "train") as folder:
         _train(folder, settings, data, checkpoint_every or EVERY, resume=False)
 
 
+def _resume(
+    folder: Path, threads: int | None, data: str | None, checkpoint_every: str | None
+) -> None:
+    with only_writer(existing_run(folder)):
+        run = Description.read(folder)
+        settings = run.settings if threads is None else replace(run.settings, threads=threads)
+        source = run.data if data is None else data
+        _train(folder, settings, source, checkpoint_every or run.checkpoint_every, resume=True)
+
+
 def _train(
-    folder: Path, settings: Settings, data: str | None, checkpoint_every: str, *, resume: bool
+    folder: Path, settings: Experiment, data: str | None, checkpoint_every: str, *, resume: bool
 ) -> None:
     parse_every(checkpoint_every)
     splits = load_dataset(data)
     threads = settings.threads or default_threads()
     description = Description(settings, data_found(data, splits), checkpoint_every, threads)
     describe = Describe(description, folder, resumed=resume)
-    trained = plain.train(
+    trained = experiment.train(
         settings,
         splits,
         [describe, Progress(), CSVLog(folder / "history.csv")],

@@ -1,9 +1,12 @@
 """Views: other ways to look at the same images, whose predictions may be averaged in evaluation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from handloom.errors import ConfigurationError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,25 @@ MIRRORED_AND_MOVED = (
 
 The middle counts twice, as in Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024.
 """
+
+VIEWS: Mapping[str, tuple[View, ...]] = {
+    "mirrored": MIRRORED,
+    "mirrored-and-moved": MIRRORED_AND_MOVED,
+}
+"""Sets of views by name."""
+
+
+def named_views(name: str) -> tuple[View, ...]:
+    """Return one of `VIEWS`.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such set.
+    """
+    if name not in VIEWS:
+        raise ConfigurationError(unknown_name("set of views", name, VIEWS))
+    return VIEWS[name]
 
 
 def _target(move: int, size: int) -> slice:

@@ -6,14 +6,12 @@ from dataclasses import asdict, dataclass, fields
 from typing import Self
 
 from handloom.data.augment import named_augmentation
-from handloom.data.dataset import Dataset, Splits
+from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, require_count, require_fraction
 from handloom.layers import Dense, Dropout, Layer, ReLU, Softmax
 from handloom.losses import SoftmaxCrossEntropy
-from handloom.model import Model
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer, optimizer
-from handloom.randomness import Stream
 from handloom.schedules import InverseTimeDecay, Schedule, Warmup, named_schedule
 from handloom.training import (
     EMA,
@@ -21,10 +19,7 @@ from handloom.training import (
     Callback,
     Checkpoints,
     EarlyStopping,
-    Evaluation,
-    History,
     Trainer,
-    evaluate,
 )
 
 WITH_MOMENTUM = ("sgd", "muon")
@@ -141,6 +136,16 @@ class Settings:
         output = Dense(classes, weights="glorot", weights_l1=self.l1, weights_l2=self.l2)
         return Sequential([*layers, output, Softmax()])
 
+    def build(self, train: Dataset) -> Sequential:
+        """Return the network for some rows, with its first weights."""
+        network = self.network(len(train.class_names))
+        return network.build((math.prod(train.input_shape),), seed=self.seed)
+
+    @property
+    def title(self) -> str:
+        """What pictures are headed with."""
+        return f"{self.optimizer}, hidden {', '.join(map(str, self.hidden)) or 'none'}"
+
     def rule(self) -> Optimizer:
         """Return a fresh optimizer."""
         given = {"momentum": self.momentum, "weight_decay": self.weight_decay}
@@ -230,46 +235,3 @@ class Settings:
             callbacks=[*watchers, *callbacks],
             checkpoints=checkpoints,
         )
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training came to.
-
-    Attributes
-    ----------
-    model : Model
-    history : History
-    test : Evaluation
-        On the test part, with the weights that the network ended with.
-    """
-
-    model: Model
-    history: History
-    test: Evaluation
-
-
-def train(
-    settings: Settings,
-    splits: Splits,
-    callbacks: Sequence[Callback] = (),
-    *,
-    checkpoints: Checkpoints | None = None,
-    resume: bool = False,
-) -> Trained:
-    """Train the network that the settings describe, from the beginning or from a checkpoint.
-
-    Raises
-    ------
-    DataError
-        If the dataset cannot be learned from, or not split as asked.
-    """
-    network = settings.network(len(splits.train.class_names))
-    network.build((math.prod(splits.train.input_shape),), seed=settings.seed)
-    rows, held_out = splits.train, None
-    if settings.validation_fraction:
-        rows, held_out = rows.split(settings.validation_fraction, Stream(settings.seed))
-    trainer = settings.trainer(network, settings.steps(rows), callbacks, checkpoints)
-    history = trainer.fit(rows, held_out, resume=resume)
-    model = trainer.model()
-    return Trained(model, history, evaluate(model, splits.test))

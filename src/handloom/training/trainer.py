@@ -290,7 +290,7 @@ class Trainer:
             self.steps, self.position = 0, Position()
         self._until = self.position.epoch + self.epochs
         kernels = self._choose_kernels(None if snapshot is None else snapshot.kernels)
-        workers = Workers(self.threads)
+        workers = Workers(self.threads, kernels.wait)
         shared = kernels.sharing(workers.run)
         self.optimizer.bind(self.network.parameters, shared)
         if self.average is not None:

@@ -12,9 +12,10 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 
 from handloom.errors import require_count
-from handloom.kernels import LANES
+from handloom.kernels import LANES, Wait
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 def default_threads() -> int:
@@ -53,6 +54,27 @@ class _Task(Generic[Result]):
             self.error = error
 
 
+class _Line(Generic[Item]):
+    """A queue whose readers stay awake for a while, where there is a way to."""
+
+    def __init__(self, wait: Wait | None) -> None:
+        self._items: SimpleQueue[Item] = SimpleQueue()
+        self._added, self._wait = np.zeros(1, np.int64), wait
+
+    def put(self, item: Item) -> None:
+        self._items.put(item)
+        self._added += 1
+
+    def get(self) -> Item:
+        seen = int(self._added[0])
+        if self._wait is not None and self._items.empty():
+            self._wait(self._added, seen)
+        return self._items.get()
+
+    def get_nowait(self) -> Item:
+        return self._items.get_nowait()
+
+
 class Workers:
     """A few threads that stay ready, since a step lasts no longer than a thread takes to start.
 
@@ -64,6 +86,8 @@ class Workers:
     ----------
     threads : int, optional
         How many tasks run at once; by default the cores there are, at most one a lane.
+    wait : callable, optional
+        See `handloom.kernels.Kernels`; with it, threads stay awake between the tasks of a step.
 
     Raises
     ------
@@ -71,10 +95,10 @@ class Workers:
         If ``threads`` is no whole number of at least 1.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, wait: Wait | None = None) -> None:
         self.threads = default_threads() if threads is None else require_count("threads", threads)
-        self._waiting: SimpleQueue[_Task[object] | None] = SimpleQueue()
-        self._done: SimpleQueue[_Task[object]] = SimpleQueue()
+        self._waiting: _Line[_Task[object] | None] = _Line(wait)
+        self._done: _Line[_Task[object]] = _Line(wait)
         self._helpers: list[Thread] = []
         self._more = 0
         self._cleanup = ExitStack()

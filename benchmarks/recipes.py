@@ -1,0 +1,177 @@
+"""Recipes over seeds: test accuracy and training time, epoch by epoch, and PyTorch beside them.
+
+``python -m benchmarks.recipes --out DIR --only mlp --seeds 5`` trains on all rows of Fashion-MNIST
+and adds what it found to ``recipes.json`` and its picture; with ``--torch`` PyTorch trains the same
+recipe on each seed, right after us. The clock is stopped while test rows are looked at.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contestants import Job, Plain
+from handloom import fashion_mnist, plots
+from handloom.circumstances import circumstances
+from handloom.data.dataset import Dataset, Splits
+from handloom.files import make_folder, write_text
+from handloom.plots.figure import COLOURS, drawing, new_figure
+from handloom.recipes.book import RECIPES
+from handloom.recipes.recipe import Recipe, RecipeSettings
+from handloom.recipes.reference import EPOCHS, MODELS
+from handloom.training import Callback, EpochRecord, Trainer, evaluate
+
+RESULTS = "recipes.json"
+Curve = list[tuple[float, float]]
+
+
+class TestCurve(Callback):
+    """Notes the test accuracy after each epoch, and the seconds of training until then."""
+
+    def __init__(self, test: Dataset) -> None:
+        self.test, self.curve, self._seconds = test, Curve(), 0.0
+
+    def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+        """Look at the test rows, with the averaged weights where there are any."""
+        self._seconds += record.seconds
+        average = trainer.average
+        with nullcontext() if average is None else average.in_place():
+            self.curve.append((self._seconds, evaluate(trainer.model(), self.test).accuracy))
+
+
+def ours(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> Curve:
+    """Return seconds and test accuracy after each epoch of ours."""
+    settings = RecipeSettings(recipe, epochs, seed=seed, kernels="fused")
+    network, watcher = settings.build(splits.train), TestCurve(splits.test)
+    settings.trainer(network, settings.steps(splits.train), [watcher]).fit(splits.train)
+    return watcher.curve
+
+
+def in_turn(
+    label: str, contestants: Mapping[str, Callable[[int], Curve]], seeds: int
+) -> dict[str, Any]:
+    """Have everyone train with a seed before anyone has the next; return the figures of each."""
+    curves: dict[str, list[Curve]] = {who: [] for who in contestants}
+    for seed in range(seeds):
+        for who, run in contestants.items():
+            curves[who].append(run(seed))
+            seconds, accuracy = curves[who][-1][-1]
+            print(f"{label}, seed {seed}, {who}: {accuracy:.4f} in {seconds:.2f} s", flush=True)
+    return {who: described(found) for who, found in curves.items()}
+
+
+def described(curves: list[Curve]) -> dict[str, Any]:
+    """Return the figures of several seeds."""
+    final = [curve[-1][1] for curve in curves]
+    return {
+        "accuracies": final,
+        "mean": statistics.mean(final),
+        "deviation": statistics.stdev(final) if len(final) > 1 else 0.0,
+        "seconds": statistics.median(curve[-1][0] for curve in curves),
+        "curves": curves,
+    }
+
+
+def beside_the_reference(splits: Splits, rounds: int = 3) -> dict[str, float]:
+    """Return the seconds that we and the reference take to its stable model's test accuracy.
+
+    Ours ends with the first epoch of ``mlp-flash`` that is as accurate. The reference took
+    `EPOCHS` full-batch epochs; one of its own arithmetic is timed here, and multiplied.
+    """
+    stable = MODELS["sgd"]
+    target = stable.reference_accuracy or 1.0
+    job = Job("reference", (stable.units, stable.units), None, "sgd", 1.0)
+    plain = Plain(job, splits.train)
+    epochs, reached = [], []
+    for seed in range(rounds):
+        started = time.perf_counter()
+        plain.epoch()
+        epochs.append(time.perf_counter() - started)
+        curve = ours(RECIPES["mlp-flash"], RECIPES["mlp-flash"].epochs, splits, seed)
+        reached.append(next(seconds for seconds, accuracy in curve if accuracy >= target))
+    return {
+        "target": target,
+        "our_seconds": statistics.median(reached),
+        "their_seconds_an_epoch": statistics.median(epochs),
+        "their_epochs": EPOCHS,
+        "times_sooner": EPOCHS * statistics.median(epochs) / statistics.median(reached),
+    }
+
+
+def draw(results: dict[str, Any], folder: Path) -> None:
+    """Draw test accuracy over seconds of training, a line for the median seed of each recipe."""
+    with drawing():
+        figure = new_figure(9, 5.5, "Fashion-MNIST: test accuracy over time, on two cores")
+        panel = figure.subplots()
+        for place, (name, found) in enumerate(results.items()):
+            for who, style in (("handloom", "-"), ("torch", "--")):
+                if who not in found:
+                    continue
+                curve = _typical(found[who]["curves"])
+                panel.plot(
+                    [seconds for seconds, _ in curve],
+                    [100 * accuracy for _, accuracy in curve],
+                    style,
+                    marker="o",
+                    markersize=3,
+                    color=COLOURS[place % len(COLOURS)],
+                    label=name if who == "handloom" else f"{name}, PyTorch",
+                )
+        panel.set_xscale("log")
+        ticks = [1, 3, 10, 30, 100, 300]
+        panel.set_xticks(ticks, [str(tick) for tick in ticks])
+        panel.set_ylim(84, None)
+        panel.set_xlabel("seconds of training")
+        panel.set_ylabel("test accuracy, %")
+        panel.grid(visible=True, color="#DDDDDD")
+        figure.legend(loc="outside lower center", ncols=3)
+    plots.save(figure, folder / "recipes.png")
+
+
+def _typical(curves: list[Curve]) -> Curve:
+    """Return the curve whose end is the median."""
+    return sorted(curves, key=lambda curve: curve[-1][1])[len(curves) // 2]
+
+
+def main() -> None:
+    """Train, and write what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", choices=list(RECIPES), default=list(RECIPES))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, help="another number than the recipe's")
+    parser.add_argument("--torch", action="store_true", help="PyTorch too")
+    parser.add_argument(
+        "--reference", action="store_true", help="only the time to the reference's accuracy"
+    )
+    options = parser.parse_args()
+    file = make_folder(options.out) / RESULTS
+    results = json.loads(file.read_text())["results"] if file.exists() else {}
+    splits = fashion_mnist()
+    if options.reference:
+        found = json.dumps(beside_the_reference(splits), indent=1)
+        print(found)
+        write_text(options.out / "reference.json", found)
+        return
+    for name in options.only:
+        recipe = RECIPES[name]
+        epochs = options.epochs or recipe.epochs
+        contestants = {"handloom": partial(ours, recipe, epochs, splits)}
+        if options.torch:
+            from benchmarks.torch_recipes import train
+
+            contestants["torch"] = partial(train, recipe, epochs, splits)
+        label = name if epochs == recipe.epochs else f"{name}, {epochs} epochs"
+        results[label] = in_turn(label, contestants, options.seeds)
+        written = {"circumstances": circumstances(), "results": results}
+        write_text(file, json.dumps(written, indent=1))
+        draw(results, options.out)
+
+
+if __name__ == "__main__":
+    main()

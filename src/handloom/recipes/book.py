@@ -1,0 +1,41 @@
+"""All recipes by name."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+from handloom.errors import ConfigurationError, unknown_name
+from handloom.recipes import cnn_flash, mlp, mlp_flash
+from handloom.recipes.recipe import Recipe, RecipeSettings
+
+RECIPES: Mapping[str, Recipe] = {
+    recipe.name: recipe for recipe in (mlp_flash.RECIPE, mlp.RECIPE, cnn_flash.RECIPE)
+}
+"""From the quickest to the most accurate, first without and then with convolutions."""
+
+
+def named_recipe(name: str) -> Recipe:
+    """Return one of `RECIPES`.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such recipe.
+    """
+    if name not in RECIPES:
+        raise ConfigurationError(unknown_name("recipe", name, RECIPES))
+    return RECIPES[name]
+
+
+def recipe_settings_from_json(values: Mapping[str, object]) -> RecipeSettings:
+    """Return the settings that `RecipeSettings.to_json` gave.
+
+    Raises
+    ------
+    ConfigurationError
+        If one is missing, unknown, or means nothing.
+    """
+    names = [field.name for field in fields(RecipeSettings)]
+    if set(values) != set(names):
+        raise ConfigurationError(f"the settings of a recipe must hold {', '.join(names)}")
+    recipe = named_recipe(str(values["recipe"]))
+    return RecipeSettings(**{**values, "recipe": recipe})  # type: ignore[arg-type]

@@ -1,0 +1,190 @@
+"""What a recipe is: a network and everything that its training needs, chosen beforehand."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+from handloom.data.augment import Augmentation
+from handloom.data.dataset import Dataset
+from handloom.errors import require_count, require_fraction
+from handloom.layers import Dense, Layer
+from handloom.losses import SoftmaxCrossEntropy
+from handloom.network import Sequential
+from handloom.optimizers import Optimizer
+from handloom.schedules import LinearDecay, Schedule, Warmup
+from handloom.training import EMA, Callback, Checkpoints, Trainer
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a recipe was found to reach on Fashion-MNIST, trained on all 60,000 rows.
+
+    Attributes
+    ----------
+    accuracies : tuple of float
+        Of the test rows after the last epoch, a figure for each seed from 0 upwards.
+    seconds : float
+        The median training time: augmentation included, loading and evaluation not.
+    epochs : int
+        How many there were.
+    """
+
+    accuracies: tuple[float, ...]
+    seconds: float
+    epochs: int
+
+    @property
+    def accuracy(self) -> float:
+        """The mean over seeds."""
+        return sum(self.accuracies) / len(self.accuracies)
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation over seeds, 0 for one."""
+        if len(self.accuracies) < 2:
+            return 0.0
+        squares = sum((found - self.accuracy) ** 2 for found in self.accuracies)
+        return float((squares / (len(self.accuracies) - 1)) ** 0.5)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training on Fashion-MNIST, or on images like it.
+
+    Parameters
+    ----------
+    name : str
+        As ``handloom train --recipe`` takes it.
+    summary : str
+        What it is, in a few words.
+    layers : callable
+        From the shape of an image, (y, x), and the number of classes to fresh layers. They take
+        flat rows.
+    optimizer : callable
+        Makes a fresh optimizer.
+    rate : callable
+        From the number of steps to the schedule.
+    epochs, batch_size : int
+    label_smoothing : float
+    augment : tuple of Augmentation
+    average : float, optional
+        The decay of an average of the weights, which the network then ends with.
+    figures : tuple of Figures
+        What was reached, for one number of epochs or several.
+    """
+
+    name: str
+    summary: str
+    layers: Callable[[tuple[int, ...], int], Sequence[Layer]]
+    optimizer: Callable[[], Optimizer]
+    rate: Callable[[int], Schedule]
+    epochs: int
+    batch_size: int
+    label_smoothing: float = 0.0
+    augment: tuple[Augmentation, ...] = ()
+    average: float | None = None
+    figures: tuple[Figures, ...] = ()
+
+    def parameters(self) -> int:
+        """Return how many weights the network has for Fashion-MNIST."""
+        return len(Sequential(self.layers((28, 28), 10)).build((784,)).parameters)
+
+
+def rise_and_fall(peak: float, rise: float = 0.1) -> Callable[[int], Schedule]:
+    """Return a schedule for any number of steps: up along a line, and down to zero along another.
+
+    Parameters
+    ----------
+    peak : float
+        The largest rate.
+    rise : float
+        The fraction of the steps before it.
+    """
+
+    def rate(steps: int) -> Schedule:
+        rising = int(rise * steps)
+        fall = LinearDecay(peak, steps - rising)
+        return Warmup(rising, fall) if rising else fall
+
+    return rate
+
+
+@dataclass(frozen=True)
+class RecipeSettings:
+    """A recipe, and the little that may be said beside its name.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    epochs : int, optional
+        Another number than the recipe's; the schedule is stretched over them.
+    validation_fraction : float
+        The fraction of each class to hold out and measure after each epoch, 0 for none.
+    seed : int
+        What every random draw comes from.
+    threads : int, optional
+        How many threads share a step.
+    kernels : str
+        Whose inner loops to use; see `handloom.Trainer`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a setting means nothing.
+    """
+
+    recipe: Recipe
+    epochs: int
+    validation_fraction: float = 0.0
+    seed: int = 0
+    threads: int | None = None
+    kernels: str = "auto"
+
+    def __post_init__(self) -> None:
+        require_fraction("validation_fraction", self.validation_fraction)
+        require_count("epochs", self.epochs)
+        self.trainer(Sequential([Dense(1)]), 100)  # everything else is refused where it is used
+
+    @property
+    def title(self) -> str:
+        """What pictures are headed with."""
+        return f"recipe {self.recipe.name}"
+
+    def build(self, train: Dataset) -> Sequential:
+        """Return the network for some rows, with its first weights."""
+        layers = self.recipe.layers(train.input_shape, len(train.class_names))
+        return Sequential(layers).build((math.prod(train.input_shape),), seed=self.seed)
+
+    def steps(self, train: Dataset) -> int:
+        """Return how many steps a training on some rows has, if nothing ends it earlier."""
+        return self.epochs * -(-len(train) // self.recipe.batch_size)
+
+    def trainer(
+        self,
+        network: Sequential,
+        steps: int,
+        callbacks: Sequence[Callback] = (),
+        checkpoints: Checkpoints | None = None,
+    ) -> Trainer:
+        """Return a trainer for a network; see `handloom.recipes.plain.Settings.trainer`."""
+        recipe = self.recipe
+        return Trainer(
+            network,
+            recipe.optimizer(),
+            recipe.rate(steps),
+            epochs=self.epochs,
+            batch_size=recipe.batch_size,
+            loss=SoftmaxCrossEntropy(recipe.label_smoothing),
+            average=None if recipe.average is None else EMA(recipe.average),
+            augment=recipe.augment,
+            seed=self.seed,
+            threads=self.threads,
+            kernels=self.kernels,
+            callbacks=callbacks,
+            checkpoints=checkpoints,
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Return the settings by name."""
+        names = [field.name for field in fields(self)]
+        return {name: getattr(self, name) for name in names} | {"recipe": self.recipe.name}

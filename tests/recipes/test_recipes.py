@@ -1,0 +1,98 @@
+"""Recipes: each can be read, named, run, resumed, and is as good as it says."""
+
+import json
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handloom import ConfigurationError, silhouettes
+from handloom.data import Splits, open_folder
+from handloom.recipes.book import RECIPES, named_recipe
+from handloom.recipes.experiment import experiment_from_json, train
+from handloom.recipes.recipe import Figures, Recipe, RecipeSettings, rise_and_fall
+
+DATA = silhouettes(640, test_rows=160)
+EACH = pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+
+
+@EACH
+def test_a_recipe_is_a_short_file_with_its_sources_and_figures(recipe: Recipe) -> None:
+    import handloom.recipes
+
+    name = f"{recipe.name.replace('-', '_')}.py"
+    text = (Path(handloom.recipes.__path__[0]) / name).read_text()
+    assert len(text.splitlines()) <= 80
+    assert re.search(r"\b(19|20)\d\d\b", text.split('"""')[1]), "a source has a year"
+    assert recipe.figures
+    for figures in recipe.figures:
+        assert all(0.8 < accuracy < 1.0 for accuracy in figures.accuracies)
+        assert figures.seconds > 0.0
+
+
+@EACH
+def test_a_recipe_trains_any_images_of_one_channel(recipe: Recipe) -> None:
+    part = Splits(DATA.train.take(slice(0, 256)), DATA.test.take(slice(0, 64)))
+    trained = train(RecipeSettings(recipe, epochs=1), part)
+    assert len(trained.history) == 1
+    assert trained.history.divergence is None
+    again = train(RecipeSettings(recipe, epochs=1, threads=1), part)
+    np.testing.assert_array_equal(
+        again.model.network.parameters.values, trained.model.network.parameters.values
+    )
+
+
+@EACH
+def test_settings_survive_a_file(recipe: Recipe) -> None:
+    settings = RecipeSettings(recipe, epochs=3, seed=4, threads=2, validation_fraction=0.1)
+    assert experiment_from_json(json.loads(json.dumps(settings.to_json()))) == settings
+
+
+def test_settings_from_a_file_are_checked() -> None:
+    good = RecipeSettings(RECIPES["mlp-flash"], epochs=3).to_json()
+    for bad in (
+        {**good, "recipe": "mlp-flsh"},
+        {**good, "depth": 3},
+        {**good, "epochs": 0},
+        {**good, "kernels": "gpu"},
+        {name: value for name, value in good.items() if name != "seed"},
+    ):
+        with pytest.raises(ConfigurationError):
+            experiment_from_json(bad)
+
+
+def test_an_unknown_recipe_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ConfigurationError, match=r"mlp-flahs.*mlp-flash"):
+        named_recipe("mlp-flahs")
+
+
+def test_the_rate_rises_and_falls_to_nothing_over_any_number_of_steps() -> None:
+    for steps in (1, 2, 9, 10, 1000):
+        rates = [rise_and_fall(0.5, rise=0.1)(steps)(step) for step in range(steps)]
+        top = int(np.argmax(rates))
+        assert max(rates) == 0.5
+        assert top == steps // 10
+        assert rates[: top + 1] == sorted(rates[: top + 1])
+        assert rates[top:] == sorted(rates[top:], reverse=True)
+        assert rates[-1] <= 0.5 * 2 / steps + (steps == 1)
+
+
+def test_mean_and_spread_are_those_of_the_seeds() -> None:
+    figures = Figures(accuracies=(0.90, 0.92, 0.91), seconds=1.0, epochs=2)
+    assert figures.accuracy == pytest.approx(0.91)
+    assert figures.spread == pytest.approx(0.01)
+    assert replace(figures, accuracies=(0.9,)).spread == 0.0
+
+
+def test_mlp_flash_shortened_learns_what_it_should() -> None:
+    folder = os.environ.get("HANDLOOM_DATA")
+    splits = silhouettes() if folder is None else open_folder(folder)
+    # seeds lie between 0.868 and 0.870, and between 0.844 and 0.857
+    epochs, target = {"fashion-mnist": (2, 0.86), "silhouettes": (6, 0.83)}.get(splits.name, (0, 0))
+    if not epochs:
+        pytest.skip("HANDLOOM_DATA names another dataset")
+    trained = train(RecipeSettings(RECIPES["mlp-flash"], epochs), splits)
+    assert trained.test.accuracy >= target
