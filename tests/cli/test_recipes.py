@@ -14,7 +14,7 @@ def test_the_list_names_every_recipe_with_its_figures(handloom: Command) -> None
     ended = handloom("recipes")
     assert ended.status == 0
     for recipe in RECIPES.values():
-        line = next(line for line in ended.out.splitlines() if line.startswith(f"{recipe.name} "))
+        line = next(line for line in ended.out.splitlines() if line.split()[:1] == [recipe.name])
         assert f"{recipe.figures[0].accuracy:.2%}" in line
         assert f"{recipe.parameters():,}" in line
 
