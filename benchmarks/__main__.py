@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from benchmarks import convolution
 from benchmarks.contestants import CONTESTANTS, Array, Job, ScikitLearn, Torch
 from benchmarks.goals import table
 from benchmarks.measure import Timing, in_turn, process, summary
@@ -274,6 +275,11 @@ def show(found: dict[str, Any]) -> None:
             print(line, flush=True)
 
 
+def convolutions(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
+    """Time convolutional layers, on one thread each; the last part, as PyTorch stays at one."""
+    return convolution.measure()
+
+
 PARTS: dict[str, Callable[[Dataset, int, int], dict[str, Any]]] = {
     "full batch": partial(epochs, FULL_BATCH),
     "mini-batch": partial(epochs, MINI_BATCH),
@@ -282,6 +288,7 @@ PARTS: dict[str, Callable[[Dataset, int, int], dict[str, Any]]] = {
     "rows": rows,
     "shapes": shapes,
     "processes": processes,
+    "convolution": convolutions,
 }
 
 if __name__ == "__main__":
