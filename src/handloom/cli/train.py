@@ -98,7 +98,10 @@ def train(
         ),
     ] = None,
     validation_fraction: Annotated[
-        float, typer.Option(help="Fraction of each class to hold out; the best epoch is kept.")
+        float,
+        typer.Option(
+            help="Fraction of each class to hold out; the best epoch is kept, of a recipe the last."
+        ),
     ] = 0.0,
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many epochs without a better one.")

@@ -1,6 +1,7 @@
 """What a recipe is: a network and everything that its training needs, chosen beforehand."""
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
@@ -12,7 +13,7 @@ from handloom.losses import SoftmaxCrossEntropy
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
 from handloom.schedules import LinearDecay, Schedule, Warmup
-from handloom.training import EMA, Callback, Checkpoints, Trainer
+from handloom.training import Callback, Checkpoints, Trainer
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,12 @@ class Figures:
     @property
     def accuracy(self) -> float:
         """The mean over seeds."""
-        return sum(self.accuracies) / len(self.accuracies)
+        return statistics.mean(self.accuracies)
 
     @property
     def spread(self) -> float:
         """The standard deviation over seeds, 0 for one."""
-        if len(self.accuracies) < 2:
-            return 0.0
-        squares = sum((found - self.accuracy) ** 2 for found in self.accuracies)
-        return float((squares / (len(self.accuracies) - 1)) ** 0.5)
+        return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else 0.0
 
 
 @dataclass(frozen=True)
@@ -64,11 +62,12 @@ class Recipe:
         Makes a fresh optimizer.
     rate : callable
         From the number of steps to the schedule.
-    epochs, batch_size : int
+    epochs : int
+        Passes over the training rows, where nobody says another number.
+    batch_size : int
+        Rows a step.
     label_smoothing : float
     augment : tuple of Augmentation
-    average : float, optional
-        The decay of an average of the weights, which the network then ends with.
     figures : tuple of Figures
         What was reached, for one number of epochs or several.
     """
@@ -82,7 +81,6 @@ class Recipe:
     batch_size: int
     label_smoothing: float = 0.0
     augment: tuple[Augmentation, ...] = ()
-    average: float | None = None
     figures: tuple[Figures, ...] = ()
 
     def parameters(self) -> int:
@@ -98,8 +96,14 @@ def rise_and_fall(peak: float, rise: float = 0.1) -> Callable[[int], Schedule]:
     peak : float
         The largest rate.
     rise : float
-        The fraction of the steps before it.
+        The fraction of the steps before it, below 1.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``rise`` is out of range.
     """
+    require_fraction("rise", rise)
 
     def rate(steps: int) -> Schedule:
         rising = int(rise * steps)
@@ -116,10 +120,11 @@ class RecipeSettings:
     Parameters
     ----------
     recipe : Recipe
-    epochs : int, optional
-        Another number than the recipe's; the schedule is stretched over them.
+    epochs : int
+        The recipe's number or another; the schedule is stretched over them.
     validation_fraction : float
-        The fraction of each class to hold out and measure after each epoch, 0 for none.
+        The fraction of each class to hold out and measure after each epoch, 0 for none. The network
+        ends with the last weights all the same.
     seed : int
         What every random draw comes from.
     threads : int, optional
@@ -175,7 +180,6 @@ class RecipeSettings:
             epochs=self.epochs,
             batch_size=recipe.batch_size,
             loss=SoftmaxCrossEntropy(recipe.label_smoothing),
-            average=None if recipe.average is None else EMA(recipe.average),
             augment=recipe.augment,
             seed=self.seed,
             threads=self.threads,

@@ -63,7 +63,7 @@ class _Line(Generic[Item]):
 
     def put(self, item: Item) -> None:
         self._items.put(item)
-        self._added += 1
+        self._added += 1  # where two add at once and one is lost, a reader looks a little longer
 
     def get(self) -> Item:
         seen = int(self._added[0])
