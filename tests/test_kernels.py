@@ -158,27 +158,33 @@ def empty(real: Any, *shape: int) -> Any:
     return np.full(shape, np.nan, real)
 
 
-@pytest.mark.parametrize("tiles", [(1, 1), (2, 3), (7, 7)])
+def take(_: str, *shape: int) -> Any:
+    return np.full(shape, np.nan)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 8), (7, 7), (6, 13)])
+@pytest.mark.parametrize("padding", [(1, 1), (0, 2)])
 @pytest.mark.parametrize("channels", [1, 5, 16])
 def test_winograd_transforms_agree(
-    fused: Kernels, real: Any, tiles: tuple[int, int], channels: int
+    fused: Kernels, real: Any, size: tuple[int, int], padding: tuple[int, int], channels: int
 ) -> None:
-    (t, u), b, c = tiles, 3, channels
-    padded, whole = draw(real, b, 2 * t + 2, 2 * u + 2, c), draw(real, b, 2 * t, 2 * u, c)
-    sixteen = draw(real, 4, 4, b, t, u, c)
+    b, c = 3, channels
+    images = draw(real, b, *size, c)
+    down, across = (-(-(length + 2) // 4) for length in size)
+    tiles = draw(real, 6, 6, b, down, across, c)
     found = []
     for kernels in (NUMPY, fused):
-        inputs, outputs = empty(real, *sixteen.shape), empty(real, *whole.shape)
-        inputs_back, outputs_back = empty(real, *padded.shape), empty(real, *sixteen.shape)
-        by_row, by_pair = empty(real, 4, b, t, 2 * u + 2, c), empty(real, 2, 4, b, t, u, c)
-        kernels.winograd_inputs(padded, inputs, by_row)
-        kernels.winograd_inputs_backward(sixteen, inputs_back, by_row)
-        kernels.winograd_outputs(sixteen, outputs, by_pair)
-        kernels.winograd_outputs_backward(whole, outputs_back, by_pair)
+        inputs, outputs = empty(real, *tiles.shape), empty(real, *images.shape)
+        inputs_back, outputs_back = empty(real, *images.shape), empty(real, *tiles.shape)
+        kernels.winograd_inputs(images, *padding, inputs, take)
+        kernels.winograd_inputs_backward(tiles, *padding, inputs_back, take)
+        kernels.winograd_outputs(tiles, outputs, take)
+        kernels.winograd_outputs_backward(images, outputs_back, take)
         found.append((inputs, inputs_back, outputs, outputs_back))
         # a transform and its way back are transposes of each other
-        assert np.vdot(inputs, sixteen) == pytest.approx(np.vdot(padded, inputs_back), rel=1e-3)
-        assert np.vdot(outputs, whole) == pytest.approx(np.vdot(sixteen, outputs_back), rel=1e-3)
+        close = {"rel": 1e-3, "abs": 1e-3 * np.sqrt(tiles.size)}
+        assert np.vdot(inputs, tiles) == pytest.approx(np.vdot(images, inputs_back), **close)
+        assert np.vdot(outputs, images) == pytest.approx(np.vdot(tiles, outputs_back), **close)
     for ours, theirs in zip(found[1], found[0], strict=True):
         agree(real, ours, theirs)
 

@@ -5,23 +5,21 @@ code is cached on disk, so only the first training ever waits for the compiler.
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from handloom.compiling import compiled
+from handloom.fused_winograd import (
+    transform_inputs,
+    transform_inputs_backward,
+    transform_outputs,
+    transform_outputs_backward,
+)
 from handloom.kernels import TINY, Kernels
 from handloom.parameters import Array
 from handloom.waiting import wait
-
-
-def compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """Compile a loop that lets other threads run, and divides as NumPy does.
-
-    With Python's rules for division every loop would check for zero, and none would be vectorized.
-    """
-    return njit(cache=True, nogil=True, error_model="numpy")(function)
+from handloom.winograd import Take
 
 
 class FusedKernels(Kernels):
@@ -45,11 +43,11 @@ class FusedKernels(Kernels):
         images = np.zeros((1, 4, 4, 2), real)
         self.max_pool(images, 2, 2, images[:, :2, :2])
         self.max_pool_backward(images, images[:, :2, :2], images[:, :2, :2], 2, 2, images.copy())
-        tiles, unused = np.zeros((4, 4, 1, 1, 1, 2), real), np.zeros(0, real)
-        self.winograd_inputs(images, tiles, unused)
-        self.winograd_inputs_backward(tiles, images, unused)
-        self.winograd_outputs(tiles, np.zeros((1, 2, 2, 2), real), unused)
-        self.winograd_outputs_backward(np.zeros((1, 2, 2, 2), real), tiles, unused)
+        tiles = np.zeros((6, 6, 1, 1, 1, 2), real)
+        self.winograd_inputs(images, 1, 1, tiles, np.empty)
+        self.winograd_inputs_backward(tiles, 1, 1, images, np.empty)
+        self.winograd_outputs(tiles, images, np.empty)
+        self.winograd_outputs_backward(images, tiles, np.empty)
         self.moments(square, a[:2], b[:2])
         self.standardize(square, a[:2], b[:2], c[:2], square)
         self.standardize_sums(square, square, a[:2], b[:2], c[:2])
@@ -119,21 +117,23 @@ class FusedKernels(Kernels):
         """Write ``a dy - b (x - mean) - c``; ``x``, ``dy`` and ``out``: (m, c), others: (c,)."""
         _standardize_backward(x, dy, mean, a, b, c, out)
 
-    def winograd_inputs(self, padded: Array, out: Array, scratch: Array) -> None:
-        """Write ``B^T d B`` of every tile ``d`` of 4 x 4 pixels; tiles are 2 apart."""
-        _winograd_inputs(padded, out)
+    def winograd_inputs(self, x: Array, top: int, left: int, out: Array, take: Take) -> None:
+        """Write ``B^T d B`` of every tile ``d`` of 6 x 6 pixels; tiles are 4 apart."""
+        transform_inputs(np.ascontiguousarray(x), top, left, out)
 
-    def winograd_inputs_backward(self, tiles: Array, out: Array, scratch: Array) -> None:
-        """Write the gradient of padded images, given that of `winograd_inputs`' result."""
-        _winograd_inputs_backward(tiles, out)
+    def winograd_inputs_backward(
+        self, tiles: Array, top: int, left: int, out: Array, take: Take
+    ) -> None:
+        """Write the gradient of images, given that of `winograd_inputs`' result."""
+        transform_inputs_backward(tiles, top, left, out)
 
-    def winograd_outputs(self, tiles: Array, out: Array, scratch: Array) -> None:
-        """Write ``A^T M A`` of every tile ``M`` of 4 x 4 numbers, next to each other."""
-        _winograd_outputs(tiles, out)
+    def winograd_outputs(self, tiles: Array, out: Array, take: Take) -> None:
+        """Write ``A^T M A`` of every tile ``M`` of 6 x 6 numbers, each 4 x 4 pixels."""
+        transform_outputs(tiles, out)
 
-    def winograd_outputs_backward(self, dy: Array, out: Array, scratch: Array) -> None:
+    def winograd_outputs_backward(self, dy: Array, out: Array, take: Take) -> None:
         """Write the gradient of tiles, given that of `winograd_outputs`' result."""
-        _winograd_outputs_backward(dy, out)
+        transform_outputs_backward(np.ascontiguousarray(dy), out)
 
     def softmax_cross_entropy(
         self, logits: Array, targets: npt.NDArray[np.integer], out: Array, losses: Array
@@ -343,109 +343,6 @@ def _standardize_backward(x, dy, mean, a, b, c, out):  # type: ignore[no-untyped
     for row in range(x.shape[0]):
         for k in range(x.shape[1]):
             out[row, k] = a[k] * dy[row, k] - b[k] * (x[row, k] - mean[k]) - c[k]
-
-
-@compiled
-def _winograd_inputs(padded, out):  # type: ignore[no-untyped-def]
-    width, c = padded.shape[2] * padded.shape[3], padded.shape[3]
-    rows = np.empty((4, width), padded.dtype)
-    for n in range(out.shape[2]):
-        for i in range(out.shape[3]):
-            d0, d1 = padded[n, 2 * i].reshape(-1), padded[n, 2 * i + 1].reshape(-1)
-            d2, d3 = padded[n, 2 * i + 2].reshape(-1), padded[n, 2 * i + 3].reshape(-1)
-            for k in range(width):
-                rows[0, k] = d0[k] - d2[k]
-                rows[1, k] = d1[k] + d2[k]
-                rows[2, k] = d2[k] - d1[k]
-                rows[3, k] = d1[k] - d3[k]
-            for a in range(4):
-                for j in range(out.shape[4]):
-                    seen = rows[a, 2 * j * c : (2 * j + 4) * c]
-                    e0, e1, e2, e3 = seen[:c], seen[c : 2 * c], seen[2 * c : 3 * c], seen[3 * c :]
-                    v0, v1 = out[a, 0, n, i, j], out[a, 1, n, i, j]
-                    v2, v3 = out[a, 2, n, i, j], out[a, 3, n, i, j]
-                    for k in range(c):
-                        v0[k] = e0[k] - e2[k]
-                        v1[k] = e1[k] + e2[k]
-                        v2[k] = e2[k] - e1[k]
-                        v3[k] = e1[k] - e3[k]
-
-
-@compiled
-def _winograd_inputs_backward(tiles, out):  # type: ignore[no-untyped-def]
-    width, c = out.shape[2] * out.shape[3], out.shape[3]
-    rows = np.empty((4, width), out.dtype)
-    out[:] = 0
-    for n in range(tiles.shape[2]):
-        for i in range(tiles.shape[3]):
-            rows[:] = 0
-            for a in range(4):
-                for j in range(tiles.shape[4]):
-                    seen = rows[a, 2 * j * c : (2 * j + 4) * c]
-                    e0, e1, e2, e3 = seen[:c], seen[c : 2 * c], seen[2 * c : 3 * c], seen[3 * c :]
-                    v0, v1 = tiles[a, 0, n, i, j], tiles[a, 1, n, i, j]
-                    v2, v3 = tiles[a, 2, n, i, j], tiles[a, 3, n, i, j]
-                    for k in range(c):
-                        e0[k] += v0[k]
-                        e1[k] += v1[k] - v2[k] + v3[k]
-                        e2[k] += v1[k] + v2[k] - v0[k]
-                        e3[k] -= v3[k]
-            d0, d1 = out[n, 2 * i].reshape(-1), out[n, 2 * i + 1].reshape(-1)
-            d2, d3 = out[n, 2 * i + 2].reshape(-1), out[n, 2 * i + 3].reshape(-1)
-            for k in range(width):
-                d0[k] += rows[0, k]
-                d1[k] += rows[1, k] - rows[2, k] + rows[3, k]
-                d2[k] += rows[1, k] + rows[2, k] - rows[0, k]
-                d3[k] -= rows[3, k]
-
-
-@compiled
-def _winograd_outputs(tiles, out):  # type: ignore[no-untyped-def]
-    f = out.shape[3]
-    width = tiles.shape[4] * f
-    even, odd = np.empty((4, width), out.dtype), np.empty((4, width), out.dtype)
-    for n in range(tiles.shape[2]):
-        for i in range(tiles.shape[3]):
-            for a in range(4):
-                m0, m1 = tiles[0, a, n, i].reshape(-1), tiles[1, a, n, i].reshape(-1)
-                m2, m3 = tiles[2, a, n, i].reshape(-1), tiles[3, a, n, i].reshape(-1)
-                for k in range(width):
-                    even[a, k] = m1[k] + m2[k] + m0[k]
-                    odd[a, k] = m1[k] - m2[k] - m3[k]
-            for row in range(2):
-                m = even if row == 0 else odd
-                for j in range(tiles.shape[4]):
-                    m0, m1 = m[0, j * f : (j + 1) * f], m[1, j * f : (j + 1) * f]
-                    m2, m3 = m[2, j * f : (j + 1) * f], m[3, j * f : (j + 1) * f]
-                    y0, y1 = out[n, 2 * i + row, 2 * j], out[n, 2 * i + row, 2 * j + 1]
-                    for k in range(f):
-                        y0[k] = m1[k] + m2[k] + m0[k]
-                        y1[k] = m1[k] - m2[k] - m3[k]
-
-
-@compiled
-def _winograd_outputs_backward(dy, out):  # type: ignore[no-untyped-def]
-    f = dy.shape[3]
-    rows = np.empty((4, 2 * f), dy.dtype)
-    for n in range(out.shape[2]):
-        for i in range(out.shape[3]):
-            for j in range(out.shape[4]):
-                above = dy[n, 2 * i, 2 * j : 2 * j + 2].reshape(-1)
-                below = dy[n, 2 * i + 1, 2 * j : 2 * j + 2].reshape(-1)
-                for k in range(2 * f):
-                    rows[0, k] = above[k]
-                    rows[1, k] = above[k] + below[k]
-                    rows[2, k] = above[k] - below[k]
-                    rows[3, k] = -below[k]
-                for a in range(4):
-                    left, right = rows[a, :f], rows[a, f:]
-                    m0, m1 = out[a, 0, n, i, j], out[a, 1, n, i, j]
-                    m2, m3 = out[a, 2, n, i, j], out[a, 3, n, i, j]
-                    for k in range(f):
-                        m0[k] = left[k]
-                        m1[k] = left[k] + right[k]
-                        m2[k] = left[k] - right[k]
-                        m3[k] = -right[k]
 
 
 @compiled

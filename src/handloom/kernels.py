@@ -15,6 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.parameters import Array
+from handloom.winograd import (
+    Take,
+    transform_inputs,
+    transform_inputs_backward,
+    transform_outputs,
+    transform_outputs_backward,
+)
 
 TINY = 1e-34
 """Below this, what an optimizer remembers is taken for zero.
@@ -200,46 +207,41 @@ class Kernels:
             out[rows] -= (x[rows] - mean) * b
             out[rows] -= c
 
-    def winograd_inputs(self, padded: Array, out: Array, scratch: Array) -> None:
-        """Write ``B^T d B`` of every tile ``d`` of 4 x 4 pixels; tiles are 2 apart.
+    def winograd_inputs(self, x: Array, top: int, left: int, out: Array, take: Take) -> None:
+        """Write ``B^T d B`` of every tile ``d`` of 6 x 6 pixels; tiles are 4 apart.
 
         Parameters
         ----------
-        padded : array, shape (b, 2 t + 2, 2 u + 2, c)
-        out : array, shape (4, 4, b, t, u, c)
-        scratch : array, shape (4, b, t, 2 u + 2, c)
-            Takes what the transform along y gives; that along x follows.
+        x : array, shape (b, y, x, c)
+        top, left : int
+            Rows and columns of zeros before an image; behind it there are as many as tiles reach.
+        out : array, shape (6, 6, b, t, u, c)
+        take : callable
+            Where the memory comes from that this needs on the way.
         """
-        by_row = padded.swapaxes(0, 1)
-        spread(by_row[0::2], by_row[1::2], out=scratch.swapaxes(1, 2))
-        by_column = scratch.transpose(3, 0, 1, 2, 4)
-        spread(by_column[0::2], by_column[1::2], out=out.transpose(1, 4, 0, 2, 3, 5))
+        transform_inputs(x, top, left, out, take)
 
-    def winograd_inputs_backward(self, tiles: Array, out: Array, scratch: Array) -> None:
-        """Write the gradient of padded images, given that of `winograd_inputs`' result."""
-        by_column = scratch.transpose(3, 0, 1, 2, 4)
-        spread_backward(tiles.transpose(1, 4, 0, 2, 3, 5), by_column[0::2], by_column[1::2])
-        by_row = out.swapaxes(0, 1)
-        spread_backward(scratch.swapaxes(1, 2), by_row[0::2], by_row[1::2])
+    def winograd_inputs_backward(
+        self, tiles: Array, top: int, left: int, out: Array, take: Take
+    ) -> None:
+        """Write the gradient of images, given that of `winograd_inputs`' result."""
+        transform_inputs_backward(tiles, top, left, out, take)
 
-    def winograd_outputs(self, tiles: Array, out: Array, scratch: Array) -> None:
-        """Write ``A^T M A`` of every tile ``M`` of 4 x 4 numbers, next to each other.
+    def winograd_outputs(self, tiles: Array, out: Array, take: Take) -> None:
+        """Write ``A^T M A`` of every tile ``M`` of 6 x 6 numbers, each 4 x 4 pixels.
 
         Parameters
         ----------
-        tiles : array, shape (4, 4, b, t, u, f)
-        out : array, shape (b, 2 t, 2 u, f)
-        scratch : array, shape (2, 4, b, t, u, f)
+        tiles : array, shape (6, 6, b, t, u, f)
+        out : array, shape (b, y, x, f)
+            What of the tiles goes past its edge is dropped.
+        take : callable
         """
-        gather(tiles, scratch[0], scratch[1])
-        even, odd = _by_parity(out)
-        gather(scratch.swapaxes(0, 1), even, odd)
+        transform_outputs(tiles, out, take)
 
-    def winograd_outputs_backward(self, dy: Array, out: Array, scratch: Array) -> None:
+    def winograd_outputs_backward(self, dy: Array, out: Array, take: Take) -> None:
         """Write the gradient of tiles, given that of `winograd_outputs`' result."""
-        even, odd = _by_parity(dy)
-        gather_backward(even, odd, out=scratch.swapaxes(0, 1))
-        gather_backward(scratch[0], scratch[1], out=out)
+        transform_outputs_backward(dy, out, take)
 
     def softmax_cross_entropy(
         self, logits: Array, targets: npt.NDArray[np.integer], out: Array, losses: Array
@@ -427,57 +429,6 @@ def _row_blocks(x: Array) -> list[slice]:
     """Cut the rows of ``x``, shape (m, c), into blocks that fit the cache."""
     size = max(1, BLOCK // x.shape[1])
     return [slice(start, start + size) for start in range(0, len(x), size)]
-
-
-def spread(even: Array, odd: Array, out: Array) -> None:
-    """Compute Winograd's transform of inputs along the first axis, ``B^T d``.
-
-    Position ``2 j`` of the input is ``even[j]``, ``2 j + 1`` is ``odd[j]``; tile ``j`` sees four
-    positions from ``2 j`` on. ``even`` and ``odd``: (t + 1, ...); ``out``: (4, t, ...).
-    """
-    np.subtract(even[:-1], even[1:], out=out[0])
-    np.add(odd[:-1], even[1:], out=out[1])
-    np.subtract(even[1:], odd[:-1], out=out[2])
-    np.subtract(odd[:-1], odd[1:], out=out[3])
-
-
-def spread_backward(d: Array, even: Array, odd: Array) -> None:
-    """Write the gradients of ``even`` and ``odd``, given that of what `spread` made of them."""
-    even[:-1] = d[0]
-    even[-1] = 0.0
-    even[1:] -= d[0]
-    even[1:] += d[1]
-    even[1:] += d[2]
-    np.subtract(d[1], d[2], out=odd[:-1])
-    odd[:-1] += d[3]
-    odd[-1] = 0.0
-    odd[1:] -= d[3]
-
-
-def gather(tiles: Array, even: Array, odd: Array) -> None:
-    """Compute Winograd's transform of outputs along the first axis, ``A^T M``.
-
-    ``tiles``: (4, ...); ``even`` and ``odd``, the two outputs of a tile: (...).
-    """
-    np.add(tiles[1], tiles[2], out=even)
-    even += tiles[0]
-    np.subtract(tiles[1], tiles[2], out=odd)
-    odd -= tiles[3]
-
-
-def gather_backward(even: Array, odd: Array, out: Array) -> None:
-    """Write the gradient of tiles, given those of the two outputs that `gather` made of each."""
-    np.copyto(out[0], even)
-    np.add(even, odd, out=out[1])
-    np.subtract(even, odd, out=out[2])
-    np.negative(odd, out=out[3])
-
-
-def _by_parity(images: Array) -> tuple[Array, Array]:
-    """Return the even and the odd columns of images (b, 2 t, 2 u, f), shape (2, b, t, u, f)."""
-    b, y, x, f = images.shape
-    six = images.reshape(b, y // 2, 2, x // 2, 2, f)
-    return six[:, :, :, :, 0].transpose(2, 0, 1, 3, 4), six[:, :, :, :, 1].transpose(2, 0, 1, 3, 4)
 
 
 def flush(state: Array) -> None:

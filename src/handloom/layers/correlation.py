@@ -16,6 +16,7 @@ import numpy.typing as npt
 from handloom.kernels import Kernels
 from handloom.layers.windows import Windows, contiguous_rows
 from handloom.parameters import Array
+from handloom.winograd import SEEN, TILE, G
 
 WORKSPACE = 1 << 20
 """How many bytes a block of images should need at most: what fits the cache of one core."""
@@ -65,9 +66,13 @@ class Correlation(ABC):
 
     @abstractmethod
     def backward(
-        self, x: Array, w: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
+        self, x: Array, back: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
     ) -> None:
-        """Add to the gradient of ready weights and write that of the input, where wanted."""
+        """Add to the gradient of ready weights and write that of the input, where wanted.
+
+        ``back`` is the ready weights with their last two axes swapped, in memory too: BLAS is
+        slower at small products with a transposed matrix.
+        """
 
     @abstractmethod
     def gradient(self, dw: Array, out: Array) -> None:
@@ -108,7 +113,7 @@ class Columns(Correlation):
         np.matmul(self._columns(x, space), w, out=y.reshape(-1, self.filters))
 
     def backward(
-        self, x: Array, w: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
+        self, x: Array, back: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
     ) -> None:
         """Add ``C^T dy`` to ``dw`` and write ``dx``."""
         dy = contiguous_rows(dy)
@@ -117,7 +122,7 @@ class Columns(Correlation):
         if dx is None:
             return
         columns, flat = self._layout(len(x), space)
-        np.matmul(dy, w.T, out=flat)
+        np.matmul(dy, back, out=flat)
         padded = space.take("padded", len(x), *self.windows.covered, self.windows.channels)
         padded.fill(0.0)
         size = self.windows.size
@@ -153,32 +158,25 @@ class Columns(Correlation):
 
 
 class Tiles(Correlation):
-    """Winograd's convolution: windows of 3 x 3, one apart, with 16 products where 36 are due.
+    """Winograd's convolution: windows of 3 x 3, one apart, with 36 products where 144 are due.
 
-    Each tile of 2 x 2 outputs is computed from the 4 x 4 inputs ``d`` that it sees. With
+    Each tile of 4 x 4 outputs is computed from the 6 x 6 inputs ``d`` that it sees. With
     ``U = G w G^T`` of each pair of channel and filter::
 
-        V = B^T d B           16 numbers a tile and channel
-        M = V U               summed over channels: 16 products of (tiles, c) and (c, f)
-        y = A^T M A           4 numbers a tile and filter
+        V = B^T d B           36 numbers a tile and channel
+        M = V U               summed over channels: 36 products of (tiles, c) and (c, f)
+        y = A^T M A           16 numbers a tile and filter
 
         dM = A dy A^T         dU = V^T dM       dw = G^T dU G
         dV = dM U^T           dd = B dV B^T, added up where tiles overlap
 
-    The transforms are written out in `handloom.kernels`; they only add and subtract.
-
-    References
-    ----------
-    Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; the algorithm is
-    F(2 x 2, 3 x 3). Winograd, "Arithmetic Complexity of Computations", SIAM 1980.
+    The transforms and their source are in `handloom.winograd`.
     """
-
-    G = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]])
 
     def __init__(self, windows: Windows, filters: int, itemsize: int, kernels: Kernels) -> None:
         self.windows, self.filters, self.kernels = windows, filters, kernels
-        self.tiles = -(-windows.rows // 2), -(-windows.columns // 2)
-        numbers = 16 * prod(self.tiles) * (windows.channels + filters)
+        self.tiles = -(-windows.rows // TILE), -(-windows.columns // TILE)
+        numbers = SEEN**2 * prod(self.tiles) * (windows.channels + filters)
         self.block = max(1, WORKSPACE // (numbers * itemsize))
 
     @staticmethod
@@ -188,75 +186,49 @@ class Tiles(Correlation):
         return windows.size == 3 and windows.stride == 1 and many
 
     def ready(self, w: Array) -> Array:
-        """Return ``U = G w G^T``, shape (16, c, f)."""
-        both = np.kron(self.G, self.G).astype(w.dtype)
-        transformed: Array = both @ w.reshape(9, -1)
-        return transformed.reshape(16, *w.shape[2:])
+        """Return ``U = G w G^T``, shape (36, c, f)."""
+        transformed: Array = np.kron(G, G).astype(w.dtype) @ w.reshape(9, -1)
+        return transformed.reshape(SEEN**2, *w.shape[2:])
 
     def forward(self, x: Array, w: Array, y: Array, space: Workspace) -> None:
         """Write ``A^T (V U) A``."""
-        inputs = self._inputs(x, space)
-        outputs = self._outputs(len(x), space)
-        np.matmul(_sixteen(inputs), w, out=_sixteen(outputs))
-        whole = self._whole(y, space)
-        scratch = space.take("scratch", 2, *outputs.shape[1:])
-        self.kernels.winograd_outputs(outputs, out=whole, scratch=scratch)
-        if whole is not y:
-            np.copyto(y, whole[:, : y.shape[1], : y.shape[2]])
+        inputs, outputs = self._inputs(x, space), self._tiles("outputs", len(x), space)
+        np.matmul(_products(inputs), w, out=_products(outputs))
+        self.kernels.winograd_outputs(outputs, y, space.take)
 
     def backward(
-        self, x: Array, w: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
+        self, x: Array, back: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
     ) -> None:
         """Add ``V^T dM`` to ``dw``, and write ``dx`` from ``dM U^T``."""
-        outputs = self._outputs(len(x), space)
-        whole = self._whole(dy, space)
-        if whole is not dy:
-            whole.fill(0.0)
-            whole[:, : dy.shape[1], : dy.shape[2]] = dy
-        scratch = space.take("scratch", 2, *outputs.shape[1:])
-        self.kernels.winograd_outputs_backward(whole, out=outputs, scratch=scratch)
+        outputs = self._tiles("outputs", len(x), space)
+        self.kernels.winograd_outputs_backward(dy, outputs, space.take)
         if dw is not None:
-            inputs = self._inputs(x, space)
-            across = _sixteen(inputs).transpose(0, 2, 1)
-            dw += np.matmul(across, _sixteen(outputs), out=space.take("dw", *dw.shape))
+            across = _products(self._inputs(x, space)).transpose(0, 2, 1)
+            dw += np.matmul(across, _products(outputs), out=space.take("dw", *dw.shape))
         if dx is None:
             return
-        inputs, padded, scratch = self._input_memory(len(x), space)
-        np.matmul(_sixteen(outputs), w.transpose(0, 2, 1), out=_sixteen(inputs))
-        self.kernels.winograd_inputs_backward(inputs, out=padded, scratch=scratch)
-        np.copyto(dx, padded[self.windows.inner])
+        inputs = self._tiles("inputs", len(x), space)
+        np.matmul(_products(outputs), back, out=_products(inputs))
+        self.kernels.winograd_inputs_backward(
+            inputs, self.windows.top, self.windows.left, dx, space.take
+        )
 
     def gradient(self, dw: Array, out: Array) -> None:
         """Write ``G^T dU G``."""
-        both = np.kron(self.G, self.G).astype(dw.dtype)
-        np.matmul(both.T, dw.reshape(16, -1), out=out.reshape(9, -1))
+        both = np.kron(G, G).astype(dw.dtype)
+        np.matmul(both.T, dw.reshape(SEEN**2, -1), out=out.reshape(9, -1))
 
     def _inputs(self, x: Array, space: Workspace) -> Array:
-        inputs, padded, scratch = self._input_memory(len(x), space)
-        self.windows.pad(x, out=padded)
-        self.kernels.winograd_inputs(padded, out=inputs, scratch=scratch)
+        inputs = self._tiles("inputs", len(x), space)
+        self.kernels.winograd_inputs(x, self.windows.top, self.windows.left, inputs, space.take)
         return inputs
 
-    def _input_memory(self, images: int, space: Workspace) -> tuple[Array, Array, Array]:
-        """Return memory for transformed inputs, padded images, and half of the transform."""
-        (down, across), c = self.tiles, self.windows.channels
-        return (
-            space.take("inputs", 4, 4, images, down, across, c),
-            space.take("padded", images, 2 * down + 2, 2 * across + 2, c),
-            space.take("scratch", 4, images, down, 2 * across + 2, c),
-        )
-
-    def _outputs(self, images: int, space: Workspace) -> Array:
-        return space.take("outputs", 4, 4, images, *self.tiles, self.filters)
-
-    def _whole(self, y: Array, space: Workspace) -> Array:
-        """Return ``y`` itself where tiles cover it exactly, else memory for whole tiles."""
-        down, across = self.tiles
-        if y.shape[1:3] == (2 * down, 2 * across) and y.flags.c_contiguous:
-            return y
-        return space.take("whole", len(y), 2 * down, 2 * across, self.filters)
+    def _tiles(self, name: str, images: int, space: Workspace) -> Array:
+        """Return memory for transformed inputs or outputs, shape (6, 6, b, down, across, c)."""
+        deep = self.windows.channels if name == "inputs" else self.filters
+        return space.take(name, SEEN, SEEN, images, *self.tiles, deep)
 
 
-def _sixteen(array: Array) -> Array:
-    """Return (4, 4, b, down, across, c) as (16, tiles, c)."""
-    return array.reshape(16, -1, array.shape[-1])
+def _products(tiles: Array) -> Array:
+    """Return (6, 6, b, down, across, c) as (36, tiles, c)."""
+    return tiles.reshape(SEEN**2, -1, tiles.shape[-1])

@@ -1,0 +1,176 @@
+"""The transforms of `handloom.winograd` as single passes over memory: a part of the extra ``fast``.
+
+Each goes tile row by tile row: along y for all columns at once, then along x tile by tile, in lines
+that stay in the cache. Tiles stand 4 apart and see 6. What a tile becomes is scattered: line by
+line over ``v``, the first at ``at``, each ``apart`` from the one before.
+"""
+
+import numpy as np
+
+from handloom.compiling import compiled, compiled_within
+
+
+@compiled_within
+def _spread(d, v, at, apart):  # type: ignore[no-untyped-def]
+    """Write ``v = B^T d``; ``d``: (6, n)."""
+    n = d.shape[1]
+    v0, v1 = v[at : at + n], v[at + apart : at + apart + n]
+    v2, v3 = v[at + 2 * apart : at + 2 * apart + n], v[at + 3 * apart : at + 3 * apart + n]
+    v4, v5 = v[at + 4 * apart : at + 4 * apart + n], v[at + 5 * apart : at + 5 * apart + n]
+    two, four, five = d.dtype.type(2), d.dtype.type(4), d.dtype.type(5)
+    for k in range(n):
+        d0, d1, d2, d3, d4, d5 = d[0, k], d[1, k], d[2, k], d[3, k], d[4, k], d[5, k]
+        v0[k] = four * d0 - five * d2 + d4
+        v1[k] = (d4 - four * d2) + (d3 - four * d1)
+        v2[k] = (d4 - four * d2) - (d3 - four * d1)
+        v3[k] = (d4 - d2) + two * (d3 - d1)
+        v4[k] = (d4 - d2) - two * (d3 - d1)
+        v5[k] = four * d1 - five * d3 + d5
+
+
+@compiled_within
+def _add_spread_back(v, at, apart, d):  # type: ignore[no-untyped-def]
+    """Add ``B v`` to ``d``, shape (6, n)."""
+    n = d.shape[1]
+    v0, v1 = v[at : at + n], v[at + apart : at + apart + n]
+    v2, v3 = v[at + 2 * apart : at + 2 * apart + n], v[at + 3 * apart : at + 3 * apart + n]
+    v4, v5 = v[at + 4 * apart : at + 4 * apart + n], v[at + 5 * apart : at + 5 * apart + n]
+    two, four, five = d.dtype.type(2), d.dtype.type(4), d.dtype.type(5)
+    for k in range(n):
+        a0, a1, a2, a3, a4, a5 = v0[k], v1[k], v2[k], v3[k], v4[k], v5[k]
+        d[0, k] += four * a0
+        d[1, k] += four * (a2 - a1 + a5) + two * (a4 - a3)
+        d[2, k] -= five * a0 + four * (a1 + a2) + (a3 + a4)
+        d[3, k] += a1 - a2 + two * (a3 - a4) - five * a5
+        d[4, k] += a0 + (a1 + a2) + (a3 + a4)
+        d[5, k] += a5
+
+
+@compiled_within
+def _gather(m, at, apart, y):  # type: ignore[no-untyped-def]
+    """Write ``y = A^T m``; ``y``: (4, n)."""
+    n = y.shape[1]
+    m0, m1 = m[at : at + n], m[at + apart : at + apart + n]
+    m2, m3 = m[at + 2 * apart : at + 2 * apart + n], m[at + 3 * apart : at + 3 * apart + n]
+    m4, m5 = m[at + 4 * apart : at + 4 * apart + n], m[at + 5 * apart : at + 5 * apart + n]
+    two, four, eight = y.dtype.type(2), y.dtype.type(4), y.dtype.type(8)
+    for k in range(n):
+        a0, a1, a2, a3, a4, a5 = m0[k], m1[k], m2[k], m3[k], m4[k], m5[k]
+        y[0, k] = a0 + (a1 + a2) + (a3 + a4)
+        y[1, k] = (a1 - a2) + two * (a3 - a4)
+        y[2, k] = (a1 + a2) + four * (a3 + a4)
+        y[3, k] = (a1 - a2) + eight * (a3 - a4) + a5
+
+
+@compiled_within
+def _gather_back(y, m, at, apart):  # type: ignore[no-untyped-def]
+    """Write ``m = A y``; ``y``: (4, n)."""
+    n = y.shape[1]
+    m0, m1 = m[at : at + n], m[at + apart : at + apart + n]
+    m2, m3 = m[at + 2 * apart : at + 2 * apart + n], m[at + 3 * apart : at + 3 * apart + n]
+    m4, m5 = m[at + 4 * apart : at + 4 * apart + n], m[at + 5 * apart : at + 5 * apart + n]
+    two, four, eight = y.dtype.type(2), y.dtype.type(4), y.dtype.type(8)
+    for k in range(n):
+        y0, y1, y2, y3 = y[0, k], y[1, k], y[2, k], y[3, k]
+        m0[k] = y0
+        m1[k] = (y0 + y2) + (y1 + y3)
+        m2[k] = (y0 + y2) - (y1 + y3)
+        m3[k] = (y0 + four * y2) + (two * y1 + eight * y3)
+        m4[k] = (y0 + four * y2) - (two * y1 + eight * y3)
+        m5[k] = y3
+
+
+@compiled
+def transform_inputs(x, top, left, out):  # type: ignore[no-untyped-def]
+    """Write ``B^T d B`` of every tile ``d``."""
+    _, _, images, down, across, c = out.shape
+    width, plane = (4 * across + 2) * c, images * down * across * c
+    start, stop = left * c, (left + x.shape[2]) * c
+    tiles = out.reshape(-1)
+    lines, rows = np.zeros((6, width), x.dtype), np.empty(6 * width, x.dtype)
+    for n in range(images):
+        for i in range(down):
+            for k in range(6):
+                y = 4 * i + k - top
+                if 0 <= y < x.shape[1]:
+                    lines[k, start:stop] = x[n, y].reshape(-1)
+                else:
+                    lines[k] = 0
+            _spread(lines, rows, 0, width)
+            for a in range(6):
+                for j in range(across):
+                    place = a * width + 4 * j * c
+                    seen = rows[place : place + 6 * c].reshape(6, c)
+                    tile = 6 * a * plane + ((n * down + i) * across + j) * c
+                    _spread(seen, tiles, tile, plane)
+
+
+@compiled
+def transform_inputs_backward(slopes, top, left, out):  # type: ignore[no-untyped-def]
+    """Write the gradient of images, given that of `transform_inputs`' result."""
+    _, _, images, down, across, c = slopes.shape
+    width, plane = (4 * across + 2) * c, images * down * across * c
+    start, stop = left * c, (left + out.shape[2]) * c
+    tiles = slopes.reshape(-1)
+    lines, rows = np.empty((6, width), out.dtype), np.empty(6 * width, out.dtype)
+    out[:] = 0
+    for n in range(images):
+        for i in range(down):
+            rows[:] = 0
+            lines[:] = 0
+            for a in range(6):
+                for j in range(across):
+                    tile = 6 * a * plane + ((n * down + i) * across + j) * c
+                    place = a * width + 4 * j * c
+                    seen = rows[place : place + 6 * c].reshape(6, c)
+                    _add_spread_back(tiles, tile, plane, seen)
+            _add_spread_back(rows, 0, width, lines)
+            for k in range(6):
+                y = 4 * i + k - top
+                if 0 <= y < out.shape[1]:
+                    into, line = out[n, y].reshape(-1), lines[k, start:stop]
+                    for q in range(len(into)):
+                        into[q] += line[q]
+
+
+@compiled
+def transform_outputs(products, out):  # type: ignore[no-untyped-def]
+    """Write ``A^T M A`` of every tile ``M``."""
+    _, _, images, down, across, f = products.shape
+    width, plane = across * f, images * down * across * f
+    tiles = products.reshape(-1)
+    rows, line = np.empty((6, 4, width), out.dtype), np.empty(4 * width, out.dtype)
+    across_rows = rows.reshape(-1)
+    for n in range(images):
+        for i in range(down):
+            for a in range(6):
+                _gather(tiles, a * plane + (n * down + i) * width, 6 * plane, rows[a])
+            for k in range(min(4, out.shape[1] - 4 * i)):
+                for j in range(across):
+                    y = line[4 * j * f : (4 * j + 4) * f].reshape(4, f)
+                    _gather(across_rows, k * width + j * f, 4 * width, y)
+                into = out[n, 4 * i + k].reshape(-1)
+                into[:] = line[: len(into)]
+
+
+@compiled
+def transform_outputs_backward(dy, out):  # type: ignore[no-untyped-def]
+    """Write the gradient of tiles, given that of `transform_outputs`' result."""
+    _, _, images, down, across, f = out.shape
+    width, plane = 4 * across * f, images * down * across * f
+    tiles = out.reshape(-1)
+    lines, rows = np.zeros((4, width), dy.dtype), np.empty(6 * width, dy.dtype)
+    for n in range(images):
+        for i in range(down):
+            for k in range(4):
+                if 4 * i + k < dy.shape[1]:
+                    lines[k, : dy.shape[2] * f] = dy[n, 4 * i + k].reshape(-1)
+                else:
+                    lines[k] = 0
+            _gather_back(lines, rows, 0, width)
+            for a in range(6):
+                for j in range(across):
+                    place = a * width + 4 * j * f
+                    y = rows[place : place + 4 * f].reshape(4, f)
+                    tile = 6 * a * plane + ((n * down + i) * across + j) * f
+                    _gather_back(y, tiles, tile, plane)
