@@ -25,7 +25,7 @@ from handloom import (
     evaluate,
     silhouettes,
 )
-from handloom.training.shards import SHARD_ROWS, cut
+from handloom.training.shards import SHARD_ROWS, cut, largest
 
 DATA = silhouettes(rows=600, test_rows=100)
 
@@ -150,3 +150,19 @@ def test_a_cut_parts_no_group_and_loses_no_row(rows: int, together: int | None, 
     else:
         assert all(part.start % together == 0 for part in slices)
         assert all(part.stop - part.start < most + 2 * together for part in slices)
+
+
+@pytest.mark.parametrize(
+    ("width", "rows", "together", "lanes"),
+    [
+        (784, 512, 1, 1),  # flat rows: one lane, whose products are shared
+        (28 * 28 * 16, 128, 64, 2),  # images: a lane for each group
+        (14 * 14 * 32, 128, 64, 2),
+        (28 * 28 * 64, 128, 1, 4),
+        (28 * 28 * 16, 128, None, 1),
+    ],
+)
+def test_a_batch_of_images_is_dealt_to_lanes(
+    width: int, rows: int, together: int | None, lanes: int
+) -> None:
+    assert len(cut(rows, together, largest(width))) == lanes

@@ -16,7 +16,7 @@ from handloom.network import Sequential, Transform
 from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.training.divergence import first_bad_array
-from handloom.training.shards import SHARD_NUMBERS, SHARD_ROWS, Shard, cut
+from handloom.training.shards import Shard, cut, largest
 from handloom.training.workers import Workers
 
 Used = TypeVar("Used")
@@ -192,8 +192,8 @@ class Objective:
 
     def _deal(self, rows: int) -> list[list[slice]]:
         if rows not in self._deals:
-            most = max(1, SHARD_NUMBERS // self.network.width)
-            self._deals[rows] = cut(rows, self.network.rows_together, min(SHARD_ROWS, most))
+            most = largest(self.network.width)
+            self._deals[rows] = cut(rows, self.network.rows_together, most)
         return self._deals[rows]
 
     def first_bad_array(self, batch: Batch) -> str:

@@ -13,10 +13,22 @@ from handloom.parameters import Array
 from handloom.randomness import Stream
 
 SHARD_ROWS = 1024
-"""The most rows of a shard: its activations stay in the cache of one core."""
+"""The most rows of a shard: their activations stay in the cache of one core."""
 
-SHARD_NUMBERS = 1 << 22
-"""How many numbers a shard's widest activation has at most: images are taken a few at a time."""
+WIDE = 4096
+"""Numbers in a row from which a network is one of images."""
+
+SHARD_NUMBERS = 1 << 19
+"""How many numbers a shard of a wide network has at most, where its activation is widest.
+
+A few images are work enough for a core, and what they leave behind stays in its cache. So a batch
+of a hundred is dealt to lanes, each of which does all of the work on its own images.
+"""
+
+
+def largest(width: int) -> int:
+    """Return how many rows a shard has at most, given the most numbers that a row becomes."""
+    return SHARD_ROWS if width < WIDE else max(1, SHARD_NUMBERS // width)
 
 
 def cut(rows: int, together: int | None = 1, most: int = SHARD_ROWS) -> list[list[slice]]:
