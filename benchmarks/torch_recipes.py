@@ -1,17 +1,29 @@
 """The recipes in PyTorch: the same layers, batches, schedule and loss, written as its users do.
 
 With the fused optimizer, tiny numbers flushed, images scaled once beforehand and channels last:
-PyTorch at its best on a CPU. Weights start as its layers start them.
+PyTorch at its best on a CPU.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from handloom.data.augment import Flip
+from handloom.data.augment import Augmentation, Flip, Shift
 from handloom.data.dataset import Dataset, Splits
+from handloom.layers import (
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    MaxPool2D,
+    ReLU,
+    Reshape,
+    Softmax,
+)
 from handloom.recipes.recipe import Recipe
 from handloom.training.workers import default_threads
 
@@ -23,23 +35,20 @@ def train(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> list[tuple[
     torch.manual_seed(seed)
     torch.set_num_threads(default_threads())
     torch.set_flush_denormal(True)
-    network = NETWORKS[recipe.name](torch.nn).to(memory_format=torch.channels_last)
+    network = translated(torch.nn, recipe).to(memory_format=torch.channels_last)
     x, y = prepared(splits.train)
     steps = epochs * -(-len(x) // recipe.batch_size)
     rate = recipe.rate(steps)
     optimizer = torch.optim.Adam(network.parameters(), lr=1.0, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     loss = torch.nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    flips = any(isinstance(change, Flip) for change in recipe.augment)
+    coins = torch.rand(len(x)) < 0.5
     curve, seconds = [], 0.0
-    for _ in range(epochs):
+    for epoch in range(epochs):
         network.train()
         started = time.perf_counter()
         for rows in torch.split(torch.randperm(len(x)), recipe.batch_size):
-            images = x[rows]
-            if flips:
-                mirrored = torch.rand(len(rows)) < 0.5
-                images[mirrored] = images[mirrored].flip(-1)
+            images = augmented(recipe.augment, x[rows], coins[rows] ^ bool(epoch % 2))
             optimizer.zero_grad(set_to_none=True)
             loss(network(images), y[rows]).backward()
             optimizer.step()
@@ -47,6 +56,31 @@ def train(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> list[tuple[
         seconds += time.perf_counter() - started
         curve.append((seconds, accuracy(network, splits.test)))
     return curve
+
+
+def augmented(changes: Sequence[Augmentation], images: Any, alternating: Any) -> Any:
+    """Return a batch of images (n, 1, y, x), changed as a recipe says."""
+    import torch
+
+    for change in changes:
+        match change:
+            case Flip():
+                mirrored = alternating if change.alternating else torch.rand(len(images)) < 0.5
+                images[mirrored] = images[mirrored].flip(-1)
+            case Shift():
+                far, side = change.pixels, images.shape[-1]
+                framed = torch.nn.functional.pad(images, (far, far, far, far), value=-1.0)
+                down, across = torch.randint(0, 2 * far + 1, (2, len(images)))
+                pixels = torch.arange(side)
+                images = framed[
+                    torch.arange(len(images))[:, None, None],
+                    0,
+                    (down[:, None] + pixels)[:, :, None],
+                    (across[:, None] + pixels)[:, None, :],
+                ][:, None]
+            case _:
+                raise TypeError(f"no translation of {type(change).__name__} yet")
+    return images
 
 
 def prepared(data: Dataset) -> tuple[Any, Any]:
@@ -68,36 +102,40 @@ def accuracy(network: Any, data: Dataset) -> float:
     return float((predicted == y).float().mean())
 
 
-def mlp_flash(nn: Any) -> Any:
-    """Return the network of ``mlp-flash``."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
+def translated(nn: Any, recipe: Recipe) -> Any:
+    """Return the network of a recipe, layer by layer, for images (n, 1, 28, 28).
+
+    Weights start as PyTorch starts them. Its batch norm sees the whole batch, where ours takes
+    groups.
+    """
+    shape: tuple[int, ...] = (784,)
+    found = [nn.Flatten()]
+    for layer in recipe.layers((28, 28), 10):
+        if not isinstance(layer, Softmax):  # the loss takes logits
+            found.append(MODULES[type(layer)](nn, layer, shape))
+        shape = layer.output_shape(shape)
+    return nn.Sequential(*found)
 
 
-def mlp(nn: Any) -> Any:
-    """Return the network of ``mlp``; its batch norm sees the whole batch."""
-
-    def hidden(inputs: int) -> list[Any]:
-        return [nn.Linear(inputs, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dropout(0.3)]
-
-    return nn.Sequential(nn.Flatten(), *hidden(784), *hidden(512), nn.Linear(512, 10))
+def convolution(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
+    """Return PyTorch's convolution; both count padding the same way."""
+    options = {"stride": layer.stride, "padding": layer.padding, "bias": layer.biases}
+    return nn.Conv2d(shape[0], layer.filters, layer.size, **options)
 
 
-def cnn_flash(nn: Any) -> Any:
-    """Return the network of ``cnn-flash``."""
-
-    def convolution(channels: int, filters: int) -> list[Any]:
-        layer = nn.Conv2d(channels, filters, 3, padding="same", bias=False)
-        return [layer, nn.BatchNorm2d(filters), nn.ReLU()]
-
-    return nn.Sequential(
-        *(*convolution(1, 16), nn.MaxPool2d(2), *convolution(16, 32), nn.MaxPool2d(2)),
-        *(*convolution(32, 64), *convolution(64, 64), nn.MaxPool2d(2), nn.Flatten()),
-        *(nn.Dropout(0.2), nn.Linear(576, 10)),
-    )
+def batch_norm(nn: Any, _: Any, shape: tuple[int, ...]) -> Any:
+    """Return PyTorch's batch norm, which has a class for images and one for flat rows."""
+    return (nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d)(shape[0])
 
 
-NETWORKS: dict[str, Callable[[Any], Any]] = {
-    "mlp-flash": mlp_flash,
-    "mlp": mlp,
-    "cnn-flash": cnn_flash,
+MODULES: dict[type[Layer], Callable[[Any, Any, tuple[int, ...]], Any]] = {
+    BatchNorm: batch_norm,
+    Conv2D: convolution,
+    Dense: lambda nn, layer, shape: nn.Linear(shape[0], layer.units),
+    Dropout: lambda nn, layer, _: nn.Dropout(layer.rate),
+    Flatten: lambda nn, *_: nn.Flatten(),
+    MaxPool2D: lambda nn, layer, _: nn.MaxPool2d(layer.size, layer.stride),
+    ReLU: lambda nn, *_: nn.ReLU(),
+    Reshape: lambda nn, layer, shape: nn.Unflatten(1, layer.output_shape(shape)),
 }
+"""From a layer of ours and the shape of its input to the module that does the same."""

@@ -1,0 +1,62 @@
+"""The recipes as PyTorch trains them in the benchmark: the same networks, the same images."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.gradients import relative_error
+
+from handloom import Sequential
+from handloom.data.augment import Augmentation, Flip, Shift
+from handloom.recipes.book import RECIPES
+from handloom.recipes.recipe import Recipe
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.parity
+
+from benchmarks.torch_recipes import augmented, translated  # noqa: E402  (after the skip)
+
+EACH = pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+GENERATOR = np.random.default_rng(0)
+
+
+def copy_weights(network: Sequential, module: Any) -> None:
+    """Give a module our weights, array by array, in the order in which both declare them."""
+    theirs = [*module.parameters()]
+    ours = [
+        array
+        for name, array in network.parameters.weights.items()
+        if not name.endswith(("running_mean", "running_variance"))
+    ]
+    assert len(theirs) == len(ours)
+    for tensor, array in zip(theirs, ours, strict=True):
+        turned = array.T if array.ndim < 4 else array.transpose(3, 2, 0, 1)
+        tensor.data.copy_(torch.from_numpy(np.ascontiguousarray(turned)))
+
+
+@EACH
+def test_a_translated_network_is_the_recipes(recipe: Recipe) -> None:
+    network = Sequential(recipe.layers((28, 28), 10)).build((784,), seed=1)
+    module = translated(torch.nn, recipe)
+    copy_weights(network, module)
+    module.eval()
+    images = GENERATOR.uniform(-1.0, 1.0, (6, 28, 28)).astype(np.float32)
+    with torch.inference_mode():
+        theirs = module(torch.from_numpy(images[:, None])).numpy()
+    assert relative_error(network.logits(images.reshape(6, 784)), theirs) < 1e-5
+    assert sum(tensor.numel() for tensor in module.parameters()) == len(network.parameters)
+
+
+@pytest.mark.parametrize("change", [Flip(), Flip(alternating=True), Shift(2)])
+def test_images_are_changed_as_ours_are(change: Augmentation) -> None:
+    image = torch.zeros(400, 1, 9, 9) - 1.0
+    image[:, 0, 4, 3] = 1.0
+    coins = torch.arange(400) % 2 == 0
+    places = augmented([change], image, coins).flatten(1).argmax(1).numpy()
+    down, across = {*(places // 9)}, {*(places % 9)}
+    if isinstance(change, Shift):
+        assert (down, across) == ({2, 3, 4, 5, 6}, {1, 2, 3, 4, 5})
+    else:
+        assert (down, across) == ({4}, {3, 5})
+    if change == Flip(alternating=True):
+        assert np.array_equal(places % 9 == 5, coins.numpy())
