@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Self
 
@@ -10,6 +11,26 @@ import numpy as np
 from handloom.errors import ModelError, require_count, require_number
 from handloom.kernels import NUMPY, Kernels, cut_for_update
 from handloom.parameters import Array, Parameters, check_array
+
+
+@dataclass(frozen=True)
+class Block:
+    """A run of weights that is updated at a time, as views into the vectors.
+
+    Attributes
+    ----------
+    w, dw : array, shape (m,)
+        The weights and their gradients.
+    state : dict of str to array, shape (m,)
+        What the rule remembers of each.
+    scratch : array, shape (m,)
+        For numbers in between; empty where the kernels need none.
+    """
+
+    w: Array
+    dw: Array
+    state: Mapping[str, Array]
+    scratch: Array
 
 
 class Optimizer(ABC):
@@ -42,16 +63,15 @@ class Optimizer(ABC):
         self._decaying: list[Array] = []
         self._parameters: Parameters | None = None
         self.kernels = NUMPY
-        self._pieces: list[tuple[slice, Array]] = []
+        self._pieces: list[list[Block]] = []
 
     def bind(self, parameters: Parameters, kernels: Kernels = NUMPY) -> Self:
         """Take the vectors to update and the kernels to do it with; start from a state of zeros."""
         self._parameters, self.kernels = parameters, kernels
-        self._pieces = [
-            (piece, np.empty(kernels.block or 0, parameters.dtype))
-            for piece in cut_for_update(len(parameters))
-        ]
         self.state = {name: np.zeros_like(parameters.vector) for name in self.moments}
+        self._pieces = [
+            self._blocks(parameters, piece) for piece in cut_for_update(len(parameters))
+        ]
         places = parameters.places()
         self._decaying = [
             parameters.vector[place][piece]
@@ -81,20 +101,25 @@ class Optimizer(ABC):
         left = 1.0 - learning_rate * self.weight_decay
         self.kernels.share([partial(np.multiply, w, left, out=w) for w in self._decaying])
         self.kernels.share(
-            [
-                partial(self._update_piece, self._parameters, piece, learning_rate, scratch)
-                for piece, scratch in self._pieces
-            ]
+            [partial(self._update_piece, piece, learning_rate) for piece in self._pieces]
         )
 
-    def _update_piece(
-        self, parameters: Parameters, piece: slice, rate: float, scratch: Array
-    ) -> None:
-        """Update a run of weights, block by block."""
-        for block in self.kernels.blocks(piece):
-            state = {name: moment[block] for name, moment in self.state.items()}
-            w = parameters.vector[block]
-            self._update(w, parameters.gradient[block], state, rate, scratch[: len(w)])
+    def _blocks(self, parameters: Parameters, piece: slice) -> list[Block]:
+        """Cut a piece of the weights into the blocks that one thread updates, one by one."""
+        scratch = np.empty(self.kernels.block or 0, parameters.dtype)
+        return [
+            Block(
+                parameters.vector[block],
+                parameters.gradient[block],
+                {name: moment[block] for name, moment in self.state.items()},
+                scratch[: block.stop - block.start],
+            )
+            for block in self.kernels.blocks(piece)
+        ]
+
+    def _update_piece(self, blocks: list[Block], rate: float) -> None:
+        for block in blocks:
+            self._update(block.w, block.dw, block.state, rate, block.scratch)
 
     @abstractmethod
     def _update(

@@ -135,9 +135,7 @@ class Muon(Optimizer):
             if spec.is_matrix and not any(_names(given, name) for given in self.adam_for):
                 self._matrices.append(_Matrix(place, pieces, spec.shape[-1]))
             else:
-                self._pieces += [
-                    (piece, np.empty(kernels.block or 0, parameters.dtype)) for piece in pieces
-                ]
+                self._pieces += [self._blocks(parameters, piece) for piece in pieces]
         return self
 
     def step(self, learning_rate: float) -> None:
