@@ -137,6 +137,11 @@ class Layer(UsesKernels, ABC):
         """Whether anything in this layer is trained."""
         return self.trainable and bool(self.gradients)
 
+    @property
+    def keeps_statistics(self) -> bool:
+        """Whether there are running statistics to commit."""
+        return type(self).commit_statistics is not Layer.commit_statistics
+
     def commit_statistics(self, runners: Sequence[Layer]) -> None:
         """Update running statistics, once a step.
 

@@ -30,6 +30,7 @@ class Chain:
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = tuple(layers)
+        self._keeping = [place for place, layer in enumerate(layers) if layer.keeps_statistics]
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -97,8 +98,8 @@ class Chain:
 
     def backward(self, dy: Array, *, need_dx: bool) -> Array | None:
         """Run the layers backward, no further than somebody needs it."""
-        learning = [place for place, layer in enumerate(self.layers) if layer.learns]
-        first = 0 if need_dx else min(learning, default=len(self))
+        learning = (place for place, layer in enumerate(self.layers) if layer.learns)
+        first = 0 if need_dx else next(learning, len(self))
         dx: Array | None = dy
         for place in range(len(self) - 1, first - 1, -1):
             dx = self.layers[place].backward(
@@ -109,8 +110,8 @@ class Chain:
 
     def commit_statistics(self, runners: Sequence[Chain]) -> None:
         """Have every layer update its running statistics; see `Layer.commit_statistics`."""
-        for layer, *twins in zip(self.layers, *(runner.layers for runner in runners), strict=True):
-            layer.commit_statistics(twins)
+        for place in self._keeping:
+            self.layers[place].commit_statistics([runner.layers[place] for runner in runners])
 
     def config(self) -> list[dict[str, object]]:
         """Return a description of each layer, from which it can be made again."""
