@@ -59,6 +59,7 @@ class RowLoss(ABC):
 
     kind: ClassVar[str]
 
+    @np.errstate(over="ignore", invalid="ignore")  # the value says so itself
     def __call__(
         self,
         predictions: Array,
@@ -99,9 +100,8 @@ class RowLoss(ABC):
         _check_rows(predictions, weights)
         targets = self._targets(predictions, targets, weights)
         gradient: Array = np.empty_like(predictions) if out is None else out
-        with np.errstate(over="ignore", invalid="ignore"):
-            losses = self._rows(predictions, targets, gradient)
-            return _mean(losses, gradient, weights, total_weight)
+        losses = self._rows(predictions, targets, gradient)
+        return _mean(losses, gradient, weights, total_weight)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments, as JSON can hold them."""

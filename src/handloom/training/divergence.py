@@ -81,7 +81,8 @@ def _arrays(
     yield "the input", x
     named = network.named_layers()
     for place, (name, layer) in enumerate(named):
-        rng = shard.stream.at(place).generator() if layer.stochastic else None
+        stream = shard.stream if layer.stochastic else None
+        rng = None if stream is None else stream.at(place).generator()
         x = layer.forward(x, training=True, rng=rng)
         yield f"the output of {name}", x
     value, dy = loss(x, shard.targets, shard.weights, total_weight=total_weight)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from handloom.data.augment import StepAugmentation
 from handloom.data.npy import Reading
+from handloom.data.transforms import AsFloat
 from handloom.kernels import NUMPY, Kernels, UsesKernels
 from handloom.losses import ClassificationLoss, Loss, Targets
 from handloom.network import Sequential, Transform
@@ -72,7 +73,7 @@ class Batch:
         Which of them to take.
     weights : array, shape (N,), optional
         A weight a row.
-    stream : Stream
+    stream : Stream, optional
         Where stochastic layers draw from; each shard has a place of its own below it.
     augment : StepAugmentation, optional
         What changes the stored images before they are transformed; the dataset keeps its own.
@@ -82,7 +83,7 @@ class Batch:
     targets: Targets
     rows: Rows
     weights: Array | None
-    stream: Stream
+    stream: Stream | None = None
     augment: StepAugmentation | None = None
 
     def __len__(self) -> int:
@@ -248,7 +249,6 @@ class _Lane:
         self._x: Array = np.empty((0, *network.input_shape), network.parameters.dtype)
         self._dlogits: Array = np.empty((0, *network.output_shape), network.parameters.dtype)
 
-    @np.errstate(over="ignore", invalid="ignore")  # whoever asked looks at the result
     def run(
         self, batch: Batch, reading: Reading, shards: Sequence[slice], *, training: bool
     ) -> tuple[float, int]:
@@ -271,12 +271,13 @@ class _Lane:
         targets = batch.targets[rows]
         weights = None if batch.weights is None else batch.weights[rows]
         x, dlogits = self._space(len(targets))
-        stored = self._take(reading, rows, len(targets), change=batch.augment is not None)
+        stored = self._take(reading, rows, x, change=batch.augment is not None)
         if batch.augment is not None:
             batch.augment(stored, rows, shard.start)
         self.transform(stored, x)
         # the first row of a shard names its place, whichever lane it is dealt to
-        return Shard(x, targets, weights, batch.stream.at(shard.start), dlogits)
+        stream = None if batch.stream is None else batch.stream.at(shard.start)
+        return Shard(x, targets, weights, stream, dlogits)
 
     def _run_shard(self, shard: Shard, total_weight: float, *, training: bool) -> tuple[float, int]:
         logits = self.replica.logits(shard.x, training=training, stream=shard.stream)
@@ -304,17 +305,22 @@ class _Lane:
             self._dlogits = np.empty((rows, *self._dlogits.shape[1:]), self._x.dtype)
         return self._x[:rows], self._dlogits[:rows]
 
-    def _take(self, reading: Reading, rows: Rows, count: int, *, change: bool) -> npt.NDArray[Any]:
+    def _take(self, reading: Reading, rows: Rows, x: Array, *, change: bool) -> npt.NDArray[Any]:
         """Return stored rows: a view, or a copy in memory that is reused.
 
-        It is a copy where they lie apart, or will be changed.
+        It is a copy where they lie apart, or will be changed; made in ``x``, which takes them in
+        the end, where that is all there is to do.
         """
         if isinstance(rows, slice) and not change:
             return reading.rows(rows)
         inputs = reading.inputs
-        if self._stored is None or len(self._stored) < count:
-            self._stored = np.empty((count, *inputs.shape[1:]), inputs.dtype)
-        stored = self._stored[:count]
+        shape = (len(x), *inputs.shape[1:])
+        if isinstance(self.transform, AsFloat) and inputs.dtype == x.dtype:
+            stored = x.reshape(shape)
+        else:
+            if self._stored is None or len(self._stored) < len(x):
+                self._stored = np.empty(shape, inputs.dtype)
+            stored = self._stored[: len(x)]
         if isinstance(rows, slice):
             np.copyto(stored, reading.rows(rows))
         else:

@@ -69,8 +69,8 @@ class Shard:
     targets : array, shape (n,) or (n, k)
     weights : array, shape (n,), or None
         A weight a row.
-    stream : Stream
-        Where stochastic layers draw from.
+    stream : Stream, or None
+        Where stochastic layers draw from, if there are any.
     dlogits : array, shape (n, *output_shape)
         Takes the gradient of the logits.
     """
@@ -78,5 +78,5 @@ class Shard:
     x: Array
     targets: Targets
     weights: Array | None
-    stream: Stream
+    stream: Stream | None
     dlogits: Array

@@ -442,19 +442,15 @@ class Trainer:
         return None
 
     def _batch(self, rows: Rows, epoch: int, place: int) -> Batch:
-        """Return training rows with what their step draws from."""
-        augment = None
+        """Return training rows with what their step draws from, if anything draws."""
+        stream = augment = None
+        if self.network.stochastic:
+            stream = self.stream.at(Purpose.LAYER, epoch, place)
         if self.augment:
-            stream = self.stream.at(Purpose.AUGMENT, epoch, place)
-            augment = StepAugmentation(self.augment, stream, epoch)
-        return Batch(
-            self._train.inputs,
-            self._train.targets,
-            rows,
-            self._sample_weights,
-            self.stream.at(Purpose.LAYER, epoch, place),
-            augment,
-        )
+            changes = self.stream.at(Purpose.AUGMENT, epoch, place)
+            augment = StepAugmentation(self.augment, changes, epoch)
+        train = self._train
+        return Batch(train.inputs, train.targets, rows, self._sample_weights, stream, augment)
 
     def stop(self, reason: StopReason) -> None:
         """End training, for a reason that the history keeps.
@@ -521,7 +517,7 @@ class Trainer:
         if self._validation is None:
             return None
         held = self._validation
-        batch = Batch(held.inputs, held.targets, slice(0, len(held)), None, self.stream)
+        batch = Batch(held.inputs, held.targets, slice(0, len(held)), None)
         with self.average.in_place() if self.average is not None else nullcontext():
             return self._objective(batch, gradient=False)
 
