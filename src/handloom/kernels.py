@@ -6,6 +6,7 @@ serves all of it, because bits are promised for one set only.
 """
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
@@ -323,11 +324,12 @@ class Kernels:
             flush(first)
             flush(second)
 
-        np.multiply(second, 1.0 / (1.0 - beta2**step), out=scratch)
-        np.sqrt(scratch, out=scratch)
-        scratch += epsilon
+        # both sides of the fraction times the root of the correction, which spares a pass
+        root = math.sqrt(1.0 - beta2**step)
+        np.sqrt(second, out=scratch)
+        scratch += epsilon * root
         np.divide(first, scratch, out=scratch)
-        scratch *= rate / (1.0 - beta1**step)
+        scratch *= rate * root / (1.0 - beta1**step)
         w -= scratch
 
     def scaled_descent(
