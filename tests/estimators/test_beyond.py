@@ -232,13 +232,15 @@ def test_every_layer_may_have_an_activation_of_its_own() -> None:
 
 
 class Watch(Callback):
-    """Notes the rates of epochs, and ends training after some."""
+    """Notes rates and accuracies of epochs, and ends training after some."""
 
     def __init__(self, epochs: int = 99) -> None:
         self.epochs, self.rates = epochs, [0.0] * 0
+        self.accuracies: list[float] = []
 
     def on_epoch_end(self, *, trainer: Trainer, record: Any) -> None:
         self.rates.append(record.learning_rate)
+        self.accuracies.append(record.accuracy)
         if len(self.rates) == self.epochs:
             trainer.stop(StopReason.EARLY_STOPPING)
 
@@ -247,6 +249,7 @@ def test_callbacks_watch_and_stop() -> None:
     watch = Watch(3)
     made = classifier(callbacks=[watch]).fit(X, y)
     assert (made.n_iter_, len(watch.rates)) == (3, 3)
+    assert all(0.0 <= accuracy <= 1.0 for accuracy in watch.accuracies)
     best = BestWeights("loss")
     classifier(callbacks=[best]).fit(X, y)
     assert best.epoch == 7

@@ -358,6 +358,21 @@ def numbers(rows: int = 300) -> Dataset:
     return Dataset(x, y, ("first", "second"), "numbers")
 
 
+def test_what_is_not_counted_is_not_told_and_changes_no_bit() -> None:
+    found = []
+    for count in (True, False):
+        made = network(DATA.train)
+        trainer = Trainer(made, Adam(), 0.01, epochs=2, batch_size=64, count_correct=count)
+        record = trainer.fit(DATA.train, 0.2).records[-1]
+        assert (record.accuracy is not None) == (record.validation_accuracy is not None) == count
+        found.append((made.parameters.vector.tobytes(), record.loss, record.validation_loss))
+    assert found[0] == found[1]
+    with pytest.raises(ConfigurationError, match="count_correct=False leaves it out"):
+        Trainer(made, Adam(), 0.01, count_correct=False, callbacks=[BestWeights("accuracy")]).fit(
+            DATA.train
+        )
+
+
 def test_numbers_are_learned_and_have_no_accuracy() -> None:
     made = Sequential([Dense(2)]).build((4,), dtype=np.float64)
     trainer = Trainer(made, SGD(), 0.3, epochs=200, loss=MeanSquaredError())

@@ -202,6 +202,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             shuffle=bool(self.shuffle),
             penalty_per_row=self._penalty_per_row,
             loss=self._loss(),
+            # fitted attributes hold no accuracy but that of held-out rows; others may look at it
+            count_correct=held is not None or bool(self.verbose or self.callbacks),
             seed=remembered.seed,
             callbacks=[*callbacks, *(self.callbacks or ())],
             threads=self.threads,
@@ -253,6 +255,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             epochs=self.max_iter,
             penalty_per_row=self._penalty_per_row,
             loss=self._loss(),
+            count_correct=False,
             seed=remembered.seed,
             threads=self.threads,
         )

@@ -99,10 +99,10 @@ class BestWeights(Callback):
                 f"{type(self).__name__} watches {self.monitor!r}, but no validation set was given"
             )
         if self.monitor.endswith("accuracy") and not trainer.counts_correct:
-            raise ConfigurationError(
-                f"{type(self).__name__} watches {self.monitor!r}, but the loss "
-                f"{type(trainer.loss).__name__} knows no right or wrong"
-            )
+            why = "count_correct=False leaves it out"
+            if trainer.count_correct:
+                why = f"the loss {type(trainer.loss).__name__} knows no right or wrong"
+            raise ConfigurationError(f"{type(self).__name__} watches {self.monitor!r}, but {why}")
         self._start()
 
     def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:

@@ -46,7 +46,7 @@ class EpochRecord:
     data_loss, penalty : float
         The parts of the loss.
     accuracy : float or None
-        The fraction of rows that were predicted right; None where the loss knows no right or wrong.
+        The fraction of rows that were predicted right; None where they were not counted.
     learning_rate : float
         The rate of the epoch's last update.
     seconds : float

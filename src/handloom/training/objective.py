@@ -1,6 +1,6 @@
 """The one function that training descends: loss and gradient of a network over a set of rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -35,7 +35,7 @@ class Measured:
     penalty : float
         The L1 and L2 penalty of the weights.
     correct : int
-        How many rows were predicted right; 0 where the loss knows no right or wrong.
+        How many rows were predicted right; 0 where nobody counts.
     rows : int
         How many rows there were.
     weight : float
@@ -128,6 +128,13 @@ class Objective:
         Whose inner loops layers, loss and transform use.
     penalty_per_row : bool
         Whether the penalty is divided by the weight of the rows.
+    count_correct : bool
+        Whether to count the rows that are predicted right.
+
+    Attributes
+    ----------
+    counts_correct : bool
+        Whether they are counted: somebody wants it, and the loss knows right from wrong.
     """
 
     def __init__(
@@ -139,11 +146,15 @@ class Objective:
         kernels: Kernels = NUMPY,
         *,
         penalty_per_row: bool = False,
+        count_correct: bool = True,
     ) -> None:
         self.network = network
         self.penalty_per_row = penalty_per_row
         self.workers = workers
-        self._make_lane = partial(_Lane, network, _with(kernels, loss), _with(kernels, transform))
+        loss = _with(kernels, loss)
+        count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
+        self.counts_correct = count is not None
+        self._make_lane = partial(_Lane, network, loss, count, _with(kernels, transform))
         self._kernels = kernels
         self._alone: _Lane | None = None
         self._lanes: list[_Lane] = []
@@ -235,14 +246,14 @@ class _Lane:
         self,
         network: Sequential,
         loss: Loss,
+        count: Callable[[Array, Targets], int] | None,
         transform: Transform,
         kernels: Kernels,
         *,
         share_gradient: bool = False,
     ) -> None:
         self.replica = network.replica(kernels, share_gradient=share_gradient)
-        self.loss, self.transform = loss, transform
-        self._count = loss.correct if isinstance(loss, ClassificationLoss) else None
+        self.loss, self._count, self.transform = loss, count, transform
         self.gradient = self.replica.parameters.gradient
         self._sum: Array | None = None
         self._stored: npt.NDArray[np.generic] | None = None

@@ -179,6 +179,7 @@ def configuration(trainer: "Trainer") -> dict[str, Any]:
         "optimizer": _describe(trainer.optimizer),
         "schedule": _describe(trainer.schedule),
         "loss": _describe(trainer.loss),
+        "count_correct": None if trainer.count_correct else False,
         "clip_norm": trainer.clip_norm,
         "average": None if trainer.average is None else _describe(trainer.average),
         "augment": [_describe(change) for change in trainer.augment] or None,
