@@ -8,7 +8,7 @@ serves all of it, because bits are promised for one set only.
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Self
 
@@ -135,11 +135,11 @@ class Kernels:
 
     def sum_rows(self, dy: Array, out: Array) -> None:
         """Write the sum of the rows of ``dy``, shape (n, h), into ``out``, shape (h,)."""
-        np.matmul(np.ones(len(dy), dy.dtype), dy, out=out)  # quicker than a sum along an axis
+        np.matmul(_ones(len(dy), dy.dtype), dy, out=out)  # quicker than a sum along an axis
 
     def relu(self, x: Array, out: Array) -> None:
         """Write ``max(x, 0)`` into ``out``, shape (n, ...); a NaN stays one."""
-        np.clip(x, 0.0, np.inf, out=out)  # what NumPy does quicker than a maximum
+        x.clip(0.0, np.inf, out=out)  # what NumPy does quicker than a maximum
 
     def relu_backward(self, y: Array, dy: Array, out: Array) -> None:
         """Write ``dy`` where ``y > 0``, else 0, into ``out``; all of shape (n, ...)."""
@@ -408,8 +408,16 @@ def row_maxima(x: Array) -> Array:
 
 def row_sums(x: Array) -> Array:
     """Return the sum of each row of ``x``, shape (n, k), as shape (n, 1): a product is quicker."""
-    sums: Array = np.matmul(x, np.ones((x.shape[1], 1), x.dtype))
+    sums: Array = np.matmul(x, _ones(x.shape[1], x.dtype).reshape(-1, 1))
     return sums
+
+
+@lru_cache(maxsize=16)  # a training asks for the same few lengths at every step
+def _ones(length: int, dtype: np.dtype[np.floating]) -> Array:
+    """Return ones to sum with, shape (length,), which nobody can write to."""
+    ones: Array = np.ones(length, dtype)
+    ones.flags.writeable = False
+    return ones
 
 
 def window_steps(
