@@ -18,8 +18,11 @@ from handloom.layers.windows import Windows, contiguous_rows
 from handloom.parameters import Array
 from handloom.winograd import SEEN, TILE, G
 
-WORKSPACE = 1 << 20
-"""How many bytes a block of images should need at most: what fits the cache of one core."""
+WORKSPACE = 1 << 22
+"""How many bytes a block of images should need at most.
+
+Smaller ones would stay closer to the core, but threads then meet more often between their calls.
+"""
 
 FEW_CHANNELS = 8
 """With fewer channels, columns are laid out window place by window place."""
