@@ -11,7 +11,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -198,6 +198,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=sorted(known), default=list(known))
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--max-iter", type=int, help="at most so many epochs, on both sides")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for name in ("MLPClassifier", "MLPRegressor"):  # what is loaded once is loaded before
@@ -207,7 +208,10 @@ def main() -> None:
                 getattr(home, name)(max_iter=2).fit(np.eye(4), [0, 1, 0, 1])
     results = []
     for name in options.only:
-        results.append(summarize(known[name], compare(known[name], options.seeds)))
+        task = known[name]
+        if options.max_iter is not None:
+            task = replace(task, parameters={**task.parameters, "max_iter": options.max_iter})
+        results.append(summarize(task, compare(task, options.seeds)))
         print(table(results[-1:]).splitlines()[-1], flush=True)
         written = {"circumstances": circumstances(), "results": results}
         write_text(options.out / "estimators.json", json.dumps(written, indent=1))
