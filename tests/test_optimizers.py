@@ -1,10 +1,12 @@
 """Optimizers follow their published rules, whatever the size of the vector."""
 
+import copy
+
 import numpy as np
 import pytest
 from tests.gradients import Float64, relative_error
 
-from handloom import SGD, Adagrad, Adam, AdamW, ModelError, Muon, RMSprop
+from handloom import SGD, Adagrad, Adam, AdamW, Dense, ModelError, Muon, RMSprop, Sequential
 from handloom.errors import ConfigurationError
 from handloom.initializers import Zeros
 from handloom.kernels import NUMPY, SHARED_FROM_WEIGHTS
@@ -305,3 +307,17 @@ def test_options_out_of_range_are_refused_by_name(make: type[SGD], name: str) ->
 def test_an_unknown_optimizer_names_the_nearest() -> None:
     with pytest.raises(ConfigurationError, match=r"unknown optimizer 'adm'.*Did you mean 'adam'"):
         optimizer("adm")
+
+
+def test_a_copy_keeps_what_it_remembers_and_is_bound_to_nothing() -> None:
+    network = Sequential([Dense(3)]).build((2,))
+    rule = Adam().bind(network.parameters)
+    network.parameters.gradient[:] = 1.0
+    rule.step(0.1)
+    copied = copy.deepcopy(rule)
+    assert copied.steps == 1
+    assert np.array_equal(copied.state["first_moment"], rule.state["first_moment"])
+    with pytest.raises(ModelError, match="bind the optimizer"):
+        copied.step(0.1)
+    rule.step(0.1)  # the original goes on
+    assert not np.array_equal(copied.state["first_moment"], rule.state["first_moment"])

@@ -114,6 +114,19 @@ def require_fraction(what: str, value: object) -> float:
     return number
 
 
+def require_bool(what: str, value: object) -> bool:
+    """Return a value that must be True or False.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is anything else.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{what} must be True or False, got {value!r}")
+    return value
+
+
 def require_count(what: str, value: object, *, minimum: int = 1) -> int:
     """Return a whole number of at least `minimum`, or say what was given instead.
 

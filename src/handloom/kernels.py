@@ -69,6 +69,8 @@ class Kernels:
     block : int or None
         How many weights to update at a time, so that the passes of a rule find them in the cache;
         None where there is one pass.
+    pieces : int
+        Into how many pieces a layer cuts what it computes in a way of its own.
     run : callable or None
         Makes several calls at once, so that large products and updates are shared by threads.
     wait : callable or None
@@ -78,6 +80,7 @@ class Kernels:
 
     name = "numpy"
     block: int | None = BLOCK
+    pieces: int = LANES
     run: Callable[[Sequence[Call]], object] | None = None
     wait: Wait | None = None
 
@@ -85,6 +88,12 @@ class Kernels:
         """Return a copy that shares large products and updates between threads."""
         twin = copy.copy(self)
         twin.run = run
+        return twin
+
+    def uncut(self) -> Self:
+        """Return a copy for one lane of several, which are pieces already."""
+        twin = copy.copy(self)
+        twin.pieces = 1
         return twin
 
     def share(self, calls: Sequence[Call]) -> None:
@@ -414,7 +423,7 @@ def row_sums(x: Array) -> Array:
 
 @lru_cache(maxsize=16)  # a training asks for the same few lengths at every step
 def _ones(length: int, dtype: np.dtype[np.floating]) -> Array:
-    """Return ones to sum with, shape (length,), which nobody can write to."""
+    """Return ones to sum with, shape (length,), which stay and which nobody can write to."""
     ones: Array = np.ones(length, dtype)
     ones.flags.writeable = False
     return ones

@@ -90,6 +90,8 @@ class Sequential:
     ----------
     width : int
         The most numbers that a row has between two layers, once the network is built.
+    images : bool
+        Whether a row is an image, of shape (c, y, x), between any of them.
 
     Raises
     ------
@@ -109,7 +111,7 @@ class Sequential:
         self._parameters: Parameters | None = None
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
-        self.width = 0
+        self.width, self.images = 0, False
         self.stochastic = any(layer.stochastic for layer in self.layers)
 
     def build(
@@ -128,10 +130,12 @@ class Sequential:
 
     def _settle(self, input_shape: tuple[int, ...]) -> None:
         self.input_shape = shape = input_shape
-        self.width = prod(shape)
+        shapes = [shape]
         for layer in self.layers:
             shape = layer.output_shape(shape)
-            self.width = max(self.width, prod(shape))
+            shapes.append(shape)
+        self.width = max(prod(shape) for shape in shapes)
+        self.images = any(len(shape) == 3 for shape in shapes)
         self.output_shape = shape
 
     @property

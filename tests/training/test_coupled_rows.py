@@ -15,17 +15,22 @@ from handloom import (
     Dense,
     Dropout,
     Flatten,
+    Layer,
     MaxPool2D,
     Model,
     ReLU,
     Reshape,
     Sequential,
+    SoftmaxCrossEntropy,
     StopReason,
     Trainer,
     evaluate,
     silhouettes,
 )
+from handloom.data.transforms import AsFloat
+from handloom.training.objective import Objective
 from handloom.training.shards import SHARD_ROWS, cut, largest
+from handloom.training.workers import Workers
 
 DATA = silhouettes(rows=600, test_rows=100)
 
@@ -153,16 +158,33 @@ def test_a_cut_parts_no_group_and_loses_no_row(rows: int, together: int | None, 
 
 
 @pytest.mark.parametrize(
-    ("width", "rows", "together", "lanes"),
+    ("images", "width", "rows", "together", "lanes"),
     [
-        (784, 512, 1, 1),  # flat rows: one lane, whose products are shared
-        (28 * 28 * 16, 128, 64, 2),  # images: a lane for each group
-        (14 * 14 * 32, 128, 64, 2),
-        (28 * 28 * 64, 128, 1, 4),
-        (28 * 28 * 16, 128, None, 1),
+        (False, 784, 512, 1, 1),  # flat rows: one lane, whose products are shared
+        (False, 50_000, 64, 1, 1),
+        (True, 28 * 28 * 16, 128, 64, 2),  # images: a lane for each group
+        (True, 14 * 14 * 32, 128, 64, 2),
+        (True, 28 * 28 * 64, 128, 1, 4),
+        (True, 28 * 28 * 16, 128, None, 1),
     ],
 )
 def test_a_batch_of_images_is_dealt_to_lanes(
-    width: int, rows: int, together: int | None, lanes: int
+    images: bool, width: int, rows: int, together: int | None, lanes: int
 ) -> None:
-    assert len(cut(rows, together, largest(width))) == lanes
+    assert len(cut(rows, together, largest(width, images=images))) == lanes
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "lanes"),
+    [
+        ([Conv2D(16, 3, padding=1), Flatten(), Dense(2)], (1, 28, 28), 4),
+        ([Dense(12_544), Dense(2)], (64,), 1),
+    ],
+)
+def test_flat_rows_are_left_together_however_wide(
+    layers: list[Layer], shape: tuple[int, ...], lanes: int
+) -> None:
+    network = Sequential(layers).build(shape)
+    with Workers(1) as workers:
+        objective = Objective(network, SoftmaxCrossEntropy(), AsFloat(), workers)
+        assert len(objective._deal(128)) == lanes

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from handloom import (
@@ -27,9 +28,11 @@ from handloom import (
     evaluate,
     silhouettes,
 )
+from handloom.data.transforms import AsFloat
 from handloom.errors import ConfigurationError
 from handloom.kernels import LANES
 from handloom.losses import MeanSquaredError
+from handloom.parameters import Array
 from handloom.training import EpochRecord, Measured
 from handloom.training.objective import Rows
 from handloom.training.shards import SHARD_ROWS, cut
@@ -437,3 +440,33 @@ def test_loss_and_gradient_can_be_measured_for_a_line_search() -> None:
         after = trainer.measure().loss
     assert (before - after) / 1e-6 == pytest.approx(gradient @ gradient, rel=1e-4)
     assert trainer.steps == 0
+
+
+class Differences(AsFloat):
+    """Each feature less the one before it, written while later ones are still read."""
+
+    def __call__(self, inputs: npt.NDArray[np.generic], out: Array) -> Array:
+        flat = inputs.reshape(out.shape).view(out.dtype)
+        for column in range(out.shape[1] - 1, -1, -1):
+            out[:, column] = flat[:, column]
+        for column in range(1, out.shape[1]):
+            out[:, column] -= flat[:, column - 1]
+        return out
+
+
+def test_a_transform_never_reads_what_it_writes() -> None:
+    losses = []
+    for shuffle in (False, True):
+        made = Sequential([Dense(2)]).build((4,), seed=3)
+        data = numbers()
+        data = Dataset(data.inputs.astype(np.float32), data.targets, data.class_names, data.name)
+        trainer = Trainer(
+            *(made, SGD(), 1e-9),
+            epochs=1,
+            batch_size=50,
+            shuffle=shuffle,
+            loss=MeanSquaredError(),
+            transform=Differences(),
+        )
+        losses.append(trainer.fit(data)["loss"][0])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)

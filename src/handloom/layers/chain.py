@@ -30,7 +30,7 @@ class Chain:
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = tuple(layers)
-        self._keeping = [place for place, layer in enumerate(layers) if layer.keeps_statistics]
+        self._keeping = [place for place, layer in enumerate(self.layers) if layer.keeps_statistics]
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -7,9 +7,15 @@ from functools import partial
 
 import numpy as np
 
-from handloom.errors import ConfigurationError, ModelError, require_count, require_number
+from handloom.errors import (
+    ConfigurationError,
+    ModelError,
+    require_bool,
+    require_count,
+    require_number,
+)
 from handloom.initializers import Initializer, Zeros, initializer, initializer_config
-from handloom.kernels import LANES, SHARED_FROM, cut_evenly
+from handloom.kernels import SHARED_FROM, cut_evenly
 from handloom.layers.base import Layer
 from handloom.layers.correlation import Columns, Correlation, Tiles, Workspace
 from handloom.layers.windows import (
@@ -99,9 +105,7 @@ class Conv2D(Layer):
                 f"padding must be smaller than the window of {self.size}, which would see nothing "
                 f"but zeros, got {self.padding}"
             )
-        if not isinstance(biases, bool):
-            raise ConfigurationError(f"biases must be True or False, got {biases!r}")
-        self.biases = biases
+        self.biases = require_bool("biases", biases)
         self.initializer = initializer(weights)
         self.weights_l1 = require_number("weights_l1", weights_l1, minimum=0.0)
         self.weights_l2 = require_number("weights_l2", weights_l2, minimum=0.0)
@@ -182,11 +186,13 @@ class Conv2D(Layer):
         windows = self._windows(x.shape[1:])
         way = self._way(windows, w)
         ready, images, slopes = way.ready(w), channels_last(x), channels_last(dy)
-        back = np.ascontiguousarray(ready.swapaxes(-2, -1))
+        turned = ready.swapaxes(-2, -1)
+        back = self._memory("back", turned.shape, w.dtype)
+        np.copyto(back, turned)
         dx = self._buffer("dx", x.shape, w.dtype) if need_dx else None
         # pieces may run at once: each adds up sums of its own
-        sums = self._memory("dw", (LANES, *ready.shape), w.dtype)
-        bias_sums = self._memory("db", (LANES, self.filters), w.dtype)
+        sums = self._memory("dw", (self.kernels.pieces, *ready.shape), w.dtype)
+        bias_sums = self._memory("db", (self.kernels.pieces, self.filters), w.dtype)
 
         def run(piece: int, blocks: list[slice], space: Workspace) -> None:
             dw, db = sums[piece], bias_sums[piece]
@@ -224,7 +230,7 @@ class Conv2D(Layer):
         """
         work = images * windows.rows * windows.columns * self.size**2
         work *= windows.channels * self.filters
-        pieces = cut_evenly(images, 1 if work < SHARED_FROM else LANES)
+        pieces = cut_evenly(images, 1 if work < SHARED_FROM else self.kernels.pieces)
         memory = {} if self._buffers is None else self._buffers
         calls = []
         for piece, rows in enumerate(pieces):

@@ -2,7 +2,7 @@
 
 A convolutional layer asks one of them for four things: weights made ready, the output of a block,
 its gradients, and the gradient of the weights as they were. Images have their channels last,
-``(b, y, x, c)``, and a block is as large as keeps its workspace in the cache.
+``(b, y, x, c)``, and a block is as large as its workspace may be.
 """
 
 from abc import ABC, abstractmethod
@@ -186,7 +186,8 @@ class Tiles(Correlation):
     def suit(windows: Windows, filters: int) -> bool:
         """Return whether windows are of the kind that tiles can do, and tiles worth it."""
         many = min(windows.channels, filters) >= MANY_CHANNELS
-        return windows.size == 3 and windows.stride == 1 and many
+        large = min(windows.rows, windows.columns) >= TILE - 1  # most of a tile would be nothing
+        return windows.size == 3 and windows.stride == 1 and many and large
 
     def ready(self, w: Array) -> Array:
         """Return ``U = G w G^T``, shape (36, c, f)."""

@@ -82,6 +82,10 @@ class Optimizer(ABC):
         self.steps = 0
         return self
 
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy or a pickle holds: its views would be of nobody's weights."""
+        return {**self.__dict__, "_parameters": None, "_decaying": [], "_pieces": []}
+
     def step(self, learning_rate: float) -> None:
         """Update the weights once, from the gradients.
 

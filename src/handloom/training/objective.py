@@ -55,7 +55,7 @@ class Measured:
 
     @property
     def accuracy(self) -> float:
-        """The fraction of rows that were predicted right."""
+        """The fraction of rows that were predicted right; 0 where nobody counts."""
         return self.correct / self.rows
 
 
@@ -129,12 +129,7 @@ class Objective:
     penalty_per_row : bool
         Whether the penalty is divided by the weight of the rows.
     count_correct : bool
-        Whether to count the rows that are predicted right.
-
-    Attributes
-    ----------
-    counts_correct : bool
-        Whether they are counted: somebody wants it, and the loss knows right from wrong.
+        Whether to count the rows that are predicted right, where the loss knows right from wrong.
     """
 
     def __init__(
@@ -153,7 +148,6 @@ class Objective:
         self.workers = workers
         loss = _with(kernels, loss)
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
-        self.counts_correct = count is not None
         self._make_lane = partial(_Lane, network, loss, count, _with(kernels, transform))
         self._kernels = kernels
         self._alone: _Lane | None = None
@@ -204,7 +198,7 @@ class Objective:
 
     def _deal(self, rows: int) -> list[list[slice]]:
         if rows not in self._deals:
-            most = largest(self.network.width)
+            most = largest(self.network.width, images=self.network.images)
             self._deals[rows] = cut(rows, self.network.rows_together, most)
         return self._deals[rows]
 
@@ -229,7 +223,7 @@ class Objective:
                 self._alone = self._make_lane(shared, share_gradient=True)
             return [self._alone]
         while len(self._lanes) < count:
-            self._lanes.append(self._make_lane(self._kernels))
+            self._lanes.append(self._make_lane(self._kernels.uncut()))
         return self._lanes[:count]
 
 
@@ -326,7 +320,7 @@ class _Lane:
             return reading.rows(rows)
         inputs = reading.inputs
         shape = (len(x), *inputs.shape[1:])
-        if isinstance(self.transform, AsFloat) and inputs.dtype == x.dtype:
+        if type(self.transform) is AsFloat and inputs.dtype == x.dtype:  # a kind of it may differ
             stored = x.reshape(shape)
         else:
             if self._stored is None or len(self._stored) < len(x):

@@ -15,20 +15,29 @@ from handloom.randomness import Stream
 SHARD_ROWS = 1024
 """The most rows of a shard: their activations stay in the cache of one core."""
 
-WIDE = 4096
-"""Numbers in a row from which a network is one of images."""
+SHARD_NUMBERS = 1 << 22
+"""How many numbers a shard has at most, where its activation is widest."""
 
-SHARD_NUMBERS = 1 << 19
-"""How many numbers a shard of a wide network has at most, where its activation is widest.
+IMAGE_NUMBERS = 1 << 19
+"""The same for a network of images, whose weights are few beside the numbers that a row becomes.
 
-A few images are work enough for a core, and what they leave behind stays in its cache. So a batch
-of a hundred is dealt to lanes, each of which does all of the work on its own images.
+A few images are work enough for a core, and the gradients that lanes then add up are small. So a
+batch of a hundred is dealt to lanes, each of which does all of the work on its own images.
 """
 
 
-def largest(width: int) -> int:
-    """Return how many rows a shard has at most, given the most numbers that a row becomes."""
-    return SHARD_ROWS if width < WIDE else max(1, SHARD_NUMBERS // width)
+def largest(width: int, *, images: bool) -> int:
+    """Return how many rows a shard has at most.
+
+    Parameters
+    ----------
+    width : int
+        The most numbers that a row becomes on its way.
+    images : bool
+        Whether it is an image somewhere.
+    """
+    numbers = IMAGE_NUMBERS if images else SHARD_NUMBERS
+    return max(1, min(SHARD_ROWS, numbers // width))
 
 
 def cut(rows: int, together: int | None = 1, most: int = SHARD_ROWS) -> list[list[slice]]:

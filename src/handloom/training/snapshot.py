@@ -75,7 +75,8 @@ class Snapshot:
             If the snapshot is of another training, named by what differs, or not whole.
         """
         try:
-            difference = _difference(self.configuration, configuration(trainer))
+            then = {"count_correct": True, **self.configuration}  # older ones all did
+            difference = _difference(then, configuration(trainer))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{self.origin}: not a whole configuration: {error!r}") from None
         if difference is not None:
@@ -179,7 +180,7 @@ def configuration(trainer: "Trainer") -> dict[str, Any]:
         "optimizer": _describe(trainer.optimizer),
         "schedule": _describe(trainer.schedule),
         "loss": _describe(trainer.loss),
-        "count_correct": None if trainer.count_correct else False,
+        "count_correct": trainer.count_correct,
         "clip_norm": trainer.clip_norm,
         "average": None if trainer.average is None else _describe(trainer.average),
         "augment": [_describe(change) for change in trainer.augment] or None,

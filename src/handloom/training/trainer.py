@@ -16,6 +16,7 @@ from handloom.errors import (
     ConfigurationError,
     DataError,
     ModelError,
+    require_bool,
     require_count,
     require_number,
     unknown_name,
@@ -142,7 +143,7 @@ class Trainer:
         self.batch_size = None if batch_size is None else require_count("batch_size", batch_size)
         self.shuffle, self.penalty_per_row = shuffle, penalty_per_row
         self.loss = loss or SoftmaxCrossEntropy()
-        self.count_correct = count_correct
+        self.count_correct = require_bool("count_correct", count_correct)
         self.clip_norm = None
         if clip_norm is not None:
             self.clip_norm = require_number("clip_norm", clip_norm, minimum=0.0, exclusive=True)
@@ -385,7 +386,7 @@ class Trainer:
             return None
         validation = self._validate()
         data_loss, penalty, accuracy = position.means()
-        counted = self._objective.counts_correct
+        counted = self.counts_correct
         return EpochRecord(
             epoch=epoch,
             loss=data_loss + penalty,
