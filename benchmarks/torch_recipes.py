@@ -24,6 +24,7 @@ from handloom.layers import (
     Reshape,
     Softmax,
 )
+from handloom.optimizers import Adam
 from handloom.recipes.recipe import Recipe
 from handloom.training.workers import default_threads
 
@@ -39,7 +40,9 @@ def train(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> list[tuple[
     x, y = prepared(splits.train)
     steps = epochs * -(-len(x) // recipe.batch_size)
     rate = recipe.rate(steps)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1.0, fused=True)
+    if recipe.optimizer().config() != Adam().config():
+        raise TypeError(f"no translation of {recipe.optimizer()} yet")
+    optimizer = torch.optim.Adam(network.parameters(), lr=1.0, eps=Adam().epsilon, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     loss = torch.nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     coins = torch.rand(len(x)) < 0.5
@@ -112,6 +115,8 @@ def translated(nn: Any, recipe: Recipe) -> Any:
     found = [nn.Flatten()]
     for layer in recipe.layers((28, 28), 10):
         if not isinstance(layer, Softmax):  # the loss takes logits
+            if type(layer) not in MODULES:
+                raise TypeError(f"no translation of {type(layer).__name__} yet")
             found.append(MODULES[type(layer)](nn, layer, shape))
         shape = layer.output_shape(shape)
     return nn.Sequential(*found)
@@ -123,9 +128,10 @@ def convolution(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
     return nn.Conv2d(shape[0], layer.filters, layer.size, **options)
 
 
-def batch_norm(nn: Any, _: Any, shape: tuple[int, ...]) -> Any:
-    """Return PyTorch's batch norm, which has a class for images and one for flat rows."""
-    return (nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d)(shape[0])
+def batch_norm(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
+    """Return PyTorch's batch norm, which counts momentum the other way round."""
+    kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+    return kind(shape[0], eps=layer.epsilon, momentum=1.0 - layer.momentum)
 
 
 MODULES: dict[type[Layer], Callable[[Any, Any, tuple[int, ...]], Any]] = {

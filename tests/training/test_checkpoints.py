@@ -352,6 +352,7 @@ def test_without_a_checkpoint_a_resume_begins_at_the_beginning(tmp_path: Path) -
         ({"learning_rate": Warmup(2, 0.1)}, r"schedule kind is InverseTimeDecay there, Warmup"),
         ({"loss": SoftmaxCrossEntropy(0.1)}, r"loss label_smoothing is 0.0 there, 0.1 here"),
         ({"callbacks": (BestWeights("loss"),)}, r"callbacks callback 0, BestWeights is None there"),
+        ({"count_correct": False}, r"count_correct is True there, False here"),
     ],
 )
 def test_a_checkpoint_of_another_training_is_refused_by_what_differs(
@@ -363,6 +364,19 @@ def test_a_checkpoint_of_another_training_is_refused_by_what_differs(
     with pytest.raises(ModelError, match=named):
         other.fit(ROWS, resume=True)
     assert np.array_equal(other.network.parameters.vector, start)
+
+
+def test_a_checkpoint_that_does_not_say_whether_rows_are_counted_is_of_a_training_that_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer(tmp_path, last_step=7).fit(ROWS)
+    older = Checkpoints(tmp_path).newest()
+    assert older is not None
+    assert older.configuration.pop("count_correct")
+    monkeypatch.setattr(Checkpoints, "newest", lambda _: older)
+    assert trainer(tmp_path).fit(ROWS, resume=True).stop_reason is not None
+    with pytest.raises(ModelError, match="count_correct is True there, False here"):
+        trainer(tmp_path, count_correct=False).fit(ROWS, resume=True)
 
 
 def test_a_checkpoint_of_another_augmentation_or_schedule_is_refused(tmp_path: Path) -> None:

@@ -4,11 +4,18 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from handloom.errors import ConfigurationError, unknown_name
-from handloom.recipes import cnn_flash, mlp, mlp_flash
+from handloom.recipes import cnn, cnn_flash, mlp, mlp_flash, mlp_record
 from handloom.recipes.recipe import Recipe, RecipeSettings
 
 RECIPES: Mapping[str, Recipe] = {
-    recipe.name: recipe for recipe in (mlp_flash.RECIPE, mlp.RECIPE, cnn_flash.RECIPE)
+    recipe.name: recipe
+    for recipe in (
+        mlp_flash.RECIPE,
+        mlp.RECIPE,
+        mlp_record.RECIPE,
+        cnn_flash.RECIPE,
+        cnn.RECIPE,
+    )
 }
 """From the quickest to the most accurate, first without and then with convolutions."""
 

@@ -12,14 +12,18 @@ from handloom.optimizers import Adam
 from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
 
 
+def hidden(*units: int, dropout: float) -> list[Layer]:
+    """Return hidden layers, normalized, that forget a fraction of what they found."""
+    return [
+        layer
+        for h in units
+        for layer in (Dense(h), BatchNorm(ghost_batch=64), ReLU(), Dropout(dropout))
+    ]
+
+
 def layers(_: tuple[int, ...], classes: int) -> Sequence[Layer]:
     """Return the layers, for images of any shape."""
-    hidden = [
-        layer
-        for _ in range(2)
-        for layer in (Dense(512), BatchNorm(ghost_batch=64), ReLU(), Dropout(0.3))
-    ]
-    return [*hidden, Dense(classes, weights="glorot"), Softmax()]
+    return [*hidden(512, 512, dropout=0.3), Dense(classes, weights="glorot"), Softmax()]
 
 
 RECIPE = Recipe(
