@@ -29,7 +29,7 @@ class FusedKernels(Kernels):
     block = None
     wait = staticmethod(wait)
 
-    def prepare(self, dtype: npt.DTypeLike) -> None:
+    def prepare(self, dtype: npt.DTypeLike, *, images: bool = True) -> None:
         """Have every loop compiled for a dtype, or read from the cache."""
         self.wait(np.ones(1, np.int64), 0)
         real = np.dtype(dtype)
@@ -40,14 +40,6 @@ class FusedKernels(Kernels):
         self.relu(square, square)
         self.relu_backward(square, square, square)
         self.softmax_cross_entropy(square, targets, square, np.zeros(2, real))
-        images = np.zeros((1, 4, 4, 2), real)
-        self.max_pool(images, 2, 2, images[:, :2, :2])
-        self.max_pool_backward(images, images[:, :2, :2], images[:, :2, :2], 2, 2, images.copy())
-        tiles = np.zeros((6, 6, 1, 1, 1, 2), real)
-        self.winograd_inputs(images, 1, 1, tiles, np.empty)
-        self.winograd_inputs_backward(tiles, 1, 1, images, np.empty)
-        self.winograd_outputs(tiles, images, np.empty)
-        self.winograd_outputs_backward(images, tiles, np.empty)
         self.moments(square, a[:2], b[:2])
         self.standardize(square, a[:2], b[:2], c[:2], square)
         self.standardize_sums(square, square, a[:2], b[:2], c[:2])
@@ -58,6 +50,19 @@ class FusedKernels(Kernels):
         self.adam(a, b, c, d, 0.1, 0.9, 0.999, 1e-7, 1, a)
         self.scaled_descent(a, b, c, 0.1, 0.9, 0.1, 1e-7, 1, d)
         self.blend(a, b, 0.1, 1, d)
+        if images:
+            self._prepare_images(real)
+
+    def _prepare_images(self, real: npt.DTypeLike) -> None:
+        """Have the loops over images compiled, which takes several times as long as the rest."""
+        x, y = np.zeros((1, 4, 4, 2), real), np.zeros((1, 2, 2, 2), real)
+        self.max_pool(x, 2, 2, y)
+        self.max_pool_backward(x, y, y, 2, 2, x.copy())
+        tiles = np.zeros((6, 6, 1, 1, 1, 2), real)
+        self.winograd_inputs(x, 1, 1, tiles, np.empty)
+        self.winograd_inputs_backward(tiles, 1, 1, x, np.empty)
+        self.winograd_outputs(tiles, x, np.empty)
+        self.winograd_outputs_backward(x, tiles, np.empty)
 
     def scale(
         self, inputs: npt.NDArray[np.generic], shift: float, divisor: float, out: Array

@@ -128,8 +128,11 @@ class Kernels:
             self.share([partial(np.matmul, a, b[:, cut], out=out[:, cut]) for cut in pieces])
         return out
 
-    def prepare(self, dtype: npt.DTypeLike) -> None:
-        """Have everything ready that weights of a dtype will need; NumPy is."""
+    def prepare(self, dtype: npt.DTypeLike, *, images: bool = True) -> None:
+        """Have everything ready that weights of a dtype will need, with images or without.
+
+        NumPy is.
+        """
 
     def scale(
         self, inputs: npt.NDArray[np.generic], shift: float, divisor: float, out: Array

@@ -330,7 +330,7 @@ class Trainer:
             rows=self.epochs * rows,
             steps=self.epochs * -(-rows // size),
         )
-        kernels.prepare(self.network.parameters.dtype)
+        kernels.prepare(self.network.parameters.dtype, images=self.network.images)
         self.history.kernels = kernels.name
         self.history.preparation_seconds = time.perf_counter() - started
         return kernels
