@@ -27,6 +27,7 @@ class FusedKernels(Kernels):
 
     name = "fused"
     block = None
+    tiles = True
     wait = staticmethod(wait)
 
     def prepare(self, dtype: npt.DTypeLike, *, images: bool = True) -> None:

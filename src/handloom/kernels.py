@@ -69,6 +69,8 @@ class Kernels:
     block : int or None
         How many weights to update at a time, so that the passes of a rule find them in the cache;
         None where there is one pass.
+    tiles : bool
+        Whether Winograd's tiles pay for their transforms. In NumPy's many passes they do not.
     pieces : int
         Into how many pieces a layer cuts what it computes in a way of its own.
     run : callable or None
@@ -80,6 +82,7 @@ class Kernels:
 
     name = "numpy"
     block: int | None = BLOCK
+    tiles: bool = False
     pieces: int = LANES
     run: Callable[[Sequence[Call]], object] | None = None
     wait: Wait | None = None

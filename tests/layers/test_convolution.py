@@ -15,7 +15,7 @@ from handloom import (
     build,
     check_gradients,
 )
-from handloom.kernels import NUMPY
+from handloom.kernels import NUMPY, Kernels
 from handloom.layers import correlation
 from handloom.layers.base import Layer
 from handloom.parameters import Array
@@ -40,9 +40,20 @@ CASES = [
 ]
 
 
-def made(case: tuple[int, ...]) -> tuple[Conv2D, Array]:
+class Tiled(Kernels):
+    """NumPy's kernels, with tiles where they suit the shapes."""
+
+    tiles = True
+
+
+TILED = Tiled()
+EACH_WAY = pytest.mark.parametrize("kernels", [NUMPY, TILED], ids=["columns", "tiles"])
+
+
+def made(case: tuple[int, ...], kernels: Kernels = NUMPY) -> tuple[Conv2D, Array]:
     c, f, height, width, size, stride, padding, _ = case
-    return Conv2D(f, size, stride=stride, padding=padding), draw(3, c, height, width)
+    layer = Conv2D(f, size, stride=stride, padding=padding).using(kernels)
+    return layer, draw(3, c, height, width)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -55,9 +66,21 @@ def test_it_is_the_sum_that_is_written_down(case: tuple[int, ...]) -> None:
     assert check_layer(layer, x, reference).ok  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("case", CASES[-4:])
+def test_tiles_compute_the_same(case: tuple[int, ...]) -> None:
+    found = []
+    for kernels in (NUMPY, TILED):
+        layer, x = made(case, kernels)
+        build([layer], x.shape[1:], seed=1, dtype=np.float64)
+        found.append(passes(layer, x))
+    for ours, expected in zip(found[1], found[0], strict=True):
+        assert relative_error(ours, expected) < 1e-13
+
+
+@EACH_WAY
 @pytest.mark.parametrize("case", [CASES[2], CASES[6], CASES[10]])
-def test_every_entry_of_every_gradient_is_right(case: tuple[int, ...]) -> None:
-    layer, x = made(case)
+def test_every_entry_of_every_gradient_is_right(case: tuple[int, ...], kernels: Kernels) -> None:
+    layer, x = made(case, kernels)
     report = check_gradients(layer, x[:2], thorough=True)
     assert report.ok, report
 
@@ -73,7 +96,7 @@ def passes(layer: Layer, x: Array, *, need_dx: bool = True) -> list[Array]:
 def test_blocks_do_not_change_what_comes_out(
     monkeypatch: pytest.MonkeyPatch, channels: int
 ) -> None:
-    layer, x = Conv2D(16, 3, padding=1), draw(7, channels, 5, 5)
+    layer, x = Conv2D(16, 3, padding=1).using(TILED), draw(7, channels, 5, 5)
     build([layer], x.shape[1:], dtype=np.float64)
     whole = passes(layer, x)
     monkeypatch.setattr(correlation, "WORKSPACE", 3 * 25 * 200 * 8)  # a few images at a time
@@ -83,13 +106,14 @@ def test_blocks_do_not_change_what_comes_out(
 
 @pytest.mark.parametrize("channels", [3, 32])
 def test_threads_share_a_batch_and_change_no_bit(channels: int) -> None:
-    layer, x = Conv2D(32, 3, padding=1), draw(40, channels, 28, 28).astype(np.float32)
+    layer = Conv2D(32, 3, padding=1).using(TILED)
+    x = draw(40, channels, 28, 28).astype(np.float32)
     build([layer], x.shape[1:])
     with single_threaded_blas():
         alone = passes(layer, x)
     for threads in (1, 2, 3):
         with Workers(threads) as workers:
-            shared = layer.replica().using(NUMPY.sharing(workers.run))
+            shared = layer.replica().using(TILED.sharing(workers.run))
             shared.bind(layer.weights, layer.gradients)
             for _ in range(2):
                 for ours, expected in zip(passes(shared, x), alone, strict=True):
@@ -97,7 +121,7 @@ def test_threads_share_a_batch_and_change_no_bit(channels: int) -> None:
 
 
 def test_a_replica_takes_no_memory_once_it_is_warm() -> None:
-    twin = Sequential([Conv2D(16, 3, padding=1)]).build((16, 8, 8)).replica().layers[0]
+    twin = Sequential([Conv2D(16, 3, padding=1)]).build((16, 8, 8)).replica(TILED).layers[0]
     x = draw(30, 16, 8, 8).astype(np.float32)
     first = twin.forward(x, training=True)
     held = {id(buffer) for buffer in twin._buffers.values()}  # type: ignore[union-attr]
@@ -125,9 +149,9 @@ def test_starting_weights_have_the_deviation_that_suits_a_window() -> None:
 
 
 def test_float32_is_nearly_as_good_as_float64() -> None:
-    layer, x = Conv2D(32, 3, padding=1), draw(5, 64, 8, 8)
+    layer, x = Conv2D(32, 3, padding=1).using(TILED), draw(5, 64, 8, 8)
     build([layer], x.shape[1:], dtype=np.float64)
-    single = Conv2D(32, 3, padding=1)
+    single = Conv2D(32, 3, padding=1).using(TILED)
     build(
         [single],
         x.shape[1:],
@@ -198,3 +222,15 @@ def test_prediction_takes_fewer_rows_at_once_where_images_are_wide() -> None:
     x = draw(500, 16, 24, 24)
     alone = np.vstack([network.logits(row[None]) for row in x[::100]])
     assert relative_error(network.predict_logits(x)[::100], alone) < 1e-12
+
+
+def test_tiles_are_for_kernels_that_they_pay_for_and_images_they_fit() -> None:
+    for kernels, side, expected in (
+        (NUMPY, 8, correlation.Columns),
+        (TILED, 8, correlation.Tiles),
+        (TILED, 2, correlation.Columns),
+    ):
+        layer = Conv2D(16, 3, padding=1).using(kernels)
+        build([layer], (16, side, side))
+        way = layer._way(layer._windows((16, side, side)), layer.weights["weights"])
+        assert type(way) is expected

@@ -47,8 +47,8 @@ class Conv2D(Layer):
     lie last in memory.
 
     How the sums are computed is the business of `handloom.layers.correlation`: as one product of
-    all windows, or for 3 x 3 windows on many channels by Winograd's tiles. Which of the two is
-    decided by the shapes alone.
+    all windows, or with fused kernels, for 3 x 3 windows on many channels, by Winograd's tiles.
+    Which of the two is decided by the kernels and the shapes alone.
 
     Parameters
     ----------
@@ -246,8 +246,8 @@ class Conv2D(Layer):
         return Windows.over(self.kind, input_shape, self.size, self.stride, self.padding)
 
     def _way(self, windows: Windows, w: Array) -> Correlation:
-        """Return how to compute it, which depends on shapes only."""
-        way = Tiles if Tiles.suit(windows, self.filters) else Columns
+        """Return how to compute it, which depends on shapes and kernels only."""
+        way = Tiles if self.kernels.tiles and Tiles.suit(windows, self.filters) else Columns
         return way(windows, self.filters, w.itemsize, self.kernels)
 
     def _bound(self, x: Array) -> Array:
