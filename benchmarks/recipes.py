@@ -24,7 +24,7 @@ from handloom.plots.figure import COLOURS, drawing, new_figure
 from handloom.recipes.book import RECIPES
 from handloom.recipes.recipe import Recipe, RecipeSettings
 from handloom.recipes.reference import EPOCHS, MODELS
-from handloom.training import Callback, EpochRecord, Trainer, evaluate
+from handloom.training import Callback, EpochRecord, StopReason, Trainer, evaluate
 
 RESULTS = "recipes.json"
 Curve = list[tuple[float, float]]
@@ -48,7 +48,9 @@ def ours(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> Curve:
     """Return seconds and test accuracy after each epoch of ours."""
     settings = RecipeSettings(recipe, epochs, seed=seed, kernels="fused")
     network, watcher = settings.build(splits.train), TestCurve(splits.test)
-    settings.trainer(network, settings.steps(splits.train), [watcher]).fit(splits.train)
+    trainer = settings.trainer(network, settings.steps(splits.train), [watcher])
+    if trainer.fit(splits.train).stop_reason is StopReason.INTERRUPTED:
+        raise KeyboardInterrupt  # half a training is no figure
     return watcher.curve
 
 

@@ -20,5 +20,5 @@ RECIPE = Recipe(
     batch_size=128,
     label_smoothing=0.1,
     augment=(Flip(alternating=True), Shift(1)),
-    figures=(Figures((0.9,), seconds=1.0, epochs=9),),
+    figures=(Figures((0.9210, 0.9194), seconds=284.1, epochs=9),),
 )
