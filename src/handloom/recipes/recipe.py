@@ -23,7 +23,7 @@ class Figures:
     Attributes
     ----------
     accuracies : tuple of float
-        Of the test rows after the last epoch, a figure for each seed from 0 upwards.
+        Of the test rows after the last epoch, a figure for each seed that was run.
     seconds : float
         The median training time: augmentation included, loading and evaluation not.
     epochs : int
