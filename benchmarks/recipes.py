@@ -159,9 +159,9 @@ def main() -> None:
     results = json.loads(file.read_text())["results"] if file.exists() else {}
     splits = fashion_mnist()
     if options.reference:
-        written_text = json.dumps(beside_the_reference(splits), indent=1)
-        print(written_text)
-        write_text(options.out / "reference.json", written_text)
+        reference = json.dumps(beside_the_reference(splits), indent=1)
+        print(reference)
+        write_text(options.out / "reference.json", reference)
         return
     for name in options.only:
         recipe = RECIPES[name]

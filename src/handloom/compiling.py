@@ -1,6 +1,7 @@
 """How loops are compiled, for those who installed the extra ``fast``."""
 
 from collections.abc import Callable
+from typing import Any
 
 from numba import njit
 
@@ -13,6 +14,6 @@ def compiled(function: Callable[..., None]) -> Callable[..., None]:
     return njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
-def compiled_within(function: Callable[..., None]) -> Callable[..., None]:
+def compiled_within(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a part of a loop, which is put wherever a compiled loop calls it."""
     return njit(error_model="numpy", forceinline=True)(function)

@@ -1,6 +1,6 @@
 """The errors that Handloom raises, and the words they share."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from math import isfinite
 
@@ -55,6 +55,18 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     nearest = get_close_matches(str(name).lower(), choices, n=1, cutoff=0.5)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     return f"unknown {kind} {name!r}; known are: {', '.join(choices)}.{hint}"
+
+
+def require_known(kind: str, name: str, known: Collection[str]) -> None:
+    """Refuse a name that is not among those that are known; see `unknown_name`.
+
+    Raises
+    ------
+    ConfigurationError
+        If the name is unknown.
+    """
+    if name not in known:
+        raise ConfigurationError(unknown_name(kind, name, known))
 
 
 def require_number(

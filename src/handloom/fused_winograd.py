@@ -11,12 +11,18 @@ from handloom.compiling import compiled, compiled_within
 
 
 @compiled_within
+def _six(x, at, apart, n):  # type: ignore[no-untyped-def]
+    """Return six lines of ``n`` entries, each by itself, so that loops over them are vectorized."""
+    a, b, c = at + apart, at + 2 * apart, at + 3 * apart
+    d, e = at + 4 * apart, at + 5 * apart
+    return x[at : at + n], x[a : a + n], x[b : b + n], x[c : c + n], x[d : d + n], x[e : e + n]
+
+
+@compiled_within
 def _spread(d, v, at, apart):  # type: ignore[no-untyped-def]
     """Write ``v = B^T d``; ``d``: (6, n)."""
     n = d.shape[1]
-    v0, v1 = v[at : at + n], v[at + apart : at + apart + n]
-    v2, v3 = v[at + 2 * apart : at + 2 * apart + n], v[at + 3 * apart : at + 3 * apart + n]
-    v4, v5 = v[at + 4 * apart : at + 4 * apart + n], v[at + 5 * apart : at + 5 * apart + n]
+    v0, v1, v2, v3, v4, v5 = _six(v, at, apart, n)
     two, four, five = d.dtype.type(2), d.dtype.type(4), d.dtype.type(5)
     for k in range(n):
         d0, d1, d2, d3, d4, d5 = d[0, k], d[1, k], d[2, k], d[3, k], d[4, k], d[5, k]
@@ -32,9 +38,7 @@ def _spread(d, v, at, apart):  # type: ignore[no-untyped-def]
 def _add_spread_back(v, at, apart, d):  # type: ignore[no-untyped-def]
     """Add ``B v`` to ``d``, shape (6, n)."""
     n = d.shape[1]
-    v0, v1 = v[at : at + n], v[at + apart : at + apart + n]
-    v2, v3 = v[at + 2 * apart : at + 2 * apart + n], v[at + 3 * apart : at + 3 * apart + n]
-    v4, v5 = v[at + 4 * apart : at + 4 * apart + n], v[at + 5 * apart : at + 5 * apart + n]
+    v0, v1, v2, v3, v4, v5 = _six(v, at, apart, n)
     two, four, five = d.dtype.type(2), d.dtype.type(4), d.dtype.type(5)
     for k in range(n):
         a0, a1, a2, a3, a4, a5 = v0[k], v1[k], v2[k], v3[k], v4[k], v5[k]
@@ -50,9 +54,7 @@ def _add_spread_back(v, at, apart, d):  # type: ignore[no-untyped-def]
 def _gather(m, at, apart, y):  # type: ignore[no-untyped-def]
     """Write ``y = A^T m``; ``y``: (4, n)."""
     n = y.shape[1]
-    m0, m1 = m[at : at + n], m[at + apart : at + apart + n]
-    m2, m3 = m[at + 2 * apart : at + 2 * apart + n], m[at + 3 * apart : at + 3 * apart + n]
-    m4, m5 = m[at + 4 * apart : at + 4 * apart + n], m[at + 5 * apart : at + 5 * apart + n]
+    m0, m1, m2, m3, m4, m5 = _six(m, at, apart, n)
     two, four, eight = y.dtype.type(2), y.dtype.type(4), y.dtype.type(8)
     for k in range(n):
         a0, a1, a2, a3, a4, a5 = m0[k], m1[k], m2[k], m3[k], m4[k], m5[k]
@@ -66,9 +68,7 @@ def _gather(m, at, apart, y):  # type: ignore[no-untyped-def]
 def _gather_back(y, m, at, apart):  # type: ignore[no-untyped-def]
     """Write ``m = A y``; ``y``: (4, n)."""
     n = y.shape[1]
-    m0, m1 = m[at : at + n], m[at + apart : at + apart + n]
-    m2, m3 = m[at + 2 * apart : at + 2 * apart + n], m[at + 3 * apart : at + 3 * apart + n]
-    m4, m5 = m[at + 4 * apart : at + 4 * apart + n], m[at + 5 * apart : at + 5 * apart + n]
+    m0, m1, m2, m3, m4, m5 = _six(m, at, apart, n)
     two, four, eight = y.dtype.type(2), y.dtype.type(4), y.dtype.type(8)
     for k in range(n):
         y0, y1, y2, y3 = y[0, k], y[1, k], y[2, k], y[3, k]

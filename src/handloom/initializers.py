@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ConfigurationError, require_number, unknown_name
+from handloom.errors import ConfigurationError, require_known, require_number
 
 
 class Initializer(Protocol):
@@ -120,8 +120,7 @@ def initializer(value: str | dict[str, object] | Initializer) -> Initializer:
         return value
     options = {str(key): option for key, option in value.items() if key != "kind"}
     kind = str(value.get("kind"))
-    if kind not in INITIALIZERS:
-        raise ConfigurationError(unknown_name("initializer", kind, INITIALIZERS))
+    require_known("initializer", kind, INITIALIZERS)
     try:
         return INITIALIZERS[kind](**options)  # type: ignore[arg-type]
     except TypeError as error:

@@ -132,9 +132,13 @@ class Kernels:
         return out
 
     def prepare(self, dtype: npt.DTypeLike, *, images: bool = True) -> None:
-        """Have everything ready that weights of a dtype will need, with images or without.
+        """Have ready what weights of a dtype will need; for NumPy there is nothing to do.
 
-        NumPy is.
+        Parameters
+        ----------
+        dtype : dtype
+        images : bool
+            Whether the loops over images are needed too.
         """
 
     def scale(

@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from handloom.errors import (
-    ConfigurationError,
     require_count,
     require_fraction,
+    require_known,
     require_number,
-    unknown_name,
 )
 
 Schedule = Callable[[int], float]
@@ -277,8 +276,7 @@ def named_schedule(name: str, learning_rate: float, steps: int) -> Schedule:
     ConfigurationError
         If there is no such schedule, or a number means nothing.
     """
-    if name not in SCHEDULES:
-        raise ConfigurationError(unknown_name("schedule", name, SCHEDULES))
+    require_known("schedule", name, SCHEDULES)
     return SCHEDULES[name](learning_rate, require_count("steps", steps))
 
 

@@ -9,7 +9,7 @@ import typer
 from handloom import reports
 from handloom.cli.console import note, show_table, wrote
 from handloom.cli.options import Data, Out, Threads, load_dataset, output_folder, split_list
-from handloom.errors import ConfigurationError, require_count, unknown_name
+from handloom.errors import ConfigurationError, require_count, require_known
 from handloom.recipes import reference
 from handloom.recipes.reference import EPOCHS, MODELS, Run, diverged_at
 from handloom.training import Progress, StopReason
@@ -32,8 +32,7 @@ def reproduce(
     """
     names = split_list("--models", models, str)
     for name in names:
-        if name not in MODELS:
-            raise ConfigurationError(unknown_name("model", name, MODELS))
+        require_known("model", name, MODELS)
     numbers = split_list("--seeds", seeds, int)
     if len(set(names)) < len(names) or len(set(numbers)) < len(numbers):
         raise ConfigurationError("--models and --seeds take each name and each number once")

@@ -18,8 +18,8 @@ from handloom.errors import (
     ConfigurationError,
     DataError,
     require_count,
+    require_known,
     require_number,
-    unknown_name,
 )
 from handloom.randomness import Stream
 
@@ -202,8 +202,7 @@ def named_augmentation(name: str) -> Augmentation:
     ConfigurationError
         If there is no such augmentation.
     """
-    if name not in AUGMENTATIONS:
-        raise ConfigurationError(unknown_name("augmentation", name, AUGMENTATIONS))
+    require_known("augmentation", name, AUGMENTATIONS)
     return AUGMENTATIONS[name]()
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ConfigurationError, DataError, require_number, unknown_name
+from handloom.errors import ConfigurationError, DataError, require_known, require_number
 from handloom.kernels import UsesKernels
 
 Floats = npt.NDArray[np.floating]
@@ -113,12 +113,10 @@ def transform_from_config(config: Mapping[str, Any]) -> Transform:
         raise ConfigurationError(f"a transform is described by an object, got {config!r}")
     settings = dict(config)
     name = str(settings.pop("name", None))
-    if name not in TRANSFORMS:
-        raise ConfigurationError(unknown_name("transform", name, TRANSFORMS))
+    require_known("transform", name, TRANSFORMS)
     known = set(TRANSFORMS[name]().to_config()) - {"name"}
     for setting in settings:
-        if setting not in known:
-            raise ConfigurationError(unknown_name(f"setting of {name!r}", setting, known))
+        require_known(f"setting of {name!r}", setting, known)
     if missing := known - set(settings):
         raise ConfigurationError(f"the transform {name!r} lacks: {', '.join(sorted(missing))}")
     return TRANSFORMS[name](**settings)

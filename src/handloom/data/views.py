@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ConfigurationError, unknown_name
+from handloom.errors import require_known
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ def named_views(name: str) -> tuple[View, ...]:
     ConfigurationError
         If there is no such set.
     """
-    if name not in VIEWS:
-        raise ConfigurationError(unknown_name("set of views", name, VIEWS))
+    require_known("set of views", name, VIEWS)
     return VIEWS[name]
 
 

@@ -36,6 +36,8 @@ class Layer(UsesKernels, ABC):
         For a layer that couples rows: within groups of how many, or all.
     trainable : bool
         Whether its arrays are trained; see `freeze`.
+    keeps_statistics : bool
+        Whether there are running statistics to commit.
     """
 
     kind: ClassVar[str]

@@ -1,6 +1,6 @@
 """Losses: how wrong predictions are, as one number, and the slope of that number."""
 
-from handloom.errors import ConfigurationError, unknown_name
+from handloom.errors import ConfigurationError, require_known
 from handloom.losses.base import ClassificationLoss, Loss, RowLoss, Targets
 from handloom.losses.binary import BinaryCrossEntropy
 from handloom.losses.cross_entropy import CategoricalCrossEntropy, SoftmaxCrossEntropy
@@ -29,8 +29,7 @@ def loss(name: str, **options: object) -> RowLoss:
     ConfigurationError
         If the name or an option is unknown.
     """
-    if name not in LOSSES:
-        raise ConfigurationError(unknown_name("loss", name, LOSSES))
+    require_known("loss", name, LOSSES)
     try:
         return LOSSES[name](**options)
     except TypeError as error:

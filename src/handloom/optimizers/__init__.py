@@ -6,7 +6,7 @@ in `handloom.kernels`.
 
 from typing import Any
 
-from handloom.errors import ConfigurationError, unknown_name
+from handloom.errors import ConfigurationError, require_known
 from handloom.optimizers.adagrad import Adagrad
 from handloom.optimizers.adam import Adam, AdamW
 from handloom.optimizers.base import Optimizer
@@ -39,8 +39,7 @@ def optimizer(name: str, **options: Any) -> Optimizer:
     ConfigurationError
         If the name or an option is unknown.
     """
-    if name not in OPTIMIZERS:
-        raise ConfigurationError(unknown_name("optimizer", name, OPTIMIZERS))
+    require_known("optimizer", name, OPTIMIZERS)
     try:
         return OPTIMIZERS[name](**options)
     except TypeError as error:

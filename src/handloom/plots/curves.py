@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ConfigurationError, require_count, unknown_name
+from handloom.errors import ConfigurationError, require_count, require_known
 from handloom.plots.figure import (
     BLUE,
     COLOURS,
@@ -213,8 +213,7 @@ def comparison(
     ConfigurationError
         If there is no such column, or `from_epoch` is no epoch.
     """
-    if column not in COLUMNS:
-        raise ConfigurationError(unknown_name("column", column, COLUMNS))
+    require_known("column", column, COLUMNS)
     from_epoch = require_count("from_epoch", from_epoch, minimum=0)
     title = _zoomed(f"{dataset}: {column.replace('_', ' ')}", from_epoch)
     looks = zip(cycle(COLOURS), cycle(LINES), cycle(MARKERS), strict=False)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields
 
-from handloom.errors import ConfigurationError, unknown_name
+from handloom.errors import ConfigurationError, require_known
 from handloom.recipes import cnn, cnn_flash, mlp, mlp_flash, mlp_record
 from handloom.recipes.recipe import Recipe, RecipeSettings
 
@@ -28,8 +28,7 @@ def named_recipe(name: str) -> Recipe:
     ConfigurationError
         If there is no such recipe.
     """
-    if name not in RECIPES:
-        raise ConfigurationError(unknown_name("recipe", name, RECIPES))
+    require_known("recipe", name, RECIPES)
     return RECIPES[name]
 
 

@@ -2,7 +2,7 @@
 
 The best plain network that was published for this dataset has the same size, is normalized too, and
 reaches 91.63 % (arXiv 1901.06656, 2019). Images are mirrored and moved by up to a pixel: with so
-many of them, dropout is of little use until training is long, and hurts before.
+many of them there is something to learn for eighty epochs.
 """
 
 from collections.abc import Sequence

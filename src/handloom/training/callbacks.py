@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from handloom.errors import ConfigurationError, require_count, require_number, unknown_name
+from handloom.errors import ConfigurationError, require_count, require_known, require_number
 from handloom.files import FileError, write_text
 from handloom.parameters import Array
 from handloom.training.history import EpochRecord, StopReason, csv_line
@@ -80,8 +80,7 @@ class BestWeights(Callback):
     def __init__(
         self, monitor: Monitor = "validation_loss", *, min_delta: float = 0.0, restore: bool = True
     ) -> None:
-        if monitor not in MONITORS:
-            raise ConfigurationError(unknown_name("figure to monitor", monitor, MONITORS))
+        require_known("figure to monitor", monitor, MONITORS)
         self.monitor = monitor
         self.min_delta = require_number("min_delta", min_delta, minimum=0.0)
         self.restore = restore

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ConfigurationError, ModelError, unknown_name
+from handloom.errors import ModelError, require_known
 
 if TYPE_CHECKING:
     from handloom.training.divergence import Divergence
@@ -116,8 +116,7 @@ class History:
         ConfigurationError
             If there is no such column.
         """
-        if column not in COLUMNS:
-            raise ConfigurationError(unknown_name("column", column, COLUMNS))
+        require_known("column", column, COLUMNS)
         values = [getattr(record, column) for record in self.records]
         return np.array([np.nan if value is None else value for value in values], np.float64)
 

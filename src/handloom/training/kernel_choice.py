@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from handloom.errors import ConfigurationError, MissingExtraError, unknown_name
+from handloom.errors import MissingExtraError, require_known
 from handloom.kernels import NUMPY, Kernels
 
 NAMES = ("auto", "numpy", "fused")
@@ -29,8 +29,7 @@ def choose(name: str, *, weights: int, rows: int, steps: int) -> Kernels:
     MissingExtraError
         If fused kernels are asked for by name and Numba is not installed.
     """
-    if name not in NAMES:
-        raise ConfigurationError(unknown_name("set of kernels", name, NAMES))
+    require_known("set of kernels", name, NAMES)
     installed = find_spec("numba") is not None
     if name == "fused" and not installed:
         raise MissingExtraError("numba", "fast", "training with fused kernels")

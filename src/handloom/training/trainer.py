@@ -18,8 +18,8 @@ from handloom.errors import (
     ModelError,
     require_bool,
     require_count,
+    require_known,
     require_number,
-    unknown_name,
 )
 from handloom.kernels import Kernels
 from handloom.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
@@ -152,8 +152,7 @@ class Trainer:
         self.stream = Stream(require_count("seed", seed, minimum=0))
         self.callbacks = tuple(callbacks)
         self.threads = None if threads is None else require_count("threads", threads)
-        if kernels not in NAMES:
-            raise ConfigurationError(unknown_name("set of kernels", kernels, NAMES))
+        require_known("set of kernels", kernels, NAMES)
         self.kernels = kernels
         self.checkpoints = checkpoints
         self.history = History()
