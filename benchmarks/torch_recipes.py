@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.torch_optimizers import translated_optimizer
 from handloom.data.augment import Augmentation, Flip, Shift
 from handloom.data.dataset import Dataset, Splits
 from handloom.layers import (
@@ -24,7 +25,6 @@ from handloom.layers import (
     Reshape,
     Softmax,
 )
-from handloom.optimizers import Adam
 from handloom.recipes.recipe import Recipe
 from handloom.training.workers import default_threads
 
@@ -40,22 +40,19 @@ def train(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> list[tuple[
     x, y = prepared(splits.train)
     steps = epochs * -(-len(x) // recipe.batch_size)
     rate = recipe.rate(steps)
-    if recipe.optimizer().config() != Adam().config():
-        raise TypeError(f"no translation of {recipe.optimizer()} yet")
-    optimizer = torch.optim.Adam(network.parameters(), lr=1.0, eps=Adam().epsilon, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    update = translated_optimizer(recipe, network)
     loss = torch.nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     coins = torch.rand(len(x)) < 0.5
-    curve, seconds = [], 0.0
+    curve, seconds, taken = [], 0.0, 0
     for epoch in range(epochs):
         network.train()
         started = time.perf_counter()
         for rows in torch.split(torch.randperm(len(x)), recipe.batch_size):
             images = augmented(recipe.augment, x[rows], coins[rows] ^ bool(epoch % 2))
-            optimizer.zero_grad(set_to_none=True)
+            network.zero_grad(set_to_none=True)
             loss(network(images), y[rows]).backward()
-            optimizer.step()
-            schedule.step()
+            update(rate(taken))
+            taken += 1
         seconds += time.perf_counter() - started
         curve.append((seconds, accuracy(network, splits.test)))
     return curve
