@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from handloom.errors import ConfigurationError, require_known
-from handloom.recipes import cnn, cnn_flash, mlp, mlp_flash, mlp_record
+from handloom.recipes import cnn, cnn_flash, mlp, mlp_flash, mlp_quick, mlp_record
 from handloom.recipes.recipe import Recipe, RecipeSettings
 
 RECIPES: Mapping[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         mlp_flash.RECIPE,
+        mlp_quick.RECIPE,
         mlp.RECIPE,
         mlp_record.RECIPE,
         cnn_flash.RECIPE,

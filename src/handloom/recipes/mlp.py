@@ -1,39 +1,44 @@
-"""``mlp``: two hidden layers of 512, normalized, a minute of training.
+"""``mlp``: two hidden layers of 256, normalized, a minute of training.
 
-Batch normalization in ghost batches of 64 (Ioffe, Szegedy 2015; Hoffer, Hubara, Soudry 2017) lets
-the rate be large; dropout (Srivastava and others 2014) and label smoothing (Szegedy and others
-2016) keep twenty epochs from being too many. Mirrored images instead of dropout did no better.
+Batch normalization in ghost batches (Ioffe, Szegedy 2015; Hoffer, Hubara, Soudry 2017) lets the
+rate be large. Layers this small are quick, so there is time for forty epochs, and images that are
+mirrored and moved by a pixel last for as many (Simard, Steinkraus, Platt, "Best Practices for
+Convolutional Neural Networks", 2003). Larger layers learn them by heart sooner.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
+from handloom.data.augment import Flip, Shift
 from handloom.layers import BatchNorm, Dense, Dropout, Layer, ReLU, Softmax
 from handloom.optimizers import Adam
 from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
 
 
-def hidden(*units: int, dropout: float) -> list[Layer]:
+def hidden(*units: int, ghost_batch: int = 64, dropout: float = 0.0) -> list[Layer]:
     """Return hidden layers, normalized, that forget a fraction of what they found."""
-    return [
-        layer
-        for h in units
-        for layer in (Dense(h), BatchNorm(ghost_batch=64), ReLU(), Dropout(dropout))
-    ]
+    found: list[Layer] = []
+    for h in units:
+        found += [Dense(h), BatchNorm(ghost_batch=ghost_batch), ReLU()]
+        if dropout:
+            found.append(Dropout(dropout))
+    return found
 
 
 def layers(_: tuple[int, ...], classes: int) -> Sequence[Layer]:
     """Return the layers, for images of any shape."""
-    return [*hidden(512, 512, dropout=0.3), Dense(classes, weights="glorot"), Softmax()]
+    return [*hidden(256, 256, ghost_batch=128), Dense(classes, weights="glorot"), Softmax()]
 
 
 RECIPE = Recipe(
     name="mlp",
-    summary="two hidden layers of 512, batch norm, dropout",
+    summary="two hidden layers of 256, batch norm, mirrored and moved images",
     layers=layers,
-    optimizer=Adam,
-    rate=rise_and_fall(4e-3),
-    epochs=20,
+    optimizer=partial(Adam, beta2=0.95),
+    rate=rise_and_fall(1e-2),
+    epochs=40,
     batch_size=512,
     label_smoothing=0.05,
-    figures=(Figures((0.9064, 0.9065, 0.9061, 0.9057, 0.9060), seconds=58.19, epochs=20),),
+    augment=(Flip(), Shift(1)),
+    figures=(Figures((0.9105, 0.9079, 0.9083, 0.9101, 0.9105), seconds=56.06, epochs=40),),
 )

@@ -1,0 +1,37 @@
+"""``mlp-quick``: two hidden layers, normalized, for ten seconds.
+
+Three times the epochs of ``mlp-flash``, and label smoothing (Szegedy and others 2016). One layer of
+256 with dropout is quicker and a little less accurate.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from handloom.layers import Dense, Layer, Softmax
+from handloom.optimizers import Adam
+from handloom.recipes.mlp import hidden
+from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
+
+
+def layers(_: tuple[int, ...], classes: int) -> Sequence[Layer]:
+    """Return the layers, for images of any shape."""
+    return [*hidden(256, 256, ghost_batch=128), Dense(classes, weights="glorot"), Softmax()]
+
+
+RECIPE = Recipe(
+    name="mlp-quick",
+    summary="two hidden layers of 256, batch norm",
+    layers=layers,
+    optimizer=partial(Adam, beta2=0.95),
+    rate=rise_and_fall(1e-2),
+    epochs=9,
+    batch_size=512,
+    label_smoothing=0.05,
+    figures=(
+        Figures(
+            (0.9036, 0.9037, 0.9056, 0.9030, 0.9052, 0.9044, 0.9025, 0.9027, 0.9035, 0.9031),
+            seconds=11.95,
+            epochs=9,
+        ),
+    ),
+)
