@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from handloom import ModelError
-from handloom.files import MANIFEST, FileError, make_folder, read_set, write_bytes, write_set
+from handloom.files import (
+    MANIFEST,
+    FileError,
+    make_folder,
+    read_set,
+    size_of,
+    write_bytes,
+    write_set,
+)
 
 CONTENT = {"a.json": b'{"x": 1}', "b.bin": bytes(range(256))}
 
@@ -121,3 +129,24 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         make_folder(tmp_path / "file" / "below")
     with pytest.raises(FileError, match="cannot write"):
         write_bytes(tmp_path / "nowhere" / "file", b"x")
+
+
+def test_a_set_can_be_read_while_it_is_replaced_and_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_set(tmp_path, "thing", 1, CONTENT)
+    pending = [True]
+
+    def look_too_late(path: Path) -> int:
+        if path.name == MANIFEST or not pending:
+            return size_of(path)
+        pending.clear()
+        write_set(tmp_path, "thing", 1, dict.fromkeys(CONTENT, b"other"))
+        try:
+            return size_of(path)
+        finally:
+            write_set(tmp_path, "thing", 1, CONTENT)
+
+    monkeypatch.setattr("handloom.files.size_of", look_too_late)
+    assert read_set(tmp_path, "thing", 1) == CONTENT
+    assert not pending

@@ -160,16 +160,16 @@ def read_set(folder: Path, kind: str, version: int) -> dict[str, bytes]:
     """
     if not folder.is_dir():
         raise FileError(f"{folder} is not a folder that holds a {kind}")
-    manifest = _read_manifest(folder / MANIFEST)
     while True:
+        written = _last_written(folder / MANIFEST)
+        manifest = _read_manifest(folder / MANIFEST)
         try:
             return _read_files(folder, manifest, kind, version)
         except (ModelError, FileError):
-            # a set that is being replaced takes its old files away: then there is a new manifest
-            now = _read_manifest(folder / MANIFEST)
-            if now == manifest:
+            # a set that is being replaced takes its old files away: then there is a new manifest,
+            # which may say the same as the one before the last
+            if _last_written(folder / MANIFEST) == written:
                 raise
-            manifest = now
 
 
 def _read_files(
@@ -222,6 +222,15 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if not whole:
         raise ModelError(f"{path}: damaged or changed since it was written")
     return manifest  # type: ignore[no-any-return]
+
+
+def _last_written(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from one that was moved to its place since."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _digest(manifest: Mapping[str, object]) -> str:
