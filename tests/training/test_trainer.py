@@ -266,10 +266,13 @@ def test_ctrl_c_ends_training_tidily_and_the_handler_is_restored() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_second_ctrl_c_acts_as_it_always_did() -> None:
+def test_a_second_ctrl_c_acts_as_it_always_did(request: pytest.FixtureRequest) -> None:
     data = features()
 
-    before = signal.getsignal(signal.SIGINT)
+    # a shell may have started the tests with Ctrl-C ignored
+    before = signal.default_int_handler
+    earlier = signal.signal(signal.SIGINT, before)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, earlier))
 
     def twice(_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
