@@ -6,22 +6,21 @@ Muon is written out, because PyTorch's own takes no kernels of convolutions.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from handloom.optimizers import Adam, Muon
+from handloom.optimizers import Adam, Muon, Optimizer
 from handloom.optimizers.muon import COEFFICIENTS, spectral_scale
-from handloom.recipes.recipe import Recipe
 
 Step = Callable[[float], None]
 
 
-def translated_optimizer(recipe: Recipe, network: Any) -> Step:
-    """Return what steps as the recipe's optimizer does; ``network`` is PyTorch's.
+def translated_optimizer(ours: Optimizer, network: Any) -> Step:
+    """Return what steps a network of PyTorch's as one of our optimizers would.
 
     Raises
     ------
     TypeError
         If there is no translation.
     """
-    ours, weights = recipe.optimizer(), [*network.parameters()]
+    weights = [*network.parameters()]
     if isinstance(ours, Adam) and ours.config() == Adam(beta2=ours.beta2).config():
         return adam(weights, ours)
     if isinstance(ours, Muon):

@@ -40,7 +40,7 @@ def train(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> list[tuple[
     x, y = prepared(splits.train)
     steps = epochs * -(-len(x) // recipe.batch_size)
     rate = recipe.rate(steps)
-    update = translated_optimizer(recipe, network)
+    update = translated_optimizer(recipe.optimizer(), network)
     loss = torch.nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     coins = torch.rand(len(x)) < 0.5
     curve, seconds, taken = [], 0.0, 0

@@ -61,7 +61,7 @@ def test_a_translated_optimizer_steps_as_the_recipes(recipe: Recipe) -> None:
     module = translated(torch.nn, recipe)
     copy_weights(network, module)
     ours = recipe.optimizer().bind(network.parameters)
-    update = translated_optimizer(recipe, module)
+    update = translated_optimizer(ours, module)
     names = [name for name, _ in trained_arrays(network)]
     before = network.parameters.vector.copy()
     for rate in (1e-2, 3e-2, 1e-3):

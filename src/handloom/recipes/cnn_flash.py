@@ -1,4 +1,4 @@
-"""``cnn-flash``: three convolutions, a little over two minutes.
+"""``cnn-flash``: three convolutions, two and a half minutes.
 
 The first looks at 5 x 5 pixels and halves the image, so that no layer works at full size; two of
 3 x 3 with batch normalization follow, with a pooling after each (Simonyan, Zisserman 2015; Ioffe,

@@ -16,7 +16,7 @@ from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
 
 
 def hidden(*units: int, ghost_batch: int = 64, dropout: float = 0.0) -> list[Layer]:
-    """Return hidden layers, normalized, that forget a fraction of what they found."""
+    """Return hidden layers, normalized, with dropout after each where there is any."""
     found: list[Layer] = []
     for h in units:
         found += [Dense(h), BatchNorm(ghost_batch=ghost_batch), ReLU()]
