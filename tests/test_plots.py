@@ -220,6 +220,12 @@ class TestComparison:
         figure = render(plots.comparison(models, "loss", dataset=WHERE, from_epoch=5))
         assert figure.axes[0].get_ylim()[1] < 3
 
+    def test_the_legend_says_whose_line_is_nowhere_to_be_seen(self) -> None:
+        models = {"bad": [history([2.3, 0.5, *[1e9] * 8])], "good": [history(falling(10))]}
+        for from_epoch, label in ((0, "bad"), (5, "bad, out of range")):
+            figure = render(plots.comparison(models, "loss", dataset=WHERE, from_epoch=from_epoch))
+            assert [text.get_text() for text in figure.legends[0].get_texts()] == [label, "good"]
+
     def test_without_models_or_epochs(self) -> None:
         cases: list[dict[str, list[History]]] = [{}, {"a": []}, {"a": [History()]}]
         for models in cases:

@@ -384,6 +384,11 @@ def _note_left_out(panel: "Axes", values: Values, low: float, high: float) -> No
 def _legend(figure: "Figure", panel: "Axes", *, several: bool) -> None:
     """Put the legend below the panels, where it covers nothing."""
     lines, labels = panel.get_legend_handles_labels()
+    low, high = panel.get_ylim()
+    for place, line in enumerate(lines):
+        values = np.asarray(line.get_ydata(), np.float64)  # type: ignore[attr-defined]
+        if np.isfinite(values).any() and not ((low <= values) & (values <= high)).any():
+            labels[place] += ", out of range"
     if lines:
         inches = 1.0 + 0.12 * max(map(len, labels))
         figure.legend(
