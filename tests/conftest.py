@@ -1,4 +1,6 @@
-"""Options of the test suite."""
+"""Options of the test suite, and what every test finds."""
+
+import signal
 
 import pytest
 
@@ -17,3 +19,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _kernels(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--fused"):
         kernel_choice.FUSED_FROM = 0.0
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_is_heard() -> None:
+    """Undo what a shell does that starts the tests in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

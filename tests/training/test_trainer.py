@@ -266,13 +266,22 @@ def test_ctrl_c_ends_training_tidily_and_the_handler_is_restored() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_second_ctrl_c_acts_as_it_always_did(request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_ignored_signal_stays_ignored(
+    number: signal.Signals, request: pytest.FixtureRequest
+) -> None:
     data = features()
+    earlier = signal.signal(number, signal.SIG_IGN)
+    request.addfinalizer(lambda: signal.signal(number, earlier))
+    unheard = At(2, lambda _: os.kill(os.getpid(), number))
+    history = Trainer(network(data), SGD(), 0.1, epochs=5, callbacks=[unheard]).fit(data)
+    assert len(history) == 5
+    assert signal.getsignal(number) is signal.SIG_IGN
 
-    # a shell may have started the tests with Ctrl-C ignored
-    before = signal.default_int_handler
-    earlier = signal.signal(signal.SIGINT, before)
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, earlier))
+
+def test_a_second_ctrl_c_acts_as_it_always_did() -> None:
+    data = features()
+    before = signal.getsignal(signal.SIGINT)
 
     def twice(_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)

@@ -14,7 +14,8 @@ def on_interrupt(action: Callable[[], None]) -> Iterator[None]:
     """Call ``action`` at the first Ctrl-C or SIGTERM; the next one acts as it did before.
 
     An exception in the middle of an update would leave half of the weights updated, so the first
-    one only raises a flag. Outside the main thread, where no signal arrives, nothing changes.
+    one only raises a flag. A signal that is ignored, as a shell has it for what runs in the
+    background, stays ignored. Outside the main thread, where no signal arrives, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -28,8 +29,9 @@ def on_interrupt(action: Callable[[], None]) -> Iterator[None]:
         restore()
         action()
 
-    previous = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
+    found = {number: signal.getsignal(number) for number in SIGNALS}
+    previous = {n: handler for n, handler in found.items() if handler is not signal.SIG_IGN}
+    for number in previous:
         signal.signal(number, handle)
     try:
         yield
