@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.recipes --out DIR --only mlp --seeds 5`` trains on all rows of Fashion-MNIST
 and adds what it found to ``recipes.json`` and its picture; with ``--torch`` PyTorch trains the same
-recipe on each seed, right after us. The clock is stopped while test rows are looked at.
+recipe on each seed, right after us. With ``--more`` the seeds that the file holds are left as they
+are, and the others are run. The clock is stopped while test rows are looked at.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from handloom.recipes.book import RECIPES
 from handloom.recipes.recipe import Recipe, RecipeSettings
 from handloom.recipes.reference import EPOCHS, MODELS
 from handloom.training import Callback, EpochRecord, StopReason, Trainer, evaluate
+from handloom.training.workers import default_threads
 
 RESULTS = "recipes.json"
 Curve = list[tuple[float, float]]
@@ -54,31 +57,64 @@ def ours(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> Curve:
     return watcher.curve
 
 
+@dataclass(frozen=True)
+class Run:
+    """A training with one seed.
+
+    Attributes
+    ----------
+    curve : list of pairs
+        Seconds and test accuracy after each epoch.
+    threads : int
+        How many it had.
+    """
+
+    curve: Curve
+    threads: int
+
+
 def in_turn(
-    label: str, contestants: Mapping[str, Callable[[int], Curve]], seeds: int
+    label: str,
+    contestants: Mapping[str, Callable[[int], Curve]],
+    seeds: int,
+    found: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
     """Have everyone train with a seed before anyone has the next.
 
-    Yields the figures of each after every seed: some of them take an hour.
+    Yields the figures of each after every seed, since some of them take an hour; ``found`` are
+    those of seeds that were run before, and stay.
     """
-    curves: dict[str, list[Curve]] = {who: [] for who in contestants}
+    runs = {who: runs_of(figures) for who, figures in found.items()}
     for seed in range(seeds):
         for who, run in contestants.items():
-            curves[who].append(run(seed))
-            seconds, accuracy = curves[who][-1][-1]
+            known = runs.setdefault(who, {})
+            if seed in known:
+                continue
+            known[seed] = Run(run(seed), default_threads())
+            seconds, accuracy = known[seed].curve[-1]
             print(f"{label}, seed {seed}, {who}: {accuracy:.4f} in {seconds:.2f} s", flush=True)
-        yield {who: described(found) for who, found in curves.items()}
+        yield {who: described(known) for who, known in runs.items()}
 
 
-def described(curves: list[Curve]) -> dict[str, Any]:
-    """Return the figures of several seeds."""
-    final = [curve[-1][1] for curve in curves]
+def runs_of(figures: Mapping[str, Any]) -> dict[int, Run]:
+    """Return the run of each seed; see `described`."""
+    runs = map(Run, figures["curves"], figures["threads"])
+    return dict(zip(figures["seeds"], runs, strict=True))
+
+
+def described(runs: Mapping[int, Run]) -> dict[str, Any]:
+    """Return the figures of several seeds; time is that of the runs with the most threads."""
+    in_order = [run for _, run in sorted(runs.items())]
+    final = [run.curve[-1][1] for run in in_order]
+    most = max(run.threads for run in in_order)
     return {
+        "seeds": sorted(runs),
         "accuracies": final,
         "mean": statistics.mean(final),
         "deviation": statistics.stdev(final) if len(final) > 1 else 0.0,
-        "seconds": statistics.median(curve[-1][0] for curve in curves),
-        "curves": curves,
+        "seconds": statistics.median(run.curve[-1][0] for run in in_order if run.threads == most),
+        "threads": [run.threads for run in in_order],
+        "curves": [run.curve for run in in_order],
     }
 
 
@@ -117,7 +153,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
             for who, style in (("handloom", "-"), ("torch", "--")):
                 if who not in found:
                     continue
-                curve = _typical(found[who]["curves"])
+                curve = _typical(found[who])
                 panel.plot(
                     [seconds for seconds, _ in curve],
                     [100 * accuracy for _, accuracy in curve],
@@ -138,8 +174,10 @@ def draw(results: dict[str, Any], folder: Path) -> None:
     plots.save(figure, folder / "recipes.png")
 
 
-def _typical(curves: list[Curve]) -> Curve:
-    """Return the curve whose end is the median."""
+def _typical(figures: Mapping[str, Any]) -> Curve:
+    """Return the curve whose end is the median, of those with the most threads."""
+    runs = runs_of(figures).values()
+    curves = [run.curve for run in runs if run.threads == max(figures["threads"])]
     return sorted(curves, key=lambda curve: curve[-1][1])[len(curves) // 2]
 
 
@@ -150,6 +188,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(RECIPES), default=list(RECIPES))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, help="another number than the recipe's")
+    parser.add_argument("--more", action="store_true", help="keep the seeds that were run before")
     parser.add_argument("--torch", action="store_true", help="PyTorch too")
     parser.add_argument(
         "--reference", action="store_true", help="only the time to the reference's accuracy"
@@ -172,7 +211,8 @@ def main() -> None:
 
             contestants["torch"] = partial(train, recipe, epochs, splits)
         label = name if epochs == recipe.epochs else f"{name}, {epochs} epochs"
-        for found in in_turn(label, contestants, options.seeds):
+        before = results.get(label, {}) if options.more else {}
+        for found in in_turn(label, contestants, options.seeds, before):
             results[label] = found
             written = {"circumstances": circumstances(), "results": results}
             write_text(file, json.dumps(written, indent=1))
