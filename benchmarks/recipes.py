@@ -154,6 +154,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
                 if who not in found:
                     continue
                 curve = _typical(found[who])
+                one_core = ", one core" if max(found[who]["threads"]) == 1 else ""
                 panel.plot(
                     [seconds for seconds, _ in curve],
                     [100 * accuracy for _, accuracy in curve],
@@ -161,10 +162,10 @@ def draw(results: dict[str, Any], folder: Path) -> None:
                     marker="o",
                     markersize=3,
                     color=COLOURS[place % len(COLOURS)],
-                    label=name if who == "handloom" else f"{name}, PyTorch",
+                    label=name + (", PyTorch" if who == "torch" else "") + one_core,
                 )
         panel.set_xscale("log")
-        ticks = [1, 3, 10, 30, 100, 300, 1000]
+        ticks = [1, 3, 10, 30, 100, 300, 1000, 3000]
         panel.set_xticks(ticks, [str(tick) for tick in ticks])
         panel.set_ylim(84, None)
         panel.set_xlabel("seconds of training")

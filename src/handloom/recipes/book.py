@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from handloom.errors import ConfigurationError, require_known
-from handloom.recipes import cnn, cnn_flash, mlp, mlp_flash, mlp_quick, mlp_record
+from handloom.recipes import cnn, cnn_flash, cnn_record, mlp, mlp_flash, mlp_quick, mlp_record
 from handloom.recipes.recipe import Recipe, RecipeSettings
 
 RECIPES: Mapping[str, Recipe] = {
@@ -16,6 +16,7 @@ RECIPES: Mapping[str, Recipe] = {
         mlp_record.RECIPE,
         cnn_flash.RECIPE,
         cnn.RECIPE,
+        cnn_record.RECIPE,
     )
 }
 """From the quickest to the most accurate, first without and then with convolutions."""

@@ -29,5 +29,5 @@ RECIPE = Recipe(
     batch_size=512,
     label_smoothing=0.1,
     augment=(Flip(), Shift(1)),
-    figures=(Figures((0.9201, 0.9185), seconds=872.7, epochs=80),),
+    figures=(Figures((0.9201, 0.9198, 0.9185), seconds=872.7, epochs=80),),
 )
