@@ -3,6 +3,17 @@
 from handloom.cli.console import show_table
 from handloom.recipes.book import RECIPES
 
+COLUMNS = (
+    "recipe",
+    "what it is",
+    "parameters",
+    "epochs",
+    "test accuracy",
+    "time",
+    "threads",
+    "runs",
+)
+
 
 def recipes() -> None:
     """List the recipes that train takes by name.
@@ -11,7 +22,7 @@ def recipes() -> None:
     """
     show_table(
         "Recipes for Fashion-MNIST",
-        ("recipe", "what it is", "parameters", "epochs", "test accuracy", "time", "runs"),
+        COLUMNS,
         [
             (
                 recipe.name,
@@ -21,6 +32,7 @@ def recipes() -> None:
                 f"{figures.accuracy:.2%}"
                 + (f" ± {100 * figures.spread:.2f}" if len(figures.accuracies) > 1 else ""),
                 f"{figures.seconds:.1f} s",
+                figures.threads,
                 len(figures.accuracies),
             )
             for recipe in RECIPES.values()
@@ -28,5 +40,5 @@ def recipes() -> None:
         ],
         left=2,
         caption="mean and standard deviation over seeds, after the last epoch on all 60,000 rows;\n"
-        "median seconds of training on two cores; docs/records.md tells more",
+        "median seconds of training on that many threads; docs/records.md tells more",
     )

@@ -42,5 +42,5 @@ RECIPE = Recipe(
     batch_size=128,
     label_smoothing=0.1,
     augment=(Flip(alternating=True), Shift(2)),
-    figures=(Figures((0.9360,), seconds=2256.4, epochs=24),),
+    figures=(Figures((0.9360,), seconds=2256.4, epochs=24, threads=1),),
 )

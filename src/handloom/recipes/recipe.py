@@ -28,11 +28,14 @@ class Figures:
         The median training time: augmentation included, loading and evaluation not.
     epochs : int
         How many there were.
+    threads : int
+        How many the trainings had whose time that is.
     """
 
     accuracies: tuple[float, ...]
     seconds: float
     epochs: int
+    threads: int = 2
 
     @property
     def accuracy(self) -> float:
