@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 
 
-def compiled(function: Callable[..., None]) -> Callable[..., None]:
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a loop that lets other threads run, and divides as NumPy does.
 
     With Python's rules for division every loop would check for zero, and none would be vectorized.
@@ -14,6 +15,24 @@ def compiled(function: Callable[..., None]) -> Callable[..., None]:
     return njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
+def compiled_sum(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a loop that sums, several sums side by side: always in the same order."""
+    return njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})(function)
+
+
 def compiled_within(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a part of a loop, which is put wherever a compiled loop calls it."""
     return njit(error_model="numpy", forceinline=True)(function)
+
+
+def _pointer(_: Any, address: Any) -> Any:
+    """Generate a pointer from a number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.int64), generate
+
+
+pointer: Any = intrinsic(_pointer)
+"""In a compiled loop, what lies at an address; `numba.carray` makes an array of it."""

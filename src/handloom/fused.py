@@ -5,11 +5,15 @@ code is cached on disk, so only the first training ever waits for the compiler.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.compiling import compiled
+from handloom.compiling import compiled, compiled_sum
+from handloom.fused_exponential import constants, exponential
+from handloom.fused_pass import FusedPass
+from handloom.fused_products import gemm_address
 from handloom.fused_winograd import (
     transform_inputs,
     transform_inputs_backward,
@@ -17,9 +21,13 @@ from handloom.fused_winograd import (
     transform_outputs_backward,
 )
 from handloom.kernels import TINY, Kernels
-from handloom.parameters import Array
+from handloom.parameters import Array, Parameters
+from handloom.passes import DenseStep, Pass
 from handloom.waiting import wait
 from handloom.winograd import Take
+
+SUMMED = 1024
+"""How many squares are summed in a row before their sum is added to the others."""
 
 
 class FusedKernels(Kernels):
@@ -45,6 +53,7 @@ class FusedKernels(Kernels):
         self.standardize(square, a[:2], b[:2], c[:2], square)
         self.standardize_sums(square, square, a[:2], b[:2], c[:2])
         self.standardize_backward(square, square, a[:2], b[:2], c[:2], d[:2], square)
+        self.penalize(a, b, 0.1, 0.1)
         self.descend(a, b, 0.1, c)
         for nesterov in (False, True):
             self.momentum(a, b, c, 0.1, 0.5, nesterov, 1, d)
@@ -64,6 +73,20 @@ class FusedKernels(Kernels):
         self.winograd_inputs_backward(tiles, 1, 1, x, np.empty)
         self.winograd_outputs(tiles, x, np.empty)
         self.winograd_outputs_backward(x, tiles, np.empty)
+
+    def dense_pass(self, steps: Sequence[DenseStep], parameters: Parameters) -> Pass | None:
+        """Return a compiled pass, where NumPy's BLAS can be called from compiled code."""
+        gemm = gemm_address(parameters.dtype)
+        if gemm is None:
+            return None
+        return FusedPass(
+            steps,
+            parameters.values,
+            parameters.gradient,
+            gemm,
+            self.lend,
+            alone=self.run is not None,
+        )
 
     def scale(
         self, inputs: npt.NDArray[np.generic], shift: float, divisor: float, out: Array
@@ -145,9 +168,16 @@ class FusedKernels(Kernels):
         self, logits: Array, targets: npt.NDArray[np.integer], out: Array, losses: Array
     ) -> None:
         """Compute the loss of each row and its gradient, for class indices."""
-        _shift(logits, targets, out, losses)
-        np.exp(out, out=out)  # NumPy's is vectorized, the compiler's is not
-        _normalize(targets, out, losses)
+        _softmax_cross_entropy(logits, targets, constants(out.dtype), out, losses)
+
+    def penalize(self, w: Array, dw: Array, l1: float, l2: float) -> float:
+        """Add the gradient of a penalty to ``dw``, and return the penalty."""
+        real = w.dtype.type
+        if l1:
+            absolute: float = _penalize_absolute(w, dw, real(l1))
+            return l1 * absolute + (self.penalize(w, dw, 0.0, l2) if l2 else 0.0)
+        squares: float = _penalize_squares(w, dw, real(2.0 * l2))
+        return l2 * squares
 
     def descend(self, w: Array, dw: Array, rate: float, scratch: Array) -> None:
         """Update one block by plain gradient descent, ``w <- w - rate dw``."""
@@ -349,6 +379,45 @@ def _standardize_backward(x, dy, mean, a, b, c, out):  # type: ignore[no-untyped
     for row in range(x.shape[0]):
         for k in range(x.shape[1]):
             out[row, k] = a[k] * dy[row, k] - b[k] * (x[row, k] - mean[k]) - c[k]
+
+
+@compiled
+def _penalize_squares(w, dw, factor):  # type: ignore[no-untyped-def]
+    """Add ``factor w`` to ``dw``; return ``sum w^2``, block by block, so that it rounds less."""
+    total = 0.0
+    for start in range(0, len(w), SUMMED):
+        stop = min(start + SUMMED, len(w))
+        for i in range(start, stop):
+            dw[i] += factor * w[i]
+        total += _sum_of_squares(w[start:stop])
+    return total
+
+
+@compiled
+def _penalize_absolute(w, dw, factor):  # type: ignore[no-untyped-def]
+    """Add ``factor sign w`` to ``dw``; return ``sum |w|``."""
+    total, zero = 0.0, w.dtype.type(0)
+    for i in range(len(w)):
+        total += abs(w[i])
+        dw[i] += factor if w[i] > zero else (-factor if w[i] < zero else zero)
+    return total
+
+
+@compiled_sum
+def _sum_of_squares(x):  # type: ignore[no-untyped-def]
+    total = x.dtype.type(0)
+    for i in range(len(x)):
+        total += x[i] * x[i]
+    return total
+
+
+@compiled
+def _softmax_cross_entropy(logits, targets, known, out, losses):  # type: ignore[no-untyped-def]
+    _shift(logits, targets, out, losses)
+    flat = out.reshape(-1)
+    for i in range(len(flat)):
+        flat[i] = exponential(flat[i], known)
+    _normalize(targets, out, losses)
 
 
 @compiled

@@ -15,7 +15,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from handloom.parameters import Array
+from handloom.parameters import Array, Parameters
+from handloom.passes import DenseStep, Pass
 from handloom.winograd import (
     Take,
     transform_inputs,
@@ -56,6 +57,7 @@ SHARED_FROM_WEIGHTS = 1 << 18
 """How many weights there must be for threads to share their update."""
 
 Call = Callable[[], object]
+Lend = Callable[[Call, Call], bool]
 Wait = Callable[[npt.NDArray[np.int64], int], None]
 
 
@@ -75,6 +77,9 @@ class Kernels:
         Into how many pieces a layer cuts what it computes in a way of its own.
     run : callable or None
         Makes several calls at once, so that large products and updates are shared by threads.
+    lend : callable or None
+        ``lend(call, recall)`` has another thread make a call that lasts until nothing is asked of
+        it for a while, or until ``recall()``; False where there is no other thread.
     wait : callable or None
         ``wait(counter, seen)`` returns when a counter, shape (1,), is not what was seen, or after
         some milliseconds, without falling asleep and without holding up other threads.
@@ -85,12 +90,13 @@ class Kernels:
     tiles: bool = False
     pieces: int = LANES
     run: Callable[[Sequence[Call]], object] | None = None
+    lend: Lend | None = None
     wait: Wait | None = None
 
-    def sharing(self, run: Callable[[Sequence[Call]], object]) -> Self:
-        """Return a copy that shares large products and updates between threads."""
+    def sharing(self, run: Callable[[Sequence[Call]], object], lend: Lend | None = None) -> Self:
+        """Return a copy that shares large products, updates and passes between threads."""
         twin = copy.copy(self)
-        twin.run = run
+        twin.run, twin.lend = run, lend
         return twin
 
     def uncut(self) -> Self:
@@ -130,6 +136,18 @@ class Kernels:
         else:
             self.share([partial(np.matmul, a, b[:, cut], out=out[:, cut]) for cut in pieces])
         return out
+
+    def dense_pass(self, steps: Sequence[DenseStep], parameters: Parameters) -> Pass | None:
+        """Return what runs dense layers as a whole, if this set of kernels has such a thing.
+
+        Parameters
+        ----------
+        steps : sequence of DenseStep
+            At least one; the last one gives the logits.
+        parameters : Parameters
+            The weights, all of them trained, and where their gradients go.
+        """
+        return None
 
     def prepare(self, dtype: npt.DTypeLike, *, images: bool = True) -> None:
         """Have ready what weights of a dtype will need; for NumPy there is nothing to do.
@@ -289,6 +307,20 @@ class Kernels:
         losses -= of_target
         out /= sums
         out[rows, targets] -= 1.0
+
+    def penalize(self, w: Array, dw: Array, l1: float, l2: float) -> float:
+        """Add the gradient of a penalty to ``dw``, and return the penalty.
+
+        ``dw <- dw + l1 sign w + 2 l2 w``, of ``l1 sum |w| + l2 sum w^2``; both of shape (m,).
+        """
+        penalty = 0.0
+        if l1:
+            penalty += l1 * float(np.abs(w).sum(dtype=np.float64))
+            dw += l1 * np.sign(w)
+        if l2:
+            penalty += l2 * float(np.dot(w, w))
+            dw += (2.0 * l2) * w
+        return penalty
 
     def descend(self, w: Array, dw: Array, rate: float, scratch: Array) -> None:
         """Update one block by plain gradient descent, ``w <- w - rate dw``."""

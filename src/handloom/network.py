@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any, Self
 
@@ -10,9 +11,10 @@ import numpy.typing as npt
 
 from handloom.errors import ModelError, require_count, unknown_name
 from handloom.kernels import NUMPY, Kernels
-from handloom.layers import LAYERS, Layer, Softmax, softmax
+from handloom.layers import LAYERS, Dense, Layer, ReLU, Sigmoid, Softmax, Tanh, softmax
 from handloom.layers.chain import Chain, rows_together
 from handloom.parameters import Array, Parameters, check_arrays
+from handloom.passes import DenseStep, Pass
 from handloom.randomness import Stream
 
 PREDICTION_ROWS = 1024
@@ -109,6 +111,8 @@ class Sequential:
         self._chain = Chain(self.layers)
         self._to_logits = Chain(self.layers[:-1] if ends_in_softmax else self.layers)
         self._parameters: Parameters | None = None
+        self._pass: Pass | None = None
+        self._passed = False
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
         self.width, self.images = 0, False
@@ -183,7 +187,24 @@ class Sequential:
         twin._parameters = self.parameters.replica(share_gradient=share_gradient)
         twin._chain.bind(twin._parameters.weights, twin._parameters.gradients)
         twin._settle(self.input_shape)
+        if steps := twin._dense_steps():
+            twin._pass = kernels.dense_pass(steps, twin._parameters)
         return twin
+
+    def _dense_steps(self) -> list[DenseStep]:
+        """Return the network as dense layers with their activations, or nothing if it is more."""
+        steps: list[DenseStep] = []
+        places = self.parameters.places()
+        for name, layer in self._to_logits.named:
+            if type(layer) is Dense and layer.trainable:  # a kind of it may compute something else
+                d, h = layer.weights["weights"].shape
+                starts = (places[f"{name}.{array}"].start for array in ("weights", "biases"))
+                steps.append(DenseStep(d, h, *starts, activation=""))
+            elif type(layer) in (ReLU, Tanh, Sigmoid) and steps and not steps[-1].activation:
+                steps[-1] = replace(steps[-1], activation=layer.kind)
+            else:
+                return []
+        return [] if steps[-1].activation else steps
 
     def freeze(self, *names: str) -> Self:
         """Have layers left as they are from now on; see `handloom.Layer.freeze`.
@@ -257,6 +278,9 @@ class Sequential:
                 f"the network was built for rows of shape {self.input_shape}, "
                 f"got rows of shape {x.shape[1:]}"
             )
+        self._passed = training and self._pass is not None and self._pass.takes(len(x))
+        if self._passed:
+            return self._pass.forward(np.ascontiguousarray(x, dtype))  # type: ignore[union-attr]
         x = np.asarray(x, dtype)
 
         def draw(place: int) -> np.random.Generator | None:
@@ -272,7 +296,10 @@ class Sequential:
         dlogits : array, shape (n, k)
             The gradient of the loss with respect to the logits of the last training pass.
         """
-        self._to_logits.backward(dlogits, need_dx=False)
+        if self._passed:
+            self._pass.backward(np.ascontiguousarray(dlogits))  # type: ignore[union-attr]
+        else:
+            self._to_logits.backward(dlogits, need_dx=False)
 
     def named_layers(self) -> list[tuple[str, Layer]]:
         """Return the layers up to the logits with their names, to be driven one by one."""

@@ -176,6 +176,14 @@ class Parameters:
         for name, view in self.weights.items():
             view[...] = arrays[name]
 
+    def penalized(self) -> list[tuple[Array, Array, float, float]]:
+        """Return each array with a penalty and its gradient, flat, with the strengths l1 and l2."""
+        return [
+            (self.weights[name].reshape(-1), self.gradients[name].reshape(-1), spec.l1, spec.l2)
+            for name, spec in self.specs.items()
+            if spec.l1 or spec.l2
+        ]
+
     def penalty(self) -> float:
         """Return ``sum over arrays of l1 * sum |w| + l2 * sum w^2``."""
         total = 0.0

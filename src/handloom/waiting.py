@@ -1,7 +1,9 @@
 """Waiting for another thread without falling asleep, compiled: a part of the extra ``fast``.
 
 A thread that sleeps takes tens of microseconds to wake, on some virtual machines hundreds, and
-within a training step the next piece of work is rarely further away than that.
+within a training step the next piece of work is rarely further away than that. The rest is what
+threads need in order to hand each other work without the interpreter: a cell that one writes and
+another reads.
 """
 
 import platform
@@ -33,13 +35,37 @@ def _read(_: Any, counter: Any) -> Any:
     return types.int64(counter), generate
 
 
-_look: Any = intrinsic(_read)
+def _store(_: Any, cell: Any, value: Any) -> Any:
+    """Generate what writes the first entry, after everything that was written before."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array: Any = make_array(signature.args[0])(context, builder, arguments[0])  # type: ignore[no-untyped-call]
+        builder.store_atomic(arguments[1], array.data, "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(cell, types.int64), generate
+
+
+def _exchange(_: Any, cell: Any, expected: Any, value: Any) -> Any:
+    """Generate what writes the first entry if it is what is expected, and says whether it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array: Any = make_array(signature.args[0])(context, builder, arguments[0])  # type: ignore[no-untyped-call]
+        found = builder.cmpxchg(array.data, *arguments[1:], "acq_rel", "acquire")
+        return builder.extract_value(found, 1)
+
+    return types.boolean(cell, types.int64, types.int64), generate
+
+
+look: Any = intrinsic(_read)
+store: Any = intrinsic(_store)
+exchange: Any = intrinsic(_exchange)
 
 
 @njit(cache=True, nogil=True)
 def _wait(counter: Any, seen: Any, looks: Any) -> None:
     for _ in range(looks):
-        if _look(counter) != seen:
+        if look(counter) != seen:
             return
 
 

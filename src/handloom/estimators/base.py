@@ -69,6 +69,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     batch_size: int | str
     early_stopping: bool
+    kernels: str
     max_iter: int
     network_: Sequential
     solver: str
@@ -207,6 +208,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             seed=remembered.seed,
             callbacks=[*callbacks, *(self.callbacks or ())],
             threads=self.threads,
+            kernels=self._kernels_to_use(),
         )
         _go_on(trainer, remembered)
         with np.errstate(over="ignore", invalid="ignore"):  # the history says what broke
@@ -258,6 +260,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             count_correct=False,
             seed=remembered.seed,
             threads=self.threads,
+            kernels=self._kernels_to_use(),
         )
         workers = trainer.begin(
             sample.dataset(network.output_shape[0]), sample_weights=sample.weights
@@ -315,6 +318,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             stratify=self._strata(sample),
         )
         return sample.take(rest), sample.take(held)
+
+    def _kernels_to_use(self) -> str:
+        return self.kernels
 
     def _rows_a_step(self, rows: int) -> int:
         if isinstance(self.batch_size, str):

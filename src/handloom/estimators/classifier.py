@@ -88,6 +88,9 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
         Called as the trainer calls them.
     threads : int or None
         How many threads share a step; by default the cores there are. The result is the same.
+    kernels : {"auto", "numpy", "fused"}
+        Whose inner loops to use; ``"auto"`` takes the fused ones wherever they are installed (the
+        extra ``fast``). The first fit of a process then waits a second until they are loaded.
     on_divergence : {"raise", "warn"}
         What to do when weights, loss or gradient are no longer finite. Either way a model whose
         best weights were not kept cannot predict, so that it never scores.
@@ -163,6 +166,7 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
         restore_best: bool = False,
         callbacks: Sequence[Callback] | None = None,
         threads: int | None = None,
+        kernels: str = "auto",
         on_divergence: str = "raise",
     ) -> None:
         self._keep(locals())

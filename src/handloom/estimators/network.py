@@ -113,6 +113,7 @@ class NetworkClassifier(Classifier, FactoryMade):
         restore_best: bool = False,
         callbacks: Sequence[Callback] | None = None,
         threads: int | None = None,
+        kernels: str = "auto",
         on_divergence: str = "raise",
     ) -> None:
         self._keep(locals())
@@ -166,6 +167,7 @@ class NetworkRegressor(Regressor, FactoryMade):
         restore_best: bool = False,
         callbacks: Sequence[Callback] | None = None,
         threads: int | None = None,
+        kernels: str = "auto",
         on_divergence: str = "raise",
     ) -> None:
         self._keep(locals())

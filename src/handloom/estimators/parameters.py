@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from handloom.estimators.translate import ACTIVATIONS
 from handloom.training import Callback
+from handloom.training.kernel_choice import NAMES
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -33,6 +34,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "early_stopping": ["boolean"],
     "epsilon": [_ABOVE_ZERO],
     "hidden_layer_sizes": ["array-like", _COUNT],
+    "kernels": [StrOptions(set(NAMES))],
     "l1": [_AT_LEAST_ZERO],
     "label_smoothing": [_BELOW_ONE],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), callable],

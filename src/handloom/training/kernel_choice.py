@@ -11,6 +11,11 @@ FUSED_FROM = 5e10
 """The work from which compiled kernels are worth loading: about three seconds of training."""
 
 
+def installed() -> str:
+    """Return the name of the quickest kernels that are installed."""
+    return "numpy" if find_spec("numba") is None else "fused"
+
+
 def choose(name: str, *, weights: int, rows: int, steps: int) -> Kernels:
     """Return the kernels for a job, by a rule that looks at its size and at nothing else.
 
@@ -30,12 +35,11 @@ def choose(name: str, *, weights: int, rows: int, steps: int) -> Kernels:
         If fused kernels are asked for by name and Numba is not installed.
     """
     require_known("set of kernels", name, NAMES)
-    installed = find_spec("numba") is not None
-    if name == "fused" and not installed:
+    if name == "fused" and installed() != "fused":
         raise MissingExtraError("numba", "fast", "training with fused kernels")
     update = 32  # an update of the weights costs about as much as so many rows
     long = weights * (rows + update * steps) >= FUSED_FROM
-    if name == "numpy" or not installed or (name == "auto" and not long):
+    if name == "numpy" or installed() == "numpy" or (name == "auto" and not long):
         return NUMPY
     from handloom.fused import FUSED  # loads Numba
 

@@ -150,6 +150,7 @@ class Objective:
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
         self._make_lane = partial(_Lane, network, loss, count, _with(kernels, transform))
         self._kernels = kernels
+        self._penalized = network.parameters.penalized()
         self._alone: _Lane | None = None
         self._lanes: list[_Lane] = []
         self._ran: list[_Lane] = []
@@ -183,13 +184,22 @@ class Objective:
                 np.copyto(parameters.gradient, lanes[0].gradient)
             for lane in lanes[1:]:
                 parameters.gradient += lane.gradient
-            parameters.add_penalty_gradient(scale)
+            penalty = self._penalize(scale)
+        else:
+            penalty = scale * parameters.penalty()
         return Measured(
             sum(value for value, _ in found),
-            scale * parameters.penalty(),
+            penalty,
             sum(correct for _, correct in found),
             len(batch),
             batch.total_weight,
+        )
+
+    def _penalize(self, scale: float) -> float:
+        """Add the gradient of the penalty, times ``scale``; return the penalty, times ``scale``."""
+        return sum(
+            self._kernels.penalize(w, dw, scale * l1, scale * l2)
+            for w, dw, l1, l2 in self._penalized
         )
 
     def commit_statistics(self) -> None:
@@ -219,7 +229,7 @@ class Objective:
         """Return so many lanes. One that runs alone shares its large products between threads."""
         if count == 1:
             if self._alone is None:
-                shared = self._kernels.sharing(self.workers.run)
+                shared = self._kernels.sharing(self.workers.run, self.workers.lend)
                 self._alone = self._make_lane(shared, share_gradient=True)
             return [self._alone]
         while len(self._lanes) < count:

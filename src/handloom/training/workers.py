@@ -40,10 +40,10 @@ def _blas() -> Any:
 
 
 class _Task(Generic[Result]):
-    """Something to do, and then what came of it."""
+    """Something to do, and then what came of it; whether anybody waits for that."""
 
-    def __init__(self, call: Callable[[], Result]) -> None:
-        self.call = call
+    def __init__(self, call: Callable[[], Result], *, awaited: bool = True) -> None:
+        self.call, self.awaited = call, awaited
         self.result: Result
         self.error: BaseException | None = None
 
@@ -100,6 +100,7 @@ class Workers:
         self._waiting: _Line[_Task[object] | None] = _Line(wait)
         self._done: _Line[_Task[object]] = _Line(wait)
         self._helpers: list[Thread] = []
+        self._recall: Callable[[], object] | None = None
         self._more = 0
         self._cleanup = ExitStack()
 
@@ -114,6 +115,7 @@ class Workers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._call_back()
         for _ in self._helpers:
             self._waiting.put(None)
         for helper in self._helpers:
@@ -128,9 +130,8 @@ class Workers:
         """
         if not self._more or len(calls) == 1:
             return [call() for call in calls]
-        while len(self._helpers) < self._more:
-            self._helpers.append(Thread(target=self._help, name="handloom", daemon=True))
-            self._helpers[-1].start()
+        self._call_back()
+        self._start()
         tasks = [_Task(call) for call in calls]
         for task in tasks[1:]:
             self._waiting.put(task)  # type: ignore[arg-type]
@@ -150,8 +151,38 @@ class Workers:
                 raise task.error
         return [task.result for task in tasks]
 
+    def lend(self, call: Callable[[], object], recall: Callable[[], object]) -> bool:
+        """Have a helper make a call whose end nobody waits for, if there is a helper.
+
+        Parameters
+        ----------
+        call : callable
+            Ends by itself when nothing is asked of it for a while.
+        recall : callable
+            Makes it end soon: called before the helpers are needed for anything else.
+        """
+        if not self._more:
+            return False
+        self._call_back()
+        self._start()
+        self._recall = recall
+        self._waiting.put(_Task(call, awaited=False))
+        return True
+
+    def _call_back(self) -> None:
+        """Have the helper that is lent come back."""
+        recall, self._recall = self._recall, None
+        if recall is not None:
+            recall()
+
+    def _start(self) -> None:
+        while len(self._helpers) < self._more:
+            self._helpers.append(Thread(target=self._help, name="handloom", daemon=True))
+            self._helpers[-1].start()
+
     @np.errstate(over="ignore", invalid="ignore")  # whoever shared the work looks at its result
     def _help(self) -> None:
         while (task := self._waiting.get()) is not None:
             task.run()
-            self._done.put(task)
+            if task.awaited:
+                self._done.put(task)
