@@ -57,6 +57,24 @@ def test_row_kernels_agree(fused: Kernels, real: Any, shape: tuple[int, int]) ->
             agree(real, ours, theirs)
 
 
+@pytest.mark.parametrize("size", [0, 1, 1024, 3000])
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.3), (0.2, 0.0), (0.2, 0.3)])
+def test_penalties_agree(fused: Kernels, real: Any, size: int, l1: float, l2: float) -> None:
+    w, slope = draw(real, size), draw(real, size)
+    w[: size // 3] = 0.0
+    found = []
+    for kernels in (NUMPY, fused):
+        dw = slope.copy()
+        found.append((kernels.penalize(w, dw, l1, l2), dw))
+    wide = w.astype(np.float64)
+    expected = l1 * np.abs(wide).sum() + l2 * (wide * wide).sum()
+    for penalty, dw in found:
+        assert penalty == pytest.approx(expected, rel=TOLERANCE[real])
+        np.testing.assert_allclose(
+            dw, slope + l1 * np.sign(wide) + 2 * l2 * wide, rtol=0, atol=10 * TOLERANCE[real]
+        )
+
+
 @pytest.mark.parametrize("classes", [2, 10, 100])
 def test_softmax_cross_entropy_agrees(fused: Kernels, real: Any, classes: int) -> None:
     logits = 30 * draw(real, 50, classes)

@@ -98,8 +98,8 @@ class FusedPass:
         if n > self._rows:
             self.dismiss()
             self._make_space(n)
-        self._x = x
-        self._run(FORWARD, x)
+        self._x = x if x.flags.writeable else x.copy()  # compiled for one kind of array
+        self._run(FORWARD, self._x)
         return self._outputs[n * (self._units - k) : n * self._units].reshape(n, k)
 
     def backward(self, dlogits: Array) -> None:

@@ -278,9 +278,10 @@ class Sequential:
                 f"the network was built for rows of shape {self.input_shape}, "
                 f"got rows of shape {x.shape[1:]}"
             )
-        self._passed = training and self._pass is not None and self._pass.takes(len(x))
-        if self._passed:
-            return self._pass.forward(np.ascontiguousarray(x, dtype))  # type: ignore[union-attr]
+        if training:
+            self._passed = self._pass is not None and self._pass.takes(len(x))
+            if self._passed:
+                return self._pass.forward(np.ascontiguousarray(x, dtype))  # type: ignore[union-attr]
         x = np.asarray(x, dtype)
 
         def draw(place: int) -> np.random.Generator | None:

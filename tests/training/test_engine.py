@@ -3,7 +3,7 @@
 import importlib.util
 import time
 import tracemalloc
-from threading import Timer
+from threading import Event, Timer
 from typing import Any
 
 import numpy as np
@@ -216,3 +216,19 @@ def test_a_wait_ends_when_the_counter_moves_on() -> None:
         FUSED.wait(counter, 0)
     assert time.perf_counter() - started >= 0.04
     FUSED.wait(counter, 0)  # returns at once
+
+
+def test_a_lent_thread_comes_back_before_there_is_other_work() -> None:
+    back = Event()
+    with Workers(2) as workers:
+        assert workers.lend(lambda: back.wait(10), back.set)
+        assert workers.run([lambda: 1, lambda: 2]) == [1, 2]
+        assert back.is_set()
+        again = Event()
+        assert workers.lend(lambda: again.wait(10), again.set)
+    assert again.is_set()
+
+
+def test_where_there_is_no_other_thread_none_is_lent() -> None:
+    with Workers(1) as workers:
+        assert not workers.lend(lambda: None, lambda: None)

@@ -143,7 +143,8 @@ class Workers:
             except Empty:
                 break
             task.run()
-            open_tasks -= 1
+            if task.awaited:  # the other kind was called back, and ends at once
+                open_tasks -= 1
         for _ in range(open_tasks):
             self._done.get()
         for task in tasks:

@@ -1,0 +1,222 @@
+"""Dense networks as one compiled pass: what the layers compute, however threads share it."""
+
+import importlib.util
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handloom import (
+    Adam,
+    Dataset,
+    Dense,
+    Dropout,
+    Layer,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Tanh,
+    Trainer,
+)
+from handloom.kernels import NUMPY, Kernels
+from handloom.training.workers import Workers
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="needs the extra fast"
+)
+TOLERANCE: dict[Any, float] = {np.float32: 3e-6, np.float64: 1e-13}
+GENERATOR = np.random.default_rng(0)
+
+
+@pytest.fixture
+def fused() -> Kernels:
+    from handloom.fused import FUSED
+
+    return FUSED
+
+
+def built(layers: Sequence[Layer], inputs: int, real: Any = np.float32) -> Sequential:
+    made = Sequential(layers).build((inputs,), dtype=real)
+    noise = 0.1 * GENERATOR.standard_normal(len(made.parameters))
+    made.parameters.vector += noise.astype(real)  # biases that are not zero
+    return made
+
+
+def agree(real: Any, ours: Any, theirs: Any) -> None:
+    scale = float(np.abs(theirs).max()) or 1.0
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE[real] * scale)
+
+
+def both_ways(made: Sequential, x: Any, dlogits: Any, kernels: Kernels) -> tuple[Any, Any]:
+    runner = made.replica(kernels)
+    logits = runner.logits(x, training=True).copy()
+    runner.backward(dlogits)
+    return logits, runner.parameters.gradient.copy()
+
+
+NETWORKS: dict[str, Callable[[], list[Layer]]] = {
+    "linear": lambda: [Dense(3)],
+    "one number": lambda: [Dense(40), ReLU(), Dense(1)],
+    "softmax": lambda: [Dense(7), Tanh(), Dense(5), Softmax()],
+    "deep": lambda: [Dense(33), ReLU(), Dense(17), Sigmoid(), Dense(9), Tanh(), Dense(10)],
+    "no activation": lambda: [Dense(20), Dense(64), ReLU(), Dense(2)],
+    "narrow": lambda: [Dense(1), Tanh(), Dense(2)],
+}
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("rows", [1, 5, 400])
+def test_a_pass_computes_what_the_layers_compute(
+    fused: Kernels, real: Any, name: str, rows: int
+) -> None:
+    made = built(NETWORKS[name](), 50, real)
+    x = GENERATOR.standard_normal((rows, 50)).astype(real)
+    dlogits = GENERATOR.standard_normal((rows, *made.output_shape)).astype(real)
+    expected = both_ways(made, x, dlogits, NUMPY)
+    with Workers(2, fused.wait) as workers:
+        for kernels in (fused, fused.sharing(workers.run, workers.lend)):
+            found = both_ways(made, x, dlogits, kernels)
+            agree(real, found[0], expected[0])
+            agree(real, found[1], expected[1])
+
+
+def test_halves_are_the_same_bits_whoever_computes_them(fused: Kernels) -> None:
+    made = built([Dense(128), ReLU(), Dense(10)], 100)
+    x = GENERATOR.standard_normal((300, 100)).astype(np.float32)
+    dlogits = GENERATOR.standard_normal((300, 10)).astype(np.float32)
+    found = []
+    for threads in (1, 2, 4):
+        with Workers(threads, fused.wait) as workers:
+            runner = made.replica(fused.sharing(workers.run, workers.lend))
+            for _ in range(200):  # at first alone, then with a thread that has woken
+                logits = runner.logits(x, training=True)
+                runner.backward(dlogits)
+                found.append((logits.copy(), runner.parameters.gradient.copy()))
+    for logits, gradient in found:
+        np.testing.assert_array_equal(logits, found[0][0])
+        np.testing.assert_array_equal(gradient, found[0][1])
+
+
+def test_batches_may_grow_and_shrink_and_helpers_may_be_needed_elsewhere(fused: Kernels) -> None:
+    made = built([Dense(64), Tanh(), Dense(64), ReLU(), Dense(3)], 90, np.float64)
+    with Workers(2, fused.wait) as workers:
+        runner = made.replica(fused.sharing(workers.run, workers.lend))
+        for turn, rows in enumerate([10, 200, 64, 300, 1, 299, 300] * 5):
+            x = GENERATOR.standard_normal((rows, 90))
+            dlogits = GENERATOR.standard_normal((rows, 3))
+            expected = both_ways(made, x, dlogits, NUMPY)
+            agree(np.float64, runner.logits(x, training=True), expected[0])
+            if turn % 3 == 0:
+                assert workers.run([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
+            runner.backward(dlogits)
+            agree(np.float64, runner.parameters.gradient, expected[1])
+
+
+def test_a_look_at_other_rows_leaves_what_backward_needs(fused: Kernels) -> None:
+    made = built([Dense(8), ReLU(), Dense(3)], 6)
+    x, others = GENERATOR.standard_normal((2, 20, 6)).astype(np.float32)
+    dlogits = GENERATOR.standard_normal((20, 3)).astype(np.float32)
+    runner = made.replica(fused)
+    runner.logits(x, training=True)
+    runner.logits(others)
+    runner.backward(dlogits)
+    agree(np.float32, runner.parameters.gradient, both_ways(made, x, dlogits, NUMPY)[1])
+
+
+def test_rows_that_may_not_be_written_to_are_taken_too(fused: Kernels) -> None:
+    made = built([Dense(8), ReLU(), Dense(3)], 6)
+    x = GENERATOR.standard_normal((20, 6)).astype(np.float32)
+    expected = made.logits(x)
+    x.setflags(write=False)
+    agree(np.float32, made.replica(fused).logits(x, training=True), expected)
+
+
+class Doubled(Dense):
+    """A dense layer that computes something else."""
+
+    def forward(self, x: Any, *, training: bool = False, rng: Any = None) -> Any:
+        return 2.0 * super().forward(x, training=training)
+
+
+def test_what_is_no_plain_network_runs_layer_by_layer(fused: Kernels) -> None:
+    x = GENERATOR.standard_normal((20, 6)).astype(np.float32)
+    frozen = Dense(4)
+    frozen.freeze()
+    for layers in (
+        [Doubled(4), ReLU(), Dense(3)],
+        [frozen, ReLU(), Dense(3)],
+        [ReLU(), Dense(3)],
+        [Dense(4), ReLU(), Tanh(), Dense(3)],
+        [Dense(4), ReLU()],
+        [Dense(4), Dropout(0.0), Dense(3)],
+    ):
+        made = built(layers, 6)
+        dlogits = GENERATOR.standard_normal((20, *made.output_shape)).astype(np.float32)
+        expected = both_ways(made, x, dlogits, NUMPY)
+        found = both_ways(made, x, dlogits, fused)
+        agree(np.float32, found[0], expected[0])
+        agree(np.float32, found[1], expected[1])
+
+
+@pytest.mark.parametrize("activation", [ReLU, Tanh, Sigmoid])
+def test_numbers_at_the_edge_come_out_as_from_the_layers(
+    fused: Kernels, activation: type[Layer]
+) -> None:
+    made = Sequential([Dense(1), activation(), Dense(1)]).build((1,), dtype=np.float64)
+    made.parameters.load(
+        {
+            name: np.full_like(view, "weights" in name)
+            for name, view in made.parameters.weights.items()
+        }
+    )
+    x = np.array([[0.0], [1e-300], [-1e-12], [1e-4], [-37.0], [709.0], [-1e30], [np.inf], [np.nan]])
+    expected = made.replica(NUMPY).logits(x, training=True)
+    found = made.replica(fused).logits(x, training=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-300)
+
+
+def test_without_a_blas_to_call_networks_run_layer_by_layer(
+    fused: Kernels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handloom.fused.gemm_address", lambda dtype: None)
+    made = built([Dense(8), ReLU(), Dense(3)], 6)
+    x = GENERATOR.standard_normal((20, 6)).astype(np.float32)
+    dlogits = GENERATOR.standard_normal((20, 3)).astype(np.float32)
+    assert fused.dense_pass([], made.parameters) is None
+    agree(np.float32, both_ways(made, x, dlogits, fused)[1], both_ways(made, x, dlogits, NUMPY)[1])
+
+
+def test_no_thread_outlives_a_training(fused: Kernels) -> None:
+    rows = Dataset(
+        GENERATOR.standard_normal((1000, 100)).astype(np.float32),
+        GENERATOR.integers(0, 3, 1000),
+        ("a", "b", "c"),
+    )
+    made = Sequential([Dense(100), ReLU(), Dense(3)]).build((100,))
+    before = threading.active_count()
+    Trainer(made, Adam(), 1e-3, epochs=3, batch_size=200, threads=2, kernels="fused").fit(rows)
+    assert threading.active_count() == before
+
+
+def test_the_exponential_is_right_to_rounding() -> None:
+    from handloom.compiling import compiled
+    from handloom.fused_exponential import constants, exponential, exponential_less_one
+
+    @compiled
+    def both(x: Any, known: Any, y: Any, z: Any) -> None:
+        for i in range(len(x)):
+            y[i], z[i] = exponential(x[i], known), exponential_less_one(x[i], known)
+
+    for real, reach in ((np.float32, 80.0), (np.float64, 700.0)):
+        near = np.geomspace(1e-12, reach, 5000)
+        x = np.concatenate([-near, near, np.linspace(-3, 3, 5001)]).astype(real)
+        y, z = np.empty_like(x), np.empty_like(x)
+        both(x, constants(np.dtype(real)), y, z)
+        exact = x.astype(np.longdouble)
+        units = 2 * np.finfo(real).eps
+        np.testing.assert_allclose(y, np.exp(exact), rtol=units)
+        np.testing.assert_allclose(z, np.expm1(exact), rtol=2 * units)
