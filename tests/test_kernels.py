@@ -88,6 +88,25 @@ def test_softmax_cross_entropy_agrees(fused: Kernels, real: Any, classes: int) -
     agree(real, found[1][1], found[0][1])
 
 
+@pytest.mark.parametrize("outputs", [1, 7])
+def test_binary_cross_entropy_agrees(fused: Kernels, real: Any, outputs: int) -> None:
+    logits = 30 * draw(real, 50, outputs)
+    logits[0] = [0.0] * outputs
+    logits[1], logits[2] = 1e4, -1e4
+    targets = GENERATOR.random((50, outputs)).astype(real)
+    found = []
+    for kernels in (NUMPY, fused):
+        gradient, losses = np.empty_like(logits), np.empty(50)
+        kernels.binary_cross_entropy(logits, targets, gradient, losses)
+        found.append((gradient, losses))
+    agree(real, found[1][0], found[0][0])
+    agree(real, found[1][1], found[0][1])
+    logits[3] = np.nan
+    fused.binary_cross_entropy(logits, targets, gradient, losses)
+    assert np.isnan(losses[3])
+    assert np.isnan(gradient[3]).all()
+
+
 def test_a_logit_that_is_no_number_gives_a_loss_that_is_none(fused: Kernels) -> None:
     logits = np.array([[0.0, np.nan, 1.0], [1.0, 2.0, 3.0]])
     for kernels in (NUMPY, fused):

@@ -49,6 +49,7 @@ class FusedKernels(Kernels):
         self.relu(square, square)
         self.relu_backward(square, square, square)
         self.softmax_cross_entropy(square, targets, square, np.zeros(2, real))
+        self.binary_cross_entropy(square, square, square, np.zeros(2))
         self.moments(square, a[:2], b[:2])
         self.standardize(square, a[:2], b[:2], c[:2], square)
         self.standardize_sums(square, square, a[:2], b[:2], c[:2])
@@ -169,6 +170,12 @@ class FusedKernels(Kernels):
     ) -> None:
         """Compute the loss of each row and its gradient, for class indices."""
         _softmax_cross_entropy(logits, targets, constants(out.dtype), out, losses)
+
+    def binary_cross_entropy(
+        self, logits: Array, targets: Array, out: Array, losses: Array
+    ) -> None:
+        """Compute the loss of each row and its gradient, for outputs that are a yes or a no."""
+        _binary_cross_entropy(logits, targets, constants(out.dtype), out, losses)
 
     def penalize(self, w: Array, dw: Array, l1: float, l2: float) -> float:
         """Add the gradient of a penalty to ``dw``, and return the penalty."""
@@ -418,6 +425,18 @@ def _softmax_cross_entropy(logits, targets, known, out, losses):  # type: ignore
     for i in range(len(flat)):
         flat[i] = exponential(flat[i], known)
     _normalize(targets, out, losses)
+
+
+@compiled
+def _binary_cross_entropy(logits, targets, known, out, losses):  # type: ignore[no-untyped-def]
+    zero, one = out.dtype.type(0), out.dtype.type(1)
+    for row in range(logits.shape[0]):
+        losses[row] = 0.0
+        for column in range(logits.shape[1]):
+            z, t = logits[row, column], targets[row, column]
+            small = exponential(-abs(z), known)
+            losses[row] += (z if z > zero else z * zero) - t * z + math.log1p(small)
+            out[row, column] = (one if z > zero else small) / (one + small) - t
 
 
 @compiled

@@ -308,6 +308,26 @@ class Kernels:
         out /= sums
         out[rows, targets] -= 1.0
 
+    def binary_cross_entropy(
+        self, logits: Array, targets: Array, out: Array, losses: Array
+    ) -> None:
+        """Compute the loss of each row and its gradient, for outputs that are a yes or a no.
+
+        Parameters
+        ----------
+        logits, targets : array, shape (n, k)
+        out : array, shape (n, k)
+            Takes ``sigmoid(logits) - targets``.
+        losses : float64 array, shape (n,)
+            Takes the sums over outputs of ``max(z, 0) - t z + log(1 + exp(-|z|))``.
+        """
+        z, t = logits, targets
+        small = np.exp(-np.abs(z))
+        of_outputs = np.maximum(z, 0.0) - t * z + np.log1p(small)
+        np.divide(np.where(z > 0.0, 1.0, small), 1.0 + small, out=out)  # sigmoid(z)
+        out -= t
+        of_outputs.sum(axis=1, dtype=np.float64, out=losses)
+
     def penalize(self, w: Array, dw: Array, l1: float, l2: float) -> float:
         """Add the gradient of a penalty to ``dw``, and return the penalty.
 

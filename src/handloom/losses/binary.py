@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from handloom.kernels import UsesKernels
 from handloom.losses.base import Targets
 from handloom.losses.outputs import OutputLoss, as_rows
 from handloom.parameters import Array
 
 
-class BinaryCrossEntropy(OutputLoss):
+class BinaryCrossEntropy(UsesKernels, OutputLoss):
     """Sigmoid and binary cross-entropy in one step, from logits.
 
     For a row of logits ``z`` with targets ``t``, numbers from 0 (no) to 1 (yes)::
@@ -48,9 +49,6 @@ class BinaryCrossEntropy(OutputLoss):
         return int(np.count_nonzero(right.all(axis=1)))
 
     def _rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
-        z, t = predictions, targets
-        small = np.exp(-np.abs(z))
-        losses = np.maximum(z, 0.0) - t * z + np.log1p(small)
-        np.divide(np.where(z > 0.0, 1.0, small), 1.0 + small, out=gradient)  # sigmoid(z)
-        gradient -= t
-        return np.asarray(losses.sum(axis=1, dtype=np.float64))
+        losses: Array = np.empty(len(predictions), np.float64)
+        self.kernels.binary_cross_entropy(predictions, targets, gradient, losses)
+        return losses

@@ -157,9 +157,10 @@ class Objective:
         self._reading: tuple[npt.NDArray[np.generic], Reading] | None = None
         self._deals: dict[int, list[list[slice]]] = {}
 
-    @np.errstate(over="ignore", invalid="ignore")  # whoever asked looks at the result
     def __call__(self, batch: Batch, *, gradient: bool = True) -> Measured:
         """Measure loss and accuracy, and write the gradient unless it is not wanted.
+
+        Numbers may overflow on the way: whoever asks looks at the result.
 
         Parameters
         ----------

@@ -361,6 +361,7 @@ class Trainer:
                 self.checkpoints.save(self)
             raise
 
+    @np.errstate(over="ignore", invalid="ignore")  # looked for at every step, not warned about
     def run_epoch(self, epoch: int) -> EpochRecord | None:
         """Make one pass over the training rows; return None if it did not reach its end."""
         if self.position.epoch != epoch:
@@ -398,6 +399,7 @@ class Trainer:
             validation_accuracy=None if validation is None or not counted else validation.accuracy,
         )
 
+    @np.errstate(over="ignore", invalid="ignore")
     def measure(self) -> Measured:
         """Measure loss and gradient over all training rows, for those who search along a line.
 
@@ -425,24 +427,23 @@ class Trainer:
         """
         parameters, batch = self.network.parameters, self._batch(rows, epoch, place)
         measured = self._objective(batch)
-        with np.errstate(over="ignore", invalid="ignore"):  # looked for here, not warned about
-            norm = length(parameters.gradient)
-            if not math.isfinite(measured.loss):
-                reason = StopReason.NON_FINITE_LOSS
-            elif not math.isfinite(norm):
-                reason = StopReason.NON_FINITE_GRADIENT
-            else:
-                if place == 0:
-                    np.copyto(self.good_weights, parameters.values)
-                self.gradient_norm = norm
-                if self.clip_norm is not None and norm > self.clip_norm:
-                    parameters.gradient *= self.clip_norm / norm
-                self.optimizer.step(self._rate())
-                self._objective.commit_statistics()
-                if self.average is not None:
-                    self.average.update()
-                self.steps += 1
-                return measured
+        norm = length(parameters.gradient)
+        if not math.isfinite(measured.loss):
+            reason = StopReason.NON_FINITE_LOSS
+        elif not math.isfinite(norm):
+            reason = StopReason.NON_FINITE_GRADIENT
+        else:
+            if place == 0:
+                np.copyto(self.good_weights, parameters.values)
+            self.gradient_norm = norm
+            if self.clip_norm is not None and norm > self.clip_norm:
+                parameters.gradient *= self.clip_norm / norm
+            self.optimizer.step(self._rate())
+            self._objective.commit_statistics()
+            if self.average is not None:
+                self.average.update()
+            self.steps += 1
+            return measured
         self._fall_back(reason, batch, self.steps)
         return None
 
