@@ -216,7 +216,7 @@ def test_the_exponential_is_right_to_rounding() -> None:
         x = np.concatenate([-near, near, np.linspace(-3, 3, 5001)]).astype(real)
         y, z = np.empty_like(x), np.empty_like(x)
         both(x, constants(np.dtype(real)), y, z)
-        exact = x.astype(np.longdouble)
-        units = 2 * np.finfo(real).eps
+        exact: Any = x.astype(np.longdouble)
+        units = 2 * float(np.finfo(real).eps)
         np.testing.assert_allclose(y, np.exp(exact), rtol=units)
         np.testing.assert_allclose(z, np.expm1(exact), rtol=2 * units)

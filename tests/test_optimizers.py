@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from tests.gradients import Float64, relative_error
 
-from handloom import SGD, Adagrad, Adam, AdamW, Dense, ModelError, Muon, RMSprop, Sequential
+from handloom import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    Dense,
+    ModelError,
+    Muon,
+    Residual,
+    RMSprop,
+    Sequential,
+)
 from handloom.errors import ConfigurationError
 from handloom.initializers import Zeros
 from handloom.kernels import NUMPY, SHARED_FROM_WEIGHTS
@@ -164,6 +175,17 @@ def test_muon_makes_the_momentum_of_matrices_orthogonal_and_leaves_the_rest_to_a
         np.testing.assert_allclose(made.weights[name], expected, rtol=1e-10, atol=1e-12)
 
 
+def test_muon_leaves_out_a_kind_of_layer_as_it_does_each_by_its_name() -> None:
+    found = []
+    for names in (["dense"], ["0.dense", "1.residual.block.0.dense"], ["0.dense"]):
+        made = Sequential([Dense(4), Residual([Dense(4)])]).build((3,)).parameters
+        made.gradient[...] = np.linspace(-1, 1, len(made))
+        Muon(adam_for=names).bind(made).step(0.1)
+        found.append(made.vector)
+    assert np.array_equal(found[0], found[1])
+    assert not np.array_equal(found[0], found[2])
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 8), (8, 3), (1, 5), (20, 20)])
 @pytest.mark.parametrize("size", [1e-30, 1.0, 1e30])
 def test_what_is_made_orthogonal_has_singular_values_near_one(
@@ -183,6 +205,8 @@ def test_what_is_made_orthogonal_has_singular_values_near_one(
 
 
 def test_muon_refuses_to_leave_out_what_is_not_there() -> None:
+    with pytest.raises(ModelError, match="layer in adam_for 'dense'"):
+        Muon(adam_for=["dense"]).bind(shaped())
     rule = Muon(adam_for=["3.dense"])
     with pytest.raises(ModelError, match=r"layer in adam_for '3.dense'; known are: 0, 1, 2"):
         rule.bind(shaped())

@@ -8,16 +8,14 @@ there is to do. Whoever is there first takes the second half, so nothing waits f
 sleeps; the halves and their sum are the same whoever it was.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from numba import carray
+from numba import carray  # type: ignore[attr-defined]
 
 from handloom.compiling import compiled, pointer
 from handloom.fused_exponential import constants, exponential_less_one
 from handloom.fused_products import (
-    gemm_address,
     product,
     product_of_transposed,
     product_with_transposed,

@@ -1,7 +1,7 @@
 """Matrix products from compiled code, by the BLAS that NumPy brought along: part of ``fast``.
 
-Compiled loops cannot call NumPy, so they call what NumPy calls. Its wheels hold OpenBLAS under names
-of their own; where NumPy was built with another library there is none to be found here, and
+Compiled loops cannot call NumPy, so they call what NumPy calls. Its wheels hold OpenBLAS under
+names of their own; where NumPy was built with another library there is none to be found here, and
 networks run layer by layer.
 """
 
@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -34,7 +33,7 @@ def gemm_address(dtype: np.dtype[Any]) -> int | None:
     return None
 
 
-def _gemm(  # noqa: PLR0917
+def _gemm(
     _: Any, address: Any, left: Any, right: Any, n: Any, h: Any, d: Any, a: Any, b: Any, c: Any
 ) -> Any:
     """Generate a call of ``gemm``: ``c <- op(a) op(b)``, with row-major arrays without gaps."""

@@ -198,8 +198,8 @@ class Sequential:
         for name, layer in self._to_logits.named:
             if type(layer) is Dense and layer.trainable:  # a kind of it may compute something else
                 d, h = layer.weights["weights"].shape
-                starts = (places[f"{name}.{array}"].start for array in ("weights", "biases"))
-                steps.append(DenseStep(d, h, *starts, activation=""))
+                weights, biases = places[f"{name}.weights"].start, places[f"{name}.biases"].start
+                steps.append(DenseStep(d, h, weights, biases, activation=""))
             elif type(layer) in (ReLU, Tanh, Sigmoid) and steps and not steps[-1].activation:
                 steps[-1] = replace(steps[-1], activation=layer.kind)
             else:

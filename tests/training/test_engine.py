@@ -17,7 +17,7 @@ from handloom.kernels import NUMPY
 from handloom.optimizers import Optimizer
 from handloom.parameters import Array
 from handloom.training import EpochRecord
-from handloom.training.workers import Workers
+from handloom.training.workers import Workers, default_threads, single_threaded_blas
 
 KERNELS = [
     "numpy",
@@ -227,6 +227,12 @@ def test_a_lent_thread_comes_back_before_there_is_other_work() -> None:
         again = Event()
         assert workers.lend(lambda: again.wait(10), again.set)
     assert again.is_set()
+
+
+def test_where_blas_may_have_one_thread_so_do_we() -> None:
+    assert default_threads() >= 1
+    with single_threaded_blas():
+        assert default_threads() == 1
 
 
 def test_where_there_is_no_other_thread_none_is_lent() -> None:

@@ -50,5 +50,5 @@ class BinaryCrossEntropy(UsesKernels, OutputLoss):
 
     def _rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         losses: Array = np.empty(len(predictions), np.float64)
-        self.kernels.binary_cross_entropy(predictions, targets, gradient, losses)
+        self.kernels.binary_cross_entropy(predictions, targets, gradient, losses)  # type: ignore[arg-type]
         return losses

@@ -48,8 +48,8 @@ class Muon(Optimizer):
     adam_rate : float
         The rate of everything that is no matrix, as a multiple of the matrices' rate.
     adam_for : sequence of str
-        Layers or arrays, as ``"4.dense"``, whose matrices are left to AdamW too. Jordan advises it
-        for the layer that gives the logits.
+        Layers, arrays or kinds of layers, as ``"4.dense"`` or ``"dense"``, whose matrices are left
+        to AdamW too. Jordan advises it for the layer that gives the logits.
     beta1, beta2, epsilon : float
         Of AdamW.
     weight_decay : float
@@ -244,5 +244,7 @@ def spectral_scale(inputs: int, outputs: int) -> float:
 
 
 def _names(given: str, array: str) -> bool:
-    """Say whether a name is an array's, or that of a layer that it belongs to."""
-    return array == given or array.startswith(f"{given}.")
+    """Say whether a name is an array's, or that of a layer that it belongs to, or its kind."""
+    named = array == given or array.startswith(f"{given}.")
+    is_kind = given.isidentifier()  # places begin with a number
+    return named or (is_kind and given in array.split(".")[:-1])

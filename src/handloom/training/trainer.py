@@ -380,7 +380,7 @@ class Trainer:
                 self.checkpoints.after_step(self)
             if self.history.stop_reason is not None:
                 return None
-        if not np.isfinite(self.network.parameters.values).all():  # an update may overflow
+        if not math.isfinite(length(self.network.parameters.values)):  # an update may overflow
             none = self._batch(slice(0, 0), epoch, position.steps)
             self._fall_back(StopReason.NON_FINITE_WEIGHTS, none, self.steps - 1)
             return None

@@ -19,10 +19,15 @@ Item = TypeVar("Item")
 
 
 def default_threads() -> int:
-    """Return how many threads to use where nobody says: the cores there are, at most one a lane."""
-    if hasattr(os, "sched_getaffinity"):
-        return min(LANES, len(os.sched_getaffinity(0)))
-    return min(LANES, os.cpu_count() or 1)
+    """Return how many threads to use where nobody says: the cores there are, at most one a lane.
+
+    Where BLAS may have fewer, it is as many as that: processes that share a machine, as those of a
+    search do, are told so.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    libraries = [library for library in _blas().info() if library["user_api"] == "blas"]
+    return min(LANES, cores, *(int(library["num_threads"]) for library in libraries))
 
 
 def single_threaded_blas() -> AbstractContextManager[object]:
