@@ -196,7 +196,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     file = make_folder(options.out) / RESULTS
-    results = json.loads(file.read_text())["results"] if file.exists() else {}
+    written = json.loads(file.read_text()) if file.exists() else {}
+    results, machines = written.get("results", {}), written.get("circumstances", {})
     splits = fashion_mnist()
     if options.reference:
         reference = json.dumps(beside_the_reference(splits), indent=1)
@@ -214,8 +215,8 @@ def main() -> None:
         label = name if epochs == recipe.epochs else f"{name}, {epochs} epochs"
         before = results.get(label, {}) if options.more else {}
         for found in in_turn(label, contestants, options.seeds, before):
-            results[label] = found
-            written = {"circumstances": circumstances(), "results": results}
+            results[label], machines[label] = found, circumstances()
+            written = {"circumstances": machines, "results": results}
             write_text(file, json.dumps(written, indent=1))
             draw(results, options.out)
 

@@ -100,9 +100,9 @@ class Kernels:
         return twin
 
     def uncut(self) -> Self:
-        """Return a copy for one lane of several, which are pieces already."""
+        """Return a copy for one task of several, which are pieces already."""
         twin = copy.copy(self)
-        twin.pieces = 1
+        twin.pieces, twin.run, twin.lend = 1, None, None
         return twin
 
     def share(self, calls: Sequence[Call]) -> None:

@@ -16,7 +16,7 @@ from handloom.errors import (
     require_number,
     unknown_name,
 )
-from handloom.kernels import NUMPY, Kernels, cut_for_update
+from handloom.kernels import NUMPY, SHARED_FROM, Kernels, cut_for_update
 from handloom.optimizers.base import Optimizer
 from handloom.parameters import Array, Parameters, length
 
@@ -136,22 +136,31 @@ class Muon(Optimizer):
                 self._matrices.append(_Matrix(place, pieces, spec.shape[-1]))
             else:
                 self._pieces += [self._blocks(parameters, piece) for piece in pieces]
+        self._matrices.sort(key=lambda matrix: -matrix.work)  # who comes last should be quick
         return self
 
     def step(self, learning_rate: float) -> None:
         """Update the weights once, from the gradients; see `Optimizer.step`."""
         super().step(learning_rate)
-        for matrix in self._matrices:
-            self._step_matrix(matrix, learning_rate)
+        shared = [matrix for matrix in self._matrices if matrix.work >= SHARED_FROM]
+        for matrix in shared:  # each of its products
+            self._step_matrix(matrix, learning_rate, self.kernels)
+        alone = self.kernels.uncut()
+        self.kernels.share(
+            [
+                partial(self._step_matrix, matrix, learning_rate, alone)
+                for matrix in self._matrices[len(shared) :]
+            ]
+        )
 
-    def _step_matrix(self, matrix: "_Matrix", rate: float) -> None:
+    def _step_matrix(self, matrix: "_Matrix", rate: float, kernels: Kernels) -> None:
         parameters = self._parameters
         if parameters is None:
             raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
         dw, mean = parameters.gradient[matrix.place], self.state["first_moment"][matrix.place]
-        self.kernels.share([partial(self._blend_piece, parameters, p) for p in matrix.pieces])
+        kernels.share([partial(self._blend_piece, parameters, p) for p in matrix.pieces])
         ahead = self.momentum * mean + (1.0 - self.momentum) * dw if self.nesterov else mean
-        direction = orthogonalize(ahead.reshape(-1, matrix.outputs), self.iterations, self.kernels)
+        direction = orthogonalize(ahead.reshape(-1, matrix.outputs), self.iterations, kernels)
         direction *= rate * spectral_scale(*direction.shape)
         parameters.vector[matrix.place] -= direction.reshape(-1)
 
@@ -192,6 +201,12 @@ class _Matrix:
     place: slice
     pieces: list[slice]
     outputs: int
+
+    @property
+    def work(self) -> int:
+        """How many multiplications its largest product has."""
+        size = self.place.stop - self.place.start
+        return size * min(self.outputs, size // self.outputs)
 
 
 def orthogonalize(g: Array, iterations: int = 5, kernels: Kernels = NUMPY) -> Array:
