@@ -2,6 +2,7 @@
 
 import importlib.util
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from handloom import (
     Dense,
     Dropout,
     Layer,
+    ModelError,
     ReLU,
     Sequential,
     Sigmoid,
@@ -52,6 +54,7 @@ def agree(real: Any, ours: Any, theirs: Any) -> None:
 
 def both_ways(made: Sequential, x: Any, dlogits: Any, kernels: Kernels) -> tuple[Any, Any]:
     runner = made.replica(kernels)
+    assert (runner._pass is not None) == (kernels is not NUMPY and runner.plain)
     logits = runner.logits(x, training=True).copy()
     runner.backward(dlogits)
     return logits, runner.parameters.gradient.copy()
@@ -99,6 +102,38 @@ def test_halves_are_the_same_bits_whoever_computes_them(fused: Kernels) -> None:
     for logits, gradient in found:
         np.testing.assert_array_equal(logits, found[0][0])
         np.testing.assert_array_equal(gradient, found[0][1])
+
+
+def test_a_helper_that_left_comes_back(fused: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
+    from handloom import fused_pass
+
+    alone: list[bool] = []
+    took = fused_pass._took
+
+    def noting(*given: Any) -> Any:
+        alone.append(bool(took(*given)))
+        return alone[-1]
+
+    monkeypatch.setattr(fused_pass, "_took", noting)
+    made = built([Dense(128), ReLU(), Dense(10)], 400, np.float64)
+    x, dlogits = GENERATOR.standard_normal((300, 400)), GENERATOR.standard_normal((300, 10))
+    with Workers(2, fused.wait) as workers:
+        runner = made.replica(fused.sharing(workers.run, workers.lend))
+        for _ in range(3):
+            alone.clear()
+            for _ in range(500):
+                runner.logits(x, training=True)
+                runner.backward(dlogits)
+            assert alone[0], "nobody was there at first"
+            assert not all(alone), "then somebody was"
+            time.sleep(0.2)  # longer than anyone waits without being asked
+
+
+def test_a_gradient_of_another_shape_is_refused(fused: Kernels) -> None:
+    runner = built([Dense(8), ReLU(), Dense(3)], 6).replica(fused)
+    runner.logits(np.ones((20, 6), np.float32), training=True)
+    with pytest.raises(ModelError, match=r"dlogits must have shape \(20, 3\), got \(19, 3\)"):
+        runner.backward(np.ones((19, 3), np.float32))
 
 
 def test_batches_may_grow_and_shrink_and_helpers_may_be_needed_elsewhere(fused: Kernels) -> None:
@@ -186,8 +221,11 @@ def test_without_a_blas_to_call_networks_run_layer_by_layer(
     made = built([Dense(8), ReLU(), Dense(3)], 6)
     x = GENERATOR.standard_normal((20, 6)).astype(np.float32)
     dlogits = GENERATOR.standard_normal((20, 3)).astype(np.float32)
-    assert fused.dense_pass([], made.parameters) is None
-    agree(np.float32, both_ways(made, x, dlogits, fused)[1], both_ways(made, x, dlogits, NUMPY)[1])
+    runner = made.replica(fused)
+    assert runner._pass is None
+    runner.logits(x, training=True)
+    runner.backward(dlogits)
+    agree(np.float32, runner.parameters.gradient, both_ways(made, x, dlogits, NUMPY)[1])
 
 
 def test_no_thread_outlives_a_training(fused: Kernels) -> None:

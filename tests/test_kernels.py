@@ -101,9 +101,10 @@ def test_binary_cross_entropy_agrees(fused: Kernels, real: Any, outputs: int) ->
         found.append((gradient, losses))
     agree(real, found[1][0], found[0][0])
     agree(real, found[1][1], found[0][1])
-    logits[3] = np.nan
+    logits[3], logits[4] = np.nan, -np.inf
     fused.binary_cross_entropy(logits, targets, gradient, losses)
     assert np.isnan(losses[3])
+    assert losses[4] == np.inf
     assert np.isnan(gradient[3]).all()
 
 

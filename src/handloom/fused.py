@@ -14,6 +14,7 @@ from handloom.compiling import compiled, compiled_sum
 from handloom.fused_exponential import constants, exponential
 from handloom.fused_pass import FusedPass
 from handloom.fused_products import gemm_address
+from handloom.fused_tiles import convolve, convolve_backward
 from handloom.fused_winograd import (
     transform_inputs,
     transform_inputs_backward,
@@ -38,7 +39,7 @@ class FusedKernels(Kernels):
     tiles = True
     wait = staticmethod(wait)
 
-    def prepare(self, dtype: npt.DTypeLike, *, images: bool = True) -> None:
+    def prepare(self, dtype: npt.DTypeLike, *, images: bool = True, plain: bool = True) -> None:
         """Have every loop compiled for a dtype, or read from the cache."""
         self.wait(np.ones(1, np.int64), 0)
         real = np.dtype(dtype)
@@ -63,17 +64,25 @@ class FusedKernels(Kernels):
         self.blend(a, b, 0.1, 1, d)
         if images:
             self._prepare_images(real)
+        if plain and (gemm := gemm_address(real)) is not None:
+            step = DenseStep(1, 1, 0, 1, "")
+            FusedPass([step], a[:2], b[:2], gemm, None, alone=True).prepare()
 
     def _prepare_images(self, real: npt.DTypeLike) -> None:
         """Have the loops over images compiled, which takes several times as long as the rest."""
         x, y = np.zeros((1, 4, 4, 2), real), np.zeros((1, 2, 2, 2), real)
-        self.max_pool(x, 2, 2, y)
-        self.max_pool_backward(x, y, y, 2, 2, x.copy())
+        for stride in (1, 2):
+            self.max_pool(x, 2, stride, y)
+            self.max_pool_backward(x, y, y, 2, stride, x.copy())
         tiles = np.zeros((6, 6, 1, 1, 1, 2), real)
         self.winograd_inputs(x, 1, 1, tiles, np.empty)
         self.winograd_inputs_backward(tiles, 1, 1, x, np.empty)
         self.winograd_outputs(tiles, x, np.empty)
         self.winograd_outputs_backward(x, tiles, np.empty)
+        if self.convolves:
+            w = np.zeros((36, 2, 2), real)
+            self.convolve(x, w, 1, 1, tiles, tiles.copy(), x)
+            self.convolve_backward(x, w, x, 1, 1, tiles, tiles.copy(), w.copy(), x.copy())
 
     def dense_pass(self, steps: Sequence[DenseStep], parameters: Parameters) -> Pass | None:
         """Return a compiled pass, where NumPy's BLAS can be called from compiled code."""
@@ -119,13 +128,19 @@ class FusedKernels(Kernels):
 
     def max_pool(self, x: Array, size: int, stride: int, out: Array) -> None:
         """Write the maximum of each window and channel; a NaN stays one."""
-        _max_pool(x, size, stride, out)
+        if (size, stride) == (2, 2):
+            _max_pool_pairs(x, out)
+        else:
+            _max_pool(x, size, stride, out)
 
     def max_pool_backward(
         self, x: Array, y: Array, dy: Array, size: int, stride: int, out: Array
     ) -> None:
         """Write ``dy`` where each maximum ``y`` of ``x`` came from, the first place of several."""
-        _max_pool_backward(x, y, dy, size, stride, out)
+        if (size, stride) == (2, 2):
+            _max_pool_pairs_backward(x, y, dy, out)
+        else:
+            _max_pool_backward(x, y, dy, size, stride, out)
 
     def moments(self, x: Array, mean: Array, variance: Array) -> None:
         """Write mean and variance of each column of ``x``, shape (m, c), m at least 1."""
@@ -146,6 +161,44 @@ class FusedKernels(Kernels):
     ) -> None:
         """Write ``a dy - b (x - mean) - c``; ``x``, ``dy`` and ``out``: (m, c), others: (c,)."""
         _standardize_backward(x, dy, mean, a, b, c, out)
+
+    @property
+    def convolves(self) -> bool:  # type: ignore[override]
+        """Whether NumPy's BLAS can be called from compiled code."""
+        return gemm_address(np.dtype(np.float32)) is not None
+
+    def convolve(
+        self, x: Array, u: Array, top: int, left: int, inputs: Array, outputs: Array, y: Array
+    ) -> None:
+        """Convolve images by way of tiles, a few of them at a time."""
+        gemm = gemm_address(x.dtype)
+        convolve(gemm, np.ascontiguousarray(x), u, top, left, inputs, outputs, y)
+
+    def convolve_backward(
+        self,
+        x: Array,
+        back: Array,
+        dy: Array,
+        top: int,
+        left: int,
+        inputs: Array,
+        outputs: Array,
+        dw: Array | None,
+        dx: Array | None,
+    ) -> None:
+        """Add the gradient of transformed weights to ``dw`` and write that of ``x``."""
+        convolve_backward(
+            gemm_address(x.dtype),
+            np.ascontiguousarray(x),
+            back,
+            np.ascontiguousarray(dy),
+            top,
+            left,
+            inputs,
+            outputs,
+            back[:0] if dw is None else dw,
+            x[:0] if dx is None else dx,
+        )
 
     def winograd_inputs(self, x: Array, top: int, left: int, out: Array, take: Take) -> None:
         """Write ``B^T d B`` of every tile ``d`` of 6 x 6 pixels; tiles are 4 apart."""
@@ -331,6 +384,46 @@ def _max_pool_backward(x, y, dy, size, stride, out):  # type: ignore[no-untyped-
 
 
 @compiled
+def _max_pool_pairs(x, out):  # type: ignore[no-untyped-def]
+    """Do what `_max_pool` does, for windows of 2 x 2 side by side, in one pass."""
+    for n in range(out.shape[0]):
+        for row in range(out.shape[1]):
+            for column in range(out.shape[2]):
+                y, i, j = out[n, row, column], 2 * row, 2 * column
+                x00, x01 = x[n, i, j], x[n, i, j + 1]
+                x10, x11 = x[n, i + 1, j], x[n, i + 1, j + 1]
+                for k in range(len(y)):
+                    upper = x00[k] if x01[k] <= x00[k] or math.isnan(x00[k]) else x01[k]
+                    lower = x10[k] if x11[k] <= x10[k] or math.isnan(x10[k]) else x11[k]
+                    y[k] = upper if lower <= upper or math.isnan(upper) else lower
+
+
+@compiled
+def _max_pool_pairs_backward(x, y, dy, out):  # type: ignore[no-untyped-def]
+    """Do what `_max_pool_backward` does, for windows of 2 x 2 side by side, in one pass."""
+    zero = y.dtype.type(0)
+    if out.shape[1] > 2 * y.shape[1] or out.shape[2] > 2 * y.shape[2]:
+        out[:] = 0
+    for n in range(y.shape[0]):
+        for row in range(y.shape[1]):
+            for column in range(y.shape[2]):
+                highest, slope, i, j = y[n, row, column], dy[n, row, column], 2 * row, 2 * column
+                x00, x01, x10 = x[n, i, j], x[n, i, j + 1], x[n, i + 1, j]
+                x11 = x[n, i + 1, j + 1]
+                dx00, dx01 = out[n, i, j], out[n, i, j + 1]
+                dx10, dx11 = out[n, i + 1, j], out[n, i + 1, j + 1]
+                for k in range(len(slope)):
+                    h, left = highest[k], slope[k]  # what is left for the places that follow
+                    dx00[k] = left if x00[k] == h else zero
+                    left = zero if x00[k] == h else left
+                    dx01[k] = left if x01[k] == h else zero
+                    left = zero if x01[k] == h else left
+                    dx10[k] = left if x10[k] == h else zero
+                    left = zero if x10[k] == h else left
+                    dx11[k] = left if x11[k] == h else zero
+
+
+@compiled
 def _moments(x, mean, variance):  # type: ignore[no-untyped-def]
     part = np.zeros_like(mean)
     mean[:] = 0
@@ -421,9 +514,9 @@ def _sum_of_squares(x):  # type: ignore[no-untyped-def]
 @compiled
 def _softmax_cross_entropy(logits, targets, known, out, losses):  # type: ignore[no-untyped-def]
     _shift(logits, targets, out, losses)
-    flat = out.reshape(-1)
-    for i in range(len(flat)):
-        flat[i] = exponential(flat[i], known)
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            out[row, column] = exponential(out[row, column], known)
     _normalize(targets, out, losses)
 
 
@@ -435,7 +528,7 @@ def _binary_cross_entropy(logits, targets, known, out, losses):  # type: ignore[
         for column in range(logits.shape[1]):
             z, t = logits[row, column], targets[row, column]
             small = exponential(-abs(z), known)
-            losses[row] += (z if z > zero else z * zero) - t * z + math.log1p(small)
+            losses[row] += (zero if z < zero else z) - t * z + math.log1p(small)
             out[row, column] = (one if z > zero else small) / (one + small) - t
 
 

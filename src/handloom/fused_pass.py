@@ -14,6 +14,7 @@ import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 
 from handloom.compiling import compiled, pointer
+from handloom.errors import ModelError
 from handloom.fused_exponential import constants, exponential_less_one
 from handloom.fused_products import (
     product,
@@ -81,10 +82,9 @@ class FusedPass:
 
     def _make_space(self, rows: int) -> None:
         """Make memory for so many rows, and a new cell: a thread that waits knows the old ones."""
-        self._cell = np.zeros(4, np.int64)
-        self._rows = rows
         self._outputs = np.empty(rows * self._units, self._values.dtype)
         self._slopes = np.empty_like(self._outputs)
+        self._rows, self._cell = rows, np.zeros(4, np.int64)
 
     def takes(self, rows: int) -> bool:
         """Return whether no product is so large that threads should share it."""
@@ -101,8 +101,29 @@ class FusedPass:
         return self._outputs[n * (self._units - k) : n * self._units].reshape(n, k)
 
     def backward(self, dlogits: Array) -> None:
-        """Write the gradient of every weight."""
-        self._run(BACKWARD, dlogits)
+        """Write the gradient of every weight.
+
+        Raises
+        ------
+        ModelError
+            If the shape is not that of the logits.
+        """
+        expected = len(self._x), self._steps[-1].units
+        if dlogits.shape != expected:
+            raise ModelError(f"dlogits must have shape {expected}, got {dlogits.shape}")
+        self._run(BACKWARD, np.ascontiguousarray(dlogits, self._values.dtype))
+
+    def prepare(self) -> None:
+        """Have everything compiled, or read from the cache."""
+        x, n = self._x, len(self._x)
+        _post(self._cell, LEAVE, x, x)
+        _took(self._cell, IDLE)
+        self._serve()
+        _await(self._cell)
+        _finish(self._cell)
+        self._run_rows(FORWARD, 0, n, x, self._gradient)
+        _add(self._second, self._second)
+        self.dismiss()
 
     def _run(self, command: int, dlogits: Array) -> None:
         """Run the first half of the rows here, and the second wherever somebody has time."""
@@ -171,8 +192,9 @@ class FusedPass:
 @compiled
 def _post(cell, command, x, dlogits):  # type: ignore[no-untyped-def]
     """Say what there is to do, for which rows, once nobody is at what an error left behind."""
-    while look(cell) == TAKEN:
-        pass
+    seen = look(cell)
+    while seen == TAKEN or not exchange(cell, seen, TAKEN):
+        seen = look(cell)
     cell[1], cell[2], cell[3] = len(x), x.ctypes.data, dlogits.ctypes.data
     store(cell, command)
 

@@ -27,23 +27,38 @@ def gemm_address(dtype: np.dtype[Any]) -> int | None:
     from threadpoolctl import threadpool_info
 
     for library in threadpool_info():
+        if library["user_api"] != "blas":
+            continue
         found = getattr(ctypes.CDLL(library["filepath"]), NAMES[dtype], None)
-        if library["user_api"] == "blas" and found is not None:
+        if found is not None:
             return ctypes.cast(found, ctypes.c_void_p).value
     return None
 
 
 def _gemm(
-    _: Any, address: Any, left: Any, right: Any, n: Any, h: Any, d: Any, a: Any, b: Any, c: Any
+    _: Any,
+    address: Any,
+    left: Any,
+    right: Any,
+    n: Any,
+    h: Any,
+    d: Any,
+    kept: Any,
+    a: Any,
+    b: Any,
+    c: Any,
 ) -> Any:
-    """Generate a call of ``gemm``: ``c <- op(a) op(b)``, with row-major arrays without gaps."""
+    """Generate a call of ``gemm``, with row-major arrays without gaps.
+
+    ``c <- op(a) op(b) + kept c``; where nothing is kept, ``c`` may hold anything.
+    """
     real = a.dtype
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         number = ir.FloatType() if real == types.float32 else ir.DoubleType()
         word, size, pointer = ir.IntType(32), ir.IntType(64), number.as_pointer()
-        where, left, right, n, h, d, *arrays = arguments
-        kinds = signature.args[6:]
+        where, left, right, n, h, d, kept, *arrays = arguments
+        kinds = signature.args[7:]
         data = [
             make_array(kind)(context, builder, array).data  # type: ignore[no-untyped-call]
             for kind, array in zip(kinds, arrays, strict=True)
@@ -67,14 +82,14 @@ def _gemm(
                 builder.select(plain[0], d, n),
                 data[1],
                 builder.select(plain[1], h, d),
-                ir.Constant(number, 0.0),
+                builder.sitofp(kept, number),
                 data[2],
                 h,
             ],
         )
         return context.get_dummy_value()
 
-    counts = (types.int64,) * 6
+    counts = (types.int64,) * 7
     return types.void(*counts, a, b, c), generate
 
 
@@ -84,16 +99,22 @@ _call: Any = intrinsic(_gemm)
 @compiled_within
 def product(gemm: int, a: Any, b: Any, out: Any) -> None:
     """Write ``a b`` into ``out``: (n, d), (d, h), (n, h)."""
-    _call(gemm, AS_IT_IS, AS_IT_IS, a.shape[0], b.shape[1], a.shape[1], a, b, out)
+    _call(gemm, AS_IT_IS, AS_IT_IS, a.shape[0], b.shape[1], a.shape[1], 0, a, b, out)
 
 
 @compiled_within
 def product_of_transposed(gemm: int, a: Any, b: Any, out: Any) -> None:
     """Write ``a^T b`` into ``out``: (n, d), (n, h), (d, h)."""
-    _call(gemm, TRANSPOSED, AS_IT_IS, a.shape[1], b.shape[1], a.shape[0], a, b, out)
+    _call(gemm, TRANSPOSED, AS_IT_IS, a.shape[1], b.shape[1], a.shape[0], 0, a, b, out)
+
+
+@compiled_within
+def add_product_of_transposed(gemm: int, a: Any, b: Any, out: Any) -> None:
+    """Add ``a^T b`` to ``out``: (n, d), (n, h), (d, h)."""
+    _call(gemm, TRANSPOSED, AS_IT_IS, a.shape[1], b.shape[1], a.shape[0], 1, a, b, out)
 
 
 @compiled_within
 def product_with_transposed(gemm: int, a: Any, b: Any, out: Any) -> None:
     """Write ``a b^T`` into ``out``: (n, h), (d, h), (n, d)."""
-    _call(gemm, AS_IT_IS, TRANSPOSED, a.shape[0], b.shape[0], a.shape[1], a, b, out)
+    _call(gemm, AS_IT_IS, TRANSPOSED, a.shape[0], b.shape[0], a.shape[1], 0, a, b, out)

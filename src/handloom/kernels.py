@@ -73,6 +73,8 @@ class Kernels:
         None where there is one pass.
     tiles : bool
         Whether Winograd's tiles pay for their transforms. In NumPy's many passes they do not.
+    convolves : bool
+        Whether `convolve` and `convolve_backward` are there, which take a batch in one call.
     pieces : int
         Into how many pieces a layer cuts what it computes in a way of its own.
     run : callable or None
@@ -88,6 +90,7 @@ class Kernels:
     name = "numpy"
     block: int | None = BLOCK
     tiles: bool = False
+    convolves: bool = False
     pieces: int = LANES
     run: Callable[[Sequence[Call]], object] | None = None
     lend: Lend | None = None
@@ -149,7 +152,7 @@ class Kernels:
         """
         return None
 
-    def prepare(self, dtype: npt.DTypeLike, *, images: bool = True) -> None:
+    def prepare(self, dtype: npt.DTypeLike, *, images: bool = True, plain: bool = True) -> None:
         """Have ready what weights of a dtype will need; for NumPy there is nothing to do.
 
         Parameters
@@ -157,6 +160,8 @@ class Kernels:
         dtype : dtype
         images : bool
             Whether the loops over images are needed too.
+        plain : bool
+            Whether `dense_pass` is.
         """
 
     def scale(
@@ -280,6 +285,43 @@ class Kernels:
     def winograd_outputs_backward(self, dy: Array, out: Array, take: Take) -> None:
         """Write the gradient of tiles, given that of `winograd_outputs`' result."""
         transform_outputs_backward(dy, out, take)
+
+    def convolve(
+        self, x: Array, u: Array, top: int, left: int, inputs: Array, outputs: Array, y: Array
+    ) -> None:
+        """Convolve images by way of tiles, a few of them at a time.
+
+        Parameters
+        ----------
+        x : array, shape (n, y, x, c)
+        u : array, shape (36, c, f)
+            Transformed weights; see `handloom.layers.correlation.Tiles`.
+        top, left : int
+            As in `winograd_inputs`.
+        inputs, outputs : array, shape (6, 6, b, t, u, c) and (6, 6, b, t, u, f)
+            Memory for the tiles of so many images.
+        y : array, shape (n, rows, columns, f)
+            Takes the result.
+        """
+        raise NotImplementedError
+
+    def convolve_backward(
+        self,
+        x: Array,
+        back: Array,
+        dy: Array,
+        top: int,
+        left: int,
+        inputs: Array,
+        outputs: Array,
+        dw: Array | None,
+        dx: Array | None,
+    ) -> None:
+        """Add the gradient of transformed weights to ``dw`` and write that of ``x``, where wanted.
+
+        See `convolve`; ``back`` has shape (36, f, c): ``u`` with its last two axes swapped.
+        """
+        raise NotImplementedError
 
     def softmax_cross_entropy(
         self, logits: Array, targets: npt.NDArray[np.integer], out: Array, losses: Array

@@ -191,6 +191,11 @@ class Sequential:
             twin._pass = kernels.dense_pass(steps, twin._parameters)
         return twin
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is nothing but dense layers and activations that can be run as a whole."""
+        return bool(self._dense_steps())
+
     def _dense_steps(self) -> list[DenseStep]:
         """Return the network as dense layers with their activations, or nothing if it is more."""
         steps: list[DenseStep] = []
@@ -298,7 +303,7 @@ class Sequential:
             The gradient of the loss with respect to the logits of the last training pass.
         """
         if self._passed:
-            self._pass.backward(np.ascontiguousarray(dlogits))  # type: ignore[union-attr]
+            self._pass.backward(dlogits)  # type: ignore[union-attr]
         else:
             self._to_logits.backward(dlogits, need_dx=False)
 

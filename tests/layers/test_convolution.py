@@ -104,6 +104,28 @@ def test_blocks_do_not_change_what_comes_out(
         assert relative_error(ours, expected) < 1e-13
 
 
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+@pytest.mark.parametrize("images", [1, 7, 150])
+@pytest.mark.parametrize("case", [case for case in CASES if min(case[:2]) >= 16])
+def test_compiled_tiles_agree(case: tuple[int, ...], images: int, real: type) -> None:
+    pytest.importorskip("numba")
+    from handloom.fused import FUSED
+
+    c, f, height, width, size, stride, padding, _ = case
+    layer = Conv2D(f, size, stride=stride, padding=padding)
+    x = draw(images, c, height, width).astype(real)
+    build([layer], x.shape[1:], dtype=real)
+    expected = passes(layer, x)
+    compiled = layer.replica().using(FUSED.uncut())
+    compiled.bind(layer.weights, layer.gradients)
+    for _ in range(2):
+        for ours, theirs in zip(passes(compiled, x), expected, strict=True):
+            assert relative_error(ours, theirs) < (1e-5 if real is np.float32 else 1e-13)
+    y, *gradients = passes(compiled, x, need_dx=False)
+    for ours, theirs in zip([y, *gradients], [expected[0], *expected[2:]], strict=True):
+        assert relative_error(ours, theirs) < (1e-5 if real is np.float32 else 1e-13)
+
+
 @pytest.mark.parametrize("channels", [3, 32])
 def test_threads_share_a_batch_and_change_no_bit(channels: int) -> None:
     layer = Conv2D(32, 3, padding=1).using(TILED)

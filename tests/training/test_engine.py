@@ -17,7 +17,7 @@ from handloom.kernels import NUMPY
 from handloom.optimizers import Optimizer
 from handloom.parameters import Array
 from handloom.training import EpochRecord
-from handloom.training.workers import Workers, default_threads, single_threaded_blas
+from handloom.training.workers import Workers, default_threads
 
 KERNELS = [
     "numpy",
@@ -229,10 +229,23 @@ def test_a_lent_thread_comes_back_before_there_is_other_work() -> None:
     assert again.is_set()
 
 
-def test_where_blas_may_have_one_thread_so_do_we() -> None:
-    assert default_threads() >= 1
-    with single_threaded_blas():
-        assert default_threads() == 1
+def test_what_limits_the_threads_of_blas_limits_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    free = default_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "64,2")  # nothing that we know
+    monkeypatch.setenv("MKL_NUM_THREADS", "64")
+    assert default_threads() == free
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    assert default_threads() == 1
+
+
+def test_an_error_of_a_lent_thread_is_raised_in_the_end() -> None:
+    def fail() -> None:
+        raise ArithmeticError("lent")
+
+    with pytest.raises(ArithmeticError, match="lent"), Workers(2) as workers:
+        workers.lend(fail, lambda: None)
 
 
 def test_where_there_is_no_other_thread_none_is_lent() -> None:

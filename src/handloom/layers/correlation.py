@@ -5,6 +5,7 @@ its gradients, and the gradient of the weights as they were. Images have their c
 ``(b, y, x, c)``, and a block is as large as its workspace may be.
 """
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import MutableMapping
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ WORKSPACE = 1 << 22
 
 Smaller ones would stay closer to the core, but threads then meet more often between their calls.
 """
+
+COMPILED_WORKSPACE = 1 << 21
+"""The same for a compiled loop over blocks, in which threads do not meet."""
 
 FEW_CHANNELS = 8
 """With fewer channels, columns are laid out window place by window place."""
@@ -180,7 +184,9 @@ class Tiles(Correlation):
         self.windows, self.filters, self.kernels = windows, filters, kernels
         self.tiles = -(-windows.rows // TILE), -(-windows.columns // TILE)
         numbers = SEEN**2 * prod(self.tiles) * (windows.channels + filters)
-        self.block = max(1, WORKSPACE // (numbers * itemsize))
+        workspace = COMPILED_WORKSPACE if kernels.convolves else WORKSPACE
+        self.together = max(1, workspace // (numbers * itemsize))
+        self.block = sys.maxsize if kernels.convolves else self.together
 
     @staticmethod
     def suit(windows: Windows, filters: int) -> bool:
@@ -196,6 +202,11 @@ class Tiles(Correlation):
 
     def forward(self, x: Array, w: Array, y: Array, space: Workspace) -> None:
         """Write ``A^T (V U) A``."""
+        if self.kernels.convolves:
+            images, (top, left) = self._together(x), (self.windows.top, self.windows.left)
+            inputs, outputs = (self._tiles(name, images, space) for name in ("inputs", "outputs"))
+            self.kernels.convolve(x, w, top, left, inputs, outputs, y)
+            return
         inputs, outputs = self._inputs(x, space), self._tiles("outputs", len(x), space)
         np.matmul(_products(inputs), w, out=_products(outputs))
         self.kernels.winograd_outputs(outputs, y, space.take)
@@ -204,6 +215,11 @@ class Tiles(Correlation):
         self, x: Array, back: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
     ) -> None:
         """Add ``V^T dM`` to ``dw``, and write ``dx`` from ``dM U^T``."""
+        if self.kernels.convolves:
+            images, (top, left) = self._together(x), (self.windows.top, self.windows.left)
+            inputs, outputs = (self._tiles(name, images, space) for name in ("inputs", "outputs"))
+            self.kernels.convolve_backward(x, back, dy, top, left, inputs, outputs, dw, dx)
+            return
         outputs = self._tiles("outputs", len(x), space)
         self.kernels.winograd_outputs_backward(dy, outputs, space.take)
         if dw is not None:
@@ -221,6 +237,10 @@ class Tiles(Correlation):
         """Write ``G^T dU G``."""
         both = np.kron(G, G).astype(dw.dtype)
         np.matmul(both.T, dw.reshape(SEEN**2, -1), out=out.reshape(9, -1))
+
+    def _together(self, x: Array) -> int:
+        """Return how many images to turn into tiles at a time: cut evenly, about as many each."""
+        return -(-len(x) // max(1, round(len(x) / self.together))) if len(x) else 1
 
     def _inputs(self, x: Array, space: Workspace) -> Array:
         inputs = self._tiles("inputs", len(x), space)

@@ -206,7 +206,7 @@ class _Matrix:
     def work(self) -> int:
         """How many multiplications its largest product has."""
         size = self.place.stop - self.place.start
-        return size * min(self.outputs, size // self.outputs)
+        return int(size * min(self.outputs, size // self.outputs))
 
 
 def orthogonalize(g: Array, iterations: int = 5, kernels: Kernels = NUMPY) -> Array:

@@ -329,7 +329,8 @@ class Trainer:
             rows=self.epochs * rows,
             steps=self.epochs * -(-rows // size),
         )
-        kernels.prepare(self.network.parameters.dtype, images=self.network.images)
+        network = self.network
+        kernels.prepare(network.parameters.dtype, images=network.images, plain=network.plain)
         self.history.kernels = kernels.name
         self.history.preparation_seconds = time.perf_counter() - started
         return kernels
@@ -412,6 +413,8 @@ class Trainer:
 
     def train_step(self, rows: Rows, epoch: int, place: int) -> Measured | None:
         """Measure loss and gradient of some rows and, if they are finite, update the weights once.
+
+        Numbers that overflow are looked for; `run_epoch` has NumPy not warn of them.
 
         Parameters
         ----------

@@ -14,6 +14,8 @@ import numpy as np
 from handloom.errors import require_count
 from handloom.kernels import LANES, Wait
 
+LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
@@ -21,13 +23,13 @@ Item = TypeVar("Item")
 def default_threads() -> int:
     """Return how many threads to use where nobody says: the cores there are, at most one a lane.
 
-    Where BLAS may have fewer, it is as many as that: processes that share a machine, as those of a
-    search do, are told so.
+    The variables that limit the threads of BLAS limit ours too: processes that share a machine, as
+    those of a search do, find them set.
     """
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    libraries = [library for library in _blas().info() if library["user_api"] == "blas"]
-    return min(LANES, cores, *(int(library["num_threads"]) for library in libraries))
+    limits = (os.environ.get(name, "") for name in LIMITS)
+    return max(1, min(LANES, cores, *(int(limit) for limit in limits if limit.isdecimal())))
 
 
 def single_threaded_blas() -> AbstractContextManager[object]:
@@ -106,6 +108,7 @@ class Workers:
         self._done: _Line[_Task[object]] = _Line(wait)
         self._helpers: list[Thread] = []
         self._recall: Callable[[], object] | None = None
+        self._failed: BaseException | None = None
         self._more = 0
         self._cleanup = ExitStack()
 
@@ -127,6 +130,9 @@ class Workers:
             helper.join()
         self._helpers, self._more = [], 0
         self._cleanup.close()
+        failed, self._failed = self._failed, None
+        if failed is not None and error is None:
+            raise failed  # of a call that nobody waited for
 
     def run(self, calls: Sequence[Callable[[], Result]]) -> list[Result]:
         """Make the calls, several at once where there are threads; return the results in order.
@@ -169,7 +175,8 @@ class Workers:
         """
         if not self._more:
             return False
-        self._call_back()
+        if self._recall != recall:  # else it is the same one, which came back by itself
+            self._call_back()
         self._start()
         self._recall = recall
         self._waiting.put(_Task(call, awaited=False))
@@ -192,3 +199,5 @@ class Workers:
             task.run()
             if task.awaited:
                 self._done.put(task)
+            elif task.error is not None:
+                self._failed = task.error
