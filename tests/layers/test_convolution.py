@@ -113,7 +113,7 @@ def test_compiled_tiles_agree(case: tuple[int, ...], images: int, real: type) ->
 
     c, f, height, width, size, stride, padding, _ = case
     layer = Conv2D(f, size, stride=stride, padding=padding)
-    x = draw(images, c, height, width).astype(real)
+    x: Array = draw(images, c, height, width).astype(real)
     build([layer], x.shape[1:], dtype=real)
     expected = passes(layer, x)
     compiled = layer.replica().using(FUSED.uncut())
