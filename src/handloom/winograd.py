@@ -60,6 +60,9 @@ G = np.array(
 )
 """Of weights."""
 
+G_BOTH = np.kron(G, G)
+"""The same along both axes: shape (36, 9)."""
+
 Take = Callable[..., Array]
 """``take(name, *shape)`` returns memory to compute in."""
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from handloom.kernels import Kernels
 from handloom.layers.windows import Windows, contiguous_rows
 from handloom.parameters import Array
-from handloom.winograd import SEEN, TILE, G
+from handloom.winograd import G_BOTH, SEEN, TILE
 
 WORKSPACE = 1 << 22
 """How many bytes a block of images should need at most.
@@ -197,15 +197,13 @@ class Tiles(Correlation):
 
     def ready(self, w: Array) -> Array:
         """Return ``U = G w G^T``, shape (36, c, f)."""
-        transformed: Array = np.kron(G, G).astype(w.dtype) @ w.reshape(9, -1)
+        transformed: Array = G_BOTH.astype(w.dtype) @ w.reshape(9, -1)
         return transformed.reshape(SEEN**2, *w.shape[2:])
 
     def forward(self, x: Array, w: Array, y: Array, space: Workspace) -> None:
         """Write ``A^T (V U) A``."""
         if self.kernels.convolves:
-            images, (top, left) = self._together(x), (self.windows.top, self.windows.left)
-            inputs, outputs = (self._tiles(name, images, space) for name in ("inputs", "outputs"))
-            self.kernels.convolve(x, w, top, left, inputs, outputs, y)
+            self.kernels.convolve(x, w, *self._place, *self._block_tiles(x, space), y)
             return
         inputs, outputs = self._inputs(x, space), self._tiles("outputs", len(x), space)
         np.matmul(_products(inputs), w, out=_products(outputs))
@@ -216,9 +214,8 @@ class Tiles(Correlation):
     ) -> None:
         """Add ``V^T dM`` to ``dw``, and write ``dx`` from ``dM U^T``."""
         if self.kernels.convolves:
-            images, (top, left) = self._together(x), (self.windows.top, self.windows.left)
-            inputs, outputs = (self._tiles(name, images, space) for name in ("inputs", "outputs"))
-            self.kernels.convolve_backward(x, back, dy, top, left, inputs, outputs, dw, dx)
+            tiles = self._block_tiles(x, space)
+            self.kernels.convolve_backward(x, back, dy, *self._place, *tiles, dw, dx)
             return
         outputs = self._tiles("outputs", len(x), space)
         self.kernels.winograd_outputs_backward(dy, outputs, space.take)
@@ -229,23 +226,28 @@ class Tiles(Correlation):
             return
         inputs = self._tiles("inputs", len(x), space)
         np.matmul(_products(outputs), back, out=_products(inputs))
-        self.kernels.winograd_inputs_backward(
-            inputs, self.windows.top, self.windows.left, dx, space.take
-        )
+        self.kernels.winograd_inputs_backward(inputs, *self._place, dx, space.take)
 
     def gradient(self, dw: Array, out: Array) -> None:
         """Write ``G^T dU G``."""
-        both = np.kron(G, G).astype(dw.dtype)
+        both = G_BOTH.astype(dw.dtype)
         np.matmul(both.T, dw.reshape(SEEN**2, -1), out=out.reshape(9, -1))
 
-    def _together(self, x: Array) -> int:
-        """Return how many images to turn into tiles at a time: cut evenly, about as many each."""
-        return -(-len(x) // max(1, round(len(x) / self.together))) if len(x) else 1
+    @property
+    def _place(self) -> tuple[int, int]:
+        """Where images begin within their tiles, along y and along x."""
+        return self.windows.top, self.windows.left
 
     def _inputs(self, x: Array, space: Workspace) -> Array:
         inputs = self._tiles("inputs", len(x), space)
-        self.kernels.winograd_inputs(x, self.windows.top, self.windows.left, inputs, space.take)
+        self.kernels.winograd_inputs(x, *self._place, inputs, space.take)
         return inputs
+
+    def _block_tiles(self, x: Array, space: Workspace) -> tuple[Array, Array]:
+        """Return memory for the tiles of as many images as go together, cut evenly."""
+        cuts = max(1, round(len(x) / self.together))
+        images = max(1, -(-len(x) // cuts))
+        return self._tiles("inputs", images, space), self._tiles("outputs", images, space)
 
     def _tiles(self, name: str, images: int, space: Workspace) -> Array:
         """Return memory for transformed inputs or outputs, shape (6, 6, b, down, across, c)."""

@@ -1,4 +1,4 @@
-"""``cnn-flash``: four convolutions, two minutes.
+"""``cnn-flash``: four convolutions, two and a half minutes.
 
 Two convolutions of 3 x 3 look at the image at full and at half its size, two more at a quarter
 (deeper where it is cheap: Simonyan, Zisserman 2015). Pooling comes before normalization (Ioffe,
@@ -70,10 +70,10 @@ RECIPE = Recipe(
     summary="four convolutions of 24 to 96 filters, mirrored images",
     layers=partial(layers, filters=(24, 48, 96, 96), dropout=0.1),
     optimizer=optimizer,
-    rate=rise_and_fall(5e-2, rise=0.2),
+    rate=rise_and_fall(1e-1, rise=0.2),
     epochs=6,
     batch_size=128,
     label_smoothing=0.1,
     augment=(Flip(alternating=True),),
-    figures=(),
+    figures=(Figures((0.9303, 0.9336, 0.9344, 0.9334, 0.9339), seconds=147.3, epochs=6),),
 )
