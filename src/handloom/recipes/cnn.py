@@ -21,5 +21,5 @@ RECIPE = Recipe(
     batch_size=128,
     label_smoothing=0.1,
     augment=(Flip(alternating=True), Shift(1)),
-    figures=(),
+    figures=(Figures((0.9356, 0.9371, 0.9372, 0.9392, 0.9358), seconds=347.0, epochs=10),),
 )
