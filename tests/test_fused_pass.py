@@ -105,16 +105,16 @@ def test_halves_are_the_same_bits_whoever_computes_them(fused: Kernels) -> None:
 
 
 def test_a_helper_that_left_comes_back(fused: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
-    from handloom import fused_pass
+    from handloom.fused_halves import Halves
 
     alone: list[bool] = []
-    took = fused_pass._took
+    run = Halves.run
 
-    def noting(*given: Any) -> Any:
-        alone.append(bool(took(*given)))
+    def noting(halves: Halves, *given: Any) -> bool:
+        alone.append(run(halves, *given))
         return alone[-1]
 
-    monkeypatch.setattr(fused_pass, "_took", noting)
+    monkeypatch.setattr(Halves, "run", noting)
     made = built([Dense(128), ReLU(), Dense(10)], 400, np.float64)
     x, dlogits = GENERATOR.standard_normal((300, 400)), GENERATOR.standard_normal((300, 10))
     with Workers(2, fused.wait) as workers:

@@ -6,12 +6,21 @@ code is cached on disk, so only the first training ever waits for the compiler.
 
 import math
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.compiling import compiled, compiled_sum
+from handloom.compiling import compiled
 from handloom.fused_exponential import constants, exponential
+from handloom.fused_halves import Halves, arguments
+from handloom.fused_jobs import (
+    adam_job,
+    penalize_squares,
+    rows_job,
+    squares_job,
+    update_by_adam,
+)
 from handloom.fused_pass import FusedPass
 from handloom.fused_products import gemm_address
 from handloom.fused_tiles import convolve, convolve_backward
@@ -21,14 +30,14 @@ from handloom.fused_winograd import (
     transform_outputs,
     transform_outputs_backward,
 )
-from handloom.kernels import TINY, Kernels
+from handloom.kernels import TINY, Kernels, Lend, Run
 from handloom.parameters import Array, Parameters
 from handloom.passes import DenseStep, Pass
 from handloom.waiting import wait
 from handloom.winograd import Take
 
-SUMMED = 1024
-"""How many squares are summed in a row before their sum is added to the others."""
+HALVED_FROM = 1 << 17
+"""How many bytes there must be for two threads to share the copy or the update of them."""
 
 
 class FusedKernels(Kernels):
@@ -38,6 +47,19 @@ class FusedKernels(Kernels):
     block = None
     tiles = True
     wait = staticmethod(wait)
+    halves: Halves | None = None
+
+    def sharing(self, run: Run, lend: Lend | None = None) -> Self:
+        """Return a copy that shares large products, updates and passes between threads."""
+        twin = super().sharing(run, lend)
+        twin.halves = Halves(lend)
+        return twin
+
+    def uncut(self) -> Self:
+        """Return a copy for one task of several, which are pieces already."""
+        twin = super().uncut()
+        twin.halves = None
+        return twin
 
     def prepare(self, dtype: npt.DTypeLike, *, images: bool = True, plain: bool = True) -> None:
         """Have every loop compiled for a dtype, or read from the cache."""
@@ -60,13 +82,16 @@ class FusedKernels(Kernels):
         for nesterov in (False, True):
             self.momentum(a, b, c, 0.1, 0.5, nesterov, 1, d)
         self.adam(a, b, c, d, 0.1, 0.9, 0.999, 1e-7, 1, a)
+        for compile_job in (adam_job, squares_job):
+            compile_job(real)
+        Halves(None).prepare(rows_job(), arguments(targets, targets, targets))
         self.scaled_descent(a, b, c, 0.1, 0.9, 0.1, 1e-7, 1, d)
         self.blend(a, b, 0.1, 1, d)
         if images:
             self._prepare_images(real)
         if plain and (gemm := gemm_address(real)) is not None:
             step = DenseStep(1, 1, 0, 1, "")
-            FusedPass([step], a[:2], b[:2], gemm, None, alone=True).prepare()
+            FusedPass([step], a[:2], b[:2], gemm, None)
 
     def _prepare_images(self, real: npt.DTypeLike) -> None:
         """Have the loops over images compiled, which takes several times as long as the rest."""
@@ -94,9 +119,23 @@ class FusedKernels(Kernels):
             parameters.values,
             parameters.gradient,
             gemm,
-            self.lend,
-            alone=self.run is not None,
+            self.halves,
         )
+
+    def take_rows(
+        self,
+        inputs: npt.NDArray[np.generic],
+        rows: npt.NDArray[np.integer],
+        out: npt.NDArray[np.generic],
+    ) -> None:
+        """Copy rows of ``inputs``, shape (N, ...), into ``out``, shape (n, ...), contiguous."""
+        same = inputs.flags.c_contiguous and inputs.dtype == out.dtype
+        if self.halves is None or out.nbytes < HALVED_FROM or not same:
+            super().take_rows(inputs, rows, out)
+            return
+        given = arguments(np.ascontiguousarray(rows, np.int64), inputs, out)
+        given[1:, 1] = inputs.nbytes, out.nbytes
+        self.halves.run(rows_job(), given, len(rows) // 2, len(rows))
 
     def scale(
         self, inputs: npt.NDArray[np.generic], shift: float, divisor: float, out: Array
@@ -236,8 +275,13 @@ class FusedKernels(Kernels):
         if l1:
             absolute: float = _penalize_absolute(w, dw, real(l1))
             return l1 * absolute + (self.penalize(w, dw, 0.0, l2) if l2 else 0.0)
-        squares: float = _penalize_squares(w, dw, real(2.0 * l2))
-        return l2 * squares
+        if self.halves is None or w.nbytes < HALVED_FROM:
+            squares: float = penalize_squares(w, dw, real(2.0 * l2))
+            return l2 * squares
+        factor, sums = np.array([2.0 * l2], real), np.zeros(2)
+        given = arguments(w, dw, factor, sums)
+        self.halves.run(squares_job(w.dtype), given, len(w) // 2, len(w))
+        return l2 * float(sums.sum())
 
     def descend(self, w: Array, dw: Array, rate: float, scratch: Array) -> None:
         """Update one block by plain gradient descent, ``w <- w - rate dw``."""
@@ -272,21 +316,13 @@ class FusedKernels(Kernels):
         scratch: Array,
     ) -> None:
         """Update one block by the rule of `handloom.optimizers.Adam`; ``step`` counts from 1."""
-        real = w.dtype.type
-        _adam(
-            w,
-            dw,
-            first,
-            second,
-            real(rate / (1.0 - beta1**step)),
-            real(1.0 / (1.0 - beta2**step)),
-            real(beta1),
-            real(1.0 - beta1),
-            real(beta2),
-            real(1.0 - beta2),
-            real(epsilon),
-            real(TINY),
-        )
+        rests = rate / (1.0 - beta1**step), 1.0 / (1.0 - beta2**step)
+        numbers = np.array([*rests, beta1, 1.0 - beta1, beta2, 1.0 - beta2, epsilon, TINY], w.dtype)
+        if self.halves is None or w.nbytes < HALVED_FROM:
+            update_by_adam(w, dw, first, second, numbers)
+        else:
+            given = arguments(w, dw, first, second, numbers)
+            self.halves.run(adam_job(w.dtype), given, len(w) // 2, len(w))
 
     def scaled_descent(
         self,
@@ -482,32 +518,12 @@ def _standardize_backward(x, dy, mean, a, b, c, out):  # type: ignore[no-untyped
 
 
 @compiled
-def _penalize_squares(w, dw, factor):  # type: ignore[no-untyped-def]
-    """Add ``factor w`` to ``dw``; return ``sum w^2``, block by block, so that it rounds less."""
-    total = 0.0
-    for start in range(0, len(w), SUMMED):
-        stop = min(start + SUMMED, len(w))
-        for i in range(start, stop):
-            dw[i] += factor * w[i]
-        total += _sum_of_squares(w[start:stop])
-    return total
-
-
-@compiled
 def _penalize_absolute(w, dw, factor):  # type: ignore[no-untyped-def]
     """Add ``factor sign w`` to ``dw``; return ``sum |w|``."""
     total, zero = 0.0, w.dtype.type(0)
     for i in range(len(w)):
         total += abs(w[i])
         dw[i] += factor if w[i] > zero else (-factor if w[i] < zero else zero)
-    return total
-
-
-@compiled_sum
-def _sum_of_squares(x):  # type: ignore[no-untyped-def]
-    total = x.dtype.type(0)
-    for i in range(len(x)):
-        total += x[i] * x[i]
     return total
 
 
@@ -576,22 +592,6 @@ def _momentum(w, dw, velocity, rate, momentum, nesterov, tiny):  # type: ignore[
         u = zero if abs(u) < tiny else u
         velocity[i] = u
         w[i] += momentum * u + descent if nesterov else u
-
-
-@compiled
-def _adam(  # type: ignore[no-untyped-def]
-    w, dw, first, second, rate, unbias, beta1, rest1, beta2, rest2, epsilon, tiny
-):
-    zero = w.dtype.type(0)
-    for i in range(len(w)):
-        g = dw[i]
-        m = beta1 * first[i] + rest1 * g
-        v = beta2 * second[i] + rest2 * (g * g)
-        m = zero if abs(m) < tiny else m
-        v = zero if v < tiny else v
-        first[i] = m
-        second[i] = v
-        w[i] -= rate * (m / (np.sqrt(v * unbias) + epsilon))
 
 
 @compiled

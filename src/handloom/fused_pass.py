@@ -3,32 +3,34 @@
 It computes what the layers compute one by one, and agrees with them to rounding. Biases and
 activation are one pass over the outputs of a product, slope and sums of the biases' gradient
 another. Rows go in two halves, each with gradients of its own, which two threads run without ever
-meeting at the interpreter's lock: one that is awake looks at a cell where the other writes what
-there is to do. Whoever is there first takes the second half, so nothing waits for a thread that
-sleeps; the halves and their sum are the same whoever it was.
+meeting at the interpreter's lock (`handloom.fused_halves`); the halves and their sum are the same
+whoever computed them.
 """
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
-from numba import carray  # type: ignore[attr-defined]
 
-from handloom.compiling import compiled, pointer
+from handloom.compiling import compiled
 from handloom.errors import ModelError
 from handloom.fused_exponential import constants, exponential_less_one
+from handloom.fused_halves import Halves, arguments, array_at, job, run_whole
 from handloom.fused_products import (
     product,
     product_of_transposed,
     product_with_transposed,
 )
-from handloom.kernels import SHARED_FROM, Lend
+from handloom.kernels import SHARED_FROM
 from handloom.parameters import Array
 from handloom.passes import DenseStep, largest_product
-from handloom.waiting import PATIENCE, exchange, look, store
 
 NONE, RELU, TANH, SIGMOID = range(4)
 ACTIVATIONS = {"": NONE, "relu": RELU, "tanh": TANH, "sigmoid": SIGMOID}
-IDLE, FORWARD, BACKWARD, TAKEN, LEAVE = range(5)
+
+SETTINGS, PLAN, KNOWN, VALUES, GRADIENT, SECOND, OUTPUTS, SLOPES, X, DLOGITS = range(10)
+"""The places of a job's arrays. Settings: where ``gemm`` is, the number of layers, that of rows."""
 
 HALVED_FROM = 400_000
 """Multiplications of a forward pass from which rows go in two halves."""
@@ -47,10 +49,8 @@ class FusedPass:
         The weights, and where their gradient goes.
     gemm : int
         See `handloom.fused_products.gemm_address`.
-    lend : callable or None
-        Has another thread make a call, if there is one; see `handloom.kernels.Kernels`.
-    alone : bool
-        Whether this is the only lane, so that rows may go in halves.
+    halves : Halves or None
+        Has rows computed in halves, where this is the only lane.
     """
 
     def __init__(
@@ -59,11 +59,9 @@ class FusedPass:
         values: Array,
         gradient: Array,
         gemm: int,
-        lend: Lend | None,
-        *,
-        alone: bool,
+        halves: Halves | None,
     ) -> None:
-        self._steps, self._gemm, self._lend, self._alone = tuple(steps), gemm, lend, alone
+        self._steps, self._halves = tuple(steps), halves
         self._plan = np.array(
             [
                 (step.inputs, step.units, step.weights, step.biases, ACTIVATIONS[step.activation])
@@ -73,31 +71,46 @@ class FusedPass:
         )
         self._known = constants(values.dtype)
         self._values, self._gradient = values, gradient
-        self._second = np.empty_like(gradient) if alone else gradient
+        self._second = gradient if halves is None else np.empty_like(gradient)
         self._units = sum(step.units for step in steps)
         self._work = sum(step.inputs * step.units for step in steps)
-        self._make_space(0)
+        self._settings = np.array([gemm, len(steps), 0], np.int64)
         self._x: Array = np.empty((0, steps[0].inputs), values.dtype)
-        self._lent = False
+        self._make_space(0)
+        self._sums = arguments(self._gradient, self._second)
+        self._jobs = forward_job(values.dtype), backward_job(values.dtype)
+        self._addition = addition_job(values.dtype)
 
     def _make_space(self, rows: int) -> None:
-        """Make memory for so many rows, and a new cell: a thread that waits knows the old ones."""
+        """Make memory for so many rows."""
         self._outputs = np.empty(rows * self._units, self._values.dtype)
         self._slopes = np.empty_like(self._outputs)
-        self._rows, self._cell = rows, np.zeros(4, np.int64)
+        self._rows = rows
+        self._given = arguments(
+            self._settings,
+            self._plan,
+            self._known,
+            self._values,
+            self._gradient,
+            self._second,
+            self._outputs,
+            self._slopes,
+            self._x,
+            self._x,
+        )
 
     def takes(self, rows: int) -> bool:
         """Return whether no product is so large that threads should share it."""
-        return not self._alone or largest_product(self._steps, rows) < SHARED_FROM
+        return self._halves is None or largest_product(self._steps, rows) < SHARED_FROM
 
     def forward(self, x: Array) -> Array:
         """Return the logits, shape (n, k), of rows ``x``, shape (n, d)."""
         n, k = len(x), self._steps[-1].units
         if n > self._rows:
-            self.dismiss()
             self._make_space(n)
-        self._x = x if x.flags.writeable else x.copy()  # compiled for one kind of array
-        self._run(FORWARD, self._x)
+        self._x, self._settings[2] = x, n
+        self._given[X] = x.ctypes.data, x.size
+        self._run(self._jobs[0])
         return self._outputs[n * (self._units - k) : n * self._units].reshape(n, k)
 
     def backward(self, dlogits: Array) -> None:
@@ -111,165 +124,83 @@ class FusedPass:
         expected = len(self._x), self._steps[-1].units
         if dlogits.shape != expected:
             raise ModelError(f"dlogits must have shape {expected}, got {dlogits.shape}")
-        self._run(BACKWARD, np.ascontiguousarray(dlogits, self._values.dtype))
+        slopes = np.ascontiguousarray(dlogits, self._values.dtype)
+        self._given[DLOGITS] = slopes.ctypes.data, slopes.size
+        self._run(self._jobs[1])
+        if self._halves is not None and self._cut:
+            self._halves.run(self._addition, self._sums, len(self._second) // 2, len(self._second))
 
-    def prepare(self) -> None:
-        """Have everything compiled, or read from the cache."""
-        x, n = self._x, len(self._x)
-        _post(self._cell, LEAVE, x, x)
-        _took(self._cell, IDLE)
-        self._serve()
-        _await(self._cell)
-        _finish(self._cell)
-        self._run_rows(FORWARD, 0, n, x, self._gradient)
-        _add(self._second, self._second)
-        self.dismiss()
+    @property
+    def _cut(self) -> bool:
+        """Whether the rows of the last pass go in halves."""
+        n = len(self._x)
+        return n >= HALVED_FROM_ROWS and n * self._work >= HALVED_FROM
 
-    def _run(self, command: int, dlogits: Array) -> None:
-        """Run the first half of the rows here, and the second wherever somebody has time."""
-        n, cell = len(self._x), self._cell
-        if not self._alone or n < HALVED_FROM_ROWS or n * self._work < HALVED_FROM:
-            self._run_rows(command, 0, n, dlogits, self._gradient)
-            return
-        _post(cell, command, self._x, dlogits)
-        self._run_rows(command, 0, n // 2, dlogits, self._gradient)
-        if _took(cell, command):
-            self._run_rows(command, n // 2, n, dlogits, self._second)
-            _finish(cell)
-            self._ask_for_help()
-        else:
-            _await(cell)
-        if command == BACKWARD:
-            _add(self._gradient, self._second)
+    def _run(self, job: int) -> None:
+        n = len(self._x)
+        if self._halves is None or not self._cut:
+            run_whole(job, self._given, n)
+        elif self._halves.run(job, self._given, n // 2, n):
+            self._halves.ask()
 
-    def _run_rows(
-        self, command: int, start: int, stop: int, dlogits: Array, gradient: Array
-    ) -> None:
-        _run_rows(
-            command,
+
+@cache
+def forward_job(dtype: np.dtype[Any]) -> int:
+    """Return the job that writes the outputs of every layer for some of the rows."""
+    real = dtype.type
+
+    def run(given, start, stop):  # type: ignore[no-untyped-def]
+        settings = array_at(given, SETTINGS, np.int64)
+        plan = array_at(given, PLAN, np.int64).reshape(settings[1], 5)
+        _forward(
             start,
             stop,
-            self._gemm,
-            self._plan,
-            self._known,
-            self._values,
-            self._x,
-            self._outputs,
-            self._slopes,
-            dlogits,
-            gradient,
+            settings[0],
+            plan,
+            array_at(given, KNOWN, real),
+            array_at(given, VALUES, real),
+            array_at(given, X, real).reshape(settings[2], plan[0, 0]),
+            array_at(given, OUTPUTS, real),
         )
 
-    def _ask_for_help(self) -> None:
-        """Have a thread serve, unless one does already or there is none."""
-        if self._lend is not None and not self._lent:
-            self._lent = True  # until it ends, which may be before the next line
-            if not self._lend(self._serve, self.dismiss):
-                self._lent = False
-
-    def _serve(self) -> None:
-        """Take second halves for as long as they follow each other closely."""
-        try:
-            _serve(
-                PATIENCE,
-                self._cell,
-                self._gemm,
-                self._plan,
-                self._known,
-                self._values,
-                self._outputs,
-                self._slopes,
-                self._second,
-            )
-        finally:
-            self._lent = False
-
-    def dismiss(self) -> None:
-        """Let the thread that serves do something else."""
-        _dismiss(self._cell)
+    return job(run)
 
 
-@compiled
-def _post(cell, command, x, dlogits):  # type: ignore[no-untyped-def]
-    """Say what there is to do, for which rows, once nobody is at what an error left behind."""
-    seen = look(cell)
-    while seen == TAKEN or not exchange(cell, seen, TAKEN):
-        seen = look(cell)
-    cell[1], cell[2], cell[3] = len(x), x.ctypes.data, dlogits.ctypes.data
-    store(cell, command)
+@cache
+def backward_job(dtype: np.dtype[Any]) -> int:
+    """Return the job that writes the gradient of every weight that some of the rows give."""
+    real = dtype.type
+
+    def run(given, start, stop):  # type: ignore[no-untyped-def]
+        settings = array_at(given, SETTINGS, np.int64)
+        plan = array_at(given, PLAN, np.int64).reshape(settings[1], 5)
+        _backward(
+            start,
+            stop,
+            settings[0],
+            plan,
+            array_at(given, VALUES, real),
+            array_at(given, X, real).reshape(settings[2], plan[0, 0]),
+            array_at(given, OUTPUTS, real),
+            array_at(given, SLOPES, real),
+            array_at(given, DLOGITS, real).reshape(settings[2], plan[-1, 1]),
+            array_at(given, GRADIENT if start == 0 else SECOND, real),
+        )
+
+    return job(run)
 
 
-@compiled
-def _took(cell, command):  # type: ignore[no-untyped-def]
-    """Take what there is to do, if nobody else has; say whether."""
-    return exchange(cell, command, TAKEN)
+@cache
+def addition_job(dtype: np.dtype[Any]) -> int:
+    """Return the job that adds some of the second array to the first."""
+    real = dtype.type
 
+    def run(given, start, stop):  # type: ignore[no-untyped-def]
+        total, part = array_at(given, 0, real), array_at(given, 1, real)
+        for i in range(start, stop):
+            total[i] += part[i]
 
-@compiled
-def _finish(cell):  # type: ignore[no-untyped-def]
-    store(cell, IDLE)
-
-
-@compiled
-def _await(cell):  # type: ignore[no-untyped-def]
-    """Wait for whoever took it."""
-    while look(cell) != IDLE:
-        pass
-
-
-@compiled
-def _add(total, part):  # type: ignore[no-untyped-def]
-    for i in range(len(total)):
-        total[i] += part[i]
-
-
-@compiled
-def _serve(patience, cell, gemm, plan, known, values, outputs, slopes, second):  # type: ignore[no-untyped-def]
-    """Take second halves until there are none for a while, or somebody says so."""
-    inputs, classes = plan[0, 0], plan[-1, 1]
-    looks = 0
-    while looks < patience:
-        looks += 1
-        command = look(cell)
-        if command == LEAVE and exchange(cell, LEAVE, IDLE):
-            return
-        if command in (FORWARD, BACKWARD) and exchange(cell, command, TAKEN):
-            rows = cell[1]
-            x = carray(pointer(cell[2]), (rows, inputs), values.dtype)
-            dlogits = carray(pointer(cell[3]), (rows, classes), values.dtype)
-            middle = rows // 2
-            _run_rows(
-                command,
-                middle,
-                rows,
-                gemm,
-                plan,
-                known,
-                values,
-                x,
-                outputs,
-                slopes,
-                dlogits,
-                second,
-            )
-            store(cell, IDLE)
-            looks = 0
-
-
-@compiled
-def _dismiss(cell):  # type: ignore[no-untyped-def]
-    exchange(cell, IDLE, LEAVE)
-
-
-@compiled
-def _run_rows(  # type: ignore[no-untyped-def]
-    command, start, stop, gemm, plan, known, values, x, outputs, slopes, dlogits, gradient
-):
-    """Run some of the rows through all layers, forward or backward."""
-    if command == FORWARD:
-        _forward(start, stop, gemm, plan, known, values, x, outputs)
-    else:
-        _backward(start, stop, gemm, plan, values, x, outputs, slopes, dlogits, gradient)
+    return job(run)
 
 
 @compiled

@@ -57,6 +57,7 @@ SHARED_FROM_WEIGHTS = 1 << 18
 """How many weights there must be for threads to share their update."""
 
 Call = Callable[[], object]
+Run = Callable[[Sequence[Call]], object]
 Lend = Callable[[Call, Call], bool]
 Wait = Callable[[npt.NDArray[np.int64], int], None]
 
@@ -79,9 +80,6 @@ class Kernels:
         Into how many pieces a layer cuts what it computes in a way of its own.
     run : callable or None
         Makes several calls at once, so that large products and updates are shared by threads.
-    lend : callable or None
-        ``lend(call, recall)`` has another thread make a call that lasts until nothing is asked of
-        it for a while, or until ``recall()``; False where there is no other thread.
     wait : callable or None
         ``wait(counter, seen)`` returns when a counter, shape (1,), is not what was seen, or after
         some milliseconds, without falling asleep and without holding up other threads.
@@ -92,20 +90,29 @@ class Kernels:
     tiles: bool = False
     convolves: bool = False
     pieces: int = LANES
-    run: Callable[[Sequence[Call]], object] | None = None
-    lend: Lend | None = None
+    run: Run | None = None
     wait: Wait | None = None
 
-    def sharing(self, run: Callable[[Sequence[Call]], object], lend: Lend | None = None) -> Self:
-        """Return a copy that shares large products, updates and passes between threads."""
+    def sharing(self, run: Run, lend: Lend | None = None) -> Self:
+        """Return a copy that shares large products and updates between threads.
+
+        Parameters
+        ----------
+        run : callable
+            Makes several calls at once.
+        lend : callable, optional
+            ``lend(call, recall)`` has another thread make a call that lasts until nothing is asked
+            of it for a while, or until ``recall()``; False where there is no other thread. NumPy's
+            loops have no use for it.
+        """
         twin = copy.copy(self)
-        twin.run, twin.lend = run, lend
+        twin.run = run
         return twin
 
     def uncut(self) -> Self:
         """Return a copy for one task of several, which are pieces already."""
         twin = copy.copy(self)
-        twin.pieces, twin.run, twin.lend = 1, None, None
+        twin.pieces, twin.run = 1, None
         return twin
 
     def share(self, calls: Sequence[Call]) -> None:
@@ -163,6 +170,18 @@ class Kernels:
         plain : bool
             Whether `dense_pass` is.
         """
+
+    def take_rows(
+        self,
+        inputs: npt.NDArray[np.generic],
+        rows: npt.NDArray[np.integer],
+        out: npt.NDArray[np.generic],
+    ) -> None:
+        """Copy rows of ``inputs``, shape (N, ...), into ``out``, shape (n, ...), contiguous.
+
+        Their numbers, shape (n,), are known to be there.
+        """
+        inputs.take(rows, axis=0, out=out, mode="clip")  # other modes make one more copy
 
     def scale(
         self, inputs: npt.NDArray[np.generic], shift: float, divisor: float, out: Array

@@ -4,7 +4,7 @@ import io
 import math
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from handloom.data.dataset import Dataset
 from handloom.errors import DataError
 from handloom.files import size_of
+from handloom.kernels import NUMPY
 
 MAX_HEADER_BYTES = 1 << 14
 """The most that is read of a file to find its header; NumPy evaluates 10,000 characters at most."""
@@ -25,6 +26,10 @@ _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+
+TakeRows = Callable[
+    [npt.NDArray[np.generic], npt.NDArray[np.integer], npt.NDArray[np.generic]], None
+]
 
 RELEASE_AFTER = 1 << 24
 """How many bytes of a mapped file are read before they are given back."""
@@ -181,8 +186,21 @@ class Reading:
                 self._since_release = 0
         return taken
 
-    def copy(self, rows: npt.NDArray[np.integer], out: npt.NDArray[np.generic]) -> None:
+    def copy(
+        self,
+        rows: npt.NDArray[np.integer],
+        out: npt.NDArray[np.generic],
+        take_rows: TakeRows = NUMPY.take_rows,
+    ) -> None:
         """Copy rows that lie apart into ``out``, shape (n, ...), which is contiguous.
+
+        Parameters
+        ----------
+        rows : integer array, shape (n,)
+            They are known to be there.
+        out : array, shape (n, ...)
+        take_rows : callable
+            How to do so in memory; see `handloom.kernels.Kernels`.
 
         Raises
         ------
@@ -193,8 +211,7 @@ class Reading:
             out[...] = self.inputs[rows]
             return
         if self._file is None:
-            # the rows are known to be there; other modes make one more copy, to be safe
-            self.inputs.take(rows, axis=0, out=out, mode="clip")
+            take_rows(self.inputs, rows, out)
             return
         into, size = out.data.cast("B"), out[0].nbytes
         for place, row in enumerate(rows.tolist()):

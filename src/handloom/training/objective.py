@@ -125,7 +125,7 @@ class Objective:
     workers : Workers
         Who runs the lanes.
     kernels : Kernels
-        Whose inner loops layers, loss and transform use.
+        Whose inner loops layers, loss and transform use; see `handloom.kernels.Kernels.sharing`.
     penalty_per_row : bool
         Whether the penalty is divided by the weight of the rows.
     count_correct : bool
@@ -146,9 +146,10 @@ class Objective:
         self.network = network
         self.penalty_per_row = penalty_per_row
         self.workers = workers
-        loss = _with(kernels, loss)
+        of_lanes = kernels.uncut()
+        loss = _with(of_lanes, loss)
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
-        self._make_lane = partial(_Lane, network, loss, count, _with(kernels, transform))
+        self._make_lane = partial(_Lane, network, loss, count, _with(of_lanes, transform))
         self._kernels = kernels
         self._penalized = network.parameters.penalized()
         self._alone: _Lane | None = None
@@ -230,8 +231,7 @@ class Objective:
         """Return so many lanes. One that runs alone shares its large products between threads."""
         if count == 1:
             if self._alone is None:
-                shared = self._kernels.sharing(self.workers.run, self.workers.lend)
-                self._alone = self._make_lane(shared, share_gradient=True)
+                self._alone = self._make_lane(self._kernels, share_gradient=True)
             return [self._alone]
         while len(self._lanes) < count:
             self._lanes.append(self._make_lane(self._kernels.uncut()))
@@ -259,6 +259,7 @@ class _Lane:
     ) -> None:
         self.replica = network.replica(kernels, share_gradient=share_gradient)
         self.loss, self._count, self.transform = loss, count, transform
+        self._take_rows = kernels.take_rows
         self.gradient = self.replica.parameters.gradient
         self._sum: Array | None = None
         self._stored: npt.NDArray[np.generic] | None = None
@@ -340,7 +341,7 @@ class _Lane:
         if isinstance(rows, slice):
             np.copyto(stored, reading.rows(rows))
         else:
-            reading.copy(rows, stored)
+            reading.copy(rows, stored, self._take_rows)
         return stored
 
 

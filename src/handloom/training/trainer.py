@@ -296,7 +296,7 @@ class Trainer:
         self._until = self.position.epoch + self.epochs
         kernels = self._choose_kernels(None if snapshot is None else snapshot.kernels)
         workers = Workers(self.threads, kernels.wait)
-        shared = kernels.sharing(workers.run)
+        shared = kernels.sharing(workers.run, workers.lend)
         self.optimizer.bind(self.network.parameters, shared)
         if self.average is not None:
             self.average.bind(self.network.parameters, shared)
@@ -308,7 +308,7 @@ class Trainer:
             self.loss,
             self.model().transform,
             workers,
-            kernels,
+            shared,
             penalty_per_row=self.penalty_per_row,
             count_correct=self.count_correct,
         )

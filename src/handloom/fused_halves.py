@@ -1,0 +1,168 @@
+"""Compiled work in two halves, on two threads that do not meet at the lock: part of ``fast``.
+
+A thread that is awake looks at a cell in memory. Another one writes there what there is to do,
+does the first half itself, and then the second one too if nobody has taken it. So nothing ever
+waits for a thread that sleeps, and the results are the same whoever computed what.
+"""
+
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import carray, cfunc, types  # type: ignore[attr-defined]
+from numba.extending import intrinsic
+
+from handloom.compiling import compiled, compiled_within, pointer
+from handloom.kernels import Lend
+from handloom.waiting import PATIENCE, exchange, look, store
+
+IDLE, READY, TAKEN, LEAVE = range(4)
+
+Array = npt.NDArray[Any]
+
+
+def job(function: Callable[[Any, int, int], None]) -> int:
+    """Compile what does a part of some work; return where it lies in memory.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(arguments, start, stop)``, where `array_at` finds the arrays.
+    """
+    made: Any = cfunc("void(int64, int64, int64)", cache=True, error_model="numpy")(function)
+    return int(made.address)
+
+
+def arguments(*arrays: Array) -> Array:
+    """Return where contiguous arrays lie and how large they are, as a job takes them."""
+    return np.array([(array.ctypes.data, array.size) for array in arrays], np.int64)
+
+
+@compiled_within
+def array_at(given: Any, place: int, kind: Any) -> Any:
+    """Return an array that a job was given, flat; ``kind`` is the type of its entries."""
+    cells: Any = carray(pointer(given), (place + 1, 2), np.int64)
+    return carray(pointer(cells[place, 0]), (cells[place, 1],), kind)
+
+
+class Halves:
+    """Has jobs done in two halves, by the thread that made it and by one that helps.
+
+    Parameters
+    ----------
+    lend : callable or None
+        Has another thread make a call, if there is one; see `handloom.kernels.Kernels`.
+    """
+
+    def __init__(self, lend: Lend | None) -> None:
+        self._lend, self._lent = lend, False
+        self._owner, self._cell = get_ident(), _new_cell()
+
+    def run(self, job: int, given: Array, middle: int, stop: int) -> bool:
+        """Do a job from 0 to ``middle`` here, and from there to ``stop`` wherever there is time.
+
+        Parameters
+        ----------
+        job : int
+            See `job`.
+        given : int64 array
+            See `arguments`.
+        middle, stop : int
+
+        Returns
+        -------
+        bool
+            Whether this thread did all of it.
+        """
+        # a thread that shares some other work has no part in the cell
+        cell = self._cell if get_ident() == self._owner else _new_cell()
+        alone: bool = _run(cell, job, given, middle, stop)
+        return alone
+
+    def ask(self) -> None:
+        """Have a thread help, for as long as work follows closely, unless one does already."""
+        if self._lend is not None and not self._lent:
+            self._lent = True  # until it ends, which may be before the next line
+            if not self._lend(self._serve, self.dismiss):
+                self._lent = False
+
+    def dismiss(self) -> None:
+        """Let the thread that helps do something else."""
+        _dismiss(self._cell)
+
+    def prepare(self, job: int, given: Array) -> None:
+        """Have everything compiled, or read from the cache, for a job that does nothing."""
+        run_whole(job, given, 0)
+        self.run(job, given, 0, 0)
+        self.dismiss()
+        self._serve()
+
+    def _serve(self) -> None:
+        try:
+            _serve(self._cell, PATIENCE)
+        finally:
+            self._lent = False
+
+
+def _new_cell() -> Array:
+    """Return the state of the second half, and what it takes to do it."""
+    return np.zeros(5, np.int64)
+
+
+def _call(_: Any, address: Any, where: Any, start: Any, stop: Any) -> Any:
+    """Generate a call of a job."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 3)
+        builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), generate
+
+
+call: Any = intrinsic(_call)
+
+
+@compiled
+def _run(cell, job, given, middle, stop):  # type: ignore[no-untyped-def]
+    """Post the second half, do the first, and see to the second."""
+    where = given.ctypes.data
+    cell[1], cell[2], cell[3], cell[4] = job, where, middle, stop
+    store(cell, READY)
+    call(job, where, 0, middle)
+    if exchange(cell, READY, TAKEN):
+        call(job, where, middle, stop)
+        store(cell, IDLE)
+        return True
+    while look(cell) != IDLE:
+        pass
+    return False
+
+
+@compiled
+def run_whole(job, given, stop):  # type: ignore[no-untyped-def]
+    """Do all of a job here."""
+    call(job, given.ctypes.data, 0, stop)
+
+
+@compiled
+def _serve(cell, patience):  # type: ignore[no-untyped-def]
+    """Do second halves until there are none for a while, or somebody says so."""
+    looks = 0
+    while looks < patience:
+        looks += 1
+        found = look(cell)
+        if found == LEAVE and exchange(cell, LEAVE, IDLE):
+            return
+        if found == READY and exchange(cell, READY, TAKEN):
+            call(cell[1], cell[2], cell[3], cell[4])
+            store(cell, IDLE)
+            looks = 0
+
+
+@compiled
+def _dismiss(cell):  # type: ignore[no-untyped-def]
+    exchange(cell, IDLE, LEAVE)

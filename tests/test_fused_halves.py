@@ -1,0 +1,102 @@
+"""Work in two halves: the same result whoever does them, and nobody waits for a sleeper."""
+
+import importlib.util
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from handloom.kernels import NUMPY, Kernels
+from handloom.training.workers import Workers
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="needs the extra fast"
+)
+Array = npt.NDArray[Any]
+SIZE = 100_003
+
+
+@pytest.fixture
+def fused() -> Kernels:
+    from handloom.fused import FUSED
+
+    return FUSED
+
+
+def update(kernels: Kernels, real: Any) -> tuple[Array, ...]:
+    """Return what Adam and a penalty make of the same numbers, after a few steps."""
+    draw = np.random.default_rng(0)
+    w, dw = draw.standard_normal((2, SIZE)).astype(real)
+    first, second, scratch = (np.zeros(SIZE, real) for _ in range(3))
+    penalties = []
+    for step in range(1, 4):
+        penalties.append(kernels.penalize(w, dw, 0.0, 1e-3))
+        kernels.adam(w, dw, first, second, 1e-2, 0.9, 0.999, 1e-7, step, scratch)
+    return w, dw, first, second, np.array(penalties)
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_updates_are_the_same_bits_on_any_number_of_threads(fused: Kernels, real: Any) -> None:
+    found = []
+    for threads in (1, 2, 4):
+        with Workers(threads, fused.wait) as workers:
+            kernels: Any = fused.sharing(workers.run, workers.lend)
+            for _ in range(20):
+                kernels.halves.ask()
+                found.append(update(kernels, real))
+    for arrays in found:
+        for array, expected in zip(arrays, found[0], strict=True):
+            np.testing.assert_array_equal(array, expected)
+    whole = update(fused, real)
+    for array, expected in zip(found[0], whole, strict=True):
+        np.testing.assert_allclose(array, expected, rtol=1e-6 if real is np.float32 else 1e-14)
+
+
+def test_a_helper_that_is_awake_takes_its_half(fused: Kernels) -> None:
+    from handloom.fused_halves import Halves, arguments
+    from handloom.fused_jobs import rows_job
+
+    rows = np.arange(1000)[::-1].copy()
+    source = np.arange(1_000_000, dtype=np.int32).reshape(1000, 1000)
+    with Workers(2, fused.wait) as workers:
+        halves, alone = Halves(workers.lend), True
+        for _ in range(2000):
+            if alone:
+                halves.ask()
+            out = np.zeros_like(source)
+            given = arguments(rows, source, out)
+            given[1:, 1] = source.nbytes
+            alone = halves.run(rows_job(), given, 500, 1000)
+            np.testing.assert_array_equal(out, source[::-1])
+            if not alone:
+                return
+        pytest.fail("nobody ever took the second half")
+
+
+@pytest.mark.parametrize("stored", [np.uint8, np.float32, np.float64])
+def test_rows_are_copied_as_numpy_copies_them(fused: Kernels, stored: Any) -> None:
+    draw = np.random.default_rng(0)
+    inputs = draw.integers(0, 256, (500, 29, 31)).astype(stored)
+    with Workers(2, fused.wait) as workers:
+        kernels = fused.sharing(workers.run, workers.lend)
+        for n in (1, 3, 400, 1001):
+            rows = draw.integers(0, len(inputs), n)
+            for given in (inputs, inputs[:, :, ::-1], inputs[::2]):
+                chosen = rows % len(given)
+                found, expected = (np.empty((n, 29, 31), stored) for _ in range(2))
+                kernels.take_rows(given, chosen, found)
+                NUMPY.take_rows(given, chosen, expected)
+                np.testing.assert_array_equal(found, expected)
+
+
+def test_another_thread_has_no_part_in_it(fused: Kernels) -> None:
+    """Pieces of an update may run at once, on threads that nobody helps."""
+    with Workers(2, fused.wait) as workers, ThreadPoolExecutor(4) as pool:
+        kernels: Any = fused.sharing(workers.run, workers.lend)
+        kernels.halves.ask()
+        expected = update(kernels, np.float32)
+        for arrays in [*pool.map(lambda _: update(kernels, np.float32), range(32))]:
+            for array, other in zip(arrays, expected, strict=True):
+                np.testing.assert_array_equal(array, other)
