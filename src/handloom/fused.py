@@ -133,7 +133,10 @@ class FusedKernels(Kernels):
         if self.halves is None or out.nbytes < HALVED_FROM or not same:
             super().take_rows(inputs, rows, out)
             return
-        given = arguments(np.ascontiguousarray(rows, np.int64), inputs, out)
+        places = np.ascontiguousarray(
+            rows, np.int64
+        )  # held here for as long as its address is used
+        given = arguments(places, inputs, out)
         given[1:, 1] = inputs.nbytes, out.nbytes
         self.halves.run(rows_job(), given, len(rows) // 2, len(rows))
 

@@ -37,7 +37,10 @@ def job(function: Callable[[Any, int, int], None]) -> int:
 
 
 def arguments(*arrays: Array) -> Array:
-    """Return where contiguous arrays lie and how large they are, as a job takes them."""
+    """Return where contiguous arrays lie and how large they are, as a job takes them.
+
+    Addresses keep nothing alive: whoever makes them holds the arrays until the job is done.
+    """
     return np.array([(array.ctypes.data, array.size) for array in arrays], np.int64)
 
 

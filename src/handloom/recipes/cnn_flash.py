@@ -44,17 +44,18 @@ def layers(
     image_shape: tuple[int, ...],
     classes: int,
     *,
-    filters: tuple[int, int, int, int],
+    filters: Sequence[Sequence[int]],
     dropout: float,
 ) -> Sequence[Layer]:
-    """Return the layers, for images of one channel."""
-    first, second, third, fourth = filters
+    """Return the layers, for images of one channel; a group of filters for each size of image."""
+    convolutions: list[Layer] = []
+    for *others, last in filters:
+        for count in others:
+            convolutions += convolution(count)
+        convolutions += convolution(last, pooled=True)
     return [
         Reshape((1, *image_shape)),
-        *convolution(first, pooled=True),
-        *convolution(second, pooled=True),
-        *convolution(third),
-        *convolution(fourth, pooled=True),
+        *convolutions,
         Flatten(),
         Dropout(dropout),
         Dense(classes, weights="glorot"),
@@ -68,7 +69,7 @@ optimizer = partial(Muon, adam_rate=0.1, adam_for=("dense",))
 RECIPE = Recipe(
     name="cnn-flash",
     summary="four convolutions of 24 to 96 filters, mirrored images",
-    layers=partial(layers, filters=(24, 48, 96, 96), dropout=0.1),
+    layers=partial(layers, filters=((24,), (48,), (96, 96)), dropout=0.1),
     optimizer=optimizer,
     rate=rise_and_fall(1e-1, rise=0.2),
     epochs=6,

@@ -14,7 +14,7 @@ from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
 RECIPE = Recipe(
     name="cnn-record",
     summary="four convolutions of 48 to 192 filters, mirrored and moved images",
-    layers=partial(layers, filters=(48, 96, 192, 192), dropout=0.2),
+    layers=partial(layers, filters=((48,), (96, 96), (192, 192)), dropout=0.2),
     optimizer=optimizer,
     rate=rise_and_fall(5e-2, rise=0.2),
     epochs=16,
