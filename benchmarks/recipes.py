@@ -1,9 +1,9 @@
 """Recipes over seeds: test accuracy and training time, epoch by epoch, and PyTorch beside them.
 
 ``python -m benchmarks.recipes --out DIR --only mlp --seeds 5`` trains on all rows of Fashion-MNIST
-and adds what it found to ``recipes.json`` and its picture; with ``--torch`` PyTorch trains the same
-recipe on each seed, right after us. With ``--more`` the seeds that the file holds are left as they
-are, and the others are run. The clock is stopped while test rows are looked at.
+and adds what it found to ``recipes.json`` and its pictures; with ``--torch`` PyTorch trains the
+same recipe on each seed, right after us. With ``--more`` the seeds that the file holds are left as
+they are, and the others are run. The clock is stopped while test rows are looked at.
 """
 
 import argparse
@@ -17,12 +17,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
 from benchmarks.contestants import Job, Plain
 from handloom import fashion_mnist, plots
 from handloom.circumstances import circumstances
 from handloom.data.dataset import Dataset, Splits
 from handloom.files import make_folder, write_text
-from handloom.plots.figure import COLOURS, drawing, new_figure
+from handloom.plots.figure import COLOURS, LIGHT, SMALL, drawing, new_figure
 from handloom.recipes.book import RECIPES
 from handloom.recipes.recipe import Recipe, RecipeSettings
 from handloom.recipes.reference import EPOCHS, MODELS
@@ -30,6 +34,17 @@ from handloom.training import Callback, EpochRecord, StopReason, Trainer, evalua
 from handloom.training.workers import default_threads
 
 RESULTS = "recipes.json"
+GOALS = {
+    "mlp-flash": 88,
+    "mlp-quick": 90,
+    "mlp": 91,
+    "mlp-record": 92,
+    "cnn-flash": 93.5,
+    "cnn": 94,
+    "cnn-record": 95,
+}
+"""The test accuracy in percent that each recipe was made for."""
+
 Curve = list[tuple[float, float]]
 
 
@@ -170,9 +185,46 @@ def draw(results: dict[str, Any], folder: Path) -> None:
         panel.set_ylim(84, None)
         panel.set_xlabel("seconds of training")
         panel.set_ylabel("test accuracy, %")
-        panel.grid(visible=True, color="#DDDDDD")
+        panel.grid(visible=True, color=LIGHT)
         figure.legend(loc="outside lower center", ncols=3)
     plots.save(figure, folder / "recipes.png")
+
+
+def draw_learning(results: dict[str, Any], folder: Path) -> None:
+    """Draw test accuracy over epochs, a panel a recipe: every seed, their mean, and the goal."""
+    columns = 4
+    with drawing():
+        rows = -(-len(results) // columns)
+        figure = new_figure(13, 3.4 * rows + 0.8, "Fashion-MNIST: test accuracy epoch by epoch")
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for panel, (name, found) in zip(panels, results.items(), strict=False):
+            curves = np.array(
+                [[accuracy for _, accuracy in curve] for curve in found["handloom"]["curves"]]
+            )
+            epochs = np.arange(1, curves.shape[1] + 1)
+            panel.plot(epochs, 100 * curves.T, color=COLOURS[0], linewidth=0.8, alpha=0.4)
+            panel.plot(epochs, 100 * curves.mean(axis=0), color=COLOURS[0], linewidth=2)
+            end = 100 * curves[:, -1].mean()
+            title = f"{name}: {end:.2f} %, {len(curves)} seed{'s' if len(curves) > 1 else ''}"
+            panel.set_title(title, fontsize=SMALL)
+            if name in GOALS:
+                panel.axhline(GOALS[name], color=COLOURS[1], linestyle="--", linewidth=1.5)
+            panel.set_ylim(84, 96)
+            panel.set_yticks(range(84, 97, 2))
+            panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            panel.grid(visible=True, color=LIGHT)
+            panel.set_xlabel("epoch")
+        for panel in panels[::columns]:
+            panel.set_ylabel("test accuracy, %")
+        for panel in panels[len(results) :]:
+            panel.set_axis_off()
+        lines = [
+            Line2D([], [], color=COLOURS[0], linewidth=0.8, alpha=0.4, label="a seed"),
+            Line2D([], [], color=COLOURS[0], linewidth=2, label="mean of the seeds"),
+            Line2D([], [], color=COLOURS[1], linestyle="--", linewidth=1.5, label="goal"),
+        ]
+        figure.legend(handles=lines, loc="outside lower center", ncols=3)
+    plots.save(figure, folder / "learning.png")
 
 
 def _typical(figures: Mapping[str, Any]) -> Curve:
@@ -219,6 +271,7 @@ def main() -> None:
             written = {"circumstances": machines, "results": results}
             write_text(file, json.dumps(written, indent=1))
             draw(results, options.out)
+            draw_learning(results, options.out)
 
 
 if __name__ == "__main__":
