@@ -9,7 +9,7 @@ from functools import partial
 
 from handloom.data.augment import Erase, Flip, Shift
 from handloom.recipes.cnn_flash import layers, optimizer
-from handloom.recipes.recipe import Recipe, rise_and_fall
+from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="cnn-record",
@@ -21,5 +21,5 @@ RECIPE = Recipe(
     batch_size=128,
     label_smoothing=0.1,
     augment=(Flip(alternating=True), Shift(1), Erase(probability=0.25, largest=0.2)),
-    figures=(),
+    figures=(Figures((0.9476, 0.9483, 0.9487), seconds=919.4, epochs=26),),
 )
