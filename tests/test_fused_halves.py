@@ -39,13 +39,20 @@ def update(kernels: Kernels, real: Any) -> tuple[Array, ...]:
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_updates_are_the_same_bits_on_any_number_of_threads(fused: Kernels, real: Any) -> None:
-    found = []
+    found, helped = [], 0
     for threads in (1, 2, 4):
         with Workers(threads, fused.wait) as workers:
             kernels: Any = fused.sharing(workers.run, workers.lend)
-            for _ in range(20):
+            run = kernels.halves.run
+            alone: list[bool] = []
+            kernels.halves.run = lambda *job, run=run, alone=alone: alone.append(run(*job))
+            for _ in range(20 if threads == 1 else 2000):
                 kernels.halves.ask()
                 found.append(update(kernels, real))
+                if not all(alone):
+                    helped += 1
+                    break
+    assert helped == 2  # with one thread there is nobody
     for arrays in found:
         for array, expected in zip(arrays, found[0], strict=True):
             np.testing.assert_array_equal(array, expected)
@@ -66,8 +73,7 @@ def test_a_helper_that_is_awake_takes_its_half(fused: Kernels) -> None:
             if alone:
                 halves.ask()
             out = np.zeros_like(source)
-            given = arguments(rows, source, out)
-            given[1:, 1] = source.nbytes
+            given = arguments(rows, *(a.reshape(-1).view(np.uint8) for a in (source, out)))
             alone = halves.run(rows_job(), given, 500, 1000)
             np.testing.assert_array_equal(out, source[::-1])
             if not alone:
@@ -80,8 +86,9 @@ def test_rows_are_copied_as_numpy_copies_them(fused: Kernels, stored: Any) -> No
     draw = np.random.default_rng(0)
     inputs = draw.integers(0, 256, (500, 29, 31)).astype(stored)
     with Workers(2, fused.wait) as workers:
-        kernels = fused.sharing(workers.run, workers.lend)
+        kernels: Any = fused.sharing(workers.run, workers.lend)
         for n in (1, 3, 400, 1001):
+            kernels.halves.ask()
             rows = draw.integers(0, len(inputs), n)
             for given in (inputs, inputs[:, :, ::-1], inputs[::2]):
                 chosen = (rows % len(given)).astype(np.int32 if n == 400 else np.int64)
@@ -89,6 +96,84 @@ def test_rows_are_copied_as_numpy_copies_them(fused: Kernels, stored: Any) -> No
                 kernels.take_rows(given, chosen, found)
                 NUMPY.take_rows(given, chosen, expected)
                 np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_are_copied_into_memory_of_any_order(fused: Kernels, order: Any) -> None:
+    draw = np.random.default_rng(0)
+    inputs, rows = draw.random((300, 400)), draw.integers(0, 300, 200)
+    with Workers(2, fused.wait) as workers:
+        kernels = fused.sharing(workers.run, workers.lend)
+        found = np.empty((200, 400), order=order)
+        kernels.take_rows(inputs, rows, found)
+    np.testing.assert_array_equal(found, inputs[rows])
+
+
+def test_a_job_takes_no_array_with_gaps(fused: Kernels) -> None:
+    from handloom.fused_halves import arguments
+
+    with pytest.raises(ValueError, match="array 1 of a job must be contiguous"):
+        arguments(np.zeros(3), np.zeros((4, 6))[:, ::2])
+
+
+def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: Kernels) -> None:
+    """It hears of it before anything else, so that whoever needs it elsewhere does not wait."""
+    from handloom.fused_halves import Halves, arguments
+    from handloom.fused_jobs import rows_job
+
+    served: list[Any] = []
+
+    def lend(call: Any, recall: Any) -> bool:
+        served.append(call)
+        return True
+
+    rows, source, out = np.arange(4), np.arange(8, dtype=np.uint8), np.zeros(8, np.uint8)
+    given, halves = arguments(rows, source, out), Halves(lend)
+    halves.ask()
+    halves.dismiss()
+    assert halves.run(rows_job(), given, 2, 4)
+    np.testing.assert_array_equal(out, source)
+    halves.ask()
+    assert len(served) == 1  # it is still about to come, and to leave
+    served[0]()
+    halves.ask()
+    assert len(served) == 2
+
+
+def test_a_dismissal_that_nobody_heard_does_not_dismiss_the_next(fused: Kernels) -> None:
+    from handloom.fused_halves import LEAVE, Halves
+
+    served: list[Any] = []
+
+    def lend(call: Any, recall: Any) -> bool:
+        served.append(call)
+        return True
+
+    halves = Halves(lend)
+    halves.dismiss()  # the helper of before has just left by itself
+    halves.ask()
+    assert halves._cell[0] != LEAVE
+
+
+def test_whoever_asks_for_help_is_helped(fused: Kernels) -> None:
+    """A training may begin in one thread and go on in another."""
+    from handloom.fused_halves import Halves, arguments
+    from handloom.fused_jobs import rows_job
+
+    rows = np.arange(1000)
+    source = np.arange(1_000_000, dtype=np.uint8).reshape(1000, 1000)
+    out = np.zeros_like(source)
+    given = arguments(rows, source, out)
+
+    def helped(halves: Any) -> bool:
+        for _ in range(2000):
+            halves.ask()
+            if not halves.run(rows_job(), given, 500, 1000):
+                return True
+        return False
+
+    with Workers(2, fused.wait) as workers, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(helped, Halves(workers.lend)).result()
 
 
 def test_another_thread_has_no_part_in_it(fused: Kernels) -> None:

@@ -136,6 +136,12 @@ def test_a_gradient_of_another_shape_is_refused(fused: Kernels) -> None:
         runner.backward(np.ones((19, 3), np.float32))
 
 
+def test_rows_of_another_length_are_refused(fused: Kernels) -> None:
+    runner: Any = built([Dense(4)], 5).replica(fused)
+    with pytest.raises(ModelError, match=r"x must have shape \(n, 5\), got \(3, 6\)"):
+        runner._pass.forward(np.zeros((3, 6), np.float32))
+
+
 def test_batches_may_grow_and_shrink_and_helpers_may_be_needed_elsewhere(fused: Kernels) -> None:
     made = built([Dense(64), Tanh(), Dense(64), ReLU(), Dense(3)], 90, np.float64)
     with Workers(2, fused.wait) as workers:

@@ -21,7 +21,7 @@ from handloom.fused_jobs import (
     squares_job,
     update_by_adam,
 )
-from handloom.fused_pass import FusedPass
+from handloom.fused_pass import FusedPass, addition_job, backward_job, forward_job
 from handloom.fused_products import gemm_address
 from handloom.fused_tiles import convolve, convolve_backward
 from handloom.fused_winograd import (
@@ -36,12 +36,19 @@ from handloom.passes import DenseStep, Pass
 from handloom.waiting import wait
 from handloom.winograd import Take
 
-HALVED_FROM = 1 << 17
+HALVED_FROM_BYTES = 1 << 17
 """How many bytes there must be for two threads to share the copy or the update of them."""
 
 
 class FusedKernels(Kernels):
-    """The inner loops, each in as few passes as it needs."""
+    """The inner loops, each in as few passes as it needs.
+
+    Attributes
+    ----------
+    halves : Halves or None
+        Has large copies and updates, and passes, done in halves; None where this is one task of
+        several, or nothing is shared.
+    """
 
     name = "fused"
     block = None
@@ -89,9 +96,9 @@ class FusedKernels(Kernels):
         self.blend(a, b, 0.1, 1, d)
         if images:
             self._prepare_images(real)
-        if plain and (gemm := gemm_address(real)) is not None:
-            step = DenseStep(1, 1, 0, 1, "")
-            FusedPass([step], a[:2], b[:2], gemm, None)
+        if plain and gemm_address(real) is not None:
+            for compile_job in (forward_job, backward_job, addition_job):
+                compile_job(real)
 
     def _prepare_images(self, real: npt.DTypeLike) -> None:
         """Have the loops over images compiled, which takes several times as long as the rest."""
@@ -129,15 +136,18 @@ class FusedKernels(Kernels):
         out: npt.NDArray[np.generic],
     ) -> None:
         """Copy rows of ``inputs``, shape (N, ...), into ``out``, shape (n, ...), contiguous."""
-        same = inputs.flags.c_contiguous and inputs.dtype == out.dtype
-        if self.halves is None or out.nbytes < HALVED_FROM or not same:
+        as_bytes = (
+            inputs.dtype == out.dtype
+            and inputs.flags.c_contiguous
+            and out.flags.c_contiguous
+            and out.shape == (len(rows), *inputs.shape[1:])
+        )
+        if self.halves is None or out.nbytes < HALVED_FROM_BYTES or len(rows) < 2 or not as_bytes:
             super().take_rows(inputs, rows, out)
             return
-        places = np.ascontiguousarray(
-            rows, np.int64
-        )  # held here for as long as its address is used
-        given = arguments(places, inputs, out)
-        given[1:, 1] = inputs.nbytes, out.nbytes
+        places = np.ascontiguousarray(rows, np.int64)  # held while its address is used
+        source, target = (array.reshape(-1).view(np.uint8) for array in (inputs, out))
+        given = arguments(places, source, target)
         self.halves.run(rows_job(), given, len(rows) // 2, len(rows))
 
     def scale(
@@ -278,7 +288,7 @@ class FusedKernels(Kernels):
         if l1:
             absolute: float = _penalize_absolute(w, dw, real(l1))
             return l1 * absolute + (self.penalize(w, dw, 0.0, l2) if l2 else 0.0)
-        if self.halves is None or w.nbytes < HALVED_FROM:
+        if self.halves is None or w.nbytes < HALVED_FROM_BYTES:
             squares: float = penalize_squares(w, dw, real(2.0 * l2))
             return l2 * squares
         factor, sums = np.array([2.0 * l2], real), np.zeros(2)
@@ -321,7 +331,7 @@ class FusedKernels(Kernels):
         """Update one block by the rule of `handloom.optimizers.Adam`; ``step`` counts from 1."""
         rests = rate / (1.0 - beta1**step), 1.0 / (1.0 - beta2**step)
         numbers = np.array([*rests, beta1, 1.0 - beta1, beta2, 1.0 - beta2, epsilon, TINY], w.dtype)
-        if self.halves is None or w.nbytes < HALVED_FROM:
+        if self.halves is None or w.nbytes < HALVED_FROM_BYTES:
             update_by_adam(w, dw, first, second, numbers)
         else:
             given = arguments(w, dw, first, second, numbers)

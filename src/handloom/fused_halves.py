@@ -7,7 +7,7 @@ waits for a thread that sleeps, and the results are the same whoever computed wh
 
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,23 +24,41 @@ IDLE, READY, TAKEN, LEAVE = range(4)
 Array = npt.NDArray[Any]
 
 
-def job(function: Callable[[Any, int, int], None]) -> int:
-    """Compile what does a part of some work; return where it lies in memory.
+class Job(Protocol):
+    """A compiled function that does a part of some work; it is there as long as this object is."""
+
+    @property
+    def address(self) -> int:
+        """Where it lies in memory."""
+        ...
+
+
+def job(function: Callable[[Any, int, int], None]) -> Job:
+    """Compile what does a part of some work.
 
     Parameters
     ----------
     function : callable
-        ``function(arguments, start, stop)``, where `array_at` finds the arrays.
+        ``function(arguments, start, stop)``, where `array_at` finds the arrays. Nobody would hear
+        of an error that it raises: whoever runs a job has checked what it is given.
     """
-    made: Any = cfunc("void(int64, int64, int64)", cache=True, error_model="numpy")(function)
-    return int(made.address)
+    made: Job = cfunc("void(int64, int64, int64)", cache=True, error_model="numpy")(function)
+    return made
 
 
 def arguments(*arrays: Array) -> Array:
-    """Return where contiguous arrays lie and how large they are, as a job takes them.
+    """Return where arrays lie and how large they are, as a job takes them.
 
     Addresses keep nothing alive: whoever makes them holds the arrays until the job is done.
+
+    Raises
+    ------
+    ValueError
+        If an array has gaps or is in another order than that of its memory.
     """
+    for place, array in enumerate(arrays):
+        if not array.flags.c_contiguous:
+            raise ValueError(f"array {place} of a job must be contiguous, its strides: {array.strides}")
     return np.array([(array.ctypes.data, array.size) for array in arrays], np.int64)
 
 
@@ -52,28 +70,28 @@ def array_at(given: Any, place: int, kind: Any) -> Any:
 
 
 class Halves:
-    """Has jobs done in two halves, by the thread that made it and by one that helps.
+    """Has jobs done in two halves, by the thread that asks for help and by one that helps.
 
     Parameters
     ----------
     lend : callable or None
-        Has another thread make a call, if there is one; see `handloom.kernels.Kernels`.
+        Has another thread make a call, if there is one; see `handloom.kernels.Kernels.sharing`.
     """
 
     def __init__(self, lend: Lend | None) -> None:
         self._lend, self._lent = lend, False
         self._owner, self._cell = get_ident(), _new_cell()
 
-    def run(self, job: int, given: Array, middle: int, stop: int) -> bool:
+    def run(self, job: Job, given: Array, middle: int, stop: int) -> bool:
         """Do a job from 0 to ``middle`` here, and from there to ``stop`` wherever there is time.
 
         Parameters
         ----------
-        job : int
-            See `job`.
+        job : Job
         given : int64 array
             See `arguments`.
         middle, stop : int
+            Neither half is empty: ``0 < middle < stop``. A job knows its half by where it starts.
 
         Returns
         -------
@@ -82,12 +100,14 @@ class Halves:
         """
         # a thread that shares some other work has no part in the cell
         cell = self._cell if get_ident() == self._owner else _new_cell()
-        alone: bool = _run(cell, job, given, middle, stop)
+        alone: bool = _run(cell, job.address, given, middle, stop)
         return alone
 
     def ask(self) -> None:
         """Have a thread help, for as long as work follows closely, unless one does already."""
+        self._owner = get_ident()
         if self._lend is not None and not self._lent:
+            _clear(self._cell)  # nobody was there to hear that help was no longer needed
             self._lent = True  # until it ends, which may be before the next line
             if not self._lend(self._serve, self.dismiss):
                 self._lent = False
@@ -96,10 +116,11 @@ class Halves:
         """Let the thread that helps do something else."""
         _dismiss(self._cell)
 
-    def prepare(self, job: int, given: Array) -> None:
-        """Have everything compiled, or read from the cache, for a job that does nothing."""
+    def prepare(self, job: Job, given: Array) -> None:
+        """Have everything compiled, or read from the cache, by a job whose halves are empty."""
         run_whole(job, given, 0)
         self.run(job, given, 0, 0)
+        _clear(self._cell)
         self.dismiss()
         self._serve()
 
@@ -131,23 +152,31 @@ call: Any = intrinsic(_call)
 
 @compiled
 def _run(cell, job, given, middle, stop):  # type: ignore[no-untyped-def]
-    """Post the second half, do the first, and see to the second."""
+    """Post the second half, do the first, and see to the second.
+
+    It is not posted to a helper that has been told to leave, and may not have heard of it yet.
+    """
     where = given.ctypes.data
     cell[1], cell[2], cell[3], cell[4] = job, where, middle, stop
-    store(cell, READY)
+    posted = exchange(cell, IDLE, READY)
     call(job, where, 0, middle)
-    if exchange(cell, READY, TAKEN):
-        call(job, where, middle, stop)
+    if posted and not exchange(cell, READY, TAKEN):
+        while look(cell) != IDLE:
+            pass
+        return False
+    call(job, where, middle, stop)
+    if posted:
         store(cell, IDLE)
-        return True
-    while look(cell) != IDLE:
-        pass
-    return False
+    return True
+
+
+def run_whole(job: Job, given: Array, stop: int) -> None:
+    """Do all of a job here."""
+    _run_whole(job.address, given, stop)
 
 
 @compiled
-def run_whole(job, given, stop):  # type: ignore[no-untyped-def]
-    """Do all of a job here."""
+def _run_whole(job, given, stop):  # type: ignore[no-untyped-def]
     call(job, given.ctypes.data, 0, stop)
 
 
@@ -169,3 +198,8 @@ def _serve(cell, patience):  # type: ignore[no-untyped-def]
 @compiled
 def _dismiss(cell):  # type: ignore[no-untyped-def]
     exchange(cell, IDLE, LEAVE)
+
+
+@compiled
+def _clear(cell):  # type: ignore[no-untyped-def]
+    exchange(cell, LEAVE, IDLE)

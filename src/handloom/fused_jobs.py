@@ -1,6 +1,7 @@
 """What a step does besides its passes, compiled so that two threads can share it: part of ``fast``.
 
-Each function returns a job (see `handloom.fused_halves`) for a dtype.
+The functions whose names end in ``job`` return one (see `handloom.fused_halves`); the loops that
+the jobs for weights run are called directly where there are few of them.
 """
 
 from functools import cache
@@ -13,14 +14,14 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from handloom.compiling import compiled, compiled_sum
-from handloom.fused_halves import array_at, job
+from handloom.fused_halves import Job, array_at, job
 
 SUMMED = 1024
 """How many squares are summed in a row before their sum is added to the others."""
 
 
 @cache
-def adam_job(dtype: np.dtype[Any]) -> int:
+def adam_job(dtype: np.dtype[Any]) -> Job:
     """Return the job that updates weights by Adam's rule.
 
     It takes the weights, their gradients and both moments, and eight numbers: the rate divided by
@@ -59,7 +60,7 @@ def update_by_adam(w, dw, first, second, numbers):  # type: ignore[no-untyped-de
 
 
 @cache
-def squares_job(dtype: np.dtype[Any]) -> int:
+def squares_job(dtype: np.dtype[Any]) -> Job:
     """Return the job that adds a multiple of weights to their gradients and sums their squares.
 
     It takes the weights, their gradients, the factor, and float64 sums of the two halves.
@@ -95,7 +96,7 @@ def _sum_of_squares(x):  # type: ignore[no-untyped-def]
 
 
 @cache
-def rows_job() -> int:
+def rows_job() -> Job:
     """Return the job that copies rows, of any dtype, which lie apart.
 
     It takes the rows' numbers, and as bytes where they come from and where they go to.

@@ -16,7 +16,7 @@ import numpy as np
 from handloom.compiling import compiled
 from handloom.errors import ModelError
 from handloom.fused_exponential import constants, exponential_less_one
-from handloom.fused_halves import Halves, arguments, array_at, job, run_whole
+from handloom.fused_halves import Halves, Job, arguments, array_at, job, run_whole
 from handloom.fused_products import (
     product,
     product_of_transposed,
@@ -104,8 +104,17 @@ class FusedPass:
         return self._halves is None or largest_product(self._steps, rows) < SHARED_FROM
 
     def forward(self, x: Array) -> Array:
-        """Return the logits, shape (n, k), of rows ``x``, shape (n, d)."""
-        n, k = len(x), self._steps[-1].units
+        """Return the logits, shape (n, k), of rows ``x``, shape (n, d).
+
+        Raises
+        ------
+        ModelError
+            If rows have another length.
+        """
+        n, d, k = len(x), self._steps[0].inputs, self._steps[-1].units
+        if x.shape != (n, d):
+            raise ModelError(f"x must have shape (n, {d}), got {x.shape}")
+        x = np.ascontiguousarray(x, self._values.dtype)
         if n > self._rows:
             self._make_space(n)
         self._x, self._settings[2] = x, n
@@ -124,8 +133,8 @@ class FusedPass:
         expected = len(self._x), self._steps[-1].units
         if dlogits.shape != expected:
             raise ModelError(f"dlogits must have shape {expected}, got {dlogits.shape}")
-        slopes = np.ascontiguousarray(dlogits, self._values.dtype)
-        self._given[DLOGITS] = slopes.ctypes.data, slopes.size
+        dlogits = np.ascontiguousarray(dlogits, self._values.dtype)
+        self._given[DLOGITS] = dlogits.ctypes.data, dlogits.size
         self._run(self._jobs[1])
         if self._halves is not None and self._cut:
             self._halves.run(self._addition, self._sums, len(self._second) // 2, len(self._second))
@@ -136,7 +145,7 @@ class FusedPass:
         n = len(self._x)
         return n >= HALVED_FROM_ROWS and n * self._work >= HALVED_FROM
 
-    def _run(self, job: int) -> None:
+    def _run(self, job: Job) -> None:
         n = len(self._x)
         if self._halves is None or not self._cut:
             run_whole(job, self._given, n)
@@ -145,7 +154,7 @@ class FusedPass:
 
 
 @cache
-def forward_job(dtype: np.dtype[Any]) -> int:
+def forward_job(dtype: np.dtype[Any]) -> Job:
     """Return the job that writes the outputs of every layer for some of the rows."""
     real = dtype.type
 
@@ -167,7 +176,7 @@ def forward_job(dtype: np.dtype[Any]) -> int:
 
 
 @cache
-def backward_job(dtype: np.dtype[Any]) -> int:
+def backward_job(dtype: np.dtype[Any]) -> Job:
     """Return the job that writes the gradient of every weight that some of the rows give."""
     real = dtype.type
 
@@ -191,7 +200,7 @@ def backward_job(dtype: np.dtype[Any]) -> int:
 
 
 @cache
-def addition_job(dtype: np.dtype[Any]) -> int:
+def addition_job(dtype: np.dtype[Any]) -> Job:
     """Return the job that adds some of the second array to the first."""
     real = dtype.type
 

@@ -60,6 +60,9 @@ Call = Callable[[], object]
 Run = Callable[[Sequence[Call]], object]
 Lend = Callable[[Call, Call], bool]
 Wait = Callable[[npt.NDArray[np.int64], int], None]
+TakeRows = Callable[
+    [npt.NDArray[np.generic], npt.NDArray[np.integer], npt.NDArray[np.generic]], None
+]
 
 
 class Kernels:

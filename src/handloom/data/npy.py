@@ -4,7 +4,7 @@ import io
 import math
 import mmap
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from handloom.data.dataset import Dataset
 from handloom.errors import DataError
 from handloom.files import size_of
-from handloom.kernels import NUMPY
+from handloom.kernels import NUMPY, TakeRows
 
 MAX_HEADER_BYTES = 1 << 14
 """The most that is read of a file to find its header; NumPy evaluates 10,000 characters at most."""
@@ -26,10 +26,6 @@ _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-
-TakeRows = Callable[
-    [npt.NDArray[np.generic], npt.NDArray[np.integer], npt.NDArray[np.generic]], None
-]
 
 RELEASE_AFTER = 1 << 24
 """How many bytes of a mapped file are read before they are given back."""

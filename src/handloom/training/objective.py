@@ -112,7 +112,8 @@ class Objective:
     The rows are cut into shards and dealt to lanes (see `handloom.training.shards`). Each lane
     runs a replica of the network, which shares its weights and has gradients and buffers of its
     own, and sums the gradients of its shards. The lanes' sums are then added in lane order. Where
-    there is a single lane, it shares its large matrix products between the threads instead.
+    there is a single lane, it shares its large matrix products between the threads instead, if the
+    kernels are such that do.
 
     Parameters
     ----------
