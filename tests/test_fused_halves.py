@@ -91,7 +91,8 @@ def test_rows_are_copied_as_numpy_copies_them(fused: Kernels, stored: Any) -> No
             kernels.halves.ask()
             rows = draw.integers(0, len(inputs), n)
             for given in (inputs, inputs[:, :, ::-1], inputs[::2]):
-                chosen = (rows % len(given)).astype(np.int32 if n == 400 else np.int64)
+                kind: Any = np.int32 if n == 400 else np.int64
+                chosen = (rows % len(given)).astype(kind)
                 found, expected = (np.empty((n, 29, 31), stored) for _ in range(2))
                 kernels.take_rows(given, chosen, found)
                 NUMPY.take_rows(given, chosen, expected)

@@ -7,7 +7,7 @@ waits for a thread that sleeps, and the results are the same whoever computed wh
 
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +42,8 @@ def job(function: Callable[[Any, int, int], None]) -> Job:
         ``function(arguments, start, stop)``, where `array_at` finds the arrays. Nobody would hear
         of an error that it raises: whoever runs a job has checked what it is given.
     """
-    made: Job = cfunc("void(int64, int64, int64)", cache=True, error_model="numpy")(function)
-    return made
+    compile_job = cfunc("void(int64, int64, int64)", cache=True, error_model="numpy")
+    return cast(Job, compile_job(function))
 
 
 def arguments(*arrays: Array) -> Array:
@@ -58,7 +58,9 @@ def arguments(*arrays: Array) -> Array:
     """
     for place, array in enumerate(arrays):
         if not array.flags.c_contiguous:
-            raise ValueError(f"array {place} of a job must be contiguous, its strides: {array.strides}")
+            raise ValueError(
+                f"array {place} of a job must be contiguous, its strides: {array.strides}"
+            )
     return np.array([(array.ctypes.data, array.size) for array in arrays], np.int64)
 
 

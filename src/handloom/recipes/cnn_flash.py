@@ -41,11 +41,7 @@ def convolution(filters: int, *, pooled: bool = False) -> list[Layer]:
 
 
 def layers(
-    image_shape: tuple[int, ...],
-    classes: int,
-    *,
-    filters: Sequence[Sequence[int]],
-    dropout: float,
+    image_shape: tuple[int, ...], classes: int, *, filters: Sequence[Sequence[int]], dropout: float
 ) -> Sequence[Layer]:
     """Return the layers, for images of one channel; a group of filters for each size of image."""
     convolutions: list[Layer] = []

@@ -1,4 +1,4 @@
-"""``cnn-record``: the network of ``cnn-flash``, half as wide again, the most accurate of the recipes.
+"""``cnn-record``: the network of ``cnn-flash``, half as wide again, the most accurate recipe.
 
 It has the time to see every image in many places, as ``cnn`` does. A quarter of the images lose a
 rectangle as well (Zhong, Zheng, Kang, Li, Yang, "Random Erasing Data Augmentation", AAAI 2020), or
