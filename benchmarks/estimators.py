@@ -29,6 +29,8 @@ from handloom.files import write_text
 
 Array = npt.NDArray[Any]
 DEEP = (256, 256, 256)
+REST = 0.3
+"""Seconds before every fit: OpenBLAS' threads look for work for a while after the one before."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def fit(estimator: Any, parts: tuple[Array, Array, Array, Array]) -> tuple[float
     """Return score, seconds of the fit, and epochs."""
     X, X_test, y, y_test = parts  # noqa: N806
     gc.collect()
+    time.sleep(REST)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         started = time.perf_counter()

@@ -194,9 +194,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             callbacks.append(narrator(type(self).__name__, course))
         if self.restore_best and not self.early_stopping:
             callbacks.append(BestWeights("loss" if held is None else "validation_loss"))
+        rule = rule_for(self)
         trainer = Trainer(
             network,
-            rule_for(self),
+            rule,
             rate,
             epochs=1 if incremental else self.max_iter,
             batch_size=self._rows_a_step(len(sample)),
@@ -226,7 +227,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             for callback in callbacks
         )
         self._remembered = Remembered(
-            trainer.optimizer.state_dict(),
+            {"steps": rule.steps, **rule.state},  # no copies: this trainer makes no other step
             trainer.position.epoch,
             remembered.seed,
             course,

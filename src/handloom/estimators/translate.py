@@ -115,8 +115,8 @@ def draw_weights(
     named = [*activations, *activations[-1:]] or ["identity"]
     for (d, h), name in zip(pairwise(widths), named, strict=True):
         limit = math.sqrt((2.0 if name == "logistic" else 6.0) / (d + h))
-        coefs.append(random.uniform(-limit, limit, (d, h)).astype(dtype))
-        intercepts.append(random.uniform(-limit, limit, h).astype(dtype))
+        coefs.append(random.uniform(-limit, limit, (d, h)).astype(dtype, copy=False))
+        intercepts.append(random.uniform(-limit, limit, h).astype(dtype, copy=False))
     return coefs, intercepts
 
 
