@@ -6,17 +6,21 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 from tests.estimators.data import classes, labels, numbers
 
 from handloom import (
     BestWeights,
     Callback,
+    ConfigurationError,
+    Dense,
     InverseTimeDecay,
     MLPClassifier,
     MLPRegressor,
     ModelError,
+    NetworkClassifier,
+    Sequential,
     StopReason,
     Trainer,
 )
@@ -347,6 +351,76 @@ def test_the_best_weights_survive_a_divergence() -> None:
         )
     assert np.isnan(column(made.validation_scores_)[-1])
     assert np.isfinite(made.predict(rows)).all()
+
+
+# fits that are refused
+
+
+def test_a_refused_fit_changes_nothing() -> None:
+    rows, targets = classes()
+    made = MLPClassifier(max_iter=3, random_state=0)
+    with pytest.raises(ValueError, match="X_val, y_val: X has 1 features"):
+        made.fit(rows, targets, X_val=rows[:, :1], y_val=targets)
+    with pytest.raises(NotFittedError):
+        made.predict(rows)
+    made.fit(rows, targets)
+    before = made.predict_proba(rows)
+    with pytest.raises(ValueError, match="X_val, y_val"):
+        made.fit(rows[:, :2], np.arange(len(rows)) % 7, X_val=rows, y_val=targets)
+    np.testing.assert_array_equal(made.predict_proba(rows), before)
+    assert len(made.classes_) == before.shape[1]
+
+
+def test_the_number_of_targets_is_checked() -> None:
+    rows, targets = numbers()
+    twice = np.column_stack([targets, targets])
+    made = MLPRegressor(max_iter=2, random_state=0)
+    with pytest.raises(ValueError, match=r"X_val, y_val: y has 2 targets a row.* predicts 1"):
+        made.fit(rows, targets, X_val=rows, y_val=twice)
+    made.partial_fit(rows, targets)
+    with pytest.raises(ValueError, match="y has 2 targets a row, but the model predicts 1"):
+        made.partial_fit(rows, twice)
+
+
+def test_partial_fit_refuses_to_restore_the_best_of_one_epoch() -> None:
+    rows, targets = numbers()
+    with pytest.raises(ValueError, match=r"'restore_best'.*partial_fit"):
+        MLPRegressor(restore_best=True).partial_fit(rows, targets)
+
+
+@pytest.mark.parametrize("sizes", [[3.5], True, [4, None]])
+def test_layers_have_whole_numbers_of_units(sizes: Any) -> None:
+    rows, targets = numbers()
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        MLPRegressor(hidden_layer_sizes=sizes).fit(rows, targets)
+
+
+def test_a_rate_that_is_no_rate_is_refused_with_its_step() -> None:
+    rows, targets = numbers()
+    for wrong in (-1.0, "a", None):
+        rates: Any = {0: wrong}
+        with pytest.raises(ConfigurationError, match=f"learning rate of {wrong!r} at step 0"):
+            MLPRegressor(learning_rate=rates.get).fit(rows, targets)
+
+
+def test_the_end_is_told_in_scikit_learns_words(capsys: pytest.CaptureFixture[str]) -> None:
+    rows, targets = numbers()
+    MLPRegressor(verbose=True, tol=10.0, n_iter_no_change=2, random_state=0).fit(rows, targets)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == (
+        "Training loss did not improve more than tol=10.000000 for 2 consecutive epochs. Stopping."
+    )
+
+
+def test_fits_share_no_network_whatever_the_factory_returns() -> None:
+    rows, targets = classes()
+    given = Sequential([Dense(8), Dense(len(np.unique(targets)))])
+    one, other = (
+        NetworkClassifier(lambda _: given, max_iter=2, random_state=seed) for seed in (0, 1)
+    )
+    before = one.fit(rows, targets).predict_proba(rows)
+    other.fit(rows, targets)
+    np.testing.assert_array_equal(one.predict_proba(rows), before)
 
 
 # names and combinations

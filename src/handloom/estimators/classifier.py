@@ -92,8 +92,9 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
         Whose inner loops to use; ``"auto"`` takes the fused ones wherever they are installed (the
         extra ``fast``). The first fit of a process then waits a second until they are loaded.
     on_divergence : {"raise", "warn"}
-        What to do when weights, loss or gradient are no longer finite. Either way a model whose
-        best weights were not kept cannot predict, so that it never scores.
+        What to do when weights, loss or gradient are no longer finite. Either way the model cannot
+        predict, so that it never scores; but where ``early_stopping`` or ``restore_best`` kept its
+        best weights it gets them back, with a warning, as scikit-learn's does.
 
     Attributes
     ----------

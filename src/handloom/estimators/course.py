@@ -117,6 +117,16 @@ class Convergence(Callback):
         if self.by_score and best is not None and (self.restore or self.converged):
             trainer.network.parameters.values[...] = best
 
+    def verdict(self) -> str:
+        """Return what ended training, once it has converged, in scikit-learn's words."""
+        if self.rate is not None:
+            return "Learning rate too small."
+        what = "Validation score" if self.by_score else "Training loss"
+        return (
+            f"{what} did not improve more than tol={self.tol:f} for {self.patience} consecutive "
+            "epochs."
+        )
+
     def note_divergence(self) -> None:
         """Note an epoch that broke off because a number was not finite."""
         self.course.losses.append(math.nan)

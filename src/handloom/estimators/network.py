@@ -1,6 +1,7 @@
 """Estimators around any architecture: the network comes from a function of the caller's."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class FactoryMade(NetworkEstimator):
         network = self.network_factory(outputs)
         if not isinstance(network, Sequential):
             raise ModelError(f"network_factory must return a handloom.Sequential, got {network!r}")
+        network = deepcopy(network)  # should the factory return one twice, each fit has its own
         network.build(input_shape, dtype=dtype, **options)
         if network.output_shape != (outputs,):
             raise ModelError(

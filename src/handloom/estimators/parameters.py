@@ -92,8 +92,8 @@ def suggesting(
     return checked  # type: ignore[return-value]
 
 
-def check_together(estimator: Any, *, validates: bool) -> None:
-    """Refuse what the solver would ignore, and callbacks that are none.
+def check_together(estimator: Any, *, validates: bool, incremental: bool) -> None:
+    """Refuse what the solver or `partial_fit` would ignore, and callbacks that are none.
 
     What scikit-learn's estimators take and leave unused is left unused here too, so that code
     written for them runs; what is new here is never ignored.
@@ -108,6 +108,11 @@ def check_together(estimator: Any, *, validates: bool) -> None:
             raise ValueError(
                 f"every entry of 'callbacks' must be a handloom.Callback, got {callback!r}"
             )
+    if incremental and estimator.restore_best:
+        raise ValueError(
+            "'restore_best' chooses among the epochs of a fit, and partial_fit makes one: "
+            "use fit, or partial_fit with early_stopping=True"
+        )
     if estimator.solver != "lbfgs":
         return
     used = {

@@ -71,13 +71,19 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
     def _learn_targets(self, y: Any, *, going_on: bool, incremental: bool) -> None:
-        self._targets_a_row = 1 if y.ndim == 1 else y.shape[1]
+        if not going_on:
+            self._targets_a_row = 1 if y.ndim == 1 else y.shape[1]
 
     def _outputs(self) -> int:
         return self._targets_a_row
 
     def _encode(self, y: Any, dtype: Any) -> Targets:
         numbers: Targets = np.asarray(y, dtype).reshape(len(y), -1)
+        if numbers.shape[1] != self._targets_a_row:
+            raise ValueError(
+                f"y has {numbers.shape[1]} targets a row, but the model predicts "
+                f"{self._targets_a_row}"
+            )
         if self.loss == "poisson" and numbers.min() < 0:
             raise ValueError(f"loss='poisson' needs y to be at least 0, found {numbers.min()}")
         return numbers

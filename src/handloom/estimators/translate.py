@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -40,9 +41,12 @@ def hidden_sizes(given: Any) -> list[int]:
     Raises
     ------
     ValueError
-        If one is below 1.
+        If one is no whole number, or below 1.
     """
-    sizes = list(given) if hasattr(given, "__iter__") else [given]
+    sizes: list[Any] = list(given) if hasattr(given, "__iter__") else [given]
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, Integral):
+            raise ValueError(f"hidden_layer_sizes must be whole numbers, got {size!r}.")
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return [int(size) for size in sizes]

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from handloom.estimators.course import Course
+from handloom.estimators.course import Convergence
 from handloom.training import Callback, EpochRecord, Progress, StopReason
 
 if TYPE_CHECKING:
@@ -15,27 +15,29 @@ class IterationLines(Callback):
 
     Parameters
     ----------
-    course : Course
-        Where the latest score stands.
+    convergence : Convergence
+        Where the latest score stands, and what may have ended training.
     """
 
-    def __init__(self, course: Course) -> None:
-        self.course = course
+    def __init__(self, convergence: Convergence) -> None:
+        self.convergence = convergence
 
     def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
         """Print the epoch."""
         print(f"Iteration {len(trainer.history)}, loss = {record.loss:.8f}")
         if trainer.validates:
-            print(f"Validation score: {self.course.scores[-1]:.6f}")
+            print(f"Validation score: {self.convergence.course.scores[-1]:.6f}")
 
     def on_train_end(self, *, trainer: "Trainer") -> None:
         """Print why training ended, where it was not for the number of epochs."""
         reason = trainer.history.stop_reason
-        if reason is not None and reason is not StopReason.MAX_EPOCHS:
+        if self.convergence.converged:
+            print(f"{self.convergence.verdict()} Stopping.")
+        elif reason is not None and reason is not StopReason.MAX_EPOCHS:
             print(f"Stopping: {reason}.")
 
 
-def narrator(label: str, course: Course) -> Callback:
+def narrator(label: str, convergence: Convergence) -> Callback:
     """Return a bar where there is a terminal to show it on, else lines."""
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    return Progress(label) if on_terminal else IterationLines(course)
+    return Progress(label) if on_terminal else IterationLines(convergence)

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -515,12 +516,13 @@ class Trainer:
             yield order[start : start + size]
 
     def _rate(self) -> float:
-        rate = self.schedule(self.steps)
-        if not math.isfinite(rate):
+        rate: object = self.schedule(self.steps)
+        if not isinstance(rate, Real) or not math.isfinite(rate) or rate < 0.0:
             raise ConfigurationError(
-                f"the schedule gives a learning rate of {rate!r} at step {self.steps}"
+                f"the schedule gives a learning rate of {rate!r} at step {self.steps}, "
+                "and it must be a finite number of at least 0"
             )
-        return rate
+        return float(rate)
 
     def _validate(self) -> Measured | None:
         if self._validation is None:
