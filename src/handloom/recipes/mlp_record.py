@@ -2,7 +2,7 @@
 
 The best plain network that was published for this dataset has the same size, is normalized too, and
 reaches 91.63 % (arXiv 1901.06656, 2019). Images are mirrored and moved by up to a pixel: with so
-many of them there is something to learn for eighty epochs.
+many of them there is something to learn for a hundred and twenty epochs.
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ RECIPE = Recipe(
     layers=layers,
     optimizer=Adam,
     rate=rise_and_fall(3e-3),
-    epochs=80,
+    epochs=120,
     batch_size=512,
     label_smoothing=0.1,
     augment=(Flip(), Shift(1)),
-    figures=(Figures((0.9201, 0.9198, 0.9185), seconds=872.7, epochs=80),),
+    figures=(Figures((0.9221, 0.9224, 0.9207), seconds=463.1, epochs=120),),
 )
