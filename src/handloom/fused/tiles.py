@@ -5,9 +5,9 @@ tiles, are multiplied and become images again, so that what lies between stays n
 thread that goes through them never waits for the interpreter's lock.
 """
 
-from handloom.compiling import compiled
-from handloom.fused_products import add_product_of_transposed, product
-from handloom.fused_winograd import (
+from handloom.fused.compiling import compiled
+from handloom.fused.products import add_product_of_transposed, product
+from handloom.fused.winograd import (
     transform_inputs,
     transform_inputs_backward,
     transform_outputs,

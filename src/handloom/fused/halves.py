@@ -15,9 +15,9 @@ from llvmlite import ir
 from numba import carray, cfunc, types  # type: ignore[attr-defined]
 from numba.extending import intrinsic
 
-from handloom.compiling import compiled, compiled_within, pointer
+from handloom.fused.compiling import compiled, compiled_within, pointer
+from handloom.fused.waiting import PATIENCE, exchange, look, store
 from handloom.kernels import Lend
-from handloom.waiting import PATIENCE, exchange, look, store
 
 IDLE, READY, TAKEN, LEAVE = range(4)
 

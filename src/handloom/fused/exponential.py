@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from handloom.compiling import compiled_within
+from handloom.fused.compiling import compiled_within
 from handloom.parameters import Array
 
 _1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, _13 = (

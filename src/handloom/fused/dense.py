@@ -3,7 +3,7 @@
 It computes what the layers compute one by one, and agrees with them to rounding. Biases and
 activation are one pass over the outputs of a product, slope and sums of the biases' gradient
 another. Rows go in two halves, each with gradients of its own, which two threads run without ever
-meeting at the interpreter's lock (`handloom.fused_halves`); the halves and their sum are the same
+meeting at the interpreter's lock (`handloom.fused.halves`); the halves and their sum are the same
 whoever computed them.
 """
 
@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from handloom.compiling import compiled
 from handloom.errors import ModelError
-from handloom.fused_exponential import constants, exponential_less_one
-from handloom.fused_halves import Halves, Job, arguments, array_at, job, run_whole
-from handloom.fused_products import (
+from handloom.fused.compiling import compiled
+from handloom.fused.exponential import constants, exponential_less_one
+from handloom.fused.halves import Halves, Job, arguments, array_at, job, run_whole
+from handloom.fused.products import (
     product,
     product_of_transposed,
     product_with_transposed,
@@ -48,7 +48,7 @@ class FusedPass:
     values, gradient : array, shape (size,)
         The weights, and where their gradient goes.
     gemm : int
-        See `handloom.fused_products.gemm_address`.
+        See `handloom.fused.products.gemm_address`.
     halves : Halves or None
         Has rows computed in halves, where this is the only lane.
     """

@@ -105,7 +105,7 @@ def test_halves_are_the_same_bits_whoever_computes_them(fused: Kernels) -> None:
 
 
 def test_a_helper_that_left_comes_back(fused: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
-    from handloom.fused_halves import Halves
+    from handloom.fused.halves import Halves
 
     alone: list[bool] = []
     run = Halves.run
@@ -223,7 +223,7 @@ def test_numbers_at_the_edge_come_out_as_from_the_layers(
 def test_without_a_blas_to_call_networks_run_layer_by_layer(
     fused: Kernels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("handloom.fused.gemm_address", lambda dtype: None)
+    monkeypatch.setattr("handloom.fused.kernels.gemm_address", lambda dtype: None)
     made = built([Dense(8), ReLU(), Dense(3)], 6)
     x = GENERATOR.standard_normal((20, 6)).astype(np.float32)
     dlogits = GENERATOR.standard_normal((20, 3)).astype(np.float32)
@@ -247,8 +247,8 @@ def test_no_thread_outlives_a_training(fused: Kernels) -> None:
 
 
 def test_the_exponential_is_right_to_rounding() -> None:
-    from handloom.compiling import compiled
-    from handloom.fused_exponential import constants, exponential, exponential_less_one
+    from handloom.fused.compiling import compiled
+    from handloom.fused.exponential import constants, exponential, exponential_less_one
 
     @compiled
     def both(x: Any, known: Any, y: Any, z: Any) -> None:

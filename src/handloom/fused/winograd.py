@@ -7,7 +7,7 @@ line over ``v``, the first at ``at``, each ``apart`` from the one before.
 
 import numpy as np
 
-from handloom.compiling import compiled, compiled_within
+from handloom.fused.compiling import compiled, compiled_within
 
 
 @compiled_within

@@ -62,8 +62,8 @@ def test_updates_are_the_same_bits_on_any_number_of_threads(fused: Kernels, real
 
 
 def test_a_helper_that_is_awake_takes_its_half(fused: Kernels) -> None:
-    from handloom.fused_halves import Halves, arguments
-    from handloom.fused_jobs import rows_job
+    from handloom.fused.copies import rows_job
+    from handloom.fused.halves import Halves, arguments
 
     rows = np.arange(1000)[::-1].copy()
     source = np.arange(1_000_000, dtype=np.int32).reshape(1000, 1000)
@@ -111,7 +111,7 @@ def test_rows_are_copied_into_memory_of_any_order(fused: Kernels, order: Any) ->
 
 
 def test_a_job_takes_no_array_with_gaps(fused: Kernels) -> None:
-    from handloom.fused_halves import arguments
+    from handloom.fused.halves import arguments
 
     with pytest.raises(ValueError, match="array 1 of a job must be contiguous"):
         arguments(np.zeros(3), np.zeros((4, 6))[:, ::2])
@@ -119,8 +119,8 @@ def test_a_job_takes_no_array_with_gaps(fused: Kernels) -> None:
 
 def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: Kernels) -> None:
     """It hears of it before anything else, so that whoever needs it elsewhere does not wait."""
-    from handloom.fused_halves import Halves, arguments
-    from handloom.fused_jobs import rows_job
+    from handloom.fused.copies import rows_job
+    from handloom.fused.halves import Halves, arguments
 
     served: list[Any] = []
 
@@ -142,7 +142,7 @@ def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: Kernels) ->
 
 
 def test_a_dismissal_that_nobody_heard_does_not_dismiss_the_next(fused: Kernels) -> None:
-    from handloom.fused_halves import LEAVE, Halves
+    from handloom.fused.halves import LEAVE, Halves
 
     served: list[Any] = []
 
@@ -158,8 +158,8 @@ def test_a_dismissal_that_nobody_heard_does_not_dismiss_the_next(fused: Kernels)
 
 def test_whoever_asks_for_help_is_helped(fused: Kernels) -> None:
     """A training may begin in one thread and go on in another."""
-    from handloom.fused_halves import Halves, arguments
-    from handloom.fused_jobs import rows_job
+    from handloom.fused.copies import rows_job
+    from handloom.fused.halves import Halves, arguments
 
     rows = np.arange(1000)
     source = np.arange(1_000_000, dtype=np.uint8).reshape(1000, 1000)

@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from handloom.compiling import compiled_within
+from handloom.fused.compiling import compiled_within
 
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
 NAMES = {np.dtype(np.float32): "scipy_cblas_sgemm64_", np.dtype(np.float64): "scipy_cblas_dgemm64_"}
