@@ -371,6 +371,31 @@ def test_a_refused_fit_changes_nothing() -> None:
     assert len(made.classes_) == before.shape[1]
 
 
+class Broken(Callback):
+    def on_epoch_end(self, *, trainer: Any, record: Any) -> None:
+        raise RuntimeError("of the caller's own")
+
+
+def test_a_fit_that_a_callback_breaks_leaves_the_model_that_there_was() -> None:
+    rows, targets = classes()
+    made = MLPClassifier(max_iter=3, random_state=0)
+    made.fit(rows, targets)
+    before, labels, losses = made.predict_proba(rows), made.classes_, list(made.loss_curve_)
+    made.set_params(callbacks=[Broken()])
+    with pytest.raises(RuntimeError, match="of the caller's own"):
+        made.fit(rows[:, :2], np.arange(len(rows)) % 7)
+    np.testing.assert_array_equal(made.predict_proba(rows), before)
+    np.testing.assert_array_equal(made.classes_, labels)
+    assert made.loss_curve_ == losses
+
+
+def test_warnings_of_a_fit_point_at_the_call() -> None:
+    rows, targets = classes()
+    with pytest.warns(ConvergenceWarning, match="Maximum iterations") as told:
+        MLPClassifier(max_iter=2, random_state=0).fit(rows, targets)
+    assert told[0].filename == __file__
+
+
 def test_the_number_of_targets_is_checked() -> None:
     rows, targets = numbers()
     twice = np.column_stack([targets, targets])

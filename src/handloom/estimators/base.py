@@ -58,6 +58,24 @@ class Remembered:
     course: Course
 
 
+@dataclass(frozen=True)
+class Ending:
+    """What there is to say of a fit once its attributes are set.
+
+    Attributes
+    ----------
+    message : str
+    category : type
+        What kind of warning it is.
+    ruined : bool
+        Whether the weights are lost: then it is an error, where the estimator says so.
+    """
+
+    message: str
+    category: type[Warning] = ConvergenceWarning
+    ruined: bool = False
+
+
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """Fits a network to rows and keeps what scikit-learn's estimators keep.
 
@@ -131,22 +149,25 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, *, incremental: bool
     ) -> Self:
-        with self._unchanged_if_refused():
-            prepared = self._prepare(X, y, sample_weight, X_val, y_val, incremental=incremental)
-        network, sample, held, remembered = prepared
-        if self.solver == "lbfgs":
-            self._minimize(network, sample, remembered)
-        else:
-            self._descend(network, sample, held, remembered, incremental=incremental)
+        with self._unchanged_if_broken():
+            network, sample, held, remembered = self._prepare(
+                X, y, sample_weight, X_val, y_val, incremental=incremental
+            )
+            if self.solver == "lbfgs":
+                ending = self._minimize(network, sample, remembered)
+            else:
+                ending = self._descend(network, sample, held, remembered, incremental=incremental)
+        if ending is not None:
+            self._tell(ending)
         return self
 
     @contextmanager
-    def _unchanged_if_refused(self) -> Iterator[None]:
-        """Give every attribute back where an error says that there will be no fit."""
+    def _unchanged_if_broken(self) -> Iterator[None]:
+        """Give every attribute back where an error says that there is no fit."""
         before = self.__dict__.copy()
         try:
             yield
-        except Exception:
+        except BaseException:
             self.__dict__ = before
             raise
 
@@ -193,7 +214,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         remembered: Remembered,
         *,
         incremental: bool,
-    ) -> None:
+    ) -> Ending | None:
         """Fit step by step."""
         course, outputs = remembered.course, network.output_shape[0]
         rate = rate_for(self, course)
@@ -254,21 +275,21 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._keep_course(course, validated=held is not None)
         self._adopt(network, iterations=len(history) + diverged)
         if diverged:
-            self._settle_divergence(
-                f"{NON_FINITE} {history.divergence}",
-                rescued=best_kept or (self.early_stopping and course.best_weights is not None),
-            )
-        elif history.stop_reason is StopReason.INTERRUPTED:
-            warnings.warn("Training interrupted by user.", stacklevel=3)
-        elif history.stop_reason is StopReason.MAX_EPOCHS and not incremental:
-            warnings.warn(
+            rescued = best_kept or (self.early_stopping and course.best_weights is not None)
+            restored = " The best weights before that were restored." if rescued else ""
+            return Ending(f"{NON_FINITE} {history.divergence}{restored}", ruined=not rescued)
+        if history.stop_reason is StopReason.INTERRUPTED:
+            return Ending("Training interrupted by user.", UserWarning)
+        if history.stop_reason is StopReason.MAX_EPOCHS and not incremental:
+            return Ending(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=3,
+                "optimization hasn't converged yet."
             )
+        return None
 
-    def _minimize(self, network: Sequential, sample: Sample, remembered: Remembered) -> None:
+    def _minimize(
+        self, network: Sequential, sample: Sample, remembered: Remembered
+    ) -> Ending | None:
         """Fit with L-BFGS."""
         trainer = Trainer(
             network,
@@ -296,8 +317,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._remembered = Remembered({}, 0, remembered.seed, remembered.course)
         self.t_ = 0
         self._adopt(network, iterations=iterations)
-        if not np.isfinite(network.parameters.vector).all() or not np.isfinite(self.loss_):
-            self._settle_divergence(NON_FINITE, rescued=False)
+        finite = np.isfinite(network.parameters.vector).all() and np.isfinite(self.loss_)
+        return None if finite else Ending(NON_FINITE, ruined=True)
 
     def _check(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         """Have scikit-learn check rows and targets, and the names of columns."""
@@ -389,19 +410,17 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.n_outputs_ = network.output_shape[0]
         self.out_activation_ = self._output_activation()
 
-    def _settle_divergence(self, message: str, *, rescued: bool) -> None:
-        """Raise or warn; no network that has diverged can predict, unless its best was kept."""
-        if rescued:  # a warning however configured, which scikit-learn's own tests ask for
-            warnings.warn(
-                f"{message} The best weights before that were restored.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-            return
-        self.network_.parameters.values[...] = np.nan
-        if self.on_divergence == "raise":
-            raise ModelError(message)
-        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+    def _tell(self, ending: Ending) -> None:
+        """Raise or warn; no network whose weights are lost can predict.
+
+        Where the best weights were kept, a divergence is a warning however configured: so ask
+        scikit-learn's own tests.
+        """
+        if ending.ruined:
+            self.network_.parameters.values[...] = np.nan
+            if self.on_divergence == "raise":
+                raise ModelError(ending.message)
+        warnings.warn(ending.message, ending.category, stacklevel=4)  # where `fit` is called
 
     def _logits(self, X: Any) -> Array:
         """Return the logits of rows, shape (n, k).
