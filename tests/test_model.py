@@ -2,12 +2,29 @@
 
 import pickle
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from handloom import Adam, Dense, Layer, Model, ModelError, ReLU, Sequential, Trainer, silhouettes
+from handloom import (
+    Adam,
+    BinaryCrossEntropy,
+    ConfigurationError,
+    Dataset,
+    Dense,
+    Layer,
+    MeanSquaredError,
+    Model,
+    ModelError,
+    Poisson,
+    ReLU,
+    Sequential,
+    Trainer,
+    evaluate,
+    silhouettes,
+)
 
 DATA = silhouettes(rows=300, test_rows=50)
 
@@ -27,6 +44,45 @@ def test_a_loaded_model_is_the_saved_one(tmp_path: Path) -> None:
     assert again.class_names == DATA.train.class_names
     assert again.trained_on == "silhouettes"
     assert again.row_shape == (28, 28)
+
+
+LOSSES = {"identity": MeanSquaredError(), "exp": Poisson(), "sigmoid": BinaryCrossEntropy()}
+
+
+@pytest.mark.parametrize("activation", LOSSES)
+def test_a_model_of_numbers_predicts_numbers(tmp_path: Path, activation: str) -> None:
+    draw = np.random.default_rng(0)
+    x = draw.standard_normal((400, 3)).astype(np.float32)
+    outputs = x @ np.array([[0.5, -1.0], [1.0, 0.5], [0.2, 0.0]], np.float32) + 0.3
+    expected = {
+        "identity": outputs,
+        "exp": np.exp(outputs),
+        "sigmoid": 1.0 / (1.0 + np.exp(-outputs)),
+    }[activation]
+    network = Sequential([Dense(2)]).build((3,), seed=0)
+    rows = Dataset(x, expected, ("a", "b"))
+    trainer = Trainer(
+        network, Adam(), 0.05, epochs=60, batch_size=50, loss=LOSSES[activation], kernels="numpy"
+    )
+    trainer.fit(rows)
+    trainer.model().save(tmp_path)
+    model = Model.load(tmp_path)
+    np.testing.assert_allclose(model.predict(x), expected, atol=0.05 * float(expected.std()))
+    with pytest.raises(ModelError, match="only predictions of classes are evaluated"):
+        evaluate(model, rows)
+
+
+def test_an_unknown_output_activation_is_refused() -> None:
+    model = trained()
+    with pytest.raises(ConfigurationError, match=r"output activation 'softmx'.*softmax"):
+        replace(model, output_activation="softmx")
+
+
+def test_numbers_need_a_loss_that_is_named() -> None:
+    rows = Dataset(np.ones((4, 3), np.float32), np.arange(8.0).reshape(4, 2), ("a", "b"))
+    network = Sequential([Dense(2)]).build((3,))
+    with pytest.raises(ConfigurationError, match=r"numbers as targets.*loss=MeanSquaredError\(\)"):
+        Trainer(network, Adam(), 0.05).fit(rows)
 
 
 def test_the_weights_of_another_moment_can_be_saved(tmp_path: Path) -> None:

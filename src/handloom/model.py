@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from handloom.data.dataset import check_inputs
 from handloom.data.transforms import Transform, transform_from_config
-from handloom.errors import HandloomError, ModelError, require_count
+from handloom.errors import HandloomError, ModelError, require_count, require_known
 from handloom.files import read_set, write_set
-from handloom.layers import Layer, softmax
+from handloom.layers import Layer, sigmoid, softmax
 from handloom.network import Sequential
 from handloom.parameters import Array
 
@@ -23,9 +23,18 @@ MAX_DIMENSIONS = 8
 """The most dimensions that a row of a model's data may have."""
 
 
+OUTPUT_ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
+    "softmax": softmax,
+    "sigmoid": sigmoid,
+    "exp": np.exp,
+    "identity": np.positive,
+}
+"""What makes predictions of a network's outputs, which are logits, or logarithms, or numbers."""
+
+
 @dataclass(frozen=True)
 class Model:
-    """A trained network, how to prepare its input, and what its classes are called.
+    """A trained network, how to prepare its input, and what its classes or outputs are called.
 
     Parameters
     ----------
@@ -34,12 +43,20 @@ class Model:
     transform : Transform
         From stored rows to the network's input.
     class_names : tuple of str, length k
+        What the classes are called, or the numbers that are predicted.
     row_shape : tuple of int
         The shape of a stored row.
     row_dtype : str
         Its dtype: ``"uint8"``, or that of features.
     trained_on : str
         The name of the dataset.
+    output_activation : {"softmax", "sigmoid", "exp", "identity"}
+        What makes predictions of the network's outputs: that of the loss it learned from.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such activation.
     """
 
     network: Sequential
@@ -48,9 +65,18 @@ class Model:
     row_shape: tuple[int, ...]
     row_dtype: str
     trained_on: str = "unnamed"
+    output_activation: str = "softmax"
+
+    def __post_init__(self) -> None:
+        require_known("output activation", self.output_activation, OUTPUT_ACTIVATIONS)
+
+    @property
+    def predicts_classes(self) -> bool:
+        """Whether predictions are the probabilities of classes that exclude each other."""
+        return self.output_activation == "softmax"
 
     def predict(self, inputs: npt.NDArray[np.generic]) -> Array:
-        """Return the probabilities of each class, shape (n, k).
+        """Return the probabilities of each class, or what else the network predicts, shape (n, k).
 
         Parameters
         ----------
@@ -64,7 +90,8 @@ class Model:
         """
         self.check_rows(inputs)
         logits = self.network.predict_logits(inputs, self.transform)
-        return softmax(logits, out=logits)
+        with np.errstate(over="ignore"):  # an infinite prediction says so itself
+            return OUTPUT_ACTIVATIONS[self.output_activation](logits)
 
     def check_rows(self, inputs: npt.NDArray[np.generic]) -> None:
         """Refuse rows that are not like those that the network learned from.
@@ -117,6 +144,7 @@ class Model:
             "row_shape": list(self.row_shape),
             "row_dtype": self.row_dtype,
             "trained_on": self.trained_on,
+            "output_activation": self.output_activation,
         }
         content = {
             "model.json": json.dumps(described, indent=2, allow_nan=False).encode(),
@@ -157,6 +185,7 @@ class Model:
                 tuple(require_count("a size in row_shape", n) for n in described["row_shape"]),
                 str(described["row_dtype"]),
                 str(described["trained_on"]),
+                str(described.get("output_activation", "softmax")),
             )
             model._check_sizes()
         except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:

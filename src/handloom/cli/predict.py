@@ -25,6 +25,8 @@ def predict(
     Example: handloom predict runs/train-1 shoe.png --invert
     """
     model = load_model(run)
+    if not model.predicts_classes:
+        raise DataError(f"{run}: this model predicts numbers, not classes")
     if len(model.row_shape) != 2:
         raise DataError(f"{run}: this model takes rows of shape {model.row_shape}, not images")
     top = min(require_count("--top", top), len(model.class_names))

@@ -55,9 +55,12 @@ class RowLoss(ABC):
     ----------
     kind : str
         The loss's name in files.
+    output_activation : str
+        What makes predictions of a network's outputs; see `handloom.Model`.
     """
 
     kind: ClassVar[str]
+    output_activation: ClassVar[str] = "identity"
 
     @np.errstate(over="ignore", invalid="ignore")  # the value says so itself
     def __call__(

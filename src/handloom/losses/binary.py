@@ -26,6 +26,7 @@ class BinaryCrossEntropy(UsesKernels, OutputLoss):
     """
 
     kind = "binary_cross_entropy"
+    output_activation = "sigmoid"
     lowest, highest = 0.0, 1.0
 
     def correct(self, predictions: Array, targets: Targets) -> int:

@@ -85,6 +85,7 @@ class SoftmaxCrossEntropy(UsesKernels, _OfClasses):
     """
 
     kind = "softmax_cross_entropy"
+    output_activation = "softmax"
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = require_fraction("label_smoothing", label_smoothing)

@@ -29,6 +29,7 @@ class Poisson(OutputLoss):
     """
 
     kind = "poisson"
+    output_activation = "exp"
     lowest = 0.0
 
     def _rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
 from handloom.data.views import View
-from handloom.errors import DataError
+from handloom.errors import DataError, ModelError
 from handloom.layers import softmax
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.metrics import accuracy, confusion_matrix
@@ -57,8 +57,13 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
     DataError
         If the dataset has not the model's classes, or views are asked for and rows are no images.
     ModelError
-        If its rows have not the size that the network was built for.
+        If its rows have not the size that the network was built for, or it predicts no classes.
     """
+    if not model.predicts_classes or not data.has_classes:
+        raise ModelError(
+            "only predictions of classes are evaluated, of rows that have one each; for numbers, "
+            "compare model.predict(data.inputs) with data.targets"
+        )
     if data.class_names != model.class_names:
         raise DataError(
             f"the model knows the classes {', '.join(model.class_names)}; "

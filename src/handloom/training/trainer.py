@@ -143,7 +143,7 @@ class Trainer:
         self.epochs = require_count("epochs", epochs)
         self.batch_size = None if batch_size is None else require_count("batch_size", batch_size)
         self.shuffle, self.penalty_per_row = shuffle, penalty_per_row
-        self.loss = loss or SoftmaxCrossEntropy()
+        self.loss, self._loss_is_given = loss or SoftmaxCrossEntropy(), loss is not None
         self.count_correct = require_bool("count_correct", count_correct)
         self.clip_norm = None
         if clip_norm is not None:
@@ -170,7 +170,11 @@ class Trainer:
     @property
     def counts_correct(self) -> bool:
         """Whether rows that are predicted right are counted."""
-        return self.count_correct and isinstance(self.loss, ClassificationLoss)
+        return self.count_correct and self._classifies
+
+    @property
+    def _classifies(self) -> bool:
+        return isinstance(self.loss, ClassificationLoss)
 
     @property
     def validates(self) -> bool:
@@ -493,6 +497,7 @@ class Trainer:
             train.input_shape,
             str(train.inputs.dtype),
             train.name,
+            getattr(self.loss, "output_activation", "softmax" if self._classifies else "identity"),
         )
 
     @property
@@ -564,6 +569,11 @@ class Trainer:
                 check_data(self.network, what, part)
         if self.augment:
             check_images(train)
+        if not train.has_classes and not self._loss_is_given:
+            raise ConfigurationError(
+                f"the rows of {train.name} have numbers as targets, not classes: "
+                "name the loss, for instance loss=MeanSquaredError()"
+            )
         if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
             raise DataError("the training rows hold a single class: there is nothing to learn")
         if sample_weights is not None:
