@@ -7,7 +7,7 @@ PARALLEL := -n auto --dist loadfile
 
 .PHONY: study test test-long test-fused lint types parity bench fuzz clean
 
-study: $(READY)  ## the reference study, shortened: three networks learn, pictures explain
+study: $(READY)  ## the reference study, shortened: four networks, 150 epochs, pictures
 	$(BIN)/handloom reproduce --epochs 150
 
 test: $(READY)  ## the default test suite

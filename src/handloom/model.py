@@ -23,7 +23,7 @@ MAX_DIMENSIONS = 8
 """The most dimensions that a row of a model's data may have."""
 
 
-OUTPUT_ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
+OUTPUT_ACTIVATIONS: Mapping[str, Callable[..., Array]] = {
     "softmax": softmax,
     "sigmoid": sigmoid,
     "exp": np.exp,
@@ -91,7 +91,7 @@ class Model:
         self.check_rows(inputs)
         logits = self.network.predict_logits(inputs, self.transform)
         with np.errstate(over="ignore"):  # an infinite prediction says so itself
-            return OUTPUT_ACTIVATIONS[self.output_activation](logits)
+            return OUTPUT_ACTIVATIONS[self.output_activation](logits, out=logits)
 
     def check_rows(self, inputs: npt.NDArray[np.generic]) -> None:
         """Refuse rows that are not like those that the network learned from.

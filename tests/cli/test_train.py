@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +272,17 @@ def test_an_inverted_image_is_the_same_as_its_negative(
     dark = handloom("predict", trained, tmp_path / "dark.png", "--invert")
     figures = [[word for word in ended.out.split() if "%" in word] for ended in (light, dark)]
     assert figures[0] == figures[1] != []
+
+
+def test_a_model_of_numbers_names_no_classes(
+    handloom: Command, trained: Path, tmp_path: Path
+) -> None:
+    model = Model.load(trained / "model")
+    replace(model, output_activation="identity").save(tmp_path / "numbers")
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(tmp_path / "image.png")
+    ended = handloom("predict", tmp_path / "numbers", tmp_path / "image.png")
+    assert ended.status != 0
+    assert "predicts numbers, not classes" in ended.err
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict", "summary"])

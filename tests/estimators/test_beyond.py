@@ -11,15 +11,19 @@ from sklearn.model_selection import GridSearchCV
 from tests.estimators.data import classes, labels, numbers
 
 from handloom import (
+    BatchNorm,
     BestWeights,
     Callback,
     ConfigurationError,
     Dense,
+    Dropout,
     InverseTimeDecay,
     MLPClassifier,
     MLPRegressor,
     ModelError,
     NetworkClassifier,
+    ReLU,
+    Residual,
     Sequential,
     StopReason,
     Trainer,
@@ -371,6 +375,33 @@ def test_a_refused_fit_changes_nothing() -> None:
     assert len(made.classes_) == before.shape[1]
 
 
+def plain_network(outputs: int) -> Sequential:
+    return Sequential([Dense(6), ReLU(), Dense(outputs)])
+
+
+def wider_network(outputs: int) -> Sequential:
+    return Sequential([Dense(9), ReLU(), Dense(outputs)])
+
+
+class Smooth(MLPClassifier):
+    def __init__(self, alpha: float = 0.1, named: str = "") -> None:
+        super().__init__((8,), alpha=alpha, max_iter=60, random_state=0)
+        self.named = named
+
+
+class Rates(Callback):
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+
+    def on_epoch_end(self, *, trainer: Any, record: Any) -> None:
+        self.rates.append(record.learning_rate)
+
+
+class Held(Callback):
+    def on_epoch_end(self, *, trainer: Any, record: Any) -> None:
+        self.classes = set(trainer._validation.targets.tolist())
+
+
 class Broken(Callback):
     def on_epoch_end(self, *, trainer: Any, record: Any) -> None:
         raise RuntimeError("of the caller's own")
@@ -389,11 +420,112 @@ def test_a_fit_that_a_callback_breaks_leaves_the_model_that_there_was() -> None:
     assert made.loss_curve_ == losses
 
 
-def test_warnings_of_a_fit_point_at_the_call() -> None:
+@pytest.mark.parametrize("made", [MLPClassifier((8,)), NetworkClassifier(plain_network)])
+def test_a_warm_start_that_a_callback_breaks_leaves_the_model_too(made: Any) -> None:
     rows, targets = classes()
-    with pytest.warns(ConvergenceWarning, match="Maximum iterations") as told:
-        MLPClassifier(max_iter=2, random_state=0).fit(rows, targets)
-    assert told[0].filename == __file__
+    made = clone(made).set_params(max_iter=3, random_state=0, warm_start=True)
+    made.fit(rows, targets)
+    before, losses = made.predict_proba(rows), list(made.loss_curve_)
+    with pytest.raises(RuntimeError, match="of the caller's own"):
+        made.set_params(callbacks=[Broken()]).fit(rows, targets)
+    np.testing.assert_array_equal(made.predict_proba(rows), before)
+    assert made.loss_curve_ == losses
+    made.set_params(callbacks=None).fit(rows, targets)
+    assert len(made.loss_curve_) == 6
+
+
+def test_a_first_partial_fit_that_is_refused_can_be_made_again() -> None:
+    rows, targets = classes()
+    known = np.unique(targets)
+    made = MLPClassifier((4,), random_state=0)
+    with pytest.raises(ValueError, match=r"not in `self\.classes_`"):
+        made.partial_fit(rows, targets, classes=known[:-1])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Unknown label type"):
+            made.partial_fit(rows, targets, classes=[0.5, 1.5, 2.5])
+    made.partial_fit(rows, targets, classes=known)
+    np.testing.assert_array_equal(made.classes_, known)
+
+
+def test_a_changed_factory_is_refused_where_a_fit_goes_on() -> None:
+    rows, targets = classes()
+    made = NetworkClassifier(plain_network, max_iter=1, random_state=0).fit(rows, targets)
+    with pytest.raises(ValueError, match=r"dense.weights' must be"):
+        made.set_params(network_factory=wider_network, warm_start=True).fit(rows, targets)
+
+
+@pytest.mark.parametrize(
+    "layer", [BatchNorm, lambda: Dropout(0.5), lambda: Residual([BatchNorm()])]
+)
+def test_lbfgs_refuses_networks_that_change_as_they_are_asked(layer: Any) -> None:
+    rows, targets = classes()
+    made = NetworkClassifier(lambda k: Sequential([layer(), Dense(k)]), solver="lbfgs")
+    with pytest.raises(ValueError, match=r"lbfgs.*computes the same"):
+        made.fit(rows, targets)
+    same = NetworkClassifier(
+        lambda k: Sequential([Residual([Dense(rows.shape[1])]), Dense(k)]), solver="lbfgs"
+    )
+    assert same.fit(rows, targets).score(rows, targets) > 0.8
+
+
+def test_the_divisions_of_an_adaptive_rate_are_not_those_of_another() -> None:
+    rows, targets = classes()
+    made = MLPClassifier(
+        (8,),
+        solver="sgd",
+        learning_rate="adaptive",
+        tol=9.0,
+        n_iter_no_change=1,
+        warm_start=True,
+        random_state=0,
+    ).fit(rows, targets)
+    seen = Rates()
+    made.set_params(solver="adam", learning_rate="constant", max_iter=1, callbacks=[seen])
+    made.fit(rows, targets)
+    assert seen.rates == [0.001]
+
+
+def test_estimators_can_have_subclasses_with_constructors_of_their_own() -> None:
+    rows, targets = classes()
+    made = clone(Smooth(alpha=0.5, named="a"))
+    assert made.get_params() == {"alpha": 0.5, "named": "a"}
+    assert made.fit(rows, targets).score(rows, targets) > 0.5
+
+
+def test_two_classes_are_held_out_in_proportion_by_any_network() -> None:
+    rows, _ = classes()
+    rare = (np.arange(len(rows)) < len(rows) // 20).astype(int)
+    for seed in range(5):
+        seen = Held()
+        NetworkClassifier(
+            plain_network, early_stopping=True, max_iter=1, random_state=seed, callbacks=[seen]
+        ).fit(rows, rare)
+        assert seen.classes == {0, 1}
+
+
+def test_targets_of_rows_that_weigh_nothing_may_be_anything() -> None:
+    rows, targets = numbers()
+    counts, weights = np.abs(targets), np.ones(len(rows))
+    counts[0], weights[0] = -1.0, 0.0
+    made = MLPRegressor("poisson", (4,), max_iter=2, random_state=0)
+    made.fit(rows, counts, weights)
+    np.testing.assert_array_equal(
+        clone(made).fit(rows[1:], counts[1:]).predict(rows), made.predict(rows)
+    )
+
+
+def test_one_row_measures_nothing() -> None:
+    rows, targets = classes()
+    with pytest.raises(ValueError, match="X_val, y_val: at least 2 rows"):
+        MLPClassifier().fit(rows, targets, X_val=rows[:1], y_val=targets[:1])
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_warnings_of_a_fit_point_at_the_call(solver: str) -> None:
+    rows, targets = classes()
+    with pytest.warns(ConvergenceWarning) as told:
+        MLPClassifier(max_iter=2, solver=solver, random_state=0).fit(rows, targets)
+    assert {warning.filename for warning in told} == {__file__}
 
 
 def test_the_number_of_targets_is_checked() -> None:

@@ -96,6 +96,16 @@ def test_the_end_is_told_even_if_the_beginning_failed() -> None:
     assert told == ["end"]
 
 
+def test_a_callback_that_refuses_to_begin_ends_nothing() -> None:
+    best = BestWeights()
+    Trainer(network(DATA), SGD(), 0.1, epochs=2, callbacks=[best]).fit(DATA, 0.2)
+    other = network(DATA)
+    before = other.parameters.vector.copy()
+    with pytest.raises(ConfigurationError, match="no validation set was given"):
+        Trainer(other, SGD(), 0.1, callbacks=[best]).fit(DATA)
+    np.testing.assert_array_equal(other.parameters.vector, before)
+
+
 class Script(Callback):
     """Feeds a callback figures of our own."""
 

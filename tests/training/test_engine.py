@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from benchmarks.textbook import Textbook
 from tests.training.test_trainer import DATA, network
+from threadpoolctl import ThreadpoolController
 
 from handloom import SGD, Adam, Callback, Dense, Layer, ReLU, Sequential, Trainer
 from handloom.initializers import ScaledNormal
@@ -251,3 +252,19 @@ def test_an_error_of_a_lent_thread_is_raised_in_the_end() -> None:
 def test_where_there_is_no_other_thread_none_is_lent() -> None:
     with Workers(1) as workers:
         assert not workers.lend(lambda: None, lambda: None)
+
+
+def test_blas_has_its_threads_back_when_the_last_of_several_trainings_ends() -> None:
+    blas = ThreadpoolController().select(user_api="blas")
+
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in blas.info()]
+
+    with blas.limit(limits=2):
+        before = threads()
+        first, second = Workers(2), Workers(2)
+        with first:
+            second.__enter__()
+        assert set(threads()) == {1}, "one of them still trains"
+        second.__exit__(None, None, None)
+        assert threads() == before

@@ -4,7 +4,8 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -21,8 +22,8 @@ from handloom.errors import ModelError
 from handloom.estimators.course import Convergence, Course
 from handloom.estimators.lbfgs import minimize
 from handloom.estimators.parameters import CONSTRAINTS, check_together, nearest
-from handloom.estimators.rows import Sample, SparseRows
-from handloom.estimators.rules import rate_for, rule_for
+from handloom.estimators.rows import Sample, SparseRows, without_absent_rows
+from handloom.estimators.rules import RateByEpoch, rate_for, rule_for
 from handloom.estimators.verbosity import narrator
 from handloom.losses import Loss, Targets
 from handloom.network import Sequential
@@ -101,8 +102,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _keep(self, options: Mapping[str, Any]) -> None:
         """Keep a constructor's arguments as they are, as `sklearn.base.clone` expects."""
-        for name in self._get_param_names():
-            setattr(self, name, options[name])
+        for name, value in options.items():
+            if name != "self":
+                setattr(self, name, value)
 
     def set_params(self, **options: Any) -> Self:
         """Set parameters by name.
@@ -147,11 +149,19 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, *, incremental: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any,
+        y_val: Any,
+        *,
+        incremental: bool,
+        classes: Any = None,
     ) -> Self:
         with self._unchanged_if_broken():
             network, sample, held, remembered = self._prepare(
-                X, y, sample_weight, X_val, y_val, incremental=incremental
+                X, y, sample_weight, X_val, y_val, incremental=incremental, classes=classes
             )
             if self.solver == "lbfgs":
                 ending = self._minimize(network, sample, remembered)
@@ -172,7 +182,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             raise
 
     def _prepare(
-        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, *, incremental: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any,
+        y_val: Any,
+        *,
+        incremental: bool,
+        classes: Any,
     ) -> tuple[Sequential, Sample, Sample | None, Remembered]:
         """Check everything; return network, rows, held-out rows, and what a fit before left."""
         self._validate_params()
@@ -185,25 +203,23 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             )
         going_on = self._has_network() and (self.warm_start or incremental)
         X, y = self._check(X, y, reset=not going_on)
-        self._learn_targets(y, going_on=going_on, incremental=incremental)
+        self._learn_targets(y, going_on=going_on, incremental=incremental, classes=classes)
         random = check_random_state(self.random_state)
         network = self._network_to_fit(X.shape[1], X.dtype, random, going_on=going_on)
         dtype = network.parameters.dtype
         weights = self._weights(X, y, sample_weight, dtype, incremental=incremental)
-        sample = Sample(X, self._encode(y, dtype), weights).without_absent_rows()
+        X, y, weights = without_absent_rows(X, y, weights)
+        sample = Sample(X, self._encode(y, dtype), weights)
         held = None
         if X_val is not None:
             held = self._held(X_val, y_val, dtype)
         elif self.early_stopping and self.solver != "lbfgs":
             sample, held = self._split(sample, random)
-        if held is not None and len(held) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of "
-                "your dataset."
-            )
         remembered = self.__dict__.get("_remembered") if going_on else None
         if remembered is None:
             remembered = Remembered({}, 0, int(random.randint(2**31 - 1)), Course())
+        # a copy: the course that there was stays as it is where this fit breaks
+        remembered = replace(remembered, course=deepcopy(remembered.course))
         return network, sample, held, remembered
 
     def _descend(
@@ -218,7 +234,6 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Fit step by step."""
         course, outputs = remembered.course, network.output_shape[0]
         rate = rate_for(self, course)
-        adaptive = self.solver == "sgd" and self.learning_rate == "adaptive"
         convergence = Convergence(
             course,
             len(sample),
@@ -226,7 +241,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             patience=self.n_iter_no_change,
             by_score=bool(self.early_stopping),
             restore=not incremental,
-            rate=rate if adaptive else None,
+            rate=rate if isinstance(rate, RateByEpoch) and rate.adaptive else None,
             measure=None if held is None else partial(self._measure, held),
         )
         callbacks: list[Callback] = [convergence]
@@ -290,7 +305,19 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _minimize(
         self, network: Sequential, sample: Sample, remembered: Remembered
     ) -> Ending | None:
-        """Fit with L-BFGS."""
+        """Fit with L-BFGS.
+
+        Raises
+        ------
+        ValueError
+            If the network does not compute the same whenever it is asked.
+        """
+        for layer in network.layers:
+            if layer.stochastic or layer.keeps_statistics:
+                raise ValueError(
+                    f"solver='lbfgs' needs a network that computes the same whenever it is asked, "
+                    f"which {layer.kind!r} does not: use 'adam' or 'sgd'"
+                )
         trainer = Trainer(
             network,
             SGD(),  # makes no step
@@ -306,7 +333,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         workers = trainer.begin(
             sample.dataset(network.output_shape[0]), sample_weights=sample.weights
         )
-        self.loss_, iterations = minimize(
+        self.loss_, iterations, complaint = minimize(
             trainer,
             workers,
             max_iter=self.max_iter,
@@ -318,7 +345,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.t_ = 0
         self._adopt(network, iterations=iterations)
         finite = np.isfinite(network.parameters.vector).all() and np.isfinite(self.loss_)
-        return None if finite else Ending(NON_FINITE, ruined=True)
+        if not finite:
+            return Ending(NON_FINITE, ruined=True)
+        return None if complaint is None else Ending(complaint)
 
     def _check(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         """Have scikit-learn check rows and targets, and the names of columns."""
@@ -343,6 +372,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Return the caller's rows to measure; an error says that it is of them."""
         try:
             X_val, y_val = self._check(X_val, y_val, reset=False)
+            if y_val.shape[0] < 2:
+                raise ValueError("at least 2 rows are needed to measure a score")
             return Sample(X_val, self._encode(y_val, dtype))
         except ValueError as error:
             raise ValueError(f"X_val, y_val: {error}") from error
@@ -366,6 +397,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             random_state=random,
             stratify=self._strata(sample),
         )
+        if len(held) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                "your dataset."
+            )
         return sample.take(rest), sample.take(held)
 
     def _kernels_to_use(self) -> str:
@@ -483,7 +519,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Make the fitted network again."""
 
     @abstractmethod
-    def _learn_targets(self, y: Any, *, going_on: bool, incremental: bool) -> None:
+    def _learn_targets(self, y: Any, *, going_on: bool, incremental: bool, classes: Any) -> None:
         """Find out what there is to predict, or see that it is what was predicted before."""
 
     @abstractmethod

@@ -4,7 +4,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
@@ -73,13 +72,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError
             As `fit`, and if a class was not announced.
         """
-        if _check_partial_fit_first_call(self, classes):
-            kind = type_of_target(y, input_name="y", raise_unknown=True)
-            shown = y if kind.startswith("multilabel") else classes
-            self._labels = Labels.of(
-                shown if issparse(shown) else np.asarray(shown), one_logit=self._one_logit
-            )
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=True)
+        return self._fit(X, y, sample_weight, X_val, y_val, incremental=True, classes=classes)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the most probable class of each row, shape (n,), or its labels, shape (n, k).
@@ -122,8 +115,12 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _learn_targets(self, y: Any, *, going_on: bool, incremental: bool) -> None:
+    def _learn_targets(self, y: Any, *, going_on: bool, incremental: bool, classes: Any) -> None:
         if incremental:
+            if _check_partial_fit_first_call(self, classes):
+                kind = type_of_target(y, input_name="y", raise_unknown=True)
+                shown = y if kind.startswith("multilabel") else np.asarray(classes)
+                self._labels = Labels.of(shown, one_logit=self._one_logit)
             return
         labels = Labels.of(y, one_logit=self._one_logit)
         if not going_on or not hasattr(self, "_labels"):
@@ -161,7 +158,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return of_rows if weights is None else of_rows * weights
 
     def _strata(self, sample: Sample) -> npt.NDArray[Any] | None:
-        if self._labels.outputs > 1:
+        if self._labels.multilabel or len(self.classes_) != 2:
             return None
         return np.asarray(sample.targets) > 0.5
 

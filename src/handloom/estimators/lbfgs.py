@@ -1,11 +1,9 @@
 """L-BFGS: the whole objective at once, with a line search that scikit-learn's users know."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
 
 from handloom.training import Trainer
 from handloom.training.workers import Workers
@@ -19,7 +17,7 @@ def minimize(
     max_fun: int,
     tol: float,
     verbose: bool,
-) -> tuple[float, int]:
+) -> tuple[float, int, str | None]:
     """Minimize a trainer's objective over all rows; its network ends with the result.
 
     Parameters
@@ -39,6 +37,8 @@ def minimize(
     -------
     loss : float
     iterations : int
+    complaint : str or None
+        Why the search ended before it was done.
     """
     from scipy.optimize import OptimizeResult
     from scipy.optimize import minimize as search
@@ -67,12 +67,11 @@ def minimize(
         )
         vector[...] = found.x
     iterations = min(int(found.nit), max_iter)
+    complaint = None
     if found.status != 0:
         more = f" Increase max_iter (now {max_iter})." if iterations == max_iter else ""
-        warnings.warn(
+        complaint = (
             f"lbfgs failed to converge after {iterations} iteration(s) (status={found.status}): "
-            f"{found.message}{more} Inputs of about unit size help too.",
-            ConvergenceWarning,
-            stacklevel=2,
+            f"{found.message}{more} Inputs of about unit size help too."
         )
-    return float(found.fun), iterations
+    return float(found.fun), iterations, complaint

@@ -24,8 +24,9 @@ class FactoryMade(NetworkEstimator):
     def _network_to_fit(
         self, inputs: int, dtype: Any, random: np.random.RandomState, *, going_on: bool
     ) -> Sequential:
-        if going_on:
-            return self.network_
+        if going_on:  # in a network of its own: the one that there is stays where a fit breaks
+            there = self.network_.parameters
+            return self._made((inputs,), self._outputs(), there.dtype, weights=dict(there.weights))
         return self._made((inputs,), self._outputs(), dtype, seed=int(random.randint(2**31 - 1)))
 
     def _made(

@@ -70,7 +70,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
                 np.exp(logits, out=logits)
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
-    def _learn_targets(self, y: Any, *, going_on: bool, incremental: bool) -> None:
+    def _learn_targets(self, y: Any, *, going_on: bool, incremental: bool, classes: Any) -> None:
         if not going_on:
             self._targets_a_row = 1 if y.ndim == 1 else y.shape[1]
 

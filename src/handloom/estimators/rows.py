@@ -46,6 +46,28 @@ class SparseRows:
         return dense
 
 
+def without_absent_rows(X: Any, y: Any, weights: Array | None) -> tuple[Any, Any, Array | None]:
+    """Return the rows that weigh something: a row of weight zero is as if it were not there.
+
+    Parameters
+    ----------
+    X : array or sparse CSR matrix, shape (n, d)
+    y : array or sparse CSR matrix, shape (n,) or (n, k)
+    weights : array, shape (n,), or None
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    if weights is None or weights.all():
+        return X, y, weights
+    if not weights.any():
+        raise ValueError("sample_weight and class_weight leave no row with a weight above zero")
+    rows = np.flatnonzero(weights)
+    return X[rows], y[rows], weights[rows]
+
+
 @dataclass(frozen=True)
 class Sample:
     """Rows with what a network should make of them and what they weigh.
@@ -68,20 +90,6 @@ class Sample:
         """Return the given rows."""
         weights = None if self.weights is None else self.weights[rows]
         return Sample(self.inputs[rows], self.targets[rows], weights)
-
-    def without_absent_rows(self) -> "Sample":
-        """Return the rows that weigh something: a row of weight zero is as if it were not there.
-
-        Raises
-        ------
-        ValueError
-            If there are none.
-        """
-        if self.weights is None or self.weights.all():
-            return self
-        if not self.weights.any():
-            raise ValueError("sample_weight and class_weight leave no row with a weight above zero")
-        return self.take(np.flatnonzero(self.weights))
 
     def dataset(self, outputs: int) -> Dataset:
         """Return rows and targets as a trainer takes them."""

@@ -53,16 +53,19 @@ class RateByEpoch:
     course : Course
         Where the training stands: the rows it has seen, and how often it has divided the rate
         by 5.
+    adaptive : bool
+        Whether those divisions count.
     """
 
     initial: float
     power: float
     course: Course
+    adaptive: bool = False
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
         fallen = self.initial / (self.course.rows_seen + 1) ** self.power
-        return float(fallen / 5.0**self.course.divisions)
+        return float(fallen / 5.0**self.course.divisions if self.adaptive else fallen)
 
 
 def rule_for(estimator: Any) -> Optimizer:
@@ -83,7 +86,9 @@ def rate_for(estimator: Any, course: Course) -> Schedule:
     if callable(estimator.learning_rate):
         schedule: Schedule = estimator.learning_rate
         return schedule
-    falls = estimator.solver == "sgd" and estimator.learning_rate == "invscaling"
-    return RateByEpoch(
-        float(estimator.learning_rate_init), float(estimator.power_t) if falls else 0.0, course
+    falls, adapts = (
+        estimator.solver == "sgd" and estimator.learning_rate == name
+        for name in ("invscaling", "adaptive")
     )
+    power = float(estimator.power_t) if falls else 0.0
+    return RateByEpoch(float(estimator.learning_rate_init), power, course, adapts)

@@ -108,6 +108,11 @@ class Chain:
             )
         return dx if need_dx else None
 
+    @property
+    def keeps_statistics(self) -> bool:
+        """Whether there are running statistics to commit."""
+        return bool(self._keeping)
+
     def commit_statistics(self, runners: Sequence[Chain]) -> None:
         """Have every layer update its running statistics; see `Layer.commit_statistics`."""
         for place in self._keeping:

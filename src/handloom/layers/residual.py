@@ -131,6 +131,11 @@ class Residual(Layer):
         twin._take(self.block.using(kernels), self.shortcut.using(kernels))
         return twin
 
+    @property
+    def keeps_statistics(self) -> bool:
+        """Whether a layer within has running statistics to commit."""
+        return self.block.keeps_statistics or self.shortcut.keeps_statistics
+
     def commit_statistics(self, runners: Sequence[Layer]) -> None:
         """Have the layers within update their running statistics."""
         twins = [runner for runner in runners if isinstance(runner, Residual)]

@@ -237,9 +237,11 @@ class Trainer:
         )
         alone = self.checkpoints.alone() if self.checkpoints else nullcontext()
         with workers, alone, on_interrupt(self._interrupt):
+            begun: list[Callback] = []
             try:
                 for callback in self.callbacks:
                     callback.on_train_begin(trainer=self)
+                    begun.append(callback)
                 if snapshot:
                     snapshot.restore_callbacks(self)
                 if self.checkpoints:
@@ -248,7 +250,7 @@ class Trainer:
                 if self.average is not None and self.history.divergence is None:
                     self.average.keep()
             finally:
-                self._end_callbacks()
+                self._end(begun)
         return self.history
 
     def _snapshot(self, *, resume: bool, warm: bool) -> Snapshot | None:
@@ -264,10 +266,10 @@ class Trainer:
         self.checkpoints.require_none()
         return None
 
-    def _end_callbacks(self) -> None:
-        """Let every callback end, whatever another one does; then raise the first error."""
+    def _end(self, begun: Sequence[Callback]) -> None:
+        """Let callbacks end that have begun, whatever another does; then raise the first error."""
         errors = []
-        for callback in self.callbacks:
+        for callback in begun:
             try:
                 callback.on_train_end(trainer=self)
             except Exception as error:

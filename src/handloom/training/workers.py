@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 
@@ -32,18 +32,36 @@ def default_threads() -> int:
     return max(1, min(LANES, cores, *(int(limit) for limit in limits if limit.isdecimal())))
 
 
-def single_threaded_blas() -> AbstractContextManager[object]:
-    """Hold BLAS to one thread; what the user had set is restored at the end."""
-    limits: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
-    return limits
+class _SingleThread:
+    """Holds BLAS to one thread for as long as anybody in the process needs it.
+
+    The setting is the process's: were each to restore what it found, the last of two trainings that
+    overlap would leave what the first had set.
+    """
+
+    def __init__(self) -> None:
+        from threadpoolctl import ThreadpoolController  # imported when training, not before
+
+        self._blas = ThreadpoolController()  # NumPy's is loaded by the time that anybody trains
+        self._lock, self._users, self._limits = Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._limits.enter_context(self._blas.limit(limits=1, user_api="blas"))
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._limits.close()
 
 
 @cache  # looking through all loaded libraries takes longer than a small training
-def _blas() -> Any:
-    """Return the control of NumPy's BLAS, which is loaded by the time that anybody trains."""
-    from threadpoolctl import ThreadpoolController  # imported when training, not with the package
-
-    return ThreadpoolController()
+def single_threaded_blas() -> AbstractContextManager[None]:
+    """Hold BLAS to one thread; what the user had set is restored when the last one is done."""
+    return _SingleThread()
 
 
 class _Task(Generic[Result]):
