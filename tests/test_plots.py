@@ -121,6 +121,9 @@ class TestTrainingCurves:
         assert curves(history([2.0, 0.2, 0.02])).axes[1].get_yscale() == "log"
         assert curves(history([2.0, 1.0, 0.5])).axes[1].get_yscale() == "linear"
 
+    def test_accuracy_has_a_linear_axis_however_wide(self) -> None:
+        assert curves(history([1.0, 100.0])).axes[0].get_yscale() == "linear"
+
     def test_one_epoch(self) -> None:
         figure = render(curves(history([2.3], validated=True)))
         assert figure.axes[0].get_xlim() == (0, 1)

@@ -71,11 +71,14 @@ class _Curves:
         NaN where a run has no finite value.
     lost : array of bool, shape (runs, e)
         Where a run had lost what it had learned; see `_lost`.
+    percentage : bool
+        Whether values are percentages, which are never shown on a logarithmic axis.
     """
 
     epochs: Values
     values: Values
     lost: Flags
+    percentage: bool = False
 
     @property
     def known(self) -> Flags:
@@ -102,7 +105,7 @@ def _gather(histories: Sequence[History], column: str, from_epoch: int) -> _Curv
         row[np.searchsorted(epochs, at)] = of_run
     values[~(np.abs(values) < INFINITE)] = np.nan
     shown = epochs >= from_epoch
-    return _Curves(epochs[shown], values[:, shown], _lost(values, goal)[:, shown])
+    return _Curves(epochs[shown], values[:, shown], _lost(values, goal)[:, shown], factor == 100.0)
 
 
 def _lost(values: Values, goal: str | None) -> Flags:
@@ -311,7 +314,7 @@ def _fit(
         return
     values = np.concatenate([curves.values[curves.known] for curves in several])
     low, high = _reach(several, values, tolerated)
-    _scale(panel, low, high)
+    _scale(panel, low, high, linear=any(curves.percentage for curves in several))
     _note_left_out(panel, values, low, high)
 
 
@@ -355,9 +358,9 @@ def _reach(several: Sequence[_Curves], values: Values, tolerated: float) -> tupl
     return max(low, floor - room / 4), min(high, ceiling + room / 4)
 
 
-def _scale(panel: "Axes", low: float, high: float) -> None:
-    """Set the vertical axis to a range, logarithmic if it is a wide one."""
-    if low > 0.0 and high > WIDE * low:
+def _scale(panel: "Axes", low: float, high: float, *, linear: bool) -> None:
+    """Set the vertical axis to a range, logarithmic if it is a wide one and need not be linear."""
+    if not linear and low > 0.0 and high > WIDE * low:
         margin = (high / low) ** MARGIN
         panel.set_yscale("log")
         panel.set_ylim(low / margin, high * margin)
