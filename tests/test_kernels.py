@@ -1,13 +1,16 @@
 """Kernels: the fused ones agree with NumPy's, and neither slows down on tiny numbers."""
 
 import importlib.util
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 
 from handloom.errors import ConfigurationError, MissingExtraError
+from handloom.initializers import Zeros
 from handloom.kernels import NUMPY, TINY, Kernels
+from handloom.parameters import Parameters, ParameterSpec
 from handloom.training.kernel_choice import FUSED_FROM, choose
 
 needs_numba = pytest.mark.skipif(
@@ -58,21 +61,46 @@ def test_row_kernels_agree(fused: Kernels, real: Any, shape: tuple[int, int]) ->
 
 
 @pytest.mark.parametrize("size", [0, 1, 1024, 3000])
-@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.3), (0.2, 0.0), (0.2, 0.3)])
-def test_penalties_agree(fused: Kernels, real: Any, size: int, l1: float, l2: float) -> None:
-    w, slope = draw(real, size), draw(real, size)
-    w[: size // 3] = 0.0
-    found = []
-    for kernels in (NUMPY, fused):
-        dw = slope.copy()
-        found.append((kernels.penalize(w, dw, l1, l2), dw))
-    wide = w.astype(np.float64)
-    expected = l1 * np.abs(wide).sum() + l2 * (wide * wide).sum()
-    for penalty, dw in found:
-        assert penalty == pytest.approx(expected, rel=TOLERANCE[real])
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.0, 0.3), (0.2, 0.0), (0.2, 0.3)])
+def test_penalties_agree(
+    fused: Kernels, real: Any, size: int, shared: bool, l1: float, l2: float
+) -> None:
+    free = 70_001 if shared else 5  # so many that threads share them, or not
+    specs = {
+        "w": ParameterSpec((size,), Zeros(), l1, l2),
+        "b": ParameterSpec((free,), Zeros()),
+        "v": ParameterSpec((3, size), Zeros(), l2=0.1),
+    }
+    parameters = Parameters(specs, real)
+    parameters.vector[...] = draw(real, len(parameters))
+    parameters.weights["w"][: size // 3] = 0.0
+    slope = draw(real, len(parameters))
+    w, v = (parameters.weights[name].astype(np.float64) for name in ("w", "v"))
+    expected = Parameters(specs, np.float64)
+    expected.gradient[...] = slope
+    expected.gradients["w"] += 0.5 * (l1 * np.sign(w) + 2 * l2 * w)
+    expected.gradients["v"] += 0.5 * 2 * 0.1 * v
+    for kernels in (NUMPY, fused, fused.sharing(lambda calls: [call() for call in calls])):
+        parameters.gradient[...] = slope
+        penalty, norm = kernels.penalize(parameters, 0.5)
+        of_w, of_v = l1 * abs(w).sum() + l2 * (w * w).sum(), 0.1 * (v * v).sum()
+        assert penalty == pytest.approx(0.5 * (of_w + of_v), rel=TOLERANCE[real])
+        assert norm == pytest.approx(np.linalg.norm(expected.gradient), rel=TOLERANCE[real])
         np.testing.assert_allclose(
-            dw, slope + l1 * np.sign(wide) + 2 * l2 * wide, rtol=0, atol=10 * TOLERANCE[real]
+            parameters.gradient, expected.gradient, rtol=0, atol=10 * TOLERANCE[real]
         )
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-30, 1e30])
+def test_norms_are_finite_where_gradients_are(fused: Kernels, size: float) -> None:
+    parameters = Parameters({"w": ParameterSpec((4000,), Zeros())})
+    for kernels in (NUMPY, fused):
+        parameters.gradient[...] = size
+        _, norm = kernels.penalize(parameters, 1.0)
+        assert norm == pytest.approx(size * math.sqrt(4000), rel=1e-6)
+        parameters.gradient[7] = np.nan
+        assert not math.isfinite(kernels.penalize(parameters, 1.0)[1])
 
 
 @pytest.mark.parametrize("classes", [2, 10, 100])

@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from handloom.parameters import Array, Parameters
+from handloom.parameters import Array, Parameters, length
 from handloom.passes import DenseStep, Pass
 from handloom.winograd import (
     Take,
@@ -392,19 +392,16 @@ class Kernels:
         out -= t
         of_outputs.sum(axis=1, dtype=np.float64, out=losses)
 
-    def penalize(self, w: Array, dw: Array, l1: float, l2: float) -> float:
-        """Add the gradient of a penalty to ``dw``, and return the penalty.
+    def penalize(self, parameters: Parameters, scale: float) -> tuple[float, float]:
+        """Add ``scale`` times the gradient of all penalties to the gradient.
 
-        ``dw <- dw + l1 sign w + 2 l2 w``, of ``l1 sum |w| + l2 sum w^2``; both of shape (m,).
+        Returns
+        -------
+        tuple of float
+            ``scale`` times the penalties, and the Euclidean norm of the gradient that there is now.
         """
-        penalty = 0.0
-        if l1:
-            penalty += l1 * float(np.abs(w).sum(dtype=np.float64))
-            dw += l1 * np.sign(w)
-        if l2:
-            penalty += l2 * float(np.dot(w, w))
-            dw += (2.0 * l2) * w
-        return penalty
+        parameters.add_penalty_gradient(scale)
+        return scale * parameters.penalty(), length(parameters.gradient)
 
     def descend(self, w: Array, dw: Array, rate: float, scratch: Array) -> None:
         """Update one block by plain gradient descent, ``w <- w - rate dw``."""

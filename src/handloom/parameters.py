@@ -8,6 +8,7 @@ weights) lie behind the weights, where no optimizer sees them, and are saved wit
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -176,13 +177,20 @@ class Parameters:
         for name, view in self.weights.items():
             view[...] = arrays[name]
 
-    def penalized(self) -> list[tuple[Array, Array, float, float]]:
-        """Return each array with a penalty and its gradient, flat, with the strengths l1 and l2."""
-        return [
-            (self.weights[name].reshape(-1), self.gradients[name].reshape(-1), spec.l1, spec.l2)
+    @cached_property
+    def penalized(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Where arrays with a penalty begin and end in ``vector``, and how strong it is.
+
+        Two arrays of shape (arrays, 2): beginnings and ends, and the strengths l1 and l2.
+        """
+        places = self.places()
+        found = [
+            (places[name].start, places[name].stop, spec.l1, spec.l2)
             for name, spec in self.specs.items()
             if spec.l1 or spec.l2
         ]
+        table = np.array(found, np.float64).reshape(len(found), 4)
+        return table[:, :2].astype(np.int64), table[:, 2:].copy()
 
     def penalty(self) -> float:
         """Return ``sum over arrays of l1 * sum |w| + l2 * sum w^2``."""
@@ -239,12 +247,13 @@ def check_array(
         )
 
 
-def length(x: Array) -> float:
+def length(x: Array, square: float | None = None) -> float:
     """Return the Euclidean norm of all numbers of ``x``, however large or small they are.
 
     It is finite where they are, for the price of one dot product unless their squares are not.
+    ``square`` is the sum of their squares, where it is known.
     """
-    square = float(np.vdot(x, x))
+    square = float(np.vdot(x, x)) if square is None else square
     if math.isfinite(square) and square > 1e-30:
         return math.sqrt(square)
     largest = float(np.abs(x).max(initial=0.0))

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from handloom.initializers import Zeros
 from handloom.kernels import NUMPY, Kernels
+from handloom.parameters import Parameters, ParameterSpec
 from handloom.training.workers import Workers
 
 pytestmark = pytest.mark.skipif(
@@ -25,20 +27,28 @@ def fused() -> Kernels:
     return FUSED
 
 
-def update(kernels: Kernels, real: Any) -> tuple[Array, ...]:
-    """Return what Adam and a penalty make of the same numbers, after a few steps."""
-    draw = np.random.default_rng(0)
-    w, dw = draw.standard_normal((2, SIZE)).astype(real)
+def draw(real: Any) -> Array:
+    """Return weights and a gradient, shape (2, SIZE)."""
+    return np.random.default_rng(0).standard_normal((2, SIZE)).astype(real)
+
+
+def update(kernels: Kernels, drawn: Array) -> tuple[Array, ...]:
+    """Return what Adam and a penalty make of weights and gradient, (2, SIZE), in a few steps."""
+    real: Any = drawn.dtype
+    w, dw = drawn.copy()
+    specs = {"w": ParameterSpec((SIZE,), Zeros(), l1=1e-4, l2=1e-3)}
+    parameters = Parameters(specs, real, values=w, gradient=dw)
     first, second, scratch = (np.zeros(SIZE, real) for _ in range(3))
-    penalties = []
+    found = []
     for step in range(1, 4):
-        penalties.append(kernels.penalize(w, dw, 0.0, 1e-3))
+        found.append(kernels.penalize(parameters, 0.5))
         kernels.adam(w, dw, first, second, 1e-2, 0.9, 0.999, 1e-7, step, scratch)
-    return w, dw, first, second, np.array(penalties)
+    return w, dw, first, second, np.array(found)
 
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_updates_are_the_same_bits_on_any_number_of_threads(fused: Kernels, real: Any) -> None:
+    drawn = draw(real)  # before help is asked for: a helper is not patient for so long
     found, helped = [], 0
     for threads in (1, 2, 4):
         with Workers(threads, fused.wait) as workers:
@@ -48,7 +58,7 @@ def test_updates_are_the_same_bits_on_any_number_of_threads(fused: Kernels, real
             kernels.halves.run = lambda *job, run=run, alone=alone: alone.append(run(*job))
             for _ in range(20 if threads == 1 else 2000):
                 kernels.halves.ask()
-                found.append(update(kernels, real))
+                found.append(update(kernels, drawn))
                 if not all(alone):
                     helped += 1
                     break
@@ -56,7 +66,7 @@ def test_updates_are_the_same_bits_on_any_number_of_threads(fused: Kernels, real
     for arrays in found:
         for array, expected in zip(arrays, found[0], strict=True):
             np.testing.assert_array_equal(array, expected)
-    whole = update(fused, real)
+    whole = update(fused, drawn)
     for array, expected in zip(found[0], whole, strict=True):
         np.testing.assert_allclose(array, expected, rtol=1e-6 if real is np.float32 else 1e-14)
 
@@ -179,10 +189,11 @@ def test_whoever_asks_for_help_is_helped(fused: Kernels) -> None:
 
 def test_another_thread_has_no_part_in_it(fused: Kernels) -> None:
     """Pieces of an update may run at once, on threads that nobody helps."""
+    drawn = draw(np.float32)
     with Workers(2, fused.wait) as workers, ThreadPoolExecutor(4) as pool:
         kernels: Any = fused.sharing(workers.run, workers.lend)
         kernels.halves.ask()
-        expected = update(kernels, np.float32)
-        for arrays in [*pool.map(lambda _: update(kernels, np.float32), range(32))]:
+        expected = update(kernels, drawn)
+        for arrays in [*pool.map(lambda _: update(kernels, drawn), range(32))]:
             for array, other in zip(arrays, expected, strict=True):
                 np.testing.assert_array_equal(array, other)

@@ -22,7 +22,7 @@ from handloom.fused.normalization import (
     standardize_backward,
     standardize_sums,
 )
-from handloom.fused.penalties import penalize_absolute, penalize_squares, squares_job
+from handloom.fused.penalties import penalize, penalties_job
 from handloom.fused.pooling import (
     max_pool,
     max_pool_backward,
@@ -47,7 +47,7 @@ from handloom.fused.winograd import (
     transform_outputs_backward,
 )
 from handloom.kernels import TINY, Kernels, Lend, Run
-from handloom.parameters import Array, Parameters
+from handloom.parameters import Array, Parameters, length
 from handloom.passes import DenseStep, Pass
 from handloom.winograd import Take
 
@@ -99,12 +99,12 @@ class FusedKernels(Kernels):
         self.standardize(square, a[:2], b[:2], c[:2], square)
         self.standardize_sums(square, square, a[:2], b[:2], c[:2])
         self.standardize_backward(square, square, a[:2], b[:2], c[:2], d[:2], square)
-        self.penalize(a, b, 0.1, 0.1)
+        penalize(a, b, np.array([[0, 4]]), np.ones((1, 2)), 0, 4, np.zeros(4))
         self.descend(a, b, 0.1, c)
         for nesterov in (False, True):
             self.momentum(a, b, c, 0.1, 0.5, nesterov, 1, d)
         self.adam(a, b, c, d, 0.1, 0.9, 0.999, 1e-7, 1, a)
-        for compile_job in (adam_job, squares_job):
+        for compile_job in (adam_job, penalties_job):
             compile_job(real)
         Halves(None).prepare(rows_job(), arguments(targets, targets, targets))
         self.scaled_descent(a, b, c, 0.1, 0.9, 0.1, 1e-7, 1, d)
@@ -297,19 +297,17 @@ class FusedKernels(Kernels):
         """Compute the loss of each row and its gradient, for outputs that are a yes or a no."""
         binary_cross_entropy(logits, targets, constants(out.dtype), out, losses)
 
-    def penalize(self, w: Array, dw: Array, l1: float, l2: float) -> float:
-        """Add the gradient of a penalty to ``dw``, and return the penalty."""
-        real = w.dtype.type
-        if l1:
-            absolute: float = penalize_absolute(w, dw, real(l1))
-            return l1 * absolute + (self.penalize(w, dw, 0.0, l2) if l2 else 0.0)
+    def penalize(self, parameters: Parameters, scale: float) -> tuple[float, float]:
+        """Add ``scale`` times the gradient of all penalties; return them, and the norm."""
+        w, dw = parameters.vector, parameters.gradient
+        places, strengths = parameters.penalized
+        strengths, sums = scale * strengths, np.zeros(4)
         if self.halves is None or w.nbytes < HALVED_FROM_BYTES:
-            squares: float = penalize_squares(w, dw, real(2.0 * l2))
-            return l2 * squares
-        factor, sums = np.array([2.0 * l2], real), np.zeros(2)
-        given = arguments(w, dw, factor, sums)
-        self.halves.run(squares_job(w.dtype), given, len(w) // 2, len(w))
-        return l2 * float(sums.sum())
+            penalize(w, dw, places, strengths, 0, len(w), sums)
+        else:
+            given = arguments(w, dw, places, strengths, sums)
+            self.halves.run(penalties_job(w.dtype), given, len(w) // 2, len(w))
+        return float(sums[0] + sums[2]), length(dw, float(sums[1] + sums[3]))
 
     def descend(self, w: Array, dw: Array, rate: float, scratch: Array) -> None:
         """Update one block by plain gradient descent, ``w <- w - rate dw``."""

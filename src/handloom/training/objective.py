@@ -40,6 +40,8 @@ class Measured:
         How many rows there were.
     weight : float
         What they weigh together.
+    gradient_norm : float
+        The Euclidean norm of the gradient; 0 where it was not wanted.
     """
 
     data_loss: float
@@ -47,6 +49,7 @@ class Measured:
     correct: int
     rows: int
     weight: float
+    gradient_norm: float = 0.0
 
     @property
     def loss(self) -> float:
@@ -152,7 +155,6 @@ class Objective:
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
         self._make_lane = partial(_Lane, network, loss, count, _with(of_lanes, transform))
         self._kernels = kernels
-        self._penalized = network.parameters.penalized()
         self._alone: _Lane | None = None
         self._lanes: list[_Lane] = []
         self._ran: list[_Lane] = []
@@ -187,22 +189,16 @@ class Objective:
                 np.copyto(parameters.gradient, lanes[0].gradient)
             for lane in lanes[1:]:
                 parameters.gradient += lane.gradient
-            penalty = self._penalize(scale)
+            penalty, norm = self._kernels.penalize(parameters, scale)
         else:
-            penalty = scale * parameters.penalty()
+            penalty, norm = scale * parameters.penalty(), 0.0
         return Measured(
             sum(value for value, _ in found),
             penalty,
             sum(correct for _, correct in found),
             len(batch),
             batch.total_weight,
-        )
-
-    def _penalize(self, scale: float) -> float:
-        """Add the gradient of the penalty, times ``scale``; return the penalty, times ``scale``."""
-        return sum(
-            self._kernels.penalize(w, dw, scale * l1, scale * l2)
-            for w, dw, l1, l2 in self._penalized
+            norm,
         )
 
     def commit_statistics(self) -> None:

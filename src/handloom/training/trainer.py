@@ -437,7 +437,7 @@ class Trainer:
         """
         parameters, batch = self.network.parameters, self._batch(rows, epoch, place)
         measured = self._objective(batch)
-        norm = length(parameters.gradient)
+        norm = measured.gradient_norm
         if not math.isfinite(measured.loss):
             reason = StopReason.NON_FINITE_LOSS
         elif not math.isfinite(norm):
