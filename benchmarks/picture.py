@@ -6,6 +6,14 @@ from typing import Any
 from handloom import plots
 from handloom.plots.figure import COLOURS, MARKERS, drawing, new_figure
 
+LABELS = {
+    "handloom": "Handloom, NumPy's kernels",
+    "torch": "PyTorch",
+    "torch, best": "PyTorch, best",
+    "torch, compiled": "PyTorch, compiled",
+}
+"""What the legend calls contestants whose own names would not explain themselves."""
+
 
 def draw(results: dict[str, Any], folder: Path) -> None:
     """Draw how long peers take beside us, job by job, as factors of our time."""
@@ -34,7 +42,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
                     MARKERS[place % len(MARKERS)],
                     color=COLOURS[place % len(COLOURS)],
                     markersize=10,
-                    label=name,
+                    label=LABELS.get(name, name),
                 )
         panel.axvline(1.0, color="#222222", linewidth=1.5)
         panel.set_xscale("log")

@@ -1,11 +1,16 @@
 """Every example in the documentation runs and prints what the page says it prints."""
 
+import ast
 import contextlib
+import inspect
 import io
 import re
 from pathlib import Path
 
 import pytest
+
+import handloom
+import handloom.training.history
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -53,6 +58,26 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_the_guide_of_parts_names_every_part() -> None:
+    page = (ROOT / "docs" / "guides" / "parts.md").read_text()
+    for name in [*handloom.__all__, *handloom.training.history.COLUMNS]:
+        assert re.search(rf"`{name}\b", page), name
+
+
+def test_the_guide_of_parts_shows_the_defaults_that_there_are() -> None:
+    page = (ROOT / "docs" / "guides" / "parts.md").read_text()
+    shown = re.findall(r"`(\w+)\(([^`]*=[^`]*)\)`", page)
+    assert len(shown) > 20
+    for name, arguments in shown:
+        call = ast.parse(f"f({arguments})", mode="eval").body
+        assert isinstance(call, ast.Call)
+        known = inspect.signature(getattr(handloom, name)).parameters
+        for given in call.keywords:
+            assert given.arg in known, (name, given.arg)
+            if ast.unparse(given.value) not in ("...", "[...]"):
+                assert ast.literal_eval(given.value) == known[given.arg].default, (name, given.arg)
 
 
 def test_the_command_lines_in_the_readme_are_known() -> None:

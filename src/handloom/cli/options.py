@@ -35,7 +35,7 @@ Threads = Annotated[
     int | None,
     typer.Option(
         help="Threads that share a step, at most four; results are the same for any number.",
-        show_default="the cores there are",
+        show_default="the cores there are, or what OMP_NUM_THREADS allows",
     ),
 ]
 RunFolder = Annotated[
