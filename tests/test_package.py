@@ -101,7 +101,7 @@ print(Model.load("model").predict(data.test.inputs).shape)
         [str(bare.parent / "handloom"), "--help"], capture_output=True, text=True, check=False
     )
     assert missing.returncode == 1
-    assert "handloom[cli]" in missing.stderr
+    assert "the extra 'cli'" in missing.stderr
     run(bare, "-m", "pip", "install", "--quiet", f"{wheel}[cli]")
     folder = tmp_path / "run"
     run(

@@ -30,7 +30,8 @@ class MissingExtraError(HandloomError, ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
-            f"{purpose} needs the package {package!r}: pip install 'handloom[{extra}]'"
+            f"{purpose} needs the package {package!r}: install Handloom with the extra {extra!r}, "
+            f"which brings it (in a clone: pip install '.[{extra}]')"
         )
 
 

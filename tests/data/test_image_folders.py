@@ -218,7 +218,7 @@ def test_an_image_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyP
 
 def test_pillow_is_asked_for_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    with pytest.raises(MissingExtraError, match=r"'pillow': pip install 'handloom\[cli\]'"):
+    with pytest.raises(MissingExtraError, match="'pillow': install Handloom with the extra 'cli'"):
         read_image_folders(folder)
 
 

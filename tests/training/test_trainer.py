@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from handloom import (
     Adam,
     BestWeights,
     Callback,
+    CategoricalCrossEntropy,
     DataError,
     Dataset,
     Dense,
@@ -336,11 +338,12 @@ def test_a_trained_model_is_evaluated_without_the_penalty() -> None:
         ({"batch_size": 2.5}, "batch_size"),
         ({"seed": -1}, "seed"),
         ({"threads": 0}, "threads"),
+        ({"loss": CategoricalCrossEntropy()}, "loss=SoftmaxCrossEntropy"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(options: dict[str, int], message: str) -> None:
+def test_options_that_mean_nothing_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        Trainer(network(features()), SGD(), 0.1, **options)  # type: ignore[arg-type]
+        Trainer(network(features()), SGD(), 0.1, **options)
 
 
 def test_data_that_does_not_fit_is_refused() -> None:

@@ -20,6 +20,7 @@ def main() -> None:
         if error.name is None or error.name.startswith("handloom"):
             raise
         sys.exit(
-            f"error: the command line needs the package {error.name!r}: pip install 'handloom[cli]'"
+            f"error: the command line needs the package {error.name!r}: install Handloom with the "
+            "extra 'cli', which brings it (in a clone: pip install '.[cli]')"
         )
     sys.exit(status)

@@ -23,7 +23,12 @@ from handloom.errors import (
     require_number,
 )
 from handloom.kernels import Kernels
-from handloom.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
+from handloom.losses import (
+    CategoricalCrossEntropy,
+    ClassificationLoss,
+    Loss,
+    SoftmaxCrossEntropy,
+)
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
@@ -65,7 +70,7 @@ class Trainer:
         Whether the penalty of a step is divided by the weight of its rows, so that it counts for
         less in larger batches.
     loss : Loss
-        From logits.
+        From logits; by default `SoftmaxCrossEntropy`.
     count_correct : bool
         Whether to count the rows that are predicted right, where the loss knows right from wrong;
         without it the history has no accuracy, and a small step is some percent quicker.
@@ -143,6 +148,11 @@ class Trainer:
         self.epochs = require_count("epochs", epochs)
         self.batch_size = None if batch_size is None else require_count("batch_size", batch_size)
         self.shuffle, self.penalty_per_row = shuffle, penalty_per_row
+        if isinstance(loss, CategoricalCrossEntropy):
+            raise ConfigurationError(
+                "CategoricalCrossEntropy takes probabilities, and a trainer has logits: "
+                "loss=SoftmaxCrossEntropy() is the same loss of logits"
+            )
         self.loss, self._loss_is_given = loss or SoftmaxCrossEntropy(), loss is not None
         self.count_correct = require_bool("count_correct", count_correct)
         self.clip_norm = None
