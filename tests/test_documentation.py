@@ -75,9 +75,10 @@ def test_the_guide_of_parts_shows_the_defaults_that_there_are() -> None:
         assert isinstance(call, ast.Call)
         known = inspect.signature(getattr(handloom, name)).parameters
         for given in call.keywords:
-            assert given.arg is not None and given.arg in known, (name, given.arg)
+            argument = str(given.arg)
+            assert argument in known, (name, argument)
             if ast.unparse(given.value) not in ("...", "[...]"):
-                assert ast.literal_eval(given.value) == known[given.arg].default, (name, given.arg)
+                assert ast.literal_eval(given.value) == known[argument].default, (name, argument)
 
 
 def test_the_command_lines_in_the_readme_are_known() -> None:
