@@ -143,6 +143,11 @@ class Sequential:
         self.output_shape = shape
 
     @property
+    def built(self) -> bool:
+        """Whether the layers have weights."""
+        return self._parameters is not None
+
+    @property
     def parameters(self) -> Parameters:
         """The network's weights and gradients.
 

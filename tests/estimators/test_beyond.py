@@ -1,5 +1,7 @@
 """What the estimators offer beyond scikit-learn's."""
 
+import os
+import signal
 import warnings
 from typing import Any
 
@@ -17,6 +19,7 @@ from handloom import (
     ConfigurationError,
     Dense,
     Dropout,
+    EarlyStopping,
     InverseTimeDecay,
     MLPClassifier,
     MLPRegressor,
@@ -96,14 +99,39 @@ def test_partial_fit_meets_classes_that_were_announced() -> None:
 def test_partial_fit_stops_early_by_rows_of_its_own() -> None:
     held = classes(3, 60, seed=1)
     made = classifier(early_stopping=True, n_iter_no_change=2, tol=0.02, learning_rate_init=0.02)
-    for _ in range(40):
-        made.partial_fit(X, y, classes=[0, 1, 2], X_val=held[0], y_val=held[1])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for _ in range(40):
+            made.partial_fit(X, y, classes=[0, 1, 2], X_val=held[0], y_val=held[1])
+    assert "best weights were restored; another partial_fit counts" in str(said[-1].message)
     best = made.best_validation_score_
     assert len(column(made.validation_scores_)) == 40
     assert best == max(column(made.validation_scores_))
     assert made.score(*held) == best  # the best weights are back once there was no gain
     with pytest.raises(ValueError, match="without X_val and y_val"):
         classifier(early_stopping=True).partial_fit(X, y, classes=[0, 1, 2])
+
+
+def test_partial_fit_refuses_what_chooses_among_epochs() -> None:
+    for callback in (BestWeights("loss"), EarlyStopping("loss")):
+        made = classifier(callbacks=[callback])
+        with pytest.raises(ValueError, match="partial_fit makes one"):
+            made.partial_fit(X, y, classes=[0, 1, 2])
+
+
+def test_labels_are_zeros_and_ones_in_every_call() -> None:
+    rows, targets = labels()
+    with pytest.raises(ValueError, match="X_val, y_val: Unknown label type"):
+        classifier().fit(rows, targets, X_val=rows, y_val=np.full(targets.shape, 0.3))
+    made = classifier().partial_fit(rows, targets, classes=range(targets.shape[1]))
+    with pytest.raises(ValueError, match="Unknown label type"):
+        made.partial_fit(rows, np.full(targets.shape, 0.3))
+
+
+def test_another_number_of_layers_is_refused_where_a_fit_goes_on() -> None:
+    made = classifier(warm_start=True).fit(X, y).set_params(hidden_layer_sizes=(8, 8))
+    with pytest.raises(ModelError, match=r"asks for 3 layers of weights.* has 2"):
+        made.fit(X, y)
 
 
 # weights of rows
@@ -355,6 +383,46 @@ def test_the_best_weights_survive_a_divergence() -> None:
         )
     assert np.isnan(column(made.validation_scores_)[-1])
     assert np.isfinite(made.predict(rows)).all()
+
+
+def test_best_weights_of_a_callback_survive_a_divergence_too() -> None:
+    rows, targets = numbers()
+
+    def breaks(step: int) -> float:
+        return 0.05 if step < 10 else 1e30
+
+    made = regressor(solver="sgd", learning_rate=breaks, callbacks=[BestWeights("loss")])
+    with pytest.warns(ConvergenceWarning, match="best weights before that were restored"):
+        made.set_params(max_iter=50).fit(rows, targets)
+    assert made.score(rows, targets) > 0.0
+
+
+def test_a_partial_fit_that_diverges_raises_where_nothing_was_restored() -> None:
+    rows, targets = numbers()
+    made = regressor(early_stopping=True, solver="sgd", learning_rate_init=0.01)
+    made.partial_fit(rows, targets, X_val=rows, y_val=targets)
+    with pytest.raises(ModelError, match="non-finite"):
+        made.partial_fit(1e200 * rows, targets, X_val=rows, y_val=targets)
+
+
+def test_an_interrupted_search_keeps_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    measure, made = Trainer.measure, 0
+
+    def interrupted(trainer: Trainer) -> Any:
+        nonlocal made
+        made += 1
+        if made == 12:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return measure(trainer)
+
+    monkeypatch.setattr(Trainer, "measure", interrupted)
+    found = classifier(solver="lbfgs", max_iter=500, tol=0.0)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        found.fit(X, y)
+    assert made < 20
+    assert 0 < found.n_iter_ < 500
+    assert found.score(X, y) > 0.8
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 # fits that are refused

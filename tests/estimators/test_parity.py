@@ -96,6 +96,13 @@ def test_poisson_is_theirs() -> None:
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-9)
 
 
+@pytest.mark.parametrize("hidden", [(), (4,)])
+def test_layers_of_sigmoids_start_as_theirs_do(hidden: tuple[int, ...]) -> None:
+    X, y = classes(3)
+    theirs, ours = both("MLPClassifier", X, y, hidden_layer_sizes=hidden, activation="logistic")
+    assert_same(theirs, ours)
+
+
 def test_float32_stays_float32() -> None:
     X, y = classes(3)
     theirs, ours = both("MLPClassifier", X.astype(np.float32), y)

@@ -3,12 +3,13 @@
 import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.sparse import csc_matrix, csr_array
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -17,13 +18,18 @@ from tests.estimators.data import classes, labels, numbers
 
 from handloom import (
     Adam,
+    BestModel,
     Dense,
     Dropout,
+    Layer,
     MLPClassifier,
+    MLPRegressor,
+    Model,
     NetworkClassifier,
     NetworkRegressor,
     ReLU,
     Sequential,
+    Tanh,
 )
 from handloom.errors import ModelError
 
@@ -136,10 +142,74 @@ def test_a_network_may_have_several_labels_or_numbers() -> None:
     assert regressor.fit(*numbers(2)).score(*numbers(2)) > 0.8
 
 
+class Wide(BaseEstimator):  # type: ignore[misc]
+    """A factory with a parameter of its own."""
+
+    def __init__(self, width: int = 4, activation: type[Layer] = Tanh) -> None:
+        self.width, self.activation = width, activation
+
+    def __call__(self, outputs: int) -> Sequential:
+        return Sequential([Dense(self.width), self.activation(), Dense(outputs)])
+
+
+def test_parameters_of_a_factory_can_be_searched() -> None:
+    made = NetworkClassifier(Wide(), random_state=0, max_iter=2)
+    assert "network_factory__width" in made.get_params()
+    search = GridSearchCV(made, {"network_factory__width": [3, 6]}, cv=2).fit(X, y)
+    assert search.best_estimator_.network_.layers[0].units in (3, 6)
+    with pytest.raises(ValueError, match=r"'network_factry'.*Did you mean 'network_factory'"):
+        made.set_params(network_factry__width=3)
+
+
+@pytest.mark.parametrize("changed", [Wide(4, ReLU), Wide(9)])
+def test_a_copy_is_what_was_fitted_whatever_the_factory_makes_now(changed: Wide) -> None:
+    made = NetworkClassifier(Wide(), random_state=0, max_iter=20).fit(X, y)
+    expected = made.predict_proba(X)
+    made.set_params(network_factory=changed)
+    for other in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):  # noqa: S301
+        np.testing.assert_array_equal(other.predict_proba(X), expected)
+
+
+def test_what_is_predicted_is_what_was_fitted() -> None:
+    rows, targets = numbers()
+    made = MLPRegressor(hidden_layer_sizes=(4,), random_state=0, max_iter=5).fit(rows, targets)
+    expected = made.predict(rows)
+    np.testing.assert_array_equal(made.set_params(loss="poisson").predict(rows), expected)
+
+
+def test_a_factory_may_return_a_trained_network_to_go_on_from() -> None:
+    first = NetworkClassifier(Wide(), random_state=0, max_iter=60, learning_rate_init=0.05)
+    first.fit(X, y)
+    before = dict(first.network_.parameters.weights)
+
+    def tuned(_: int) -> Sequential:
+        return copy.deepcopy(first.network_).freeze("0.dense")
+
+    made = NetworkClassifier(tuned, random_state=1, max_iter=3).fit(X, y)
+    after = made.network_.parameters.weights
+    np.testing.assert_array_equal(after["0.dense.weights"], before["0.dense.weights"])
+    change = np.abs(after["2.dense.weights"] - before["2.dense.weights"]).max()
+    assert 0.0 < change < 0.1
+    with pytest.raises(ModelError, match=r"from \(4,\) to \(3,\), got one from \(5,\)"):
+        made.fit(X[:, :4], y)
+
+
+def test_saved_models_name_the_classes(tmp_path: Path) -> None:
+    for kinds in (2, 3):
+        rows, places = classes(kinds)
+        names = np.array(["cat", "dog", "eel"])[places]
+        callbacks = [BestModel(tmp_path / str(kinds), "loss")]
+        made = MLPClassifier((4,), callbacks=callbacks, max_iter=2, random_state=0).fit(rows, names)
+        model = Model.load(tmp_path / str(kinds))
+        assert model.class_names == (("dog",) if kinds == 2 else ("cat", "dog", "eel"))
+        shown = model.predict(rows[:3].astype(model.row_dtype))
+        assert shown[:, -1] == pytest.approx(made.predict_proba(rows[:3])[:, -1], rel=0.1)
+
+
 def test_a_factory_must_return_a_network_that_fits() -> None:
     with pytest.raises(ModelError, match=r"must return a handloom\.Sequential"):
         NetworkClassifier(lambda outputs: Adam()).fit(X, y)  # type: ignore[arg-type, return-value]
-    with pytest.raises(ModelError, match="a network with 3 outputs"):
+    with pytest.raises(ModelError, match=r"from \(5,\) to \(3,\), got one from \(5,\) to \(4,\)"):
         NetworkClassifier(lambda outputs: small(outputs + 1)).fit(X, y)
     with pytest.raises(TypeError, match=r"Did you mean 'network_factory'"):
         NetworkClassifier(network_factry=small)  # type: ignore[call-arg]

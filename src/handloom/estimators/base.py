@@ -77,6 +77,9 @@ class Ending:
     ruined: bool = False
 
 
+INTERRUPTED = Ending("Training interrupted by user.", UserWarning)
+
+
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """Fits a network to rows and keeps what scikit-learn's estimators keep.
 
@@ -116,9 +119,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """
         known = self._get_param_names()
         for name in options:
-            if (hint := nearest(name.partition("__")[0], known)) and name not in known:
+            own = name.partition("__")[0]  # of network_factory__width, say
+            if own not in known and (hint := nearest(own, known)):
                 raise ValueError(
-                    f"Invalid parameter {name!r} for estimator {self}. "
+                    f"Invalid parameter {own!r} for estimator {self}. "
                     f"Valid parameters are: {known!r}.{hint}"
                 )
         super().set_params(**options)
@@ -232,7 +236,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         incremental: bool,
     ) -> Ending | None:
         """Fit step by step."""
-        course, outputs = remembered.course, network.output_shape[0]
+        course, names = remembered.course, self._output_names()
         rate = rate_for(self, course)
         convergence = Convergence(
             course,
@@ -269,17 +273,17 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         _go_on(trainer, remembered)
         with np.errstate(over="ignore", invalid="ignore"):  # the history says what broke
             history = trainer.fit(
-                sample.dataset(outputs),
-                None if held is None else held.dataset(outputs),
+                sample.dataset(names),
+                None if held is None else held.dataset(names),
                 sample_weights=sample.weights,
                 warm=True,
             )
         diverged = history.stop_reason is not None and history.stop_reason.diverged
         if diverged:
             convergence.note_divergence()
-        best_kept = any(
-            isinstance(callback, BestWeights) and callback.weights is not None
-            for callback in callbacks
+        rescued = convergence.restored or any(
+            isinstance(callback, BestWeights) and callback.restored
+            for callback in trainer.callbacks
         )
         self._remembered = Remembered(
             {"steps": rule.steps, **rule.state},  # no copies: this trainer makes no other step
@@ -290,11 +294,16 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._keep_course(course, validated=held is not None)
         self._adopt(network, iterations=len(history) + diverged)
         if diverged:
-            rescued = best_kept or (self.early_stopping and course.best_weights is not None)
             restored = " The best weights before that were restored." if rescued else ""
             return Ending(f"{NON_FINITE} {history.divergence}{restored}", ruined=not rescued)
         if history.stop_reason is StopReason.INTERRUPTED:
-            return Ending("Training interrupted by user.", UserWarning)
+            return INTERRUPTED
+        if incremental and convergence.restored:
+            return Ending(
+                f"{convergence.verdict()} The best weights were restored; another partial_fit "
+                "counts only if its score is better.",
+                UserWarning,
+            )
         if history.stop_reason is StopReason.MAX_EPOCHS and not incremental:
             return Ending(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
@@ -330,9 +339,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             threads=self.threads,
             kernels=self._kernels_to_use(),
         )
-        workers = trainer.begin(
-            sample.dataset(network.output_shape[0]), sample_weights=sample.weights
-        )
+        workers = trainer.begin(sample.dataset(self._output_names()), sample_weights=sample.weights)
         self.loss_, iterations, complaint = minimize(
             trainer,
             workers,
@@ -347,6 +354,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         finite = np.isfinite(network.parameters.vector).all() and np.isfinite(self.loss_)
         if not finite:
             return Ending(NON_FINITE, ruined=True)
+        if trainer.history.stop_reason is StopReason.INTERRUPTED:
+            return INTERRUPTED
         return None if complaint is None else Ending(complaint)
 
     def _check(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
@@ -487,18 +496,6 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Return the network to predict with."""
         return self.network_
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return everything, the network as arrays by name: its views would not survive a copy."""
-        state: dict[str, Any] = dict(super().__getstate__())
-        if "network_" in state:
-            state["network_"] = self._describe_network()
-        return state
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        super().__setstate__(dict(state))
-        if "network_" in state:
-            self._rebuild_network(state["network_"])
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -511,20 +508,16 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Return a built network, new or with the weights that there are."""
 
     @abstractmethod
-    def _describe_network(self) -> Any:
-        """Return what `_rebuild_network` needs."""
-
-    @abstractmethod
-    def _rebuild_network(self, described: Any) -> None:
-        """Make the fitted network again."""
-
-    @abstractmethod
     def _learn_targets(self, y: Any, *, going_on: bool, incremental: bool, classes: Any) -> None:
         """Find out what there is to predict, or see that it is what was predicted before."""
 
     @abstractmethod
     def _outputs(self) -> int:
         """Return how many outputs the network needs."""
+
+    @abstractmethod
+    def _output_names(self) -> tuple[str, ...]:
+        """Return what the outputs are called, in models that callbacks save."""
 
     @abstractmethod
     def _encode(self, y: Any, dtype: Any) -> Targets:

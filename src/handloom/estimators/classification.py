@@ -134,6 +134,10 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     def _outputs(self) -> int:
         return self._labels.outputs
 
+    def _output_names(self) -> tuple[str, ...]:
+        named = self.classes_[-self._outputs() :]  # one output for two classes is of the second
+        return tuple(str(label) for label in named)
+
     def _encode(self, y: Any, dtype: Any) -> Targets:
         return self._labels.encode(y, dtype, smoothing=self.label_smoothing)
 

@@ -76,6 +76,8 @@ class Convergence(Callback):
     ----------
     converged : bool
         Whether this rule has ended training.
+    restored : bool
+        Whether the network has got its best weights back.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class Convergence(Callback):
         self.tol, self.patience = tol, patience
         self.by_score, self.restore = by_score, restore
         self.rate, self.measure = rate, measure
-        self.converged = False
+        self.converged = self.restored = False
 
     def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
         """Note the epoch, and end training if there was no gain for too long."""
@@ -116,6 +118,7 @@ class Convergence(Callback):
         best = self.course.best_weights
         if self.by_score and best is not None and (self.restore or self.converged):
             trainer.network.parameters.values[...] = best
+            self.restored = True
 
     def verdict(self) -> str:
         """Return what ended training, once it has converged, in scikit-learn's words."""

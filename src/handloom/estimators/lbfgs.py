@@ -1,11 +1,13 @@
 """L-BFGS: the whole objective at once, with a line search that scikit-learn's users know."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.training import Trainer
+from handloom.training import StopReason, Trainer
+from handloom.training.interrupts import on_interrupt
 from handloom.training.workers import Workers
 
 
@@ -19,6 +21,8 @@ def minimize(
     verbose: bool,
 ) -> tuple[float, int, str | None]:
     """Minimize a trainer's objective over all rows; its network ends with the result.
+
+    Ctrl-C and SIGTERM end the search after the iteration it is in, as ``trainer.history`` says.
 
     Parameters
     ----------
@@ -55,8 +59,15 @@ def minimize(
         made += 1
         if verbose:
             print(f"Iteration {made}, loss = {intermediate_result.fun:.8f}")
+        if trainer.history.stop_reason is not None:
+            raise StopIteration  # what scipy ends its search at
 
-    with workers, np.errstate(over="ignore", invalid="ignore"):
+    interrupt = partial(trainer.stop, StopReason.INTERRUPTED)
+    with (
+        workers,
+        on_interrupt(interrupt),
+        np.errstate(over="ignore", invalid="ignore"),
+    ):
         found: OptimizeResult = search(
             objective,
             vector.astype(np.float64),

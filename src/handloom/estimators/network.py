@@ -24,38 +24,27 @@ class FactoryMade(NetworkEstimator):
     def _network_to_fit(
         self, inputs: int, dtype: Any, random: np.random.RandomState, *, going_on: bool
     ) -> Sequential:
+        network, outputs = self._made(), self._outputs()
+        seed = 0 if going_on else int(random.randint(2**31 - 1))
         if going_on:  # in a network of its own: the one that there is stays where a fit breaks
             there = self.network_.parameters
-            return self._made((inputs,), self._outputs(), there.dtype, weights=dict(there.weights))
-        return self._made((inputs,), self._outputs(), dtype, seed=int(random.randint(2**31 - 1)))
-
-    def _made(
-        self, input_shape: tuple[int, ...], outputs: int, dtype: Any, **options: Any
-    ) -> Sequential:
-        network = self.network_factory(outputs)
-        if not isinstance(network, Sequential):
-            raise ModelError(f"network_factory must return a handloom.Sequential, got {network!r}")
-        network = deepcopy(network)  # should the factory return one twice, each fit has its own
-        network.build(input_shape, dtype=dtype, **options)
-        if network.output_shape != (outputs,):
+            network.build((inputs,), dtype=there.dtype, weights=dict(there.weights))
+        elif not network.built:
+            network.build((inputs,), dtype=dtype, seed=seed)
+        found = network.input_shape, network.output_shape
+        if found != ((inputs,), (outputs,)):
             raise ModelError(
-                f"network_factory({outputs}) must return a network with {outputs} outputs, "
-                f"got one with outputs of shape {network.output_shape}"
+                f"network_factory({outputs}) must return a network from ({inputs},) to "
+                f"({outputs},), got one from {found[0]} to {found[1]}"
             )
         return network
 
-    def _describe_network(self) -> Any:
-        parameters = self.network_.parameters
-        return (
-            self.network_.input_shape,
-            self.network_.output_shape[0],
-            parameters.dtype,
-            dict(parameters.weights),
-        )
-
-    def _rebuild_network(self, described: Any) -> None:
-        input_shape, outputs, dtype, weights = described
-        self.network_ = self._made(input_shape, outputs, dtype, weights=weights)
+    def _made(self) -> Sequential:
+        """Return what the factory makes; each fit has its own, should it return one twice."""
+        network = self.network_factory(self._outputs())
+        if not isinstance(network, Sequential):
+            raise ModelError(f"network_factory must return a handloom.Sequential, got {network!r}")
+        return deepcopy(network)
 
 
 class NetworkClassifier(Classifier, FactoryMade):
@@ -64,9 +53,10 @@ class NetworkClassifier(Classifier, FactoryMade):
     Parameters
     ----------
     network_factory : callable
-        ``network_factory(k)`` returns a new `handloom.Sequential`, not built, that takes flat rows
-        and has ``k`` outputs: one for each class or label. It may begin with a `handloom.Reshape`.
-        Penalties are those of its layers. To be pickled the estimator needs a factory that can be.
+        ``network_factory(k)`` returns a `handloom.Sequential` that takes flat rows and has ``k``
+        outputs: one for each class or label. It may begin with a `handloom.Reshape`. If it is built
+        already, a fit begins with a copy of it, weights and frozen layers included. Penalties are
+        those of its layers. To be pickled the estimator needs a factory that can be.
     solver, ..., on_divergence
         As in `handloom.MLPClassifier`.
 

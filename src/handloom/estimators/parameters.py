@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from handloom.estimators.translate import ACTIVATIONS
-from handloom.training import Callback
+from handloom.training import BestWeights, Callback
 from handloom.training.kernel_choice import NAMES
 
 Given = ParamSpec("Given")
@@ -113,6 +113,12 @@ def check_together(estimator: Any, *, validates: bool, incremental: bool) -> Non
             "'restore_best' chooses among the epochs of a fit, and partial_fit makes one: "
             "use fit, or partial_fit with early_stopping=True"
         )
+    for callback in (estimator.callbacks or ()) if incremental else ():
+        if isinstance(callback, BestWeights):
+            raise ValueError(
+                f"'callbacks' has {type(callback).__name__}, which chooses among the epochs of a "
+                "fit, and partial_fit makes one: use fit, or partial_fit with early_stopping=True"
+            )
     if estimator.solver != "lbfgs":
         return
     used = {

@@ -1,9 +1,11 @@
 """The multilayer perceptron: the network that scikit-learn's parameters describe."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
+from handloom.errors import ModelError
 from handloom.estimators.base import NetworkEstimator
 from handloom.estimators.translate import (
     by_name,
@@ -44,7 +46,8 @@ class MultilayerPerceptron(NetworkEstimator):
         hidden = hidden_sizes(self.hidden_layer_sizes)
         activations = self._activations(len(hidden))
         widths = [inputs, *hidden, self._outputs()]
-        return self._network(*draw_weights(widths, activations, dtype, random), hidden)
+        last = activations[-1:] or [self.activation]  # the last layer goes with the one before it
+        return self._network(*draw_weights(widths, [*activations, *last], dtype, random), hidden)
 
     def _network_of_attributes(self) -> Sequential:
         """Return a network with the weights of ``coefs_`` and ``intercepts_``.
@@ -59,6 +62,11 @@ class MultilayerPerceptron(NetworkEstimator):
     def _network(
         self, coefs: list[Array], intercepts: list[Array], hidden: list[int]
     ) -> Sequential:
+        if len(coefs) != len(hidden) + 1:
+            raise ModelError(
+                f"hidden_layer_sizes={tuple(hidden)} asks for {len(hidden) + 1} layers of weights, "
+                f"and the fit to go on from has {len(coefs)}"
+            )
         dtype = np.asarray(coefs[0]).dtype
         layers = layers_of(
             hidden,
@@ -97,18 +105,17 @@ class MultilayerPerceptron(NetworkEstimator):
         return len(shown) == len(own) and all(a is b for a, b in zip(shown, own, strict=True))
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        if "network_" in state:  # which holds the same arrays
+        """Return everything but ``coefs_`` and ``intercepts_``, whose arrays the network holds."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "network_" in state:
+            state["network_"] = self._network_in_use()
             del state["coefs_"], state["intercepts_"]
         return state
 
-    def _describe_network(self) -> Any:
-        network = self._network_in_use()
-        return network.config(), dict(network.parameters.weights)
-
-    def _rebuild_network(self, described: Any) -> None:
-        config, weights = described
-        self._show(Sequential.from_config(config, weights=weights))
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        super().__setstate__(dict(state))
+        if "network_" in state:
+            self._show(self.network_)
 
 
 def _arrays(network: Sequential) -> tuple[list[Array], list[Array]]:

@@ -57,18 +57,12 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError
             If rows are not like those of `fit`, or the fit diverged.
         """
-        return self._predictions(self._logits(X))
+        return _predictions(self._logits(X), self.out_activation_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-    def _predictions(self, logits: Array) -> Array:
-        if self.loss == "poisson":
-            with np.errstate(over="ignore"):
-                np.exp(logits, out=logits)
-        return logits[:, 0] if logits.shape[1] == 1 else logits
 
     def _learn_targets(self, y: Any, *, going_on: bool, incremental: bool, classes: Any) -> None:
         if not going_on:
@@ -76,6 +70,9 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _outputs(self) -> int:
         return self._targets_a_row
+
+    def _output_names(self) -> tuple[str, ...]:
+        return tuple(str(place) for place in range(self._targets_a_row))
 
     def _encode(self, y: Any, dtype: Any) -> Targets:
         numbers: Targets = np.asarray(y, dtype).reshape(len(y), -1)
@@ -93,7 +90,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _score_logits(self, logits: Array, held: Sample) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
-            predicted = self._predictions(logits)
+            predicted = _predictions(logits, self._output_activation())
             if not np.isfinite(predicted).all():
                 return float("nan")
             return float(r2_score(held.targets, predicted, sample_weight=held.weights))
@@ -106,3 +103,11 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _output_activation(self) -> str:
         return "exp" if self.loss == "poisson" else "identity"
+
+
+def _predictions(logits: Array, activation: str) -> Array:
+    """Return numbers, shape (n,) or (n, k), of logits, shape (n, k), which may be written to."""
+    if activation == "exp":
+        with np.errstate(over="ignore"):
+            np.exp(logits, out=logits)
+    return logits[:, 0] if logits.shape[1] == 1 else logits

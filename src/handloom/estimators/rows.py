@@ -91,13 +91,13 @@ class Sample:
         weights = None if self.weights is None else self.weights[rows]
         return Sample(self.inputs[rows], self.targets[rows], weights)
 
-    def dataset(self, outputs: int) -> Dataset:
-        """Return rows and targets as a trainer takes them."""
+    def dataset(self, names: tuple[str, ...]) -> Dataset:
+        """Return rows and targets as a trainer takes them, with a name for each output."""
         targets = self.targets
         if targets.ndim == 1 and (targets == targets[0]).all():
             # a trainer refuses classes of which it sees a single one; here others were announced
-            targets = np.eye(outputs)[targets.astype(np.intp)]
+            targets = np.eye(len(names))[targets.astype(np.intp)]
         inputs: Any = (
             self.inputs if isinstance(self.inputs, np.ndarray) else SparseRows(self.inputs)
         )
-        return Dataset(inputs, targets, tuple(str(place) for place in range(outputs)))
+        return Dataset(inputs, targets, names)

@@ -82,6 +82,8 @@ class Labels:
             If a label is not among the classes.
         """
         if self.multilabel:
+            if (kind := type_of_target(y, input_name="y")) != "multilabel-indicator":
+                raise ValueError(f"Unknown label type: {kind}. y must hold a 0 or 1 for each label")
             yes = np.asarray(y if isinstance(y, np.ndarray) else y.toarray()) > 0
             if yes.ndim != 2 or yes.shape[1] != len(self.classes):
                 raise ValueError(

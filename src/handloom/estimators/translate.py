@@ -110,14 +110,13 @@ def draw_weights(
     """Draw starting weights and biases as scikit-learn does, from the same numbers.
 
     All come from ``U(-a, a)`` with ``a = sqrt(6 / (d + h))``, for layers of sigmoids
-    ``a = sqrt(2 / (d + h))``. The last layer goes with the one before it.
+    ``a = sqrt(2 / (d + h))``; ``activations`` has an entry for every layer of weights.
 
     Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", AISTATS 2010.
     """
     coefs, intercepts = [], []
-    named = [*activations, *activations[-1:]] or ["identity"]
-    for (d, h), name in zip(pairwise(widths), named, strict=True):
+    for (d, h), name in zip(pairwise(widths), activations, strict=True):
         limit = math.sqrt((2.0 if name == "logistic" else 6.0) / (d + h))
         coefs.append(random.uniform(-limit, limit, (d, h)).astype(dtype, copy=False))
         intercepts.append(random.uniform(-limit, limit, h).astype(dtype, copy=False))

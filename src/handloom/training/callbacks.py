@@ -117,8 +117,13 @@ class BestWeights(Callback):
 
     def on_train_end(self, *, trainer: "Trainer") -> None:
         """Restore the best weights, if asked to."""
-        if self.restore and self.weights is not None:
+        if self.restored:
             trainer.network.parameters.values[...] = self.weights
+
+    @property
+    def restored(self) -> bool:
+        """Whether the network ends with weights that were kept."""
+        return self.restore and self.weights is not None
 
     def config(self) -> dict[str, object]:
         """Return what decides which epoch is the best."""
