@@ -163,6 +163,7 @@ class Sequential:
     def __getstate__(self) -> dict[str, object]:
         """Return what a copy or a pickle holds: views of one memory would come apart in it."""
         layers = copy.deepcopy(self.layers)  # a layer is bound to one network
+        Chain(layers).bind({}, {})  # the arrays are below, once
         if self._parameters is None:
             return {"layers": layers}
         parameters = self._parameters

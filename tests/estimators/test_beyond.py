@@ -397,12 +397,29 @@ def test_best_weights_of_a_callback_survive_a_divergence_too() -> None:
     assert made.score(rows, targets) > 0.0
 
 
-def test_a_partial_fit_that_diverges_raises_where_nothing_was_restored() -> None:
+def test_a_partial_fit_that_diverges_keeps_the_best_weights() -> None:
     rows, targets = numbers()
     made = regressor(early_stopping=True, solver="sgd", learning_rate_init=0.01)
-    made.partial_fit(rows, targets, X_val=rows, y_val=targets)
-    with pytest.raises(ModelError, match="non-finite"):
+    for _ in range(5):
+        made.partial_fit(rows, targets, X_val=rows, y_val=targets)
+    best = made.best_validation_score_
+    with pytest.warns(ConvergenceWarning, match="best weights before that were restored"):
         made.partial_fit(1e200 * rows, targets, X_val=rows, y_val=targets)
+    assert made.score(rows, targets) == best
+
+
+@pytest.mark.parametrize("kept", [{"restore_best": True}, {"callbacks": [BestWeights("loss")]}])
+def test_weights_that_exploded_after_they_were_measured_are_no_rescue(kept: Any) -> None:
+    rows, targets = numbers()
+
+    def breaks_at_the_end_of_an_epoch(step: int) -> float:
+        return 1e12 if step == 11 else 1e-3
+
+    made = regressor(
+        solver="sgd", learning_rate=breaks_at_the_end_of_an_epoch, batch_size=30, **kept
+    )
+    with pytest.raises(ModelError, match="non-finite"):
+        made.fit(rows, targets)
 
 
 def test_an_interrupted_search_keeps_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,14 @@ def test_layers_of_sigmoids_start_as_theirs_do(hidden: tuple[int, ...]) -> None:
     assert_same(theirs, ours)
 
 
+def test_weights_put_there_by_hand_predict() -> None:
+    X, y = numbers()
+    theirs, _ = both("MLPRegressor", X, y)
+    ours = handloom.MLPRegressor(hidden_layer_sizes=(8, 6))
+    ours.coefs_, ours.intercepts_ = theirs.coefs_, theirs.intercepts_
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-9)
+
+
 def test_float32_stays_float32() -> None:
     X, y = classes(3)
     theirs, ours = both("MLPClassifier", X.astype(np.float32), y)

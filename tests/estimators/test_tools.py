@@ -19,6 +19,7 @@ from tests.estimators.data import classes, labels, numbers
 from handloom import (
     Adam,
     BestModel,
+    Callback,
     Dense,
     Dropout,
     Layer,
@@ -30,8 +31,10 @@ from handloom import (
     ReLU,
     Sequential,
     Tanh,
+    Trainer,
 )
 from handloom.errors import ModelError
+from handloom.training import EpochRecord
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -194,6 +197,38 @@ def test_a_factory_may_return_a_trained_network_to_go_on_from() -> None:
         made.fit(X[:, :4], y)
 
 
+def test_layers_may_be_frozen_and_freed_between_fits() -> None:
+    frozen = ["0.dense"]
+
+    def network(outputs: int) -> Sequential:
+        made = Sequential([Dense(8), Tanh(), Dense(8), Dense(outputs)])
+        for layer in (made.layers[int(name[0])] for name in frozen):
+            layer.freeze()
+        return made
+
+    held = classes(3, 60, seed=1)
+    made = NetworkClassifier(
+        network, warm_start=True, early_stopping=True, max_iter=15, random_state=0
+    ).set_params(learning_rate_init=0.05)
+    made.fit(X, y, X_val=held[0], y_val=held[1])
+    before = {name: array.copy() for name, array in made.network_.parameters.weights.items()}
+    made.set_params(learning_rate_init=1e-9, max_iter=3)
+    for names in ([], ["2.dense"], ["0.dense", "2.dense"]):
+        frozen[:] = names
+        made.fit(X, y, X_val=held[0], y_val=held[1])
+        for name, array in made.network_.parameters.weights.items():
+            np.testing.assert_allclose(array, before[name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_pickle_holds_the_weights_once(solver: str) -> None:
+    rows, targets = classes(3)
+    made = MLPClassifier((500, 200), solver=solver, max_iter=2, random_state=0).fit(rows, targets)
+    size = made.network_.parameters.values.nbytes
+    moments = 2 if solver == "adam" else 0
+    assert len(pickle.dumps(made)) < (1.1 + moments) * size
+
+
 def test_saved_models_name_the_classes(tmp_path: Path) -> None:
     for kinds in (2, 3):
         rows, places = classes(kinds)
@@ -204,6 +239,15 @@ def test_saved_models_name_the_classes(tmp_path: Path) -> None:
         assert model.class_names == (("dog",) if kinds == 2 else ("cat", "dog", "eel"))
         shown = model.predict(rows[:3].astype(model.row_dtype))
         assert shown[:, -1] == pytest.approx(made.predict_proba(rows[:3])[:, -1], rel=0.1)
+    rows, targets = labels()
+    spied: list[tuple[str, ...]] = []
+
+    class Spy(Callback):
+        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+            spied.append(trainer.model().class_names)
+
+    MLPClassifier((4,), callbacks=[Spy()]).partial_fit(rows, targets, classes=[0, 1, 2, 3])
+    assert spied == [("0", "1", "2")]
 
 
 def test_a_factory_must_return_a_network_that_fits() -> None:

@@ -46,6 +46,8 @@ class Remembered:
     ----------
     optimizer : mapping
         What the update rule remembers, its number of steps included.
+    trained : tuple of str
+        The arrays that it updated, in their order.
     epochs : int
         How many epochs there have been.
     seed : int
@@ -54,6 +56,7 @@ class Remembered:
     """
 
     optimizer: Mapping[str, Any]
+    trained: tuple[str, ...]
     epochs: int
     seed: int
     course: Course
@@ -221,7 +224,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             sample, held = self._split(sample, random)
         remembered = self.__dict__.get("_remembered") if going_on else None
         if remembered is None:
-            remembered = Remembered({}, 0, int(random.randint(2**31 - 1)), Course())
+            remembered = Remembered({}, (), 0, int(random.randint(2**31 - 1)), Course())
         # a copy: the course that there was stays as it is where this fit breaks
         remembered = replace(remembered, course=deepcopy(remembered.course))
         return network, sample, held, remembered
@@ -281,12 +284,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         diverged = history.stop_reason is not None and history.stop_reason.diverged
         if diverged:
             convergence.note_divergence()
-        rescued = convergence.restored or any(
-            isinstance(callback, BestWeights) and callback.restored
-            for callback in trainer.callbacks
-        )
         self._remembered = Remembered(
             {"steps": rule.steps, **rule.state},  # no copies: this trainer makes no other step
+            tuple(network.parameters.gradients),
             trainer.position.epoch,
             remembered.seed,
             course,
@@ -294,6 +294,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._keep_course(course, validated=held is not None)
         self._adopt(network, iterations=len(history) + diverged)
         if diverged:
+            rescued = convergence.restored or _best_weights_are_sound(trainer, sample)
             restored = " The best weights before that were restored." if rescued else ""
             return Ending(f"{NON_FINITE} {history.divergence}{restored}", ruined=not rescued)
         if history.stop_reason is StopReason.INTERRUPTED:
@@ -301,7 +302,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if incremental and convergence.restored:
             return Ending(
                 f"{convergence.verdict()} The best weights were restored; another partial_fit "
-                "counts only if its score is better.",
+                "counts only if its score is the best so far.",
                 UserWarning,
             )
         if history.stop_reason is StopReason.MAX_EPOCHS and not incremental:
@@ -348,7 +349,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             tol=self.tol,
             verbose=bool(self.verbose),
         )
-        self._remembered = Remembered({}, 0, remembered.seed, remembered.course)
+        self._remembered = Remembered({}, (), 0, remembered.seed, remembered.course)
         self.t_ = 0
         self._adopt(network, iterations=iterations)
         finite = np.isfinite(network.parameters.vector).all() and np.isfinite(self.loss_)
@@ -550,9 +551,21 @@ def predict_logits(network: Sequential, X: Any) -> Array:
 
 
 def _go_on(trainer: Trainer, remembered: Remembered) -> None:
-    """Have a trainer go on where another one ended, if the update rule is still the same."""
+    """Have a trainer go on where another one ended, if rule and trained arrays are the same."""
     trainer.position = Position(remembered.epochs)
-    rule = trainer.optimizer
-    if set(remembered.optimizer) == {"steps", *rule.moments}:
+    rule, trained = trainer.optimizer, tuple(trainer.network.parameters.gradients)
+    if set(remembered.optimizer) == {"steps", *rule.moments} and remembered.trained == trained:
         rule.bind(trainer.network.parameters).load_state_dict(remembered.optimizer)
         trainer.steps = rule.steps
+
+
+def _best_weights_are_sound(trainer: Trainer, sample: Sample) -> bool:
+    """Say whether a callback has put weights back that still are as good as any epoch was.
+
+    A training figure of several steps is their mean: the last of them may have ruined the weights.
+    """
+    if not any(isinstance(each, BestWeights) and each.restored for each in trainer.callbacks):
+        return False
+    logits = predict_logits(trainer.network, sample.inputs)
+    loss, _ = trainer.loss(logits, sample.targets, sample.weights)
+    return loss <= float(np.nanmax(trainer.history["data_loss"]))

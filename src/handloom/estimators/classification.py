@@ -135,7 +135,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return self._labels.outputs
 
     def _output_names(self) -> tuple[str, ...]:
-        named = self.classes_[-self._outputs() :]  # one output for two classes is of the second
+        named = self._labels.classes[
+            -self._outputs() :
+        ]  # one output for two classes is of the second
         return tuple(str(label) for label in named)
 
     def _encode(self, y: Any, dtype: Any) -> Targets:

@@ -93,8 +93,8 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
         extra ``fast``). The first fit of a process then waits a second until they are loaded.
     on_divergence : {"raise", "warn"}
         What to do when weights, loss or gradient are no longer finite. Either way the model cannot
-        predict, so that it never scores; but where ``early_stopping`` or ``restore_best`` kept its
-        best weights it gets them back, with a warning, as scikit-learn's does.
+        predict, so that it never scores; but where ``early_stopping``, ``restore_best`` or a
+        callback kept the best weights it gets them back, with a warning, as scikit-learn's does.
 
     Attributes
     ----------

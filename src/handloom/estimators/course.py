@@ -25,8 +25,9 @@ class Course:
         An entry an epoch; the last two only where rows are held out.
     best_loss, best_score : float
         The best of them.
-    best_weights : array, shape (size + untrained,), or None
-        The network's values at the best score, where early stopping asks for them.
+    best_weights : dict of str to array, or None
+        The network's arrays at the best score, where early stopping asks for them. By name: their
+        order in memory changes where layers are frozen.
     waited : int
         How many epochs in a row brought no gain.
     divisions : int
@@ -40,7 +41,7 @@ class Course:
     scores: list[float] = field(default_factory=list)
     best_loss: float = math.inf
     best_score: float = -math.inf
-    best_weights: Array | None = None
+    best_weights: dict[str, Array] | None = None
     waited: int = 0
     divisions: int = 0
     rows_seen: int = 0
@@ -115,9 +116,9 @@ class Convergence(Callback):
 
     def on_train_end(self, *, trainer: "Trainer") -> None:
         """Give the network its best weights back."""
-        best = self.course.best_weights
-        if self.by_score and best is not None and (self.restore or self.converged):
-            trainer.network.parameters.values[...] = best
+        best, diverged = self.course.best_weights, trainer.history.divergence is not None
+        if self.by_score and best is not None and (self.restore or self.converged or diverged):
+            trainer.network.parameters.load(best)
             self.restored = True
 
     def verdict(self) -> str:
@@ -148,7 +149,8 @@ class Convergence(Callback):
         if score > self.course.best_score:
             self.course.best_score = score
             if self.by_score:
-                self.course.best_weights = trainer.network.parameters.values.copy()
+                weights = trainer.network.parameters.weights
+                self.course.best_weights = {name: array.copy() for name, array in weights.items()}
         return gained
 
     def _end_or_slow_down(self, trainer: "Trainer") -> None:

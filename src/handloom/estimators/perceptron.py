@@ -46,7 +46,8 @@ class MultilayerPerceptron(NetworkEstimator):
         hidden = hidden_sizes(self.hidden_layer_sizes)
         activations = self._activations(len(hidden))
         widths = [inputs, *hidden, self._outputs()]
-        last = activations[-1:] or [self.activation]  # the last layer goes with the one before it
+        named = self.activation if isinstance(self.activation, str) else "identity"
+        last = activations[-1:] or [named]  # the last layer goes with the one before it
         return self._network(*draw_weights(widths, [*activations, *last], dtype, random), hidden)
 
     def _network_of_attributes(self) -> Sequential:

@@ -57,7 +57,8 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError
             If rows are not like those of `fit`, or the fit diverged.
         """
-        return _predictions(self._logits(X), self.out_activation_)
+        logits = self._logits(X)  # of weights that may have been put there by hand
+        return _predictions(logits, getattr(self, "out_activation_", self._output_activation()))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

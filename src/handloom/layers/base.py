@@ -121,9 +121,11 @@ class Layer(UsesKernels, ABC):
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Take the views into a network's vectors as this layer's arrays.
 
-        The gradients of a frozen layer are memory that nobody reads.
+        The gradients of a frozen layer are memory that nobody reads. What an earlier pass kept is
+        forgotten.
         """
         self.weights, self.gradients = weights, gradients
+        self._saved = None
 
     def freeze(self) -> Self:
         """Have this layer's arrays left as they are, and return the layer.
