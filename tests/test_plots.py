@@ -355,5 +355,5 @@ def test_global_settings_are_neither_used_nor_changed() -> None:
 
 def test_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtraError, match=r"handloom\[cli\]"):
+    with pytest.raises(MissingExtraError, match="the extra 'cli'"):
         plots.sample_grid(dataset())

@@ -265,7 +265,7 @@ def test_a_missing_package_is_named(
 ) -> None:
     for module in (package, f"{package}.console"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtraError, match=rf"'{package}'.*handloom\[cli\]"):
+    with pytest.raises(MissingExtraError, match=f"'{package}': .*the extra 'cli'"):
         fashion_mnist(cache=tmp_path, base_url=server.url, show_progress=True)
 
 
