@@ -39,6 +39,27 @@ NON_FINITE = (
 
 
 @dataclass(frozen=True)
+class Given:
+    """What a fit is called with; see `NetworkEstimator.fit`.
+
+    Attributes
+    ----------
+    incremental : bool
+        Whether it is a `partial_fit`.
+    classes : array, shape (k,), or None
+        The classes that it announces.
+    """
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    X_val: Any
+    y_val: Any
+    incremental: bool = False
+    classes: Any = None
+
+
+@dataclass(frozen=True)
 class Remembered:
     """What a fit leaves for another one to go on from.
 
@@ -153,27 +174,17 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             If a parameter or the data mean nothing, or the fit diverges and ``on_divergence`` is
             ``"raise"``.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
+        return self._fit(Given(X, y, sample_weight, X_val, y_val))
 
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        X_val: Any,
-        y_val: Any,
-        *,
-        incremental: bool,
-        classes: Any = None,
-    ) -> Self:
+    def _fit(self, given: Given) -> Self:
         with self._unchanged_if_broken():
-            network, sample, held, remembered = self._prepare(
-                X, y, sample_weight, X_val, y_val, incremental=incremental, classes=classes
-            )
+            network, sample, held, remembered = self._prepare(given)
             if self.solver == "lbfgs":
                 ending = self._minimize(network, sample, remembered)
             else:
-                ending = self._descend(network, sample, held, remembered, incremental=incremental)
+                ending = self._descend(
+                    network, sample, held, remembered, incremental=given.incremental
+                )
         if ending is not None:
             self._tell(ending)
         return self
@@ -188,38 +199,29 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self.__dict__ = before
             raise
 
-    def _prepare(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        X_val: Any,
-        y_val: Any,
-        *,
-        incremental: bool,
-        classes: Any,
-    ) -> tuple[Sequential, Sample, Sample | None, Remembered]:
+    def _prepare(self, given: Given) -> tuple[Sequential, Sample, Sample | None, Remembered]:
         """Check everything; return network, rows, held-out rows, and what a fit before left."""
         self._validate_params()
-        if (X_val is None) != (y_val is None):
+        validates, incremental = given.X_val is not None, given.incremental
+        if validates != (given.y_val is not None):
             raise ValueError("X_val and y_val belong together: give both or neither")
-        check_together(self, validates=X_val is not None, incremental=incremental)
-        if incremental and self.early_stopping and X_val is None:
+        check_together(self, validates=validates, incremental=incremental)
+        if incremental and self.early_stopping and not validates:
             raise ValueError(
                 "partial_fit does not support early_stopping=True without X_val and y_val"
             )
         going_on = self._has_network() and (self.warm_start or incremental)
-        X, y = self._check(X, y, reset=not going_on)
-        self._learn_targets(y, going_on=going_on, incremental=incremental, classes=classes)
+        X, y = self._check(given.X, given.y, reset=not going_on)
+        self._learn_targets(y, going_on=going_on, incremental=incremental, classes=given.classes)
         random = check_random_state(self.random_state)
         network = self._network_to_fit(X.shape[1], X.dtype, random, going_on=going_on)
         dtype = network.parameters.dtype
-        weights = self._weights(X, y, sample_weight, dtype, incremental=incremental)
+        weights = self._weights(X, y, given.sample_weight, dtype, incremental=incremental)
         X, y, weights = without_absent_rows(X, y, weights)
         sample = Sample(X, self._encode(y, dtype), weights)
         held = None
-        if X_val is not None:
-            held = self._held(X_val, y_val, dtype)
+        if validates:
+            held = self._held(given.X_val, given.y_val, dtype)
         elif self.early_stopping and self.solver != "lbfgs":
             sample, held = self._split(sample, random)
         remembered = self.__dict__.get("_remembered") if going_on else None
@@ -355,9 +357,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         finite = np.isfinite(network.parameters.vector).all() and np.isfinite(self.loss_)
         if not finite:
             return Ending(NON_FINITE, ruined=True)
-        if trainer.history.stop_reason is StopReason.INTERRUPTED:
-            return INTERRUPTED
-        return None if complaint is None else Ending(complaint)
+        if complaint is None:  # it may have been interrupted in its last iteration
+            return None
+        interrupted = trainer.history.stop_reason is StopReason.INTERRUPTED
+        return INTERRUPTED if interrupted else Ending(complaint)
 
     def _check(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         """Have scikit-learn check rows and targets, and the names of columns."""

@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
-from handloom.estimators.base import NetworkEstimator
+from handloom.estimators.base import Given, NetworkEstimator
 from handloom.estimators.rows import Sample
 from handloom.estimators.targets import Labels
 from handloom.layers import sigmoid, softmax
@@ -72,7 +72,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError
             As `fit`, and if a class was not announced.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=True, classes=classes)
+        return self._fit(Given(X, y, sample_weight, X_val, y_val, True, classes))
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the most probable class of each row, shape (n,), or its labels, shape (n, k).
@@ -135,10 +135,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return self._labels.outputs
 
     def _output_names(self) -> tuple[str, ...]:
-        named = self._labels.classes[
-            -self._outputs() :
-        ]  # one output for two classes is of the second
-        return tuple(str(label) for label in named)
+        # the single output of two classes is that of the second
+        return tuple(str(label) for label in self._labels.classes[-self._outputs() :])
 
     def _encode(self, y: Any, dtype: Any) -> Targets:
         return self._labels.encode(y, dtype, smoothing=self.label_smoothing)

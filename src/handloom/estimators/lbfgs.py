@@ -63,11 +63,7 @@ def minimize(
             raise StopIteration  # what scipy ends its search at
 
     interrupt = partial(trainer.stop, StopReason.INTERRUPTED)
-    with (
-        workers,
-        on_interrupt(interrupt),
-        np.errstate(over="ignore", invalid="ignore"),
-    ):
+    with workers, on_interrupt(interrupt), np.errstate(over="ignore", invalid="ignore"):
         found: OptimizeResult = search(
             objective,
             vector.astype(np.float64),

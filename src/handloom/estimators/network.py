@@ -25,12 +25,11 @@ class FactoryMade(NetworkEstimator):
         self, inputs: int, dtype: Any, random: np.random.RandomState, *, going_on: bool
     ) -> Sequential:
         network, outputs = self._made(), self._outputs()
-        seed = 0 if going_on else int(random.randint(2**31 - 1))
         if going_on:  # in a network of its own: the one that there is stays where a fit breaks
             there = self.network_.parameters
             network.build((inputs,), dtype=there.dtype, weights=dict(there.weights))
         elif not network.built:
-            network.build((inputs,), dtype=dtype, seed=seed)
+            network.build((inputs,), dtype=dtype, seed=int(random.randint(2**31 - 1)))
         found = network.input_shape, network.output_shape
         if found != ((inputs,), (outputs,)):
             raise ModelError(

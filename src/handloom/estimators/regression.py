@@ -8,7 +8,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
-from handloom.estimators.base import NetworkEstimator
+from handloom.estimators.base import Given, NetworkEstimator
 from handloom.estimators.classification import goes_step_by_step
 from handloom.estimators.rows import Sample
 from handloom.losses import Loss, MeanSquaredError, Poisson, Targets
@@ -45,7 +45,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError
             As `fit`.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=True)
+        return self._fit(Given(X, y, sample_weight, X_val, y_val, incremental=True))
 
     def predict(self, X: Any) -> Array:
         """Return the prediction for each row, shape (n,), or (n, k) for several outputs.
