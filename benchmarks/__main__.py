@@ -26,7 +26,7 @@ from benchmarks.measure import Timing, in_turn, process, summary
 from benchmarks.picture import draw
 from handloom import Dataset, Dense, ReLU, Sequential, open_folder, silhouettes
 from handloom.layers import Layer
-from handloom.training.workers import default_threads
+from handloom.parallel.threads import default_threads
 
 FULL_BATCH = [
     Job("full batch, 128 units, SGD", (128, 128), None, "sgd", 0.1),
@@ -172,11 +172,11 @@ import json, sys
 from benchmarks.goals import table
 from benchmarks.measure import peak_memory
 from handloom import Adam, Dense, ReLU, Sequential, Trainer, read_npy
-rows, kernels = int(sys.argv[1]), sys.argv[2]
+rows, backend = int(sys.argv[1]), sys.argv[2]
 data = read_npy("inputs.npy", "targets.npy").take(slice(0, rows))
 network = Sequential([Dense(128), ReLU(), Dense(128), ReLU(), Dense(10)]).build((784,))
 batch = None if sys.argv[3] == "full" else int(sys.argv[3])
-trainer = Trainer(network, Adam(), 1e-3, epochs=3, batch_size=batch, kernels=kernels)
+trainer = Trainer(network, Adam(), 1e-3, epochs=3, batch_size=batch, backend=backend)
 seconds = trainer.fit(data)["seconds"][1:].mean()
 print(json.dumps([seconds, peak_memory()]))
 """
@@ -230,7 +230,7 @@ from handloom import SGD, Dense, ReLU, Sequential, Trainer, open_folder, silhoue
 named = os.environ.get("HANDLOOM_DATA")
 data = (open_folder(named) if named else silhouettes(60_000, test_rows=10)).train
 network = Sequential([Dense(128), ReLU(), Dense(128), ReLU(), Dense(10)]).build((784,))
-Trainer(network, SGD(), 0.1, epochs=3, kernels=sys.argv[1]).fit(data)
+Trainer(network, SGD(), 0.1, epochs=3, backend=sys.argv[1]).fit(data)
 print(peak_memory())
 """
 
@@ -246,18 +246,21 @@ def processes(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
         },
         "handloom --help (s)": {"handloom": summary([process(shown)[0] for _ in range(7)])},
         "full batch, peak memory (MB)": {
-            name: summary([float(process(FULL_BATCH_MEMORY, kernels)[1]) for _ in range(3)])
-            for name, kernels in (("handloom", "numpy"), ("handloom[fast]", "fused"))
+            name: summary([float(process(FULL_BATCH_MEMORY, backend)[1]) for _ in range(3)])
+            for name, backend in (("handloom", "numpy"), ("handloom[fast]", "fused"))
         },
-        "fused kernels, ready (s)": {"handloom[fast]": _preparation()},
+        "fused backend, ready (s)": {"handloom[fast]": _preparation()},
     }
 
 
 def _preparation() -> Timing:
     code = """
-import time; import handloom; started = time.perf_counter()
-from handloom.fused import FUSED
-FUSED.prepare("float32", images=False); print(time.perf_counter() - started)
+from handloom import Adam, Dense, ReLU, Sequential, Trainer, silhouettes
+data = silhouettes(rows=10, test_rows=10).train
+network = Sequential([Dense(128), ReLU(), Dense(10)]).build((784,))
+trainer = Trainer(network, Adam(), 1e-3, backend="fused")
+trainer.begin(data)
+print(trainer.history.preparation_seconds)
 """
     return summary([float(process(code)[1]) for _ in range(5)])
 

@@ -17,11 +17,10 @@ import numpy.typing as npt
 
 from benchmarks.textbook import Textbook
 from handloom import SGD, Adam, Dataset, Dense, ReLU, Sequential, Trainer
-from handloom.kernels import NUMPY
+from handloom.backend import FusedBackend
 from handloom.layers import Layer
-from handloom.training.kernel_choice import choose
-from handloom.training.shards import cut
-from handloom.training.workers import Workers
+from handloom.parallel.partition import deal_shards
+from handloom.parallel.pool import SERIAL, matmul
 
 Array = npt.NDArray[Any]
 
@@ -53,7 +52,7 @@ class Contestant(Protocol):
 class Handloom:
     """Ours."""
 
-    def __init__(self, job: Job, data: Dataset, threads: int, kernels: str) -> None:
+    def __init__(self, job: Job, data: Dataset, threads: int, backend: str) -> None:
         layers: list[Layer] = []
         for width in job.hidden:
             layers += [Dense(width), ReLU()]
@@ -66,9 +65,9 @@ class Handloom:
             epochs=10**9,
             batch_size=job.batch_size,
             threads=threads,
-            kernels=kernels,
+            backend=backend,
         )
-        self._workers = self.trainer.begin(data)
+        self._threads = self.trainer.begin(data)
         self._epoch = 0
 
     def epoch(self) -> float:
@@ -77,7 +76,7 @@ class Handloom:
         A training holds BLAS to one thread from its beginning to its end. Here that begins and
         ends with each epoch, so that peers are not held too, and does not count.
         """
-        with self._workers:
+        with self._threads:
             started = time.perf_counter()
             self.trainer.run_epoch(self._epoch)
             seconds = time.perf_counter() - started
@@ -90,30 +89,32 @@ class Products:
 
     def __init__(self, job: Job, data: Dataset, threads: int) -> None:
         self._rows, self._batch = len(data), job.batch_size or len(data)
-        self._workers = Workers(threads, choose("fused", weights=1, rows=1, steps=1).wait)
+        self._pool = FusedBackend(np.float32).threads(threads)
         widths, generator = job.widths, np.random.default_rng(0)
 
         def draw(*shape: int) -> Array:
             return generator.standard_normal(shape).astype(np.float32)
 
         self._weights = [draw(d, h) for d, h in pairwise(widths)]
-        longest = max(shard.stop - shard.start for lane in cut(self._batch) for shard in lane)
+        longest = max(
+            shard.stop - shard.start for lane in deal_shards(self._batch) for shard in lane
+        )
         self._lanes = [
             (
                 [draw(longest, width) for width in widths],
                 [np.empty((longest, width), np.float32) for width in widths],
                 [np.empty_like(w) for w in self._weights],
             )
-            for _ in cut(self._batch)
+            for _ in deal_shards(self._batch)
         ]
 
     def epoch(self) -> float:
         """Multiply what an epoch multiplies, and say how long that took."""
-        with self._workers as workers:
+        with self._pool as pool:
             started = time.perf_counter()
             for start in range(0, self._rows, self._batch):
-                deal = cut(min(self._batch, self._rows - start))
-                workers.run(
+                deal = deal_shards(min(self._batch, self._rows - start))
+                pool.run(
                     [
                         partial(self._lane, lane, shards)
                         for lane, shards in zip(self._lanes, deal, strict=False)
@@ -123,17 +124,17 @@ class Products:
 
     def _lane(self, lane: tuple[list[Array], ...], shards: list[slice]) -> None:
         activations, slopes, gradients = lane
-        alone = len(cut(self._batch)) == 1
-        matmul = (NUMPY.sharing(self._workers.run) if alone else NUMPY).matmul
+        alone = len(deal_shards(self._batch)) == 1
+        product = partial(matmul, pool=self._pool if alone else SERIAL)
         for shard in shards:
             n = shard.stop - shard.start
             x, dy = [a[:n] for a in activations], [s[:n] for s in slopes]
             for place, w in enumerate(self._weights):
-                matmul(x[place], w, out=dy[place + 1])
+                product(x[place], w, out=dy[place + 1])
             for place in range(len(self._weights) - 1, -1, -1):
-                matmul(x[place].T, x[place + 1], out=gradients[place])
+                product(x[place].T, x[place + 1], out=gradients[place])
                 if place:
-                    matmul(x[place + 1], self._weights[place].T, out=dy[place])
+                    product(x[place + 1], self._weights[place].T, out=dy[place])
 
 
 class Torch:

@@ -13,10 +13,9 @@ import numpy as np
 
 from benchmarks.measure import in_turn
 from handloom import Conv2D, build
-from handloom.kernels import NUMPY
+from handloom.backend import NUMPY, FusedBackend
+from handloom.parallel.blas import single_threaded_blas
 from handloom.parameters import Array
-from handloom.training.kernel_choice import choose
-from handloom.training.workers import single_threaded_blas
 
 IMAGES, ROUNDS = 128, 7
 # channels in and out, and the side of an image
@@ -39,11 +38,10 @@ def contestants(c: int, f: int, side: int) -> dict[str, Callable[[], object]]:
     dy = generator.standard_normal((IMAGES, f, side, side)).astype(np.float32)
     calls: dict[str, Callable[[], object]] = {}
     for name in ("numpy", "fused"):
-        kernels = choose(name, weights=1, rows=1, steps=1) if name == "fused" else NUMPY
-        kernels.prepare(np.float32)
+        backend = FusedBackend(np.float32) if name == "fused" else NUMPY
         layer = Conv2D(f, 3, padding="same")
         parameters = build([layer], x.shape[1:])
-        twin = layer.replica().using(kernels)
+        twin = layer.replica(backend)
         twin.bind(layer.weights, layer.gradients)
         inputs, slopes = last(x), last(dy)
         calls[f"{name} forward"] = partial(twin.forward, inputs, training=True)

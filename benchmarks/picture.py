@@ -7,7 +7,7 @@ from handloom import plots
 from handloom.plots.figure import COLOURS, MARKERS, drawing, new_figure
 
 LABELS = {
-    "handloom": "Handloom, NumPy's kernels",
+    "handloom": "Handloom, NumPy backend",
     "torch": "PyTorch",
     "torch, best": "PyTorch, best",
     "torch, compiled": "PyTorch, compiled",
@@ -49,7 +49,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
         ticks = [0.5, 1, 2, 3, 5, 10, 20]
         panel.set_xticks(ticks, [f"{tick:g}x" for tick in ticks])
         panel.set_yticks([-row for row in range(len(jobs))], list(jobs))
-        panel.set_xlabel("left of the line: faster than Handloom with its fused kernels")
+        panel.set_xlabel("left of the line: faster than Handloom with its fused backend")
         panel.grid(visible=True, axis="both", color="#DDDDDD")
         panel.set_axisbelow(True)
         figure.legend(loc="outside lower center", ncols=3)

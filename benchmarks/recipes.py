@@ -26,12 +26,12 @@ from handloom import fashion_mnist, plots
 from handloom.circumstances import circumstances
 from handloom.data.dataset import Dataset, Splits
 from handloom.files import make_folder, write_text
+from handloom.parallel.threads import default_threads
 from handloom.plots.figure import COLOURS, LIGHT, SMALL, drawing, new_figure
 from handloom.recipes.book import RECIPES
 from handloom.recipes.recipe import Recipe, RecipeSettings
 from handloom.recipes.reference import EPOCHS, MODELS
 from handloom.training import Callback, EpochRecord, StopReason, Trainer, evaluate
-from handloom.training.workers import default_threads
 
 RESULTS = "recipes.json"
 GOALS = {
@@ -64,7 +64,7 @@ class TestCurve(Callback):
 
 def ours(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> Curve:
     """Return seconds and test accuracy after each epoch of ours."""
-    settings = RecipeSettings(recipe, epochs, seed=seed, kernels="fused")
+    settings = RecipeSettings(recipe, epochs, seed=seed, backend="fused")
     network, watcher = settings.build(splits.train), TestCurve(splits.test)
     trainer = settings.trainer(network, settings.steps(splits.train), [watcher])
     if trainer.fit(splits.train).stop_reason is StopReason.INTERRUPTED:

@@ -25,8 +25,8 @@ from handloom.layers import (
     Reshape,
     Softmax,
 )
+from handloom.parallel.threads import default_threads
 from handloom.recipes.recipe import Recipe
-from handloom.training.workers import default_threads
 
 
 def train(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> list[tuple[float, float]]:

@@ -4,21 +4,21 @@ import signal
 
 import pytest
 
-from handloom.training import kernel_choice
+from handloom import backend
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fused",
         action="store_true",
-        help="train with fused kernels wherever the rule may choose, however short the job",
+        help="train on the fused backend wherever the rule may choose, however short the training",
     )
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _kernels(request: pytest.FixtureRequest) -> None:
+def _backend(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--fused"):
-        kernel_choice.FUSED_FROM = 0.0
+        backend.FUSED_FROM = 0.0
 
 
 @pytest.fixture(autouse=True, scope="session")

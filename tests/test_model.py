@@ -62,7 +62,7 @@ def test_a_model_of_numbers_predicts_numbers(tmp_path: Path, activation: str) ->
     network = Sequential([Dense(2)]).build((3,), seed=0)
     rows = Dataset(x, expected, ("a", "b"))
     trainer = Trainer(
-        network, Adam(), 0.05, epochs=60, batch_size=50, loss=LOSSES[activation], kernels="numpy"
+        network, Adam(), 0.05, epochs=60, batch_size=50, loss=LOSSES[activation], backend="numpy"
     )
     trainer.fit(rows)
     trainer.model().save(tmp_path)

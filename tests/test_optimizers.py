@@ -1,6 +1,7 @@
 """Optimizers follow their published rules, whatever the size of the vector."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,12 +21,13 @@ from handloom import (
 )
 from handloom.errors import ConfigurationError
 from handloom.initializers import Zeros
-from handloom.kernels import NUMPY, SHARED_FROM_WEIGHTS
 from handloom.optimizers import OPTIMIZERS, Optimizer, optimizer
 from handloom.optimizers.muon import orthogonalize
+from handloom.parallel.partition import BLOCK, LANES, UPDATE_SHARED_FROM
+from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Parameters, ParameterSpec
 
-SIZE = (NUMPY.block or 0) + 3  # more than one block, and a remainder
+SIZE = BLOCK + 3  # more than one block, and a remainder
 
 
 def parameters() -> Parameters:
@@ -217,24 +219,26 @@ def test_muon_refuses_to_leave_out_what_is_not_there() -> None:
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
 def test_an_update_shared_by_threads_is_the_update(name: str) -> None:
     """Whatever is cut in pieces is covered once; every rule gets the same gradient twice."""
-    rows = SHARED_FROM_WEIGHTS // 64 + 1
+    rows = UPDATE_SHARED_FROM // 64 + 1
     specs = {
         "weights": ParameterSpec((rows, 64), Zeros()),
-        "biases": ParameterSpec((SHARED_FROM_WEIGHTS + 5,), Zeros()),
+        "biases": ParameterSpec((UPDATE_SHARED_FROM + 5,), Zeros()),
     }
     calls: list[int] = []
 
-    def backwards(tasks):  # type: ignore[no-untyped-def]
-        calls.append(len(tasks))
-        for task in reversed(tasks):
-            task()
+    class Backwards(Pool):
+        lanes = LANES
+
+        def run(self, tasks: Any) -> Any:
+            calls.append(len(tasks))
+            return [task() for task in reversed(tasks)][::-1]
 
     vectors = []
-    for kernels in (NUMPY, NUMPY.sharing(backwards)):
+    for pool in (SERIAL, Backwards()):
         made = Parameters(specs, np.float32)
         made.vector[...] = np.random.default_rng(3).standard_normal(len(made))
         made.gradient[...] = np.random.default_rng(4).standard_normal(len(made))
-        rule = optimizer(name, weight_decay=0.1).bind(made, kernels)
+        rule = optimizer(name, weight_decay=0.1).bind(made, pool=pool)
         for _ in range(2):
             rule.step(0.01)
         vectors.append(made.vector)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from handloom.errors import ConfigurationError
-from handloom.randomness import Purpose, Stream
+from handloom.randomness import Purpose, Source, StepStream, Stream, philox, spawn
 
 
-def draw(stream: Stream) -> list[float]:
+def draw(stream: Source) -> list[float]:
     return list(stream.generator().random(4))
 
 
@@ -40,3 +40,41 @@ def test_purposes_keep_their_numbers() -> None:
         "AUGMENT": 4,
         "GENERATE": 5,
     }
+
+
+def test_a_place_in_a_step_draws_the_same_whoever_asks() -> None:
+    step = StepStream(7, Purpose.LAYER, (3, 5))
+    assert draw(step.at(1024, 2)) == draw(StepStream(7, Purpose.LAYER).at(3, 5).at(1024).at(2))
+
+
+def test_other_places_in_a_training_draw_otherwise() -> None:
+    places = [(), (1,), (0, 1), (0, 0, 1), (0, 0, 0, 1), (1, 1), (0, 1, 1), (2**32 - 1,)]
+    streams: list[Source] = [
+        StepStream(seed, purpose, place)
+        for seed in (0, 1, 2**90)
+        for purpose in (Purpose.LAYER, Purpose.AUGMENT)
+        for place in places
+    ]
+    assert len({tuple(draw(stream)) for stream in streams}) == len(streams)
+
+
+def test_a_step_draws_what_philox_makes_of_key_and_counter() -> None:
+    stream, words = StepStream(3, Purpose.LAYER, (1, 2, 1024, 4)), np.empty(10, np.uint64)
+    assert stream.counter().tolist() == [0, 4, 1024, (1 << 32) + 2]
+    philox(stream.key(), stream.counter(), words)
+    assert stream.generator().integers(0, 1 << 64, 10, np.uint64).tolist() == words.tolist()
+
+
+@pytest.mark.parametrize("place", [(2**32,), (0, 2**32), (0, 0, 2**64), (0, 0, 0, 0, 1)])
+def test_a_place_that_has_no_counter_of_its_own_is_refused(place: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigurationError, match="a place in a training is"):
+        StepStream(0, Purpose.LAYER, place).generator()
+
+
+def test_generators_below_another_are_its_own_function() -> None:
+    first, again, other = (
+        StepStream(0, Purpose.LAYER, (0, step)).generator() for step in (0, 0, 1)
+    )
+    drawn = [[rng.random() for rng in spawn(parent, 3)] for parent in (first, again, other)]
+    assert drawn[0] == drawn[1]
+    assert len({*drawn[0], *drawn[2]}) == 6

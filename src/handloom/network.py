@@ -2,20 +2,20 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from math import prod
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError, require_count, unknown_name
-from handloom.kernels import NUMPY, Kernels
-from handloom.layers import LAYERS, Dense, Layer, ReLU, Sigmoid, Softmax, Tanh, softmax
+from handloom.layers import LAYERS, Layer, softmax
 from handloom.layers.chain import Chain, rows_together
+from handloom.operations import LayerOperation
+from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, check_arrays
-from handloom.passes import DenseStep, Pass
-from handloom.randomness import Stream
+from handloom.randomness import Source, Stream
 
 PREDICTION_ROWS = 1024
 """The most rows of a batch of prediction."""
@@ -107,12 +107,10 @@ class Sequential:
             raise ModelError("a network needs at least one layer")
         if len({id(layer) for layer in self.layers}) < len(self.layers):
             raise ModelError("a layer may stand in a network only once")
-        ends_in_softmax = isinstance(self.layers[-1], Softmax) and len(self.layers) > 1
+        left_to_loss = self.layers[-1].left_to_loss and len(self.layers) > 1
         self._chain = Chain(self.layers)
-        self._to_logits = Chain(self.layers[:-1] if ends_in_softmax else self.layers)
+        self._to_logits = Chain(self.layers[:-1] if left_to_loss else self.layers)
         self._parameters: Parameters | None = None
-        self._pass: Pass | None = None
-        self._passed = False
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
         self.width, self.images = 0, False
@@ -179,43 +177,34 @@ class Sequential:
         if state:
             self.build(**state)
 
-    def replica(self, kernels: Kernels = NUMPY, *, share_gradient: bool = False) -> "Sequential":
+    def replica(
+        self, backend: Backend = NUMPY, pool: Pool = SERIAL, *, share_gradient: bool = False
+    ) -> "Sequential":
         """Return a network with these weights and with caches and buffers of its own.
 
         Parameters
         ----------
-        kernels : Kernels
-            Whose inner loops its layers use.
+        backend : Backend
+            Runs the definitions of its layers.
+        pool : Pool
+            Shares large pieces of their work.
         share_gradient : bool
             Whether it writes its gradients to this network's memory, or to its own.
         """
-        twin = Sequential(self._chain.replica().using(kernels).layers)
-        twin._parameters = self.parameters.replica(share_gradient=share_gradient)
-        twin._chain.bind(twin._parameters.weights, twin._parameters.gradients)
-        twin._settle(self.input_shape)
-        if steps := twin._dense_steps():
-            twin._pass = kernels.dense_pass(steps, twin._parameters)
-        return twin
+        replica = Sequential(self._chain.replica(backend, pool).layers)
+        replica._parameters = self.parameters.replica(share_gradient=share_gradient)
+        replica._chain.bind(replica._parameters.weights, replica._parameters.gradients)
+        replica._settle(self.input_shape)
+        return replica
 
-    @property
-    def plain(self) -> bool:
-        """Whether it is nothing but dense layers and activations that can be run as a whole."""
-        return bool(self._dense_steps())
+    def describe(self) -> list[LayerOperation] | None:
+        """Return what the layers up to the logits compute, as plain records.
 
-    def _dense_steps(self) -> list[DenseStep]:
-        """Return the network as dense layers with their activations, or nothing if it is more."""
-        steps: list[DenseStep] = []
-        places = self.parameters.places()
-        for name, layer in self._to_logits.named:
-            if type(layer) is Dense and layer.trainable:  # a kind of it may compute something else
-                d, h = layer.weights["weights"].shape
-                weights, biases = places[f"{name}.weights"].start, places[f"{name}.biases"].start
-                steps.append(DenseStep(d, h, weights, biases, activation=""))
-            elif type(layer) in (ReLU, Tanh, Sigmoid) and steps and not steps[-1].activation:
-                steps[-1] = replace(steps[-1], activation=layer.kind)
-            else:
-                return []
-        return [] if steps[-1].activation else steps
+        None if there is none for one of them: if it is of a kind that has no record, or a subclass
+        that gives none, or frozen.
+        """
+        offsets = {name: place.start for name, place in self.parameters.places().items()}
+        return self._to_logits.describe(offsets)
 
     def freeze(self, *names: str) -> Self:
         """Have layers left as they are from now on; see `handloom.Layer.freeze`.
@@ -247,7 +236,7 @@ class Sequential:
         """How many rows of a batch a training pass must not part; None where all of them."""
         return rows_together(self.layers)
 
-    def commit_statistics(self, runners: "Sequence[Sequential] | None" = None) -> None:
+    def commit_statistics(self, replicas: "Sequence[Sequential] | None" = None) -> None:
         """Update running statistics from the training passes since the last time.
 
         To be called once a step by whoever trains; without it inference keeps the statistics that
@@ -255,14 +244,19 @@ class Sequential:
 
         Parameters
         ----------
-        runners : sequence of Sequential, optional
-            The replicas that ran, in an order that does not depend on who was first; by default
+        replicas : sequence of Sequential, optional
+            The replicas that ran, in lane order, in which what they noted is added; by default
             this network itself.
         """
-        chosen = [self] if runners is None else runners
-        self._chain.commit_statistics([runner._chain for runner in chosen])
+        if not self._chain.keeps_statistics:
+            return
+        sums: dict[str, Array] = {}
+        for network in [self] if replicas is None else replicas:
+            for name, array in network._chain.take_statistics().items():
+                sums[name] = sums[name] + array if name in sums else array
+        self._chain.commit_statistics(sums)
 
-    def logits(self, x: Array, *, training: bool = False, stream: Stream | None = None) -> Array:
+    def logits(self, x: Array, *, training: bool = False, stream: Source | None = None) -> Array:
         """Run the layers up to the logits.
 
         Parameters
@@ -271,7 +265,7 @@ class Sequential:
             Rows of the network's dtype.
         training : bool
             Keep what `backward` needs.
-        stream : Stream, optional
+        stream : Stream or StepStream, optional
             Where stochastic layers draw from in training, each from a place of its own below it.
 
         Returns
@@ -289,10 +283,6 @@ class Sequential:
                 f"the network was built for rows of shape {self.input_shape}, "
                 f"got rows of shape {x.shape[1:]}"
             )
-        if training:
-            self._passed = self._pass is not None and self._pass.takes(len(x))
-            if self._passed:
-                return self._pass.forward(np.ascontiguousarray(x, dtype))  # type: ignore[union-attr]
         x = np.asarray(x, dtype)
 
         def draw(place: int) -> np.random.Generator | None:
@@ -308,10 +298,7 @@ class Sequential:
         dlogits : array, shape (n, k)
             The gradient of the loss with respect to the logits of the last training pass.
         """
-        if self._passed:
-            self._pass.backward(dlogits)  # type: ignore[union-attr]
-        else:
-            self._to_logits.backward(dlogits, need_dx=False)
+        self._to_logits.backward(dlogits, need_dx=False)
 
     def named_layers(self) -> list[tuple[str, Layer]]:
         """Return the layers up to the logits with their names, to be driven one by one."""

@@ -15,9 +15,8 @@ import numpy.typing as npt
 
 from handloom.errors import ModelError, require_number, unknown_name
 from handloom.initializers import Initializer
+from handloom.operations import Array as Array  # noqa: PLC0414 - most import it from here
 from handloom.randomness import Purpose, Stream
-
-Array = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -192,24 +191,54 @@ class Parameters:
         table = np.array(found, np.float64).reshape(len(found), 4)
         return table[:, :2].astype(np.int64), table[:, 2:].copy()
 
-    def penalty(self) -> float:
-        """Return ``sum over arrays of l1 * sum |w| + l2 * sum w^2``."""
-        total = 0.0
-        for name, spec in self.specs.items():
-            if spec.l1:
-                total += spec.l1 * float(np.abs(self.weights[name]).sum(dtype=np.float64))
-            if spec.l2:
-                flat = self.weights[name].reshape(-1)
-                total += spec.l2 * float(np.dot(flat, flat))
-        return total
+    def penalty(self, scale: float = 1.0) -> float:
+        """Return ``scale * (sum over arrays of l1 * sum |w| + l2 * sum w^2)``."""
+        spans, strengths = self.penalized
+        return scale * penalty(self.vector, spans, strengths)
 
     def add_penalty_gradient(self, scale: float = 1.0) -> None:
         """Add ``scale * (l1 sign w + 2 l2 w)`` to the gradients; at zero the slope is zero."""
-        for name, spec in self.specs.items():
-            if spec.l1:
-                self.gradients[name] += (scale * spec.l1) * np.sign(self.weights[name])
-            if spec.l2:
-                self.gradients[name] += (2.0 * scale * spec.l2) * self.weights[name]
+        spans, strengths = self.penalized
+        penalize(self.vector, self.gradient, spans, scale * strengths)
+
+
+def penalize(
+    w: Array, dw: Array, spans: npt.NDArray[np.int64], strengths: npt.NDArray[np.float64]
+) -> tuple[float, float]:
+    """Add the gradient of all penalties, ``l1 sign w + 2 l2 w``, to ``dw``.
+
+    Parameters
+    ----------
+    w, dw : array, shape (size,)
+        All weights, and their gradient.
+    spans : int64 array, shape (arrays, 2)
+        Where each array with a penalty begins and ends.
+    strengths : float64 array, shape (arrays, 2)
+        Its l1 and l2.
+
+    Returns
+    -------
+    penalty, squares : float
+        ``sum over arrays of l1 * sum |w| + l2 * sum w^2``, and the sum of the squares of ``dw`` as
+        it is now.
+    """
+    for (start, stop), (l1, l2) in zip(spans.tolist(), strengths.tolist(), strict=True):
+        if l1:
+            dw[start:stop] += l1 * np.sign(w[start:stop])
+        if l2:
+            dw[start:stop] += (2.0 * l2) * w[start:stop]
+    return penalty(w, spans, strengths), float(np.vdot(dw, dw))
+
+
+def penalty(w: Array, spans: npt.NDArray[np.int64], strengths: npt.NDArray[np.float64]) -> float:
+    """Return the sum of all penalties; see `penalize`."""
+    total = 0.0
+    for (start, stop), (l1, l2) in zip(spans.tolist(), strengths.tolist(), strict=True):
+        if l1:
+            total += l1 * float(np.abs(w[start:stop]).sum(dtype=np.float64))
+        if l2:
+            total += l2 * float(np.dot(w[start:stop], w[start:stop]))
+    return total
 
 
 def check_arrays(
@@ -247,15 +276,15 @@ def check_array(
         )
 
 
-def length(x: Array, square: float | None = None) -> float:
+def l2_norm(x: Array, squares: float | None = None) -> float:
     """Return the Euclidean norm of all numbers of ``x``, however large or small they are.
 
     It is finite where they are, for the price of one dot product unless their squares are not.
-    ``square`` is the sum of their squares, where it is known.
+    ``squares`` is the sum of their squares, where it is known.
     """
-    square = float(np.vdot(x, x)) if square is None else square
-    if math.isfinite(square) and square > 1e-30:
-        return math.sqrt(square)
+    squares = float(np.vdot(x, x)) if squares is None else squares
+    if math.isfinite(squares) and squares > 1e-30:
+        return math.sqrt(squares)
     largest = float(np.abs(x).max(initial=0.0))
     if not (0.0 < largest < math.inf):
         return largest

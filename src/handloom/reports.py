@@ -37,7 +37,8 @@ def write_run(folder: Path, settings: Experiment, splits: Splits, trained: Train
         "stop_reason": history.stop_reason,
         "epochs": len(history),
         "seconds": float(history["seconds"].sum()),
-        "kernels": history.kernels,
+        "backend": history.backend,
+        "lanes": history.lanes,
         "preparation_seconds": history.preparation_seconds,
         "settings": settings.to_json(),
         **circumstances(),
@@ -178,7 +179,8 @@ def _figures(run: Run) -> dict[str, object]:
         "diverged_at": diverged_at(run.history, run.last.confusion.shape[0]),
         "epochs": len(run.history),
         "seconds": run.seconds,
-        "kernels": run.history.kernels,
+        "backend": run.history.backend,
+        "lanes": run.history.lanes,
         "preparation_seconds": run.history.preparation_seconds,
     }
 

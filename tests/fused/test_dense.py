@@ -1,5 +1,6 @@
 """Dense networks as one compiled pass: what the layers compute, however threads share it."""
 
+import copy
 import importlib.util
 import threading
 import time
@@ -10,11 +11,14 @@ import numpy as np
 import pytest
 
 from handloom import (
+    SGD,
     Adam,
+    BatchNorm,
     Dataset,
     Dense,
     Dropout,
     Layer,
+    LeakyReLU,
     ModelError,
     ReLU,
     Sequential,
@@ -23,21 +27,14 @@ from handloom import (
     Tanh,
     Trainer,
 )
-from handloom.kernels import NUMPY, Kernels
-from handloom.training.workers import Workers
+from handloom.backend import FusedBackend, NetworkPass
+from handloom.parallel.pool import SERIAL, Pool
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="needs the extra fast"
 )
 TOLERANCE: dict[Any, float] = {np.float32: 3e-6, np.float64: 1e-13}
 GENERATOR = np.random.default_rng(0)
-
-
-@pytest.fixture
-def fused() -> Kernels:
-    from handloom.fused import FUSED
-
-    return FUSED
 
 
 def built(layers: Sequence[Layer], inputs: int, real: Any = np.float32) -> Sequential:
@@ -52,10 +49,41 @@ def agree(real: Any, ours: Any, theirs: Any) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE[real] * scale)
 
 
-def both_ways(made: Sequential, x: Any, dlogits: Any, kernels: Kernels) -> tuple[Any, Any]:
-    runner = made.replica(kernels)
-    assert (runner._pass is not None) == (kernels is not NUMPY and runner.plain)
+class Compiled:
+    """A network as one compiled pass."""
+
+    def __init__(self, made: Sequential, pool: Pool = SERIAL) -> None:
+        self.parameters = made.parameters.replica()
+        self.made = compiled(made, self.parameters.gradient, pool)
+        assert self.made is not None
+
+    def logits(self, x: Any) -> Any:
+        assert self.made is not None
+        return self.made.forward(x)
+
+    def backward(self, dlogits: Any) -> None:
+        assert self.made is not None
+        self.made.backward(dlogits)
+
+
+def compiled(made: Sequential, gradient: Any, pool: Pool = SERIAL) -> NetworkPass | None:
+    """Return a network's compiled pass, if it has one."""
+    operations, vector = made.describe(), made.parameters.vector
+    if operations is None:
+        return None
+    return FusedBackend(vector.dtype).network_pass(operations, vector, gradient, pool)
+
+
+def layer_by_layer(made: Sequential, x: Any, dlogits: Any) -> tuple[Any, Any]:
+    runner = made.replica()
     logits = runner.logits(x, training=True).copy()
+    runner.backward(dlogits)
+    return logits, runner.parameters.gradient.copy()
+
+
+def as_a_whole(made: Sequential, x: Any, dlogits: Any, pool: Pool = SERIAL) -> tuple[Any, Any]:
+    runner = Compiled(made, pool)
+    logits = runner.logits(x).copy()
     runner.backward(dlogits)
     return logits, runner.parameters.gradient.copy()
 
@@ -73,30 +101,28 @@ NETWORKS: dict[str, Callable[[], list[Layer]]] = {
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("rows", [1, 5, 400])
-def test_a_pass_computes_what_the_layers_compute(
-    fused: Kernels, real: Any, name: str, rows: int
-) -> None:
+def test_a_pass_computes_what_the_layers_compute(real: Any, name: str, rows: int) -> None:
     made = built(NETWORKS[name](), 50, real)
     x = GENERATOR.standard_normal((rows, 50)).astype(real)
     dlogits = GENERATOR.standard_normal((rows, *made.output_shape)).astype(real)
-    expected = both_ways(made, x, dlogits, NUMPY)
-    with Workers(2, fused.wait) as workers:
-        for kernels in (fused, fused.sharing(workers.run, workers.lend)):
-            found = both_ways(made, x, dlogits, kernels)
+    expected = layer_by_layer(made, x, dlogits)
+    with FusedBackend(real).threads(2) as threads:
+        for pool in (SERIAL, threads):
+            found = as_a_whole(made, x, dlogits, pool)
             agree(real, found[0], expected[0])
             agree(real, found[1], expected[1])
 
 
-def test_halves_are_the_same_bits_whoever_computes_them(fused: Kernels) -> None:
+def test_lanes_are_the_same_bits_whoever_computes_them() -> None:
     made = built([Dense(128), ReLU(), Dense(10)], 100)
     x = GENERATOR.standard_normal((300, 100)).astype(np.float32)
     dlogits = GENERATOR.standard_normal((300, 10)).astype(np.float32)
     found = []
     for threads in (1, 2, 4):
-        with Workers(threads, fused.wait) as workers:
-            runner = made.replica(fused.sharing(workers.run, workers.lend))
+        with FusedBackend(np.float32).threads(threads) as pool:
+            runner = Compiled(made, pool)
             for _ in range(200):  # at first alone, then with a thread that has woken
-                logits = runner.logits(x, training=True)
+                logits = runner.logits(x)
                 runner.backward(dlogits)
                 found.append((logits.copy(), runner.parameters.gradient.copy()))
     for logits, gradient in found:
@@ -104,76 +130,65 @@ def test_halves_are_the_same_bits_whoever_computes_them(fused: Kernels) -> None:
         np.testing.assert_array_equal(gradient, found[0][1])
 
 
-def test_a_helper_that_left_comes_back(fused: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
-    from handloom.fused.halves import Halves
+def test_a_helper_that_left_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from handloom.fused.split_job import SplitJobs
 
     alone: list[bool] = []
-    run = Halves.run
+    run = SplitJobs.run
 
-    def noting(halves: Halves, *given: Any) -> bool:
-        alone.append(run(halves, *given))
+    def noting(jobs: SplitJobs, *given: Any) -> bool:
+        alone.append(run(jobs, *given))
         return alone[-1]
 
-    monkeypatch.setattr(Halves, "run", noting)
+    monkeypatch.setattr(SplitJobs, "run", noting)
     made = built([Dense(128), ReLU(), Dense(10)], 400, np.float64)
     x, dlogits = GENERATOR.standard_normal((300, 400)), GENERATOR.standard_normal((300, 10))
-    with Workers(2, fused.wait) as workers:
-        runner = made.replica(fused.sharing(workers.run, workers.lend))
+    with FusedBackend(np.float64).threads(2) as pool:
+        runner = Compiled(made, pool)
         for _ in range(3):
             alone.clear()
             for _ in range(500):
-                runner.logits(x, training=True)
+                runner.logits(x)
                 runner.backward(dlogits)
             assert alone[0], "nobody was there at first"
             assert not all(alone), "then somebody was"
             time.sleep(0.2)  # longer than anyone waits without being asked
 
 
-def test_a_gradient_of_another_shape_is_refused(fused: Kernels) -> None:
-    runner = built([Dense(8), ReLU(), Dense(3)], 6).replica(fused)
-    runner.logits(np.ones((20, 6), np.float32), training=True)
+def test_a_gradient_of_another_shape_is_refused() -> None:
+    runner = Compiled(built([Dense(8), ReLU(), Dense(3)], 6))
+    runner.logits(np.ones((20, 6), np.float32))
     with pytest.raises(ModelError, match=r"dlogits must have shape \(20, 3\), got \(19, 3\)"):
         runner.backward(np.ones((19, 3), np.float32))
 
 
-def test_rows_of_another_length_are_refused(fused: Kernels) -> None:
-    runner: Any = built([Dense(4)], 5).replica(fused)
+def test_rows_of_another_length_are_refused() -> None:
+    runner = Compiled(built([Dense(4)], 5))
     with pytest.raises(ModelError, match=r"x must have shape \(n, 5\), got \(3, 6\)"):
-        runner._pass.forward(np.zeros((3, 6), np.float32))
+        runner.logits(np.zeros((3, 6), np.float32))
 
 
-def test_batches_may_grow_and_shrink_and_helpers_may_be_needed_elsewhere(fused: Kernels) -> None:
+def test_batches_may_grow_and_shrink_and_helpers_may_be_needed_elsewhere() -> None:
     made = built([Dense(64), Tanh(), Dense(64), ReLU(), Dense(3)], 90, np.float64)
-    with Workers(2, fused.wait) as workers:
-        runner = made.replica(fused.sharing(workers.run, workers.lend))
+    with FusedBackend(np.float64).threads(2) as pool:
+        runner = Compiled(made, pool)
         for turn, rows in enumerate([10, 200, 64, 300, 1, 299, 300] * 5):
             x = GENERATOR.standard_normal((rows, 90))
             dlogits = GENERATOR.standard_normal((rows, 3))
-            expected = both_ways(made, x, dlogits, NUMPY)
-            agree(np.float64, runner.logits(x, training=True), expected[0])
+            expected = layer_by_layer(made, x, dlogits)
+            agree(np.float64, runner.logits(x), expected[0])
             if turn % 3 == 0:
-                assert workers.run([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
+                assert pool.run([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
             runner.backward(dlogits)
             agree(np.float64, runner.parameters.gradient, expected[1])
 
 
-def test_a_look_at_other_rows_leaves_what_backward_needs(fused: Kernels) -> None:
-    made = built([Dense(8), ReLU(), Dense(3)], 6)
-    x, others = GENERATOR.standard_normal((2, 20, 6)).astype(np.float32)
-    dlogits = GENERATOR.standard_normal((20, 3)).astype(np.float32)
-    runner = made.replica(fused)
-    runner.logits(x, training=True)
-    runner.logits(others)
-    runner.backward(dlogits)
-    agree(np.float32, runner.parameters.gradient, both_ways(made, x, dlogits, NUMPY)[1])
-
-
-def test_rows_that_may_not_be_written_to_are_taken_too(fused: Kernels) -> None:
+def test_rows_that_may_not_be_written_to_are_taken_too() -> None:
     made = built([Dense(8), ReLU(), Dense(3)], 6)
     x = GENERATOR.standard_normal((20, 6)).astype(np.float32)
     expected = made.logits(x)
     x.setflags(write=False)
-    agree(np.float32, made.replica(fused).logits(x, training=True), expected)
+    agree(np.float32, Compiled(made).logits(x), expected)
 
 
 class Doubled(Dense):
@@ -183,30 +198,49 @@ class Doubled(Dense):
         return 2.0 * super().forward(x, training=training)
 
 
-def test_what_is_no_plain_network_runs_layer_by_layer(fused: Kernels) -> None:
-    x = GENERATOR.standard_normal((20, 6)).astype(np.float32)
+class DescribedRight(Doubled):
+    """A dense layer that computes something else, and says that it is not one."""
+
+    def describe(self, offsets: Any) -> Any:
+        return None
+
+
+def test_other_networks_have_no_pass() -> None:
     frozen = Dense(4)
     frozen.freeze()
     for layers in (
         [Doubled(4), ReLU(), Dense(3)],
+        [DescribedRight(4), ReLU(), Dense(3)],
         [frozen, ReLU(), Dense(3)],
         [ReLU(), Dense(3)],
         [Dense(4), ReLU(), Tanh(), Dense(3)],
         [Dense(4), ReLU()],
         [Dense(4), Dropout(0.0), Dense(3)],
+        [Dense(4), LeakyReLU(), Dense(3)],
+        [Dense(4), BatchNorm(), Dense(3)],
     ):
         made = built(layers, 6)
-        dlogits = GENERATOR.standard_normal((20, *made.output_shape)).astype(np.float32)
-        expected = both_ways(made, x, dlogits, NUMPY)
-        found = both_ways(made, x, dlogits, fused)
-        agree(np.float32, found[0], expected[0])
-        agree(np.float32, found[1], expected[1])
+        assert compiled(made, made.parameters.gradient) is None
+
+
+def test_other_networks_train_layer_by_layer() -> None:
+    data = Dataset(
+        GENERATOR.standard_normal((60, 6)).astype(np.float32),
+        np.arange(60) % 3,
+        ("a", "b", "c"),
+    )
+    for layers in ([Doubled(4), ReLU(), Dense(3)], [Dense(4), LeakyReLU(), Dense(3)]):
+        found = []
+        for backend in ("numpy", "fused"):
+            made = Sequential(copy.deepcopy(layers)).build((6,))
+            options: dict[str, Any] = {"epochs": 3, "batch_size": 20, "backend": backend}
+            Trainer(made, SGD(), 0.1, **options).fit(data)
+            found.append(made.parameters.vector)
+        agree(np.float32, found[1], found[0])
 
 
 @pytest.mark.parametrize("activation", [ReLU, Tanh, Sigmoid])
-def test_numbers_at_the_edge_come_out_as_from_the_layers(
-    fused: Kernels, activation: type[Layer]
-) -> None:
+def test_numbers_at_the_edge_come_out_as_from_the_layers(activation: type[Layer]) -> None:
     made = Sequential([Dense(1), activation(), Dense(1)]).build((1,), dtype=np.float64)
     made.parameters.load(
         {
@@ -215,26 +249,21 @@ def test_numbers_at_the_edge_come_out_as_from_the_layers(
         }
     )
     x = np.array([[0.0], [1e-300], [-1e-12], [1e-4], [-37.0], [709.0], [-1e30], [np.inf], [np.nan]])
-    expected = made.replica(NUMPY).logits(x, training=True)
-    found = made.replica(fused).logits(x, training=True)
+    expected = made.replica().logits(x, training=True)
+    found = Compiled(made).logits(x)
     np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-300)
 
 
-def test_without_a_blas_to_call_networks_run_layer_by_layer(
-    fused: Kernels, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("handloom.fused.kernels.gemm_address", lambda dtype: None)
+def test_without_a_blas_to_call_there_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handloom.fused.dense.gemm_address", lambda dtype: None)
     made = built([Dense(8), ReLU(), Dense(3)], 6)
-    x = GENERATOR.standard_normal((20, 6)).astype(np.float32)
-    dlogits = GENERATOR.standard_normal((20, 3)).astype(np.float32)
-    runner = made.replica(fused)
-    assert runner._pass is None
-    runner.logits(x, training=True)
-    runner.backward(dlogits)
-    agree(np.float32, runner.parameters.gradient, both_ways(made, x, dlogits, NUMPY)[1])
+    assert compiled(made, made.parameters.gradient) is None
+    data = Dataset(GENERATOR.standard_normal((60, 6)), np.arange(60) % 3, ("a", "b", "c"))
+    history = Trainer(made, Adam(), 1e-2, epochs=2, batch_size=20, backend="fused").fit(data)
+    assert history["loss"][1] < history["loss"][0]
 
 
-def test_no_thread_outlives_a_training(fused: Kernels) -> None:
+def test_no_thread_outlives_a_training() -> None:
     rows = Dataset(
         GENERATOR.standard_normal((1000, 100)).astype(np.float32),
         GENERATOR.integers(0, 3, 1000),
@@ -242,7 +271,7 @@ def test_no_thread_outlives_a_training(fused: Kernels) -> None:
     )
     made = Sequential([Dense(100), ReLU(), Dense(3)]).build((100,))
     before = threading.active_count()
-    Trainer(made, Adam(), 1e-3, epochs=3, batch_size=200, threads=2, kernels="fused").fit(rows)
+    Trainer(made, Adam(), 1e-3, epochs=3, batch_size=200, threads=2, backend="fused").fit(rows)
     assert threading.active_count() == before
 
 

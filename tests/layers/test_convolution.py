@@ -15,12 +15,16 @@ from handloom import (
     build,
     check_gradients,
 )
-from handloom.kernels import NUMPY, Kernels
-from handloom.layers import correlation
+from handloom.backend import NUMPY, Backend, FusedBackend
 from handloom.layers.base import Layer
+from handloom.layers.im2col import Im2col
+from handloom.layers.winograd import Winograd
+from handloom.parallel import partition
+from handloom.parallel.blas import single_threaded_blas
+from handloom.parallel.pool import Pool
+from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.testing import check_layer
-from handloom.training.workers import Workers, single_threaded_blas
 
 CASES = [
     # channels, filters, height, width, window, stride, padding, zeros before and after
@@ -40,19 +44,20 @@ CASES = [
 ]
 
 
-class Tiled(Kernels):
-    """NumPy's kernels, with tiles where they suit the shapes."""
+class Tiled(Backend):
+    """NumPy, with Winograd's algorithm where it suits the shapes."""
 
-    tiles = True
+    def compiles(self, definition: object) -> bool:
+        return True
 
 
 TILED = Tiled()
-EACH_WAY = pytest.mark.parametrize("kernels", [NUMPY, TILED], ids=["columns", "tiles"])
+EACH_WAY = pytest.mark.parametrize("backend", [NUMPY, TILED], ids=["im2col", "winograd"])
 
 
-def made(case: tuple[int, ...], kernels: Kernels = NUMPY) -> tuple[Conv2D, Array]:
+def made(case: tuple[int, ...], backend: Backend = NUMPY) -> tuple[Conv2D, Array]:
     c, f, height, width, size, stride, padding, _ = case
-    layer = Conv2D(f, size, stride=stride, padding=padding).using(kernels)
+    layer = Conv2D(f, size, stride=stride, padding=padding).on(backend)
     return layer, draw(3, c, height, width)
 
 
@@ -69,8 +74,8 @@ def test_it_is_the_sum_that_is_written_down(case: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("case", CASES[-4:])
 def test_tiles_compute_the_same(case: tuple[int, ...]) -> None:
     found = []
-    for kernels in (NUMPY, TILED):
-        layer, x = made(case, kernels)
+    for backend in (NUMPY, TILED):
+        layer, x = made(case, backend)
         build([layer], x.shape[1:], seed=1, dtype=np.float64)
         found.append(passes(layer, x))
     for ours, expected in zip(found[1], found[0], strict=True):
@@ -79,8 +84,8 @@ def test_tiles_compute_the_same(case: tuple[int, ...]) -> None:
 
 @EACH_WAY
 @pytest.mark.parametrize("case", [CASES[2], CASES[6], CASES[10]])
-def test_every_entry_of_every_gradient_is_right(case: tuple[int, ...], kernels: Kernels) -> None:
-    layer, x = made(case, kernels)
+def test_every_entry_of_every_gradient_is_right(case: tuple[int, ...], backend: Backend) -> None:
+    layer, x = made(case, backend)
     report = check_gradients(layer, x[:2], thorough=True)
     assert report.ok, report
 
@@ -96,10 +101,11 @@ def passes(layer: Layer, x: Array, *, need_dx: bool = True) -> list[Array]:
 def test_blocks_do_not_change_what_comes_out(
     monkeypatch: pytest.MonkeyPatch, channels: int
 ) -> None:
-    layer, x = Conv2D(16, 3, padding=1).using(TILED), draw(7, channels, 5, 5)
+    layer, x = Conv2D(16, 3, padding=1).on(TILED), draw(7, channels, 5, 5)
     build([layer], x.shape[1:], dtype=np.float64)
     whole = passes(layer, x)
-    monkeypatch.setattr(correlation, "WORKSPACE", 3 * 25 * 200 * 8)  # a few images at a time
+    for most in ("CONVOLUTION_BYTES", "COMPILED_CONVOLUTION_BYTES"):
+        monkeypatch.setattr(partition, most, 3 * 25 * 200 * 8)  # a few images at a time
     for ours, expected in zip(passes(layer, x), whole, strict=True):
         assert relative_error(ours, expected) < 1e-13
 
@@ -109,14 +115,12 @@ def test_blocks_do_not_change_what_comes_out(
 @pytest.mark.parametrize("case", [case for case in CASES if min(case[:2]) >= 16])
 def test_compiled_tiles_agree(case: tuple[int, ...], images: int, real: type) -> None:
     pytest.importorskip("numba")
-    from handloom.fused import FUSED
-
     c, f, height, width, size, stride, padding, _ = case
     layer = Conv2D(f, size, stride=stride, padding=padding)
     x: Array = draw(images, c, height, width).astype(real)
     build([layer], x.shape[1:], dtype=real)
     expected = passes(layer, x)
-    compiled = layer.replica().using(FUSED.uncut())
+    compiled = layer.replica(FusedBackend(real))
     compiled.bind(layer.weights, layer.gradients)
     for _ in range(2):
         for ours, theirs in zip(passes(compiled, x), expected, strict=True):
@@ -126,17 +130,28 @@ def test_compiled_tiles_agree(case: tuple[int, ...], images: int, real: type) ->
         assert relative_error(ours, theirs) < (1e-5 if real is np.float32 else 1e-13)
 
 
+class OneAfterAnother(Pool):
+    """Cuts work as a training does, and runs the pieces on this thread."""
+
+    lanes = partition.LANES
+
+
 @pytest.mark.parametrize("channels", [3, 32])
 def test_threads_share_a_batch_and_change_no_bit(channels: int) -> None:
-    layer = Conv2D(32, 3, padding=1).using(TILED)
+    layer = Conv2D(32, 3, padding=1).on(TILED)
     x = draw(40, channels, 28, 28).astype(np.float32)
     build([layer], x.shape[1:])
+
+    def shared_by(pool: Pool) -> Conv2D:
+        shared = layer.replica(TILED, pool)
+        shared.bind(layer.weights, layer.gradients)
+        return shared
+
     with single_threaded_blas():
-        alone = passes(layer, x)
+        alone = passes(shared_by(OneAfterAnother()), x)
     for threads in (1, 2, 3):
-        with Workers(threads) as workers:
-            shared = layer.replica().using(TILED.sharing(workers.run))
-            shared.bind(layer.weights, layer.gradients)
+        with Threads(threads) as pool:
+            shared = shared_by(pool)
             for _ in range(2):
                 for ours, expected in zip(passes(shared, x), alone, strict=True):
                     assert np.array_equal(ours, expected)
@@ -171,9 +186,9 @@ def test_starting_weights_have_the_deviation_that_suits_a_window() -> None:
 
 
 def test_float32_is_nearly_as_good_as_float64() -> None:
-    layer, x = Conv2D(32, 3, padding=1).using(TILED), draw(5, 64, 8, 8)
+    layer, x = Conv2D(32, 3, padding=1).on(TILED), draw(5, 64, 8, 8)
     build([layer], x.shape[1:], dtype=np.float64)
-    single = Conv2D(32, 3, padding=1).using(TILED)
+    single = Conv2D(32, 3, padding=1).on(TILED)
     build(
         [single],
         x.shape[1:],
@@ -246,13 +261,9 @@ def test_prediction_takes_fewer_rows_at_once_where_images_are_wide() -> None:
     assert relative_error(network.predict_logits(x)[::100], alone) < 1e-12
 
 
-def test_tiles_are_for_kernels_that_they_pay_for_and_images_they_fit() -> None:
-    for kernels, side, expected in (
-        (NUMPY, 8, correlation.Columns),
-        (TILED, 8, correlation.Tiles),
-        (TILED, 2, correlation.Columns),
-    ):
-        layer = Conv2D(16, 3, padding=1).using(kernels)
+def test_winograds_algorithm_is_for_backends_that_it_pays_for_and_images_it_fits() -> None:
+    for backend, side, expected in ((NUMPY, 8, Im2col), (TILED, 8, Winograd), (TILED, 2, Im2col)):
+        layer = Conv2D(16, 3, padding=1).on(backend)
         build([layer], (16, side, side))
-        way = layer._way(layer._windows((16, side, side)), layer.weights["weights"])
-        assert type(way) is expected
+        algorithm = layer._algorithm(layer._windows((16, side, side)), layer.weights["weights"])
+        assert type(algorithm) is expected

@@ -131,7 +131,7 @@ def data() -> Dataset:
 def trained(rate: float, *, threads: int, seed: int = 0) -> tuple[Sequential, Array]:
     layers = [Dense(16), ReLU(), Dropout(rate), Dense(3)]
     network = Sequential(layers).build((16,), seed=1)
-    trainer = Trainer(network, SGD(), 0.1, epochs=2, seed=seed, threads=threads, kernels="numpy")
+    trainer = Trainer(network, SGD(), 0.1, epochs=2, seed=seed, threads=threads, backend="numpy")
     trainer.fit(data())  # three shards a step
     return network, network.parameters.vector
 

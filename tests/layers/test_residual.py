@@ -1,5 +1,7 @@
 """Residual blocks: two ways around that add up, and layers within that are like any others."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tests.gradients import relative_error
@@ -18,11 +20,12 @@ from handloom import (
     build,
     check_gradients,
 )
+from handloom.backend import Backend
 from handloom.layers import Layer
+from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array
-from handloom.randomness import Stream
+from handloom.randomness import Stream, spawn
 from handloom.testing import check_layer
-from handloom.training.kernel_choice import choose
 
 
 def test_the_block_is_added_to_its_input() -> None:
@@ -88,9 +91,10 @@ def test_every_stochastic_layer_within_draws_numbers_of_its_own() -> None:
     network.logits(x, training=True, stream=stream)
     drawn = [layer.drawn for layer in layers]
     assert len(set(drawn)) == 5
-    # those within stand below the place of the block
-    places = [(0,), (1, 0), (1, 1), (1, 2), (2,)]
-    assert drawn == [stream.at(*place).generator().integers(1 << 62) for place in places]
+    # those within have generators of their own, which the block's generator keys
+    first, block, last = (stream.at(index).generator() for index in range(3))
+    generators = [first, *spawn(block, 3), last]
+    assert drawn == [rng.integers(1 << 62) for rng in generators]
     network.logits(x, training=True, stream=stream)
     assert [layer.drawn for layer in layers] == drawn
 
@@ -103,13 +107,19 @@ def test_inner_layers_learn_only_as_far_as_somebody_needs_it() -> None:
     assert network.parameters.gradient.any()
 
 
-def test_kernels_reach_the_layers_within() -> None:
-    pytest.importorskip("numba")
-    fused = choose("fused", weights=1, rows=1, steps=1)
-    replica = Sequential([Residual([Dense(3)], [Dense(3)])]).build((2,)).replica(fused)
-    (layer,) = replica.layers
+def test_a_backend_and_a_pool_reach_the_layers_within() -> None:
+    asked: list[str] = []
+
+    class Asked(Backend):
+        def fetch(self, definition: Any, pool: Pool = SERIAL) -> Any:
+            asked.append(definition.__name__)
+            return definition
+
+    network, pool = Sequential([Residual([Dense(3)], [Dense(3)])]).build((2,)), Pool()
+    (layer,) = network.replica(Asked(), pool).layers
     assert isinstance(layer, Residual)
-    assert all(i.kernels is fused for i in (*layer.block.layers, *layer.shortcut.layers))
+    assert asked == ["sum_rows", "sum_rows"]
+    assert all(i.pool is pool for i in (*layer.block.layers, *layer.shortcut.layers))
 
 
 def test_a_replica_shares_weights_and_nothing_else() -> None:

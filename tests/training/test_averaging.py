@@ -15,6 +15,7 @@ from handloom import (
     Adam,
     BatchNorm,
     BestWeights,
+    Callback,
     Dense,
     EarlyStopping,
     ModelError,
@@ -24,23 +25,29 @@ from handloom import (
 )
 from handloom.errors import ConfigurationError
 from handloom.initializers import Zeros
-from handloom.kernels import NUMPY, SHARED_FROM_WEIGHTS
+from handloom.parallel.partition import LANES, UPDATE_SHARED_FROM
+from handloom.parallel.pool import Pool
 from handloom.parameters import Parameters, ParameterSpec
+from handloom.training.objective import Measured
 
 DATA, HELD_OUT = features(), features(seed=1)
 
 
-class Watched(Trainer):
+class Seen(Callback):
     """Notes all values after every update."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.seen: list[Float64] = []
+    def on_step_end(self, *, trainer: Trainer, measured: Measured) -> None:
+        assert isinstance(trainer, Watched)
+        trainer.seen.append(trainer.network.parameters.values.astype(np.float64))
 
-    def train_step(self, *arguments: Any) -> Any:
-        measured = super().train_step(*arguments)
-        self.seen.append(self.network.parameters.values.astype(np.float64))
-        return measured
+
+class Watched(Trainer):
+    """Has all values that there were after an update."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        callbacks = [Seen(), *options.pop("callbacks", ())]
+        super().__init__(*arguments, callbacks=callbacks, **options)
+        self.seen: list[Float64] = []
 
 
 def weighted_mean(seen: list[Float64], decay: float) -> Float64:
@@ -119,16 +126,18 @@ def test_the_average_is_the_same_to_the_bit_for_any_number_of_threads(
 
 
 def test_an_update_shared_by_threads_covers_every_weight_once() -> None:
-    size = SHARED_FROM_WEIGHTS + 3
+    size = UPDATE_SHARED_FROM + 3
     made = Parameters({"w": ParameterSpec((size,), Zeros())}, np.float32)
     calls: list[int] = []
 
-    def backwards(tasks):  # type: ignore[no-untyped-def]
-        calls.append(len(tasks))
-        for task in reversed(tasks):
-            task()
+    class Backwards(Pool):
+        lanes = LANES
 
-    average = EMA(0.5).bind(made, NUMPY.sharing(backwards))
+        def run(self, tasks: Any) -> Any:
+            calls.append(len(tasks))
+            return [task() for task in reversed(tasks)][::-1]
+
+    average = EMA(0.5).bind(made, pool=Backwards())
     for value in (1.0, 4.0):
         made.vector[...] = value
         average.update()

@@ -46,28 +46,42 @@ from handloom import (
     Warmup,
     silhouettes,
 )
+from handloom.backend import Backend
 from handloom.data.fingerprint import fingerprint
 from handloom.errors import ConfigurationError
 from handloom.files import FileError
 from handloom.locks import LOCK, only_writer
 from handloom.optimizers import Optimizer
+from handloom.parallel.partition import LANES
+from handloom.parallel.threads import Threads
 from handloom.training.history import COLUMNS, EpochRecord
+from handloom.training.objective import Measured
 from handloom.training.snapshot import Snapshot
 
 ROWS = features()
 IMAGES = silhouettes(rows=1300, test_rows=10).train
 
 
-class StopAfter(Trainer):
+class StopAt(Callback):
     """Stops as Ctrl-C would, after so many updates."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, *, trainer: Trainer, measured: Measured) -> None:
+        if trainer.steps == self.step:
+            trainer.stop(StopReason.INTERRUPTED)
+
+
+class StopAfter(Trainer):
+    """Stops after a step; where it has none, calls of the runner make as many as they like."""
 
     last_step = -1
 
-    def train_step(self, *arguments: Any) -> Any:
-        measured = super().train_step(*arguments)
-        if self.steps == self.last_step:
-            self.stop(StopReason.INTERRUPTED)
-        return measured
+    def fit(self, *arguments: Any, **options: Any) -> History:
+        if self.last_step >= 0:
+            self.callbacks = (*self.callbacks, StopAt(self.last_step))
+        return super().fit(*arguments, **options)
 
 
 def trainer(
@@ -188,13 +202,13 @@ def test_early_stopping_remembers_its_patience(tmp_path: Path) -> None:
         assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
 
 
-def test_images_fused_kernels_and_lanes_resume_too(tmp_path: Path) -> None:
+def test_images_the_fused_backend_and_lanes_resume_too(tmp_path: Path) -> None:
     pytest.importorskip("numba")
     data = silhouettes(rows=2500).train
 
     def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
         network = Sequential([Dense(16), ReLU(), Dense(10)]).build((784,))
-        options: dict[str, Any] = {"kernels": "fused", "epochs": 2, "batch_size": 1100}
+        options: dict[str, Any] = {"backend": "fused", "epochs": 2, "batch_size": 1100}
         made = StopAfter(network, Adam(), 1e-3, checkpoints=Checkpoints(folder), **options)
         made.last_step = last_step
         made.fit(data, resume=resume)
@@ -204,7 +218,7 @@ def test_images_fused_kernels_and_lanes_resume_too(tmp_path: Path) -> None:
     run(tmp_path / "cut", last_step=4)
     resumed = run(tmp_path / "cut", resume=True)
     assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
-    assert resumed.history.kernels == "fused"
+    assert resumed.history.backend == "fused"
 
 
 def test_the_log_is_whole_after_a_resume(tmp_path: Path) -> None:
@@ -256,7 +270,8 @@ def test_checkpoints_are_written_every_so_many_minutes(
 ) -> None:
     ticks: Iterator[float] = iter(range(10**6))
     monkeypatch.setattr("handloom.training.checkpoints.time.monotonic", lambda: next(ticks))
-    trainer(tmp_path, every="0.1m", epochs=2).fit(ROWS)  # six ticks: a look a step, one a save
+    monkeypatch.setattr("handloom.training.trainer.CALL_SECONDS", 0.0)
+    trainer(tmp_path, every="0.1m", epochs=2).fit(ROWS)  # six ticks: a look a call, one a save
     assert steps_kept(tmp_path) == [6, 10]
 
 
@@ -366,17 +381,35 @@ def test_a_checkpoint_of_another_training_is_refused_by_what_differs(
     assert np.array_equal(other.network.parameters.vector, start)
 
 
-def test_a_checkpoint_that_does_not_say_whether_rows_are_counted_is_of_a_training_that_does(
+def test_a_checkpoint_of_an_older_format_is_refused_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Its random layers would draw other numbers from here on."""
+    with monkeypatch.context() as older:
+        older.setattr("handloom.training.snapshot.VERSION", 1)
+        trainer(tmp_path, last_step=7).fit(ROWS)
+    with pytest.raises(ModelError, match=r"version 1 of the format; this Handloom reads version 2"):
+        trainer(tmp_path).fit(ROWS, resume=True)
+    assert steps_kept(tmp_path) == [7]
+
+
+def test_a_checkpoint_of_a_training_in_which_rows_are_counted_differently_is_refused(
+    tmp_path: Path,
+) -> None:
     trainer(tmp_path, last_step=7).fit(ROWS)
-    older = Checkpoints(tmp_path).newest()
-    assert older is not None
-    assert older.configuration.pop("count_correct")
-    monkeypatch.setattr(Checkpoints, "newest", lambda _: older)
-    assert trainer(tmp_path).fit(ROWS, resume=True).stop_reason is not None
     with pytest.raises(ModelError, match="count_correct is True there, False here"):
         trainer(tmp_path, count_correct=False).fit(ROWS, resume=True)
+
+
+def test_a_checkpoint_of_another_number_of_lanes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = trainer(tmp_path, last_step=7)
+    made.fit(ROWS)
+    assert made.history.lanes == LANES
+    monkeypatch.setattr(Backend, "threads", lambda _, threads: Threads(threads, lanes=2))
+    with pytest.raises(ModelError, match="lanes is 4 there, 2 here"):
+        trainer(tmp_path).fit(ROWS, resume=True)
 
 
 def test_a_checkpoint_of_another_augmentation_or_schedule_is_refused(tmp_path: Path) -> None:
@@ -643,14 +676,14 @@ def test_warm_fits_and_checkpoints_do_not_mix(tmp_path: Path) -> None:
         trainer(tmp_path).fit(ROWS, warm=True)
 
 
-def test_a_resumed_training_keeps_its_kernels(
+def test_a_resumed_training_keeps_its_backend(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("numba")
-    monkeypatch.setattr("handloom.training.kernel_choice.FUSED_FROM", float("inf"))
+    monkeypatch.setattr("handloom.backend.FUSED_FROM", float("inf"))
     trainer(tmp_path, last_step=7).fit(ROWS)
-    monkeypatch.setattr("handloom.training.kernel_choice.FUSED_FROM", 0.0)
-    assert trainer(tmp_path).fit(ROWS, resume=True).kernels == "numpy"
+    monkeypatch.setattr("handloom.backend.FUSED_FROM", 0.0)
+    assert trainer(tmp_path).fit(ROWS, resume=True).backend == "numpy"
 
 
 def test_elsewhere_bits_may_differ_and_it_is_said(

@@ -10,6 +10,7 @@ from handloom import (
     SGD,
     BatchNorm,
     BestWeights,
+    Callback,
     Checkpoints,
     Conv2D,
     Dense,
@@ -27,10 +28,11 @@ from handloom import (
     evaluate,
     silhouettes,
 )
+from handloom.data.batches import LoaderOptions
 from handloom.data.transforms import AsFloat
-from handloom.training.objective import Objective
-from handloom.training.shards import SHARD_ROWS, cut, largest
-from handloom.training.workers import Workers
+from handloom.parallel.partition import SHARD_ROWS, deal_shards, shard_rows
+from handloom.parallel.threads import Threads
+from handloom.training.objective import Measured, Objective
 
 DATA = silhouettes(rows=600, test_rows=100)
 
@@ -118,25 +120,20 @@ def evaluate_network(network: Sequential) -> float:
 
 
 def test_a_resumed_training_has_the_same_statistics(tmp_path: Path) -> None:
-    class Cut(Trainer):
-        last_step = -1
+    class Cut(Callback):
+        def on_step_end(self, *, trainer: Trainer, measured: Measured) -> None:
+            if trainer.steps == 6:
+                trainer.stop(StopReason.INTERRUPTED)
 
-        def train_step(self, *arguments: Any, **options: Any) -> Any:
-            measured = super().train_step(*arguments, **options)
-            if self.steps == self.last_step:
-                self.stop(StopReason.INTERRUPTED)
-            return measured
-
-    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> Sequential:
+    def run(folder: Path, *callbacks: Callback, resume: bool = False) -> Sequential:
         network = flat_network(32)
-        options: dict[str, Any] = {"epochs": 3, "batch_size": 150}
-        trainer = Cut(network, SGD(0.9), 0.1, checkpoints=Checkpoints(folder), **options)
-        trainer.last_step = last_step
+        options: dict[str, Any] = {"epochs": 3, "batch_size": 150, "callbacks": callbacks}
+        trainer = Trainer(network, SGD(0.9), 0.1, checkpoints=Checkpoints(folder), **options)
         trainer.fit(DATA.train, resume=resume)
         return network
 
     whole = run(tmp_path / "whole")
-    run(tmp_path / "cut", last_step=6)
+    run(tmp_path / "cut", Cut())
     resumed = run(tmp_path / "cut", resume=True)
     assert np.array_equal(resumed.parameters.values, whole.parameters.values)
 
@@ -145,7 +142,7 @@ def test_a_resumed_training_has_the_same_statistics(tmp_path: Path) -> None:
 @pytest.mark.parametrize("together", [1, 32, None])
 @pytest.mark.parametrize("most", [10, 64, SHARD_ROWS])
 def test_a_cut_parts_no_group_and_loses_no_row(rows: int, together: int | None, most: int) -> None:
-    deal = cut(rows, together, most)
+    deal = deal_shards(rows, together, most)
     slices = sorted((part for lane in deal for part in lane), key=lambda part: part.start)
     assert [part.start for part in slices] == [0, *(part.stop for part in slices[:-1])]
     assert slices[-1].stop == rows
@@ -171,7 +168,7 @@ def test_a_cut_parts_no_group_and_loses_no_row(rows: int, together: int | None, 
 def test_a_batch_of_images_is_dealt_to_lanes(
     images: bool, width: int, rows: int, together: int | None, lanes: int
 ) -> None:
-    assert len(cut(rows, together, largest(width, images=images))) == lanes
+    assert len(deal_shards(rows, together, shard_rows(width, images=images))) == lanes
 
 
 @pytest.mark.parametrize(
@@ -185,6 +182,7 @@ def test_flat_rows_are_left_together_however_wide(
     layers: list[Layer], shape: tuple[int, ...], lanes: int
 ) -> None:
     network = Sequential(layers).build(shape)
-    with Workers(1) as workers:
-        objective = Objective(network, SoftmaxCrossEntropy(), AsFloat(), workers)
+    options = LoaderOptions(shape, network.parameters.dtype, AsFloat())
+    with Threads(1) as threads:
+        objective = Objective(network, SoftmaxCrossEntropy(), options, pool=threads)
         assert len(objective._deal(128)) == lanes

@@ -13,14 +13,15 @@ from tests.training.test_trainer import DATA, network
 from threadpoolctl import ThreadpoolController
 
 from handloom import SGD, Adam, Callback, Dense, Layer, ReLU, Sequential, Trainer
+from handloom.backend import FusedBackend
 from handloom.initializers import ScaledNormal
-from handloom.kernels import NUMPY
 from handloom.optimizers import Optimizer
+from handloom.parallel.pool import matmul
+from handloom.parallel.threads import Threads, default_threads
 from handloom.parameters import Array
 from handloom.training import EpochRecord
-from handloom.training.workers import Workers, default_threads
 
-KERNELS = [
+BACKENDS = [
     "numpy",
     pytest.param(
         "fused",
@@ -32,10 +33,10 @@ KERNELS = [
 ROWS = DATA.train
 
 
-@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("rule", ["sgd", "momentum", "adam"])
-def test_fifty_steps_agree_with_the_textbook(kernels: str, threads: int, rule: str) -> None:
+def test_fifty_steps_agree_with_the_textbook(backend: str, threads: int, rule: str) -> None:
     layers = [
         Dense(16, weights_l2=5e-4, biases_l2=5e-4),
         ReLU(),
@@ -57,38 +58,37 @@ def test_fifty_steps_agree_with_the_textbook(kernels: str, threads: int, rule: s
 
     rules: dict[str, Optimizer] = {"sgd": SGD(), "momentum": SGD(0.5), "adam": Adam()}
     rate = 0.003 if rule == "adam" else 0.05
-    trainer = Trainer(made, rules[rule], rate, epochs=50, threads=threads, kernels=kernels)
+    trainer = Trainer(made, rules[rule], rate, epochs=50, threads=threads, backend=backend)
     history = trainer.fit(ROWS)
-    assert history.kernels == kernels
+    assert history.backend == backend
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-10)
     reached = np.concatenate([array.reshape(-1) for array in book.arrays])
     distance = np.linalg.norm(made.parameters.vector - reached) / np.linalg.norm(reached)
     assert distance < 1e-10
 
 
-@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("batch_size", "units"), [(None, 64), (500, 64), (64, 64), (300, 400)])
 def test_the_same_bits_for_any_number_of_threads(
-    kernels: str, batch_size: int | None, units: int
+    backend: str, batch_size: int | None, units: int
 ) -> None:
     vectors = []
     for threads in (1, 2, 3, 4):
         made = network(ROWS, units=units, l2=1e-4)  # the widest shares its products and updates
         options: dict[str, Any] = {"batch_size": batch_size, "threads": threads}
-        Trainer(made, Adam(), 1e-3, epochs=2, kernels=kernels, **options).fit(ROWS)
+        Trainer(made, Adam(), 1e-3, epochs=2, backend=backend, **options).fit(ROWS)
         vectors.append(made.parameters.vector)
     assert all(np.array_equal(vector, vectors[0]) for vector in vectors)
 
 
 def test_a_product_that_is_shared_is_the_product() -> None:
     generator = np.random.default_rng(0)
-    with Workers(3) as workers:
-        kernels = NUMPY.sharing(workers.run)
+    with Threads(3) as threads:
         for n, d, h in ((300, 400, 500), (600, 800, 3), (64, 1000, 401)):
             a, b = generator.standard_normal((n, d)), generator.standard_normal((d, h))
-            shared = kernels.matmul(a, b, np.empty((n, h)))
+            shared = matmul(a, b, np.empty((n, h)), threads)
             np.testing.assert_allclose(shared, a @ b, rtol=1e-10, atol=1e-10)
-            back = kernels.matmul(a.T, shared, np.empty((d, h)))
+            back = matmul(a.T, shared, np.empty((d, h)), threads)
             np.testing.assert_allclose(back, a.T @ (a @ b), rtol=1e-10, atol=1e-7)
 
 
@@ -124,20 +124,20 @@ def test_random_layers_draw_the_same_for_any_number_of_threads(batch_size: int |
 
 
 @pytest.mark.parametrize("batch_size", [500, 64])
-def test_both_sets_of_kernels_learn_the_same(batch_size: int) -> None:
+def test_both_backends_learn_the_same(batch_size: int) -> None:
     pytest.importorskip("numba")
     losses = []
-    for kernels in ("numpy", "fused"):
+    for backend in ("numpy", "fused"):
         made = network(ROWS, units=32)
-        trainer = Trainer(made, Adam(), 1e-3, epochs=1, batch_size=batch_size, kernels=kernels)
+        trainer = Trainer(made, Adam(), 1e-3, epochs=1, batch_size=batch_size, backend=backend)
         losses.append(trainer.fit(ROWS, DATA.test)["loss"])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
 
 
-@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("batch_size", [None, 500])
 def test_after_the_first_epoch_a_step_takes_no_memory_of_the_size_of_a_batch(
-    kernels: str, batch_size: int | None
+    backend: str, batch_size: int | None
 ) -> None:
     class Watch(Callback):
         peaks: list[int]
@@ -162,7 +162,7 @@ def test_after_the_first_epoch_a_step_takes_no_memory_of_the_size_of_a_batch(
         epochs=4,
         batch_size=batch_size,
         threads=2,
-        kernels=kernels,
+        backend=backend,
         callbacks=[watch],
     )
     tracemalloc.start()
@@ -185,48 +185,46 @@ def test_an_error_in_a_lane_reaches_the_caller_after_all_lanes_have_ended() -> N
         ended.append(number)
         return number
 
-    with Workers(3) as workers:
+    with Threads(3) as pool:
         calls = [lambda number=number: work(number) for number in range(4)]
         with pytest.raises(ValueError, match="lane 1"):
-            workers.run(calls)
+            pool.run(calls)
         assert sorted(ended) == [0, 2, 3]
-        assert workers.run([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
+        assert pool.run([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
 
 
 def test_threads_that_stay_awake_see_each_task_and_sleep_when_there_is_none() -> None:
     pytest.importorskip("numba")
-    from handloom.fused import FUSED
-
-    with Workers(3, FUSED.wait) as workers:
-        assert workers.run([lambda k=k: k * k for k in range(4)]) == [0, 1, 4, 9]  # type: ignore[misc]
+    with FusedBackend(np.float32).threads(3) as pool:
+        assert pool.run([lambda k=k: k * k for k in range(4)]) == [0, 1, 4, 9]  # type: ignore[misc]
         time.sleep(0.2)  # longer than anyone's patience
         used = time.process_time()
         time.sleep(0.2)
         assert time.process_time() - used < 0.1
-        assert workers.run([lambda k=k: k + 1 for k in range(4)]) == [1, 2, 3, 4]  # type: ignore[misc]
+        assert pool.run([lambda k=k: k + 1 for k in range(4)]) == [1, 2, 3, 4]  # type: ignore[misc]
 
 
 def test_a_wait_ends_when_the_counter_moves_on() -> None:
     pytest.importorskip("numba")
-    from handloom.fused import FUSED
+    from handloom.fused.atomics import wait
 
     counter = np.zeros(1, np.int64)
     Timer(0.05, lambda: counter.__setitem__(0, 7)).start()
     started = time.perf_counter()
     while counter[0] == 0:
-        FUSED.wait(counter, 0)
+        wait(counter, 0)
     assert time.perf_counter() - started >= 0.04
-    FUSED.wait(counter, 0)  # returns at once
+    wait(counter, 0)  # returns at once
 
 
 def test_a_lent_thread_comes_back_before_there_is_other_work() -> None:
     back = Event()
-    with Workers(2) as workers:
-        assert workers.lend(lambda: back.wait(10), back.set)
-        assert workers.run([lambda: 1, lambda: 2]) == [1, 2]
+    with Threads(2) as pool:
+        assert pool.lend(lambda: back.wait(10), back.set)
+        assert pool.run([lambda: 1, lambda: 2]) == [1, 2]
         assert back.is_set()
         again = Event()
-        assert workers.lend(lambda: again.wait(10), again.set)
+        assert pool.lend(lambda: again.wait(10), again.set)
     assert again.is_set()
 
 
@@ -245,13 +243,13 @@ def test_an_error_of_a_lent_thread_is_raised_in_the_end() -> None:
     def fail() -> None:
         raise ArithmeticError("lent")
 
-    with pytest.raises(ArithmeticError, match="lent"), Workers(2) as workers:
-        workers.lend(fail, lambda: None)
+    with pytest.raises(ArithmeticError, match="lent"), Threads(2) as pool:
+        pool.lend(fail, lambda: None)
 
 
 def test_where_there_is_no_other_thread_none_is_lent() -> None:
-    with Workers(1) as workers:
-        assert not workers.lend(lambda: None, lambda: None)
+    with Threads(1) as pool:
+        assert not pool.lend(lambda: None, lambda: None)
 
 
 def test_blas_has_its_threads_back_when_the_last_of_several_trainings_ends() -> None:
@@ -262,7 +260,7 @@ def test_blas_has_its_threads_back_when_the_last_of_several_trainings_ends() -> 
 
     with blas.limit(limits=2):
         before = threads()
-        first, second = Workers(2), Workers(2)
+        first, second = Threads(2), Threads(2)
         with first:
             second.__enter__()
         assert set(threads()) == {1}, "one of them still trains"

@@ -11,14 +11,17 @@ import numpy.typing as npt
 import pytest
 
 from handloom import (
+    EMA,
     SGD,
     Adam,
+    BatchNorm,
     BestWeights,
     Callback,
     CategoricalCrossEntropy,
     DataError,
     Dataset,
     Dense,
+    Dropout,
     InverseTimeDecay,
     ModelError,
     ReLU,
@@ -32,12 +35,12 @@ from handloom import (
 )
 from handloom.data.transforms import AsFloat
 from handloom.errors import ConfigurationError
-from handloom.kernels import LANES
 from handloom.losses import MeanSquaredError
+from handloom.parallel.partition import LANES, SHARD_ROWS, deal_shards
 from handloom.parameters import Array
-from handloom.training import EpochRecord, Measured
-from handloom.training.objective import Rows
-from handloom.training.shards import SHARD_ROWS, cut
+from handloom.training import EpochRecord
+from handloom.training import trainer as loop
+from handloom.training.objective import Measured
 
 DATA = silhouettes(rows=5000, test_rows=500)
 
@@ -74,7 +77,7 @@ def test_results_are_the_same_to_the_bit_for_any_number_of_threads(batch_size: i
 
 @pytest.mark.parametrize("rows", [1, 2, 1023, 1024, 1025, 5000, 60_000])
 def test_shards_cover_every_row_once(rows: int) -> None:
-    lanes = cut(rows)
+    lanes = deal_shards(rows)
     covered = np.concatenate([np.arange(rows)[shard] for lane in lanes for shard in lane])
     assert sorted(covered) == list(range(rows))
     assert len(lanes) <= LANES
@@ -103,15 +106,15 @@ def test_a_sharded_step_is_the_plain_step() -> None:
 
 
 def test_mini_batches_take_every_row_once_an_epoch_in_a_new_order() -> None:
+    data = features(rows=10)
     seen: list[list[int]] = []
 
-    class Spy(Trainer):
-        def train_step(self, rows, epoch, place):  # type: ignore[no-untyped-def]
-            seen.append(list(rows))
-            return super().train_step(rows, epoch, place)
+    class Spy(AsFloat):
+        def __call__(self, inputs: npt.NDArray[np.generic], out: Array) -> Array:
+            seen.append([int((data.inputs == row).all(axis=1).argmax()) for row in inputs])
+            return super().__call__(inputs, out)
 
-    data = features(rows=10)
-    Spy(network(data), SGD(), 0.1, epochs=2, batch_size=4).fit(data)
+    Trainer(network(data), SGD(), 0.1, epochs=2, batch_size=4, transform=Spy()).fit(data)
     assert [len(rows) for rows in seen] == [4, 4, 2, 4, 4, 2]
     first, second = sum(seen[:3], []), sum(seen[3:], [])
     assert sorted(first) == sorted(second) == list(range(10))
@@ -406,15 +409,68 @@ def test_numbers_are_learned_and_have_no_accuracy() -> None:
 
 
 def test_rows_that_are_not_shuffled_come_in_order() -> None:
-    class Seen(Trainer):
-        def train_step(self, rows: Rows, epoch: int, place: int) -> Measured | None:
-            seen.append(self._train.inputs[rows][:, 0].tolist())
-            return super().train_step(rows, epoch, place)
+    class Seen(AsFloat):
+        def __call__(self, inputs: npt.NDArray[np.generic], out: Array) -> Array:
+            seen.append(inputs[:, 0].tolist())
+            return super().__call__(inputs, out)
 
     data, seen = features(100), []  # type: ignore[var-annotated]
-    Seen(network(data), SGD(), 0.1, epochs=2, batch_size=40, shuffle=False).fit(data)
+    options: dict[str, Any] = {"epochs": 2, "batch_size": 40, "shuffle": False}
+    Trainer(network(data), SGD(), 0.1, transform=Seen(), **options).fit(data)
     column = data.inputs[:, 0].tolist()
     assert seen == [column[:40], column[40:80], column[80:]] * 2
+
+
+@pytest.mark.parametrize("batch_size", [7, 100, None])
+@pytest.mark.parametrize("average", [False, True])
+def test_where_calls_of_the_runner_are_cut_changes_no_bit(
+    monkeypatch: pytest.MonkeyPatch, batch_size: int | None, average: bool
+) -> None:
+    data, found = features(300), []
+    for seconds in (0.0, 1e-3, 1e9):  # a step a call, a few, all that an epoch has
+        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+        options: dict[str, Any] = {"epochs": 3, "batch_size": batch_size, "clip_norm": 0.5}
+        if average:
+            options["average"] = EMA(0.9)
+        made = Sequential([Dense(8), BatchNorm(), ReLU(), Dropout(0.2), Dense(3)]).build((5,))
+        history = Trainer(made, Adam(), InverseTimeDecay(0.01, 0.1), **options).fit(data, data)
+        found.append([made.parameters.values, history["loss"], history["validation_loss"]])
+    for arrays in found[1:]:
+        for array, expected in zip(arrays, found[0], strict=True):
+            assert np.array_equal(array, expected)
+
+
+def test_a_callback_that_looks_at_every_step_sees_each_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CALL_SECONDS", 1e9)
+    seen: list[tuple[int, int, float]] = []
+
+    class Steps(Callback):
+        def on_step_end(self, *, trainer: Trainer, measured: Measured) -> None:
+            seen.append((trainer.steps, measured.rows, measured.loss))
+            if trainer.steps == 7:
+                trainer.stop(StopReason.EARLY_STOPPING)
+
+    data = features(100)
+    trainer = Trainer(network(data), SGD(), 0.1, epochs=9, batch_size=40, callbacks=[Steps()])
+    history = trainer.fit(data)
+    assert [step for step, _, _ in seen] == [1, 2, 3, 4, 5, 6, 7]
+    assert [rows for _, rows, _ in seen] == [40, 40, 20, 40, 40, 20, 40]
+    losses = [
+        np.average([loss for _, _, loss in seen[e : e + 3]], weights=[40, 40, 20]) for e in (0, 3)
+    ]
+    np.testing.assert_allclose(history["loss"], losses)
+    assert history.stop_reason is StopReason.EARLY_STOPPING
+    assert history.stopped_in == 2
+
+
+def test_a_bad_rate_ends_training_after_the_steps_before_it() -> None:
+    data = features(100)
+    trainer = Trainer(
+        network(data), SGD(), lambda step: 0.1 if step < 5 else -1.0, epochs=9, batch_size=20
+    )
+    with pytest.raises(ConfigurationError, match=r"a learning rate of -1.0 at step 5"):
+        trainer.fit(data)
+    assert trainer.steps == trainer.optimizer.steps == 5
 
 
 def test_a_penalty_per_row_is_divided_by_the_rows_of_the_step() -> None:

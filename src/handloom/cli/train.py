@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from handloom import reports
+from handloom.backend import BACKENDS
 from handloom.cli.console import note, show_table, wrote
 from handloom.cli.options import (
     Data,
@@ -23,6 +24,7 @@ from handloom.data import Splits
 from handloom.data.augment import AUGMENTATIONS
 from handloom.locks import only_writer
 from handloom.optimizers import OPTIMIZERS
+from handloom.parallel.threads import default_threads
 from handloom.recipes import experiment
 from handloom.recipes.book import RECIPES, named_recipe
 from handloom.recipes.experiment import Experiment, Trained
@@ -31,8 +33,6 @@ from handloom.recipes.recipe import RecipeSettings
 from handloom.schedules import DECAY, SCHEDULES
 from handloom.training import Checkpoints, CSVLog, History, Progress, StopReason
 from handloom.training.checkpoints import parse_every
-from handloom.training.kernel_choice import NAMES
-from handloom.training.workers import default_threads
 
 EVERY = "5m"
 """How often checkpoints are written, where nobody says."""
@@ -42,7 +42,7 @@ WITH_RESUME = ("resume", "threads", "checkpoint_every", "data")
 
 WITH_RECIPE = (
     *("recipe", "epochs", "validation_fraction", "seed"),
-    *("threads", "kernels", "checkpoint_every", "data", "out"),
+    *("threads", "backend", "checkpoint_every", "data", "out"),
 )
 """What may be said beside ``--recipe``; everything else is the recipe's."""
 
@@ -108,7 +108,7 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="What every random draw comes from.")] = 0,
     threads: Threads = None,
-    kernels: Annotated[str, typer.Option(help=" | ".join(NAMES))] = "auto",
+    backend: Annotated[str, typer.Option(help=" | ".join(BACKENDS))] = "auto",
     checkpoint_every: Annotated[
         str | None,
         typer.Option(
@@ -141,7 +141,7 @@ def train(
         refuse_other_options(context, "--recipe", WITH_RECIPE)
         chosen = named_recipe(recipe)
         passes = chosen.epochs if epochs is None else epochs
-        settings = RecipeSettings(chosen, passes, validation_fraction, seed, threads, kernels)
+        settings = RecipeSettings(chosen, passes, validation_fraction, seed, threads, backend)
     else:
         settings = Settings(
             hidden=tuple(split_list("--hidden", hidden, int)),
@@ -165,7 +165,7 @@ def train(
             patience=patience,
             seed=seed,
             threads=threads,
-            kernels=kernels,
+            backend=backend,
         )
     with output_folder(out, recipe or "train") as folder:
         _train(folder, settings, data, checkpoint_every or EVERY, resume=False)
@@ -222,7 +222,7 @@ def _show(splits: Splits, trained: Trained) -> None:
         ("", "accuracy", "loss"),
         [*rows, ("test", f"{test.accuracy:.4f}", f"{test.loss:.4f}")],
         caption=f"{len(history)} epochs in {history['seconds'].sum():.1f} s with "
-        f"{history.kernels} kernels, ready in {history.preparation_seconds:.1f} s; "
+        f"backend {history.backend}, ready in {history.preparation_seconds:.1f} s; "
         f"ended by {history.stop_reason}",
     )
 

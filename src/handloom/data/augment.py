@@ -21,7 +21,7 @@ from handloom.errors import (
     require_known,
     require_number,
 )
-from handloom.randomness import Stream
+from handloom.randomness import StepStream, Stream
 
 Images = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.floating]
@@ -214,14 +214,14 @@ class StepAugmentation:
     ----------
     changes : sequence of Augmentation
         Applied in this order.
-    stream : Stream
+    stream : StepStream or Stream
         Of the step; each run of its rows has a place of its own below it.
     epoch : int
         Counted from 0.
     """
 
     changes: Sequence[Augmentation]
-    stream: Stream
+    stream: StepStream | Stream
     epoch: int
 
     def __call__(self, images: Images, rows: npt.NDArray[np.integer] | slice, start: int) -> None:

@@ -4,7 +4,7 @@ import io
 import math
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,6 @@ import numpy.typing as npt
 from handloom.data.dataset import Dataset
 from handloom.errors import DataError
 from handloom.files import size_of
-from handloom.kernels import NUMPY, TakeRows
 
 MAX_HEADER_BYTES = 1 << 14
 """The most that is read of a file to find its header; NumPy evaluates 10,000 characters at most."""
@@ -186,7 +185,7 @@ class Reading:
         self,
         rows: npt.NDArray[np.integer],
         out: npt.NDArray[np.generic],
-        take_rows: TakeRows = NUMPY.take_rows,
+        gather: Callable[..., None],
     ) -> None:
         """Copy rows that lie apart into ``out``, shape (n, ...), which is contiguous.
 
@@ -195,8 +194,8 @@ class Reading:
         rows : integer array, shape (n,)
             They are known to be there.
         out : array, shape (n, ...)
-        take_rows : callable
-            How to do so in memory; see `handloom.kernels.Kernels`.
+        gather : callable
+            Does so in memory: `handloom.data.batches.gather_rows`, or its compiled version.
 
         Raises
         ------
@@ -207,7 +206,7 @@ class Reading:
             out[...] = self.inputs[rows]
             return
         if self._file is None:
-            take_rows(self.inputs, rows, out)
+            gather(self.inputs, rows, out)
             return
         into, size = out.data.cast("B"), out[0].nbytes
         for place, row in enumerate(rows.tolist()):

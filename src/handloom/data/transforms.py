@@ -5,15 +5,16 @@ in memory. It holds no state but its settings, which are stored with a model as 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from handloom.backend import NUMPY, Backend, Computes
 from handloom.errors import ConfigurationError, DataError, require_known, require_number
-from handloom.kernels import UsesKernels
+from handloom.operations import ScaleRows, TakeRows
 
 Floats = npt.NDArray[np.floating]
 
@@ -29,7 +30,7 @@ class Transform(Protocol):
 
 
 @dataclass(frozen=True)
-class Scale(UsesKernels):
+class Scale(Computes):
     """Flatten and scale: ``(x - shift) / divisor``.
 
     Parameters
@@ -45,6 +46,7 @@ class Scale(UsesKernels):
 
     shift: float = 127.5
     divisor: float = 127.5
+    _scale: ClassVar[Callable[..., None]]
 
     def __post_init__(self) -> None:
         for option in ("shift", "divisor"):
@@ -52,6 +54,7 @@ class Scale(UsesKernels):
             object.__setattr__(self, option, value)
         if self.divisor == 0.0:
             raise ConfigurationError("divisor of Scale must not be 0")
+        self.fetch(NUMPY)
 
     def __call__(self, inputs: npt.NDArray[np.generic], out: Floats) -> Floats:
         """Write the scaled `inputs`, shape (n, ...), into `out`, shape (n, d), and return it.
@@ -64,9 +67,16 @@ class Scale(UsesKernels):
         DataError
             If `out` has another shape or is not floating-point.
         """
-        rows = _flat(inputs, out)
-        self.kernels.scale(rows, self.shift, self.divisor, out)
+        self._scale(_flat(inputs, out), self.shift, self.divisor, out)
         return out
+
+    def fetch(self, backend: Backend) -> None:
+        """Take the backend's version of the function."""
+        object.__setattr__(self, "_scale", backend.fetch(scale_rows))  # the settings stay frozen
+
+    def describe(self) -> ScaleRows:
+        """Return the transform as a record."""
+        return ScaleRows(self.shift, self.divisor)
 
     def to_config(self) -> dict[str, Any]:
         """Return the settings as a JSON object."""
@@ -88,9 +98,19 @@ class AsFloat:
         np.copyto(out, _flat(inputs, out), casting="same_kind")
         return out
 
+    def describe(self) -> TakeRows:
+        """Return the transform as a record."""
+        return TakeRows()
+
     def to_config(self) -> dict[str, Any]:
         """Return the settings as a JSON object."""
         return {"name": "as_float"}
+
+
+def scale_rows(inputs: npt.NDArray[np.generic], shift: float, divisor: float, out: Floats) -> None:
+    """Write ``(inputs - shift) / divisor`` into ``out``; both have shape (n, d)."""
+    np.subtract(inputs, shift, out=out, dtype=out.dtype, casting="same_kind")
+    np.divide(out, divisor, out=out)
 
 
 TRANSFORMS: Mapping[str, type[Scale] | type[AsFloat]] = {"scale": Scale, "as_float": AsFloat}

@@ -116,7 +116,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     batch_size: int | str
     early_stopping: bool
-    kernels: str
+    backend: str
     max_iter: int
     network_: Sequential
     solver: str
@@ -273,7 +273,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             seed=remembered.seed,
             callbacks=[*callbacks, *(self.callbacks or ())],
             threads=self.threads,
-            kernels=self._kernels_to_use(),
+            backend=self._backend_to_use(),
         )
         _go_on(trainer, remembered)
         with np.errstate(over="ignore", invalid="ignore"):  # the history says what broke
@@ -340,12 +340,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             count_correct=False,
             seed=remembered.seed,
             threads=self.threads,
-            kernels=self._kernels_to_use(),
+            backend=self._backend_to_use(),
         )
-        workers = trainer.begin(sample.dataset(self._output_names()), sample_weights=sample.weights)
+        threads = trainer.begin(sample.dataset(self._output_names()), sample_weights=sample.weights)
         self.loss_, iterations, complaint = minimize(
             trainer,
-            workers,
+            threads,
             max_iter=self.max_iter,
             max_fun=self.max_fun,
             tol=self.tol,
@@ -417,8 +417,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             )
         return sample.take(rest), sample.take(held)
 
-    def _kernels_to_use(self) -> str:
-        return self.kernels
+    def _backend_to_use(self) -> str:
+        return self.backend
 
     def _rows_a_step(self, rows: int) -> int:
         if isinstance(self.batch_size, str):

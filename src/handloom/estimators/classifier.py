@@ -88,7 +88,7 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
         Called as the trainer calls them.
     threads : int or None
         How many threads share a step; by default the cores there are. The result is the same.
-    kernels : {"auto", "numpy", "fused"}
+    backend : {"auto", "numpy", "fused"}
         Whose inner loops to use; ``"auto"`` takes the fused ones wherever they are installed (the
         extra ``fast``). The first fit of a process then waits a second until they are loaded.
     on_divergence : {"raise", "warn"}
@@ -167,7 +167,7 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
         restore_best: bool = False,
         callbacks: Sequence[Callback] | None = None,
         threads: int | None = None,
-        kernels: str = "auto",
+        backend: str = "auto",
         on_divergence: str = "raise",
     ) -> None:
         self._keep(locals())

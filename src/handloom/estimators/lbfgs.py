@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from handloom.parallel.threads import Threads
 from handloom.training import StopReason, Trainer
 from handloom.training.interrupts import on_interrupt
-from handloom.training.workers import Workers
 
 
 def minimize(
     trainer: Trainer,
-    workers: Workers,
+    threads: Threads,
     *,
     max_iter: int,
     max_fun: int,
@@ -28,7 +28,7 @@ def minimize(
     ----------
     trainer : Trainer
         Begun; it measures loss and gradient.
-    workers : Workers
+    threads : Threads
         What `Trainer.begin` returned.
     max_iter, max_fun : int
         How many iterations and how many measurements there may be.
@@ -63,7 +63,7 @@ def minimize(
             raise StopIteration  # what scipy ends its search at
 
     interrupt = partial(trainer.stop, StopReason.INTERRUPTED)
-    with workers, on_interrupt(interrupt), np.errstate(over="ignore", invalid="ignore"):
+    with threads, on_interrupt(interrupt), np.errstate(over="ignore", invalid="ignore"):
         found: OptimizeResult = search(
             objective,
             vector.astype(np.float64),

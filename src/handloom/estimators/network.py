@@ -105,7 +105,7 @@ class NetworkClassifier(Classifier, FactoryMade):
         restore_best: bool = False,
         callbacks: Sequence[Callback] | None = None,
         threads: int | None = None,
-        kernels: str = "auto",
+        backend: str = "auto",
         on_divergence: str = "raise",
     ) -> None:
         self._keep(locals())
@@ -159,7 +159,7 @@ class NetworkRegressor(Regressor, FactoryMade):
         restore_best: bool = False,
         callbacks: Sequence[Callback] | None = None,
         threads: int | None = None,
-        kernels: str = "auto",
+        backend: str = "auto",
         on_divergence: str = "raise",
     ) -> None:
         self._keep(locals())

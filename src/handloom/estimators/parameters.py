@@ -10,9 +10,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from handloom.backend import BACKENDS
 from handloom.estimators.translate import ACTIVATIONS
 from handloom.training import BestWeights, Callback
-from handloom.training.kernel_choice import NAMES
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -34,7 +34,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "early_stopping": ["boolean"],
     "epsilon": [_ABOVE_ZERO],
     "hidden_layer_sizes": ["array-like", _COUNT],
-    "kernels": [StrOptions(set(NAMES))],
+    "backend": [StrOptions(set(BACKENDS))],
     "l1": [_AT_LEAST_ZERO],
     "label_smoothing": [_BELOW_ONE],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), callable],

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from handloom.backend import quickest_backend
 from handloom.errors import ModelError
 from handloom.estimators.base import NetworkEstimator
 from handloom.estimators.translate import (
@@ -16,7 +17,6 @@ from handloom.estimators.translate import (
 )
 from handloom.network import Sequential
 from handloom.parameters import Array
-from handloom.training.kernel_choice import installed
 
 
 class MultilayerPerceptron(NetworkEstimator):
@@ -34,9 +34,9 @@ class MultilayerPerceptron(NetworkEstimator):
     def _has_network(self) -> bool:
         return hasattr(self, "coefs_")
 
-    def _kernels_to_use(self) -> str:
-        """Return the quickest kernels: perceptrons are fitted by the hundred, in searches."""
-        return installed() if self.kernels == "auto" else self.kernels
+    def _backend_to_use(self) -> str:
+        """Return the quickest backend: perceptrons are fitted by the hundred, in searches."""
+        return quickest_backend() if self.backend == "auto" else self.backend
 
     def _network_to_fit(
         self, inputs: int, dtype: Any, random: np.random.RandomState, *, going_on: bool

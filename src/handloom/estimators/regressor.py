@@ -73,7 +73,7 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
         restore_best: bool = False,
         callbacks: Sequence[Callback] | None = None,
         threads: int | None = None,
-        kernels: str = "auto",
+        backend: str = "auto",
         on_divergence: str = "raise",
     ) -> None:
         self._keep(locals())

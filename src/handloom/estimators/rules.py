@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handloom.estimators.course import Course
+from handloom.operations import AdamUpdate, Update
 from handloom.optimizers import SGD, Adam, Optimizer
 from handloom.parameters import Array
 from handloom.schedules import Schedule
@@ -22,21 +23,18 @@ class UncorrectedAdam(Adam):
     Method for Stochastic Optimization", ICLR 2015, the end of section 2.
     """
 
-    def _update(
+    def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        self.kernels.adam(
-            w,
-            dw,
-            state["first_moment"],
-            state["second_moment"],
-            rate,
-            self.beta1,
-            self.beta2,
-            self.epsilon / math.sqrt(1.0 - self.beta2**self.steps),
-            self.steps,
-            scratch,
-        )
+        """Update one block by `handloom.optimizers.adam.adam_step`."""
+        m, v = state["first_moment"], state["second_moment"]
+        epsilon = self.epsilon / math.sqrt(1.0 - self.beta2**self.steps)
+        self._step(w, dw, m, v, rate, self.beta1, self.beta2, epsilon, self.steps, scratch)
+
+    def describe(self) -> Update:
+        """Return the step as a record."""
+        rule = AdamUpdate(self.beta1, self.beta2, self.epsilon, corrected=False)
+        return Update(rule, self.weight_decay)
 
 
 @dataclass(frozen=True)

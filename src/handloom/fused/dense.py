@@ -1,9 +1,9 @@
-"""A network of dense layers, forward and backward, each in one compiled call: part of ``fast``.
+"""A network of dense layers, forward and backward, each in one compiled call.
 
 It computes what the layers compute one by one, and agrees with them to rounding. Biases and
 activation are one pass over the outputs of a product, slope and sums of the biases' gradient
-another. Rows go in two halves, each with gradients of its own, which two threads run without ever
-meeting at the interpreter's lock (`handloom.fused.halves`); the halves and their sum are the same
+another. Rows go to two lanes, each with gradients of its own, which two threads run without ever
+meeting at the interpreter's lock (`handloom.fused.split_job`); the lanes and their sum are the same
 whoever computed them.
 """
 
@@ -16,15 +16,16 @@ import numpy as np
 from handloom.errors import ModelError
 from handloom.fused.compiling import compiled
 from handloom.fused.exponential import constants, exponential_less_one
-from handloom.fused.halves import Halves, Job, arguments, array_at, job, run_whole
-from handloom.fused.products import (
+from handloom.fused.gemm import (
+    gemm_address,
     product,
     product_of_transposed,
     product_with_transposed,
 )
-from handloom.kernels import SHARED_FROM
-from handloom.parameters import Array
-from handloom.passes import DenseStep, largest_product
+from handloom.fused.split_job import Job, arguments, array_at, job, run_whole
+from handloom.operations import Affine, Array, Elementwise, LayerOperation
+from handloom.parallel.partition import compiled_row_lanes, product_is_shared
+from handloom.parallel.pool import Pool
 
 NONE, RELU, TANH, SIGMOID = range(4)
 ACTIVATIONS = {"": NONE, "relu": RELU, "tanh": TANH, "sigmoid": SIGMOID}
@@ -32,50 +33,58 @@ ACTIVATIONS = {"": NONE, "relu": RELU, "tanh": TANH, "sigmoid": SIGMOID}
 SETTINGS, PLAN, KNOWN, VALUES, GRADIENT, SECOND, OUTPUTS, SLOPES, X, DLOGITS = range(10)
 """The places of a job's arrays. Settings: where ``gemm`` is, the number of layers, that of rows."""
 
-HALVED_FROM = 400_000
-"""Multiplications of a forward pass from which rows go in two halves."""
 
-HALVED_FROM_ROWS = 32
-"""How many rows there must be for it: products of few rows are slow."""
+def takes(operations: Sequence[LayerOperation]) -> bool:
+    """Return whether layers are dense, each but the last with at most one simple activation."""
+    return _paired(operations) is not None
 
 
-class FusedPass:
-    """See `handloom.passes.Pass`.
+def available(dtype: np.dtype[Any]) -> bool:
+    """Return whether NumPy's BLAS can be called from compiled code."""
+    return gemm_address(dtype) is not None
+
+
+class DensePass:
+    """See `handloom.backend.NetworkPass`.
 
     Parameters
     ----------
-    steps : sequence of DenseStep
+    operations : sequence of LayerOperation
+        For which `takes` holds.
     values, gradient : array, shape (size,)
         The weights, and where their gradient goes.
-    gemm : int
-        See `handloom.fused.products.gemm_address`.
-    halves : Halves or None
-        Has rows computed in halves, where this is the only lane.
+    pool : Pool
+        Its threads share the rows, if it has a splitter.
+
+    Raises
+    ------
+    ValueError
+        If it cannot take the operations, or there is no BLAS to call.
     """
 
     def __init__(
-        self,
-        steps: Sequence[DenseStep],
-        values: Array,
-        gradient: Array,
-        gemm: int,
-        halves: Halves | None,
+        self, operations: Sequence[LayerOperation], values: Array, gradient: Array, pool: Pool
     ) -> None:
-        self._steps, self._halves = tuple(steps), halves
+        steps, gemm = _paired(operations), gemm_address(values.dtype)
+        if steps is None or gemm is None:
+            raise ValueError("a compiled pass needs dense layers, and a BLAS to call")
+        self._steps, self._lanes, self._splitter = steps, pool.lanes, pool.splitter
         self._plan = np.array(
             [
-                (step.inputs, step.units, step.weights, step.biases, ACTIVATIONS[step.activation])
-                for step in steps
+                (dense.inputs, dense.units, dense.weights, dense.biases, ACTIVATIONS[activation])
+                for dense, activation in steps
             ],
             np.int64,
         )
         self._known = constants(values.dtype)
         self._values, self._gradient = values, gradient
-        self._second = gradient if halves is None else np.empty_like(gradient)
-        self._units = sum(step.units for step in steps)
-        self._work = sum(step.inputs * step.units for step in steps)
+        self._second = gradient if self._splitter is None else np.empty_like(gradient)
+        layers = [dense for dense, _ in steps]
+        self._inputs, self._outputs_of_row = layers[0].inputs, layers[-1].units
+        self._units = sum(dense.units for dense in layers)
+        self._work = sum(dense.inputs * dense.units for dense in layers)
         self._settings = np.array([gemm, len(steps), 0], np.int64)
-        self._x: Array = np.empty((0, steps[0].inputs), values.dtype)
+        self._x: Array = np.empty((0, self._inputs), values.dtype)
         self._make_space(0)
         self._sums = arguments(self._gradient, self._second)
         self._jobs = forward_job(values.dtype), backward_job(values.dtype)
@@ -100,8 +109,9 @@ class FusedPass:
         )
 
     def takes(self, rows: int) -> bool:
-        """Return whether no product is so large that threads should share it."""
-        return self._halves is None or largest_product(self._steps, rows) < SHARED_FROM
+        """Return whether no product is so large that lanes should share it."""
+        shared = any(product_is_shared(rows, d.inputs, d.units) for d, _ in self._steps)
+        return self._splitter is None or not shared
 
     def forward(self, x: Array) -> Array:
         """Return the logits, shape (n, k), of rows ``x``, shape (n, d).
@@ -111,7 +121,7 @@ class FusedPass:
         ModelError
             If rows have another length.
         """
-        n, d, k = len(x), self._steps[0].inputs, self._steps[-1].units
+        n, d, k = len(x), self._inputs, self._outputs_of_row
         if x.shape != (n, d):
             raise ModelError(f"x must have shape (n, {d}), got {x.shape}")
         x = np.ascontiguousarray(x, self._values.dtype)
@@ -130,27 +140,45 @@ class FusedPass:
         ModelError
             If the shape is not that of the logits.
         """
-        expected = len(self._x), self._steps[-1].units
+        expected = len(self._x), self._outputs_of_row
         if dlogits.shape != expected:
             raise ModelError(f"dlogits must have shape {expected}, got {dlogits.shape}")
         dlogits = np.ascontiguousarray(dlogits, self._values.dtype)
         self._given[DLOGITS] = dlogits.ctypes.data, dlogits.size
         self._run(self._jobs[1])
-        if self._halves is not None and self._cut:
-            self._halves.run(self._addition, self._sums, len(self._second) // 2, len(self._second))
+        if self._splitter is not None and self._cut:
+            size = len(self._second)
+            self._splitter.run(self._addition, self._sums, size // 2, size)
 
     @property
     def _cut(self) -> bool:
-        """Whether the rows of the last pass go in halves."""
-        n = len(self._x)
-        return n >= HALVED_FROM_ROWS and n * self._work >= HALVED_FROM
+        """Whether the rows of the last pass go to two lanes."""
+        return compiled_row_lanes(len(self._x), self._work, self._lanes) > 1
 
     def _run(self, job: Job) -> None:
         n = len(self._x)
-        if self._halves is None or not self._cut:
+        if self._splitter is None or not self._cut:
             run_whole(job, self._given, n)
-        elif self._halves.run(job, self._given, n // 2, n):
-            self._halves.ask()
+        elif self._splitter.run(job, self._given, n // 2, n):
+            self._splitter.ask()
+
+
+def _paired(operations: Sequence[LayerOperation]) -> list[tuple[Affine, str]] | None:
+    """Return dense layers with the activations that follow them, or None if there is more."""
+    steps: list[tuple[Affine, str]] = []
+    for operation in operations:
+        if isinstance(operation, Affine):
+            steps.append((operation, ""))
+        elif (
+            isinstance(operation, Elementwise)
+            and operation.function in ACTIVATIONS
+            and steps
+            and not steps[-1][1]
+        ):
+            steps[-1] = steps[-1][0], operation.function
+        else:
+            return None
+    return None if not steps or steps[-1][1] else steps
 
 
 @cache
@@ -324,3 +352,9 @@ def _pull_back(activation, y, dy, sums):  # type: ignore[no-untyped-def]
                 line[i] *= seen[i] * (one - seen[i])
         for i in range(len(line)):
             sums[i] += line[i]
+
+
+def rehearse(dtype: np.dtype[Any]) -> None:
+    """Have the jobs compiled for a dtype."""
+    for compile_job in (forward_job, backward_job, addition_job):
+        compile_job(dtype)

@@ -9,6 +9,7 @@ where ``e^r - 1`` is its Taylor polynomial, and ``k`` is read off the last bits 
 that adding to it rounds to a whole one. Right to two units in the last place.
 """
 
+from functools import cache
 from math import factorial
 from typing import Any
 
@@ -18,7 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from handloom.fused.compiling import compiled_within
-from handloom.parameters import Array
+from handloom.operations import Array
 
 _1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, _13 = (
     1.0 / factorial(power) for power in range(1, 14)
@@ -26,6 +27,7 @@ _1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, _13 = (
 LOG2_E = 1.4426950408889634
 
 
+@cache
 def constants(dtype: np.dtype[Any]) -> Array:
     """Return what the functions below need to know of a dtype.
 

@@ -1,15 +1,32 @@
-"""The largest of each window, forward and backward, compiled: part of ``fast``."""
+"""Compiled versions of `handloom.layers.pooling`."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from handloom.fused.compiling import compiled
+from handloom.operations import Array
+
+
+def max_pool(x: Array, size: int, stride: int, out: Array) -> None:
+    """Write the maximum of each window and channel; a NaN stays one."""
+    if (size, stride) == (2, 2):
+        _max_pool_pairs(x, out)
+    else:
+        _max_pool(x, size, stride, out)
+
+
+def max_pool_backward(x: Array, y: Array, dy: Array, size: int, stride: int, out: Array) -> None:
+    """Write ``dy`` where each maximum came from, the first place of several."""
+    if (size, stride) == (2, 2):
+        _max_pool_pairs_backward(x, y, dy, out)
+    else:
+        _max_pool_backward(x, y, dy, size, stride, out)
 
 
 @compiled
-def max_pool(x, size, stride, out):  # type: ignore[no-untyped-def]
-    """Write the maximum of each window and channel; a NaN stays one."""
+def _max_pool(x, size, stride, out):  # type: ignore[no-untyped-def]
     for n in range(out.shape[0]):
         for row in range(out.shape[1]):
             for column in range(out.shape[2]):
@@ -23,8 +40,7 @@ def max_pool(x, size, stride, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def max_pool_backward(x, y, dy, size, stride, out):  # type: ignore[no-untyped-def]
-    """Write ``dy`` where each maximum came from, the first place of several."""
+def _max_pool_backward(x, y, dy, size, stride, out):  # type: ignore[no-untyped-def]
     out[:] = 0
     free = np.empty(y.shape[3], y.dtype)  # 1 until the maximum's place is found, then 0
     for n in range(y.shape[0]):
@@ -43,8 +59,8 @@ def max_pool_backward(x, y, dy, size, stride, out):  # type: ignore[no-untyped-d
 
 
 @compiled
-def max_pool_pairs(x, out):  # type: ignore[no-untyped-def]
-    """Do what `max_pool` does, for windows of 2 x 2 side by side, in one pass."""
+def _max_pool_pairs(x, out):  # type: ignore[no-untyped-def]
+    """Do what `_max_pool` does, for windows of 2 x 2 side by side, in one pass."""
     for n in range(out.shape[0]):
         for row in range(out.shape[1]):
             for column in range(out.shape[2]):
@@ -58,8 +74,8 @@ def max_pool_pairs(x, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def max_pool_pairs_backward(x, y, dy, out):  # type: ignore[no-untyped-def]
-    """Do what `max_pool_backward` does, for windows of 2 x 2 side by side, in one pass."""
+def _max_pool_pairs_backward(x, y, dy, out):  # type: ignore[no-untyped-def]
+    """Do what `_max_pool_backward` does, for windows of 2 x 2 side by side, in one pass."""
     zero = y.dtype.type(0)
     if out.shape[1] > 2 * y.shape[1] or out.shape[2] > 2 * y.shape[2]:
         out[:] = 0
@@ -80,3 +96,11 @@ def max_pool_pairs_backward(x, y, dy, out):  # type: ignore[no-untyped-def]
                     dx10[k] = left if x10[k] == h else zero
                     left = zero if x10[k] == h else left
                     dx11[k] = left if x11[k] == h else zero
+
+
+def rehearse(dtype: np.dtype[Any]) -> None:
+    """Have the functions compiled for a dtype."""
+    x, y = np.zeros((1, 4, 4, 2), dtype), np.zeros((1, 2, 2, 2), dtype)
+    for stride in (1, 2):
+        max_pool(x, 2, stride, y)
+        max_pool_backward(x, y, y, 2, stride, x.copy())

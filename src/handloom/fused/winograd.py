@@ -1,13 +1,122 @@
-"""The transforms of `handloom.winograd` as single passes over memory: a part of the extra ``fast``.
+"""Compiled versions of `handloom.layers.winograd`, products included.
 
-Each goes tile row by tile row: along y for all columns at once, then along x tile by tile, in lines
-that stay in the cache. Tiles stand 4 apart and see 6. What a tile becomes is scattered: line by
-line over ``v``, the first at ``at``, each ``apart`` from the one before.
+A few images at a time become tiles, are multiplied and become images again, so that what lies
+between stays near the core; a thread that goes through them never waits for the interpreter's lock.
+
+The transforms go tile row by tile row: along y for all columns at once, then along x tile by tile,
+in lines that stay in the cache. Tiles stand 4 apart and see 6. What a tile becomes is scattered:
+line by line over ``v``, the first at ``at``, each ``apart`` from the one before.
 """
+
+from typing import Any
 
 import numpy as np
 
 from handloom.fused.compiling import compiled, compiled_within
+from handloom.fused.gemm import add_product_of_transposed, gemm_address, product
+from handloom.operations import Array
+
+
+def winograd_forward(
+    x: Array, u: Array, top: int, left: int, inputs: Array, outputs: Array, y: Array
+) -> None:
+    """Convolve images by way of tiles."""
+    gemm = gemm_address(x.dtype)
+    _forward(gemm, np.ascontiguousarray(x), u, top, left, inputs, outputs, y)
+
+
+def winograd_backward(
+    x: Array,
+    back: Array,
+    dy: Array,
+    top: int,
+    left: int,
+    inputs: Array,
+    outputs: Array,
+    dw: Array | None,
+    dx: Array | None,
+) -> None:
+    """Add the gradient of transformed weights to ``dw`` and write that of ``x``, where wanted."""
+    _backward(
+        gemm_address(x.dtype),
+        np.ascontiguousarray(x),
+        back,
+        np.ascontiguousarray(dy),
+        top,
+        left,
+        inputs,
+        outputs,
+        back[:0] if dw is None else dw,
+        x[:0] if dx is None else dx,
+    )
+
+
+def available(dtype: np.dtype[Any]) -> bool:
+    """Return whether NumPy's BLAS can be called from compiled code."""
+    return gemm_address(dtype) is not None
+
+
+def rehearse(dtype: np.dtype[Any]) -> None:
+    """Have the functions compiled for a dtype."""
+    x, w, tiles = np.zeros((1, 4, 4, 2), dtype), np.zeros((36, 2, 2), dtype), (6, 6, 1, 1, 1, 2)
+    inputs, outputs = np.zeros(tiles, dtype), np.zeros(tiles, dtype)
+    winograd_forward(x, w, 1, 1, inputs, outputs, x.copy())
+    winograd_backward(x, w, x, 1, 1, inputs, outputs, w.copy(), x.copy())
+
+
+@compiled
+def _forward(gemm, x, u, top, left, inputs, outputs, y):  # type: ignore[no-untyped-def]
+    """Write ``A^T (V U) A`` of all images.
+
+    ``inputs`` and ``outputs`` are memory for the tiles of a block: (6, 6, b, down, across, c) and
+    (6, 6, b, down, across, f).
+    """
+    for start in range(0, len(x), inputs.shape[2]):
+        stop = min(start + inputs.shape[2], len(x))
+        v, m = _part(inputs, stop - start), _part(outputs, stop - start)
+        transform_inputs(x[start:stop], top, left, v)
+        _multiply(gemm, _products(v), u, _products(m))
+        transform_outputs(m, y[start:stop])
+
+
+@compiled
+def _backward(  # type: ignore[no-untyped-def]
+    gemm, x, back, dy, top, left, inputs, outputs, dw, dx
+):
+    """Add ``V^T dM`` to ``dw``, and write ``dx`` from ``dM U^T``; either may be empty."""
+    for start in range(0, len(x), inputs.shape[2]):
+        stop = min(start + inputs.shape[2], len(x))
+        v, m = _part(inputs, stop - start), _part(outputs, stop - start)
+        transform_outputs_backward(dy[start:stop], m)
+        if len(dw):
+            transform_inputs(x[start:stop], top, left, v)
+            columns, slopes = _products(v), _products(m)
+            for k in range(36):
+                add_product_of_transposed(gemm, columns[k], slopes[k], dw[k])
+        if len(dx):
+            _multiply(gemm, _products(m), back, _products(v))
+            transform_inputs_backward(v, top, left, dx[start:stop])
+
+
+@compiled
+def _multiply(gemm, a, b, out):  # type: ignore[no-untyped-def]
+    for k in range(36):
+        product(gemm, a[k], b[k], out[k])
+
+
+@compiled
+def _part(tiles, images):  # type: ignore[no-untyped-def]
+    """Return memory for the tiles of fewer images, without gaps."""
+    down, across, c = tiles.shape[3:]
+    size = 36 * images * down * across * c
+    return tiles.reshape(-1)[:size].reshape(6, 6, images, down, across, c)
+
+
+@compiled
+def _products(tiles):  # type: ignore[no-untyped-def]
+    """Return (6, 6, b, down, across, c) as (36, tiles, c)."""
+    _, _, images, down, across, c = tiles.shape
+    return tiles.reshape(36, images * down * across, c)
 
 
 @compiled_within
@@ -99,8 +208,8 @@ def transform_inputs(x, top, left, out):  # type: ignore[no-untyped-def]
             _spread(lines, rows, 0, width)
             for a in range(6):
                 for j in range(across):
-                    place = a * width + 4 * j * c
-                    seen = rows[place : place + 6 * c].reshape(6, c)
+                    index = a * width + 4 * j * c
+                    seen = rows[index : index + 6 * c].reshape(6, c)
                     tile = 6 * a * plane + ((n * down + i) * across + j) * c
                     _spread(seen, tiles, tile, plane)
 
@@ -121,8 +230,8 @@ def transform_inputs_backward(slopes, top, left, out):  # type: ignore[no-untype
             for a in range(6):
                 for j in range(across):
                     tile = 6 * a * plane + ((n * down + i) * across + j) * c
-                    place = a * width + 4 * j * c
-                    seen = rows[place : place + 6 * c].reshape(6, c)
+                    index = a * width + 4 * j * c
+                    seen = rows[index : index + 6 * c].reshape(6, c)
                     _add_spread_back(tiles, tile, plane, seen)
             _add_spread_back(rows, 0, width, lines)
             for k in range(6):
@@ -170,7 +279,7 @@ def transform_outputs_backward(dy, out):  # type: ignore[no-untyped-def]
             _gather_back(lines, rows, 0, width)
             for a in range(6):
                 for j in range(across):
-                    place = a * width + 4 * j * f
-                    y = rows[place : place + 4 * f].reshape(4, f)
+                    index = a * width + 4 * j * f
+                    y = rows[index : index + 4 * f].reshape(4, f)
                     tile = 6 * a * plane + ((n * down + i) * across + j) * f
                     _gather_back(y, tiles, tile, plane)

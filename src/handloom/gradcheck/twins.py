@@ -117,7 +117,7 @@ class _LayerTwin(Twin):
     def __init__(self, layer: Layer, x: Array, stream: Stream) -> None:
         super().__init__()
         self.name = f"{layer.kind}, {len(x)} rows"
-        self.layer = copy.deepcopy(layer, {id(layer.kernels): layer.kernels})
+        self.layer = copy.deepcopy(layer)
         self.x, self._stream = x, stream.at(Purpose.LAYER)
         self.parameters = build([self.layer], x.shape[1:], seed=stream.seed, dtype=np.float64)
         prefix = f"0.{layer.kind}."
@@ -197,8 +197,7 @@ class _NetworkTwin(Twin):
                 f"the network was built for rows of shape {network.input_shape}, "
                 f"got rows of shape {x.shape[1:]}"
             )
-        kernels = {id(layer.kernels): layer.kernels for layer in network.layers}
-        self.network = copy.deepcopy(network, kernels)
+        self.network = copy.deepcopy(network)
         self.network.build(x.shape[1:], seed=stream.seed, dtype=np.float64)
         self.parameters = self.network.parameters
         if built:

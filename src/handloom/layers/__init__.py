@@ -2,11 +2,12 @@
 
 from handloom.layers.activations import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Tanh, sigmoid
 from handloom.layers.base import Layer
+from handloom.layers.batch_norm import BatchNorm
 from handloom.layers.convolution import Conv2D
 from handloom.layers.dense import Dense
 from handloom.layers.dropout import Dropout
 from handloom.layers.gated import GELU, SiLU
-from handloom.layers.normalization import BatchNorm, LayerNorm
+from handloom.layers.layer_norm import LayerNorm
 from handloom.layers.pooling import AveragePool2D, MaxPool2D
 from handloom.layers.reshape import Flatten, Reshape
 from handloom.layers.residual import Residual

@@ -7,11 +7,14 @@ keeps. `handloom.layers.gated` has those of which that is not true.
 from __future__ import annotations  # numpy.random is loaded when it is used
 
 from abc import abstractmethod
+from collections.abc import Mapping
 
 import numpy as np
 
+from handloom.backend import Backend
 from handloom.errors import require_number
 from handloom.layers.base import Layer
+from handloom.operations import Elementwise
 from handloom.parameters import Array
 
 
@@ -35,7 +38,7 @@ class Activation(Layer):
     ) -> Array:
         """Compute ``f(x)``; a NaN stays one."""
         y = self._buffer("y", x.shape, x.dtype)
-        self._apply(x, out=y)
+        self.apply(x, out=y)
         self._remember(y, training)
         return y
 
@@ -45,15 +48,15 @@ class Activation(Layer):
             return None
         y = self._recall()
         dx = self._buffer("dx", y.shape, y.dtype)
-        self._pull_back(y, dy, out=dx)
+        self.apply_backward(y, dy, out=dx)
         return dx
 
     @abstractmethod
-    def _apply(self, x: Array, out: Array) -> None:
+    def apply(self, x: Array, out: Array) -> None:
         """Write ``f(x)`` into ``out``, which is other memory than ``x``."""
 
     @abstractmethod
-    def _pull_back(self, y: Array, dy: Array, out: Array) -> None:
+    def apply_backward(self, y: Array, dy: Array, out: Array) -> None:
         """Write ``f'(x) dy`` into ``out``, given ``y = f(x)``; ``out`` is memory of its own."""
 
 
@@ -70,11 +73,33 @@ class ReLU(Activation):
 
     kind = "relu"
 
-    def _apply(self, x: Array, out: Array) -> None:
-        self.kernels.relu(x, out=out)
+    def describe(self, offsets: Mapping[str, int]) -> Elementwise:
+        """Return the function as a record."""
+        return Elementwise(self.kind)
 
-    def _pull_back(self, y: Array, dy: Array, out: Array) -> None:
-        self.kernels.relu_backward(y, dy, out=out)
+    def apply(self, x: Array, out: Array) -> None:
+        """Write ``f(x)``."""
+        self._relu(x, out)
+
+    def apply_backward(self, y: Array, dy: Array, out: Array) -> None:
+        """Write ``f'(x) dy``."""
+        self._relu_backward(y, dy, out)
+
+    def fetch(self, backend: Backend) -> None:
+        """Take the backend's versions of both functions."""
+        self._relu = backend.fetch(relu)
+        self._relu_backward = backend.fetch(relu_backward)
+
+
+def relu(x: Array, out: Array) -> None:
+    """Write ``max(x, 0)`` into ``out``, shape (n, ...); a NaN stays one."""
+    x.clip(0.0, np.inf, out=out)  # what NumPy does quicker than a maximum
+
+
+def relu_backward(y: Array, dy: Array, out: Array) -> None:
+    """Write ``dy`` where ``y > 0``, else 0, into ``out``; all of shape (n, ...)."""
+    np.copyto(out, y > 0.0)
+    np.multiply(out, dy, out=out)
 
 
 class LeakyReLU(Activation):
@@ -113,11 +138,17 @@ class LeakyReLU(Activation):
         """Return the constructor's arguments."""
         return {"slope": self.slope}
 
-    def _apply(self, x: Array, out: Array) -> None:
+    def describe(self, offsets: Mapping[str, int]) -> Elementwise:
+        """Return the function as a record."""
+        return Elementwise(self.kind, self.slope)
+
+    def apply(self, x: Array, out: Array) -> None:
+        """Write ``f(x)``."""
         np.multiply(x, self.slope, out=out)
         np.maximum(x, out, out=out)
 
-    def _pull_back(self, y: Array, dy: Array, out: Array) -> None:
+    def apply_backward(self, y: Array, dy: Array, out: Array) -> None:
+        """Write ``f'(x) dy``."""
         np.copyto(out, y > 0.0)  # 1 and 0, of which the 0 becomes the slope
         np.clip(out, self.slope, 1.0, out=out)
         np.multiply(out, dy, out=out)
@@ -160,7 +191,12 @@ class ELU(Activation):
         """Return the constructor's arguments."""
         return {"alpha": self.alpha}
 
-    def _apply(self, x: Array, out: Array) -> None:
+    def describe(self, offsets: Mapping[str, int]) -> Elementwise:
+        """Return the function as a record."""
+        return Elementwise(self.kind, self.alpha)
+
+    def apply(self, x: Array, out: Array) -> None:
+        """Write ``f(x)``."""
         positive = self._buffer("positive", x.shape, x.dtype)
         np.clip(x, 0.0, np.inf, out=positive)
         np.clip(x, -np.inf, 0.0, out=out)
@@ -168,7 +204,8 @@ class ELU(Activation):
         out *= self.alpha
         out += positive
 
-    def _pull_back(self, y: Array, dy: Array, out: Array) -> None:
+    def apply_backward(self, y: Array, dy: Array, out: Array) -> None:
+        """Write ``f'(x) dy``."""
         np.clip(y, -np.inf, 0.0, out=out)
         out += self.alpha
         if self.alpha != 1.0:  # the slope of the positive side is 1, and not alpha
@@ -196,10 +233,16 @@ class Tanh(Activation):
 
     kind = "tanh"
 
-    def _apply(self, x: Array, out: Array) -> None:
+    def describe(self, offsets: Mapping[str, int]) -> Elementwise:
+        """Return the function as a record."""
+        return Elementwise(self.kind)
+
+    def apply(self, x: Array, out: Array) -> None:
+        """Write ``f(x)``."""
         np.tanh(x, out=out)
 
-    def _pull_back(self, y: Array, dy: Array, out: Array) -> None:
+    def apply_backward(self, y: Array, dy: Array, out: Array) -> None:
+        """Write ``f'(x) dy``."""
         np.multiply(y, y, out=out)
         np.subtract(1.0, out, out=out)
         out *= dy
@@ -224,10 +267,16 @@ class Sigmoid(Activation):
 
     kind = "sigmoid"
 
-    def _apply(self, x: Array, out: Array) -> None:
+    def describe(self, offsets: Mapping[str, int]) -> Elementwise:
+        """Return the function as a record."""
+        return Elementwise(self.kind)
+
+    def apply(self, x: Array, out: Array) -> None:
+        """Write ``f(x)``."""
         sigmoid(x, out=out)
 
-    def _pull_back(self, y: Array, dy: Array, out: Array) -> None:
+    def apply_backward(self, y: Array, dy: Array, out: Array) -> None:
+        """Write ``f'(x) dy``."""
         np.subtract(1.0, y, out=out)
         out *= y
         out *= dy

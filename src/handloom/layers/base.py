@@ -2,20 +2,21 @@
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
-import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from handloom.backend import NUMPY, Backend, Computes
 from handloom.errors import ModelError
-from handloom.kernels import UsesKernels
+from handloom.operations import LayerOperation
+from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, ParameterSpec
 
 
-class Layer(UsesKernels, ABC):
+class Layer(Computes, ABC):
     """One step of a network, ``y = f(x; weights)``.
 
     A layer is used in three moves. It is *declared*: `declare` says which arrays it trains and
@@ -38,15 +39,23 @@ class Layer(UsesKernels, ABC):
         Whether its arrays are trained; see `freeze`.
     keeps_statistics : bool
         Whether there are running statistics to commit.
+    left_to_loss : bool
+        Whether a network that ends in this layer leaves it to the loss, which computes it with
+        itself in one step from the logits.
+    pool : Pool
+        Who shares large pieces of this layer's work.
     """
 
     kind: ClassVar[str]
     stochastic: ClassVar[bool] = False
     couples_rows: ClassVar[bool] = False
+    left_to_loss: ClassVar[bool] = False
     ghost_batch: int | None = None
     trainable: bool = True
+    pool: Pool = SERIAL
 
     def __init__(self) -> None:
+        self.fetch(NUMPY)
         self.weights: Mapping[str, Array] = {}
         self.gradients: Mapping[str, Array] = {}
         self._buffers: dict[str, npt.NDArray[np.generic]] | None = None
@@ -141,27 +150,47 @@ class Layer(UsesKernels, ABC):
         """Whether anything in this layer is trained."""
         return self.trainable and bool(self.gradients)
 
+    def describe(self, offsets: Mapping[str, int]) -> LayerOperation | None:
+        """Return what this layer computes as a plain record, where there is one for it.
+
+        Only the class that computes it describes itself so: a subclass may override `forward`.
+
+        Parameters
+        ----------
+        offsets : mapping of str to int
+            Where each of the layer's arrays begins in the network's vector of weights.
+        """
+        return None
+
     @property
     def keeps_statistics(self) -> bool:
         """Whether there are running statistics to commit."""
         return type(self).commit_statistics is not Layer.commit_statistics
 
-    def commit_statistics(self, runners: Sequence[Layer]) -> None:
-        """Update running statistics, once a step.
+    def take_statistics(self) -> dict[str, Array]:
+        """Return the sums that training passes have noted for running statistics, and forget them.
+
+        The sums of several lanes are added by name, in lane order, before they are committed.
+        """
+        return {}
+
+    def commit_statistics(self, sums: Mapping[str, Array]) -> None:
+        """Update running statistics, once a step, by what `take_statistics` returned."""
+
+    def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
+        """Return a copy for a lane: not bound, with output buffers that it reuses call by call.
 
         Parameters
         ----------
-        runners : sequence of Layer
-            This layer or its replicas, whichever ran training passes since the last time, in an
-            order that does not depend on who was first.
+        backend : Backend
+            Runs its definitions.
+        pool : Pool
+            Shares large pieces of its work.
         """
-
-    def replica(self) -> Self:
-        """Return a copy for a lane: not bound, with output buffers that it reuses call by call."""
-        twin = copy.copy(self)
-        twin.weights, twin.gradients = {}, {}
-        twin._saved, twin._buffers = None, {}
-        return twin
+        replica = self.on(backend)
+        replica.weights, replica.gradients, replica.pool = {}, {}, pool
+        replica._saved, replica._buffers = None, {}
+        return replica
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         """Return memory to write a result into: reused in a replica, fresh anywhere else.

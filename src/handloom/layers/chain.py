@@ -8,9 +8,11 @@ from typing import Self
 
 import numpy as np
 
+from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError
-from handloom.kernels import Kernels
 from handloom.layers.base import Layer
+from handloom.operations import LayerOperation, offsets_of, own_description
+from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, ParameterSpec
 
 MAX_ROW_SIZE = 1 << 26
@@ -70,13 +72,29 @@ class Chain:
             else:  # it may write gradients; nobody reads them
                 layer.bind(own, {name: np.empty_like(view) for name, view in own.items()})
 
-    def replica(self) -> Self:
-        """Return the layers' replicas."""
-        return type(self)([layer.replica() for layer in self.layers])
+    def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
+        """Return the layers' replicas; see `Layer.replica`."""
+        return type(self)([layer.replica(backend, pool) for layer in self.layers])
 
-    def using(self, kernels: Kernels) -> Self:
-        """Return the same layers computing with another set."""
-        return type(self)([layer.using(kernels) for layer in self.layers])
+    def describe(self, offsets: Mapping[str, int]) -> list[LayerOperation] | None:
+        """Return what the layers compute as plain records, or None if one has none.
+
+        A layer that is frozen has none: a record's arrays are all trained.
+
+        Parameters
+        ----------
+        offsets : mapping of str to int
+            Where every array begins in the network's vector of weights, by name.
+        """
+        operations = []
+        for prefix, layer in self.named:
+            frozen = bool(layer.weights) and not layer.trainable
+            own = offsets_of(f"{prefix}.", offsets)
+            operation = layer.describe(own) if own_description(layer) and not frozen else None
+            if operation is None:
+                return None
+            operations.append(operation)
+        return operations
 
     def forward(
         self, x: Array, *, training: bool, draw: Callable[[int], np.random.Generator | None]
@@ -113,10 +131,20 @@ class Chain:
         """Whether there are running statistics to commit."""
         return bool(self._keeping)
 
-    def commit_statistics(self, runners: Sequence[Chain]) -> None:
+    def take_statistics(self) -> dict[str, Array]:
+        """Return what all layers have noted; see `Layer.take_statistics`."""
+        named = self.named
+        return {
+            f"{named[place][0]}.{name}": array
+            for place in self._keeping
+            for name, array in self.layers[place].take_statistics().items()
+        }
+
+    def commit_statistics(self, sums: Mapping[str, Array]) -> None:
         """Have every layer update its running statistics; see `Layer.commit_statistics`."""
+        own = self._own(sums)
         for place in self._keeping:
-            self.layers[place].commit_statistics([runner.layers[place] for runner in runners])
+            self.layers[place].commit_statistics(own[place])
 
     def config(self) -> list[dict[str, object]]:
         """Return a description of each layer, from which it can be made again."""

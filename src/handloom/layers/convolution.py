@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from handloom.backend import Backend
 from handloom.errors import (
     ConfigurationError,
     ModelError,
@@ -15,9 +16,9 @@ from handloom.errors import (
     require_number,
 )
 from handloom.initializers import Initializer, Zeros, initializer, initializer_config
-from handloom.kernels import SHARED_FROM, cut_evenly
+from handloom.layers.algorithms import ConvolutionAlgorithm, Workspace
 from handloom.layers.base import Layer
-from handloom.layers.correlation import Columns, Correlation, Tiles, Workspace
+from handloom.layers.im2col import Im2col
 from handloom.layers.windows import (
     Padding,
     Windows,
@@ -25,7 +26,10 @@ from handloom.layers.windows import (
     contiguous_rows,
     require_padding,
 )
+from handloom.layers.winograd import Winograd, winograd_backward, winograd_forward
+from handloom.parallel.partition import blocks, image_pieces
 from handloom.parameters import Array, ParameterSpec
+from handloom.reductions import sum_rows
 
 
 class Conv2D(Layer):
@@ -46,9 +50,9 @@ class Conv2D(Layer):
     (x + p - k) // s + 1)`` for windows of ``k x k`` and ``p`` zeros added to a side; its channels
     lie last in memory.
 
-    How the sums are computed is the business of `handloom.layers.correlation`: as one product of
-    all windows, or with fused kernels, for 3 x 3 windows on many channels, by Winograd's tiles.
-    Which of the two is decided by the kernels and the shapes alone.
+    The sums are computed by one of two algorithms: as one product of all windows
+    (`handloom.layers.im2col`) or, for 3 x 3 windows on many channels where it is compiled, by
+    Winograd's tiles (`handloom.layers.winograd`). Backend and shapes alone decide which.
 
     Parameters
     ----------
@@ -166,89 +170,93 @@ class Conv2D(Layer):
         windows = self._windows(x.shape[1:])
         self._remember(x, training)
         y = self._buffer("y", (len(x), self.filters, windows.rows, windows.columns), w.dtype)
-        way = self._way(windows, w)
-        ready, images, out = way.ready(w), channels_last(x), channels_last(y)
+        algorithm = self._algorithm(windows, w)
+        ready, images, out = algorithm.ready(w), channels_last(x), channels_last(y)
 
-        def run(_piece: int, blocks: list[slice], space: Workspace) -> None:
-            for block in blocks:
-                way.forward(images[block], ready, out[block], space)
+        def run(_piece: int, rows: slice, space: Workspace) -> None:
+            for block in blocks(rows, algorithm.block):
+                algorithm.forward(images[block], ready, out[block], space)
                 if self.biases:
-                    self.kernels.add_biases(
-                        out[block].reshape(-1, self.filters), self.weights["biases"]
-                    )
+                    pixels = out[block].reshape(-1, self.filters)
+                    pixels += self.weights["biases"]
 
-        self._share(way, len(x), windows, run, w.dtype)
+        self._share(len(x), windows, run, w.dtype)
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Write ``dW`` and ``db``; return ``dx`` of shape (n, c, y, x), or None."""
         x, w = self._recall(), self.weights["weights"]
         windows = self._windows(x.shape[1:])
-        way = self._way(windows, w)
-        ready, images, slopes = way.ready(w), channels_last(x), channels_last(dy)
+        algorithm = self._algorithm(windows, w)
+        ready, images, slopes = algorithm.ready(w), channels_last(x), channels_last(dy)
         turned = ready.swapaxes(-2, -1)
         back = self._memory("back", turned.shape, w.dtype)
         np.copyto(back, turned)
         dx = self._buffer("dx", x.shape, w.dtype) if need_dx else None
         # pieces may run at once: each adds up sums of its own
-        sums = self._memory("dw", (self.kernels.pieces, *ready.shape), w.dtype)
-        bias_sums = self._memory("db", (self.kernels.pieces, self.filters), w.dtype)
+        sums = self._memory("dw", (self.pool.lanes, *ready.shape), w.dtype)
+        bias_sums = self._memory("db", (self.pool.lanes, self.filters), w.dtype)
 
-        def run(piece: int, blocks: list[slice], space: Workspace) -> None:
+        def run(piece: int, rows: slice, space: Workspace) -> None:
             dw, db = sums[piece], bias_sums[piece]
             dw.fill(0.0)
             db.fill(0.0)
-            for block in blocks:
+            own_dw = dw if self.trainable else None
+            for block in blocks(rows, algorithm.block):
                 d = slopes[block]
                 into = None if dx is None else channels_last(dx)[block]
-                way.backward(images[block], back, d, dw if self.trainable else None, into, space)
+                algorithm.backward(images[block], back, d, own_dw, into, space)
                 if self.biases and self.trainable:
                     part = space.take("db", self.filters)
-                    self.kernels.sum_rows(contiguous_rows(d), out=part)
+                    self._sum_rows(contiguous_rows(d), out=part)
                     db += part
 
-        pieces = self._share(way, len(x), windows, run, w.dtype)
+        pieces = self._share(len(x), windows, run, w.dtype)
         for piece in range(1, pieces):
             sums[0] += sums[piece]
             bias_sums[0] += bias_sums[piece]
-        way.gradient(sums[0], out=self.gradients["weights"])
+        algorithm.gradient(sums[0], out=self.gradients["weights"])
         if self.biases:
             np.copyto(self.gradients["biases"], bias_sums[0])
         return dx
 
     def _share(
         self,
-        way: Correlation,
         images: int,
         windows: Windows,
-        run: Callable[[int, list[slice], Workspace], None],
+        run: Callable[[int, slice, Workspace], None],
         dtype: np.dtype[np.floating],
     ) -> int:
-        """Have images run in blocks; a large batch in pieces, which threads may share.
-
-        Cuts depend on shapes only, and so do all sums. Returns the number of pieces.
-        """
+        """Run images in pieces that the pool may share; return the number of pieces."""
         work = images * windows.rows * windows.columns * self.size**2
-        work *= windows.channels * self.filters
-        pieces = cut_evenly(images, 1 if work < SHARED_FROM else self.kernels.pieces)
+        pieces = image_pieces(images, work * windows.channels * self.filters, self.pool.lanes)
         memory = {} if self._buffers is None else self._buffers
-        calls = []
-        for piece, rows in enumerate(pieces):
-            # pieces that run one after another use the same memory, which is in the cache
-            own = Workspace(memory, f"piece {piece if self.kernels.run else 0}", dtype)
-            starts = range(rows.start, rows.stop, way.block)
-            blocks = [slice(start, min(start + way.block, rows.stop)) for start in starts]
-            calls.append(partial(run, piece, blocks, own))
-        self.kernels.share(calls)
+        self.pool.run(
+            [
+                partial(run, piece, rows, Workspace(memory, f"piece {piece}", dtype))
+                for piece, rows in enumerate(pieces)
+            ]
+        )
         return len(pieces)
 
     def _windows(self, input_shape: tuple[int, ...]) -> Windows:
         return Windows.over(self.kind, input_shape, self.size, self.stride, self.padding)
 
-    def _way(self, windows: Windows, w: Array) -> Correlation:
-        """Return how to compute it, which depends on shapes and kernels only."""
-        way = Tiles if self.kernels.tiles and Tiles.suit(windows, self.filters) else Columns
-        return way(windows, self.filters, w.itemsize, self.kernels)
+    def fetch(self, backend: Backend) -> None:
+        """Take the backend's sum of rows and, where it is compiled, Winograd's algorithm."""
+        self._sum_rows = backend.fetch(sum_rows)
+        self._winograd = None
+        if backend.compiles(winograd_forward):
+            self._winograd = backend.fetch(winograd_forward), backend.fetch(winograd_backward)
+
+    def _algorithm(self, windows: Windows, w: Array) -> ConvolutionAlgorithm:
+        """Return the algorithm, which depends on shapes and backend only.
+
+        Winograd's many passes over tiles pay only where they are compiled.
+        """
+        if self._winograd is not None and Winograd.suits(windows, self.filters):
+            return Winograd(windows, self.filters, w.itemsize, self._winograd)
+        return Im2col(windows, self.filters, w.itemsize)
 
     def _bound(self, x: Array) -> Array:
         if "weights" not in self.weights:

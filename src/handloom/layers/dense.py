@@ -2,12 +2,18 @@
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from handloom.backend import Backend
 from handloom.errors import ModelError, require_count, require_number
 from handloom.initializers import Initializer, Zeros, initializer, initializer_config
 from handloom.layers.base import Layer
+from handloom.operations import Affine
+from handloom.parallel.pool import matmul
 from handloom.parameters import Array, ParameterSpec
+from handloom.reductions import sum_rows
 
 
 class Dense(Layer):
@@ -108,16 +114,24 @@ class Dense(Layer):
         if x.ndim != 2 or x.shape[1] != len(w):
             raise ModelError(f"dense: expected rows of {len(w)} columns, got shape {x.shape}")
         self._remember(x, training)
-        y = self._buffer("y", (len(x), self.units), w.dtype)
-        self.kernels.matmul(x, w, out=y)
-        self.kernels.add_biases(y, b)
+        y = matmul(x, w, out=self._buffer("y", (len(x), self.units), w.dtype), pool=self.pool)
+        y += b
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Write ``dW`` and ``db``; return ``dx`` of shape (n, d), or None."""
         x, w = self._recall(), self.weights["weights"]
-        self.kernels.matmul(x.T, dy, out=self.gradients["weights"])
-        self.kernels.sum_rows(dy, out=self.gradients["biases"])
+        matmul(x.T, dy, out=self.gradients["weights"], pool=self.pool)
+        self._sum_rows(dy, out=self.gradients["biases"])
         if not need_dx:
             return None
-        return self.kernels.matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype))
+        return matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype), pool=self.pool)
+
+    def fetch(self, backend: Backend) -> None:
+        """Take the backend's sum of rows; products are BLAS's on every backend."""
+        self._sum_rows = backend.fetch(sum_rows)
+
+    def describe(self, offsets: Mapping[str, int]) -> Affine:
+        """Return ``y = x W + b`` as a record."""
+        d, h = self.weights["weights"].shape
+        return Affine(d, h, offsets["weights"], offsets["biases"])

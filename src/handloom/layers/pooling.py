@@ -6,9 +6,10 @@ from abc import abstractmethod
 
 import numpy as np
 
+from handloom.backend import Backend
 from handloom.errors import ModelError, require_count
 from handloom.layers.base import Layer
-from handloom.layers.windows import Windows, channels_last
+from handloom.layers.windows import Windows, channels_last, window_steps
 from handloom.parameters import Array
 
 
@@ -66,7 +67,7 @@ class Pool2D(Layer):
         if x.ndim != 4:
             raise ModelError(f"{self.kind}: expected images (n, c, y, x), got shape {x.shape}")
         y = self._buffer("y", (len(x), *self.output_shape(x.shape[1:])), x.dtype)
-        self._pool(channels_last(x), out=channels_last(y))
+        self.pool_windows(channels_last(x), out=channels_last(y))
         self._remember(x, training)
         if training:
             self._pooled = y
@@ -78,16 +79,16 @@ class Pool2D(Layer):
             return None
         x = self._recall()
         dx = self._buffer("dx", x.shape, x.dtype)
-        self._pull_back(channels_last(x), channels_last(dy), out=channels_last(dx))
+        self.pool_backward(channels_last(x), channels_last(dy), out=channels_last(dx))
         return dx
 
     @abstractmethod
-    def _pool(self, x: Array, out: Array) -> None:
+    def pool_windows(self, x: Array, out: Array) -> None:
         """Pool ``x``, shape (n, y, x, c), into ``out``, shape (n, rows, columns, c)."""
 
     @abstractmethod
-    def _pull_back(self, x: Array, dy: Array, out: Array) -> None:
-        """Write ``dx``; shapes as in `_pool`."""
+    def pool_backward(self, x: Array, dy: Array, out: Array) -> None:
+        """Write ``dx``; shapes as in `pool_windows`."""
 
     def _windows(self, shape: tuple[int, ...]) -> Windows:
         return Windows.over(self.kind, shape, self.size, self.stride, "valid")
@@ -126,12 +127,55 @@ class MaxPool2D(Pool2D):
 
     kind = "max_pool2d"
 
-    def _pool(self, x: Array, out: Array) -> None:
-        self.kernels.max_pool(x, self.size, self.stride, out=out)
+    def pool_windows(self, x: Array, out: Array) -> None:
+        """Write the maxima."""
+        self._max_pool(x, self.size, self.stride, out)
 
-    def _pull_back(self, x: Array, dy: Array, out: Array) -> None:
+    def pool_backward(self, x: Array, dy: Array, out: Array) -> None:
+        """Write ``dx``."""
         y = channels_last(self._pooled)
-        self.kernels.max_pool_backward(x, y, dy, self.size, self.stride, out=out)
+        self._max_pool_backward(x, y, dy, self.size, self.stride, out)
+
+    def fetch(self, backend: Backend) -> None:
+        """Take the backend's versions of both functions."""
+        self._max_pool = backend.fetch(max_pool)
+        self._max_pool_backward = backend.fetch(max_pool_backward)
+
+
+def max_pool(x: Array, size: int, stride: int, out: Array) -> None:
+    """Write the maximum of each window and channel; a NaN stays one.
+
+    Parameters
+    ----------
+    x : array, shape (n, y, x, c)
+    size, stride : int
+        The side of a window, and how far apart windows are.
+    out : array, shape (n, rows, columns, c)
+    """
+    first, *others = window_steps(size, stride, *out.shape[1:3])
+    np.copyto(out, x[first])
+    for step in others:
+        np.maximum(out, x[step], out=out)
+
+
+def max_pool_backward(x: Array, y: Array, dy: Array, size: int, stride: int, out: Array) -> None:
+    """Write ``dy`` where each maximum ``y`` of ``x`` came from, the first place of several.
+
+    Parameters
+    ----------
+    x : array, shape (n, y, x, c)
+    y, dy : array, shape (n, rows, columns, c)
+    size, stride : int
+        As in `max_pool`.
+    out : array, shape (n, y, x, c)
+        Takes the sum over all windows that an entry belongs to.
+    """
+    out.fill(0.0)
+    free = np.ones(y.shape, np.bool_)  # windows whose maximum has not been found yet
+    for step in window_steps(size, stride, *y.shape[1:3]):
+        here = (x[step] == y) & free
+        free ^= here
+        out[step] += dy * here
 
 
 class AveragePool2D(Pool2D):
@@ -165,13 +209,15 @@ class AveragePool2D(Pool2D):
 
     kind = "average_pool2d"
 
-    def _pool(self, x: Array, out: Array) -> None:
+    def pool_windows(self, x: Array, out: Array) -> None:
+        """Write the means."""
         out.fill(0.0)
         for step in self._windows_of(x).steps():
             out += x[step]
         out *= 1.0 / self.size**2
 
-    def _pull_back(self, x: Array, dy: Array, out: Array) -> None:
+    def pool_backward(self, x: Array, dy: Array, out: Array) -> None:
+        """Write ``dx``."""
         share = dy * (1.0 / self.size**2)
         out.fill(0.0)
         for step in self._windows_of(x).steps():

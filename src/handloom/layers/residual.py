@@ -7,11 +7,13 @@ from typing import Self
 
 import numpy as np
 
+from handloom.backend import NUMPY, Backend
 from handloom.errors import ConfigurationError, ModelError
-from handloom.kernels import Kernels
 from handloom.layers.base import Layer
 from handloom.layers.chain import Chain, rows_together
+from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, ParameterSpec
+from handloom.randomness import spawn
 
 
 class Residual(Layer):
@@ -119,28 +121,29 @@ class Residual(Layer):
                 layer.freeze()
         return super().freeze()
 
-    def replica(self) -> Self:
+    def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Return a copy for a lane, with replicas of the layers within."""
-        twin = super().replica()
-        twin._take(self.block.replica(), self.shortcut.replica())
-        return twin
-
-    def using(self, kernels: Kernels) -> Self:
-        """Return a copy that computes with another set of kernels, throughout."""
-        twin = super().using(kernels)
-        twin._take(self.block.using(kernels), self.shortcut.using(kernels))
-        return twin
+        replica = super().replica(backend, pool)
+        replica._take(self.block.replica(backend, pool), self.shortcut.replica(backend, pool))
+        return replica
 
     @property
     def keeps_statistics(self) -> bool:
         """Whether a layer within has running statistics to commit."""
         return self.block.keeps_statistics or self.shortcut.keeps_statistics
 
-    def commit_statistics(self, runners: Sequence[Layer]) -> None:
+    def take_statistics(self) -> dict[str, Array]:
+        """Return what the layers within have noted."""
+        return {
+            f"{way}.{name}": array
+            for way, chain in self._ways.items()
+            for name, array in chain.take_statistics().items()
+        }
+
+    def commit_statistics(self, sums: Mapping[str, Array]) -> None:
         """Have the layers within update their running statistics."""
-        twins = [runner for runner in runners if isinstance(runner, Residual)]
-        self.block.commit_statistics([twin.block for twin in twins])
-        self.shortcut.commit_statistics([twin.shortcut for twin in twins])
+        for way, chain in self._ways.items():
+            chain.commit_statistics(_within(way, sums))
 
     def forward(
         self,
@@ -150,8 +153,7 @@ class Residual(Layer):
         rng: np.random.Generator | None = None,
     ) -> Array:
         """Compute ``F(x) + S(x)``; every stochastic layer within draws from a place of its own."""
-        # what spawn returns are the generators of the places below this one
-        draws = rng.spawn(len(self.block) + len(self.shortcut)) if rng is not None else None
+        draws = None if rng is None else spawn(rng, len(self.block) + len(self.shortcut))
         added = self.block.forward(
             x, training=training, draw=lambda place: None if draws is None else draws[place]
         )

@@ -4,9 +4,9 @@ from __future__ import annotations  # numpy.random is loaded when it is used
 
 import numpy as np
 
-from handloom.kernels import row_maxima, row_sums
 from handloom.layers.base import Layer
 from handloom.parameters import Array
+from handloom.reductions import row_maxima, row_sums
 
 
 class Softmax(Layer):
@@ -23,6 +23,7 @@ class Softmax(Layer):
     """
 
     kind = "softmax"
+    left_to_loss = True
 
     def forward(
         self,

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from handloom.errors import ConfigurationError, ModelError, require_count
-from handloom.kernels import window_steps
 from handloom.parameters import Array
 
 Padding = int | str
@@ -99,6 +98,21 @@ class Windows:
     def steps(self) -> list[tuple[slice, slice, slice]]:
         """Return where each place of a window lands on an image, for all windows at once."""
         return window_steps(self.size, self.stride, self.rows, self.columns)
+
+
+def window_steps(
+    size: int, stride: int, rows: int, columns: int
+) -> list[tuple[slice, slice, slice]]:
+    """Return where each entry of a window lands on images (n, y, x, c), for all windows at once."""
+    return [
+        (
+            slice(None),
+            slice(i, i + (rows - 1) * stride + 1, stride),
+            slice(j, j + (columns - 1) * stride + 1, stride),
+        )
+        for i in range(size)
+        for j in range(size)
+    ]
 
 
 def channels_last(x: Array) -> Array:

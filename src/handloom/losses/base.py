@@ -12,7 +12,9 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from handloom.backend import NUMPY, Computes
 from handloom.errors import DataError
+from handloom.operations import LossOperation
 from handloom.parameters import Array
 
 Targets = npt.NDArray[np.integer] | npt.NDArray[np.floating]
@@ -46,10 +48,11 @@ class ClassificationLoss(Loss, Protocol):
         ...
 
 
-class RowLoss(ABC):
-    """A loss that is the weighted mean of its rows' losses.
+class RowLoss(Computes, ABC):
+    """A loss that is the weighted mean of its rows' losses: the base for a loss of your own.
 
-    A subclass says what the loss of a row is; this class checks, weighs and divides.
+    A subclass has two methods: `check_targets` brings targets to the form that it takes, and `rows`
+    computes the loss of each row and its gradient. This class checks, weighs and divides.
 
     Attributes
     ----------
@@ -61,6 +64,9 @@ class RowLoss(ABC):
 
     kind: ClassVar[str]
     output_activation: ClassVar[str] = "identity"
+
+    def __init__(self) -> None:
+        self.fetch(NUMPY)
 
     @np.errstate(over="ignore", invalid="ignore")  # the value says so itself
     def __call__(
@@ -101,22 +107,54 @@ class RowLoss(ABC):
             If the shapes do not belong together or a target means nothing.
         """
         _check_rows(predictions, weights)
-        targets = self._targets(predictions, targets, weights)
+        targets = self.check_targets(predictions, targets, weights)
         gradient: Array = np.empty_like(predictions) if out is None else out
-        losses = self._rows(predictions, targets, gradient)
+        losses = self.rows(predictions, targets, gradient)
         return _mean(losses, gradient, weights, total_weight)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments, as JSON can hold them."""
         return {}
 
-    @abstractmethod
-    def _targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
-        """Return the targets in the form that `_rows` takes; refuse what does not fit."""
+    def describe(self) -> LossOperation | None:
+        """Return what this loss computes as a plain record, where there is one for it."""
+        return None
 
     @abstractmethod
-    def _rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
-        """Return the loss of each row, shape (n,), and write its gradient, shape (n, k)."""
+    def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
+        """Return the targets in the form that `rows` takes.
+
+        Parameters
+        ----------
+        predictions : array, shape (n, k)
+        targets : array, shape (n,) or (n, k)
+        weights : array, shape (n,), or None
+            A weight per row; a row of weight zero is absent, and may have any target.
+
+        Raises
+        ------
+        DataError
+            If they do not fit.
+        """
+
+    @abstractmethod
+    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+        """Return the loss of each row and write its gradient.
+
+        Parameters
+        ----------
+        predictions : array, shape (n, k)
+            Never written to.
+        targets : array
+            As `check_targets` returned them.
+        gradient : array, shape (n, k)
+            Takes the gradient of each row's loss.
+
+        Returns
+        -------
+        array, shape (n,)
+            A new array, which the caller may change.
+        """
 
 
 def _check_rows(predictions: Array, weights: Array | None) -> None:

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from handloom.kernels import UsesKernels
+from handloom.backend import Backend
 from handloom.losses.base import Targets
 from handloom.losses.outputs import OutputLoss, as_rows
+from handloom.operations import SigmoidCrossEntropy
 from handloom.parameters import Array
 
 
-class BinaryCrossEntropy(UsesKernels, OutputLoss):
+class BinaryCrossEntropy(OutputLoss):
     """Sigmoid and binary cross-entropy in one step, from logits.
 
     For a row of logits ``z`` with targets ``t``, numbers from 0 (no) to 1 (yes)::
@@ -49,7 +50,35 @@ class BinaryCrossEntropy(UsesKernels, OutputLoss):
         right = np.where(yes, predictions > 0.0, predictions <= 0.0)
         return int(np.count_nonzero(right.all(axis=1)))
 
-    def _rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+        """Return the loss of each row and write its gradient."""
         losses: Array = np.empty(len(predictions), np.float64)
-        self.kernels.binary_cross_entropy(predictions, targets, gradient, losses)  # type: ignore[arg-type]
+        self._binary_cross_entropy(predictions, targets, gradient, losses)  # type: ignore[arg-type]
         return losses
+
+    def fetch(self, backend: Backend) -> None:
+        """Take the backend's version of the function."""
+        self._binary_cross_entropy = backend.fetch(binary_cross_entropy)
+
+    def describe(self) -> SigmoidCrossEntropy:
+        """Return the loss as a record."""
+        return SigmoidCrossEntropy()
+
+
+def binary_cross_entropy(logits: Array, targets: Array, out: Array, losses: Array) -> None:
+    """Compute the loss of each row and its gradient.
+
+    Parameters
+    ----------
+    logits, targets : array, shape (n, k)
+    out : array, shape (n, k)
+        Takes ``sigmoid(logits) - targets``.
+    losses : float64 array, shape (n,)
+        Takes the sums over outputs of ``max(z, 0) - t z + log(1 + exp(-|z|))``.
+    """
+    z, t = logits, targets
+    small = np.exp(-np.abs(z))
+    of_outputs = np.maximum(z, 0.0) - t * z + np.log1p(small)
+    np.divide(np.where(z > 0.0, 1.0, small), 1.0 + small, out=out)  # sigmoid(z)
+    out -= t
+    of_outputs.sum(axis=1, dtype=np.float64, out=losses)

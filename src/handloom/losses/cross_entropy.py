@@ -1,11 +1,14 @@
 """Categorical cross-entropy: every row belongs to one of several classes."""
 
 import numpy as np
+import numpy.typing as npt
 
+from handloom.backend import Backend
 from handloom.errors import DataError, require_fraction
-from handloom.kernels import UsesKernels, row_sums
 from handloom.losses.base import RowLoss, Targets
+from handloom.operations import CrossEntropy
 from handloom.parameters import Array
+from handloom.reductions import row_maxima, row_sums
 
 
 class _OfClasses(RowLoss):
@@ -28,11 +31,11 @@ class _OfClasses(RowLoss):
         DataError
             If the shapes do not belong together or an index names no class.
         """
-        targets = self._targets(predictions, targets, None)
+        targets = self.check_targets(predictions, targets, None)
         classes = targets if targets.ndim == 1 else targets.argmax(axis=1)
         return int(np.count_nonzero(predictions.argmax(axis=1) == classes))
 
-    def _targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
+    def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
         """Return class indices as int64, or probabilities in the predictions' dtype."""
         n, k = predictions.shape
         if targets.shape not in ((n,), (n, k)):
@@ -51,7 +54,7 @@ class _OfClasses(RowLoss):
         return targets.astype(np.int64, copy=False)
 
 
-class SoftmaxCrossEntropy(UsesKernels, _OfClasses):
+class SoftmaxCrossEntropy(_OfClasses):
     """Softmax and categorical cross-entropy in one step, from logits.
 
     For a row of logits ``z`` with class ``c``, or with class probabilities ``t``::
@@ -88,16 +91,18 @@ class SoftmaxCrossEntropy(UsesKernels, _OfClasses):
     output_activation = "softmax"
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
         self.label_smoothing = require_fraction("label_smoothing", label_smoothing)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
         return {"label_smoothing": self.label_smoothing}
 
-    def _rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+        """Return the loss of each row and write its gradient."""
         losses: Array = np.empty(len(predictions), predictions.dtype)
         if targets.ndim == 1:
-            self.kernels.softmax_cross_entropy(predictions, targets, gradient, losses)  # type: ignore[arg-type]
+            self._softmax_cross_entropy(predictions, targets, gradient, losses)  # type: ignore[arg-type]
             if self.label_smoothing:
                 self._smooth(predictions, targets, gradient, losses)
         else:
@@ -116,7 +121,7 @@ class SoftmaxCrossEntropy(UsesKernels, _OfClasses):
     ) -> None:
         """Compute each row's loss and gradient, for rows of class probabilities."""
         nearest = targets.argmax(axis=1)  # any class would do to get log-sum-exp and softmax
-        self.kernels.softmax_cross_entropy(logits, nearest, gradient, losses)
+        self._softmax_cross_entropy(logits, nearest, gradient, losses)
         rows, mass = np.arange(len(logits)), targets.sum(axis=1)
         if share := self.label_smoothing:
             targets = (1.0 - share) * targets + (share / logits.shape[1]) * mass[:, None]
@@ -126,6 +131,42 @@ class SoftmaxCrossEntropy(UsesKernels, _OfClasses):
         losses -= np.einsum("nk,nk->n", logits, targets)
         gradient *= mass[:, None]
         gradient -= targets
+
+    def fetch(self, backend: Backend) -> None:
+        """Take the backend's version of the function."""
+        self._softmax_cross_entropy = backend.fetch(softmax_cross_entropy)
+
+    def describe(self) -> CrossEntropy:
+        """Return the loss as a record."""
+        return CrossEntropy(self.label_smoothing)
+
+
+def softmax_cross_entropy(
+    logits: Array, targets: npt.NDArray[np.integer], out: Array, losses: Array
+) -> None:
+    """Compute the loss of each row and its gradient, for class indices.
+
+    Parameters
+    ----------
+    logits : array, shape (n, k)
+    targets : integer array, shape (n,)
+    out : array, shape (n, k)
+        Takes ``softmax(logits) - onehot(targets)``.
+    losses : array, shape (n,)
+        Takes ``log sum_j exp(logits_j) - logits[target]``.
+    """
+    rows = np.arange(len(targets))
+    np.subtract(logits, row_maxima(logits), out=out)
+    of_target = out[rows, targets]
+    # exp(-60) is far below the rounding of a sum that is at least 1, and far above the numbers
+    # so small that processors slow down on them
+    np.maximum(out, -60.0, out=out)
+    np.exp(out, out=out)
+    sums = row_sums(out)
+    np.log(sums[:, 0], out=losses)
+    losses -= of_target
+    out /= sums
+    out[rows, targets] -= 1.0
 
 
 class CategoricalCrossEntropy(_OfClasses):
@@ -144,7 +185,8 @@ class CategoricalCrossEntropy(_OfClasses):
     kind = "categorical_cross_entropy"
     smallest = 1e-7
 
-    def _rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+        """Return the loss of each row and write its gradient."""
         clipped = np.clip(predictions, self.smallest, 1.0 - self.smallest)
         inside = clipped == predictions
         if targets.ndim == 1:

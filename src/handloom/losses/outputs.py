@@ -22,7 +22,7 @@ class OutputLoss(RowLoss):
     lowest: ClassVar[float] = -inf
     highest: ClassVar[float] = inf
 
-    def _targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
+    def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
         """Return the targets, shape (n, k), in the predictions' dtype."""
         numbers = as_rows(predictions, targets)
         if self.lowest > -inf or self.highest < inf:

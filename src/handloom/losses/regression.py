@@ -9,6 +9,7 @@ import numpy as np
 from handloom.errors import require_number
 from handloom.losses.base import Targets
 from handloom.losses.outputs import OutputLoss
+from handloom.operations import ErrorLoss
 from handloom.parameters import Array
 
 
@@ -37,13 +38,19 @@ class MeanSquaredError(OutputLoss):
     kind = "mean_squared_error"
 
     def __init__(self, factor: float = 1.0) -> None:
+        super().__init__()
         self.factor = require_number("factor", factor, minimum=0.0, exclusive=True)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
         return {"factor": self.factor}
 
-    def _rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def describe(self) -> ErrorLoss:
+        """Return the loss as a record."""
+        return ErrorLoss("squared", self.factor)
+
+    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+        """Return the loss of each row and write its gradient."""
         np.subtract(predictions, targets, out=gradient)
         losses = np.square(gradient).mean(axis=1, dtype=np.float64)
         losses *= self.factor
@@ -65,7 +72,12 @@ class MeanAbsoluteError(OutputLoss):
 
     kind = "mean_absolute_error"
 
-    def _rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def describe(self) -> ErrorLoss:
+        """Return the loss as a record."""
+        return ErrorLoss("absolute")
+
+    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+        """Return the loss of each row and write its gradient."""
         np.subtract(predictions, targets, out=gradient)
         losses = np.abs(gradient).mean(axis=1, dtype=np.float64)
         np.sign(gradient, out=gradient)
@@ -100,13 +112,19 @@ class Huber(OutputLoss):
     kind = "huber"
 
     def __init__(self, delta: float = 1.0) -> None:
+        super().__init__()
         self.delta = require_number("delta", delta, minimum=0.0, exclusive=True)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
         return {"delta": self.delta}
 
-    def _rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def describe(self) -> ErrorLoss:
+        """Return the loss as a record."""
+        return ErrorLoss("huber", self.delta)
+
+    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+        """Return the loss of each row and write its gradient."""
         errors = predictions - targets
         clipped = np.clip(errors, -self.delta, self.delta, out=gradient)
         # one formula for both cases: e (e - e / 2) and delta (|e| - delta / 2)

@@ -1,7 +1,6 @@
 """Optimizers: update rules on the flat vector of weights, in place.
 
-An optimizer is bound to parameters, owns its state, and makes one update a step. Its inner loop is
-in `handloom.kernels`.
+An optimizer is bound to parameters, owns its state, and makes one update a step.
 """
 
 from typing import Any

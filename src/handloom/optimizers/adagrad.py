@@ -1,10 +1,40 @@
 """Adagrad: gradients over the root of the sum of all their squares."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+import numpy as np
 
 from handloom.errors import require_number
+from handloom.operations import ScaledDescent, Update
 from handloom.optimizers.base import Optimizer
+from handloom.optimizers.moving_average import flush
 from handloom.parameters import Array
+
+
+def adagrad_step(
+    w: Array, dw: Array, s: Array, rate: float, epsilon: float, step: int, scratch: Array
+) -> None:
+    """Make a step of Adagrad on one block of weights, in place; see `Adagrad`.
+
+    Parameters
+    ----------
+    w, dw, s : array, shape (size,)
+        Weights, their gradient, which is only read, and the sum of its squares.
+    rate, epsilon : float
+    step : int
+        Counted from 1.
+    scratch : array, shape (size,)
+        Memory for intermediate results.
+    """
+    np.square(dw, out=scratch)
+    s += scratch
+    flush(s, step)
+
+    np.sqrt(s, out=scratch)
+    scratch += epsilon
+    np.divide(dw, scratch, out=scratch)
+    scratch *= rate
+    w -= scratch
 
 
 class Adagrad(Optimizer):
@@ -44,9 +74,17 @@ class Adagrad(Optimizer):
         """Return the constructor's arguments."""
         return {"epsilon": self.epsilon, "weight_decay": self.weight_decay}
 
-    def _update(
+    @property
+    def definition(self) -> Callable[..., None]:
+        """`adagrad_step`."""
+        return adagrad_step
+
+    def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        self.kernels.scaled_descent(
-            w, dw, state["squares"], rate, 1.0, 1.0, self.epsilon, self.steps, scratch
-        )
+        """Update one block by `adagrad_step`."""
+        self._step(w, dw, state["squares"], rate, self.epsilon, self.steps, scratch)
+
+    def describe(self) -> Update:
+        """Return the step as a record."""
+        return Update(ScaledDescent(1.0, 1.0, self.epsilon), self.weight_decay)

@@ -1,20 +1,75 @@
 """Adam, and AdamW: the same with weight decay."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
 
 from handloom.errors import require_fraction, require_number
+from handloom.operations import AdamUpdate, Update
 from handloom.optimizers.base import Optimizer
+from handloom.optimizers.moving_average import flush
 from handloom.parameters import Array
+
+
+def adam_step(
+    w: Array,
+    dw: Array,
+    m: Array,
+    v: Array,
+    rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    step: int,
+    scratch: Array,
+) -> None:
+    """Make the ``t``-th step of Adam at learning rate ``r`` on one block of weights, in place.
+
+    ::
+
+        m <- beta1 m + (1 - beta1) dw
+        v <- beta2 v + (1 - beta2) dw^2
+        w <- w - r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+
+    Parameters
+    ----------
+    w, dw : array, shape (size,)
+        Weights, and their gradient, which is only read.
+    m, v : array, shape (size,)
+        The first and the second moment.
+    rate : float
+        ``r``.
+    beta1, beta2, epsilon : float
+        As in `Adam`.
+    step : int
+        ``t``, counted from 1.
+    scratch : array, shape (size,)
+        Memory for intermediate results.
+    """
+    m *= beta1
+    m += np.multiply(dw, 1.0 - beta1, out=scratch)
+    v *= beta2
+    np.square(dw, out=scratch)
+    scratch *= 1.0 - beta2
+    v += scratch
+    flush(m, step)
+    flush(v, step)
+
+    # numerator and denominator times root = sqrt(1 - beta2^t), which spares a pass over v
+    root = math.sqrt(1.0 - beta2**step)
+    np.sqrt(v, out=scratch)
+    scratch += epsilon * root
+    np.divide(m, scratch, out=scratch)
+    scratch *= rate * root / (1.0 - beta1**step)
+    w -= scratch
 
 
 class Adam(Optimizer):
     """Adam: each weight steps by its mean gradient over the root of its mean squared gradient.
 
-    One step, the ``t``-th, at learning rate ``r``::
-
-        m <- beta1 m + (1 - beta1) dw
-        v <- beta2 v + (1 - beta2) dw^2
-        w <- w - r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+    One step is `adam_step`. The state starts as zeros, and dividing by ``1 - beta^t`` corrects the
+    bias of the moments toward them.
 
     Parameters
     ----------
@@ -61,21 +116,22 @@ class Adam(Optimizer):
             "weight_decay": self.weight_decay,
         }
 
-    def _update(
+    @property
+    def definition(self) -> Callable[..., None]:
+        """`adam_step`."""
+        return adam_step
+
+    def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        self.kernels.adam(
-            w,
-            dw,
-            state["first_moment"],
-            state["second_moment"],
-            rate,
-            self.beta1,
-            self.beta2,
-            self.epsilon,
-            self.steps,
-            scratch,
-        )
+        """Update one block by `adam_step`."""
+        m, v = state["first_moment"], state["second_moment"]
+        betas = self.beta1, self.beta2
+        self._step(w, dw, m, v, rate, *betas, self.epsilon, self.steps, scratch)
+
+    def describe(self) -> Update:
+        """Return the step as a record."""
+        return Update(AdamUpdate(self.beta1, self.beta2, self.epsilon), self.weight_decay)
 
 
 class AdamW(Adam):
@@ -117,3 +173,7 @@ class AdamW(Adam):
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(beta1, beta2, epsilon, weight_decay=weight_decay)
+
+    def describe(self) -> Update:
+        """Return the step as a record."""
+        return super().describe()

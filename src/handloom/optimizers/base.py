@@ -1,15 +1,17 @@
-"""What every optimizer is: a rule that updates the flat vector of weights in place."""
+"""What every optimizer is: it updates the flat vector of weights in place, block by block."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
 
+from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError, require_count, require_number
-from handloom.kernels import NUMPY, Kernels, cut_for_update
+from handloom.operations import Update
+from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, check_array
 
 
@@ -22,9 +24,9 @@ class Block:
     w, dw : array, shape (m,)
         The weights and their gradients.
     state : dict of str to array, shape (m,)
-        What the rule remembers of each.
+        The optimizer's state of each.
     scratch : array, shape (m,)
-        For numbers in between; empty where the kernels need none.
+        Memory for intermediate results; empty where the backend needs none.
     """
 
     w: Array
@@ -34,7 +36,12 @@ class Block:
 
 
 class Optimizer(ABC):
-    """An update rule and its state.
+    """An update rule and its state: the base for an optimizer of your own.
+
+    A subclass names its state vectors in ``moments`` and has two methods: `update` changes a block
+    of weights in place, and `config` returns the constructor's arguments. This class allocates the
+    state, cuts the vectors into blocks, lets the lanes of a pool share them, applies weight decay,
+    and saves and loads the state.
 
     With a decay ``c``, each step at rate ``r`` first shrinks the weights, ``w <- w - r c w``,
     whatever the gradient is and however many rows it came from. What decays are matrices and
@@ -47,10 +54,14 @@ class Optimizer(ABC):
 
     Attributes
     ----------
+    kind : str
+        The optimizer's name in files.
+    moments : tuple of str
+        The names of its state vectors.
     steps : int
-        How many updates have been made.
+        The number of updates made.
     state : dict of str to array, shape (size,)
-        What the rule remembers of each weight.
+        The state vectors, which start as zeros.
     """
 
     kind: ClassVar[str]
@@ -62,29 +73,47 @@ class Optimizer(ABC):
         self.state: dict[str, Array] = {}
         self._decaying: list[Array] = []
         self._parameters: Parameters | None = None
-        self.kernels = NUMPY
+        self._pool: Pool = SERIAL
         self._pieces: list[list[Block]] = []
+        self._step: Callable[..., None] = _unbound
 
-    def bind(self, parameters: Parameters, kernels: Kernels = NUMPY) -> Self:
-        """Take the vectors to update and the kernels to do it with; start from a state of zeros."""
-        self._parameters, self.kernels = parameters, kernels
+    @property
+    def definition(self) -> Callable[..., None] | None:
+        """The function by which `update` changes a block, if it may have a compiled version."""
+        return None
+
+    def bind(self, parameters: Parameters, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
+        """Take the vectors to update, with a state of zeros.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            Weights and gradient.
+        backend : Backend
+            Where compiled versions of the rule come from.
+        pool : Pool
+            Its lanes share the update.
+        """
+        self._parameters, self._pool = parameters, pool
         self.state = {name: np.zeros_like(parameters.vector) for name in self.moments}
-        self._pieces = [
-            self._blocks(parameters, piece) for piece in cut_for_update(len(parameters))
-        ]
-        places = parameters.places()
+        self._compiled = False
+        if self.definition is not None:
+            self._step = backend.fetch(self.definition, pool)
+            self._compiled = backend.compiles(self.definition)
+        self._pieces = self._cut(parameters, slice(0, len(parameters)))
         self._decaying = [
-            parameters.vector[place][piece]
-            for name, place in places.items()
+            w
+            for name, place in parameters.places().items()
             if self.weight_decay and parameters.specs[name].is_matrix
-            for piece in cut_for_update(place.stop - place.start)
+            for ((w, _),) in pool.cut(parameters.vector[place], whole=True)
         ]
         self.steps = 0
         return self
 
     def __getstate__(self) -> dict[str, object]:
         """Return what a copy or a pickle holds: its views would be of nobody's weights."""
-        return {**self.__dict__, "_parameters": None, "_decaying": [], "_pieces": []}
+        views: dict[str, object] = {"_parameters": None, "_decaying": [], "_pieces": []}
+        return {**self.__dict__, **views, "_pool": SERIAL, "_step": _unbound}
 
     def step(self, learning_rate: float) -> None:
         """Update the weights once, from the gradients.
@@ -103,40 +132,57 @@ class Optimizer(ABC):
             raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
         self.steps += 1
         left = 1.0 - learning_rate * self.weight_decay
-        self.kernels.share([partial(np.multiply, w, left, out=w) for w in self._decaying])
-        self.kernels.share(
+        self._pool.run([partial(np.multiply, w, left, out=w) for w in self._decaying])
+        self._pool.run(
             [partial(self._update_piece, piece, learning_rate) for piece in self._pieces]
         )
 
-    def _blocks(self, parameters: Parameters, piece: slice) -> list[Block]:
-        """Cut a piece of the weights into the blocks that one thread updates, one by one."""
-        scratch = np.empty(self.kernels.block or 0, parameters.dtype)
+    def _cut(self, parameters: Parameters, place: slice) -> list[list[Block]]:
+        """Cut a run of the weights into pieces for lanes, and those into blocks."""
+        vectors = parameters.vector, parameters.gradient, *self.state.values()
+        pieces = self._pool.cut(*(vector[place] for vector in vectors), whole=self._compiled)
         return [
-            Block(
-                parameters.vector[block],
-                parameters.gradient[block],
-                {name: moment[block] for name, moment in self.state.items()},
-                scratch[: block.stop - block.start],
-            )
-            for block in self.kernels.blocks(piece)
+            [
+                Block(w, dw, dict(zip(self.state, state, strict=True)), scratch)
+                for w, dw, *state, scratch in piece
+            ]
+            for piece in pieces
         ]
 
-    def _update_piece(self, blocks: list[Block], rate: float) -> None:
-        for block in blocks:
-            self._update(block.w, block.dw, block.state, rate, block.scratch)
+    def _update_piece(self, piece: list[Block], rate: float) -> None:
+        for block in piece:
+            self.update(block.w, block.dw, block.state, rate, block.scratch)
 
     @abstractmethod
-    def _update(
+    def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        """Update one block of weights and state in place; ``dw`` is not written to."""
+        """Update one block of weights and state in place.
+
+        Blocks may be updated by several threads at once, in any order.
+
+        Parameters
+        ----------
+        w, dw : array, shape (m,)
+            Some of the weights, and their gradient, which is never written to.
+        state : mapping of str to array, shape (m,)
+            Their entries of the state vectors.
+        rate : float
+            The learning rate of this step, whose number is ``self.steps``, counted from 1.
+        scratch : array, shape (m,)
+            Memory for intermediate results; empty for a compiled `definition`, which needs none.
+        """
+
+    def describe(self) -> Update | None:
+        """Return what a step computes as a plain record, where there is one for it."""
+        return None
 
     @abstractmethod
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
 
     def state_dict(self) -> dict[str, object]:
-        """Return copies of everything that the rule remembers, the number of steps included."""
+        """Return copies of the state vectors, and the number of steps."""
         return {"steps": self.steps, **{name: value.copy() for name, value in self.state.items()}}
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
@@ -158,3 +204,8 @@ class Optimizer(ABC):
         for name, own in self.state.items():
             own[...] = np.asarray(state[name])
         self.steps = require_count("steps", state["steps"], minimum=0)
+
+
+def _unbound(*_: object) -> None:
+    """Stand where a bound optimizer has the function of one block."""
+    raise ModelError("bind the optimizer to parameters before a step")

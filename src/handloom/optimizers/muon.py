@@ -1,13 +1,15 @@
 """Muon: the direction of a matrix's momentum, with all singular values made alike."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Self
 
 import numpy as np
 
+from handloom.backend import NUMPY, Backend
 from handloom.errors import (
     ConfigurationError,
     ModelError,
@@ -16,9 +18,12 @@ from handloom.errors import (
     require_number,
     unknown_name,
 )
-from handloom.kernels import NUMPY, SHARED_FROM, Kernels, cut_for_update
+from handloom.optimizers.adam import adam_step
 from handloom.optimizers.base import Optimizer
-from handloom.parameters import Array, Parameters, length
+from handloom.optimizers.moving_average import lerp
+from handloom.parallel.partition import product_is_shared
+from handloom.parallel.pool import SERIAL, Pool, matmul
+from handloom.parameters import Array, Parameters, l2_norm
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the polynomial that is applied to the singular values, chosen by Jordan to be steep at 0."""
@@ -112,7 +117,12 @@ class Muon(Optimizer):
             "weight_decay": self.weight_decay,
         }
 
-    def bind(self, parameters: Parameters, kernels: Kernels = NUMPY) -> Self:
+    @property
+    def definition(self) -> Callable[..., None]:
+        """`handloom.optimizers.adam.adam_step`, for what is no matrix."""
+        return adam_step
+
+    def bind(self, parameters: Parameters, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Take the vectors to update, and tell the matrices from the rest.
 
         Raises
@@ -120,96 +130,82 @@ class Muon(Optimizer):
         ModelError
             If ``adam_for`` names no layer or array of the network.
         """
-        super().bind(parameters, kernels)
+        super().bind(parameters, backend, pool)
+        self._lerp, whole = backend.fetch(lerp), backend.compiles(lerp)
         for name in self.adam_for:
             if not any(_names(name, array) for array in parameters.specs):
                 known = {array.rpartition(".")[0] for array in parameters.specs}
                 raise ModelError(unknown_name("layer in adam_for", name, known - {""}))
         self._matrices, self._pieces = [], []
         for name, place in parameters.places().items():
-            pieces = [
-                slice(place.start + piece.start, place.start + piece.stop)
-                for piece in cut_for_update(place.stop - place.start)
-            ]
             spec = parameters.specs[name]
             if spec.is_matrix and not any(_names(given, name) for given in self.adam_for):
-                self._matrices.append(_Matrix(place, pieces, spec.shape[-1]))
+                m, dw = self.state["first_moment"][place], parameters.gradient[place]
+                pieces = pool.cut(m, dw, whole=whole)
+                self._matrices.append(_Matrix(parameters.vector[place], m, dw, pieces, spec.shape))
             else:
-                self._pieces += [self._blocks(parameters, piece) for piece in pieces]
-        self._matrices.sort(key=lambda matrix: -matrix.work)  # who comes last should be quick
+                self._pieces += self._cut(parameters, place)
+        # the last to be handed out should be quick
+        self._matrices.sort(key=lambda matrix: -prod(matrix.product))
         return self
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy or a pickle holds; see `Optimizer`."""
+        return {**super().__getstate__(), "_matrices": [], "_lerp": None}
 
     def step(self, learning_rate: float) -> None:
         """Update the weights once, from the gradients; see `Optimizer.step`."""
         super().step(learning_rate)
-        shared = [matrix for matrix in self._matrices if matrix.work >= SHARED_FROM]
+        shared = [matrix for matrix in self._matrices if product_is_shared(*matrix.product)]
         for matrix in shared:  # each of its products
-            self._step_matrix(matrix, learning_rate, self.kernels)
-        alone = self.kernels.uncut()
-        self.kernels.share(
+            self._step_matrix(matrix, learning_rate, self._pool)
+        self._pool.run(
             [
-                partial(self._step_matrix, matrix, learning_rate, alone)
+                partial(self._step_matrix, matrix, learning_rate, SERIAL)
                 for matrix in self._matrices[len(shared) :]
             ]
         )
 
-    def _step_matrix(self, matrix: "_Matrix", rate: float, kernels: Kernels) -> None:
-        parameters = self._parameters
-        if parameters is None:
-            raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
-        dw, mean = parameters.gradient[matrix.place], self.state["first_moment"][matrix.place]
-        kernels.share([partial(self._blend_piece, parameters, p) for p in matrix.pieces])
-        ahead = self.momentum * mean + (1.0 - self.momentum) * dw if self.nesterov else mean
-        direction = orthogonalize(ahead.reshape(-1, matrix.outputs), self.iterations, kernels)
+    def _step_matrix(self, matrix: "_Matrix", rate: float, pool: Pool) -> None:
+        m, dw, mu = matrix.m, matrix.dw, self.momentum
+        pool.run([partial(self._move_momentum, piece) for piece in matrix.pieces])
+        ahead = mu * m + (1.0 - mu) * dw if self.nesterov else m
+        direction = orthogonalize(ahead.reshape(-1, matrix.shape[-1]), self.iterations, pool)
         direction *= rate * spectral_scale(*direction.shape)
-        parameters.vector[matrix.place] -= direction.reshape(-1)
+        np.subtract(matrix.w, direction.reshape(-1), out=matrix.w)
 
-    def _blend_piece(self, parameters: Parameters, piece: slice) -> None:
-        """Move a run of a matrix's momentum."""
-        scratch = np.empty(self.kernels.block or 0, parameters.dtype)
-        for block in self.kernels.blocks(piece):
-            mean = self.state["first_moment"][block]
-            self.kernels.blend(
-                mean,
-                parameters.gradient[block],
-                1.0 - self.momentum,
-                self.steps,
-                scratch[: len(mean)],
-            )
+    def _move_momentum(self, piece: list[tuple[Array, ...]]) -> None:
+        """Move a piece of a matrix's momentum."""
+        for m, dw, scratch in piece:
+            self._lerp(m, dw, 1.0 - self.momentum, self.steps, scratch)
 
-    def _update(
+    def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        self.kernels.adam(
-            w,
-            dw,
-            state["first_moment"],
-            state["second_moment"],
-            self.adam_rate * rate,
-            self.beta1,
-            self.beta2,
-            self.epsilon,
-            self.steps,
-            scratch,
-        )
+        """Update one block of what is no matrix by AdamW."""
+        m, v, rate = state["first_moment"], state["second_moment"], self.adam_rate * rate
+        betas = self.beta1, self.beta2
+        self._step(w, dw, m, v, rate, *betas, self.epsilon, self.steps, scratch)
 
 
 @dataclass(frozen=True)
 class _Matrix:
-    """Where a matrix lies in the vector of weights, in which pieces, and its number of columns."""
+    """A matrix, its momentum and its gradient, each as a view of shape (size,)."""
 
-    place: slice
-    pieces: list[slice]
-    outputs: int
+    w: Array
+    m: Array
+    dw: Array
+    pieces: list[list[tuple[Array, ...]]]
+    shape: tuple[int, ...]
 
     @property
-    def work(self) -> int:
-        """How many multiplications its largest product has."""
-        size = self.place.stop - self.place.start
-        return int(size * min(self.outputs, size // self.outputs))
+    def product(self) -> tuple[int, int, int]:
+        """The largest product of a step, of shapes ``(n, d)`` and ``(d, h)``."""
+        small, large = sorted((self.shape[-1], prod(self.shape[:-1])))
+        return small, small, large
 
 
-def orthogonalize(g: Array, iterations: int = 5, kernels: Kernels = NUMPY) -> Array:
+def orthogonalize(g: Array, iterations: int = 5, pool: Pool = SERIAL) -> Array:
     """Return a matrix with the singular vectors of ``g`` and singular values of about 1.
 
     With ``x = g / |g|`` to begin with, each iteration is::
@@ -227,8 +223,8 @@ def orthogonalize(g: Array, iterations: int = 5, kernels: Kernels = NUMPY) -> Ar
         Never written to.
     iterations : int
         How often.
-    kernels : Kernels
-        Whose products to use.
+    pool : Pool
+        Its lanes share large products.
 
     Returns
     -------
@@ -238,16 +234,16 @@ def orthogonalize(g: Array, iterations: int = 5, kernels: Kernels = NUMPY) -> Ar
     a, b, c = COEFFICIENTS
     tall = g.shape[0] > g.shape[1]
     x = g.T if tall else g  # the smaller side first, so that its products are small
-    x = x / (length(x) or 1.0)  # no singular value is above 1 now
+    x = x / (l2_norm(x) or 1.0)  # no singular value is above 1 now
     gram: Array = np.empty((len(x), len(x)), g.dtype)
     square, product = np.empty_like(gram), np.empty_like(x)
     for _ in range(iterations):
-        kernels.matmul(x, x.T, gram)
-        kernels.matmul(gram, gram, square)
+        matmul(x, x.T, gram, pool)
+        matmul(gram, gram, square, pool)
         square *= c
         gram *= b
         gram += square
-        kernels.matmul(gram, x, product)
+        matmul(gram, x, product, pool)
         x *= a
         x += product
     return x.T if tall else x

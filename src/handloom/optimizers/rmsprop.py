@@ -1,10 +1,49 @@
 """RMSprop: gradients over the root of their recent mean square."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+import numpy as np
 
 from handloom.errors import require_fraction, require_number
+from handloom.operations import ScaledDescent, Update
 from handloom.optimizers.base import Optimizer
+from handloom.optimizers.moving_average import flush
 from handloom.parameters import Array
+
+
+def rmsprop_step(
+    w: Array,
+    dw: Array,
+    v: Array,
+    rate: float,
+    rho: float,
+    epsilon: float,
+    step: int,
+    scratch: Array,
+) -> None:
+    """Make a step of RMSprop on one block of weights, in place; see `RMSprop`.
+
+    Parameters
+    ----------
+    w, dw, v : array, shape (size,)
+        Weights, their gradient, which is only read, and the mean of its square.
+    rate, rho, epsilon : float
+    step : int
+        Counted from 1.
+    scratch : array, shape (size,)
+        Memory for intermediate results.
+    """
+    v *= rho
+    np.square(dw, out=scratch)
+    scratch *= 1.0 - rho
+    v += scratch
+    flush(v, step)
+
+    np.sqrt(v, out=scratch)
+    scratch += epsilon
+    np.divide(dw, scratch, out=scratch)
+    scratch *= rate
+    w -= scratch
 
 
 class RMSprop(Optimizer):
@@ -49,17 +88,18 @@ class RMSprop(Optimizer):
         """Return the constructor's arguments."""
         return {"rho": self.rho, "epsilon": self.epsilon, "weight_decay": self.weight_decay}
 
-    def _update(
+    @property
+    def definition(self) -> Callable[..., None]:
+        """`rmsprop_step`."""
+        return rmsprop_step
+
+    def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        self.kernels.scaled_descent(
-            w,
-            dw,
-            state["second_moment"],
-            rate,
-            self.rho,
-            1.0 - self.rho,
-            self.epsilon,
-            self.steps,
-            scratch,
-        )
+        """Update one block by `rmsprop_step`."""
+        v = state["second_moment"]
+        self._step(w, dw, v, rate, self.rho, self.epsilon, self.steps, scratch)
+
+    def describe(self) -> Update:
+        """Return the step as a record."""
+        return Update(ScaledDescent(self.rho, 1.0 - self.rho, self.epsilon), self.weight_decay)

@@ -1,10 +1,55 @@
 """Gradient descent, plain and with momentum."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+import numpy as np
 
 from handloom.errors import ConfigurationError, require_fraction
+from handloom.operations import Descent, Update
 from handloom.optimizers.base import Optimizer
+from handloom.optimizers.moving_average import flush
 from handloom.parameters import Array
+
+
+def sgd_step(w: Array, dw: Array, rate: float, scratch: Array) -> None:
+    """Make a plain step on one block of weights, ``w <- w - rate dw``; all of shape (size,)."""
+    np.multiply(dw, rate, out=scratch)
+    w -= scratch
+
+
+def momentum_step(
+    w: Array,
+    dw: Array,
+    u: Array,
+    rate: float,
+    momentum: float,
+    nesterov: bool,
+    step: int,
+    scratch: Array,
+) -> None:
+    """Make a step with momentum on one block of weights, in place; see `SGD`.
+
+    Parameters
+    ----------
+    w, dw, u : array, shape (size,)
+        Weights, their gradient, which is only read, and the velocity.
+    rate, momentum : float
+    nesterov : bool
+    step : int
+        Counted from 1.
+    scratch : array, shape (size,)
+        Memory for intermediate results.
+    """
+    descent = np.multiply(dw, -rate, out=scratch)
+    u *= momentum
+    u += descent
+    flush(u, step)
+    if nesterov:
+        w += descent
+        np.multiply(u, momentum, out=scratch)
+        w += scratch
+    else:
+        w += u
 
 
 class SGD(Optimizer):
@@ -59,19 +104,21 @@ class SGD(Optimizer):
             "weight_decay": self.weight_decay,
         }
 
-    def _update(
+    @property
+    def definition(self) -> Callable[..., None]:
+        """`momentum_step` where there is momentum, else `sgd_step`."""
+        return momentum_step if self.momentum else sgd_step
+
+    def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
+        """Update one block."""
         if self.momentum:
-            self.kernels.momentum(
-                w,
-                dw,
-                state["velocity"],
-                rate,
-                self.momentum,
-                self.nesterov,
-                self.steps,
-                scratch,
-            )
+            options = self.momentum, self.nesterov, self.steps
+            self._step(w, dw, state["velocity"], rate, *options, scratch)
         else:
-            self.kernels.descend(w, dw, rate, scratch)
+            self._step(w, dw, rate, scratch)
+
+    def describe(self) -> Update:
+        """Return the step as a record."""
+        return Update(Descent(self.momentum, self.nesterov), self.weight_decay)

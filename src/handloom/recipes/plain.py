@@ -75,7 +75,7 @@ class Settings:
         What every random draw comes from.
     threads : int, optional
         How many threads share a step.
-    kernels : str
+    backend : str
         Whose inner loops to use; see `handloom.Trainer`.
 
     Raises
@@ -105,7 +105,7 @@ class Settings:
     patience: int | None = None
     seed: int = 0
     threads: int | None = None
-    kernels: str = "auto"
+    backend: str = "auto"
 
     def __post_init__(self) -> None:
         optimizer(self.optimizer)
@@ -231,7 +231,7 @@ class Settings:
             augment=[named_augmentation(name) for name in self.augment],
             seed=self.seed,
             threads=self.threads,
-            kernels=self.kernels,
+            backend=self.backend,
             callbacks=[*watchers, *callbacks],
             checkpoints=checkpoints,
         )

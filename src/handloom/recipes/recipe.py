@@ -132,7 +132,7 @@ class RecipeSettings:
         What every random draw comes from.
     threads : int, optional
         How many threads share a step.
-    kernels : str
+    backend : str
         Whose inner loops to use; see `handloom.Trainer`.
 
     Raises
@@ -146,7 +146,7 @@ class RecipeSettings:
     validation_fraction: float = 0.0
     seed: int = 0
     threads: int | None = None
-    kernels: str = "auto"
+    backend: str = "auto"
 
     def __post_init__(self) -> None:
         require_fraction("validation_fraction", self.validation_fraction)
@@ -186,7 +186,7 @@ class RecipeSettings:
             augment=recipe.augment,
             seed=self.seed,
             threads=self.threads,
-            kernels=self.kernels,
+            backend=self.backend,
             callbacks=callbacks,
             checkpoints=checkpoints,
         )

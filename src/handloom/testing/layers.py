@@ -115,7 +115,7 @@ class _Case:
         return not self.layer.stochastic and not self.couples_rows
 
     def copy(self) -> Layer:
-        return copy.deepcopy(self.layer, {id(self.layer.kernels): self.layer.kernels})
+        return copy.deepcopy(self.layer)
 
     def settle(self, parameters: Parameters) -> None:
         """Move weights from where they start, which may be all zeros or ones."""

@@ -7,8 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError, require_count, require_fraction
-from handloom.kernels import NUMPY, Kernels, cut_for_update
+from handloom.operations import MovingAverage
+from handloom.optimizers.moving_average import lerp
+from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, check_array
 
 
@@ -51,30 +54,31 @@ class EMA:
         self.updates = 0
         self.values: Array = np.empty(0)
         self._parameters: Parameters | None = None
-        self._kernels = NUMPY
-        self._pieces: list[tuple[slice, Array]] = []
+        self._pool: Pool = SERIAL
+        self._pieces: list[list[tuple[Array, ...]]] = []
 
-    def bind(self, parameters: Parameters, kernels: Kernels = NUMPY) -> Self:
-        """Take the values to average and the kernels to do it with; start with no update."""
-        self._parameters, self._kernels = parameters, kernels
+    def bind(self, parameters: Parameters, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
+        """Take the values to average, with no update yet; see `Optimizer.bind`."""
+        self._parameters, self._pool, self._lerp = parameters, pool, backend.fetch(lerp)
         self.values, self.updates = parameters.values.copy(), 0
-        self._pieces = [
-            (piece, np.empty(kernels.block or 0, parameters.dtype))
-            for piece in cut_for_update(len(self.values))
-        ]
+        self._pieces = pool.cut(self.values, parameters.values, whole=backend.compiles(lerp))
         return self
 
     def update(self) -> None:
         """Take the present values into the average."""
-        source = self._bound.values
+        _ = self._bound
         self.updates += 1
         share = (1.0 - self.decay) / (1.0 - self.decay**self.updates)
-        self._kernels.share([partial(self._blend, source, share, *piece) for piece in self._pieces])
+        self._pool.run([partial(self._move, piece, share) for piece in self._pieces])
 
-    def _blend(self, source: Array, share: float, piece: slice, scratch: Array) -> None:
-        for block in self._kernels.blocks(piece):
-            mean = self.values[block]
-            self._kernels.blend(mean, source[block], share, self.updates, scratch[: len(mean)])
+    def _move(self, piece: list[tuple[Array, ...]], share: float) -> None:
+        """Move a piece of the average toward the present values."""
+        for mean, values, scratch in piece:
+            self._lerp(mean, values, share, self.updates, scratch)
+
+    def describe(self) -> MovingAverage:
+        """Return the average as a record."""
+        return MovingAverage(self.decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from handloom.errors import ConfigurationError, require_count, require_known, re
 from handloom.files import FileError, write_text
 from handloom.parameters import Array
 from handloom.training.history import EpochRecord, StopReason, csv_line
+from handloom.training.objective import Measured
 
 if TYPE_CHECKING:
     from handloom.training.trainer import Trainer
@@ -27,6 +28,12 @@ class Callback:
 
     def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
         """Run after each epoch; ``trainer.stop(reason)`` ends training with it."""
+
+    def on_step_end(self, *, trainer: "Trainer", measured: Measured) -> None:
+        """Run after each step, with what it measured before its update.
+
+        Overriding this costs time: otherwise a call of compiled code makes many steps.
+        """
 
     def on_train_end(self, *, trainer: "Trainer") -> None:
         """Run after the last epoch, however training ended."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from handloom.data.batches import Shard
 from handloom.losses import Loss
 from handloom.network import Sequential
 from handloom.parameters import Array
-from handloom.training.shards import Shard
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,24 @@ def first_bad_array(
     shards : iterable of Shard
         The rows of the step, in order.
     total_weight : float
-        What the rows weigh together.
+        The sum of the rows' weights.
     """
-    for name, weights in network.parameters.weights.items():
-        if not np.isfinite(weights).all():
-            return f"the weights {name}, by the update before,"
+    if bad := first_bad_weights(network):
+        return bad
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for shard in shards:
             for name, array in _arrays(network, loss, shard, total_weight):
                 if not np.isfinite(array).all():
                     return name
     return "a sum over the shards, or the penalty,"
+
+
+def first_bad_weights(network: Sequential) -> str | None:
+    """Return which of a network's arrays is the first that is not finite, if there is one."""
+    for name, weights in network.parameters.weights.items():
+        if not np.isfinite(weights).all():
+            return f"the weights {name}, by the update before,"
+    return None
 
 
 def _arrays(

@@ -13,8 +13,8 @@ from handloom.layers import softmax
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.metrics import accuracy, confusion_matrix
 from handloom.model import Model
+from handloom.parallel.blas import single_threaded_blas
 from handloom.parameters import Array
-from handloom.training.workers import single_threaded_blas
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import ModelError, require_known
+from handloom.parallel.partition import LANES
 
 if TYPE_CHECKING:
     from handloom.training.divergence import Divergence
@@ -84,10 +85,12 @@ class History:
     records : list of EpochRecord
     stop_reason : StopReason or None
         None while training goes on.
-    kernels : str
-        Whose inner loops were used.
+    backend : str
+        What ran the arithmetic: ``"numpy"`` or ``"fused"``.
+    lanes : int
+        The number of lanes that work was cut for; results depend on it, and not on threads.
     preparation_seconds : float
-        How long it took to load them, and to compile them where that was not done before.
+        How long it took to load what runs, and to compile it where that was not done before.
     stopped_in : int or None
         The epoch that training did not complete, where it ended in the middle of one.
     divergence : Divergence or None
@@ -97,7 +100,8 @@ class History:
     def __init__(self) -> None:
         self.records: list[EpochRecord] = []
         self.stop_reason: StopReason | None = None
-        self.kernels = "numpy"
+        self.backend = "numpy"
+        self.lanes = LANES
         self.preparation_seconds = 0.0
         self.stopped_in: int | None = None
         self.divergence: Divergence | None = None
@@ -131,7 +135,8 @@ class History:
             "columns": list(COLUMNS),
             "records": [[_to_json(value) for value in record.values()] for record in self],
             "stop_reason": self.stop_reason,
-            "kernels": self.kernels,
+            "backend": self.backend,
+            "lanes": self.lanes,
             "preparation_seconds": self.preparation_seconds,
         }
 
@@ -154,7 +159,7 @@ class History:
             reason = values["stop_reason"]
             if reason == StopReason.EARLY_STOPPING:
                 history.stop_reason = StopReason(reason)
-            history.kernels = str(values["kernels"])
+            history.backend, history.lanes = str(values["backend"]), int(values["lanes"])
             history.preparation_seconds = float(values["preparation_seconds"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"not a whole history: {error}") from None

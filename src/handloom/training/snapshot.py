@@ -24,7 +24,7 @@ from handloom.training.position import Position
 if TYPE_CHECKING:
     from handloom.training.trainer import Trainer
 
-KIND, VERSION = "handloom checkpoint", 1
+KIND, VERSION = "handloom checkpoint", 2
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,7 @@ class Snapshot:
             If the snapshot is of another training, named by what differs, or not whole.
         """
         try:
-            then = {"count_correct": True, **self.configuration}  # older ones all did
-            difference = _difference(then, configuration(trainer))
+            difference = _difference(self.configuration, configuration(trainer))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{self.origin}: not a whole configuration: {error!r}") from None
         if difference is not None:
@@ -105,9 +104,9 @@ class Snapshot:
             self._give(name, owner)
 
     @property
-    def kernels(self) -> str:
-        """Whose inner loops the training used."""
-        return str(self.configuration.get("kernels"))
+    def backend(self) -> str:
+        """What ran the training's arithmetic."""
+        return str(self.configuration.get("backend"))
 
     def changed_circumstances(self) -> list[str]:
         """Return what bits depend on and is not as it was when the snapshot was taken."""
@@ -189,7 +188,8 @@ def configuration(trainer: "Trainer") -> dict[str, Any]:
         "shuffle": trainer.shuffle,
         "penalty_per_row": trainer.penalty_per_row,
         "seed": trainer.stream.seed,
-        "kernels": trainer.history.kernels,
+        "backend": trainer.history.backend,
+        "lanes": trainer.history.lanes,
         "callbacks": {name: watcher.config() for name, watcher in _watchers(trainer).items()},
         **trainer.fingerprints,
     }

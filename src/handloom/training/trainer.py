@@ -1,15 +1,17 @@
-"""The training loop: ``fit`` runs epochs, an epoch runs steps, a step descends once."""
+"""The training loop: ``fit`` runs epochs, an epoch runs steps, many of them in one call."""
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.augment import Augmentation, StepAugmentation, check_images
+from handloom.backend import BACKENDS, Backend, choose_backend
+from handloom.data.augment import Augmentation, check_images
+from handloom.data.batches import Batch, LoaderOptions, Order, epoch_order
 from handloom.data.dataset import Dataset
 from handloom.data.fingerprint import checksum, fingerprint
 from handloom.data.transforms import Transform, transform_for
@@ -22,7 +24,6 @@ from handloom.errors import (
     require_known,
     require_number,
 )
-from handloom.kernels import Kernels
 from handloom.losses import (
     CategoricalCrossEntropy,
     ClassificationLoss,
@@ -31,22 +32,28 @@ from handloom.losses import (
 )
 from handloom.model import Model
 from handloom.network import Sequential
+from handloom.operations import Arrays
 from handloom.optimizers import Optimizer
-from handloom.parameters import Array, length
-from handloom.randomness import Purpose, Stream
+from handloom.parallel.threads import Threads
+from handloom.parameters import Array, l2_norm
+from handloom.randomness import Stream
 from handloom.schedules import Schedule, schedule
 from handloom.training.averaging import EMA
 from handloom.training.callbacks import Callback
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.checks import check_data, check_weights
-from handloom.training.divergence import Divergence
+from handloom.training.divergence import Divergence, first_bad_weights
 from handloom.training.history import EpochRecord, History, StopReason
 from handloom.training.interrupts import on_interrupt
-from handloom.training.kernel_choice import NAMES, choose
-from handloom.training.objective import Batch, Measured, Objective, Rows
+from handloom.training.objective import Measured, Objective
 from handloom.training.position import Position
+from handloom.training.runner import Advance, LayerByLayer, Runner
 from handloom.training.snapshot import Snapshot
-from handloom.training.workers import Workers
+from handloom.training.step import compose
+
+CALL_SECONDS = 0.1
+"""How long a call of the runner should last: between calls the clock, signals and checkpoints are
+looked at."""
 
 
 class Trainer:
@@ -93,10 +100,10 @@ class Trainer:
     threads : int, optional
         How many threads share a step; by default the cores there are. A step has work for at most
         four. The result is the same, to the bit, for any number.
-    kernels : str
-        Whose inner loops to use: ``"numpy"``, ``"fused"`` (the extra ``fast``), or ``"auto"``:
-        fused where they are installed and the job is long enough for loading them to pay. The two
-        agree to rounding; bits are promised for each by itself.
+    backend : str
+        What runs the arithmetic: ``"numpy"``, ``"fused"``, which is compiled (the extra ``fast``),
+        or ``"auto"``: fused where it is installed and the training is long enough for loading it to
+        pay. The two agree to rounding; bits are promised for each by itself.
     checkpoints : Checkpoints, optional
         Where training is written down, so that it can go on after anything.
 
@@ -139,7 +146,7 @@ class Trainer:
         seed: int = 0,
         callbacks: Sequence[Callback] = (),
         threads: int | None = None,
-        kernels: str = "auto",
+        backend: str = "auto",
         checkpoints: Checkpoints | None = None,
     ) -> None:
         self.network = network
@@ -163,8 +170,8 @@ class Trainer:
         self.stream = Stream(require_count("seed", seed, minimum=0))
         self.callbacks = tuple(callbacks)
         self.threads = None if threads is None else require_count("threads", threads)
-        require_known("set of kernels", kernels, NAMES)
-        self.kernels = kernels
+        require_known("backend", backend, BACKENDS)
+        self.backend = backend
         self.checkpoints = checkpoints
         self.history = History()
         self.steps = 0
@@ -242,11 +249,11 @@ class Trainer:
                 "average now"
             )
         snapshot = self._snapshot(resume=resume, warm=warm)
-        workers = self.begin(
+        threads = self.begin(
             train, validation, sample_weights=sample_weights, warm=warm, snapshot=snapshot
         )
         alone = self.checkpoints.alone() if self.checkpoints else nullcontext()
-        with workers, alone, on_interrupt(self._interrupt):
+        with threads, alone, on_interrupt(self._interrupt):
             begun: list[Callback] = []
             try:
                 for callback in self.callbacks:
@@ -295,15 +302,15 @@ class Trainer:
         sample_weights: npt.NDArray[np.floating] | None = None,
         warm: bool = False,
         snapshot: Snapshot | None = None,
-    ) -> Workers:
+    ) -> Threads:
         """Make everything ready for a training, for those who want to run its epochs by hand.
 
         The arguments, and what raises, are those of `fit`; a snapshot is a moment to go on from.
 
         Returns
         -------
-        Workers
-            `run_epoch` needs to run inside of ``with workers:``.
+        Threads
+            `run_epoch` needs to run inside of ``with threads:``.
         """
         self._prepare(train, validation, sample_weights)
         remembered = self.optimizer.state_dict() if warm and self.optimizer.steps else None
@@ -311,46 +318,69 @@ class Trainer:
         if remembered is None:
             self.steps, self.position = 0, Position()
         self._until = self.position.epoch + self.epochs
-        kernels = self._choose_kernels(None if snapshot is None else snapshot.kernels)
-        workers = Workers(self.threads, kernels.wait)
-        shared = kernels.sharing(workers.run, workers.lend)
-        self.optimizer.bind(self.network.parameters, shared)
+        started = time.perf_counter()
+        backend = self._choose_backend(None if snapshot is None else snapshot.backend)
+        threads = backend.threads(self.threads)
+        self.optimizer.bind(self.network.parameters, backend, threads)
         if self.average is not None:
-            self.average.bind(self.network.parameters, shared)
+            self.average.bind(self.network.parameters, backend, threads)
         if remembered is not None:
             self.optimizer.load_state_dict(remembered)
+        self._make_runner(backend, threads)
+        self.history.backend, self.history.lanes = backend.name, threads.lanes
+        self.history.preparation_seconds = time.perf_counter() - started
         self.good_weights = self.network.parameters.values.copy()
-        self._objective = Objective(
-            self.network,
-            self.loss,
-            self.model().transform,
-            workers,
-            shared,
-            penalty_per_row=self.penalty_per_row,
-            count_correct=self.count_correct,
-        )
+        self._before_epoch = self.good_weights.copy()
+        self._seconds_per_step = math.inf
         if snapshot is not None:
             snapshot.restore(self)
-        return workers
+        return threads
 
-    def _choose_kernels(self, recorded: str | None) -> Kernels:
-        """Return the kernels, ready to run; the history says which, and how long that took.
-
-        Where the trainer may choose, a training that goes on keeps those that it had.
-        """
-        started = time.perf_counter()
+    def _choose_backend(self, recorded: str | None) -> Backend:
+        """Return the backend. Where it may choose, a training that goes on keeps the one it had."""
         rows, size = len(self._train), self.batch_size or len(self._train)
-        kernels = choose(
-            recorded if recorded and self.kernels == "auto" else self.kernels,
+        return choose_backend(
+            recorded if recorded and self.backend == "auto" else self.backend,
+            self.network.parameters.dtype,
             weights=len(self.network.parameters),
             rows=self.epochs * rows,
             steps=self.epochs * -(-rows // size),
         )
-        network = self.network
-        kernels.prepare(network.parameters.dtype, images=network.images, plain=network.plain)
-        self.history.kernels = kernels.name
-        self.history.preparation_seconds = time.perf_counter() - started
-        return kernels
+
+    def _make_runner(self, backend: Backend, threads: Threads) -> None:
+        """Make what runs steps, with everything compiled that it needs."""
+        network, transform = self.network, self.model().transform
+        operations = compose(
+            network,
+            transform,
+            self.loss,
+            self.optimizer,
+            penalty_per_row=self.penalty_per_row,
+            clip_norm=self.clip_norm,
+            average=self.average,
+        )
+        options = LoaderOptions(
+            network.input_shape,
+            network.parameters.dtype,
+            transform,
+            self.augment,
+            self.stream.seed,
+            network.stochastic,
+        )
+        self._objective = Objective(
+            network,
+            self.loss,
+            options,
+            backend,
+            threads,
+            layers=operations.layers,
+            penalty_per_row=self.penalty_per_row,
+            count_correct=self.count_correct,
+        )
+        self._objective.open(min(self.batch_size or len(self._train), len(self._train)))
+        self._runner: Runner = LayerByLayer(
+            self._objective, self.optimizer, clip_norm=self.clip_norm, average=self.average
+        )
 
     def _run_epochs(self) -> None:
         while self.position.epoch < self._until and self.history.stop_reason is None:
@@ -386,21 +416,18 @@ class Trainer:
             self.position = Position(epoch)
         position = self.position  # past the first step where training was resumed
         started = time.perf_counter() - position.seconds
-        for place, rows in enumerate(self._batches(epoch)):
-            if place < position.steps:
-                continue
-            measured = self.train_step(rows, epoch, place)
-            if measured is None:
+        order = self._order(epoch)
+        while position.steps < len(order):
+            if not self._run_steps(order):
                 return None
-            position.add(measured)
             position.seconds = time.perf_counter() - started
             if self.checkpoints:
                 self.checkpoints.after_step(self)
             if self.history.stop_reason is not None:
                 return None
-        if not math.isfinite(length(self.network.parameters.values)):  # an update may overflow
-            none = self._batch(slice(0, 0), epoch, position.steps)
-            self._fall_back(StopReason.NON_FINITE_WEIGHTS, none, self.steps - 1)
+        if not math.isfinite(l2_norm(self.network.parameters.values)):  # an update may overflow
+            bad = first_bad_weights(self.network) or "the sum of the weights' squares"
+            self._fall_back(StopReason.NON_FINITE_WEIGHTS, bad, self.steps - 1)
             return None
         validation = self._validate()
         data_loss, penalty, accuracy = position.means()
@@ -426,57 +453,54 @@ class Trainer:
         Measured
             The gradient, penalty included, is in ``network.parameters.gradient``.
         """
-        return self._objective(self._batch(slice(0, len(self._train)), self.position.epoch, 0))
+        arrays = self._arrays(self._train, self._sample_weights)
+        return self._objective(Batch(arrays, slice(0, len(self._train)), self.position.epoch, 0))
 
-    def train_step(self, rows: Rows, epoch: int, place: int) -> Measured | None:
-        """Measure loss and gradient of some rows and, if they are finite, update the weights once.
+    def _run_steps(self, order: Order) -> bool:
+        """Make the next steps of an epoch in one call; return whether training may go on.
 
-        Numbers that overflow are looked for; `run_epoch` has NumPy not warn of them.
-
-        Parameters
-        ----------
-        rows : slice or integer array
-            The training rows of this step.
-        epoch, place : int
-            The epoch, and the step's place in it.
-
-        Returns
-        -------
-        Measured or None
-            None where training ended instead of an update.
+        A call lasts about `CALL_SECONDS`, or one step where a callback looks at every step. Where
+        calls are cut changes nothing.
         """
-        parameters, batch = self.network.parameters, self._batch(rows, epoch, place)
-        measured = self._objective(batch)
-        norm = measured.gradient_norm
-        if not math.isfinite(measured.loss):
-            reason = StopReason.NON_FINITE_LOSS
-        elif not math.isfinite(norm):
-            reason = StopReason.NON_FINITE_GRADIENT
-        else:
-            if place == 0:
-                np.copyto(self.good_weights, parameters.values)
-            self.gradient_norm = norm
-            if self.clip_norm is not None and norm > self.clip_norm:
-                parameters.gradient *= self.clip_norm / norm
-            self.optimizer.step(self._rate())
-            self._objective.commit_statistics()
-            if self.average is not None:
-                self.average.update()
-            self.steps += 1
-            return measured
-        self._fall_back(reason, batch, self.steps)
-        return None
+        position, values = self.position, self.network.parameters.values
+        if position.steps == 0:
+            np.copyto(self._before_epoch, values)
+        rates = self._rates(min(self._steps_of_call(), len(order) - position.steps))
+        arrays = self._arrays(self._train, self._sample_weights)
+        started = time.perf_counter()
+        advance = self._runner.run(arrays, order.part(position.steps, len(rates)), rates)
+        self._seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
+        self._count(advance)
+        if advance.stopped is not None:
+            self._fall_back(advance.stopped, advance.bad_array, self.steps)
+            return False
+        return True
 
-    def _batch(self, rows: Rows, epoch: int, place: int) -> Batch:
-        """Return training rows with what their step draws from, if anything draws."""
-        stream = augment = None
-        if self.network.stochastic:
-            stream = self.stream.at(Purpose.LAYER, epoch, place)
-        if self.augment:
-            changes = self.stream.at(Purpose.AUGMENT, epoch, place)
-            augment = StepAugmentation(self.augment, changes, epoch)
-        train = self._train
-        return Batch(train.inputs, train.targets, rows, self._sample_weights, stream, augment)
+    def _steps_of_call(self) -> int:
+        """Return how many steps the next call of the runner should make."""
+        hooked = any(
+            type(callback).on_step_end is not Callback.on_step_end for callback in self.callbacks
+        )
+        return 1 if hooked else max(1, int(CALL_SECONDS / self._seconds_per_step))
+
+    def _count(self, advance: Advance) -> None:
+        """Note the steps that were made."""
+        if advance.measured and self.position.steps == 0:  # the weights before were good
+            self.good_weights, self._before_epoch = self._before_epoch, self.good_weights
+        for measured in advance.measured:
+            self.position.add(measured)
+            self.gradient_norm = measured.gradient_norm
+            self.steps += 1
+            for callback in self.callbacks:
+                callback.on_step_end(trainer=self, measured=measured)
+
+    def _order(self, epoch: int) -> Order:
+        rows = len(self._train)
+        size = rows if self._full_batch else self.batch_size or rows
+        return epoch_order(rows, size, self.stream if self.shuffle else None, epoch)
+
+    def _arrays(self, data: Dataset, weights: Array | None = None) -> Arrays:
+        return Arrays(data.inputs, data.targets, weights)
 
     def stop(self, reason: StopReason) -> None:
         """End training, for a reason that the history keeps.
@@ -522,37 +546,39 @@ class Trainer:
     def _full_batch(self) -> bool:
         return self.batch_size is None or self.batch_size >= len(self._train)
 
-    def _batches(self, epoch: int) -> Iterator[Rows]:
-        rows = len(self._train)
-        size = rows if self._full_batch else self.batch_size or rows
-        if size == rows or not self.shuffle:
-            yield from (slice(start, min(start + size, rows)) for start in range(0, rows, size))
-            return
-        order = self.stream.at(Purpose.SHUFFLE, epoch).generator().permutation(rows)
-        for start in range(0, rows, size):
-            yield order[start : start + size]
+    def _rates(self, steps: int) -> list[float]:
+        """Return the learning rates of the next steps, up to the first that is none.
 
-    def _rate(self) -> float:
-        rate: object = self.schedule(self.steps)
-        if not isinstance(rate, Real) or not math.isfinite(rate) or rate < 0.0:
-            raise ConfigurationError(
-                f"the schedule gives a learning rate of {rate!r} at step {self.steps}, "
-                "and it must be a finite number of at least 0"
-            )
-        return float(rate)
+        Raises
+        ------
+        ConfigurationError
+            If that is the very next one.
+        """
+        rates: list[float] = []
+        for step in range(self.steps, self.steps + steps):
+            rate: object = self.schedule(step)
+            if isinstance(rate, Real) and math.isfinite(rate) and float(rate) >= 0.0:
+                rates.append(float(rate))
+            elif rates:
+                break
+            else:
+                raise ConfigurationError(
+                    f"the schedule gives a learning rate of {rate!r} at step {step}, "
+                    "and it must be a finite number of at least 0"
+                )
+        return rates
 
     def _validate(self) -> Measured | None:
         if self._validation is None:
             return None
-        held = self._validation
-        batch = Batch(held.inputs, held.targets, slice(0, len(held)), None)
+        batch = Batch(self._arrays(self._validation), slice(0, len(self._validation)))
         with self.average.in_place() if self.average is not None else nullcontext():
             return self._objective(batch, gradient=False)
 
-    def _fall_back(self, reason: StopReason, batch: Batch, step: int) -> None:
-        """Find out where a step broke, and give the network back its last good weights."""
+    def _fall_back(self, reason: StopReason, bad_array: str, step: int) -> None:
+        """Note where a step broke, and give the network back its last good weights."""
         self.history.divergence = Divergence(
-            self._objective.first_bad_array(batch),
+            bad_array,
             self.position.epoch,
             step,
             self.schedule(max(0, self.steps - 1)),

@@ -1,35 +1,20 @@
-"""Normalization: numbers brought to mean zero and variance one, then scaled and shifted."""
+"""Batch normalization: every feature brought to mean zero and variance one over a batch."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
 
+from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError, require_count, require_fraction, require_number
 from handloom.initializers import Ones, Zeros
 from handloom.layers.base import Layer
 from handloom.layers.windows import channels_last, contiguous_rows
+from handloom.parallel.partition import BLOCK, blocks
+from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, ParameterSpec
-
-
-@dataclass(frozen=True)
-class _Found:
-    """Sums of the means and variances of so many groups."""
-
-    groups: int
-    means: Array
-    variances: Array
-
-    def plus(self, other: _Found) -> _Found:
-        return _Found(
-            self.groups + other.groups,
-            self.means + other.means,
-            self.variances + other.variances,
-        )
 
 
 class BatchNorm(Layer):
@@ -65,7 +50,7 @@ class BatchNorm(Layer):
     momentum : float
         How much of the running statistics a step keeps.
     epsilon : float
-        What keeps a feature that never changes from being divided by zero.
+        Added to the variance for numerical stability.
     ghost_batch : int, optional
         Take statistics over groups of so many rows, which follow each other; the last group takes
         what is left over. Without it, over all the rows of a pass.
@@ -93,8 +78,8 @@ class BatchNorm(Layer):
         self.epsilon = require_number("epsilon", epsilon, minimum=0.0, exclusive=True)
         if ghost_batch is not None:
             self.ghost_batch = require_count("ghost_batch", ghost_batch, minimum=2)
-        self._found: _Found | None = None
-        self._used: list[tuple[slice, Array, Array]] = []
+        self._noted: dict[str, Array] = {}
+        self._used: list[tuple[slice, Array, Array]] = []  # of each group: rows, mean, 1 / s
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
         """Declare scale, shift and running statistics, of shape (d,) or (c,).
@@ -125,11 +110,18 @@ class BatchNorm(Layer):
             "ghost_batch": self.ghost_batch,
         }
 
-    def replica(self) -> Self:
-        """Return a copy for a lane, which has found nothing yet."""
-        twin = super().replica()
-        twin._found, twin._used = None, []
-        return twin
+    def fetch(self, backend: Backend) -> None:
+        """Take the backend's versions of the four functions."""
+        self._moments = backend.fetch(moments)
+        self._standardize = backend.fetch(standardize)
+        self._standardize_sums = backend.fetch(standardize_sums)
+        self._standardize_backward = backend.fetch(standardize_backward)
+
+    def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
+        """Return a copy for a lane, which has noted nothing yet."""
+        replica = super().replica(backend, pool)
+        replica._noted, replica._used = {}, []
+        return replica
 
     def forward(
         self,
@@ -150,14 +142,14 @@ class BatchNorm(Layer):
         rows, out = _features(x), _features_of(y)
         if not training:
             mean, variance = self.weights["running_mean"], self.weights["running_variance"]
-            self._standardize(rows, mean, self._inverse(variance), out)
+            self._normalize(rows, mean, self._inverse(variance), out)
             return y
         self._remember(x, training)
         self._used = []
         for group in self._groups(len(x), len(rows)):
             mean, variance = self._statistics(rows[group])
             inverse = self._inverse(variance)
-            self._standardize(rows[group], mean, inverse, out[group])
+            self._normalize(rows[group], mean, inverse, out[group])
             self._used.append((group, mean, inverse))
         return y
 
@@ -171,7 +163,7 @@ class BatchNorm(Layer):
         dx = self._buffer("dx", x.shape, x.dtype) if need_dx else None
         for group, mean, inverse in self._used:
             sums, products = np.empty_like(mean), np.empty_like(mean)
-            self.kernels.standardize_sums(rows[group], slopes[group], mean, sums, products)
+            self._standardize_sums(rows[group], slopes[group], mean, sums, products)
             products *= inverse  # now the sum of dy z
             dshift += sums
             dscale += products
@@ -182,24 +174,24 @@ class BatchNorm(Layer):
             b, c = a * inverse * products / m, a * sums / m
             if not self.trainable:  # the statistics did not come from x
                 b, c = np.zeros_like(b), np.zeros_like(c)
-            self.kernels.standardize_backward(
+            self._standardize_backward(
                 rows[group], slopes[group], mean, a, b, c, _features_of(dx)[group]
             )
         return dx
 
-    def commit_statistics(self, runners: Sequence[Layer]) -> None:
-        """Move the running statistics by what the passes since the last time have found."""
-        found = None
-        for runner in runners:
-            if isinstance(runner, BatchNorm) and runner._found is not None:
-                found = runner._found if found is None else found.plus(runner._found)
-                runner._found = None
-        if found is None:
+    def take_statistics(self) -> dict[str, Array]:
+        """Return the sums of the groups' means and variances, and the number of groups."""
+        noted, self._noted = self._noted, {}
+        return noted
+
+    def commit_statistics(self, sums: Mapping[str, Array]) -> None:
+        """Move the running statistics by the means over the groups."""
+        if not sums:
             return
-        for name, sums in (("running_mean", found.means), ("running_variance", found.variances)):
+        for name in ("running_mean", "running_variance"):
             running = self.weights[name]
             running *= self.momentum
-            running += (1.0 - self.momentum) / found.groups * sums
+            running += (1.0 - self.momentum) / float(sums["groups"][0]) * sums[name]
 
     def _statistics(self, rows: Array) -> tuple[Array, Array]:
         """Return mean and variance to normalize with, and note them if they were measured."""
@@ -207,14 +199,20 @@ class BatchNorm(Layer):
             return self.weights["running_mean"], self.weights["running_variance"]
         mean = np.empty(rows.shape[1], rows.dtype)
         variance = np.empty_like(mean)
-        self.kernels.moments(rows, mean, variance)
-        found = _Found(1, mean, variance * (len(rows) / max(len(rows) - 1, 1)))
-        self._found = found if self._found is None else self._found.plus(found)
+        self._moments(rows, mean, variance)
+        found = {
+            "groups": np.ones(1),
+            "running_mean": mean,
+            "running_variance": variance * (len(rows) / max(len(rows) - 1, 1)),
+        }
+        if self._noted:
+            found = {name: self._noted[name] + array for name, array in found.items()}
+        self._noted = found
         return mean, variance
 
-    def _standardize(self, rows: Array, mean: Array, inverse: Array, out: Array) -> None:
+    def _normalize(self, rows: Array, mean: Array, inverse: Array, out: Array) -> None:
         scale = self.weights["scale"] * inverse
-        self.kernels.standardize(rows, mean, scale, self.weights["shift"], out)
+        self._standardize(rows, mean, scale, self.weights["shift"], out)
 
     def _inverse(self, variance: Array) -> Array:
         inverse: Array = 1.0 / np.sqrt(variance + self.epsilon)
@@ -240,107 +238,49 @@ class BatchNorm(Layer):
             )
 
 
-class LayerNorm(Layer):
-    """Normalizes every row over its own numbers.
+def moments(x: Array, mean: Array, variance: Array) -> None:
+    """Write mean and variance of each column of ``x``, shape (m, c), m at least 1."""
+    mean.fill(0.0)
+    variance.fill(0.0)
+    for rows in _row_blocks(x):
+        mean += x[rows].sum(axis=0)
+    mean /= len(x)
+    for rows in _row_blocks(x):
+        centred = x[rows] - mean
+        variance += np.einsum("mc,mc->c", centred, centred)
+    variance /= len(x)
 
-    Forward and, given ``dy``, backward, for every row; means run over its ``d`` numbers::
 
-        mu = mean of x,  var = mean of (x - mu)^2,  s = sqrt(var + epsilon)
-        z  = (x - mu) / s
-        y  = scale z + shift
+def standardize(x: Array, mean: Array, scale: Array, shift: Array, out: Array) -> None:
+    """Write ``(x - mean) scale + shift``; ``x`` and ``out``: (m, c), the others: (c,)."""
+    for rows in _row_blocks(x):
+        np.subtract(x[rows], mean, out=out[rows])
+        out[rows] *= scale
+        out[rows] += shift
 
-        dscale = sum over rows of dy z,  dshift = sum over rows of dy
-        g  = dy scale
-        dx = (g - mean of g - z (mean of g z)) / s
 
-    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``; ``scale`` and ``shift`` have that
-    of a row. Training and inference are the same, and rows do not depend on each other.
+def standardize_sums(x: Array, dy: Array, mean: Array, sums: Array, products: Array) -> None:
+    """Write the sums over rows of ``dy`` and of ``dy (x - mean)``, both of shape (c,)."""
+    sums.fill(0.0)
+    products.fill(0.0)
+    for rows in _row_blocks(x):
+        sums += dy[rows].sum(axis=0)
+        products += np.einsum("mc,mc->c", dy[rows], x[rows] - mean)
 
-    Parameters
-    ----------
-    epsilon : float
-        What keeps a row of equal numbers from being divided by zero.
 
-    Raises
-    ------
-    ConfigurationError
-        If ``epsilon`` means nothing.
+def standardize_backward(
+    x: Array, dy: Array, mean: Array, a: Array, b: Array, c: Array, out: Array
+) -> None:
+    """Write ``a dy - b (x - mean) - c``; ``x``, ``dy`` and ``out``: (m, c), others: (c,)."""
+    for rows in _row_blocks(x):
+        np.multiply(dy[rows], a, out=out[rows])
+        out[rows] -= (x[rows] - mean) * b
+        out[rows] -= c
 
-    References
-    ----------
-    Ba, Kiros, Hinton, "Layer Normalization", 2016, arXiv 1607.06450.
-    """
 
-    kind = "layer_norm"
-
-    def __init__(self, *, epsilon: float = 1e-5) -> None:
-        super().__init__()
-        self.epsilon = require_number("epsilon", epsilon, minimum=0.0, exclusive=True)
-
-    def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
-        """Declare scale and shift, of the shape of a row."""
-        return {
-            "scale": ParameterSpec(input_shape, Ones(), elementwise=True),
-            "shift": ParameterSpec(input_shape, Zeros(), elementwise=True),
-        }
-
-    def config(self) -> dict[str, object]:
-        """Return the constructor's argument."""
-        return {"epsilon": self.epsilon}
-
-    def forward(
-        self,
-        x: Array,
-        *,
-        training: bool = False,
-        rng: np.random.Generator | None = None,
-    ) -> Array:
-        """Normalize the rows of ``x``, shape (n, ...).
-
-        Raises
-        ------
-        ModelError
-            If the layer has no arrays yet, or a row has another shape than they have.
-        """
-        if "scale" not in self.weights:
-            raise ModelError(f"{self.kind}: build the layer before running it")
-        scale, shift = self.weights["scale"], self.weights["shift"]
-        if x.shape[1:] != scale.shape:
-            raise ModelError(
-                f"{self.kind}: expected rows of shape {scale.shape}, got rows of shape "
-                f"{x.shape[1:]}"
-            )
-        axes = tuple(range(1, x.ndim))
-        z = self._buffer("z", x.shape, x.dtype)
-        np.subtract(x, x.mean(axis=axes, keepdims=True), out=z)
-        y = self._buffer("y", x.shape, x.dtype)
-        np.square(z, out=y)
-        inverse = 1.0 / np.sqrt(y.mean(axis=axes, keepdims=True) + self.epsilon)
-        z *= inverse
-        if training:
-            self._saved, self._inverse = z, inverse
-        np.multiply(z, scale, out=y)
-        y += shift
-        return y
-
-    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Write the gradients of scale and shift; return ``dx``, or None."""
-        z = self._recall()
-        dx = self._buffer("dx", z.shape, z.dtype)
-        np.multiply(dy, z, out=dx)
-        dx.sum(axis=0, out=self.gradients["scale"])
-        dy.sum(axis=0, out=self.gradients["shift"])
-        if not need_dx:
-            return None
-        axes, size = tuple(range(1, z.ndim)), prod(z.shape[1:])
-        np.multiply(dy, self.weights["scale"], out=dx)
-        slopes = dx.sum(axis=axes, keepdims=True) / size
-        scratch = np.multiply(dx, z, out=self._buffer("scratch", z.shape, z.dtype))
-        products = scratch.sum(axis=axes, keepdims=True) / size
-        dx -= slopes
-        dx -= np.multiply(z, products, out=scratch)
-        dx *= self._inverse
-        return dx
+def _row_blocks(x: Array) -> list[slice]:
+    """Cut the rows of ``x``, shape (m, c), into blocks that fit the cache."""
+    return list(blocks(slice(0, len(x)), max(1, BLOCK // x.shape[1])))
 
 
 def _features(x: Array) -> Array:

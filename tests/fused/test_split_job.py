@@ -1,4 +1,4 @@
-"""Work in two halves: the same result whoever does them, and nobody waits for a sleeper."""
+"""Jobs in two lanes: the same result whoever runs them, and nobody waits for a sleeper."""
 
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from handloom.initializers import Zeros
-from handloom.kernels import NUMPY, Kernels
-from handloom.parameters import Parameters, ParameterSpec
-from handloom.training.workers import Workers
+from handloom.backend import FusedBackend
+from handloom.data.batches import gather_rows
+from handloom.optimizers.adam import adam_step
+from handloom.parallel.pool import SERIAL, Pool
+from handloom.parameters import penalize
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="needs the extra fast"
@@ -21,10 +22,8 @@ SIZE = 100_003
 
 
 @pytest.fixture
-def fused() -> Kernels:
-    from handloom.fused import FUSED
-
-    return FUSED
+def fused() -> FusedBackend:
+    return FusedBackend(np.float32)
 
 
 def draw(real: Any) -> Array:
@@ -32,33 +31,34 @@ def draw(real: Any) -> Array:
     return np.random.default_rng(0).standard_normal((2, SIZE)).astype(real)
 
 
-def update(kernels: Kernels, drawn: Array) -> tuple[Array, ...]:
+def update(pool: Pool, drawn: Array) -> tuple[Array, ...]:
     """Return what Adam and a penalty make of weights and gradient, (2, SIZE), in a few steps."""
     real: Any = drawn.dtype
+    backend = FusedBackend(real)
+    adam, penalties = backend.fetch(adam_step, pool), backend.fetch(penalize, pool)
     w, dw = drawn.copy()
-    specs = {"w": ParameterSpec((SIZE,), Zeros(), l1=1e-4, l2=1e-3)}
-    parameters = Parameters(specs, real, values=w, gradient=dw)
-    first, second, scratch = (np.zeros(SIZE, real) for _ in range(3))
+    spans, strengths = np.array([[0, SIZE]]), 0.5 * np.array([[1e-4, 1e-3]])
+    m, v, scratch = (np.zeros(SIZE, real) for _ in range(3))
     found = []
     for step in range(1, 4):
-        found.append(kernels.penalize(parameters, 0.5))
-        kernels.adam(w, dw, first, second, 1e-2, 0.9, 0.999, 1e-7, step, scratch)
-    return w, dw, first, second, np.array(found)
+        found.append(penalties(w, dw, spans, strengths))
+        adam(w, dw, m, v, 1e-2, 0.9, 0.999, 1e-7, step, scratch)
+    return w, dw, m, v, np.array(found)
 
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])
-def test_updates_are_the_same_bits_on_any_number_of_threads(fused: Kernels, real: Any) -> None:
+def test_updates_are_the_same_bits_on_any_number_of_threads(fused: FusedBackend, real: Any) -> None:
     drawn = draw(real)  # before help is asked for: a helper is not patient for so long
     found, helped = [], 0
     for threads in (1, 2, 4):
-        with Workers(threads, fused.wait) as workers:
-            kernels: Any = fused.sharing(workers.run, workers.lend)
-            run = kernels.halves.run
+        with fused.threads(threads) as pool:
+            splitter: Any = pool.splitter
+            run = splitter.run
             alone: list[bool] = []
-            kernels.halves.run = lambda *job, run=run, alone=alone: alone.append(run(*job))
+            splitter.run = lambda *job, run=run, alone=alone: alone.append(run(*job))
             for _ in range(20 if threads == 1 else 2000):
-                kernels.halves.ask()
-                found.append(update(kernels, drawn))
+                splitter.ask()
+                found.append(update(pool, drawn))
                 if not all(alone):
                     helped += 1
                     break
@@ -66,71 +66,70 @@ def test_updates_are_the_same_bits_on_any_number_of_threads(fused: Kernels, real
     for arrays in found:
         for array, expected in zip(arrays, found[0], strict=True):
             np.testing.assert_array_equal(array, expected)
-    whole = update(fused, drawn)
+    whole = update(SERIAL, drawn)
     for array, expected in zip(found[0], whole, strict=True):
         np.testing.assert_allclose(array, expected, rtol=1e-6 if real is np.float32 else 1e-14)
 
 
-def test_a_helper_that_is_awake_takes_its_half(fused: Kernels) -> None:
-    from handloom.fused.copies import rows_job
-    from handloom.fused.halves import Halves, arguments
+def test_a_helper_that_is_awake_takes_its_lane(fused: FusedBackend) -> None:
+    from handloom.fused.batches import rows_job
+    from handloom.fused.split_job import SplitJobs, arguments
 
     rows = np.arange(1000)[::-1].copy()
     source = np.arange(1_000_000, dtype=np.int32).reshape(1000, 1000)
-    with Workers(2, fused.wait) as workers:
-        halves, alone = Halves(workers.lend), True
+    with fused.threads(2) as pool:
+        jobs, alone = SplitJobs(pool.lend), True
         for _ in range(2000):
             if alone:
-                halves.ask()
+                jobs.ask()
             out = np.zeros_like(source)
             given = arguments(rows, *(a.reshape(-1).view(np.uint8) for a in (source, out)))
-            alone = halves.run(rows_job(), given, 500, 1000)
+            alone = jobs.run(rows_job(), given, 500, 1000)
             np.testing.assert_array_equal(out, source[::-1])
             if not alone:
                 return
-        pytest.fail("nobody ever took the second half")
+        pytest.fail("nobody ever took the second lane")
 
 
 @pytest.mark.parametrize("stored", [np.uint8, np.float32, np.float64])
-def test_rows_are_copied_as_numpy_copies_them(fused: Kernels, stored: Any) -> None:
+def test_rows_are_copied_as_numpy_copies_them(fused: FusedBackend, stored: Any) -> None:
     draw = np.random.default_rng(0)
     inputs = draw.integers(0, 256, (500, 29, 31)).astype(stored)
-    with Workers(2, fused.wait) as workers:
-        kernels: Any = fused.sharing(workers.run, workers.lend)
+    with fused.threads(2) as pool:
+        gather = fused.fetch(gather_rows, pool)
         for n in (1, 3, 400, 1001):
-            kernels.halves.ask()
+            pool.splitter.ask()  # type: ignore[union-attr]
             rows = draw.integers(0, len(inputs), n)
             for given in (inputs, inputs[:, :, ::-1], inputs[::2]):
                 kind: Any = np.int32 if n == 400 else np.int64
                 chosen = (rows % len(given)).astype(kind)
                 found, expected = (np.empty((n, 29, 31), stored) for _ in range(2))
-                kernels.take_rows(given, chosen, found)
-                NUMPY.take_rows(given, chosen, expected)
+                gather(given, chosen, found)
+                gather_rows(given, chosen, expected)
                 np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_rows_are_copied_into_memory_of_any_order(fused: Kernels, order: Any) -> None:
+def test_rows_are_copied_into_memory_of_any_order(fused: FusedBackend, order: Any) -> None:
     draw = np.random.default_rng(0)
     inputs, rows = draw.random((300, 400)), draw.integers(0, 300, 200)
-    with Workers(2, fused.wait) as workers:
-        kernels = fused.sharing(workers.run, workers.lend)
+    with fused.threads(2) as pool:
         found = np.empty((200, 400), order=order)
-        kernels.take_rows(inputs, rows, found)
+        fused.fetch(gather_rows, pool)(inputs, rows, found)
     np.testing.assert_array_equal(found, inputs[rows])
 
 
-def test_a_job_takes_no_array_with_gaps(fused: Kernels) -> None:
-    from handloom.fused.halves import arguments
+def test_a_job_takes_no_array_with_gaps(fused: FusedBackend) -> None:
+    from handloom.fused.split_job import arguments
 
     with pytest.raises(ValueError, match="array 1 of a job must be contiguous"):
         arguments(np.zeros(3), np.zeros((4, 6))[:, ::2])
 
 
-def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: Kernels) -> None:
+def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: FusedBackend) -> None:
     """It hears of it before anything else, so that whoever needs it elsewhere does not wait."""
-    from handloom.fused.copies import rows_job
-    from handloom.fused.halves import Halves, arguments
+    from handloom.fused.batches import rows_job
+    from handloom.fused.split_job import SplitJobs, arguments
 
     served: list[Any] = []
 
@@ -139,20 +138,20 @@ def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: Kernels) ->
         return True
 
     rows, source, out = np.arange(4), np.arange(8, dtype=np.uint8), np.zeros(8, np.uint8)
-    given, halves = arguments(rows, source, out), Halves(lend)
-    halves.ask()
-    halves.dismiss()
-    assert halves.run(rows_job(), given, 2, 4)
+    given, jobs = arguments(rows, source, out), SplitJobs(lend)
+    jobs.ask()
+    jobs.dismiss()
+    assert jobs.run(rows_job(), given, 2, 4)
     np.testing.assert_array_equal(out, source)
-    halves.ask()
+    jobs.ask()
     assert len(served) == 1  # it is still about to come, and to leave
     served[0]()
-    halves.ask()
+    jobs.ask()
     assert len(served) == 2
 
 
-def test_a_dismissal_that_nobody_heard_does_not_dismiss_the_next(fused: Kernels) -> None:
-    from handloom.fused.halves import LEAVE, Halves
+def test_a_dismissal_that_nobody_heard_does_not_dismiss_the_next(fused: FusedBackend) -> None:
+    from handloom.fused.split_job import LEAVE, SplitJobs
 
     served: list[Any] = []
 
@@ -160,40 +159,39 @@ def test_a_dismissal_that_nobody_heard_does_not_dismiss_the_next(fused: Kernels)
         served.append(call)
         return True
 
-    halves = Halves(lend)
-    halves.dismiss()  # the helper of before has just left by itself
-    halves.ask()
-    assert halves._cell[0] != LEAVE
+    jobs = SplitJobs(lend)
+    jobs.dismiss()  # the helper of before has just left by itself
+    jobs.ask()
+    assert jobs._cell[0] != LEAVE
 
 
-def test_whoever_asks_for_help_is_helped(fused: Kernels) -> None:
+def test_whoever_asks_for_help_is_helped(fused: FusedBackend) -> None:
     """A training may begin in one thread and go on in another."""
-    from handloom.fused.copies import rows_job
-    from handloom.fused.halves import Halves, arguments
+    from handloom.fused.batches import rows_job
+    from handloom.fused.split_job import SplitJobs, arguments
 
     rows = np.arange(1000)
     source = np.arange(1_000_000, dtype=np.uint8).reshape(1000, 1000)
     out = np.zeros_like(source)
     given = arguments(rows, source, out)
 
-    def helped(halves: Any) -> bool:
+    def helped(jobs: Any) -> bool:
         for _ in range(2000):
-            halves.ask()
-            if not halves.run(rows_job(), given, 500, 1000):
+            jobs.ask()
+            if not jobs.run(rows_job(), given, 500, 1000):
                 return True
         return False
 
-    with Workers(2, fused.wait) as workers, ThreadPoolExecutor(1) as pool:
-        assert pool.submit(helped, Halves(workers.lend)).result()
+    with fused.threads(2) as threads, ThreadPoolExecutor(1) as others:
+        assert others.submit(helped, SplitJobs(threads.lend)).result()
 
 
-def test_another_thread_has_no_part_in_it(fused: Kernels) -> None:
+def test_another_thread_has_no_part_in_it(fused: FusedBackend) -> None:
     """Pieces of an update may run at once, on threads that nobody helps."""
     drawn = draw(np.float32)
-    with Workers(2, fused.wait) as workers, ThreadPoolExecutor(4) as pool:
-        kernels: Any = fused.sharing(workers.run, workers.lend)
-        kernels.halves.ask()
-        expected = update(kernels, drawn)
-        for arrays in [*pool.map(lambda _: update(kernels, drawn), range(32))]:
+    with fused.threads(2) as threads, ThreadPoolExecutor(4) as others:
+        threads.splitter.ask()  # type: ignore[union-attr]
+        expected = update(threads, drawn)
+        for arrays in [*others.map(lambda _: update(threads, drawn), range(32))]:
             for array, other in zip(arrays, expected, strict=True):
                 np.testing.assert_array_equal(array, other)

@@ -2,17 +2,23 @@
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from functools import cache
+from contextlib import ExitStack
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Thread
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from handloom.errors import require_count
-from handloom.kernels import LANES, Wait
+from handloom.parallel.blas import single_threaded_blas
+from handloom.parallel.partition import LANES
+from handloom.parallel.pool import Pool, Splitter
+
+Wait = Callable[[npt.NDArray[np.int64], int], None]
+"""``wait(counter, seen)`` returns when a counter, shape (1,), is no longer ``seen``, or after some
+milliseconds, without falling asleep and without holding up other threads."""
 
 LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -21,7 +27,7 @@ Item = TypeVar("Item")
 
 
 def default_threads() -> int:
-    """Return how many threads to use where nobody says: the cores there are, at most one a lane.
+    """Return the default number of threads: that of the cores, at most one per lane.
 
     The variables that limit the threads of BLAS limit ours too: processes that share a machine, as
     those of a search do, find them set.
@@ -30,38 +36,6 @@ def default_threads() -> int:
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     limits = (os.environ.get(name, "") for name in LIMITS)
     return max(1, min(LANES, cores, *(int(limit) for limit in limits if limit.isdecimal())))
-
-
-class _SingleThread:
-    """Holds BLAS to one thread for as long as anybody in the process needs it.
-
-    The setting is the process's: were each to restore what it found, the last of two trainings that
-    overlap would leave what the first had set.
-    """
-
-    def __init__(self) -> None:
-        from threadpoolctl import ThreadpoolController  # imported when training, not before
-
-        self._blas = ThreadpoolController()  # NumPy's is loaded by the time that anybody trains
-        self._lock, self._users, self._limits = Lock(), 0, ExitStack()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._users == 0:
-                self._limits.enter_context(self._blas.limit(limits=1, user_api="blas"))
-            self._users += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                self._limits.close()
-
-
-@cache  # looking through all loaded libraries takes longer than a small training
-def single_threaded_blas() -> AbstractContextManager[None]:
-    """Hold BLAS to one thread; what the user had set is restored when the last one is done."""
-    return _SingleThread()
 
 
 class _Task(Generic[Result]):
@@ -100,19 +74,19 @@ class _Line(Generic[Item]):
         return self._items.get_nowait()
 
 
-class Workers:
+class Threads(Pool):
     """A few threads that stay ready, since a step lasts no longer than a thread takes to start.
 
-    They start when there is first something to share. The lanes carry the parallelism, not BLAS: a
-    product that BLAS splits between threads may round differently, while one thread gives the same
-    bits on every number of cores.
+    They start when there is first something to share, and end with the ``with`` block.
 
     Parameters
     ----------
     threads : int, optional
-        How many tasks run at once; by default the cores there are, at most one a lane.
+        How many calls run at once; by default the number of cores, at most one per lane.
+    lanes : int
+        How many pieces work is cut into at most, whatever the number of threads.
     wait : callable, optional
-        See `handloom.kernels.Kernels`; with it, threads stay awake between the tasks of a step.
+        See `Wait`; with it, threads stay awake between the calls of a step.
 
     Raises
     ------
@@ -120,8 +94,12 @@ class Workers:
         If ``threads`` is no whole number of at least 1.
     """
 
-    def __init__(self, threads: int | None = None, wait: Wait | None = None) -> None:
+    def __init__(
+        self, threads: int | None = None, *, lanes: int = LANES, wait: Wait | None = None
+    ) -> None:
         self.threads = default_threads() if threads is None else require_count("threads", threads)
+        self.lanes = require_count("lanes", lanes)
+        self.splitter: Splitter | None = None
         self._waiting: _Line[_Task[object] | None] = _Line(wait)
         self._done: _Line[_Task[object]] = _Line(wait)
         self._helpers: list[Thread] = []
@@ -132,7 +110,7 @@ class Workers:
 
     def __enter__(self) -> Self:
         self._cleanup.enter_context(single_threaded_blas())
-        self._more = min(self.threads, LANES) - 1
+        self._more = min(self.threads, self.lanes) - 1
         return self
 
     def __exit__(
@@ -157,7 +135,7 @@ class Workers:
 
         All calls are made, and have ended, before an error of one of them is raised.
         """
-        if not self._more or len(calls) == 1:
+        if not self._more or len(calls) < 2:
             return [call() for call in calls]
         self._call_back()
         self._start()

@@ -1,32 +1,30 @@
-"""Losses of rows and their gradients, compiled: part of ``fast``."""
+"""Compiled versions of `handloom.losses.cross_entropy`."""
 
 import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from handloom.fused.compiling import compiled
-from handloom.fused.exponential import exponential
+from handloom.fused.exponential import constants, exponential
+from handloom.operations import Array
+
+
+def softmax_cross_entropy(
+    logits: Array, targets: npt.NDArray[np.integer], out: Array, losses: Array
+) -> None:
+    """Write ``softmax(logits) - onehot(targets)`` and the loss of each row."""
+    _softmax_cross_entropy(logits, targets, constants(out.dtype), out, losses)
 
 
 @compiled
-def softmax_cross_entropy(logits, targets, known, out, losses):  # type: ignore[no-untyped-def]
-    """Write ``softmax(logits) - onehot(targets)`` and the loss of each row."""
+def _softmax_cross_entropy(logits, targets, known, out, losses):  # type: ignore[no-untyped-def]
     _shift(logits, targets, out, losses)
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
             out[row, column] = exponential(out[row, column], known)
     _normalize(targets, out, losses)
-
-
-@compiled
-def binary_cross_entropy(logits, targets, known, out, losses):  # type: ignore[no-untyped-def]
-    """Write ``sigmoid(logits) - targets`` and the loss of each row, summed over outputs."""
-    zero, one = out.dtype.type(0), out.dtype.type(1)
-    for row in range(logits.shape[0]):
-        losses[row] = 0.0
-        for column in range(logits.shape[1]):
-            z, t = logits[row, column], targets[row, column]
-            small = exponential(-abs(z), known)
-            losses[row] += (zero if z < zero else z) - t * z + math.log1p(small)
-            out[row, column] = (one if z > zero else small) / (one + small) - t
 
 
 @compiled
@@ -56,3 +54,9 @@ def _normalize(targets, out, losses):  # type: ignore[no-untyped-def]
         for column in range(out.shape[1]):
             out[row, column] /= total
         out[row, targets[row]] -= out.dtype.type(1)
+
+
+def rehearse(dtype: np.dtype[Any]) -> None:
+    """Have the functions compiled for a dtype."""
+    square, targets = np.zeros((2, 2), dtype), np.zeros(2, np.int64)
+    softmax_cross_entropy(square, targets, square.copy(), np.zeros(2, dtype))

@@ -1,4 +1,4 @@
-"""Matrix products from compiled code, by the BLAS that NumPy brought along: part of ``fast``.
+"""Matrix products from compiled code, by the BLAS that NumPy brought along.
 
 Compiled loops cannot call NumPy, so they call what NumPy calls. Its wheels hold OpenBLAS under
 names of their own; where NumPy was built with another library there is none to be found here, and

@@ -1,4 +1,4 @@
-"""Waiting for another thread without falling asleep, compiled: a part of the extra ``fast``.
+"""Cells in memory that one thread writes and another reads, and waiting for them awake.
 
 A thread that sleeps takes tens of microseconds to wake, on some virtual machines hundreds, and
 within a training step the next piece of work is rarely further away than that. The rest is what
@@ -72,3 +72,8 @@ def _wait(counter: Any, seen: Any, looks: Any) -> None:
 def wait(counter: npt.NDArray[np.int64], seen: int) -> None:
     """Return when a counter, shape (1,), is no longer what was seen, or when patience is over."""
     _wait(counter, seen, PATIENCE)
+
+
+def rehearse(dtype: np.dtype[Any]) -> None:
+    """Have the loop compiled; it is the same for any dtype."""
+    wait(np.ones(1, np.int64), 0)

@@ -1,13 +1,14 @@
-"""Compiled work in two halves, on two threads that do not meet at the lock: part of ``fast``.
+"""Compiled jobs in two lanes, on two threads that do not meet at the interpreter's lock.
 
-A thread that is awake looks at a cell in memory. Another one writes there what there is to do,
-does the first half itself, and then the second one too if nobody has taken it. So nothing ever
-waits for a thread that sleeps, and the results are the same whoever computed what.
+A thread that is awake watches a cell in memory. Another one writes a job there, runs the first lane
+itself, and then the second one too if nobody has taken it. So nothing ever waits for a thread that
+sleeps, and the results are the same whoever computed what.
 """
 
 from collections.abc import Callable
+from functools import cache
 from threading import get_ident
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +16,22 @@ from llvmlite import ir
 from numba import carray, cfunc, types  # type: ignore[attr-defined]
 from numba.extending import intrinsic
 
+from handloom.fused.atomics import PATIENCE, exchange, look, store
 from handloom.fused.compiling import compiled, compiled_within, pointer
-from handloom.fused.waiting import PATIENCE, exchange, look, store
-from handloom.kernels import Lend
 
 IDLE, READY, TAKEN, LEAVE = range(4)
 
 Array = npt.NDArray[Any]
+Function = TypeVar("Function", bound=Callable[..., object])
+Lend = Callable[[Callable[[], object], Callable[[], object]], bool]
+"""``lend(call, recall)`` has another thread make a call that lasts until nothing is asked of it for
+a while, or until ``recall()``; False where there is no other thread."""
+
+
+def splits(function: Function) -> Function:
+    """Mark a compiled version that shares its work: it takes a pool before its other arguments."""
+    function.splits = True  # type: ignore[attr-defined]
+    return function
 
 
 class Job(Protocol):
@@ -56,10 +66,10 @@ def arguments(*arrays: Array) -> Array:
     ValueError
         If an array has gaps or is in another order than that of its memory.
     """
-    for place, array in enumerate(arrays):
+    for index, array in enumerate(arrays):
         if not array.flags.c_contiguous:
             raise ValueError(
-                f"array {place} of a job must be contiguous, its strides: {array.strides}"
+                f"array {index} of a job must be contiguous, its strides: {array.strides}"
             )
     return np.array([(array.ctypes.data, array.size) for array in arrays], np.int64)
 
@@ -71,13 +81,13 @@ def array_at(given: Any, place: int, kind: Any) -> Any:
     return carray(pointer(cells[place, 0]), (cells[place, 1],), kind)
 
 
-class Halves:
-    """Has jobs done in two halves, by the thread that asks for help and by one that helps.
+class SplitJobs:
+    """Has jobs run in two lanes, by the thread that asks for help and by one that helps.
 
     Parameters
     ----------
     lend : callable or None
-        Has another thread make a call, if there is one; see `handloom.kernels.Kernels.sharing`.
+        See `Lend`.
     """
 
     def __init__(self, lend: Lend | None) -> None:
@@ -118,8 +128,9 @@ class Halves:
         """Let the thread that helps do something else."""
         _dismiss(self._cell)
 
-    def prepare(self, job: Job, given: Array) -> None:
-        """Have everything compiled, or read from the cache, by a job whose halves are empty."""
+    def rehearse(self, job: Job) -> None:
+        """Have everything compiled, or read from the cache, by a job whose lanes are empty."""
+        given = arguments(np.zeros(1))
         run_whole(job, given, 0)
         self.run(job, given, 0, 0)
         _clear(self._cell)
@@ -205,3 +216,16 @@ def _dismiss(cell):  # type: ignore[no-untyped-def]
 @compiled
 def _clear(cell):  # type: ignore[no-untyped-def]
     exchange(cell, LEAVE, IDLE)
+
+
+def rehearse(dtype: np.dtype[Any]) -> None:
+    """Have the functions compiled, or read from the cache; they are the same for any dtype."""
+    SplitJobs(None).rehearse(_nothing())
+
+
+@cache
+def _nothing() -> Job:
+    def run(given, start, stop):  # type: ignore[no-untyped-def]
+        pass
+
+    return job(run)

@@ -1,7 +1,9 @@
-"""Mean and variance of columns, and what normalization does with them, compiled: part of ``fast``.
+"""Compiled versions of `handloom.layers.batch_norm`.
 
 Sums are taken over a few rows first and then over those sums, so that they round less.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -45,10 +47,10 @@ def standardize(x, mean, scale, shift, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def standardize_sums(x, dy, mean, slopes, products):  # type: ignore[no-untyped-def]
+def standardize_sums(x, dy, mean, sums, products):  # type: ignore[no-untyped-def]
     """Write the sums over rows of ``dy`` and of ``dy (x - mean)``."""
     part, part_of_products = np.zeros_like(mean), np.zeros_like(mean)
-    slopes[:] = 0
+    sums[:] = 0
     products[:] = 0
     for row in range(x.shape[0]):
         for k in range(x.shape[1]):
@@ -56,7 +58,7 @@ def standardize_sums(x, dy, mean, slopes, products):  # type: ignore[no-untyped-
             part_of_products[k] += dy[row, k] * (x[row, k] - mean[k])
         if row % 64 == 63 or row == x.shape[0] - 1:
             for k in range(x.shape[1]):
-                slopes[k] += part[k]
+                sums[k] += part[k]
                 products[k] += part_of_products[k]
                 part[k] = 0
                 part_of_products[k] = 0
@@ -68,3 +70,12 @@ def standardize_backward(x, dy, mean, a, b, c, out):  # type: ignore[no-untyped-
     for row in range(x.shape[0]):
         for k in range(x.shape[1]):
             out[row, k] = a[k] * dy[row, k] - b[k] * (x[row, k] - mean[k]) - c[k]
+
+
+def rehearse(dtype: np.dtype[Any]) -> None:
+    """Have the functions compiled for a dtype."""
+    x, (a, b, c, d) = np.zeros((2, 2), dtype), np.zeros((4, 2), dtype)
+    moments(x, a, b)
+    standardize(x, a, b, c, x.copy())
+    standardize_sums(x, x, a, b, c)
+    standardize_backward(x, x, a, b, c, d, x.copy())

@@ -1,0 +1,242 @@
+"""Batches: the order of an epoch, and the rows of a shard made ready for the network.
+
+The rows of a shard are gathered from where they are stored, augmented, and transformed, in memory
+that the next shard reuses. The stored dataset is never changed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.backend import NUMPY, Backend, Computes
+from handloom.data.augment import Augmentation, StepAugmentation
+from handloom.data.npy import Reading
+from handloom.data.transforms import Transform
+from handloom.operations import Array, Arrays, TakeRows, own_description
+from handloom.parallel.pool import SERIAL, Pool
+from handloom.randomness import Purpose, StepStream, Stream
+
+Rows = slice | npt.NDArray[np.integer]
+"""Rows of a dataset: a slice, or their indices, shape (n,)."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """The rows of consecutive steps of one epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Counted from 0.
+    first : int
+        The index of the first of the steps within the epoch.
+    batches : sequence of Rows
+        The rows of each step.
+    """
+
+    epoch: int
+    first: int
+    batches: Sequence[Rows]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def part(self, first: int, steps: int) -> "Order":
+        """Return the order of some of the epoch's steps."""
+        start = first - self.first
+        return Order(self.epoch, first, self.batches[start : start + steps])
+
+
+def epoch_order(rows: int, batch_size: int, stream: Stream | None, epoch: int) -> Order:
+    """Return the rows of every step of an epoch.
+
+    Parameters
+    ----------
+    rows : int
+        The number of rows there are.
+    batch_size : int
+        Rows of a step; the last one may have fewer. A batch of all rows takes them as they are.
+    stream : Stream or None
+        What the order is drawn from, anew for each epoch; without it rows keep their order.
+    epoch : int
+    """
+    starts = range(0, rows, batch_size)
+    if stream is None or batch_size >= rows:
+        return Order(epoch, 0, [slice(i, min(i + batch_size, rows)) for i in starts])
+    permutation = stream.at(Purpose.SHUFFLE, epoch).generator().permutation(rows)
+    return Order(epoch, 0, [permutation[i : i + batch_size] for i in starts])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a dataset, and the place of the step that takes them.
+
+    Attributes
+    ----------
+    arrays : Arrays
+        The whole dataset, as stored.
+    rows : Rows
+        Which rows to take.
+    epoch, step : int or None
+        The place that random draws are keyed by; None where nothing is drawn, as in validation.
+    """
+
+    arrays: Arrays
+    rows: Rows
+    epoch: int | None = None
+    step: int | None = None
+
+    def __len__(self) -> int:
+        if isinstance(self.rows, slice):
+            return len(range(*self.rows.indices(len(self.arrays.inputs))))
+        return len(self.rows)
+
+    @cached_property
+    def total_weight(self) -> float:
+        """The sum of the rows' weights."""
+        if self.arrays.weights is None:
+            return float(len(self))
+        return float(self.arrays.weights[self.rows].sum(dtype=np.float64))
+
+    def shard_rows(self, shard: slice) -> Rows:
+        """Return which rows of the dataset a shard takes."""
+        if isinstance(self.rows, slice):
+            start = self.rows.start or 0
+            return slice(start + shard.start, start + shard.stop)
+        return self.rows[shard]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Rows of a batch, ready for the network.
+
+    Attributes
+    ----------
+    x : array, shape (n, *input_shape)
+    targets : array, shape (n,) or (n, k)
+    weights : array, shape (n,), or None
+        A weight per row.
+    stream : StepStream or None
+        What stochastic layers draw from.
+    """
+
+    x: Array
+    targets: npt.NDArray[np.integer] | npt.NDArray[np.floating]
+    weights: Array | None
+    stream: StepStream | None
+
+
+@dataclass(frozen=True)
+class LoaderOptions:
+    """How the rows of a shard are made ready.
+
+    Attributes
+    ----------
+    input_shape : tuple of int
+        The shape of a row of the network's input.
+    dtype : dtype
+        The network's.
+    transform : Transform
+        Writes stored rows into the network's input.
+    augment : sequence of Augmentation
+        Changes the stored images of a training step, in this order, before they are transformed.
+    seed : int
+        What augmentations and stochastic layers draw from.
+    draws : bool
+        Whether the network has stochastic layers.
+    """
+
+    input_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    transform: Transform
+    augment: Sequence[Augmentation] = ()
+    seed: int = 0
+    draws: bool = False
+
+
+class ShardLoader:
+    """Makes shards ready for one lane, one after another, in the same memory."""
+
+    def __init__(
+        self, options: LoaderOptions, backend: Backend = NUMPY, pool: Pool = SERIAL
+    ) -> None:
+        self._options = options
+        self._gather = backend.fetch(gather_rows, pool)
+        transform = options.transform
+        self._transform = transform.on(backend) if isinstance(transform, Computes) else transform
+        described = transform.describe() if own_description(transform) else None  # type: ignore[attr-defined]
+        self._takes_as_stored = isinstance(described, TakeRows)
+        self._stored: npt.NDArray[np.generic] | None = None
+        self._x: Array = np.empty((0, *options.input_shape), options.dtype)
+
+    def load(self, batch: Batch, reading: Reading, rows_of_batch: slice) -> Shard:
+        """Return some rows of a batch as the network takes them.
+
+        Parameters
+        ----------
+        batch : Batch
+        reading : Reading
+            Of the batch's stored inputs.
+        rows_of_batch : slice
+            Which of the batch's rows.
+        """
+        arrays, rows = batch.arrays, batch.shard_rows(rows_of_batch)
+        targets = arrays.targets[rows]
+        weights = None if arrays.weights is None else arrays.weights[rows]
+        if len(self._x) < len(targets):
+            self._x = np.empty((len(targets), *self._x.shape[1:]), self._x.dtype)
+        x = self._x[: len(targets)]
+        augmentation = self._augmentation(batch)
+        stored = self._take(reading, rows, x, change=augmentation is not None)
+        if augmentation is not None:
+            augmentation(stored, rows, rows_of_batch.start)
+        self._transform(stored, x)
+        return Shard(x, targets, weights, self._stream(batch, rows_of_batch.start))
+
+    def _augmentation(self, batch: Batch) -> StepAugmentation | None:
+        if not self._options.augment or batch.epoch is None:
+            return None
+        stream = StepStream(self._options.seed, Purpose.AUGMENT, (batch.epoch, batch.step or 0))
+        return StepAugmentation(self._options.augment, stream, batch.epoch)
+
+    def _stream(self, batch: Batch, start: int) -> StepStream | None:
+        """Return what a shard draws from: its first row names it, whichever lane it is dealt to."""
+        if not self._options.draws or batch.epoch is None:
+            return None
+        return StepStream(self._options.seed, Purpose.LAYER, (batch.epoch, batch.step or 0, start))
+
+    def _take(self, reading: Reading, rows: Rows, x: Array, *, change: bool) -> npt.NDArray[Any]:
+        """Return stored rows: a view, or a copy in memory that is reused.
+
+        It is a copy where rows are not consecutive, or will be changed; made in ``x`` where the
+        transform would only copy it there.
+        """
+        if isinstance(rows, slice) and not change:
+            return reading.rows(rows)
+        inputs = reading.inputs
+        shape = (len(x), *inputs.shape[1:])
+        if self._takes_as_stored and inputs.dtype == x.dtype:
+            stored = x.reshape(shape)
+        else:
+            if self._stored is None or len(self._stored) < len(x):
+                self._stored = np.empty(shape, inputs.dtype)
+            stored = self._stored[: len(x)]
+        if isinstance(rows, slice):
+            np.copyto(stored, reading.rows(rows))
+        else:
+            reading.copy(rows, stored, self._gather)
+        return stored
+
+
+def gather_rows(
+    inputs: npt.NDArray[np.generic], rows: npt.NDArray[np.integer], out: npt.NDArray[np.generic]
+) -> None:
+    """Copy rows of ``inputs``, shape (N, ...), into ``out``, shape (n, ...), contiguous.
+
+    Their indices, shape (n,), are known to be in range.
+    """
+    inputs.take(rows, axis=0, out=out, mode="clip")  # other modes make one more copy

@@ -1,0 +1,13 @@
+"""Compiled versions of `handloom.optimizers.adagrad`."""
+
+from handloom.fused.scaled_descent import rehearse, scaled_descent
+from handloom.operations import Array
+
+__all__ = ["adagrad_step", "rehearse"]
+
+
+def adagrad_step(
+    w: Array, dw: Array, s: Array, rate: float, epsilon: float, step: int, scratch: Array
+) -> None:
+    """Make a step of Adagrad in a single pass; ``scratch`` is not needed."""
+    scaled_descent(w, dw, s, rate, 1.0, 1.0, epsilon)

@@ -1,0 +1,74 @@
+"""Compiled versions of `handloom.data.batches`, which two threads can share."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from handloom.fused.split_job import Job, arguments, array_at, job, splits
+from handloom.parallel.partition import compiled_update_lanes
+from handloom.parallel.pool import Pool
+
+
+@splits
+def gather_rows(
+    pool: Pool,
+    inputs: npt.NDArray[np.generic],
+    rows: npt.NDArray[np.integer],
+    out: npt.NDArray[np.generic],
+) -> None:
+    """Copy rows; where no other thread can help, as NumPy does."""
+    contiguous = inputs.flags.c_contiguous and out.flags.c_contiguous
+    alike = inputs.dtype == out.dtype and out.shape == (len(rows), *inputs.shape[1:])
+    shared = len(rows) > 1 and compiled_update_lanes(out.nbytes, pool.lanes) > 1
+    if pool.splitter is None or not (contiguous and alike and shared):
+        inputs.take(rows, axis=0, out=out, mode="clip")
+        return
+    indices = np.ascontiguousarray(rows, np.int64)  # held while its address is used
+    source, target = (array.reshape(-1).view(np.uint8) for array in (inputs, out))
+    given = arguments(indices, source, target)
+    pool.splitter.run(rows_job(), given, len(rows) // 2, len(rows))
+
+
+@cache
+def rows_job() -> Job:
+    """Return the job that copies some of the rows, of any dtype.
+
+    It takes the rows' indices, and as bytes the source and the target.
+    """
+
+    def run(given, start, stop):  # type: ignore[no-untyped-def]
+        rows = array_at(given, 0, np.int64)
+        source, out = array_at(given, 1, np.uint8), array_at(given, 2, np.uint8)
+        width = len(out) // len(rows)
+        last = len(source) // width - 1
+        for i in range(start, stop):
+            row = min(max(rows[i], 0), last)
+            copy_bytes(source.ctypes.data + row * width, out.ctypes.data + i * width, width)
+
+    return job(run)
+
+
+def _copy(_: Any, source: Any, target: Any, count: Any) -> Any:
+    """Generate a copy of so many bytes from one address to another."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        from_there, to_there = (builder.inttoptr(where, byte) for where in arguments[:2])
+        cgutils.raw_memcpy(builder, to_there, from_there, arguments[2], 1)  # type: ignore[no-untyped-call]
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate
+
+
+copy_bytes: Any = intrinsic(_copy)
+
+
+def rehearse(dtype: np.dtype[Any]) -> None:
+    """Have the job compiled; it is the same for any dtype."""
+    rows_job()

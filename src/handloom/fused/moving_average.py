@@ -1,0 +1,27 @@
+"""Compiled versions of `handloom.optimizers.moving_average`."""
+
+from typing import Any
+
+import numpy as np
+
+from handloom.fused.compiling import compiled
+from handloom.operations import TINY, Array
+
+
+def lerp(mean: Array, x: Array, share: float, step: int, scratch: Array) -> None:
+    """Move an average in a single pass; ``scratch`` is not needed."""
+    real = mean.dtype.type
+    _lerp(mean, x, real(share), real(TINY))
+
+
+@compiled
+def _lerp(mean, x, share, tiny):  # type: ignore[no-untyped-def]
+    zero = mean.dtype.type(0)
+    for i in range(len(mean)):
+        m = mean[i] + share * (x[i] - mean[i])
+        mean[i] = zero if abs(m) < tiny else m
+
+
+def rehearse(dtype: np.dtype[Any]) -> None:
+    """Have the functions compiled for a dtype."""
+    lerp(np.zeros(4, dtype), np.zeros(4, dtype), 0.1, 1, np.zeros(4, dtype))

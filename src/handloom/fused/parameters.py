@@ -1,0 +1,114 @@
+"""Compiled versions of `handloom.parameters`: penalties and the norm, in one pass."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.fused.compiling import compiled, compiled_sum
+from handloom.fused.split_job import Job, arguments, array_at, job, splits
+from handloom.operations import Array
+from handloom.parallel.partition import compiled_update_lanes
+from handloom.parallel.pool import SERIAL, Pool
+
+BLOCK = 1024
+"""Weights that are taken at a time: squares are summed block by block, which rounds less."""
+
+
+@splits
+def penalize(
+    pool: Pool,
+    w: Array,
+    dw: Array,
+    spans: npt.NDArray[np.int64],
+    strengths: npt.NDArray[np.float64],
+) -> tuple[float, float]:
+    """Add the gradient of all penalties; return their sum, and that of the squares of ``dw``."""
+    sums = np.zeros(4)
+    if pool.splitter is None or compiled_update_lanes(w.nbytes, pool.lanes) == 1:
+        _penalize(w, dw, spans, strengths, 0, len(w), sums)
+    else:
+        given = arguments(w, dw, spans, strengths, sums)
+        pool.splitter.run(_job(w.dtype), given, len(w) // 2, len(w))
+    return float(sums[0] + sums[2]), float(sums[1] + sums[3])
+
+
+@cache
+def _job(dtype: np.dtype[Any]) -> Job:
+    """Return the job that does for some of the weights what `_penalize` does."""
+    real = dtype.type
+
+    def run(given, start, stop):  # type: ignore[no-untyped-def]
+        strengths = array_at(given, 3, np.float64)
+        _penalize(
+            array_at(given, 0, real),
+            array_at(given, 1, real),
+            array_at(given, 2, np.int64).reshape(len(strengths) // 2, 2),
+            strengths.reshape(len(strengths) // 2, 2),
+            start,
+            stop,
+            array_at(given, 4, np.float64),
+        )
+
+    return job(run)
+
+
+@compiled
+def _penalize(w, dw, spans, strengths, start, stop, sums):  # type: ignore[no-untyped-def]
+    """Do it for the weights from ``start`` to ``stop``.
+
+    The first two of four ``sums`` take the penalties and the sum of the squares of ``dw``; those of
+    the second lane are the last two.
+    """
+    penalty, squares = 0.0, 0.0
+    for first in range(start, stop, BLOCK):
+        last = min(first + BLOCK, stop)
+        for span in range(len(spans)):
+            low, high = max(first, spans[span, 0]), min(last, spans[span, 1])
+            if low < high:
+                l1, l2 = strengths[span]
+                penalty += _penalize_block(w[low:high], dw[low:high], l1, l2)
+        squares += _sum_of_squares(dw[first:last])
+    lane = 0 if start == 0 else 2
+    sums[lane], sums[lane + 1] = penalty, squares
+
+
+@compiled
+def _penalize_block(w, dw, l1, l2):  # type: ignore[no-untyped-def]
+    """Add ``l1 sign w + 2 l2 w`` to ``dw``; return ``l1 sum |w| + l2 sum w^2``."""
+    penalty, zero = 0.0, w.dtype.type(0)
+    if l1 > 0.0:
+        slope = w.dtype.type(l1)
+        for i in range(len(w)):
+            dw[i] += slope if w[i] > zero else (-slope if w[i] < zero else w[i])  # a NaN stays one
+        penalty += l1 * _sum_of_sizes(w)
+    if l2 > 0.0:
+        factor = w.dtype.type(2.0 * l2)
+        for i in range(len(w)):
+            dw[i] += factor * w[i]
+        penalty += l2 * _sum_of_squares(w)
+    return penalty
+
+
+@compiled_sum
+def _sum_of_sizes(x):  # type: ignore[no-untyped-def]
+    total = x.dtype.type(0)
+    for i in range(len(x)):
+        total += abs(x[i])
+    return total
+
+
+@compiled_sum
+def _sum_of_squares(x):  # type: ignore[no-untyped-def]
+    total = x.dtype.type(0)
+    for i in range(len(x)):
+        total += x[i] * x[i]
+    return total
+
+
+def rehearse(dtype: np.dtype[Any]) -> None:
+    """Have the functions compiled for a dtype."""
+    w = np.zeros(4, dtype)
+    penalize(SERIAL, w, w.copy(), np.array([[0, 4]]), np.ones((1, 2)))
+    _job(dtype)

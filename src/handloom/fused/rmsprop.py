@@ -1,0 +1,20 @@
+"""Compiled versions of `handloom.optimizers.rmsprop`."""
+
+from handloom.fused.scaled_descent import rehearse, scaled_descent
+from handloom.operations import Array
+
+__all__ = ["rehearse", "rmsprop_step"]
+
+
+def rmsprop_step(
+    w: Array,
+    dw: Array,
+    v: Array,
+    rate: float,
+    rho: float,
+    epsilon: float,
+    step: int,
+    scratch: Array,
+) -> None:
+    """Make a step of RMSprop in a single pass; ``scratch`` is not needed."""
+    scaled_descent(w, dw, v, rate, rho, 1.0 - rho, epsilon)

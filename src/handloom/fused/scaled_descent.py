@@ -1,0 +1,34 @@
+"""Descent scaled by the root of a mean or a sum of squares, as RMSprop and Adagrad have it."""
+
+from typing import Any
+
+import numpy as np
+
+from handloom.fused.compiling import compiled
+from handloom.operations import TINY, Array
+
+
+def scaled_descent(
+    w: Array, dw: Array, squares: Array, rate: float, kept: float, added: float, epsilon: float
+) -> None:
+    """Do ``s <- kept s + added dw^2`` and ``w <- w - rate dw / (sqrt(s) + epsilon)``."""
+    real = w.dtype.type
+    numbers = real(rate), real(kept), real(added), real(epsilon), real(TINY)
+    _scaled_descent(w, dw, squares, *numbers)
+
+
+@compiled
+def _scaled_descent(w, dw, squares, rate, kept, added, epsilon, tiny):  # type: ignore[no-untyped-def]
+    zero = w.dtype.type(0)
+    for i in range(len(w)):
+        g = dw[i]
+        v = kept * squares[i] + added * (g * g)
+        v = zero if v < tiny else v
+        squares[i] = v
+        w[i] -= rate * (g / (np.sqrt(v) + epsilon))
+
+
+def rehearse(dtype: np.dtype[Any]) -> None:
+    """Have the function compiled for a dtype."""
+    w = np.zeros(4, dtype)
+    scaled_descent(w, w.copy(), w.copy(), 0.1, 0.9, 0.1, 1e-7)

@@ -1,0 +1,52 @@
+"""Compiled versions of `handloom.optimizers.sgd`, each a single pass over memory."""
+
+from typing import Any
+
+import numpy as np
+
+from handloom.fused.compiling import compiled
+from handloom.operations import TINY, Array
+
+
+def sgd_step(w: Array, dw: Array, rate: float, scratch: Array) -> None:
+    """Make a plain step; ``scratch`` is not needed."""
+    _descend(w, dw, w.dtype.type(rate))
+
+
+def momentum_step(
+    w: Array,
+    dw: Array,
+    u: Array,
+    rate: float,
+    momentum: float,
+    nesterov: bool,
+    step: int,
+    scratch: Array,
+) -> None:
+    """Make a step with momentum; ``scratch`` is not needed."""
+    real = w.dtype.type
+    _descend_with_momentum(w, dw, u, real(rate), real(momentum), nesterov, real(TINY))
+
+
+@compiled
+def _descend(w, dw, rate):  # type: ignore[no-untyped-def]
+    for i in range(len(w)):
+        w[i] -= rate * dw[i]
+
+
+@compiled
+def _descend_with_momentum(w, dw, velocity, rate, momentum, nesterov, tiny):  # type: ignore[no-untyped-def]
+    zero = w.dtype.type(0)
+    for i in range(len(w)):
+        descent = -rate * dw[i]
+        u = momentum * velocity[i] + descent
+        u = zero if abs(u) < tiny else u
+        velocity[i] = u
+        w[i] += momentum * u + descent if nesterov else u
+
+
+def rehearse(dtype: np.dtype[Any]) -> None:
+    """Have the functions compiled for a dtype."""
+    w = np.zeros(4, dtype)
+    sgd_step(w, w.copy(), 0.1, w)
+    momentum_step(w, w.copy(), w.copy(), 0.1, 0.5, False, 1, w)

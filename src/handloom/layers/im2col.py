@@ -1,0 +1,89 @@
+"""im2col: a convolution as one product, with every window laid out as a row of a matrix."""
+
+import numpy as np
+
+from handloom.layers.algorithms import ConvolutionAlgorithm, Workspace
+from handloom.layers.windows import Windows, contiguous_rows
+from handloom.parallel.partition import image_block
+from handloom.parameters import Array
+
+FEW_CHANNELS = 8
+"""With fewer channels, columns are laid out window entry by window entry."""
+
+
+class Im2col(ConvolutionAlgorithm):
+    """Convolution as one product: every window laid out as a row.
+
+    ::
+
+        C  = the window of each output pixel   (p, size size c)
+        y  = C W                               (p, f)
+
+        dW = C^T dy
+        dC = dy W^T, and each entry of it is added to the pixel that it came from
+
+    ``C`` is made anew on the way back: copying it costs less than keeping it would.
+
+    References
+    ----------
+    Chellapilla, Puri, Simard, "High Performance Convolutional Neural Networks for Document
+    Processing", IWFHR 2006.
+    """
+
+    def __init__(self, windows: Windows, filters: int, itemsize: int) -> None:
+        self.windows, self.filters = windows, filters
+        self.taps = windows.size**2 * windows.channels
+        pixels = windows.rows * windows.columns
+        self.block = image_block(pixels * (self.taps + filters) * itemsize)
+
+    def ready(self, w: Array) -> Array:
+        """Return the weights as a matrix, shape (size size c, f)."""
+        return w.reshape(self.taps, self.filters)
+
+    def forward(self, x: Array, w: Array, y: Array, space: Workspace) -> None:
+        """Write ``C W``."""
+        np.matmul(self._columns(x, space), w, out=y.reshape(-1, self.filters))
+
+    def backward(
+        self, x: Array, back: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
+    ) -> None:
+        """Add ``C^T dy`` to ``dw`` and write ``dx``."""
+        dy = contiguous_rows(dy)
+        if dw is not None:
+            dw += np.matmul(self._columns(x, space).T, dy, out=space.take("dw", *dw.shape))
+        if dx is None:
+            return
+        columns, flat = self._layout(len(x), space)
+        np.matmul(dy, back, out=flat)
+        padded = space.take("padded", len(x), *self.windows.covered, self.windows.channels)
+        padded.fill(0.0)
+        size = self.windows.size
+        for place, step in enumerate(self.windows.steps()):
+            padded[step] += columns[:, :, :, place // size, place % size]
+        np.copyto(dx, padded[self.windows.inner])
+
+    def gradient(self, dw: Array, out: Array) -> None:
+        """Write the matrix in the shape of the weights."""
+        np.copyto(out, dw.reshape(out.shape))
+
+    def _columns(self, x: Array, space: Workspace) -> Array:
+        padded = space.take("padded", len(x), *self.windows.covered, self.windows.channels)
+        self.windows.pad(x, out=padded)
+        columns, flat = self._layout(len(x), space)
+        np.copyto(columns, self.windows.of(padded))
+        return flat
+
+    def _layout(self, images: int, space: Workspace) -> tuple[Array, Array]:
+        """Return memory for columns, as windows and as a matrix.
+
+        With many channels the entries of one pixel lie together, with few those of neighbouring
+        pixels do: either way there are long runs to copy.
+        """
+        windows = self.windows
+        pixels = (images, windows.rows, windows.columns)
+        window = (windows.size, windows.size, windows.channels)
+        if windows.channels < FEW_CHANNELS:
+            memory = space.take("columns", *window, *pixels)
+            return memory.transpose(3, 4, 5, 0, 1, 2), memory.reshape(self.taps, -1).T
+        memory = space.take("columns", *pixels, *window)
+        return memory, memory.reshape(-1, self.taps)

@@ -1,0 +1,312 @@
+"""Winograd's convolution with windows of 3 x 3: tiles of 4 x 4 outputs, each from 6 x 6 inputs.
+
+Along one axis, four outputs ``y`` of a window ``w`` that slides over six inputs ``d`` are
+``y = A^T ((G w) (B^T d))``, with 6 products where 12 are due; along both axes, 36 where 144 are.
+Transforms are linear, so the gradient of one is the transposed matrix.
+
+References
+----------
+Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; the algorithm is
+F(4 x 4, 3 x 3). Winograd, "Arithmetic Complexity of Computations", SIAM 1980.
+"""
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.layers.algorithms import ConvolutionAlgorithm, Workspace
+from handloom.layers.windows import Windows
+from handloom.parallel.partition import blocks, image_block
+from handloom.parameters import Array
+
+MANY_CHANNELS = 16
+"""Channels and filters from which tiles pay for their transforms."""
+
+TILE = 4
+"""Outputs of a tile along one axis, and so how far apart tiles stand."""
+
+SEEN = 6
+"""Inputs that a tile sees along one axis."""
+
+B = np.array(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ],
+    np.float64,
+).T
+"""Of inputs."""
+
+A = np.array(
+    [
+        [1, 1, 1, 1, 1, 0],
+        [0, 1, -1, 2, -2, 0],
+        [0, 1, 1, 4, 4, 0],
+        [0, 1, -1, 8, -8, 1],
+    ],
+    np.float64,
+).T
+"""Of products, transposed into outputs."""
+
+G = np.array(
+    [
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ],
+    np.float64,
+)
+"""Of weights."""
+
+G_BOTH = np.kron(G, G)
+"""The same along both axes: shape (36, 9)."""
+
+Lines = Sequence[Array] | Array
+
+
+class Winograd(ConvolutionAlgorithm):
+    """Windows of 3 x 3, one apart, with 36 products where 144 are due.
+
+    Each tile of 4 x 4 outputs is computed from the 6 x 6 inputs ``d`` that it sees. With
+    ``U = G w G^T`` of each pair of channel and filter::
+
+        V = B^T d B           36 numbers a tile and channel
+        M = V U               summed over channels: 36 products of (tiles, c) and (c, f)
+        y = A^T M A           16 numbers a tile and filter
+
+        dM = A dy A^T         dU = V^T dM       dw = G^T dU G
+        dV = dM U^T           dd = B dV B^T, added up where tiles overlap
+    """
+
+    # `functions` is what a backend has for `winograd_forward` and `winograd_backward`, which go
+    # through the images block by block themselves
+    block = None
+
+    def __init__(
+        self,
+        windows: Windows,
+        filters: int,
+        itemsize: int,
+        functions: tuple[Callable[..., None], Callable[..., None]],
+    ) -> None:
+        self.windows, self.filters = windows, filters
+        self._forward, self._backward = functions
+        self._tiles = -(-windows.rows // TILE), -(-windows.columns // TILE)
+        numbers = SEEN**2 * prod(self._tiles) * (windows.channels + filters)
+        self._together = image_block(numbers * itemsize, compiled=True)
+
+    @staticmethod
+    def suits(windows: Windows, filters: int) -> bool:
+        """Return whether windows are of the kind that tiles can do, and tiles worth it."""
+        many = min(windows.channels, filters) >= MANY_CHANNELS
+        large = min(windows.rows, windows.columns) >= TILE - 1  # else most of a tile is nothing
+        return windows.size == 3 and windows.stride == 1 and many and large
+
+    def ready(self, w: Array) -> Array:
+        """Return ``U = G w G^T``, shape (36, c, f)."""
+        transformed: Array = G_BOTH.astype(w.dtype) @ w.reshape(9, -1)
+        return transformed.reshape(SEEN**2, *w.shape[2:])
+
+    def forward(self, x: Array, w: Array, y: Array, space: Workspace) -> None:
+        """Write ``A^T (V U) A``."""
+        self._forward(x, w, self.windows.top, self.windows.left, *self._memory(x, space), y)
+
+    def backward(
+        self, x: Array, back: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
+    ) -> None:
+        """Add ``V^T dM`` to ``dw``, and write ``dx`` from ``dM U^T``."""
+        corner = self.windows.top, self.windows.left
+        self._backward(x, back, dy, *corner, *self._memory(x, space), dw, dx)
+
+    def gradient(self, dw: Array, out: Array) -> None:
+        """Write ``G^T dU G``."""
+        both = G_BOTH.astype(dw.dtype)
+        np.matmul(both.T, dw.reshape(SEEN**2, -1), out=out.reshape(9, -1))
+
+    def _memory(self, x: Array, space: Workspace) -> tuple[Array, Array]:
+        """Return memory for the tiles of as many images as go together, cut evenly."""
+        images = max(1, -(-len(x) // max(1, round(len(x) / self._together))))
+        shape = SEEN, SEEN, images, *self._tiles
+        inputs = space.take("inputs", *shape, self.windows.channels)
+        return inputs, space.take("outputs", *shape, self.filters)
+
+
+def winograd_forward(
+    x: Array, u: Array, top: int, left: int, inputs: Array, outputs: Array, y: Array
+) -> None:
+    """Convolve images by way of tiles, a few of them at a time.
+
+    Parameters
+    ----------
+    x : array, shape (n, y, x, c)
+    u : array, shape (36, c, f)
+        Transformed weights.
+    top, left : int
+        As in `transform_inputs`.
+    inputs, outputs : array, shape (6, 6, b, t, u, c) and (6, 6, b, t, u, f)
+        Memory for the tiles of ``b`` images.
+    y : array, shape (n, rows, columns, f)
+        Takes the result.
+    """
+    for images in blocks(slice(0, len(x)), inputs.shape[2]):
+        v, m = _part(inputs, len(x[images])), _part(outputs, len(x[images]))
+        transform_inputs(x[images], top, left, v)
+        np.matmul(_products(v), u, out=_products(m))
+        transform_outputs(m, y[images])
+
+
+def winograd_backward(
+    x: Array,
+    back: Array,
+    dy: Array,
+    top: int,
+    left: int,
+    inputs: Array,
+    outputs: Array,
+    dw: Array | None,
+    dx: Array | None,
+) -> None:
+    """Add the gradient of transformed weights to ``dw`` and write that of ``x``, where wanted.
+
+    See `winograd_forward`; ``back`` has shape (36, f, c): ``u`` with its last two axes swapped.
+    """
+    for images in blocks(slice(0, len(x)), inputs.shape[2]):
+        v, m = _part(inputs, len(x[images])), _part(outputs, len(x[images]))
+        transform_outputs_backward(dy[images], m)
+        if dw is not None:
+            transform_inputs(x[images], top, left, v)
+            dw += np.matmul(_products(v).transpose(0, 2, 1), _products(m))
+        if dx is not None:
+            np.matmul(_products(m), back, out=_products(v))
+            transform_inputs_backward(v, top, left, dx[images])
+
+
+def transform_inputs(x: Array, top: int, left: int, out: Array) -> None:
+    """Write ``B^T d B`` of every tile, which stand 4 apart.
+
+    Parameters
+    ----------
+    x : array, shape (b, y, x, c)
+    top, left : int
+        Rows and columns of zeros before an image; behind it there are as many as tiles reach.
+    out : array, shape (6, 6, b, t, u, c)
+    """
+    padded, by_row = _halfway(out.shape, out.dtype)
+    padded.fill(0.0)
+    padded[:, top : top + x.shape[1], left : left + x.shape[2]] = x
+    combine(B.T, seen(padded.swapaxes(0, 1)), by_row.swapaxes(1, 2))
+    combine(B.T, seen(by_row.transpose(3, 0, 1, 2, 4)), out.transpose(1, 4, 0, 2, 3, 5))
+
+
+def transform_inputs_backward(tiles: Array, top: int, left: int, out: Array) -> None:
+    """Write the gradient of images, given that of `transform_inputs`' result."""
+    padded, by_row = _halfway(tiles.shape, tiles.dtype)
+    by_row.fill(0.0)
+    add_combined(B, tiles.transpose(1, 4, 0, 2, 3, 5), seen(by_row.transpose(3, 0, 1, 2, 4)))
+    padded.fill(0.0)
+    add_combined(B, by_row.swapaxes(1, 2), seen(padded.swapaxes(0, 1)))
+    np.copyto(out, padded[:, top : top + out.shape[1], left : left + out.shape[2]])
+
+
+def transform_outputs(tiles: Array, out: Array) -> None:
+    """Write ``A^T M A`` of every tile, each 4 x 4 pixels.
+
+    Parameters
+    ----------
+    tiles : array, shape (6, 6, b, t, u, f)
+    out : array, shape (b, y, x, f)
+        What of the tiles goes past its edge is dropped.
+    """
+    whole, by_row = _whole(tiles.shape, tiles.dtype)
+    combine(A.T, tiles, by_row)
+    combine(A.T, by_row.swapaxes(0, 1), _by_place(whole))
+    np.copyto(out, whole[:, : out.shape[1], : out.shape[2]])
+
+
+def transform_outputs_backward(dy: Array, out: Array) -> None:
+    """Write the gradient of tiles, given that of `transform_outputs`' result."""
+    whole, by_row = _whole(out.shape, out.dtype)
+    whole.fill(0.0)
+    whole[:, : dy.shape[1], : dy.shape[2]] = dy
+    combine(A, _by_place(whole), by_row.swapaxes(0, 1))
+    combine(A, by_row, out)
+
+
+def combine(matrix: npt.NDArray[np.float64], parts: Lines, out: Array) -> None:
+    """Write ``out[i] = sum over j of matrix[i, j] parts[j]``."""
+    for row, total in zip(matrix, out, strict=True):
+        (factor, first), *others = _terms(row, parts)
+        np.multiply(first, factor, out=total)
+        _add(others, total)
+
+
+def add_combined(matrix: npt.NDArray[np.float64], parts: Lines, out: Lines) -> None:
+    """Add ``sum over j of matrix[i, j] parts[j]`` to ``out[i]``; these may overlap."""
+    for row, total in zip(matrix, out, strict=True):
+        _add(_terms(row, parts), total)
+
+
+def seen(x: Array) -> list[Array]:
+    """Return what tiles along the first axis of ``x``, shape (4 t + 2, ...), see.
+
+    Six views of shape (t, ...): the first input of every tile, the second, and so on.
+    """
+    length = len(x) - (SEEN - TILE)
+    return [x[place : place + length : TILE] for place in range(SEEN)]
+
+
+def _terms(row: npt.NDArray[np.float64], parts: Lines) -> list[tuple[float, Array]]:
+    return [(float(factor), part) for factor, part in zip(row, parts, strict=True) if factor]
+
+
+def _add(terms: Sequence[tuple[float, Array]], total: Array) -> None:
+    for factor, part in terms:
+        if factor == 1.0:
+            total += part
+        elif factor == -1.0:
+            total -= part
+        else:
+            total += factor * part
+
+
+def _by_place(whole: Array) -> Array:
+    """Return images (b, 4 t, 4 u, f) by place within tiles, shape (4, 4, b, t, u, f).
+
+    The place along x comes first, then that along y.
+    """
+    b, y, x, f = whole.shape
+    return whole.reshape(b, y // TILE, TILE, x // TILE, TILE, f).transpose(4, 2, 0, 1, 3, 5)
+
+
+def _halfway(shape: tuple[int, ...], dtype: npt.DTypeLike) -> tuple[Array, Array]:
+    """Return memory for padded images, and for their tiles transformed along y only."""
+    _, _, b, t, u, c = shape
+    width = TILE * u + SEEN - TILE
+    padded = np.empty((b, TILE * t + SEEN - TILE, width, c), dtype)
+    return padded, np.empty((SEEN, b, t, width, c), dtype)
+
+
+def _whole(shape: tuple[int, ...], dtype: npt.DTypeLike) -> tuple[Array, Array]:
+    """Return memory for outputs of whole tiles, and for those transformed along y only."""
+    _, _, b, t, u, f = shape
+    return np.empty((b, TILE * t, TILE * u, f), dtype), np.empty((TILE, SEEN, b, t, u, f), dtype)
+
+
+def _part(tiles: Array, images: int) -> Array:
+    """Return memory for the tiles of fewer images, without gaps."""
+    shape = (*tiles.shape[:2], images, *tiles.shape[3:])
+    return tiles.reshape(-1)[: prod(shape)].reshape(shape)
+
+
+def _products(tiles: Array) -> Array:
+    """Return (6, 6, b, t, u, c) as (36, tiles, c)."""
+    return tiles.reshape(SEEN**2, -1, tiles.shape[-1])

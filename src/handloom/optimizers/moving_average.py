@@ -1,0 +1,37 @@
+"""Moving averages of vectors, and how their smallest entries are kept out of the way."""
+
+import numpy as np
+
+from handloom.operations import TINY, Array
+
+FLUSH_EVERY = 8
+"""How many steps apart NumPy looks for remainders.
+
+What keeps a third of itself, or more, does not get from `TINY` to the smallest normal number in
+fewer; what keeps less is past it in a few steps.
+"""
+
+
+def lerp(mean: Array, x: Array, share: float, step: int, scratch: Array) -> None:
+    """Move an average, ``mean <- mean + share (x - mean)``.
+
+    Parameters
+    ----------
+    mean, x : array, shape (m,)
+    share : float
+        From 0 to 1.
+    step : int
+        Counted from 1.
+    scratch : array, shape (m,)
+        Memory for intermediate results.
+    """
+    np.subtract(x, mean, out=scratch)
+    scratch *= share
+    mean += scratch
+    flush(mean, step)
+
+
+def flush(state: Array, step: int) -> None:
+    """Set entries that are smaller than `TINY` to zero, in place, once in `FLUSH_EVERY` steps."""
+    if step % FLUSH_EVERY == 0:
+        state[np.abs(state) < TINY] = 0.0

@@ -1,0 +1,178 @@
+"""Every rule that cuts work: shards, lanes, pieces of a product or an update, blocks.
+
+The rules look at shapes, at the network and at the number of lanes that is recorded with a
+training, and at nothing else. So the arithmetic is the same whoever runs the pieces, and results
+agree to the bit for any number of threads.
+
+=======  =========================================================================================
+batch    the rows of one step
+shard    rows of a batch that go through the network together
+lane     the shards, or pieces, that one worker takes in order; lanes' sums are added in lane order
+block    the part of a vector, or the images, that fit the cache of one core
+=======  =========================================================================================
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+LANES = 4
+"""The number of lanes of a training, and so how many threads can share a step."""
+
+SHARD_ROWS = 1024
+"""The most rows of a shard: their activations stay in the cache of one core."""
+
+SHARD_NUMBERS = 1 << 22
+"""The most numbers of a shard where its activation is widest."""
+
+IMAGE_NUMBERS = 1 << 19
+"""The same for a network of images, whose weights are few beside the numbers of a row.
+
+A few images are work enough for a core, and the gradients that lanes then add up are small. So a
+batch of a hundred is dealt to lanes, each of which does all of the work on its own images.
+"""
+
+PRODUCT_SHARED_FROM = 25_000_000
+"""Multiplications from which a product is cut in two, and from four times as many in four.
+
+Below, handing a piece to another thread takes longer than computing it.
+"""
+
+UPDATE_SHARED_FROM = 1 << 18
+"""Weights from which lanes share their update."""
+
+BLOCK = 16_384
+"""Numbers that NumPy takes at a time where several passes over them follow each other."""
+
+COMPILED_LANES = 2
+"""The most lanes that compiled code has inside one call."""
+
+COMPILED_SHARED_FROM = 400_000
+"""Multiplications of a compiled forward pass from which its rows go to two lanes."""
+
+COMPILED_SHARED_FROM_ROWS = 32
+"""Rows from which they do: products of few rows are slow."""
+
+COMPILED_SHARED_FROM_BYTES = 1 << 17
+"""Bytes from which a compiled copy or update of them goes to two lanes."""
+
+CONVOLUTION_BYTES = 1 << 22
+"""The memory that a block of images should need at most between convolution's products.
+
+Smaller blocks would stay closer to the core, but threads then meet more often between their calls.
+"""
+
+COMPILED_CONVOLUTION_BYTES = 1 << 21
+"""The same for a compiled loop over blocks, in which threads do not meet."""
+
+
+def cut_evenly(length: int, pieces: int) -> list[slice]:
+    """Return slices that cut a length into so many nearly equal pieces, none of them empty."""
+    pieces = max(1, min(pieces, length))
+    bounds = [length * piece // pieces for piece in range(pieces + 1)]
+    return [slice(start, stop) for start, stop in pairwise(bounds)]
+
+
+def blocks(piece: slice, size: int | None) -> Iterator[slice]:
+    """Cut a piece into blocks of ``size``, or leave it whole."""
+    size = size or max(1, piece.stop - piece.start)
+    for start in range(piece.start, piece.stop, size):
+        yield slice(start, min(start + size, piece.stop))
+
+
+def shard_rows(width: int, *, images: bool) -> int:
+    """Return the most rows of a shard.
+
+    Parameters
+    ----------
+    width : int
+        The most numbers that a row has between two layers.
+    images : bool
+        Whether it is an image between any of them.
+    """
+    numbers = IMAGE_NUMBERS if images else SHARD_NUMBERS
+    return max(1, min(SHARD_ROWS, numbers // width))
+
+
+def deal_shards(
+    rows: int, together: int | None = 1, most: int = SHARD_ROWS, lanes: int = LANES
+) -> list[list[slice]]:
+    """Cut the rows of a batch into shards of nearly equal size and deal them to lanes.
+
+    Parameters
+    ----------
+    rows : int
+    together : int or None
+        How many consecutive rows a network couples, which must be in one shard; None for all.
+    most : int
+        The most rows of a shard, unless more belong together.
+    lanes : int
+        The most lanes.
+
+    Returns
+    -------
+    list of list of slice
+        The shards of each lane, in order. No lane is empty.
+    """
+    if together is None or rows < 2 * together:
+        return [[slice(0, rows)]]
+    groups = rows // together
+    in_groups = cut_evenly(groups, -(-groups // max(1, most // together)))
+    shards = [slice(part.start * together, part.stop * together) for part in in_groups]
+    shards[-1] = slice(shards[-1].start, rows)  # what does not fill a group goes with the last
+    count = min(lanes, len(shards))
+    return [shards[lane::count] for lane in range(count)]
+
+
+def product_is_shared(n: int, d: int, h: int) -> bool:
+    """Return whether lanes share a product of ``(n, d)`` and ``(d, h)``."""
+    return n * d * h >= PRODUCT_SHARED_FROM
+
+
+def product_pieces(n: int, d: int, h: int, lanes: int) -> list[slice]:
+    """Cut the longer side of the result of a shared product, where no sum crosses a cut."""
+    pieces = 2 if n * d * h < 4 * PRODUCT_SHARED_FROM else lanes
+    return cut_evenly(max(n, h), min(pieces, lanes))
+
+
+def update_pieces(size: int, lanes: int) -> list[slice]:
+    """Cut a vector into the pieces in which lanes update it."""
+    return cut_evenly(size, lanes if size >= UPDATE_SHARED_FROM else 1)
+
+
+def image_pieces(images: int, multiplications: int, lanes: int) -> list[slice]:
+    """Cut the images of a convolution into pieces that lanes share.
+
+    Parameters
+    ----------
+    images : int
+    multiplications : int
+        Of all of them.
+    lanes : int
+    """
+    return cut_evenly(images, lanes if multiplications >= PRODUCT_SHARED_FROM else 1)
+
+
+def image_block(bytes_per_image: int, *, compiled: bool = False) -> int:
+    """Return how many images a convolution takes at a time."""
+    most = COMPILED_CONVOLUTION_BYTES if compiled else CONVOLUTION_BYTES
+    return max(1, most // bytes_per_image)
+
+
+def compiled_row_lanes(rows: int, multiplications: int, lanes: int) -> int:
+    """Return how many lanes the rows of a compiled pass go to, inside one call.
+
+    Parameters
+    ----------
+    rows : int
+    multiplications : int
+        Of one row, forward.
+    lanes : int
+        The most there may be.
+    """
+    shared = rows >= COMPILED_SHARED_FROM_ROWS and rows * multiplications >= COMPILED_SHARED_FROM
+    return min(lanes, COMPILED_LANES) if shared else 1
+
+
+def compiled_update_lanes(nbytes: int, lanes: int) -> int:
+    """Return how many lanes a compiled copy or update of so many bytes goes to."""
+    return min(lanes, COMPILED_LANES) if nbytes >= COMPILED_SHARED_FROM_BYTES else 1

@@ -1,0 +1,120 @@
+"""What advances a training: whole steps, one after another.
+
+`LayerByLayer` is the definition of a step. A step has two halves: the lanes' gradients, and their
+sum with the update. Everything that a step changes is changed in place: weights, the optimizer's
+vectors and its counter, running statistics, the average of the weights.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from handloom.data.batches import Batch, Order
+from handloom.operations import Arrays
+from handloom.optimizers import Optimizer
+from handloom.training.averaging import EMA
+from handloom.training.history import StopReason
+from handloom.training.objective import LaneSums, Measured, Objective
+
+
+@dataclass(frozen=True)
+class Advance:
+    """What came of a run of steps.
+
+    Attributes
+    ----------
+    measured : list of Measured
+        What each accepted step measured, in order, before its update.
+    stopped : StopReason or None
+        Why the run ended before its last step: a loss or a gradient that is not finite. That step
+        has changed nothing.
+    bad_array : str
+        Which array of that step was the first that is not finite.
+    """
+
+    measured: list[Measured]
+    stopped: StopReason | None = None
+    bad_array: str = ""
+
+
+class Runner(Protocol):
+    """Advances a training by whole steps. Where a run is cut into calls never changes a bit."""
+
+    def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> Advance:
+        """Make consecutive steps of one epoch.
+
+        Parameters
+        ----------
+        arrays : Arrays
+            The training rows.
+        order : Order
+            The rows of each step.
+        rates : sequence of float
+            The learning rate of each step.
+        """
+        ...
+
+
+class LayerByLayer:
+    """Runs the parts of a step one after another, each as it is defined.
+
+    Parameters
+    ----------
+    objective : Objective
+        Forward, loss, backward, and the sum over lanes.
+    optimizer : Optimizer
+        Bound to the network's parameters.
+    clip_norm : float, optional
+        The largest l2 norm of a gradient, penalty included; a longer one is scaled down to it.
+    average : EMA, optional
+        Bound to the network's parameters.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        optimizer: Optimizer,
+        *,
+        clip_norm: float | None = None,
+        average: EMA | None = None,
+    ) -> None:
+        self.objective, self.optimizer = objective, optimizer
+        self.clip_norm, self.average = clip_norm, average
+
+    @np.errstate(over="ignore", invalid="ignore")  # looked for at every step, not warned about
+    def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> Advance:
+        """Make consecutive steps of one epoch; see `Runner`."""
+        accepted: list[Measured] = []
+        for step, (rows, rate) in enumerate(zip(order.batches, rates, strict=True), order.first):
+            batch = Batch(arrays, rows, order.epoch, step)
+            measured = self.update(batch, self.gradients(batch), rate)
+            if not math.isfinite(measured.loss):
+                reason = StopReason.NON_FINITE_LOSS
+            elif not math.isfinite(measured.gradient_norm):
+                reason = StopReason.NON_FINITE_GRADIENT
+            else:
+                accepted.append(measured)
+                continue
+            return Advance(accepted, reason, self.objective.first_bad_array(batch))
+        return Advance(accepted)
+
+    def gradients(self, batch: Batch) -> list[LaneSums]:
+        """Run the first half of a step: what each lane contributes, in lane order."""
+        return self.objective.run_lanes(batch)
+
+    def update(self, batch: Batch, lanes: Sequence[LaneSums], rate: float) -> Measured:
+        """Run the second half: add the lanes and, if the result is finite, update the weights."""
+        measured = self.objective.add(batch, lanes)
+        norm = measured.gradient_norm
+        if math.isfinite(measured.loss) and math.isfinite(norm):
+            if self.clip_norm is not None and norm > self.clip_norm:
+                gradient = self.objective.network.parameters.gradient
+                gradient *= self.clip_norm / norm
+            self.optimizer.step(rate)
+            self.objective.commit_statistics()
+            if self.average is not None:
+                self.average.update()
+        return measured

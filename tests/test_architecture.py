@@ -1,0 +1,137 @@
+"""The rooms: imports run downward and never in circles; the backend alone knows compiled code."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import handloom
+
+ROOT = Path(handloom.__file__).parent
+
+ROOMS = [
+    ["handloom", "cli"],
+    ["reports"],
+    ["recipes", "estimators", "plots"],
+    ["training", "testing"],
+    ["model", "gradcheck"],
+    ["network"],
+    ["layers", "losses", "optimizers", "data"],
+    ["parameters"],
+    ["backend"],
+    ["fused"],
+    ["parallel", "reductions"],
+    ["operations", "initializers", "schedules", "metrics"],
+    ["randomness", "files", "locks", "circumstances"],
+    ["errors"],
+]
+"""From the top: a room may import those below it, and its own files."""
+
+BESIDE = {("estimators", "recipes"), ("training", "testing")}
+"""Rooms on one floor of which the first does not know the second, nor the second the first."""
+
+KNOWN = {
+    # where a training stands has no home of its own yet: these read the trainer's
+    ("training.callbacks", "training.trainer"),
+    ("training.checkpoints", "training.trainer"),
+    ("training.snapshot", "training.trainer"),
+    ("training.progress", "training.trainer"),
+    # the version is read from the package
+    ("circumstances", "handloom"),
+}
+"""Upward imports that are to go."""
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Return the parsed files of the library, by their names below it."""
+    return {name_of(path): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__") or "handloom"
+
+
+def imports(name: str) -> Iterator[str]:
+    """Yield what of the library a file imports, wherever in it, types alone included."""
+    for node in ast.walk(modules()[name]):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "handloom":
+            below = (node.module or "").partition(".")[2]
+            for alias in node.names:
+                whole = f"{below}.{alias.name}".lstrip(".")
+                yield whole if whole in modules() else below or "handloom"
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "handloom":
+                    yield alias.name.partition(".")[2] or "handloom"
+
+
+def room(name: str) -> str:
+    return name.split(".", maxsplit=1)[0]
+
+
+def floor(name: str) -> int:
+    """Return how far below the top a file's room is."""
+    return next(index for index, rooms in enumerate(ROOMS) if room(name) in rooms)
+
+
+def test_every_file_has_a_room() -> None:
+    listed = {each for rooms in ROOMS for each in rooms}
+    assert {room(name) for name in modules()} - {"_version"} == listed
+
+
+@pytest.mark.parametrize("name", modules())
+def test_imports_run_downward(name: str) -> None:
+    if name == "handloom":  # it names the public names by where they live
+        return
+    for imported in imports(name):
+        if (name, imported) not in KNOWN:
+            assert floor(imported) >= floor(name), f"{name} imports {imported}, which is above it"
+            assert (room(name), room(imported)) not in BESIDE | {(b, a) for a, b in BESIDE}
+
+
+def test_the_upward_imports_that_are_known_are_there() -> None:
+    """One that is gone is to be struck off."""
+    assert {pair for pair in KNOWN if pair[1] not in set(imports(pair[0]))} == set()
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    arrows = {name: {i for i in imports(name) if (name, i) not in KNOWN} for name in modules()}
+    arrows["handloom"] = set()
+    while free := {name for name, below in arrows.items() if not below & set(arrows)}:
+        for name in free:
+            del arrows[name]
+    assert not arrows, f"a circle: {sorted(arrows)}"
+
+
+def test_compiled_code_is_reached_through_the_backend_alone() -> None:
+    for name in modules():
+        if room(name) != "fused":
+            assert not any(room(imported) == "fused" for imported in imports(name)), name
+    text = (ROOT / "backend.py").read_text()
+    assert "handloom.fused." in text  # by name, when it is asked for
+
+
+def test_numba_is_imported_by_compiled_code_alone() -> None:
+    for name, tree in modules().items():
+        for node in ast.walk(tree):
+            roots = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+            if any(root.split(".")[0] in ("numba", "llvmlite") for root in roots):
+                assert room(name) == "fused", name
+
+
+def test_a_network_knows_no_layer_by_name() -> None:
+    from handloom.layers import LAYERS
+
+    names = {layer.__name__ for layer in LAYERS.values()}
+    used = {node.id for node in ast.walk(modules()["network"]) if isinstance(node, ast.Name)}
+    assert not used & names

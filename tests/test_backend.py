@@ -1,0 +1,75 @@
+"""The backend: chosen by a rule, and asked for versions of definitions."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handloom import Adam, Dense, Sequential
+from handloom.backend import FUSED_FROM, NUMPY, FusedBackend, choose_backend
+from handloom.errors import ConfigurationError, MissingExtraError
+from handloom.optimizers.adam import adam_step
+from handloom.reductions import row_sums
+
+
+def test_the_rule_looks_at_the_size_of_the_job_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handloom.backend.FUSED_FROM", FUSED_FROM)
+    pytest.importorskip("numba")
+
+    def chosen(name: str, weights: int, rows: int, steps: int) -> str:
+        return choose_backend(name, np.float32, weights=weights, rows=rows, steps=steps).name
+
+    assert chosen("auto", 100_000, 60_000, 1) == "numpy"
+    assert chosen("auto", 100_000, 600_000, 5000) == "fused"
+    assert chosen("numpy", 100_000, 600_000, 5000) == "numpy"
+    assert chosen("fused", 1, 1, 1) == "fused"
+
+
+def test_without_numba_numpy_serves_and_fused_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("handloom.backend.find_spec", lambda name: None)
+    large: dict[str, int] = {"weights": 10**6, "rows": 10**6, "steps": 10**6}
+    assert choose_backend("auto", np.float32, **large).name == "numpy"
+    with pytest.raises(MissingExtraError, match="the extra 'fast'"):
+        choose_backend("fused", np.float32, weights=1, rows=1, steps=1)
+    with pytest.raises(ConfigurationError, match=r"unknown backend 'fusd'.*Did you mean 'fused'"):
+        choose_backend("fusd", np.float32, weights=1, rows=1, steps=1)
+
+
+def test_numpy_runs_definitions_as_they_are() -> None:
+    assert NUMPY.fetch(adam_step) is adam_step
+    assert not NUMPY.compiles(adam_step)
+
+
+def test_what_has_no_compiled_version_is_its_definition() -> None:
+    pytest.importorskip("numba")
+    fused = FusedBackend(np.float32)
+    assert fused.fetch(row_sums) is row_sums
+    assert not fused.compiles(row_sums)
+    assert fused.compiles(adam_step)
+
+
+def test_a_function_of_somebody_elses_is_never_replaced() -> None:
+    pytest.importorskip("numba")
+
+    def adam_step(*_: Any) -> None:
+        """Do something else, in a module that has the name of one of ours."""
+
+    adam_step.__module__ = "mine.adam"
+    assert FusedBackend(np.float32).fetch(adam_step) is adam_step
+    assert not FusedBackend(np.float32).compiles(adam_step)
+
+
+def test_a_copy_of_what_was_bound_to_compiled_code_is_bound_to_nothing() -> None:
+    pytest.importorskip("numba")
+    network = Sequential([Dense(300)]).build((300,))
+    backend = FusedBackend(np.float32)
+    with backend.threads(2) as threads:
+        rule = Adam().bind(network.parameters, backend, threads)
+        network.parameters.gradient[...] = 1.0
+        rule.step(0.1)
+        copied = pickle.loads(pickle.dumps(rule))  # noqa: S301
+    assert copied.steps == 1
+    assert np.array_equal(copied.state["first_moment"], rule.state["first_moment"])
