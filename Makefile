@@ -16,7 +16,7 @@ test: $(READY)  ## the default test suite
 test-long: $(READY)  ## everything, the slow checks included
 	$(BIN)/python -m pytest
 
-test-fused: $(READY)  ## training tests with fused kernels, however short the job
+test-fused: $(READY)  ## training tests on the fused backend, however short the training
 	$(BIN)/python -m pytest -m "not long" --fused $(PARALLEL) tests/training tests/test_model.py
 
 lint: $(READY)

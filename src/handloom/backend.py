@@ -1,16 +1,19 @@
-"""From a definition to what runs it.
+"""From a definition to the function that runs it.
 
 The arithmetic of layers, losses, transforms and optimizers is written in NumPy, each function in
 the file of what it computes: that is its definition. Some definitions have a compiled version in
-`handloom.fused` (the extra ``fast``), in a file of the same name: `handloom.optimizers.adam`
-defines ``adam_step``, and ``fused/adam.py`` has it as a single pass over memory. Whoever computes
-asks a backend for a definition once, when it is bound, and gets the compiled version or the
-definition itself::
+`handloom.fused`, by Numba (the extra ``fast``): a function of the same name in a file of the same
+name. `handloom.optimizers.adam` defines ``adam_step``; ``fused/adam.py`` has an ``adam_step`` that
+computes the same in a single pass over memory.
+
+Whoever computes asks its backend for each definition once, when it is given the backend, and keeps
+what it gets: the compiled version, ready to be called, or the definition itself. A layer, loss or
+transform does so in `Computes.use`, an optimizer in ``bind``::
 
     self._step = backend.fetch(adam_step, pool)
 
-A backend is chosen before a training and serves all of it: the versions agree to rounding, and
-results agree to the bit for one backend only.
+A backend is chosen before a training and serves all of it. The versions agree to rounding; results
+are the same to the bit only for the same backend, on one kind of machine.
 """
 
 import copy
@@ -24,47 +27,58 @@ from typing import Any, Protocol, Self, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import MissingExtraError, require_known
-from handloom.operations import LayerOperation
+from handloom.errors import MissingExtraError, ModelError, require_known
+from handloom.operations import Array, LayerOperation
 from handloom.parallel.partition import LANES
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parallel.threads import Threads
 
-Array = npt.NDArray[np.floating]
 Definition = TypeVar("Definition", bound=Callable[..., object])
 
 BACKENDS = ("auto", "numpy", "fused")
 
 FUSED_FROM = 5e10
-"""The work from which compiled code is worth loading: about three seconds of training."""
+"""The work of a training, in weights times rows, from which compiled code is worth loading.
+
+It is about three seconds of training in NumPy; loading takes half a second.
+"""
 
 ROWS_PER_UPDATE = 32
-"""An update of the weights costs about as much as so many rows."""
+"""An update of the weights costs about as much as taking so many rows through the network."""
 
 
 class NetworkPass(Protocol):
-    """A network, forward and backward in one compiled call each, in memory that it reuses."""
+    """A network of one lane, forward and backward in one compiled call each."""
 
     def takes(self, rows: int) -> bool:
-        """Return whether so many rows are better run so than layer by layer."""
+        """Return whether a batch of so many rows runs faster here than layer by layer."""
         ...
 
     def forward(self, x: Array) -> Array:
-        """Return the logits, shape (n, k), of rows ``x``, shape (n, d)."""
+        """Return the logits, shape (n, k), of rows ``x``, shape (n, d).
+
+        The next call overwrites them.
+        """
         ...
 
     def backward(self, dlogits: Array) -> None:
-        """Write the gradient of every weight, given that of the last logits, shape (n, k)."""
+        """Overwrite the gradient of every weight.
+
+        Parameters
+        ----------
+        dlogits : array, shape (n, k)
+            The gradient of the logits that `forward` returned last.
+        """
         ...
 
 
 class Backend:
-    """Runs every definition as it is written, in NumPy.
+    """Runs every definition as it is written, in NumPy; the base of other backends.
 
     Attributes
     ----------
     name : str
-        What a training records.
+        What history and checkpoints of a training record.
     """
 
     name: str = "numpy"
@@ -75,117 +89,140 @@ class Backend:
         Parameters
         ----------
         definition : function
-            Defined in a file of this library.
+            As it is written, and not a version of it.
         pool : Pool
-            Whose threads a compiled version may share its work with.
+            Whose threads may share the work of a call. Few versions can (see `handloom.fused`).
         """
         return definition
 
     def compiles(self, definition: Callable[..., object]) -> bool:
-        """Return whether `fetch` gives a compiled version of a definition."""
+        """Return whether `fetch` returns a compiled version of a definition.
+
+        Asked where that decides how work is cut, or which algorithm is quicker.
+        """
         return False
 
     def network_pass(
         self, operations: Sequence[LayerOperation], weights: Array, gradient: Array, pool: Pool
     ) -> NetworkPass | None:
-        """Return a compiled pass through a whole network, or None.
+        """Return a compiled pass through a whole network, or None if this backend has none for it.
 
         Parameters
         ----------
         operations : sequence of LayerOperation
-            The layers up to the logits, in order.
+            The layers up to the logits, in order, none of them frozen.
         weights, gradient : array, shape (size,)
-            The vectors that the operations' offsets count in. All weights are trained.
+            The network's vectors: an operation says at which offsets its arrays begin.
         pool : Pool
-            Whose threads the pass may share its rows with.
+            Whose threads may share the rows.
         """
         return None
 
     def threads(self, threads: int | None = None, lanes: int = LANES) -> Threads:
-        """Return a pool of threads that suits this backend; see `Threads`."""
+        """Return a pool of threads that suits this backend, for a ``with`` block; see `Threads`."""
         return Threads(threads, lanes=lanes)
+
+
+NUMPY = Backend()
 
 
 class FusedBackend(Backend):
     """Runs compiled versions, for the definitions that have one.
 
-    Compiled code is cached on disk, so that only the first training ever waits for the compiler.
+    A file of `handloom.fused` is loaded, and its functions compiled for the dtype, when one of them
+    is first fetched. Numba keeps compiled code on disk, so on one machine that takes seconds only
+    once.
 
     Parameters
     ----------
     dtype : float32 or float64
-        The type of weights, for which functions are compiled before they are first called.
+        The type of the arrays that functions will be called with.
+
+    Raises
+    ------
+    ModelError
+        If it is another type.
     """
 
     name = "fused"
 
     def __init__(self, dtype: npt.DTypeLike) -> None:
         self.dtype = np.dtype(dtype)
-        self._ready: set[ModuleType] = set()
+        if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+            raise ModelError(f"dtype must be float32 or float64, got {self.dtype}")
+        self._ready: set[str] = set()
 
     def fetch(self, definition: Definition, pool: Pool = SERIAL) -> Definition:
         """Return the compiled version of a definition or, where there is none, itself."""
-        found = _compiled_version(definition)
-        if found is None:
+        if not self.compiles(definition):
             return definition
-        module, function = found
-        self._rehearse(module)
-        if getattr(function, "splits", False):
-            function = partial(function, pool)
-        return cast(Definition, function)
+        module = self._ready_file(_file_of(definition))
+        function = getattr(module, definition.__name__)
+        return cast(Definition, partial(function, pool) if _is_split(function) else function)
 
     def compiles(self, definition: Callable[..., object]) -> bool:
         """Return whether there is a compiled version that runs on this machine."""
-        found = _compiled_version(definition)
-        return found is not None and _available(found[0], self.dtype)
+        module = _compiled_file(_file_of(definition))
+        return (
+            module is not None
+            and definition.__module__ == getattr(module, "COMPILES", None)
+            and hasattr(module, definition.__name__)
+            and self._available(module)
+        )
 
     def network_pass(
         self, operations: Sequence[LayerOperation], weights: Array, gradient: Array, pool: Pool
     ) -> NetworkPass | None:
-        """Return a compiled pass, for networks of dense layers with simple activations."""
-        module = import_module("handloom.fused.dense")
-        if not _available(module, self.dtype) or not module.takes(operations):
+        """Return a compiled pass, for dense layers with ReLU, tanh, sigmoid or nothing between."""
+        module: Any = _compiled_file("network")
+        if not self._available(module) or not module.takes(operations):
             return None
-        self._rehearse(module)
+        self._ready_file("network")
         return cast(NetworkPass, module.DensePass(operations, weights, gradient, pool))
 
     def threads(self, threads: int | None = None, lanes: int = LANES) -> Threads:
-        """Return a pool whose threads stay awake for a while and share compiled jobs."""
-        atomics = import_module("handloom.fused.atomics")
-        split_job = import_module("handloom.fused.split_job")
-        for module in (atomics, split_job):
-            self._rehearse(module)
+        """Return a pool whose threads stay awake between calls, and share compiled jobs."""
+        atomics: Any = self._ready_file("atomics")
+        split_job: Any = self._ready_file("split_job")
         pool = Threads(threads, lanes=lanes, wait=atomics.wait)
         pool.splitter = split_job.SplitJobs(pool.lend)
         return pool
 
-    def _rehearse(self, module: ModuleType) -> None:
-        """Have a module's functions compiled for the dtype, or read from the cache."""
-        if module not in self._ready:
+    def _ready_file(self, name: str) -> ModuleType:
+        """Return a file of `handloom.fused` with its functions compiled for the dtype."""
+        module: Any = _compiled_file(name)
+        if name not in self._ready:
             module.rehearse(self.dtype)
-            self._ready.add(module)
+            self._ready.add(name)
+        return cast(ModuleType, module)
 
-
-NUMPY = Backend()
+    def _available(self, module: ModuleType) -> bool:
+        """Return whether a file finds what it needs; those that call NumPy's BLAS may not."""
+        available = getattr(module, "available", None)
+        return available is None or bool(available(self.dtype))
 
 
 class Computes:
-    """A part that computes with definitions, by NumPy until it is told otherwise."""
+    """A part that computes with definitions.
 
-    def fetch(self, backend: Backend) -> None:
-        """Take the backend's version of every definition that this part computes with."""
+    A subclass that has compiled definitions overrides `use`, and calls it with `NUMPY` when it is
+    made, as `handloom.Layer` and `handloom.losses.RowLoss` do.
+    """
+
+    def use(self, backend: Backend) -> None:
+        """Keep the backend's version of every definition that this part computes with."""
 
     def on(self, backend: Backend) -> Self:
-        """Return a copy that computes on a backend."""
+        """Return a shallow copy that computes on another backend."""
         replica = copy.copy(self)
-        replica.fetch(backend)
+        replica.use(backend)
         return replica
 
 
 def choose_backend(
     name: str, dtype: npt.DTypeLike, *, weights: int, rows: int, steps: int
 ) -> Backend:
-    """Return the backend for a training, by a rule that looks at its size and at nothing else.
+    """Return the backend for a training, by a rule that looks at its size and not at the clock.
 
     Parameters
     ----------
@@ -194,8 +231,10 @@ def choose_backend(
         long enough for loading it to pay.
     dtype : float32 or float64
         The type of the weights.
-    weights, rows, steps : int
-        The size of the network, and the number of rows and updates of the whole training.
+    weights : int
+        The number of weights.
+    rows, steps : int
+        The number of rows and of updates, over all epochs.
 
     Raises
     ------
@@ -205,34 +244,30 @@ def choose_backend(
         If the fused backend is asked for by name and Numba is not installed.
     """
     require_known("backend", name, BACKENDS)
-    if name == "fused" and quickest_backend() != "fused":
+    if name == "fused" and not fused_is_installed():
         raise MissingExtraError("numba", "fast", "training with compiled functions")
     long = weights * (rows + ROWS_PER_UPDATE * steps) >= FUSED_FROM
-    if name == "numpy" or quickest_backend() == "numpy" or (name == "auto" and not long):
-        return NUMPY
-    return FusedBackend(dtype)
+    chosen = name == "fused" or (name == "auto" and long and fused_is_installed())
+    return FusedBackend(dtype) if chosen else NUMPY
 
 
-def quickest_backend() -> str:
-    """Return the name of the quickest backend that is installed."""
-    return "numpy" if find_spec("numba") is None else "fused"
+def fused_is_installed() -> bool:
+    """Return whether Numba is installed, which compiles the fused backend."""
+    return find_spec("numba") is not None
+
+
+def _file_of(definition: Callable[..., object]) -> str:
+    """Return the name of the file that a function is defined in."""
+    return definition.__module__.rpartition(".")[2]
 
 
 @cache
-def _compiled_version(
-    definition: Callable[..., object],
-) -> tuple[ModuleType, Callable[..., Any]] | None:
-    """Return a definition's compiled version and its module, found by the two names."""
-    package, _, file = definition.__module__.rpartition(".")
-    name = f"handloom.fused.{file}"
-    if package.partition(".")[0] != "handloom" or find_spec(name) is None:
-        return None
-    module = import_module(name)
-    function = getattr(module, definition.__name__, None)
-    return None if function is None else (module, function)
+def _compiled_file(name: str) -> ModuleType | None:
+    """Return the file of `handloom.fused` of a name, if there is one."""
+    whole = f"handloom.fused.{name}"
+    return import_module(whole) if find_spec(whole) else None
 
 
-def _available(module: ModuleType, dtype: np.dtype[Any]) -> bool:
-    """Return whether a module finds what it needs; those that call BLAS may not."""
-    check = getattr(module, "available", None)
-    return check is None or bool(check(dtype))
+def _is_split(function: Callable[..., object]) -> bool:
+    """Return whether a compiled version shares its work, and so takes a pool first."""
+    return bool(getattr(function, "splits", False))

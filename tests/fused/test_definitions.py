@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -430,23 +431,34 @@ def is_workspace(definition: Callable[..., Any], array: Any) -> bool:
 
 @needs_numba
 def test_every_compiled_version_is_compared() -> None:
-    root = Path(handloom.__file__).parent
-    found = set()
-    for path in (root / "fused").glob("*.py"):
-        own = functions_in(path) - {"rehearse", "available", "takes"}
-        for defining in root.rglob(path.name):
-            if defining.parent != root / "fused" and path.name != "__init__.py":
-                module = ".".join(defining.relative_to(root.parent).with_suffix("").parts)
-                for name in own & functions_in(defining):
-                    found.add(getattr(importlib.import_module(module), name))
-    assert found == set(CASES)
+    compared = {(definition.__module__, definition.__name__) for definition in CASES}
+    assert {name for name, _ in compiled_versions()} == compared
 
 
-def functions_in(path: Path) -> set[str]:
-    """Return the names of a file's public functions."""
-    tree = ast.parse(path.read_text())
-    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    return {name for name in names if not name.startswith("_")}
+@needs_numba
+def test_a_compiled_version_takes_what_its_definition_takes() -> None:
+    for (module, name), version in compiled_versions():
+        definition = getattr(importlib.import_module(module), name)
+        pool = ["pool"] if getattr(version, "splits", False) else []
+        assert parameters_of(version) == [*pool, *parameters_of(definition)], name
+
+
+def compiled_versions() -> Iterator[tuple[tuple[str, str], Any]]:
+    """Yield the public functions of files that compile definitions, with the definitions' names."""
+    for path in sorted((Path(handloom.__file__).parent / "fused").glob("*.py")):
+        module = importlib.import_module(f"handloom.fused.{path.stem}")
+        functions = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.FunctionDef)]
+        names = {node.name for node in functions if not node.name.startswith("_")} - PROTOCOL
+        for name in sorted(names if hasattr(module, "COMPILES") else ()):
+            yield (module.COMPILES, name), getattr(module, name)
+
+
+PROTOCOL = {"rehearse", "available"}
+"""What a compiled file has besides."""
+
+
+def parameters_of(function: Any) -> list[str]:
+    return list(inspect.signature(getattr(function, "py_func", function)).parameters)
 
 
 # what is promised beyond agreement

@@ -72,7 +72,7 @@ def test_updates_are_the_same_bits_on_any_number_of_threads(fused: FusedBackend,
 
 
 def test_a_helper_that_is_awake_takes_its_lane(fused: FusedBackend) -> None:
-    from handloom.fused.batches import rows_job
+    from handloom.fused.batches import _rows_job as rows_job
     from handloom.fused.split_job import SplitJobs, arguments
 
     rows = np.arange(1000)[::-1].copy()
@@ -128,7 +128,7 @@ def test_a_job_takes_no_array_with_gaps(fused: FusedBackend) -> None:
 
 def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: FusedBackend) -> None:
     """It hears of it before anything else, so that whoever needs it elsewhere does not wait."""
-    from handloom.fused.batches import rows_job
+    from handloom.fused.batches import _rows_job as rows_job
     from handloom.fused.split_job import SplitJobs, arguments
 
     served: list[Any] = []
@@ -167,7 +167,7 @@ def test_a_dismissal_that_nobody_heard_does_not_dismiss_the_next(fused: FusedBac
 
 def test_whoever_asks_for_help_is_helped(fused: FusedBackend) -> None:
     """A training may begin in one thread and go on in another."""
-    from handloom.fused.batches import rows_job
+    from handloom.fused.batches import _rows_job as rows_job
     from handloom.fused.split_job import SplitJobs, arguments
 
     rows = np.arange(1000)

@@ -184,3 +184,16 @@ def test_rows_are_correct_whose_largest_prediction_is_at_the_target(
     assert loss.correct(ONE_HOT, TARGETS) == N
     with pytest.raises(DataError, match=r"shape \(6,\)"):
         loss.correct(x, TARGETS[:2])
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("offset", [0.0, 3e3, 1e6])
+def test_large_logits_lose_no_digits(smoothing: float, offset: float) -> None:
+    """A class and its one-hot row are one target, however far the logits are from zero."""
+    near = np.array([[0.0, 1.0, -2.0], [12.0, 1.75, 0.5]])
+    loss = SoftmaxCrossEntropy(smoothing)
+    exact, _ = loss(near, np.array([0, 0]))
+    logits = (near + offset).astype(np.float32)
+    for targets in (np.array([0, 0]), np.array([[1, 0, 0], [1, 0, 0]], np.float32)):
+        value, _ = loss(logits, targets)
+        assert value == pytest.approx(exact, rel=1e-6)

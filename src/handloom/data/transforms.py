@@ -54,7 +54,7 @@ class Scale(Computes):
             object.__setattr__(self, option, value)
         if self.divisor == 0.0:
             raise ConfigurationError("divisor of Scale must not be 0")
-        self.fetch(NUMPY)
+        self.use(NUMPY)
 
     def __call__(self, inputs: npt.NDArray[np.generic], out: Floats) -> Floats:
         """Write the scaled `inputs`, shape (n, ...), into `out`, shape (n, d), and return it.
@@ -70,7 +70,7 @@ class Scale(Computes):
         self._scale(_flat(inputs, out), self.shift, self.divisor, out)
         return out
 
-    def fetch(self, backend: Backend) -> None:
+    def use(self, backend: Backend) -> None:
         """Take the backend's version of the function."""
         object.__setattr__(self, "_scale", backend.fetch(scale_rows))  # the settings stay frozen
 

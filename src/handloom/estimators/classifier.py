@@ -89,8 +89,9 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
     threads : int or None
         How many threads share a step; by default the cores there are. The result is the same.
     backend : {"auto", "numpy", "fused"}
-        Whose inner loops to use; ``"auto"`` takes the fused ones wherever they are installed (the
-        extra ``fast``). The first fit of a process then waits a second until they are loaded.
+        What runs the arithmetic: NumPy or compiled code. ``"auto"`` takes compiled code wherever it
+        is installed (the extra ``fast``). The first fit of a process then waits a second until it
+        is loaded.
     on_divergence : {"raise", "warn"}
         What to do when weights, loss or gradient are no longer finite. Either way the model cannot
         predict, so that it never scores; but where ``early_stopping``, ``restore_best`` or a

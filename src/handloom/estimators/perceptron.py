@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from handloom.backend import quickest_backend
+from handloom.backend import fused_is_installed
 from handloom.errors import ModelError
 from handloom.estimators.base import NetworkEstimator
 from handloom.estimators.translate import (
@@ -36,7 +36,9 @@ class MultilayerPerceptron(NetworkEstimator):
 
     def _backend_to_use(self) -> str:
         """Return the quickest backend: perceptrons are fitted by the hundred, in searches."""
-        return quickest_backend() if self.backend == "auto" else self.backend
+        if self.backend == "auto":
+            return "fused" if fused_is_installed() else "numpy"
+        return self.backend
 
     def _network_to_fit(
         self, inputs: int, dtype: Any, random: np.random.RandomState, *, going_on: bool

@@ -1,10 +1,14 @@
 """Compiled versions of definitions, by Numba: the extra ``fast``.
 
-A file here has the name of the file whose definitions it compiles, and a function the name and the
-arguments of its definition. `handloom.backend` finds both by these names, and is the only one to
-load this room; nothing here imports a room above it. Besides, `rehearse` in each file has its
-functions compiled for a dtype, or read from Numba's cache, and `available` says, where there is
-one, whether they can run on this machine.
+A file that compiles definitions has the name of the file that they are in, which it names whole in
+``COMPILES``; a function in it has the name and the arguments of its definition. One that is marked
+by `handloom.fused.split_job.splits` can share its work between threads, and takes a pool before its
+other arguments. Besides, every file has `rehearse(dtype)`, which has its functions compiled for a
+dtype or read from Numba's cache, and some have `available(dtype)`, which says whether they can run
+on this machine.
 
-`compiling`, `gemm`, `exponential`, `atomics` and `split_job` are what these files are made of.
+`network` has a pass through a whole network of dense layers. `compiling`, `gemm`, `exponential`,
+`atomics`, `split_job` and `scaled_descent` are what the others are made of.
+
+`handloom.backend` alone loads these files; they import no room above their own.
 """

@@ -7,6 +7,8 @@ import numpy as np
 from handloom.fused.compiling import compiled
 from handloom.operations import Array
 
+COMPILES = "handloom.layers.activations"
+
 
 def relu(x: Array, out: Array) -> None:
     """Write ``max(x, 0)``; a NaN stays one."""

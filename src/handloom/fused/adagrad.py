@@ -3,7 +3,9 @@
 from handloom.fused.scaled_descent import rehearse, scaled_descent
 from handloom.operations import Array
 
-__all__ = ["adagrad_step", "rehearse"]
+COMPILES = "handloom.optimizers.adagrad"
+
+__all__ = ["COMPILES", "adagrad_step", "rehearse"]
 
 
 def adagrad_step(

@@ -11,6 +11,8 @@ from handloom.operations import TINY, Array
 from handloom.parallel.partition import compiled_update_lanes
 from handloom.parallel.pool import SERIAL, Pool
 
+COMPILES = "handloom.optimizers.adam"
+
 
 @splits
 def adam_step(

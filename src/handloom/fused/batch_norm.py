@@ -9,6 +9,8 @@ import numpy as np
 
 from handloom.fused.compiling import compiled
 
+COMPILES = "handloom.layers.batch_norm"
+
 
 @compiled
 def moments(x, mean, variance):  # type: ignore[no-untyped-def]
@@ -39,11 +41,11 @@ def moments(x, mean, variance):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def standardize(x, mean, scale, shift, out):  # type: ignore[no-untyped-def]
-    """Write ``(x - mean) scale + shift``, column by column."""
+def standardize(x, mean, factor, shift, out):  # type: ignore[no-untyped-def]
+    """Write ``(x - mean) factor + shift``, column by column."""
     for row in range(x.shape[0]):
         for k in range(x.shape[1]):
-            out[row, k] = (x[row, k] - mean[k]) * scale[k] + shift[k]
+            out[row, k] = (x[row, k] - mean[k]) * factor[k] + shift[k]
 
 
 @compiled
@@ -65,11 +67,11 @@ def standardize_sums(x, dy, mean, sums, products):  # type: ignore[no-untyped-de
 
 
 @compiled
-def standardize_backward(x, dy, mean, a, b, c, out):  # type: ignore[no-untyped-def]
-    """Write ``a dy - b (x - mean) - c``, column by column."""
+def standardize_backward(x, dy, mean, a, b, e, out):  # type: ignore[no-untyped-def]
+    """Write ``a dy - b (x - mean) - e``, column by column."""
     for row in range(x.shape[0]):
         for k in range(x.shape[1]):
-            out[row, k] = a[k] * dy[row, k] - b[k] * (x[row, k] - mean[k]) - c[k]
+            out[row, k] = a[k] * dy[row, k] - b[k] * (x[row, k] - mean[k]) - e[k]
 
 
 def rehearse(dtype: np.dtype[Any]) -> None:

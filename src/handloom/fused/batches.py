@@ -14,6 +14,8 @@ from handloom.fused.split_job import Job, arguments, array_at, job, splits
 from handloom.parallel.partition import compiled_update_lanes
 from handloom.parallel.pool import Pool
 
+COMPILES = "handloom.data.batches"
+
 
 @splits
 def gather_rows(
@@ -32,11 +34,11 @@ def gather_rows(
     indices = np.ascontiguousarray(rows, np.int64)  # held while its address is used
     source, target = (array.reshape(-1).view(np.uint8) for array in (inputs, out))
     given = arguments(indices, source, target)
-    pool.splitter.run(rows_job(), given, len(rows) // 2, len(rows))
+    pool.splitter.run(_rows_job(), given, len(rows) // 2, len(rows))
 
 
 @cache
-def rows_job() -> Job:
+def _rows_job() -> Job:
     """Return the job that copies some of the rows, of any dtype.
 
     It takes the rows' indices, and as bytes the source and the target.
@@ -71,4 +73,4 @@ copy_bytes: Any = intrinsic(_copy)
 
 def rehearse(dtype: np.dtype[Any]) -> None:
     """Have the job compiled; it is the same for any dtype."""
-    rows_job()
+    _rows_job()

@@ -9,6 +9,8 @@ from handloom.fused.compiling import compiled
 from handloom.fused.exponential import constants, exponential
 from handloom.operations import Array
 
+COMPILES = "handloom.losses.binary"
+
 
 def binary_cross_entropy(logits: Array, targets: Array, out: Array, losses: Array) -> None:
     """Write ``sigmoid(logits) - targets`` and the loss of each row, summed over outputs."""

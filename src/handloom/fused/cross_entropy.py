@@ -10,6 +10,8 @@ from handloom.fused.compiling import compiled
 from handloom.fused.exponential import constants, exponential
 from handloom.operations import Array
 
+COMPILES = "handloom.losses.cross_entropy"
+
 
 def softmax_cross_entropy(
     logits: Array, targets: npt.NDArray[np.integer], out: Array, losses: Array

@@ -7,6 +7,8 @@ import numpy as np
 from handloom.fused.compiling import compiled
 from handloom.operations import TINY, Array
 
+COMPILES = "handloom.optimizers.moving_average"
+
 
 def lerp(mean: Array, x: Array, share: float, step: int, scratch: Array) -> None:
     """Move an average in a single pass; ``scratch`` is not needed."""

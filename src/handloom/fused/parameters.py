@@ -12,6 +12,8 @@ from handloom.operations import Array
 from handloom.parallel.partition import compiled_update_lanes
 from handloom.parallel.pool import SERIAL, Pool
 
+COMPILES = "handloom.parameters"
+
 BLOCK = 1024
 """Weights that are taken at a time: squares are summed block by block, which rounds less."""
 

@@ -8,6 +8,8 @@ import numpy as np
 from handloom.fused.compiling import compiled
 from handloom.operations import Array
 
+COMPILES = "handloom.layers.pooling"
+
 
 def max_pool(x: Array, size: int, stride: int, out: Array) -> None:
     """Write the maximum of each window and channel; a NaN stays one."""

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from handloom.fused.compiling import compiled, compiled_within
 
+COMPILES = "handloom.randomness"
+
 ROUNDS = 10
 # Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011, table 2 and section 3.3
 M0, M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)

@@ -6,6 +6,8 @@ import numpy as np
 
 from handloom.fused.compiling import compiled
 
+COMPILES = "handloom.reductions"
+
 
 @compiled
 def sum_rows(dy, out):  # type: ignore[no-untyped-def]

@@ -3,7 +3,9 @@
 from handloom.fused.scaled_descent import rehearse, scaled_descent
 from handloom.operations import Array
 
-__all__ = ["rehearse", "rmsprop_step"]
+COMPILES = "handloom.optimizers.rmsprop"
+
+__all__ = ["COMPILES", "rehearse", "rmsprop_step"]
 
 
 def rmsprop_step(

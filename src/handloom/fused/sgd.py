@@ -7,6 +7,8 @@ import numpy as np
 from handloom.fused.compiling import compiled
 from handloom.operations import TINY, Array
 
+COMPILES = "handloom.optimizers.sgd"
+
 
 def sgd_step(w: Array, dw: Array, rate: float, scratch: Array) -> None:
     """Make a plain step; ``scratch`` is not needed."""

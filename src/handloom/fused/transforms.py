@@ -8,6 +8,8 @@ import numpy.typing as npt
 from handloom.fused.compiling import compiled
 from handloom.operations import Array
 
+COMPILES = "handloom.data.transforms"
+
 
 def scale_rows(inputs: npt.NDArray[np.generic], shift: float, divisor: float, out: Array) -> None:
     """Write ``(inputs - shift) / divisor``, in the dtype of ``out``."""

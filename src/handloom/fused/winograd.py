@@ -16,6 +16,8 @@ from handloom.fused.compiling import compiled, compiled_within
 from handloom.fused.gemm import add_product_of_transposed, gemm_address, product
 from handloom.operations import Array
 
+COMPILES = "handloom.layers.winograd"
+
 
 def winograd_forward(
     x: Array, u: Array, top: int, left: int, inputs: Array, outputs: Array, y: Array
@@ -215,12 +217,12 @@ def transform_inputs(x, top, left, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def transform_inputs_backward(slopes, top, left, out):  # type: ignore[no-untyped-def]
+def transform_inputs_backward(tiles, top, left, out):  # type: ignore[no-untyped-def]
     """Write the gradient of images, given that of `transform_inputs`' result."""
-    _, _, images, down, across, c = slopes.shape
+    _, _, images, down, across, c = tiles.shape
     width, plane = (4 * across + 2) * c, images * down * across * c
     start, stop = left * c, (left + out.shape[2]) * c
-    tiles = slopes.reshape(-1)
+    flat = tiles.reshape(-1)
     lines, rows = np.empty((6, width), out.dtype), np.empty(6 * width, out.dtype)
     out[:] = 0
     for n in range(images):
@@ -232,7 +234,7 @@ def transform_inputs_backward(slopes, top, left, out):  # type: ignore[no-untype
                     tile = 6 * a * plane + ((n * down + i) * across + j) * c
                     index = a * width + 4 * j * c
                     seen = rows[index : index + 6 * c].reshape(6, c)
-                    _add_spread_back(tiles, tile, plane, seen)
+                    _add_spread_back(flat, tile, plane, seen)
             _add_spread_back(rows, 0, width, lines)
             for k in range(6):
                 y = 4 * i + k - top
@@ -243,17 +245,17 @@ def transform_inputs_backward(slopes, top, left, out):  # type: ignore[no-untype
 
 
 @compiled
-def transform_outputs(products, out):  # type: ignore[no-untyped-def]
+def transform_outputs(tiles, out):  # type: ignore[no-untyped-def]
     """Write ``A^T M A`` of every tile ``M``."""
-    _, _, images, down, across, f = products.shape
+    _, _, images, down, across, f = tiles.shape
     width, plane = across * f, images * down * across * f
-    tiles = products.reshape(-1)
+    flat = tiles.reshape(-1)
     rows, line = np.empty((6, 4, width), out.dtype), np.empty(4 * width, out.dtype)
     across_rows = rows.reshape(-1)
     for n in range(images):
         for i in range(down):
             for a in range(6):
-                _gather(tiles, a * plane + (n * down + i) * width, 6 * plane, rows[a])
+                _gather(flat, a * plane + (n * down + i) * width, 6 * plane, rows[a])
             for k in range(min(4, out.shape[1] - 4 * i)):
                 for j in range(across):
                     y = line[4 * j * f : (4 * j + 4) * f].reshape(4, f)

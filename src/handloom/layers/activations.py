@@ -85,8 +85,8 @@ class ReLU(Activation):
         """Write ``f'(x) dy``."""
         self._relu_backward(y, dy, out)
 
-    def fetch(self, backend: Backend) -> None:
-        """Take the backend's versions of both functions."""
+    def use(self, backend: Backend) -> None:
+        """Take the backend's versions of the two functions below."""
         self._relu = backend.fetch(relu)
         self._relu_backward = backend.fetch(relu_backward)
 

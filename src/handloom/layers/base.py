@@ -55,7 +55,7 @@ class Layer(Computes, ABC):
     pool: Pool = SERIAL
 
     def __init__(self) -> None:
-        self.fetch(NUMPY)
+        self.use(NUMPY)
         self.weights: Mapping[str, Array] = {}
         self.gradients: Mapping[str, Array] = {}
         self._buffers: dict[str, npt.NDArray[np.generic]] | None = None

@@ -1,6 +1,6 @@
-"""Batch normalization: every feature brought to mean zero and variance one over a batch."""
+"""Batch normalization: features of mean zero and variance one, then scaled and shifted."""
 
-from __future__ import annotations  # numpy.random is loaded when it is used
+from __future__ import annotations  # so that naming np.random.Generator does not load it
 
 from collections.abc import Mapping
 from typing import Self
@@ -18,47 +18,55 @@ from handloom.parameters import Array, ParameterSpec
 
 
 class BatchNorm(Layer):
-    """Normalizes every feature, or every channel of an image, over the rows of a batch.
+    """Normalizes every feature, or every channel of an image, over groups of rows.
 
-    Forward and, given ``dy``, backward. Sums and means run over the ``m`` numbers that a batch has
-    of one feature (of one channel: over rows and pixels)::
+    A group is all the rows of a training pass or, with ghost batches, some of them. A feature has
+    ``m`` entries in a group: one a row or, for the channel of an image, one a pixel of every row.
+    Forward and, given ``dy``, backward, for each feature of each group; means and sums run over its
+    ``m`` entries::
 
-        training:   mu = mean of x,  var = mean of (x - mu)^2,  s = sqrt(var + epsilon)
-                    z  = (x - mu) / s
-                    y  = scale z + shift
+        mu = mean of x,  var = mean of (x - mu)^2,  s = sqrt(var + epsilon)
+        z  = (x - mu) / s
+        y  = scale z + shift
 
-                    dscale = sum of dy z,  dshift = sum of dy
-                    dx = scale / s (dy - dshift / m - z dscale / m)
+        dshift = sum of dy,  dscale = sum of dy z
+        dx = scale / s (dy - dshift / m - z dscale / m)
 
-        inference:  the same with the running mean and variance for mu and var
+    The gradients of ``scale`` and ``shift`` are the sums of ``dscale`` and ``dshift`` over the
+    groups. In inference, and in a layer that is frozen, ``mu`` and ``var`` are the running mean and
+    variance. They do not depend on ``x``, so a frozen layer has ``dx = scale / s dy``.
 
-    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, d)`` or ``(n, c, y, x)``; ``scale`` and
-    ``shift`` have shape ``(d,)`` or ``(c,)``.
+    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, d)`` or, for images, ``(n, c, y, x)``;
+    ``scale``, ``shift`` and the running statistics have shape ``(d,)`` or ``(c,)``.
 
-    The running statistics are kept beside the weights, and saved with them. A training pass only
-    notes what it found; `handloom.Sequential.commit_statistics`, once a step, moves them::
+    The running statistics are arrays beside the trained ones, and saved with them. A training pass
+    only notes ``mu`` and the unbiased variance ``var m / (m - 1)`` of each group;
+    `handloom.Sequential.commit_statistics`, once a step, adds the notes of all lanes and moves the
+    statistics, with means over the groups, each of which counts once::
 
-        running mean     = momentum (running mean)     + (1 - momentum) mu
-        running variance = momentum (running variance) + (1 - momentum) var m / (m - 1)
+        running mean     = momentum (running mean)     + (1 - momentum) (mean of mu)
+        running variance = momentum (running variance) + (1 - momentum) (mean of var m / (m - 1))
 
-    where ``mu`` and ``var`` are means over all the groups of the step. So a step cut into
-    pieces gives the same statistics whoever runs the pieces. A layer that is frozen
-    computes as in inference, in training too.
+    So where a step is cut into shards, each shard is normalized by itself, and the result is the
+    same whichever lane runs it. A frozen layer notes nothing.
+
+    A training pass keeps ``x`` for the way back, and of each group ``mu``, ``1 / s`` and where its
+    rows are; ``x - mu`` is computed anew, which costs less than keeping it.
 
     Parameters
     ----------
     momentum : float
-        How much of the running statistics a step keeps.
+        The fraction of the running statistics that a step keeps, at least 0 and below 1.
     epsilon : float
-        Added to the variance for numerical stability.
+        Added to the variance for numerical stability, above 0.
     ghost_batch : int, optional
-        Take statistics over groups of so many rows, which follow each other; the last group takes
-        what is left over. Without it, over all the rows of a pass.
+        The rows of a group, at least 2. Rows that are left over belong to the last group; a pass
+        with fewer rows is one group. By default a group is all the rows of a pass.
 
     Raises
     ------
     ConfigurationError
-        If an option means nothing.
+        If an option is out of range.
 
     References
     ----------
@@ -76,10 +84,10 @@ class BatchNorm(Layer):
         super().__init__()
         self.momentum = require_fraction("momentum", momentum)
         self.epsilon = require_number("epsilon", epsilon, minimum=0.0, exclusive=True)
-        if ghost_batch is not None:
+        if ghost_batch is not None:  # else it is None, as of every layer
             self.ghost_batch = require_count("ghost_batch", ghost_batch, minimum=2)
         self._noted: dict[str, Array] = {}
-        self._used: list[tuple[slice, Array, Array]] = []  # of each group: rows, mean, 1 / s
+        self._kept: list[tuple[slice, Array, Array]] = []  # of each group: where it is, mu, 1 / s
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
         """Declare scale, shift and running statistics, of shape (d,) or (c,).
@@ -110,8 +118,8 @@ class BatchNorm(Layer):
             "ghost_batch": self.ghost_batch,
         }
 
-    def fetch(self, backend: Backend) -> None:
-        """Take the backend's versions of the four functions."""
+    def use(self, backend: Backend) -> None:
+        """Take the backend's versions of the functions below the class; at first NumPy's."""
         self._moments = backend.fetch(moments)
         self._standardize = backend.fetch(standardize)
         self._standardize_sums = backend.fetch(standardize_sums)
@@ -120,7 +128,7 @@ class BatchNorm(Layer):
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Return a copy for a lane, which has noted nothing yet."""
         replica = super().replica(backend, pool)
-        replica._noted, replica._used = {}, []
+        replica._noted, replica._kept = {}, []
         return replica
 
     def forward(
@@ -130,62 +138,72 @@ class BatchNorm(Layer):
         training: bool = False,
         rng: np.random.Generator | None = None,
     ) -> Array:
-        """Normalize ``x``, shape (n, d) or (n, c, y, x).
+        """Normalize ``x``, shape (n, d) or (n, c, y, x); ``rng`` is for layers that draw.
 
         Raises
         ------
         ModelError
-            If the layer has no arrays yet, or ``x`` has another number of features.
+            If the layer has no arrays yet, or ``x`` has another number of features or of axes.
         """
         self._check(x)
         y = self._buffer("y", x.shape, x.dtype)
-        rows, out = _features(x), _features_of(y)
+        features, out = _columns(x), _columns_of_buffer(y)
         if not training:
             mean, variance = self.weights["running_mean"], self.weights["running_variance"]
-            self._normalize(rows, mean, self._inverse(variance), out)
+            self._normalize(features, mean, self._inverse_deviation(variance), out)
             return y
         self._remember(x, training)
-        self._used = []
-        for group in self._groups(len(x), len(rows)):
-            mean, variance = self._statistics(rows[group])
-            inverse = self._inverse(variance)
-            self._normalize(rows[group], mean, inverse, out[group])
-            self._used.append((group, mean, inverse))
+        self._kept = []
+        for group in self._groups(len(x), len(features)):
+            mean, variance = self._statistics(features[group])
+            inverse = self._inverse_deviation(variance)
+            self._normalize(features[group], mean, inverse, out[group])
+            self._kept.append((group, mean, inverse))
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Write the gradients of scale and shift; return ``dx``, or None."""
+        """Overwrite the gradients of scale and shift; return ``dx`` of the shape of ``x``, or None.
+
+        Raises
+        ------
+        ModelError
+            If there was no training pass.
+        """
         x = self._recall()
-        rows, slopes = _features(x), _features(dy)
-        dscale, dshift = self.gradients["scale"], self.gradients["shift"]
-        dscale.fill(0.0)
-        dshift.fill(0.0)
+        features, slopes = _columns(x), _columns(dy)
+        gradient_of_scale, gradient_of_shift = self.gradients["scale"], self.gradients["shift"]
+        gradient_of_scale.fill(0.0)
+        gradient_of_shift.fill(0.0)
         dx = self._buffer("dx", x.shape, x.dtype) if need_dx else None
-        for group, mean, inverse in self._used:
-            sums, products = np.empty_like(mean), np.empty_like(mean)
-            self._standardize_sums(rows[group], slopes[group], mean, sums, products)
-            products *= inverse  # now the sum of dy z
-            dshift += sums
-            dscale += products
+        for group, mean, inverse in self._kept:
+            dshift, dscale = np.empty_like(mean), np.empty_like(mean)
+            self._standardize_sums(features[group], slopes[group], mean, dshift, dscale)
+            dscale *= inverse  # the sum of dy (x - mu) / s
+            gradient_of_shift += dshift
+            gradient_of_scale += dscale
             if dx is None:
                 continue
-            a = self.weights["scale"] * inverse
+            # dx = a dy - b (x - mu) - e, which is the formula above with z = (x - mu) / s
             m = group.stop - group.start
-            b, c = a * inverse * products / m, a * sums / m
-            if not self.trainable:  # the statistics did not come from x
-                b, c = np.zeros_like(b), np.zeros_like(c)
-            self._standardize_backward(
-                rows[group], slopes[group], mean, a, b, c, _features_of(dx)[group]
-            )
+            a = self.weights["scale"] * inverse
+            b, e = a * inverse * dscale / m, a * dshift / m
+            if not self.trainable:  # mu and s are constants, which do not depend on x
+                b, e = np.zeros_like(b), np.zeros_like(e)
+            out = _columns_of_buffer(dx)[group]
+            self._standardize_backward(features[group], slopes[group], mean, a, b, e, out)
         return dx
 
     def take_statistics(self) -> dict[str, Array]:
-        """Return the sums of the groups' means and variances, and the number of groups."""
+        """Return the sums over groups of their means and unbiased variances, and forget them.
+
+        They have the names of the running statistics that they are for; ``"groups"`` is the number
+        of groups. Where no group was noted there is nothing.
+        """
         noted, self._noted = self._noted, {}
         return noted
 
     def commit_statistics(self, sums: Mapping[str, Array]) -> None:
-        """Move the running statistics by the means over the groups."""
+        """Move the running statistics, given what `take_statistics` returned, added over lanes."""
         if not sums:
             return
         for name in ("running_mean", "running_variance"):
@@ -193,38 +211,41 @@ class BatchNorm(Layer):
             running *= self.momentum
             running += (1.0 - self.momentum) / float(sums["groups"][0]) * sums[name]
 
-    def _statistics(self, rows: Array) -> tuple[Array, Array]:
-        """Return mean and variance to normalize with, and note them if they were measured."""
+    def _statistics(self, features: Array) -> tuple[Array, Array]:
+        """Return mean and variance to normalize a group with; note them unless they are frozen."""
         if not self.trainable:
             return self.weights["running_mean"], self.weights["running_variance"]
-        mean = np.empty(rows.shape[1], rows.dtype)
+        m = len(features)
+        mean = np.empty(features.shape[1], features.dtype)
         variance = np.empty_like(mean)
-        self._moments(rows, mean, variance)
+        self._moments(features, mean, variance)
         found = {
             "groups": np.ones(1),
             "running_mean": mean,
-            "running_variance": variance * (len(rows) / max(len(rows) - 1, 1)),
+            "running_variance": variance * (m / max(m - 1, 1)),  # a single entry has none: 0
         }
         if self._noted:
             found = {name: self._noted[name] + array for name, array in found.items()}
         self._noted = found
         return mean, variance
 
-    def _normalize(self, rows: Array, mean: Array, inverse: Array, out: Array) -> None:
-        scale = self.weights["scale"] * inverse
-        self._standardize(rows, mean, scale, self.weights["shift"], out)
+    def _normalize(self, features: Array, mean: Array, inverse: Array, out: Array) -> None:
+        """Write ``scale (x - mu) / s + shift``."""
+        factor = self.weights["scale"] * inverse
+        self._standardize(features, mean, factor, self.weights["shift"], out)
 
-    def _inverse(self, variance: Array) -> Array:
+    def _inverse_deviation(self, variance: Array) -> Array:
+        """Return ``1 / s``."""
         inverse: Array = 1.0 / np.sqrt(variance + self.epsilon)
         return inverse
 
-    def _groups(self, n: int, m: int) -> list[slice]:
-        """Cut ``m`` numbers a feature, of ``n`` rows, into the groups of a pass."""
-        if not n:
+    def _groups(self, rows: int, entries: int) -> list[slice]:
+        """Return the groups of a pass over so many rows, as slices of a feature's entries."""
+        if not rows:
             return []
-        pixels, size = m // n, self.ghost_batch or n
-        starts = [size * place for place in range(max(n // size, 1))]
-        stops = [*starts[1:], n]
+        pixels, size = entries // rows, self.ghost_batch or rows
+        starts = [size * group for group in range(max(rows // size, 1))]
+        stops = [*starts[1:], rows]
         return [slice(a * pixels, b * pixels) for a, b in zip(starts, stops, strict=True)]
 
     def _check(self, x: Array) -> None:
@@ -238,6 +259,9 @@ class BatchNorm(Layer):
             )
 
 
+# functions of a matrix with a column for each feature, and a row for each of its m entries
+
+
 def moments(x: Array, mean: Array, variance: Array) -> None:
     """Write mean and variance of each column of ``x``, shape (m, c), m at least 1."""
     mean.fill(0.0)
@@ -246,21 +270,21 @@ def moments(x: Array, mean: Array, variance: Array) -> None:
         mean += x[rows].sum(axis=0)
     mean /= len(x)
     for rows in _row_blocks(x):
-        centred = x[rows] - mean
-        variance += np.einsum("mc,mc->c", centred, centred)
+        centered = x[rows] - mean
+        variance += np.einsum("mc,mc->c", centered, centered)
     variance /= len(x)
 
 
-def standardize(x: Array, mean: Array, scale: Array, shift: Array, out: Array) -> None:
-    """Write ``(x - mean) scale + shift``; ``x`` and ``out``: (m, c), the others: (c,)."""
+def standardize(x: Array, mean: Array, factor: Array, shift: Array, out: Array) -> None:
+    """Write ``(x - mean) factor + shift``; ``x`` and ``out``: (m, c), the others: (c,)."""
     for rows in _row_blocks(x):
         np.subtract(x[rows], mean, out=out[rows])
-        out[rows] *= scale
+        out[rows] *= factor
         out[rows] += shift
 
 
 def standardize_sums(x: Array, dy: Array, mean: Array, sums: Array, products: Array) -> None:
-    """Write the sums over rows of ``dy`` and of ``dy (x - mean)``, both of shape (c,)."""
+    """Write the sums over the m entries of ``dy`` and of ``dy (x - mean)``, both of shape (c,)."""
     sums.fill(0.0)
     products.fill(0.0)
     for rows in _row_blocks(x):
@@ -269,25 +293,25 @@ def standardize_sums(x: Array, dy: Array, mean: Array, sums: Array, products: Ar
 
 
 def standardize_backward(
-    x: Array, dy: Array, mean: Array, a: Array, b: Array, c: Array, out: Array
+    x: Array, dy: Array, mean: Array, a: Array, b: Array, e: Array, out: Array
 ) -> None:
-    """Write ``a dy - b (x - mean) - c``; ``x``, ``dy`` and ``out``: (m, c), others: (c,)."""
+    """Write ``a dy - b (x - mean) - e``; ``x``, ``dy`` and ``out``: (m, c), others: (c,)."""
     for rows in _row_blocks(x):
         np.multiply(dy[rows], a, out=out[rows])
         out[rows] -= (x[rows] - mean) * b
-        out[rows] -= c
+        out[rows] -= e
 
 
 def _row_blocks(x: Array) -> list[slice]:
-    """Cut the rows of ``x``, shape (m, c), into blocks that fit the cache."""
+    """Cut the rows of ``x``, shape (m, c), into blocks of `BLOCK` numbers, which fit the cache."""
     return list(blocks(slice(0, len(x)), max(1, BLOCK // x.shape[1])))
 
 
-def _features(x: Array) -> Array:
-    """Return ``x`` as a column a feature: (n, d), or (n y x, c) of images."""
+def _columns(x: Array) -> Array:
+    """Return ``x`` as a matrix with a column for each feature, (m, c); of images maybe a copy."""
     return contiguous_rows(channels_last(x) if x.ndim == 4 else x)
 
 
-def _features_of(out: Array) -> Array:
-    """Return a buffer of images or rows as a view with a column a feature."""
+def _columns_of_buffer(out: Array) -> Array:
+    """Return a buffer as such a matrix, always a view: it has the channels of images last."""
     return channels_last(out).reshape(-1, out.shape[1]) if out.ndim == 4 else out

@@ -242,7 +242,7 @@ class Conv2D(Layer):
     def _windows(self, input_shape: tuple[int, ...]) -> Windows:
         return Windows.over(self.kind, input_shape, self.size, self.stride, self.padding)
 
-    def fetch(self, backend: Backend) -> None:
+    def use(self, backend: Backend) -> None:
         """Take the backend's sum of rows and, where it is compiled, Winograd's algorithm."""
         self._sum_rows = backend.fetch(sum_rows)
         self._winograd = None

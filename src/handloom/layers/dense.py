@@ -1,6 +1,6 @@
-"""The dense layer: every output is a weighted sum of every input."""
+"""The dense layer: every output is a weighted sum of all inputs, plus a bias."""
 
-from __future__ import annotations  # numpy.random is loaded when it is used
+from __future__ import annotations  # so that naming np.random.Generator does not load it
 
 from collections.abc import Mapping
 
@@ -19,28 +19,34 @@ from handloom.reductions import sum_rows
 class Dense(Layer):
     """A fully connected layer.
 
-    Forward and, given ``dy``, backward::
+    Forward and, given the gradient ``dy`` of the loss with respect to ``y``, backward, for ``n``
+    rows, ``d`` inputs and ``h`` units::
 
-        y = x W + b            (n, h) = (n, d) (d, h) + (h,)
+        y    = x W + b                   (n, h) = (n, d) (d, h) + (h,), b added to every row
 
-        dW = x^T dy            (d, h) = (d, n) (n, h)
-        db = sum of dy's rows  (h,)
-        dx = dy W^T            (n, d) = (n, h) (h, d)
+        dW   = x^T dy                    (d, h) = (d, n) (n, h)
+        db_j = sum over rows i of dy_ij  (h,)
+        dx   = dy W^T                    (n, d) = (n, h) (h, d)
+
+    A training pass keeps a reference to ``x`` for ``dW``; ``dx`` needs nothing but the weights,
+    which must be the same on both ways. All arrays have the dtype of ``W``.
 
     Parameters
     ----------
     units : int
         The number of outputs, ``h``.
-    weights : str or Initializer
-        How the weights start; the biases start at zero.
+    weights : str, dict or Initializer
+        How ``W`` starts: the name of an initializer, its configuration, or itself. Biases start at
+        zero.
     weights_l1, weights_l2, biases_l1, biases_l2 : float
-        The strengths of the penalties ``l1 * sum |w|`` and ``l2 * sum w^2``, which whoever trains
-        the network adds once a step.
+        The strengths of the penalties ``l1 * sum |w| + l2 * sum w^2`` of ``W`` and of ``b``, at
+        least 0. They are no part of `forward` and `backward`: training adds them to the loss, and
+        their gradients ``l1 sign(w) + 2 l2 w`` to ``dW`` and ``db``, once a step.
 
     Raises
     ------
     ConfigurationError
-        If a size or a strength means nothing.
+        If ``units`` is no whole number of at least 1, or a strength is negative or not finite.
     """
 
     kind = "dense"
@@ -64,7 +70,7 @@ class Dense(Layer):
         self.biases_l2 = require_number("biases_l2", biases_l2, minimum=0.0)
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
-        """Declare weights of shape (d, h) and biases of shape (h,).
+        """Declare weights of shape (d, h) and biases of shape (h,), for input rows of shape (d,).
 
         Raises
         ------
@@ -74,9 +80,10 @@ class Dense(Layer):
         if len(input_shape) != 1:
             raise ModelError(f"dense: an input row must be flat, got shape {input_shape}")
         d, h = input_shape[0], self.units
+        w_l1, w_l2, b_l1, b_l2 = self.weights_l1, self.weights_l2, self.biases_l1, self.biases_l2
         return {
-            "weights": ParameterSpec((d, h), self.initializer, self.weights_l1, self.weights_l2),
-            "biases": ParameterSpec((h,), Zeros(), self.biases_l1, self.biases_l2),
+            "weights": ParameterSpec((d, h), self.initializer, l1=w_l1, l2=w_l2),
+            "biases": ParameterSpec((h,), Zeros(), l1=b_l1, l2=b_l2),
         }
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -103,6 +110,10 @@ class Dense(Layer):
     ) -> Array:
         """Compute ``y = x W + b``: ``x`` of shape (n, d), ``y`` of shape (n, h).
 
+        ``y`` is a new array; in a replica, which training makes, the next call overwrites it. With
+        ``training``, ``x`` is kept for `backward`, and must not be changed before it. ``rng`` is
+        for layers that draw.
+
         Raises
         ------
         ModelError
@@ -119,7 +130,24 @@ class Dense(Layer):
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Write ``dW`` and ``db``; return ``dx`` of shape (n, d), or None."""
+        """Overwrite the gradients of ``W`` and ``b``; return ``dx``.
+
+        Parameters
+        ----------
+        dy : array, shape (n, h)
+            The gradient of the loss with respect to the last training pass's ``y``.
+        need_dx : bool
+            False for a network's first layer, whose ``dx`` no other layer takes.
+
+        Returns
+        -------
+        dx : array, shape (n, d), or None if it is not needed
+
+        Raises
+        ------
+        ModelError
+            If there was no training pass.
+        """
         x, w = self._recall(), self.weights["weights"]
         matmul(x.T, dy, out=self.gradients["weights"], pool=self.pool)
         self._sum_rows(dy, out=self.gradients["biases"])
@@ -127,11 +155,15 @@ class Dense(Layer):
             return None
         return matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype), pool=self.pool)
 
-    def fetch(self, backend: Backend) -> None:
-        """Take the backend's sum of rows; products are BLAS's on every backend."""
+    def use(self, backend: Backend) -> None:
+        """Take the backend's version of `sum_rows`: at first NumPy's, in a replica its backend's.
+
+        Matrix products are those of BLAS on every backend; the threads of ``self.pool`` share large
+        ones.
+        """
         self._sum_rows = backend.fetch(sum_rows)
 
     def describe(self, offsets: Mapping[str, int]) -> Affine:
-        """Return ``y = x W + b`` as a record."""
+        """Return ``y = x W + b`` as a record, from which a backend may compile whole networks."""
         d, h = self.weights["weights"].shape
-        return Affine(d, h, offsets["weights"], offsets["biases"])
+        return Affine(inputs=d, units=h, weights=offsets["weights"], biases=offsets["biases"])

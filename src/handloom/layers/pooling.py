@@ -1,6 +1,6 @@
 """Pooling: each window of an image becomes one pixel, channel by channel."""
 
-from __future__ import annotations  # numpy.random is loaded when it is used
+from __future__ import annotations  # so that naming np.random.Generator does not load it
 
 from abc import abstractmethod
 
@@ -14,20 +14,21 @@ from handloom.parameters import Array
 
 
 class Pool2D(Layer):
-    """What the two kinds of pooling have in common.
+    """What the two kinds of pooling have in common: square windows on images, without padding.
 
     Parameters
     ----------
     size : int
         The side of a window, ``k``.
     stride : int, optional
-        How many pixels windows stand apart; by default ``k``, so that they do not overlap. What is
-        left over at the right and below is not looked at.
+        How many pixels windows stand apart; by default ``k``, so that they do not overlap. Pixels
+        that no window covers, at the right, below or between windows, do not count: their ``dx`` is
+        zero.
 
     Raises
     ------
     ConfigurationError
-        If a size means nothing.
+        If ``size`` or ``stride`` is no whole number of at least 1.
     """
 
     def __init__(self, size: int, *, stride: int | None = None) -> None:
@@ -36,7 +37,7 @@ class Pool2D(Layer):
         self.stride = self.size if stride is None else require_count("stride", stride)
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return ``(c, rows, columns)``: a pixel for every place of the window.
+        """Return ``(c, rows, columns)``: a pixel for every window on an image ``(c, y, x)``.
 
         Raises
         ------
@@ -59,6 +60,9 @@ class Pool2D(Layer):
     ) -> Array:
         """Pool images (n, c, y, x) to shape (n, c, rows, columns).
 
+        A training pass keeps ``x`` and the result for `backward`; neither may be changed before it.
+        ``rng`` is for layers that draw.
+
         Raises
         ------
         ModelError
@@ -74,7 +78,23 @@ class Pool2D(Layer):
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Hand ``dy`` back to the pixels that made the output."""
+        """Return ``dx``, the gradient of the pixels; None if it is not needed.
+
+        Parameters
+        ----------
+        dy : array, shape (n, c, rows, columns)
+        need_dx : bool
+            False where no layer before this one learns.
+
+        Returns
+        -------
+        dx : array, shape (n, c, y, x), or None
+
+        Raises
+        ------
+        ModelError
+            If there was no training pass.
+        """
         if not need_dx:
             return None
         x = self._recall()
@@ -84,11 +104,17 @@ class Pool2D(Layer):
 
     @abstractmethod
     def pool_windows(self, x: Array, out: Array) -> None:
-        """Pool ``x``, shape (n, y, x, c), into ``out``, shape (n, rows, columns, c)."""
+        """Pool ``x``, shape (n, y, x, c), and overwrite ``out``, shape (n, rows, columns, c).
+
+        Both are views of the images with the channels as the last axis.
+        """
 
     @abstractmethod
     def pool_backward(self, x: Array, dy: Array, out: Array) -> None:
-        """Write ``dx``; shapes as in `pool_windows`."""
+        """Overwrite ``out`` with ``dx``.
+
+        ``x`` and ``out`` have shape (n, y, x, c), ``dy`` shape (n, rows, columns, c).
+        """
 
     def _windows(self, shape: tuple[int, ...]) -> Windows:
         return Windows.over(self.kind, shape, self.size, self.stride, "valid")
@@ -97,13 +123,14 @@ class Pool2D(Layer):
 class MaxPool2D(Pool2D):
     """Keeps the largest number of each window.
 
-    Forward and, given ``dy``, backward, with ``s`` the stride and ``i``, ``j`` from 0 to ``k - 1``,
-    for every row and channel::
+    Forward and, given ``dy``, backward, for every image and channel, with ``s`` the stride and
+    ``i``, ``j`` from 0 to ``k - 1``::
 
         y[u, v]  = max over i, j of x[s u + i, s v + j]
-        dx[p, q] = sum of dy[u, v] over the windows whose maximum stands at (p, q)
+        dx[p, q] = sum of dy[u, v] over the windows (u, v) whose first maximum is x[p, q]
 
-    Where a window has its maximum several times, the first place counts, line by line. ``x`` and
+    The first is that of several equal ones, line by line of the window. A window that holds a NaN
+    gives NaN, and its ``dy`` goes nowhere. ``x`` and
     ``dx`` have shape ``(n, c, y, x)``, ``y`` and ``dy`` shape
     ``(n, c, (y - k) // s + 1, (x - k) // s + 1)``.
 
@@ -117,7 +144,7 @@ class MaxPool2D(Pool2D):
     Raises
     ------
     ConfigurationError
-        If a size means nothing.
+        If ``size`` or ``stride`` is no whole number of at least 1.
 
     References
     ----------
@@ -128,22 +155,22 @@ class MaxPool2D(Pool2D):
     kind = "max_pool2d"
 
     def pool_windows(self, x: Array, out: Array) -> None:
-        """Write the maxima."""
+        """Overwrite ``out`` with the maxima."""
         self._max_pool(x, self.size, self.stride, out)
 
     def pool_backward(self, x: Array, dy: Array, out: Array) -> None:
-        """Write ``dx``."""
+        """Overwrite ``out`` with ``dx``; maxima are found by comparing them with ``x``."""
         y = channels_last(self._pooled)
         self._max_pool_backward(x, y, dy, self.size, self.stride, out)
 
-    def fetch(self, backend: Backend) -> None:
-        """Take the backend's versions of both functions."""
+    def use(self, backend: Backend) -> None:
+        """Take the backend's versions of `max_pool` and `max_pool_backward`; at first NumPy's."""
         self._max_pool = backend.fetch(max_pool)
         self._max_pool_backward = backend.fetch(max_pool_backward)
 
 
 def max_pool(x: Array, size: int, stride: int, out: Array) -> None:
-    """Write the maximum of each window and channel; a NaN stays one.
+    """Overwrite ``out`` with the maximum of each window and channel, NaN where a window holds one.
 
     Parameters
     ----------
@@ -152,42 +179,47 @@ def max_pool(x: Array, size: int, stride: int, out: Array) -> None:
         The side of a window, and how far apart windows are.
     out : array, shape (n, rows, columns, c)
     """
-    first, *others = window_steps(size, stride, *out.shape[1:3])
+    rows, columns = out.shape[1:3]
+    # for each entry of a window, line by line: the index of that entry of all windows at once
+    first, *others = window_steps(size, stride, rows, columns)
     np.copyto(out, x[first])
-    for step in others:
-        np.maximum(out, x[step], out=out)
+    for entry in others:
+        np.maximum(out, x[entry], out=out)
 
 
 def max_pool_backward(x: Array, y: Array, dy: Array, size: int, stride: int, out: Array) -> None:
-    """Write ``dy`` where each maximum ``y`` of ``x`` came from, the first place of several.
+    """Add up ``dy`` where each maximum ``y`` of ``x`` came from, the first of equal ones.
 
     Parameters
     ----------
     x : array, shape (n, y, x, c)
     y, dy : array, shape (n, rows, columns, c)
+        The maxima, entries of ``x`` to the bit, and their gradient, which is finite.
     size, stride : int
         As in `max_pool`.
     out : array, shape (n, y, x, c)
-        Takes the sum over all windows that an entry belongs to.
+        Overwritten: for each entry, the sum over the windows whose first maximum it is.
     """
     out.fill(0.0)
-    free = np.ones(y.shape, np.bool_)  # windows whose maximum has not been found yet
-    for step in window_steps(size, stride, *y.shape[1:3]):
-        here = (x[step] == y) & free
-        free ^= here
-        out[step] += dy * here
+    rows, columns = y.shape[1:3]
+    open_windows = np.ones(y.shape, np.bool_)  # those whose maximum has not been found yet
+    for entry in window_steps(size, stride, rows, columns):
+        found = (x[entry] == y) & open_windows
+        open_windows &= ~found
+        out[entry] += dy * found  # the same entry of two windows is never the same pixel
 
 
 class AveragePool2D(Pool2D):
     """Takes the mean of each window.
 
     Forward and, given ``dy``, backward, with ``s`` the stride and ``i``, ``j`` from 0 to ``k - 1``,
-    for every row and channel::
+    for every image and channel::
 
         y[u, v]  = sum over i, j of x[s u + i, s v + j] / k^2
         dx[p, q] = sum of dy[u, v] / k^2 over the windows that hold (p, q)
 
-    Shapes are those of `MaxPool2D`. A window as large as the image leaves one number a channel.
+    Shapes are those of `MaxPool2D`. A window as large as a square image leaves one number for each
+    channel.
 
     Parameters
     ----------
@@ -199,7 +231,7 @@ class AveragePool2D(Pool2D):
     Raises
     ------
     ConfigurationError
-        If a size means nothing.
+        If ``size`` or ``stride`` is no whole number of at least 1.
 
     References
     ----------
@@ -210,18 +242,15 @@ class AveragePool2D(Pool2D):
     kind = "average_pool2d"
 
     def pool_windows(self, x: Array, out: Array) -> None:
-        """Write the means."""
+        """Overwrite ``out`` with the means."""
         out.fill(0.0)
-        for step in self._windows_of(x).steps():
-            out += x[step]
+        for entry in window_steps(self.size, self.stride, *out.shape[1:3]):
+            out += x[entry]
         out *= 1.0 / self.size**2
 
     def pool_backward(self, x: Array, dy: Array, out: Array) -> None:
-        """Write ``dx``."""
+        """Overwrite ``out`` with ``dx``."""
         share = dy * (1.0 / self.size**2)
         out.fill(0.0)
-        for step in self._windows_of(x).steps():
-            out[step] += share
-
-    def _windows_of(self, x: Array) -> Windows:
-        return self._windows((x.shape[3], *x.shape[1:3]))
+        for entry in window_steps(self.size, self.stride, *dy.shape[1:3]):
+            out[entry] += share

@@ -66,7 +66,7 @@ class RowLoss(Computes, ABC):
     output_activation: ClassVar[str] = "identity"
 
     def __init__(self) -> None:
-        self.fetch(NUMPY)
+        self.use(NUMPY)
 
     @np.errstate(over="ignore", invalid="ignore")  # the value says so itself
     def __call__(

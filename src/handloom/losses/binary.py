@@ -56,7 +56,7 @@ class BinaryCrossEntropy(OutputLoss):
         self._binary_cross_entropy(predictions, targets, gradient, losses)  # type: ignore[arg-type]
         return losses
 
-    def fetch(self, backend: Backend) -> None:
+    def use(self, backend: Backend) -> None:
         """Take the backend's version of the function."""
         self._binary_cross_entropy = backend.fetch(binary_cross_entropy)
 

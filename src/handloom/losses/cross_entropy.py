@@ -12,14 +12,17 @@ from handloom.reductions import row_maxima, row_sums
 
 
 class _OfClasses(RowLoss):
-    """A loss with a column for each class.
+    """A loss of predictions with a column for each class.
 
-    Targets are class indices, an integer array of shape (n,), or rows of class probabilities, shape
-    (n, k), which are one-hot rows as a rule.
+    Predictions are float32 or float64, shape (n, k). Targets are class indices, an integer array of
+    shape (n,), or rows of class probabilities, shape (n, k), usually one-hot. Rows are taken as
+    they are: their sums are not checked, and need not be 1.
     """
 
     def correct(self, predictions: Array, targets: Targets) -> int:
-        """Return how many rows have their class predicted: their largest entry is at the target's.
+        """Return the number of rows whose largest prediction is that of the target's class.
+
+        The class of a row of probabilities is its largest entry; among equal ones the first counts.
 
         Parameters
         ----------
@@ -29,14 +32,20 @@ class _OfClasses(RowLoss):
         Raises
         ------
         DataError
-            If the shapes do not belong together or an index names no class.
+            If the shapes do not belong together, or indices are no integers or name no class.
         """
         targets = self.check_targets(predictions, targets, None)
         classes = targets if targets.ndim == 1 else targets.argmax(axis=1)
         return int(np.count_nonzero(predictions.argmax(axis=1) == classes))
 
     def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
-        """Return class indices as int64, or probabilities in the predictions' dtype."""
+        """Return class indices as int64, or probabilities in the predictions' dtype.
+
+        Raises
+        ------
+        DataError
+            If the shapes do not belong together, or indices are no integers or name no class.
+        """
         n, k = predictions.shape
         if targets.shape not in ((n,), (n, k)):
             raise DataError(
@@ -57,19 +66,27 @@ class _OfClasses(RowLoss):
 class SoftmaxCrossEntropy(_OfClasses):
     """Softmax and categorical cross-entropy in one step, from logits.
 
-    For a row of logits ``z`` with class ``c``, or with class probabilities ``t``::
+    For a row of logits ``z`` with class ``c``, where ``[j = c]`` is 1 for that class and else 0::
 
-        loss = log sum_j exp(z_j) - z_c          = sum_i t_i (log sum_j exp(z_j) - z_i)
-        dz_j = softmax(z)_j - [j = c]            = softmax(z)_j sum_i t_i - t_j
+        loss = log sum_j exp(z_j) - z_c
+        dz_j = softmax(z)_j - [j = c]
+
+    and for a row of class probabilities ``t``, of which a class is the one-hot row::
+
+        loss = sum_i t_i (log sum_j exp(z_j) - z_i)
+        dz_j = softmax(z)_j sum_i t_i - t_j
 
     Joined, the two need no clipping: the logarithm never sees a probability that rounded to zero.
+    Logits are finite, and large ones lose no digits: their maximum is subtracted first.
 
-    Smoothed, every target gives a share of itself to all ``k`` classes alike::
+    Smoothed, every target gives a share ``s`` of itself to all ``k`` classes alike::
 
-        t_j <- (1 - s) t_j + s / k sum_i t_i
+        t_j <- (1 - s) t_j + (s / k) sum_i t_i
 
-    and the value is the cross-entropy with these targets, which is above zero however right the
-    predictions are.
+    and the value is the cross-entropy with these targets, whose least value is their entropy.
+
+    This is the loss and the gradient of each row. `RowLoss` calls `check_targets`, then `rows`, and
+    divides by the number of rows, or by the sum of their weights.
 
     Parameters
     ----------
@@ -88,7 +105,7 @@ class SoftmaxCrossEntropy(_OfClasses):
     """
 
     kind = "softmax_cross_entropy"
-    output_activation = "softmax"
+    output_activation = "softmax"  # makes predictions of the network's outputs, which are logits
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__()
@@ -99,45 +116,54 @@ class SoftmaxCrossEntropy(_OfClasses):
         return {"label_smoothing": self.label_smoothing}
 
     def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
-        """Return the loss of each row and write its gradient."""
+        """Return each row's loss, and overwrite ``gradient``, other memory than the logits."""
         losses: Array = np.empty(len(predictions), predictions.dtype)
         if targets.ndim == 1:
             self._softmax_cross_entropy(predictions, targets, gradient, losses)  # type: ignore[arg-type]
             if self.label_smoothing:
                 self._smooth(predictions, targets, gradient, losses)
         else:
-            self._of_probabilities(predictions, targets, gradient, losses)
+            self._with_probabilities(predictions, targets, gradient, losses)
         return losses
 
     def _smooth(self, logits: Array, classes: Targets, gradient: Array, losses: Array) -> None:
-        """Move the share from each row's class to all of them."""
+        """Move a share of each target from its class to all classes.
+
+        ::
+
+            loss <- loss + s (z_c - mean of z)        dz_j <- dz_j + s [j = c] - s / k
+        """
         share, k, rows = self.label_smoothing, logits.shape[1], np.arange(len(logits))
-        losses += share * (logits[rows, classes] - row_sums(logits)[:, 0] / k)
+        shifted = logits - row_maxima(logits)
+        losses += share * (shifted[rows, classes] - row_sums(shifted)[:, 0] / k)
         gradient[rows, classes] += share
         gradient -= share / k
 
-    def _of_probabilities(
+    def _with_probabilities(
         self, logits: Array, targets: Targets, gradient: Array, losses: Array
     ) -> None:
-        """Compute each row's loss and gradient, for rows of class probabilities."""
-        nearest = targets.argmax(axis=1)  # any class would do to get log-sum-exp and softmax
-        self._softmax_cross_entropy(logits, nearest, gradient, losses)
-        rows, mass = np.arange(len(logits)), targets.sum(axis=1)
+        """Compute each row's loss and gradient, for rows of class probabilities.
+
+        With the largest logit as the class, the function of class indices gives ``log sum exp`` of
+        the shifted logits, and ``softmax`` less 1 at that class.
+        """
+        largest, rows = logits.argmax(axis=1), np.arange(len(logits))
+        self._softmax_cross_entropy(logits, largest, gradient, losses)
+        gradient[rows, largest] += 1.0
+        total = targets.sum(axis=1)
         if share := self.label_smoothing:
-            targets = (1.0 - share) * targets + (share / logits.shape[1]) * mass[:, None]
-        gradient[rows, nearest] += 1.0
-        losses += logits[rows, nearest]
-        losses *= mass
-        losses -= np.einsum("nk,nk->n", logits, targets)
-        gradient *= mass[:, None]
+            targets = (1.0 - share) * targets + (share / logits.shape[1]) * total[:, None]
+        losses *= total
+        losses -= np.einsum("nk,nk->n", logits - row_maxima(logits), targets)
+        gradient *= total[:, None]
         gradient -= targets
 
-    def fetch(self, backend: Backend) -> None:
-        """Take the backend's version of the function."""
+    def use(self, backend: Backend) -> None:
+        """Take the backend's version of `softmax_cross_entropy`; at first it is NumPy's."""
         self._softmax_cross_entropy = backend.fetch(softmax_cross_entropy)
 
     def describe(self) -> CrossEntropy:
-        """Return the loss as a record."""
+        """Return the loss as a record, from which a backend may compile whole training steps."""
         return CrossEntropy(self.label_smoothing)
 
 
@@ -151,20 +177,20 @@ def softmax_cross_entropy(
     logits : array, shape (n, k)
     targets : integer array, shape (n,)
     out : array, shape (n, k)
-        Takes ``softmax(logits) - onehot(targets)``.
+        Overwritten with ``softmax(logits) - onehot(targets)``.
     losses : array, shape (n,)
-        Takes ``log sum_j exp(logits_j) - logits[target]``.
+        Overwritten with ``log sum_j exp(logits_j) - logits[target]``.
     """
     rows = np.arange(len(targets))
     np.subtract(logits, row_maxima(logits), out=out)
-    of_target = out[rows, targets]
-    # exp(-60) is far below the rounding of a sum that is at least 1, and far above the numbers
-    # so small that processors slow down on them
+    target_logits = out[rows, targets]  # a copy: what follows leaves the loss exact
+    # The largest term of the sum is exp(0). exp(-60) is far below its rounding, and far above
+    # subnormal numbers, on which processors are slow.
     np.maximum(out, -60.0, out=out)
     np.exp(out, out=out)
     sums = row_sums(out)
     np.log(sums[:, 0], out=losses)
-    losses -= of_target
+    losses -= target_logits
     out /= sums
     out[rows, targets] -= 1.0
 
@@ -172,22 +198,24 @@ def softmax_cross_entropy(
 class CategoricalCrossEntropy(_OfClasses):
     """Categorical cross-entropy of probabilities that a softmax has made already.
 
-    For a row of probabilities ``p`` with class ``c``, or with class probabilities ``t``::
+    For a row of probabilities ``p`` with class probabilities ``t``, of which a class is the one-hot
+    row, and with ``q`` for ``p`` clipped to ``[1e-7, 1 - 1e-7]``::
 
-        loss = -log p_c                          = -sum_i t_i log p_i
-        dp_j = -[j = c] / p_c                    = -t_j / p_j
+        loss = -sum_i t_i log q_i
+        dp_j = -t_j / q_j where p_j = q_j, else 0
 
-    with ``p`` clipped to ``[1e-7, 1 - 1e-7]``. Where it clips the value does not change with ``p``,
-    and the gradient is zero. This form is for reading and for driving layers by hand; training uses
+    Clipped, the loss does not change with ``p``: a row that is wholly wrong has a loss of 16.1 and
+    learns nothing. This form is for reading, and for calling forward and backward by hand, where
+    `handloom.Softmax` takes ``dp`` back to the logits; a trainer refuses it, and takes
     `SoftmaxCrossEntropy`.
     """
 
     kind = "categorical_cross_entropy"
-    smallest = 1e-7
+    _smallest = 1e-7
 
     def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
-        """Return the loss of each row and write its gradient."""
-        clipped = np.clip(predictions, self.smallest, 1.0 - self.smallest)
+        """Return each row's loss, and overwrite ``gradient``."""
+        clipped = np.clip(predictions, self._smallest, 1.0 - self._smallest)
         inside = clipped == predictions
         if targets.ndim == 1:
             rows = np.arange(len(targets))

@@ -24,7 +24,7 @@ def adam_step(
     step: int,
     scratch: Array,
 ) -> None:
-    """Make the ``t``-th step of Adam at learning rate ``r`` on one block of weights, in place.
+    """Make one step of Adam, the ``t``-th, at learning rate ``r``, in place.
 
     ::
 
@@ -32,53 +32,61 @@ def adam_step(
         v <- beta2 v + (1 - beta2) dw^2
         w <- w - r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 
+    All arrays are float32, or all are float64. They are a run of the network's vector of weights
+    that fits the cache, and what belongs to it.
+
     Parameters
     ----------
     w, dw : array, shape (size,)
-        Weights, and their gradient, which is only read.
+        Weights, and the gradient of the loss, which is only read.
     m, v : array, shape (size,)
-        The first and the second moment.
+        The decaying means of ``dw`` and of ``dw^2``.
     rate : float
-        ``r``.
+        The learning rate ``r``.
     beta1, beta2, epsilon : float
         As in `Adam`.
     step : int
-        ``t``, counted from 1.
+        The number ``t`` of this step, counted from 1.
     scratch : array, shape (size,)
-        Memory for intermediate results.
+        Memory of its own for intermediate results, overwritten.
     """
+    np.multiply(dw, 1.0 - beta1, out=scratch)
     m *= beta1
-    m += np.multiply(dw, 1.0 - beta1, out=scratch)
-    v *= beta2
+    m += scratch
     np.square(dw, out=scratch)
     scratch *= 1.0 - beta2
+    v *= beta2
     v += scratch
+    # Where a gradient stays 0, its means shrink to subnormal numbers, on which processors are slow,
+    # and rounding keeps them there. Every eighth step, entries smaller than 1e-34 become 0.
     flush(m, step)
     flush(v, step)
 
-    # numerator and denominator times root = sqrt(1 - beta2^t), which spares a pass over v
-    root = math.sqrt(1.0 - beta2**step)
+    # w <- w - (r c / (1 - beta1^t)) m / (sqrt(v) + epsilon c), with c = sqrt(1 - beta2^t):
+    # the fraction above, both parts multiplied by c, so that not all of v is divided by c^2
+    correction = math.sqrt(1.0 - beta2**step)
     np.sqrt(v, out=scratch)
-    scratch += epsilon * root
+    scratch += epsilon * correction
     np.divide(m, scratch, out=scratch)
-    scratch *= rate * root / (1.0 - beta1**step)
+    scratch *= rate * correction / (1.0 - beta1**step)
     w -= scratch
 
 
 class Adam(Optimizer):
-    """Adam: each weight steps by its mean gradient over the root of its mean squared gradient.
+    """Adam: weights step by the mean of recent gradients over the root of their mean square.
 
-    One step is `adam_step`. The state starts as zeros, and dividing by ``1 - beta^t`` corrects the
-    bias of the moments toward them.
+    One step is `adam_step`. Both means start as zeros, which biases them toward zero; dividing by
+    ``1 - beta1^t`` and ``1 - beta2^t`` corrects this.
 
     Parameters
     ----------
     beta1, beta2 : float
-        How much of the two moments is kept, at least 0 and below 1.
+        The fractions of the means of ``dw`` and ``dw^2`` that a step keeps, at least 0 and below 1.
     epsilon : float
-        Added to the root, so that it never divides by zero.
+        Added to the root for numerical stability, above 0.
     weight_decay : float
-        See `Optimizer`; with it this is the rule called AdamW.
+        What `Optimizer` takes of every matrix before the step, but of no biases, as a multiple of
+        the learning rate; at least 0. With it this is the optimizer called AdamW.
 
     Raises
     ------
@@ -87,12 +95,12 @@ class Adam(Optimizer):
 
     References
     ----------
-    Kingma, Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015; Loshchilov, Hutter,
-    "Decoupled Weight Decay Regularization", ICLR 2019, on the decay.
+    Kingma, Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015. On the decay: Loshchilov,
+    Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
     """
 
     kind = "adam"
-    moments = ("first_moment", "second_moment")
+    moments = ("first_moment", "second_moment")  # the names of m and v in files
 
     def __init__(
         self,
@@ -118,32 +126,32 @@ class Adam(Optimizer):
 
     @property
     def definition(self) -> Callable[..., None]:
-        """`adam_step`."""
+        """`adam_step`: binding makes ``self._step`` of it, or of its compiled version."""
         return adam_step
 
     def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        """Update one block by `adam_step`."""
-        m, v = state["first_moment"], state["second_moment"]
-        betas = self.beta1, self.beta2
-        self._step(w, dw, m, v, rate, *betas, self.epsilon, self.steps, scratch)
+        """Update one block of weights; `Optimizer` has counted the step and decayed them."""
+        m, v, beta1, beta2 = state["first_moment"], state["second_moment"], self.beta1, self.beta2
+        self._step(w, dw, m, v, rate, beta1, beta2, self.epsilon, self.steps, scratch)
 
     def describe(self) -> Update:
-        """Return the step as a record."""
+        """Return the step as a record, from which a backend may compile whole training steps."""
         return Update(AdamUpdate(self.beta1, self.beta2, self.epsilon), self.weight_decay)
 
 
 class AdamW(Adam):
-    """Adam with weight decay, beside the gradient and not in it.
+    """`Adam` with a weight decay by default, which is applied to the weights directly.
 
     One step at learning rate ``r``, for weights with a decay ``c``::
 
         w <- w - r c w
-        w <- w - r adam(dw)
+        w <- as by `adam_step`
 
-    A penalty's gradient would be divided by the root of the second moment, so that weights with
-    large gradients would hardly be held back; the decay shrinks all by the same factor.
+    The gradient of an L2 penalty in the loss would enter both means, and be divided by the root of
+    the second, so that weights with large gradients would hardly be held back. The decay shrinks
+    all weights that decay by the same factor, ``1 - r c``.
 
     Parameters
     ----------
@@ -175,5 +183,5 @@ class AdamW(Adam):
         super().__init__(beta1, beta2, epsilon, weight_decay=weight_decay)
 
     def describe(self) -> Update:
-        """Return the step as a record."""
+        """Return the step as a record; a subclass says so itself if its arithmetic is the same."""
         return super().describe()

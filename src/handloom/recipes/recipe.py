@@ -133,7 +133,7 @@ class RecipeSettings:
     threads : int, optional
         How many threads share a step.
     backend : str
-        Whose inner loops to use; see `handloom.Trainer`.
+        What runs the arithmetic; see `handloom.Trainer`.
 
     Raises
     ------

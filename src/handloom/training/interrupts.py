@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as requests: training ends tidily after the step it is in."""
+"""Ctrl-C and SIGTERM as requests: training ends tidily, after whole steps."""
 
 import signal
 import threading

@@ -209,10 +209,11 @@ class Trainer:
     ) -> History:
         """Train the network, from its present weights or from where a training was left.
 
-        Ctrl-C and SIGTERM end training after the step it is in. A loss or gradient that is not
-        finite ends it before the update, weights that are not finite end it after the epoch; then
-        the network gets back the last weights that were seen to be good: those before the first
-        update of the epoch, or of the epoch before. ``history.divergence`` names what broke.
+        Ctrl-C and SIGTERM end training within about a tenth of a second, after whole steps. A loss
+        or gradient that is not finite ends it before the update, weights that are not finite end it
+        after the epoch; then the network gets back the last weights that were seen to be good:
+        those before the first update of the epoch, or of the epoch before. ``history.divergence``
+        names what broke.
 
         Parameters
         ----------

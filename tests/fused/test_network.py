@@ -255,7 +255,7 @@ def test_numbers_at_the_edge_come_out_as_from_the_layers(activation: type[Layer]
 
 
 def test_without_a_blas_to_call_there_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handloom.fused.dense.gemm_address", lambda dtype: None)
+    monkeypatch.setattr("handloom.fused.network.gemm_address", lambda dtype: None)
     made = built([Dense(8), ReLU(), Dense(3)], 6)
     assert compiled(made, made.parameters.gradient) is None
     data = Dataset(GENERATOR.standard_normal((60, 6)), np.arange(60) % 3, ("a", "b", "c"))

@@ -22,6 +22,7 @@ from handloom.fused.gemm import (
     product_of_transposed,
     product_with_transposed,
 )
+from handloom.fused.reductions import sum_rows
 from handloom.fused.split_job import Job, arguments, array_at, job, run_whole
 from handloom.operations import Affine, Array, Elementwise, LayerOperation
 from handloom.parallel.partition import compiled_row_lanes, product_is_shared
@@ -262,7 +263,7 @@ def _backward(  # type: ignore[no-untyped-def]
     for layer in range(len(plan)):
         place += rows * plan[layer, 1]
     biases = plan[last, 3]
-    _sum_rows(dy, gradient[biases : biases + plan[last, 1]])
+    sum_rows(dy, gradient[biases : biases + plan[last, 1]])
     for layer in range(last, -1, -1):
         d, h, at = plan[layer, 0], plan[layer, 1], plan[layer, 2]
         place -= rows * h
@@ -301,14 +302,6 @@ def _gradient_of_inputs(gemm, dy, w, dx):  # type: ignore[no-untyped-def]
     for row in range(len(dx)):
         for i in range(len(w)):
             dx[row, i] = dy[row, 0] * w[i, 0]
-
-
-@compiled
-def _sum_rows(dy, sums):  # type: ignore[no-untyped-def]
-    sums[:] = 0
-    for row in range(len(dy)):
-        for i in range(len(sums)):
-            sums[i] += dy[row, i]
 
 
 @compiled
