@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom import Adam, Dense, Sequential
+from handloom import EMA, SGD, Adam, AdamW, Dense, Muon, RMSprop, Sequential
 from handloom.backend import FUSED_FROM, NUMPY, FusedBackend, choose_backend
 from handloom.errors import ConfigurationError, MissingExtraError
 from handloom.optimizers.adam import adam_step
@@ -73,3 +73,46 @@ def test_a_copy_of_what_was_bound_to_compiled_code_is_bound_to_nothing() -> None
         copied = pickle.loads(pickle.dumps(rule))  # noqa: S301
     assert copied.steps == 1
     assert np.array_equal(copied.state["first_moment"], rule.state["first_moment"])
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, RMSprop, Muon])
+def test_a_rule_that_overrides_an_update_gets_scratch_on_any_backend(kind: Any) -> None:
+    pytest.importorskip("numba")
+
+    class Mine(kind):  # type: ignore[misc]
+        def update(self, w: Any, dw: Any, state: Any, rate: float, scratch: Any) -> None:
+            np.multiply(dw, rate, out=scratch)
+            w -= scratch
+
+    found = []
+    for backend in (NUMPY, FusedBackend(np.float32)):
+        network = Sequential([Dense(200)]).build((200,))
+        with backend.threads(2) as threads:
+            rule = Mine().bind(network.parameters, backend, threads)
+            for name, gradient in network.parameters.gradients.items():
+                gradient[...] = np.arange(gradient.size).reshape(gradient.shape) * (len(name) % 3)
+            rule.step(0.1)
+        found.append(network.parameters.vector)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+def test_a_rule_may_lose_its_momentum_on_the_way() -> None:
+    network = Sequential([Dense(3)]).build((2,))
+    rule = SGD(0.9).bind(network.parameters)
+    network.parameters.gradient[...] = 1.0
+    rule.step(0.1)
+    rule.momentum = 0.0
+    before = network.parameters.vector.copy()
+    rule.step(0.1)
+    np.testing.assert_allclose(network.parameters.vector, before - 0.1, rtol=1e-6)
+
+
+def test_an_average_that_was_bound_to_compiled_code_can_be_copied() -> None:
+    pytest.importorskip("numba")
+    network, backend = Sequential([Dense(300)]).build((300,)), FusedBackend(np.float32)
+    with backend.threads(2) as threads:
+        average = EMA(0.5).bind(network.parameters, backend, threads)
+        average.update()
+        copied = pickle.loads(pickle.dumps(average))  # noqa: S301
+    assert copied.updates == 1
+    assert np.array_equal(copied.values, average.values)

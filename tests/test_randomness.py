@@ -65,7 +65,7 @@ def test_a_step_draws_what_philox_makes_of_key_and_counter() -> None:
     assert stream.generator().integers(0, 1 << 64, 10, np.uint64).tolist() == words.tolist()
 
 
-@pytest.mark.parametrize("place", [(2**32,), (0, 2**32), (0, 0, 2**64), (0, 0, 0, 0, 1)])
+@pytest.mark.parametrize("place", [(2**32,), (0, 2**32), (0, 0, 2**64), (0, 0, 0, 0, 1), (-1, 3)])
 def test_a_place_that_has_no_counter_of_its_own_is_refused(place: tuple[int, ...]) -> None:
     with pytest.raises(ConfigurationError, match="a place in a training is"):
         StepStream(0, Purpose.LAYER, place).generator()

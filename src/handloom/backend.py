@@ -203,11 +203,13 @@ class FusedBackend(Backend):
 
 
 class Computes:
-    """A part that computes with definitions.
+    """A loss or a transform that computes with definitions; at first with NumPy's."""
 
-    A subclass that has compiled definitions overrides `use`, and calls it with `NUMPY` when it is
-    made, as `handloom.Layer` and `handloom.losses.RowLoss` do.
-    """
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """Make a part whose functions are there whatever its constructor does."""
+        part = super().__new__(cls)
+        part.use(NUMPY)
+        return part
 
     def use(self, backend: Backend) -> None:
         """Keep the backend's version of every definition that this part computes with."""

@@ -13,15 +13,10 @@ from handloom.errors import ModelError, require_count, unknown_name
 from handloom.layers import LAYERS, Layer, softmax
 from handloom.layers.chain import Chain, rows_together
 from handloom.operations import LayerOperation
+from handloom.parallel.partition import prediction_rows
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, check_arrays
 from handloom.randomness import Source, Stream
-
-PREDICTION_ROWS = 1024
-"""The most rows of a batch of prediction."""
-
-PREDICTION_NUMBERS = 1 << 22
-"""The most numbers that such a batch has between two layers, so that memory stays small."""
 
 DTYPES = ("float32", "float64")
 
@@ -236,23 +231,24 @@ class Sequential:
         """How many rows of a batch a training pass must not part; None where all of them."""
         return rows_together(self.layers)
 
-    def commit_statistics(self, replicas: "Sequence[Sequential] | None" = None) -> None:
-        """Update running statistics from the training passes since the last time.
+    def take_statistics(self) -> dict[str, Array]:
+        """Return what training passes have noted for running statistics, by name, and forget it."""
+        return self._chain.take_statistics()
 
-        To be called once a step by whoever trains; without it inference keeps the statistics that
-        it has.
+    def commit_statistics(self, noted: Sequence[Mapping[str, Array]] | None = None) -> None:
+        """Update running statistics, once a step.
+
+        Without it inference keeps the statistics that it has.
 
         Parameters
         ----------
-        replicas : sequence of Sequential, optional
-            The replicas that ran, in lane order, in which what they noted is added; by default
-            this network itself.
+        noted : sequence of mapping, optional
+            What `take_statistics` returned for each of the replicas that ran, in lane order, in
+            which it is added; by default what this network itself has noted.
         """
-        if not self._chain.keeps_statistics:
-            return
         sums: dict[str, Array] = {}
-        for network in [self] if replicas is None else replicas:
-            for name, array in network._chain.take_statistics().items():
+        for each in [self.take_statistics()] if noted is None else noted:
+            for name, array in each.items():
                 sums[name] = sums[name] + array if name in sums else array
         self._chain.commit_statistics(sums)
 
@@ -330,7 +326,7 @@ class Sequential:
             Prepares each batch for the network.
         """
         dtype = self.parameters.dtype
-        rows_at_once = min(PREDICTION_ROWS, max(1, PREDICTION_NUMBERS // self.width))
+        rows_at_once = prediction_rows(self.width)
         if len(x) <= rows_at_once and transform is None:
             return self.logits(x)  # type: ignore[arg-type]
         size = min(len(x), rows_at_once)

@@ -2,8 +2,9 @@
 
 Layers, losses, transforms, optimizers, clipping and averaging each describe their arithmetic by one
 of these records, or by None where there is none that fits. `handloom.training.step` puts them
-together, and a backend compiles as much of the list as it knows. Records hold numbers and offsets
-only, and know nothing of the classes that they describe.
+together, for a backend to compile as much of the list as it knows; today that is the layers of a
+dense network. Records hold numbers and offsets only, and know nothing of the classes that they
+describe.
 
 Offsets count from the beginning of the network's vector of weights, which is also the layout of
 its gradient.
@@ -11,6 +12,7 @@ its gradient.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -97,12 +99,13 @@ class SigmoidCrossEntropy:
 
 @dataclass(frozen=True)
 class ErrorLoss:
-    """A loss of the difference between outputs and continuous targets.
+    """A loss of outputs beside continuous targets.
 
     Attributes
     ----------
     function : str
-        ``"squared"``, ``"absolute"``, ``"huber"`` or ``"poisson"``.
+        ``"squared"``, ``"absolute"`` or ``"huber"``, the mean over a row's outputs, or
+        ``"poisson"``, the sum over them.
     parameter : float
         The factor of ``squared``, the delta of ``huber``; 0 for the others.
     """
@@ -136,7 +139,7 @@ TransformOperation = ScaleRows | TakeRows
 # what follows the gradient
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Penalties:
     """The L1 and L2 penalties of all arrays that have one.
 
@@ -197,7 +200,8 @@ class Update:
     ----------
     rule : Descent, AdamUpdate or ScaledDescent
     weight_decay : float
-        What each step takes of every matrix first, as a multiple of the learning rate.
+        The multiple of the learning rate by which every step first shrinks the weights that decay.
+        Those are the matrices, which `StepOperations.decaying` lists.
     """
 
     rule: Descent | AdamUpdate | ScaledDescent
@@ -214,7 +218,7 @@ class MovingAverage:
 # data
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arrays:
     """The rows that a run of steps reads.
 
@@ -232,12 +236,14 @@ class Arrays:
     weights: Array | None = None
 
 
-def own_description(part: object) -> bool:
-    """Return whether a part's class describes itself, rather than inheriting a description.
+def description_of(part: object, *arguments: object) -> Any:
+    """Return a part's description, or None if its class gives none.
 
-    A subclass may compute something else, so it has no description until it gives one.
+    A subclass may compute something else, so a description that it inherits is not its own.
     """
-    return "describe" in vars(type(part))
+    if "describe" not in vars(type(part)):
+        return None
+    return part.describe(*arguments)  # type: ignore[attr-defined]
 
 
 def offsets_of(prefix: str, offsets: Mapping[str, int]) -> dict[str, int]:

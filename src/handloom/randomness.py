@@ -113,7 +113,8 @@ class StepStream:
             If the place has more than four numbers, or one that is too large for its word.
         """
         epoch, step, shard, layer, *more = (*self.place, *(0,) * (4 - len(self.place)))
-        if more or max(epoch, step) >> 32 or max(shard, layer) >> 64:
+        fits = all(0 <= n < 1 << 32 for n in (epoch, step))
+        if more or not fits or not all(0 <= n < 1 << 64 for n in (shard, layer)):
             raise ConfigurationError(
                 f"a place in a training is (epoch, step, shard, layer), epoch and step below 2^32, "
                 f"got {self.place}"

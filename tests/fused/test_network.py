@@ -14,6 +14,7 @@ from handloom import (
     SGD,
     Adam,
     BatchNorm,
+    Conv2D,
     Dataset,
     Dense,
     Dropout,
@@ -24,11 +25,17 @@ from handloom import (
     Sequential,
     Sigmoid,
     Softmax,
+    SoftmaxCrossEntropy,
     Tanh,
     Trainer,
 )
 from handloom.backend import FusedBackend, NetworkPass
+from handloom.data.batches import Batch, LoaderOptions
+from handloom.data.transforms import AsFloat
+from handloom.layers.im2col import Im2col
+from handloom.operations import Arrays
 from handloom.parallel.pool import SERIAL, Pool
+from handloom.training.objective import Objective
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="needs the extra fast"
@@ -223,20 +230,48 @@ def test_other_networks_have_no_pass() -> None:
         assert compiled(made, made.parameters.gradient) is None
 
 
-def test_other_networks_train_layer_by_layer() -> None:
-    data = Dataset(
-        GENERATOR.standard_normal((60, 6)).astype(np.float32),
-        np.arange(60) % 3,
-        ("a", "b", "c"),
-    )
-    for layers in ([Doubled(4), ReLU(), Dense(3)], [Dense(4), LeakyReLU(), Dense(3)]):
-        found = []
-        for backend in ("numpy", "fused"):
-            made = Sequential(copy.deepcopy(layers)).build((6,))
-            options: dict[str, Any] = {"epochs": 3, "batch_size": 20, "backend": backend}
-            Trainer(made, SGD(), 0.1, **options).fit(data)
-            found.append(made.parameters.vector)
-        agree(np.float32, found[1], found[0])
+def trained(layers: Sequence[Layer], backend: str) -> Any:
+    """Return the weights that three epochs end with."""
+    inputs = np.random.default_rng(5).standard_normal((60, 6)).astype(np.float32)
+    data = Dataset(inputs, np.arange(60) % 3, ("a", "b", "c"))
+    made = Sequential(copy.deepcopy(layers)).build((6,))
+    Trainer(made, SGD(), 0.1, epochs=3, batch_size=20, backend=backend).fit(data)
+    return made.parameters.values
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [Doubled(4), ReLU(), Dense(3)],
+        [Dense(4).freeze(), ReLU(), Dense(3)],
+        [ReLU(), Dense(3)],
+        [Dense(4), ReLU(), Tanh(), Dense(3)],
+        [Dense(3), ReLU()],
+        [Dense(4), Dropout(0.5), Dense(3)],
+        [Dense(4), LeakyReLU(), Dense(3)],
+        [Dense(4), BatchNorm(), Dense(3)],
+    ],
+    ids=lambda layers: "-".join(layer.kind for layer in layers),
+)
+def test_other_networks_train_layer_by_layer(layers: Sequence[Layer]) -> None:
+    agree(np.float32, trained(layers, "fused"), trained(layers, "numpy"))
+
+
+def test_inference_between_trainings_changes_nothing() -> None:
+    x, others = GENERATOR.standard_normal((2, 40, 6)).astype(np.float32)
+    made = built([Dense(8), ReLU(), Dense(3)], 6)
+    options = LoaderOptions((6,), made.parameters.dtype, AsFloat())
+    backend, classes = FusedBackend(np.float32), np.arange(40) % 3
+    with backend.threads(2) as threads:
+        objective = Objective(
+            *(made, SoftmaxCrossEntropy(), options, backend, threads), layers=made.describe()
+        )
+        batch, look = (Batch(Arrays(rows, classes), slice(0, 40)) for rows in (x, others))
+        first = objective(batch), made.parameters.gradient.copy()
+        objective(look, gradient=False)
+        again = objective(batch), made.parameters.gradient
+    assert first[0] == again[0]
+    np.testing.assert_array_equal(first[1], again[1])
 
 
 @pytest.mark.parametrize("activation", [ReLU, Tanh, Sigmoid])
@@ -254,13 +289,23 @@ def test_numbers_at_the_edge_come_out_as_from_the_layers(activation: type[Layer]
     np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-300)
 
 
-def test_without_a_blas_to_call_there_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_blas_to_call_networks_run_layer_by_layer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layers = [Dense(8), ReLU(), Dense(3)]
     monkeypatch.setattr("handloom.fused.network.gemm_address", lambda dtype: None)
-    made = built([Dense(8), ReLU(), Dense(3)], 6)
+    made = built(layers, 6)
     assert compiled(made, made.parameters.gradient) is None
-    data = Dataset(GENERATOR.standard_normal((60, 6)), np.arange(60) % 3, ("a", "b", "c"))
-    history = Trainer(made, Adam(), 1e-2, epochs=2, batch_size=20, backend="fused").fit(data)
-    assert history["loss"][1] < history["loss"][0]
+    agree(np.float32, trained(layers, "fused"), trained(layers, "numpy"))
+
+
+def test_without_a_blas_to_call_convolutions_are_one_product(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("handloom.fused.winograd.gemm_address", lambda dtype: None)
+    layer = Conv2D(16, 3, padding=1).replica(FusedBackend(np.float32))
+    windows, w = layer._windows((16, 8, 8)), np.zeros((3, 3, 16, 16), np.float32)
+    assert isinstance(layer._algorithm(windows, w), Im2col)
 
 
 def test_no_thread_outlives_a_training() -> None:

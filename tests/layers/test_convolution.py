@@ -55,9 +55,14 @@ TILED = Tiled()
 EACH_WAY = pytest.mark.parametrize("backend", [NUMPY, TILED], ids=["im2col", "winograd"])
 
 
+def on(backend: Backend, layer: Conv2D) -> Conv2D:
+    layer.use(backend)
+    return layer
+
+
 def made(case: tuple[int, ...], backend: Backend = NUMPY) -> tuple[Conv2D, Array]:
     c, f, height, width, size, stride, padding, _ = case
-    layer = Conv2D(f, size, stride=stride, padding=padding).on(backend)
+    layer = on(backend, Conv2D(f, size, stride=stride, padding=padding))
     return layer, draw(3, c, height, width)
 
 
@@ -101,7 +106,7 @@ def passes(layer: Layer, x: Array, *, need_dx: bool = True) -> list[Array]:
 def test_blocks_do_not_change_what_comes_out(
     monkeypatch: pytest.MonkeyPatch, channels: int
 ) -> None:
-    layer, x = Conv2D(16, 3, padding=1).on(TILED), draw(7, channels, 5, 5)
+    layer, x = on(TILED, Conv2D(16, 3, padding=1)), draw(7, channels, 5, 5)
     build([layer], x.shape[1:], dtype=np.float64)
     whole = passes(layer, x)
     for most in ("CONVOLUTION_BYTES", "COMPILED_CONVOLUTION_BYTES"):
@@ -138,7 +143,7 @@ class OneAfterAnother(Pool):
 
 @pytest.mark.parametrize("channels", [3, 32])
 def test_threads_share_a_batch_and_change_no_bit(channels: int) -> None:
-    layer = Conv2D(32, 3, padding=1).on(TILED)
+    layer = on(TILED, Conv2D(32, 3, padding=1))
     x = draw(40, channels, 28, 28).astype(np.float32)
     build([layer], x.shape[1:])
 
@@ -186,9 +191,9 @@ def test_starting_weights_have_the_deviation_that_suits_a_window() -> None:
 
 
 def test_float32_is_nearly_as_good_as_float64() -> None:
-    layer, x = Conv2D(32, 3, padding=1).on(TILED), draw(5, 64, 8, 8)
+    layer, x = on(TILED, Conv2D(32, 3, padding=1)), draw(5, 64, 8, 8)
     build([layer], x.shape[1:], dtype=np.float64)
-    single = Conv2D(32, 3, padding=1).on(TILED)
+    single = on(TILED, Conv2D(32, 3, padding=1))
     build(
         [single],
         x.shape[1:],
@@ -263,7 +268,7 @@ def test_prediction_takes_fewer_rows_at_once_where_images_are_wide() -> None:
 
 def test_winograds_algorithm_is_for_backends_that_it_pays_for_and_images_it_fits() -> None:
     for backend, side, expected in ((NUMPY, 8, Im2col), (TILED, 8, Winograd), (TILED, 2, Im2col)):
-        layer = Conv2D(16, 3, padding=1).on(backend)
+        layer = on(backend, Conv2D(16, 3, padding=1))
         build([layer], (16, side, side))
         algorithm = layer._algorithm(layer._windows((16, side, side)), layer.weights["weights"])
         assert type(algorithm) is expected

@@ -108,18 +108,27 @@ def test_inner_layers_learn_only_as_far_as_somebody_needs_it() -> None:
 
 
 def test_a_backend_and_a_pool_reach_the_layers_within() -> None:
-    asked: list[str] = []
+    called: list[str] = []
 
-    class Asked(Backend):
+    class Noting(Backend):
         def fetch(self, definition: Any, pool: Pool = SERIAL) -> Any:
-            asked.append(definition.__name__)
-            return definition
+            def noted(*arguments: Any, **options: Any) -> Any:
+                called.append(definition.__name__)
+                return definition(*arguments, **options)
 
-    network, pool = Sequential([Residual([Dense(3)], [Dense(3)])]).build((2,)), Pool()
-    (layer,) = network.replica(Asked(), pool).layers
+            return noted
+
+    network, pool = Sequential([Residual([Dense(3), ReLU()], [Dense(3)])]).build((2,)), Pool()
+    replica = network.replica(Noting(), pool)
+    (layer,) = replica.layers
     assert isinstance(layer, Residual)
-    assert asked == ["sum_rows", "sum_rows"]
     assert all(i.pool is pool for i in (*layer.block.layers, *layer.shortcut.layers))
+    x = np.ones((4, 2), np.float32)
+    network.logits(x, training=True)
+    assert not called  # the network itself computes as before
+    replica.logits(x, training=True)
+    replica.backward(np.ones((4, 3), np.float32))
+    assert sorted(called) == ["relu", "relu_backward", "sum_rows", "sum_rows"]
 
 
 def test_a_replica_shares_weights_and_nothing_else() -> None:

@@ -53,14 +53,14 @@ def test_settings_survive_a_file(recipe: Recipe) -> None:
 
 def test_settings_from_a_file_are_checked() -> None:
     good = RecipeSettings(RECIPES["mlp-flash"], epochs=3).to_json()
-    for bad in (
-        {**good, "recipe": "mlp-flsh"},
-        {**good, "depth": 3},
-        {**good, "epochs": 0},
-        {**good, "kernels": "gpu"},
-        {name: value for name, value in good.items() if name != "seed"},
+    for bad, named in (
+        ({**good, "recipe": "mlp-flsh"}, "mlp-flash"),
+        ({**good, "depth": 3}, "must hold recipe"),
+        ({**good, "epochs": 0}, "epochs"),
+        ({**good, "backend": "gpu"}, "unknown backend 'gpu'"),
+        ({name: value for name, value in good.items() if name != "seed"}, "must hold recipe"),
     ):
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(ConfigurationError, match=named):
             experiment_from_json(bad)
 
 

@@ -46,14 +46,12 @@ from handloom import (
     Warmup,
     silhouettes,
 )
-from handloom.backend import Backend
 from handloom.data.fingerprint import fingerprint
 from handloom.errors import ConfigurationError
 from handloom.files import FileError
 from handloom.locks import LOCK, only_writer
 from handloom.optimizers import Optimizer
 from handloom.parallel.partition import LANES
-from handloom.parallel.threads import Threads
 from handloom.training.history import COLUMNS, EpochRecord
 from handloom.training.objective import Measured
 from handloom.training.snapshot import Snapshot
@@ -401,15 +399,24 @@ def test_a_checkpoint_of_a_training_in_which_rows_are_counted_differently_is_ref
         trainer(tmp_path, count_correct=False).fit(ROWS, resume=True)
 
 
-def test_a_checkpoint_of_another_number_of_lanes_is_refused(
+def test_a_resumed_training_keeps_its_number_of_lanes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = trainer(tmp_path, last_step=7)
-    made.fit(ROWS)
-    assert made.history.lanes == LANES
-    monkeypatch.setattr(Backend, "threads", lambda _, threads: Threads(threads, lanes=2))
-    with pytest.raises(ModelError, match="lanes is 4 there, 2 here"):
-        trainer(tmp_path).fit(ROWS, resume=True)
+    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
+        made = trainer(folder, last_step=last_step, units=200, batch_size=None, epochs=9)
+        made.fit(features(5000), resume=resume)
+        return made
+
+    with monkeypatch.context() as few:
+        few.setattr("handloom.training.trainer.LANES", 2)
+        whole = run(tmp_path / "whole")
+        assert run(tmp_path / "cut", last_step=4).history.lanes == 2
+    resumed = run(tmp_path / "cut", resume=True)
+    assert resumed.history.lanes == 2
+    assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+    other = run(tmp_path / "other")
+    assert other.history.lanes == LANES
+    assert not np.array_equal(other.network.parameters.vector, whole.network.parameters.vector)
 
 
 def test_a_checkpoint_of_another_augmentation_or_schedule_is_refused(tmp_path: Path) -> None:
@@ -655,6 +662,23 @@ def test_a_callback_that_fails_costs_no_training(tmp_path: Path) -> None:
         made.fit(ROWS)
     assert steps_kept(tmp_path) == [10]
     assert np.array_equal(made.network.parameters.vector, best.weights)  # type: ignore[arg-type]
+
+
+def test_a_callback_that_fails_after_a_step_costs_no_training(tmp_path: Path) -> None:
+    class Fails(Callback):
+        def on_step_end(self, *, trainer: Trainer, measured: Measured) -> None:
+            if trainer.steps == 7:
+                raise RuntimeError("mine")
+
+    made = trainer(tmp_path, callbacks=(Fails(),))
+    with pytest.raises(RuntimeError, match="mine"):
+        made.fit(ROWS)
+    assert steps_kept(tmp_path) == [7]
+    resumed = trainer(tmp_path)
+    resumed.fit(ROWS, resume=True)
+    whole = trainer(tmp_path / "whole")
+    whole.fit(ROWS)
+    assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
 
 
 def test_a_best_model_that_cannot_be_saved_is_tried_again(tmp_path: Path) -> None:

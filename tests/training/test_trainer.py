@@ -23,6 +23,7 @@ from handloom import (
     Dense,
     Dropout,
     InverseTimeDecay,
+    Layer,
     ModelError,
     ReLU,
     Sequential,
@@ -33,9 +34,12 @@ from handloom import (
     evaluate,
     silhouettes,
 )
+from handloom.backend import fused_is_installed
+from handloom.data.batches import epoch_order
 from handloom.data.transforms import AsFloat
 from handloom.errors import ConfigurationError
 from handloom.losses import MeanSquaredError
+from handloom.operations import Arrays
 from handloom.parallel.partition import LANES, SHARD_ROWS, deal_shards
 from handloom.parameters import Array
 from handloom.training import EpochRecord
@@ -421,18 +425,24 @@ def test_rows_that_are_not_shuffled_come_in_order() -> None:
     assert seen == [column[:40], column[40:80], column[80:]] * 2
 
 
+@pytest.mark.parametrize(
+    "backend",
+    ["numpy", pytest.param("fused", marks=pytest.mark.skipif(not fused_is_installed(), reason=""))],
+)
 @pytest.mark.parametrize("batch_size", [7, 100, None])
-@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("plain", [False, True])
 def test_where_calls_of_the_runner_are_cut_changes_no_bit(
-    monkeypatch: pytest.MonkeyPatch, batch_size: int | None, average: bool
+    monkeypatch: pytest.MonkeyPatch, backend: str, batch_size: int | None, plain: bool
 ) -> None:
     data, found = features(300), []
     for seconds in (0.0, 1e-3, 1e9):  # a step a call, a few, all that an epoch has
         monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
-        options: dict[str, Any] = {"epochs": 3, "batch_size": batch_size, "clip_norm": 0.5}
-        if average:
-            options["average"] = EMA(0.9)
-        made = Sequential([Dense(8), BatchNorm(), ReLU(), Dropout(0.2), Dense(3)]).build((5,))
+        options: dict[str, Any] = {"epochs": 3, "batch_size": batch_size, "backend": backend}
+        layers: list[Layer] = [Dense(8), ReLU(), Dense(3)]
+        if not plain:
+            options |= {"clip_norm": 0.5, "average": EMA(0.9)}
+            layers = [Dense(8), BatchNorm(), ReLU(), Dropout(0.2), Dense(3)]
+        made = Sequential(layers).build((5,))
         history = Trainer(made, Adam(), InverseTimeDecay(0.01, 0.1), **options).fit(data, data)
         found.append([made.parameters.values, history["loss"], history["validation_loss"]])
     for arrays in found[1:]:
@@ -463,14 +473,38 @@ def test_a_callback_that_looks_at_every_step_sees_each_one(monkeypatch: pytest.M
     assert history.stopped_in == 2
 
 
-def test_a_bad_rate_ends_training_after_the_steps_before_it() -> None:
+@pytest.mark.parametrize("bad", [-1.0, ArithmeticError("mine")])
+def test_a_bad_rate_ends_training_after_the_steps_before_it(bad: Any) -> None:
+    def schedule(step: int) -> float:
+        if step < 5:
+            return 0.1
+        if isinstance(bad, Exception):
+            raise bad
+        return float(bad)
+
     data = features(100)
-    trainer = Trainer(
-        network(data), SGD(), lambda step: 0.1 if step < 5 else -1.0, epochs=9, batch_size=20
-    )
-    with pytest.raises(ConfigurationError, match=r"a learning rate of -1.0 at step 5"):
+    trainer = Trainer(network(data), SGD(), schedule, epochs=9, batch_size=20)
+    with pytest.raises((ConfigurationError, ArithmeticError), match=r"-1.0 at step 5|mine"):
         trainer.fit(data)
     assert trainer.steps == trainer.optimizer.steps == 5
+
+
+def test_a_step_that_is_refused_changes_nothing() -> None:
+    """Not even the running statistics, which a later step would commit."""
+    data = features(40)
+    made = Sequential([Dense(4), BatchNorm(), Dense(3)]).build((5,))
+    trainer = Trainer(made, SGD(), 0.1, batch_size=20)
+    with trainer.begin(data), np.errstate(all="ignore"):
+        runner, arrays = trainer._runner, Arrays(data.inputs, data.targets)
+        made.parameters.vector[0] = np.inf
+        before = made.parameters.values.copy()
+        advance = runner.run(arrays, epoch_order(40, 20, None, 0), [0.1, 0.1])
+        assert advance.stopped is StopReason.NON_FINITE_LOSS
+        assert not advance.measured
+        assert np.array_equal(made.parameters.values, before)
+        made.parameters.vector[0] = 0.0
+        assert len(runner.run(arrays, epoch_order(40, 20, None, 0), [0.1, 0.1]).measured) == 2
+    assert np.isfinite(made.parameters.values).all()
 
 
 def test_a_penalty_per_row_is_divided_by_the_rows_of_the_step() -> None:

@@ -5,7 +5,7 @@ that the next shard reuses. The stored dataset is never changed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from handloom.backend import NUMPY, Backend, Computes
 from handloom.data.augment import Augmentation, StepAugmentation
 from handloom.data.npy import Reading
 from handloom.data.transforms import Transform
-from handloom.operations import Array, Arrays, TakeRows, own_description
+from handloom.operations import Array, Arrays, TakeRows, description_of
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.randomness import Purpose, StepStream, Stream
 
@@ -24,7 +24,7 @@ Rows = slice | npt.NDArray[np.integer]
 """Rows of a dataset: a slice, or their indices, shape (n,)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Order:
     """The rows of consecutive steps of one epoch.
 
@@ -32,43 +32,51 @@ class Order:
     ----------
     epoch : int
         Counted from 0.
-    first : int
-        The index of the first of the steps within the epoch.
-    batches : sequence of Rows
-        The rows of each step.
+    first, steps : int
+        The index of the first of the steps within the epoch, and their number.
+    rows, batch_size : int
+        The rows of the whole epoch, and of a step; the epoch's last step may have fewer.
+    permutation : integer array, shape (rows,), or None
+        The order of the epoch's rows; None where they keep theirs.
     """
 
     epoch: int
     first: int
-    batches: Sequence[Rows]
+    steps: int
+    rows: int
+    batch_size: int
+    permutation: npt.NDArray[np.integer] | None
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return self.steps
+
+    def batch(self, step: int) -> Rows:
+        """Return the rows of a step, by its index within the epoch."""
+        taken = slice(step * self.batch_size, min((step + 1) * self.batch_size, self.rows))
+        return taken if self.permutation is None else self.permutation[taken]
 
     def part(self, first: int, steps: int) -> "Order":
-        """Return the order of some of the epoch's steps."""
-        start = first - self.first
-        return Order(self.epoch, first, self.batches[start : start + steps])
+        """Return the order of some of the steps."""
+        return replace(self, first=first, steps=steps)
 
 
 def epoch_order(rows: int, batch_size: int, stream: Stream | None, epoch: int) -> Order:
-    """Return the rows of every step of an epoch.
+    """Return the order of the rows of an epoch.
 
     Parameters
     ----------
     rows : int
         The number of rows there are.
     batch_size : int
-        Rows of a step; the last one may have fewer. A batch of all rows takes them as they are.
+        Rows of a step. A batch of all rows takes them as they are.
     stream : Stream or None
         What the order is drawn from, anew for each epoch; without it rows keep their order.
     epoch : int
     """
-    starts = range(0, rows, batch_size)
-    if stream is None or batch_size >= rows:
-        return Order(epoch, 0, [slice(i, min(i + batch_size, rows)) for i in starts])
-    permutation = stream.at(Purpose.SHUFFLE, epoch).generator().permutation(rows)
-    return Order(epoch, 0, [permutation[i : i + batch_size] for i in starts])
+    permutation = None
+    if stream is not None and batch_size < rows:
+        permutation = stream.at(Purpose.SHUFFLE, epoch).generator().permutation(rows)
+    return Order(epoch, 0, -(-rows // batch_size), rows, batch_size, permutation)
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class Batch:
             return float(len(self))
         return float(self.arrays.weights[self.rows].sum(dtype=np.float64))
 
-    def shard_rows(self, shard: slice) -> Rows:
+    def rows_of(self, shard: slice) -> Rows:
         """Return which rows of the dataset a shard takes."""
         if isinstance(self.rows, slice):
             start = self.rows.start or 0
@@ -168,8 +176,7 @@ class ShardLoader:
         self._gather = backend.fetch(gather_rows, pool)
         transform = options.transform
         self._transform = transform.on(backend) if isinstance(transform, Computes) else transform
-        described = transform.describe() if own_description(transform) else None  # type: ignore[attr-defined]
-        self._takes_as_stored = isinstance(described, TakeRows)
+        self._takes_as_stored = isinstance(description_of(transform), TakeRows)
         self._stored: npt.NDArray[np.generic] | None = None
         self._x: Array = np.empty((0, *options.input_shape), options.dtype)
 
@@ -184,7 +191,7 @@ class ShardLoader:
         rows_of_batch : slice
             Which of the batch's rows.
         """
-        arrays, rows = batch.arrays, batch.shard_rows(rows_of_batch)
+        arrays, rows = batch.arrays, batch.rows_of(rows_of_batch)
         targets = arrays.targets[rows]
         weights = None if arrays.weights is None else arrays.weights[rows]
         if len(self._x) < len(targets):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from handloom.backend import NUMPY, Backend, Computes
+from handloom.backend import Backend, Computes
 from handloom.errors import ConfigurationError, DataError, require_known, require_number
 from handloom.operations import ScaleRows, TakeRows
 
@@ -46,7 +46,7 @@ class Scale(Computes):
 
     shift: float = 127.5
     divisor: float = 127.5
-    _scale: ClassVar[Callable[..., None]]
+    _scale: ClassVar[Callable[..., None]]  # an attribute, and none of the settings
 
     def __post_init__(self) -> None:
         for option in ("shift", "divisor"):
@@ -54,7 +54,6 @@ class Scale(Computes):
             object.__setattr__(self, option, value)
         if self.divisor == 0.0:
             raise ConfigurationError("divisor of Scale must not be 0")
-        self.use(NUMPY)
 
     def __call__(self, inputs: npt.NDArray[np.generic], out: Floats) -> Floats:
         """Write the scaled `inputs`, shape (n, ...), into `out`, shape (n, d), and return it.

@@ -1,13 +1,14 @@
 """The update rule and the learning rate, where scikit-learn's differ from ours in detail."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from handloom.estimators.course import Course
 from handloom.operations import AdamUpdate, Update
 from handloom.optimizers import SGD, Adam, Optimizer
+from handloom.optimizers.adam import adam_step
 from handloom.parameters import Array
 from handloom.schedules import Schedule
 
@@ -23,10 +24,15 @@ class UncorrectedAdam(Adam):
     Method for Stochastic Optimization", ICLR 2015, the end of section 2.
     """
 
+    @property
+    def definition(self) -> Callable[..., None]:
+        """`handloom.optimizers.adam.adam_step`, with another epsilon for each step."""
+        return adam_step
+
     def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        """Update one block by `handloom.optimizers.adam.adam_step`."""
+        """Update one block of weights."""
         m, v = state["first_moment"], state["second_moment"]
         epsilon = self.epsilon / math.sqrt(1.0 - self.beta2**self.steps)
         self._step(w, dw, m, v, rate, self.beta1, self.beta2, epsilon, self.steps, scratch)

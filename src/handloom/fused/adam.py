@@ -8,7 +8,7 @@ import numpy as np
 from handloom.fused.compiling import compiled
 from handloom.fused.split_job import Job, arguments, array_at, job, splits
 from handloom.operations import TINY, Array
-from handloom.parallel.partition import compiled_update_lanes
+from handloom.parallel.partition import compiled_cut
 from handloom.parallel.pool import SERIAL, Pool
 
 COMPILES = "handloom.optimizers.adam"
@@ -32,11 +32,12 @@ def adam_step(
     scaled = rate / (1.0 - beta1**step), 1.0 / (1.0 - beta2**step)
     rests = 1.0 - beta1, 1.0 - beta2
     numbers = np.array([*scaled, beta1, rests[0], beta2, rests[1], epsilon, TINY], w.dtype)
-    if pool.splitter is None or compiled_update_lanes(w.nbytes, pool.lanes) == 1:
+    middle = compiled_cut(len(w), w.nbytes, pool.lanes)
+    if pool.splitter is None or middle is None:
         _adam(w, dw, m, v, numbers)
     else:
         given = arguments(w, dw, m, v, numbers)
-        pool.splitter.run(_job(w.dtype), given, len(w) // 2, len(w))
+        pool.splitter.run(_job(w.dtype), given, middle, len(w))
 
 
 @cache

@@ -11,7 +11,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from handloom.fused.split_job import Job, arguments, array_at, job, splits
-from handloom.parallel.partition import compiled_update_lanes
+from handloom.parallel.partition import compiled_cut
 from handloom.parallel.pool import Pool
 
 COMPILES = "handloom.data.batches"
@@ -27,14 +27,14 @@ def gather_rows(
     """Copy rows; where no other thread can help, as NumPy does."""
     contiguous = inputs.flags.c_contiguous and out.flags.c_contiguous
     alike = inputs.dtype == out.dtype and out.shape == (len(rows), *inputs.shape[1:])
-    shared = len(rows) > 1 and compiled_update_lanes(out.nbytes, pool.lanes) > 1
-    if pool.splitter is None or not (contiguous and alike and shared):
+    middle = compiled_cut(len(rows), out.nbytes, pool.lanes)
+    if pool.splitter is None or middle is None or not (contiguous and alike):
         inputs.take(rows, axis=0, out=out, mode="clip")
         return
     indices = np.ascontiguousarray(rows, np.int64)  # held while its address is used
     source, target = (array.reshape(-1).view(np.uint8) for array in (inputs, out))
     given = arguments(indices, source, target)
-    pool.splitter.run(_rows_job(), given, len(rows) // 2, len(rows))
+    pool.splitter.run(_rows_job(), given, middle, len(rows))
 
 
 @cache

@@ -25,7 +25,7 @@ from handloom.fused.gemm import (
 from handloom.fused.reductions import sum_rows
 from handloom.fused.split_job import Job, arguments, array_at, job, run_whole
 from handloom.operations import Affine, Array, Elementwise, LayerOperation
-from handloom.parallel.partition import compiled_row_lanes, product_is_shared
+from handloom.parallel.partition import compiled_row_cut, product_is_shared
 from handloom.parallel.pool import Pool
 
 NONE, RELU, TANH, SIGMOID = range(4)
@@ -147,20 +147,20 @@ class DensePass:
         dlogits = np.ascontiguousarray(dlogits, self._values.dtype)
         self._given[DLOGITS] = dlogits.ctypes.data, dlogits.size
         self._run(self._jobs[1])
-        if self._splitter is not None and self._cut:
+        if self._splitter is not None and self._middle is not None:
             size = len(self._second)
             self._splitter.run(self._addition, self._sums, size // 2, size)
 
     @property
-    def _cut(self) -> bool:
-        """Whether the rows of the last pass go to two lanes."""
-        return compiled_row_lanes(len(self._x), self._work, self._lanes) > 1
+    def _middle(self) -> int | None:
+        """Where the rows of the last pass are cut for two lanes, if they are."""
+        return compiled_row_cut(len(self._x), self._work, self._lanes)
 
     def _run(self, job: Job) -> None:
-        n = len(self._x)
-        if self._splitter is None or not self._cut:
+        n, middle = len(self._x), self._middle
+        if self._splitter is None or middle is None:
             run_whole(job, self._given, n)
-        elif self._splitter.run(job, self._given, n // 2, n):
+        elif self._splitter.run(job, self._given, middle, n):
             self._splitter.ask()
 
 

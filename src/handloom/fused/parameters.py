@@ -9,13 +9,13 @@ import numpy.typing as npt
 from handloom.fused.compiling import compiled, compiled_sum
 from handloom.fused.split_job import Job, arguments, array_at, job, splits
 from handloom.operations import Array
-from handloom.parallel.partition import compiled_update_lanes
+from handloom.parallel.partition import compiled_cut
 from handloom.parallel.pool import SERIAL, Pool
 
 COMPILES = "handloom.parameters"
 
-BLOCK = 1024
-"""Weights that are taken at a time: squares are summed block by block, which rounds less."""
+SUMMED = 1024
+"""Weights whose squares are summed before they are added to the rest, which rounds less."""
 
 
 @splits
@@ -28,11 +28,12 @@ def penalize(
 ) -> tuple[float, float]:
     """Add the gradient of all penalties; return their sum, and that of the squares of ``dw``."""
     sums = np.zeros(4)
-    if pool.splitter is None or compiled_update_lanes(w.nbytes, pool.lanes) == 1:
+    middle = compiled_cut(len(w), w.nbytes, pool.lanes)
+    if pool.splitter is None or middle is None:
         _penalize(w, dw, spans, strengths, 0, len(w), sums)
     else:
         given = arguments(w, dw, spans, strengths, sums)
-        pool.splitter.run(_job(w.dtype), given, len(w) // 2, len(w))
+        pool.splitter.run(_job(w.dtype), given, middle, len(w))
     return float(sums[0] + sums[2]), float(sums[1] + sums[3])
 
 
@@ -64,8 +65,8 @@ def _penalize(w, dw, spans, strengths, start, stop, sums):  # type: ignore[no-un
     the second lane are the last two.
     """
     penalty, squares = 0.0, 0.0
-    for first in range(start, stop, BLOCK):
-        last = min(first + BLOCK, stop)
+    for first in range(start, stop, SUMMED):
+        last = min(first + SUMMED, stop)
         for span in range(len(spans)):
             low, high = max(first, spans[span, 0]), min(last, spans[span, 1])
             if low < high:

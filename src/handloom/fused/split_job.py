@@ -103,7 +103,7 @@ class SplitJobs:
         given : int64 array
             See `arguments`.
         middle, stop : int
-            Neither half is empty: ``0 < middle < stop``. A job knows its half by where it starts.
+            Neither lane is empty: ``0 < middle < stop``. A job knows its lane by where it starts.
 
         Returns
         -------
@@ -145,7 +145,7 @@ class SplitJobs:
 
 
 def _new_cell() -> Array:
-    """Return the state of the second half, and what it takes to do it."""
+    """Return the state of the second lane, and what it takes to run it."""
     return np.zeros(5, np.int64)
 
 
@@ -165,7 +165,7 @@ call: Any = intrinsic(_call)
 
 @compiled
 def _run(cell, job, given, middle, stop):  # type: ignore[no-untyped-def]
-    """Post the second half, do the first, and see to the second.
+    """Post the second lane, run the first, and see to the second.
 
     It is not posted to a helper that has been told to leave, and may not have heard of it yet.
     """
@@ -195,7 +195,7 @@ def _run_whole(job, given, stop):  # type: ignore[no-untyped-def]
 
 @compiled
 def _serve(cell, patience):  # type: ignore[no-untyped-def]
-    """Do second halves until there are none for a while, or somebody says so."""
+    """Run second lanes until there are none for a while, or somebody says so."""
     looks = 0
     while looks < patience:
         looks += 1

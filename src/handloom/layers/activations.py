@@ -97,7 +97,7 @@ def relu(x: Array, out: Array) -> None:
 
 
 def relu_backward(y: Array, dy: Array, out: Array) -> None:
-    """Write ``dy`` where ``y > 0``, else 0, into ``out``; all of shape (n, ...)."""
+    """Write ``dy``, which is finite, where ``y > 0``, else 0, into ``out``; all: (n, ...)."""
     np.copyto(out, y > 0.0)
     np.multiply(out, dy, out=out)
 

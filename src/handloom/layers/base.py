@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Self
@@ -9,14 +10,14 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from handloom.backend import NUMPY, Backend, Computes
+from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError
 from handloom.operations import LayerOperation
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, ParameterSpec
 
 
-class Layer(Computes, ABC):
+class Layer(ABC):
     """One step of a network, ``y = f(x; weights)``.
 
     A layer is used in three moves. It is *declared*: `declare` says which arrays it trains and
@@ -150,6 +151,9 @@ class Layer(Computes, ABC):
         """Whether anything in this layer is trained."""
         return self.trainable and bool(self.gradients)
 
+    def use(self, backend: Backend) -> None:  # noqa: B027 - most layers compute nothing compiled
+        """Keep the backend's version of every definition that this layer computes with."""
+
     def describe(self, offsets: Mapping[str, int]) -> LayerOperation | None:
         """Return what this layer computes as a plain record, where there is one for it.
 
@@ -174,7 +178,7 @@ class Layer(Computes, ABC):
         """
         return {}
 
-    def commit_statistics(self, sums: Mapping[str, Array]) -> None:
+    def commit_statistics(self, sums: Mapping[str, Array]) -> None:  # noqa: B027 - most keep none
         """Update running statistics, once a step, by what `take_statistics` returned."""
 
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
@@ -187,10 +191,15 @@ class Layer(Computes, ABC):
         pool : Pool
             Shares large pieces of its work.
         """
-        replica = self.on(backend)
-        replica.weights, replica.gradients, replica.pool = {}, {}, pool
-        replica._saved, replica._buffers = None, {}
-        return replica
+        replica = copy.copy(self)
+        replica.use(backend)
+        return replica._unbound(pool)
+
+    def _unbound(self, pool: Pool) -> Self:
+        """Forget what a copy shares with the layer that it was made of; return it."""
+        self.weights, self.gradients, self.pool = {}, {}, pool
+        self._saved, self._buffers = None, {}
+        return self
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         """Return memory to write a result into: reused in a replica, fresh anywhere else.

@@ -12,7 +12,7 @@ from handloom.errors import ModelError, require_count, require_fraction, require
 from handloom.initializers import Ones, Zeros
 from handloom.layers.base import Layer
 from handloom.layers.windows import channels_last, contiguous_rows
-from handloom.parallel.partition import BLOCK, blocks
+from handloom.parallel.partition import blocks, row_block
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, ParameterSpec
 
@@ -303,8 +303,8 @@ def standardize_backward(
 
 
 def _row_blocks(x: Array) -> list[slice]:
-    """Cut the rows of ``x``, shape (m, c), into blocks of `BLOCK` numbers, which fit the cache."""
-    return list(blocks(slice(0, len(x)), max(1, BLOCK // x.shape[1])))
+    """Cut the rows of ``x``, shape (m, c), into blocks that fit the cache."""
+    return list(blocks(slice(0, len(x)), row_block(x.shape[1])))
 
 
 def _columns(x: Array) -> Array:

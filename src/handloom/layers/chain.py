@@ -11,7 +11,7 @@ import numpy as np
 from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError
 from handloom.layers.base import Layer
-from handloom.operations import LayerOperation, offsets_of, own_description
+from handloom.operations import LayerOperation, description_of, offsets_of
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, ParameterSpec
 
@@ -90,7 +90,7 @@ class Chain:
         for prefix, layer in self.named:
             frozen = bool(layer.weights) and not layer.trainable
             own = offsets_of(f"{prefix}.", offsets)
-            operation = layer.describe(own) if own_description(layer) and not frozen else None
+            operation = None if frozen else description_of(layer, own)
             if operation is None:
                 return None
             operations.append(operation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
@@ -121,11 +122,17 @@ class Residual(Layer):
                 layer.freeze()
         return super().freeze()
 
+    def use(self, backend: Backend) -> None:
+        """Have the layers within use the backend."""
+        for chain in vars(self).get("block"), vars(self).get("shortcut"):
+            for layer in chain.layers if chain else ():
+                layer.use(backend)
+
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Return a copy for a lane, with replicas of the layers within."""
-        replica = super().replica(backend, pool)
+        replica = copy.copy(self)
         replica._take(self.block.replica(backend, pool), self.shortcut.replica(backend, pool))
-        return replica
+        return replica._unbound(pool)
 
     @property
     def keeps_statistics(self) -> bool:

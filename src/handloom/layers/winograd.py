@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from handloom.layers.algorithms import ConvolutionAlgorithm, Workspace
 from handloom.layers.windows import Windows
-from handloom.parallel.partition import blocks, image_block
+from handloom.parallel.partition import blocks, even_block, image_block
 from handloom.parameters import Array
 
 MANY_CHANNELS = 16
@@ -134,8 +134,7 @@ class Winograd(ConvolutionAlgorithm):
 
     def _memory(self, x: Array, space: Workspace) -> tuple[Array, Array]:
         """Return memory for the tiles of as many images as go together, cut evenly."""
-        images = max(1, -(-len(x) // max(1, round(len(x) / self._together))))
-        shape = SEEN, SEEN, images, *self._tiles
+        shape = SEEN, SEEN, even_block(len(x), self._together), *self._tiles
         inputs = space.take("inputs", *shape, self.windows.channels)
         return inputs, space.take("outputs", *shape, self.filters)
 

@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from handloom.backend import NUMPY, Computes
+from handloom.backend import Computes
 from handloom.errors import DataError
 from handloom.operations import LossOperation
 from handloom.parameters import Array
@@ -64,9 +64,6 @@ class RowLoss(Computes, ABC):
 
     kind: ClassVar[str]
     output_activation: ClassVar[str] = "identity"
-
-    def __init__(self) -> None:
-        self.use(NUMPY)
 
     @np.errstate(over="ignore", invalid="ignore")  # the value says so itself
     def __call__(

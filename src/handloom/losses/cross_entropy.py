@@ -108,7 +108,6 @@ class SoftmaxCrossEntropy(_OfClasses):
     output_activation = "softmax"  # makes predictions of the network's outputs, which are logits
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
-        super().__init__()
         self.label_smoothing = require_fraction("label_smoothing", label_smoothing)
 
     def config(self) -> dict[str, object]:

@@ -38,7 +38,6 @@ class MeanSquaredError(OutputLoss):
     kind = "mean_squared_error"
 
     def __init__(self, factor: float = 1.0) -> None:
-        super().__init__()
         self.factor = require_number("factor", factor, minimum=0.0, exclusive=True)
 
     def config(self) -> dict[str, object]:
@@ -112,7 +111,6 @@ class Huber(OutputLoss):
     kind = "huber"
 
     def __init__(self, delta: float = 1.0) -> None:
-        super().__init__()
         self.delta = require_number("delta", delta, minimum=0.0, exclusive=True)
 
     def config(self) -> dict[str, object]:

@@ -79,7 +79,7 @@ class Optimizer(ABC):
 
     @property
     def definition(self) -> Callable[..., None] | None:
-        """The function by which `update` changes a block, if it may have a compiled version."""
+        """The function that `update` calls as ``self._step``, if it may have a compiled version."""
         return None
 
     def bind(self, parameters: Parameters, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
@@ -96,11 +96,13 @@ class Optimizer(ABC):
         """
         self._parameters, self._pool = parameters, pool
         self.state = {name: np.zeros_like(parameters.vector) for name in self.moments}
-        self._compiled = False
-        if self.definition is not None:
-            self._step = backend.fetch(self.definition, pool)
-            self._compiled = backend.compiles(self.definition)
+        function = self.definition
+        # a subclass's own update may want blocks that fit the cache, and scratch
+        own = _defining(type(self), "update") is _defining(type(self), "definition")
+        self._whole = function is not None and own and backend.compiles(function)
         self._pieces = self._cut(parameters, slice(0, len(parameters)))
+        if function is not None:
+            self._step = backend.fetch(function, pool if len(self._pieces) == 1 else SERIAL)
         self._decaying = [
             w
             for name, place in parameters.places().items()
@@ -140,7 +142,7 @@ class Optimizer(ABC):
     def _cut(self, parameters: Parameters, place: slice) -> list[list[Block]]:
         """Cut a run of the weights into pieces for lanes, and those into blocks."""
         vectors = parameters.vector, parameters.gradient, *self.state.values()
-        pieces = self._pool.cut(*(vector[place] for vector in vectors), whole=self._compiled)
+        pieces = self._pool.cut(*(vector[place] for vector in vectors), whole=self._whole)
         return [
             [
                 Block(w, dw, dict(zip(self.state, state, strict=True)), scratch)
@@ -170,7 +172,8 @@ class Optimizer(ABC):
         rate : float
             The learning rate of this step, whose number is ``self.steps``, counted from 1.
         scratch : array, shape (m,)
-            Memory for intermediate results; empty for a compiled `definition`, which needs none.
+            Memory for intermediate results. It is empty only for a class that has a `definition` of
+            its own, where that is compiled and needs none.
         """
 
     def describe(self) -> Update | None:
@@ -204,6 +207,11 @@ class Optimizer(ABC):
         for name, own in self.state.items():
             own[...] = np.asarray(state[name])
         self.steps = require_count("steps", state["steps"], minimum=0)
+
+
+def _defining(kind: type, name: str) -> type:
+    """Return the class that an attribute of a class comes from."""
+    return next(base for base in kind.__mro__ if name in vars(base))
 
 
 def _unbound(*_: object) -> None:

@@ -107,13 +107,13 @@ class SGD(Optimizer):
     @property
     def definition(self) -> Callable[..., None]:
         """`momentum_step` where there is momentum, else `sgd_step`."""
-        return momentum_step if self.momentum else sgd_step
+        return momentum_step if self.moments else sgd_step
 
     def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
         """Update one block."""
-        if self.momentum:
+        if self.moments:
             options = self.momentum, self.nesterov, self.steps
             self._step(w, dw, state["velocity"], rate, *options, scratch)
         else:

@@ -7,7 +7,7 @@ agree to the bit for any number of threads.
 =======  =========================================================================================
 batch    the rows of one step
 shard    rows of a batch that go through the network together
-lane     the shards, or pieces, that one worker takes in order; lanes' sums are added in lane order
+lane     the shards, or pieces, that one thread takes in order; lanes' sums are added in lane order
 block    the part of a vector, or the images, that fit the cache of one core
 =======  =========================================================================================
 """
@@ -42,9 +42,6 @@ UPDATE_SHARED_FROM = 1 << 18
 
 BLOCK = 16_384
 """Numbers that NumPy takes at a time where several passes over them follow each other."""
-
-COMPILED_LANES = 2
-"""The most lanes that compiled code has inside one call."""
 
 COMPILED_SHARED_FROM = 400_000
 """Multiplications of a compiled forward pass from which its rows go to two lanes."""
@@ -158,8 +155,23 @@ def image_block(bytes_per_image: int, *, compiled: bool = False) -> int:
     return max(1, most // bytes_per_image)
 
 
-def compiled_row_lanes(rows: int, multiplications: int, lanes: int) -> int:
-    """Return how many lanes the rows of a compiled pass go to, inside one call.
+def even_block(images: int, most: int) -> int:
+    """Return the size of blocks of at most about ``most`` images that cut them evenly."""
+    return max(1, -(-images // max(1, round(images / most))))
+
+
+def row_block(columns: int) -> int:
+    """Return how many rows of so many columns NumPy takes at a time; see `BLOCK`."""
+    return max(1, BLOCK // columns)
+
+
+def prediction_rows(width: int) -> int:
+    """Return the most rows of a batch of prediction; see `shard_rows`."""
+    return shard_rows(width, images=False)
+
+
+def compiled_row_cut(rows: int, multiplications: int, lanes: int) -> int | None:
+    """Return where compiled code cuts the rows of a pass in two, or None if it does not.
 
     Parameters
     ----------
@@ -167,12 +179,23 @@ def compiled_row_lanes(rows: int, multiplications: int, lanes: int) -> int:
     multiplications : int
         Of one row, forward.
     lanes : int
-        The most there may be.
+        The number of lanes there may be.
     """
     shared = rows >= COMPILED_SHARED_FROM_ROWS and rows * multiplications >= COMPILED_SHARED_FROM
-    return min(lanes, COMPILED_LANES) if shared else 1
+    return rows // 2 if shared and lanes > 1 else None
 
 
-def compiled_update_lanes(nbytes: int, lanes: int) -> int:
-    """Return how many lanes a compiled copy or update of so many bytes goes to."""
-    return min(lanes, COMPILED_LANES) if nbytes >= COMPILED_SHARED_FROM_BYTES else 1
+def compiled_cut(length: int, nbytes: int, lanes: int) -> int | None:
+    """Return where compiled code cuts a copy or an update in two, or None if it does not.
+
+    Parameters
+    ----------
+    length : int
+        The number of rows, or of weights.
+    nbytes : int
+        Of all of them.
+    lanes : int
+        The number of lanes there may be.
+    """
+    shared = length > 1 and nbytes >= COMPILED_SHARED_FROM_BYTES
+    return length // 2 if shared and lanes > 1 else None

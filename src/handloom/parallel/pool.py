@@ -74,7 +74,8 @@ class Pool:
         """
         pieces = []
         for piece in update_pieces(len(vectors[0]), self.lanes):
-            scratch = np.empty(0 if whole else BLOCK, vectors[0].dtype)
+            size = 0 if whole else min(BLOCK, piece.stop - piece.start)
+            scratch = np.empty(size, vectors[0].dtype)
             pieces.append(
                 [
                     (*(vector[block] for vector in vectors), scratch[: block.stop - block.start])

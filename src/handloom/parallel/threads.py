@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 
-def default_threads() -> int:
+def default_threads(lanes: int = LANES) -> int:
     """Return the default number of threads: that of the cores, at most one per lane.
 
     The variables that limit the threads of BLAS limit ours too: processes that share a machine, as
@@ -35,7 +35,7 @@ def default_threads() -> int:
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     limits = (os.environ.get(name, "") for name in LIMITS)
-    return max(1, min(LANES, cores, *(int(limit) for limit in limits if limit.isdecimal())))
+    return max(1, min(lanes, cores, *(int(limit) for limit in limits if limit.isdecimal())))
 
 
 class _Task(Generic[Result]):
@@ -97,8 +97,10 @@ class Threads(Pool):
     def __init__(
         self, threads: int | None = None, *, lanes: int = LANES, wait: Wait | None = None
     ) -> None:
-        self.threads = default_threads() if threads is None else require_count("threads", threads)
         self.lanes = require_count("lanes", lanes)
+        self.threads = (
+            default_threads(lanes) if threads is None else require_count("threads", threads)
+        )
         self.splitter: Splitter | None = None
         self._waiting: _Line[_Task[object] | None] = _Line(wait)
         self._done: _Line[_Task[object]] = _Line(wait)

@@ -76,6 +76,10 @@ class EMA:
         for mean, values, scratch in piece:
             self._lerp(mean, values, share, self.updates, scratch)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy or a pickle holds: it is bound to no parameters."""
+        return {**self.__dict__, "_parameters": None, "_pool": SERIAL, "_pieces": [], "_lerp": lerp}
+
     def describe(self) -> MovingAverage:
         """Return the average as a record."""
         return MovingAverage(self.decay)

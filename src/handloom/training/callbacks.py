@@ -1,4 +1,4 @@
-"""Callbacks: what may be done at the start of training, after each epoch, and at its end."""
+"""Callbacks: what may be done when training begins, after each step and epoch, and at its end."""
 
 import math
 import warnings
@@ -7,7 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from handloom.errors import ConfigurationError, require_count, require_known, require_number
+from handloom.errors import (
+    ConfigurationError,
+    require_count,
+    require_known,
+    require_number,
+)
 from handloom.files import FileError, write_text
 from handloom.parameters import Array
 from handloom.training.history import EpochRecord, StopReason, csv_line
@@ -32,8 +37,14 @@ class Callback:
     def on_step_end(self, *, trainer: "Trainer", measured: Measured) -> None:
         """Run after each step, with what it measured before its update.
 
-        Overriding this costs time: otherwise a call of compiled code makes many steps.
+        Without a callback that has this hook, the trainer has many steps made in one go.
         """
+
+    @property
+    def looks_at_steps(self) -> bool:
+        """Whether there is an `on_step_end` of its own."""
+        own = getattr(self.on_step_end, "__func__", None)
+        return own is not Callback.on_step_end
 
     def on_train_end(self, *, trainer: "Trainer") -> None:
         """Run after the last epoch, however training ended."""

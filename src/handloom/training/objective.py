@@ -1,6 +1,6 @@
 """Loss and gradient of a network over a batch: forward, loss, backward, and the sum over shards."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -57,7 +57,7 @@ class Measured:
         return self.correct / self.rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LaneSums:
     """What one lane contributes to a batch. Lanes are added in their order.
 
@@ -67,11 +67,14 @@ class LaneSums:
         The sum over the lane's shards, without penalty.
     data_loss : float
     correct : int
+    statistics : mapping of str to array
+        What training passes noted for running statistics.
     """
 
     gradient: Array
     data_loss: float
     correct: int
+    statistics: Mapping[str, Array]
 
 
 class Objective:
@@ -123,7 +126,6 @@ class Objective:
         self._penalize = backend.fetch(penalize, pool)
         self._alone: _Lane | None = None
         self._lanes: list[_Lane] = []
-        self._ran: list[_Lane] = []
         self._reading: tuple[npt.NDArray[np.generic], Reading] | None = None
         self._deals: dict[int, list[list[slice]]] = {}
 
@@ -145,7 +147,6 @@ class Objective:
         reading = self._reading_of(batch.arrays.inputs)
         deal = self._deal(len(batch))
         lanes = self._open(len(deal))
-        self._ran = lanes if gradient else []
         return self._pool.run(
             [
                 partial(lane.run, batch, reading, shards, training=gradient)
@@ -182,17 +183,15 @@ class Objective:
         """Make the lanes of a batch of so many rows, and have compiled what they need."""
         self._open(len(self._deal(rows)))
 
-    def commit_statistics(self) -> None:
-        """Update running statistics from the training pass just made, once its step is accepted."""
-        self.network.commit_statistics([lane.replica for lane in self._ran])
-
     def first_bad_array(self, batch: Batch) -> str:
         """Measure the same again, layer by layer, and name the first array that is not finite."""
-        (lane,) = self._open(1)
+        lane = self._alone or (self._lanes or self._open(1))[0]
         shards = sorted((part for shards in self._deal(len(batch)) for part in shards), key=_start)
         reading = self._reading_of(batch.arrays.inputs)
         ready = (lane.loader.load(batch, reading, shard) for shard in shards)
-        return first_bad_array(lane.replica, lane.loss, ready, batch.total_weight)
+        bad = first_bad_array(lane.replica, lane.loss, ready, batch.total_weight)
+        lane.replica.take_statistics()  # of a step that is not accepted
+        return bad
 
     def _deal(self, rows: int) -> list[list[slice]]:
         if rows not in self._deals:
@@ -254,7 +253,7 @@ class _Lane:
             data_loss, correct = data_loss + loss, correct + right
             if training and len(shards) > 1:
                 gradient = self._collect(first=index == 0)
-        return LaneSums(gradient, data_loss, correct)
+        return LaneSums(gradient, data_loss, correct, self.replica.take_statistics())
 
     def _run_shard(self, shard: Shard, total_weight: float, *, training: bool) -> tuple[float, int]:
         rows = len(shard.x)

@@ -1,6 +1,6 @@
 """What advances a training: whole steps, one after another.
 
-`LayerByLayer` is the definition of a step. A step has two halves: the lanes' gradients, and their
+`LayerByLayer` is the definition of a step. A step has two parts: the lanes' gradients, and their
 sum with the update. Everything that a step changes is changed in place: weights, the optimizer's
 vectors and its counter, running statistics, the average of the weights.
 """
@@ -41,7 +41,18 @@ class Advance:
 
 
 class Runner(Protocol):
-    """Advances a training by whole steps. Where a run is cut into calls never changes a bit."""
+    """Advances a training by whole steps. Where a run is cut into calls never changes a bit.
+
+    A run calls the two parts of a step in turn. Between them, ranks exchange what lanes contribute.
+    """
+
+    def gradients(self, batch: Batch) -> list[LaneSums]:
+        """Return what each lane contributes to a step, in lane order."""
+        ...
+
+    def update(self, batch: Batch, lanes: Sequence[LaneSums], rate: float) -> Measured:
+        """Add what lanes contribute and, if the result is finite, update the weights."""
+        ...
 
     def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> Advance:
         """Make consecutive steps of one epoch.
@@ -88,8 +99,8 @@ class LayerByLayer:
     def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> Advance:
         """Make consecutive steps of one epoch; see `Runner`."""
         accepted: list[Measured] = []
-        for step, (rows, rate) in enumerate(zip(order.batches, rates, strict=True), order.first):
-            batch = Batch(arrays, rows, order.epoch, step)
+        for step, rate in enumerate(rates, order.first):
+            batch = Batch(arrays, order.batch(step), order.epoch, step)
             measured = self.update(batch, self.gradients(batch), rate)
             if not math.isfinite(measured.loss):
                 reason = StopReason.NON_FINITE_LOSS
@@ -102,11 +113,14 @@ class LayerByLayer:
         return Advance(accepted)
 
     def gradients(self, batch: Batch) -> list[LaneSums]:
-        """Run the first half of a step: what each lane contributes, in lane order."""
+        """Return what each lane contributes to a step, in lane order."""
         return self.objective.run_lanes(batch)
 
     def update(self, batch: Batch, lanes: Sequence[LaneSums], rate: float) -> Measured:
-        """Run the second half: add the lanes and, if the result is finite, update the weights."""
+        """Add what lanes contribute and, if the result is finite, update the weights.
+
+        The gradient is clipped first; running statistics and the average of the weights follow.
+        """
         measured = self.objective.add(batch, lanes)
         norm = measured.gradient_norm
         if math.isfinite(measured.loss) and math.isfinite(norm):
@@ -114,7 +128,7 @@ class LayerByLayer:
                 gradient = self.objective.network.parameters.gradient
                 gradient *= self.clip_norm / norm
             self.optimizer.step(rate)
-            self.objective.commit_statistics()
+            self.objective.network.commit_statistics([lane.statistics for lane in lanes])
             if self.average is not None:
                 self.average.update()
         return measured

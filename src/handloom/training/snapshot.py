@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from handloom.circumstances import circumstances
-from handloom.errors import HandloomError, ModelError
+from handloom.errors import ConfigurationError, HandloomError, ModelError, require_count
 from handloom.files import read_set, write_set
 from handloom.parameters import Array, check_array
 from handloom.training.callbacks import Callback
@@ -102,6 +102,20 @@ class Snapshot:
         """Give callbacks back what they kept; see `Callback.load_state_dict`."""
         for name, owner in _watchers(trainer).items():
             self._give(name, owner)
+
+    @property
+    def lanes(self) -> int:
+        """The number of lanes that the training's work was cut for.
+
+        Raises
+        ------
+        ModelError
+            If the configuration does not say.
+        """
+        try:
+            return require_count("lanes", self.configuration["lanes"])
+        except (KeyError, ConfigurationError) as error:
+            raise ModelError(f"{self.origin}: not a whole configuration: {error!r}") from None
 
     @property
     def backend(self) -> str:

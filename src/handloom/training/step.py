@@ -14,18 +14,18 @@ from handloom.operations import (
     Penalties,
     TransformOperation,
     Update,
-    own_description,
+    description_of,
 )
 from handloom.optimizers import Optimizer
 from handloom.training.averaging import EMA
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StepOperations:
     """The parts of a step in the order in which they run; None where a part has no description.
 
     A part has none if it is of a kind that has no record, or a class of the user's own that gives
-    none. A backend takes the parts that it has compiled; all others run as they are defined.
+    none. A backend may take the parts that it has compiled; all others run as they are defined.
 
     Attributes
     ----------
@@ -37,6 +37,8 @@ class StepOperations:
     penalties : Penalties
     clip : ClipNorm or None
         None where the gradient is not clipped, too.
+    decaying : tuple of (int, int)
+        The offsets at which each array begins and ends that weight decay shrinks.
     update : Update or None
     average : MovingAverage or None
         None where nothing is averaged, too.
@@ -47,6 +49,7 @@ class StepOperations:
     loss: LossOperation | None
     penalties: Penalties
     clip: ClipNorm | None
+    decaying: tuple[tuple[int, int], ...]
     update: Update | None
     average: MovingAverage | None
 
@@ -77,17 +80,20 @@ def compose(
     average : EMA, optional
         Takes the weights after the update.
     """
-
-    def described(part: object) -> object:
-        return part.describe() if own_description(part) else None  # type: ignore[attr-defined]
-
-    spans, strengths = network.parameters.penalized
+    parameters = network.parameters
+    spans, strengths = parameters.penalized
+    matrices = [
+        (place.start, place.stop)
+        for name, place in parameters.places().items()
+        if parameters.specs[name].is_matrix
+    ]
     return StepOperations(
-        transform=described(transform),  # type: ignore[arg-type]
+        transform=description_of(transform),
         layers=network.describe(),
-        loss=described(loss),  # type: ignore[arg-type]
+        loss=description_of(loss),
         penalties=Penalties(spans, strengths, penalty_per_row),
         clip=None if clip_norm is None else ClipNorm(clip_norm),
-        update=described(optimizer),  # type: ignore[arg-type]
-        average=None if average is None else average.describe(),
+        decaying=tuple(matrices),
+        update=description_of(optimizer),
+        average=None if average is None else description_of(average),
     )

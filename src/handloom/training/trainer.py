@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from numbers import Real
 
 import numpy as np
@@ -34,6 +34,7 @@ from handloom.model import Model
 from handloom.network import Sequential
 from handloom.operations import Arrays
 from handloom.optimizers import Optimizer
+from handloom.parallel.partition import LANES
 from handloom.parallel.threads import Threads
 from handloom.parameters import Array, l2_norm
 from handloom.randomness import Stream
@@ -66,7 +67,8 @@ class Trainer:
     optimizer : Optimizer
         The update rule; `fit` binds it anew.
     learning_rate : float or schedule
-        A rate, or a function from the step, counted from 0, to a rate.
+        A rate, or a function from the step, counted from 0, to a rate. It is asked for the rates of
+        several steps ahead, within an epoch.
     epochs : int
         How often to go through the training rows.
     batch_size : int, optional
@@ -321,7 +323,7 @@ class Trainer:
         self._until = self.position.epoch + self.epochs
         started = time.perf_counter()
         backend = self._choose_backend(None if snapshot is None else snapshot.backend)
-        threads = backend.threads(self.threads)
+        threads = backend.threads(self.threads, LANES if snapshot is None else snapshot.lanes)
         self.optimizer.bind(self.network.parameters, backend, threads)
         if self.average is not None:
             self.average.bind(self.network.parameters, backend, threads)
@@ -392,7 +394,9 @@ class Trainer:
                 break
             self.history.records.append(record)
             self.position = Position(epoch + 1)
-            self._tell_callbacks(record)
+            with self._saving():
+                for callback in self.callbacks:
+                    callback.on_epoch_end(trainer=self, record=record)
             if self.checkpoints:
                 self.checkpoints.after_epoch(self)
         if self.position.epoch >= self._until:
@@ -400,11 +404,11 @@ class Trainer:
         if self.checkpoints and self.history.divergence is None:
             self.checkpoints.save(self)
 
-    def _tell_callbacks(self, record: EpochRecord) -> None:
-        """Run callbacks after an epoch; an error in one of them costs no more than itself."""
+    @contextmanager
+    def _saving(self) -> Iterator[None]:
+        """Write a checkpoint if a callback raises: its error costs no more than itself."""
         try:
-            for callback in self.callbacks:
-                callback.on_epoch_end(trainer=self, record=record)
+            yield
         except Exception:
             if self.checkpoints:
                 self.checkpoints.save(self)
@@ -479,10 +483,11 @@ class Trainer:
 
     def _steps_of_call(self) -> int:
         """Return how many steps the next call of the runner should make."""
-        hooked = any(
-            type(callback).on_step_end is not Callback.on_step_end for callback in self.callbacks
-        )
-        return 1 if hooked else max(1, int(CALL_SECONDS / self._seconds_per_step))
+        return 1 if self._step_hooks() else max(1, int(CALL_SECONDS / self._seconds_per_step))
+
+    def _step_hooks(self) -> list[Callback]:
+        """Return the callbacks that look at every step."""
+        return [callback for callback in self.callbacks if callback.looks_at_steps]
 
     def _count(self, advance: Advance) -> None:
         """Note the steps that were made."""
@@ -492,8 +497,9 @@ class Trainer:
             self.position.add(measured)
             self.gradient_norm = measured.gradient_norm
             self.steps += 1
-            for callback in self.callbacks:
-                callback.on_step_end(trainer=self, measured=measured)
+            with self._saving():
+                for callback in self._step_hooks():
+                    callback.on_step_end(trainer=self, measured=measured)
 
     def _order(self, epoch: int) -> Order:
         rows = len(self._train)
@@ -548,26 +554,31 @@ class Trainer:
         return self.batch_size is None or self.batch_size >= len(self._train)
 
     def _rates(self, steps: int) -> list[float]:
-        """Return the learning rates of the next steps, up to the first that is none.
+        """Return the learning rates of the next steps, up to one that the schedule does not give.
 
         Raises
         ------
         ConfigurationError
-            If that is the very next one.
+            If it gives none for the very next step; what the schedule itself raises, likewise.
         """
         rates: list[float] = []
         for step in range(self.steps, self.steps + steps):
-            rate: object = self.schedule(step)
-            if isinstance(rate, Real) and math.isfinite(rate) and float(rate) >= 0.0:
-                rates.append(float(rate))
-            elif rates:
-                break
-            else:
-                raise ConfigurationError(
-                    f"the schedule gives a learning rate of {rate!r} at step {step}, "
-                    "and it must be a finite number of at least 0"
-                )
+            try:
+                rates.append(self._rate(step))
+            except Exception:
+                if not rates:
+                    raise
+                break  # the steps before it are made first
         return rates
+
+    def _rate(self, step: int) -> float:
+        rate: object = self.schedule(step)
+        if not isinstance(rate, Real) or not math.isfinite(rate) or float(rate) < 0.0:
+            raise ConfigurationError(
+                f"the schedule gives a learning rate of {rate!r} at step {step}, "
+                "and it must be a finite number of at least 0"
+            )
+        return float(rate)
 
     def _validate(self) -> Measured | None:
         if self._validation is None:
