@@ -3,14 +3,17 @@
 The arithmetic of layers, losses, transforms and optimizers is written in NumPy, each function in
 the file of what it computes: that is its definition. Some definitions have a compiled version in
 `handloom.fused`, by Numba (the extra ``fast``): a function of the same name in a file of the same
-name. `handloom.optimizers.adam` defines ``adam_step``; ``fused/adam.py`` has an ``adam_step`` that
-computes the same in a single pass over memory.
+name, which says in ``COMPILES`` whose definitions it has. `handloom.optimizers.adam` defines
+``adam_step``; ``fused/adam.py`` has an ``adam_step`` that computes the same in a single pass over
+memory.
 
 Whoever computes asks its backend for each definition once, when it is given the backend, and keeps
-what it gets: the compiled version, ready to be called, or the definition itself. A layer, loss or
-transform does so in `Computes.use`, an optimizer in ``bind``::
+what it gets: the compiled version, ready to be called, or the definition itself. Layers, losses and
+transforms have a method ``use(backend)`` for it, optimizers and averages ``bind``::
 
     self._step = backend.fetch(adam_step, pool)
+
+A pool is named where a version may share the work of a call between threads.
 
 A backend is chosen before a training and serves all of it. The versions agree to rounding; results
 are the same to the bit only for the same backend, on one kind of machine.
@@ -48,7 +51,7 @@ ROWS_PER_UPDATE = 32
 
 
 class NetworkPass(Protocol):
-    """A network of one lane, forward and backward in one compiled call each."""
+    """A network, forward and backward in one compiled call each, in memory of its own."""
 
     def takes(self, rows: int) -> bool:
         """Return whether a batch of so many rows runs faster here than layer by layer."""
@@ -129,9 +132,9 @@ NUMPY = Backend()
 class FusedBackend(Backend):
     """Runs compiled versions, for the definitions that have one.
 
-    A file of `handloom.fused` is loaded, and its functions compiled for the dtype, when one of them
-    is first fetched. Numba keeps compiled code on disk, so on one machine that takes seconds only
-    once.
+    A file of `handloom.fused` is loaded when it is first asked about, and rehearsed when one of its
+    functions is first fetched: all of them are compiled for the dtype, or read from Numba's cache
+    on disk. So compiling takes seconds only once on a machine.
 
     Parameters
     ----------
@@ -156,13 +159,13 @@ class FusedBackend(Backend):
         """Return the compiled version of a definition or, where there is none, itself."""
         if not self.compiles(definition):
             return definition
-        module = self._ready_file(_file_of(definition))
+        module = self._rehearsed(_file_of(definition))
         function = getattr(module, definition.__name__)
         return cast(Definition, partial(function, pool) if _is_split(function) else function)
 
     def compiles(self, definition: Callable[..., object]) -> bool:
-        """Return whether there is a compiled version that runs on this machine."""
-        module = _compiled_file(_file_of(definition))
+        """Return whether there is a compiled version that runs on this machine, for the dtype."""
+        module = _fused_module(_file_of(definition))
         return (
             module is not None
             and definition.__module__ == getattr(module, "COMPILES", None)
@@ -174,23 +177,23 @@ class FusedBackend(Backend):
         self, operations: Sequence[LayerOperation], weights: Array, gradient: Array, pool: Pool
     ) -> NetworkPass | None:
         """Return a compiled pass, for dense layers with ReLU, tanh, sigmoid or nothing between."""
-        module: Any = _compiled_file("network")
+        module: Any = _fused_module("network")
         if not self._available(module) or not module.takes(operations):
             return None
-        self._ready_file("network")
+        self._rehearsed("network")
         return cast(NetworkPass, module.DensePass(operations, weights, gradient, pool))
 
     def threads(self, threads: int | None = None, lanes: int = LANES) -> Threads:
         """Return a pool whose threads stay awake between calls, and share compiled jobs."""
-        atomics: Any = self._ready_file("atomics")
-        split_job: Any = self._ready_file("split_job")
+        atomics: Any = self._rehearsed("atomics")
+        split_job: Any = self._rehearsed("split_job")
         pool = Threads(threads, lanes=lanes, wait=atomics.wait)
         pool.splitter = split_job.SplitJobs(pool.lend)
         return pool
 
-    def _ready_file(self, name: str) -> ModuleType:
+    def _rehearsed(self, name: str) -> ModuleType:
         """Return a file of `handloom.fused` with its functions compiled for the dtype."""
-        module: Any = _compiled_file(name)
+        module: Any = _fused_module(name)
         if name not in self._ready:
             module.rehearse(self.dtype)
             self._ready.add(name)
@@ -203,16 +206,16 @@ class FusedBackend(Backend):
 
 
 class Computes:
-    """A loss or a transform that computes with definitions; at first with NumPy's."""
+    """What losses and transforms that compute with definitions have in common."""
 
     def __new__(cls, *_: object, **__: object) -> Self:
-        """Make a part whose functions are there whatever its constructor does."""
+        """Have a new one use NumPy, before its constructor and whatever that does."""
         part = super().__new__(cls)
         part.use(NUMPY)
         return part
 
     def use(self, backend: Backend) -> None:
-        """Keep the backend's version of every definition that this part computes with."""
+        """Keep the backend's version of every definition, without reading anything else."""
 
     def on(self, backend: Backend) -> Self:
         """Return a shallow copy that computes on another backend."""
@@ -242,6 +245,8 @@ def choose_backend(
     ------
     ConfigurationError
         If the name is unknown.
+    ModelError
+        If the fused backend is chosen for another dtype.
     MissingExtraError
         If the fused backend is asked for by name and Numba is not installed.
     """
@@ -264,7 +269,7 @@ def _file_of(definition: Callable[..., object]) -> str:
 
 
 @cache
-def _compiled_file(name: str) -> ModuleType | None:
+def _fused_module(name: str) -> ModuleType | None:
     """Return the file of `handloom.fused` of a name, if there is one."""
     whole = f"handloom.fused.{name}"
     return import_module(whole) if find_spec(whole) else None

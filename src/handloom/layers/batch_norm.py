@@ -30,25 +30,27 @@ class BatchNorm(Layer):
         y  = scale z + shift
 
         dshift = sum of dy,  dscale = sum of dy z
-        dx = scale / s (dy - dshift / m - z dscale / m)
+        dx = (scale / s) (dy - dshift / m - z dscale / m)
 
     The gradients of ``scale`` and ``shift`` are the sums of ``dscale`` and ``dshift`` over the
-    groups. In inference, and in a layer that is frozen, ``mu`` and ``var`` are the running mean and
-    variance. They do not depend on ``x``, so a frozen layer has ``dx = scale / s dy``.
+    groups. ``scale`` and the running variance start at 1, ``shift`` and the running mean at 0.
+
+    In inference, and in a layer that is frozen (not `trainable`), ``mu`` and ``var`` are the
+    running mean and variance. They do not depend on ``x``, so there ``dx = (scale / s) dy``.
 
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, d)`` or, for images, ``(n, c, y, x)``;
     ``scale``, ``shift`` and the running statistics have shape ``(d,)`` or ``(c,)``.
 
     The running statistics are arrays beside the trained ones, and saved with them. A training pass
-    only notes ``mu`` and the unbiased variance ``var m / (m - 1)`` of each group;
-    `handloom.Sequential.commit_statistics`, once a step, adds the notes of all lanes and moves the
-    statistics, with means over the groups, each of which counts once::
+    only notes the sums over its groups of ``mu`` and of the unbiased variance ``var m / (m - 1)``
+    (0 for a single entry); `handloom.Sequential.commit_statistics`, once a step, adds what all
+    passes noted and moves the statistics, with means over the groups, each of which counts once::
 
         running mean     = momentum (running mean)     + (1 - momentum) (mean of mu)
         running variance = momentum (running variance) + (1 - momentum) (mean of var m / (m - 1))
 
-    So where a step is cut into shards, each shard is normalized by itself, and the result is the
-    same whichever lane runs it. A frozen layer notes nothing.
+    A training step may take its rows in several passes, each of them normalized by itself. How they
+    are cut and added does not depend on the number of threads. A frozen layer notes nothing.
 
     A training pass keeps ``x`` for the way back, and of each group ``mu``, ``1 / s`` and where its
     rows are; ``x - mu`` is computed anew, which costs less than keeping it.
@@ -60,8 +62,8 @@ class BatchNorm(Layer):
     epsilon : float
         Added to the variance for numerical stability, above 0.
     ghost_batch : int, optional
-        The rows of a group, at least 2. Rows that are left over belong to the last group; a pass
-        with fewer rows is one group. By default a group is all the rows of a pass.
+        The number of consecutive rows that make a group, at least 2. Rows that are left over belong
+        to the last group; a pass with fewer rows is one group. By default all rows of a pass are.
 
     Raises
     ------
@@ -143,7 +145,8 @@ class BatchNorm(Layer):
         Raises
         ------
         ModelError
-            If the layer has no arrays yet, or ``x`` has another number of features or of axes.
+            If the layer has no arrays yet, or ``x`` has another number of features, or is no matrix
+            and no images.
         """
         self._check(x)
         y = self._buffer("y", x.shape, x.dtype)
@@ -162,7 +165,9 @@ class BatchNorm(Layer):
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Overwrite the gradients of scale and shift; return ``dx`` of the shape of ``x``, or None.
+        """Overwrite the gradients of scale and shift; return ``dx``, or None if it is not needed.
+
+        Both belong to the last training pass, whose ``x`` is kept by reference.
 
         Raises
         ------

@@ -28,8 +28,9 @@ class Dense(Layer):
         db_j = sum over rows i of dy_ij  (h,)
         dx   = dy W^T                    (n, d) = (n, h) (h, d)
 
-    A training pass keeps a reference to ``x`` for ``dW``; ``dx`` needs nothing but the weights,
-    which must be the same on both ways. All arrays have the dtype of ``W``.
+    A training pass keeps a reference to ``x``, for ``dW``. Neither ``x`` nor ``W`` may change
+    between the two. Callers give ``x`` and ``dy`` in the dtype of ``W``; where the loss is a mean
+    over rows, ``dy`` has its ``1 / n``.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ class Dense(Layer):
         return (self.units,)
 
     def config(self) -> dict[str, object]:
-        """Return the constructor's arguments."""
+        """Return what makes the layer again: the constructor's arguments, as JSON can hold them."""
         return {
             "units": self.units,
             "weights": initializer_config(self.initializer),
@@ -110,14 +111,13 @@ class Dense(Layer):
     ) -> Array:
         """Compute ``y = x W + b``: ``x`` of shape (n, d), ``y`` of shape (n, h).
 
-        ``y`` is a new array; in a replica, which training makes, the next call overwrites it. With
-        ``training``, ``x`` is kept for `backward`, and must not be changed before it. ``rng`` is
-        for layers that draw.
+        ``y`` is a new array. In a replica, the copy of a layer that training runs, the next call
+        overwrites it. ``rng`` is for layers that draw.
 
         Raises
         ------
         ModelError
-            If the layer has no weights yet, or ``x`` does not have d columns.
+            If the layer has no weights yet, or ``x`` is no matrix of d columns.
         """
         if not self.weights:
             raise ModelError("dense: build the layer before running it")
@@ -130,7 +130,7 @@ class Dense(Layer):
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Overwrite the gradients of ``W`` and ``b``; return ``dx``.
+        """Overwrite ``self.gradients`` of ``W`` and ``b``; return ``dx``, new memory as ``y`` is.
 
         Parameters
         ----------
@@ -156,10 +156,10 @@ class Dense(Layer):
         return matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype), pool=self.pool)
 
     def use(self, backend: Backend) -> None:
-        """Take the backend's version of `sum_rows`: at first NumPy's, in a replica its backend's.
+        """Keep the backend's version of `sum_rows`: NumPy's when made, then that of the training.
 
-        Matrix products are those of BLAS on every backend; the threads of ``self.pool`` share large
-        ones.
+        Layer by layer, matrix products are those of BLAS on every backend; the threads of
+        ``self.pool`` share large ones.
         """
         self._sum_rows = backend.fetch(sum_rows)
 

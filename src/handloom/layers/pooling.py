@@ -60,8 +60,8 @@ class Pool2D(Layer):
     ) -> Array:
         """Pool images (n, c, y, x) to shape (n, c, rows, columns).
 
-        A training pass keeps ``x`` and the result for `backward`; neither may be changed before it.
-        ``rng`` is for layers that draw.
+        A training pass keeps ``x`` and the result by reference; neither may change before
+        `backward`. ``rng`` is for layers that draw.
 
         Raises
         ------
@@ -129,8 +129,8 @@ class MaxPool2D(Pool2D):
         y[u, v]  = max over i, j of x[s u + i, s v + j]
         dx[p, q] = sum of dy[u, v] over the windows (u, v) whose first maximum is x[p, q]
 
-    The first is that of several equal ones, line by line of the window. A window that holds a NaN
-    gives NaN, and its ``dy`` goes nowhere. ``x`` and
+    The first of equal ones is the first line by line. A window that holds a NaN gives NaN, and its
+    ``dy`` goes nowhere. ``dy`` is finite. ``x`` and
     ``dx`` have shape ``(n, c, y, x)``, ``y`` and ``dy`` shape
     ``(n, c, (y - k) // s + 1, (x - k) // s + 1)``.
 

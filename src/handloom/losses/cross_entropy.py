@@ -71,22 +71,25 @@ class SoftmaxCrossEntropy(_OfClasses):
         loss = log sum_j exp(z_j) - z_c
         dz_j = softmax(z)_j - [j = c]
 
-    and for a row of class probabilities ``t``, of which a class is the one-hot row::
+    and for a row of class probabilities ``t``, where a one-hot row stands for its class::
 
         loss = sum_i t_i (log sum_j exp(z_j) - z_i)
         dz_j = softmax(z)_j sum_i t_i - t_j
 
-    Joined, the two need no clipping: the logarithm never sees a probability that rounded to zero.
-    Logits are finite, and large ones lose no digits: their maximum is subtracted first.
+    Joined, the two need no clipping of probabilities: the logarithm never sees one that rounded to
+    zero. Logits and their differences are finite. The maximum of a row is subtracted first, so that
+    large logits lose no digits.
 
-    Smoothed, every target gives a share ``s`` of itself to all ``k`` classes alike::
+    With label smoothing, targets are replaced by a mixture with equal probabilities of all ``k``
+    classes::
 
         t_j <- (1 - s) t_j + (s / k) sum_i t_i
 
-    and the value is the cross-entropy with these targets, whose least value is their entropy.
+    and the value is the cross-entropy with those: it is above zero for right predictions too.
 
-    This is the loss and the gradient of each row. `RowLoss` calls `check_targets`, then `rows`, and
-    divides by the number of rows, or by the sum of their weights.
+    These are the loss and the gradient of each row. `RowLoss` calls `check_targets`, then `rows`,
+    multiplies both by the rows' weights, and divides them by the number of rows, or by the sum of
+    the weights.
 
     Parameters
     ----------
@@ -105,7 +108,7 @@ class SoftmaxCrossEntropy(_OfClasses):
     """
 
     kind = "softmax_cross_entropy"
-    output_activation = "softmax"  # makes predictions of the network's outputs, which are logits
+    output_activation = "softmax"  # by which a model makes probabilities of the logits
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = require_fraction("label_smoothing", label_smoothing)
@@ -143,8 +146,9 @@ class SoftmaxCrossEntropy(_OfClasses):
     ) -> None:
         """Compute each row's loss and gradient, for rows of class probabilities.
 
-        With the largest logit as the class, the function of class indices gives ``log sum exp`` of
-        the shifted logits, and ``softmax`` less 1 at that class.
+        The function of class indices is called with the largest logit as the class: then its loss
+        is ``log sum exp`` of the shifted logits, and its gradient ``softmax`` less 1 at that class,
+        which is added back.
         """
         largest, rows = logits.argmax(axis=1), np.arange(len(logits))
         self._softmax_cross_entropy(logits, largest, gradient, losses)
@@ -158,7 +162,7 @@ class SoftmaxCrossEntropy(_OfClasses):
         gradient -= targets
 
     def use(self, backend: Backend) -> None:
-        """Take the backend's version of `softmax_cross_entropy`; at first it is NumPy's."""
+        """Keep the backend's version of `softmax_cross_entropy`; `Computes` begins with NumPy's."""
         self._softmax_cross_entropy = backend.fetch(softmax_cross_entropy)
 
     def describe(self) -> CrossEntropy:
@@ -182,7 +186,7 @@ def softmax_cross_entropy(
     """
     rows = np.arange(len(targets))
     np.subtract(logits, row_maxima(logits), out=out)
-    target_logits = out[rows, targets]  # a copy: what follows leaves the loss exact
+    target_logits = out[rows, targets]  # copied before the floor below, so that the loss is exact
     # The largest term of the sum is exp(0). exp(-60) is far below its rounding, and far above
     # subnormal numbers, on which processors are slow.
     np.maximum(out, -60.0, out=out)
@@ -197,16 +201,16 @@ def softmax_cross_entropy(
 class CategoricalCrossEntropy(_OfClasses):
     """Categorical cross-entropy of probabilities that a softmax has made already.
 
-    For a row of probabilities ``p`` with class probabilities ``t``, of which a class is the one-hot
-    row, and with ``q`` for ``p`` clipped to ``[1e-7, 1 - 1e-7]``::
+    For a row of probabilities ``p`` with class probabilities ``t``, where a one-hot row stands for
+    its class, and with ``q`` for ``p`` clipped to ``[1e-7, 1 - 1e-7]``::
 
         loss = -sum_i t_i log q_i
         dp_j = -t_j / q_j where p_j = q_j, else 0
 
-    Clipped, the loss does not change with ``p``: a row that is wholly wrong has a loss of 16.1 and
-    learns nothing. This form is for reading, and for calling forward and backward by hand, where
-    `handloom.Softmax` takes ``dp`` back to the logits; a trainer refuses it, and takes
-    `SoftmaxCrossEntropy`.
+    Clipping keeps the logarithm finite; where it acts, the loss does not change with ``p``, so that
+    a row that is wholly wrong has a loss of 16.1 and learns nothing. This form is for reading, and
+    for calling forward and backward by hand, where `handloom.Softmax` takes ``dp`` back to the
+    logits; a trainer refuses it, and takes `SoftmaxCrossEntropy`.
     """
 
     kind = "categorical_cross_entropy"

@@ -1,4 +1,4 @@
-"""Adam, and AdamW: the same with weight decay."""
+"""Adam, and AdamW: the same with a weight decay by default."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -32,13 +32,13 @@ def adam_step(
         v <- beta2 v + (1 - beta2) dw^2
         w <- w - r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 
-    All arrays are float32, or all are float64. They are a run of the network's vector of weights
-    that fits the cache, and what belongs to it.
+    All arrays are float32, or all are float64. ``m`` and ``v`` start as zeros and are kept from
+    step to step. At every eighth step their entries of magnitude below 1e-34 become 0.
 
     Parameters
     ----------
     w, dw : array, shape (size,)
-        Weights, and the gradient of the loss, which is only read.
+        Some of the weights, and the gradient of the loss, which is only read.
     m, v : array, shape (size,)
         The decaying means of ``dw`` and of ``dw^2``.
     rate : float
@@ -58,12 +58,12 @@ def adam_step(
     v *= beta2
     v += scratch
     # Where a gradient stays 0, its means shrink to subnormal numbers, on which processors are slow,
-    # and rounding keeps them there. Every eighth step, entries smaller than 1e-34 become 0.
+    # and rounding keeps them there; 1e-34 is as far above those as means shrink in eight steps.
     flush(m, step)
     flush(v, step)
 
-    # w <- w - (r c / (1 - beta1^t)) m / (sqrt(v) + epsilon c), with c = sqrt(1 - beta2^t):
-    # the fraction above, both parts multiplied by c, so that not all of v is divided by c^2
+    # w <- w - (r k / (1 - beta1^t)) m / (sqrt(v) + epsilon k), with k = sqrt(1 - beta2^t): that is
+    # the step above with the fraction expanded by k, which spares dividing v by k^2
     correction = math.sqrt(1.0 - beta2**step)
     np.sqrt(v, out=scratch)
     scratch += epsilon * correction
@@ -85,8 +85,8 @@ class Adam(Optimizer):
     epsilon : float
         Added to the root for numerical stability, above 0.
     weight_decay : float
-        What `Optimizer` takes of every matrix before the step, but of no biases, as a multiple of
-        the learning rate; at least 0. With it this is the optimizer called AdamW.
+        The decay ``c``, at least 0, by which `Optimizer` shrinks matrices, but no biases, before
+        the update: ``w <- w - r c w``. With it this is the optimizer called AdamW.
 
     Raises
     ------
@@ -126,7 +126,7 @@ class Adam(Optimizer):
 
     @property
     def definition(self) -> Callable[..., None]:
-        """`adam_step`: binding makes ``self._step`` of it, or of its compiled version."""
+        """`adam_step`. `bind` keeps it, or its compiled version, as ``self._step``."""
         return adam_step
 
     def update(
@@ -183,5 +183,5 @@ class AdamW(Adam):
         super().__init__(beta1, beta2, epsilon, weight_decay=weight_decay)
 
     def describe(self) -> Update:
-        """Return the step as a record; a subclass says so itself if its arithmetic is the same."""
+        """Return the record of `Adam`: an inherited one would not count, see `description_of`."""
         return super().describe()
