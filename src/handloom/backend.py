@@ -11,7 +11,7 @@ Whoever computes asks its backend for each definition once, when it is given the
 what it gets: the compiled version, ready to be called, or the definition itself. Layers, losses and
 transforms have a method ``use(backend)`` for it, optimizers and averages ``bind``::
 
-    self._step = backend.fetch(adam_step, pool)
+    self._bound_step = backend.fetch(adam_step, pool)
 
 A pool is named where a version may share the work of a call between threads.
 
@@ -218,7 +218,9 @@ class Computes:
         """Keep the backend's version of every definition, without reading anything else."""
 
     def on(self, backend: Backend) -> Self:
-        """Return a shallow copy that computes on another backend."""
+        """Return a shallow copy that uses a backend; an object that fetches nothing, itself."""
+        if type(self).use is Computes.use:
+            return self
         replica = copy.copy(self)
         replica.use(backend)
         return replica

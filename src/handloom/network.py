@@ -192,14 +192,14 @@ class Sequential:
         replica._settle(self.input_shape)
         return replica
 
-    def describe(self) -> list[LayerOperation] | None:
+    def operations(self) -> list[LayerOperation] | None:
         """Return what the layers up to the logits compute, as plain records.
 
         None if there is none for one of them: if it is of a kind that has no record, or a subclass
         that gives none, or frozen.
         """
         offsets = {name: place.start for name, place in self.parameters.places().items()}
-        return self._to_logits.describe(offsets)
+        return self._to_logits.operations(offsets)
 
     def freeze(self, *names: str) -> Self:
         """Have layers left as they are from now on; see `handloom.Layer.freeze`.

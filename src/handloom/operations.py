@@ -1,10 +1,10 @@
 """What a training step computes, as plain records.
 
-Layers, losses, transforms, optimizers, clipping and averaging each describe their arithmetic by one
-of these records, or by None where there is none that fits. `handloom.training.step` puts them
-together, for a backend to compile as much of the list as it knows; today that is the layers of a
-dense network. Records hold numbers and offsets only, and know nothing of the classes that they
-describe.
+Layers, losses, transforms, optimizers, clipping and averaging describe their arithmetic by one of
+these records, in ``as_operation``, or by None where there is none that fits.
+`handloom.training.step` puts them together, for a backend to compile as much of the list as it
+knows; today that is the layers of a dense network. Records hold numbers and offsets only, and know
+nothing of the classes that they describe.
 
 Offsets count from the beginning of the network's vector of weights, which is also the layout of
 its gradient.
@@ -236,14 +236,17 @@ class Arrays:
     weights: Array | None = None
 
 
-def description_of(part: object, *arguments: object) -> Any:
-    """Return a part's description, or None if its class gives none.
+def operation_of(part: object, *arguments: object) -> Any:
+    """Return the operation by which a part describes itself, or None if its class gives none.
 
-    A subclass may compute something else, so a description that it inherits is not its own.
+    A subclass may compute something else, so an operation that it inherits is not its own; nor is
+    that of an object some of whose methods were replaced.
     """
-    if "describe" not in vars(type(part)):
+    kind = type(part)
+    replaced = any(callable(getattr(kind, name, None)) for name in vars(part))
+    if "as_operation" not in vars(kind) or replaced:
         return None
-    return part.describe(*arguments)  # type: ignore[attr-defined]
+    return part.as_operation(*arguments)  # type: ignore[attr-defined]
 
 
 def offsets_of(prefix: str, offsets: Mapping[str, int]) -> dict[str, int]:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from handloom import DataError
+from handloom.backend import FusedBackend
 from handloom.data import AsFloat, Scale, Transform, transform_for, transform_from_config
+from handloom.data.transforms import scale_rows
 from handloom.errors import ConfigurationError
 
 BYTES = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
@@ -91,3 +93,13 @@ def test_settings_that_mean_nothing(shift: Any, divisor: Any) -> None:
 def test_a_description_that_is_wrong(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         transform_from_config(config)
+
+
+@pytest.mark.parametrize("stored", ["f2", "g", ">f4", ">f8", "i2", "?"])
+def test_compiled_scaling_takes_every_stored_type(stored: str) -> None:
+    pytest.importorskip("numba")
+    inputs = np.arange(12).reshape(3, 4).astype(stored)
+    found, expected = np.empty((3, 4), np.float32), np.empty((3, 4), np.float32)
+    FusedBackend(np.float32).fetch(scale_rows)(inputs, 1.5, 2.0, found)
+    scale_rows(inputs.astype(np.float64), 1.5, 2.0, expected)
+    np.testing.assert_allclose(found, expected)

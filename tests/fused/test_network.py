@@ -75,7 +75,7 @@ class Compiled:
 
 def compiled(made: Sequential, gradient: Any, pool: Pool = SERIAL) -> NetworkPass | None:
     """Return a network's compiled pass, if it has one."""
-    operations, vector = made.describe(), made.parameters.vector
+    operations, vector = made.operations(), made.parameters.vector
     if operations is None:
         return None
     return FusedBackend(vector.dtype).network_pass(operations, vector, gradient, pool)
@@ -208,8 +208,16 @@ class Doubled(Dense):
 class DescribedRight(Doubled):
     """A dense layer that computes something else, and says that it is not one."""
 
-    def describe(self, offsets: Any) -> Any:
+    def as_operation(self, offsets: Any) -> Any:
         return None
+
+
+def test_a_layer_whose_method_was_replaced_has_no_pass() -> None:
+    layer = ReLU()
+    made = built([Dense(4), layer, Dense(3)], 6)
+    assert compiled(made, made.parameters.gradient) is not None
+    layer.apply = lambda x, out: np.copyto(out, x)  # type: ignore[method-assign]
+    assert compiled(made, made.parameters.gradient) is None
 
 
 def test_other_networks_have_no_pass() -> None:
@@ -264,7 +272,7 @@ def test_inference_between_trainings_changes_nothing() -> None:
     backend, classes = FusedBackend(np.float32), np.arange(40) % 3
     with backend.threads(2) as threads:
         objective = Objective(
-            *(made, SoftmaxCrossEntropy(), options, backend, threads), layers=made.describe()
+            *(made, SoftmaxCrossEntropy(), options, backend, threads), layers=made.operations()
         )
         batch, look = (Batch(Arrays(rows, classes), slice(0, 40)) for rows in (x, others))
         first = objective(batch), made.parameters.gradient.copy()

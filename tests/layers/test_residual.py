@@ -122,7 +122,7 @@ def test_a_backend_and_a_pool_reach_the_layers_within() -> None:
     replica = network.replica(Noting(), pool)
     (layer,) = replica.layers
     assert isinstance(layer, Residual)
-    assert all(i.pool is pool for i in (*layer.block.layers, *layer.shortcut.layers))
+    assert all(i.threads is pool for i in (*layer.block.layers, *layer.shortcut.layers))
     x = np.ones((4, 2), np.float32)
     network.logits(x, training=True)
     assert not called  # the network itself computes as before

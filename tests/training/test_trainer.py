@@ -575,3 +575,57 @@ def test_a_transform_never_reads_what_it_writes() -> None:
         )
         losses.append(trainer.fit(data)["loss"][0])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+class FailsAt(SoftmaxCrossEntropy):
+    """Raises at a call."""
+
+    def __init__(self, call: int) -> None:
+        super().__init__()
+        self.left = [call]  # which copies share
+
+    def __call__(self, *arguments: Any, **options: Any) -> tuple[float, Array]:
+        self.left[0] -= 1
+        if not self.left[0]:
+            raise ArithmeticError("mine")
+        return super().__call__(*arguments, **options)
+
+
+def test_an_error_in_the_middle_of_a_run_of_steps_leaves_all_counts_as_they_are() -> None:
+    data = features(100)
+    trainer = Trainer(network(data), Adam(), 0.01, epochs=3, batch_size=10, loss=FailsAt(18))
+    with pytest.raises(ArithmeticError, match="mine"):
+        trainer.fit(data)
+    assert trainer.steps == trainer.optimizer.steps == 17
+    assert trainer.position.steps == 7
+    trainer.fit(data, warm=True)  # and it goes on
+    assert trainer.steps == trainer.optimizer.steps > 17
+
+
+def test_a_hook_of_one_object_is_called_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CALL_SECONDS", 1e9)
+    data, made = features(100), network(features(100))
+    seen: list[Array] = []
+    callback: Any = Callback()
+    callback.on_step_end = lambda *, trainer, measured: seen.append(made.parameters.vector.copy())
+    Trainer(made, SGD(), 0.1, epochs=1, batch_size=20, callbacks=[callback]).fit(data)
+    assert len({vector.tobytes() for vector in seen}) == 5
+
+
+def test_a_loss_of_ones_own_is_the_object_that_was_given() -> None:
+    class Counts(MeanSquaredError):  # noqa: N818 - an error of predictions
+        calls = 0
+
+        def rows(self, predictions: Array, targets: Any, gradient: Array) -> Array:
+            self.calls += 1
+            return super().rows(predictions, targets, gradient)
+
+    loss, made = Counts(), Sequential([Dense(2)]).build((4,))
+    Trainer(made, SGD(), 0.01, epochs=2, batch_size=50, loss=loss).fit(numbers())
+    assert loss.calls >= 2
+
+
+@pytest.mark.parametrize("option", ["clip_norm", "augment", "penalty_per_row"])
+def test_an_option_that_a_training_has_taken_cannot_be_changed(option: str) -> None:
+    with pytest.raises(AttributeError, match=option):
+        setattr(Trainer(network(features()), SGD(), 0.1), option, None)

@@ -16,7 +16,7 @@ from handloom.backend import NUMPY, Backend, Computes
 from handloom.data.augment import Augmentation, StepAugmentation
 from handloom.data.npy import Reading
 from handloom.data.transforms import Transform
-from handloom.operations import Array, Arrays, TakeRows, description_of
+from handloom.operations import Array, Arrays, TakeRows, operation_of
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.randomness import Purpose, StepStream, Stream
 
@@ -176,7 +176,7 @@ class ShardLoader:
         self._gather = backend.fetch(gather_rows, pool)
         transform = options.transform
         self._transform = transform.on(backend) if isinstance(transform, Computes) else transform
-        self._takes_as_stored = isinstance(description_of(transform), TakeRows)
+        self._takes_as_stored = isinstance(operation_of(transform), TakeRows)
         self._stored: npt.NDArray[np.generic] | None = None
         self._x: Array = np.empty((0, *options.input_shape), options.dtype)
 

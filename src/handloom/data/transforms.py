@@ -73,7 +73,7 @@ class Scale(Computes):
         """Take the backend's version of the function."""
         object.__setattr__(self, "_scale", backend.fetch(scale_rows))  # the settings stay frozen
 
-    def describe(self) -> ScaleRows:
+    def as_operation(self) -> ScaleRows:
         """Return the transform as a record."""
         return ScaleRows(self.shift, self.divisor)
 
@@ -97,7 +97,7 @@ class AsFloat:
         np.copyto(out, _flat(inputs, out), casting="same_kind")
         return out
 
-    def describe(self) -> TakeRows:
+    def as_operation(self) -> TakeRows:
         """Return the transform as a record."""
         return TakeRows()
 

@@ -35,9 +35,9 @@ class UncorrectedAdam(Adam):
         """Update one block of weights."""
         m, v = state["first_moment"], state["second_moment"]
         epsilon = self.epsilon / math.sqrt(1.0 - self.beta2**self.steps)
-        self._step(w, dw, m, v, rate, self.beta1, self.beta2, epsilon, self.steps, scratch)
+        self._bound_step(w, dw, m, v, rate, self.beta1, self.beta2, epsilon, self.steps, scratch)
 
-    def describe(self) -> Update:
+    def as_operation(self) -> Update:
         """Return the step as a record."""
         rule = AdamUpdate(self.beta1, self.beta2, self.epsilon, corrected=False)
         return Update(rule, self.weight_decay)

@@ -10,10 +10,15 @@ from handloom.operations import Array
 
 COMPILES = "handloom.data.transforms"
 
+KNOWN = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
+"""Stored types that are compiled for; others are converted first."""
+
 
 def scale_rows(inputs: npt.NDArray[np.generic], shift: float, divisor: float, out: Array) -> None:
     """Write ``(inputs - shift) / divisor``, in the dtype of ``out``."""
     real = out.dtype.type
+    if inputs.dtype not in KNOWN:
+        inputs = inputs.astype(out.dtype)
     result = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
     flat = np.ascontiguousarray(inputs).reshape(-1)
     _scale(flat, real(shift), real(1.0 / divisor), result.reshape(-1))

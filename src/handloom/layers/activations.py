@@ -73,7 +73,7 @@ class ReLU(Activation):
 
     kind = "relu"
 
-    def describe(self, offsets: Mapping[str, int]) -> Elementwise:
+    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
         """Return the function as a record."""
         return Elementwise(self.kind)
 
@@ -138,7 +138,7 @@ class LeakyReLU(Activation):
         """Return the constructor's arguments."""
         return {"slope": self.slope}
 
-    def describe(self, offsets: Mapping[str, int]) -> Elementwise:
+    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
         """Return the function as a record."""
         return Elementwise(self.kind, self.slope)
 
@@ -191,7 +191,7 @@ class ELU(Activation):
         """Return the constructor's arguments."""
         return {"alpha": self.alpha}
 
-    def describe(self, offsets: Mapping[str, int]) -> Elementwise:
+    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
         """Return the function as a record."""
         return Elementwise(self.kind, self.alpha)
 
@@ -233,7 +233,7 @@ class Tanh(Activation):
 
     kind = "tanh"
 
-    def describe(self, offsets: Mapping[str, int]) -> Elementwise:
+    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
         """Return the function as a record."""
         return Elementwise(self.kind)
 
@@ -267,7 +267,7 @@ class Sigmoid(Activation):
 
     kind = "sigmoid"
 
-    def describe(self, offsets: Mapping[str, int]) -> Elementwise:
+    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
         """Return the function as a record."""
         return Elementwise(self.kind)
 

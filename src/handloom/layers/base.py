@@ -43,8 +43,8 @@ class Layer(ABC):
     left_to_loss : bool
         Whether a network that ends in this layer leaves it to the loss, which computes it with
         itself in one step from the logits.
-    pool : Pool
-        Who shares large pieces of this layer's work.
+    threads : Pool
+        Whose threads share large pieces of this layer's work.
     """
 
     kind: ClassVar[str]
@@ -53,7 +53,7 @@ class Layer(ABC):
     left_to_loss: ClassVar[bool] = False
     ghost_batch: int | None = None
     trainable: bool = True
-    pool: Pool = SERIAL
+    threads: Pool = SERIAL
 
     def __init__(self) -> None:
         self.use(NUMPY)
@@ -154,7 +154,7 @@ class Layer(ABC):
     def use(self, backend: Backend) -> None:  # noqa: B027 - most layers compute nothing compiled
         """Keep the backend's version of every definition that this layer computes with."""
 
-    def describe(self, offsets: Mapping[str, int]) -> LayerOperation | None:
+    def as_operation(self, offsets: Mapping[str, int]) -> LayerOperation | None:
         """Return what this layer computes as a plain record, where there is one for it.
 
         Only the class that computes it describes itself so: a subclass may override `forward`.
@@ -197,7 +197,7 @@ class Layer(ABC):
 
     def _unbound(self, pool: Pool) -> Self:
         """Forget what a copy shares with the layer that it was made of; return it."""
-        self.weights, self.gradients, self.pool = {}, {}, pool
+        self.weights, self.gradients, self.threads = {}, {}, pool
         self._saved, self._buffers = None, {}
         return self
 

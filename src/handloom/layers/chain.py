@@ -11,7 +11,7 @@ import numpy as np
 from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError
 from handloom.layers.base import Layer
-from handloom.operations import LayerOperation, description_of, offsets_of
+from handloom.operations import LayerOperation, offsets_of, operation_of
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, ParameterSpec
 
@@ -76,7 +76,7 @@ class Chain:
         """Return the layers' replicas; see `Layer.replica`."""
         return type(self)([layer.replica(backend, pool) for layer in self.layers])
 
-    def describe(self, offsets: Mapping[str, int]) -> list[LayerOperation] | None:
+    def operations(self, offsets: Mapping[str, int]) -> list[LayerOperation] | None:
         """Return what the layers compute as plain records, or None if one has none.
 
         A layer that is frozen has none: a record's arrays are all trained.
@@ -90,7 +90,7 @@ class Chain:
         for prefix, layer in self.named:
             frozen = bool(layer.weights) and not layer.trainable
             own = offsets_of(f"{prefix}.", offsets)
-            operation = None if frozen else description_of(layer, own)
+            operation = None if frozen else operation_of(layer, own)
             if operation is None:
                 return None
             operations.append(operation)

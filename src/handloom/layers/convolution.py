@@ -194,8 +194,8 @@ class Conv2D(Layer):
         np.copyto(back, turned)
         dx = self._buffer("dx", x.shape, w.dtype) if need_dx else None
         # pieces may run at once: each adds up sums of its own
-        sums = self._memory("dw", (self.pool.lanes, *ready.shape), w.dtype)
-        bias_sums = self._memory("db", (self.pool.lanes, self.filters), w.dtype)
+        sums = self._memory("dw", (self.threads.lanes, *ready.shape), w.dtype)
+        bias_sums = self._memory("db", (self.threads.lanes, self.filters), w.dtype)
 
         def run(piece: int, rows: slice, space: Workspace) -> None:
             dw, db = sums[piece], bias_sums[piece]
@@ -229,9 +229,9 @@ class Conv2D(Layer):
     ) -> int:
         """Run images in pieces that the pool may share; return the number of pieces."""
         work = images * windows.rows * windows.columns * self.size**2
-        pieces = image_pieces(images, work * windows.channels * self.filters, self.pool.lanes)
+        pieces = image_pieces(images, work * windows.channels * self.filters, self.threads.lanes)
         memory = {} if self._buffers is None else self._buffers
-        self.pool.run(
+        self.threads.run(
             [
                 partial(run, piece, rows, Workspace(memory, f"piece {piece}", dtype))
                 for piece, rows in enumerate(pieces)

@@ -125,7 +125,7 @@ class Dense(Layer):
         if x.ndim != 2 or x.shape[1] != len(w):
             raise ModelError(f"dense: expected rows of {len(w)} columns, got shape {x.shape}")
         self._remember(x, training)
-        y = matmul(x, w, out=self._buffer("y", (len(x), self.units), w.dtype), pool=self.pool)
+        y = matmul(x, w, out=self._buffer("y", (len(x), self.units), w.dtype), pool=self.threads)
         y += b
         return y
 
@@ -149,21 +149,21 @@ class Dense(Layer):
             If there was no training pass.
         """
         x, w = self._recall(), self.weights["weights"]
-        matmul(x.T, dy, out=self.gradients["weights"], pool=self.pool)
+        matmul(x.T, dy, out=self.gradients["weights"], pool=self.threads)
         self._sum_rows(dy, out=self.gradients["biases"])
         if not need_dx:
             return None
-        return matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype), pool=self.pool)
+        return matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype), pool=self.threads)
 
     def use(self, backend: Backend) -> None:
         """Keep the backend's version of `sum_rows`: NumPy's when made, then that of the training.
 
         Layer by layer, matrix products are those of BLAS on every backend; the threads of
-        ``self.pool`` share large ones.
+        ``self.threads`` share large ones.
         """
         self._sum_rows = backend.fetch(sum_rows)
 
-    def describe(self, offsets: Mapping[str, int]) -> Affine:
+    def as_operation(self, offsets: Mapping[str, int]) -> Affine:
         """Return ``y = x W + b`` as a record, from which a backend may compile whole networks."""
         d, h = self.weights["weights"].shape
         return Affine(inputs=d, units=h, weights=offsets["weights"], biases=offsets["biases"])

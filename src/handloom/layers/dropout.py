@@ -59,7 +59,7 @@ class Dropout(Layer):
         """Return the constructor's arguments."""
         return {"rate": self.rate}
 
-    def describe(self, offsets: Mapping[str, int]) -> DropEntries:
+    def as_operation(self, offsets: Mapping[str, int]) -> DropEntries:
         """Return the chance of an entry to be dropped as a record."""
         return DropEntries(self._dropped)
 

@@ -56,7 +56,7 @@ class SiLU(Gated):
 
     kind = "silu"
 
-    def describe(self, offsets: Mapping[str, int]) -> Elementwise:
+    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
         """Return the function as a record."""
         return Elementwise(self.kind)
 
@@ -103,7 +103,7 @@ class GELU(Gated):
 
     kind = "gelu"
 
-    def describe(self, offsets: Mapping[str, int]) -> Elementwise:
+    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
         """Return the function as a record."""
         return Elementwise(self.kind)
 

@@ -113,7 +113,7 @@ class RowLoss(Computes, ABC):
         """Return the constructor's arguments, as JSON can hold them."""
         return {}
 
-    def describe(self) -> LossOperation | None:
+    def as_operation(self) -> LossOperation | None:
         """Return what this loss computes as a plain record, where there is one for it."""
         return None
 

@@ -60,7 +60,7 @@ class BinaryCrossEntropy(OutputLoss):
         """Take the backend's version of the function."""
         self._binary_cross_entropy = backend.fetch(binary_cross_entropy)
 
-    def describe(self) -> SigmoidCrossEntropy:
+    def as_operation(self) -> SigmoidCrossEntropy:
         """Return the loss as a record."""
         return SigmoidCrossEntropy()
 

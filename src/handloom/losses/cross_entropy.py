@@ -165,7 +165,7 @@ class SoftmaxCrossEntropy(_OfClasses):
         """Keep the backend's version of `softmax_cross_entropy`; `Computes` begins with NumPy's."""
         self._softmax_cross_entropy = backend.fetch(softmax_cross_entropy)
 
-    def describe(self) -> CrossEntropy:
+    def as_operation(self) -> CrossEntropy:
         """Return the loss as a record, from which a backend may compile whole training steps."""
         return CrossEntropy(self.label_smoothing)
 

@@ -33,7 +33,7 @@ class Poisson(OutputLoss):
     output_activation = "exp"
     lowest = 0.0
 
-    def describe(self) -> ErrorLoss:
+    def as_operation(self) -> ErrorLoss:
         """Return the loss as a record."""
         return ErrorLoss("poisson")
 

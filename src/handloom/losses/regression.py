@@ -44,7 +44,7 @@ class MeanSquaredError(OutputLoss):
         """Return the constructor's arguments."""
         return {"factor": self.factor}
 
-    def describe(self) -> ErrorLoss:
+    def as_operation(self) -> ErrorLoss:
         """Return the loss as a record."""
         return ErrorLoss("squared", self.factor)
 
@@ -71,7 +71,7 @@ class MeanAbsoluteError(OutputLoss):
 
     kind = "mean_absolute_error"
 
-    def describe(self) -> ErrorLoss:
+    def as_operation(self) -> ErrorLoss:
         """Return the loss as a record."""
         return ErrorLoss("absolute")
 
@@ -117,7 +117,7 @@ class Huber(OutputLoss):
         """Return the constructor's arguments."""
         return {"delta": self.delta}
 
-    def describe(self) -> ErrorLoss:
+    def as_operation(self) -> ErrorLoss:
         """Return the loss as a record."""
         return ErrorLoss("huber", self.delta)
 

@@ -83,8 +83,8 @@ class Adagrad(Optimizer):
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
         """Update one block by `adagrad_step`."""
-        self._step(w, dw, state["squares"], rate, self.epsilon, self.steps, scratch)
+        self._bound_step(w, dw, state["squares"], rate, self.epsilon, self.steps, scratch)
 
-    def describe(self) -> Update:
+    def as_operation(self) -> Update:
         """Return the step as a record."""
         return Update(ScaledDescent(1.0, 1.0, self.epsilon), self.weight_decay)

@@ -126,7 +126,7 @@ class Adam(Optimizer):
 
     @property
     def definition(self) -> Callable[..., None]:
-        """`adam_step`. `bind` keeps it, or its compiled version, as ``self._step``."""
+        """`adam_step`. `bind` keeps it, or its compiled version, as ``self._bound_step``."""
         return adam_step
 
     def update(
@@ -134,9 +134,9 @@ class Adam(Optimizer):
     ) -> None:
         """Update one block of weights; `Optimizer` has counted the step and decayed them."""
         m, v, beta1, beta2 = state["first_moment"], state["second_moment"], self.beta1, self.beta2
-        self._step(w, dw, m, v, rate, beta1, beta2, self.epsilon, self.steps, scratch)
+        self._bound_step(w, dw, m, v, rate, beta1, beta2, self.epsilon, self.steps, scratch)
 
-    def describe(self) -> Update:
+    def as_operation(self) -> Update:
         """Return the step as a record, from which a backend may compile whole training steps."""
         return Update(AdamUpdate(self.beta1, self.beta2, self.epsilon), self.weight_decay)
 
@@ -182,6 +182,6 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(beta1, beta2, epsilon, weight_decay=weight_decay)
 
-    def describe(self) -> Update:
-        """Return the record of `Adam`: an inherited one would not count, see `description_of`."""
-        return super().describe()
+    def as_operation(self) -> Update:
+        """Return the record of `Adam`: an inherited one would not count, see `operation_of`."""
+        return super().as_operation()

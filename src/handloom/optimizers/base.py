@@ -75,11 +75,11 @@ class Optimizer(ABC):
         self._parameters: Parameters | None = None
         self._pool: Pool = SERIAL
         self._pieces: list[list[Block]] = []
-        self._step: Callable[..., None] = _unbound
+        self._bound_step: Callable[..., None] = _unbound
 
     @property
     def definition(self) -> Callable[..., None] | None:
-        """The function that `update` calls as ``self._step``, if it may have a compiled version."""
+        """What `update` calls as ``self._bound_step``, if it may have a compiled version."""
         return None
 
     def bind(self, parameters: Parameters, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
@@ -102,7 +102,7 @@ class Optimizer(ABC):
         self._whole = function is not None and own and backend.compiles(function)
         self._pieces = self._cut(parameters, slice(0, len(parameters)))
         if function is not None:
-            self._step = backend.fetch(function, pool if len(self._pieces) == 1 else SERIAL)
+            self._bound_step = backend.fetch(function, pool if len(self._pieces) == 1 else SERIAL)
         self._decaying = [
             w
             for name, place in parameters.places().items()
@@ -115,7 +115,7 @@ class Optimizer(ABC):
     def __getstate__(self) -> dict[str, object]:
         """Return what a copy or a pickle holds: its views would be of nobody's weights."""
         views: dict[str, object] = {"_parameters": None, "_decaying": [], "_pieces": []}
-        return {**self.__dict__, **views, "_pool": SERIAL, "_step": _unbound}
+        return {**self.__dict__, **views, "_pool": SERIAL, "_bound_step": _unbound}
 
     def step(self, learning_rate: float) -> None:
         """Update the weights once, from the gradients.
@@ -176,7 +176,7 @@ class Optimizer(ABC):
             its own, where that is compiled and needs none.
         """
 
-    def describe(self) -> Update | None:
+    def as_operation(self) -> Update | None:
         """Return what a step computes as a plain record, where there is one for it."""
         return None
 

@@ -185,7 +185,7 @@ class Muon(Optimizer):
         """Update one block of what is no matrix by AdamW."""
         m, v, rate = state["first_moment"], state["second_moment"], self.adam_rate * rate
         betas = self.beta1, self.beta2
-        self._step(w, dw, m, v, rate, *betas, self.epsilon, self.steps, scratch)
+        self._bound_step(w, dw, m, v, rate, *betas, self.epsilon, self.steps, scratch)
 
 
 @dataclass(frozen=True)

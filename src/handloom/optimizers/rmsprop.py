@@ -98,8 +98,8 @@ class RMSprop(Optimizer):
     ) -> None:
         """Update one block by `rmsprop_step`."""
         v = state["second_moment"]
-        self._step(w, dw, v, rate, self.rho, self.epsilon, self.steps, scratch)
+        self._bound_step(w, dw, v, rate, self.rho, self.epsilon, self.steps, scratch)
 
-    def describe(self) -> Update:
+    def as_operation(self) -> Update:
         """Return the step as a record."""
         return Update(ScaledDescent(self.rho, 1.0 - self.rho, self.epsilon), self.weight_decay)

@@ -115,10 +115,10 @@ class SGD(Optimizer):
         """Update one block."""
         if self.moments:
             options = self.momentum, self.nesterov, self.steps
-            self._step(w, dw, state["velocity"], rate, *options, scratch)
+            self._bound_step(w, dw, state["velocity"], rate, *options, scratch)
         else:
-            self._step(w, dw, rate, scratch)
+            self._bound_step(w, dw, rate, scratch)
 
-    def describe(self) -> Update:
+    def as_operation(self) -> Update:
         """Return the step as a record."""
         return Update(Descent(self.momentum, self.nesterov), self.weight_decay)

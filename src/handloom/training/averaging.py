@@ -80,7 +80,7 @@ class EMA:
         """Return what a copy or a pickle holds: it is bound to no parameters."""
         return {**self.__dict__, "_parameters": None, "_pool": SERIAL, "_pieces": [], "_lerp": lerp}
 
-    def describe(self) -> MovingAverage:
+    def as_operation(self) -> MovingAverage:
         """Return the average as a record."""
         return MovingAverage(self.decay)
 

@@ -40,12 +40,6 @@ class Callback:
         Without a callback that has this hook, the trainer has many steps made in one go.
         """
 
-    @property
-    def looks_at_steps(self) -> bool:
-        """Whether there is an `on_step_end` of its own."""
-        own = getattr(self.on_step_end, "__func__", None)
-        return own is not Callback.on_step_end
-
     def on_train_end(self, *, trainer: "Trainer") -> None:
         """Run after the last epoch, however training ended."""
 
@@ -62,6 +56,12 @@ class Callback:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned; runs after `on_train_begin`."""
+
+
+def looks_at_steps(callback: object) -> bool:
+    """Return whether a callback has an `on_step_end` of its own."""
+    hook = getattr(callback, "on_step_end", None)
+    return hook is not None and getattr(hook, "__func__", None) is not Callback.on_step_end
 
 
 class BestWeights(Callback):

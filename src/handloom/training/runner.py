@@ -33,11 +33,14 @@ class Advance:
         has changed nothing.
     bad_array : str
         Which array of that step was the first that is not finite.
+    error : Exception or None
+        What the step after the accepted ones raised.
     """
 
     measured: list[Measured]
     stopped: StopReason | None = None
     bad_array: str = ""
+    error: Exception | None = None
 
 
 class Runner(Protocol):
@@ -101,7 +104,10 @@ class LayerByLayer:
         accepted: list[Measured] = []
         for step, rate in enumerate(rates, order.first):
             batch = Batch(arrays, order.batch(step), order.epoch, step)
-            measured = self.update(batch, self.gradients(batch), rate)
+            try:
+                measured = self.update(batch, self.gradients(batch), rate)
+            except Exception as error:
+                return Advance(accepted, error=error)
             if not math.isfinite(measured.loss):
                 reason = StopReason.NON_FINITE_LOSS
             elif not math.isfinite(measured.gradient_norm):

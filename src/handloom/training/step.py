@@ -14,7 +14,7 @@ from handloom.operations import (
     Penalties,
     TransformOperation,
     Update,
-    description_of,
+    operation_of,
 )
 from handloom.optimizers import Optimizer
 from handloom.training.averaging import EMA
@@ -88,12 +88,12 @@ def compose(
         if parameters.specs[name].is_matrix
     ]
     return StepOperations(
-        transform=description_of(transform),
-        layers=network.describe(),
-        loss=description_of(loss),
+        transform=operation_of(transform),
+        layers=network.operations(),
+        loss=operation_of(loss),
         penalties=Penalties(spans, strengths, penalty_per_row),
         clip=None if clip_norm is None else ClipNorm(clip_norm),
         decaying=tuple(matrices),
-        update=description_of(optimizer),
-        average=None if average is None else description_of(average),
+        update=operation_of(optimizer),
+        average=None if average is None else operation_of(average),
     )

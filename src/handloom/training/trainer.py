@@ -40,7 +40,7 @@ from handloom.parameters import Array, l2_norm
 from handloom.randomness import Stream
 from handloom.schedules import Schedule, schedule
 from handloom.training.averaging import EMA
-from handloom.training.callbacks import Callback
+from handloom.training.callbacks import Callback, looks_at_steps
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.checks import check_data, check_weights
 from handloom.training.divergence import Divergence, first_bad_weights
@@ -156,7 +156,7 @@ class Trainer:
         self.schedule = schedule(learning_rate)
         self.epochs = require_count("epochs", epochs)
         self.batch_size = None if batch_size is None else require_count("batch_size", batch_size)
-        self.shuffle, self.penalty_per_row = shuffle, penalty_per_row
+        self.shuffle, self._penalty_per_row = shuffle, penalty_per_row
         if isinstance(loss, CategoricalCrossEntropy):
             raise ConfigurationError(
                 "CategoricalCrossEntropy takes probabilities, and a trainer has logits: "
@@ -164,10 +164,10 @@ class Trainer:
             )
         self.loss, self._loss_is_given = loss or SoftmaxCrossEntropy(), loss is not None
         self.count_correct = require_bool("count_correct", count_correct)
-        self.clip_norm = None
+        self._clip_norm = None
         if clip_norm is not None:
-            self.clip_norm = require_number("clip_norm", clip_norm, minimum=0.0, exclusive=True)
-        self.average, self.augment = average, tuple(augment)
+            self._clip_norm = require_number("clip_norm", clip_norm, minimum=0.0, exclusive=True)
+        self.average, self._augment = average, tuple(augment)
         self.transform = transform
         self.stream = Stream(require_count("seed", seed, minimum=0))
         self.callbacks = tuple(callbacks)
@@ -185,6 +185,21 @@ class Trainer:
         self._data: Dataset | None = None
         self._validation: Dataset | None = None
         self._sample_weights: Array | None = None
+
+    @property
+    def clip_norm(self) -> float | None:
+        """The largest l2 norm of a gradient; it cannot be changed."""
+        return self._clip_norm
+
+    @property
+    def augment(self) -> tuple[Augmentation, ...]:
+        """What changes the stored images of a step; it cannot be changed."""
+        return self._augment
+
+    @property
+    def penalty_per_row(self) -> bool:
+        """Whether penalties are divided by the weight of a step's rows; it cannot be changed."""
+        return self._penalty_per_row
 
     @property
     def counts_correct(self) -> bool:
@@ -476,6 +491,8 @@ class Trainer:
         advance = self._runner.run(arrays, order.part(position.steps, len(rates)), rates)
         self._seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
         self._count(advance)
+        if advance.error is not None:
+            raise advance.error
         if advance.stopped is not None:
             self._fall_back(advance.stopped, advance.bad_array, self.steps)
             return False
@@ -487,7 +504,7 @@ class Trainer:
 
     def _step_hooks(self) -> list[Callback]:
         """Return the callbacks that look at every step."""
-        return [callback for callback in self.callbacks if callback.looks_at_steps]
+        return [callback for callback in self.callbacks if looks_at_steps(callback)]
 
     def _count(self, advance: Advance) -> None:
         """Note the steps that were made."""
