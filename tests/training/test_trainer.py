@@ -580,21 +580,24 @@ def test_a_transform_never_reads_what_it_writes() -> None:
 class FailsAt(SoftmaxCrossEntropy):
     """Raises at a call."""
 
-    def __init__(self, call: int) -> None:
+    def __init__(self, call: int, error: BaseException) -> None:
         super().__init__()
-        self.left = [call]  # which copies share
+        self.left, self.error = [call], error  # which copies share
 
     def __call__(self, *arguments: Any, **options: Any) -> tuple[float, Array]:
         self.left[0] -= 1
         if not self.left[0]:
-            raise ArithmeticError("mine")
+            raise self.error
         return super().__call__(*arguments, **options)
 
 
-def test_an_error_in_the_middle_of_a_run_of_steps_leaves_all_counts_as_they_are() -> None:
+@pytest.mark.parametrize("error", [ArithmeticError("mine"), KeyboardInterrupt()])
+def test_an_error_in_the_middle_of_a_run_of_steps_leaves_all_counts_as_they_are(
+    error: BaseException,
+) -> None:
     data = features(100)
-    trainer = Trainer(network(data), Adam(), 0.01, epochs=3, batch_size=10, loss=FailsAt(18))
-    with pytest.raises(ArithmeticError, match="mine"):
+    trainer = Trainer(network(data), Adam(), 0.01, epochs=3, batch_size=10, loss=FailsAt(18, error))
+    with pytest.raises(type(error)):
         trainer.fit(data)
     assert trainer.steps == trainer.optimizer.steps == 17
     assert trainer.position.steps == 7

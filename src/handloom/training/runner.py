@@ -33,14 +33,14 @@ class Advance:
         has changed nothing.
     bad_array : str
         Which array of that step was the first that is not finite.
-    error : Exception or None
+    error : BaseException or None
         What the step after the accepted ones raised.
     """
 
     measured: list[Measured]
     stopped: StopReason | None = None
     bad_array: str = ""
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 class Runner(Protocol):
@@ -106,7 +106,7 @@ class LayerByLayer:
             batch = Batch(arrays, order.batch(step), order.epoch, step)
             try:
                 measured = self.update(batch, self.gradients(batch), rate)
-            except Exception as error:
+            except BaseException as error:  # raised again once the steps before it are counted
                 return Advance(accepted, error=error)
             if not math.isfinite(measured.loss):
                 reason = StopReason.NON_FINITE_LOSS
