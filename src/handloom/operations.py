@@ -243,7 +243,7 @@ def operation_of(part: object, *arguments: object) -> Any:
     that of an object some of whose methods were replaced.
     """
     kind = type(part)
-    replaced = any(callable(getattr(kind, name, None)) for name in vars(part))
+    replaced = any(callable(getattr(kind, name, None)) for name in getattr(part, "__dict__", ()))
     if "as_operation" not in vars(kind) or replaced:
         return None
     return part.as_operation(*arguments)  # type: ignore[attr-defined]

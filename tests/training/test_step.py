@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -253,3 +253,10 @@ def test_what_has_no_record_is_left_to_its_definition() -> None:
     assert step([Dense(2)], SGD(), average=OwnAverage()).average is None
     frozen = Sequential([Dense(3), Dense(2)]).build((4,)).freeze("0.dense")
     assert compose(frozen, AsFloat(), SoftmaxCrossEntropy(), SGD()).layers is None
+
+
+def test_a_part_without_a_dictionary_of_its_own_is_left_to_its_definition() -> None:
+    class Slotted(NamedTuple):
+        factor: float
+
+    assert op.operation_of(Slotted(0.5)) is None
