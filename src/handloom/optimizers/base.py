@@ -133,8 +133,9 @@ class Optimizer(ABC):
         if self._parameters is None:
             raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
         self.steps += 1
-        left = 1.0 - learning_rate * self.weight_decay
-        self._pool.run([partial(np.multiply, w, left, out=w) for w in self._decaying])
+        if self._decaying:
+            left = 1.0 - learning_rate * self.weight_decay
+            self._pool.run([partial(np.multiply, w, left, out=w) for w in self._decaying])
         self._pool.run(
             [partial(self._update_piece, piece, learning_rate) for piece in self._pieces]
         )

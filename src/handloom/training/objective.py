@@ -166,7 +166,8 @@ class Objective:
             for other in others:
                 parameters.gradient += other
             w, dw, (spans, strengths) = parameters.vector, parameters.gradient, parameters.penalized
-            penalty, squares = self._penalize(w, dw, spans, scale * strengths)
+            strengths = strengths if scale == 1.0 else scale * strengths
+            penalty, squares = self._penalize(w, dw, spans, strengths)
             norm = l2_norm(dw, squares)
         else:
             penalty = parameters.penalty(scale)
