@@ -246,6 +246,8 @@ class Sequential:
             What `take_statistics` returned for each of the replicas that ran, in lane order, in
             which it is added; by default what this network itself has noted.
         """
+        if not self._chain.keeps_statistics:
+            return
         sums: dict[str, Array] = {}
         for each in [self.take_statistics()] if noted is None else noted:
             for name, array in each.items():
