@@ -429,10 +429,10 @@ def test_an_interrupted_search_keeps_what_it_found(monkeypatch: pytest.MonkeyPat
         nonlocal made
         made += 1
         if made == 12:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
         return measure(trainer)
 
-    handler = signal.getsignal(signal.SIGTERM)
+    handler = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(Trainer, "measure", interrupted)
     found = classifier(solver="lbfgs", max_iter=500, tol=0.0)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
@@ -440,7 +440,27 @@ def test_an_interrupted_search_keeps_what_it_found(monkeypatch: pytest.MonkeyPat
     assert made < 20
     assert 0 < found.n_iter_ < 500
     assert found.score(X, y) > 0.8
-    assert signal.getsignal(signal.SIGTERM) is handler
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_search_hands_a_signal_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    measure, made, heard = Trainer.measure, 0, list[int]()
+
+    def signalled(trainer: Trainer) -> Any:
+        nonlocal made
+        made += 1
+        if made == 12:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return measure(trainer)
+
+    monkeypatch.setattr(Trainer, "measure", signalled)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        with pytest.warns(UserWarning, match="Training interrupted by user"):
+            classifier(solver="lbfgs", max_iter=500, tol=0.0).fit(X, y)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM]
 
 
 # fits that are refused

@@ -194,3 +194,28 @@ def test_options_that_mean_nothing_are_refused() -> None:
         History()["los"]
     with pytest.raises(DataError):
         Trainer(network(DATA), SGD(), 0.1).fit(DATA.take(slice(0, 0)))
+
+
+def test_a_hook_that_nothing_calls_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigurationError, match=r"hook of Typo.*'on_epoch_ends'.*'on_epoch_end'"):
+
+        class Typo(Callback):
+            def on_epoch_ends(self, *, trainer: Trainer, record: EpochRecord) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="on_best"):
+
+        class NothingIsBest(Callback):
+            def on_best(self, *, trainer: Trainer, record: EpochRecord) -> None: ...
+
+
+def test_a_class_that_calls_hooks_of_its_own_names_them() -> None:
+    class Halves(Callback, hooks=["on_half"]):
+        def on_half(self) -> None: ...
+
+    class Heard(Halves):
+        def on_half(self) -> None: ...
+
+        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None: ...
+
+    assert Heard.hooks == (*Callback.hooks, "on_half")
+    assert "on_half" not in Callback.hooks

@@ -4,11 +4,14 @@ Nothing but the standard library is imported until ``main`` runs, so that a miss
 sentence instead of a traceback.
 """
 
+import signal
 import sys
 
 
 def main() -> None:
-    """Run the command line and exit with its status."""
+    """Run the command line and exit with its status. SIGTERM ends it as Ctrl-C does."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from handloom.cli.app import run
 

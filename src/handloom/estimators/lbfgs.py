@@ -1,14 +1,12 @@
 """L-BFGS: the whole objective at once, with a line search that scikit-learn's users know."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.parallel.threads import Threads
-from handloom.training import StopReason, Trainer
-from handloom.training.interrupts import on_interrupt
+from handloom.training import Trainer
 
 
 def minimize(
@@ -22,7 +20,8 @@ def minimize(
 ) -> tuple[float, int, str | None]:
     """Minimize a trainer's objective over all rows; its network ends with the result.
 
-    Ctrl-C and SIGTERM end the search after the iteration it is in, as ``trainer.history`` says.
+    Ctrl-C and SIGTERM end the search after the iteration it is in, as ``trainer.history`` says,
+    and reach the application then as they do after `Trainer.fit`.
 
     Parameters
     ----------
@@ -62,8 +61,7 @@ def minimize(
         if trainer.history.stop_reason is not None:
             raise StopIteration  # what scipy ends its search at
 
-    interrupt = partial(trainer.stop, StopReason.INTERRUPTED)
-    with threads, on_interrupt(interrupt), np.errstate(over="ignore", invalid="ignore"):
+    with trainer.interruptible(), threads, np.errstate(over="ignore", invalid="ignore"):
         found: OptimizeResult = search(
             objective,
             vector.astype(np.float64),

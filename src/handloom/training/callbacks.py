@@ -2,10 +2,10 @@
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from handloom.errors import (
     ConfigurationError,
@@ -26,7 +26,25 @@ MONITORS = ("loss", "data_loss", "accuracy", "validation_loss", "validation_accu
 
 
 class Callback:
-    """Does nothing; override what you need. All arguments are passed by keyword."""
+    """Does nothing; override what you need. All arguments are passed by keyword.
+
+    A method named ``on_...`` that nothing would ever call is refused where its class is defined. A
+    class that calls hooks of its own names them: ``class Mine(Callback, hooks=["on_new_best"])``.
+
+    Raises
+    ------
+    ConfigurationError
+        If a subclass defines a hook that there is not.
+    """
+
+    hooks: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls, *, hooks: Iterable[str] = (), **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.hooks = tuple(dict.fromkeys([*cls.hooks, *hooks]))
+        for name in vars(cls):
+            if name.startswith("on_"):
+                require_known(f"hook of {cls.__name__}", name, cls.hooks)
 
     def on_train_begin(self, *, trainer: "Trainer") -> None:
         """Run before the first epoch."""
@@ -58,13 +76,16 @@ class Callback:
         """Take over what `state_dict` returned; runs after `on_train_begin`."""
 
 
+Callback.hooks = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
 def looks_at_steps(callback: object) -> bool:
     """Return whether a callback has an `on_step_end` of its own."""
     hook = getattr(callback, "on_step_end", None)
     return hook is not None and getattr(hook, "__func__", None) is not Callback.on_step_end
 
 
-class BestWeights(Callback):
+class BestWeights(Callback, hooks=["on_best"]):
     """Keeps the weights at which a figure was at its best.
 
     A training figure of a full-batch epoch is measured before that epoch's update, so the weights

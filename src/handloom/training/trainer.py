@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from numbers import Real
 
 import numpy as np
@@ -45,7 +46,7 @@ from handloom.training.checkpoints import Checkpoints
 from handloom.training.checks import check_data, check_weights
 from handloom.training.divergence import Divergence, first_bad_weights
 from handloom.training.history import EpochRecord, History, StopReason
-from handloom.training.interrupts import on_interrupt
+from handloom.training.interrupts import ON_SIGNAL, OnSignal, on_interrupt
 from handloom.training.objective import Measured, Objective
 from handloom.training.position import Position
 from handloom.training.runner import Advance, LayerByLayer, Runner
@@ -108,6 +109,9 @@ class Trainer:
         pay. The two agree to rounding; bits are promised for each by itself.
     checkpoints : Checkpoints, optional
         Where training is written down, so that it can go on after anything.
+    on_signal : str
+        Whether a signal that ended training is ``"deliver"``ed to the application afterwards, or
+        training takes it as a wish to ``"finish"`` and nothing more; see `fit`.
 
     Attributes
     ----------
@@ -150,6 +154,7 @@ class Trainer:
         threads: int | None = None,
         backend: str = "auto",
         checkpoints: Checkpoints | None = None,
+        on_signal: OnSignal = "deliver",
     ) -> None:
         self.network = network
         self.optimizer = optimizer
@@ -175,6 +180,8 @@ class Trainer:
         require_known("backend", backend, BACKENDS)
         self.backend = backend
         self.checkpoints = checkpoints
+        require_known("on_signal", on_signal, ON_SIGNAL)
+        self.on_signal = on_signal
         self.history = History()
         self.steps = 0
         self.position = Position()
@@ -226,11 +233,15 @@ class Trainer:
     ) -> History:
         """Train the network, from its present weights or from where a training was left.
 
-        Ctrl-C and SIGTERM end training within about a tenth of a second, after whole steps. A loss
-        or gradient that is not finite ends it before the update, weights that are not finite end it
-        after the epoch; then the network gets back the last weights that were seen to be good:
-        those before the first update of the epoch, or of the epoch before. ``history.divergence``
-        names what broke.
+        Ctrl-C and SIGTERM end training within about a tenth of a second, after whole steps and with
+        a last checkpoint. Then the application gets the signal: its handler is called, or SIGTERM
+        ends the process. Only Ctrl-C that nobody else waits for has done its work by then, and so
+        has any signal with ``on_signal="finish"``. A second signal acts at once.
+
+        A loss or gradient that is not finite ends training before the update, weights that are not
+        finite end it after the epoch; then the network gets back the last weights that were seen to
+        be good: those before the first update of the epoch, or of the epoch before.
+        ``history.divergence`` names what broke.
 
         Parameters
         ----------
@@ -271,7 +282,7 @@ class Trainer:
             train, validation, sample_weights=sample_weights, warm=warm, snapshot=snapshot
         )
         alone = self.checkpoints.alone() if self.checkpoints else nullcontext()
-        with threads, alone, on_interrupt(self._interrupt):
+        with self.interruptible(), threads, alone:
             begun: list[Callback] = []
             try:
                 for callback in self.callbacks:
@@ -616,8 +627,10 @@ class Trainer:
         np.copyto(self.network.parameters.values, self.good_weights)
         self.stop(reason)
 
-    def _interrupt(self) -> None:
-        self.stop(StopReason.INTERRUPTED)
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Return a block in which Ctrl-C and SIGTERM end training, as `fit` says."""
+        interrupt = partial(self.stop, StopReason.INTERRUPTED)
+        return on_interrupt(interrupt, deliver=self.on_signal == "deliver")
 
     def _prepare(
         self,

@@ -1,0 +1,232 @@
+"""Signals belong to the application: a fit ends tidily and hands them on."""
+
+import asyncio
+import faulthandler
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handloom import SGD, Callback, Dense, Sequential, StopReason, Trainer, silhouettes
+from handloom.errors import ConfigurationError
+from handloom.training import Checkpoints, EpochRecord
+
+DATA = silhouettes(rows=100, test_rows=20).train
+BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+
+
+class Send(Callback):
+    """Sends a signal to this process after the third epoch."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+        if record.epoch == 2:
+            os.kill(os.getpid(), self.number)
+
+
+def training(*callbacks: Callback, **options: Any) -> Trainer:
+    made = Sequential([Dense(10)]).build((784,))
+    options = {"epochs": 5, "threads": 1, "backend": "numpy", **options}
+    return Trainer(made, SGD(), 0.1, callbacks=callbacks, **options)
+
+
+class Mark(Callback):
+    """Writes down which process trains, after the third epoch."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+        if record.epoch == 2:
+            self.path.write_text(str(os.getpid()))
+
+
+def fit_for_long(mark: Path, **options: Any) -> int:
+    """Fit for hours."""
+    return len(training(Mark(mark), **{"epochs": 10**7, **options}).fit(DATA))
+
+
+def wait_for(mark: Path) -> int:
+    """Return which process trains, once it does."""
+    patience = time.monotonic() + 60
+    while not (mark.exists() and mark.read_text()):
+        assert time.monotonic() < patience, "nothing began to train"
+        time.sleep(0.01)
+    return int(mark.read_text())
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """Put back the handlers that a test replaces."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@BOTH
+@pytest.mark.usefixtures("restored")
+def test_a_handler_of_the_application_runs_once_when_training_has_ended(
+    number: int, tmp_path: Path
+) -> None:
+    heard: list[object] = []
+    trainer = training(Send(number), checkpoints=Checkpoints(tmp_path, every=1))
+
+    def handler(received: int, frame: object) -> None:
+        heard.append((received, trainer.history.stop_reason, len(trainer.history)))
+        again = training(checkpoints=Checkpoints(tmp_path, every=1))
+        assert len(again.fit(DATA, resume=True)) == 5  # lock and checkpoint are in order
+
+    signal.signal(number, handler)
+    trainer.fit(DATA)
+    assert heard == [(number, StopReason.INTERRUPTED, 3)]
+    assert signal.getsignal(number) is handler
+
+
+@BOTH
+@pytest.mark.usefixtures("restored")
+def test_what_a_handler_raises_comes_out_of_fit_and_the_weights_are_whole(number: int) -> None:
+    def leave(received: int, frame: object) -> None:
+        raise SystemExit(received)
+
+    signal.signal(number, leave)
+    trainer = training(Send(number))
+    with pytest.raises(SystemExit, match=str(number)):
+        trainer.fit(DATA)
+    plain = training(epochs=3)
+    plain.fit(DATA)
+    assert np.array_equal(trainer.network.parameters.vector, plain.network.parameters.vector)
+    assert trainer.steps == plain.steps
+
+
+@BOTH
+@pytest.mark.usefixtures("restored")
+def test_a_fit_that_is_told_to_finish_keeps_the_signal(number: int) -> None:
+    heard: list[int] = []
+    signal.signal(number, lambda received, frame: heard.append(received))
+    trainer = training(Send(number), on_signal="finish")
+    assert trainer.fit(DATA).stop_reason is StopReason.INTERRUPTED
+    assert not heard
+
+
+def test_an_unknown_way_to_take_signals_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"on_signal.*'finsh'.*finish"):
+        training(on_signal="finsh")
+
+
+def test_an_event_loop_counts_a_signal_once() -> None:
+    async def work() -> list[str]:
+        heard: list[str] = []
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, heard.append, "told")
+        training(Send(signal.SIGTERM)).fit(DATA)
+        await asyncio.sleep(0.05)
+        return heard
+
+    assert asyncio.run(work()) == ["told"]
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from handloom.training import Checkpoints
+from tests.training.test_interrupts import fit_for_long
+first, second, folder = map(Path, sys.argv[1:])
+fit_for_long(first, checkpoints=Checkpoints(folder))
+fit_for_long(second)
+"""
+
+
+def test_kill_ends_a_script_of_several_fits_with_its_checkpoint_written(tmp_path: Path) -> None:
+    first, second, folder = (tmp_path / name for name in ("first", "second", "checkpoints"))
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, first, second, folder])
+    assert wait_for(first) == process.pid
+    process.terminate()
+    assert process.wait(timeout=20) == -signal.SIGTERM
+    assert not second.exists()
+    snapshot = Checkpoints(folder).newest()
+    assert snapshot is not None
+    assert len(snapshot.values["history"]["records"]) >= 3
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_pool_can_end_its_workers(method: str, tmp_path: Path) -> None:
+    context: Any = multiprocessing.get_context(method)
+    mark, began = tmp_path / "mark", time.monotonic()
+    with context.Pool(1) as pool:
+        result = pool.apply_async(fit_for_long, (mark,))
+        worker = wait_for(mark)
+        with pytest.raises(multiprocessing.TimeoutError):
+            result.get(timeout=0.2)
+    pool.join()  # it was terminated when the block was left
+    assert time.monotonic() - began < 60
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_worker_of_an_executor_can_be_killed(method: str, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as executor:
+        future = executor.submit(fit_for_long, mark)
+        os.kill(wait_for(mark), signal.SIGTERM)
+        with pytest.raises(BrokenProcessPool):
+            future.result(timeout=20)
+
+
+def test_joblib_can_end_its_workers(tmp_path: Path) -> None:
+    joblib = pytest.importorskip("joblib")
+    marks = [tmp_path / "0", tmp_path / "1"]
+    with pytest.raises(multiprocessing.TimeoutError):
+        joblib.Parallel(n_jobs=2, backend="loky", timeout=8)(
+            joblib.delayed(fit_for_long)(mark) for mark in marks
+        )
+    patience = time.monotonic() + 20
+    for worker in map(wait_for, marks):
+        while Path(f"/proc/{worker}").exists() and time.monotonic() < patience:
+            time.sleep(0.05)
+        assert time.monotonic() < patience
+
+
+def test_a_fit_in_another_thread_leaves_signals_alone() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    seen: list[object] = []
+
+    class Look(Callback):
+        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+            seen[:] = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    thread = threading.Thread(target=lambda: training(Look()).fit(DATA))
+    thread.start()
+    thread.join()
+    assert seen == before
+
+
+def test_a_fit_leaves_what_belongs_to_the_process_as_it_was() -> None:
+    def circumstances() -> tuple[object, ...]:
+        state: Any = np.random.get_state()  # noqa: NPY002
+        return (
+            list(warnings.filters),
+            np.geterr(),
+            state[1].tobytes(),
+            faulthandler.is_enabled(),
+            threading.active_count(),
+        )
+
+    before = circumstances()
+    training(threads=2).fit(DATA)
+    training(Send(signal.SIGINT), threads=2).fit(DATA)
+    assert circumstances() == before
