@@ -419,6 +419,12 @@ def test_a_resumed_training_keeps_its_number_of_lanes(
     assert not np.array_equal(other.network.parameters.vector, whole.network.parameters.vector)
 
 
+@pytest.mark.parametrize("lanes", [0, 10**8, 10**30, "4"])
+def test_a_number_of_lanes_that_there_cannot_be_is_refused(lanes: object) -> None:
+    with pytest.raises(ModelError, match="lanes must be"):
+        assert Snapshot({"lanes": lanes}, {}, {}).lanes
+
+
 def test_a_checkpoint_of_another_augmentation_or_schedule_is_refused(tmp_path: Path) -> None:
     def fit(*, pixels: int = 2, steps: int = 5, resume: bool = False) -> None:
         network = Sequential([Dense(10)]).build((784,))

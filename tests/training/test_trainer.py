@@ -41,6 +41,7 @@ from handloom.errors import ConfigurationError
 from handloom.losses import MeanSquaredError
 from handloom.operations import Arrays
 from handloom.parallel.partition import LANES, SHARD_ROWS, deal_shards
+from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.training import EpochRecord
 from handloom.training import trainer as loop
@@ -320,6 +321,25 @@ def test_fit_starts_from_the_present_weights_and_leaves_blas_as_it_was() -> None
     first = Trainer(made, SGD(), 0.1, epochs=5).fit(data)
     second = Trainer(made, SGD(), 0.1, epochs=5).fit(data)
     assert second["loss"][0] < first["loss"][-1]
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def test_blas_is_as_it_was_after_a_ctrl_c_that_came_while_helpers_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from threadpoolctl import threadpool_info
+
+    def interrupted(_: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    def train() -> None:
+        with Threads(2) as threads:
+            threads.run([int, int])
+            monkeypatch.setattr(threading.Thread, "join", interrupted)
+
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    with pytest.raises(KeyboardInterrupt):
+        train()
     assert [pool["num_threads"] for pool in threadpool_info()] == before
 
 

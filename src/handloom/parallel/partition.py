@@ -18,6 +18,9 @@ from itertools import pairwise
 LANES = 4
 """The number of lanes of a training, and so how many threads can share a step."""
 
+MOST_LANES = 1024
+"""The most lanes of a training: each has memory of its own."""
+
 SHARD_ROWS = 1024
 """The most rows of a shard: their activations stay in the cache of one core."""
 

@@ -121,13 +121,13 @@ class Threads(Pool):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._call_back()
-        for _ in self._helpers:
-            self._waiting.put(None)
-        for helper in self._helpers:
-            helper.join()
-        self._helpers, self._more = [], 0
-        self._cleanup.close()
+        with self._cleanup:  # also where a second Ctrl-C ends the wait for helpers
+            self._call_back()
+            for _ in self._helpers:
+                self._waiting.put(None)
+            for helper in self._helpers:
+                helper.join()
+            self._helpers, self._more = [], 0
         failed, self._failed = self._failed, None
         if failed is not None and error is None:
             raise failed  # of a call that nobody waited for

@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from handloom.circumstances import circumstances
-from handloom.errors import ConfigurationError, HandloomError, ModelError, require_count
+from handloom.errors import (
+    ConfigurationError,
+    HandloomError,
+    ModelError,
+    require_count,
+    require_number,
+)
 from handloom.files import read_set, write_set
+from handloom.parallel.partition import MOST_LANES
 from handloom.parameters import Array, check_array
 from handloom.training.callbacks import Callback
 from handloom.training.history import History
@@ -110,10 +117,11 @@ class Snapshot:
         Raises
         ------
         ModelError
-            If the configuration does not say.
+            If the configuration does not say, or names more than there can be.
         """
         try:
-            return require_count("lanes", self.configuration["lanes"])
+            lanes = require_count("lanes", self.configuration["lanes"])
+            return int(require_number("lanes", lanes, maximum=MOST_LANES))
         except (KeyError, ConfigurationError) as error:
             raise ModelError(f"{self.origin}: not a whole configuration: {error!r}") from None
 
