@@ -1,6 +1,7 @@
 """Callbacks: the best weights are those at which the figure was measured."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -212,10 +213,26 @@ def test_a_class_that_calls_hooks_of_its_own_names_them() -> None:
     class Halves(Callback, hooks=["on_half"]):
         def on_half(self) -> None: ...
 
-    class Heard(Halves):
-        def on_half(self) -> None: ...
+    class Thirds(Callback, hooks=["on_third"]):
+        def on_third(self) -> None: ...
+
+    class Both(Halves, Thirds):
+        hooks: ClassVar = ["mine"]
+        on_failure: str = "stop"
+
+        def on_third(self) -> None: ...
 
         def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None: ...
 
-    assert Heard.hooks == (*Callback.hooks, "on_half")
-    assert "on_half" not in Callback.hooks
+        @property
+        def on_gpu(self) -> bool:
+            return False
+
+    class Typo:
+        def on_epoch_edn(self) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="on_epoch_edn"):
+
+        class Mixed(Typo, Callback): ...
+
+    assert not Both().on_gpu

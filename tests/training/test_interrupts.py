@@ -121,6 +121,7 @@ def test_a_fit_that_is_told_to_finish_keeps_the_signal(number: int) -> None:
     trainer = training(Send(number), on_signal="finish")
     assert trainer.fit(DATA).stop_reason is StopReason.INTERRUPTED
     assert not heard
+    assert trainer.signals == [number]
 
 
 def test_an_unknown_way_to_take_signals_is_refused() -> None:
@@ -199,6 +200,38 @@ def test_joblib_can_end_its_workers(tmp_path: Path) -> None:
         while Path(f"/proc/{worker}").exists() and time.monotonic() < patience:
             time.sleep(0.05)
         assert time.monotonic() < patience
+
+
+class Fork(Callback):
+    """Starts a process in the middle of a fit, and tells it to end."""
+
+    def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+        if record.epoch == 0:
+            child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+            child.start()
+            child.terminate()
+            child.join(20)
+            self.ended = child.exitcode
+
+
+def test_a_process_that_was_forked_during_a_fit_can_be_ended() -> None:
+    fork = Fork()
+    trainer = training(fork)
+    trainer.fit(DATA)
+    assert fork.ended == -signal.SIGTERM
+    assert not trainer.signals
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_handler_that_is_installed_during_a_fit_stays() -> None:
+    def own(number: int, frame: object) -> None: ...
+
+    class Install(Callback):
+        def on_train_begin(self, *, trainer: Trainer) -> None:
+            signal.signal(signal.SIGTERM, own)
+
+    training(Install()).fit(DATA)
+    assert signal.getsignal(signal.SIGTERM) is own
 
 
 def test_a_fit_in_another_thread_leaves_signals_alone() -> None:

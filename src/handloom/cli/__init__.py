@@ -6,13 +6,14 @@ sentence instead of a traceback.
 
 import signal
 import sys
+import threading
 
 
 def main() -> None:
     """Run the command line and exit with its status. SIGTERM ends it as Ctrl-C does."""
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        if threading.current_thread() is threading.main_thread():
+            _take_sigterm_as_ctrl_c()
         from handloom.cli.app import run
 
         status = run(sys.argv[1:])
@@ -27,3 +28,8 @@ def main() -> None:
             "extra 'cli', which brings it (in a clone: pip install '.[cli]')"
         )
     sys.exit(status)
+
+
+def _take_sigterm_as_ctrl_c() -> None:
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -30,6 +30,7 @@ from handloom.network import Sequential
 from handloom.optimizers import SGD
 from handloom.parameters import Array
 from handloom.training import BestWeights, Callback, EpochRecord, StopReason, Trainer
+from handloom.training.interrupts import deliver
 from handloom.training.position import Position
 
 NON_FINITE = (
@@ -177,16 +178,20 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return self._fit(Given(X, y, sample_weight, X_val, y_val))
 
     def _fit(self, given: Given) -> Self:
-        with self._unchanged_if_broken():
-            network, sample, held, remembered = self._prepare(given)
-            if self.solver == "lbfgs":
-                ending = self._minimize(network, sample, remembered)
-            else:
-                ending = self._descend(
-                    network, sample, held, remembered, incremental=given.incremental
-                )
-        if ending is not None:
-            self._tell(ending)
+        signals: list[int] = []
+        try:
+            with self._unchanged_if_broken():
+                network, sample, held, remembered = self._prepare(given)
+                if self.solver == "lbfgs":
+                    ending = self._minimize(network, sample, remembered, signals)
+                else:
+                    ending = self._descend(
+                        network, sample, held, remembered, signals, incremental=given.incremental
+                    )
+            if ending is not None:
+                self._tell(ending)
+        finally:
+            deliver(signals)  # now that what was learned is here
         return self
 
     @contextmanager
@@ -237,6 +242,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         sample: Sample,
         held: Sample | None,
         remembered: Remembered,
+        signals: list[int],
         *,
         incremental: bool,
     ) -> Ending | None:
@@ -274,7 +280,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             callbacks=[*callbacks, *(self.callbacks or ())],
             threads=self.threads,
             backend=self._backend_to_use(),
+            on_signal="finish",
         )
+        trainer.signals = signals
         _go_on(trainer, remembered)
         with np.errstate(over="ignore", invalid="ignore"):  # the history says what broke
             history = trainer.fit(
@@ -315,7 +323,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return None
 
     def _minimize(
-        self, network: Sequential, sample: Sample, remembered: Remembered
+        self, network: Sequential, sample: Sample, remembered: Remembered, signals: list[int]
     ) -> Ending | None:
         """Fit with L-BFGS.
 
@@ -341,7 +349,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             seed=remembered.seed,
             threads=self.threads,
             backend=self._backend_to_use(),
+            on_signal="finish",
         )
+        trainer.signals = signals
         threads = trainer.begin(sample.dataset(self._output_names()), sample_weights=sample.weights)
         self.loss_, iterations, complaint = minimize(
             trainer,

@@ -37,14 +37,15 @@ class Callback:
         If a subclass defines a hook that there is not.
     """
 
-    hooks: ClassVar[tuple[str, ...]]
+    _hooks: ClassVar[tuple[str, ...]]
 
     def __init_subclass__(cls, *, hooks: Iterable[str] = (), **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.hooks = tuple(dict.fromkeys([*cls.hooks, *hooks]))
-        for name in vars(cls):
-            if name.startswith("on_"):
-                require_known(f"hook of {cls.__name__}", name, cls.hooks)
+        cls._hooks = tuple(hooks)
+        known = [hook for base in cls.__mro__ for hook in vars(base).get("_hooks", ())]
+        for name in dir(cls):
+            if name.startswith("on_") and callable(getattr(cls, name)):
+                require_known(f"hook of {cls.__name__}", name, known)
 
     def on_train_begin(self, *, trainer: "Trainer") -> None:
         """Run before the first epoch."""
@@ -76,7 +77,7 @@ class Callback:
         """Take over what `state_dict` returned; runs after `on_train_begin`."""
 
 
-Callback.hooks = tuple(name for name in vars(Callback) if name.startswith("on_"))
+Callback._hooks = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 
 def looks_at_steps(callback: object) -> bool:

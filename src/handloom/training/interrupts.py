@@ -1,9 +1,10 @@
 """Signals as requests: training ends after a whole step, then the application gets the signal."""
 
 import inspect
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Literal
@@ -15,40 +16,44 @@ ON_SIGNAL: tuple[OnSignal, ...] = ("deliver", "finish")
 
 
 @contextmanager
-def on_interrupt(action: Callable[[], None], *, deliver: bool = True) -> Iterator[None]:
-    """Call ``action`` at the first Ctrl-C or SIGTERM, and deliver it to its application at the end.
+def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[None]:
+    """Call ``action`` at the first Ctrl-C or SIGTERM, and note which it was.
 
     An exception, or death, in the middle of an update would leave half of the weights updated, so
-    the first signal only calls ``action``; from then on signals act as they did before. When the
-    block is left, so does the first: the application's handler is called, or the default is done,
-    which for SIGTERM is to end the process. Where Ctrl-C would only have raised a
-    ``KeyboardInterrupt``, the end of the block has answered it, and nothing is delivered.
+    the first signal only calls ``action``; from then on signals act as they did before. What was
+    noted is to be delivered when everything is in order again; see `deliver`.
 
     A signal that is ignored, as a shell has it for what runs in the background, stays ignored, and
-    one whose handler was not installed from Python, and so could not be put back, is left alone.
-    Outside the main thread, where no signal arrives, nothing changes.
+    one whose handler Python knows to be somebody else's, and could not put back, is left alone. A
+    handler that is installed inside the block stays. A process that is forked inside the block has
+    no part in it: there signals act as they did before. Outside the main thread, where no signal
+    arrives, nothing changes.
 
     Parameters
     ----------
     action : function
         Called without arguments, between two instructions of whatever runs.
-    deliver : bool
-        Whether the application gets the signal too.
+    received : list of int
+        Where the signal's number is added.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    received: list[int] = []
+    process = os.getpid()
 
     def restore() -> None:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is handle:
+                signal.signal(number, handler)
 
-    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    def handle(number: int, frame: FrameType | None) -> None:
         restore()
-        received.append(number)
-        action()
+        if os.getpid() != process:
+            _act(number, frame)
+        else:
+            received.append(number)
+            action()
 
     found = {number: signal.getsignal(number) for number in SIGNALS}
     previous = {n: handler for n, handler in found.items() if handler not in (signal.SIG_IGN, None)}
@@ -58,17 +63,22 @@ def on_interrupt(action: Callable[[], None], *, deliver: bool = True) -> Iterato
         yield
     finally:
         restore()
-        if deliver:
-            for each in received:
-                _deliver(each)
 
 
-def _deliver(number: int) -> None:
-    """Do what a signal would have done without us, but a ``KeyboardInterrupt``."""
+def deliver(numbers: Sequence[int]) -> None:
+    """Do what signals would have done: call the application's handler, or end the process.
+
+    One that Python's own handler of Ctrl-C answers is not delivered: it would only have raised a
+    ``KeyboardInterrupt``, and training has ended already.
+    """
+    for number in numbers:
+        if signal.getsignal(number) is not signal.default_int_handler:
+            _act(number, inspect.currentframe())
+
+
+def _act(number: int, frame: FrameType | None) -> None:
     handler = signal.getsignal(number)
-    if handler is signal.default_int_handler:
-        return
     if callable(handler):
-        handler(number, inspect.currentframe())  # raised again, asyncio would count it twice
+        handler(number, frame)  # raised again, asyncio would count it twice
     else:
         signal.raise_signal(number)

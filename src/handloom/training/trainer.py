@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from numbers import Real
 
@@ -46,7 +46,7 @@ from handloom.training.checkpoints import Checkpoints
 from handloom.training.checks import check_data, check_weights
 from handloom.training.divergence import Divergence, first_bad_weights
 from handloom.training.history import EpochRecord, History, StopReason
-from handloom.training.interrupts import ON_SIGNAL, OnSignal, on_interrupt
+from handloom.training.interrupts import ON_SIGNAL, OnSignal, deliver, on_interrupt
 from handloom.training.objective import Measured, Objective
 from handloom.training.position import Position
 from handloom.training.runner import Advance, LayerByLayer, Runner
@@ -121,6 +121,8 @@ class Trainer:
         How many updates have been made.
     position : Position
         Where training stands.
+    signals : list of int
+        Which signals have ended the last training.
     gradient_norm : float or None
         The Euclidean norm of the gradient at the last update.
     good_weights : array, shape (size + untrained,)
@@ -181,7 +183,8 @@ class Trainer:
         self.backend = backend
         self.checkpoints = checkpoints
         require_known("on_signal", on_signal, ON_SIGNAL)
-        self.on_signal = on_signal
+        self.on_signal: OnSignal = on_signal
+        self.signals: list[int] = []
         self.history = History()
         self.steps = 0
         self.position = Position()
@@ -235,8 +238,9 @@ class Trainer:
 
         Ctrl-C and SIGTERM end training within about a tenth of a second, after whole steps and with
         a last checkpoint. Then the application gets the signal: its handler is called, or SIGTERM
-        ends the process. Only Ctrl-C that nobody else waits for has done its work by then, and so
-        has any signal with ``on_signal="finish"``. A second signal acts at once.
+        ends the process, also where a callback has raised. Only Ctrl-C as Python answers it has
+        done its work by then, and so has any signal with ``on_signal="finish"``. A second signal
+        acts at once.
 
         A loss or gradient that is not finite ends training before the update, weights that are not
         finite end it after the epoch; then the network gets back the last weights that were seen to
@@ -627,10 +631,16 @@ class Trainer:
         np.copyto(self.network.parameters.values, self.good_weights)
         self.stop(reason)
 
-    def interruptible(self) -> AbstractContextManager[None]:
-        """Return a block in which Ctrl-C and SIGTERM end training, as `fit` says."""
-        interrupt = partial(self.stop, StopReason.INTERRUPTED)
-        return on_interrupt(interrupt, deliver=self.on_signal == "deliver")
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Have Ctrl-C and SIGTERM end training in a block, as `fit` says."""
+        self.signals.clear()
+        try:
+            with on_interrupt(partial(self.stop, StopReason.INTERRUPTED), self.signals):
+                yield
+        finally:
+            if self.on_signal == "deliver":
+                deliver(self.signals)
 
     def _prepare(
         self,
