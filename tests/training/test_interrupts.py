@@ -202,20 +202,30 @@ def test_joblib_can_end_its_workers(tmp_path: Path) -> None:
         assert time.monotonic() < patience
 
 
+def sleep_long(mark: Path) -> None:
+    mark.write_text(str(os.getpid()))
+    time.sleep(60)
+
+
 class Fork(Callback):
     """Starts a process in the middle of a fit, and tells it to end."""
 
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
     def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
         if record.epoch == 0:
-            child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+            fork = multiprocessing.get_context("fork")
+            child = fork.Process(target=sleep_long, args=(self.mark,), daemon=True)
             child.start()
+            wait_for(self.mark)  # Python forgets what arrives while a process is being forked
             child.terminate()
             child.join(20)
             self.ended = child.exitcode
 
 
-def test_a_process_that_was_forked_during_a_fit_can_be_ended() -> None:
-    fork = Fork()
+def test_a_process_that_was_forked_during_a_fit_can_be_ended(tmp_path: Path) -> None:
+    fork = Fork(tmp_path / "mark")
     trainer = training(fork)
     trainer.fit(DATA)
     assert fork.ended == -signal.SIGTERM
