@@ -36,7 +36,7 @@ class LayerNorm(Layer):
     Raises
     ------
     ConfigurationError
-        If ``epsilon`` means nothing.
+        If ``epsilon`` is not positive.
 
     References
     ----------

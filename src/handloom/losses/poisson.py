@@ -40,7 +40,8 @@ class Poisson(OutputLoss):
     def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
         z, t = predictions, targets
-        np.exp(z, out=gradient)
+        np.copyto(gradient, z)  # exp rounds otherwise where memory has gaps
+        np.exp(gradient, out=gradient)
         gradient -= t
         losses = gradient - t * (z - np.log(np.where(t > 0, t, 1.0)))
         return np.asarray(losses.sum(axis=1, dtype=np.float64))
