@@ -67,8 +67,7 @@ class Handloom:
             threads=threads,
             backend=backend,
         )
-        self._threads = self.trainer.begin(data)
-        self._epoch = 0
+        self._prepared = self.trainer.prepare(data)
 
     def epoch(self) -> float:
         """Go through all rows once, and say how long that took.
@@ -76,12 +75,10 @@ class Handloom:
         A training holds BLAS to one thread from its beginning to its end. Here that begins and
         ends with each epoch, so that peers are not held too, and does not count.
         """
-        with self._threads:
+        with self._prepared.threads:
             started = time.perf_counter()
-            self.trainer.run_epoch(self._epoch)
-            seconds = time.perf_counter() - started
-        self._epoch += 1
-        return seconds
+            self.trainer.run_epoch(self._prepared)
+            return time.perf_counter() - started
 
 
 class Products:

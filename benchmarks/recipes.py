@@ -31,7 +31,7 @@ from handloom.plots.figure import COLOURS, LIGHT, SMALL, drawing, new_figure
 from handloom.recipes.book import RECIPES
 from handloom.recipes.recipe import Recipe, RecipeSettings
 from handloom.recipes.reference import EPOCHS, MODELS
-from handloom.training import Callback, EpochRecord, StopReason, Trainer, evaluate
+from handloom.training import Callback, EpochRecord, StopReason, TrainingState, evaluate
 
 RESULTS = "recipes.json"
 GOALS = {
@@ -54,12 +54,12 @@ class TestCurve(Callback):
     def __init__(self, test: Dataset) -> None:
         self.test, self.curve, self._seconds = test, Curve(), 0.0
 
-    def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Look at the test rows, with the averaged weights where there are any."""
         self._seconds += record.seconds
-        average = trainer.average
+        average = state.average
         with nullcontext() if average is None else average.in_place():
-            self.curve.append((self._seconds, evaluate(trainer.model(), self.test).accuracy))
+            self.curve.append((self._seconds, evaluate(state.model, self.test).accuracy))
 
 
 def ours(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> Curve:

@@ -192,7 +192,7 @@ def checkpoint_arrays() -> list[bytes]:
 
 def _checkpoint_file(name: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        Snapshot.take(trained()).save(Path(folder))
+        Snapshot.take(trained().state).save(Path(folder))
         return read_set(Path(folder), KIND, VERSION)[name]
 
 

@@ -182,11 +182,11 @@ def _checkpoint_arrays(folder: Path) -> Read:
 
 def _part_of_checkpoint(folder: Path, name: str) -> Read:
     trainer = seeds.trained()
-    Snapshot.take(trainer).save(folder)
+    Snapshot.take(trainer.state).save(folder)
 
     def read(data: bytes) -> None:
         replace_in_set(folder, name, data)
-        Snapshot.load(folder).restore(trainer)
+        Snapshot.load(folder).restore(trainer.state)
         trainer.history.to_csv()
 
     return read

@@ -53,9 +53,16 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
         A message for an error.
     """
     choices = sorted(known)
-    nearest = get_close_matches(str(name).lower(), choices, n=1, cutoff=0.5)
+    nearest = [choice for choice in choices if _abbreviates(str(name).lower(), choice)]
+    nearest = nearest or get_close_matches(str(name).lower(), choices, n=1, cutoff=0.5)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     return f"unknown {kind} {name!r}; known are: {', '.join(choices)}.{hint}"
+
+
+def _abbreviates(short: str, name: str) -> bool:
+    """Return whether each word of one name begins the same word of the other: val_loss does."""
+    begun, words = short.split("_"), name.split("_")
+    return len(begun) == len(words) and all(map(str.startswith, words, begun))
 
 
 def require_known(kind: str, name: str, known: Collection[str]) -> None:

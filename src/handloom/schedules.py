@@ -3,8 +3,10 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 from handloom.errors import (
+    ConfigurationError,
     require_count,
     require_fraction,
     require_known,
@@ -289,6 +291,54 @@ def schedule(value: float | Schedule) -> Schedule:
         If it is neither a function nor a number above zero.
     """
     return value if callable(value) else Constant(value)
+
+
+def planned_steps(schedule: object) -> int | None:
+    """Return the number of steps that a schedule is made for; None where any number will do.
+
+    A schedule of one's own says so with an attribute ``steps``.
+    """
+    if isinstance(schedule, Warmup):
+        then = planned_steps(schedule.then)
+        return None if then is None else schedule.steps + then
+    steps = getattr(schedule, "steps", None)
+    return steps if isinstance(steps, int) else None
+
+
+def rates_from(schedule: Schedule, first: int, count: int) -> list[float]:
+    """Return the rates of consecutive steps, up to one that the schedule does not give.
+
+    Parameters
+    ----------
+    schedule : callable
+    first : int
+        The first step, counted from 0.
+    count : int
+        The largest number of rates.
+
+    Raises
+    ------
+    ConfigurationError
+        If it gives no rate for the first of them; an error of the schedule's own, likewise.
+    """
+    rates: list[float] = []
+    for step in range(first, first + count):
+        try:
+            rates.append(_checked_rate(schedule(step), step))
+        except Exception:
+            if not rates:
+                raise
+            break  # the steps before it are made first
+    return rates
+
+
+def _checked_rate(rate: object, step: int) -> float:
+    if not isinstance(rate, Real) or not math.isfinite(rate) or float(rate) < 0.0:
+        raise ConfigurationError(
+            f"the schedule gives a learning rate of {rate!r} at step {step}, "
+            "and it must be a finite number of at least 0"
+        )
+    return float(rate)
 
 
 def _half_cosine(start: float, end: float, t: float) -> float:

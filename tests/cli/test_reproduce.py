@@ -16,6 +16,7 @@ from handloom.cli import options
 from handloom.data import DownloadError, write_image_folders
 from handloom.recipes import reference
 from handloom.training import EpochRecord, History, StopReason
+from handloom.training.preparation import Prepared
 
 COLUMNS = ["epoch", "train_accuracy", "train_loss", "learning_rate", "regularization_loss"]
 
@@ -160,10 +161,11 @@ def test_ctrl_c_keeps_the_runs_made_so_far(
 ) -> None:
     run_epoch = Trainer.run_epoch
 
-    def interrupting(self: Trainer, epoch: int) -> EpochRecord | None:
+    def interrupting(self: Trainer, prepared: Prepared) -> None:
+        epoch = prepared.state.progress.epoch
         if epoch == 2 and len(self.network.parameters) < 60_000:  # in the second model
             os.kill(os.getpid(), signal.SIGINT)
-        return run_epoch(self, epoch)
+        run_epoch(self, prepared)
 
     monkeypatch.setattr(Trainer, "run_epoch", interrupting)
     ended = handloom("reproduce", "--data", tiny_folder, "--epochs", 4, "--out", tmp_path / "study")

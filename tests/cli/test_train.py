@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 from tests.cli.conftest import Command
 
-from handloom import Callback, Model, Splits, Trainer, evaluate, open_folder
+from handloom import Callback, Model, Splits, evaluate, open_folder
 from handloom.data import write_image_folders
 from handloom.data.views import MIRRORED
 from handloom.recipes import experiment, plain
 from handloom.schedules import SCHEDULES, named_schedule
-from handloom.training import EpochRecord
+from handloom.training import EpochRecord, TrainingState
 from handloom.training.snapshot import Snapshot
 
 
@@ -176,7 +176,7 @@ def test_ctrl_c_saves_what_was_learned(
     handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Interrupt(Callback):
-        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
             if record.epoch == 3:
                 os.kill(os.getpid(), signal.SIGINT)
 

@@ -31,6 +31,7 @@ from handloom import (
     StopReason,
     Trainer,
 )
+from handloom.training import TrainingState
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -274,11 +275,11 @@ class Watch(Callback):
         self.epochs, self.rates = epochs, [0.0] * 0
         self.accuracies: list[float] = []
 
-    def on_epoch_end(self, *, trainer: Trainer, record: Any) -> None:
+    def on_epoch_end(self, *, state: TrainingState, record: Any) -> None:
         self.rates.append(record.learning_rate)
         self.accuracies.append(record.accuracy)
         if len(self.rates) == self.epochs:
-            trainer.stop(StopReason.EARLY_STOPPING)
+            state.stop(StopReason.EARLY_STOPPING)
 
 
 def test_callbacks_watch_and_stop() -> None:
@@ -506,7 +507,7 @@ class Rates(Callback):
 
 class Held(Callback):
     def on_epoch_end(self, *, trainer: Any, record: Any) -> None:
-        self.classes = set(trainer._validation.targets.tolist())
+        self.classes = set(state._validation.targets.tolist())
 
 
 class Broken(Callback):

@@ -31,10 +31,9 @@ from handloom import (
     ReLU,
     Sequential,
     Tanh,
-    Trainer,
 )
 from handloom.errors import ModelError
-from handloom.training import EpochRecord
+from handloom.training import EpochRecord, TrainingState
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -245,8 +244,8 @@ def test_saved_models_name_the_classes(tmp_path: Path) -> None:
     spied: list[tuple[str, ...]] = []
 
     class Spy(Callback):
-        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
-            spied.append(trainer.model().class_names)
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+            spied.append(state.model().class_names)
 
     MLPClassifier((4,), callbacks=[Spy()]).partial_fit(rows, targets, classes=[0, 1, 2, 3])
     assert spied == [("0", "1", "2")]

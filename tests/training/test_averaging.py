@@ -28,6 +28,7 @@ from handloom.initializers import Zeros
 from handloom.parallel.partition import LANES, UPDATE_SHARED_FROM
 from handloom.parallel.pool import Pool
 from handloom.parameters import Parameters, ParameterSpec
+from handloom.training import TrainingState
 from handloom.training.objective import Measured
 
 DATA, HELD_OUT = features(), features(seed=1)
@@ -36,18 +37,21 @@ DATA, HELD_OUT = features(), features(seed=1)
 class Seen(Callback):
     """Notes all values after every update."""
 
-    def on_step_end(self, *, trainer: Trainer, measured: Measured) -> None:
-        assert isinstance(trainer, Watched)
-        trainer.seen.append(trainer.network.parameters.values.astype(np.float64))
+    def __init__(self) -> None:
+        self.seen: list[Float64] = []
+
+    def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+        self.seen.append(state.network.parameters.values.astype(np.float64))
 
 
 class Watched(Trainer):
     """Has all values that there were after an update."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        callbacks = [Seen(), *options.pop("callbacks", ())]
+        watcher = Seen()
+        callbacks = [watcher, *options.pop("callbacks", ())]
         super().__init__(*arguments, callbacks=callbacks, **options)
-        self.seen: list[Float64] = []
+        self.seen = watcher.seen
 
 
 def weighted_mean(seen: list[Float64], decay: float) -> Float64:
@@ -62,8 +66,8 @@ def test_the_network_ends_with_the_weighted_mean_of_all_updated_weights(decay: f
     made.freeze("3.dense")
     trainer = Watched(made, Adam(), 0.05, epochs=3, batch_size=64, average=EMA(decay))
     trainer.fit(DATA)
-    assert trainer.average is not None
-    assert trainer.average.updates == len(trainer.seen) == 15
+    assert trainer.options.average is not None
+    assert trainer.options.average.updates == len(trainer.seen) == 15
     mean = weighted_mean(trainer.seen, decay)
     np.testing.assert_allclose(made.parameters.values, mean, rtol=1e-11, atol=1e-13)
     frozen = made.parameters.weights["3.dense.weights"].ravel()
@@ -151,9 +155,6 @@ def test_what_means_nothing_is_refused() -> None:
             EMA(decay)
     with pytest.raises(ModelError, match="bind the average"):
         EMA().update()
-    trainer = Trainer(network(DATA), SGD(), 0.1, epochs=1, average=EMA())
-    with pytest.raises(ConfigurationError, match="the network has their average"):
-        trainer.fit(DATA, warm=True)
     other = EMA().bind(network(DATA, units=3).parameters)
     with pytest.raises(ModelError, match="an average must be float32 of shape"):
         other.load_state_dict(EMA().bind(network(DATA).parameters).state_dict())

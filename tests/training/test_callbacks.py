@@ -24,8 +24,7 @@ from handloom import (
     Trainer,
 )
 from handloom.errors import ConfigurationError
-from handloom.training import EpochRecord
-from handloom.training.callbacks import Monitor
+from handloom.training import EpochRecord, TrainingState
 
 DATA, HELD_OUT = features(), features(seed=1)
 
@@ -66,7 +65,7 @@ def test_the_best_weights_are_restored_when_training_breaks_down() -> None:
 def test_the_best_weights_are_restored_when_a_callback_fails() -> None:
     best, made = BestWeights("loss"), network(DATA)
 
-    def fail(trainer: Trainer) -> None:
+    def fail(state: TrainingState) -> None:
         raise RuntimeError("mine")
 
     with pytest.raises(RuntimeError, match="mine"):
@@ -85,11 +84,11 @@ def test_the_end_is_told_even_if_the_beginning_failed() -> None:
     told = []
 
     class First(Callback):
-        def on_train_end(self, *, trainer: Trainer) -> None:
+        def on_train_end(self, *, state: TrainingState) -> None:
             told.append("end")
 
     class Second(Callback):
-        def on_train_begin(self, *, trainer: Trainer) -> None:
+        def on_train_begin(self, *, state: TrainingState) -> None:
             raise RuntimeError("mine")
 
     with pytest.raises(RuntimeError, match="mine"):
@@ -113,16 +112,16 @@ class Script(Callback):
     def __init__(self, under_test: BestWeights, values: list[float]) -> None:
         self.under_test, self.values = under_test, values
 
-    def on_train_begin(self, *, trainer: Trainer) -> None:
-        self.under_test.on_train_begin(trainer=trainer)
+    def on_train_begin(self, *, state: TrainingState) -> None:
+        self.under_test.on_train_begin(state=state)
 
-    def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         value = self.values[record.epoch]
         scripted = EpochRecord(record.epoch, value, value, 0.0, value, 0.1, 0.1, value, value)
-        self.under_test.on_epoch_end(trainer=trainer, record=scripted)
+        self.under_test.on_epoch_end(state=state, record=scripted)
 
 
-def stopped_after(values: list[float], monitor: Monitor = "loss", **options: float) -> History:
+def stopped_after(values: list[float], monitor: str = "loss", **options: float) -> History:
     stopping = EarlyStopping(monitor, **options)  # type: ignore[arg-type]
     script = Script(stopping, values)
     trainer = Trainer(network(DATA), SGD(), 0.01, epochs=len(values), callbacks=[script])
@@ -201,12 +200,12 @@ def test_a_hook_that_nothing_calls_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigurationError, match=r"hook of Typo.*'on_epoch_ends'.*'on_epoch_end'"):
 
         class Typo(Callback):
-            def on_epoch_ends(self, *, trainer: Trainer, record: EpochRecord) -> None: ...
+            def on_epoch_ends(self, *, state: TrainingState, record: EpochRecord) -> None: ...
 
     with pytest.raises(ConfigurationError, match="on_best"):
 
         class NothingIsBest(Callback):
-            def on_best(self, *, trainer: Trainer, record: EpochRecord) -> None: ...
+            def on_best(self, *, state: TrainingState, record: EpochRecord) -> None: ...
 
 
 def test_a_class_that_calls_hooks_of_its_own_names_them() -> None:
@@ -222,7 +221,7 @@ def test_a_class_that_calls_hooks_of_its_own_names_them() -> None:
 
         def on_third(self) -> None: ...
 
-        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None: ...
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None: ...
 
         @property
         def on_gpu(self) -> bool:

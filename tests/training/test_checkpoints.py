@@ -52,23 +52,31 @@ from handloom.files import FileError
 from handloom.locks import LOCK, only_writer
 from handloom.optimizers import Optimizer
 from handloom.parallel.partition import LANES
+from handloom.training import TrainingState
 from handloom.training.history import COLUMNS, EpochRecord
 from handloom.training.objective import Measured
+from handloom.training.preparation import Prepared
 from handloom.training.snapshot import Snapshot
 
 ROWS = features()
 IMAGES = silhouettes(rows=1300, test_rows=10).train
 
 
-class StopAt(Callback):
+class Watcher(Callback):
+    """May come and go between stop and resume."""
+
+    changes_results = False
+
+
+class StopAt(Watcher):
     """Stops as Ctrl-C would, after so many updates."""
 
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def on_step_end(self, *, trainer: Trainer, measured: Measured) -> None:
-        if trainer.steps == self.step:
-            trainer.stop(StopReason.INTERRUPTED)
+    def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+        if state.progress.steps == self.step:
+            state.stop(StopReason.INTERRUPTED)
 
 
 class StopAfter(Trainer):
@@ -78,7 +86,8 @@ class StopAfter(Trainer):
 
     def fit(self, *arguments: Any, **options: Any) -> History:
         if self.last_step >= 0:
-            self.callbacks = (*self.callbacks, StopAt(self.last_step))
+            callbacks = (*self.options.callbacks, StopAt(self.last_step))
+            self._take(self.network, replace(self.options, callbacks=callbacks))
         return super().fit(*arguments, **options)
 
 
@@ -192,7 +201,7 @@ def test_early_stopping_remembers_its_patience(tmp_path: Path) -> None:
 
     whole = run(tmp_path / "whole")
     assert whole.history.stop_reason is StopReason.EARLY_STOPPING
-    run(tmp_path / "cut", last_step=whole.steps - 3)
+    run(tmp_path / "cut", last_step=whole.state.progress.steps - 3)
     for _ in range(2):  # resumed once more after its end, it stays as it is
         resumed = run(tmp_path / "cut", resume=True)
         assert resumed.history.stop_reason is StopReason.EARLY_STOPPING
@@ -223,7 +232,7 @@ def test_the_log_is_whole_after_a_resume(tmp_path: Path) -> None:
     log = tmp_path / "history.csv"
     seen = []
 
-    class Look(Callback):
+    class Look(Watcher):
         def on_epoch_end(self, **_: Any) -> None:
             seen.append(log.read_text())
 
@@ -253,7 +262,7 @@ def test_checkpoints_are_written_every_so_many_epochs_and_the_last_are_kept(
 ) -> None:
     seen: list[list[int]] = []
 
-    class Look(Callback):
+    class Look(Watcher):
         def on_epoch_end(self, **_: Any) -> None:
             seen.append(steps_kept(tmp_path))
 
@@ -267,10 +276,11 @@ def test_checkpoints_are_written_every_so_many_minutes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticks: Iterator[float] = iter(range(10**6))
-    monkeypatch.setattr("handloom.training.checkpoints.time.monotonic", lambda: next(ticks))
+    monkeypatch.setattr("handloom.training.triggers.time.monotonic", lambda: next(ticks))
     monkeypatch.setattr("handloom.training.trainer.CALL_SECONDS", 0.0)
-    trainer(tmp_path, every="0.1m", epochs=2).fit(ROWS)  # six ticks: a look a call, one a save
-    assert steps_kept(tmp_path) == [6, 10]
+    # six ticks: a look a call, one an epoch, one a save
+    trainer(tmp_path, every="0.1m", epochs=2).fit(ROWS)
+    assert steps_kept(tmp_path) == [5, 10]
 
 
 @pytest.mark.parametrize("every", [0, -1, "", "m", "0m", "-5m", "5h", "five", "1.5", 2.5])
@@ -292,9 +302,9 @@ def resumed_from(folder: Path) -> tuple[int, list[str]]:
     said: list[str] = []
     first: list[int] = []
 
-    class Look(Callback):
-        def on_train_begin(self, *, trainer: Trainer) -> None:
-            first.append(trainer.steps)
+    class Look(Watcher):
+        def on_train_begin(self, *, state: TrainingState) -> None:
+            first.append(state.progress.steps)
 
     made = trainer(folder, warn=said.append, callbacks=(Look(),))
     made.fit(ROWS, resume=True)
@@ -357,14 +367,17 @@ def test_without_a_checkpoint_a_resume_begins_at_the_beginning(tmp_path: Path) -
         ({"units": 9}, r"network layers 0 units is 8 there, 9 here"),
         ({"rule": SGD}, r"optimizer kind is Adam there, SGD here"),
         ({"rule": lambda: Adam(0.8)}, r"optimizer beta1 is 0.9 there, 0.8 here"),
-        ({"learning_rate": 0.01}, r"schedule kind is InverseTimeDecay there, Constant here"),
+        ({"learning_rate": 0.01}, r"learning_rate kind is InverseTimeDecay there, Constant here"),
         ({"batch_size": 32}, r"batch_size is 64 there, 32 here"),
         ({"seed": 1}, r"seed is 0 there, 1 here"),
         ({"clip_norm": 2.0}, r"clip_norm is None there, 2.0 here"),
         ({"average": EMA(0.9)}, r"average is None there, .*'decay': 0.9"),
-        ({"learning_rate": Warmup(2, 0.1)}, r"schedule kind is InverseTimeDecay there, Warmup"),
+        (
+            {"learning_rate": Warmup(2, 0.1)},
+            r"learning_rate kind is InverseTimeDecay there, Warmup",
+        ),
         ({"loss": SoftmaxCrossEntropy(0.1)}, r"loss label_smoothing is 0.0 there, 0.1 here"),
-        ({"callbacks": (BestWeights("loss"),)}, r"callbacks callback 0, BestWeights is None there"),
+        ({"callbacks": (BestWeights("loss"),)}, r"callbacks is \[\] there, .*BestWeights"),
         ({"count_correct": False}, r"count_correct is True there, False here"),
     ],
 )
@@ -386,7 +399,7 @@ def test_a_checkpoint_of_an_older_format_is_refused_and_kept(
     with monkeypatch.context() as older:
         older.setattr("handloom.training.snapshot.VERSION", 1)
         trainer(tmp_path, last_step=7).fit(ROWS)
-    with pytest.raises(ModelError, match=r"version 1 of the format; this Handloom reads version 2"):
+    with pytest.raises(ModelError, match=r"version 1 of the format; this Handloom reads version 3"):
         trainer(tmp_path).fit(ROWS, resume=True)
     assert steps_kept(tmp_path) == [7]
 
@@ -408,7 +421,7 @@ def test_a_resumed_training_keeps_its_number_of_lanes(
         return made
 
     with monkeypatch.context() as few:
-        few.setattr("handloom.training.trainer.LANES", 2)
+        few.setattr("handloom.training.preparation.LANES", 2)
         whole = run(tmp_path / "whole")
         assert run(tmp_path / "cut", last_step=4).history.lanes == 2
     resumed = run(tmp_path / "cut", resume=True)
@@ -437,7 +450,7 @@ def test_a_checkpoint_of_another_augmentation_or_schedule_is_refused(tmp_path: P
     fit()
     with pytest.raises(ModelError, match="augment 0 pixels is 2 there, 1 here"):
         fit(pixels=1, resume=True)
-    with pytest.raises(ModelError, match="schedule then steps is 5 there, 6 here"):
+    with pytest.raises(ModelError, match="learning_rate then steps is 5 there, 6 here"):
         fit(steps=6, resume=True)
 
 
@@ -527,7 +540,7 @@ def test_a_folder_that_cannot_be_written_to_any_more_costs_no_training(tmp_path:
     folder = tmp_path / "run"
     said: list[str] = []
 
-    class Block(Callback):
+    class Block(Watcher):
         def on_epoch_end(self, **_: Any) -> None:
             if folder.is_dir():
                 folder.rename(tmp_path / "moved")
@@ -547,7 +560,7 @@ def test_by_default_what_went_wrong_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_two_trainings_do_not_write_to_one_folder(tmp_path: Path) -> None:
-    class Second(Callback):
+    class Second(Watcher):
         refused = ""
 
         def on_epoch_end(self, **_: Any) -> None:
@@ -583,12 +596,12 @@ def test_what_a_checkpoint_holds_can_be_read_by_people(tmp_path: Path) -> None:
     trainer(tmp_path, last_step=7).fit(ROWS)
     (state,) = tmp_path.glob("step-000000007/state-*.json")
     described = json.loads(state.read_text())
-    assert described["values"]["position"]["epoch"] == 1
+    assert described["values"]["progress"]["epoch"] == 1
     assert described["configuration"]["seed"] == 0
     assert "numpy" in described["values"]["circumstances"]["versions"]
     assert set(Snapshot.load(state.parent).arrays) == {
         "weights",
-        "good",
+        "good_weights",
         "optimizer.first_moment",
         "optimizer.second_moment",
     }
@@ -612,10 +625,10 @@ def test_what_is_not_a_checkpoint_is_left_alone(tmp_path: Path) -> None:
 def test_a_training_that_would_have_ended_by_itself_is_not_resumed_for_longer(
     tmp_path: Path,
 ) -> None:
-    class Signal(Callback):
-        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+    class Signal(Watcher):
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
             if record.epoch == len(whole.history) - 1:
-                trainer.stop(StopReason.INTERRUPTED)
+                state.stop(StopReason.INTERRUPTED)
 
     def run(folder: Path, *callbacks: Callback, resume: bool = False) -> StopAfter:
         stopping = EarlyStopping(patience=2, min_delta=0.01)
@@ -624,18 +637,19 @@ def test_a_training_that_would_have_ended_by_itself_is_not_resumed_for_longer(
         made.fit(ROWS, 0.2, resume=resume)
         return made
 
-    whole = run(tmp_path / "whole", Callback())
+    whole = run(tmp_path / "whole", Watcher())
     run(tmp_path / "cut", Signal())
-    resumed = run(tmp_path / "cut", Callback(), resume=True)
+    resumed = run(tmp_path / "cut", Watcher(), resume=True)
     assert figures(resumed.history) == figures(whole.history)
     assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
 
 
 def test_figures_that_are_not_finite_are_kept_too(tmp_path: Path) -> None:
     class Spoil(StopAfter):
-        def run_epoch(self, epoch: int) -> EpochRecord | None:
-            record = super().run_epoch(epoch)
-            return record and replace(record, validation_loss=float("nan"))
+        def run_epoch(self, prepared: Prepared) -> None:
+            super().run_epoch(prepared)
+            records = prepared.state.history.records
+            records[-1] = replace(records[-1], validation_loss=float("nan"))
 
     made = trainer(tmp_path)
     made.__class__ = Spoil
@@ -653,12 +667,12 @@ def test_what_no_checkpoint_can_hold_is_refused_before_the_first_step(tmp_path: 
     made = trainer(tmp_path, callbacks=(Odd(),))
     with pytest.raises(ConfigurationError, match="no checkpoint can hold this training"):
         made.fit(ROWS)
-    assert made.steps == 0
+    assert made.state.progress.steps == 0
 
 
 def test_a_callback_that_fails_costs_no_training(tmp_path: Path) -> None:
-    class Fails(Callback):
-        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+    class Fails(Watcher):
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
             if record.epoch == 1:
                 raise RuntimeError("mine")
 
@@ -671,9 +685,9 @@ def test_a_callback_that_fails_costs_no_training(tmp_path: Path) -> None:
 
 
 def test_a_callback_that_fails_after_a_step_costs_no_training(tmp_path: Path) -> None:
-    class Fails(Callback):
-        def on_step_end(self, *, trainer: Trainer, measured: Measured) -> None:
-            if trainer.steps == 7:
+    class Fails(Watcher):
+        def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+            if state.progress.steps == 7:
                 raise RuntimeError("mine")
 
     made = trainer(tmp_path, callbacks=(Fails(),))
@@ -692,7 +706,7 @@ def test_a_best_model_that_cannot_be_saved_is_tried_again(tmp_path: Path) -> Non
     best = BestModel(tmp_path / "model", "loss")
 
     class Full(Callback):
-        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (10 if record.epoch < 2 else -1, -1))
 
     made = Trainer(network, SGD(), 0.1, epochs=3, callbacks=[Full(), best])
@@ -701,9 +715,12 @@ def test_a_best_model_that_cannot_be_saved_is_tried_again(tmp_path: Path) -> Non
     assert np.array_equal(Model.load(tmp_path / "model").network.parameters.vector, best.weights)  # type: ignore[arg-type]
 
 
-def test_warm_fits_and_checkpoints_do_not_mix(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="resumed, not warm"):
-        trainer(tmp_path).fit(ROWS, warm=True)
+def test_a_training_is_resumed_or_starts_warm(tmp_path: Path) -> None:
+    first = trainer(tmp_path / "first")
+    first.fit(ROWS)
+    with pytest.raises(ConfigurationError, match="resumed or starts warm, not both"):
+        trainer(tmp_path / "first").fit(ROWS, resume=True, warm=first.state)
+    trainer(tmp_path / "second").fit(ROWS, warm=first.state)
 
 
 def test_a_resumed_training_keeps_its_backend(
@@ -737,7 +754,7 @@ def test_a_folder_that_becomes_read_only_costs_no_training(mode: int) -> None:
         trainer(folder, every=1, epochs=2).fit(ROWS)
         kept = steps_kept(folder)
 
-        class Close(Callback):
+        class Close(Watcher):
             def on_train_begin(self, **_: Any) -> None:
                 folder.chmod(mode)
                 os.seteuid(65534)

@@ -32,6 +32,7 @@ from handloom.data.batches import LoaderOptions
 from handloom.data.transforms import AsFloat
 from handloom.parallel.partition import SHARD_ROWS, deal_shards, shard_rows
 from handloom.parallel.threads import Threads
+from handloom.training import TrainingState
 from handloom.training.objective import Measured, Objective
 
 DATA = silhouettes(rows=600, test_rows=100)
@@ -115,15 +116,17 @@ def test_the_best_weights_come_with_their_statistics() -> None:
 
 def evaluate_network(network: Sequential) -> float:
     trainer = Trainer(network, SGD(), 1e-3)
-    trainer.begin(DATA.train)
+    trainer.prepare(DATA.train)
     return evaluate(trainer.model(), DATA.test).loss
 
 
 def test_a_resumed_training_has_the_same_statistics(tmp_path: Path) -> None:
     class Cut(Callback):
-        def on_step_end(self, *, trainer: Trainer, measured: Measured) -> None:
-            if trainer.steps == 6:
-                trainer.stop(StopReason.INTERRUPTED)
+        changes_results = False
+
+        def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+            if state.progress.steps == 6:
+                state.stop(StopReason.INTERRUPTED)
 
     def run(folder: Path, *callbacks: Callback, resume: bool = False) -> Sequential:
         network = flat_network(32)

@@ -19,7 +19,7 @@ from handloom.optimizers import Optimizer
 from handloom.parallel.pool import matmul
 from handloom.parallel.threads import Threads, default_threads
 from handloom.parameters import Array
-from handloom.training import EpochRecord
+from handloom.training import EpochRecord, TrainingState
 
 BACKENDS = [
     "numpy",
@@ -143,11 +143,11 @@ def test_after_the_first_epoch_a_step_takes_no_memory_of_the_size_of_a_batch(
         peaks: list[int]
         start: int
 
-        def on_train_begin(self, *, trainer: Trainer) -> None:
+        def on_train_begin(self, *, state: TrainingState) -> None:
             self.peaks = []
             self.start = 0
 
-        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
             current, peak = tracemalloc.get_traced_memory()
             self.peaks.append(peak - self.start if record.epoch else 0)
             tracemalloc.reset_peak()

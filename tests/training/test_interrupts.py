@@ -21,7 +21,7 @@ import pytest
 
 from handloom import SGD, Callback, Dense, Sequential, StopReason, Trainer, silhouettes
 from handloom.errors import ConfigurationError
-from handloom.training import Checkpoints, EpochRecord
+from handloom.training import Checkpoints, EpochRecord, TrainingState
 
 DATA = silhouettes(rows=100, test_rows=20).train
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -30,10 +30,12 @@ BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 class Send(Callback):
     """Sends a signal to this process after the third epoch."""
 
+    changes_results = False
+
     def __init__(self, number: int) -> None:
         self.number = number
 
-    def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         if record.epoch == 2:
             os.kill(os.getpid(), self.number)
 
@@ -50,7 +52,7 @@ class Mark(Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         if record.epoch == 2:
             self.path.write_text(str(os.getpid()))
 
@@ -110,7 +112,7 @@ def test_what_a_handler_raises_comes_out_of_fit_and_the_weights_are_whole(number
     plain = training(epochs=3)
     plain.fit(DATA)
     assert np.array_equal(trainer.network.parameters.vector, plain.network.parameters.vector)
-    assert trainer.steps == plain.steps
+    assert trainer.state.progress.steps == plain.state.progress.steps
 
 
 @BOTH
@@ -213,7 +215,7 @@ class Fork(Callback):
     def __init__(self, mark: Path) -> None:
         self.mark = mark
 
-    def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         if record.epoch == 0:
             fork = multiprocessing.get_context("fork")
             child = fork.Process(target=sleep_long, args=(self.mark,), daemon=True)
@@ -237,7 +239,7 @@ def test_a_handler_that_is_installed_during_a_fit_stays() -> None:
     def own(number: int, frame: object) -> None: ...
 
     class Install(Callback):
-        def on_train_begin(self, *, trainer: Trainer) -> None:
+        def on_train_begin(self, *, state: TrainingState) -> None:
             signal.signal(signal.SIGTERM, own)
 
     training(Install()).fit(DATA)
@@ -249,7 +251,7 @@ def test_a_fit_in_another_thread_leaves_signals_alone() -> None:
     seen: list[object] = []
 
     class Look(Callback):
-        def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
             seen[:] = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
     thread = threading.Thread(target=lambda: training(Look()).fit(DATA))

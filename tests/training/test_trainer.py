@@ -22,6 +22,7 @@ from handloom import (
     Dataset,
     Dense,
     Dropout,
+    EarlyStopping,
     InverseTimeDecay,
     Layer,
     ModelError,
@@ -35,7 +36,7 @@ from handloom import (
     silhouettes,
 )
 from handloom.backend import fused_is_installed
-from handloom.data.batches import epoch_order
+from handloom.data.batches import Batch, epoch_order
 from handloom.data.transforms import AsFloat
 from handloom.errors import ConfigurationError
 from handloom.losses import MeanSquaredError
@@ -43,7 +44,7 @@ from handloom.operations import Arrays
 from handloom.parallel.partition import LANES, SHARD_ROWS, deal_shards
 from handloom.parallel.threads import Threads
 from handloom.parameters import Array
-from handloom.training import EpochRecord
+from handloom.training import EpochRecord, TrainingState
 from handloom.training import trainer as loop
 from handloom.training.objective import Measured
 
@@ -158,16 +159,11 @@ def test_a_full_batch_record_is_measured_before_its_update() -> None:
 
 def test_a_fraction_is_held_out_of_every_class() -> None:
     data = features(rows=300)
-    held_out: list[int] = []
-
-    class Spy(Callback):
-        def on_train_begin(self, *, trainer: Trainer) -> None:
-            assert trainer._validation is not None
-            held_out.extend(trainer._validation.rows_per_class)
-
-    history = Trainer(network(data), SGD(), 0.1, epochs=1, callbacks=[Spy()]).fit(data, 0.2)
-    assert held_out == [20, 20, 20]
-    assert history.validated
+    trainer = Trainer(network(data), SGD(), 0.1, epochs=1)
+    prepared = trainer.prepare(data, 0.2)
+    assert prepared.validation is not None
+    assert list(prepared.validation.rows_per_class) == [20, 20, 20]
+    assert trainer.run(prepared).validated
 
 
 def test_networks_with_and_without_softmax_train_to_the_same_weights() -> None:
@@ -193,23 +189,23 @@ def test_a_weight_of_two_is_the_row_twice_and_of_zero_its_absence() -> None:
 class At(Callback):
     """Does something after one epoch."""
 
-    def __init__(self, epoch: int, action: Callable[[Trainer], object]) -> None:
+    def __init__(self, epoch: int, action: Callable[[TrainingState], object]) -> None:
         self.epoch, self.action = epoch, action
 
-    def on_epoch_end(self, *, trainer: Trainer, record: EpochRecord) -> None:
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         if record.epoch == self.epoch:
-            self.action(trainer)
+            self.action(state)
 
 
-def spoil(trainer: Trainer) -> None:
-    trainer.network.parameters.vector[:] = 1e30
+def spoil(state: TrainingState) -> None:
+    state.network.parameters.vector[:] = 1e30
 
 
 def test_a_loss_that_is_not_finite_ends_training_with_the_last_good_weights() -> None:
     data = features()
     made = network(data)
     good: list[np.ndarray] = []
-    keep = At(3, lambda trainer: good.append(trainer.network.parameters.vector.copy()))
+    keep = At(3, lambda state: good.append(state.network.parameters.vector.copy()))
     trainer = Trainer(made, SGD(), 0.1, epochs=10, callbacks=[keep, At(4, spoil)])
     with np.errstate(over="ignore", invalid="ignore"):
         history = trainer.fit(data)
@@ -475,10 +471,10 @@ def test_a_callback_that_looks_at_every_step_sees_each_one(monkeypatch: pytest.M
     seen: list[tuple[int, int, float]] = []
 
     class Steps(Callback):
-        def on_step_end(self, *, trainer: Trainer, measured: Measured) -> None:
-            seen.append((trainer.steps, measured.rows, measured.loss))
-            if trainer.steps == 7:
-                trainer.stop(StopReason.EARLY_STOPPING)
+        def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+            seen.append((state.progress.steps, measured.rows, measured.loss))
+            if state.progress.steps == 7:
+                state.stop(StopReason.EARLY_STOPPING)
 
     data = features(100)
     trainer = Trainer(network(data), SGD(), 0.1, epochs=9, batch_size=40, callbacks=[Steps()])
@@ -506,7 +502,7 @@ def test_a_bad_rate_ends_training_after_the_steps_before_it(bad: Any) -> None:
     trainer = Trainer(network(data), SGD(), schedule, epochs=9, batch_size=20)
     with pytest.raises((ConfigurationError, ArithmeticError), match=r"-1.0 at step 5|mine"):
         trainer.fit(data)
-    assert trainer.steps == trainer.optimizer.steps == 5
+    assert trainer.state.progress.steps == trainer.state.optimizer.steps == 5
 
 
 def test_a_step_that_is_refused_changes_nothing() -> None:
@@ -514,8 +510,9 @@ def test_a_step_that_is_refused_changes_nothing() -> None:
     data = features(40)
     made = Sequential([Dense(4), BatchNorm(), Dense(3)]).build((5,))
     trainer = Trainer(made, SGD(), 0.1, batch_size=20)
-    with trainer.begin(data), np.errstate(all="ignore"):
-        runner, arrays = trainer._runner, Arrays(data.inputs, data.targets)
+    prepared = trainer.prepare(data)
+    with prepared.threads, np.errstate(all="ignore"):
+        runner, arrays = prepared.runner, Arrays(data.inputs, data.targets)
         made.parameters.vector[0] = np.inf
         before = made.parameters.values.copy()
         advance = runner.run(arrays, epoch_order(40, 20, None, 0), [0.1, 0.1])
@@ -538,33 +535,71 @@ def test_a_penalty_per_row_is_divided_by_the_rows_of_the_step() -> None:
     np.testing.assert_allclose(vectors[0], vectors[1], rtol=1e-12)
 
 
-def test_a_warm_fit_goes_on_where_the_last_one_ended() -> None:
+def test_a_training_continues_another_as_if_they_were_one() -> None:
     data = features()
-    options = {"batch_size": 50, "seed": 3}
-    whole = Trainer(network(data), Adam(), InverseTimeDecay(0.01, 0.1), epochs=5, **options)  # type: ignore[arg-type]
+    options: dict[str, Any] = {"batch_size": 50, "seed": 3}
+    whole = Trainer(network(data), Adam(), InverseTimeDecay(0.01, 0.1), epochs=5, **options)
     losses = list(whole.fit(data)["loss"])
-    parts = Trainer(network(data), Adam(), InverseTimeDecay(0.01, 0.1), epochs=2, **options)  # type: ignore[arg-type]
-    found = list(parts.fit(data, warm=True)["loss"])  # the first one has nothing to go on from
-    parts.epochs = 3
-    found += list(parts.fit(data, warm=True)["loss"])
+    first = Trainer(network(data), Adam(), InverseTimeDecay(0.01, 0.1), epochs=2, **options)
+    found = list(first.fit(data)["loss"])
+    other = Trainer(first.network, Adam(), InverseTimeDecay(0.01, 0.1), epochs=3, **options)
+    prepared = other.prepare(data)
+    prepared.state.warm_start(first.state.state_dict())
+    prepared.state.continue_from(first.state.progress)
+    found += list(other.run(prepared)["loss"])
     assert found == losses
-    assert parts.steps == whole.steps
-    assert np.array_equal(parts.network.parameters.vector, whole.network.parameters.vector)
-    parts.fit(data)
-    assert parts.steps == 18  # a fit that is not warm begins to count anew
+    assert other.state.progress.steps == whole.state.progress.steps
+    assert np.array_equal(other.network.parameters.vector, whole.network.parameters.vector)
+
+
+def test_a_warm_start_takes_weights_and_optimizer_and_begins_all_else_anew() -> None:
+    data, held_out = features(), features(seed=1)
+    first = Trainer(network(data), Adam(), 0.05, epochs=30, batch_size=50)
+    first.fit(data, held_out)
+    moment = first.state.optimizer.state["first_moment"].copy()
+    weights = first.network.parameters.vector.copy()
+    stopping, rates = EarlyStopping(patience=3), []
+
+    def falling(step: int) -> float:
+        rates.append(step)
+        return 1e-6
+
+    class Start(Callback):
+        def on_epoch_begin(self, *, state: TrainingState) -> None:
+            if state.progress.epoch == 0:
+                assert np.array_equal(state.optimizer.state["first_moment"], moment)
+                assert np.array_equal(state.network.parameters.vector, weights)
+                assert (state.progress.steps, state.optimizer.steps) == (0, 180)
+
+    second = Trainer(
+        *(network(data), Adam(), falling),
+        epochs=4,
+        batch_size=50,
+        callbacks=[stopping, Start()],
+    )
+    history = second.fit(data, held_out, warm=first.state)
+    assert min(rates) == 0  # the schedule begins anew
+    assert [record.epoch for record in history] == [0, 1, 2, 3]
+    assert stopping.epoch is not None  # a best of its own, though the first training had a better
+    other = Trainer(network(data, units=3), Adam(), 0.1)
+    with pytest.raises(ModelError, match="weights must be float32 of shape"):
+        other.fit(data, warm=first.state)
+    with pytest.raises(ModelError, match=r"momentum|state"):
+        Trainer(network(data), SGD(0.9), 0.1).fit(data, warm=first.state)
 
 
 def test_loss_and_gradient_can_be_measured_for_a_line_search() -> None:
     data = features()
     made = network(data, l2=0.01, dtype=np.float64)
-    trainer = Trainer(made, SGD(), 0.1)
-    with trainer.begin(data):
-        before = trainer.measure().loss
+    prepared = Trainer(made, SGD(), 0.1).prepare(data)
+    batch = Batch(prepared.arrays, slice(0, len(data)))
+    with prepared.threads:
+        before = prepared.objective(batch).loss
         gradient = made.parameters.gradient.copy()
         made.parameters.vector -= 1e-6 * gradient
-        after = trainer.measure().loss
+        after = prepared.objective(batch).loss
     assert (before - after) / 1e-6 == pytest.approx(gradient @ gradient, rel=1e-4)
-    assert trainer.steps == 0
+    assert prepared.state.progress.steps == 0
 
 
 class Differences(AsFloat):
@@ -619,10 +654,11 @@ def test_an_error_in_the_middle_of_a_run_of_steps_leaves_all_counts_as_they_are(
     trainer = Trainer(network(data), Adam(), 0.01, epochs=3, batch_size=10, loss=FailsAt(18, error))
     with pytest.raises(type(error)):
         trainer.fit(data)
-    assert trainer.steps == trainer.optimizer.steps == 17
-    assert trainer.position.steps == 7
-    trainer.fit(data, warm=True)  # and it goes on
-    assert trainer.steps == trainer.optimizer.steps > 17
+    state = trainer.state
+    assert state.progress.steps == state.optimizer.steps == 17
+    assert state.progress.epoch_steps == 7
+    trainer.fit(data, warm=state)  # and it goes on
+    assert trainer.state.optimizer.steps == 17 + trainer.state.progress.steps > 17
 
 
 def test_a_hook_of_one_object_is_called_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -630,7 +666,7 @@ def test_a_hook_of_one_object_is_called_after_every_step(monkeypatch: pytest.Mon
     data, made = features(100), network(features(100))
     seen: list[Array] = []
     callback: Any = Callback()
-    callback.on_step_end = lambda *, trainer, measured: seen.append(made.parameters.vector.copy())
+    callback.on_step_end = lambda *, state, measured: seen.append(made.parameters.vector.copy())
     Trainer(made, SGD(), 0.1, epochs=1, batch_size=20, callbacks=[callback]).fit(data)
     assert len({vector.tobytes() for vector in seen}) == 5
 
@@ -651,4 +687,4 @@ def test_a_loss_of_ones_own_is_the_object_that_was_given() -> None:
 @pytest.mark.parametrize("option", ["clip_norm", "augment", "penalty_per_row"])
 def test_an_option_that_a_training_has_taken_cannot_be_changed(option: str) -> None:
     with pytest.raises(AttributeError, match=option):
-        setattr(Trainer(network(features()), SGD(), 0.1), option, None)
+        setattr(Trainer(network(features()), SGD(), 0.1).options, option, None)

@@ -3,14 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from handloom.circumstances import circumstances
 from handloom.cli.console import note
 from handloom.errors import HandloomError, ModelError
 from handloom.files import FileError, read_bytes, write_json
 from handloom.recipes.experiment import Experiment, experiment_from_json
-from handloom.training import Callback, Trainer
+from handloom.training import Callback, TrainingState
 
 NAME, KIND, VERSION = "run.json", "handloom run", 1
 
@@ -77,15 +77,20 @@ class Description:
 class Describe(Callback):
     """Writes the description once training has been found possible, so that it can be resumed."""
 
+    changes_results: ClassVar[bool] = False
+
     def __init__(self, description: Description, folder: Path, *, resumed: bool) -> None:
         self.description, self.folder, self.resumed = description, folder, resumed
 
-    def on_train_begin(self, *, trainer: Trainer) -> None:
+    def on_train_begin(self, *, state: TrainingState) -> None:
         """Write it, and say where a resumed training goes on."""
         self.description.write(self.folder)
-        if trainer.steps:
-            epoch = trainer.position.epoch + 1
-            note(f"going on in epoch {epoch} of {trainer.epochs}, after {trainer.steps:,} steps")
+        progress = state.progress
+        if progress.steps:
+            epoch = f"{progress.epoch + 1} of {state.until}"
+            note(f"going on in epoch {epoch}, after {progress.steps:,} steps")
+            for change in state.history.notes:
+                note(change)
         elif self.resumed:
             note("no checkpoint was written before it stopped: training begins anew")
 

@@ -32,7 +32,7 @@ from handloom.recipes.plain import Settings
 from handloom.recipes.recipe import RecipeSettings
 from handloom.schedules import DECAY, SCHEDULES
 from handloom.training import Checkpoints, CSVLog, History, Progress, StopReason
-from handloom.training.checkpoints import parse_every
+from handloom.training.triggers import trigger
 
 EVERY = "5m"
 """How often checkpoints are written, where nobody says."""
@@ -184,7 +184,7 @@ def _resume(
 def _train(
     folder: Path, settings: Experiment, data: str | None, checkpoint_every: str, *, resume: bool
 ) -> None:
-    parse_every(checkpoint_every)
+    trigger(checkpoint_every)
     splits = load_dataset(data)
     threads = settings.threads or default_threads()
     description = Description(settings, data_found(data, splits), checkpoint_every, threads)

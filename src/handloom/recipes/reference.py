@@ -198,7 +198,7 @@ def _examined(
         name=name,
         seed=seed,
         history=history,
-        learning_rates=[trainer.schedule(max(record.epoch - 1, 0)) for record in history],
+        learning_rates=[trainer.options.schedule(max(record.epoch - 1, 0)) for record in history],
         last=last,
         best=at_best,
         best_epoch=best.epoch,

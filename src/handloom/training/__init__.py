@@ -1,14 +1,23 @@
 """Training: the loop, what runs a step, what watches it, and what it measured."""
 
 from handloom.training.averaging import EMA
-from handloom.training.callbacks import BestModel, BestWeights, Callback, CSVLog, EarlyStopping
+from handloom.training.callbacks import (
+    BestModel,
+    BestWeights,
+    Callback,
+    CSVLog,
+    EarlyStopping,
+    LayerNorms,
+    Progress,
+)
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.divergence import Divergence
 from handloom.training.evaluation import Evaluation, evaluate
 from handloom.training.history import EpochRecord, History, StopReason
 from handloom.training.objective import Measured, Objective
-from handloom.training.progress import Progress
-from handloom.training.trainer import Trainer
+from handloom.training.options import TrainingOptions
+from handloom.training.state import TrainingState
+from handloom.training.trainer import Trainer, TrainerOptions
 
 __all__ = [
     "EMA",
@@ -22,10 +31,14 @@ __all__ = [
     "EpochRecord",
     "Evaluation",
     "History",
+    "LayerNorms",
     "Measured",
     "Objective",
     "Progress",
     "StopReason",
     "Trainer",
+    "TrainerOptions",
+    "TrainingOptions",
+    "TrainingState",
     "evaluate",
 ]

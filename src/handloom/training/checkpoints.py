@@ -2,20 +2,18 @@
 
 import re
 import shutil
-import time
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from handloom.errors import ConfigurationError, ModelError, require_count, require_number
+from handloom.errors import ConfigurationError, ModelError, require_count
 from handloom.files import MANIFEST, FileError, make_folder
 from handloom.locks import only_writer
+from handloom.training.configuration import describe
 from handloom.training.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from handloom.training.trainer import Trainer
+from handloom.training.state import TrainingState
+from handloom.training.triggers import Trigger, trigger
 
 STEP = re.compile(r"step-(\d+)")
 
@@ -31,9 +29,10 @@ class Checkpoints:
     ----------
     folder : path
         Where checkpoints lie; no other training may use it at the same time.
-    every : int or str
-        How many epochs apart (``5``), or how many minutes (``"5m"``). Whatever it is, a training
-        that is interrupted or has ended writes one more.
+    every : int, str or Trigger
+        How many epochs apart (``5``), how many minutes (``"5m"``), or a trigger of one's own.
+        Whatever it is, a training that ends writes one more: complete, interrupted, or because a
+        callback raised.
     keep : int
         How many to keep, so that there is one to fall back to when the newest is damaged.
     warn : callable, optional
@@ -50,16 +49,19 @@ class Checkpoints:
         self,
         folder: str | Path,
         *,
-        every: int | str = "5m",
+        every: int | str | Trigger = "5m",
         keep: int = 2,
         warn: Callable[[str], None] | None = None,
     ) -> None:
         self.folder = Path(folder)
-        self.epochs, self.minutes = parse_every(every)
+        self.every = trigger(every)
         self.keep = require_count("keep", keep)
         self._warn = warn or (lambda text: warnings.warn(text, stacklevel=2))
-        self._since = 0.0
         self._last_good: Path | None = None
+
+    def config(self) -> dict[str, object]:
+        """Return how checkpoints are made, their folder aside."""
+        return {"every": describe(self.every), "keep": self.keep}
 
     def alone(self) -> AbstractContextManager[None]:
         """Be the only training that uses the folder, until the end of the block.
@@ -69,20 +71,32 @@ class Checkpoints:
         FileError
             If another one uses it, or it cannot be made.
         """
-        self._since = time.monotonic()
+        self.every.reset()
         return only_writer(make_folder(self.folder))
 
-    def after_step(self, trainer: "Trainer") -> None:
-        """Write a checkpoint if the minutes are over."""
-        if self.minutes is not None and time.monotonic() - self._since >= 60.0 * self.minutes:
-            self.save(trainer)
+    @contextmanager
+    def last(self, state: TrainingState) -> Iterator[None]:
+        """Write a last checkpoint at the end of the block, also after an error between two steps.
 
-    def after_epoch(self, trainer: "Trainer") -> None:
-        """Write a checkpoint if the epochs are over."""
-        if self.epochs is not None and trainer.position.epoch % self.epochs == 0:
-            self.save(trainer)
+        Before the block, a training that no checkpoint could hold is refused. Of a training that
+        diverged, and of an update that broke off, there is none: the one before is good.
+        """
+        self.rehearse(state)
+        try:
+            yield
+        except Exception:
+            if state.at_step_boundary:
+                self.save(state)
+            raise
+        if state.history.divergence is None:
+            self.save(state)
 
-    def rehearse(self, trainer: "Trainer") -> None:
+    def look(self, state: TrainingState) -> None:
+        """Write a checkpoint if one is due."""
+        if self.every.due(state):
+            self.save(state)
+
+    def rehearse(self, state: TrainingState) -> None:
         """Refuse a training that could not be written down, before its first step.
 
         Raises
@@ -91,17 +105,17 @@ class Checkpoints:
             If something that it needs to go on is neither an array nor what JSON can hold.
         """
         try:
-            Snapshot.take(trainer).content()
+            Snapshot.take(state).content()
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"no checkpoint can hold this training: {error}") from None
 
-    def save(self, trainer: "Trainer") -> None:
+    def save(self, state: TrainingState) -> None:
         """Write a checkpoint now; if that fails, say so, and keep those that there are."""
-        path = self.folder / f"step-{trainer.steps:09d}"
+        path = self.folder / f"step-{state.progress.steps:09d}"
         try:
             known = path.exists()
             try:
-                Snapshot.take(trainer).save(path)
+                Snapshot.take(state).save(path)
             except BaseException:
                 if not known:
                     shutil.rmtree(path, ignore_errors=True)
@@ -113,7 +127,7 @@ class Checkpoints:
             if self._last_good is not None:
                 last = f"the last good one is {self._last_good}"
             self._warn(f"no checkpoint was written: {error}; {last}")
-        self._since = time.monotonic()
+        self.every.reset()
 
     def require_none(self) -> None:
         """Refuse a folder with checkpoints in it, which a new training would replace.
@@ -171,23 +185,3 @@ class Checkpoints:
         for folder in self._folders():
             if folder not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def parse_every(every: int | str) -> tuple[int | None, float | None]:
-    """Return epochs or minutes from ``5``, ``"5"`` or ``"5m"``; the other one is None.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is neither.
-    """
-    minutes = re.fullmatch(r"(\d+\.?\d*)m", every.strip()) if isinstance(every, str) else None
-    if minutes:
-        return None, require_number("minutes", float(minutes[1]), minimum=0.0, exclusive=True)
-    if isinstance(every, str):
-        if not every.strip().isdigit():
-            raise ConfigurationError(
-                f"every takes a number of epochs (5) or of minutes (5m), got {every!r}"
-            )
-        every = int(every)
-    return require_count("every", every), None

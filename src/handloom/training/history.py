@@ -1,19 +1,27 @@
 """What training measured, epoch by epoch."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, astuple, dataclass, field, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ModelError, require_known
+from handloom.errors import (
+    ConfigurationError,
+    HandloomError,
+    ModelError,
+    require_known,
+    unknown_name,
+)
 from handloom.parallel.partition import LANES
+from handloom.training.divergence import Divergence
 
-if TYPE_CHECKING:
-    from handloom.training.divergence import Divergence
+NAME = re.compile(r"[A-Za-z_][\w./-]*")
+"""The name of a recorded figure: a word that CSV holds without quotes."""
 
 
 class StopReason(StrEnum):
@@ -34,7 +42,7 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch.
+    """One epoch. ``record["loss"]`` is a figure by name, recorded ones included.
 
     Attributes
     ----------
@@ -47,14 +55,16 @@ class EpochRecord:
     data_loss, penalty : float
         The parts of the loss.
     accuracy : float or None
-        The fraction of rows that were predicted right; None where they were not counted.
+        The fraction of correct predictions; None where they were not counted.
     learning_rate : float
         The rate of the epoch's last update.
     seconds : float
-        How long the epoch took, validation included.
+        The time the epoch took, validation included.
     validation_loss, validation_accuracy : float or None
         Measured after the epoch's last update, without penalty; None where nothing is held out,
         and as above.
+    recorded : mapping of str to float
+        Figures that callbacks recorded; see `TrainingState.record`.
     """
 
     epoch: int
@@ -66,13 +76,53 @@ class EpochRecord:
     seconds: float
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+    recorded: Mapping[str, float] = field(default_factory=dict)
 
-    def values(self) -> tuple[float | None, ...]:
-        """Return the figures in the order of `COLUMNS`."""
-        return tuple(getattr(self, column) for column in COLUMNS)
+    def __getitem__(self, name: str) -> float:
+        """Return a figure.
+
+        Raises
+        ------
+        ConfigurationError
+            If it was neither measured nor recorded; the ones that were are named.
+        """
+        if name not in self.recorded and (name not in COLUMNS or getattr(self, name) is None):
+            known = [each for each in COLUMNS if getattr(self, each) is not None]
+            raise ConfigurationError(unknown_name("figure", name, [*known, *self.recorded]))
+        return float(self.recorded[name] if name in self.recorded else getattr(self, name))
+
+    def values(self, columns: Iterable[str] | None = None) -> tuple[float | None, ...]:
+        """Return the figures of some columns, by default `COLUMNS`; None where there is none."""
+        known = {**{name: getattr(self, name) for name in COLUMNS}, **self.recorded}
+        return tuple(known.get(name) for name in columns or COLUMNS)
 
 
-COLUMNS = tuple(field.name for field in fields(EpochRecord))
+COLUMNS = tuple(each.name for each in fields(EpochRecord) if each.name != "recorded")
+"""The figures that every epoch has."""
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """The l2 norms of one array of weights in one epoch; see `LayerNorms`.
+
+    Attributes
+    ----------
+    epoch : int
+    array : str
+        The name of the array, such as ``"0.dense.weights"``.
+    weights : float
+        Of the weights after the epoch.
+    gradient : float
+        Of the gradient of the epoch's last step, penalty included, as it was used.
+    update : float
+        Of the change of the weights since the end of the epoch before.
+    """
+
+    epoch: int
+    array: str
+    weights: float
+    gradient: float
+    update: float
 
 
 class History:
@@ -83,6 +133,10 @@ class History:
     Attributes
     ----------
     records : list of EpochRecord
+    layers : list of LayerRecord
+        Measurements of each layer, where a callback makes them.
+    notes : list of str
+        What there is to say about the training, in sentences.
     stop_reason : StopReason or None
         None while training goes on.
     backend : str
@@ -90,7 +144,7 @@ class History:
     lanes : int
         The number of lanes that work was cut for; results depend on it, and not on threads.
     preparation_seconds : float
-        How long it took to load what runs, and to compile it where that was not done before.
+        The time it took to load what runs, and to compile it where that was not done before.
     stopped_in : int or None
         The epoch that training did not complete, where it ended in the middle of one.
     divergence : Divergence or None
@@ -99,6 +153,8 @@ class History:
 
     def __init__(self) -> None:
         self.records: list[EpochRecord] = []
+        self.layers: list[LayerRecord] = []
+        self.notes: list[str] = []
         self.stop_reason: StopReason | None = None
         self.backend = "numpy"
         self.lanes = LANES
@@ -120,9 +176,15 @@ class History:
         ConfigurationError
             If there is no such column.
         """
-        require_known("column", column, COLUMNS)
-        values = [getattr(record, column) for record in self.records]
+        require_known("column", column, self.columns)
+        values = [record.values([column])[0] for record in self.records]
         return np.array([np.nan if value is None else value for value in values], np.float64)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """`COLUMNS`, and the names of recorded figures in the order of their first appearance."""
+        recorded = [name for record in self.records for name in record.recorded]
+        return tuple(dict.fromkeys([*COLUMNS, *recorded]))
 
     @property
     def validated(self) -> bool:
@@ -131,10 +193,17 @@ class History:
 
     def to_json(self) -> dict[str, object]:
         """Return everything as JSON can hold it."""
+        columns = self.columns
         return {
-            "columns": list(COLUMNS),
-            "records": [[_to_json(value) for value in record.values()] for record in self],
+            "columns": list(columns),
+            "records": [[_to_json(value) for value in record.values(columns)] for record in self],
+            "layers": [[_to_json(value) for value in astuple(record)] for record in self.layers],
+            "notes": self.notes,
             "stop_reason": self.stop_reason,
+            "stopped_in": self.stopped_in,
+            "divergence": None
+            if self.divergence is None
+            else {name: _to_json(value) for name, value in asdict(self.divergence).items()},
             "backend": self.backend,
             "lanes": self.lanes,
             "preparation_seconds": self.preparation_seconds,
@@ -142,7 +211,7 @@ class History:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return a history from what `to_json` gave; an interruption is forgotten.
+        """Return a history from what `to_json` gave.
 
         Raises
         ------
@@ -151,28 +220,60 @@ class History:
         """
         history = cls()
         try:
-            if values["columns"] != list(COLUMNS):
+            columns = [checked_name(name) for name in values["columns"]]
+            if columns[: len(COLUMNS)] != list(COLUMNS):
                 raise ModelError(f"a history must have the columns {', '.join(COLUMNS)}")
             for row in values["records"]:
-                figures: list[Any] = [float(v) if isinstance(v, str) else v for v in row]
-                history.records.append(EpochRecord(*figures))
-            reason = values["stop_reason"]
-            if reason == StopReason.EARLY_STOPPING:
-                history.stop_reason = StopReason(reason)
+                figures = [_from_json(value) for value in row]
+                recorded = zip(columns, figures, strict=True)
+                more = {name: v for name, v in list(recorded)[len(COLUMNS) :] if v is not None}
+                history.records.append(EpochRecord(*figures[: len(COLUMNS)], recorded=more))
+            for epoch, array, *norms in values["layers"]:
+                numbers = [float(norm) for norm in norms]
+                history.layers.append(LayerRecord(int(epoch), str(array), *numbers))
+            history.notes = [str(note) for note in values["notes"]]
+            reason, broken = values["stop_reason"], values["divergence"]
+            history.stop_reason = None if reason is None else StopReason(reason)
+            stopped_in = values["stopped_in"]
+            history.stopped_in = None if stopped_in is None else int(stopped_in)
+            if broken is not None:
+                history.divergence = Divergence(**{n: _from_json(v) for n, v in broken.items()})
             history.backend, history.lanes = str(values["backend"]), int(values["lanes"])
             history.preparation_seconds = float(values["preparation_seconds"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"not a whole history: {error}") from None
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+            reason = str(error) if isinstance(error, HandloomError) else repr(error)
+            raise ModelError(f"not a whole history: {reason}") from None
         return history
 
     def to_csv(self) -> str:
         """Return the records as CSV text: a header, then one line an epoch."""
-        return csv_line(COLUMNS) + "".join(csv_line(record.values()) for record in self.records)
+        columns = self.columns
+        lines = [csv_line(columns), *(csv_line(record.values(columns)) for record in self.records)]
+        return "".join(lines)
 
 
-def _to_json(value: float | None) -> float | str | None:
-    """Return a figure as JSON can hold it: NaN and infinity as their names."""
-    return value if value is None or math.isfinite(value) else str(value)
+def checked_name(name: object) -> str:
+    """Return the name of a figure.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not a word of letters, digits, and ``_ . / -``.
+    """
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"the name of a figure must be a word such as 'top5' or 'norm/0.dense', got {name!r}"
+        )
+    return name
+
+
+def _to_json(value: Any) -> Any:
+    """Return a figure as JSON can hold it: NaN and infinity by name."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _from_json(value: Any) -> Any:
+    return float(value) if value in ("nan", "inf", "-inf") else value
 
 
 def csv_line(values: Iterable[object]) -> str:

@@ -1,105 +1,108 @@
-"""Progress that people can watch: a live bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of a training: epochs and steps made, and the figures of the epoch under way."""
 
-import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from numbers import Real
+from typing import Any, Self
 
-from handloom.errors import require_count
-from handloom.training.callbacks import Callback
-from handloom.training.history import EpochRecord
-
-if TYPE_CHECKING:
-    from handloom.training.trainer import Trainer
+from handloom.errors import ModelError
+from handloom.training.objective import Measured
 
 
-class Progress(Callback):
-    """Shows epoch, loss, accuracy and the time left, on standard error.
+@dataclass
+class TrainingProgress:
+    """How far a training is, with the running sums of the epoch under way.
 
-    The bar needs the package rich; without it, or where standard error is no terminal, a line is
-    printed every few epochs instead.
-
-    Parameters
+    Attributes
     ----------
-    label : str
-        What is being trained.
-    every : int, optional
-        The number of epochs between plain lines; by default ten lines a training.
+    epoch : int
+        The epoch under way, counted from 0; the number of complete epochs.
+    steps : int
+        The number of updates since training began.
+    epoch_steps : int
+        The number of updates of the epoch under way.
+    data_loss, penalty : float
+        Sums over these steps, each weighted by the sum of its sample weights.
+    weight : float
+        The sum of the sample weights.
+    correct, rows : int
+        The number of correct predictions, and of rows.
+    seconds : float
+        The time the epoch has taken.
+    gradient_norm : float or None
+        The l2 norm of the latest step's gradient, before clipping; None before the first step.
+    recorded : dict of str to float
+        Figures of the epoch that callbacks recorded; see `TrainingState.record`.
     """
 
-    def __init__(self, label: str = "training", *, every: int | None = None) -> None:
-        self.label = label
-        self.every = None if every is None else require_count("every", every)
-        self._bar: Any = None
+    epoch: int = 0
+    steps: int = 0
+    epoch_steps: int = 0
+    data_loss: float = 0.0
+    penalty: float = 0.0
+    weight: float = 0.0
+    correct: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+    gradient_norm: float | None = None
+    recorded: dict[str, float] = field(default_factory=dict)
 
-    def on_train_begin(self, *, trainer: "Trainer") -> None:
-        """Start the bar, where there can be one."""
-        self._bar = _bar() if sys.stderr is not None and sys.stderr.isatty() else None
-        if self._bar is not None:
-            self._bar.start()
-            done = len(trainer.history)
-            self._task = self._bar.add_task(
-                self.label, total=trainer.epochs, completed=done, figures=""
-            )
+    def add(self, measured: Measured) -> None:
+        """Count a step."""
+        self.steps += 1
+        self.epoch_steps += 1
+        self.data_loss += measured.data_loss * measured.weight
+        self.penalty += measured.penalty * measured.weight
+        self.weight += measured.weight
+        self.correct += measured.correct
+        self.rows += measured.rows
+        self.gradient_norm = measured.gradient_norm
 
-    def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
-        """Show the epoch."""
-        done = len(trainer.history)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, figures=_figures(record))
-            return
-        every = self.every or max(1, trainer.epochs // 10)
-        if done % every == 0 or done in (1, trainer.epochs):
-            seconds = trainer.history["seconds"]
-            left = float(seconds[-20:].mean()) * (trainer.epochs - done)
-            print(
-                f"{self.label}  epoch {done}/{trainer.epochs}  {_figures(record)}  "
-                f"{_clock(left)} left",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def on_train_end(self, *, trainer: "Trainer") -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-
-
-def _figures(record: EpochRecord) -> str:
-    figures = {
-        "loss": record.loss,
-        "accuracy": record.accuracy,
-        "validation loss": record.validation_loss,
-        "validation accuracy": record.validation_accuracy,
-    }
-    return "  ".join(f"{name} {value:.4f}" for name, value in figures.items() if value is not None)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
-
-
-def _bar() -> Any:
-    """Return a bar of rich's, or None where rich is not installed."""
-    try:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
+    def means(self) -> tuple[float, float, float]:
+        """Return the mean data loss, the mean penalty and the accuracy of the epoch so far."""
+        return (
+            self.data_loss / self.weight,
+            self.penalty / self.weight,
+            self.correct / self.rows,
         )
-    except ImportError:
-        return None
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
+
+    def next_epoch(self) -> "TrainingProgress":
+        """Return the progress at the beginning of the next epoch."""
+        return TrainingProgress(self.epoch + 1, self.steps, gradient_norm=self.gradient_norm)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: object) -> Self:
+        """Return the progress that `to_json` described.
+
+        Raises
+        ------
+        ModelError
+            If a field is missing, unknown or of another type, or a count is negative.
+        """
+        fresh = cls()
+        names = asdict(fresh)
+        if not isinstance(values, Mapping) or set(values) != set(names):
+            raise ModelError(f"the progress of a training must hold {', '.join(names)}")
+        for name, value in values.items():
+            if not _fits(value, names[name]):
+                raise ModelError(f"the progress's {name} is invalid: {value!r}")
+        return cls(**{**values, "recorded": dict(values["recorded"])})
+
+
+def _fits(value: object, default: object) -> bool:
+    """Return whether a value is of the type of its field's default."""
+    if default is None:
+        return value is None or isinstance(value, float)
+    if isinstance(default, dict):
+        return isinstance(value, Mapping) and all(_is_number(each) for each in value.values())
+    if type(value) is not type(default):
+        return False
+    return not isinstance(value, int) or value >= 0
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -15,6 +15,7 @@ import numpy as np
 from handloom.data.batches import Batch, Order
 from handloom.operations import Arrays
 from handloom.optimizers import Optimizer
+from handloom.optimizers.clipping import ClipByNorm
 from handloom.training.averaging import EMA
 from handloom.training.history import StopReason
 from handloom.training.objective import LaneSums, Measured, Objective
@@ -35,12 +36,15 @@ class Advance:
         Which array of that step was the first that is not finite.
     error : BaseException or None
         What the step after the accepted ones raised.
+    half_made : bool
+        Whether it was raised in the update, so that the weights may be of no whole step.
     """
 
     measured: list[Measured]
     stopped: StopReason | None = None
     bad_array: str = ""
     error: BaseException | None = None
+    half_made: bool = False
 
 
 class Runner(Protocol):
@@ -81,8 +85,8 @@ class LayerByLayer:
         Forward, loss, backward, and the sum over lanes.
     optimizer : Optimizer
         Bound to the network's parameters.
-    clip_norm : float, optional
-        The largest l2 norm of a gradient, penalty included; a longer one is scaled down to it.
+    clip : ClipByNorm, optional
+        Limits the gradient, penalty included.
     average : EMA, optional
         Bound to the network's parameters.
     """
@@ -92,11 +96,11 @@ class LayerByLayer:
         objective: Objective,
         optimizer: Optimizer,
         *,
-        clip_norm: float | None = None,
+        clip: ClipByNorm | None = None,
         average: EMA | None = None,
     ) -> None:
         self.objective, self.optimizer = objective, optimizer
-        self.clip_norm, self.average = clip_norm, average
+        self.clip, self.average = clip, average
 
     @np.errstate(over="ignore", invalid="ignore")  # looked for at every step, not warned about
     def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> Advance:
@@ -104,10 +108,13 @@ class LayerByLayer:
         accepted: list[Measured] = []
         for step, rate in enumerate(rates, order.first):
             batch = Batch(arrays, order.batch(step), order.epoch, step)
+            updating = False
             try:
-                measured = self.update(batch, self.gradients(batch), rate)
+                lanes = self.gradients(batch)
+                updating = True
+                measured = self.update(batch, lanes, rate)
             except BaseException as error:  # raised again once the steps before it are counted
-                return Advance(accepted, error=error)
+                return Advance(accepted, error=error, half_made=updating)
             if not math.isfinite(measured.loss):
                 reason = StopReason.NON_FINITE_LOSS
             elif not math.isfinite(measured.gradient_norm):
@@ -130,9 +137,8 @@ class LayerByLayer:
         measured = self.objective.add(batch, lanes)
         norm = measured.gradient_norm
         if math.isfinite(measured.loss) and math.isfinite(norm):
-            if self.clip_norm is not None and norm > self.clip_norm:
-                gradient = self.objective.network.parameters.gradient
-                gradient *= self.clip_norm / norm
+            if self.clip is not None:
+                self.clip(self.objective.network.parameters.gradient, norm)
             self.optimizer.step(rate)
             self.objective.network.commit_statistics([lane.statistics for lane in lanes])
             if self.average is not None:

@@ -1,4 +1,4 @@
-"""Everything that a training is at one moment, and how it goes to files and back.
+"""Snapshots: the state of a training at one moment, and how it goes to files and back.
 
 A training that is restored from a snapshot goes on as if it had never stopped: the same weights, to
 the bit, and the same history, its clock aside. That takes no saved generator, since every random
@@ -7,9 +7,9 @@ draw is a function of the seed and the place that draws (see `handloom.randomnes
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -23,15 +23,16 @@ from handloom.errors import (
 )
 from handloom.files import read_set, write_set
 from handloom.parallel.partition import MOST_LANES
-from handloom.parameters import Array, check_array
-from handloom.training.callbacks import Callback
-from handloom.training.history import History
-from handloom.training.position import Position
+from handloom.parameters import Array
+from handloom.schedules import planned_steps
+from handloom.training.configuration import first_difference
+from handloom.training.options import OnResume
+from handloom.training.state import TrainingState
 
-if TYPE_CHECKING:
-    from handloom.training.trainer import Trainer
+KIND, VERSION = "handloom checkpoint", 3
 
-KIND, VERSION = "handloom checkpoint", 2
+BROKEN = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
+"""What values of a wrong kind raise where they are used."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,12 @@ class Snapshot:
     Attributes
     ----------
     configuration : dict
-        What the training is: network, rule, data, seed. It can only go on where this is the same.
+        What the training is: options, network, data. It can only go on where this is the same.
     values : dict
-        Position, history, and whatever else is no array.
+        The part of the state that is no array: progress, history, the optimizer's counters.
     arrays : dict of str to array
-        Weights, the optimizer's state, and the arrays that callbacks keep.
+        Weights, the optimizer's vectors, and the arrays that callbacks keep; named by the keys that
+        lead to them.
     origin : str
         Where it was read from, for messages.
     """
@@ -56,25 +58,17 @@ class Snapshot:
     origin: str = "the snapshot"
 
     @classmethod
-    def take(cls, trainer: "Trainer") -> Self:
+    def take(cls, state: TrainingState) -> Self:
         """Return what a training is now; arrays are copied."""
-        arrays = {"weights": trainer.network.parameters.values, "good": trainer.good_weights}
-        values: dict[str, Any] = {
-            "position": trainer.position.to_json(),
-            "history": trainer.history.to_json(),
-            "steps": trainer.steps,
-            "gradient_norm": trainer.gradient_norm,
-            "circumstances": circumstances(),
-        }
-        for name, owner in (_movers(trainer) | _watchers(trainer)).items():
-            kept = owner.state_dict()
-            arrays |= {f"{name}.{key}": v for key, v in kept.items() if isinstance(v, np.ndarray)}
-            values[name] = {k: v for k, v in kept.items() if not isinstance(v, np.ndarray)}
+        values, arrays = _split(state.state_dict())
+        values["circumstances"] = circumstances()
         copies = {name: array.copy() for name, array in arrays.items()}
-        return cls(configuration(trainer), json.loads(json.dumps(values)), copies)
+        return cls(configuration(state), json.loads(json.dumps(values)), copies)
 
-    def restore(self, trainer: "Trainer") -> None:
-        """Bring a training to the moment of the snapshot.
+    def restore(self, state: TrainingState) -> None:
+        """Bring a training to the moment of the snapshot; callbacks follow once they have begun.
+
+        What has changed and may is noted in the history.
 
         Raises
         ------
@@ -82,33 +76,57 @@ class Snapshot:
             If the snapshot is of another training, named by what differs, or not whole.
         """
         try:
-            difference = _difference(self.configuration, configuration(trainer))
-        except (KeyError, TypeError, ValueError) as error:
+            notes = self._changes(state)
+        except (AttributeError, KeyError, TypeError, RecursionError) as error:
             raise ModelError(f"{self.origin}: not a whole configuration: {error!r}") from None
-        if difference is not None:
-            raise ModelError(f"{self.origin}: it is of another training: {difference}")
         try:
-            position = Position.from_json(self.values["position"])
-            history = History.from_json(self.values["history"])
-            steps, norm = int(self.values["steps"]), self.values["gradient_norm"]
-            for view, name in (
-                (trainer.network.parameters.values, "weights"),
-                (trainer.good_weights, "good"),
-            ):
-                check_array(name, self.arrays[name], view.shape, view.dtype)
-                np.copyto(view, self.arrays[name])
-            for name, owner in _movers(trainer).items():
-                self._give(name, owner)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            state.load_state_dict(_joined(self.values, self.arrays))
+        except BROKEN as error:
             reason = str(error) if isinstance(error, HandloomError) else repr(error)
             raise ModelError(f"{self.origin}: not a whole checkpoint: {reason}") from None
-        trainer.position, trainer.history = position, history
-        trainer.steps, trainer.gradient_norm = steps, norm
+        state.history.notes += notes
 
-    def restore_callbacks(self, trainer: "Trainer") -> None:
-        """Give callbacks back what they kept; see `Callback.load_state_dict`."""
-        for name, owner in _watchers(trainer).items():
-            self._give(name, owner)
+    def restore_callbacks(self, state: TrainingState) -> None:
+        """Give callbacks back their state; see `Callback.load_state_dict`."""
+        state.load_callbacks(_joined(self.values, self.arrays)["callbacks"])
+
+    def _changes(self, state: TrainingState) -> list[str]:
+        """Return what is not as it was, and may be.
+
+        Raises
+        ------
+        ModelError
+            If what is not as it was makes it another training.
+        """
+        theirs, ours = self.configuration, configuration(state)
+        notes = []
+        for name in dict.fromkeys([*theirs, *ours]):
+            difference = first_difference(theirs.get(name), ours.get(name), name)
+            if name in ("data", "validation"):
+                difference = _other_data(name, theirs[name], ours[name])
+            if difference is None:
+                continue
+            place, then, now = difference
+            rule = OnResume.TOLD if name == "watchers" else type(state.options).on_resume(name)
+            if rule is OnResume.MAY_GROW:
+                self._require_longer(state, then, now)
+            elif rule is OnResume.REFUSED:
+                raise ModelError(
+                    f"{self.origin}: it is of another training: {place} is {then} there, {now} here"
+                )
+            notes.append(f"resumed with {place} {now}, before {then}")
+        return notes
+
+    def _require_longer(self, state: TrainingState, then: int, now: int) -> None:
+        """Refuse another number of epochs where it makes another training."""
+        made, planned = self.values["progress"]["epoch"], planned_steps(state.options.schedule)
+        if planned is not None:
+            raise ModelError(
+                f"{self.origin}: it is of another training: epochs is {then} there, {now} here, "
+                f"and the schedule is made for {planned} steps"
+            )
+        if now < made:
+            raise ModelError(f"{self.origin}: {made} epochs are made already, epochs is {now}")
 
     @property
     def lanes(self) -> int:
@@ -137,14 +155,6 @@ class Snapshot:
         versions = then.get("versions", {})
         pairs += [(name, versions.get(name), value) for name, value in now["versions"].items()]
         return [f"{name} was {old}, is {new}" for name, old, new in pairs if old != new]
-
-    def _give(self, name: str, owner: Any) -> None:
-        arrays = {
-            key.removeprefix(f"{name}."): array
-            for key, array in self.arrays.items()
-            if key.startswith(f"{name}.")
-        }
-        owner.load_state_dict({**self.values[name], **arrays})
 
     def content(self) -> dict[str, bytes]:
         """Return the files of a checkpoint by name."""
@@ -191,86 +201,62 @@ class Snapshot:
             raise ModelError(f"{folder}: not a whole checkpoint: {error!r}") from None
 
 
-def configuration(trainer: "Trainer") -> dict[str, Any]:
+def configuration(state: TrainingState) -> dict[str, Any]:
     """Return what makes a training the one that it is, as JSON can hold it.
 
-    The number of epochs is not part of it: a training may go on for longer than it was meant to.
+    Backend and transform are those in effect, which ``"auto"`` and a default leave open. Callbacks
+    that results do not depend on stand apart, as ``watchers``.
     """
+    options = state.options.describe()
+    callbacks = options.get("callbacks", [])
     described = {
-        "network": trainer.network.config(),
-        "optimizer": _describe(trainer.optimizer),
-        "schedule": _describe(trainer.schedule),
-        "loss": _describe(trainer.loss),
-        "count_correct": trainer.count_correct,
-        "clip_norm": trainer.clip_norm,
-        "average": None if trainer.average is None else _describe(trainer.average),
-        "augment": [_describe(change) for change in trainer.augment] or None,
-        "transform": trainer.model().transform.to_config(),
-        "batch_size": trainer.batch_size,
-        "shuffle": trainer.shuffle,
-        "penalty_per_row": trainer.penalty_per_row,
-        "seed": trainer.stream.seed,
-        "backend": trainer.history.backend,
-        "lanes": trainer.history.lanes,
-        "callbacks": {name: watcher.config() for name, watcher in _watchers(trainer).items()},
-        **trainer.fingerprints,
+        **options,
+        "callbacks": [each for each in callbacks if each.get("changes_results", True)],
+        "watchers": [each for each in callbacks if not each.get("changes_results", True)],
+        "network": state.network.config(),
+        "transform": state.model.transform.to_config(),
+        "backend": state.history.backend,
+        "lanes": state.history.lanes,
+        **{"data": None, "validation": None, "sample_weights": None, **state.data},
     }
-    found: dict[str, Any] = json.loads(json.dumps(described))
-    return found
+    plain: dict[str, Any] = json.loads(json.dumps(described))
+    return plain
 
 
-def _movers(trainer: "Trainer") -> dict[str, Any]:
-    """Return what keeps state from step to step, by name: the optimizer, and the average."""
-    averages = {} if trainer.average is None else {"average": trainer.average}
-    return {"optimizer": trainer.optimizer, **averages}
+def _split(state: Mapping[str, Any], path: str = "") -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the values of a nested state, and its arrays by the keys that lead to them."""
+    values: dict[str, Any] = {}
+    arrays: dict[str, Array] = {}
+    for key, value in state.items():
+        if isinstance(value, np.ndarray):
+            arrays[f"{path}{key}"] = value
+        elif isinstance(value, Mapping):
+            values[key], more = _split(value, f"{path}{key}.")
+            arrays |= more
+        else:
+            values[key] = value
+    return values, arrays
 
 
-def _watchers(trainer: "Trainer") -> dict[str, Any]:
-    """Return the callbacks that keep state of their own, by name."""
-    return {
-        f"callback {place}, {type(callback).__name__}": callback
-        for place, callback in enumerate(trainer.callbacks)
-        if type(callback).state_dict is not Callback.state_dict
+def _joined(values: Mapping[str, Any], arrays: Mapping[str, Array], path: str = "") -> Any:
+    """Return the nested state that `_split` took apart."""
+    inner = {
+        key: _joined(value, arrays, f"{path}{key}.") if isinstance(value, Mapping) else value
+        for key, value in values.items()
     }
+    own = {key.removeprefix(path): array for key, array in arrays.items() if key.startswith(path)}
+    nested = tuple(f"{key}." for key in inner)
+    return {**inner, **{key: v for key, v in own.items() if not key.startswith(nested)}}
 
 
-def _describe(thing: object) -> dict[str, object]:
-    """Return the kind of a thing, and how it was made."""
-    kind = getattr(thing, "__qualname__", type(thing).__qualname__)
-    if hasattr(thing, "config"):
-        return {"kind": kind, **thing.config()}
-    if is_dataclass(thing) and not isinstance(thing, type):
-        values = {field.name: getattr(thing, field.name) for field in fields(thing)}
-        parts = {name: _describe(v) if callable(v) else v for name, v in values.items()}
-        return {"kind": kind, **parts}
-    return {"kind": kind}
+def _other_data(name: str, then: Any, now: Any) -> tuple[str, str, str] | None:
+    """Return how two datasets differ; a name alone is no difference."""
+    if {**(then or {}), "name": ""} == {**(now or {}), "name": ""}:
+        return None
+    return name, _told(then), _told(now)
 
 
-def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str | None:
-    """Say where two configurations differ first; what a dataset is called is no difference."""
-    theirs, ours = dict(theirs), dict(ours)
-    for part in ("data", "validation"):
-        then, now = theirs[part] or {}, ours[part] or {}
-        if {**then, "name": ""} != {**now, "name": ""}:
-            return f"{part} is {_told(then)} there, {_told(now)} here"
-        theirs[part] = ours[part] = None
-    found = _first_difference(theirs, ours)
-    return None if found is None else "{} is {} there, {} here".format(*found)
-
-
-def _told(fingerprint: Mapping[str, Any]) -> str:
+def _told(fingerprint: Mapping[str, Any] | None) -> str:
     if not fingerprint:
         return "none"
     return f"{fingerprint['name']} ({fingerprint['rows']:,} rows, {fingerprint['sha256'][:12]})"
-
-
-def _first_difference(theirs: Any, ours: Any, path: str = "") -> tuple[str, object, object] | None:
-    """Return where two values differ first, and what stands there in each."""
-    if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
-        keys = list(dict.fromkeys([*theirs, *ours]))
-        pairs = [(f"{path} {key}", theirs.get(key), ours.get(key)) for key in keys]
-    elif isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
-        pairs = [(f"{path} {i}", a, b) for i, (a, b) in enumerate(zip(theirs, ours, strict=True))]
-    else:
-        return None if theirs == ours else (path.strip(), theirs, ours)
-    return next((found for place, a, b in pairs if (found := _first_difference(a, b, place))), None)

@@ -17,6 +17,7 @@ from handloom.operations import (
     operation_of,
 )
 from handloom.optimizers import Optimizer
+from handloom.optimizers.clipping import ClipByNorm
 from handloom.training.averaging import EMA
 
 
@@ -61,7 +62,7 @@ def compose(
     optimizer: Optimizer,
     *,
     penalty_per_row: bool = False,
-    clip_norm: float | None = None,
+    clip: ClipByNorm | None = None,
     average: EMA | None = None,
 ) -> StepOperations:
     """Return the operations of a step of a training of these parts.
@@ -75,8 +76,8 @@ def compose(
     optimizer : Optimizer
     penalty_per_row : bool
         Whether penalties are divided by the weight of the batch.
-    clip_norm : float, optional
-        The largest l2 norm of a gradient.
+    clip : ClipByNorm, optional
+        Limits the gradient.
     average : EMA, optional
         Takes the weights after the update.
     """
@@ -92,7 +93,7 @@ def compose(
         layers=network.operations(),
         loss=operation_of(loss),
         penalties=Penalties(spans, strengths, penalty_per_row),
-        clip=None if clip_norm is None else ClipNorm(clip_norm),
+        clip=None if clip is None else operation_of(clip),
         decaying=tuple(matrices),
         update=operation_of(optimizer),
         average=None if average is None else operation_of(average),

@@ -1,0 +1,172 @@
+"""Callbacks: what a training calls at the beginning and end of its parts."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from handloom.errors import ConfigurationError, require_known
+from handloom.training.history import EpochRecord
+from handloom.training.objective import Measured
+from handloom.training.state import Stateful, TrainingState
+
+
+class Callback:
+    """Does nothing; override what you need. All arguments are passed by keyword.
+
+    A method named ``on_...`` that nothing would ever call is refused where its class is defined. A
+    class that calls hooks of its own names them: ``class Mine(Callback, hooks=["on_new_best"])``.
+
+    An exception in a hook ends training: the network keeps the weights of the latest step, a
+    checkpoint is written where there are any, and the callbacks that have begun end.
+
+    Attributes
+    ----------
+    changes_results : bool
+        Whether weights or history may be others because of this callback. Then a resume without it,
+        or with one made otherwise (`config`), is refused. Set it to False in a class that only
+        watches.
+
+    Raises
+    ------
+    ConfigurationError
+        If a subclass defines a hook that there is not.
+    """
+
+    changes_results: ClassVar[bool] = True
+
+    _hooks: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls, *, hooks: Iterable[str] = (), **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._hooks = tuple(hooks)
+        known = [hook for base in cls.__mro__ for hook in vars(base).get("_hooks", ())]
+        for name in dir(cls):
+            if name.startswith("on_") and callable(getattr(cls, name)):
+                require_known(f"hook of {cls.__name__}", name, known)
+
+    def on_train_begin(self, *, state: TrainingState) -> None:
+        """Run before the first epoch, and before the first one after a resume."""
+
+    def on_epoch_begin(self, *, state: TrainingState) -> None:
+        """Run before the first step of each epoch; ``state.progress.epoch`` counts them from 0."""
+
+    def on_step_begin(self, *, state: TrainingState) -> None:
+        """Run before each step.
+
+        Without a callback that has a step hook, the trainer makes many steps in one call.
+        """
+
+    def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+        """Run after each step, with its loss and gradient before the update."""
+
+    def on_validation_begin(self, *, state: TrainingState) -> None:
+        """Run before held-out rows are measured; the network has the weights they are for."""
+
+    def on_validation_end(self, *, state: TrainingState, measured: Measured) -> None:
+        """Run after held-out rows were measured, with the same weights.
+
+        The place for a figure of one's own: ``state.record("top5", value)``.
+        """
+
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+        """Run after each epoch; ``state.stop(reason)`` ends training with it."""
+
+    def on_train_end(self, *, state: TrainingState) -> None:
+        """Run after the last epoch, however training ended."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold for training to go on: arrays, and what JSON can hold.
+
+        Runs after `on_train_begin`.
+        """
+        return {}
+
+    def config(self) -> dict[str, object]:
+        """Return what JSON can hold of how this was made; state goes only to one made alike."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned; runs after `on_train_begin`."""
+
+
+Callback._hooks = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
+def stateful(callbacks: Iterable[Callback]) -> dict[str, Stateful]:
+    """Return the callbacks that have a state, by class, and by number where a class has several."""
+    named: dict[str, Stateful] = {}
+    for callback in callbacks:
+        if type(callback).state_dict is not Callback.state_dict:
+            kind = type(callback).__name__
+            count = sum(name.partition(" ")[0] == kind for name in named)
+            named[f"{kind} {count + 1}" if count else kind] = callback
+    return named
+
+
+class Hooks:
+    """Calls the hooks of several callbacks, in their order.
+
+    Attributes
+    ----------
+    steps : bool
+        Whether a callback has a step hook of its own.
+    """
+
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        self._callbacks = callbacks
+        self.steps = any(
+            _overrides(callback, hook)
+            for callback in callbacks
+            for hook in ("on_step_begin", "on_step_end")
+        )
+
+    def call(self, hook: str, **arguments: object) -> None:
+        """Call a hook of every callback."""
+        for callback in self._callbacks:
+            getattr(callback, hook)(**arguments)
+
+    @contextmanager
+    def training(self, state: TrainingState) -> Iterator[None]:
+        """Begin training with all callbacks; at the end of the block, end it with those that began.
+
+        All of them end, whatever another one raises; the first error is raised then.
+        """
+        begun: list[Callback] = []
+        try:
+            for callback in self._callbacks:
+                callback.on_train_begin(state=state)
+                begun.append(callback)
+            yield
+        finally:
+            errors = []
+            for callback in begun:
+                try:
+                    callback.on_train_end(state=state)
+                except Exception as error:
+                    errors.append(error)
+            if errors:
+                raise errors[0]
+
+
+def check_callbacks(callbacks: Iterable[object]) -> tuple[Callback, ...]:
+    """Return callbacks as a tuple.
+
+    Raises
+    ------
+    ConfigurationError
+        If one is no `Callback`.
+    """
+    checked = []
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise ConfigurationError(
+                f"callbacks must be objects of subclasses of handloom.Callback, got {callback!r}"
+            )
+        checked.append(callback)
+    return tuple(checked)
+
+
+def _overrides(callback: Callback, hook: str) -> bool:
+    """Return whether a callback, or its class, has a hook of its own."""
+    own = getattr(getattr(callback, hook), "__func__", None)
+    return own is not getattr(Callback, hook)

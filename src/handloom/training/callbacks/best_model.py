@@ -1,0 +1,63 @@
+"""The best model of a training, saved whenever there is a new one."""
+
+import warnings
+from pathlib import Path
+from typing import ClassVar
+
+from handloom.files import FileError
+from handloom.training.callbacks.best_weights import BestWeights, Goal, Improves
+from handloom.training.history import EpochRecord
+from handloom.training.state import TrainingState
+
+
+class BestModel(BestWeights):
+    """Saves the model to a folder each time a figure is better than ever before.
+
+    The folder always holds a whole model: the one before, or the new one.
+
+    Parameters
+    ----------
+    folder : path
+        Where the model is saved.
+    monitor, goal, min_delta, improves
+        As in `BestWeights`; the network itself keeps its last weights.
+    """
+
+    changes_results: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        folder: str | Path,
+        monitor: str = "validation_loss",
+        *,
+        goal: Goal | None = None,
+        min_delta: float = 0.0,
+        improves: Improves | None = None,
+    ) -> None:
+        super().__init__(monitor, goal=goal, min_delta=min_delta, improves=improves, restore=False)
+        self.folder = Path(folder)
+        self._unsaved = False
+
+    def on_best(self, *, state: TrainingState, record: EpochRecord) -> None:
+        """Save the weights that were just copied; if that fails, say so and go on."""
+        try:
+            self._save(state)
+        except FileError as error:
+            self._unsaved = True
+            warnings.warn(f"{error}; it is tried again when training ends", stacklevel=2)
+
+    def on_train_end(self, *, state: TrainingState) -> None:
+        """Save what could not be saved.
+
+        Raises
+        ------
+        FileError
+            If it still cannot be.
+        """
+        if self._unsaved:
+            self._save(state)
+
+    def _save(self, state: TrainingState) -> None:
+        if self.weights is not None:
+            state.model.save(self.folder, weights=self.weights)
+        self._unsaved = False

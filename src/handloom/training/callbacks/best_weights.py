@@ -1,0 +1,150 @@
+"""The best weights of a training, by a figure of its history."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from handloom.errors import ConfigurationError, require_known, require_number, unknown_name
+from handloom.parameters import Array
+from handloom.training.callbacks.base import Callback
+from handloom.training.history import EpochRecord
+from handloom.training.state import TrainingState
+
+Goal = Literal["low", "high"]
+Improves = Callable[[float, float], bool]
+
+MONITORS: Mapping[str, Goal] = {
+    "loss": "low",
+    "data_loss": "low",
+    "accuracy": "high",
+    "validation_loss": "low",
+    "validation_accuracy": "high",
+}
+"""The figures that a trainer measures and a callback may watch, and which way they improve."""
+
+
+class BestWeights(Callback, hooks=["on_best"]):
+    """Keeps the weights at which a figure was at its best.
+
+    A training figure of a full-batch epoch is measured before that epoch's update, so the weights
+    kept are those from before it; every other figure belongs to the weights after the epoch. A NaN
+    is never the best.
+
+    Parameters
+    ----------
+    monitor : str
+        A figure of `MONITORS`, or one that a callback records (see `TrainingState.record`).
+    goal : {"low", "high"}, optional
+        Which way the figure improves; a recorded one needs it.
+    min_delta : float
+        By how much a figure must be better than the best to count.
+    improves : callable, optional
+        ``improves(value, best)`` says whether a figure is better than the best so far, in place of
+        ``goal`` and ``min_delta``.
+    restore : bool
+        Whether the network ends with these weights, however training ends.
+
+    Attributes
+    ----------
+    epoch : int or None
+        The best epoch so far.
+    value : float or None
+        The figure of that epoch.
+    weights : array, shape (size + untrained,), or None
+        All weights of that epoch, with what is not trained.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such figure, or another parameter is invalid.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "validation_loss",
+        *,
+        goal: Goal | None = None,
+        min_delta: float = 0.0,
+        improves: Improves | None = None,
+        restore: bool = True,
+    ) -> None:
+        self.monitor, self.goal = monitor, _checked_goal(monitor, goal, improves)
+        self.min_delta = require_number("min_delta", min_delta, minimum=0.0)
+        if improves is not None and (goal is not None or min_delta):
+            raise ConfigurationError("improves decides alone: leave goal and min_delta out")
+        self.improves, self.restore = improves, restore
+        self._start()
+
+    def _start(self) -> None:
+        self.epoch: int | None = None
+        self.value: float | None = None
+        self.weights: Array | None = None
+
+    def on_train_begin(self, *, state: TrainingState) -> None:
+        """Forget an earlier training; refuse to watch what will not be measured."""
+        try:
+            state.require_measured(self.monitor)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{type(self).__name__} watches {error}") from None
+        self._start()
+
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+        """Copy the weights if they are the best so far."""
+        value = record[self.monitor]
+        if self.is_better(value):
+            self.epoch, self.value = record.epoch, value
+            self.weights = state.weights_measured(self.monitor).copy()
+            self.on_best(state=state, record=record)
+
+    def on_best(self, *, state: TrainingState, record: EpochRecord) -> None:
+        """Run whenever a new best was found."""
+
+    def on_train_end(self, *, state: TrainingState) -> None:
+        """Restore the best weights, if asked to."""
+        if self.restored:
+            state.network.parameters.values[...] = self.weights
+
+    @property
+    def restored(self) -> bool:
+        """Whether the network ends with weights that were kept."""
+        return self.restore and self.weights is not None
+
+    def is_better(self, value: float) -> bool:
+        """Return whether a figure is the best so far."""
+        if not math.isfinite(value) or self.value is None:
+            return math.isfinite(value)
+        if self.improves is not None:
+            return self.improves(value, self.value)
+        gain = value - self.value if self.goal == "high" else self.value - value
+        return gain > self.min_delta
+
+    def config(self) -> dict[str, object]:
+        """Return what decides which epoch is the best."""
+        rule = getattr(self.improves, "__qualname__", None)
+        own = {"improves": rule} if self.improves is not None else {}
+        return {"monitor": self.monitor, "goal": self.goal, "min_delta": self.min_delta, **own}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best epoch so far, and its weights."""
+        kept = {} if self.weights is None else {"weights": self.weights}
+        return {"epoch": self.epoch, "value": self.value, **kept}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.epoch, self.value = state["epoch"], state["value"]
+        self.weights = state.get("weights")
+
+
+def _checked_goal(monitor: str, goal: Goal | None, improves: Improves | None) -> Goal | None:
+    """Return which way a figure improves."""
+    if goal is not None:
+        require_known("goal", goal, ("low", "high"))
+        if goal != MONITORS.get(monitor, goal):
+            raise ConfigurationError(f"{monitor!r} is best {MONITORS[monitor]}, got goal={goal!r}")
+        return goal
+    if monitor not in MONITORS and improves is None:
+        raise ConfigurationError(
+            f"{unknown_name('figure to monitor', monitor, MONITORS)} "
+            f"A figure that a callback records needs goal='high' or goal='low'."
+        )
+    return MONITORS.get(monitor)

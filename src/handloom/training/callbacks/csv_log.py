@@ -1,0 +1,53 @@
+"""The history of a training as a CSV file that grows with it."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar
+
+from handloom.files import write_text
+from handloom.training.callbacks.base import Callback
+from handloom.training.history import EpochRecord, csv_line
+from handloom.training.state import TrainingState
+
+
+class CSVLog(Callback):
+    """Writes a line to a CSV file after every epoch, with a column for every figure.
+
+    Parameters
+    ----------
+    path : path
+        The file; an earlier one is replaced.
+    """
+
+    changes_results: ClassVar[bool] = False
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._columns: tuple[str, ...] = ()
+
+    def on_train_begin(self, *, state: TrainingState) -> None:
+        """Start the file with the names of the columns, and the epochs made before a resume."""
+        self._columns = state.history.columns
+        write_text(self.path, state.history.to_csv())
+
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+        """Append the record; a full disk stops the log, not the training."""
+        with suppress(OSError):
+            if not set(record.recorded) <= set(self._columns):  # one that has no column yet
+                write_text(self.path, state.history.to_csv())
+                self._columns = state.history.columns
+                return
+            with self.path.open("a") as file:
+                file.write(csv_line(record.values(self._columns)))
+
+    def on_train_end(self, *, state: TrainingState) -> None:
+        """Write the file anew if a line could not be written.
+
+        Raises
+        ------
+        FileError
+            If it still cannot be.
+        """
+        whole = state.history.to_csv()
+        if not self.path.exists() or self.path.read_text() != whole:
+            write_text(self.path, whole)

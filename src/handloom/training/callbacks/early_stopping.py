@@ -1,0 +1,80 @@
+"""Early stopping: training ends when a figure is no longer getting better."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from handloom.errors import require_count
+from handloom.training.callbacks.best_weights import BestWeights, Goal, Improves
+from handloom.training.history import EpochRecord, StopReason
+from handloom.training.state import TrainingState
+
+
+class EarlyStopping(BestWeights):
+    """Ends training when a figure has not been better for ``patience`` epochs.
+
+    Parameters
+    ----------
+    monitor, goal, min_delta, improves, restore
+        As in `BestWeights`. A rule of improvement other than a least gain is given by ``improves``,
+        or by a subclass that overrides `is_better` and `counts`.
+    patience : int
+        How many epochs in a row may pass without a better figure.
+
+    Attributes
+    ----------
+    waited : int
+        The number of epochs since the latest better figure.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter is invalid.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "validation_loss",
+        *,
+        patience: int = 10,
+        goal: Goal | None = None,
+        min_delta: float = 0.0,
+        improves: Improves | None = None,
+        restore: bool = True,
+    ) -> None:
+        super().__init__(
+            monitor, goal=goal, min_delta=min_delta, improves=improves, restore=restore
+        )
+        self.patience = require_count("patience", patience)
+
+    def _start(self) -> None:
+        super()._start()
+        self.waited = 0
+
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+        """Stop training when patience is over."""
+        gained = self.counts(record[self.monitor])
+        super().on_epoch_end(state=state, record=record)
+        self.waited = 0 if gained else self.waited + 1
+        if self.waited >= self.patience:
+            self.lose_patience(state)
+
+    def counts(self, value: float) -> bool:
+        """Return whether a figure is enough of a gain to go on waiting anew."""
+        return self.is_better(value)
+
+    def lose_patience(self, state: TrainingState) -> None:
+        """End training; subclasses may try something else first."""
+        state.stop(StopReason.EARLY_STOPPING)
+
+    def config(self) -> dict[str, object]:
+        """Return what decides when training ends."""
+        return {**super().config(), "patience": self.patience}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best epoch so far, its weights, and how long training has waited since."""
+        return {**super().state_dict(), "waited": self.waited}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        super().load_state_dict(state)
+        self.waited = state["waited"]

@@ -1,0 +1,106 @@
+"""Progress that people can watch: a live bar on a terminal, a plain line now and then elsewhere."""
+
+import sys
+from typing import Any, ClassVar
+
+from handloom.errors import require_count
+from handloom.training.callbacks.base import Callback
+from handloom.training.history import EpochRecord
+from handloom.training.state import TrainingState
+
+
+class Progress(Callback):
+    """Shows epoch, loss, accuracy and the time left, on standard error.
+
+    The bar needs the package rich; without it, or where standard error is no terminal, a line is
+    printed every few epochs instead.
+
+    Parameters
+    ----------
+    label : str
+        What is being trained.
+    every : int, optional
+        The number of epochs between plain lines; by default ten lines a training.
+    """
+
+    changes_results: ClassVar[bool] = False
+
+    def __init__(self, label: str = "training", *, every: int | None = None) -> None:
+        self.label = label
+        self.every = None if every is None else require_count("every", every)
+        self._bar: Any = None
+
+    def on_train_begin(self, *, state: TrainingState) -> None:
+        """Start the bar, where there can be one."""
+        self._bar = _bar() if sys.stderr is not None and sys.stderr.isatty() else None
+        if self._bar is not None:
+            self._bar.start()
+            done = len(state.history)
+            self._task = self._bar.add_task(
+                self.label, total=state.until, completed=done, figures=""
+            )
+
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+        """Show the epoch."""
+        done = len(state.history)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, figures=_figures(record))
+            return
+        every = self.every or max(1, state.until // 10)
+        if done % every == 0 or done in (1, state.until):
+            seconds = state.history["seconds"]
+            left = float(seconds[-20:].mean()) * (state.until - done)
+            print(
+                f"{self.label}  epoch {done}/{state.until}  {_figures(record)}  "
+                f"{_clock(left)} left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def on_train_end(self, *, state: TrainingState) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _figures(record: EpochRecord) -> str:
+    figures = {
+        "loss": record.loss,
+        "accuracy": record.accuracy,
+        "validation loss": record.validation_loss,
+        "validation accuracy": record.validation_accuracy,
+        **record.recorded,
+    }
+    return "  ".join(f"{name} {value:.4f}" for name, value in figures.items() if value is not None)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _bar() -> Any:
+    """Return a bar of rich's, or None where rich is not installed."""
+    try:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+    except ImportError:
+        return None
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,201 @@
+"""The options of a training, and which of them may change between a stop and a resume."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field, fields
+from difflib import get_close_matches
+from enum import Enum
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from handloom.backend import BACKENDS
+from handloom.data.augment import Augmentation
+from handloom.data.transforms import Transform
+from handloom.errors import (
+    ConfigurationError,
+    require_bool,
+    require_count,
+    require_known,
+    require_number,
+)
+from handloom.losses import CategoricalCrossEntropy, Loss, SoftmaxCrossEntropy
+from handloom.network import Sequential
+from handloom.optimizers import Optimizer
+from handloom.schedules import Schedule, schedule
+from handloom.training.averaging import EMA
+from handloom.training.configuration import describe
+from handloom.training.interrupts import ON_SIGNAL, OnSignal
+
+DEFAULT_LOSS = SoftmaxCrossEntropy()
+
+
+class OnResume(Enum):
+    """Whether an option may have another value when a training is resumed."""
+
+    REFUSED = "results depend on it"
+    MAY_GROW = "training may go on for longer, unless its schedule was made for its length"
+    TOLD = "results do not depend on it; the change is noted in the history"
+
+
+TOLD = {"on_resume": OnResume.TOLD}
+"""The metadata of an option that results do not depend on."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingOptions:
+    """What is chosen for a training, beside its network and its data.
+
+    A new option is a new field. Unless it says otherwise (`OnResume`), a resume with another value
+    is refused.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        The update of the weights; a training binds it anew.
+    learning_rate : float or schedule
+        A rate, or a function from the step, counted from 0, to a rate. It is asked for the rates of
+        several steps ahead, within an epoch.
+    epochs : int
+        The number of passes over the training rows.
+    batch_size : int, optional
+        Rows per step; by default all rows. The last batch of an epoch may be smaller.
+    shuffle : bool
+        Whether batches take the rows in a new random order each epoch.
+    penalty_per_row : bool
+        Whether the penalty of a step is divided by the sum of its sample weights, so that it counts
+        for less in larger batches.
+    loss : Loss
+        From logits; by default `SoftmaxCrossEntropy`.
+    count_correct : bool
+        Whether to count correct predictions, where the loss knows right from wrong; without it the
+        history has no accuracy, and a small step is some percent quicker.
+    clip_norm : float, optional
+        The largest l2 norm of a step's gradient, penalty included; a longer one is scaled down.
+    average : EMA, optional
+        An average of the weights, which validation measures and the network ends with. Training
+        goes on from the weights themselves, and training figures are theirs.
+    augment : sequence of Augmentation
+        Random changes of the stored images of a step, in this order, before they are transformed.
+        Validation sees the images as they are.
+    transform : Transform, optional
+        From stored rows to the network's input; by default images are scaled to -1..1 and
+        features are left as they are.
+    seed : int
+        The seed of shuffling, augmentation and stochastic layers.
+    threads : int, optional
+        The number of threads that share a step; by default the cores there are. A step has work for
+        at most four. The result is the same, to the bit, for any number.
+    backend : str
+        What runs the arithmetic: ``"numpy"``, ``"fused"``, which is compiled (the extra ``fast``),
+        or ``"auto"``: fused where it is installed and the training is long enough for loading it to
+        pay. The two agree to rounding; bits are promised for each by itself.
+    on_signal : {"deliver", "finish"}
+        Whether a signal that ended training is delivered to the application afterwards, or is
+        taken as the wish to finish and nothing more; see `Trainer.fit`.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option is invalid.
+    """
+
+    optimizer: Optimizer
+    learning_rate: float | Schedule
+    _: KW_ONLY
+    epochs: int = field(default=10, metadata={"on_resume": OnResume.MAY_GROW})
+    batch_size: int | None = None
+    shuffle: bool = True
+    penalty_per_row: bool = False
+    loss: Loss = DEFAULT_LOSS
+    count_correct: bool = True
+    clip_norm: float | None = None
+    average: EMA | None = None
+    augment: Sequence[Augmentation] = ()
+    transform: Transform | None = None
+    seed: int = 0
+    threads: int | None = field(default=None, metadata=TOLD)
+    backend: str = "auto"
+    on_signal: OnSignal = field(default="deliver", metadata=TOLD)
+
+    def __post_init__(self) -> None:
+        self._keep("learning_rate", schedule(self.learning_rate))
+        self._keep("epochs", require_count("epochs", self.epochs))
+        for name in ("batch_size", "threads"):
+            if getattr(self, name) is not None:
+                self._keep(name, require_count(name, getattr(self, name)))
+        for name in ("shuffle", "penalty_per_row", "count_correct"):
+            require_bool(name, getattr(self, name))
+        if isinstance(self.loss, CategoricalCrossEntropy):
+            raise ConfigurationError(
+                "CategoricalCrossEntropy takes probabilities, and a trainer has logits: "
+                "loss=SoftmaxCrossEntropy() is the same loss of logits"
+            )
+        if self.clip_norm is not None:
+            limit = require_number("clip_norm", self.clip_norm, minimum=0.0, exclusive=True)
+            self._keep("clip_norm", limit)
+        self._keep("augment", tuple(self.augment))
+        self._keep("seed", require_count("seed", self.seed, minimum=0))
+        require_known("backend", self.backend, BACKENDS)
+        require_known("on_signal", self.on_signal, ON_SIGNAL)
+
+    def _keep(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The learning rate as a function of the step."""
+        return cast(Schedule, self.learning_rate)
+
+    def describe(self) -> dict[str, Any]:
+        """Return every option by name, as JSON can hold it; an object by how it was made."""
+        return {option.name: describe(getattr(self, option.name)) for option in fields(self)}
+
+    @classmethod
+    def on_resume(cls, name: str) -> OnResume:
+        """Return whether an option may change at a resume; anything that is no option may not."""
+        rules = {option.name: option.metadata.get("on_resume") for option in fields(cls)}
+        return rules.get(name) or OnResume.REFUSED
+
+
+Made = TypeVar("Made")
+Arguments = ParamSpec("Arguments")
+Built = TypeVar("Built", bound=TrainingOptions)
+
+
+def takes_options(
+    options: Callable[Arguments, Built],
+) -> Callable[
+    [Callable[[Made, Sequential, Built], None]],
+    Callable[Concatenate[Made, Sequential, Arguments], None],
+]:
+    """Let a constructor ``init(self, network, options)`` be called with the options one by one.
+
+    It then has the parameters of the class of the options, which alone names them.
+
+    Raises
+    ------
+    TypeError
+        From the constructor, if there is no such option; the nearest one is named.
+    """
+    own = inspect.signature(options).parameters
+
+    def wrap(
+        init: Callable[[Made, Sequential, Built], None],
+    ) -> Callable[Concatenate[Made, Sequential, Arguments], None]:
+        @wraps(init)
+        def one_by_one(
+            self: Made, network: Sequential, *args: Arguments.args, **named: Arguments.kwargs
+        ) -> None:
+            for name in named:
+                if name not in own:
+                    near = get_close_matches(name, own, n=1)
+                    hint = f" Did you mean {near[0]!r}?" if near else ""
+                    raise TypeError(f"{type(self).__name__} has no option {name!r}.{hint}")
+            init(self, network, options(*args, **named))
+
+        head = list(inspect.signature(init).parameters.values())[:2]
+        signature = inspect.Signature([*head, *own.values()])
+        one_by_one.__signature__ = signature  # type: ignore[attr-defined]
+        return one_by_one  # type: ignore[return-value]
+
+    return wrap

@@ -1,0 +1,281 @@
+"""Preparation: data checked, optimizer bound, and what runs steps made ready."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.backend import Backend, choose_backend
+from handloom.data.augment import Augmentation, check_images
+from handloom.data.batches import Batch, LoaderOptions, Order, epoch_order
+from handloom.data.dataset import Dataset
+from handloom.data.fingerprint import checksum, fingerprint
+from handloom.data.transforms import Transform, transform_for
+from handloom.errors import ConfigurationError, DataError
+from handloom.losses import ClassificationLoss, Loss
+from handloom.model import Model
+from handloom.network import Sequential
+from handloom.operations import Arrays, LayerOperation
+from handloom.optimizers.clipping import ClipByNorm
+from handloom.parallel.partition import LANES
+from handloom.parallel.threads import Threads
+from handloom.parameters import Array
+from handloom.randomness import Stream
+from handloom.training.checks import check_data, check_weights
+from handloom.training.objective import Measured, Objective
+from handloom.training.options import DEFAULT_LOSS, TrainingOptions
+from handloom.training.runner import LayerByLayer, Runner
+from handloom.training.snapshot import Snapshot
+from handloom.training.state import Stateful, TrainingState
+from handloom.training.step import compose
+
+
+@dataclass
+class Prepared:
+    """A training that is ready to run.
+
+    Attributes
+    ----------
+    state : TrainingState
+    arrays : Arrays
+        The training rows.
+    validation : Dataset or None
+        The rows held out.
+    objective : Objective
+    runner : Runner
+    threads : Threads
+        Steps are made inside of ``with prepared.threads:``.
+    seconds_per_step : float
+        The time that a step took lately; infinite before the first.
+    """
+
+    state: TrainingState
+    arrays: Arrays
+    validation: Dataset | None
+    objective: Objective
+    runner: Runner
+    threads: Threads
+    seconds_per_step: float = math.inf
+
+    def order(self, epoch: int) -> Order:
+        """Return the order of the rows of an epoch."""
+        rows, options = len(self.arrays.inputs), self.state.options
+        size = rows if self.state.full_batch else options.batch_size or rows
+        return epoch_order(rows, size, Stream(options.seed) if options.shuffle else None, epoch)
+
+    def validate(self) -> Measured:
+        """Measure the rows held out, with the weights that validation is for."""
+        if self.validation is None:
+            raise DataError("no rows were held out")
+        arrays = Arrays(self.validation.inputs, self.validation.targets, None)
+        return self.objective(Batch(arrays, slice(0, len(self.validation))), gradient=False)
+
+
+def prepare(
+    network: Sequential,
+    options: TrainingOptions,
+    train: Dataset,
+    validation: Dataset | float | None = None,
+    *,
+    sample_weights: npt.NDArray[np.floating] | None = None,
+    callbacks: Mapping[str, Stateful] | None = None,
+    saved: bool = False,
+    snapshot: Snapshot | None = None,
+) -> Prepared:
+    """Make a training ready, from the network's weights or from a snapshot.
+
+    Parameters
+    ----------
+    network : Sequential
+        Built.
+    options : TrainingOptions
+    train, validation, sample_weights
+        As in `Trainer.fit`.
+    callbacks : mapping of str to Stateful, optional
+        The callbacks that have a state.
+    saved : bool
+        Whether the training will be saved: then its data get fingerprints.
+    snapshot : Snapshot, optional
+        The moment to go on from.
+
+    Raises
+    ------
+    ConfigurationError, DataError, ModelError
+        As in `Trainer.fit`.
+    """
+    train, validation, weights = _checked(network, options, train, validation, sample_weights)
+    size = min(options.batch_size or len(train), len(train))
+    state = TrainingState(
+        model_for(network, options.loss, train, options.transform),
+        options,
+        full_batch=size == len(train),
+        validates=validation is not None,
+        callbacks=callbacks or {},
+        data=_fingerprints(train, validation, weights) if saved else {},
+    )
+    started = time.perf_counter()
+    recorded = snapshot.backend if snapshot and options.backend == "auto" else options.backend
+    backend = choose_backend(
+        recorded,
+        network.parameters.dtype,
+        weights=len(network.parameters),
+        rows=options.epochs * len(train),
+        steps=options.epochs * -(-len(train) // size),
+    )
+    threads = backend.threads(options.threads, snapshot.lanes if snapshot else LANES)
+    for part in (options.optimizer, options.average):
+        if part is not None:
+            part.bind(network.parameters, backend, threads)
+    objective, runner = _engine(state, backend, threads, size)
+    state.history.backend, state.history.lanes = backend.name, threads.lanes
+    state.history.preparation_seconds = time.perf_counter() - started
+    if snapshot:
+        snapshot.restore(state)
+    arrays = Arrays(train.inputs, train.targets, weights)
+    return Prepared(state, arrays, validation, objective, runner, threads)
+
+
+def model_for(
+    network: Sequential, loss: Loss, train: Dataset, transform: Transform | None = None
+) -> Model:
+    """Return a network with its transform and the names of the classes that it learns."""
+    predicts = "softmax" if isinstance(loss, ClassificationLoss) else "identity"
+    return Model(
+        network,
+        transform or transform_for(train.inputs),
+        train.class_names,
+        train.input_shape,
+        str(train.inputs.dtype),
+        train.name,
+        getattr(loss, "output_activation", predicts),
+    )
+
+
+def make_objective(
+    model: Model,
+    loss: Loss,
+    backend: Backend,
+    threads: Threads,
+    *,
+    rows: int,
+    seed: int = 0,
+    augment: tuple[Augmentation, ...] = (),
+    layers: Sequence[LayerOperation] | None = None,
+    penalty_per_row: bool = False,
+    count_correct: bool = True,
+) -> Objective:
+    """Return loss and gradient as a function of a batch, with everything compiled that it needs.
+
+    Parameters
+    ----------
+    model : Model
+    loss : Loss
+    backend : Backend
+    threads : Threads
+    rows : int
+        The rows of a batch.
+    seed : int
+        Of what is random in a step.
+    augment : tuple of Augmentation
+    layers, penalty_per_row, count_correct
+        As in `Objective`.
+    """
+    network = model.network
+    loading = LoaderOptions(
+        network.input_shape,
+        network.parameters.dtype,
+        model.transform,
+        augment,
+        seed,
+        network.stochastic,
+    )
+    objective = Objective(
+        network,
+        loss,
+        loading,
+        backend,
+        threads,
+        layers=layers,
+        penalty_per_row=penalty_per_row,
+        count_correct=count_correct,
+    )
+    objective.open(rows)
+    return objective
+
+
+def _engine(
+    state: TrainingState, backend: Backend, threads: Threads, size: int
+) -> tuple[Objective, Runner]:
+    """Return the objective of a training's batches, and what runs its steps."""
+    options = state.options
+    clip = None if options.clip_norm is None else ClipByNorm(options.clip_norm)
+    operations = compose(
+        state.network,
+        state.model.transform,
+        options.loss,
+        options.optimizer,
+        penalty_per_row=options.penalty_per_row,
+        clip=clip,
+        average=options.average,
+    )
+    objective = make_objective(
+        state.model,
+        options.loss,
+        backend,
+        threads,
+        rows=size,
+        seed=options.seed,
+        augment=tuple(options.augment),
+        layers=operations.layers,
+        penalty_per_row=options.penalty_per_row,
+        count_correct=options.count_correct,
+    )
+    runner = LayerByLayer(objective, options.optimizer, clip=clip, average=options.average)
+    return objective, runner
+
+
+def _checked(
+    network: Sequential,
+    options: TrainingOptions,
+    train: Dataset,
+    validation: Dataset | float | None,
+    sample_weights: npt.NDArray[np.floating] | None,
+) -> tuple[Dataset, Dataset | None, Array | None]:
+    """Return training rows, held-out rows and sample weights, if they belong together."""
+    if validation is not None and not isinstance(validation, Dataset):
+        if sample_weights is not None:
+            raise ConfigurationError(
+                "sample_weights belong to rows: hold the validation rows out yourself"
+            )
+        train, validation = train.split(validation, Stream(options.seed))
+    for what, part in (("training", train), ("validation", validation)):
+        if part is not None:
+            check_data(network, what, part)
+    if options.augment:
+        check_images(train)
+    if not train.has_classes and options.loss is DEFAULT_LOSS:
+        raise ConfigurationError(
+            f"the rows of {train.name} have numbers as targets, not classes: "
+            "name the loss, for instance loss=MeanSquaredError()"
+        )
+    if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
+        raise DataError("the training rows hold a single class: there is nothing to learn")
+    if sample_weights is None:
+        return train, validation, None
+    weights = np.asarray(sample_weights, network.parameters.dtype)
+    check_weights(weights, len(train))
+    return train, validation, weights
+
+
+def _fingerprints(
+    train: Dataset, validation: Dataset | None, weights: Array | None
+) -> dict[str, Any]:
+    return {
+        "data": fingerprint(train),
+        "validation": None if validation is None else fingerprint(validation),
+        "sample_weights": None if weights is None else checksum(weights),
+    }

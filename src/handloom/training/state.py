@@ -1,0 +1,288 @@
+"""The state of a training: everything that it is at one moment, in one place."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any, Protocol
+
+import numpy as np
+
+from handloom.errors import ConfigurationError, ModelError
+from handloom.losses import ClassificationLoss
+from handloom.model import Model
+from handloom.network import Sequential
+from handloom.optimizers import Optimizer
+from handloom.parameters import Array, check_array, l2_norm
+from handloom.training.averaging import EMA
+from handloom.training.divergence import Divergence, first_bad_weights
+from handloom.training.history import COLUMNS, EpochRecord, History, StopReason, checked_name
+from handloom.training.objective import Measured
+from handloom.training.options import TrainingOptions
+from handloom.training.progress import TrainingProgress
+
+
+class Stateful(Protocol):
+    """Anything whose state lasts as long as a training does."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Return the state: arrays, and what JSON can hold."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        ...
+
+
+@dataclass(eq=False)
+class TrainingState:
+    """Where a training stands. Callbacks are handed it; a checkpoint is what lasts of it.
+
+    Attributes
+    ----------
+    model : Model
+        The network with its transform and the names of its classes.
+    options : TrainingOptions
+    full_batch : bool
+        Whether a step takes all rows.
+    validates : bool
+        Whether rows are held out and measured after each epoch.
+    callbacks : mapping of str to Stateful
+        The callbacks that have a state, by name.
+    data : mapping
+        The fingerprints of the data, where training is saved.
+    progress : TrainingProgress
+        Epochs and steps made, and the figures of the epoch under way.
+    history : History
+        The figures of the epochs before it, and why training ended.
+    until : int
+        The epoch at which training ends.
+    good_weights : array, shape (size + untrained,)
+        The last weights that were seen to be good, with what is not trained: those before the
+        epoch's first update.
+    at_step_boundary : bool
+        Whether the weights are those of a whole step; not so where an update broke off.
+    """
+
+    model: Model
+    options: TrainingOptions
+    full_batch: bool = False
+    validates: bool = False
+    callbacks: Mapping[str, Stateful] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    progress: TrainingProgress = field(default_factory=TrainingProgress)
+    history: History = field(default_factory=History)
+
+    def __post_init__(self) -> None:
+        self.until = self.options.epochs
+        self.good_weights: Array = self.network.parameters.values.copy()
+        self._before_epoch: Array = self.good_weights.copy()
+        self.at_step_boundary = True
+
+    @property
+    def network(self) -> Sequential:
+        """The network that is trained."""
+        return self.model.network
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The update of the weights."""
+        return self.options.optimizer
+
+    @property
+    def average(self) -> EMA | None:
+        """The average of the weights, where there is one."""
+        return self.options.average
+
+    @property
+    def counts_correct(self) -> bool:
+        """Whether correct predictions are counted."""
+        return self.options.count_correct and isinstance(self.options.loss, ClassificationLoss)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is another step to make."""
+        return self.history.stop_reason is None and self.progress.epoch < self.until
+
+    def stop(self, reason: StopReason) -> None:
+        """End training, for a reason that the history keeps.
+
+        The first one given counts, but an interruption gives way to any other: a training that
+        would have ended by itself has ended, and is not resumed.
+        """
+        if self.history.stop_reason in (None, StopReason.INTERRUPTED):
+            self.history.stop_reason = reason
+
+    def record(self, name: str, value: float) -> None:
+        """Record a figure of the epoch under way.
+
+        It becomes a column of the history. Monitors, the CSV log, the progress bar and pictures
+        take it like any other, from the end of the epoch on: record it by `on_validation_end`, or
+        in the `on_epoch_end` of a callback that comes before those that look at it.
+
+        Raises
+        ------
+        ConfigurationError
+            If the name is no word or one of `COLUMNS`, or the value is no number.
+        """
+        if checked_name(name) in COLUMNS:
+            raise ConfigurationError(f"{name!r} is measured by the trainer: record another name")
+        given: object = value
+        if not isinstance(given, Real) or isinstance(given, bool):
+            raise ConfigurationError(f"{name} must be a number, got {value!r}")
+        self.progress.recorded[name] = float(given)
+
+    def require_measured(self, figure: str) -> None:
+        """Refuse a figure of `COLUMNS` that this training does not measure.
+
+        Raises
+        ------
+        ConfigurationError
+            Saying why.
+        """
+        why = ""
+        if figure.startswith("validation") and not self.validates:
+            why = "no validation set was given"
+        elif figure.endswith("accuracy") and not self.counts_correct:
+            why = f"the loss {type(self.options.loss).__name__} knows no right or wrong"
+            if not self.options.count_correct:
+                why = "count_correct=False leaves it out"
+        if figure in COLUMNS and why:
+            raise ConfigurationError(f"{figure!r} is not measured: {why}")
+
+    def weights_measured(self, figure: str) -> Array:
+        """Return the values that a figure of the latest epoch belongs to: weights and untrained.
+
+        Training figures of a full-batch epoch are measured before its update; all others belong to
+        the weights after the epoch, and those of validation to their average where there is one.
+        """
+        if figure in COLUMNS and not figure.startswith("validation"):
+            return self.good_weights if self.full_batch else self.network.parameters.values
+        return self.validated_weights
+
+    @property
+    def validated_weights(self) -> Array:
+        """The values that validation measures: the weights, or their average."""
+        return self.network.parameters.values if self.average is None else self.average.values
+
+    def begin_epoch(self) -> None:
+        """Keep the weights before the first update of an epoch."""
+        np.copyto(self._before_epoch, self.network.parameters.values)
+
+    def count(self, measured: Measured) -> None:
+        """Count a step that was made."""
+        if self.progress.epoch_steps == 0:  # its loss is finite: the weights before it were good
+            self.good_weights, self._before_epoch = self._before_epoch, self.good_weights
+        self.progress.add(measured)
+
+    def end_epoch(self, validation: Measured | None, seconds: float) -> EpochRecord:
+        """Return the record of the epoch under way, which the history then holds."""
+        data_loss, penalty, accuracy = self.progress.means()
+        counted = self.counts_correct
+        record = EpochRecord(
+            epoch=self.progress.epoch,
+            loss=data_loss + penalty,
+            data_loss=data_loss,
+            penalty=penalty,
+            accuracy=accuracy if counted else None,
+            learning_rate=self.options.schedule(self.progress.steps - 1),
+            seconds=seconds,
+            validation_loss=None if validation is None else validation.data_loss,
+            validation_accuracy=None if validation is None or not counted else validation.accuracy,
+            recorded=self.progress.recorded,
+        )
+        self.history.records.append(record)
+        return record
+
+    def weights_are_finite(self) -> bool:
+        """Return whether all weights are finite; else end training as diverged."""
+        if math.isfinite(l2_norm(self.network.parameters.values)):
+            return True
+        bad = first_bad_weights(self.network) or "the sum of the weights' squares"
+        self.diverge(StopReason.NON_FINITE_WEIGHTS, bad, self.progress.steps - 1)
+        return False
+
+    def diverge(self, reason: StopReason, bad_array: str, step: int) -> None:
+        """End training at a step that broke, and give the network its last good weights."""
+        self.history.divergence = Divergence(
+            bad_array,
+            self.progress.epoch,
+            step,
+            self.options.schedule(max(0, self.progress.steps - 1)),
+            self.progress.gradient_norm,
+        )
+        np.copyto(self.network.parameters.values, self.good_weights)
+        self.stop(reason)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what lasts: values that JSON can hold, and arrays, which are not copied."""
+        average = {} if self.average is None else {"average": self.average.state_dict()}
+        return {
+            "progress": self.progress.to_json(),
+            "history": self.history.to_json(),
+            "weights": self.network.parameters.values,
+            "good_weights": self.good_weights,
+            "optimizer": self.optimizer.state_dict(),
+            **average,
+            "callbacks": {name: each.state_dict() for name, each in self.callbacks.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned, the callbacks' part aside.
+
+        An interruption is forgotten, and so is the end of the epochs: training goes on. See
+        `load_callbacks` for the rest, once callbacks have begun.
+
+        Raises
+        ------
+        ModelError
+            If an array is of another shape or dtype, or something is missing.
+        """
+        progress = TrainingProgress.from_json(state["progress"])
+        history = History.from_json(state["history"])
+        self._load_weights(state["weights"])
+        check_array("good_weights", state["good_weights"], self.good_weights.shape, self._dtype)
+        np.copyto(self.good_weights, state["good_weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        if history.stop_reason is not StopReason.EARLY_STOPPING:
+            history.stop_reason = history.stopped_in = None
+        self.progress, self.history = progress, history
+
+    def load_callbacks(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """Give callbacks the states that `state_dict` holds; one that had none begins anew."""
+        for name, callback in self.callbacks.items():
+            if name in states:
+                callback.load_state_dict(states[name])
+
+    def warm_start(self, earlier: Mapping[str, Any]) -> None:
+        """Take weights and the optimizer's state from the `state_dict` of another training.
+
+        All else begins anew: progress, history, schedule, best figures and patience.
+
+        Raises
+        ------
+        ModelError
+            If its network has other arrays, or its optimizer other state.
+        """
+        self._load_weights(earlier["weights"])
+        self.optimizer.load_state_dict(earlier["optimizer"])
+        self.begin_epoch()
+        np.copyto(self.good_weights, self.network.parameters.values)
+
+    def continue_from(self, progress: TrainingProgress) -> None:
+        """Count epochs and steps on from another training, for as many epochs more."""
+        self.progress = progress.next_epoch() if progress.epoch_steps else progress
+        self.until = self.progress.epoch + self.options.epochs
+
+    def _load_weights(self, weights: Array) -> None:
+        values = self.network.parameters.values
+        if not isinstance(weights, np.ndarray):
+            raise ModelError(f"the weights must be an array, got {type(weights).__name__}")
+        check_array("weights", weights, values.shape, values.dtype)
+        np.copyto(values, weights)
+
+    @property
+    def _dtype(self) -> "np.dtype[Any]":
+        return np.dtype(self.network.parameters.dtype)

@@ -1,0 +1,82 @@
+"""Triggers: when a checkpoint is due."""
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from handloom.errors import ConfigurationError, require_count, require_number
+from handloom.training.state import TrainingState
+
+
+class Trigger(Protocol):
+    """Says when a checkpoint is due; asked after each epoch, and about every tenth of a second.
+
+    Where a callback has a step hook, it is asked after each step.
+    """
+
+    def reset(self) -> None:
+        """Begin to wait: training begins, or a checkpoint was written."""
+        ...
+
+    def due(self, state: TrainingState) -> bool:
+        """Return whether a checkpoint is to be written now."""
+        ...
+
+
+@dataclass
+class EveryEpochs:
+    """A checkpoint after every so many epochs."""
+
+    epochs: int
+
+    def __post_init__(self) -> None:
+        require_count("every", self.epochs)
+
+    def reset(self) -> None:
+        """Forget nothing: epochs are counted from the first."""
+
+    def due(self, state: TrainingState) -> bool:
+        """Return whether so many epochs are complete."""
+        progress = state.progress
+        return progress.epoch_steps == 0 and progress.epoch % self.epochs == 0
+
+
+@dataclass
+class EveryMinutes:
+    """A checkpoint when the latest one is so many minutes old."""
+
+    minutes: float
+
+    def __post_init__(self) -> None:
+        require_number("minutes", self.minutes, minimum=0.0, exclusive=True)
+
+    def reset(self) -> None:
+        """Note the time."""
+        self._since = time.monotonic()
+
+    def due(self, state: TrainingState) -> bool:
+        """Return whether so many minutes are over."""
+        return time.monotonic() - self._since >= 60.0 * self.minutes
+
+
+def trigger(every: int | str | Trigger) -> Trigger:
+    """Return a trigger from ``5`` or ``"5"`` (epochs), ``"5m"`` (minutes), or from itself.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is none of these.
+    """
+    if not isinstance(every, int | str | float):
+        return every
+    minutes = re.fullmatch(r"(\d+\.?\d*)m", every.strip()) if isinstance(every, str) else None
+    if minutes:
+        return EveryMinutes(float(minutes[1]))
+    if isinstance(every, str):
+        if not every.strip().isdigit():
+            raise ConfigurationError(
+                f"every takes a number of epochs (5) or of minutes (5m), got {every!r}"
+            )
+        every = int(every)
+    return EveryEpochs(every)

@@ -1,0 +1,216 @@
+"""Options: each one that changes between stop and resume is refused, or told in the history."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.training.test_trainer import features
+
+from handloom import (
+    EMA,
+    SGD,
+    Adam,
+    BestModel,
+    BestWeights,
+    Callback,
+    Checkpoints,
+    ConfigurationError,
+    CosineDecay,
+    CSVLog,
+    Dataset,
+    Dense,
+    EarlyStopping,
+    Flip,
+    InverseTimeDecay,
+    ModelError,
+    Progress,
+    ReLU,
+    Sequential,
+    SoftmaxCrossEntropy,
+    StopReason,
+    Trainer,
+    Warmup,
+    silhouettes,
+)
+from handloom.data.transforms import AsFloat, Scale
+from handloom.training import TrainerOptions, TrainingState
+
+ROWS = features()
+
+
+class Cut(Callback):
+    """Stops as Ctrl-C would, in the second epoch."""
+
+    changes_results = False
+
+    def on_step_end(self, *, state: TrainingState, measured: object) -> None:
+        if state.progress.steps == 7:
+            state.stop(StopReason.INTERRUPTED)
+
+
+BEFORE: dict[str, Any] = {
+    "optimizer": Adam,
+    "learning_rate": lambda: InverseTimeDecay(0.01, 0.1),
+    "epochs": lambda: 4,
+    "batch_size": lambda: 64,
+    "threads": lambda: 1,
+    "backend": lambda: "numpy",
+}
+"""The options of the training that is stopped, made anew for each trainer."""
+
+REFUSED: list[tuple[str, Callable[[], Any], str]] = [
+    ("optimizer", SGD, "optimizer kind is Adam there, SGD here"),
+    ("optimizer", lambda: Adam(0.8), "optimizer beta1 is 0.9 there, 0.8 here"),
+    ("learning_rate", lambda: 0.01, "learning_rate kind is InverseTimeDecay there, Constant here"),
+    ("learning_rate", lambda: Warmup(2, 0.1), "InverseTimeDecay there, Warmup here"),
+    ("learning_rate", lambda: InverseTimeDecay(0.02, 0.1), "is 0.01 there, 0.02 here"),
+    ("batch_size", lambda: 32, "batch_size is 64 there, 32 here"),
+    ("batch_size", lambda: None, "batch_size is 64 there, None here"),
+    ("shuffle", lambda: False, "shuffle is True there, False here"),
+    ("penalty_per_row", lambda: True, "penalty_per_row is False there, True here"),
+    ("loss", lambda: SoftmaxCrossEntropy(0.1), "loss label_smoothing is 0.0 there, 0.1 here"),
+    ("count_correct", lambda: False, "count_correct is True there, False here"),
+    ("clip_norm", lambda: 2.0, "clip_norm is None there, 2.0 here"),
+    ("average", lambda: EMA(0.9), "average is None there, .*'decay': 0.9"),
+    ("transform", lambda: Scale(2.0, 0.5), "transform"),
+    ("seed", lambda: 1, "seed is 0 there, 1 here"),
+    ("callbacks", lambda: [BestWeights("loss")], r"callbacks is \[\] there, .*BestWeights"),
+    ("callbacks", lambda: [EarlyStopping("loss", patience=9)], "callbacks"),
+    ("callbacks", lambda: [Callback()], r"callbacks is \[\] there, .*Callback"),
+    ("backend", lambda: "fused", "backend is numpy there, fused here"),
+]
+
+TOLD: list[tuple[str, Callable[[Path], Any], str]] = [
+    ("epochs", lambda _: 6, "resumed with epochs 6, before 4"),
+    ("threads", lambda _: 2, "resumed with threads 2, before 1"),
+    ("on_signal", lambda _: "finish", "resumed with on_signal finish, before deliver"),
+    ("checkpoints", lambda folder: Checkpoints(folder, every=1), "resumed with checkpoints every"),
+    ("checkpoints", lambda folder: Checkpoints(folder, keep=5), "checkpoints keep 5, before 2"),
+    ("callbacks", lambda folder: [CSVLog(folder / "log.csv")], "resumed with watchers"),
+    ("callbacks", lambda _: [Progress()], "resumed with watchers"),
+    ("callbacks", lambda folder: [BestModel(folder / "best", "loss")], "resumed with watchers"),
+]
+
+
+def trainer(folder: Path, *, cut: bool = False, **changes: Any) -> Trainer:
+    options = {name: make() for name, make in BEFORE.items()}
+    options |= {"checkpoints": Checkpoints(folder), "callbacks": [Cut()] if cut else []} | changes
+    rule, rate = options.pop("optimizer"), options.pop("learning_rate")
+    network = Sequential([Dense(8), ReLU(), Dense(3)]).build((5,))
+    return Trainer(network, rule, rate, **options)
+
+
+def test_every_option_is_tried() -> None:
+    tried = {name for name, *_ in [*REFUSED, *TOLD]}
+    tried.add("augment")  # which takes images: see below
+    assert tried == {option.name for option in fields(TrainerOptions)}
+
+
+@pytest.mark.parametrize(("name", "make", "message"), REFUSED)
+def test_an_option_that_results_depend_on_is_refused(
+    tmp_path: Path, name: str, make: Callable[[], Any], message: str
+) -> None:
+    if name == "backend":
+        pytest.importorskip("numba")
+    trainer(tmp_path, cut=True).fit(ROWS)
+    other = trainer(tmp_path, **{name: make()})
+    start = other.network.parameters.vector.copy()
+    with pytest.raises(ModelError, match=message):
+        other.fit(ROWS, resume=True)
+    assert np.array_equal(other.network.parameters.vector, start)
+
+
+@pytest.mark.parametrize(("name", "make", "note"), TOLD)
+def test_an_option_that_results_do_not_depend_on_is_told(
+    tmp_path: Path, name: str, make: Callable[[Path], Any], note: str
+) -> None:
+    trainer(tmp_path, cut=True).fit(ROWS)
+    other = trainer(tmp_path, **{name: make(tmp_path)})
+    history = other.fit(ROWS, resume=True)
+    assert any(note in line for line in history.notes), history.notes
+    whole = trainer(tmp_path / "whole", **({"epochs": 6} if name == "epochs" else {}))
+    whole.fit(ROWS)
+    assert np.array_equal(other.network.parameters.vector, whole.network.parameters.vector)
+
+
+def test_a_resume_with_nothing_changed_has_nothing_to_tell(tmp_path: Path) -> None:
+    trainer(tmp_path).fit(ROWS)
+    assert trainer(tmp_path).fit(ROWS, resume=True).notes == []
+
+
+def test_epochs_may_not_grow_where_the_schedule_was_made_for_their_number(tmp_path: Path) -> None:
+    for rate in (CosineDecay(0.1, 20), Warmup(2, CosineDecay(0.1, 18))):
+        folder = tmp_path / type(rate).__name__
+        trainer(folder, cut=True, learning_rate=rate).fit(ROWS)
+        with pytest.raises(ModelError, match=r"epochs is 4 there, 6 here.*made for 20 steps"):
+            trainer(folder, learning_rate=rate, epochs=6).fit(ROWS, resume=True)
+
+
+def test_epochs_may_not_be_fewer_than_there_were(tmp_path: Path) -> None:
+    trainer(tmp_path).fit(ROWS)
+    with pytest.raises(ModelError, match="4 epochs are made already, epochs is 3"):
+        trainer(tmp_path, epochs=3).fit(ROWS, resume=True)
+
+
+def test_other_augmentation_is_refused(tmp_path: Path) -> None:
+    images: Dataset = silhouettes(rows=200, test_rows=10).train
+
+    def fit(*augment: Any, resume: bool = False) -> None:
+        network = Sequential([Dense(10)]).build((784,))
+        options: dict[str, Any] = {"epochs": 1, "batch_size": 64, "augment": augment}
+        Trainer(network, SGD(), 0.1, checkpoints=Checkpoints(tmp_path), **options).fit(
+            images, resume=resume
+        )
+
+    fit()
+    with pytest.raises(ModelError, match=r"augment is \[\] there, .*Flip"):
+        fit(Flip(), resume=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Hotter(TrainerOptions):
+    """Options with one more, which nobody has told a resume about."""
+
+    temperature: float = 1.0
+
+
+def test_a_new_option_is_refused_without_a_word_about_it(tmp_path: Path) -> None:
+    def hotter(temperature: float) -> Trainer:
+        options = Hotter(
+            Adam(), 0.01, epochs=2, checkpoints=Checkpoints(tmp_path), temperature=temperature
+        )
+        return Trainer.of(Sequential([Dense(3)]).build((5,)), options)
+
+    hotter(1.0).fit(ROWS)
+    hotter(1.0).fit(ROWS, resume=True)
+    with pytest.raises(ModelError, match=r"temperature is 1.0 there, 2.0 here"):
+        hotter(2.0).fit(ROWS, resume=True)
+
+
+def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
+    network = Sequential([Dense(3)]).build((5,))
+    with pytest.raises(TypeError, match=r"no option 'epoch'\. Did you mean 'epochs'"):
+        Trainer(network, Adam(), 0.1, epoch=3)  # type: ignore[call-arg]
+
+
+def test_options_are_frozen() -> None:
+    made = Trainer(Sequential([Dense(3)]).build((5,)), Adam(), 0.1, transform=AsFloat())
+    for name in (option.name for option in fields(made.options)):
+        with pytest.raises(AttributeError, match=name):
+            setattr(made.options, name, None)
+
+
+@pytest.mark.parametrize("name", ["shuffle", "penalty_per_row", "count_correct"])
+def test_a_switch_is_true_or_false(name: str) -> None:
+    network = Sequential([Dense(3)]).build((5,))
+    with pytest.raises(ConfigurationError, match=f"{name} must be True or False"):
+        Trainer(network, Adam(), 0.1, **{name: 1})  # type: ignore[arg-type]
+
+
+def test_callbacks_are_objects_of_callback() -> None:
+    network = Sequential([Dense(3)]).build((5,))
+    with pytest.raises(ConfigurationError, match=r"subclasses of handloom\.Callback, got <class"):
+        Trainer(network, Adam(), 0.1, callbacks=[CSVLog])  # type: ignore[list-item]
