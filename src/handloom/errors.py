@@ -62,7 +62,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
 def _abbreviates(short: str, name: str) -> bool:
     """Return whether each word of one name begins the same word of the other: val_loss does."""
     begun, words = short.split("_"), name.split("_")
-    return len(begun) == len(words) and all(map(str.startswith, words, begun))
+    return len(begun) == len(words) and all(begun) and all(map(str.startswith, words, begun))
 
 
 def require_known(kind: str, name: str, known: Collection[str]) -> None:

@@ -188,8 +188,7 @@ def test_an_error_in_any_hook_leaves_everything_in_order(
     whole.fit(ROWS, HELD_OUT)
     resumed = make()
     resumed.fit(ROWS, HELD_OUT, resume=True)
-    values = [each.network.parameters.values for each in (whole, resumed)]
-    assert np.array_equal(*values)
+    assert np.array_equal(whole.network.parameters.values, resumed.network.parameters.values)
     columns = [name for name in whole.history.columns if name != "seconds"]
     for name in columns:
         np.testing.assert_array_equal(whole.history[name], resumed.history[name])

@@ -131,7 +131,7 @@ def test_an_option_that_results_do_not_depend_on_is_told(
     other = trainer(tmp_path, **{name: make(tmp_path)})
     history = other.fit(ROWS, resume=True)
     assert any(note in line for line in history.notes), history.notes
-    whole = trainer(tmp_path / "whole", **({"epochs": 6} if name == "epochs" else {}))
+    whole = trainer(tmp_path / "whole", epochs=6 if name == "epochs" else 4)
     whole.fit(ROWS)
     assert np.array_equal(other.network.parameters.vector, whole.network.parameters.vector)
 

@@ -227,7 +227,8 @@ class History:
                 figures = [_from_json(value) for value in row]
                 recorded = zip(columns, figures, strict=True)
                 more = {name: v for name, v in list(recorded)[len(COLUMNS) :] if v is not None}
-                history.records.append(EpochRecord(*figures[: len(COLUMNS)], recorded=more))
+                fixed: dict[str, Any] = dict(zip(COLUMNS, figures, strict=False))
+                history.records.append(EpochRecord(**fixed, recorded=more))
             for epoch, array, *norms in values["layers"]:
                 numbers = [float(norm) for norm in norms]
                 history.layers.append(LayerRecord(int(epoch), str(array), *numbers))

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
@@ -127,10 +126,9 @@ class TrainingState:
         """
         if checked_name(name) in COLUMNS:
             raise ConfigurationError(f"{name!r} is measured by the trainer: record another name")
-        given: object = value
-        if not isinstance(given, Real) or isinstance(given, bool):
+        if isinstance(value, bool) or not hasattr(value, "__float__"):
             raise ConfigurationError(f"{name} must be a number, got {value!r}")
-        self.progress.recorded[name] = float(given)
+        self.progress.recorded[name] = float(value)
 
     def require_measured(self, figure: str) -> None:
         """Refuse a figure of `COLUMNS` that this training does not measure.
