@@ -2,7 +2,7 @@
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -31,6 +31,7 @@ from handloom.optimizers import SGD
 from handloom.parameters import Array
 from handloom.training import BestWeights, Callback, EpochRecord, StopReason, Trainer
 from handloom.training.interrupts import deliver
+from handloom.training.objective import Measured
 from handloom.training.position import Position
 
 NON_FINITE = (
@@ -338,6 +339,32 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                     f"solver='lbfgs' needs a network that computes the same whenever it is asked, "
                     f"which {layer.kind!r} does not: use 'adam' or 'sgd'"
                 )
+        with self._objective(network, sample, remembered, signals) as (measure, interrupted):
+            minimum = minimize(
+                measure,
+                network.parameters,
+                interrupted=interrupted,
+                max_iter=self.max_iter,
+                max_fun=self.max_fun,
+                tol=self.tol,
+                verbose=bool(self.verbose),
+            )
+        self.loss_ = minimum.loss
+        self._remembered = Remembered({}, (), 0, remembered.seed, remembered.course)
+        self.t_ = 0
+        self._adopt(network, iterations=minimum.iterations)
+        finite = np.isfinite(network.parameters.vector).all() and np.isfinite(self.loss_)
+        if not finite:
+            return Ending(NON_FINITE, ruined=True)
+        if minimum.complaint is None:  # it may have been interrupted in its last iteration
+            return None
+        return INTERRUPTED if interrupted() else Ending(minimum.complaint)
+
+    @contextmanager
+    def _objective(
+        self, network: Sequential, sample: Sample, remembered: Remembered, signals: list[int]
+    ) -> Iterator[tuple[Callable[[], Measured], Callable[[], bool]]]:
+        """Yield what measures loss and gradient over all rows, and whether a signal came."""
         trainer = Trainer(
             network,
             SGD(),  # makes no step
@@ -353,24 +380,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         )
         trainer.signals = signals
         threads = trainer.begin(sample.dataset(self._output_names()), sample_weights=sample.weights)
-        self.loss_, iterations, complaint = minimize(
-            trainer,
-            threads,
-            max_iter=self.max_iter,
-            max_fun=self.max_fun,
-            tol=self.tol,
-            verbose=bool(self.verbose),
-        )
-        self._remembered = Remembered({}, (), 0, remembered.seed, remembered.course)
-        self.t_ = 0
-        self._adopt(network, iterations=iterations)
-        finite = np.isfinite(network.parameters.vector).all() and np.isfinite(self.loss_)
-        if not finite:
-            return Ending(NON_FINITE, ruined=True)
-        if complaint is None:  # it may have been interrupted in its last iteration
-            return None
-        interrupted = trainer.history.stop_reason is StopReason.INTERRUPTED
-        return INTERRUPTED if interrupted else Ending(complaint)
+        with trainer.interruptible(), threads, np.errstate(over="ignore", invalid="ignore"):
+            yield trainer.measure, lambda: trainer.history.stop_reason is not None
 
     def _check(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         """Have scikit-learn check rows and targets, and the names of columns."""
