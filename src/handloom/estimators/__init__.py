@@ -1,4 +1,4 @@
-"""Estimators on scikit-learn's contract: they translate parameters for the one `Trainer`."""
+"""Estimators on scikit-learn's contract, composed of a task, an architecture and a fit."""
 
 from importlib.util import find_spec
 

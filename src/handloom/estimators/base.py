@@ -1,4 +1,4 @@
-"""What all estimators share: data in, one fit, fitted attributes out."""
+"""The base of all estimators: data in, one fit, fitted attributes out."""
 
 import warnings
 from abc import abstractmethod
@@ -129,7 +129,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     @contextmanager
     def _unchanged_if_broken(self) -> Iterator[None]:
-        """Give every attribute back where an error says that there is no fit."""
+        """Restore every attribute if an error ends the fit."""
         before = self.__dict__.copy()
         try:
             yield
@@ -211,7 +211,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._hold(problem.network)
 
     def _keep_course(self, course: Course, *, validated: bool) -> None:
-        """Set the attributes that tell how a fit by steps went."""
+        """Set the attributes that describe the course of a fit by steps."""
         self.loss_curve_ = course.losses
         if course.losses:
             self.loss_ = course.losses[-1]

@@ -1,4 +1,4 @@
-"""The classifiers' half of scikit-learn's contract: classes, probabilities, `partial_fit`."""
+"""Classifiers on scikit-learn's contract: classes, probabilities and `partial_fit`."""
 
 from typing import Any, ClassVar, Self
 

@@ -22,8 +22,6 @@ NON_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed."
 )
-
-
 INTERRUPTED = FitWarning("Training interrupted by user.", UserWarning)
 
 
@@ -207,7 +205,7 @@ def _measure(
 def _warning(
     history: History, options: FitOptions, convergence: Convergence, *, rescued: bool
 ) -> FitWarning | None:
-    """Return what to tell of a fit by steps."""
+    """Return the warning about a fit by steps, if any."""
     if _diverged(history):
         restored = " The best weights before that were restored." if rescued else ""
         return FitWarning(f"{NON_FINITE} {history.divergence}{restored}", ruined=not rescued)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -60,31 +61,35 @@ def minimize(
     from scipy.optimize import minimize as search
 
     vector, gradient = parameters.vector, parameters.gradient
-    iterations = 0
 
     def objective(w: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         vector[...] = w
         return measure().loss, gradient.astype(np.float64)
-
-    def report(intermediate_result: Any) -> None:  # scipy looks at the parameter's name
-        nonlocal iterations
-        iterations += 1
-        if verbose:
-            print(f"Iteration {iterations}, loss = {intermediate_result.fun:.8f}")
-        if interrupted():
-            raise StopIteration  # scipy ends its search
 
     result = search(
         objective,
         vector.astype(np.float64),
         method="L-BFGS-B",
         jac=True,
-        callback=report,
+        callback=_reporter(interrupted, verbose=verbose),
         options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
     )
     vector[...] = result.x
     iterations = min(int(result.nit), max_iter)
     return Minimum(float(result.fun), iterations, _complaint(result, iterations, max_iter))
+
+
+def _reporter(interrupted: Callable[[], bool], *, verbose: bool) -> Callable[[Any], None]:
+    """Return a function for scipy to call after each iteration."""
+    iteration = count(1)
+
+    def report(intermediate_result: Any) -> None:  # scipy looks at the parameter's name
+        if verbose:
+            print(f"Iteration {next(iteration)}, loss = {intermediate_result.fun:.8f}")
+        if interrupted():
+            raise StopIteration  # scipy ends its search
+
+    return report
 
 
 def _complaint(result: Any, iterations: int, max_iter: int) -> str | None:

@@ -66,7 +66,7 @@ class FitState:
 
 @dataclass(frozen=True)
 class Problem:
-    """A network and what it is to learn.
+    """A network with its task and its rows.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class FitWarning:
-    """What a user is to be told of a fit, once its attributes are set.
+    """A message about a fit, for the user once the fitted attributes are set.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class FitWarning:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a fit leaves besides the trained network.
+    """The outcome of a fit besides the trained network.
 
     Attributes
     ----------

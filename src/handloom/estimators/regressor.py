@@ -1,4 +1,4 @@
-"""The regressors' half of scikit-learn's contract: predictions and `partial_fit`."""
+"""Regressors on scikit-learn's contract: predictions and `partial_fit`."""
 
 from typing import Any, ClassVar, Self
 
