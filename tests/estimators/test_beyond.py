@@ -636,6 +636,28 @@ def test_warnings_of_a_fit_point_at_the_call(solver: str) -> None:
     assert {warning.filename for warning in told} == {__file__}
 
 
+def test_the_warning_of_a_clipped_batch_points_at_the_call() -> None:
+    rows, targets = classes()
+    made = MLPClassifier(max_iter=2, batch_size=999, random_state=0)
+    for call in (made.fit, made.partial_fit):
+        with pytest.warns(UserWarning, match="is going to be clipped") as told:
+            call(rows, targets)
+        assert {warning.filename for warning in told} == {__file__}
+
+
+def test_weights_put_there_by_hand_can_be_trained_on() -> None:
+    rows, targets = numbers()
+    start = regressor(max_iter=3).fit(rows, targets)
+    made = regressor(max_iter=3, warm_start=True)
+    made.coefs_, made.intercepts_ = start.coefs_, start.intercepts_
+    before = made.score(rows, targets)
+    assert made.fit(rows, targets).score(rows, targets) > before
+    labelled = classifier()
+    labelled.coefs_, labelled.intercepts_ = start.coefs_, start.intercepts_
+    with pytest.raises(NotFittedError):
+        labelled.predict(rows)
+
+
 def test_the_number_of_targets_is_checked() -> None:
     rows, targets = numbers()
     twice = np.column_stack([targets, targets])

@@ -1,4 +1,4 @@
-"""Estimators on scikit-learn's contract: they translate parameters for the one `Trainer`."""
+"""Estimators on scikit-learn's contract, composed of a task, an architecture and a fit."""
 
 from importlib.util import find_spec
 
@@ -7,8 +7,7 @@ from handloom.errors import MissingExtraError
 if find_spec("sklearn") is None:
     raise MissingExtraError("scikit-learn", "sklearn", "handloom.estimators")
 
-from handloom.estimators.classifier import MLPClassifier
+from handloom.estimators.mlp import MLPClassifier, MLPRegressor
 from handloom.estimators.network import NetworkClassifier, NetworkRegressor
-from handloom.estimators.regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor"]

@@ -1,82 +1,102 @@
-"""L-BFGS: the whole objective at once, with a line search that scikit-learn's users know."""
+"""L-BFGS on the whole objective, with scikit-learn's options and scipy's line search."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.parallel.threads import Threads
-from handloom.training import Trainer
+from handloom.parameters import Parameters
+from handloom.training.objective import Measured
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """The result of a search.
+
+    Attributes
+    ----------
+    loss : float
+        The objective at the weights that the search ended with.
+    iterations : int
+    complaint : str or None
+        Why the search ended before it converged.
+    """
+
+    loss: float
+    iterations: int
+    complaint: str | None = None
 
 
 def minimize(
-    trainer: Trainer,
-    threads: Threads,
+    measure: Callable[[], Measured],
+    parameters: Parameters,
     *,
+    interrupted: Callable[[], bool],
     max_iter: int,
     max_fun: int,
     tol: float,
     verbose: bool,
-) -> tuple[float, int, str | None]:
-    """Minimize a trainer's objective over all rows; its network ends with the result.
-
-    Ctrl-C and SIGTERM end the search after the iteration it is in, as ``trainer.history`` says,
-    and reach the application then as they do after `Trainer.fit`.
+) -> Minimum:
+    """Minimize an objective; the parameters end with the result.
 
     Parameters
     ----------
-    trainer : Trainer
-        Begun; it measures loss and gradient.
-    threads : Threads
-        What `Trainer.begin` returned.
+    measure : function
+        Measures the loss at the present weights and writes its gradient to
+        ``parameters.gradient``.
+    parameters : Parameters
+        The weights to search from.
+    interrupted : function
+        Whether the search is to end after the present iteration.
     max_iter, max_fun : int
-        How many iterations and how many measurements there may be.
+        The largest number of iterations and of measurements.
     tol : float
-        The largest entry of the gradient at which the search ends.
+        The search has converged once no entry of the gradient is larger.
     verbose : bool
         Whether to print a line an iteration.
-
-    Returns
-    -------
-    loss : float
-    iterations : int
-    complaint : str or None
-        Why the search ended before it was done.
     """
-    from scipy.optimize import OptimizeResult
     from scipy.optimize import minimize as search
 
-    vector, gradient = trainer.network.parameters.vector, trainer.network.parameters.gradient
-    made = 0
+    vector, gradient = parameters.vector, parameters.gradient
 
     def objective(w: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         vector[...] = w
-        return trainer.measure().loss, gradient.astype(np.float64)
+        return measure().loss, gradient.astype(np.float64)
+
+    result = search(
+        objective,
+        vector.astype(np.float64),
+        method="L-BFGS-B",
+        jac=True,
+        callback=_reporter(interrupted, verbose=verbose),
+        options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
+    )
+    vector[...] = result.x
+    iterations = min(int(result.nit), max_iter)
+    return Minimum(float(result.fun), iterations, _complaint(result, iterations, max_iter))
+
+
+def _reporter(interrupted: Callable[[], bool], *, verbose: bool) -> Callable[[Any], None]:
+    """Return a function for scipy to call after each iteration."""
+    iteration = count(1)
 
     def report(intermediate_result: Any) -> None:  # scipy looks at the parameter's name
-        nonlocal made
-        made += 1
         if verbose:
-            print(f"Iteration {made}, loss = {intermediate_result.fun:.8f}")
-        if trainer.history.stop_reason is not None:
-            raise StopIteration  # what scipy ends its search at
+            print(f"Iteration {next(iteration)}, loss = {intermediate_result.fun:.8f}")
+        if interrupted():
+            raise StopIteration  # scipy ends its search
 
-    with trainer.interruptible(), threads, np.errstate(over="ignore", invalid="ignore"):
-        found: OptimizeResult = search(
-            objective,
-            vector.astype(np.float64),
-            method="L-BFGS-B",
-            jac=True,
-            callback=report,
-            options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
-        )
-        vector[...] = found.x
-    iterations = min(int(found.nit), max_iter)
-    complaint = None
-    if found.status != 0:
-        more = f" Increase max_iter (now {max_iter})." if iterations == max_iter else ""
-        complaint = (
-            f"lbfgs failed to converge after {iterations} iteration(s) (status={found.status}): "
-            f"{found.message}{more} Inputs of about unit size help too."
-        )
-    return float(found.fun), iterations, complaint
+    return report
+
+
+def _complaint(result: Any, iterations: int, max_iter: int) -> str | None:
+    if result.status == 0:
+        return None
+    more = f" Increase max_iter (now {max_iter})." if iterations == max_iter else ""
+    return (
+        f"lbfgs failed to converge after {iterations} iteration(s) (status={result.status}): "
+        f"{result.message}{more} Inputs of about unit size help too."
+    )

@@ -1,52 +1,20 @@
 """Estimators around any architecture: the network comes from a function of the caller's."""
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
-from handloom.errors import ModelError
-from handloom.estimators.base import NetworkEstimator
-from handloom.estimators.classification import Classifier
+from handloom.estimators.classifier import Classifier
+from handloom.estimators.factory import FactoryMade
 from handloom.estimators.parameters import suggesting
-from handloom.estimators.regression import Regressor
+from handloom.estimators.regressor import Regressor
 from handloom.network import Sequential
 from handloom.schedules import Schedule
 from handloom.training import Callback
 
 
-class FactoryMade(NetworkEstimator):
-    """An estimator whose network comes from ``network_factory``."""
-
-    network_factory: Callable[[int], Sequential]
-
-    def _network_to_fit(
-        self, inputs: int, dtype: Any, random: np.random.RandomState, *, going_on: bool
-    ) -> Sequential:
-        network, outputs = self._made(), self._outputs()
-        if going_on:  # in a network of its own: the one that there is stays where a fit breaks
-            there = self.network_.parameters
-            network.build((inputs,), dtype=there.dtype, weights=dict(there.weights))
-        elif not network.built:
-            network.build((inputs,), dtype=dtype, seed=int(random.randint(2**31 - 1)))
-        found = network.input_shape, network.output_shape
-        if found != ((inputs,), (outputs,)):
-            raise ModelError(
-                f"network_factory({outputs}) must return a network from ({inputs},) to "
-                f"({outputs},), got one from {found[0]} to {found[1]}"
-            )
-        return network
-
-    def _made(self) -> Sequential:
-        """Return what the factory makes; each fit has its own, should it return one twice."""
-        network = self.network_factory(self._outputs())
-        if not isinstance(network, Sequential):
-            raise ModelError(f"network_factory must return a handloom.Sequential, got {network!r}")
-        return deepcopy(network)
-
-
-class NetworkClassifier(Classifier, FactoryMade):
+class NetworkClassifier(Classifier):
     """Any network as a classifier on scikit-learn's contract.
 
     Parameters
@@ -110,8 +78,11 @@ class NetworkClassifier(Classifier, FactoryMade):
     ) -> None:
         self._keep(locals())
 
+    def _architecture(self) -> FactoryMade:
+        return FactoryMade(self.network_factory)
 
-class NetworkRegressor(Regressor, FactoryMade):
+
+class NetworkRegressor(Regressor):
     """Any network as a regressor on scikit-learn's contract.
 
     Parameters
@@ -163,3 +134,6 @@ class NetworkRegressor(Regressor, FactoryMade):
         on_divergence: str = "raise",
     ) -> None:
         self._keep(locals())
+
+    def _architecture(self) -> FactoryMade:
+        return FactoryMade(self.network_factory)

@@ -11,11 +11,12 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from handloom.backend import BACKENDS
+from handloom.estimators.problem import FitCall
 from handloom.estimators.translate import ACTIVATIONS
 from handloom.training import BestWeights, Callback
 
-Given = ParamSpec("Given")
-Made = TypeVar("Made")
+Arguments = ParamSpec("Arguments")
+Instance = TypeVar("Instance")
 
 _AT_LEAST_ZERO = Interval(Real, 0, None, closed="left")
 _ABOVE_ZERO = Interval(Real, 0, None, closed="neither")
@@ -69,18 +70,18 @@ def names_of(init: Callable[..., object]) -> list[str]:
 
 def nearest(name: str, known: list[str]) -> str:
     """Return ``" Did you mean ...?"``, or nothing where no known name is near."""
-    found = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    return f" Did you mean {found[0]!r}?" if found else ""
+    near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def suggesting(
-    init: Callable[Concatenate[Made, Given], None],
-) -> Callable[Concatenate[Made, Given], None]:
+    init: Callable[Concatenate[Instance, Arguments], None],
+) -> Callable[Concatenate[Instance, Arguments], None]:
     """Have a constructor answer a name that it does not know with the nearest that it does."""
     known = names_of(init)
 
     @functools.wraps(init)
-    def checked(self: Made, *args: Given.args, **options: Given.kwargs) -> None:
+    def checked(self: Instance, *args: Arguments.args, **options: Arguments.kwargs) -> None:
         for name in options:
             if name not in known:
                 raise TypeError(
@@ -92,7 +93,7 @@ def suggesting(
     return checked  # type: ignore[return-value]
 
 
-def check_together(estimator: Any, *, validates: bool, incremental: bool) -> None:
+def check_together(estimator: Any, call: FitCall) -> None:
     """Refuse what the solver or `partial_fit` would ignore, and callbacks that are none.
 
     What scikit-learn's estimators take and leave unused is left unused here too, so that code
@@ -103,31 +104,43 @@ def check_together(estimator: Any, *, validates: bool, incremental: bool) -> Non
     ValueError
         Naming the parameter.
     """
+    if call.validates != (call.y_val is not None):
+        raise ValueError("X_val and y_val belong together: give both or neither")
     for callback in estimator.callbacks or ():
         if not isinstance(callback, Callback):
             raise ValueError(
                 f"every entry of 'callbacks' must be a handloom.Callback, got {callback!r}"
             )
-    if incremental and estimator.restore_best:
+    if call.incremental:
+        _check_incremental(estimator, call)
+    if estimator.solver == "lbfgs":
+        _check_lbfgs(estimator, call)
+
+
+def _check_incremental(estimator: Any, call: FitCall) -> None:
+    if estimator.restore_best:
         raise ValueError(
             "'restore_best' chooses among the epochs of a fit, and partial_fit makes one: "
             "use fit, or partial_fit with early_stopping=True"
         )
-    for callback in (estimator.callbacks or ()) if incremental else ():
+    for callback in estimator.callbacks or ():
         if isinstance(callback, BestWeights):
             raise ValueError(
                 f"'callbacks' has {type(callback).__name__}, which chooses among the epochs of a "
                 "fit, and partial_fit makes one: use fit, or partial_fit with early_stopping=True"
             )
-    if estimator.solver != "lbfgs":
-        return
+    if estimator.early_stopping and not call.validates:
+        raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")
+
+
+def _check_lbfgs(estimator: Any, call: FitCall) -> None:
     used = {
         "callbacks": bool(estimator.callbacks),
         "dropout": bool(np.any(getattr(estimator, "dropout", 0.0))),
         "learning_rate": callable(estimator.learning_rate),
         "restore_best": estimator.restore_best,
         "weight_decay": estimator.weight_decay > 0,
-        "X_val": validates,
+        "X_val": call.validates,
     }
     for name, there in used.items():
         if there:

@@ -1,13 +1,14 @@
-"""The multilayer perceptron: the network that scikit-learn's parameters describe."""
+"""The multilayer perceptron as an architecture, from scikit-learn's parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import is_
 from typing import Any, ClassVar
 
 import numpy as np
 
 from handloom.backend import fused_is_installed
 from handloom.errors import ModelError
-from handloom.estimators.base import NetworkEstimator
 from handloom.estimators.translate import (
     by_name,
     draw_weights,
@@ -19,52 +20,92 @@ from handloom.network import Sequential
 from handloom.parameters import Array
 
 
-class MultilayerPerceptron(NetworkEstimator):
-    """An estimator whose network is a multilayer perceptron.
+@dataclass(frozen=True)
+class Perceptron:
+    """Multilayer perceptrons; a `handloom.estimators.architectures.Architecture`.
 
-    Its weights are what ``coefs_`` and ``intercepts_`` hold: they are views of the network's
-    memory, and other arrays put in their place are taken over before they are used.
+    ``coefs_`` and ``intercepts_`` are views of the network's memory. Where a caller has put other
+    arrays in their place, `network_of` returns a network of those.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, activation, dropout, alpha, l1
+        As in `handloom.MLPClassifier`; checked when a network is made.
     """
 
-    _penalty_per_row: ClassVar[bool] = True  # as alpha is defined
+    hidden_layer_sizes: int | Sequence[int]
+    activation: str | Sequence[str]
+    dropout: float | Sequence[float]
+    alpha: float
+    l1: float
 
-    coefs_: list[Array]
-    intercepts_: list[Array]
+    penalty_per_row: ClassVar[bool] = True  # as alpha is defined
 
-    def _has_network(self) -> bool:
-        return hasattr(self, "coefs_")
-
-    def _backend_to_use(self) -> str:
-        """Return the quickest backend: perceptrons are fitted by the hundred, in searches."""
-        if self.backend == "auto":
+    def backend(self, asked: str) -> str:
+        """Return the quickest backend for ``"auto"``: searches fit perceptrons by the hundred."""
+        if asked == "auto":
             return "fused" if fused_is_installed() else "numpy"
-        return self.backend
+        return asked
 
-    def _network_to_fit(
-        self, inputs: int, dtype: Any, random: np.random.RandomState, *, going_on: bool
+    def build(
+        self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState
     ) -> Sequential:
-        if going_on:
-            return self._network_of_attributes()
+        """Return a network with scikit-learn's starting weights.
+
+        Raises
+        ------
+        ValueError
+            If sizes, activations or rates of dropout are invalid.
+        """
         hidden = hidden_sizes(self.hidden_layer_sizes)
         activations = self._activations(len(hidden))
-        widths = [inputs, *hidden, self._outputs()]
+        widths = [inputs, *hidden, outputs]
         named = self.activation if isinstance(self.activation, str) else "identity"
-        last = activations[-1:] or [named]  # the last layer goes with the one before it
-        return self._network(*draw_weights(widths, [*activations, *last], dtype, random), hidden)
+        last = activations[-1:] or [named]  # the last layer is drawn like the one before it
+        return self._network(*draw_weights(widths, [*activations, *last], dtype, random))
 
-    def _network_of_attributes(self) -> Sequential:
-        """Return a network with the weights of ``coefs_`` and ``intercepts_``.
+    def rebuild(self, network: Sequential, inputs: int, outputs: int) -> Sequential:
+        """Return a network of the present parameters with the weights of another one.
 
         Raises
         ------
         ModelError
-            If they have not the shapes that the parameters ask for.
+            If ``hidden_layer_sizes`` asks for another number of layers now.
         """
-        return self._network(self.coefs_, self.intercepts_, hidden_sizes(self.hidden_layer_sizes))
+        return self._network(*_arrays(network))
 
-    def _network(
-        self, coefs: list[Array], intercepts: list[Array], hidden: list[int]
-    ) -> Sequential:
+    def attributes(self, network: Sequential) -> dict[str, Any]:
+        """Return ``network_``, ``coefs_``, ``intercepts_`` and ``n_layers_``."""
+        coefs, intercepts = _arrays(network)
+        return {
+            "network_": network,
+            "coefs_": coefs,
+            "intercepts_": intercepts,
+            "n_layers_": len(coefs) + 1,
+        }
+
+    def is_held_by(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether there is ``coefs_``."""
+        return "coefs_" in attributes
+
+    def network_of(self, attributes: Mapping[str, Any]) -> Sequential:
+        """Return ``network_``, or a new network where it does not own ``coefs_``.
+
+        Raises
+        ------
+        ModelError
+            If there is not an array for each layer.
+        """
+        network: Sequential | None = attributes.get("network_")
+        coefs, intercepts = attributes["coefs_"], attributes["intercepts_"]
+        if network is not None:
+            own = _arrays(network)
+            if _same(coefs, own[0]) and _same(intercepts, own[1]):
+                return network
+        return self._network(coefs, intercepts)
+
+    def _network(self, coefs: list[Array], intercepts: list[Array]) -> Sequential:
+        hidden = hidden_sizes(self.hidden_layer_sizes)
         if len(coefs) != len(hidden) + 1:
             raise ModelError(
                 f"hidden_layer_sizes={tuple(hidden)} asks for {len(hidden) + 1} layers of weights, "
@@ -85,41 +126,6 @@ class MultilayerPerceptron(NetworkEstimator):
     def _activations(self, layers: int) -> list[str]:
         return one_per_layer("activation", self.activation, layers)
 
-    def _network_in_use(self) -> Sequential:
-        network = self.__dict__.get("network_")
-        if network is None or not self._shows(network):
-            network = self._network_of_attributes()
-            self._show(network)
-        return network
-
-    def _adopt(self, network: Sequential, *, iterations: int) -> None:
-        super()._adopt(network, iterations=iterations)
-        self._show(network)
-        self.n_layers_ = len(self.coefs_) + 1
-
-    def _show(self, network: Sequential) -> None:
-        self.network_ = network
-        self.coefs_, self.intercepts_ = _arrays(network)
-
-    def _shows(self, network: Sequential) -> bool:
-        """Whether the attributes still are the network's own arrays."""
-        coefs, intercepts = _arrays(network)
-        shown, own = [*self.coefs_, *self.intercepts_], [*coefs, *intercepts]
-        return len(shown) == len(own) and all(a is b for a, b in zip(shown, own, strict=True))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return everything but ``coefs_`` and ``intercepts_``, whose arrays the network holds."""
-        state: dict[str, Any] = dict(super().__getstate__())
-        if "network_" in state:
-            state["network_"] = self._network_in_use()
-            del state["coefs_"], state["intercepts_"]
-        return state
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        super().__setstate__(dict(state))
-        if "network_" in state:
-            self._show(self.network_)
-
 
 def _arrays(network: Sequential) -> tuple[list[Array], list[Array]]:
     """Return a network's weights and its biases, layer by layer."""
@@ -128,3 +134,8 @@ def _arrays(network: Sequential) -> tuple[list[Array], list[Array]]:
         [array for name, array in named.items() if name.endswith(".weights")],
         [array for name, array in named.items() if name.endswith(".biases")],
     )
+
+
+def _same(arrays: Sequence[Array], others: Sequence[Array]) -> bool:
+    """Whether two sequences hold the same objects."""
+    return len(arrays) == len(others) and all(map(is_, arrays, others))

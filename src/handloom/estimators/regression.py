@@ -1,113 +1,94 @@
-"""What regressors share: numbers as targets."""
+"""Regression as a task: continuous targets, or counts."""
 
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils.metaestimators import available_if
 
-from handloom.estimators.base import Given, NetworkEstimator
-from handloom.estimators.classification import goes_step_by_step
-from handloom.estimators.rows import Sample
 from handloom.losses import Loss, MeanSquaredError, Poisson, Targets
 from handloom.parameters import Array
 
 
-class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
-    """An estimator that predicts a number, or several."""
+@dataclass(frozen=True)
+class Regression:
+    """The prediction of continuous targets; a `handloom.estimators.tasks.Task`.
 
-    _numeric_targets: ClassVar[bool] = True
-    _targets_a_row: int
+    Parameters
+    ----------
+    outputs : int
+        The number of targets a row.
+    loss_name : {"squared_error", "poisson"}
+    """
 
-    @available_if(goes_step_by_step)  # type: ignore[untyped-decorator]
-    def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
-    ) -> Self:
-        """Go on fitting with one epoch over some rows.
+    outputs: int
+    loss_name: str = "squared_error"
 
-        Shuffled batches, dropout and the optimizer go on as in one long fit, so that so many calls
-        give the same weights as so many epochs of `fit`.
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The index of each target."""
+        return tuple(str(index) for index in range(self.outputs))
 
-        Parameters
-        ----------
-        X : array or sparse matrix, shape (n, d)
-        y : array, shape (n,) or (n, k)
-        sample_weight : array, shape (n,), optional
-            As in `fit`.
-        X_val, y_val : arrays, optional
-            Rows to measure after the epoch. With ``early_stopping`` they are needed; once their
-            score has not risen for ``n_iter_no_change`` calls, the best weights are restored.
+    @property
+    def output_activation(self) -> str:
+        """``"identity"`` or ``"exp"``."""
+        return output_activation(self.loss_name)
 
-        Raises
-        ------
-        ValueError
-            As `fit`.
-        """
-        return self._fit(Given(X, y, sample_weight, X_val, y_val, incremental=True))
-
-    def predict(self, X: Any) -> Array:
-        """Return the prediction for each row, shape (n,), or (n, k) for several outputs.
-
-        Safe to call from several threads at once.
+    def encode(self, y: Any, dtype: Any) -> Targets:
+        """Return targets, shape (n, outputs).
 
         Raises
         ------
         ValueError
-            If rows are not like those of `fit`, or the fit diverged.
+            If their number is another one, or some are negative and the loss is ``"poisson"``.
         """
-        logits = self._logits(X)  # of weights that may have been put there by hand
-        return _predictions(logits, getattr(self, "out_activation_", self._output_activation()))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-    def _learn_targets(self, y: Any, *, going_on: bool, incremental: bool, classes: Any) -> None:
-        if not going_on:
-            self._targets_a_row = 1 if y.ndim == 1 else y.shape[1]
-
-    def _outputs(self) -> int:
-        return self._targets_a_row
-
-    def _output_names(self) -> tuple[str, ...]:
-        return tuple(str(place) for place in range(self._targets_a_row))
-
-    def _encode(self, y: Any, dtype: Any) -> Targets:
-        numbers: Targets = np.asarray(y, dtype).reshape(len(y), -1)
-        if numbers.shape[1] != self._targets_a_row:
+        targets: Targets = np.asarray(y, dtype).reshape(len(y), -1)
+        if targets.shape[1] != self.outputs:
             raise ValueError(
-                f"y has {numbers.shape[1]} targets a row, but the model predicts "
-                f"{self._targets_a_row}"
+                f"y has {targets.shape[1]} targets a row, but the model predicts {self.outputs}"
             )
-        if self.loss == "poisson" and numbers.min() < 0:
-            raise ValueError(f"loss='poisson' needs y to be at least 0, found {numbers.min()}")
-        return numbers
+        if self.loss_name == "poisson" and targets.min() < 0:
+            raise ValueError(f"loss='poisson' needs y to be at least 0, found {targets.min()}")
+        return targets
 
-    def _strata(self, sample: Sample) -> npt.NDArray[Any] | None:
+    def weigh(
+        self, y: Any, sample_weights: Array | None, dtype: Any, *, incremental: bool
+    ) -> Array | None:
+        """Return the sample weights as they are."""
+        return sample_weights
+
+    def strata(self, targets: Targets) -> npt.NDArray[Any] | None:
+        """Return None: continuous targets have no groups."""
         return None
 
-    def _score_logits(self, logits: Array, held: Sample) -> float:
-        with np.errstate(over="ignore", invalid="ignore"):
-            predicted = _predictions(logits, self._output_activation())
-            if not np.isfinite(predicted).all():
-                return float("nan")
-            return float(r2_score(held.targets, predicted, sample_weight=held.weights))
-
-    def _loss(self) -> Loss:
-        if self.loss == "poisson":
+    def loss(self) -> Loss:
+        """Return the loss that the parameter ``loss`` names."""
+        if self.loss_name == "poisson":
             return Poisson()
         # half the squared error, summed over outputs: its gradient is the error itself
-        return MeanSquaredError(factor=self._outputs() / 2.0)
+        return MeanSquaredError(factor=self.outputs / 2.0)
 
-    def _output_activation(self) -> str:
-        return "exp" if self.loss == "poisson" else "identity"
+    def score(self, logits: Array, targets: Targets, weights: Array | None) -> float:
+        """Return the coefficient of determination; NaN where a prediction overflows."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            predicted = self.decode(logits)
+            if not np.isfinite(predicted).all():
+                return float("nan")
+            return float(r2_score(targets, predicted, sample_weight=weights))
+
+    def decode(self, logits: Array) -> Array:
+        """Return the predictions, shape (n,), or (n, k); the logits may be overwritten."""
+        return predictions(logits, self.output_activation)
 
 
-def _predictions(logits: Array, activation: str) -> Array:
-    """Return numbers, shape (n,) or (n, k), of logits, shape (n, k), which may be written to."""
+def output_activation(loss_name: str) -> str:
+    """Return the name of the function from logits to predictions."""
+    return "exp" if loss_name == "poisson" else "identity"
+
+
+def predictions(logits: Array, activation: str) -> Array:
+    """Return predictions, shape (n,) or (n, k), of logits, shape (n, k), which are overwritten."""
     if activation == "exp":
         with np.errstate(over="ignore"):
             np.exp(logits, out=logits)

@@ -1,79 +1,67 @@
-"""A multilayer perceptron that predicts numbers."""
+"""Regressors on scikit-learn's contract: predictions and `partial_fit`."""
 
-from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
-import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
 
-from handloom.estimators.parameters import suggesting
-from handloom.estimators.perceptron import MultilayerPerceptron
-from handloom.estimators.regression import Regressor
-from handloom.schedules import Schedule
-from handloom.training import Callback
+from handloom.estimators.base import NetworkEstimator, goes_step_by_step
+from handloom.estimators.problem import FitCall
+from handloom.estimators.regression import Regression, output_activation, predictions
+from handloom.parameters import Array
 
 
-class MLPRegressor(Regressor, MultilayerPerceptron):
-    """A multilayer perceptron for numbers, in place of scikit-learn's.
+class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
+    """An estimator that predicts one continuous target a row, or several."""
 
-    It minimizes the weighted mean of the rows' losses, plus penalties. A row's loss is the sum over
-    its outputs, with a final layer ``z`` and targets ``y``::
+    _continuous_targets: ClassVar[bool] = True
 
-        squared_error:  (z - y)^2 / 2                       the prediction is z
-        poisson:        exp(z) - y - y (z - log y)          the prediction is exp(z)
+    @available_if(goes_step_by_step)  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+    ) -> Self:
+        """Go on fitting with one epoch over some rows.
 
-    Parameters
-    ----------
-    loss : {"squared_error", "poisson"}
-        What a prediction costs; ``"poisson"`` needs ``y`` to be at least 0.
-    hidden_layer_sizes, activation, ..., on_divergence
-        As in `MLPClassifier`, which has ``class_weight`` and ``label_smoothing`` besides. The score
-        is the coefficient of determination.
+        Shuffled batches, dropout and the optimizer go on as in one long fit, so that so many calls
+        give the same weights as so many epochs of `fit`.
 
-    Attributes
-    ----------
-    coefs_, intercepts_, ..., out_activation_
-        As in `MLPClassifier`, but for the classes.
+        Parameters
+        ----------
+        X : array or sparse matrix, shape (n, d)
+        y : array, shape (n,) or (n, k)
+        sample_weight : array, shape (n,), optional
+            As in `fit`.
+        X_val, y_val : arrays, optional
+            Rows to measure after the epoch. With ``early_stopping`` they are needed; once their
+            score has not risen for ``n_iter_no_change`` calls, the best weights are restored.
 
-    Raises
-    ------
-    TypeError
-        If a parameter is unknown; the nearest known one is named.
-    """
+        Raises
+        ------
+        ValueError
+            As `fit`.
+        """
+        return self._fit(FitCall(X, y, sample_weight, X_val, y_val, incremental=True))
 
-    @suggesting
-    def __init__(
-        self,
-        loss: str = "squared_error",
-        hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str | Sequence[str] = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str | Schedule = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-        tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        dropout: float | Sequence[float] = 0.0,
-        l1: float = 0.0,
-        weight_decay: float = 0.0,
-        restore_best: bool = False,
-        callbacks: Sequence[Callback] | None = None,
-        threads: int | None = None,
-        backend: str = "auto",
-        on_divergence: str = "raise",
-    ) -> None:
-        self._keep(locals())
+    def predict(self, X: Any) -> Array:
+        """Return the prediction for each row, shape (n,), or (n, k) for several outputs.
+
+        Safe to call from several threads at once.
+
+        Raises
+        ------
+        ValueError
+            If rows are not like those of `fit`, or the fit diverged.
+        """
+        logits = self._logits(X)
+        fitted = getattr(self, "out_activation_", None)  # weights put in by hand come without it
+        return predictions(logits, fitted or output_activation(self.loss))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _learn_task(self, y: Any, call: FitCall, earlier: Regression | None) -> Regression:
+        if earlier is not None:
+            return Regression(earlier.outputs, self.loss)
+        return Regression(1 if y.ndim == 1 else y.shape[1], self.loss)

@@ -1,13 +1,16 @@
-"""Rows as an estimator is given them: sparse inputs, targets and weights that belong together."""
+"""Rows of an estimator: sparse inputs, and samples of inputs, targets and weights."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.model_selection import train_test_split
 
 from handloom.data.dataset import Dataset
+from handloom.data.transforms import AsFloat
 from handloom.losses import Targets
+from handloom.network import Sequential
 from handloom.parameters import Array
 
 Index = slice | npt.NDArray[np.integer]
@@ -46,6 +49,15 @@ class SparseRows:
         return dense
 
 
+def predict_logits(network: Sequential, X: Any) -> Array:
+    """Return the logits, shape (n, k), of dense or sparse rows, shape (n, d)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if isinstance(X, np.ndarray) and X.dtype == network.parameters.dtype:
+            return network.predict_logits(X)
+        rows: Any = X if isinstance(X, np.ndarray) else SparseRows(X)
+        return network.predict_logits(rows, AsFloat())
+
+
 def without_absent_rows(X: Any, y: Any, weights: Array | None) -> tuple[Any, Any, Array | None]:
     """Return the rows that weigh something: a row of weight zero is as if it were not there.
 
@@ -70,7 +82,7 @@ def without_absent_rows(X: Any, y: Any, weights: Array | None) -> tuple[Any, Any
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows with what a network should make of them and what they weigh.
+    """Inputs with their encoded targets and weights.
 
     Parameters
     ----------
@@ -87,7 +99,7 @@ class Sample:
         return len(self.targets)
 
     def take(self, rows: npt.NDArray[np.integer]) -> "Sample":
-        """Return the given rows."""
+        """Return some of the rows, by their indices."""
         weights = None if self.weights is None else self.weights[rows]
         return Sample(self.inputs[rows], self.targets[rows], weights)
 
@@ -101,3 +113,36 @@ class Sample:
             self.inputs if isinstance(self.inputs, np.ndarray) else SparseRows(self.inputs)
         )
         return Dataset(inputs, targets, names)
+
+
+def hold_out(
+    sample: Sample,
+    fraction: float,
+    random: np.random.RandomState,
+    strata: npt.NDArray[Any] | None,
+) -> tuple[Sample, Sample]:
+    """Split a sample into rows to learn from and rows to measure after each epoch.
+
+    Parameters
+    ----------
+    sample : Sample
+    fraction : float
+        The fraction of the rows to hold out.
+    random : RandomState
+    strata : array, shape (n,), or None
+        Groups whose proportions both parts keep.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two rows would be held out.
+    """
+    rest, held_out = train_test_split(
+        np.arange(len(sample)), test_size=fraction, random_state=random, stratify=strata
+    )
+    if len(held_out) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of "
+            "your dataset."
+        )
+    return sample.take(rest), sample.take(held_out)

@@ -35,7 +35,7 @@ ACTIVATIONS: Mapping[str, type[Layer] | None] = {
 }
 
 
-def hidden_sizes(given: Any) -> list[int]:
+def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     """Return the widths of the hidden layers.
 
     Raises
@@ -43,7 +43,8 @@ def hidden_sizes(given: Any) -> list[int]:
     ValueError
         If one is no whole number, or below 1.
     """
-    sizes: list[Any] = list(given) if hasattr(given, "__iter__") else [given]
+    several = hasattr(hidden_layer_sizes, "__iter__")
+    sizes: list[Any] = list(hidden_layer_sizes) if several else [hidden_layer_sizes]
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, Integral):
             raise ValueError(f"hidden_layer_sizes must be whole numbers, got {size!r}.")
@@ -52,7 +53,7 @@ def hidden_sizes(given: Any) -> list[int]:
     return [int(size) for size in sizes]
 
 
-def one_per_layer(name: str, given: Any, layers: int) -> list[Any]:
+def one_per_layer(name: str, value: Any, layers: int) -> list[Any]:
     """Return a value for each hidden layer, from one for all or one for each.
 
     Raises
@@ -60,13 +61,13 @@ def one_per_layer(name: str, given: Any, layers: int) -> list[Any]:
     ValueError
         If there are not as many as there are layers.
     """
-    if isinstance(given, str) or not hasattr(given, "__iter__"):
-        return [given] * layers
-    values = list(given)
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        return [value] * layers
+    values = list(value)
     if len(values) != layers:
         raise ValueError(
             f"{name!r} must be one value, or one for each of the {layers} hidden layers; "
-            f"got {len(values)}: {given!r}"
+            f"got {len(values)}: {value!r}"
         )
     return values
 
@@ -127,9 +128,9 @@ def by_name(
     layers: Sequence[Layer], coefs: Sequence[Array], intercepts: Sequence[Array], dtype: Any
 ) -> dict[str, Array]:
     """Return the arrays of the dense layers under the names that a network gives them."""
-    places = [place for place, layer in enumerate(layers) if isinstance(layer, Dense)]
+    dense = [index for index, layer in enumerate(layers) if isinstance(layer, Dense)]
     arrays = {}
-    for place, weights, biases in zip(places, coefs, intercepts, strict=True):
-        arrays[f"{place}.dense.weights"] = np.asarray(weights, dtype)
-        arrays[f"{place}.dense.biases"] = np.asarray(biases, dtype)
+    for index, weights, biases in zip(dense, coefs, intercepts, strict=True):
+        arrays[f"{index}.dense.weights"] = np.asarray(weights, dtype)
+        arrays[f"{index}.dense.biases"] = np.asarray(biases, dtype)
     return arrays

@@ -1,4 +1,4 @@
-"""What a classifier is asked to predict, as a network learns it and back."""
+"""The labels of a classification: from classes to targets, and from logits back."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class Labels:
         Raises
         ------
         ValueError
-            If ``y`` is of numbers, or of several classes a row.
+            If ``y`` holds continuous targets, or several classes a row.
         """
         kind = type_of_target(y, input_name="y")
         if kind == "multilabel-indicator":
@@ -51,30 +51,52 @@ class Labels:
             )
         return cls(np.unique(y), False, one_logit)
 
+    @classmethod
+    def announced(cls, classes: Any, y: Any, *, one_logit: bool = True) -> "Labels":
+        """Return the labels that a first ``partial_fit`` announces.
+
+        Several labels a row are those of its ``y``, which has a column for each.
+
+        Parameters
+        ----------
+        classes : array-like, shape (k,)
+        y : array or sparse matrix, shape (n,) or (n, k)
+        one_logit : bool
+            Whether two classes share a logit.
+
+        Raises
+        ------
+        ValueError
+            As `of`.
+        """
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        shown = y if kind.startswith("multilabel") else np.asarray(classes)
+        return cls.of(shown, one_logit=one_logit)
+
     @property
     def independent(self) -> bool:
-        """Whether every logit is a yes or no by itself."""
+        """Whether every logit is a binary decision of its own."""
         return self.multilabel or (self.one_logit and len(self.classes) <= 2)
 
     @property
     def outputs(self) -> int:
-        """How many logits there are."""
+        """The number of logits."""
         return 1 if self.independent and not self.multilabel else len(self.classes)
 
     def encode(self, y: Any, dtype: Any, *, smoothing: float = 0.0) -> Targets:
-        """Return what a network should say.
+        """Return targets as a loss takes them.
 
         Parameters
         ----------
         y : array, shape (n,) or (n, k)
         dtype : float32 or float64
         smoothing : float
-            How much of a yes or no is taken for undecided.
+            The share of a binary target that is given to both sides alike.
 
         Returns
         -------
         integer array, shape (n,), or array, shape (n, outputs)
-            The place of each row's class; or a number from 0 to 1 for each yes or no.
+            The index of each row's class; or a probability for each binary decision.
 
         Raises
         ------
@@ -84,24 +106,24 @@ class Labels:
         if self.multilabel:
             if (kind := type_of_target(y, input_name="y")) != "multilabel-indicator":
                 raise ValueError(f"Unknown label type: {kind}. y must hold a 0 or 1 for each label")
-            yes = np.asarray(y if isinstance(y, np.ndarray) else y.toarray()) > 0
-            if yes.ndim != 2 or yes.shape[1] != len(self.classes):
+            positive = np.asarray(y if isinstance(y, np.ndarray) else y.toarray()) > 0
+            if positive.ndim != 2 or positive.shape[1] != len(self.classes):
                 raise ValueError(
                     f"y must have a column for each of the {len(self.classes)} labels, "
-                    f"got shape {yes.shape}"
+                    f"got shape {positive.shape}"
                 )
         else:
-            places = self.places(y)
+            indices = self.indices(y)
             if not self.independent:
-                return places
-            yes = (places == 1)[:, None]
-        targets: Targets = yes.astype(dtype)
+                return indices
+            positive = (indices == 1)[:, None]
+        targets: Targets = positive.astype(dtype)
         if smoothing:
             targets = ((1.0 - smoothing) * targets + smoothing / 2.0).astype(dtype)
         return targets
 
-    def places(self, y: Any) -> npt.NDArray[np.int64]:
-        """Return the place of each row's class, shape (n,).
+    def indices(self, y: Any) -> npt.NDArray[np.int64]:
+        """Return the index of each row's class, shape (n,).
 
         Raises
         ------
@@ -118,14 +140,14 @@ class Labels:
         return np.asarray(np.searchsorted(self.classes, y), np.int64)
 
     def decode(self, logits: Array) -> Any:
-        """Return the labels that logits of shape (n, outputs) stand for."""
+        """Return the predictions, shape (n,) or (n, k), of logits, shape (n, outputs)."""
         if self.multilabel:
-            yes = (logits > 0.0).astype(np.int64)
+            positive = (logits > 0.0).astype(np.int64)
             if self.sparse:
                 from scipy.sparse import csr_matrix
 
-                return csr_matrix(yes)
-            return yes
+                return csr_matrix(positive)
+            return positive
         if self.independent:
             last = len(self.classes) - 1
             return self.classes[np.where(logits[:, 0] > 0.0, last, 0)]

@@ -1,0 +1,51 @@
+"""The contract of an architecture: where the network of an estimator comes from."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from handloom.network import Sequential
+
+
+class Architecture(Protocol):
+    """The source of an estimator's network, and of the fitted attributes that hold it.
+
+    An architecture knows neither targets nor training.
+    """
+
+    @property
+    def penalty_per_row(self) -> bool:
+        """Whether the penalty of a step is divided by the total weight of its rows."""
+
+    def backend(self, asked: str) -> str:
+        """Return the backend to fit with, where ``asked`` may be ``"auto"``."""
+
+    def build(
+        self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState
+    ) -> Sequential:
+        """Return a new network that ends in logits.
+
+        Raises
+        ------
+        ValueError
+            If the parameters of the estimator do not describe one.
+        """
+
+    def rebuild(self, network: Sequential, inputs: int, outputs: int) -> Sequential:
+        """Return a network with memory of its own that has the weights of another one.
+
+        Raises
+        ------
+        ValueError
+            If the architecture has changed, so that they do not fit.
+        """
+
+    def attributes(self, network: Sequential) -> dict[str, Any]:
+        """Return the fitted attributes that hold a network: ``network_``, and views of it."""
+
+    def is_held_by(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether fitted attributes hold a network."""
+
+    def network_of(self, attributes: Mapping[str, Any]) -> Sequential:
+        """Return the network that fitted attributes hold."""

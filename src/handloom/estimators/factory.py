@@ -1,0 +1,90 @@
+"""Any network as an architecture: it comes from a function of the caller's."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from handloom.errors import ModelError
+from handloom.network import Sequential
+
+
+@dataclass(frozen=True)
+class FactoryMade:
+    """Networks that a function returns; a `handloom.estimators.architectures.Architecture`.
+
+    Penalties are those of the network's layers.
+
+    Parameters
+    ----------
+    factory : callable
+        ``factory(outputs)`` returns a `handloom.Sequential`, which may be built already.
+    """
+
+    factory: Callable[[int], Sequential]
+
+    penalty_per_row: ClassVar[bool] = False
+
+    def backend(self, asked: str) -> str:
+        """Return the backend that was asked for."""
+        return asked
+
+    def build(
+        self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState
+    ) -> Sequential:
+        """Return a copy of what the factory returns, built.
+
+        Raises
+        ------
+        ModelError
+            If it is no network from ``inputs`` to ``outputs``.
+        """
+        network = self._copy_of_made(outputs)
+        if not network.built:
+            network.build((inputs,), dtype=dtype, seed=int(random.randint(2**31 - 1)))
+        return _checked(network, inputs, outputs)
+
+    def rebuild(self, network: Sequential, inputs: int, outputs: int) -> Sequential:
+        """Return what the factory returns, with the weights of another network.
+
+        Raises
+        ------
+        ModelError
+            If the factory returns another architecture now.
+        """
+        there = network.parameters
+        made = self._copy_of_made(outputs)
+        made.build((inputs,), dtype=there.dtype, weights=dict(there.weights))
+        return _checked(made, inputs, outputs)
+
+    def attributes(self, network: Sequential) -> dict[str, Any]:
+        """Return ``network_``."""
+        return {"network_": network}
+
+    def is_held_by(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether there is ``network_``."""
+        return "network_" in attributes
+
+    def network_of(self, attributes: Mapping[str, Any]) -> Sequential:
+        """Return ``network_``."""
+        network: Sequential = attributes["network_"]
+        return network
+
+    def _copy_of_made(self, outputs: int) -> Sequential:
+        """Call the factory; each fit has a copy, should it return the same network twice."""
+        network = self.factory(outputs)
+        if not isinstance(network, Sequential):
+            raise ModelError(f"network_factory must return a handloom.Sequential, got {network!r}")
+        return deepcopy(network)
+
+
+def _checked(network: Sequential, inputs: int, outputs: int) -> Sequential:
+    shapes = network.input_shape, network.output_shape
+    if shapes != ((inputs,), (outputs,)):
+        raise ModelError(
+            f"network_factory({outputs}) must return a network from ({inputs},) to "
+            f"({outputs},), got one from {shapes[0]} to {shapes[1]}"
+        )
+    return network

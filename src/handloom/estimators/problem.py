@@ -1,0 +1,176 @@
+"""A fit as records: its arguments, the problem, the options, and the result."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from sklearn.exceptions import ConvergenceWarning
+
+from handloom.estimators.course import Course
+from handloom.estimators.rows import Sample
+from handloom.estimators.tasks import Task
+from handloom.network import Sequential
+from handloom.schedules import Schedule
+from handloom.training import Callback
+
+
+@dataclass(frozen=True)
+class FitCall:
+    """The arguments of a fit; see `handloom.MLPClassifier.fit`.
+
+    Attributes
+    ----------
+    incremental : bool
+        Whether it is a `partial_fit`.
+    classes : array, shape (k,), or None
+        The classes that it announces.
+    """
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    X_val: Any
+    y_val: Any
+    incremental: bool = False
+    classes: Any = None
+
+    @property
+    def validates(self) -> bool:
+        """Whether it brings rows to measure after each epoch."""
+        return self.X_val is not None
+
+
+@dataclass(frozen=True)
+class FitState:
+    """Where a fit ended, for another one to go on from.
+
+    Attributes
+    ----------
+    seed : int
+        The seed of shuffling and dropout.
+    course : Course
+    epochs : int
+        The number of epochs made.
+    optimizer : mapping
+        The optimizer's moments, and its number of steps.
+    trained : tuple of str
+        The names of the arrays that it updated, in their order.
+    """
+
+    seed: int
+    course: Course = field(default_factory=Course)
+    epochs: int = 0
+    optimizer: Mapping[str, Any] = field(default_factory=dict)
+    trained: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A network with its task and its rows.
+
+    Attributes
+    ----------
+    network : Sequential
+        Built; it is trained in place.
+    task : Task
+    sample : Sample
+        The rows to learn from.
+    held_out : Sample or None
+        Rows to measure after each epoch.
+    state : FitState
+        Where to go on from; its course is written to.
+    """
+
+    network: Sequential
+    task: Task
+    sample: Sample
+    held_out: Sample | None
+    state: FitState
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """The options of a fit; those that are not listed are as in `handloom.MLPClassifier`.
+
+    Parameters
+    ----------
+    label : str
+        The name of the estimator, for its progress bar.
+    incremental : bool
+        Whether this is a ``partial_fit``: one epoch of many.
+    batch_size : int
+        Rows a step.
+    penalty_per_row : bool
+        Whether the penalty of a step is divided by the total weight of its rows.
+    """
+
+    label: str
+    incremental: bool
+    batch_size: int
+    penalty_per_row: bool
+    backend: str
+
+    solver: str
+    learning_rate: str | Schedule
+    learning_rate_init: float
+    power_t: float
+    momentum: float
+    nesterovs_momentum: bool
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    weight_decay: float
+
+    max_iter: int
+    max_fun: int
+    shuffle: bool
+    tol: float
+    n_iter_no_change: float
+    early_stopping: bool
+    restore_best: bool
+    callbacks: Sequence[Callback] | None
+    verbose: bool | int
+    threads: int | None
+
+    @classmethod
+    def of(cls, estimator: Any, **others: Any) -> "FitOptions":
+        """Return the parameters of an estimator, with other values in place of some."""
+        names = (field.name for field in fields(cls) if field.name not in others)
+        return cls(**{name: getattr(estimator, name) for name in names}, **others)
+
+
+@dataclass(frozen=True)
+class FitWarning:
+    """A message about a fit, for the user once the fitted attributes are set.
+
+    Attributes
+    ----------
+    message : str
+    category : type
+    ruined : bool
+        Whether the weights are lost.
+    """
+
+    message: str
+    category: type[Warning] = ConvergenceWarning
+    ruined: bool = False
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The outcome of a fit besides the trained network.
+
+    Attributes
+    ----------
+    state : FitState
+    iterations : int
+        The number of epochs, or of iterations of L-BFGS.
+    warning : FitWarning or None
+    minimum : float or None
+        The objective at the end of L-BFGS.
+    """
+
+    state: FitState
+    iterations: int
+    warning: FitWarning | None
+    minimum: float | None = None

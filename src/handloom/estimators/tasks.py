@@ -1,0 +1,68 @@
+"""The contract of a task: from targets to a loss, and from logits to predictions and a score."""
+
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from handloom.losses import Loss, Targets
+from handloom.parameters import Array
+
+
+class Task(Protocol):
+    """The prediction problem that a network is fitted to.
+
+    A task is an immutable record of the targets that it has seen and of the options that concern
+    them. It knows neither networks nor estimators.
+    """
+
+    @property
+    def outputs(self) -> int:
+        """The number of logits."""
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """A name for each output, for the models that callbacks save."""
+
+    @property
+    def output_activation(self) -> str:
+        """The name of the function from logits to predictions, in scikit-learn's words."""
+
+    def encode(self, y: Any, dtype: Any) -> Targets:
+        """Return targets as the loss takes them.
+
+        Parameters
+        ----------
+        y : array or sparse matrix, shape (n,) or (n, k)
+        dtype : float32 or float64
+
+        Raises
+        ------
+        ValueError
+            If they are not targets of this task.
+        """
+
+    def weigh(
+        self, y: Any, sample_weights: Array | None, dtype: Any, *, incremental: bool
+    ) -> Array | None:
+        """Return the weight of each row, shape (n,), or None where all are equal.
+
+        Parameters
+        ----------
+        y : array or sparse matrix, shape (n,) or (n, k)
+        sample_weights : array, shape (n,), or None
+        dtype : float32 or float64
+        incremental : bool
+            Whether these are some rows of many, as in ``partial_fit``.
+        """
+
+    def strata(self, targets: Targets) -> npt.NDArray[Any] | None:
+        """Return groups, shape (n,), whose proportions a split is to keep, or None."""
+
+    def loss(self) -> Loss:
+        """Return the loss of logits and encoded targets."""
+
+    def score(self, logits: Array, targets: Targets, weights: Array | None) -> float:
+        """Return the score of finite logits, shape (n, outputs), which may be overwritten."""
+
+    def decode(self, logits: Array) -> Any:
+        """Return the predictions, shape (n,) or (n, k); the logits may be overwritten."""
