@@ -15,7 +15,7 @@ from handloom import Model, Splits, Trainer, evaluate, open_folder
 from handloom.cli import options
 from handloom.data import DownloadError, write_image_folders
 from handloom.recipes import reference
-from handloom.training import EpochRecord, History, StopReason
+from handloom.training import EpochRecord, History, RunFolder, StopReason
 
 COLUMNS = ["epoch", "train_accuracy", "train_loss", "learning_rate", "regularization_loss"]
 
@@ -65,8 +65,8 @@ def test_the_models_that_are_saved_have_the_figures_of_the_results(
     test = open_folder(tiny_folder).test
     for name, runs in results["models"].items():
         for run in runs:
-            folder = study / "models" / f"{name}-seed{run['seed']}"
-            last, best = (evaluate(Model.load(folder / w), test) for w in ("last", "best"))
+            saved = RunFolder.open(study / "runs" / f"{name}-seed{run['seed']}")
+            last, best = (evaluate(model, test) for model in (saved.model(), saved.best_model()))
             assert (last.accuracy, last.loss) == (run["test_accuracy"], run["test_loss"])
             assert (best.accuracy, best.loss) == (
                 run["best_test_accuracy"],
@@ -134,7 +134,7 @@ def test_idx_files_and_image_folders_of_the_same_images_agree_to_the_bit(
             *("--out", tmp_path / out),
         )
         assert ended.status == 0, ended.err
-        model = Model.load(tmp_path / out / "models" / "momentum-seed0" / "last")
+        model = Model.load(tmp_path / out / "runs" / "momentum-seed0" / "model")
         vectors.append(model.network.parameters.vector)
     assert np.array_equal(vectors[0], vectors[1])
 

@@ -172,10 +172,10 @@ def test_resuming_needs_nothing_else_and_refuses_what_it_would_ignore(
 def test_what_is_not_a_run_is_refused_by_name(handloom: Command, tmp_path: Path) -> None:
     ended = handloom("train", "--resume", tmp_path / "nowhere")
     assert ended.status == 1
-    assert "nowhere is not the folder of a training" in ended.err
+    assert "nowhere is not a run folder: run.json is missing" in ended.err
     assert not (tmp_path / "nowhere").exists()
 
-    for content in ("", "[]", "{}", '{"kind": "handloom run", "version": 2}', "[" * 100_000):
+    for content in ("", "[]", "{}", '{"kind": "handloom run", "version": 3}', "[" * 100_000):
         (tmp_path / "run.json").write_text(content)
         ended = handloom("train", "--resume", tmp_path)
         assert ended.status == 1
@@ -263,9 +263,8 @@ def test_the_run_folder_has_one_writer(
 
 
 def test_a_run_records_what_its_bits_depend_on(whole: Path) -> None:
-    for name in ("run.json", "results.json"):
-        recorded = json.loads((whole / name).read_text())
-        assert recorded["versions"]["numpy"] == np.__version__
-        assert recorded["blas"]
-        assert recorded["settings"]["seed"] == 0
-        assert recorded["settings"]["threads"] == 1
+    recorded = json.loads((whole / "run.json").read_text())
+    assert recorded["environment"]["versions"]["numpy"] == np.__version__
+    assert recorded["environment"]["blas"]
+    assert recorded["settings"]["seed"] == 0
+    assert recorded["settings"]["threads"] == recorded["threads"] == 1

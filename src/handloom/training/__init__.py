@@ -8,6 +8,7 @@ from handloom.training.evaluation import Evaluation, evaluate
 from handloom.training.history import EpochRecord, History, StopReason
 from handloom.training.objective import Measured, Objective
 from handloom.training.progress import Progress
+from handloom.training.run_folder import RunDescription, RunFolder, StudyFolder
 from handloom.training.trainer import Trainer
 
 __all__ = [
@@ -25,7 +26,10 @@ __all__ = [
     "Measured",
     "Objective",
     "Progress",
+    "RunDescription",
+    "RunFolder",
     "StopReason",
+    "StudyFolder",
     "Trainer",
     "evaluate",
 ]
