@@ -74,6 +74,28 @@ def test_the_models_that_are_saved_have_the_figures_of_the_results(
             )
 
 
+def test_the_commands_take_a_run_of_a_study_and_its_best_model(
+    handloom: Command, study: Path, tiny_folder: Path
+) -> None:
+    folder = study / "runs" / "adam-seed1"
+    run = RunFolder.open(folder)
+    assert run.description.settings["model"] == "adam"
+    assert run.description.settings["seed"] == 1
+    assert run.description.data == str(tiny_folder)
+    assert len(run.history()) == 12
+    figures = run.results()
+    for path, prefix in ((folder, "test"), (folder / "best-model", "best_test")):
+        said = handloom("evaluate", path, "--data", tiny_folder).out
+        accuracy, loss = figures[f"{prefix}_accuracy"], figures[f"{prefix}_loss"]
+        assert f"accuracy {accuracy:.4f}, loss {loss:.4f}" in said
+        assert "55,050" in handloom("summary", path).out
+        picture = study / "pictures" / "samples.png"
+        assert handloom("predict", path, picture).out.count("%") == 3
+    ended = handloom("train", "--resume", folder)
+    assert ended.status == 1
+    assert f"{folder}: this training wrote no checkpoints" in ended.err
+
+
 def test_every_picture_is_an_image_of_its_own(study: Path) -> None:
     names = {path.stem for path in (study / "pictures").glob("*.png")}
     per_model = {

@@ -183,6 +183,33 @@ def test_what_is_not_a_run_is_refused_by_name(handloom: Command, tmp_path: Path)
         assert "Traceback" not in ended.err
 
 
+def test_a_run_of_an_older_version_is_refused_and_its_model_is_not(
+    handloom: Command, whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    described = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**described, "version": 1}))
+    for command in (("train", "--resume"), ("summary",)):
+        ended = handloom(*command, run)
+        assert ended.status == 1
+        assert "run.json: version 1, written by an earlier Handloom" in ended.err
+        assert str(run / "model") in ended.err
+    assert handloom("summary", run / "model").status == 0
+
+
+def test_a_run_that_was_killed_has_no_model_yet(
+    handloom: Command, whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    shutil.rmtree(run / "model")
+    ended = handloom("summary", run)
+    assert ended.status == 1
+    assert f"{run / 'model'} is missing" in ended.err
+    assert "written when training ends" in ended.err
+
+
 def test_settings_that_were_changed_by_hand_are_refused(
     handloom: Command, whole: Path, tmp_path: Path
 ) -> None:
@@ -193,6 +220,7 @@ def test_settings_that_were_changed_by_hand_are_refused(
         ({"hidden": [17]}, "units is 16 there, 17 here"),
         ({"optimizer": "adma"}, "adam"),
         ({"epochs": "many"}, "epochs"),
+        ({"hidden": 16}, "settings: "),
         ({"surprise": 1}, "settings must hold"),
     ):
         changed = {**described, "settings": {**described["settings"], **change}}

@@ -1,7 +1,7 @@
 """The run folder: the layout of the files that a training leaves behind, written and read here."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from reprlib import repr as short_repr
 from typing import Any, ClassVar, Self
@@ -11,6 +11,7 @@ from handloom.errors import ModelError, require_count
 from handloom.files import FileError, make_folder, read_json, write_json, write_text
 from handloom.model import Model
 from handloom.parameters import Array
+from handloom.training.checkpoints import parse_every
 from handloom.training.history import COLUMNS, History
 
 KIND, VERSION = "handloom run", 2
@@ -70,7 +71,7 @@ class RunDescription:
     Raises
     ------
     ModelError, ConfigurationError
-        If a value has the wrong type, or ``threads`` is below 1.
+        If a value has the wrong type, or an interval or a number of threads is invalid.
     """
 
     settings: dict[str, Any]
@@ -83,6 +84,8 @@ class RunDescription:
         _require("settings", self.settings, dict, "an object")
         _require("data", self.data, str, "a string")
         _require("checkpoint_every", self.checkpoint_every, str | None, "a string or null")
+        if self.checkpoint_every is not None:
+            parse_every(self.checkpoint_every)
         require_count("threads", self.threads)
         _require("environment", self.environment, dict, "an object")
 
@@ -95,7 +98,7 @@ class RunDescription:
         ModelError, ConfigurationError
             If a value is missing or has the wrong type.
         """
-        names = ("settings", "data", "checkpoint_every", "threads", "environment")
+        names = [each.name for each in fields(cls)]
         if missing := [name for name in names if name not in values]:
             raise ModelError(f"{', '.join(missing)} missing; expected {', '.join(names)}")
         return cls(*(values[name] for name in names))
@@ -242,7 +245,8 @@ class RunFolder(_ResultsFolder):
         try:
             history = History.from_json(values)
             for column in COLUMNS:
-                history[column].sum()  # refuses what is no number
+                if history[column].ndim != 1:
+                    raise ModelError(f"{column} must hold numbers")
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ModelError(f"{path}: {error}") from None
         return history
