@@ -52,6 +52,7 @@ def reproduce(
     with output_folder(out, "study") as folder:
         study = StudyFolder(folder)
         splits = load_dataset(data)
+        source = data_found(data, splits)
         if epochs < EPOCHS:
             note(
                 f"{epochs} epochs of the study's {EPOCHS:,}; all of them: "
@@ -73,9 +74,7 @@ def reproduce(
             interrupted = run.history.stop_reason is StopReason.INTERRUPTED
             complete = place == len(plan) - 1 and not interrupted
             settings = reference.settings_to_json(name, epochs, seed, validation_fraction, threads)
-            description = RunDescription(
-                settings, data_found(data, splits), None, threads or default_threads()
-            )
+            description = RunDescription(settings, source, None, threads or default_threads())
             reports.write_study_run(study, run, splits, description)
             reports.write_study_results(study, splits, epochs, runs, complete=complete)
             if interrupted:
