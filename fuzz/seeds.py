@@ -14,7 +14,6 @@ import numpy.typing as npt
 from PIL import Image
 from safetensors.numpy import save
 
-from handloom.cli.runs import NAME, Description
 from handloom.data import AsFloat, Dataset, Scale, Transform
 from handloom.files import MANIFEST, read_set, write_set
 from handloom.layers import (
@@ -36,6 +35,13 @@ from handloom.optimizers import Adam
 from handloom.recipes.plain import Settings
 from handloom.training import Trainer
 from handloom.training.checkpoints import Checkpoints
+from handloom.training.run_folder import (
+    DESCRIPTION,
+    HISTORY,
+    RESULTS,
+    RunDescription,
+    RunFolder,
+)
 from handloom.training.snapshot import KIND, VERSION, Snapshot
 
 PIXELS = np.arange(0, 240, 4, dtype=np.uint8).reshape(3, 4, 5)
@@ -43,6 +49,9 @@ LABELS = np.array([2, 0, 1], np.uint8)
 
 FILES = {"a.json": b'{"x": 1}', "b.bin": bytes(range(64))}
 """What a manifest may speak of."""
+
+DESCRIBED = RunDescription(Settings().to_json(), "fashion-mnist", "3", 1)
+"""A run whose training takes the default settings."""
 
 LEFT_OUT = frozenset({"EPS", "PDF", "PALM", "BUFR", "GRIB", "HDF5", "WMF", "IM"})
 """Formats that Pillow writes and does not read again by itself, and one that it will drop."""
@@ -198,17 +207,32 @@ def _checkpoint_file(name: str) -> bytes:
 
 def runs() -> list[bytes]:
     """Return descriptions of runs, as ``run.json`` holds them."""
-    wide = Description(Settings(hidden=(4,), decay=0.1), "silhouettes", "5m", 2)
-    return [
-        _run_file(description)
-        for description in (wide, Description(Settings(), "fashion-mnist", "3", 1))
-    ]
+    wide = RunDescription(Settings(hidden=(4,), decay=0.1).to_json(), "silhouettes", "5m", 2)
+    return [_run_file(DESCRIPTION, each) for each in (wide, DESCRIBED)]
 
 
-def _run_file(description: Description) -> bytes:
+def histories() -> list[bytes]:
+    """Return the history of `trained`, as ``history.json`` holds it."""
+    return [_run_file(HISTORY)]
+
+
+def results() -> list[bytes]:
+    """Return the figures of a run, as ``results.json`` holds them."""
+    return [_run_file(RESULTS)]
+
+
+def run(folder: Path, description: RunDescription = DESCRIBED) -> RunFolder:
+    """Write a run folder, and return it."""
+    written = RunFolder(folder, description)
+    written.write_description()
+    written.write_history(trained().history)
+    written.write_results({"dataset": "made up", "test_accuracy": 0.5, "test_loss": None})
+    return written
+
+
+def _run_file(name: str, description: RunDescription = DESCRIBED) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        description.write(Path(folder))
-        return (Path(folder) / NAME).read_bytes()
+        return (run(Path(folder), description).path / name).read_bytes()
 
 
 def configurations() -> list[bytes]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fuzz import mutations, seeds
 from fuzz.mutations import Mutation
-from handloom.cli.runs import NAME, Description
+from handloom.cli.runs import experiment_of
 from handloom.data import open_folder, read_idx, read_npy, transform_from_config
 from handloom.data.idx import FILE_STEMS
 from handloom.data.images import read_grey, read_size
@@ -19,6 +19,7 @@ from handloom.data.photographs import read_photograph
 from handloom.files import MANIFEST, _digest, read_set, write_set
 from handloom.model import KIND, VERSION, Model
 from handloom.network import Sequential
+from handloom.training.run_folder import DESCRIPTION, HISTORY, RESULTS, RunFolder
 from handloom.training.snapshot import Snapshot
 
 MB = 1 << 20
@@ -193,11 +194,31 @@ def _part_of_checkpoint(folder: Path, name: str) -> Read:
 
 
 def _run(folder: Path) -> Read:
-    path = folder / NAME
+    path = folder / DESCRIPTION
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        Description.read(folder)
+        experiment_of(RunFolder.open(folder))
+
+    return read
+
+
+def _history(folder: Path) -> Read:
+    run = seeds.run(folder)
+
+    def read(data: bytes) -> None:
+        (folder / HISTORY).write_bytes(data)
+        run.history().to_csv()
+
+    return read
+
+
+def _results(folder: Path) -> Read:
+    run = seeds.run(folder)
+
+    def read(data: bytes) -> None:
+        (folder / RESULTS).write_bytes(data)
+        run.results()
 
     return read
 
@@ -243,6 +264,8 @@ TARGETS = {
             *(mutations.in_safetensors_header, 16 * MB),
         ),
         Target("run", _run, seeds.runs, mutations.in_json, 16 * MB),
+        Target("history", _history, seeds.histories, mutations.in_json, 16 * MB),
+        Target("results", _results, seeds.results, mutations.in_json, 16 * MB),
         Target("config", _config, seeds.configurations, mutations.in_json, 16 * MB),
     )
 }

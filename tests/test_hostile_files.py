@@ -37,6 +37,7 @@ from handloom.files import MANIFEST, FileError, read_set, write_set
 from handloom.layers import Dense, Flatten, MaxPool2D
 from handloom.model import MAX_DIMENSIONS
 from handloom.network import Sequential
+from handloom.training.run_folder import MAX_HISTORY_BYTES
 
 SOURCE = Path(handloom.__file__).parent
 
@@ -243,6 +244,7 @@ def test_what_the_bounds_are() -> None:
     assert (images.MAX_FILE_BYTES, photographs.MAX_FILE_BYTES) == (64 * MB, 1024 * MB)
     assert (npy.MAX_HEADER_BYTES, npy.MAX_CLASSES) == (2**14, 2**16)
     assert (files.MAX_MANIFEST_BYTES, files.MAX_SET_BYTES) == (MB, 8192 * MB)
+    assert (files.MAX_JSON_BYTES, MAX_HISTORY_BYTES) == (MB, 1024 * MB)
     assert MAX_DIMENSIONS == 8
 
 

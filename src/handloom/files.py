@@ -24,6 +24,9 @@ MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 1 << 20
 """The largest manifest that is read: 1 MiB, some thousands of files."""
 
+MAX_JSON_BYTES = 1 << 20
+"""The largest JSON file that is read where no other bound is named: 1 MiB."""
+
 MAX_SET_BYTES = 1 << 33
 """The most that the files of a set may hold together, 8 GiB: they are read into memory."""
 
@@ -93,6 +96,34 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror}") from None
+
+
+def read_json(path: Path, *, at_most: int = MAX_JSON_BYTES) -> Any:
+    """Return the value that a JSON file holds.
+
+    Parameters
+    ----------
+    path : path
+    at_most : int
+        The largest file that is read, in bytes.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read, or is not a regular file.
+    ModelError
+        If it is too large, or not JSON.
+    """
+    try:
+        size = size_of(path)
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror}") from None
+    if size > at_most:
+        raise ModelError(f"{path}: {size} bytes, expected at most {at_most}")
+    try:
+        return json.loads(read_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not JSON: {error}") from None
 
 
 def size_of(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""What a finished training or study leaves in its folder: results, logs, models and pictures."""
+"""The outcome of a training or study in its folder: results, logs, models and pictures."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,13 @@ import numpy as np
 from handloom import plots
 from handloom.circumstances import circumstances
 from handloom.data.dataset import Dataset, Splits
-from handloom.files import make_folder, write_json, write_text
-from handloom.recipes.experiment import Experiment, Trained
+from handloom.files import make_folder
+from handloom.recipes.experiment import Trained
 from handloom.recipes.reference import MODELS, Run, diverged_at
 from handloom.training.evaluation import Evaluation
-from handloom.training.history import csv_line
+from handloom.training.history import History, csv_line
+from handloom.training.run_folder import RunDescription, RunFolder, StudyFolder
 
-RESULTS = "results.json"
-PICTURES = "pictures"
 LOG_COLUMNS = (
     "epoch",
     "train_accuracy",
@@ -26,37 +25,27 @@ LOG_COLUMNS = (
 )
 
 
-def write_run(folder: Path, settings: Experiment, splits: Splits, trained: Trained) -> None:
-    """Write the model, the results and the pictures of one training to an existing folder."""
-    trained.model.save(folder / "model")
+def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> None:
+    """Write the model, the history, the results and the pictures of one training."""
     history, test = trained.history, trained.test
-    results = {
-        "dataset": splits.name,
-        "test_accuracy": test.accuracy,
-        "test_loss": _json_number(test.loss),
-        "stop_reason": history.stop_reason,
-        "epochs": len(history),
-        "seconds": float(history["seconds"].sum()),
-        "backend": history.backend,
-        "lanes": history.lanes,
-        "preparation_seconds": history.preparation_seconds,
-        "settings": settings.to_json(),
-        **circumstances(),
-    }
-    write_json(folder / RESULTS, results)
-    pictures = make_folder(folder / PICTURES)
+    run.write_model(trained.model)
+    run.write_history(history)
+    run.write_results({"dataset": splits.name, **_figures(history, test)})
+    pictures = make_folder(run.pictures)
     curves = plots.training_curves(
         [history],
-        title=settings.title,
+        title=title,
         dataset=splits.name,
         learning_rates=[record.learning_rate for record in history],
     )
     plots.save(curves, pictures / "curves.png")
-    _draw_predictions(pictures, "", settings.title, splits.test, test)
+    _draw_predictions(pictures, "", title, splits.test, test)
 
 
-def write_study_run(folder: Path, run: Run) -> None:
-    """Write one run's log, and its models with the last and with the best weights.
+def write_study_run(
+    study: StudyFolder, run: Run, splits: Splits, description: RunDescription
+) -> None:
+    """Write one run's log and folder, with the model of the last and that of the best weights.
 
     The log has the columns of the reference's logs, and those of the held-out rows where there
     are any.
@@ -66,23 +55,31 @@ def write_study_run(folder: Path, run: Run) -> None:
         values = (record.epoch, record.accuracy, record.loss, rate, record.penalty)
         held_out = (record.validation_accuracy, record.validation_loss)
         lines.append(csv_line((*values, *(held_out if run.history.validated else ()))))
-    write_text(make_folder(folder / "logs") / f"{_label(run)}.csv", "".join(lines))
-    run.model.save(folder / "models" / _label(run) / "last")
-    run.model.save(folder / "models" / _label(run) / "best", weights=run.best_weights)
+    label = f"{run.name}-seed{run.seed}"
+    study.write_log(label, "".join(lines))
+    folder = study.run(label, description)
+    folder.write_description()
+    folder.write_model(run.model, best_weights=run.best_weights)
+    folder.write_history(run.history)
+    folder.write_results({"dataset": splits.name, **_study_figures(run)})
 
 
 _HELD_OUT = ("validation_accuracy", "validation_loss")
 
 
 def write_study_results(
-    folder: Path, splits: Splits, epochs: int, runs: Mapping[str, Sequence[Run]], *, complete: bool
+    study: StudyFolder,
+    splits: Splits,
+    epochs: int,
+    runs: Mapping[str, Sequence[Run]],
+    *,
+    complete: bool,
 ) -> None:
     """Write the figures of all runs made so far.
 
     Parameters
     ----------
-    folder : path
-        Exists.
+    study : StudyFolder
     splits : Splits
         The dataset that was used.
     epochs : int
@@ -96,7 +93,9 @@ def write_study_results(
         "dataset": splits.name,
         "epochs": epochs,
         "complete": complete,
-        "models": {name: [_figures(run) for run in of_model] for name, of_model in runs.items()},
+        "models": {
+            name: [_study_figures(run) for run in of_model] for name, of_model in runs.items()
+        },
         "reference": {
             name: {
                 "test_accuracy": MODELS[name].reference_accuracy,
@@ -104,18 +103,18 @@ def write_study_results(
             }
             for name in runs
         },
-        **circumstances(),
+        "environment": circumstances(),
     }
-    write_json(folder / RESULTS, results)
+    study.write_results(results)
 
 
-def draw_study(folder: Path, splits: Splits, runs: Mapping[str, Sequence[Run]]) -> list[str]:
-    """Draw the pictures of the study, and return their names.
+def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[Run]]) -> None:
+    """Draw the pictures of the study.
 
     Each curve is drawn whole and again from a later epoch, where the first ones no longer set the
     scale. Confusion matrix and mistakes are those of a model's first run at its best epoch.
     """
-    pictures = make_folder(folder / PICTURES)
+    pictures = make_folder(study.pictures)
     if splits.train.inputs.dtype == np.uint8:
         plots.save(plots.sample_grid(splits.train), pictures / "samples.png")
     longest = max((len(run.history) for of_model in runs.values() for run in of_model), default=0)
@@ -142,7 +141,6 @@ def draw_study(folder: Path, splits: Splits, runs: Mapping[str, Sequence[Run]]) 
         for suffix, start in across.items():
             figure = plots.comparison(histories_of, column, dataset=splits.name, from_epoch=start)
             plots.save(figure, pictures / f"{column}{suffix}.png")
-    return sorted(path.name for path in pictures.glob("*.png"))
 
 
 def _draw_predictions(
@@ -162,26 +160,28 @@ def _draw_predictions(
         plots.save(mistakes, pictures / f"{prefix}mistakes.png")
 
 
-def _label(run: Run) -> str:
-    return f"{run.name}-seed{run.seed}"
+def _figures(history: History, test: Evaluation) -> dict[str, object]:
+    return {
+        "test_accuracy": test.accuracy,
+        "test_loss": _json_number(test.loss),
+        "stop_reason": history.stop_reason,
+        "epochs": len(history),
+        "seconds": float(history["seconds"].sum()),
+        "backend": history.backend,
+        "lanes": history.lanes,
+        "preparation_seconds": history.preparation_seconds,
+    }
 
 
-def _figures(run: Run) -> dict[str, object]:
+def _study_figures(run: Run) -> dict[str, object]:
     return {
         "seed": run.seed,
-        "test_accuracy": run.last.accuracy,
-        "test_loss": _json_number(run.last.loss),
+        **_figures(run.history, run.last),
         "best_epoch": run.best_epoch,
         "best_test_accuracy": run.best.accuracy,
         "best_test_loss": _json_number(run.best.loss),
         "best_selected_by": run.selected_by,
-        "stop_reason": run.history.stop_reason,
         "diverged_at": diverged_at(run.history, run.last.confusion.shape[0]),
-        "epochs": len(run.history),
-        "seconds": run.seconds,
-        "backend": run.history.backend,
-        "lanes": run.history.lanes,
-        "preparation_seconds": run.history.preparation_seconds,
     }
 
 

@@ -25,7 +25,7 @@ def test_a_recipe_is_trained_by_name_and_resumed(handloom: Command, tmp_path: Pa
     options = ("--recipe", "mlp-flash", "--epochs", 2, "--data", "silhouettes", "--threads", 1)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert handloom("train", *options, "--out", whole).status == 0
-    assert json.loads((whole / "results.json").read_text())["settings"]["recipe"] == "mlp-flash"
+    assert json.loads((whole / "run.json").read_text())["settings"]["recipe"] == "mlp-flash"
     assert handloom("train", *options, "--checkpoint-every", 1, "--out", cut).status == 0
     checkpoints = sorted((cut / "checkpoints").iterdir())
     assert checkpoints

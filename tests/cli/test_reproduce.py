@@ -15,7 +15,7 @@ from handloom import Model, Splits, Trainer, evaluate, open_folder
 from handloom.cli import options
 from handloom.data import DownloadError, write_image_folders
 from handloom.recipes import reference
-from handloom.training import EpochRecord, History, StopReason
+from handloom.training import EpochRecord, History, RunFolder, StopReason
 from handloom.training.preparation import Prepared
 
 COLUMNS = ["epoch", "train_accuracy", "train_loss", "learning_rate", "regularization_loss"]
@@ -66,13 +66,35 @@ def test_the_models_that_are_saved_have_the_figures_of_the_results(
     test = open_folder(tiny_folder).test
     for name, runs in results["models"].items():
         for run in runs:
-            folder = study / "models" / f"{name}-seed{run['seed']}"
-            last, best = (evaluate(Model.load(folder / w), test) for w in ("last", "best"))
+            saved = RunFolder.open(study / "runs" / f"{name}-seed{run['seed']}")
+            last, best = (evaluate(model, test) for model in (saved.model(), saved.best_model()))
             assert (last.accuracy, last.loss) == (run["test_accuracy"], run["test_loss"])
             assert (best.accuracy, best.loss) == (
                 run["best_test_accuracy"],
                 run["best_test_loss"],
             )
+
+
+def test_the_commands_take_a_run_of_a_study_and_its_best_model(
+    handloom: Command, study: Path, tiny_folder: Path
+) -> None:
+    folder = study / "runs" / "adam-seed1"
+    run = RunFolder.open(folder)
+    assert run.description.settings["model"] == "adam"
+    assert run.description.settings["seed"] == 1
+    assert run.description.data == str(tiny_folder)
+    assert len(run.history()) == 12
+    figures = run.results()
+    for path, prefix in ((folder, "test"), (folder / "best-model", "best_test")):
+        said = handloom("evaluate", path, "--data", tiny_folder).out
+        accuracy, loss = figures[f"{prefix}_accuracy"], figures[f"{prefix}_loss"]
+        assert f"accuracy {accuracy:.4f}, loss {loss:.4f}" in said
+        assert "55,050" in handloom("summary", path).out
+        picture = study / "pictures" / "samples.png"
+        assert handloom("predict", path, picture).out.count("%") == 3
+    ended = handloom("train", "--resume", folder)
+    assert ended.status == 1
+    assert f"{folder}: this training wrote no checkpoints" in ended.err
 
 
 def test_every_picture_is_an_image_of_its_own(study: Path) -> None:
@@ -135,7 +157,7 @@ def test_idx_files_and_image_folders_of_the_same_images_agree_to_the_bit(
             *("--out", tmp_path / out),
         )
         assert ended.status == 0, ended.err
-        model = Model.load(tmp_path / out / "models" / "momentum-seed0" / "last")
+        model = Model.load(tmp_path / out / "runs" / "momentum-seed0" / "model")
         vectors.append(model.network.parameters.vector)
     assert np.array_equal(vectors[0], vectors[1])
 

@@ -172,15 +172,42 @@ def test_resuming_needs_nothing_else_and_refuses_what_it_would_ignore(
 def test_what_is_not_a_run_is_refused_by_name(handloom: Command, tmp_path: Path) -> None:
     ended = handloom("train", "--resume", tmp_path / "nowhere")
     assert ended.status == 1
-    assert "nowhere is not the folder of a training" in ended.err
+    assert "nowhere is not a run folder: run.json is missing" in ended.err
     assert not (tmp_path / "nowhere").exists()
 
-    for content in ("", "[]", "{}", '{"kind": "handloom run", "version": 2}', "[" * 100_000):
+    for content in ("", "[]", "{}", '{"kind": "handloom run", "version": 3}', "[" * 100_000):
         (tmp_path / "run.json").write_text(content)
         ended = handloom("train", "--resume", tmp_path)
         assert ended.status == 1
         assert "run.json" in ended.err
         assert "Traceback" not in ended.err
+
+
+def test_a_run_of_an_older_version_is_refused_and_its_model_is_not(
+    handloom: Command, whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    described = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**described, "version": 1}))
+    for command in (("train", "--resume"), ("summary",)):
+        ended = handloom(*command, run)
+        assert ended.status == 1
+        assert "run.json: version 1, written by an earlier Handloom" in ended.err
+        assert str(run / "model") in ended.err
+    assert handloom("summary", run / "model").status == 0
+
+
+def test_a_run_that_was_killed_has_no_model_yet(
+    handloom: Command, whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    shutil.rmtree(run / "model")
+    ended = handloom("summary", run)
+    assert ended.status == 1
+    assert f"{run / 'model'} is missing" in ended.err
+    assert "written when training ends" in ended.err
 
 
 def test_settings_that_were_changed_by_hand_are_refused(
@@ -193,6 +220,7 @@ def test_settings_that_were_changed_by_hand_are_refused(
         ({"hidden": [17]}, "units is 16 there, 17 here"),
         ({"optimizer": "adma"}, "adam"),
         ({"epochs": "many"}, "epochs"),
+        ({"hidden": 16}, "settings: "),
         ({"surprise": 1}, "settings must hold"),
     ):
         changed = {**described, "settings": {**described["settings"], **change}}
@@ -263,9 +291,8 @@ def test_the_run_folder_has_one_writer(
 
 
 def test_a_run_records_what_its_bits_depend_on(whole: Path) -> None:
-    for name in ("run.json", "results.json"):
-        recorded = json.loads((whole / name).read_text())
-        assert recorded["versions"]["numpy"] == np.__version__
-        assert recorded["blas"]
-        assert recorded["settings"]["seed"] == 0
-        assert recorded["settings"]["threads"] == 1
+    recorded = json.loads((whole / "run.json").read_text())
+    assert recorded["environment"]["versions"]["numpy"] == np.__version__
+    assert recorded["environment"]["blas"]
+    assert recorded["settings"]["seed"] == 0
+    assert recorded["settings"]["threads"] == recorded["threads"] == 1

@@ -1,7 +1,7 @@
 """How commands speak: tables and results on standard output, notes on standard error."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -61,8 +61,8 @@ def show_arrays(arrays: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:
     Console().print(Padding(Columns(frames), (0, 0, 0, 2), expand=False))
 
 
-def wrote(folder: Path, names: Iterable[str]) -> None:
-    """Say what was written and where."""
+def wrote(folder: Path, contents: Mapping[str, str]) -> None:
+    """List the files that were written, each with its meaning."""
     print(f"\nWrote to {folder}:")
-    for name in names:
-        print(f"  {name}")
+    for name, meaning in contents.items():
+        print(f"  {name:<14} {meaning}")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from handloom.cli.console import show_table
-from handloom.cli.options import Data, RunFolder, load_dataset, load_model
+from handloom.cli.options import Data, Run, load_dataset, load_model
 from handloom.data import Splits
 from handloom.data.published import RESERVED
 from handloom.data.views import VIEWS, named_views
@@ -15,7 +15,7 @@ from handloom.training import evaluate as measure
 
 
 def evaluate(
-    run: RunFolder,
+    run: Run,
     data: Data = None,
     views: Annotated[
         str | None,

@@ -16,6 +16,7 @@ from handloom.errors import ConfigurationError, DataError
 from handloom.files import FileError, make_folder
 from handloom.locks import LOCK, only_writer
 from handloom.model import Model
+from handloom.training.run_folder import RunFolder, is_run
 
 Item = TypeVar("Item", int, str)
 
@@ -38,9 +39,7 @@ Threads = Annotated[
         show_default="the cores there are, or what OMP_NUM_THREADS allows",
     ),
 ]
-RunFolder = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A folder that handloom train wrote.")
-]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model's.")]
 
 
 def load_dataset(named: str | None) -> Splits:
@@ -120,9 +119,9 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def load_model(run: Path) -> Model:
+def load_model(folder: Path) -> Model:
     """Return the model of a run, or of a folder that is a model itself."""
-    return Model.load(run / "model" if (run / "model").is_dir() else run)
+    return RunFolder.open(folder).model() if is_run(folder) else Model.load(folder)
 
 
 def _next_free(name: str) -> Path:

@@ -7,13 +7,13 @@ import numpy as np
 import typer
 
 from handloom.cli.console import show_table
-from handloom.cli.options import RunFolder, load_model
+from handloom.cli.options import Run, load_model
 from handloom.data.photographs import read_photograph
 from handloom.errors import DataError, require_count
 
 
 def predict(
-    run: RunFolder,
+    run: Run,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     invert: Annotated[
         bool, typer.Option("--invert", help="The images are dark on light, not light on dark.")

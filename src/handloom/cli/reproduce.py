@@ -8,11 +8,20 @@ import typer
 
 from handloom import reports
 from handloom.cli.console import note, show_table, wrote
-from handloom.cli.options import Data, Out, Threads, load_dataset, output_folder, split_list
+from handloom.cli.options import (
+    Data,
+    Out,
+    Threads,
+    data_found,
+    load_dataset,
+    output_folder,
+    split_list,
+)
 from handloom.errors import ConfigurationError, require_count, require_known
+from handloom.parallel.threads import default_threads
 from handloom.recipes import reference
 from handloom.recipes.reference import EPOCHS, MODELS, Run, diverged_at
-from handloom.training import Progress, StopReason
+from handloom.training import Progress, RunDescription, StopReason, StudyFolder
 
 
 def reproduce(
@@ -41,7 +50,9 @@ def reproduce(
     reference.check_options(epochs, validation_fraction, threads)
 
     with output_folder(out, "study") as folder:
+        study = StudyFolder(folder)
         splits = load_dataset(data)
+        source = data_found(data, splits)
         if epochs < EPOCHS:
             note(
                 f"{epochs} epochs of the study's {EPOCHS:,}; all of them: "
@@ -62,21 +73,15 @@ def reproduce(
             runs.setdefault(name, []).append(run)
             interrupted = run.history.stop_reason is StopReason.INTERRUPTED
             complete = place == len(plan) - 1 and not interrupted
-            reports.write_study_run(folder, run)
-            reports.write_study_results(folder, splits, epochs, runs, complete=complete)
+            settings = reference.settings_to_json(name, epochs, seed, validation_fraction, threads)
+            description = RunDescription(settings, source, None, threads or default_threads())
+            reports.write_study_run(study, run, splits, description)
+            reports.write_study_results(study, splits, epochs, runs, complete=complete)
             if interrupted:
                 break
         _show(splits.name, epochs, runs)
-        pictures = reports.draw_study(folder, splits, runs)
-        wrote(
-            folder,
-            [
-                "results.json  every figure of every run",
-                "logs/         a CSV log of each run, with the reference's columns",
-                "models/       each run's network, with the last and with the best weights",
-                f"pictures/     {len(pictures)} pictures: {', '.join(pictures)}",
-            ],
-        )
+        reports.draw_study(study, splits, runs)
+        wrote(folder, study.contents())
     if interrupted:
         note("interrupted: what was learned until then is saved")
         raise typer.Exit(130)

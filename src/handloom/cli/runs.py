@@ -1,77 +1,11 @@
-"""What a run folder says about its training, so that it can be resumed with nothing else."""
+"""A run folder on the command line: when it is described, and how its settings are read again."""
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from handloom.circumstances import circumstances
 from handloom.cli.console import note
 from handloom.errors import HandloomError, ModelError
-from handloom.files import FileError, read_bytes, write_json
 from handloom.recipes.experiment import Experiment, experiment_from_json
-from handloom.training import Callback, TrainingState
-
-NAME, KIND, VERSION = "run.json", "handloom run", 1
-
-
-@dataclass(frozen=True)
-class Description:
-    """What is trained, on what.
-
-    Parameters
-    ----------
-    settings : Settings or RecipeSettings
-    data : str
-        A name or an absolute path, as ``--data`` takes them.
-    checkpoint_every : str
-        As ``--checkpoint-every`` takes it.
-    threads : int
-        How many share a step, for the record: results do not depend on it.
-    """
-
-    settings: Experiment
-    data: str
-    checkpoint_every: str
-    threads: int
-
-    def write(self, folder: Path) -> None:
-        """Write the description to a run folder, with what results depend on beside it."""
-        described = {
-            "kind": KIND,
-            "version": VERSION,
-            "settings": self.settings.to_json(),
-            "data": self.data,
-            "checkpoint_every": self.checkpoint_every,
-            "threads": self.threads,
-            **circumstances(),
-        }
-        write_json(folder / NAME, described)
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Return the description of a run.
-
-        Raises
-        ------
-        FileError, ModelError, ConfigurationError
-            If it is not there, damaged, or of a version not known here.
-        """
-        path = folder / NAME
-        try:
-            described = json.loads(read_bytes(path))
-            if (described["kind"], described["version"]) != (KIND, VERSION):
-                raise ModelError(f"{path}: not a {KIND} of version {VERSION}")
-            return cls(
-                experiment_from_json(described["settings"]),
-                str(described["data"]),
-                str(described["checkpoint_every"]),
-                int(described["threads"]),
-            )
-        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-            if isinstance(error, HandloomError):
-                raise
-            raise ModelError(f"{path}: not the description of a run: {error!r}") from None
+from handloom.training import Callback, RunFolder, TrainingState
 
 
 class Describe(Callback):
@@ -79,12 +13,12 @@ class Describe(Callback):
 
     changes_results: ClassVar[bool] = False
 
-    def __init__(self, description: Description, folder: Path, *, resumed: bool) -> None:
-        self.description, self.folder, self.resumed = description, folder, resumed
+    def __init__(self, run: RunFolder, *, resumed: bool) -> None:
+        self.run, self.resumed = run, resumed
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Write it, and say where a resumed training goes on."""
-        self.description.write(self.folder)
+        self.run.write_description()
         progress = state.progress
         if progress.steps:
             epoch = f"{progress.epoch + 1} of {state.until}"
@@ -95,14 +29,15 @@ class Describe(Callback):
             note("no checkpoint was written before it stopped: training begins anew")
 
 
-def existing_run(folder: Path) -> Path:
-    """Return a run folder if it is one.
+def experiment_of(run: RunFolder) -> Experiment:
+    """Return the settings of a run as its description has them.
 
     Raises
     ------
-    FileError
-        If there is no such folder, or it was not written by ``handloom train``.
+    ModelError
+        If a setting is missing, unknown or invalid.
     """
-    if not (folder / NAME).is_file():
-        raise FileError(f"{folder} is not the folder of a training: it holds no {NAME}")
-    return folder
+    try:
+        return experiment_from_json(run.description.settings)
+    except HandloomError as error:
+        raise ModelError(f"{run.path}: {error}") from None

@@ -1,10 +1,10 @@
 """``handloom summary``: what a trained network looks like."""
 
 from handloom.cli.console import show_table
-from handloom.cli.options import RunFolder, load_model
+from handloom.cli.options import Run, load_model
 
 
-def summary(run: RunFolder) -> None:
+def summary(run: Run) -> None:
     """Show a trained network: layers, shapes, parameters.
 
     Example: handloom summary runs/train-1

@@ -19,9 +19,10 @@ from handloom.cli.options import (
     refuse_other_options,
     split_list,
 )
-from handloom.cli.runs import Describe, Description, existing_run
+from handloom.cli.runs import Describe, experiment_of
 from handloom.data import Splits
 from handloom.data.augment import AUGMENTATIONS
+from handloom.errors import ModelError
 from handloom.locks import only_writer
 from handloom.optimizers import OPTIMIZERS
 from handloom.parallel.threads import default_threads
@@ -31,7 +32,16 @@ from handloom.recipes.experiment import Experiment, Trained
 from handloom.recipes.plain import Settings
 from handloom.recipes.recipe import RecipeSettings
 from handloom.schedules import DECAY, SCHEDULES
-from handloom.training import Checkpoints, CSVLog, History, Progress, StopReason
+from handloom.training import (
+    Checkpoints,
+    CSVLog,
+    History,
+    LayerNorms,
+    Progress,
+    RunDescription,
+    RunFolder,
+    StopReason,
+)
 from handloom.training.triggers import trigger
 
 EVERY = "5m"
@@ -174,11 +184,16 @@ def train(
 def _resume(
     folder: Path, threads: int | None, data: str | None, checkpoint_every: str | None
 ) -> None:
-    with only_writer(existing_run(folder)):
-        run = Description.read(folder)
-        settings = run.settings if threads is None else replace(run.settings, threads=threads)
-        source = run.data if data is None else data
-        _train(folder, settings, source, checkpoint_every or run.checkpoint_every, resume=True)
+    run = RunFolder.open(folder)
+    every = run.description.checkpoint_every
+    if every is None:
+        raise ModelError(f"{folder}: this training wrote no checkpoints that it could go on from")
+    settings = experiment_of(run)
+    if threads is not None:
+        settings = replace(settings, threads=threads)
+    with only_writer(folder):
+        source = run.description.data if data is None else data
+        _train(folder, settings, source, checkpoint_every or every, resume=True)
 
 
 def _train(
@@ -187,27 +202,18 @@ def _train(
     trigger(checkpoint_every)
     splits = load_dataset(data)
     threads = settings.threads or default_threads()
-    description = Description(settings, data_found(data, splits), checkpoint_every, threads)
-    describe = Describe(description, folder, resumed=resume)
+    source = data_found(data, splits)
+    run = RunFolder(folder, RunDescription(settings.to_json(), source, checkpoint_every, threads))
     trained = experiment.train(
         settings,
         splits,
-        [describe, Progress(), CSVLog(folder / "history.csv")],
-        checkpoints=Checkpoints(folder / "checkpoints", every=checkpoint_every, warn=note),
+        [Describe(run, resumed=resume), Progress(), CSVLog(run.history_table), LayerNorms()],
+        checkpoints=Checkpoints(run.checkpoints, every=checkpoint_every, warn=note),
         resume=resume,
     )
-    reports.write_run(folder, settings, splits, trained)
+    reports.write_run(run, settings.title, splits, trained)
     _show(splits, trained)
-    wrote(
-        folder,
-        [
-            "model/        the network, its weights and what it takes to use it",
-            "checkpoints/  the training itself, for --resume",
-            "history.csv   what was measured, epoch by epoch",
-            "pictures/     curves, confusion matrix, most confident mistakes",
-            "results.json  the figures, the settings and the versions",
-        ],
-    )
+    wrote(folder, run.contents())
     end_with(trained.history, folder)
 
 

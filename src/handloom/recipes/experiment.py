@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handloom.data.dataset import Splits
-from handloom.errors import ConfigurationError
+from handloom.errors import ConfigurationError, HandloomError
 from handloom.model import Model
 from handloom.randomness import Stream
 from handloom.recipes.book import recipe_settings_from_json
@@ -25,7 +25,13 @@ def experiment_from_json(values: object) -> Experiment:
     """
     if not isinstance(values, dict):
         raise ConfigurationError(f"settings are an object, got {values!r}")
-    return recipe_settings_from_json(values) if "recipe" in values else Settings.from_json(values)
+    read = recipe_settings_from_json if "recipe" in values else Settings.from_json
+    try:
+        return read(values)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        if isinstance(error, HandloomError):
+            raise
+        raise ConfigurationError(f"settings: {error!r}") from None
 
 
 @dataclass(frozen=True)

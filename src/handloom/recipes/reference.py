@@ -123,6 +123,20 @@ def check_options(epochs: int, validation_fraction: float, threads: int | None) 
         require_count("threads", threads)
 
 
+def settings_to_json(
+    name: str, epochs: int, seed: int, validation_fraction: float, threads: int | None
+) -> dict[str, object]:
+    """Return the settings of a run by name."""
+    return {
+        "study": "reference",
+        "model": name,
+        "epochs": epochs,
+        "seed": seed,
+        "validation_fraction": validation_fraction,
+        "threads": threads,
+    }
+
+
 def prepare(splits: Splits, seed: int) -> Splits:
     """Order the training rows as the study does: by class, then shuffled once.
 

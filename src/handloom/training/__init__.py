@@ -16,6 +16,7 @@ from handloom.training.evaluation import Evaluation, evaluate
 from handloom.training.history import EpochRecord, History, StopReason
 from handloom.training.objective import Measured, Objective
 from handloom.training.options import TrainingOptions
+from handloom.training.run_folder import RunDescription, RunFolder, StudyFolder
 from handloom.training.state import TrainingState
 from handloom.training.trainer import Trainer, TrainerOptions
 
@@ -35,7 +36,10 @@ __all__ = [
     "Measured",
     "Objective",
     "Progress",
+    "RunDescription",
+    "RunFolder",
     "StopReason",
+    "StudyFolder",
     "Trainer",
     "TrainerOptions",
     "TrainingOptions",

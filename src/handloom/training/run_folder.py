@@ -1,0 +1,345 @@
+"""The run folder: the layout of the files that a training leaves behind, written and read here."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from reprlib import repr as short_repr
+from typing import Any, ClassVar, Self
+
+from handloom.circumstances import circumstances
+from handloom.errors import ModelError, require_count
+from handloom.files import FileError, make_folder, read_json, write_json, write_text
+from handloom.model import Model
+from handloom.parameters import Array
+from handloom.training.history import COLUMNS, History
+from handloom.training.triggers import trigger
+
+KIND, VERSION = "handloom run", 2
+
+DESCRIPTION = "run.json"
+HISTORY = "history.json"
+HISTORY_TABLE = "history.csv"
+MODEL = "model/"
+BEST_MODEL = "best-model/"
+CHECKPOINTS = "checkpoints/"
+PICTURES = "pictures/"
+RESULTS = "results.json"
+LOGS = "logs/"
+RUNS = "runs/"
+
+CONTENTS: Mapping[str, str] = {
+    DESCRIPTION: "settings, data and environment",
+    HISTORY: "the measurements of every epoch",
+    HISTORY_TABLE: "the same as a table",
+    MODEL: "the network, its weights, and the transform of its inputs",
+    BEST_MODEL: "the same with the best weights",
+    CHECKPOINTS: "the state of the training, to resume it",
+    PICTURES: "learning curves, confusion matrix, most confident mistakes",
+    RESULTS: "the figures on the test set",
+}
+"""The files of a run folder."""
+
+STUDY_CONTENTS: Mapping[str, str] = {
+    RUNS: "the folder of each run",
+    LOGS: "the CSV log of each run, with the reference's columns",
+    PICTURES: "learning curves and comparisons, confusion matrices, mistakes",
+    RESULTS: "the figures of every run",
+}
+"""The files of a study's folder."""
+
+MAX_HISTORY_BYTES = 1 << 30
+"""The largest history that is read: 1 GiB, some millions of epochs."""
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """What is trained, on which data, and where.
+
+    Parameters
+    ----------
+    settings : dict
+        The options of the training as JSON; whoever knows their kind converts them.
+    data : str
+        The name of a dataset, or the absolute path of its folder.
+    checkpoint_every : str or None
+        The interval of the checkpoints, as `Checkpoints` takes it; None without checkpoints.
+    threads : int
+        The number of threads that share a step; results do not depend on it.
+    environment : dict
+        What results depend on beside the settings; by default, that of this process.
+
+    Raises
+    ------
+    ModelError, ConfigurationError
+        If a value has the wrong type, or an interval or a number of threads is invalid.
+    """
+
+    settings: dict[str, Any]
+    data: str
+    checkpoint_every: str | None
+    threads: int
+    environment: dict[str, Any] = field(default_factory=circumstances)
+
+    def __post_init__(self) -> None:
+        _require("settings", self.settings, dict, "an object")
+        _require("data", self.data, str, "a string")
+        _require("checkpoint_every", self.checkpoint_every, str | None, "a string or null")
+        if self.checkpoint_every is not None:
+            trigger(self.checkpoint_every)
+        require_count("threads", self.threads)
+        _require("environment", self.environment, dict, "an object")
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the description that `dataclasses.asdict` gave; other entries are left alone.
+
+        Raises
+        ------
+        ModelError, ConfigurationError
+            If a value is missing or has the wrong type.
+        """
+        names = [each.name for each in fields(cls)]
+        if missing := [name for name in names if name not in values]:
+            raise ModelError(f"{', '.join(missing)} missing; expected {', '.join(names)}")
+        return cls(*(values[name] for name in names))
+
+
+class _ResultsFolder:
+    """A folder with pictures and results.
+
+    Attributes
+    ----------
+    path : Path
+    """
+
+    _contents: ClassVar[Mapping[str, str]]
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def pictures(self) -> Path:
+        """The folder of the pictures."""
+        return self.path / PICTURES
+
+    def contents(self) -> dict[str, str]:
+        """Return the files that are there, each with its meaning."""
+        known = self._contents.items()
+        return {name: meaning for name, meaning in known if (self.path / name).exists()}
+
+    def write_results(self, results: Mapping[str, object]) -> None:
+        """Write the figures on the test set; NaN and infinity are not JSON.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written.
+        """
+        write_json(self.path / RESULTS, results)
+
+    def results(self) -> dict[str, Any]:
+        """Return the figures that `write_results` wrote.
+
+        Raises
+        ------
+        FileError, ModelError
+            If they are not written yet, or damaged.
+        """
+        path = self._part(RESULTS)
+        results = read_json(path)
+        _require(str(path), results, dict, "an object")
+        return dict(results)
+
+    def _part(self, name: str) -> Path:
+        """Return the path of a part that is written when training ends."""
+        path = self.path / name
+        if not path.exists():
+            raise FileError(
+                f"{path} is missing: it holds {self._contents[name]}, "
+                f"and is written when training ends"
+            )
+        return path
+
+
+class RunFolder(_ResultsFolder):
+    """The folder of one training.
+
+    Making the object touches no file: `write_description` creates the folder, `open` reads one.
+
+    Parameters
+    ----------
+    path : path
+    description : RunDescription
+    """
+
+    _contents = CONTENTS
+
+    def __init__(self, path: str | Path, description: RunDescription) -> None:
+        super().__init__(path)
+        self.description = description
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Return the run that a folder holds.
+
+        Raises
+        ------
+        FileError
+            If there is no run in the folder.
+        ModelError
+            If its description is damaged, or of another version.
+        """
+        file = Path(path) / DESCRIPTION
+        if not is_run(path):
+            raise FileError(f"{path} is not a run folder: {DESCRIPTION} is missing")
+        values = read_json(file)
+        try:
+            _check_version(values, Path(path))
+            return cls(path, RunDescription.from_json(values))
+        except (ValueError, RecursionError) as error:
+            raise ModelError(f"{file}: {error}") from None
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / CHECKPOINTS
+
+    @property
+    def history_table(self) -> Path:
+        """The history as CSV, which a training may write epoch by epoch."""
+        return self.path / HISTORY_TABLE
+
+    def write_description(self) -> None:
+        """Create the folder, if it is not there, and write the description.
+
+        Raises
+        ------
+        FileError
+            If the folder cannot be written to.
+        """
+        make_folder(self.path)
+        described = asdict(self.description)
+        write_json(self.path / DESCRIPTION, {"kind": KIND, "version": VERSION, **described})
+
+    def write_history(self, history: History) -> None:
+        """Write the history, as JSON for `history` and as a table for people.
+
+        Raises
+        ------
+        FileError
+            If a file cannot be written.
+        """
+        write_json(self.path / HISTORY, history.to_json())
+        write_text(self.history_table, history.to_csv())
+
+    def history(self) -> History:
+        """Return the history that `write_history` wrote.
+
+        Raises
+        ------
+        FileError, ModelError
+            If it is not written yet, or damaged.
+        """
+        path = self._part(HISTORY)
+        values = read_json(path, at_most=MAX_HISTORY_BYTES)
+        try:
+            history = History.from_json(values)
+            for column in COLUMNS:
+                if history[column].ndim != 1:
+                    raise ModelError(f"{column} must hold numbers")
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise ModelError(f"{path}: {error}") from None
+        return history
+
+    def write_model(self, model: Model, *, best_weights: Array | None = None) -> None:
+        """Write the model, replacing an earlier one in one move.
+
+        Parameters
+        ----------
+        model : Model
+            With the weights at the end of the training.
+        best_weights : array, shape (size,), optional
+            The weights of a second model, which is written beside it.
+
+        Raises
+        ------
+        FileError
+            If a file cannot be written.
+        """
+        model.save(self.path / MODEL)
+        if best_weights is not None:
+            model.save(self.path / BEST_MODEL, weights=best_weights)
+
+    def model(self) -> Model:
+        """Return the model with the weights at the end of the training; see `Model.load`.
+
+        Raises
+        ------
+        FileError, ModelError
+            If it is not written yet, or damaged.
+        """
+        return Model.load(self._part(MODEL))
+
+    def best_model(self) -> Model:
+        """Return the model with the best weights, where they were kept apart; see `Model.load`.
+
+        Raises
+        ------
+        FileError, ModelError
+            If it is not written, or damaged.
+        """
+        return Model.load(self._part(BEST_MODEL))
+
+
+class StudyFolder(_ResultsFolder):
+    """The folder of a study: runs, their logs side by side, pictures and results of all.
+
+    Parameters
+    ----------
+    path : path
+    """
+
+    _contents = STUDY_CONTENTS
+
+    def run(self, name: str, description: RunDescription) -> RunFolder:
+        """Return the folder of one run, which is not written yet."""
+        return RunFolder(self.path / RUNS / name, description)
+
+    def write_log(self, name: str, text: str) -> None:
+        """Write the CSV log of one run.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written.
+        """
+        write_text(make_folder(self.path / LOGS) / f"{name}.csv", text)
+
+
+def is_run(path: str | Path) -> bool:
+    """Return whether a folder holds the description of a run, whatever its version."""
+    return (Path(path) / DESCRIPTION).is_file()
+
+
+def _check_version(values: object, path: Path) -> None:
+    """Refuse what is not the description of a run, or of another version."""
+    kind = values.get("kind") if isinstance(values, dict) else None
+    if not isinstance(values, dict) or kind != KIND:
+        raise ModelError(f"not the description of a run: expected the kind {KIND!r}, got {kind!r}")
+    version = require_count("version", values.get("version"))
+    if version < VERSION:
+        raise ModelError(
+            f"version {version}, written by an earlier Handloom; this one reads version {VERSION}. "
+            f"Train again, or use the model alone: {path / MODEL}"
+        )
+    if version > VERSION:
+        raise ModelError(
+            f"version {version}, written by a later Handloom; this one reads version {VERSION}. "
+            f"Update Handloom"
+        )
+
+
+def _require(what: str, value: object, kind: Any, expected: str) -> None:
+    """Refuse a value of another type."""
+    if not isinstance(value, kind):
+        raise ModelError(f"{what} must be {expected}, got {short_repr(value)}")
