@@ -111,7 +111,7 @@ def test_every_way_to_regularize_and_to_pace_reaches_the_training(
     assert described["optimizer"]["momentum"] == 0.8
     assert described["optimizer"]["weight_decay"] == 0.1
     then = {"kind": "LinearDecay", "learning_rate": 0.02, "steps": 3 * 3 - 2}  # of 210 rows left
-    assert described["schedule"] == {"kind": "Warmup", "steps": 2, "then": then}
+    assert described["learning_rate"] == {"kind": "Warmup", "steps": 2, "then": then}
     assert (described["clip_norm"], described["average"]["decay"]) == (0.5, 0.5)
     assert described["loss"]["label_smoothing"] == 0.1
     assert [change["kind"] for change in described["augment"]] == ["Flip", "Shift"]

@@ -29,9 +29,9 @@ from handloom import (
     Residual,
     Sequential,
     StopReason,
-    Trainer,
 )
-from handloom.training import TrainingState
+from handloom.estimators.convergence import Scores
+from handloom.training import Objective, TrainingState
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -73,11 +73,51 @@ def test_so_many_partial_fits_are_so_many_epochs() -> None:
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_a_warm_start_goes_on_with_the_state_of_the_optimizer(solver: str) -> None:
-    whole = classifier(solver=solver, batch_size=32).fit(X, y)
-    parts = classifier(solver=solver, batch_size=32, max_iter=4, warm_start=True)
+    whole = classifier(solver=solver, batch_size=32, shuffle=False).fit(X, y)
+    parts = classifier(solver=solver, batch_size=32, shuffle=False, max_iter=4, warm_start=True)
     parts.fit(X, y).fit(X, y)
     assert np.array_equal(weights_of(whole), weights_of(parts))
     assert (parts.n_iter_, parts.t_, len(parts.loss_curve_)) == (4, 960, 8)
+
+
+class BatchLosses(Callback):
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+
+    def on_step_end(self, *, state: TrainingState, measured: Any) -> None:
+        self.losses.append(measured.loss)
+
+
+def test_a_warm_start_shuffles_in_another_order() -> None:
+    def two_fits() -> list[list[float]]:
+        made = classifier(learning_rate_init=1e-30, batch_size=32, max_iter=1, warm_start=True)
+        watches = [BatchLosses(), BatchLosses()]
+        for watch in watches:
+            made.set_params(callbacks=[watch]).fit(X, y)
+        return [watch.losses for watch in watches]
+
+    first, second = two_fits()
+    assert first != second
+    assert np.mean(first[:3]) != np.mean(second[:3])  # other rows, not only other batches
+    assert two_fits() == [first, second]  # by the seed
+
+
+def test_a_warm_start_begins_patience_and_best_figures_anew() -> None:
+    made = classifier(max_iter=60, learning_rate_init=0.05, warm_start=True, n_iter_no_change=3)
+    made.fit(X, y)
+    best = made.best_loss_
+    hard = np.roll(y, 1)  # other targets: the loss that there was is out of reach
+    made.fit(X, hard)
+    assert made.n_iter_ > 4  # it does not end for want of a gain on the old best
+    assert best is not None
+    assert made.best_loss_ == min(column(made.loss_curve_)[-made.n_iter_ :]) > best
+    held = classes(3, 60, seed=1)
+    stopping = classifier(max_iter=30, early_stopping=True, warm_start=True)
+    stopping.fit(X, y, X_val=held[0], y_val=held[1])
+    stopping.fit(X, hard, X_val=held[0], y_val=np.roll(held[1], 1))
+    assert stopping.best_validation_score_ == max(
+        column(stopping.validation_scores_)[-stopping.n_iter_ :]
+    )
 
 
 def test_without_warm_start_everything_begins_anew() -> None:
@@ -307,7 +347,8 @@ def test_the_rate_falls_as_documented() -> None:
         solver="sgd", learning_rate="invscaling", power_t=0.25, callbacks=[watch], max_iter=2
     )
     made.set_params(warm_start=True).fit(X, y).fit(X, y)
-    assert watch.rates == pytest.approx([1e-3 / (120 * i + 1) ** 0.25 for i in range(4)])
+    rates = [1e-3 / (120 * i + 1) ** 0.25 for i in range(2)]
+    assert watch.rates == pytest.approx(2 * rates)  # a warm start begins the schedule anew
     watch = Watch()
     made.set_params(learning_rate="adaptive", tol=9.0, callbacks=[watch], max_iter=500)
     made.set_params(warm_start=False, n_iter_no_change=3).fit(X, y)
@@ -424,17 +465,17 @@ def test_weights_that_exploded_after_they_were_measured_are_no_rescue(kept: Any)
 
 
 def test_an_interrupted_search_keeps_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    measure, made = Trainer.measure, 0
+    measure, made = Objective.__call__, 0
 
-    def interrupted(trainer: Trainer) -> Any:
+    def interrupted(*arguments: Any, **options: Any) -> Any:
         nonlocal made
         made += 1
         if made == 12:
             os.kill(os.getpid(), signal.SIGINT)
-        return measure(trainer)
+        return measure(*arguments, **options)
 
     handler = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(Trainer, "measure", interrupted)
+    monkeypatch.setattr(Objective, "__call__", interrupted)
     found = classifier(solver="lbfgs", max_iter=500, tol=0.0)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         found.fit(X, y)
@@ -445,17 +486,17 @@ def test_an_interrupted_search_keeps_what_it_found(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_search_hands_a_signal_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    measure, made, heard = Trainer.measure, 0, list[float]()
+    measure, made, heard = Objective.__call__, 0, list[float]()
     found = classifier(solver="lbfgs", max_iter=500, tol=0.0)
 
-    def signalled(trainer: Trainer) -> Any:
+    def signalled(*arguments: Any, **options: Any) -> Any:
         nonlocal made
         made += 1
         if made == 12:
             os.kill(os.getpid(), signal.SIGTERM)
-        return measure(trainer)
+        return measure(*arguments, **options)
 
-    monkeypatch.setattr(Trainer, "measure", signalled)
+    monkeypatch.setattr(Objective, "__call__", signalled)
     before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(found.score(X, y)))
     try:
         with pytest.warns(UserWarning, match="Training interrupted by user"):
@@ -501,17 +542,12 @@ class Rates(Callback):
     def __init__(self) -> None:
         self.rates: list[float] = []
 
-    def on_epoch_end(self, *, trainer: Any, record: Any) -> None:
+    def on_epoch_end(self, *, state: Any, record: Any) -> None:
         self.rates.append(record.learning_rate)
 
 
-class Held(Callback):
-    def on_epoch_end(self, *, trainer: Any, record: Any) -> None:
-        self.classes = set(state._validation.targets.tolist())
-
-
 class Broken(Callback):
-    def on_epoch_end(self, *, trainer: Any, record: Any) -> None:
+    def on_epoch_end(self, *, state: Any, record: Any) -> None:
         raise RuntimeError("of the caller's own")
 
 
@@ -600,15 +636,23 @@ def test_estimators_can_have_subclasses_with_constructors_of_their_own() -> None
     assert made.fit(rows, targets).score(rows, targets) > 0.5
 
 
-def test_two_classes_are_held_out_in_proportion_by_any_network() -> None:
+def test_two_classes_are_held_out_in_proportion_by_any_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rows, _ = classes()
     rare = (np.arange(len(rows)) < len(rows) // 20).astype(int)
+    held_out: list[set[int]] = []
+
+    class Watched(Scores):
+        def __init__(self, task: Any, held: Any) -> None:
+            super().__init__(task, held)
+            held_out.append(set(held.targets.tolist()))
+
+    monkeypatch.setattr("handloom.estimators.fitting.Scores", Watched)
     for seed in range(5):
-        seen = Held()
-        NetworkClassifier(
-            plain_network, early_stopping=True, max_iter=1, random_state=seed, callbacks=[seen]
-        ).fit(rows, rare)
-        assert seen.classes == {0, 1}
+        made = NetworkClassifier(plain_network, early_stopping=True, max_iter=1, random_state=seed)
+        made.fit(rows, rare)
+    assert held_out == 5 * [{0, 1}]
 
 
 def test_targets_of_rows_that_weigh_nothing_may_be_anything() -> None:

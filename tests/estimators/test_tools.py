@@ -245,7 +245,7 @@ def test_saved_models_name_the_classes(tmp_path: Path) -> None:
 
     class Spy(Callback):
         def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
-            spied.append(state.model().class_names)
+            spied.append(state.model.class_names)
 
     MLPClassifier((4,), callbacks=[Spy()]).partial_fit(rows, targets, classes=[0, 1, 2, 3])
     assert spied == [("0", "1", "2")]

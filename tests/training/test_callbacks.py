@@ -185,7 +185,7 @@ def test_progress_prints_plain_lines_where_there_is_no_terminal(
 
 def test_options_that_mean_nothing_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"'los'.*Did you mean 'loss'"):
-        BestWeights("los")  # type: ignore[arg-type]
+        BestWeights("los")
     with pytest.raises(ConfigurationError, match="patience"):
         EarlyStopping(patience=0)
     with pytest.raises(ConfigurationError, match="no validation set"):

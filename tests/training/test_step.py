@@ -42,6 +42,7 @@ from handloom.data.transforms import AsFloat, Scale
 from handloom.estimators.rules import UncorrectedAdam
 from handloom.losses import RowLoss
 from handloom.optimizers import Optimizer
+from handloom.optimizers.clipping import ClipByNorm
 from handloom.training.step import StepOperations, compose
 
 ROWS, STEPS, RATE = 24, 6, 0.05
@@ -216,7 +217,10 @@ def test_a_network_trained_from_records_alone_is_the_one_that_is_trained(
     transform = Scale() if stored == "bytes" else AsFloat()
     parts = made, transform, loss, optimizer
     start = made.parameters.vector.astype(np.float64)
-    described = FromRecords(compose(*parts, **options), start)
+    limit = options.get("clip_norm")
+    clip = None if limit is None else ClipByNorm(limit)
+    other = {name: value for name, value in options.items() if name != "clip_norm"}
+    described = FromRecords(compose(*parts, clip=clip, **other), start)
     for _ in range(STEPS):
         described.run(inputs, targets)
     data = Dataset(inputs, targets, ("a", "b", "c"))

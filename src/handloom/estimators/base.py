@@ -4,8 +4,6 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from handloom.errors import ModelError
 from handloom.estimators.architectures import Architecture
-from handloom.estimators.course import Course
 from handloom.estimators.fitting import fit_by_lbfgs, fit_by_steps
 from handloom.estimators.parameters import CONSTRAINTS, check_together, nearest
 from handloom.estimators.problem import (
@@ -164,15 +161,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         elif self.early_stopping and self.solver != "lbfgs":
             strata = task.strata(sample.targets)
             sample, held_out = hold_out(sample, self.validation_fraction, random, strata)
-        state = self._state_to_go_on_from(random, going_on=going_on)
-        return Problem(network, task, sample, held_out, state)
-
-    def _state_to_go_on_from(self, random: np.random.RandomState, *, going_on: bool) -> FitState:
         state: FitState | None = self.__dict__.get("_state") if going_on else None
         if state is None:
-            return FitState(seed=int(random.randint(2**31 - 1)))
-        # a copy: the course that there was stays as it is where this fit breaks
-        return replace(state, course=deepcopy(state.course))
+            state = FitState(seed=int(random.randint(2**31 - 1)))
+        elif not call.incremental:
+            state = state.warm()
+        return Problem(network, task, sample, held_out, state)
 
     def _options(self, rows: int, *, incremental: bool) -> FitOptions:
         architecture = self._architecture()
@@ -204,22 +198,22 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if result.minimum is not None:
             self.loss_, self.t_ = result.minimum, 0
         else:
-            self._keep_course(result.state.course, validated=problem.held_out is not None)
+            self._keep_curves(result.state, validated=problem.held_out is not None)
         self.n_iter_ = result.iterations
         self.n_outputs_ = problem.network.output_shape[0]
         self.out_activation_ = problem.task.output_activation
         self._hold(problem.network)
 
-    def _keep_course(self, course: Course, *, validated: bool) -> None:
-        """Set the attributes that describe the course of a fit by steps."""
-        self.loss_curve_ = course.losses
-        if course.losses:
-            self.loss_ = course.losses[-1]
-        self.best_loss_ = None if self.early_stopping else course.best_loss
-        self.validation_scores_ = course.scores if validated else None
-        self.validation_loss_curve_ = course.validation_losses if validated else None
-        self.best_validation_score_ = course.best_score if validated else None
-        self.t_ = course.rows_seen
+    def _keep_curves(self, state: FitState, *, validated: bool) -> None:
+        """Set the attributes that describe the epochs of a fit by steps."""
+        self.loss_curve_ = state.losses
+        if state.losses:
+            self.loss_ = state.losses[-1]
+        self.best_loss_ = None if self.early_stopping else state.best_loss
+        self.validation_scores_ = state.scores if validated else None
+        self.validation_loss_curve_ = state.validation_losses if validated else None
+        self.best_validation_score_ = state.best_score if validated else None
+        self.t_ = state.rows_seen
 
     def _tell(self, warning: FitWarning) -> None:
         """Raise or warn; no network whose weights are lost can predict.

@@ -1,22 +1,31 @@
 """A fit: from a network and a sample to a trained network, step by step or with L-BFGS."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import replace
+from threading import Event
 
 import numpy as np
 
-from handloom.estimators.course import Convergence
+from handloom.estimators.convergence import SCORE, WEIGHTED_LOSS, Convergence, Scores
 from handloom.estimators.lbfgs import minimize
 from handloom.estimators.problem import FitOptions, FitResult, FitState, FitWarning, Problem
-from handloom.estimators.rows import Sample, predict_logits
+from handloom.estimators.rows import predict_logits
 from handloom.estimators.rules import RateByEpoch, rate_for, rule_for
-from handloom.estimators.tasks import Task
 from handloom.estimators.verbosity import narrator
-from handloom.optimizers import SGD
-from handloom.training import BestWeights, Callback, EpochRecord, History, StopReason, Trainer
+from handloom.training import (
+    BestWeights,
+    Callback,
+    History,
+    StopReason,
+    Trainer,
+    TrainingState,
+)
+from handloom.training.interrupts import on_interrupt
 from handloom.training.objective import Measured
-from handloom.training.position import Position
+from handloom.training.preparation import whole_objective
+from handloom.training.progress import TrainingProgress
 
 NON_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -38,21 +47,19 @@ def fit_by_steps(problem: Problem, options: FitOptions, signals: list[int]) -> F
     convergence = _convergence(problem, options)
     trainer = _trainer(problem, options, convergence)
     trainer.signals = signals
-    _go_on(trainer, problem.state)
     names, held_out = problem.task.output_names, problem.held_out
+    prepared = trainer.prepare(
+        problem.sample.dataset(names),
+        None if held_out is None else held_out.dataset(names),
+        sample_weights=problem.sample.weights,
+    )
+    _go_on(prepared.state, problem.state, incremental=options.incremental)
     with np.errstate(over="ignore", invalid="ignore"):  # the history says what broke
-        history = trainer.fit(
-            problem.sample.dataset(names),
-            None if held_out is None else held_out.dataset(names),
-            sample_weights=problem.sample.weights,
-            warm=True,
-        )
+        history = trainer.run(prepared)
     diverged = _diverged(history)
-    if diverged:
-        convergence.note_divergence()
     rescued = diverged and (convergence.restored or _best_weights_are_sound(trainer, problem))
     return FitResult(
-        _state_of(trainer, problem.state),
+        _state_of(prepared.state, problem.state, convergence),
         len(history) + diverged,
         _warning(history, options, convergence, rescued=rescued),
     )
@@ -95,8 +102,7 @@ def fit_by_lbfgs(problem: Problem, options: FitOptions, signals: list[int]) -> F
         warning = FitWarning(NON_FINITE, ruined=True)
     elif minimum.complaint is not None:  # without one, a signal came too late to end the search
         warning = INTERRUPTED if interrupted() else FitWarning(minimum.complaint)
-    state = FitState(problem.state.seed, problem.state.course)
-    return FitResult(state, minimum.iterations, warning, minimum.loss)
+    return FitResult(FitState(problem.state.seed), minimum.iterations, warning, minimum.loss)
 
 
 @contextmanager
@@ -104,62 +110,61 @@ def _objective(
     problem: Problem, options: FitOptions, signals: list[int]
 ) -> Iterator[tuple[Callable[[], Measured], Callable[[], bool]]]:
     """Yield a function that measures loss and gradient, and one that says if a signal came."""
-    trainer = Trainer(
+    sample, interrupted = problem.sample, Event()
+    measure, threads = whole_objective(
         problem.network,
-        SGD(),  # makes no step
-        1.0,
-        epochs=options.max_iter,
+        problem.task.loss(),
+        sample.dataset(problem.task.output_names),
+        sample.weights,
         penalty_per_row=options.penalty_per_row,
-        loss=problem.task.loss(),
-        count_correct=False,
-        seed=problem.state.seed,
         threads=options.threads,
         backend=options.backend,
-        on_signal="finish",
+        times=options.max_iter,
     )
-    trainer.signals = signals
-    sample = problem.sample
-    threads = trainer.begin(
-        sample.dataset(problem.task.output_names), sample_weights=sample.weights
-    )
-    with trainer.interruptible(), threads, np.errstate(over="ignore", invalid="ignore"):
-        yield trainer.measure, lambda: trainer.history.stop_reason is not None
+    with (
+        on_interrupt(interrupted.set, signals),
+        threads,
+        np.errstate(over="ignore", invalid="ignore"),
+    ):
+        yield measure, interrupted.is_set
 
 
 def _convergence(problem: Problem, options: FitOptions) -> Convergence:
     """Return the callback that ends a fit for lack of gain."""
-    held_out = problem.held_out
-    rate = rate_for(options, problem.state.course)
+    pace = replace(problem.state.pace)  # a copy: a fit that breaks leaves what there was
+    rate = rate_for(options, pace)
     return Convergence(
-        problem.state.course,
-        len(problem.sample),
+        SCORE if options.early_stopping else "loss",
         tol=options.tol,
         patience=options.n_iter_no_change,
-        by_score=bool(options.early_stopping),
+        rows=len(problem.sample),
+        pace=pace,
+        adaptive=isinstance(rate, RateByEpoch) and rate.adaptive,
         restore=not options.incremental,
-        rate=rate if isinstance(rate, RateByEpoch) and rate.adaptive else None,
-        measure=None if held_out is None else partial(_measure, problem.task, held_out),
+        earlier=problem.state.convergence,
     )
 
 
 def _trainer(problem: Problem, options: FitOptions, convergence: Convergence) -> Trainer:
-    validates = problem.held_out is not None
+    held_out = problem.held_out
     callbacks: list[Callback] = [convergence]
+    if held_out is not None:
+        callbacks.insert(0, Scores(problem.task, held_out))
     if options.verbose:
         callbacks.append(narrator(options.label, convergence))
     if options.restore_best and not options.early_stopping:
-        callbacks.append(BestWeights("validation_loss" if validates else "loss"))
+        callbacks.append(BestWeights("loss" if held_out is None else "validation_loss"))
     return Trainer(
         problem.network,
         rule_for(options),
-        rate_for(options, problem.state.course),
+        rate_for(options, convergence.pace),
         epochs=1 if options.incremental else options.max_iter,
         batch_size=options.batch_size,
         shuffle=bool(options.shuffle),
         penalty_per_row=options.penalty_per_row,
         loss=problem.task.loss(),
         # fitted attributes hold no accuracy but that of held-out rows; others may look at it
-        count_correct=validates or bool(options.verbose or options.callbacks),
+        count_correct=held_out is not None or bool(options.verbose or options.callbacks),
         seed=problem.state.seed,
         callbacks=[*callbacks, *(options.callbacks or ())],
         threads=options.threads,
@@ -168,38 +173,44 @@ def _trainer(problem: Problem, options: FitOptions, convergence: Convergence) ->
     )
 
 
-def _go_on(trainer: Trainer, state: FitState) -> None:
-    """Have a trainer go on from a state, if optimizer and trained arrays are the same."""
-    trainer.position = Position(state.epochs)
-    optimizer, trained = trainer.optimizer, tuple(trainer.network.parameters.gradients)
-    if set(state.optimizer) == {"steps", *optimizer.moments} and state.trained == trained:
-        optimizer.bind(trainer.network.parameters).load_state_dict(state.optimizer)
-        trainer.steps = optimizer.steps
+def _go_on(state: TrainingState, earlier: FitState, *, incremental: bool) -> None:
+    """Take over the optimizer's state if its kind and the trained arrays are the same.
+
+    A ``partial_fit`` counts epochs and steps on, too.
+    """
+    optimizer, trained = state.optimizer, tuple(state.network.parameters.gradients)
+    same = set(earlier.optimizer) == {"steps", *optimizer.moments} and earlier.trained == trained
+    if same:
+        optimizer.load_state_dict(earlier.optimizer)
+    if incremental:
+        progress = earlier.progress
+        state.continue_from(progress if same else TrainingProgress(progress.epoch))
 
 
-def _state_of(trainer: Trainer, before: FitState) -> FitState:
-    """Return where a trainer stands."""
-    optimizer = trainer.optimizer
+def _state_of(state: TrainingState, earlier: FitState, convergence: Convergence) -> FitState:
+    """Return where a fit ended. An epoch that diverged is NaN in the curves."""
+    optimizer, history = state.optimizer, state.history
+    lost = [math.nan] * _diverged(history)
+
+    def curve(column: str) -> list[float]:
+        return [*history[column].tolist(), *lost] if column in history.columns else lost
+
+    losses, scores = curve("loss"), curve(SCORE) if state.validates else []
+    weighted = WEIGHTED_LOSS if WEIGHTED_LOSS in history.columns else "validation_loss"
     return FitState(
-        before.seed,
-        before.course,
-        trainer.position.epoch,
-        {"steps": optimizer.steps, **optimizer.state},  # no copies: no other step is made
-        tuple(trainer.network.parameters.gradients),
+        seed=earlier.seed,
+        optimizer={"steps": optimizer.steps, **optimizer.state},  # no other step is made
+        trained=tuple(state.network.parameters.gradients),
+        progress=state.progress,
+        pace=convergence.pace,
+        convergence=convergence.ending(state),
+        best_loss=float(np.fmin.reduce([earlier.best_loss, *losses])),
+        best_score=float(np.fmax.reduce([earlier.best_score, *scores])),
+        losses=[*earlier.losses, *losses],
+        validation_losses=[*earlier.validation_losses, *(curve(weighted) if scores else [])],
+        scores=[*earlier.scores, *scores],
+        rows_seen=earlier.rows_seen + len(history) * convergence.rows,
     )
-
-
-def _measure(
-    task: Task, held_out: Sample, *, trainer: Trainer, record: EpochRecord
-) -> tuple[float, float]:
-    """Return loss and score of the held-out rows after an epoch."""
-    if record.validation_accuracy is not None and held_out.weights is None:
-        return float(record.validation_loss or 0.0), record.validation_accuracy
-    logits = predict_logits(trainer.network, held_out.inputs)
-    loss, _ = trainer.loss(logits, held_out.targets, held_out.weights)
-    if not np.isfinite(logits).all():
-        return loss, float("nan")
-    return loss, task.score(logits, held_out.targets, held_out.weights)
 
 
 def _warning(
@@ -234,9 +245,11 @@ def _best_weights_are_sound(trainer: Trainer, problem: Problem) -> bool:
 
     A training figure of several steps is their mean: the last of them may have ruined the weights.
     """
-    if not any(isinstance(each, BestWeights) and each.restored for each in trainer.callbacks):
+    if not any(
+        isinstance(each, BestWeights) and each.restored for each in trainer.options.callbacks
+    ):
         return False
     sample = problem.sample
     logits = predict_logits(trainer.network, sample.inputs)
-    loss, _ = trainer.loss(logits, sample.targets, sample.weights)
+    loss, _ = trainer.options.loss(logits, sample.targets, sample.weights)
     return loss <= float(np.nanmax(trainer.history["data_loss"]))

@@ -1,17 +1,19 @@
 """A fit as records: its arguments, the problem, the options, and the result."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
-from handloom.estimators.course import Course
+from handloom.estimators.convergence import Pace
 from handloom.estimators.rows import Sample
 from handloom.estimators.tasks import Task
 from handloom.network import Sequential
 from handloom.schedules import Schedule
 from handloom.training import Callback
+from handloom.training.progress import TrainingProgress
 
 
 @dataclass(frozen=True)
@@ -48,20 +50,52 @@ class FitState:
     ----------
     seed : int
         The seed of shuffling and dropout.
-    course : Course
-    epochs : int
-        The number of epochs made.
     optimizer : mapping
         The optimizer's moments, and its number of steps.
     trained : tuple of str
         The names of the arrays that it updated, in their order.
+    progress : TrainingProgress
+        Epochs and steps made, over all calls of ``partial_fit``.
+    pace : Pace
+    convergence : mapping
+        See `Convergence.ending`.
+    best_loss, best_score : float
+        The best of them since the latest call of ``fit``.
+    losses, validation_losses, scores : list of float
+        An entry for each epoch of every fit since the weights were new; the last two only where
+        rows are held out.
+    rows_seen : int
+        The number of rows in these epochs.
     """
 
     seed: int
-    course: Course = field(default_factory=Course)
-    epochs: int = 0
     optimizer: Mapping[str, Any] = field(default_factory=dict)
     trained: tuple[str, ...] = ()
+    progress: TrainingProgress = field(default_factory=TrainingProgress)
+    pace: Pace = field(default_factory=Pace)
+    convergence: Mapping[str, Any] = field(default_factory=dict)
+    best_loss: float = math.inf
+    best_score: float = -math.inf
+    losses: list[float] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    rows_seen: int = 0
+
+    def warm(self) -> "FitState":
+        """Return the state of a warm start.
+
+        It keeps the optimizer's state; what scikit-learn counts on goes on as there. Patience, best
+        figures and schedule begin anew, with other random draws.
+        """
+        return FitState(
+            self.seed + 1,
+            self.optimizer,
+            self.trained,
+            losses=self.losses,
+            validation_losses=self.validation_losses,
+            scores=self.scores,
+            rows_seen=self.rows_seen,
+        )
 
 
 @dataclass(frozen=True)
@@ -78,7 +112,7 @@ class Problem:
     held_out : Sample or None
         Rows to measure after each epoch.
     state : FitState
-        Where to go on from; its course is written to.
+        Where to go on from.
     """
 
     network: Sequential

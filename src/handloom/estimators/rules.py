@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handloom.estimators.course import Course
+from handloom.estimators.convergence import Pace
 from handloom.operations import AdamUpdate, Update
 from handloom.optimizers import SGD, Adam, Optimizer
 from handloom.optimizers.adam import adam_step
@@ -54,22 +54,21 @@ class RateByEpoch:
     power : float
         It falls like ``initial / (t + 1)^power``, ``t`` being how many rows were seen until the
         epoch began; 0 where it does not.
-    course : Course
-        Where the training stands: the rows it has seen, and how often it has divided the rate
-        by 5.
+    pace : Pace
+        The rows seen, and the divisions by 5.
     adaptive : bool
         Whether those divisions count.
     """
 
     initial: float
     power: float
-    course: Course
+    pace: Pace
     adaptive: bool = False
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
-        fallen = self.initial / (self.course.rows_seen + 1) ** self.power
-        return float(fallen / 5.0**self.course.divisions if self.adaptive else fallen)
+        fallen = self.initial / (self.pace.rows_seen + 1) ** self.power
+        return float(fallen / 5.0**self.pace.divisions if self.adaptive else fallen)
 
 
 def rule_for(estimator: Any) -> Optimizer:
@@ -85,7 +84,7 @@ def rule_for(estimator: Any) -> Optimizer:
     return SGD(momentum, nesterov=nesterov, weight_decay=decay)
 
 
-def rate_for(estimator: Any, course: Course) -> Schedule:
+def rate_for(estimator: Any, pace: Pace) -> Schedule:
     """Return the learning rate that an estimator's parameters describe."""
     if callable(estimator.learning_rate):
         schedule: Schedule = estimator.learning_rate
@@ -95,4 +94,4 @@ def rate_for(estimator: Any, course: Course) -> Schedule:
         for name in ("invscaling", "adaptive")
     )
     power = float(estimator.power_t) if falls else 0.0
-    return RateByEpoch(float(estimator.learning_rate_init), power, course, adapts)
+    return RateByEpoch(float(estimator.learning_rate_init), power, pace, adapts)

@@ -1,13 +1,10 @@
 """What an estimator says while it fits: a bar on a terminal, scikit-learn's lines elsewhere."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
-from handloom.estimators.course import Convergence
-from handloom.training import Callback, EpochRecord, Progress, StopReason
-
-if TYPE_CHECKING:
-    from handloom.training import Trainer
+from handloom.estimators.convergence import SCORE, Convergence
+from handloom.training import Callback, EpochRecord, Progress, StopReason, TrainingState
 
 
 class IterationLines(Callback):
@@ -19,18 +16,20 @@ class IterationLines(Callback):
         Where the latest score stands, and what may have ended training.
     """
 
+    changes_results: ClassVar[bool] = False
+
     def __init__(self, convergence: Convergence) -> None:
         self.convergence = convergence
 
-    def on_epoch_end(self, *, trainer: "Trainer", record: EpochRecord) -> None:
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Print the epoch."""
-        print(f"Iteration {len(trainer.history)}, loss = {record.loss:.8f}")
-        if trainer.validates:
-            print(f"Validation score: {self.convergence.course.scores[-1]:.6f}")
+        print(f"Iteration {len(state.history)}, loss = {record.loss:.8f}")
+        if state.validates:
+            print(f"Validation score: {record[SCORE]:.6f}")
 
-    def on_train_end(self, *, trainer: "Trainer") -> None:
+    def on_train_end(self, *, state: TrainingState) -> None:
         """Print why training ended, where it was not for the number of epochs."""
-        reason = trainer.history.stop_reason
+        reason = state.history.stop_reason
         if self.convergence.converged:
             print(f"{self.convergence.verdict()} Stopping.")
         elif reason is not None and reason is not StopReason.MAX_EPOCHS:

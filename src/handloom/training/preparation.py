@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -205,6 +206,56 @@ def make_objective(
     )
     objective.open(rows)
     return objective
+
+
+def whole_objective(
+    network: Sequential,
+    loss: Loss,
+    data: Dataset,
+    sample_weights: Array | None = None,
+    *,
+    penalty_per_row: bool = False,
+    threads: int | None = None,
+    backend: str = "auto",
+    times: int = 1,
+) -> tuple[Callable[[], Measured], Threads]:
+    """Return loss and gradient over all rows as a function, for those who search along a line.
+
+    Parameters
+    ----------
+    network : Sequential
+        Its weights are where the function measures; its gradient vector takes the result.
+    loss : Loss
+    data : Dataset
+    sample_weights : array, shape (n,), optional
+    penalty_per_row, threads, backend
+        As in `TrainingOptions`.
+    times : int
+        How often it will be called, about.
+
+    Returns
+    -------
+    measure : callable
+    threads : Threads
+        It is called inside of ``with threads:``.
+    """
+    parameters, rows = network.parameters, len(data)
+    chosen = choose_backend(
+        backend, parameters.dtype, weights=len(parameters), rows=times * rows, steps=times
+    )
+    pool = chosen.threads(threads, LANES)
+    objective = make_objective(
+        model_for(network, loss, data),
+        loss,
+        chosen,
+        pool,
+        rows=rows,
+        layers=network.operations(),
+        penalty_per_row=penalty_per_row,
+        count_correct=False,
+    )
+    arrays = Arrays(data.inputs, data.targets, sample_weights)
+    return partial(objective, Batch(arrays, slice(0, rows))), pool
 
 
 def _engine(

@@ -93,8 +93,12 @@ class BestWeights(Callback, hooks=["on_best"]):
         value = record[self.monitor]
         if self.is_better(value):
             self.epoch, self.value = record.epoch, value
-            self.weights = state.weights_measured(self.monitor).copy()
+            self.weights = self.keep_weights(state)
             self.on_best(state=state, record=record)
+
+    def keep_weights(self, state: TrainingState) -> Array | None:
+        """Return a copy of the weights that the figure belongs to."""
+        return state.weights_measured(self.monitor).copy()
 
     def on_best(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Run whenever a new best was found."""

@@ -1,5 +1,6 @@
 """Early stopping: training ends when a figure is no longer getting better."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ class EarlyStopping(BestWeights):
     monitor, goal, min_delta, improves, restore
         As in `BestWeights`. A rule of improvement other than a least gain is given by ``improves``,
         or by a subclass that overrides `is_better` and `counts`.
-    patience : int
+    patience : int or inf
         How many epochs in a row may pass without a better figure.
 
     Attributes
@@ -35,7 +36,7 @@ class EarlyStopping(BestWeights):
         self,
         monitor: str = "validation_loss",
         *,
-        patience: int = 10,
+        patience: float = 10,
         goal: Goal | None = None,
         min_delta: float = 0.0,
         improves: Improves | None = None,
@@ -44,7 +45,7 @@ class EarlyStopping(BestWeights):
         super().__init__(
             monitor, goal=goal, min_delta=min_delta, improves=improves, restore=restore
         )
-        self.patience = require_count("patience", patience)
+        self.patience = patience if patience == math.inf else require_count("patience", patience)
 
     def _start(self) -> None:
         super()._start()
