@@ -1,7 +1,7 @@
 """The state of a training: everything that it is at one moment, in one place."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -167,11 +167,13 @@ class TrainingState:
         """Keep the weights before the first update of an epoch."""
         np.copyto(self._before_epoch, self.network.parameters.values)
 
-    def count(self, measured: Measured) -> None:
-        """Count a step that was made."""
-        if self.progress.epoch_steps == 0:  # its loss is finite: the weights before it were good
-            self.good_weights, self._before_epoch = self._before_epoch, self.good_weights
-        self.progress.add(measured)
+    def count(self, steps: Iterable[Measured]) -> None:
+        """Count steps that were made, by what each measured."""
+        add = self.progress.add
+        for measured in steps:
+            if self.progress.epoch_steps == 0:  # its loss is finite: the weights before were good
+                self.good_weights, self._before_epoch = self._before_epoch, self.good_weights
+            add(measured)
 
     def end_epoch(self, validation: Measured | None, seconds: float) -> EpochRecord:
         """Return the record of the epoch under way, which the history then holds."""

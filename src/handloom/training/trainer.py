@@ -257,10 +257,9 @@ class Trainer:
         advance = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
         prepared.seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
         state.at_step_boundary = not advance.half_made
-        for measured in advance.measured:
-            state.count(measured)
-            if self._hooks.steps:
-                self._hooks.call("on_step_end", state=state, measured=measured)
+        state.count(advance.measured)
+        for measured in advance.measured if self._hooks.steps else ():
+            self._hooks.call("on_step_end", state=state, measured=measured)
         if advance.error is not None:
             raise advance.error
         if advance.stopped is not None:
