@@ -42,6 +42,14 @@ def history(losses: Sequence[float], *, validated: bool = False) -> History:
     return made
 
 
+def recording(made: History) -> History:
+    """The same history with a figure that a callback recorded in every other epoch."""
+    for epoch, record in enumerate(made.records):
+        if epoch % 2 == 0:
+            record.recorded["top5"] = 0.5 + epoch / 20  # type: ignore[index]
+    return made
+
+
 def falling(epochs: int, start: float = 2.3) -> list[float]:
     return [0.4 + (start - 0.4) * 0.8**epoch for epoch in range(epochs)]
 
@@ -180,6 +188,12 @@ class TestTrainingCurves:
             curves(history([2.0]), from_epoch=start)
 
 
+def test_a_recorded_figure_has_a_panel_of_its_own() -> None:
+    figure = render(curves(recording(history(falling(9), validated=True)), from_epoch=0))
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    assert labels == ["accuracy (%)", "loss", "top5", "learning rate"]
+
+
 class TestComparison:
     @pytest.mark.parametrize("column", list(COLUMNS))
     def test_draws_every_column(self, column: str) -> None:
@@ -189,6 +203,14 @@ class TestComparison:
         assert axes.get_xlabel() == "epoch"
         assert axes.get_ylabel() == COLUMNS[column].label
         assert WHERE in figure.get_suptitle()
+
+    def test_draws_a_recorded_figure_of_those_models_that_have_it(self) -> None:
+        models = {"a": [recording(history(falling(9)))], "b": [history(falling(5))]}
+        (axes,) = render(plots.comparison(models, "top5", dataset=WHERE)).axes
+        assert axes.get_ylabel() == "top5"
+        assert len(axes.lines) == 1
+        with pytest.raises(ConfigurationError, match=r"'top6'.*Did you mean 'top5'"):
+            plots.comparison(models, "top6", dataset=WHERE)
 
     @pytest.mark.parametrize("column", ["acuracy", "epoch"])
     def test_refuses_unknown_columns(self, column: str) -> None:

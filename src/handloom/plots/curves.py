@@ -1,6 +1,6 @@
 """Curves over epochs: one model in three panels, or several models in one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -19,6 +19,7 @@ from handloom.plots.figure import (
     LINES,
     MARKERS,
     MEDIUM,
+    PURPLE,
     SMALL,
     VERMILLION,
     LineStyle,
@@ -59,6 +60,17 @@ COLUMNS = {
 }
 
 
+def _column(name: str) -> _Column:
+    """Return how a column is drawn; a recorded figure as it is."""
+    return COLUMNS.get(name) or _Column(name.replace("_", " "))
+
+
+def _recorded(histories: Iterable[History]) -> list[str]:
+    """Return the names of the figures that callbacks recorded, in the order they first appear."""
+    names = [name for history in histories for name in history.columns]
+    return [name for name in dict.fromkeys(names) if name not in (*COLUMNS, "epoch")]
+
+
 @dataclass(frozen=True)
 class _Curves:
     """One column of several runs, side by side.
@@ -97,8 +109,12 @@ class _Curves:
 
 def _gather(histories: Sequence[History], column: str, from_epoch: int) -> _Curves:
     """Collect a column of several runs, from an epoch on; histories may differ in length."""
-    factor, goal = COLUMNS[column].factor, COLUMNS[column].goal
-    runs = [(history["epoch"], factor * history[column]) for history in histories]
+    factor, goal = _column(column).factor, _column(column).goal
+    runs = [
+        (history["epoch"], factor * history[column])
+        for history in histories
+        if column in history.columns
+    ]
     epochs = np.unique(np.concatenate([np.empty(0), *(at for at, _ in runs)]))
     values = np.full((len(runs), len(epochs)), np.nan)
     for row, (at, of_run) in zip(values, runs, strict=True):
@@ -130,10 +146,11 @@ def training_curves(
     from_epoch: int = 0,
     learning_rates: Sequence[float] | None = None,
 ) -> "Figure":
-    """Draw accuracy, loss and learning rate of one model over epochs, in three panels.
+    """Draw accuracy, loss and learning rate of one model over epochs, a panel each.
 
-    Several histories are several seeds of the model: each is a thin line, their median a bold one.
-    Held-out rows, where there are any, are dashed.
+    Every figure that a callback recorded has a panel of its own between loss and rate. Several
+    histories are several seeds of the model: each is a thin line, their median a bold one. Held-out
+    rows, where there are any, are dashed.
 
     Parameters
     ----------
@@ -161,10 +178,12 @@ def training_curves(
     validated = [history for history in histories if history.validated]
     penalised = any(history["penalty"].any() for history in histories)
     with drawing():
-        figure = new_figure(11, 9.5, _zoomed(f"{dataset}: {title}", from_epoch))
-        accuracy, loss, rate = figure.subplots(
-            3, sharex=True, gridspec_kw={"height_ratios": [3, 3, 2]}
-        )
+        recorded = _recorded(histories)
+        heights = [3, 3, *(2 for _ in recorded), 2]
+        title = _zoomed(f"{dataset}: {title}", from_epoch)
+        figure = new_figure(11, 9.5 + 2 * len(recorded), title)
+        panels = figure.subplots(len(heights), sharex=True, gridspec_kw={"height_ratios": heights})
+        accuracy, loss, *others, rate = panels
         for panel, column in ((accuracy, "accuracy"), (loss, "loss")):
             training = _gather(histories, column, from_epoch)
             held_out = _gather(validated, f"validation_{column}", from_epoch)
@@ -172,6 +191,11 @@ def training_curves(
             _draw(panel, training, name, colour=BLUE, line="-", marker="o")
             _draw(panel, held_out, "validation", colour=VERMILLION, line=LINES[1], marker="s")
             _fit(panel, [training, held_out], from_epoch, tolerated=0.5)
+        for panel, column in zip(others, recorded, strict=True):
+            curves = _gather(histories, column, from_epoch)
+            _draw(panel, curves, column, colour=PURPLE, line="-", marker="D")
+            _fit(panel, [curves], from_epoch)
+            panel.set_ylabel(_column(column).label)
         rates = _rates(histories, learning_rates, from_epoch)
         _draw(rate, rates, "learning rate", colour=GREEN, line="-", marker="o")
         _fit(rate, [rates], from_epoch)
@@ -201,7 +225,8 @@ def comparison(
     models : mapping of str to sequence of History
         The histories of each model, by its name.
     column : str
-        A column of `History` except ``"epoch"``: ``"accuracy"``, ``"loss"``, ...
+        A column of the histories except ``"epoch"``: ``"accuracy"``, ``"loss"``, ..., or a figure
+        that a callback recorded.
     dataset : str
         The dataset's name.
     from_epoch : int
@@ -216,7 +241,8 @@ def comparison(
     ConfigurationError
         If there is no such column, or `from_epoch` is no epoch.
     """
-    require_known("column", column, COLUMNS)
+    every = [history for histories in models.values() for history in histories]
+    require_known("column", column, [*COLUMNS, *_recorded(every)])
     from_epoch = require_count("from_epoch", from_epoch, minimum=0)
     title = _zoomed(f"{dataset}: {column.replace('_', ' ')}", from_epoch)
     looks = zip(cycle(COLOURS), cycle(LINES), cycle(MARKERS), strict=False)
@@ -232,7 +258,7 @@ def comparison(
             everything.append(curves)
         _fit(panel, everything, from_epoch, tolerated=1.0)
         panel.set_xlabel("epoch")
-        panel.set_ylabel(COLUMNS[column].label)
+        panel.set_ylabel(_column(column).label)
         _legend(figure, panel, several=any(len(histories) > 1 for histories in models.values()))
     return figure
 

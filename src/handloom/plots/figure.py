@@ -66,7 +66,7 @@ def new_figure(width: float, height: float, title: str) -> "Figure":
     return figure
 
 
-def save(figure: "Figure", path: Path) -> None:
+def save(figure: "Figure", path: str | Path) -> None:
     """Write a figure to a PNG file, replacing an earlier one in one move.
 
     Parameters
@@ -84,4 +84,4 @@ def save(figure: "Figure", path: Path) -> None:
     content = io.BytesIO()
     with drawing():
         figure.savefig(content, format="png", dpi=DOTS_PER_INCH)
-    write_bytes(path, content.getvalue())
+    write_bytes(Path(path), content.getvalue())
