@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         CSVLog,
         EarlyStopping,
         History,
+        LayerNorms,
         Progress,
         StopReason,
         Trainer,
@@ -102,7 +103,7 @@ _HOMES = {
     "handloom.schedules": "Constant CosineDecay ExponentialDecay InverseTimeDecay LinearDecay "
     "OneCycle StepDecay Warmup",
     "handloom.training": "BestModel BestWeights Callback Checkpoints CSVLog EMA "
-    "EarlyStopping History Progress StopReason Trainer evaluate",
+    "EarlyStopping History LayerNorms Progress StopReason Trainer evaluate",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -155,6 +156,7 @@ __all__ = [
     "InverseTimeDecay",
     "Layer",
     "LayerNorm",
+    "LayerNorms",
     "LeakyReLU",
     "LinearDecay",
     "MaxPool2D",

@@ -54,7 +54,8 @@ class MLPClassifier(Classifier):
     verbose : bool
         Whether to show progress: a bar on a terminal, else a line an epoch.
     warm_start : bool
-        Whether `fit` goes on from the weights, and the state of the optimizer, that there are.
+        Whether `fit` starts with the weights, and the state of the optimizer, that there are.
+        Patience, best figures and schedule begin anew.
     momentum : float
         The fraction of the velocity that ``"sgd"`` keeps.
     nesterovs_momentum : bool

@@ -101,6 +101,12 @@ COLUMNS = tuple(each.name for each in fields(EpochRecord) if each.name != "recor
 """The figures that every epoch has."""
 
 
+NEVER_EMPTY = tuple(
+    name for name in COLUMNS if "accuracy" not in name and name != "validation_loss"
+)
+"""Those that are never None."""
+
+
 @dataclass(frozen=True)
 class LayerRecord:
     """The l2 norms of one array of weights in one epoch; see `LayerNorms`.
@@ -228,6 +234,8 @@ class History:
                 recorded = zip(columns, figures, strict=True)
                 more = {name: v for name, v in list(recorded)[len(COLUMNS) :] if v is not None}
                 fixed: dict[str, Any] = dict(zip(COLUMNS, figures, strict=False))
+                if any(fixed[name] is None for name in NEVER_EMPTY):
+                    raise ModelError(f"an epoch must have {', '.join(NEVER_EMPTY)}")
                 history.records.append(EpochRecord(**fixed, recorded=more))
             for epoch, array, *norms in values["layers"]:
                 numbers = [float(norm) for norm in norms]
@@ -238,7 +246,10 @@ class History:
             stopped_in = values["stopped_in"]
             history.stopped_in = None if stopped_in is None else int(stopped_in)
             if broken is not None:
-                history.divergence = Divergence(**{n: _from_json(v) for n, v in broken.items()})
+                where: dict[str, Any] = {
+                    n: _from_json(v) for n, v in broken.items() if n != "array"
+                }
+                history.divergence = Divergence(array=str(broken["array"]), **where)
             history.backend, history.lanes = str(values["backend"]), int(values["lanes"])
             history.preparation_seconds = float(values["preparation_seconds"])
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
@@ -273,8 +284,19 @@ def _to_json(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _from_json(value: Any) -> Any:
-    return float(value) if value in ("nan", "inf", "-inf") else value
+def _from_json(value: object) -> int | float | None:
+    """Return the figure that `_to_json` described.
+
+    Raises
+    ------
+    ModelError
+        If it is no number.
+    """
+    if value in ("nan", "inf", "-inf"):
+        return float(str(value))
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise ModelError(f"a figure must be a number, got {value!r}")
+    return value
 
 
 def csv_line(values: Iterable[object]) -> str:

@@ -11,7 +11,7 @@ from handloom.errors import ModelError, require_count
 from handloom.files import FileError, make_folder, read_json, write_json, write_text
 from handloom.model import Model
 from handloom.parameters import Array
-from handloom.training.history import COLUMNS, History
+from handloom.training.history import History
 from handloom.training.triggers import trigger
 
 KIND, VERSION = "handloom run", 2
@@ -243,13 +243,9 @@ class RunFolder(_ResultsFolder):
         path = self._part(HISTORY)
         values = read_json(path, at_most=MAX_HISTORY_BYTES)
         try:
-            history = History.from_json(values)
-            for column in COLUMNS:
-                if history[column].ndim != 1:
-                    raise ModelError(f"{column} must hold numbers")
-        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            return History.from_json(values)
+        except (ModelError, RecursionError) as error:
             raise ModelError(f"{path}: {error}") from None
-        return history
 
     def write_model(self, model: Model, *, best_weights: Array | None = None) -> None:
         """Write the model, replacing an earlier one in one move.

@@ -70,11 +70,11 @@ def trigger(every: int | str | Trigger) -> Trigger:
     """
     if not isinstance(every, int | str | float):
         return every
-    minutes = re.fullmatch(r"(\d+\.?\d*)m", every.strip()) if isinstance(every, str) else None
+    minutes = re.fullmatch(r"([0-9]+\.?[0-9]*)m", every.strip()) if isinstance(every, str) else None
     if minutes:
         return EveryMinutes(float(minutes[1]))
     if isinstance(every, str):
-        if not every.strip().isdigit():
+        if not re.fullmatch(r"[0-9]+", every.strip()):
             raise ConfigurationError(
                 f"every takes a number of epochs (5) or of minutes (5m), got {every!r}"
             )
