@@ -283,9 +283,7 @@ def test_checkpoints_are_written_every_so_many_minutes(
     assert steps_kept(tmp_path) == [5, 10]
 
 
-@pytest.mark.parametrize(
-    "every", [0, -1, "", "m", "²", "٣m", "0m", "-5m", "5h", "five", "1.5", 2.5]
-)
+@pytest.mark.parametrize("every", [0, -1, "", "m", "²", "٣m", "0m", "-5m", "5h", "ab", "1.5", 2.5])
 def test_a_frequency_that_means_nothing_is_refused(every: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"every|minutes"):
         Checkpoints(tmp_path, every=every)

@@ -101,10 +101,9 @@ COLUMNS = tuple(each.name for each in fields(EpochRecord) if each.name != "recor
 """The figures that every epoch has."""
 
 
-NEVER_EMPTY = tuple(
-    name for name in COLUMNS if "accuracy" not in name and name != "validation_loss"
-)
-"""Those that are never None."""
+MAY_BE_NONE = ("accuracy", "validation_loss", "validation_accuracy")
+NEVER_EMPTY = tuple(name for name in COLUMNS if name not in MAY_BE_NONE)
+"""Those that are a number in every epoch."""
 
 
 @dataclass(frozen=True)
@@ -238,18 +237,16 @@ class History:
                     raise ModelError(f"an epoch must have {', '.join(NEVER_EMPTY)}")
                 history.records.append(EpochRecord(**fixed, recorded=more))
             for epoch, array, *norms in values["layers"]:
-                numbers = [float(norm) for norm in norms]
-                history.layers.append(LayerRecord(int(epoch), str(array), *numbers))
+                history.layers.append(LayerRecord(int(epoch), str(array), *map(float, norms)))
             history.notes = [str(note) for note in values["notes"]]
             reason, broken = values["stop_reason"], values["divergence"]
             history.stop_reason = None if reason is None else StopReason(reason)
             stopped_in = values["stopped_in"]
             history.stopped_in = None if stopped_in is None else int(stopped_in)
             if broken is not None:
-                where: dict[str, Any] = {
-                    n: _from_json(v) for n, v in broken.items() if n != "array"
-                }
-                history.divergence = Divergence(array=str(broken["array"]), **where)
+                array, *numbers = (broken[each.name] for each in fields(Divergence))
+                where: Any = map(_from_json, numbers)
+                history.divergence = Divergence(str(array), *where)
             history.backend, history.lanes = str(values["backend"]), int(values["lanes"])
             history.preparation_seconds = float(values["preparation_seconds"])
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
