@@ -161,8 +161,8 @@ def test_a_fraction_is_held_out_of_every_class() -> None:
     data = features(rows=300)
     trainer = Trainer(network(data), SGD(), 0.1, epochs=1)
     prepared = trainer.prepare(data, 0.2)
-    assert prepared.validation is not None
-    assert list(prepared.validation.rows_per_class) == [20, 20, 20]
+    assert prepared.state.validation is not None
+    assert list(prepared.state.validation.rows_per_class) == [20, 20, 20]
     assert trainer.run(prepared).validated
 
 

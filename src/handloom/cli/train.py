@@ -42,7 +42,7 @@ from handloom.training import (
     RunFolder,
     StopReason,
 )
-from handloom.training.triggers import trigger
+from handloom.training.triggers import FORMS, trigger
 
 EVERY = "5m"
 """How often checkpoints are written, where nobody says."""
@@ -121,9 +121,7 @@ def train(
     backend: Annotated[str, typer.Option(help=" | ".join(BACKENDS))] = "auto",
     checkpoint_every: Annotated[
         str | None,
-        typer.Option(
-            help="Write a checkpoint every so many epochs (5) or minutes (5m).", show_default=EVERY
-        ),
+        typer.Option(help=f"How far apart checkpoints are: {FORMS}.", show_default=EVERY),
     ] = None,
     resume: Annotated[
         Path | None,

@@ -71,7 +71,6 @@ class Checkpoints:
         FileError
             If another one uses it, or it cannot be made.
         """
-        self.every.reset()
         return only_writer(make_folder(self.folder))
 
     @contextmanager
@@ -82,6 +81,7 @@ class Checkpoints:
         diverged, and of an update that broke off, there is none: the one before is good.
         """
         self.rehearse(state)
+        self.every.reset(state)
         try:
             yield
         except Exception:
@@ -127,7 +127,7 @@ class Checkpoints:
             if self._last_good is not None:
                 last = f"the last good one is {self._last_good}"
             self._warn(f"no checkpoint was written: {error}; {last}")
-        self.every.reset()
+        self.every.reset(state)
 
     def require_none(self) -> None:
         """Refuse a folder with checkpoints in it, which a new training would replace.

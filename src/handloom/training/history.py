@@ -32,6 +32,11 @@ class StopReason(StrEnum):
         """Whether a number was no longer finite."""
         return self.value.startswith("non_finite")
 
+    @property
+    def final(self) -> bool:
+        """Whether a resume leaves the training ended."""
+        return self is StopReason.EARLY_STOPPING
+
     MAX_EPOCHS = "max_epochs"
     EARLY_STOPPING = "early_stopping"
     NON_FINITE_LOSS = "non_finite_loss"

@@ -44,8 +44,6 @@ class Prepared:
     state : TrainingState
     arrays : Arrays
         The training rows.
-    validation : Dataset or None
-        The rows held out.
     objective : Objective
     runner : Runner
     threads : Threads
@@ -56,7 +54,6 @@ class Prepared:
 
     state: TrainingState
     arrays: Arrays
-    validation: Dataset | None
     objective: Objective
     runner: Runner
     threads: Threads
@@ -68,12 +65,10 @@ class Prepared:
         size = rows if self.state.full_batch else options.batch_size or rows
         return epoch_order(rows, size, Stream(options.seed) if options.shuffle else None, epoch)
 
-    def validate(self) -> Measured:
-        """Measure the rows held out, with the weights that validation is for."""
-        if self.validation is None:
-            raise DataError("no rows were held out")
-        arrays = Arrays(self.validation.inputs, self.validation.targets, None)
-        return self.objective(Batch(arrays, slice(0, len(self.validation))), gradient=False)
+    def measure(self, data: Dataset) -> Measured:
+        """Measure rows with the network's present weights, without their gradient."""
+        batch = Batch(Arrays(data.inputs, data.targets, None), slice(0, len(data)))
+        return self.objective(batch, gradient=False)
 
 
 def prepare(
@@ -114,7 +109,7 @@ def prepare(
         model_for(network, options.loss, train, options.transform),
         options,
         full_batch=size == len(train),
-        validates=validation is not None,
+        validation=validation,
         callbacks=callbacks or {},
         data=_fingerprints(train, validation, weights) if saved else {},
     )
@@ -137,7 +132,7 @@ def prepare(
     if snapshot:
         snapshot.restore(state)
     arrays = Arrays(train.inputs, train.targets, weights)
-    return Prepared(state, arrays, validation, objective, runner, threads)
+    return Prepared(state, arrays, objective, runner, threads)
 
 
 def model_for(

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, ModelError
 from handloom.losses import ClassificationLoss
 from handloom.model import Model
@@ -44,8 +45,8 @@ class TrainingState:
     options : TrainingOptions
     full_batch : bool
         Whether a step takes all rows.
-    validates : bool
-        Whether rows are held out and measured after each epoch.
+    validation : Dataset or None
+        The rows that are held out and measured after each epoch.
     callbacks : mapping of str to Stateful
         The callbacks that have a state, by name.
     data : mapping
@@ -66,7 +67,7 @@ class TrainingState:
     model: Model
     options: TrainingOptions
     full_batch: bool = False
-    validates: bool = False
+    validation: Dataset | None = None
     callbacks: Mapping[str, Stateful] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     progress: TrainingProgress = field(default_factory=TrainingProgress)
@@ -92,6 +93,11 @@ class TrainingState:
     def average(self) -> EMA | None:
         """The average of the weights, where there is one."""
         return self.options.average
+
+    @property
+    def validates(self) -> bool:
+        """Whether rows are held out and measured after each epoch."""
+        return self.validation is not None
 
     @property
     def counts_correct(self) -> bool:
@@ -240,13 +246,13 @@ class TrainingState:
         """
         progress = TrainingProgress.from_json(state["progress"])
         history = History.from_json(state["history"])
-        self._load_weights(state["weights"])
-        check_array("good_weights", state["good_weights"], self.good_weights.shape, self._dtype)
-        np.copyto(self.good_weights, state["good_weights"])
+        weights, good = (self._checked(name, state) for name in ("weights", "good_weights"))
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        if history.stop_reason is not StopReason.EARLY_STOPPING:
+        np.copyto(self.network.parameters.values, weights)
+        np.copyto(self.good_weights, good)
+        if history.stop_reason is not None and not history.stop_reason.final:
             history.stop_reason = history.stopped_in = None
         self.progress, self.history = progress, history
 
@@ -266,8 +272,9 @@ class TrainingState:
         ModelError
             If its network has other arrays, or its optimizer other state.
         """
-        self._load_weights(earlier["weights"])
+        weights = self._checked("weights", earlier)
         self.optimizer.load_state_dict(earlier["optimizer"])
+        np.copyto(self.network.parameters.values, weights)
         self.begin_epoch()
         np.copyto(self.good_weights, self.network.parameters.values)
 
@@ -276,13 +283,10 @@ class TrainingState:
         self.progress = progress.next_epoch() if progress.epoch_steps else progress
         self.until = self.progress.epoch + self.options.epochs
 
-    def _load_weights(self, weights: Array) -> None:
-        values = self.network.parameters.values
-        if not isinstance(weights, np.ndarray):
-            raise ModelError(f"the weights must be an array, got {type(weights).__name__}")
-        check_array("weights", weights, values.shape, values.dtype)
-        np.copyto(values, weights)
-
-    @property
-    def _dtype(self) -> "np.dtype[Any]":
-        return np.dtype(self.network.parameters.dtype)
+    def _checked(self, name: str, state: Mapping[str, Any]) -> Array:
+        """Return saved weights if they are those of this network."""
+        saved: Array = state[name]
+        if not isinstance(saved, np.ndarray):
+            raise ModelError(f"{name} must be an array, got {type(saved).__name__}")
+        check_array(name, saved, self.good_weights.shape, self.good_weights.dtype)
+        return saved

@@ -230,7 +230,7 @@ class Trainer:
             self._run_steps(prepared, order)
             progress.seconds = time.perf_counter() - started
             self._look(state)
-        if not state.goes_on or not state.weights_are_finite():
+        if not state.weights_are_finite() or not state.goes_on:
             state.history.stopped_in = progress.epoch
             return
         validation = self._validate(prepared)
@@ -268,11 +268,11 @@ class Trainer:
     def _validate(self, prepared: Prepared) -> Measured | None:
         """Measure the rows held out, if there are any, with the averaged weights if there are."""
         state = prepared.state
-        if not state.validates:
+        if state.validation is None:
             return None
         with state.average.in_place() if state.average is not None else nullcontext():
             self._hooks.call("on_validation_begin", state=state)
-            measured = prepared.validate()
+            measured = prepared.measure(state.validation)
             self._hooks.call("on_validation_end", state=state, measured=measured)
         return measured
 

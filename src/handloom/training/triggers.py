@@ -8,6 +8,9 @@ from typing import Protocol
 from handloom.errors import ConfigurationError, require_count, require_number
 from handloom.training.state import TrainingState
 
+FORMS = "a number of epochs (5) or of minutes (5m)"
+"""The short forms of triggers; see `trigger`."""
+
 
 class Trigger(Protocol):
     """Says when a checkpoint is due; asked after each epoch, and about every tenth of a second.
@@ -15,8 +18,8 @@ class Trigger(Protocol):
     Where a callback has a step hook, it is asked after each step.
     """
 
-    def reset(self) -> None:
-        """Begin to wait: training begins, or a checkpoint was written."""
+    def reset(self, state: TrainingState) -> None:
+        """Begin to wait: training begins or is resumed, or a checkpoint was written."""
         ...
 
     def due(self, state: TrainingState) -> bool:
@@ -33,8 +36,8 @@ class EveryEpochs:
     def __post_init__(self) -> None:
         require_count("every", self.epochs)
 
-    def reset(self) -> None:
-        """Forget nothing: epochs are counted from the first."""
+    def reset(self, state: TrainingState) -> None:
+        """Do nothing: epochs are counted from the first."""
 
     def due(self, state: TrainingState) -> bool:
         """Return whether so many epochs are complete."""
@@ -51,7 +54,7 @@ class EveryMinutes:
     def __post_init__(self) -> None:
         require_number("minutes", self.minutes, minimum=0.0, exclusive=True)
 
-    def reset(self) -> None:
+    def reset(self, state: TrainingState) -> None:
         """Note the time."""
         self._since = time.monotonic()
 
@@ -75,8 +78,6 @@ def trigger(every: int | str | Trigger) -> Trigger:
         return EveryMinutes(float(minutes[1]))
     if isinstance(every, str):
         if not re.fullmatch(r"[0-9]+", every.strip()):
-            raise ConfigurationError(
-                f"every takes a number of epochs (5) or of minutes (5m), got {every!r}"
-            )
+            raise ConfigurationError(f"every takes {FORMS}, got {every!r}")
         every = int(every)
     return EveryEpochs(every)
