@@ -53,10 +53,15 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
         A message for an error.
     """
     choices = sorted(known)
-    nearest = [choice for choice in choices if _abbreviates(str(name).lower(), choice)]
-    nearest = nearest or get_close_matches(str(name).lower(), choices, n=1, cutoff=0.5)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    return f"unknown {kind} {name!r}; known are: {', '.join(choices)}.{hint}"
+    return f"unknown {kind} {name!r}; known are: {', '.join(choices)}.{did_you_mean(name, choices)}"
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return ``" Did you mean ...?"``, or nothing where no known name is near."""
+    short, choices = str(name).lower(), list(known)
+    nearest = [choice for choice in choices if _abbreviates(short, choice)]
+    nearest = nearest or get_close_matches(short, choices, n=1, cutoff=0.5)
+    return f" Did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def _abbreviates(short: str, name: str) -> bool:
@@ -75,6 +80,20 @@ def require_known(kind: str, name: str, known: Collection[str]) -> None:
     """
     if name not in known:
         raise ConfigurationError(unknown_name(kind, name, known))
+
+
+def require_instance(what: str, value: object, kind: type) -> None:
+    """Refuse an object of another class.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the class.
+    """
+    if not isinstance(value, kind):
+        raise ConfigurationError(
+            f"{what} must be an object of a class of {kind.__name__}, got {value!r}"
+        )
 
 
 def require_number(

@@ -292,7 +292,7 @@ def test_the_run_folder_has_one_writer(
 
 def test_a_run_records_what_its_bits_depend_on(whole: Path) -> None:
     recorded = json.loads((whole / "run.json").read_text())
-    assert recorded["environment"]["versions"]["numpy"] == np.__version__
-    assert recorded["environment"]["blas"]
+    assert recorded["environments"][0]["versions"]["numpy"] == np.__version__
+    assert recorded["environments"][0]["blas"]
     assert recorded["settings"]["seed"] == 0
     assert recorded["settings"]["threads"] == recorded["threads"] == 1

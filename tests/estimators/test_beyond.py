@@ -790,3 +790,29 @@ def test_values_that_mean_nothing_are_refused_in_scikit_learns_words(name: str, 
 def test_lbfgs_refuses_what_it_cannot_use(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{name!r} needs a solver that goes step by step"):
         classifier(solver="lbfgs", **{name: value}).fit(X, y)
+
+
+def test_a_partial_fit_that_breaks_leaves_no_trace() -> None:
+    rows, targets = classes()
+    whole, broken = (MLPClassifier((4,), random_state=0, batch_size=20) for _ in range(2))
+    for made in (whole, broken):
+        made.partial_fit(rows, targets, classes=[0, 1, 2])
+    with pytest.raises(RuntimeError, match="of the caller's own"):
+        broken.set_params(callbacks=[Broken()]).partial_fit(rows, targets)
+    broken.set_params(callbacks=None)
+    for made in (whole, broken):
+        made.partial_fit(rows, targets)
+    assert np.array_equal(weights_of(whole), weights_of(broken))
+
+
+def test_a_partial_fit_that_watches_another_figure_begins_to_wait_anew() -> None:
+    made = classifier(solver="sgd", learning_rate="adaptive", n_iter_no_change=2, tol=0.0)
+    made.set_params(early_stopping=True, learning_rate_init=0.05)
+    for _ in range(3):
+        made.partial_fit(X, y, classes=[0, 1, 2], X_val=X[:30], y_val=y[:30])
+    made.set_params(early_stopping=False)
+    seen = Rates()
+    made.set_params(callbacks=[seen])
+    for _ in range(10):
+        made.partial_fit(X, y)
+    assert min(seen.rates) == max(seen.rates)  # a score is no loss that could not be reached

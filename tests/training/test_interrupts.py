@@ -273,5 +273,6 @@ def test_a_fit_leaves_what_belongs_to_the_process_as_it_was() -> None:
 
     before = circumstances()
     training(threads=2).fit(DATA)
-    training(Send(signal.SIGINT), threads=2).fit(DATA)
+    with pytest.warns(UserWarning, match="interrupted by SIGINT"):
+        training(Send(signal.SIGINT), threads=2).fit(DATA)
     assert circumstances() == before

@@ -151,7 +151,7 @@ def test_epochs_may_not_grow_where_the_schedule_was_made_for_their_number(tmp_pa
 
 def test_epochs_may_not_be_fewer_than_there_were(tmp_path: Path) -> None:
     trainer(tmp_path).fit(ROWS)
-    with pytest.raises(ModelError, match="4 epochs are made already, epochs is 3"):
+    with pytest.raises(ModelError, match="4 epochs were begun already, epochs is 3"):
         trainer(tmp_path, epochs=3).fit(ROWS, resume=True)
 
 

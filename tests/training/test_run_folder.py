@@ -16,7 +16,7 @@ from handloom import Adam, Dense, HandloomError, Model, ModelError, Sequential, 
 from handloom.circumstances import circumstances
 from handloom.errors import ConfigurationError
 from handloom.files import FileError
-from handloom.training import History, RunDescription, RunFolder, StudyFolder
+from handloom.training import EpochRecord, History, RunDescription, RunFolder, StudyFolder
 from handloom.training.run_folder import CONTENTS, STUDY_CONTENTS, is_run
 
 DATA = silhouettes(rows=100, test_rows=20)
@@ -49,7 +49,7 @@ def run(tmp_path: Path, trainer: Trainer) -> RunFolder:
 def test_everything_that_is_written_comes_back(run: RunFolder, trainer: Trainer) -> None:
     opened = RunFolder.open(run.path)
     assert opened.description == DESCRIPTION
-    assert opened.description.environment == circumstances()
+    assert opened.description.environments == [circumstances()]
     assert opened.results() == RESULTS
     history = opened.history()
     assert history.records == trainer.history.records
@@ -116,7 +116,8 @@ def test_contents_lists_every_file_that_is_there(run: RunFolder) -> None:
         ({"checkpoint_every": 5}, "checkpoint_every must be a string or null, got 5"),
         ({"checkpoint_every": "5x"}, "every takes a number of epochs"),
         ({"threads": 0}, "threads must be a whole number of at least 1, got 0"),
-        ({"environment": "here"}, "environment must be an object"),
+        ({"environments": "here"}, "environments must be a list"),
+        ({"environments": ["here"]}, "environment must be an object"),
     ],
 )
 def test_a_description_of_wrong_types_is_neither_made_nor_read(
@@ -126,6 +127,12 @@ def test_a_description_of_wrong_types_is_neither_made_nor_read(
         replace(DESCRIPTION, **values)
     change(run, **values)
     with pytest.raises(ModelError, match=rf"run\.json: {message}"):
+        RunFolder.open(run.path)
+
+
+def test_an_unknown_entry_of_a_description_is_refused(run: RunFolder) -> None:
+    change(run, thread=1)
+    with pytest.raises(ModelError, match=r"unknown entry 'thread'.*Did you mean 'threads'"):
         RunFolder.open(run.path)
 
 
@@ -193,18 +200,28 @@ def test_a_damaged_description_is_refused_by_name(tmp_path: Path, text: str, mes
         RunFolder.open(tmp_path)
 
 
+RECORD = EpochRecord(0, 1.0, 1.0, 0.0, 0.5, 0.1, 0.1).to_json()
+LOSSES: list[Any] = [[7], {}, "many", None, True]
+RECORDED: list[Any] = [[], {"a b": 1.0}, {"a": "b"}]
+
+
 @pytest.mark.parametrize(
     "values",
     [
         *([], "history", 7, {}),
-        {"columns": ["loss"]},
         {"records": 3},
         {"records": [[]]},
-        {"records": [[1, 2, 3, 4, 5, 6, [7]]]},
-        {"records": [[1, 2, 3, 4, 5, 6, {}]]},
-        {"records": [[0, "many", 0, 0, 0, 0, 0]]},
-        {"records": [[0, 10**400, 0, 0, 0, 0, 0]]},
-        {"records": [[0, 0, 0, 0, 0, 0, 0, 0, 0, 0]]},
+        {"records": [{}]},
+        *({"records": [{**RECORD, "loss": loss}]} for loss in LOSSES),
+        *({"records": [{**RECORD, "epoch": epoch}]} for epoch in (-1, 0.5, None)),
+        *({"records": [{**RECORD, "recorded": more}]} for more in RECORDED),
+        {"stopped_in": "7"},
+        {"stopped_in": -1},
+        {"stop_reason": "plateau"},
+        {"divergence": {}},
+        {"layers": [[0]]},
+        {"notes": 3},
+        {"lanes": "3"},
         {"lanes": float("inf")},
         {"lanes": None},
         {"preparation_seconds": []},

@@ -265,7 +265,8 @@ def test_ctrl_c_ends_training_tidily_and_the_handler_is_restored() -> None:
     made = network(data)
     before = signal.getsignal(signal.SIGINT)
     interrupt = At(2, lambda _: os.kill(os.getpid(), signal.SIGINT))
-    history = Trainer(made, SGD(), 0.1, epochs=1000, callbacks=[interrupt]).fit(data)
+    with pytest.warns(UserWarning, match="training was interrupted by SIGINT"):
+        history = Trainer(made, SGD(), 0.1, epochs=1000, callbacks=[interrupt]).fit(data)
     assert history.stop_reason is StopReason.INTERRUPTED
     assert len(history) == 3
     assert np.isfinite(made.parameters.vector).all()
@@ -543,8 +544,7 @@ def test_a_training_continues_another_as_if_they_were_one() -> None:
     first = Trainer(network(data), Adam(), InverseTimeDecay(0.01, 0.1), epochs=2, **options)
     found = list(first.fit(data)["loss"])
     other = Trainer(first.network, Adam(), InverseTimeDecay(0.01, 0.1), epochs=3, **options)
-    prepared = other.prepare(data)
-    prepared.state.warm_start(first.state.state_dict())
+    prepared = other.prepare(data, warm=first.state)
     prepared.state.continue_from(first.state.progress)
     found += list(other.run(prepared)["loss"])
     assert found == losses
@@ -582,9 +582,11 @@ def test_a_warm_start_takes_weights_and_optimizer_and_begins_all_else_anew() -> 
     assert [record.epoch for record in history] == [0, 1, 2, 3]
     assert stopping.epoch is not None  # a best of its own, though the first training had a better
     other = Trainer(network(data, units=3), Adam(), 0.1)
-    with pytest.raises(ModelError, match="weights must be float32 of shape"):
+    with pytest.raises(
+        ModelError, match=r"among the arrays, 0\.dense\.weights is \(5, 16\) there, \(5, 3\) here"
+    ):
         other.fit(data, warm=first.state)
-    with pytest.raises(ModelError, match=r"momentum|state"):
+    with pytest.raises(ModelError, match="the optimizer is adam there"):
         Trainer(network(data), SGD(0.9), 0.1).fit(data, warm=first.state)
 
 

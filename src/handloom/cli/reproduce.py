@@ -69,6 +69,7 @@ def reproduce(
                 validation_fraction=validation_fraction,
                 threads=threads,
                 callbacks=(Progress(f"{name}, seed {seed}"),),
+                on_signal="finish",  # the command says itself how training ended
             )
             runs.setdefault(name, []).append(run)
             interrupted = run.history.stop_reason is StopReason.INTERRUPTED

@@ -20,7 +20,9 @@ class Describe(Callback):
         """Write it, and say where a resumed training goes on."""
         self.run.write_description()
         progress = state.progress
-        if progress.steps:
+        if progress.steps and not state.goes_on:
+            note(f"nothing is left to do: {progress.epoch} of {state.until} epochs are made")
+        elif progress.steps:
             epoch = f"{progress.epoch + 1} of {state.until}"
             note(f"going on in epoch {epoch}, after {progress.steps:,} steps")
             for change in state.history.notes:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -176,7 +176,7 @@ def train(
             backend=backend,
         )
     with output_folder(out, recipe or "train") as folder:
-        _train(folder, settings, data, checkpoint_every or EVERY, resume=False)
+        _train(folder, settings, data, checkpoint_every or EVERY)
 
 
 def _resume(
@@ -191,23 +191,41 @@ def _resume(
         settings = replace(settings, threads=threads)
     with only_writer(folder):
         source = run.description.data if data is None else data
-        _train(folder, settings, source, checkpoint_every or every, resume=True)
+        _train(folder, settings, source, checkpoint_every or every, resumed=run)
 
 
 def _train(
-    folder: Path, settings: Experiment, data: str | None, checkpoint_every: str, *, resume: bool
+    folder: Path,
+    settings: Experiment,
+    data: str | None,
+    checkpoint_every: str,
+    *,
+    resumed: RunFolder | None = None,
 ) -> None:
     trigger(checkpoint_every)
     splits = load_dataset(data)
-    threads = settings.threads or default_threads()
-    source = data_found(data, splits)
-    run = RunFolder(folder, RunDescription(settings.to_json(), source, checkpoint_every, threads))
+    described: dict[str, Any] = {
+        "settings": settings.to_json(),
+        "data": data_found(data, splits),
+        "checkpoint_every": checkpoint_every,
+        "threads": settings.threads or default_threads(),
+    }
+    description = RunDescription(**described)
+    if resumed is not None:
+        description = resumed.description.resumed(**described)
+    run = RunFolder(folder, description)
     trained = experiment.train(
         settings,
         splits,
-        [Describe(run, resumed=resume), Progress(), CSVLog(run.history_table), LayerNorms()],
+        [
+            Describe(run, resumed=resumed is not None),
+            Progress(),
+            CSVLog(run.history_table),
+            LayerNorms(),
+        ],
         checkpoints=Checkpoints(run.checkpoints, every=checkpoint_every, warn=note),
-        resume=resume,
+        resume=resumed is not None,
+        on_signal="finish",  # the command says itself how training ended
     )
     reports.write_run(run, settings.title, splits, trained)
     _show(splits, trained)

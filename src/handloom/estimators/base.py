@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from handloom.errors import ModelError
+from handloom.errors import ModelError, did_you_mean
 from handloom.estimators.architectures import Architecture
 from handloom.estimators.fitting import fit_by_lbfgs, fit_by_steps
-from handloom.estimators.parameters import CONSTRAINTS, check_together, nearest
+from handloom.estimators.parameters import CONSTRAINTS, check_together
 from handloom.estimators.problem import (
     FitCall,
     FitOptions,
@@ -77,7 +77,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         known = self._get_param_names()
         for name in options:
             own = name.partition("__")[0]  # of network_factory__width, say
-            if own not in known and (hint := nearest(own, known)):
+            if own not in known and (hint := did_you_mean(own, known)):
                 raise ValueError(
                     f"Invalid parameter {own!r} for estimator {self}. "
                     f"Valid parameters are: {known!r}.{hint}"

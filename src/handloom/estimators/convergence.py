@@ -63,7 +63,7 @@ class Scores(Callback):
             score = self.task.score(logits, held_out.targets, held_out.weights)
         state.record(SCORE, score)
         if held_out.weights is not None:
-            loss, _ = state.options.loss(logits, held_out.targets, held_out.weights)
+            loss, _ = state.loss(logits, held_out.targets, held_out.weights)
             state.record(WEIGHTED_LOSS, loss)
 
 
@@ -120,8 +120,8 @@ class Convergence(EarlyStopping):
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Begin anew, or where the fit before ended."""
         super().on_train_begin(state=state)
-        if not self.earlier:
-            return
+        if self.earlier.get("monitor") != self.monitor:
+            return  # there is none, or it watched another figure
         kept = dict(self.earlier)
         if "weights" in kept:  # by name: their order in memory changes where layers are frozen
             parameters = state.network.parameters
@@ -175,7 +175,7 @@ class Convergence(EarlyStopping):
 
     def ending(self, state: TrainingState) -> dict[str, Any]:
         """Return where this rule stands, with the best weights by name."""
-        kept = self.state_dict()
+        kept = {"monitor": self.monitor, **self.state_dict()}
         if self.weights is not None:
             kept["weights"] = state.network.parameters.named(self.weights)
         return kept

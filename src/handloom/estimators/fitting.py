@@ -251,5 +251,5 @@ def _best_weights_are_sound(trainer: Trainer, problem: Problem) -> bool:
         return False
     sample = problem.sample
     logits = predict_logits(trainer.network, sample.inputs)
-    loss, _ = trainer.options.loss(logits, sample.targets, sample.weights)
+    loss, _ = trainer.state.loss(logits, sample.targets, sample.weights)
     return loss <= float(np.nanmax(trainer.history["data_loss"]))

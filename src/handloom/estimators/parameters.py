@@ -3,7 +3,6 @@
 import functools
 import inspect
 from collections.abc import Callable
-from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -11,6 +10,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from handloom.backend import BACKENDS
+from handloom.errors import did_you_mean
 from handloom.estimators.problem import FitCall
 from handloom.estimators.translate import ACTIVATIONS
 from handloom.training import BestWeights, Callback
@@ -68,12 +68,6 @@ def names_of(init: Callable[..., object]) -> list[str]:
     return [name for name in inspect.signature(init).parameters if name != "self"]
 
 
-def nearest(name: str, known: list[str]) -> str:
-    """Return ``" Did you mean ...?"``, or nothing where no known name is near."""
-    near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else ""
-
-
 def suggesting(
     init: Callable[Concatenate[Instance, Arguments], None],
 ) -> Callable[Concatenate[Instance, Arguments], None]:
@@ -86,7 +80,7 @@ def suggesting(
             if name not in known:
                 raise TypeError(
                     f"{type(self).__name__}.__init__() got an unexpected keyword argument "
-                    f"{name!r}.{nearest(name, known)}"
+                    f"{name!r}.{did_you_mean(name, known)}"
                 )
         init(self, *args, **options)
 

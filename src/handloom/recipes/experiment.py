@@ -11,6 +11,7 @@ from handloom.recipes.book import recipe_settings_from_json
 from handloom.recipes.plain import Settings
 from handloom.recipes.recipe import RecipeSettings
 from handloom.training import Callback, Checkpoints, Evaluation, History, evaluate
+from handloom.training.interrupts import OnSignal
 
 Experiment = Settings | RecipeSettings
 
@@ -58,6 +59,7 @@ def train(
     *,
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
+    on_signal: OnSignal = "deliver",
 ) -> Trained:
     """Train the network that is described, from the beginning or from a checkpoint.
 
@@ -70,7 +72,9 @@ def train(
     rows, held_out = splits.train, None
     if experiment.validation_fraction:
         rows, held_out = rows.split(experiment.validation_fraction, Stream(experiment.seed))
-    trainer = experiment.trainer(network, experiment.steps(rows), callbacks, checkpoints)
+    trainer = experiment.trainer(
+        network, experiment.steps(rows), callbacks, checkpoints, on_signal=on_signal
+    )
     history = trainer.fit(rows, held_out, resume=resume)
     model = trainer.model()
     return Trained(model, history, evaluate(model, splits.test))

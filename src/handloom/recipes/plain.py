@@ -21,6 +21,7 @@ from handloom.training import (
     EarlyStopping,
     Trainer,
 )
+from handloom.training.interrupts import OnSignal
 
 WITH_MOMENTUM = ("sgd", "muon")
 
@@ -202,6 +203,8 @@ class Settings:
         steps: int,
         callbacks: Sequence[Callback] = (),
         checkpoints: Checkpoints | None = None,
+        *,
+        on_signal: OnSignal = "deliver",
     ) -> Trainer:
         """Return a trainer for a network, with the callbacks that the settings ask for.
 
@@ -213,6 +216,8 @@ class Settings:
         callbacks : sequence of Callback
             More of them.
         checkpoints : Checkpoints, optional
+        on_signal : str
+            As in `handloom.Trainer`.
         """
         watchers: list[Callback] = []
         if self.patience is not None:
@@ -234,4 +239,5 @@ class Settings:
             backend=self.backend,
             callbacks=[*watchers, *callbacks],
             checkpoints=checkpoints,
+            on_signal=on_signal,
         )

@@ -14,6 +14,7 @@ from handloom.network import Sequential
 from handloom.optimizers import Optimizer
 from handloom.schedules import LinearDecay, Schedule, Warmup
 from handloom.training import Callback, Checkpoints, Trainer
+from handloom.training.interrupts import OnSignal
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,8 @@ class RecipeSettings:
         steps: int,
         callbacks: Sequence[Callback] = (),
         checkpoints: Checkpoints | None = None,
+        *,
+        on_signal: OnSignal = "deliver",
     ) -> Trainer:
         """Return a trainer for a network; see `handloom.recipes.plain.Settings.trainer`."""
         recipe = self.recipe
@@ -189,6 +192,7 @@ class RecipeSettings:
             backend=self.backend,
             callbacks=callbacks,
             checkpoints=checkpoints,
+            on_signal=on_signal,
         )
 
     def to_json(self) -> dict[str, object]:

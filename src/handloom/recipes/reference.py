@@ -19,6 +19,7 @@ from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.schedules import InverseTimeDecay
 from handloom.training import BestWeights, Callback, Evaluation, History, Trainer, evaluate
+from handloom.training.interrupts import OnSignal
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ def run(
     validation_fraction: float = 0.0,
     threads: int | None = None,
     callbacks: tuple[Callback, ...] = (),
+    on_signal: OnSignal = "deliver",
 ) -> Run:
     """Train one model of the study, a full-batch step an epoch.
 
@@ -171,6 +173,8 @@ def run(
         loss chooses.
     callbacks : tuple of Callback
         Called beside those of the study.
+    on_signal : str
+        As in `handloom.Trainer`.
 
     Returns
     -------
@@ -187,6 +191,7 @@ def run(
         seed=seed,
         threads=threads,
         callbacks=(best, *callbacks),
+        on_signal=on_signal,
     )
     history = trainer.fit(splits.train, validation_fraction or None)
     return _examined(name, seed, trainer, history, best, splits.test)

@@ -56,7 +56,7 @@ class Checkpoints:
         self.folder = Path(folder)
         self.every = trigger(every)
         self.keep = require_count("keep", keep)
-        self._warn = warn or (lambda text: warnings.warn(text, stacklevel=2))
+        self._warn = warn or _warning
         self._last_good: Path | None = None
 
     def config(self) -> dict[str, object]:
@@ -74,29 +74,26 @@ class Checkpoints:
         return only_writer(make_folder(self.folder))
 
     @contextmanager
-    def last(self, state: TrainingState) -> Iterator[None]:
+    def final(self, state: TrainingState) -> Iterator[None]:
         """Write a last checkpoint at the end of the block, also after an error between two steps.
 
-        Before the block, a training that no checkpoint could hold is refused. Of a training that
-        diverged, and of an update that broke off, there is none: the one before is good.
+        Before the block, a training that no checkpoint could hold is refused. Of an update that
+        broke off there is none: the one before is good.
         """
-        self.rehearse(state)
+        self.require_serializable(state)
         self.every.reset(state)
         try:
             yield
-        except Exception:
+        finally:
             if state.at_step_boundary:
                 self.save(state)
-            raise
-        if state.history.divergence is None:
-            self.save(state)
 
-    def look(self, state: TrainingState) -> None:
-        """Write a checkpoint if one is due."""
+    def save_if_due(self, state: TrainingState) -> None:
+        """Write a checkpoint if the trigger says so."""
         if self.every.due(state):
             self.save(state)
 
-    def rehearse(self, state: TrainingState) -> None:
+    def require_serializable(self, state: TrainingState) -> None:
         """Refuse a training that could not be written down, before its first step.
 
         Raises
@@ -105,12 +102,17 @@ class Checkpoints:
             If something that it needs to go on is neither an array nor what JSON can hold.
         """
         try:
-            Snapshot.take(state).content()
-        except (TypeError, ValueError) as error:
+            Snapshot.take(state)
+        except ConfigurationError as error:
             raise ConfigurationError(f"no checkpoint can hold this training: {error}") from None
 
     def save(self, state: TrainingState) -> None:
-        """Write a checkpoint now; if that fails, say so, and keep those that there are."""
+        """Write a checkpoint now; if that fails, say so, and keep those that there are.
+
+        Of a training that diverged there is none.
+        """
+        if state.history.divergence is not None:
+            return
         path = self.folder / f"step-{state.progress.steps:09d}"
         try:
             known = path.exists()
@@ -122,7 +124,7 @@ class Checkpoints:
                 raise
             self._last_good = path
             self._remove_older(path)
-        except (OSError, TypeError, ValueError) as error:
+        except Exception as error:  # whatever it is, training goes on
             last = "there is none yet"
             if self._last_good is not None:
                 last = f"the last good one is {self._last_good}"
@@ -185,3 +187,7 @@ class Checkpoints:
         for folder in self._folders():
             if folder not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _warning(text: str) -> None:
+    warnings.warn(text, stacklevel=3)

@@ -1,32 +1,44 @@
 """Configurations: what makes a training the one that it is, as JSON, and where two differ."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
+
+import numpy as np
+
+BY_NAME = "compared by name"
 
 
 def describe(value: Any) -> Any:
     """Return a value as JSON can hold it: an object by its class and how it was made.
 
-    An object says how it was made by ``config()``, or by the fields of a dataclass. An attribute
-    ``changes_results`` that is False says that results do not depend on it.
+    An object says how it was made by ``config()``, or by the fields of a dataclass; of any other,
+    and of a function, there is the name alone. An attribute ``changes_results`` that is False says
+    that results do not depend on it.
     """
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
         return [describe(each) for each in value]
-    kind = getattr(value, "__qualname__", type(value).__qualname__)
-    free = {"changes_results": False} if getattr(value, "changes_results", True) is False else {}
+    if isinstance(value, Mapping):
+        return {str(key): describe(each) for key, each in value.items()}
     if hasattr(value, "config"):
-        return {"kind": kind, **free, **value.config()}
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {"kind": kind, **{n: describe(v) if callable(v) else v for n, v in parts.items()}}
-    return {"kind": kind, **free}
+        described = describe(value.config())
+    elif is_dataclass(value) and not isinstance(value, type):
+        described = {each.name: describe(getattr(value, each.name)) for each in fields(value)}
+    else:
+        described = {BY_NAME: True}
+    kind = getattr(value, "__qualname__", type(value).__qualname__)
+    free = getattr(value, "changes_results", True) is False
+    described.pop("changes_results", None)  # whatever a config says
+    own = {"kind": kind, "changes_results": False} if free else {"kind": kind}
+    return {"kind": kind, **described} | own
 
 
-def first_difference(theirs: Any, ours: Any, name: str = "") -> tuple[str, Any, Any] | None:
-    """Return where two configurations first differ, and the two values; None if they are equal.
+def differences(theirs: Any, ours: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the places where two configurations differ, and what stands there in each.
 
     Parameters
     ----------
@@ -35,14 +47,22 @@ def first_difference(theirs: Any, ours: Any, name: str = "") -> tuple[str, Any, 
         The name of the two; keys and indices are appended to it.
     """
     if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
-        keys = list(dict.fromkeys([*theirs, *ours]))
-        pairs = [(f"{name} {key}", theirs.get(key), ours.get(key)) for key in keys]
+        for key in dict.fromkeys([*theirs, *ours]):
+            yield from differences(theirs.get(key), ours.get(key), f"{name} {key}".strip())
     elif isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
-        both = zip(theirs, ours, strict=True)
-        pairs = [(f"{name} {index}", a, b) for index, (a, b) in enumerate(both)]
-    else:
-        return None if theirs == ours else (name.strip(), theirs, ours)
-    for place, a, b in pairs:
-        if (difference := first_difference(a, b, place)) is not None:
-            return difference
-    return None
+        for index, (a, b) in enumerate(zip(theirs, ours, strict=True)):
+            yield from differences(a, b, f"{name} {index}")
+    elif theirs != ours:
+        yield name, theirs, ours
+
+
+def known_by_name(described: Any, name: str = "") -> Iterator[str]:
+    """Yield the places of objects of which `describe` could tell no more than the name."""
+    if isinstance(described, Mapping):
+        if BY_NAME in described:
+            yield f"{name} ({described.get('kind')})"
+        for key, part in described.items():
+            yield from known_by_name(part, f"{name} {key}".strip())
+    elif isinstance(described, list):
+        for index, part in enumerate(described):
+            yield from known_by_name(part, f"{name} {index}")

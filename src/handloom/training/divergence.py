@@ -22,7 +22,7 @@ class Divergence:
     epoch, step : int
         Where, both counted from 0; steps from the beginning of the training.
     learning_rate : float
-        The rate of the last update before it.
+        The rate of the last update before it, or of the first step itself.
     gradient_norm : float or None
         The Euclidean norm of the gradient at that update; None at the first step.
     """

@@ -14,6 +14,7 @@ from handloom.errors import (
     ConfigurationError,
     HandloomError,
     ModelError,
+    require_count,
     require_known,
     unknown_name,
 )
@@ -96,6 +97,28 @@ class EpochRecord:
             raise ConfigurationError(unknown_name("figure", name, [*known, *self.recorded]))
         return float(self.recorded[name] if name in self.recorded else getattr(self, name))
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures by name, as JSON can hold them."""
+        figures = {name: _to_json(getattr(self, name)) for name in COLUMNS}
+        recorded = {name: _to_json(value) for name, value in self.recorded.items()}
+        return {**figures, "recorded": recorded}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the record that `to_json` described.
+
+        Raises
+        ------
+        ModelError
+            If a figure is missing or no number.
+        """
+        figures: dict[str, Any] = {name: _from_json(values[name]) for name in COLUMNS}
+        empty = [name for name in COLUMNS if figures[name] is None and name not in MAY_BE_NONE]
+        if empty or not isinstance(figures["epoch"], int) or figures["epoch"] < 0:
+            raise ModelError(f"not a record of an epoch: {', '.join(empty) or figures['epoch']}")
+        recorded = {checked_name(n): _from_json(v) for n, v in values["recorded"].items()}
+        return cls(**figures, recorded={n: v for n, v in recorded.items() if v is not None})
+
     def values(self, columns: Iterable[str] | None = None) -> tuple[float | None, ...]:
         """Return the figures of some columns, by default `COLUMNS`; None where there is none."""
         known = {**{name: getattr(self, name) for name in COLUMNS}, **self.recorded}
@@ -107,8 +130,6 @@ COLUMNS = tuple(each.name for each in fields(EpochRecord) if each.name != "recor
 
 
 MAY_BE_NONE = ("accuracy", "validation_loss", "validation_accuracy")
-NEVER_EMPTY = tuple(name for name in COLUMNS if name not in MAY_BE_NONE)
-"""Those that are a number in every epoch."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +146,7 @@ class LayerRecord:
     gradient : float
         Of the gradient of the epoch's last step, penalty included, as it was used.
     update : float
-        Of the change of the weights since the end of the epoch before.
+        Of the change of the weights in the epoch.
     """
 
     epoch: int
@@ -203,17 +224,16 @@ class History:
 
     def to_json(self) -> dict[str, object]:
         """Return everything as JSON can hold it."""
-        columns = self.columns
+        broken = None
+        if self.divergence is not None:
+            broken = {name: _to_json(value) for name, value in asdict(self.divergence).items()}
         return {
-            "columns": list(columns),
-            "records": [[_to_json(value) for value in record.values(columns)] for record in self],
+            "records": [record.to_json() for record in self.records],
             "layers": [[_to_json(value) for value in astuple(record)] for record in self.layers],
             "notes": self.notes,
             "stop_reason": self.stop_reason,
             "stopped_in": self.stopped_in,
-            "divergence": None
-            if self.divergence is None
-            else {name: _to_json(value) for name, value in asdict(self.divergence).items()},
+            "divergence": broken,
             "backend": self.backend,
             "lanes": self.lanes,
             "preparation_seconds": self.preparation_seconds,
@@ -230,29 +250,20 @@ class History:
         """
         history = cls()
         try:
-            columns = [checked_name(name) for name in values["columns"]]
-            if columns[: len(COLUMNS)] != list(COLUMNS):
-                raise ModelError(f"a history must have the columns {', '.join(COLUMNS)}")
-            for row in values["records"]:
-                figures = [_from_json(value) for value in row]
-                recorded = zip(columns, figures, strict=True)
-                more = {name: v for name, v in list(recorded)[len(COLUMNS) :] if v is not None}
-                fixed: dict[str, Any] = dict(zip(COLUMNS, figures, strict=False))
-                if any(fixed[name] is None for name in NEVER_EMPTY):
-                    raise ModelError(f"an epoch must have {', '.join(NEVER_EMPTY)}")
-                history.records.append(EpochRecord(**fixed, recorded=more))
+            history.records = [EpochRecord.from_json(record) for record in values["records"]]
             for epoch, array, *norms in values["layers"]:
                 history.layers.append(LayerRecord(int(epoch), str(array), *map(float, norms)))
             history.notes = [str(note) for note in values["notes"]]
             reason, broken = values["stop_reason"], values["divergence"]
             history.stop_reason = None if reason is None else StopReason(reason)
-            stopped_in = values["stopped_in"]
-            history.stopped_in = None if stopped_in is None else int(stopped_in)
+            if values["stopped_in"] is not None:
+                history.stopped_in = require_count("stopped_in", values["stopped_in"], minimum=0)
             if broken is not None:
                 array, *numbers = (broken[each.name] for each in fields(Divergence))
                 where: Any = map(_from_json, numbers)
                 history.divergence = Divergence(str(array), *where)
-            history.backend, history.lanes = str(values["backend"]), int(values["lanes"])
+            history.backend = str(values["backend"])
+            history.lanes = require_count("lanes", values["lanes"])
             history.preparation_seconds = float(values["preparation_seconds"])
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             reason = str(error) if isinstance(error, HandloomError) else repr(error)
@@ -279,6 +290,20 @@ def checked_name(name: object) -> str:
             f"the name of a figure must be a word such as 'top5' or 'norm/0.dense', got {name!r}"
         )
     return name
+
+
+def checked_number(name: str, value: object) -> float:
+    """Return the value of a figure, which may be NaN or infinite.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no number.
+    """
+    number = isinstance(value, int | float | np.integer | np.floating)
+    if not number or isinstance(value, bool) or (isinstance(value, int) and abs(value) > 1e300):
+        raise ConfigurationError(f"{name} must be a number, got {value!r}")
+    return float(value)  # type: ignore[arg-type]
 
 
 def _to_json(value: Any) -> Any:

@@ -65,15 +65,24 @@ def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[No
         restore()
 
 
-def deliver(numbers: Sequence[int]) -> None:
+def deliver(numbers: Sequence[int]) -> list[int]:
     """Do what signals would have done: call the application's handler, or end the process.
 
     One that Python's own handler of Ctrl-C answers is not delivered: it would only have raised a
     ``KeyboardInterrupt``, and training has ended already.
+
+    Returns
+    -------
+    list of int
+        Those that were not delivered.
     """
+    kept = []
     for number in numbers:
-        if signal.getsignal(number) is not signal.default_int_handler:
+        if signal.getsignal(number) is signal.default_int_handler:
+            kept.append(number)
+        else:
             _act(number, inspect.currentframe())
+    return kept
 
 
 def _act(number: int, frame: FrameType | None) -> None:

@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
-from difflib import get_close_matches
 from enum import Enum
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -13,12 +12,14 @@ from handloom.data.augment import Augmentation
 from handloom.data.transforms import Transform
 from handloom.errors import (
     ConfigurationError,
+    did_you_mean,
     require_bool,
     require_count,
+    require_instance,
     require_known,
     require_number,
 )
-from handloom.losses import CategoricalCrossEntropy, Loss, SoftmaxCrossEntropy
+from handloom.losses import CategoricalCrossEntropy, Loss
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
 from handloom.schedules import Schedule, schedule
@@ -26,14 +27,12 @@ from handloom.training.averaging import EMA
 from handloom.training.configuration import describe
 from handloom.training.interrupts import ON_SIGNAL, OnSignal
 
-DEFAULT_LOSS = SoftmaxCrossEntropy()
-
 
 class OnResume(Enum):
     """Whether an option may have another value when a training is resumed."""
 
     REFUSED = "results depend on it"
-    MAY_GROW = "training may go on for longer, unless its schedule was made for its length"
+    LENGTH = "training may be longer or shorter, unless its schedule was made for its length"
     TOLD = "results do not depend on it; the change is noted in the history"
 
 
@@ -64,8 +63,8 @@ class TrainingOptions:
     penalty_per_row : bool
         Whether the penalty of a step is divided by the sum of its sample weights, so that it counts
         for less in larger batches.
-    loss : Loss
-        From logits; by default `SoftmaxCrossEntropy`.
+    loss : Loss, optional
+        From logits; by default, for classes alone, `SoftmaxCrossEntropy`.
     count_correct : bool
         Whether to count correct predictions, where the loss knows right from wrong; without it the
         history has no accuracy, and a small step is some percent quicker.
@@ -102,11 +101,11 @@ class TrainingOptions:
     optimizer: Optimizer
     learning_rate: float | Schedule
     _: KW_ONLY
-    epochs: int = field(default=10, metadata={"on_resume": OnResume.MAY_GROW})
+    epochs: int = field(default=10, metadata={"on_resume": OnResume.LENGTH})
     batch_size: int | None = None
     shuffle: bool = True
     penalty_per_row: bool = False
-    loss: Loss = DEFAULT_LOSS
+    loss: Loss | None = None
     count_correct: bool = True
     clip_norm: float | None = None
     average: EMA | None = None
@@ -118,6 +117,9 @@ class TrainingOptions:
     on_signal: OnSignal = field(default="deliver", metadata=TOLD)
 
     def __post_init__(self) -> None:
+        require_instance("optimizer", self.optimizer, Optimizer)
+        if self.average is not None:
+            require_instance("average", self.average, EMA)
         self._keep("learning_rate", schedule(self.learning_rate))
         self._keep("epochs", require_count("epochs", self.epochs))
         for name in ("batch_size", "threads"):
@@ -188,8 +190,7 @@ def takes_options(
         ) -> None:
             for name in named:
                 if name not in own:
-                    near = get_close_matches(name, own, n=1)
-                    hint = f" Did you mean {near[0]!r}?" if near else ""
+                    hint = did_you_mean(name, own)
                     raise TypeError(f"{type(self).__name__} has no option {name!r}.{hint}")
             init(self, network, options(*args, **named))
 

@@ -28,11 +28,12 @@ from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.training.checks import check_data, check_weights
 from handloom.training.objective import Measured, Objective
-from handloom.training.options import DEFAULT_LOSS, TrainingOptions
+from handloom.training.options import TrainingOptions
 from handloom.training.runner import LayerByLayer, Runner
 from handloom.training.snapshot import Snapshot
-from handloom.training.state import Stateful, TrainingState
+from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
 from handloom.training.step import compose
+from handloom.training.warm_start import WarmStart
 
 
 @dataclass
@@ -81,6 +82,7 @@ def prepare(
     callbacks: Mapping[str, Stateful] | None = None,
     saved: bool = False,
     snapshot: Snapshot | None = None,
+    warm: WarmStart | None = None,
 ) -> Prepared:
     """Make a training ready, from the network's weights or from a snapshot.
 
@@ -97,6 +99,8 @@ def prepare(
         Whether the training will be saved: then its data get fingerprints.
     snapshot : Snapshot, optional
         The moment to go on from.
+    warm : WarmStart, optional
+        The weights and the optimizer's state to begin with.
 
     Raises
     ------
@@ -104,9 +108,12 @@ def prepare(
         As in `Trainer.fit`.
     """
     train, validation, weights = _checked(network, options, train, validation, sample_weights)
+    if warm is not None:
+        warm.check(network, options.optimizer)
+        network.parameters.load(warm.weights)
     size = min(options.batch_size or len(train), len(train))
     state = TrainingState(
-        model_for(network, options.loss, train, options.transform),
+        model_for(network, options.loss or DEFAULT_LOSS, train, options.transform),
         options,
         full_batch=size == len(train),
         validation=validation,
@@ -123,16 +130,19 @@ def prepare(
         steps=options.epochs * -(-len(train) // size),
     )
     threads = backend.threads(options.threads, snapshot.lanes if snapshot else LANES)
+    state.history.backend, state.history.lanes = backend.name, threads.lanes
+    notes = snapshot.compare(state) if snapshot else []  # before anything is changed
     for part in (options.optimizer, options.average):
         if part is not None:
             part.bind(network.parameters, backend, threads)
     objective, runner = _engine(state, backend, threads, size)
-    state.history.backend, state.history.lanes = backend.name, threads.lanes
     state.history.preparation_seconds = time.perf_counter() - started
     if snapshot:
         snapshot.restore(state)
-    arrays = Arrays(train.inputs, train.targets, weights)
-    return Prepared(state, arrays, objective, runner, threads)
+        state.history.notes += [note for note in notes if note not in state.history.notes]
+    if warm is not None:
+        options.optimizer.load_state_dict(warm.optimizer)
+    return Prepared(state, Arrays(train.inputs, train.targets, weights), objective, runner, threads)
 
 
 def model_for(
@@ -262,7 +272,7 @@ def _engine(
     operations = compose(
         state.network,
         state.model.transform,
-        options.loss,
+        state.loss,
         options.optimizer,
         penalty_per_row=options.penalty_per_row,
         clip=clip,
@@ -270,7 +280,7 @@ def _engine(
     )
     objective = make_objective(
         state.model,
-        options.loss,
+        state.loss,
         backend,
         threads,
         rows=size,
@@ -303,7 +313,7 @@ def _checked(
             check_data(network, what, part)
     if options.augment:
         check_images(train)
-    if not train.has_classes and options.loss is DEFAULT_LOSS:
+    if not train.has_classes and options.loss is None:
         raise ConfigurationError(
             f"the rows of {train.name} have numbers as targets, not classes: "
             "name the loss, for instance loss=MeanSquaredError()"

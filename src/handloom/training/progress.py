@@ -29,8 +29,11 @@ class TrainingProgress:
         The number of correct predictions, and of rows.
     seconds : float
         The time the epoch has taken.
-    gradient_norm : float or None
-        The l2 norm of the latest step's gradient, before clipping; None before the first step.
+    gradient_norm, learning_rate : float or None
+        The l2 norm of the latest step's gradient, before clipping, and its rate; None before the
+        first step.
+    begun : bool
+        Whether `Callback.on_epoch_begin` has been called.
     recorded : dict of str to float
         Figures of the epoch that callbacks recorded; see `TrainingState.record`.
     """
@@ -45,9 +48,11 @@ class TrainingProgress:
     rows: int = 0
     seconds: float = 0.0
     gradient_norm: float | None = None
+    learning_rate: float | None = None
+    begun: bool = False
     recorded: dict[str, float] = field(default_factory=dict)
 
-    def add(self, measured: Measured) -> None:
+    def add(self, measured: Measured, rate: float) -> None:
         """Count a step."""
         self.steps += 1
         self.epoch_steps += 1
@@ -56,7 +61,7 @@ class TrainingProgress:
         self.weight += measured.weight
         self.correct += measured.correct
         self.rows += measured.rows
-        self.gradient_norm = measured.gradient_norm
+        self.gradient_norm, self.learning_rate = measured.gradient_norm, rate
 
     def means(self) -> tuple[float, float, float]:
         """Return the mean data loss, the mean penalty and the accuracy of the epoch so far."""
@@ -68,7 +73,12 @@ class TrainingProgress:
 
     def next_epoch(self) -> "TrainingProgress":
         """Return the progress at the beginning of the next epoch."""
-        return TrainingProgress(self.epoch + 1, self.steps, gradient_norm=self.gradient_norm)
+        return TrainingProgress(
+            self.epoch + 1,
+            self.steps,
+            gradient_norm=self.gradient_norm,
+            learning_rate=self.learning_rate,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields by name."""

@@ -1,13 +1,13 @@
 """The run folder: the layout of the files that a training leaves behind, written and read here."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from reprlib import repr as short_repr
 from typing import Any, ClassVar, Self
 
 from handloom.circumstances import circumstances
-from handloom.errors import ModelError, require_count
+from handloom.errors import ModelError, require_count, require_known
 from handloom.files import FileError, make_folder, read_json, write_json, write_text
 from handloom.model import Model
 from handloom.parameters import Array
@@ -28,7 +28,7 @@ LOGS = "logs/"
 RUNS = "runs/"
 
 CONTENTS: Mapping[str, str] = {
-    DESCRIPTION: "settings, data and environment",
+    DESCRIPTION: "settings, data and environments",
     HISTORY: "the measurements of every epoch",
     HISTORY_TABLE: "the same as a table",
     MODEL: "the network, its weights, and the transform of its inputs",
@@ -65,8 +65,9 @@ class RunDescription:
         The interval of the checkpoints, as `Checkpoints` takes it; None without checkpoints.
     threads : int
         The number of threads that share a step; results do not depend on it.
-    environment : dict
-        What results depend on beside the settings; by default, that of this process.
+    environments : list of dict
+        What results depend on beside the settings, at the beginning and after each resume that
+        found another one; by default, that of this process.
 
     Raises
     ------
@@ -78,7 +79,7 @@ class RunDescription:
     data: str
     checkpoint_every: str | None
     threads: int
-    environment: dict[str, Any] = field(default_factory=circumstances)
+    environments: list[dict[str, Any]] = field(default_factory=lambda: [circumstances()])
 
     def __post_init__(self) -> None:
         _require("settings", self.settings, dict, "an object")
@@ -87,18 +88,29 @@ class RunDescription:
         if self.checkpoint_every is not None:
             trigger(self.checkpoint_every)
         require_count("threads", self.threads)
-        _require("environment", self.environment, dict, "an object")
+        _require("environments", self.environments, list, "a list")
+        for environment in self.environments:
+            _require("environment", environment, dict, "an object")
+
+    def resumed(self, **changes: Any) -> Self:
+        """Return the description of the same run, resumed here with some changes."""
+        here = circumstances()
+        last = self.environments[-1:]
+        environments = self.environments if last == [here] else [*self.environments, here]
+        return replace(self, environments=environments, **changes)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return the description that `dataclasses.asdict` gave; other entries are left alone.
+        """Return the description that `dataclasses.asdict` gave.
 
         Raises
         ------
         ModelError, ConfigurationError
-            If a value is missing or has the wrong type.
+            If a value is missing, unknown, or has the wrong type.
         """
         names = [each.name for each in fields(cls)]
+        for name in values:
+            require_known("entry", name, [*names, "kind", "version"])
         if missing := [name for name in names if name not in values]:
             raise ModelError(f"{', '.join(missing)} missing; expected {', '.join(names)}")
         return cls(*(values[name] for name in names))

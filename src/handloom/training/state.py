@@ -1,25 +1,35 @@
 """The state of a training: everything that it is at one moment, in one place."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from handloom.data.dataset import Dataset
-from handloom.errors import ConfigurationError, ModelError
-from handloom.losses import ClassificationLoss
+from handloom.errors import ConfigurationError, ModelError, unknown_name
+from handloom.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
 from handloom.parameters import Array, check_array, l2_norm
 from handloom.training.averaging import EMA
+from handloom.training.configuration import describe
 from handloom.training.divergence import Divergence, first_bad_weights
-from handloom.training.history import COLUMNS, EpochRecord, History, StopReason, checked_name
+from handloom.training.history import (
+    COLUMNS,
+    EpochRecord,
+    History,
+    StopReason,
+    checked_name,
+    checked_number,
+)
 from handloom.training.objective import Measured
 from handloom.training.options import TrainingOptions
 from handloom.training.progress import TrainingProgress
+
+DEFAULT_LOSS = SoftmaxCrossEntropy()
 
 
 class Stateful(Protocol):
@@ -60,6 +70,8 @@ class TrainingState:
     good_weights : array, shape (size + untrained,)
         The last weights that were seen to be good, with what is not trained: those before the
         epoch's first update.
+    trained : dict of str to shape
+        The arrays that are trained, in their order.
     at_step_boundary : bool
         Whether the weights are those of a whole step; not so where an update broke off.
     """
@@ -75,6 +87,7 @@ class TrainingState:
 
     def __post_init__(self) -> None:
         self.until = self.options.epochs
+        self.trained = shapes_of(self.network)
         self.good_weights: Array = self.network.parameters.values.copy()
         self._before_epoch: Array = self.good_weights.copy()
         self.at_step_boundary = True
@@ -90,6 +103,11 @@ class TrainingState:
         return self.options.optimizer
 
     @property
+    def loss(self) -> Loss:
+        """The loss, from logits."""
+        return self.options.loss or DEFAULT_LOSS
+
+    @property
     def average(self) -> EMA | None:
         """The average of the weights, where there is one."""
         return self.options.average
@@ -102,7 +120,7 @@ class TrainingState:
     @property
     def counts_correct(self) -> bool:
         """Whether correct predictions are counted."""
-        return self.options.count_correct and isinstance(self.options.loss, ClassificationLoss)
+        return self.options.count_correct and isinstance(self.loss, ClassificationLoss)
 
     @property
     def goes_on(self) -> bool:
@@ -113,8 +131,16 @@ class TrainingState:
         """End training, for a reason that the history keeps.
 
         The first one given counts, but an interruption gives way to any other: a training that
-        would have ended by itself has ended, and is not resumed.
+        would have ended by itself has ended. A resume goes on after ``INTERRUPTED``; after
+        ``EARLY_STOPPING`` it does not.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is no `StopReason`.
         """
+        if not isinstance(reason, StopReason):
+            raise ConfigurationError(unknown_name("StopReason", reason, [*StopReason]))
         if self.history.stop_reason in (None, StopReason.INTERRUPTED):
             self.history.stop_reason = reason
 
@@ -128,13 +154,14 @@ class TrainingState:
         Raises
         ------
         ConfigurationError
-            If the name is no word or one of `COLUMNS`, or the value is no number.
+            If the name is no word or one of `COLUMNS`, the value is no number, or training has
+            ended.
         """
         if checked_name(name) in COLUMNS:
             raise ConfigurationError(f"{name!r} is measured by the trainer: record another name")
-        if isinstance(value, bool) or not hasattr(value, "__float__"):
-            raise ConfigurationError(f"{name} must be a number, got {value!r}")
-        self.progress.recorded[name] = float(value)
+        if not self.goes_on and not self.progress.epoch_steps:
+            raise ConfigurationError(f"{name}: training has ended, and with it its last epoch")
+        self.progress.recorded[name] = checked_number(name, value)
 
     def require_measured(self, figure: str) -> None:
         """Refuse a figure of `COLUMNS` that this training does not measure.
@@ -148,11 +175,11 @@ class TrainingState:
         if figure.startswith("validation") and not self.validates:
             why = "no validation set was given"
         elif figure.endswith("accuracy") and not self.counts_correct:
-            why = f"the loss {type(self.options.loss).__name__} knows no right or wrong"
+            why = f"the loss {type(self.loss).__name__} knows no right or wrong"
             if not self.options.count_correct:
                 why = "count_correct=False leaves it out"
         if figure in COLUMNS and why:
-            raise ConfigurationError(f"{figure!r} is not measured: {why}")
+            raise ConfigurationError(f"{figure!r}, which is not measured: {why}")
 
     def weights_measured(self, figure: str) -> Array:
         """Return the values that a figure of the latest epoch belongs to: weights and untrained.
@@ -173,13 +200,13 @@ class TrainingState:
         """Keep the weights before the first update of an epoch."""
         np.copyto(self._before_epoch, self.network.parameters.values)
 
-    def count(self, steps: Iterable[Measured]) -> None:
-        """Count steps that were made, by what each measured."""
+    def count(self, steps: Sequence[Measured], rates: Sequence[float]) -> None:
+        """Count steps that were made, by what each measured and at which rate."""
         add = self.progress.add
-        for measured in steps:
+        for measured, rate in zip(steps, rates, strict=False):
             if self.progress.epoch_steps == 0:  # its loss is finite: the weights before were good
                 self.good_weights, self._before_epoch = self._before_epoch, self.good_weights
-            add(measured)
+            add(measured, rate)
 
     def end_epoch(self, validation: Measured | None, seconds: float) -> EpochRecord:
         """Return the record of the epoch under way, which the history then holds."""
@@ -191,7 +218,7 @@ class TrainingState:
             data_loss=data_loss,
             penalty=penalty,
             accuracy=accuracy if counted else None,
-            learning_rate=self.options.schedule(self.progress.steps - 1),
+            learning_rate=self.progress.learning_rate or 0.0,
             seconds=seconds,
             validation_loss=None if validation is None else validation.data_loss,
             validation_accuracy=None if validation is None or not counted else validation.accuracy,
@@ -205,16 +232,17 @@ class TrainingState:
         if math.isfinite(l2_norm(self.network.parameters.values)):
             return True
         bad = first_bad_weights(self.network) or "the sum of the weights' squares"
-        self.diverge(StopReason.NON_FINITE_WEIGHTS, bad, self.progress.steps - 1)
+        self.diverge(StopReason.NON_FINITE_WEIGHTS, bad, self.progress.steps - 1, math.nan)
         return False
 
-    def diverge(self, reason: StopReason, bad_array: str, step: int) -> None:
+    def diverge(self, reason: StopReason, bad_array: str, step: int, first_rate: float) -> None:
         """End training at a step that broke, and give the network its last good weights."""
+        rate = self.progress.learning_rate
         self.history.divergence = Divergence(
             bad_array,
             self.progress.epoch,
             step,
-            self.options.schedule(max(0, self.progress.steps - 1)),
+            first_rate if rate is None else rate,
             self.progress.gradient_norm,
         )
         np.copyto(self.network.parameters.values, self.good_weights)
@@ -230,7 +258,10 @@ class TrainingState:
             "good_weights": self.good_weights,
             "optimizer": self.optimizer.state_dict(),
             **average,
-            "callbacks": {name: each.state_dict() for name, each in self.callbacks.items()},
+            "callbacks": {
+                name: {"made": describe(each), "state": each.state_dict()}
+                for name, each in self.callbacks.items()
+            },
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -257,30 +288,22 @@ class TrainingState:
         self.progress, self.history = progress, history
 
     def load_callbacks(self, states: Mapping[str, Mapping[str, Any]]) -> None:
-        """Give callbacks the states that `state_dict` holds; one that had none begins anew."""
-        for name, callback in self.callbacks.items():
-            if name in states:
-                callback.load_state_dict(states[name])
+        """Give callbacks the states that `state_dict` holds.
 
-    def warm_start(self, earlier: Mapping[str, Any]) -> None:
-        """Take weights and the optimizer's state from the `state_dict` of another training.
-
-        All else begins anew: progress, history, schedule, best figures and patience.
-
-        Raises
-        ------
-        ModelError
-            If its network has other arrays, or its optimizer other state.
+        One that was not there, or made otherwise, begins anew; a note says so.
         """
-        weights = self._checked("weights", earlier)
-        self.optimizer.load_state_dict(earlier["optimizer"])
-        np.copyto(self.network.parameters.values, weights)
-        self.begin_epoch()
-        np.copyto(self.good_weights, self.network.parameters.values)
+        for name, callback in self.callbacks.items():
+            if name in states and states[name]["made"] == describe(callback):
+                callback.load_state_dict(states[name]["state"])
+            else:
+                note = f"{name} begins anew: it was not there, or made otherwise"
+                self.history.notes.append(note)
 
     def continue_from(self, progress: TrainingProgress) -> None:
         """Count epochs and steps on from another training, for as many epochs more."""
-        self.progress = progress.next_epoch() if progress.epoch_steps else progress
+        self.progress = TrainingProgress(
+            progress.epoch + bool(progress.epoch_steps), progress.steps
+        )
         self.until = self.progress.epoch + self.options.epochs
 
     def _checked(self, name: str, state: Mapping[str, Any]) -> Array:
@@ -290,3 +313,8 @@ class TrainingState:
             raise ModelError(f"{name} must be an array, got {type(saved).__name__}")
         check_array(name, saved, self.good_weights.shape, self.good_weights.dtype)
         return saved
+
+
+def shapes_of(network: Sequential) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of the arrays that are trained, in their order."""
+    return {name: array.shape for name, array in network.parameters.gradients.items()}

@@ -1,18 +1,20 @@
 """The trainer: ``fit`` runs epochs, an epoch runs steps, many of them in one call."""
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
-from typing import Self
+from signal import Signals
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.data.batches import Order
 from handloom.data.dataset import Dataset
-from handloom.errors import ConfigurationError, ModelError
+from handloom.errors import ConfigurationError, ModelError, require_instance
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.schedules import rates_from
@@ -21,10 +23,11 @@ from handloom.training.checkpoints import Checkpoints
 from handloom.training.history import History, StopReason
 from handloom.training.interrupts import deliver, on_interrupt
 from handloom.training.objective import Measured
-from handloom.training.options import TOLD, TrainingOptions, takes_options
+from handloom.training.options import TOLD, OnResume, TrainingOptions, takes_options
 from handloom.training.preparation import Prepared, prepare
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import TrainingState
+from handloom.training.warm_start import WarmStart
 
 CALL_SECONDS = 0.1
 """How long a call of the runner should last: between calls the clock, signals and checkpoints are
@@ -52,6 +55,24 @@ class TrainerOptions(TrainingOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "callbacks", check_callbacks(self.callbacks))
+        if self.checkpoints is not None:
+            require_instance("checkpoints", self.checkpoints, Checkpoints)
+
+    def describe(self) -> dict[str, Any]:
+        """Return every option by name; callbacks that only watch apart, as ``watchers``."""
+        options = super().describe()
+        watch = [not each.get("changes_results", True) for each in options["callbacks"]]
+        both = list(zip(options["callbacks"], watch, strict=True))
+        return {
+            **options,
+            "callbacks": [each for each, watches in both if not watches],
+            "watchers": [each["kind"] for each, watches in both if watches],
+        }
+
+    @classmethod
+    def on_resume(cls, name: str) -> OnResume:
+        """Return whether an option may change at a resume; watchers may."""
+        return OnResume.TOLD if name == "watchers" else super().on_resume(name)
 
 
 class Trainer:
@@ -169,12 +190,14 @@ class Trainer:
             If another training writes to the same checkpoints, or there are some already that a
             new training would replace.
         """
-        snapshot = self._snapshot(resume=resume, warm=warm is not None)
-        earlier = None if warm is None else warm.state_dict()  # before the optimizer is bound anew
-        prepared = self.prepare(train, validation, sample_weights=sample_weights, snapshot=snapshot)
-        if earlier is not None:
-            prepared.state.warm_start(earlier)
-        return self.run(prepared, snapshot)
+        if warm is not None:
+            require_instance("warm", warm, TrainingState)
+        with self._delivering(), self._alone():
+            snapshot = self._snapshot(resume=resume, warm=warm is not None)
+            prepared = self.prepare(
+                train, validation, sample_weights=sample_weights, snapshot=snapshot, warm=warm
+            )
+            return self._run(prepared, snapshot)
 
     def prepare(
         self,
@@ -183,6 +206,7 @@ class Trainer:
         *,
         sample_weights: npt.NDArray[np.floating] | None = None,
         snapshot: Snapshot | None = None,
+        warm: TrainingState | None = None,
     ) -> Prepared:
         """Make a training ready for `run`, or for running its epochs by hand.
 
@@ -197,18 +221,28 @@ class Trainer:
             callbacks=stateful(self.options.callbacks),
             saved=self.options.checkpoints is not None,
             snapshot=snapshot,
+            warm=None if warm is None else WarmStart.of(warm),
         )
         self._state = prepared.state
         return prepared
 
-    def run(self, prepared: Prepared, snapshot: Snapshot | None = None) -> History:
+    def run(self, prepared: Prepared) -> History:
+        """Run a training to its end."""
+        with self._delivering(), self._alone():
+            return self._run(prepared)
+
+    def _run(self, prepared: Prepared, snapshot: Snapshot | None = None) -> History:
         """Run a training to its end; callbacks go on from the snapshot, if there is one."""
         state, checkpoints = prepared.state, self.options.checkpoints
-        alone = checkpoints.alone() if checkpoints else nullcontext()
-        with self._interruptible(state), prepared.threads, alone, self._hooks.training(state):
+        interrupt = partial(state.stop, StopReason.INTERRUPTED)
+        with (
+            on_interrupt(interrupt, self.signals),
+            prepared.threads,
+            self._hooks.training(state),
+        ):
             if snapshot:
                 snapshot.restore_callbacks(state)
-            with checkpoints.last(state) if checkpoints else nullcontext():
+            with checkpoints.final(state) if checkpoints else nullcontext():
                 while state.goes_on:
                     self.run_epoch(prepared)
                 if state.progress.epoch >= state.until:
@@ -223,23 +257,24 @@ class Trainer:
         state, progress = prepared.state, prepared.state.progress
         started = time.perf_counter() - progress.seconds
         order = prepared.order(progress.epoch)
-        if progress.epoch_steps == 0:
-            self._hooks.call("on_epoch_begin", state=state)
+        if not progress.begun:
+            self._hooks.begin("on_epoch_begin", state=state)
+            progress.begun = True
             state.begin_epoch()
         while state.goes_on and progress.epoch_steps < len(order):
             self._run_steps(prepared, order)
             progress.seconds = time.perf_counter() - started
-            self._look(state)
+            self._save_if_due(state)
         if not state.weights_are_finite() or not state.goes_on:
             state.history.stopped_in = progress.epoch
             return
         validation = self._validate(prepared)
         record = state.end_epoch(validation, time.perf_counter() - started)
         try:
-            self._hooks.call("on_epoch_end", state=state, record=record)
+            self._hooks.end("on_epoch_end", state=state, record=record)
         finally:
             state.progress = progress.next_epoch()
-        self._look(state)
+        self._save_if_due(state)
 
     def _run_steps(self, prepared: Prepared, order: Order) -> None:
         """Make the next steps of an epoch in one call of the runner.
@@ -250,20 +285,20 @@ class Trainer:
         state, first = prepared.state, prepared.state.progress.epoch_steps
         steps = 1 if self._hooks.steps else max(1, int(CALL_SECONDS / prepared.seconds_per_step))
         if self._hooks.steps:
-            self._hooks.call("on_step_begin", state=state)
+            self._hooks.begin("on_step_begin", state=state)
         steps = min(steps, len(order) - first)
         rates = rates_from(state.options.schedule, state.progress.steps, steps)
-        started = time.perf_counter()
+        started, state.at_step_boundary = time.perf_counter(), False
         advance = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
         prepared.seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
+        state.count(advance.measured, rates)
         state.at_step_boundary = not advance.half_made
-        state.count(advance.measured)
         for measured in advance.measured if self._hooks.steps else ():
-            self._hooks.call("on_step_end", state=state, measured=measured)
+            self._hooks.end("on_step_end", state=state, measured=measured)
         if advance.error is not None:
             raise advance.error
         if advance.stopped is not None:
-            state.diverge(advance.stopped, advance.bad_array, state.progress.steps)
+            state.diverge(advance.stopped, advance.bad_array, state.progress.steps, rates[0])
 
     def _validate(self, prepared: Prepared) -> Measured | None:
         """Measure the rows held out, if there are any, with the averaged weights if there are."""
@@ -271,14 +306,18 @@ class Trainer:
         if state.validation is None:
             return None
         with state.average.in_place() if state.average is not None else nullcontext():
-            self._hooks.call("on_validation_begin", state=state)
+            self._hooks.begin("on_validation_begin", state=state)
             measured = prepared.measure(state.validation)
-            self._hooks.call("on_validation_end", state=state, measured=measured)
+            self._hooks.end("on_validation_end", state=state, measured=measured)
         return measured
 
-    def _look(self, state: TrainingState) -> None:
+    def _save_if_due(self, state: TrainingState) -> None:
         if self.options.checkpoints:
-            self.options.checkpoints.look(state)
+            self.options.checkpoints.save_if_due(state)
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Be the only training that uses the checkpoints, until the end of a block."""
+        return self.options.checkpoints.alone() if self.options.checkpoints else nullcontext()
 
     def _snapshot(self, *, resume: bool, warm: bool) -> Snapshot | None:
         """Return the moment to go on from, if there is one."""
@@ -295,12 +334,21 @@ class Trainer:
         return None
 
     @contextmanager
-    def _interruptible(self, state: TrainingState) -> Iterator[None]:
-        """Have Ctrl-C and SIGTERM end training in a block, as `fit` says."""
+    def _delivering(self) -> Iterator[None]:
+        """Deliver the signals that ended training in a block, as `fit` says."""
         self.signals.clear()
         try:
-            with on_interrupt(partial(state.stop, StopReason.INTERRUPTED), self.signals):
-                yield
-        finally:
-            if self.options.on_signal == "deliver":
-                deliver(self.signals)
+            yield
+        except BaseException:
+            self._deliver()
+            raise
+        for number in self._deliver():
+            warnings.warn(
+                f"training was interrupted by {Signals(number).name}: it ended after a whole step, "
+                f"and the network has what it learned until then",
+                stacklevel=4,  # where `fit` is called
+            )
+
+    def _deliver(self) -> list[int]:
+        """Deliver signals, unless they are to be kept; return those that did their work by then."""
+        return deliver(self.signals) if self.options.on_signal == "deliver" else []

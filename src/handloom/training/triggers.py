@@ -34,7 +34,7 @@ class EveryEpochs:
     epochs: int
 
     def __post_init__(self) -> None:
-        require_count("every", self.epochs)
+        self.epochs = require_count("every", self.epochs)
 
     def reset(self, state: TrainingState) -> None:
         """Do nothing: epochs are counted from the first."""
@@ -52,7 +52,7 @@ class EveryMinutes:
     minutes: float
 
     def __post_init__(self) -> None:
-        require_number("minutes", self.minutes, minimum=0.0, exclusive=True)
+        self.minutes = require_number("minutes", self.minutes, minimum=0.0, exclusive=True)
 
     def reset(self, state: TrainingState) -> None:
         """Note the time."""
@@ -71,8 +71,8 @@ def trigger(every: int | str | Trigger) -> Trigger:
     ConfigurationError
         If it is none of these.
     """
-    if not isinstance(every, int | str | float):
-        return every
+    if callable(getattr(every, "due", None)) and callable(getattr(every, "reset", None)):
+        return every  # type: ignore[return-value]
     minutes = re.fullmatch(r"([0-9]+\.?[0-9]*)m", every.strip()) if isinstance(every, str) else None
     if minutes:
         return EveryMinutes(float(minutes[1]))
@@ -80,4 +80,4 @@ def trigger(every: int | str | Trigger) -> Trigger:
         if not re.fullmatch(r"[0-9]+", every.strip()):
             raise ConfigurationError(f"every takes {FORMS}, got {every!r}")
         every = int(every)
-    return EveryEpochs(every)
+    return EveryEpochs(every)  # type: ignore[arg-type]

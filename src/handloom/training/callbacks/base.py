@@ -1,5 +1,6 @@
 """Callbacks: what a training calls at the beginning and end of its parts."""
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -16,15 +17,15 @@ class Callback:
     A method named ``on_...`` that nothing would ever call is refused where its class is defined. A
     class that calls hooks of its own names them: ``class Mine(Callback, hooks=["on_new_best"])``.
 
-    An exception in a hook ends training: the network keeps the weights of the latest step, a
-    checkpoint is written where there are any, and the callbacks that have begun end.
+    An exception in a hook ends training: a checkpoint of the latest step is written where there are
+    any, and the callbacks that have begun end.
 
     Attributes
     ----------
     changes_results : bool
-        Whether weights or history may be others because of this callback. Then a resume without it,
-        or with one made otherwise (`config`), is refused. Set it to False in a class that only
-        watches.
+        Whether weights, stopping, or a figure that another callback watches, depend on this
+        callback. Then a resume without it, or with one made otherwise (`config`), is refused. Set
+        it to False in a class that only watches.
 
     Raises
     ------
@@ -43,12 +44,20 @@ class Callback:
         for name in dir(cls):
             if name.startswith("on_") and callable(getattr(cls, name)):
                 require_known(f"hook of {cls.__name__}", name, known)
+                if hasattr(Callback, name):
+                    _check_signature(cls, name)
+
+    def check(self, *, state: TrainingState) -> None:
+        """Refuse a training that does not suit, before any callback begins."""
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Run before the first epoch, and before the first one after a resume."""
 
     def on_epoch_begin(self, *, state: TrainingState) -> None:
-        """Run before the first step of each epoch; ``state.progress.epoch`` counts them from 0."""
+        """Run before the first step of each epoch; ``state.progress.epoch`` counts them from 0.
+
+        Where a resume goes on in the middle of an epoch, it is not run again.
+        """
 
     def on_step_begin(self, *, state: TrainingState) -> None:
         """Run before each step.
@@ -92,6 +101,19 @@ class Callback:
 Callback._hooks = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 
+def _check_signature(kind: type[Callback], hook: str) -> None:
+    """Refuse a hook that cannot take the arguments it is called with."""
+    expected = list(inspect.signature(getattr(Callback, hook)).parameters)
+    try:
+        inspect.signature(getattr(kind, hook)).bind(None, **dict.fromkeys(expected[1:]))
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{kind.__name__}.{hook} is called with {', '.join(expected[1:])} by keyword: {error}"
+        ) from None
+    except ValueError:  # of a kind that has no signature
+        return
+
+
 def stateful(callbacks: Iterable[Callback]) -> dict[str, Stateful]:
     """Return the callbacks that have a state, by class, and by number where a class has several."""
     named: dict[str, Stateful] = {}
@@ -120,32 +142,53 @@ class Hooks:
             for hook in ("on_step_begin", "on_step_end")
         )
 
-    def call(self, hook: str, **arguments: object) -> None:
-        """Call a hook of every callback."""
+    def begin(self, hook: str, **arguments: object) -> None:
+        """Call a hook of every callback, up to the first error."""
         for callback in self._callbacks:
             getattr(callback, hook)(**arguments)
+
+    def end(self, hook: str, **arguments: object) -> None:
+        """Call a hook of every callback, whatever another one raises; then raise the first error.
+
+        What has happened has happened for all of them: a resume will not call them again.
+        """
+        _end(self._callbacks, hook, arguments)
 
     @contextmanager
     def training(self, state: TrainingState) -> Iterator[None]:
         """Begin training with all callbacks; at the end of the block, end it with those that began.
 
-        All of them end, whatever another one raises; the first error is raised then.
+        All of them end, whatever another one raises. What the block raised is raised again, with
+        their errors as notes.
         """
+        for callback in self._callbacks:
+            callback.check(state=state)
         begun: list[Callback] = []
         try:
             for callback in self._callbacks:
                 callback.on_train_begin(state=state)
                 begun.append(callback)
             yield
-        finally:
-            errors = []
-            for callback in begun:
-                try:
-                    callback.on_train_end(state=state)
-                except Exception as error:
-                    errors.append(error)
-            if errors:
-                raise errors[0]
+        except BaseException as error:
+            try:
+                _end(begun, "on_train_end", {"state": state})
+            except BaseException as another:
+                error.add_note(f"then on_train_end raised {another!r}")
+            raise
+        _end(begun, "on_train_end", {"state": state})
+
+
+def _end(callbacks: Sequence[Callback], hook: str, arguments: Mapping[str, object]) -> None:
+    errors: list[BaseException] = []
+    for callback in callbacks:
+        try:
+            getattr(callback, hook)(**arguments)
+        except BaseException as error:
+            errors.append(error)
+    for other in errors[1:]:
+        errors[0].add_note(f"then another {hook} raised {other!r}")
+    if errors:
+        raise errors[0]
 
 
 def check_callbacks(callbacks: Iterable[object]) -> tuple[Callback, ...]:

@@ -36,28 +36,32 @@ class BestModel(BestWeights):
     ) -> None:
         super().__init__(monitor, goal=goal, min_delta=min_delta, improves=improves, restore=False)
         self.folder = Path(folder)
-        self._unsaved = False
+        self._saved = False
+
+    def on_train_begin(self, *, state: TrainingState) -> None:
+        """Forget an earlier training."""
+        super().on_train_begin(state=state)
+        self._saved = False
 
     def on_best(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Save the weights that were just copied; if that fails, say so and go on."""
+        self._saved = False
         try:
             self._save(state)
         except FileError as error:
-            self._unsaved = True
             warnings.warn(f"{error}; it is tried again when training ends", stacklevel=2)
 
     def on_train_end(self, *, state: TrainingState) -> None:
-        """Save what could not be saved.
+        """Save what could not be saved, or was kept by a training that this one resumes.
 
         Raises
         ------
         FileError
             If it still cannot be.
         """
-        if self._unsaved:
+        if self.weights is not None and not self._saved:
             self._save(state)
 
     def _save(self, state: TrainingState) -> None:
-        if self.weights is not None:
-            state.model.save(self.folder, weights=self.weights)
-        self._unsaved = False
+        state.model.save(self.folder, weights=self.weights)
+        self._saved = True

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from handloom.errors import ConfigurationError, require_known, require_number, unknown_name
-from handloom.parameters import Array
+from handloom.parameters import Array, check_array
 from handloom.training.callbacks.base import Callback
-from handloom.training.history import EpochRecord
+from handloom.training.history import COLUMNS, EpochRecord, checked_name
 from handloom.training.state import TrainingState
 
 Goal = Literal["low", "high"]
@@ -68,7 +68,7 @@ class BestWeights(Callback, hooks=["on_best"]):
         improves: Improves | None = None,
         restore: bool = True,
     ) -> None:
-        self.monitor, self.goal = monitor, _checked_goal(monitor, goal, improves)
+        self.monitor, self.goal = checked_name(monitor), _checked_goal(monitor, goal, improves)
         self.min_delta = require_number("min_delta", min_delta, minimum=0.0)
         if improves is not None and (goal is not None or min_delta):
             raise ConfigurationError("improves decides alone: leave goal and min_delta out")
@@ -80,21 +80,37 @@ class BestWeights(Callback, hooks=["on_best"]):
         self.value: float | None = None
         self.weights: Array | None = None
 
-    def on_train_begin(self, *, state: TrainingState) -> None:
-        """Forget an earlier training; refuse to watch what will not be measured."""
+    def check(self, *, state: TrainingState) -> None:
+        """Refuse to watch what will not be measured."""
         try:
             state.require_measured(self.monitor)
         except ConfigurationError as error:
             raise ConfigurationError(f"{type(self).__name__} watches {error}") from None
+
+    def on_train_begin(self, *, state: TrainingState) -> None:
+        """Forget an earlier training."""
         self._start()
+        self._values = state.network.parameters.values
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Copy the weights if they are the best so far."""
-        value = record[self.monitor]
-        if self.is_better(value):
+        value = self.figure(state, record)
+        if value is not None and self.is_better(value):
             self.epoch, self.value = record.epoch, value
             self.weights = self.keep_weights(state)
             self.on_best(state=state, record=record)
+
+    def figure(self, state: TrainingState, record: EpochRecord) -> float | None:
+        """Return the figure of an epoch; None if it is recorded in other epochs only.
+
+        Raises
+        ------
+        ConfigurationError
+            If no epoch has had it.
+        """
+        if self.monitor in state.history.columns and self.monitor not in COLUMNS:
+            return record.recorded.get(self.monitor)
+        return record[self.monitor]
 
     def keep_weights(self, state: TrainingState) -> Array | None:
         """Return a copy of the weights that the figure belongs to."""
@@ -126,7 +142,13 @@ class BestWeights(Callback, hooks=["on_best"]):
         """Return what decides which epoch is the best."""
         rule = getattr(self.improves, "__qualname__", None)
         own = {"improves": rule} if self.improves is not None else {}
-        return {"monitor": self.monitor, "goal": self.goal, "min_delta": self.min_delta, **own}
+        return {
+            "monitor": self.monitor,
+            "goal": self.goal,
+            "min_delta": self.min_delta,
+            "restore": self.restore,
+            **own,
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best epoch so far, and its weights."""
@@ -135,18 +157,22 @@ class BestWeights(Callback, hooks=["on_best"]):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
-        self.epoch, self.value = state["epoch"], state["value"]
-        self.weights = state.get("weights")
+        weights = state.get("weights")
+        if weights is not None:
+            check_array("the best weights", weights, self._values.shape, self._values.dtype)
+        self.epoch, self.value, self.weights = state["epoch"], state["value"], weights
 
 
 def _checked_goal(monitor: str, goal: Goal | None, improves: Improves | None) -> Goal | None:
     """Return which way a figure improves."""
     if goal is not None:
         require_known("goal", goal, ("low", "high"))
+        if monitor in COLUMNS:
+            require_known("figure to monitor", monitor, MONITORS)
         if goal != MONITORS.get(monitor, goal):
             raise ConfigurationError(f"{monitor!r} is best {MONITORS[monitor]}, got goal={goal!r}")
         return goal
-    if monitor not in MONITORS and improves is None:
+    if monitor not in MONITORS and (improves is None or monitor in COLUMNS):
         raise ConfigurationError(
             f"{unknown_name('figure to monitor', monitor, MONITORS)} "
             f"A figure that a callback records needs goal='high' or goal='low'."

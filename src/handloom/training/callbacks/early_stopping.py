@@ -53,7 +53,8 @@ class EarlyStopping(BestWeights):
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Stop training when patience is over."""
-        gained = self.counts(record[self.monitor])
+        value = self.figure(state, record)
+        gained = value is not None and self.counts(value)
         super().on_epoch_end(state=state, record=record)
         self.waited = 0 if gained else self.waited + 1
         if self.waited >= self.patience:

@@ -1,8 +1,9 @@
 """Measurements of each layer: the norms of its weights, gradients and updates, epoch by epoch."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from handloom.parameters import Array, l2_norm
+from handloom.parameters import Parameters, l2_norm
 from handloom.training.callbacks.base import Callback
 from handloom.training.history import EpochRecord, LayerRecord
 from handloom.training.state import TrainingState
@@ -17,30 +18,32 @@ class LayerNorms(Callback):
 
     changes_results: ClassVar[bool] = False
 
-    def __init__(self) -> None:
-        self._before: dict[str, Array] = {}
-
     def on_train_begin(self, *, state: TrainingState) -> None:
-        """Keep the weights that training begins with."""
-        self._before = _copies(state)
+        """Forget an earlier training."""
+        self._state, self._kept = state, dict[str, Any]()
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Measure every array that is trained."""
         parameters = state.network.parameters
-        for name, gradient in parameters.gradients.items():
+        before = parameters.named(state.good_weights)  # those before the epoch's first update
+        gradients = _gradients(parameters)
+        if self._kept.get("steps") == state.progress.steps:  # a stop came after the last step
+            gradients = self._kept["gradients"]
+        for name, gradient in gradients.items():
             weights = parameters.weights[name]
-            state.history.layers.append(
-                LayerRecord(
-                    record.epoch,
-                    name,
-                    l2_norm(weights.reshape(-1)),
-                    l2_norm(gradient.reshape(-1)),
-                    l2_norm((weights - self._before[name]).reshape(-1)),
-                )
-            )
-        self._before = _copies(state)
+            update = l2_norm((weights - before[name]).reshape(-1))
+            norm = l2_norm(weights.reshape(-1))
+            state.history.layers.append(LayerRecord(record.epoch, name, norm, gradient, update))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the norms of the latest step's gradient, which a checkpoint does not hold."""
+        parameters = self._state.network.parameters
+        return {"steps": self._state.progress.steps, "gradients": _gradients(parameters)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self._kept = dict(state)
 
 
-def _copies(state: TrainingState) -> dict[str, Array]:
-    parameters = state.network.parameters
-    return {name: parameters.weights[name].copy() for name in parameters.gradients}
+def _gradients(parameters: Parameters) -> dict[str, float]:
+    return {name: l2_norm(array.reshape(-1)) for name, array in parameters.gradients.items()}

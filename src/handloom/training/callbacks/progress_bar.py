@@ -35,14 +35,14 @@ class Progress(Callback):
         self._bar = _bar() if sys.stderr is not None and sys.stderr.isatty() else None
         if self._bar is not None:
             self._bar.start()
-            done = len(state.history)
+            done = state.progress.epoch
             self._task = self._bar.add_task(
                 self.label, total=state.until, completed=done, figures=""
             )
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Show the epoch."""
-        done = len(state.history)
+        done = record.epoch + 1
         if self._bar is not None:
             self._bar.update(self._task, completed=done, figures=_figures(record))
             return
