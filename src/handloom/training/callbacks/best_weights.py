@@ -108,8 +108,9 @@ class BestWeights(Callback, hooks=["on_best"]):
         ConfigurationError
             If no epoch has had it.
         """
-        if self.monitor in state.history.columns and self.monitor not in COLUMNS:
-            return record.recorded.get(self.monitor)
+        absent = self.monitor not in COLUMNS and self.monitor not in record.recorded
+        if absent and self.monitor in state.history.columns:
+            return None
         return record[self.monitor]
 
     def keep_weights(self, state: TrainingState) -> Array | None:
