@@ -204,6 +204,36 @@ def test_joblib_can_end_its_workers(tmp_path: Path) -> None:
         assert time.monotonic() < patience
 
 
+def test_a_search_in_threads_leaves_signals_to_the_application(tmp_path: Path) -> None:
+    """The main thread waits in joblib: a signal does there what it would do without us."""
+    pytest.importorskip("joblib")
+    mark = tmp_path / "mark"
+    script = f"""
+import sys
+from pathlib import Path
+import joblib
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from tests.training.test_interrupts import fit_for_long
+joblib.Parallel(n_jobs=2, backend="threading")(
+    joblib.delayed(fit_for_long)(Path({str(mark)!r})) for _ in range(2)
+)
+"""
+    with subprocess.Popen([sys.executable, "-c", script]) as process:
+        wait_for(mark)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == -signal.SIGTERM
+
+
+def test_fits_in_threads_leave_what_belongs_to_the_process_as_it_was() -> None:
+    joblib = pytest.importorskip("joblib")
+    before = circumstances()
+    joblib.Parallel(n_jobs=3, backend="threading")(
+        joblib.delayed(training(epochs=2).fit)(DATA) for _ in range(6)
+    )
+    after = circumstances()
+    assert after[:-1] == before[:-1]  # joblib may keep its own threads
+
+
 def sleep_long(mark: Path) -> None:
     mark.write_text(str(os.getpid()))
     time.sleep(60)
@@ -260,17 +290,19 @@ def test_a_fit_in_another_thread_leaves_signals_alone() -> None:
     assert seen == before
 
 
-def test_a_fit_leaves_what_belongs_to_the_process_as_it_was() -> None:
-    def circumstances() -> tuple[object, ...]:
-        state: Any = np.random.get_state()  # noqa: NPY002
-        return (
-            list(warnings.filters),
-            np.geterr(),
-            state[1].tobytes(),
-            faulthandler.is_enabled(),
-            threading.active_count(),
-        )
+def circumstances() -> tuple[object, ...]:
+    """Return what belongs to the process, and not to a fit."""
+    state: Any = np.random.get_state()  # noqa: NPY002
+    return (
+        list(warnings.filters),
+        np.geterr(),
+        state[1].tobytes(),
+        faulthandler.is_enabled(),
+        threading.active_count(),
+    )
 
+
+def test_a_fit_leaves_what_belongs_to_the_process_as_it_was() -> None:
     before = circumstances()
     training(threads=2).fit(DATA)
     with pytest.warns(UserWarning, match="interrupted by SIGINT"):
