@@ -24,7 +24,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 import handloom
-from handloom.circumstances import circumstances
+from handloom.environment import environment
 from handloom.files import write_text
 
 Array = npt.NDArray[Any]
@@ -222,7 +222,7 @@ def main() -> None:
             task = replace(task, parameters={**task.parameters, "max_iter": options.max_iter})
         results.append(summarize(task, compare(task, options.seeds)))
         print(table(results[-1:]).splitlines()[-1], flush=True)
-        written = {"circumstances": circumstances(), "results": results}
+        written = {"environment": environment(), "results": results}
         write_text(options.out / "estimators.json", json.dumps(written, indent=1))
         write_text(options.out / "estimators.md", table(results))
 

@@ -23,14 +23,14 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmarks.contestants import Job, Plain
 from handloom import fashion_mnist, plots
-from handloom.circumstances import circumstances
 from handloom.data.dataset import Dataset, Splits
+from handloom.environment import environment
 from handloom.files import make_folder, write_text
 from handloom.parallel.threads import default_threads
 from handloom.plots.figure import COLOURS, LIGHT, SMALL, drawing, new_figure
-from handloom.recipes.book import RECIPES
 from handloom.recipes.recipe import Recipe, RecipeSettings
-from handloom.recipes.reference import EPOCHS, MODELS
+from handloom.recipes.registry import RECIPES
+from handloom.studies.reference import EPOCHS, MODELS
 from handloom.training import Callback, EpochRecord, StopReason, TrainingState, evaluate
 
 RESULTS = "recipes.json"
@@ -249,7 +249,7 @@ def main() -> None:
     options = parser.parse_args()
     file = make_folder(options.out) / RESULTS
     written = json.loads(file.read_text()) if file.exists() else {}
-    results, machines = written.get("results", {}), written.get("circumstances", {})
+    results, machines = written.get("results", {}), written.get("environment", {})
     splits = fashion_mnist()
     if options.reference:
         reference = json.dumps(beside_the_reference(splits), indent=1)
@@ -267,8 +267,8 @@ def main() -> None:
         label = name if epochs == recipe.epochs else f"{name}, {epochs} epochs"
         before = results.get(label, {}) if options.more else {}
         for found in in_turn(label, contestants, options.seeds, before):
-            results[label], machines[label] = found, circumstances()
-            written = {"circumstances": machines, "results": results}
+            results[label], machines[label] = found, environment()
+            written = {"environment": machines, "results": results}
             write_text(file, json.dumps(written, indent=1))
             draw(results, options.out)
             draw_learning(results, options.out)

@@ -32,7 +32,8 @@ from handloom.layers import (
 )
 from handloom.network import Sequential
 from handloom.optimizers import Adam
-from handloom.recipes.plain import Settings
+from handloom.recipes.experiment import experiment_to_json
+from handloom.recipes.settings import Settings
 from handloom.training import Trainer
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.run_folder import (
@@ -50,7 +51,7 @@ LABELS = np.array([2, 0, 1], np.uint8)
 FILES = {"a.json": b'{"x": 1}', "b.bin": bytes(range(64))}
 """What a manifest may speak of."""
 
-DESCRIBED = RunDescription(Settings().to_json(), "fashion-mnist", "3", 1)
+DESCRIBED = RunDescription(experiment_to_json(Settings()), "fashion-mnist", "3", 1)
 """A run whose training takes the default settings."""
 
 LEFT_OUT = frozenset({"EPS", "PDF", "PALM", "BUFR", "GRIB", "HDF5", "WMF", "IM"})
@@ -207,7 +208,9 @@ def _checkpoint_file(name: str) -> bytes:
 
 def runs() -> list[bytes]:
     """Return descriptions of runs, as ``run.json`` holds them."""
-    wide = RunDescription(Settings(hidden=(4,), decay=0.1).to_json(), "silhouettes", "5m", 2)
+    wide = RunDescription(
+        experiment_to_json(Settings(hidden=(4,), decay=0.1)), "silhouettes", "5m", 2
+    )
     return [_run_file(DESCRIPTION, each) for each in (wide, DESCRIBED)]
 
 

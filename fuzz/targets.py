@@ -13,9 +13,9 @@ from fuzz import mutations, seeds
 from fuzz.mutations import Mutation
 from handloom.cli.runs import experiment_of
 from handloom.data import open_folder, read_idx, read_npy, transform_from_config
-from handloom.data.idx import FILE_STEMS
-from handloom.data.images import read_grey, read_size
-from handloom.data.photographs import read_photograph
+from handloom.data.formats.idx import FILE_STEMS
+from handloom.data.formats.images import read_grey, read_size
+from handloom.data.formats.photographs import read_photograph
 from handloom.files import MANIFEST, _digest, read_set, write_set
 from handloom.model import KIND, VERSION, Model
 from handloom.network import Sequential

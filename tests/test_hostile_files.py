@@ -31,8 +31,9 @@ from PIL import Image
 
 import handloom
 from handloom import DataError, HandloomError, Model, ModelError, files, read_npy
-from handloom.data import idx, images, npy, photographs, read_idx
-from handloom.data.photographs import read_photograph
+from handloom.data import read_idx
+from handloom.data.formats import idx, images, npy, photographs
+from handloom.data.formats.photographs import read_photograph
 from handloom.files import MANIFEST, FileError, read_set, write_set
 from handloom.layers import Dense, Flatten, MaxPool2D
 from handloom.model import MAX_DIMENSIONS

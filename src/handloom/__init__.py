@@ -3,10 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from handloom._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from handloom.data import Dataset, Splits, fashion_mnist, open_folder, read_npy, silhouettes
     from handloom.data.augment import Erase, Flip, Shift
-    from handloom.data.views import View
+    from handloom.data.test_time_augmentation import View
     from handloom.errors import ConfigurationError, DataError, HandloomError, ModelError
     from handloom.estimators import (
         MLPClassifier as MLPClassifier,
@@ -81,13 +83,11 @@ if TYPE_CHECKING:
         evaluate,
     )
 
-__version__ = "0.1.0"
-
 # the public names by where they live: each is loaded when it is first used
 _HOMES = {
     "handloom.data": "Dataset Splits fashion_mnist open_folder read_npy silhouettes",
     "handloom.data.augment": "Erase Flip Shift",
-    "handloom.data.views": "View",
+    "handloom.data.test_time_augmentation": "View",
     "handloom.errors": "ConfigurationError DataError HandloomError ModelError",
     # not in __all__, since `from handloom import *` must not need an extra
     "handloom.estimators": "MLPClassifier MLPRegressor NetworkClassifier NetworkRegressor",

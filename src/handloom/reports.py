@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from handloom import plots
-from handloom.circumstances import circumstances
 from handloom.data.dataset import Dataset, Splits
+from handloom.environment import environment
 from handloom.files import make_folder
 from handloom.recipes.experiment import Trained
-from handloom.recipes.reference import MODELS, Run, diverged_at
+from handloom.studies.reference import MODELS, Run, diverged_at
 from handloom.training.evaluation import Evaluation
 from handloom.training.history import History, csv_line
 from handloom.training.run_folder import RunDescription, RunFolder, StudyFolder
@@ -103,7 +103,7 @@ def write_study_results(
             }
             for name in runs
         },
-        "environment": circumstances(),
+        "environment": environment(),
     }
     study.write_results(results)
 

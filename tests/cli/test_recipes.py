@@ -7,7 +7,7 @@ import numpy as np
 from tests.cli.conftest import Command
 
 from handloom import Model
-from handloom.recipes.book import RECIPES
+from handloom.recipes.registry import RECIPES
 
 
 def test_the_list_names_every_recipe_with_its_figures(handloom: Command) -> None:

@@ -14,7 +14,7 @@ from tests.cli.conftest import Command
 from handloom import Model, Splits, Trainer, evaluate, open_folder
 from handloom.cli import options
 from handloom.data import DownloadError, write_image_folders
-from handloom.recipes import reference
+from handloom.studies import reference
 from handloom.training import EpochRecord, History, RunFolder, StopReason
 from handloom.training.preparation import Prepared
 

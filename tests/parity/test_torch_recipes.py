@@ -9,8 +9,8 @@ from tests.gradients import relative_error
 from handloom import Sequential
 from handloom.data.augment import Augmentation, Flip, Shift
 from handloom.parameters import Array
-from handloom.recipes.book import RECIPES
 from handloom.recipes.recipe import Recipe
+from handloom.recipes.registry import RECIPES
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.parity

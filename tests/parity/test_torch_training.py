@@ -20,9 +20,9 @@ from handloom import (
     silhouettes,
 )
 from handloom.optimizers import Optimizer
-from handloom.recipes.reference import MODELS, ReferenceModel
-from handloom.recipes.reference import network as reference_network
 from handloom.schedules import Schedule
+from handloom.studies.reference import MODELS, ReferenceModel
+from handloom.studies.reference import network as reference_network
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.parity

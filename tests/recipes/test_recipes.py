@@ -11,9 +11,9 @@ import pytest
 
 from handloom import ConfigurationError, silhouettes
 from handloom.data import Splits, open_folder
-from handloom.recipes.book import RECIPES, named_recipe
-from handloom.recipes.experiment import experiment_from_json, train
+from handloom.recipes.experiment import experiment_from_json, experiment_to_json, train
 from handloom.recipes.recipe import Figures, Recipe, RecipeSettings, rise_and_fall
+from handloom.recipes.registry import RECIPES, named_recipe
 
 DATA = silhouettes(640, test_rows=160)
 EACH = pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
@@ -48,11 +48,11 @@ def test_a_recipe_trains_any_images_of_one_channel(recipe: Recipe) -> None:
 @EACH
 def test_settings_survive_a_file(recipe: Recipe) -> None:
     settings = RecipeSettings(recipe, epochs=3, seed=4, threads=2, validation_fraction=0.1)
-    assert experiment_from_json(json.loads(json.dumps(settings.to_json()))) == settings
+    assert experiment_from_json(json.loads(json.dumps(experiment_to_json(settings)))) == settings
 
 
 def test_settings_from_a_file_are_checked() -> None:
-    good = RecipeSettings(RECIPES["mlp-flash"], epochs=3).to_json()
+    good = experiment_to_json(RecipeSettings(RECIPES["mlp-flash"], epochs=3))
     for bad, named in (
         ({**good, "recipe": "mlp-flsh"}, "mlp-flash"),
         ({**good, "depth": 3}, "must hold recipe"),

@@ -598,7 +598,7 @@ def test_what_a_checkpoint_holds_can_be_read_by_people(tmp_path: Path) -> None:
     described = json.loads(state.read_text())
     assert described["values"]["progress"]["epoch"] == 1
     assert described["configuration"]["seed"] == 0
-    assert "numpy" in described["values"]["circumstances"]["versions"]
+    assert "numpy" in described["values"]["environment"]["versions"]
     assert set(Snapshot.load(state.parent).arrays) == {
         "weights",
         "good_weights",
@@ -737,7 +737,7 @@ def test_elsewhere_bits_may_differ_and_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer(tmp_path, last_step=7).fit(ROWS)
-    monkeypatch.setattr("handloom.circumstances.np.__version__", "9.9")
+    monkeypatch.setattr("handloom.environment.np.__version__", "9.9")
     said: list[str] = []
     trainer(tmp_path, warn=said.append).fit(ROWS, resume=True)
     assert len(said) == 1

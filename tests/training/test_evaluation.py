@@ -5,7 +5,7 @@ import pytest
 from tests.training.test_trainer import features, network
 
 from handloom import Adam, DataError, Dataset, Model, Trainer, View, evaluate, silhouettes
-from handloom.data.views import MIRRORED, MIRRORED_AND_MOVED
+from handloom.data.test_time_augmentation import MIRRORED, MIRRORED_AND_MOVED
 from handloom.layers import softmax
 
 DATA = silhouettes(rows=600, test_rows=200)

@@ -226,11 +226,11 @@ joblib.Parallel(n_jobs=2, backend="threading")(
 
 def test_fits_in_threads_leave_what_belongs_to_the_process_as_it_was() -> None:
     joblib = pytest.importorskip("joblib")
-    before = circumstances()
+    before = environment()
     joblib.Parallel(n_jobs=3, backend="threading")(
         joblib.delayed(training(epochs=2).fit)(DATA) for _ in range(6)
     )
-    after = circumstances()
+    after = environment()
     assert after[:-1] == before[:-1]  # joblib may keep its own threads
 
 
@@ -290,7 +290,7 @@ def test_a_fit_in_another_thread_leaves_signals_alone() -> None:
     assert seen == before
 
 
-def circumstances() -> tuple[object, ...]:
+def environment() -> tuple[object, ...]:
     """Return what belongs to the process, and not to a fit."""
     state: Any = np.random.get_state()  # noqa: NPY002
     return (
@@ -303,8 +303,8 @@ def circumstances() -> tuple[object, ...]:
 
 
 def test_a_fit_leaves_what_belongs_to_the_process_as_it_was() -> None:
-    before = circumstances()
+    before = environment()
     training(threads=2).fit(DATA)
     with pytest.warns(UserWarning, match="interrupted by SIGINT"):
         training(Send(signal.SIGINT), threads=2).fit(DATA)
-    assert circumstances() == before
+    assert environment() == before

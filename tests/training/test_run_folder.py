@@ -13,7 +13,7 @@ import pytest
 
 import handloom
 from handloom import Adam, Dense, HandloomError, Model, ModelError, Sequential, Trainer, silhouettes
-from handloom.circumstances import circumstances
+from handloom.environment import environment
 from handloom.errors import ConfigurationError
 from handloom.files import FileError
 from handloom.training import EpochRecord, History, RunDescription, RunFolder, StudyFolder
@@ -49,7 +49,7 @@ def run(tmp_path: Path, trainer: Trainer) -> RunFolder:
 def test_everything_that_is_written_comes_back(run: RunFolder, trainer: Trainer) -> None:
     opened = RunFolder.open(run.path)
     assert opened.description == DESCRIPTION
-    assert opened.description.environments == [circumstances()]
+    assert opened.description.environments == [environment()]
     assert opened.results() == RESULTS
     history = opened.history()
     assert history.records == trainer.history.records

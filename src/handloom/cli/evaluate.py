@@ -7,8 +7,8 @@ import typer
 from handloom.cli.console import show_table
 from handloom.cli.options import Data, Run, load_dataset, load_model
 from handloom.data import Splits
-from handloom.data.published import RESERVED
-from handloom.data.views import VIEWS, named_views
+from handloom.data.sources.published import RESERVED
+from handloom.data.test_time_augmentation import VIEWS, named_views
 from handloom.errors import DataError
 from handloom.metrics import precision_and_recall
 from handloom.training import evaluate as measure

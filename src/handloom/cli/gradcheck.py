@@ -16,7 +16,7 @@ from handloom.errors import ConfigurationError, require_count
 from handloom.gradcheck import COLUMNS, GradientReport, check_gradients
 from handloom.network import Sequential
 from handloom.randomness import Purpose, Stream
-from handloom.recipes.plain import Settings
+from handloom.recipes.settings import Settings
 
 ROWS = 8
 DEFAULTS = Settings()

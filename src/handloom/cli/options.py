@@ -10,8 +10,8 @@ import typer
 
 from handloom.cli.console import note
 from handloom.data import DownloadError, Splits, fashion_mnist, open_folder, silhouettes
-from handloom.data.fashion_mnist import VARIABLE
-from handloom.data.published import NAME, RESERVED
+from handloom.data.sources.fashion_mnist import VARIABLE
+from handloom.data.sources.published import NAME, RESERVED
 from handloom.errors import ConfigurationError, DataError
 from handloom.files import FileError, make_folder
 from handloom.locks import LOCK, only_writer

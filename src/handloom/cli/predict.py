@@ -8,7 +8,7 @@ import typer
 
 from handloom.cli.console import show_table
 from handloom.cli.options import Run, load_model
-from handloom.data.photographs import read_photograph
+from handloom.data.formats.photographs import read_photograph
 from handloom.errors import DataError, require_count
 
 

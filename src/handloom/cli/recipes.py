@@ -1,7 +1,7 @@
 """``handloom recipes``: what there is to train by name, and how well it was found to do."""
 
 from handloom.cli.console import show_table
-from handloom.recipes.book import RECIPES
+from handloom.recipes.registry import RECIPES
 
 COLUMNS = (
     "recipe",

@@ -19,8 +19,8 @@ from handloom.cli.options import (
 )
 from handloom.errors import ConfigurationError, require_count, require_known
 from handloom.parallel.threads import default_threads
-from handloom.recipes import reference
-from handloom.recipes.reference import EPOCHS, MODELS, Run, diverged_at
+from handloom.studies import reference
+from handloom.studies.reference import EPOCHS, MODELS, Run, diverged_at
 from handloom.training import Progress, RunDescription, StopReason, StudyFolder
 
 

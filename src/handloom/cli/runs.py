@@ -31,8 +31,8 @@ class Describe(Callback):
             note("no checkpoint was written before it stopped: training begins anew")
 
 
-def experiment_of(run: RunFolder) -> Experiment:
-    """Return the settings of a run as its description has them.
+def experiment_of(run: RunFolder, **changes: object) -> Experiment:
+    """Return the settings of a run as its description has them, with some changes.
 
     Raises
     ------
@@ -40,6 +40,6 @@ def experiment_of(run: RunFolder) -> Experiment:
         If a setting is missing, unknown or invalid.
     """
     try:
-        return experiment_from_json(run.description.settings)
+        return experiment_from_json({**run.description.settings, **changes})
     except HandloomError as error:
         raise ModelError(f"{run.path}: {error}") from None

@@ -7,8 +7,8 @@ import typer
 
 from handloom.cli.console import show_arrays, show_text
 from handloom.optimizers import OPTIMIZERS
-from handloom.recipes.equations import Part, number
-from handloom.recipes.walkthrough import tiny_settings, walk
+from handloom.walkthrough.equations import Part, number
+from handloom.walkthrough.step import tiny_settings, walk
 
 
 def step(

@@ -1,6 +1,5 @@
 """``handloom train``: train a network described by options."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,10 +26,10 @@ from handloom.locks import only_writer
 from handloom.optimizers import OPTIMIZERS
 from handloom.parallel.threads import default_threads
 from handloom.recipes import experiment
-from handloom.recipes.book import RECIPES, named_recipe
 from handloom.recipes.experiment import Experiment, Trained
-from handloom.recipes.plain import Settings
 from handloom.recipes.recipe import RecipeSettings
+from handloom.recipes.registry import RECIPES, named_recipe
+from handloom.recipes.settings import Settings
 from handloom.schedules import DECAY, SCHEDULES
 from handloom.training import (
     Checkpoints,
@@ -186,9 +185,7 @@ def _resume(
     every = run.description.checkpoint_every
     if every is None:
         raise ModelError(f"{folder}: this training wrote no checkpoints that it could go on from")
-    settings = experiment_of(run)
-    if threads is not None:
-        settings = replace(settings, threads=threads)
+    settings = experiment_of(run, **({} if threads is None else {"threads": threads}))
     with only_writer(folder):
         source = run.description.data if data is None else data
         _train(folder, settings, source, checkpoint_every or every, resumed=run)
@@ -205,7 +202,7 @@ def _train(
     trigger(checkpoint_every)
     splits = load_dataset(data)
     described: dict[str, Any] = {
-        "settings": settings.to_json(),
+        "settings": experiment.experiment_to_json(settings),
         "data": data_found(data, splits),
         "checkpoint_every": checkpoint_every,
         "threads": settings.threads or default_threads(),

@@ -1,13 +1,14 @@
 """Datasets, where they come from, and how a batch is made ready for a network."""
 
 from handloom.data.dataset import Dataset, Splits
-from handloom.data.download import DownloadError
-from handloom.data.fashion_mnist import fashion_mnist
-from handloom.data.idx import read_idx, read_idx_folder
-from handloom.data.image_folders import read_image_folders, write_image_folders
-from handloom.data.npy import read_npy
-from handloom.data.silhouettes import silhouettes
-from handloom.data.sources import open_folder
+from handloom.data.formats.idx import read_idx, read_idx_folder
+from handloom.data.formats.image_folders import read_image_folders, write_image_folders
+from handloom.data.formats.npy import read_npy
+from handloom.data.sources.download import DownloadError
+from handloom.data.sources.fashion_mnist import fashion_mnist
+from handloom.data.sources.open_folder import open_folder
+from handloom.data.sources.silhouettes import silhouettes
+from handloom.data.sources.verify import Report, verify
 from handloom.data.transforms import (
     AsFloat,
     Scale,
@@ -15,7 +16,6 @@ from handloom.data.transforms import (
     transform_for,
     transform_from_config,
 )
-from handloom.data.verify import Report, verify
 
 __all__ = [
     "AsFloat",

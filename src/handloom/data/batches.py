@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from handloom.backend import NUMPY, Backend, Computes
 from handloom.data.augment import Augmentation, StepAugmentation
-from handloom.data.npy import Reading
+from handloom.data.formats.npy import Reading
 from handloom.data.transforms import Transform
 from handloom.operations import Array, Arrays, TakeRows, operation_of
 from handloom.parallel.pool import SERIAL, Pool

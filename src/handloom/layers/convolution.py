@@ -16,8 +16,8 @@ from handloom.errors import (
     require_number,
 )
 from handloom.initializers import Initializer, Zeros, initializer, initializer_config
-from handloom.layers.algorithms import ConvolutionAlgorithm, Workspace
 from handloom.layers.base import Layer
+from handloom.layers.convolution_algorithms import ConvolutionAlgorithm, Workspace
 from handloom.layers.im2col import Im2col
 from handloom.layers.windows import (
     Padding,

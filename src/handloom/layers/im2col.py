@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from handloom.layers.algorithms import ConvolutionAlgorithm, Workspace
+from handloom.layers.convolution_algorithms import ConvolutionAlgorithm, Workspace
 from handloom.layers.windows import Windows, contiguous_rows
 from handloom.parallel.partition import image_block
 from handloom.parameters import Array

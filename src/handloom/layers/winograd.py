@@ -16,7 +16,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from handloom.layers.algorithms import ConvolutionAlgorithm, Workspace
+from handloom.layers.convolution_algorithms import ConvolutionAlgorithm, Workspace
 from handloom.layers.windows import Windows
 from handloom.parallel.partition import blocks, even_block, image_block
 from handloom.parameters import Array

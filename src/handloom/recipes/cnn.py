@@ -8,14 +8,15 @@ there is use for more than twice as many epochs, and for a larger dropout.
 from functools import partial
 
 from handloom.data.augment import Flip, Shift
-from handloom.recipes.cnn_flash import FILTERS, layers, optimizer
+from handloom.optimizers import Muon
+from handloom.recipes.networks import cnn
 from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="cnn",
     summary="five convolutions of 32 to 128 filters, mirrored and moved images",
-    layers=partial(layers, filters=FILTERS, dropout=0.2),
-    optimizer=optimizer,
+    layers=cnn(((32,), (64, 64), (128, 128)), dropout=0.2),
+    optimizer=partial(Muon, adam_rate=0.1, adam_for=("dense",)),
     rate=rise_and_fall(5e-2, rise=0.2),
     epochs=15,
     batch_size=128,

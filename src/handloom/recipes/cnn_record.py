@@ -8,14 +8,15 @@ it would learn them by heart.
 from functools import partial
 
 from handloom.data.augment import Erase, Flip, Shift
-from handloom.recipes.cnn_flash import layers, optimizer
+from handloom.optimizers import Muon
+from handloom.recipes.networks import cnn
 from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="cnn-record",
     summary="five convolutions of 48 to 192 filters, images mirrored, moved, partly erased",
-    layers=partial(layers, filters=((48,), (96, 96), (192, 192)), dropout=0.2),
-    optimizer=optimizer,
+    layers=cnn(((48,), (96, 96), (192, 192)), dropout=0.2),
+    optimizer=partial(Muon, adam_rate=0.1, adam_for=("dense",)),
     rate=rise_and_fall(5e-2, rise=0.2),
     epochs=26,
     batch_size=128,

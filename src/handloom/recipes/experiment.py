@@ -1,23 +1,90 @@
-"""A training from beginning to end, whoever described it: settings of one's own, or a recipe."""
+"""An experiment: a training from beginning to end, described by settings or by a recipe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from handloom.data.dataset import Splits
-from handloom.errors import ConfigurationError, HandloomError
+from handloom.data.dataset import Dataset, Splits
+from handloom.errors import ConfigurationError, HandloomError, require_known
 from handloom.model import Model
+from handloom.network import Sequential
 from handloom.randomness import Stream
-from handloom.recipes.book import recipe_settings_from_json
-from handloom.recipes.plain import Settings
 from handloom.recipes.recipe import RecipeSettings
-from handloom.training import Callback, Checkpoints, Evaluation, History, evaluate
+from handloom.recipes.registry import recipe_settings_from_json
+from handloom.recipes.settings import Settings
+from handloom.training import Callback, Checkpoints, Evaluation, History, Trainer, evaluate
 from handloom.training.interrupts import OnSignal
 
-Experiment = Settings | RecipeSettings
+
+class Experiment(Protocol):
+    """Describes a training: its network, its trainer, and what is held out.
+
+    Attributes
+    ----------
+    kind : str
+        A key of `KINDS`.
+    title : str
+        The heading of pictures.
+    validation_fraction : float
+        The fraction of each class to hold out, 0 for none.
+    seed : int
+    threads : int or None
+    """
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+
+    @property
+    def title(self) -> str: ...  # noqa: D102
+
+    @property
+    def validation_fraction(self) -> float: ...  # noqa: D102
+
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+    @property
+    def threads(self) -> int | None: ...  # noqa: D102
+
+    def build(self, train: Dataset) -> Sequential:
+        """Return the network for some rows, with its first weights."""
+        ...
+
+    def steps(self, train: Dataset) -> int:
+        """Return the number of steps of a training, unless it ends early."""
+        ...
+
+    def trainer(
+        self,
+        network: Sequential,
+        steps: int,
+        callbacks: Sequence[Callback] = (),
+        checkpoints: Checkpoints | None = None,
+        *,
+        on_signal: OnSignal = "deliver",
+    ) -> Trainer:
+        """Return a trainer for the network."""
+        ...
+
+    def to_json(self) -> dict[str, object]:
+        """Return the settings by name, as JSON can hold them."""
+        ...
+
+
+KINDS: Mapping[str, Callable[[dict[str, Any]], Experiment]] = {
+    Settings.kind: Settings.from_json,
+    RecipeSettings.kind: recipe_settings_from_json,
+}
+"""Readers of experiments by their kind."""
+
+
+def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
+    """Return an experiment as JSON can hold it, its kind included."""
+    return {"kind": experiment.kind, **experiment.to_json()}
 
 
 def experiment_from_json(values: object) -> Experiment:
-    """Return the settings that ``to_json`` of either kind gave.
+    """Return the experiment that `experiment_to_json` described.
 
     Raises
     ------
@@ -26,9 +93,10 @@ def experiment_from_json(values: object) -> Experiment:
     """
     if not isinstance(values, dict):
         raise ConfigurationError(f"settings are an object, got {values!r}")
-    read = recipe_settings_from_json if "recipe" in values else Settings.from_json
+    kind = str(values.get("kind"))
+    require_known("kind of settings", kind, KINDS)
     try:
-        return read(values)
+        return KINDS[kind]({name: value for name, value in values.items() if name != "kind"})
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, HandloomError):
             raise

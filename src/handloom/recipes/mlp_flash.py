@@ -7,24 +7,16 @@ the rise; Defazio and others, "Optimal Linear Decay Learning Rate Schedules", 20
 and a second moment that forgets within ten steps, as there are only some hundreds.
 """
 
-from collections.abc import Sequence
 from functools import partial
 
-from handloom.layers import BatchNorm, Dense, Layer, ReLU, Softmax
 from handloom.optimizers import Adam
+from handloom.recipes.networks import mlp
 from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
-
-
-def layers(_: tuple[int, ...], classes: int) -> Sequence[Layer]:
-    """Return the layers, for images of any shape."""
-    normalized = [Dense(96), BatchNorm(ghost_batch=256), ReLU()]
-    return [*normalized, Dense(classes, weights="glorot"), Softmax()]
-
 
 RECIPE = Recipe(
     name="mlp-flash",
     summary="one hidden layer of 96, batch norm",
-    layers=layers,
+    layers=mlp(96, ghost_batch=256),
     optimizer=partial(Adam, beta2=0.9),
     rate=rise_and_fall(3e-2),
     epochs=3,

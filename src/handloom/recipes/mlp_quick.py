@@ -4,24 +4,16 @@ Three times the epochs of ``mlp-flash``, and label smoothing (Szegedy and others
 256 with dropout is quicker and a little less accurate.
 """
 
-from collections.abc import Sequence
 from functools import partial
 
-from handloom.layers import Dense, Layer, Softmax
 from handloom.optimizers import Adam
-from handloom.recipes.mlp import hidden
+from handloom.recipes.networks import mlp
 from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
-
-
-def layers(_: tuple[int, ...], classes: int) -> Sequence[Layer]:
-    """Return the layers, for images of any shape."""
-    return [*hidden(256, 256, ghost_batch=128), Dense(classes, weights="glorot"), Softmax()]
-
 
 RECIPE = Recipe(
     name="mlp-quick",
     summary="two hidden layers of 256, batch norm",
-    layers=layers,
+    layers=mlp(256, 256, ghost_batch=128),
     optimizer=partial(Adam, beta2=0.95),
     rate=rise_and_fall(1e-2),
     epochs=9,

@@ -5,24 +5,15 @@ reaches 91.63 % (arXiv 1901.06656, 2019). Images are mirrored and moved by up to
 many of them there is something to learn for a hundred and twenty epochs.
 """
 
-from collections.abc import Sequence
-
 from handloom.data.augment import Flip, Shift
-from handloom.layers import Dense, Layer, Softmax
 from handloom.optimizers import Adam
-from handloom.recipes.mlp import hidden
+from handloom.recipes.networks import mlp
 from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
-
-
-def layers(_: tuple[int, ...], classes: int) -> Sequence[Layer]:
-    """Return the layers, for images of any shape."""
-    return [*hidden(1024, 1024, 1024, dropout=0.1), Dense(classes, weights="glorot"), Softmax()]
-
 
 RECIPE = Recipe(
     name="mlp-record",
     summary="three hidden layers of 1,024, batch norm, dropout, mirrored and moved images",
-    layers=layers,
+    layers=mlp(1024, 1024, 1024, dropout=0.1),
     optimizer=Adam,
     rate=rise_and_fall(3e-3),
     epochs=120,

@@ -4,14 +4,16 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 from handloom.data.augment import Augmentation
 from handloom.data.dataset import Dataset
 from handloom.errors import require_count, require_fraction
-from handloom.layers import Dense, Layer
+from handloom.layers import Dense
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
+from handloom.recipes.networks import Network
 from handloom.schedules import LinearDecay, Schedule, Warmup
 from handloom.training import Callback, Checkpoints, Trainer
 from handloom.training.interrupts import OnSignal
@@ -78,7 +80,7 @@ class Recipe:
 
     name: str
     summary: str
-    layers: Callable[[tuple[int, ...], int], Sequence[Layer]]
+    layers: Network
     optimizer: Callable[[], Optimizer]
     rate: Callable[[int], Schedule]
     epochs: int
@@ -142,6 +144,8 @@ class RecipeSettings:
         If a setting means nothing.
     """
 
+    kind: ClassVar[str] = "recipe"
+
     recipe: Recipe
     epochs: int
     validation_fraction: float = 0.0
@@ -177,7 +181,7 @@ class RecipeSettings:
         *,
         on_signal: OnSignal = "deliver",
     ) -> Trainer:
-        """Return a trainer for a network; see `handloom.recipes.plain.Settings.trainer`."""
+        """Return a trainer for a network; see `handloom.recipes.settings.Settings.trainer`."""
         recipe = self.recipe
         return Trainer(
             network,

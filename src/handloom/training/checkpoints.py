@@ -163,7 +163,7 @@ class Checkpoints:
             self._last_good = folder
             for problem in problems:
                 self._warn(f"{problem}; going on from {folder.name}, which is older")
-            if changed := snapshot.changed_circumstances():
+            if changed := snapshot.changed_environment():
                 self._warn(f"going on elsewhere, the bits may differ: {'; '.join(changed)}")
             return snapshot
         if problems:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
-from handloom.data.views import View
+from handloom.data.test_time_augmentation import View
 from handloom.errors import DataError, ModelError
 from handloom.layers import softmax
 from handloom.losses import SoftmaxCrossEntropy
@@ -49,8 +49,8 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
     model : Model
     data : Dataset
     views : sequence of View, optional
-        Ways to look at each image, as `handloom.data.views.MIRRORED` has them. What the model
-        makes of their mean comes in ``of_views``; all other figures are of the rows as they are.
+        Ways to look at each image, such as `handloom.data.test_time_augmentation.MIRRORED`. The
+        figures of their mean are in ``of_views``; all others are of the rows as they are.
 
     Raises
     ------

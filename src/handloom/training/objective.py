@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from handloom.backend import NUMPY, Backend, Computes
 from handloom.data.batches import Batch, LoaderOptions, Shard, ShardLoader
-from handloom.data.npy import Reading
+from handloom.data.formats.npy import Reading
 from handloom.losses import ClassificationLoss, Loss, Targets
 from handloom.network import Sequential
 from handloom.operations import LayerOperation

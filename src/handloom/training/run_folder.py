@@ -6,7 +6,7 @@ from pathlib import Path
 from reprlib import repr as short_repr
 from typing import Any, ClassVar, Self
 
-from handloom.circumstances import circumstances
+from handloom.environment import environment
 from handloom.errors import ModelError, require_count, require_known
 from handloom.files import FileError, make_folder, read_json, write_json, write_text
 from handloom.model import Model
@@ -79,7 +79,7 @@ class RunDescription:
     data: str
     checkpoint_every: str | None
     threads: int
-    environments: list[dict[str, Any]] = field(default_factory=lambda: [circumstances()])
+    environments: list[dict[str, Any]] = field(default_factory=lambda: [environment()])
 
     def __post_init__(self) -> None:
         _require("settings", self.settings, dict, "an object")
@@ -89,12 +89,12 @@ class RunDescription:
             trigger(self.checkpoint_every)
         require_count("threads", self.threads)
         _require("environments", self.environments, list, "a list")
-        for environment in self.environments:
-            _require("environment", environment, dict, "an object")
+        for each in self.environments:
+            _require("environment", each, dict, "an object")
 
     def resumed(self, **changes: Any) -> Self:
         """Return the description of the same run, resumed here with some changes."""
-        here = circumstances()
+        here = environment()
         last = self.environments[-1:]
         environments = self.environments if last == [here] else [*self.environments, here]
         return replace(self, environments=environments, **changes)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from handloom.circumstances import circumstances
+from handloom.environment import environment
 from handloom.errors import (
     ConfigurationError,
     HandloomError,
@@ -61,7 +61,7 @@ class Snapshot:
             If something of it is neither numbers nor text; its place is named.
         """
         arrays: dict[str, Array] = {}
-        values = pack({**state.state_dict(), "circumstances": circumstances()}, arrays)
+        values = pack({**state.state_dict(), "environment": environment()}, arrays)
         return cls(configuration(state), values, arrays)
 
     def compare(self, state: TrainingState) -> list[str]:
@@ -131,9 +131,9 @@ class Snapshot:
         """What ran the training's arithmetic."""
         return str(self.configuration.get("backend"))
 
-    def changed_circumstances(self) -> list[str]:
+    def changed_environment(self) -> list[str]:
         """Return what bits depend on and is not as it was when the snapshot was taken."""
-        now, then = circumstances(), self.values.get("circumstances", {})
+        now, then = environment(), self.values.get("environment", {})
         pairs = [(name, then.get(name), now[name]) for name in ("processor", "blas")]
         versions = then.get("versions", {})
         pairs += [(name, versions.get(name), value) for name, value in now["versions"].items()]

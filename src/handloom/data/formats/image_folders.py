@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from handloom.data.dataset import Dataset, Splits
-from handloom.data.images import read_grey, read_size, require_pillow, write_png
-from handloom.data.published import name_of
+from handloom.data.formats.images import read_grey, read_size, require_pillow, write_png
+from handloom.data.sources.published import name_of
 from handloom.errors import DataError
 
 PARTS = ("train", "test")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handloom.data.published import md5_sum
+from handloom.data.sources.published import md5_sum
 from handloom.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:

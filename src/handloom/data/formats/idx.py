@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset, Splits
-from handloom.data.published import name_of
+from handloom.data.sources.published import name_of
 from handloom.errors import DataError
 from handloom.files import size_of
 

@@ -18,13 +18,13 @@ from tests.data.helpers import idx_contents, same, small_splits, write_idx_folde
 
 from handloom import DataError
 from handloom.data import DownloadError, fashion_mnist, write_image_folders
-from handloom.data.published import MD5_SUMS
+from handloom.data.sources.published import MD5_SUMS
 from handloom.errors import ConfigurationError, MissingExtraError
 
 # The variable is taken away from every test, so it is read before.
 REAL = os.environ.get("HANDLOOM_DATA", "")
 
-MODULE = importlib.import_module("handloom.data.fashion_mnist")
+MODULE = importlib.import_module("handloom.data.sources.fashion_mnist")
 
 SPLITS = small_splits(20, 10, classes=10)
 FILES = idx_contents(SPLITS)
@@ -141,7 +141,7 @@ def test_a_cached_file_that_is_damaged_is_fetched_again(
     assert (tmp_path / IMAGES).read_bytes() == FILES[IMAGES]
     assert caplog.record_tuples == [
         (
-            "handloom.data.download",
+            "handloom.data.sources.download",
             logging.WARNING,
             f"{tmp_path / IMAGES}: not the file that was published; it must be downloaded again",
         )

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from handloom.data.dataset import Splits
-from handloom.data.idx import FILE_STEMS, read_idx_folder
-from handloom.data.image_folders import PARTS, Progress, read_image_folders
-from handloom.data.published import named_if_published
+from handloom.data.formats.idx import FILE_STEMS, read_idx_folder
+from handloom.data.formats.image_folders import PARTS, Progress, read_image_folders
+from handloom.data.sources.published import named_if_published
 from handloom.errors import DataError
 
 Kind = Literal["idx", "images"]

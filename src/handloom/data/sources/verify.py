@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from handloom.data.dataset import Dataset, Splits
-from handloom.data.idx import FILE_STEMS, find_idx
-from handloom.data.image_folders import Progress
-from handloom.data.published import FINGERPRINT, MD5_SUMS, fingerprint, md5_sum
-from handloom.data.sources import Kind, existing_folder, kind_of, open_folder
+from handloom.data.formats.idx import FILE_STEMS, find_idx
+from handloom.data.formats.image_folders import Progress
+from handloom.data.sources.open_folder import Kind, existing_folder, kind_of, open_folder
+from handloom.data.sources.published import FINGERPRINT, MD5_SUMS, fingerprint, md5_sum
 
 
 @dataclass(frozen=True)

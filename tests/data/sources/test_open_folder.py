@@ -9,8 +9,9 @@ import pytest
 from tests.data.helpers import IDX_NAMES, same, small_splits, write_idx_folder
 
 from handloom import DataError, Splits
-from handloom.data import open_folder, published, write_image_folders
-from handloom.data.published import fingerprint
+from handloom.data import open_folder, write_image_folders
+from handloom.data.sources import published
+from handloom.data.sources.published import fingerprint
 
 
 def test_a_folder_of_idx_files(tmp_path: Path) -> None:

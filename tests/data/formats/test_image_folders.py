@@ -12,7 +12,8 @@ from PIL import Image
 from tests.data.helpers import same, small_splits
 
 from handloom import DataError, Dataset, Splits
-from handloom.data import image_folders, images, read_image_folders, write_image_folders
+from handloom.data import read_image_folders, write_image_folders
+from handloom.data.formats import image_folders, images
 from handloom.errors import MissingExtraError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.data.test_augment import X, Y, images
 
-from handloom.data.views import MIRRORED, MIRRORED_AND_MOVED, View
+from handloom.data.test_time_augmentation import MIRRORED, MIRRORED_AND_MOVED, View
 
 
 @pytest.mark.parametrize("shape", [(5, Y, X), (5, 2, Y, X)])

@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 from handloom.data.dataset import Splits
-from handloom.data.download import DownloadError, missing_files
-from handloom.data.download import download as download_files
-from handloom.data.idx import read_idx_folder
-from handloom.data.image_folders import Progress
-from handloom.data.published import BASE_URL, CLASS_NAMES, MD5_SUMS, NAME
-from handloom.data.sources import open_folder
+from handloom.data.formats.idx import read_idx_folder
+from handloom.data.formats.image_folders import Progress
+from handloom.data.sources.download import DownloadError, missing_files
+from handloom.data.sources.download import download as download_files
+from handloom.data.sources.open_folder import open_folder
+from handloom.data.sources.published import BASE_URL, CLASS_NAMES, MD5_SUMS, NAME
 from handloom.errors import DataError, MissingExtraError, require_number
 
 __all__ = ["DownloadError", "fashion_mnist"]

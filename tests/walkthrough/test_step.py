@@ -10,9 +10,9 @@ from handloom import SGD, Adagrad, Adam, AdamW, Dense, ModelError, Muon, RMSprop
 from handloom.errors import ConfigurationError
 from handloom.optimizers import OPTIMIZERS, Optimizer
 from handloom.optimizers.muon import orthogonalize
-from handloom.recipes.equations import RULES, Part
-from handloom.recipes.plain import Settings
-from handloom.recipes.walkthrough import example, step, tiny_settings, walk
+from handloom.recipes.settings import Settings
+from handloom.walkthrough.equations import RULES, Part
+from handloom.walkthrough.step import example, step, tiny_settings, walk
 
 WEIGHTS = ("W0", "b0", "W2", "b2")
 L1, L2 = 0.003, 0.02

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.images import content_of, naming, readable_formats, require_pillow
+from handloom.data.formats.images import content_of, naming, readable_formats, require_pillow
 from handloom.errors import DataError
 
 if TYPE_CHECKING:

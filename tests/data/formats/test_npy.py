@@ -10,7 +10,7 @@ import pytest
 
 from handloom import SGD, Adam, DataError, Dense, ReLU, Sequential, Trainer, read_npy, silhouettes
 from handloom.data.batches import gather_rows
-from handloom.data.npy import Reading
+from handloom.data.formats.npy import Reading
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ print(int(peak_memory()))
         done = subprocess.run(
             [sys.executable, "-c", code, str(rows)],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
             capture_output=True,
             text=True,
             check=False,

@@ -1,7 +1,7 @@
 """One training step of a tiny network, array by array, for a reader with a pencil.
 
 The library's own layers, loss and optimizer run; this file takes copies of what passes by, and
-`handloom.recipes.equations` says how it came about.
+`handloom.walkthrough.equations` says how it came about.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,8 @@ from handloom.network import build
 from handloom.optimizers import Optimizer
 from handloom.parameters import Array, Parameters
 from handloom.randomness import Purpose, Stream
-from handloom.recipes.equations import (
+from handloom.recipes.settings import Settings
+from handloom.walkthrough.equations import (
     BACKWARD,
     FORWARD,
     Equation,
@@ -32,7 +33,6 @@ from handloom.recipes.equations import (
     penalty,
     update,
 )
-from handloom.recipes.plain import Settings
 
 ROWS, INPUTS, HIDDEN, CLASSES = 2, 3, 3, 2
 

@@ -10,7 +10,7 @@ from tests.data.helpers import IDX_NAMES, idx_bytes, small_splits, write_idx_fol
 
 from handloom import DataError, Dataset, Splits
 from handloom.data import verify, write_image_folders
-from handloom.data.published import CLASS_NAMES, MD5_SUMS
+from handloom.data.sources.published import CLASS_NAMES, MD5_SUMS
 
 
 def test_a_folder_of_idx_files(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from handloom.data.photographs import read_photograph
+from handloom.data.formats.photographs import read_photograph
 
 ORIENTATION = 0x0112
 

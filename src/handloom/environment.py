@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from handloom._version import __version__
 
-def circumstances() -> dict[str, Any]:
+
+def environment() -> dict[str, Any]:
     """Return versions, processor, cores and BLAS, as JSON can hold them.
 
     Bits are promised where versions, processor and BLAS are the same; see the guide to training.
     """
     from importlib.metadata import version  # slow to load, and needed here alone
-
-    from handloom import __version__  # read when a run is recorded: this module is loaded by it
 
     return {
         "versions": {

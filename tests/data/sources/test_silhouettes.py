@@ -6,9 +6,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from handloom.data import published
 from handloom.data.dataset import Dataset, Splits
-from handloom.data.silhouettes import CLASS_NAMES, GARMENTS, blank_paper, cloth, shadow, silhouettes
+from handloom.data.sources import published
+from handloom.data.sources.silhouettes import (
+    CLASS_NAMES,
+    GARMENTS,
+    blank_paper,
+    cloth,
+    shadow,
+    silhouettes,
+)
 from handloom.errors import ConfigurationError
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Self
+from typing import ClassVar, Self
 
 from handloom.data.augment import named_augmentation
 from handloom.data.dataset import Dataset
@@ -84,6 +84,8 @@ class Settings:
     ConfigurationError
         If a setting means nothing, or would be ignored.
     """
+
+    kind: ClassVar[str] = "settings"
 
     hidden: tuple[int, ...] = (128, 128)
     optimizer: str = "adam"

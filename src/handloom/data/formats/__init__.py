@@ -1,0 +1,1 @@
+"""Formats: readers of files as people have them."""

@@ -1,0 +1,1 @@
+"""Sources: where datasets come from."""

@@ -1,0 +1,84 @@
+"""The networks of recipes: hidden layers or convolutions, normalized, for images of any shape."""
+
+from collections.abc import Callable, Sequence
+
+from handloom.layers import (
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    MaxPool2D,
+    ReLU,
+    Reshape,
+    Softmax,
+)
+
+Network = Callable[[tuple[int, ...], int], Sequence[Layer]]
+"""From the shape of an image, (y, x), and the number of classes to fresh layers."""
+
+
+def mlp(*units: int, ghost_batch: int = 64, dropout: float = 0.0) -> Network:
+    """Return a network of hidden layers with ReLU.
+
+    Parameters
+    ----------
+    units : int
+        The width of each hidden layer.
+    ghost_batch : int
+        The rows that are normalized together.
+    dropout : float
+        The rate of the dropout behind each hidden layer, 0 for none.
+    """
+
+    def layers(_: tuple[int, ...], classes: int) -> Sequence[Layer]:
+        hidden: list[Layer] = []
+        for h in units:
+            hidden += [Dense(h), BatchNorm(ghost_batch=ghost_batch), ReLU()]
+            if dropout:
+                hidden.append(Dropout(dropout))
+        return [*hidden, Dense(classes, weights="glorot"), Softmax()]
+
+    return layers
+
+
+def cnn(filters: Sequence[Sequence[int]], *, dropout: float) -> Network:
+    """Return a network of 3 x 3 convolutions for images of one channel.
+
+    Parameters
+    ----------
+    filters : sequence of sequences of int
+        The filters of each convolution, a group for each size of image; the last one of a group is
+        pooled.
+    dropout : float
+        The rate of the dropout before the last layer.
+    """
+
+    def layers(image_shape: tuple[int, ...], classes: int) -> Sequence[Layer]:
+        convolutions: list[Layer] = []
+        for *others, last in filters:
+            for count in others:
+                convolutions += _convolution(count)
+            convolutions += _convolution(last, pooled=True)
+        return [
+            Reshape((1, *image_shape)),
+            *convolutions,
+            Flatten(),
+            Dropout(dropout),
+            Dense(classes, weights="glorot"),
+            Softmax(),
+        ]
+
+    return layers
+
+
+def _convolution(filters: int, *, pooled: bool = False) -> list[Layer]:
+    """Return a convolution; it is pooled before normalization, which then has less to do."""
+    pooling = [MaxPool2D(2)] if pooled else []
+    return [
+        Conv2D(filters, 3, padding="same", biases=False),
+        *pooling,
+        BatchNorm(ghost_batch=64),
+        ReLU(),
+    ]

@@ -1,0 +1,1 @@
+"""Studies: trainings side by side, and what they show."""

@@ -1,0 +1,1 @@
+"""The walkthrough: one training step explained, array by array."""
