@@ -17,7 +17,7 @@ def python(code: str, *, executable: str = sys.executable) -> str:
         text=True,
         timeout=300,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

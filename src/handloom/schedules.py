@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 from handloom.errors import (
     ConfigurationError,
@@ -301,8 +302,8 @@ def planned_steps(schedule: object) -> int | None:
     if isinstance(schedule, Warmup):
         then = planned_steps(schedule.then)
         return None if then is None else schedule.steps + then
-    steps = getattr(schedule, "steps", None)
-    return steps if isinstance(steps, int) else None
+    steps: Any = getattr(schedule, "steps", None)
+    return int(steps) if hasattr(steps, "__index__") else None
 
 
 def rates_from(schedule: Schedule, first: int, count: int) -> list[float]:

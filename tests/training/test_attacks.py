@@ -19,6 +19,7 @@ from handloom import (
     Adam,
     BestModel,
     BestWeights,
+    BinaryCrossEntropy,
     Callback,
     Checkpoints,
     ConfigurationError,
@@ -27,18 +28,30 @@ from handloom import (
     Dense,
     EarlyStopping,
     History,
+    Huber,
     Layer,
     LayerNorms,
+    MeanAbsoluteError,
+    MeanSquaredError,
     Model,
     ModelError,
+    Poisson,
     ReLU,
     Sequential,
+    SoftmaxCrossEntropy,
     StopReason,
     Tanh,
     Trainer,
+    Warmup,
 )
+from handloom.data.augment import AUGMENTATIONS, named_augmentation
+from handloom.files import FileError
+from handloom.optimizers import OPTIMIZERS, Optimizer
+from handloom.schedules import SCHEDULES, named_schedule
 from handloom.training import EpochRecord, Measured, TrainingState
-from handloom.training.configuration import describe
+from handloom.training.configuration import describe, known_by_name
+from handloom.training.serialization import pack, unpack
+from handloom.training.snapshot import Snapshot
 
 ROWS, HELD_OUT = features(), features(seed=1)
 
@@ -407,7 +420,7 @@ def test_damaged_weights_of_a_callback_are_refused_by_the_checkpoint(tmp_path: P
     with pytest.raises(ModelError, match="the best weights must be float32 of shape"):
         snapshot.restore_callbacks(state)
     snapshot.values["callbacks"]["BestWeights"]["state"] = {}
-    with pytest.raises(ModelError, match=r"step-.*not a whole checkpoint"):
+    with pytest.raises(ModelError, match=r"the state of BestWeights cannot be taken over: Key"):
         snapshot.restore_callbacks(state)
 
 
@@ -440,7 +453,7 @@ def test_a_refused_warm_start_changes_nothing() -> None:
     first.fit(ROWS)
     second.fit(ROWS)
     weights = second.network.parameters.values.copy()
-    with pytest.raises(ModelError, match="the optimizer is sgd there"):
+    with pytest.raises(ModelError, match="the optimizer is sgd with velocity there, adam"):
         second.fit(ROWS, warm=first.state)
     np.testing.assert_array_equal(second.network.parameters.values, weights)
     assert (second.state.optimizer.steps, len(second.history)) == (9, 3)
@@ -543,8 +556,8 @@ def test_a_figure_may_be_recorded_in_some_epochs_only() -> None:
             if state.progress.epoch % 3 == 0:
                 state.record("third", -state.progress.epoch)
 
-    best = EarlyStopping("third", goal="high", patience=4)
-    assert len(trainer(None, Third(), best, epochs=9).fit(ROWS)) == 5
+    best = EarlyStopping("third", goal="high", patience=2)
+    assert len(trainer(None, Third(), best, epochs=9).fit(ROWS)) == 7
     assert best.epoch == 0
 
 
@@ -582,3 +595,316 @@ def test_an_option_of_another_kind_is_refused_at_once(option: str, value: Any) -
     options: dict[str, Any] = {"optimizer": Adam(), option: value}
     with pytest.raises(ConfigurationError, match=f"{option} must be an object of a class of"):
         Trainer(network(), options.pop("optimizer"), 0.1, **options)
+
+
+def test_a_training_that_stopped_before_the_first_step_of_an_epoch_keeps_its_good_weights(
+    tmp_path: Path,
+) -> None:
+    def rate(step: int) -> float:
+        return 1e30 if step >= 6 else 0.01
+
+    options: dict[str, Any] = {"optimizer": SGD(), "learning_rate": rate, "epochs": 4}
+    whole = trainer(None, LayerNorms(), **options)
+    assert whole.fit(ROWS).divergence is not None
+    for stop in (Stop("on_epoch_begin", 3), Stop("on_step_begin", 3)):
+        folder = tmp_path / next(iter(vars(stop)))
+        trainer(folder, LayerNorms(), stop, **options).fit(ROWS)
+        resumed = trainer(folder, LayerNorms(), **options)
+        resumed.network.parameters.values[...] = 0.0  # what a new process begins with
+        history = resumed.fit(ROWS, resume=True)
+        assert history.layers == whole.history.layers
+        assert np.array_equal(resumed.network.parameters.values, whole.network.parameters.values)
+
+
+def test_callbacks_go_on_in_a_training_that_is_run_by_hand(tmp_path: Path) -> None:
+    trainer(tmp_path, BestWeights("loss"), StopAt(7)).fit(ROWS)
+    best = BestWeights("loss")
+    made = trainer(tmp_path, best)
+    snapshot = Checkpoints(tmp_path).newest()
+    history = made.run(made.prepare(ROWS, snapshot=snapshot))
+    assert best.value == history["loss"].min()
+    assert len(history) == 3
+    with pytest.raises(ConfigurationError, match="resumed or starts warm, not both"):
+        made.prepare(ROWS, snapshot=snapshot, warm=made.state)
+
+
+def test_a_training_that_is_run_by_hand_replaces_no_checkpoints(tmp_path: Path) -> None:
+    trainer(tmp_path).fit(ROWS)
+    with pytest.raises(FileError, match="holds the checkpoints of a training"):
+        trainer(tmp_path, epochs=1).prepare(ROWS)
+    assert steps_kept(tmp_path) == [9]
+
+
+def test_an_optimizer_that_trained_another_network_since_is_no_warm_start() -> None:
+    optimizer = Adam()
+    first, second = trainer(None, optimizer=optimizer), trainer(None, optimizer=optimizer)
+    first.fit(ROWS)
+    second.fit(ROWS)
+    with pytest.raises(ModelError, match="another training has used that optimizer since"):
+        trainer(None).fit(ROWS, warm=first.state)
+    trainer(None).fit(ROWS, warm=second.state)
+
+
+def test_a_warm_start_that_a_callback_refuses_leaves_the_network_as_it_is() -> None:
+    first, second = trainer(None), trainer(None, BestWeights("validation_loss"))
+    first.fit(ROWS)
+    before = second.network.parameters.values.copy()
+    with pytest.raises(ConfigurationError, match="not measured"):
+        second.fit(ROWS, warm=first.state)
+    np.testing.assert_array_equal(second.network.parameters.values, before)
+
+
+def test_patience_counts_the_epochs_that_have_the_figure() -> None:
+    class Second(Callback):
+        def on_epoch_begin(self, *, state: TrainingState) -> None:
+            if state.progress.epoch % 2 == 0:
+                state.record("second", 1.0)
+
+    stopping = EarlyStopping("second", goal="high", patience=3)
+    assert len(trainer(None, Second(), stopping, epochs=20).fit(ROWS)) == 7
+
+
+def test_a_step_that_breaks_weights_is_told_though_a_callback_stopped_there() -> None:
+    class Stops(Callback):
+        def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+            if state.progress.steps == 4:
+                state.stop(StopReason.EARLY_STOPPING)
+
+    made = trainer(
+        None, Stops(), optimizer=SGD(), learning_rate=lambda step: 1e39 if step == 3 else 0.01
+    )
+    assert made.fit(ROWS).divergence is not None
+    assert np.isfinite(made.network.parameters.values).all()
+
+
+# the second round
+
+
+def test_a_training_is_run_once_by_the_trainer_that_prepared_it(tmp_path: Path) -> None:
+    first, second = trainer(tmp_path, average=EMA(0.9)), trainer(None)
+    prepared = first.prepare(ROWS)
+    with pytest.raises(ModelError, match="another trainer has prepared"):
+        second.run(prepared)
+    first.run(prepared)
+    with pytest.raises(ModelError, match="this training has ended"):
+        first.run(prepared)
+    longer = trainer(tmp_path, average=EMA(0.9), epochs=5)
+    longer.fit(ROWS, resume=True)
+    whole = trainer(None, average=EMA(0.9), epochs=5)
+    whole.fit(ROWS)
+    assert np.array_equal(longer.network.parameters.values, whole.network.parameters.values)
+
+
+@dataclass
+class Named:
+    """A schedule with fields that are named like entries of a description."""
+
+    kind: str
+    config: float = 0.0
+    changes_results: str = "no"
+
+    def __call__(self, step: int) -> float:
+        return 0.01 if self.kind == "slow" else 0.5
+
+
+def test_fields_may_have_any_name_and_are_compared(tmp_path: Path) -> None:
+    trainer(tmp_path, StopAt(4), learning_rate=Named("slow")).fit(ROWS)
+    with pytest.raises(ModelError, match="its kind is slow there, fast here"):
+        trainer(tmp_path, learning_rate=Named("fast")).fit(ROWS, resume=True)
+    with pytest.raises(ModelError, match=r"config is 0\.0 there, 1\.0 here"):
+        trainer(tmp_path, learning_rate=Named("slow", 1.0)).fit(ROWS, resume=True)
+    trainer(tmp_path, learning_rate=Named("slow")).fit(ROWS, resume=True)
+
+
+def test_a_config_with_nan_is_one_made_alike(tmp_path: Path) -> None:
+    class Capped(EarlyStopping):
+        def config(self) -> dict[str, object]:
+            return {**super().config(), "ceiling": math.nan, "kinds": (Dense, Path("a"))}
+
+    trainer(tmp_path, Capped("loss", min_delta=9.0, patience=2), StopAt(5)).fit(ROWS)
+    capped = Capped("loss", min_delta=9.0, patience=2)
+    history = trainer(tmp_path, capped, epochs=9).fit(ROWS, resume=True)
+    assert len(history) == 3
+    assert not any("begins anew" in note for note in history.notes)
+
+
+def test_watchers_that_change_places_keep_their_own_state(tmp_path: Path) -> None:
+    def both() -> tuple[BestModel, BestModel]:
+        return BestModel(tmp_path / "a", "loss"), BestModel(tmp_path / "b", "accuracy")
+
+    loss, accuracy = both()
+    trainer(tmp_path / "run", loss, accuracy, StopAt(7)).fit(ROWS)
+    again, other = both()
+    again.on_epoch_end = other.on_epoch_end = lambda **_: None  # type: ignore[method-assign]
+    history = trainer(tmp_path / "run", other, again).fit(ROWS, resume=True)
+    assert (again.value, other.value) == (loss.value, accuracy.value)
+    alone = both()[1]
+    alone.on_epoch_end = lambda **_: None  # type: ignore[method-assign]
+    trainer(tmp_path / "run", alone).fit(ROWS, resume=True)
+    assert alone.value == accuracy.value
+    assert not any("begins anew" in note for note in history.notes)
+
+
+def test_an_optimizer_of_ones_own_needs_no_kind_to_be_resumed(tmp_path: Path) -> None:
+    class Signs(Optimizer):
+        def update(self, w: Any, dw: Any, state: Any, rate: float, scratch: Any) -> None:
+            w -= rate * np.sign(dw)
+
+        def config(self) -> dict[str, object]:
+            return {"weight_decay": self.weight_decay}
+
+    trainer(tmp_path, StopAt(4), optimizer=Signs()).fit(ROWS)
+    resumed = trainer(tmp_path, optimizer=Signs())
+    resumed.fit(ROWS, resume=True)
+    trainer(None, optimizer=Signs()).fit(ROWS, warm=resumed.state)
+
+
+class Limit(Callback):
+    """Has a parameter that it says nothing of."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+
+
+class Other(SoftmaxCrossEntropy):
+    """Has a parameter more than the class whose config it inherits."""
+
+    def __init__(self, more: float) -> None:
+        super().__init__()
+        self.more = more
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({"callbacks": [Limit(0.5)]}, {"callbacks": [Limit(0.9)]}, "callbacks 0 (Limit)"),
+        ({"loss": Other(0.5)}, {"loss": Other(0.9)}, "loss (Other)"),
+        (
+            {"callbacks": [BestWeights("loss", improves=lambda value, best: value < best)]},
+            {"callbacks": [BestWeights("loss", improves=lambda value, best: value > best)]},
+            "improves",
+        ),
+    ],
+)
+def test_what_says_nothing_of_its_parameters_is_told(
+    tmp_path: Path, before: dict[str, Any], after: dict[str, Any], told: str
+) -> None:
+    def fit(folder: Path, *more: Callback, resume: bool = False, **options: Any) -> History:
+        callbacks = [*options.pop("callbacks", []), *more]
+        return trainer(folder, *callbacks, **options).fit(ROWS, resume=resume)
+
+    fit(tmp_path, StopAt(4), **before)
+    history = fit(tmp_path, resume=True, **after)
+    assert any(told in note and "by name" in note for note in history.notes), history.notes
+
+
+def test_all_parts_of_the_library_say_how_they_were_made() -> None:
+    parts: list[object] = [
+        *(optimizer() for optimizer in OPTIMIZERS.values()),
+        *(named_schedule(name, 0.1, 9) for name in SCHEDULES),
+        *(named_augmentation(name) for name in AUGMENTATIONS),
+        *(BestWeights("loss"), EarlyStopping("loss"), EMA(), SoftmaxCrossEntropy(0.1)),
+        *(MeanSquaredError(), MeanAbsoluteError(), Huber(), Poisson(), BinaryCrossEntropy()),
+        Warmup(3, 0.1),
+    ]
+    for part in parts:
+        assert list(known_by_name(describe(part))) == [], part
+
+
+def test_a_schedule_may_count_its_steps_with_numpy(tmp_path: Path) -> None:
+    class Made:
+        steps = np.int64(9)
+
+        def __call__(self, step: int) -> float:
+            return 0.01
+
+    trainer(tmp_path, StopAt(4), learning_rate=Made()).fit(ROWS)
+    with pytest.raises(ModelError, match="made for 9 steps"):
+        trainer(tmp_path, learning_rate=Made(), epochs=9).fit(ROWS, resume=True)
+
+
+def test_a_config_that_is_none_is_refused_by_its_class(tmp_path: Path) -> None:
+    class Forgets(Callback):
+        def config(self) -> Any:
+            pass
+
+    with pytest.raises(ConfigurationError, match=r"config\(\) of Forgets must return a dict"):
+        trainer(tmp_path, Forgets()).fit(ROWS)
+
+
+def test_hooks_may_be_static() -> None:
+    class Static(Callback):
+        calls: list[int] = []  # noqa: RUF012
+
+        @staticmethod
+        def on_epoch_end(*, state: TrainingState, record: EpochRecord) -> None:
+            Static.calls.append(record.epoch)
+
+        @classmethod
+        def on_epoch_begin(cls, *, state: TrainingState) -> None:
+            cls.calls.append(-1)
+
+    trainer(None, Static(), epochs=2).fit(ROWS)
+    assert Static.calls == [-1, 0, -1, 1]
+
+
+def test_an_interrupt_comes_before_every_other_error() -> None:
+    class Interrupts(Callback):
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer(None, Boom("on_epoch_end", 3), Interrupts()).fit(ROWS)
+
+
+def test_arrays_whose_names_would_clash_are_all_kept() -> None:
+    one, two, three = np.ones(1), np.full(1, 2.0), np.full(1, 3.0)
+    arrays: dict[str, Any] = {}
+    packed = pack({"a.b'": one, "a": {"b": two}, "a.b": three}, arrays)
+    unpacked = unpack(packed, arrays)
+    assert (unpacked["a.b'"], unpacked["a"]["b"], unpacked["a.b"]) == (one, two, three)
+    with pytest.raises(ConfigurationError, match="MaskedArray"):
+        pack({"a": np.ma.masked_array([1.0], [True])}, {})
+
+
+def test_a_callback_cannot_say_that_a_training_diverged() -> None:
+    class Says(Callback):
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+            state.stop(StopReason.NON_FINITE_LOSS)
+
+    with pytest.raises(ConfigurationError, match="is for the trainer"):
+        trainer(None, Says()).fit(ROWS)
+
+
+def test_a_callback_is_there_once() -> None:
+    twice = EarlyStopping("loss")
+    with pytest.raises(ConfigurationError, match="EarlyStopping is among the callbacks twice"):
+        trainer(None, twice, twice)
+
+
+def test_weights_that_are_ruined_are_in_no_checkpoint(tmp_path: Path) -> None:
+    class Always:
+        def reset(self, state: TrainingState) -> None: ...
+
+        def due(self, state: TrainingState) -> bool:
+            return True
+
+    def rate(step: int) -> float:
+        return 3e38 if step == 5 else 0.01
+
+    made = trainer(tmp_path, StopAt(99), optimizer=SGD(), learning_rate=rate, every=Always())
+    assert made.fit(ROWS).divergence is not None
+    for snapshot in map(Snapshot.load, tmp_path.glob("step-*")):
+        assert np.isfinite(snapshot.arrays["weights"]).all()
+
+
+def test_a_checkpoint_from_before_an_option_was_there_is_resumed(tmp_path: Path) -> None:
+    trainer(tmp_path, StopAt(4)).fit(ROWS)
+    snapshot = Checkpoints(tmp_path).newest()
+    assert snapshot is not None
+    del snapshot.configuration["shuffle"], snapshot.configuration["clip_norm"]
+    made = trainer(tmp_path)
+    notes = made.prepare(ROWS, snapshot=snapshot).state.history.notes
+    assert notes == ["resumed with watchers [], before ['StopAt']"]
+    with pytest.raises(ModelError, match="shuffle is True there, False here"):
+        trainer(tmp_path, shuffle=False).prepare(ROWS, snapshot=snapshot)

@@ -586,7 +586,7 @@ def test_a_warm_start_takes_weights_and_optimizer_and_begins_all_else_anew() -> 
         ModelError, match=r"among the arrays, 0\.dense\.weights is \(5, 16\) there, \(5, 3\) here"
     ):
         other.fit(data, warm=first.state)
-    with pytest.raises(ModelError, match="the optimizer is adam there"):
+    with pytest.raises(ModelError, match="the optimizer is adam with"):
         Trainer(network(data), SGD(0.9), 0.1).fit(data, warm=first.state)
 
 

@@ -30,6 +30,12 @@ from handloom.network import Sequential
 from handloom.parameters import Array
 from handloom.training.interrupts import deliver
 
+CURVES = (
+    *("loss_curve_", "best_loss_", "validation_scores_"),
+    *("validation_loss_curve_", "best_validation_score_"),
+)
+"""The fitted attributes of a fit by steps."""
+
 
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """Fits a network to rows and keeps what scikit-learn's estimators keep.
@@ -195,6 +201,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _adopt(self, problem: Problem, result: FitResult) -> None:
         """Set the fitted attributes."""
         self._task, self._state = problem.task, result.state
+        for name in CURVES:
+            self.__dict__.pop(name, None)
         if result.minimum is not None:
             self.loss_, self.t_ = result.minimum, 0
         else:

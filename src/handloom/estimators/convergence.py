@@ -113,9 +113,9 @@ class Convergence(EarlyStopping):
         earlier: Mapping[str, Any] | None = None,
     ) -> None:
         goal: Goal = "high" if monitor == SCORE else "low"
-        super().__init__(monitor, goal=goal, patience=patience + 1, restore=False)
+        super().__init__(monitor, goal=goal, patience=patience + 1, restore=restore)
         self.tol, self.rows, self.pace, self.adaptive = tol, rows, pace, adaptive
-        self.earlier, self.converged, self._always = earlier or {}, False, restore
+        self.earlier, self.converged = earlier or {}, False
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Begin anew, or where the fit before ended."""
@@ -152,7 +152,7 @@ class Convergence(EarlyStopping):
         """End training, or divide an adaptive rate that is not yet at its least."""
         rate = state.options.schedule(state.progress.steps) if self.adaptive else 0.0
         if rate <= LEAST_RATE:
-            self.converged = True
+            self.converged = self.restore = True
             state.stop(StopReason.EARLY_STOPPING)
         else:
             self.pace.divisions += 1
@@ -160,7 +160,7 @@ class Convergence(EarlyStopping):
 
     def on_train_end(self, *, state: TrainingState) -> None:
         """Restore the best weights."""
-        self.restore = self._always or self.converged or state.history.divergence is not None
+        self.restore |= state.history.divergence is not None
         super().on_train_end(state=state)
 
     def verdict(self) -> str:

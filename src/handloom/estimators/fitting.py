@@ -237,7 +237,7 @@ def _warning(
 
 
 def _diverged(history: History) -> bool:
-    return history.stop_reason is not None and history.stop_reason.diverged
+    return history.divergence is not None
 
 
 def _best_weights_are_sound(trainer: Trainer, problem: Problem) -> bool:

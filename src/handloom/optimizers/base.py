@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -67,6 +67,11 @@ class Optimizer(ABC):
     kind: ClassVar[str]
     moments: tuple[str, ...] = ()
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not hasattr(cls, "kind"):
+            cls.kind = cls.__name__.lower()
+
     def __init__(self, *, weight_decay: float = 0.0) -> None:
         self.weight_decay = require_number("weight_decay", weight_decay, minimum=0.0)
         self.steps = 0
@@ -111,6 +116,10 @@ class Optimizer(ABC):
         ]
         self.steps = 0
         return self
+
+    def is_bound_elsewhere(self, parameters: Parameters) -> bool:
+        """Return whether the state is of other weights than these; a copy's is of none."""
+        return self._parameters is not None and self._parameters is not parameters
 
     def __getstate__(self) -> dict[str, object]:
         """Return what a copy or a pickle holds: its views would be of nobody's weights."""

@@ -84,9 +84,14 @@ class Checkpoints:
         self.every.reset(state)
         try:
             yield
-        finally:
+        except BaseException as error:
             if state.at_step_boundary:
-                self.save(state)
+                try:
+                    self.save(state)
+                except Exception as another:  # a warning may be an error
+                    error.add_note(f"no checkpoint was written: {another!r}")
+            raise
+        self.save(state)
 
     def save_if_due(self, state: TrainingState) -> None:
         """Write a checkpoint if the trigger says so."""
@@ -111,7 +116,7 @@ class Checkpoints:
 
         Of a training that diverged there is none.
         """
-        if state.history.divergence is not None:
+        if state.history.divergence is not None or not state.weights_are_finite():
             return
         path = self.folder / f"step-{state.progress.steps:09d}"
         try:

@@ -236,7 +236,7 @@ class History:
             "divergence": broken,
             "backend": self.backend,
             "lanes": self.lanes,
-            "preparation_seconds": self.preparation_seconds,
+            "preparation_seconds": _to_json(self.preparation_seconds),
         }
 
     @classmethod
@@ -264,7 +264,7 @@ class History:
                 history.divergence = Divergence(str(array), *where)
             history.backend = str(values["backend"])
             history.lanes = require_count("lanes", values["lanes"])
-            history.preparation_seconds = float(values["preparation_seconds"])
+            history.preparation_seconds = float(_from_json(values["preparation_seconds"]) or 0.0)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             reason = str(error) if isinstance(error, HandloomError) else repr(error)
             raise ModelError(f"not a whole history: {reason}") from None
@@ -323,6 +323,8 @@ def _from_json(value: object) -> int | float | None:
         return float(str(value))
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise ModelError(f"a figure must be a number, got {value!r}")
+    if isinstance(value, int):
+        float(value)  # an overflow is a damage
     return value
 
 

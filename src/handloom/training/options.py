@@ -153,6 +153,12 @@ class TrainingOptions:
         return {option.name: describe(getattr(self, option.name)) for option in fields(self)}
 
     @classmethod
+    def default(cls, name: str) -> Any:
+        """Return the default of an option as `describe` has it; None for what is no option."""
+        defaults = {option.name: option.default for option in fields(cls)}
+        return describe(defaults.get(name))
+
+    @classmethod
     def on_resume(cls, name: str) -> OnResume:
         """Return whether an option may change at a resume; anything that is no option may not."""
         rules = {option.name: option.metadata.get("on_resume") for option in fields(cls)}

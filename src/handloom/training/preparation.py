@@ -49,6 +49,8 @@ class Prepared:
     runner : Runner
     threads : Threads
         Steps are made inside of ``with prepared.threads:``.
+    snapshot : Snapshot or None
+        What it goes on from.
     seconds_per_step : float
         The time that a step took lately; infinite before the first.
     """
@@ -58,12 +60,13 @@ class Prepared:
     objective: Objective
     runner: Runner
     threads: Threads
+    snapshot: Snapshot | None = None
     seconds_per_step: float = math.inf
 
     def order(self, epoch: int) -> Order:
         """Return the order of the rows of an epoch."""
         rows, options = len(self.arrays.inputs), self.state.options
-        size = rows if self.state.full_batch else options.batch_size or rows
+        size = min(options.batch_size or rows, rows)
         return epoch_order(rows, size, Stream(options.seed) if options.shuffle else None, epoch)
 
     def measure(self, data: Dataset) -> Measured:
@@ -80,6 +83,7 @@ def prepare(
     *,
     sample_weights: npt.NDArray[np.floating] | None = None,
     callbacks: Mapping[str, Stateful] | None = None,
+    check: Callable[[TrainingState], None] = lambda _: None,
     saved: bool = False,
     snapshot: Snapshot | None = None,
     warm: WarmStart | None = None,
@@ -95,6 +99,8 @@ def prepare(
         As in `Trainer.fit`.
     callbacks : mapping of str to Stateful, optional
         The callbacks that have a state.
+    check : callable
+        Refuses a training before anything is changed.
     saved : bool
         Whether the training will be saved: then its data get fingerprints.
     snapshot : Snapshot, optional
@@ -107,10 +113,11 @@ def prepare(
     ConfigurationError, DataError, ModelError
         As in `Trainer.fit`.
     """
+    if snapshot is not None and warm is not None:
+        raise ConfigurationError("a training is resumed or starts warm, not both")
     train, validation, weights = _checked(network, options, train, validation, sample_weights)
     if warm is not None:
         warm.check(network, options.optimizer)
-        network.parameters.load(warm.weights)
     size = min(options.batch_size or len(train), len(train))
     state = TrainingState(
         model_for(network, options.loss or DEFAULT_LOSS, train, options.transform),
@@ -131,7 +138,11 @@ def prepare(
     )
     threads = backend.threads(options.threads, snapshot.lanes if snapshot else LANES)
     state.history.backend, state.history.lanes = backend.name, threads.lanes
-    notes = snapshot.compare(state) if snapshot else []  # before anything is changed
+    notes = snapshot.compare(state) if snapshot else []
+    check(state)
+    if warm is not None:  # everything was checked: from here on things change
+        network.parameters.load(warm.weights)
+        state.keep_weights()
     for part in (options.optimizer, options.average):
         if part is not None:
             part.bind(network.parameters, backend, threads)
@@ -142,7 +153,8 @@ def prepare(
         state.history.notes += [note for note in notes if note not in state.history.notes]
     if warm is not None:
         options.optimizer.load_state_dict(warm.optimizer)
-    return Prepared(state, Arrays(train.inputs, train.targets, weights), objective, runner, threads)
+    arrays = Arrays(train.inputs, train.targets, weights)
+    return Prepared(state, arrays, objective, runner, threads, snapshot)
 
 
 def model_for(

@@ -55,11 +55,13 @@ def compare(
     notes: list[str] = []
     for name in dict.fromkeys([*theirs, *ours]):
         rule = type(options).on_resume(name)
-        then, now = theirs.get(name), ours.get(name)
+        # an option that is newer than the checkpoint had its default
+        then, now = theirs.get(name, type(options).default(name)), ours.get(name)
         if name in ("data", "validation"):
             _require_same_data(name, then, now)
-        elif name == "epochs" and then != now:
-            notes.append(_other_length(options, then, now, made))
+        elif rule is OnResume.LENGTH:
+            if then != now:
+                notes.append(_other_length(options, then, now, made))
         else:
             for place, before, after in differences(then, now, name):
                 if rule is OnResume.REFUSED:

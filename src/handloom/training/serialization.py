@@ -36,8 +36,11 @@ def pack(value: Any, arrays: dict[str, Array], path: str = "") -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {FLOAT: str(value)}
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
-        name = path if path not in arrays else f"{path} {len(arrays)}"
+    plain = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+    if plain and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
+        name = path
+        while name in arrays:  # keys may have dots in them
+            name += "'"
         arrays[name] = value.copy()
         return {ARRAY: name}
     if isinstance(value, list | tuple):

@@ -104,7 +104,7 @@ class Snapshot:
         try:
             yield
         except HandloomError as error:
-            raise ModelError(f"{self.origin}: {error}") from None
+            raise ModelError(f"{self.origin}: {error}") from error.__cause__
         except (
             *(AttributeError, KeyError, IndexError, TypeError, ValueError),
             *(OverflowError, RecursionError),

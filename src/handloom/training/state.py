@@ -28,6 +28,7 @@ from handloom.training.history import (
 from handloom.training.objective import Measured
 from handloom.training.options import TrainingOptions
 from handloom.training.progress import TrainingProgress
+from handloom.training.serialization import pack
 
 DEFAULT_LOSS = SoftmaxCrossEntropy()
 
@@ -72,6 +73,8 @@ class TrainingState:
         epoch's first update.
     trained : dict of str to shape
         The arrays that are trained, in their order.
+    ended : bool
+        Whether the last hook but `on_train_end` has run.
     at_step_boundary : bool
         Whether the weights are those of a whole step; not so where an update broke off.
     """
@@ -87,10 +90,15 @@ class TrainingState:
 
     def __post_init__(self) -> None:
         self.until = self.options.epochs
+        self.parameters = self.network.parameters  # a layer that is frozen later gives it others
         self.trained = shapes_of(self.network)
+        self.keep_weights()
+        self.at_step_boundary, self.ended = True, False
+
+    def keep_weights(self) -> None:
+        """Keep the weights that training begins with."""
         self.good_weights: Array = self.network.parameters.values.copy()
         self._before_epoch: Array = self.good_weights.copy()
-        self.at_step_boundary = True
 
     @property
     def network(self) -> Sequential:
@@ -137,10 +145,12 @@ class TrainingState:
         Raises
         ------
         ConfigurationError
-            If it is no `StopReason`.
+            If it is no `StopReason`, or one of a divergence that there was not.
         """
         if not isinstance(reason, StopReason):
             raise ConfigurationError(unknown_name("StopReason", reason, [*StopReason]))
+        if reason.diverged and self.history.divergence is None:
+            raise ConfigurationError(f"{reason} is for the trainer, which knows what diverged")
         if self.history.stop_reason in (None, StopReason.INTERRUPTED):
             self.history.stop_reason = reason
 
@@ -159,7 +169,7 @@ class TrainingState:
         """
         if checked_name(name) in COLUMNS:
             raise ConfigurationError(f"{name!r} is measured by the trainer: record another name")
-        if not self.goes_on and not self.progress.epoch_steps:
+        if self.ended:
             raise ConfigurationError(f"{name}: training has ended, and with it its last epoch")
         self.progress.recorded[name] = checked_number(name, value)
 
@@ -218,22 +228,25 @@ class TrainingState:
             data_loss=data_loss,
             penalty=penalty,
             accuracy=accuracy if counted else None,
-            learning_rate=self.progress.learning_rate or 0.0,
+            learning_rate=self.progress.learning_rate or 0.0,  # there was a step, so it is a rate
             seconds=seconds,
             validation_loss=None if validation is None else validation.data_loss,
             validation_accuracy=None if validation is None or not counted else validation.accuracy,
-            recorded=self.progress.recorded,
+            recorded=self.progress.recorded,  # the same dict: `on_epoch_end` may still record
         )
         self.history.records.append(record)
         return record
 
     def weights_are_finite(self) -> bool:
-        """Return whether all weights are finite; else end training as diverged."""
-        if math.isfinite(l2_norm(self.network.parameters.values)):
-            return True
+        """Return whether all weights are finite, and their squares' sum."""
+        return math.isfinite(l2_norm(self.network.parameters.values))
+
+    def diverge_if_not_finite(self) -> None:
+        """End training as diverged if a weight is not finite."""
+        if self.weights_are_finite():
+            return
         bad = first_bad_weights(self.network) or "the sum of the weights' squares"
         self.diverge(StopReason.NON_FINITE_WEIGHTS, bad, self.progress.steps - 1, math.nan)
-        return False
 
     def diverge(self, reason: StopReason, bad_array: str, step: int, first_rate: float) -> None:
         """End training at a step that broke, and give the network its last good weights."""
@@ -283,6 +296,7 @@ class TrainingState:
             self.average.load_state_dict(state["average"])
         np.copyto(self.network.parameters.values, weights)
         np.copyto(self.good_weights, good)
+        self.begin_epoch()  # it may have begun, without a step
         if history.stop_reason is not None and not history.stop_reason.final:
             history.stop_reason = history.stopped_in = None
         self.progress, self.history = progress, history
@@ -292,12 +306,20 @@ class TrainingState:
 
         One that was not there, or made otherwise, begins anew; a note says so.
         """
+        left = dict(states)
         for name, callback in self.callbacks.items():
-            if name in states and states[name]["made"] == describe(callback):
-                callback.load_state_dict(states[name]["state"])
-            else:
+            made = pack(describe(callback), {})
+            kind = name.partition(" ")[0]
+            alike = [n for n in (name, *left) if n in left and n.partition(" ")[0] == kind]
+            own = next((n for n in alike if pack(left[n]["made"], {}) == made), None)
+            if own is None:
                 note = f"{name} begins anew: it was not there, or made otherwise"
                 self.history.notes.append(note)
+                continue
+            try:
+                callback.load_state_dict(left.pop(own)["state"])
+            except Exception as error:
+                raise ModelError(f"the state of {name} cannot be taken over: {error!r}") from error
 
     def continue_from(self, progress: TrainingProgress) -> None:
         """Count epochs and steps on from another training, for as many epochs more."""

@@ -110,6 +110,8 @@ class Trainer:
         return trainer
 
     def _take(self, network: Sequential, options: TrainerOptions) -> None:
+        require_instance("network", network, Sequential)
+        require_instance("options", options, TrainerOptions)
         self.network, self.options = network, options
         self.signals: list[int] = []
         self._hooks = Hooks(options.callbacks)
@@ -150,9 +152,9 @@ class Trainer:
 
         Ctrl-C and SIGTERM end training within about a tenth of a second, after whole steps and with
         a last checkpoint. Then the application gets the signal: its handler is called, or SIGTERM
-        ends the process, also where a callback has raised. Only Ctrl-C as Python answers it has
-        done its work by then, and so has any signal with ``on_signal="finish"``. A second signal
-        acts at once.
+        ends the process, also where a callback has raised. A Ctrl-C that Python's own handler
+        answers is not raised again, and a warning says that training was interrupted; with
+        ``on_signal="finish"`` no signal is. A second signal acts at once.
 
         A loss or gradient that is not finite ends training before the update, weights that are not
         finite end it after the epoch; then the network gets back the last weights that were seen to
@@ -197,7 +199,7 @@ class Trainer:
             prepared = self.prepare(
                 train, validation, sample_weights=sample_weights, snapshot=snapshot, warm=warm
             )
-            return self._run(prepared, snapshot)
+            return self._run(prepared)
 
     def prepare(
         self,
@@ -212,6 +214,8 @@ class Trainer:
 
         The arguments, and what raises, are those of `fit`; a snapshot is a moment to go on from.
         """
+        if self.options.checkpoints and snapshot is None:
+            self.options.checkpoints.require_none()
         prepared = prepare(
             self.network,
             self.options,
@@ -219,6 +223,7 @@ class Trainer:
             validation,
             sample_weights=sample_weights,
             callbacks=stateful(self.options.callbacks),
+            check=self._hooks.check,
             saved=self.options.checkpoints is not None,
             snapshot=snapshot,
             warm=None if warm is None else WarmStart.of(warm),
@@ -227,12 +232,23 @@ class Trainer:
         return prepared
 
     def run(self, prepared: Prepared) -> History:
-        """Run a training to its end."""
+        """Run a training to its end, once.
+
+        Raises
+        ------
+        ModelError
+            If it was prepared by another trainer, or has been run.
+        """
+        if prepared.state.options is not self.options:
+            raise ModelError("another trainer has prepared this training")
+        if prepared.state.ended:
+            raise ModelError("this training has ended: prepare another, or resume it with fit")
+        self._state = prepared.state
         with self._delivering(), self._alone():
             return self._run(prepared)
 
-    def _run(self, prepared: Prepared, snapshot: Snapshot | None = None) -> History:
-        """Run a training to its end; callbacks go on from the snapshot, if there is one."""
+    def _run(self, prepared: Prepared) -> History:
+        """Run a training to its end, with the lock of the checkpoints held."""
         state, checkpoints = prepared.state, self.options.checkpoints
         interrupt = partial(state.stop, StopReason.INTERRUPTED)
         with (
@@ -240,8 +256,8 @@ class Trainer:
             prepared.threads,
             self._hooks.training(state),
         ):
-            if snapshot:
-                snapshot.restore_callbacks(state)
+            if prepared.snapshot:
+                prepared.snapshot.restore_callbacks(state)
             with checkpoints.final(state) if checkpoints else nullcontext():
                 while state.goes_on:
                     self.run_epoch(prepared)
@@ -249,6 +265,7 @@ class Trainer:
                     state.stop(StopReason.MAX_EPOCHS)
             if state.average is not None and state.history.divergence is None:
                 state.average.keep()
+            state.ended = True
         return state.history
 
     @np.errstate(over="ignore", invalid="ignore")  # looked for at every step, not warned about
@@ -258,20 +275,21 @@ class Trainer:
         started = time.perf_counter() - progress.seconds
         order = prepared.order(progress.epoch)
         if not progress.begun:
-            self._hooks.begin("on_epoch_begin", state=state)
             progress.begun = True
             state.begin_epoch()
+            self._hooks.call("on_epoch_begin", state=state)
         while state.goes_on and progress.epoch_steps < len(order):
             self._run_steps(prepared, order)
             progress.seconds = time.perf_counter() - started
             self._save_if_due(state)
-        if not state.weights_are_finite() or not state.goes_on:
+        state.diverge_if_not_finite()
+        if not state.goes_on:
             state.history.stopped_in = progress.epoch
             return
         validation = self._validate(prepared)
         record = state.end_epoch(validation, time.perf_counter() - started)
         try:
-            self._hooks.end("on_epoch_end", state=state, record=record)
+            self._hooks.call("on_epoch_end", state=state, record=record)
         finally:
             state.progress = progress.next_epoch()
         self._save_if_due(state)
@@ -285,7 +303,7 @@ class Trainer:
         state, first = prepared.state, prepared.state.progress.epoch_steps
         steps = 1 if self._hooks.steps else max(1, int(CALL_SECONDS / prepared.seconds_per_step))
         if self._hooks.steps:
-            self._hooks.begin("on_step_begin", state=state)
+            self._hooks.call("on_step_begin", state=state)
         steps = min(steps, len(order) - first)
         rates = rates_from(state.options.schedule, state.progress.steps, steps)
         started, state.at_step_boundary = time.perf_counter(), False
@@ -294,7 +312,7 @@ class Trainer:
         state.count(advance.measured, rates)
         state.at_step_boundary = not advance.half_made
         for measured in advance.measured if self._hooks.steps else ():
-            self._hooks.end("on_step_end", state=state, measured=measured)
+            self._hooks.call("on_step_end", state=state, measured=measured)
         if advance.error is not None:
             raise advance.error
         if advance.stopped is not None:
@@ -306,9 +324,9 @@ class Trainer:
         if state.validation is None:
             return None
         with state.average.in_place() if state.average is not None else nullcontext():
-            self._hooks.begin("on_validation_begin", state=state)
+            self._hooks.call("on_validation_begin", state=state)
             measured = prepared.measure(state.validation)
-            self._hooks.end("on_validation_end", state=state, measured=measured)
+            self._hooks.call("on_validation_end", state=state, measured=measured)
         return measured
 
     def _save_if_due(self, state: TrainingState) -> None:
@@ -321,17 +339,13 @@ class Trainer:
 
     def _snapshot(self, *, resume: bool, warm: bool) -> Snapshot | None:
         """Return the moment to go on from, if there is one."""
-        checkpoints = self.options.checkpoints
         if resume and warm:
             raise ConfigurationError("a training is resumed or starts warm, not both")
-        if checkpoints is None:
-            if resume:
-                raise ConfigurationError("to resume, the trainer needs checkpoints to resume from")
+        if not resume:
             return None
-        if resume:
-            return checkpoints.newest()
-        checkpoints.require_none()
-        return None
+        if self.options.checkpoints is None:
+            raise ConfigurationError("to resume, the trainer needs checkpoints to resume from")
+        return self.options.checkpoints.newest()
 
     @contextmanager
     def _delivering(self) -> Iterator[None]:
@@ -342,7 +356,9 @@ class Trainer:
         except BaseException:
             self._deliver()
             raise
-        for number in self._deliver():
+        undelivered = self._deliver()
+        interrupted = self._state and self._state.history.stop_reason is StopReason.INTERRUPTED
+        for number in undelivered if interrupted else ():
             warnings.warn(
                 f"training was interrupted by {Signals(number).name}: it ended after a whole step, "
                 f"and the network has what it learned until then",

@@ -19,7 +19,7 @@ class Trigger(Protocol):
     """
 
     def reset(self, state: TrainingState) -> None:
-        """Begin to wait: training begins or is resumed, or a checkpoint was written."""
+        """Begin to wait: training begins or is resumed, or a checkpoint was tried."""
         ...
 
     def due(self, state: TrainingState) -> bool:

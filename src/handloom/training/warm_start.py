@@ -1,6 +1,6 @@
 """A warm start: weights and optimizer from an earlier training, and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -21,14 +21,16 @@ class WarmStart:
         By name: their order in memory changes where layers are frozen.
     trained : dict of str to shape
         The arrays that the optimizer updated, in their order.
-    kind : str
-        The kind of the optimizer.
+    kind, moments : str, tuple of str
+        The kind of the optimizer, and the names of its state vectors.
     optimizer : mapping
+        Its state.
     """
 
     weights: Mapping[str, Array]
     trained: Mapping[str, tuple[int, ...]]
     kind: str
+    moments: tuple[str, ...]
     optimizer: Mapping[str, Any]
 
     @classmethod
@@ -42,11 +44,14 @@ class WarmStart:
         """
         if earlier.history.divergence is not None:
             raise ModelError("no warm start from a training that diverged: its optimizer is ruined")
+        if earlier.optimizer.is_bound_elsewhere(earlier.parameters):
+            raise ModelError("no warm start: another training has used that optimizer since")
         weights = earlier.network.parameters.weights
         return cls(
             {name: array.copy() for name, array in weights.items()},
             earlier.trained,
             earlier.optimizer.kind,
+            earlier.optimizer.moments,
             earlier.optimizer.state_dict(),
         )
 
@@ -68,5 +73,11 @@ class WarmStart:
                         f"no warm start: among the {what}, {name} is {then.get(name)} there, "
                         f"{now.get(name)} here"
                     )
-        if set(self.optimizer) != {"steps", *optimizer.moments} or self.kind != optimizer.kind:
-            raise ModelError(f"no warm start: the optimizer is {self.kind} there, not here")
+        there, here = _told(self.kind, self.moments), _told(optimizer.kind, optimizer.moments)
+        if there != here:
+            raise ModelError(f"no warm start: the optimizer is {there} there, {here} here")
+
+
+def _told(kind: str, vectors: Iterable[str]) -> str:
+    """Return the kind of an optimizer and the vectors of its state, in words."""
+    return f"{kind} with {', '.join(vectors) or 'no state'}"

@@ -103,12 +103,14 @@ Callback._hooks = tuple(name for name in vars(Callback) if name.startswith("on_"
 
 def _check_signature(kind: type[Callback], hook: str) -> None:
     """Refuse a hook that cannot take the arguments it is called with."""
-    expected = list(inspect.signature(getattr(Callback, hook)).parameters)
+    _, *expected = inspect.signature(getattr(Callback, hook)).parameters
+    unbound = not isinstance(inspect.getattr_static(kind, hook), staticmethod | classmethod)
     try:
-        inspect.signature(getattr(kind, hook)).bind(None, **dict.fromkeys(expected[1:]))
+        signature = inspect.signature(getattr(kind, hook))
+        signature.bind(*([None] if unbound else []), **dict.fromkeys(expected))
     except TypeError as error:
         raise ConfigurationError(
-            f"{kind.__name__}.{hook} is called with {', '.join(expected[1:])} by keyword: {error}"
+            f"{kind.__name__}.{hook} is called with {', '.join(expected)} by keyword: {error}"
         ) from None
     except ValueError:  # of a kind that has no signature
         return
@@ -142,17 +144,18 @@ class Hooks:
             for hook in ("on_step_begin", "on_step_end")
         )
 
-    def begin(self, hook: str, **arguments: object) -> None:
-        """Call a hook of every callback, up to the first error."""
+    def check(self, state: TrainingState) -> None:
+        """Have every callback refuse a training that does not suit it."""
         for callback in self._callbacks:
-            getattr(callback, hook)(**arguments)
+            callback.check(state=state)
 
-    def end(self, hook: str, **arguments: object) -> None:
+    def call(self, hook: str, **arguments: object) -> None:
         """Call a hook of every callback, whatever another one raises; then raise the first error.
 
-        What has happened has happened for all of them: a resume will not call them again.
+        What has happened has happened for all of them. A resume calls none of them again, but those
+        of a step or a validation that broke off, which it repeats.
         """
-        _end(self._callbacks, hook, arguments)
+        _call(self._callbacks, hook, arguments)
 
     @contextmanager
     def training(self, state: TrainingState) -> Iterator[None]:
@@ -161,8 +164,6 @@ class Hooks:
         All of them end, whatever another one raises. What the block raised is raised again, with
         their errors as notes.
         """
-        for callback in self._callbacks:
-            callback.check(state=state)
         begun: list[Callback] = []
         try:
             for callback in self._callbacks:
@@ -171,40 +172,46 @@ class Hooks:
             yield
         except BaseException as error:
             try:
-                _end(begun, "on_train_end", {"state": state})
+                _call(begun, "on_train_end", {"state": state})
             except BaseException as another:
                 error.add_note(f"then on_train_end raised {another!r}")
             raise
-        _end(begun, "on_train_end", {"state": state})
+        _call(begun, "on_train_end", {"state": state})
 
 
-def _end(callbacks: Sequence[Callback], hook: str, arguments: Mapping[str, object]) -> None:
+def _call(callbacks: Sequence[Callback], hook: str, arguments: Mapping[str, object]) -> None:
+    """Call a hook of every callback; then raise the first error, an interrupt before all others."""
     errors: list[BaseException] = []
     for callback in callbacks:
         try:
             getattr(callback, hook)(**arguments)
         except BaseException as error:
             errors.append(error)
+    errors.sort(key=lambda error: isinstance(error, Exception))
     for other in errors[1:]:
-        errors[0].add_note(f"then another {hook} raised {other!r}")
+        errors[0].add_note(f"another {hook} raised {other!r}")
     if errors:
         raise errors[0]
 
 
-def check_callbacks(callbacks: Iterable[object]) -> tuple[Callback, ...]:
+def check_callbacks(callbacks: object) -> tuple[Callback, ...]:
     """Return callbacks as a tuple.
 
     Raises
     ------
     ConfigurationError
-        If one is no `Callback`.
+        If one is no `Callback`, or there twice.
     """
-    checked = []
+    checked: list[Callback] = []
+    if not isinstance(callbacks, Iterable):
+        raise ConfigurationError(f"callbacks must be a sequence of them, got {callbacks!r}")
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise ConfigurationError(
                 f"callbacks must be objects of subclasses of handloom.Callback, got {callback!r}"
             )
+        if any(callback is other for other in checked):
+            raise ConfigurationError(f"{type(callback).__name__} is among the callbacks twice")
         checked.append(callback)
     return tuple(checked)
 

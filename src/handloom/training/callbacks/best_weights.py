@@ -7,6 +7,7 @@ from typing import Any, Literal
 from handloom.errors import ConfigurationError, require_known, require_number, unknown_name
 from handloom.parameters import Array, check_array
 from handloom.training.callbacks.base import Callback
+from handloom.training.configuration import describe
 from handloom.training.history import COLUMNS, EpochRecord, checked_name
 from handloom.training.state import TrainingState
 
@@ -141,14 +142,12 @@ class BestWeights(Callback, hooks=["on_best"]):
 
     def config(self) -> dict[str, object]:
         """Return what decides which epoch is the best."""
-        rule = getattr(self.improves, "__qualname__", None)
-        own = {"improves": rule} if self.improves is not None else {}
         return {
             "monitor": self.monitor,
             "goal": self.goal,
             "min_delta": self.min_delta,
             "restore": self.restore,
-            **own,
+            "improves": describe(self.improves),
         }
 
     def state_dict(self) -> dict[str, Any]:

@@ -49,5 +49,5 @@ class CSVLog(Callback):
             If it still cannot be.
         """
         whole = state.history.to_csv()
-        if not self.path.exists() or self.path.read_text() != whole:
+        if not self.path.exists() or self.path.read_bytes() != whole.encode():
             write_text(self.path, whole)

@@ -19,7 +19,8 @@ class EarlyStopping(BestWeights):
         As in `BestWeights`. A rule of improvement other than a least gain is given by ``improves``,
         or by a subclass that overrides `is_better` and `counts`.
     patience : int or inf
-        How many epochs in a row may pass without a better figure.
+        How many epochs in a row may pass without a better figure; those without a figure do not
+        count.
 
     Attributes
     ----------
@@ -54,7 +55,9 @@ class EarlyStopping(BestWeights):
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Stop training when patience is over."""
         value = self.figure(state, record)
-        gained = value is not None and self.counts(value)
+        if value is None:
+            return
+        gained = self.counts(value)
         super().on_epoch_end(state=state, record=record)
         self.waited = 0 if gained else self.waited + 1
         if self.waited >= self.patience:
