@@ -88,16 +88,18 @@ from handloom.schedules import (
 )
 from handloom.training import (
     EMA as EMA,
-    BestModel as BestModel,
-    BestWeights as BestWeights,
-    Callback as Callback,
     Checkpoints as Checkpoints,
-    CSVLog as CSVLog,
-    EarlyStopping as EarlyStopping,
     History as History,
-    LayerNorms as LayerNorms,
-    Progress as Progress,
     StopReason as StopReason,
     Trainer as Trainer,
     evaluate as evaluate,
+)
+from handloom.training.callbacks import (
+    BestModel as BestModel,
+    BestWeights as BestWeights,
+    Callback as Callback,
+    CSVLog as CSVLog,
+    EarlyStopping as EarlyStopping,
+    LayerNorms as LayerNorms,
+    Progress as Progress,
 )
