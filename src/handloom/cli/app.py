@@ -30,7 +30,7 @@ def application(wanted: str | None) -> typer.Typer:
     """Return the command line, with the command that is wanted imported and all others named."""
     app = typer.Typer(
         name="handloom",
-        help="Neural networks woven by hand in Python and NumPy.",
+        help="Neural networks written by hand in Python and NumPy.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

@@ -84,6 +84,7 @@ def train(
 
     handloom train --recipe mlp-flash
     """
+    # only what was given: a recipe and a stopped run have defaults of their own
     given = {name: values[name] for name in given_options(context) if name in values}
     if resume is not None:
         refuse_other_options(context, "--resume", WITH_RESUME)
