@@ -50,8 +50,25 @@ assert np.random.get_state()[1].tolist() == before
 def test_every_public_name_is_there_and_documented() -> None:
     import handloom
 
-    for name in handloom.__all__:
+    for name in vars(handloom)["__all__"]:
         assert getattr(handloom, name).__doc__
+
+
+def test_a_public_name_is_loaded_when_it_is_first_used() -> None:
+    code = """
+import sys
+import handloom
+assert "Dense" in dir(handloom) and "MLPClassifier" in dir(handloom)
+assert "handloom.layers" not in sys.modules
+assert handloom.Dense is sys.modules["handloom.layers"].Dense
+assert "MLPClassifier" not in handloom.__all__
+print(handloom.__version__)
+"""
+    import handloom
+
+    assert python(code).strip() == handloom.__version__
+    with pytest.raises(AttributeError, match="no attribute 'Dens'"):
+        handloom.Dens  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_a_full_batch_run_over_60_000_rows_stays_below_700_mb() -> None:

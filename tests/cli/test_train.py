@@ -19,8 +19,7 @@ from tests.cli.conftest import Command
 from handloom import Callback, Model, Splits, evaluate, open_folder
 from handloom.data import write_image_folders
 from handloom.data.test_time_augmentation import MIRRORED
-from handloom.recipes import experiment
-from handloom.recipes import settings as plain
+from handloom.recipes import experiment, settings as plain
 from handloom.schedules import SCHEDULES, named_schedule
 from handloom.training import EpochRecord, TrainingState
 from handloom.training.snapshot import Snapshot

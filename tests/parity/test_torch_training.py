@@ -21,8 +21,7 @@ from handloom import (
 )
 from handloom.optimizers import Optimizer
 from handloom.schedules import Schedule
-from handloom.studies.reference import MODELS, ReferenceModel
-from handloom.studies.reference import network as reference_network
+from handloom.studies.reference import MODELS, ReferenceModel, network as reference_network
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.parity

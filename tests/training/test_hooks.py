@@ -26,8 +26,7 @@ from handloom import (
     Trainer,
 )
 from handloom.locks import only_writer
-from handloom.training import EpochRecord, LayerNorms, TrainingState
-from handloom.training import trainer as loop
+from handloom.training import EpochRecord, LayerNorms, TrainingState, trainer as loop
 from handloom.training.callbacks.base import Hooks
 from handloom.training.objective import Measured
 

@@ -36,8 +36,8 @@ from handloom import (
     SoftmaxCrossEntropy,
     Tanh,
     Trainer,
+    operations as op,
 )
-from handloom import operations as op
 from handloom.data.transforms import AsFloat, Scale
 from handloom.estimators.rules import UncorrectedAdam
 from handloom.losses import RowLoss

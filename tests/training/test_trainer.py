@@ -44,8 +44,7 @@ from handloom.operations import Arrays
 from handloom.parallel.partition import LANES, SHARD_ROWS, deal_shards
 from handloom.parallel.threads import Threads
 from handloom.parameters import Array
-from handloom.training import EpochRecord, TrainingState
-from handloom.training import trainer as loop
+from handloom.training import EpochRecord, TrainingState, trainer as loop
 from handloom.training.objective import Measured
 
 DATA = silhouettes(rows=5000, test_rows=500)

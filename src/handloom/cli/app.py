@@ -30,12 +30,12 @@ def application(wanted: str | None) -> typer.Typer:
     """Return the command line, with the command that is wanted imported and all others named."""
     app = typer.Typer(
         name="handloom",
-        help="Neural networks woven by hand in Python and NumPy.",
+        help="Neural networks written by hand in Python and NumPy.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     )
     for name, text in COMMANDS.items():
         if name != wanted:

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from handloom.cli.console import show_table
-from handloom.data.sources.verify import FileSum, Report
-from handloom.data.sources.verify import verify as inspect
+from handloom.data.sources.verify import FileSum, Report, verify as inspect
 from handloom.errors import require_count
 from handloom.files import FileError, make_folder
 

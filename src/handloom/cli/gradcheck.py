@@ -1,15 +1,15 @@
 """``handloom gradcheck``: a network's gradients beside central differences."""
 
-import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 from handloom.cli.console import show_table
 from handloom.cli.evaluate import dataset_of
-from handloom.cli.options import Data, load_dataset, load_model, split_list
+from handloom.cli.from_settings import options_from
+from handloom.cli.options import Data, given_options, load_dataset, load_model
 from handloom.data import Dataset
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import ConfigurationError, require_count
@@ -19,10 +19,12 @@ from handloom.randomness import Purpose, Stream
 from handloom.recipes.settings import Settings
 
 ROWS = 8
-DEFAULTS = Settings()
+NETWORK = ("hidden", "l1", "l2")
 
 
+@options_from(Settings(), *NETWORK, "seed")
 def gradcheck(
+    context: typer.Context,
     run: Annotated[
         Path | None,
         typer.Argument(
@@ -31,24 +33,12 @@ def gradcheck(
             show_default=False,
         ),
     ] = None,
-    hidden: Annotated[
-        str | None,
-        typer.Option(
-            help="Widths of the hidden layers.", show_default=",".join(map(str, DEFAULTS.hidden))
-        ),
-    ] = None,
-    l1: Annotated[
-        float | None, typer.Option(help="L1 strength on all weights.", show_default="0")
-    ] = None,
-    l2: Annotated[
-        float | None, typer.Option(help="L2 strength on all weights.", show_default="0")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="What every random draw comes from.")] = 0,
     rows: Annotated[int, typer.Option(help="How many rows of the dataset to use.")] = ROWS,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Look at every single weight; this takes long.")
     ] = False,
     data: Data = None,
+    **values: Any,
 ) -> None:
     """Compare a network's gradients with central differences.
 
@@ -57,22 +47,13 @@ def gradcheck(
     Example: handloom gradcheck --hidden 32,32 --l1 1e-4
     """
     require_count("--rows", rows)
-    described = {"--hidden": hidden, "--l1": l1, "--l2": l2}
+    settings = Settings(**values)
     if run is None:
         part = load_dataset(data).train
-        settings = Settings(
-            hidden=DEFAULTS.hidden
-            if hidden is None
-            else tuple(split_list("--hidden", hidden, int)),
-            l1=l1 or 0.0,
-            l2=l2 or 0.0,
-            seed=seed,
-        )
-        network = settings.network(len(part.class_names))
-        network.build((math.prod(part.input_shape),), seed=seed)
+        network = settings.build(part)
         transform = transform_for(part.inputs)
     else:
-        if given := [option for option, value in described.items() if value is not None]:
+        if given := [f"--{name}" for name in given_options(context) if name in NETWORK]:
             raise ConfigurationError(
                 f"{run} says what its network is; {', '.join(given)} would be ignored"
             )
@@ -80,7 +61,7 @@ def gradcheck(
         part = (dataset_of(model.trained_on) if data is None else load_dataset(data)).train
         model.check_rows(part.inputs[:1])
         network, transform = model.network, model.transform
-    report = _check(network, transform, part, rows, thorough=thorough, seed=seed)
+    report = _check(network, transform, part, rows, thorough=thorough, seed=settings.seed)
     show_table(
         f"{report.title}\n{'a fresh network' if run is None else run} on {part.name}",
         COLUMNS,

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
@@ -18,8 +18,6 @@ from handloom.locks import LOCK, only_writer
 from handloom.model import Model
 from handloom.training.run_folder import RunFolder, is_run
 
-Item = TypeVar("Item", int, str)
-
 Data = Annotated[
     str | None,
     typer.Option(
@@ -31,13 +29,6 @@ Data = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(help="A new folder for what is written.", show_default="the next free in runs/"),
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        help="Threads that share a step, at most four; results are the same for any number.",
-        show_default="the cores there are, or what OMP_NUM_THREADS allows",
-    ),
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model's.")]
 
@@ -131,34 +122,21 @@ def _next_free(name: str) -> Path:
     return folder
 
 
-def split_list(option: str, text: str, kind: type[Item]) -> list[Item]:
-    """Return the items of a comma-separated option.
-
-    Raises
-    ------
-    ConfigurationError
-        If there are none, or one is not of its kind.
-    """
-    words = [word.strip() for word in text.split(",")]
-    try:
-        if not all(words):
-            raise ValueError
-        return [kind(word) for word in words]
-    except ValueError:
-        sort = "whole numbers" if kind is int else "names"
-        raise ConfigurationError(f"{option} takes {sort} with commas, got {text!r}") from None
+def given_options(context: typer.Context) -> list[str]:
+    """Return the names of the parameters that were given on the command line."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return [name for name, source in sources.items() if source and source.name != "DEFAULT"]
 
 
 def refuse_other_options(context: typer.Context, option: str, allowed: Iterable[str]) -> None:
-    """Refuse options that mean nothing beside another one.
+    """Refuse options that are invalid beside another one.
 
     Raises
     ------
     ConfigurationError
         If one that is not allowed was given.
     """
-    for name in context.params:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name != "DEFAULT" and name not in allowed:
+    for name in given_options(context):
+        if name not in allowed:
             given = f"--{name.replace('_', '-')}"
             raise ConfigurationError(f"{given} would be ignored beside {option}; leave it out")

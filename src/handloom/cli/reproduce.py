@@ -1,88 +1,63 @@
 """``handloom reproduce``: the reference study."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Any
 
 import numpy as np
 import typer
 
 from handloom import reports
 from handloom.cli.console import note, show_table, wrote
-from handloom.cli.options import (
-    Data,
-    Out,
-    Threads,
-    data_found,
-    load_dataset,
-    output_folder,
-    split_list,
-)
-from handloom.errors import ConfigurationError, require_count, require_known
+from handloom.cli.from_settings import options_from
+from handloom.cli.options import Data, Out, data_found, load_dataset, output_folder
 from handloom.parallel.threads import default_threads
 from handloom.studies import reference
-from handloom.studies.reference import EPOCHS, MODELS, Run, diverged_at
+from handloom.studies.reference import EPOCHS, MODELS, Run, Study, diverged_at
 from handloom.training import Progress, RunDescription, StopReason, StudyFolder
 
 
-def reproduce(
-    data: Data = None,
-    models: Annotated[str, typer.Option(help="Which models to train.")] = ",".join(MODELS),
-    epochs: Annotated[int, typer.Option(help="Full-batch steps of each run.")] = EPOCHS,
-    seeds: Annotated[str, typer.Option(help="One run of each model for each seed.")] = "0",
-    validation_fraction: Annotated[
-        float, typer.Option(help="Fraction of each class held out to choose the best epoch by.")
-    ] = 0.0,
-    threads: Threads = None,
-    out: Out = None,
-) -> None:
+@options_from(Study())
+def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
     """Train the reference's models and a steadier one, compare them.
 
     Example: handloom reproduce --epochs 100 --seeds 0,1,2 --out runs/study
     """
-    names = split_list("--models", models, str)
-    for name in names:
-        require_known("model", name, MODELS)
-    numbers = split_list("--seeds", seeds, int)
-    if len(set(names)) < len(names) or len(set(numbers)) < len(numbers):
-        raise ConfigurationError("--models and --seeds take each name and each number once")
-    for number in numbers:
-        require_count("a seed", number, minimum=0)
-    reference.check_options(epochs, validation_fraction, threads)
-
-    with output_folder(out, "study") as folder:
-        study = StudyFolder(folder)
+    study = Study(**values)
+    with output_folder(out, "study") as path:
+        folder = StudyFolder(path)
         splits = load_dataset(data)
         source = data_found(data, splits)
-        if epochs < EPOCHS:
+        if study.epochs < EPOCHS:
             note(
-                f"{epochs} epochs of the study's {EPOCHS:,}; all of them: "
+                f"{study.epochs} epochs of the study's {EPOCHS:,}; all of them: "
                 f"handloom reproduce --epochs {EPOCHS}"
             )
         runs: dict[str, list[Run]] = {}
-        plan = [(name, seed) for name in names for seed in numbers]
-        for place, (name, seed) in enumerate(plan):
+        plan = study.plan()
+        for name, seed in plan:
             run = reference.run(
                 name,
                 splits,
-                epochs=epochs,
+                epochs=study.epochs,
                 seed=seed,
-                validation_fraction=validation_fraction,
-                threads=threads,
+                validation_fraction=study.validation_fraction,
+                threads=study.threads,
                 callbacks=(Progress(f"{name}, seed {seed}"),),
                 on_signal="finish",  # the command says itself how training ended
             )
             runs.setdefault(name, []).append(run)
             interrupted = run.history.stop_reason is StopReason.INTERRUPTED
-            complete = place == len(plan) - 1 and not interrupted
-            settings = reference.settings_to_json(name, epochs, seed, validation_fraction, threads)
-            description = RunDescription(settings, source, None, threads or default_threads())
-            reports.write_study_run(study, run, splits, description)
-            reports.write_study_results(study, splits, epochs, runs, complete=complete)
+            complete = (name, seed) == plan[-1] and not interrupted
+            settings = study.settings_to_json(name, seed)
+            threads = study.threads or default_threads()
+            description = RunDescription(settings, source, None, threads)
+            reports.write_study_run(folder, run, splits, description)
+            reports.write_study_results(folder, splits, study.epochs, runs, complete=complete)
             if interrupted:
                 break
-        _show(splits.name, epochs, runs)
-        reports.draw_study(study, splits, runs)
-        wrote(folder, study.contents())
+        _show(splits.name, study.epochs, runs)
+        reports.draw_study(folder, splits, runs)
+        wrote(path, folder.contents())
     if interrupted:
         note("interrupted: what was learned until then is saved")
         raise typer.Exit(130)

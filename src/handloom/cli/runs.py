@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from handloom.cli.console import note
 from handloom.errors import HandloomError, ModelError
-from handloom.recipes.experiment import Experiment, experiment_from_json
+from handloom.recipes.base import Experiment
+from handloom.recipes.experiment import experiment_from_json
 from handloom.training import Callback, RunFolder, TrainingState
 
 

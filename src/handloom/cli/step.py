@@ -1,41 +1,30 @@
 """``handloom step``: one training step, every array of it, to follow with a pencil."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 from handloom.cli.console import show_arrays, show_text
-from handloom.optimizers import OPTIMIZERS
+from handloom.cli.from_settings import options_from
 from handloom.walkthrough.equations import Part, number
 from handloom.walkthrough.step import tiny_settings, walk
 
 
+@options_from(tiny_settings(), *("optimizer", "momentum", "learning_rate", "l1", "l2", "seed"))
 def step(
-    optimizer: Annotated[str, typer.Option(help=" | ".join(OPTIMIZERS))] = "sgd",
-    momentum: Annotated[float | None, typer.Option(help="For sgd and muon.")] = None,
-    learning_rate: Annotated[float, typer.Option(help="The rate of every step.")] = 0.1,
-    l1: Annotated[float, typer.Option(help="L1 strength on the weights of all layers.")] = 0.0,
-    l2: Annotated[float, typer.Option(help="L2 strength on the weights of all layers.")] = 0.01,
-    seed: Annotated[int, typer.Option(help="What every random draw comes from.")] = 0,
-    steps: Annotated[int, typer.Option(help="How many steps to walk through.")] = 1,
+    steps: Annotated[int, typer.Option(help="The number of steps to walk through.")] = 1,
+    **values: Any,
 ) -> None:
     """Walk through a training step of a tiny network, with a pencil.
 
     Example: handloom step --optimizer adam --steps 2
     """
-    settings = tiny_settings(
-        optimizer=optimizer,
-        momentum=momentum,
-        learning_rate=learning_rate,
-        l1=l1,
-        l2=l2,
-        seed=seed,
-    )
+    settings = tiny_settings(**values)
     walked = walk(settings, steps)
-    symbols = [f"r = {number(learning_rate)} is the learning rate"]
-    if momentum:
-        symbols.append(f"m = {number(momentum)} the momentum")
+    symbols = [f"r = {number(settings.learning_rate)} is the learning rate"]
+    if settings.momentum:
+        symbols.append(f"m = {number(settings.momentum)} the momentum")
     show_text(
         "Each equation is followed by one of its entries in numbers; [i,j] is row i, column j, "
         "counted from 0. Numbers are shown with four digits and computed with sixteen, so a zero "
@@ -44,7 +33,7 @@ def step(
     for count, parts in enumerate(walked, start=1):
         said = ", ".join([*symbols, f"t = {count} the number of the step"])
         print()
-        show_text(f"Step {count} of {steps} by {optimizer}: {said}.")
+        show_text(f"Step {count} of {steps} by {settings.optimizer}: {said}.")
         for place, part in enumerate(parts, start=1):
             _show(place, part)
 

@@ -1,36 +1,35 @@
 """``handloom train``: train a network described by options."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from handloom import reports
-from handloom.backend import BACKENDS
 from handloom.cli.console import note, show_table, wrote
+from handloom.cli.from_settings import options_from
 from handloom.cli.options import (
     Data,
     Out,
-    Threads,
     data_found,
+    given_options,
     load_dataset,
     output_folder,
     refuse_other_options,
-    split_list,
 )
 from handloom.cli.runs import Describe, experiment_of
 from handloom.data import Splits
-from handloom.data.augment import AUGMENTATIONS
 from handloom.errors import ModelError
 from handloom.locks import only_writer
-from handloom.optimizers import OPTIMIZERS
 from handloom.parallel.threads import default_threads
 from handloom.recipes import experiment
-from handloom.recipes.experiment import Experiment, Trained
+from handloom.recipes.base import Experiment
+from handloom.recipes.experiment import Trained
+from handloom.recipes.option import options_of
 from handloom.recipes.recipe import RecipeSettings
 from handloom.recipes.registry import RECIPES, named_recipe
 from handloom.recipes.settings import Settings
-from handloom.schedules import DECAY, SCHEDULES
 from handloom.training import (
     Checkpoints,
     CSVLog,
@@ -44,90 +43,36 @@ from handloom.training import (
 from handloom.training.triggers import FORMS, trigger
 
 EVERY = "5m"
-"""How often checkpoints are written, where nobody says."""
+"""The default of ``--checkpoint-every``."""
 
-WITH_RESUME = ("resume", "threads", "checkpoint_every", "data")
-"""What may be said beside ``--resume``; everything else is the run's."""
+OWN = ("checkpoint_every", "data")
+"""Options of the command itself that go with ``--resume`` and ``--recipe``."""
 
-WITH_RECIPE = (
-    *("recipe", "epochs", "validation_fraction", "seed"),
-    *("threads", "backend", "checkpoint_every", "data", "out"),
-)
-"""What may be said beside ``--recipe``; everything else is the recipe's."""
+WITH_RESUME = ("resume", "threads", *OWN)
+"""The options that go with ``--resume``; all others are the run's."""
+
+WITH_RECIPE = (*(option.name for option in options_of(RecipeSettings)), *OWN, "out")
+"""The options that go with ``--recipe``; all others are the recipe's."""
 
 
+@options_from(Settings())
 def train(
     context: typer.Context,
     recipe: Annotated[
         str | None,
-        typer.Option(help=f"Everything chosen beforehand: {' | '.join(RECIPES)}"),
-    ] = None,
-    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "128,128",
-    optimizer: Annotated[str, typer.Option(help=" | ".join(OPTIMIZERS))] = "adam",
-    momentum: Annotated[float | None, typer.Option(help="For sgd and muon.")] = None,
-    weight_decay: Annotated[
-        float | None,
-        typer.Option(help="Shrinks weights a little each step.", show_default="the optimizer's"),
-    ] = None,
-    learning_rate: Annotated[float, typer.Option(help="The largest rate.")] = 2e-3,
-    schedule: Annotated[str, typer.Option(help=" | ".join(SCHEDULES))] = "inverse-time",
-    decay: Annotated[
-        float | None,
-        typer.Option(help="For inverse-time: rate / (1 + decay * step).", show_default=str(DECAY)),
-    ] = None,
-    warmup: Annotated[
-        int, typer.Option(help="Steps in which the rate rises before the schedule begins.")
-    ] = 0,
-    clip_norm: Annotated[
-        float | None, typer.Option(help="Scale longer gradients down to this length.")
-    ] = None,
-    average: Annotated[
-        float | None,
-        typer.Option(help="End with an average of the weights that decays so, as 0.999."),
-    ] = None,
-    batch_size: Annotated[int, typer.Option(help="Rows a step; 0 takes all rows.")] = 128,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            help="Passes over the training rows.",
-            show_default=f"{Settings.epochs}, or the recipe's",
-        ),
-    ] = None,
-    l1: Annotated[float, typer.Option(help="L1 strength on the weights of all layers.")] = 0.0,
-    l2: Annotated[float, typer.Option(help="L2 strength on the weights of all layers.")] = 0.0,
-    dropout: Annotated[float, typer.Option(help="Rate of dropout behind hidden layers.")] = 0.0,
-    label_smoothing: Annotated[
-        float, typer.Option(help="Share of each target that all classes get.")
-    ] = 0.0,
-    augment: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Changes of images, as flip,shift: {' | '.join(AUGMENTATIONS)}",
-            show_default="none",
-        ),
-    ] = None,
-    validation_fraction: Annotated[
-        float,
-        typer.Option(
-            help="Fraction of each class to hold out; the best epoch is kept, of a recipe the last."
-        ),
-    ] = 0.0,
-    patience: Annotated[
-        int | None, typer.Option(help="Stop after so many epochs without a better one.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="What every random draw comes from.")] = 0,
-    threads: Threads = None,
-    backend: Annotated[str, typer.Option(help=" | ".join(BACKENDS))] = "auto",
-    checkpoint_every: Annotated[
-        str | None,
-        typer.Option(help=f"How far apart checkpoints are: {FORMS}.", show_default=EVERY),
+        typer.Option(help=f"A training chosen beforehand: {' | '.join(RECIPES)}."),
     ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Go on with a run that was stopped; nothing else needed."),
     ] = None,
+    checkpoint_every: Annotated[
+        str | None,
+        typer.Option(help=f"How far apart checkpoints are: {FORMS}.", show_default=EVERY),
+    ] = None,
     data: Data = None,
     out: Out = None,
+    **values: Any,
 ) -> None:
     """Train a network and write a run folder.
 
@@ -139,53 +84,31 @@ def train(
 
     handloom train --recipe mlp-flash
     """
+    # only what was given: a recipe and a stopped run have defaults of their own
+    given = {name: values[name] for name in given_options(context) if name in values}
     if resume is not None:
         refuse_other_options(context, "--resume", WITH_RESUME)
-        _resume(resume, threads, data, checkpoint_every)
+        _resume(resume, data, checkpoint_every, given)
         return
     settings: Experiment
     if recipe is not None:
         refuse_other_options(context, "--recipe", WITH_RECIPE)
         chosen = named_recipe(recipe)
-        passes = chosen.epochs if epochs is None else epochs
-        settings = RecipeSettings(chosen, passes, validation_fraction, seed, threads, backend)
+        settings = RecipeSettings(chosen, **{"epochs": chosen.epochs, **given})
     else:
-        settings = Settings(
-            hidden=tuple(split_list("--hidden", hidden, int)),
-            optimizer=optimizer,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            learning_rate=learning_rate,
-            schedule=schedule,
-            decay=decay,
-            warmup=warmup,
-            clip_norm=clip_norm,
-            average=average,
-            batch_size=batch_size,
-            epochs=Settings.epochs if epochs is None else epochs,
-            l1=l1,
-            l2=l2,
-            dropout=dropout,
-            label_smoothing=label_smoothing,
-            augment=() if augment is None else tuple(split_list("--augment", augment, str)),
-            validation_fraction=validation_fraction,
-            patience=patience,
-            seed=seed,
-            threads=threads,
-            backend=backend,
-        )
+        settings = Settings(**given)
     with output_folder(out, recipe or "train") as folder:
         _train(folder, settings, data, checkpoint_every or EVERY)
 
 
 def _resume(
-    folder: Path, threads: int | None, data: str | None, checkpoint_every: str | None
+    folder: Path, data: str | None, checkpoint_every: str | None, changes: Mapping[str, Any]
 ) -> None:
     run = RunFolder.open(folder)
     every = run.description.checkpoint_every
     if every is None:
         raise ModelError(f"{folder}: this training wrote no checkpoints that it could go on from")
-    settings = experiment_of(run, **({} if threads is None else {"threads": threads}))
+    settings = experiment_of(run, **changes)
     with only_writer(folder):
         source = run.description.data if data is None else data
         _train(folder, settings, source, checkpoint_every or every, resumed=run)

@@ -1,75 +1,19 @@
-"""An experiment: a training from beginning to end, described by settings or by a recipe."""
+"""Experiments by their kind: how each is kept as JSON and read again, and how it is run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from handloom.data.dataset import Dataset, Splits
+from handloom.data.dataset import Splits
 from handloom.errors import ConfigurationError, HandloomError, require_known
 from handloom.model import Model
-from handloom.network import Sequential
 from handloom.randomness import Stream
+from handloom.recipes.base import Experiment
 from handloom.recipes.recipe import RecipeSettings
 from handloom.recipes.registry import recipe_settings_from_json
 from handloom.recipes.settings import Settings
-from handloom.training import Callback, Checkpoints, Evaluation, History, Trainer, evaluate
+from handloom.training import Callback, Checkpoints, Evaluation, History, evaluate
 from handloom.training.interrupts import OnSignal
-
-
-class Experiment(Protocol):
-    """Describes a training: its network, its trainer, and what is held out.
-
-    Attributes
-    ----------
-    kind : str
-        A key of `KINDS`.
-    title : str
-        The heading of pictures.
-    validation_fraction : float
-        The fraction of each class to hold out, 0 for none.
-    seed : int
-    threads : int or None
-    """
-
-    @property
-    def kind(self) -> str: ...  # noqa: D102
-
-    @property
-    def title(self) -> str: ...  # noqa: D102
-
-    @property
-    def validation_fraction(self) -> float: ...  # noqa: D102
-
-    @property
-    def seed(self) -> int: ...  # noqa: D102
-
-    @property
-    def threads(self) -> int | None: ...  # noqa: D102
-
-    def build(self, train: Dataset) -> Sequential:
-        """Return the network for some rows, with its first weights."""
-        ...
-
-    def steps(self, train: Dataset) -> int:
-        """Return the number of steps of a training, unless it ends early."""
-        ...
-
-    def trainer(
-        self,
-        network: Sequential,
-        steps: int,
-        callbacks: Sequence[Callback] = (),
-        checkpoints: Checkpoints | None = None,
-        *,
-        on_signal: OnSignal = "deliver",
-    ) -> Trainer:
-        """Return a trainer for the network."""
-        ...
-
-    def to_json(self) -> dict[str, object]:
-        """Return the settings by name, as JSON can hold them."""
-        ...
-
 
 KINDS: Mapping[str, Callable[[dict[str, Any]], Experiment]] = {
     Settings.kind: Settings.from_json,

@@ -13,6 +13,7 @@ from handloom.layers import Dense
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
+from handloom.recipes.base import Experiment
 from handloom.recipes.networks import Network
 from handloom.schedules import LinearDecay, Schedule, Warmup
 from handloom.training import Callback, Checkpoints, Trainer
@@ -120,47 +121,36 @@ def rise_and_fall(peak: float, rise: float = 0.1) -> Callable[[int], Schedule]:
 
 
 @dataclass(frozen=True)
-class RecipeSettings:
-    """A recipe, and the little that may be said beside its name.
+class RecipeSettings(Experiment):
+    """A recipe, and the few options that may be given beside its name.
 
     Parameters
     ----------
     recipe : Recipe
     epochs : int
         The recipe's number or another; the schedule is stretched over them.
-    validation_fraction : float
-        The fraction of each class to hold out and measure after each epoch, 0 for none. The network
-        ends with the last weights all the same.
-    seed : int
-        What every random draw comes from.
-    threads : int, optional
-        How many threads share a step.
-    backend : str
-        What runs the arithmetic; see `handloom.Trainer`.
+    validation_fraction, ..., backend
+        As in `Experiment`.
 
     Raises
     ------
     ConfigurationError
-        If a setting means nothing.
+        If a setting is invalid.
     """
 
     kind: ClassVar[str] = "recipe"
 
     recipe: Recipe
     epochs: int
-    validation_fraction: float = 0.0
-    seed: int = 0
-    threads: int | None = None
-    backend: str = "auto"
 
     def __post_init__(self) -> None:
-        require_fraction("validation_fraction", self.validation_fraction)
+        super().__post_init__()
         require_count("epochs", self.epochs)
         self.trainer(Sequential([Dense(1)]), 100)  # everything else is refused where it is used
 
     @property
     def title(self) -> str:
-        """What pictures are headed with."""
+        """The heading of pictures."""
         return f"recipe {self.recipe.name}"
 
     def build(self, train: Dataset) -> Sequential:
@@ -169,7 +159,7 @@ class RecipeSettings:
         return Sequential(layers).build((math.prod(train.input_shape),), seed=self.seed)
 
     def steps(self, train: Dataset) -> int:
-        """Return how many steps a training on some rows has, if nothing ends it earlier."""
+        """Return the number of steps of a training, unless it ends early."""
         return self.epochs * -(-len(train) // self.recipe.batch_size)
 
     def trainer(
@@ -181,7 +171,7 @@ class RecipeSettings:
         *,
         on_signal: OnSignal = "deliver",
     ) -> Trainer:
-        """Return a trainer for a network; see `handloom.recipes.settings.Settings.trainer`."""
+        """Return a trainer for a network; see `Experiment.trainer`."""
         recipe = self.recipe
         return Trainer(
             network,

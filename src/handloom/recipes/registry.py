@@ -1,10 +1,10 @@
 """All recipes by name."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 
 from handloom.errors import ConfigurationError, require_known
 from handloom.recipes import cnn, cnn_flash, cnn_record, mlp, mlp_flash, mlp_quick, mlp_record
+from handloom.recipes.option import options_of
 from handloom.recipes.recipe import Recipe, RecipeSettings
 
 RECIPES: Mapping[str, Recipe] = {
@@ -42,7 +42,7 @@ def recipe_settings_from_json(values: Mapping[str, object]) -> RecipeSettings:
     ConfigurationError
         If one is missing, unknown, or means nothing.
     """
-    names = [field.name for field in fields(RecipeSettings)]
+    names = [option.name for option in options_of(RecipeSettings)]
     if set(values) != set(names):
         raise ConfigurationError(f"the settings of a recipe must hold {', '.join(names)}")
     recipe = named_recipe(str(values["recipe"]))

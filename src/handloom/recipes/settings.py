@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import ClassVar, Self
 
-from handloom.data.augment import named_augmentation
+from handloom.data.augment import AUGMENTATIONS, named_augmentation
 from handloom.data.dataset import Dataset
-from handloom.errors import ConfigurationError, require_count, require_fraction
+from handloom.errors import ConfigurationError, require_count
 from handloom.layers import Dense, Dropout, Layer, ReLU, Softmax
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.network import Sequential
-from handloom.optimizers import Optimizer, optimizer
-from handloom.schedules import InverseTimeDecay, Schedule, Warmup, named_schedule
+from handloom.optimizers import OPTIMIZERS, Optimizer, optimizer
+from handloom.recipes.base import Experiment
+from handloom.recipes.option import documented, option, options_of
+from handloom.schedules import DECAY, SCHEDULES, InverseTimeDecay, Schedule, Warmup, named_schedule
 from handloom.training import (
     EMA,
     BestWeights,
@@ -26,91 +28,57 @@ from handloom.training.interrupts import OnSignal
 WITH_MOMENTUM = ("sgd", "muon")
 
 
+@documented
 @dataclass(frozen=True)
-class Settings:
+class Settings(Experiment):
     """Dense layers with ReLU between them, an optimizer and a schedule.
 
     The defaults of rate and schedule were chosen on a tenth of Fashion-MNIST's training rows, over
     four seeds: 0.891 of them right after ten epochs, against 0.885 at a constant rate of 1e-3.
 
-    Parameters
-    ----------
-    hidden : tuple of int
-        The widths of the hidden layers.
-    optimizer : str
-        A name from `handloom.optimizers.OPTIMIZERS`.
-    momentum : float, optional
-        For ``sgd`` and ``muon``, and only there.
-    weight_decay : float, optional
-        How fast weights decay; without it, as fast as the optimizer has it by default.
-    learning_rate : float
-        The largest rate; that of the first step where nothing rises.
-    schedule : str
-        A name from `handloom.schedules.SCHEDULES`.
-    decay : float, optional
-        For ``inverse-time``, and only there; by default 1e-3.
-    warmup : int
-        How many steps the rate rises before the schedule begins.
-    clip_norm : float, optional
-        The longest that a gradient may be.
-    average : float, optional
-        The decay of an average of the weights, which the network then ends with.
-    batch_size : int
-        Rows a step; 0 takes all rows.
-    epochs : int
-        Passes over the training rows.
-    l1, l2 : float
-        Penalty strengths on the weights of all dense layers.
-    dropout : float
-        The rate of a dropout behind every hidden layer.
-    label_smoothing : float
-        The share of each target that goes to all classes alike.
-    augment : tuple of str
-        Names from `handloom.data.augment.AUGMENTATIONS`, for images.
-    validation_fraction : float
-        The fraction of each class to hold out, 0 for none. The network then ends with the weights
-        whose validation loss was lowest.
-    patience : int, optional
-        Stop after so many epochs without a better validation loss.
-    seed : int
-        What every random draw comes from.
-    threads : int, optional
-        How many threads share a step.
-    backend : str
-        What runs the arithmetic; see `handloom.Trainer`.
-
     Raises
     ------
     ConfigurationError
-        If a setting means nothing, or would be ignored.
+        If a setting is invalid, or would be ignored.
     """
 
     kind: ClassVar[str] = "settings"
 
-    hidden: tuple[int, ...] = (128, 128)
-    optimizer: str = "adam"
-    momentum: float | None = None
-    weight_decay: float | None = None
-    learning_rate: float = 2e-3
-    schedule: str = "inverse-time"
-    decay: float | None = None
-    warmup: int = 0
-    clip_norm: float | None = None
-    average: float | None = None
-    batch_size: int = 128
-    epochs: int = 15
-    l1: float = 0.0
-    l2: float = 0.0
-    dropout: float = 0.0
-    label_smoothing: float = 0.0
-    augment: tuple[str, ...] = ()
-    validation_fraction: float = 0.0
-    patience: int | None = None
-    seed: int = 0
-    threads: int | None = None
-    backend: str = "auto"
+    hidden: tuple[int, ...] = option((128, 128), "The widths of the hidden layers.")
+    optimizer: str = option("adam", f"The update of the weights: {' | '.join(OPTIMIZERS)}.")
+    momentum: float | None = option(None, f"The momentum, for {' and '.join(WITH_MOMENTUM)} only.")
+    weight_decay: float | None = option(
+        None, "Shrinks the weights a little each step; by default as the optimizer has it."
+    )
+    learning_rate: float = option(2e-3, "The largest learning rate.")
+    schedule: str = option(
+        "inverse-time", f"The course of the learning rate: {' | '.join(SCHEDULES)}."
+    )
+    decay: float | None = option(
+        None, f"For inverse-time only: rate / (1 + decay * step); by default {DECAY}."
+    )
+    warmup: int = option(0, "The steps in which the rate rises before the schedule begins.")
+    clip_norm: float | None = option(
+        None, "The largest norm of a gradient; longer ones are scaled."
+    )
+    average: float | None = option(
+        None, "The decay of an average of the weights, such as 0.999; the network ends with it."
+    )
+    batch_size: int = option(128, "Rows per step; 0 takes all rows.")
+    epochs: int = option(15, "Passes over the training rows; a recipe has its own default.")
+    l1: float = option(0.0, "The L1 strength on the weights of all layers.")
+    l2: float = option(0.0, "The L2 strength on the weights of all layers.")
+    dropout: float = option(0.0, "The rate of dropout after each hidden layer.")
+    label_smoothing: float = option(0.0, "The share of each target that goes to all classes alike.")
+    augment: tuple[str, ...] = option(
+        (), f"Random changes of images, in this order: {' | '.join(AUGMENTATIONS)}."
+    )
+    patience: int | None = option(
+        None, "Stop after this many epochs without a lower validation loss."
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         optimizer(self.optimizer)
         named_schedule(self.schedule, self.learning_rate, 1)
         if self.momentum is not None and self.optimizer not in WITH_MOMENTUM:
@@ -121,7 +89,6 @@ class Settings:
             raise ConfigurationError("dropout is for hidden layers, and there are none")
         if self.decay is not None and self.schedule != "inverse-time":
             raise ConfigurationError(f"decay is for inverse-time; {self.schedule} would ignore it")
-        require_fraction("validation_fraction", self.validation_fraction)
         if self.patience is not None and not self.validation_fraction:
             raise ConfigurationError("patience watches the validation loss: hold rows out for it")
         require_count("batch_size", self.batch_size, minimum=0)
@@ -146,7 +113,7 @@ class Settings:
 
     @property
     def title(self) -> str:
-        """What pictures are headed with."""
+        """The heading of pictures."""
         return f"{self.optimizer}, hidden {', '.join(map(str, self.hidden)) or 'none'}"
 
     def rule(self) -> Optimizer:
@@ -174,7 +141,7 @@ class Settings:
         return Warmup(self.warmup, then) if self.warmup else then
 
     def steps(self, train: Dataset) -> int:
-        """Return how many steps a training on some rows has, if nothing ends it earlier."""
+        """Return the number of steps of a training, unless it ends early."""
         return self.epochs * -(-len(train) // (self.batch_size or len(train)))
 
     def to_json(self) -> dict[str, object]:
@@ -190,7 +157,7 @@ class Settings:
         ConfigurationError
             If one is missing, unknown, or means nothing.
         """
-        names = [field.name for field in fields(cls)]
+        names = [option.name for option in options_of(cls)]
         if not isinstance(values, dict) or set(values) != set(names):
             raise ConfigurationError(f"settings must hold {', '.join(names)}")
         try:
@@ -208,19 +175,7 @@ class Settings:
         *,
         on_signal: OnSignal = "deliver",
     ) -> Trainer:
-        """Return a trainer for a network, with the callbacks that the settings ask for.
-
-        Parameters
-        ----------
-        network : Sequential
-        steps : int
-            How many steps the training has; see `steps`.
-        callbacks : sequence of Callback
-            More of them.
-        checkpoints : Checkpoints, optional
-        on_signal : str
-            As in `handloom.Trainer`.
-        """
+        """Return a trainer for a network; see `Experiment.trainer`."""
         watchers: list[Callback] = []
         if self.patience is not None:
             watchers = [EarlyStopping(patience=self.patience)]

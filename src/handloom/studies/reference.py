@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from handloom.data.dataset import Dataset, Splits
-from handloom.errors import require_count, require_fraction
+from handloom.errors import ConfigurationError, require_count, require_fraction, require_known
 from handloom.initializers import ScaledNormal
 from handloom.layers import Dense, ReLU, Softmax
 from handloom.model import Model
@@ -17,6 +17,8 @@ from handloom.network import Sequential
 from handloom.optimizers import SGD, Adam, Optimizer
 from handloom.parameters import Array
 from handloom.randomness import Stream
+from handloom.recipes.base import THREADS
+from handloom.recipes.option import documented, option
 from handloom.schedules import InverseTimeDecay
 from handloom.training import BestWeights, Callback, Evaluation, History, Trainer, evaluate
 from handloom.training.interrupts import OnSignal
@@ -110,32 +112,52 @@ def network(units: int, classes: int = 10) -> Sequential:
     )
 
 
-def check_options(epochs: int, validation_fraction: float, threads: int | None) -> None:
-    """Refuse what `run` could not work with, before anything is read or made.
+@documented
+@dataclass(frozen=True)
+class Study:
+    """The runs of a study: each model with each seed.
 
     Raises
     ------
     ConfigurationError
-        If a count is below 1, or the fraction is not from 0 to below 1.
+        If an option is invalid.
     """
-    require_count("epochs", epochs)
-    require_fraction("validation_fraction", validation_fraction)
-    if threads is not None:
-        require_count("threads", threads)
 
+    models: tuple[str, ...] = option(tuple(MODELS), f"The models to train: {' | '.join(MODELS)}.")
+    epochs: int = option(EPOCHS, "Full-batch steps of each run.")
+    seeds: tuple[int, ...] = option((0,), "One run of each model for each seed.")
+    validation_fraction: float = option(
+        0.0, "The fraction of each class to hold out and choose the best epoch by."
+    )
+    threads: int | None = option(None, THREADS)
 
-def settings_to_json(
-    name: str, epochs: int, seed: int, validation_fraction: float, threads: int | None
-) -> dict[str, object]:
-    """Return the settings of a run by name."""
-    return {
-        "study": "reference",
-        "model": name,
-        "epochs": epochs,
-        "seed": seed,
-        "validation_fraction": validation_fraction,
-        "threads": threads,
-    }
+    def __post_init__(self) -> None:
+        for name in self.models:
+            require_known("model", name, MODELS)
+        for seed in self.seeds:
+            require_count("a seed", seed, minimum=0)
+        for names in (self.models, self.seeds):
+            if len(set(names)) < len(names):
+                raise ConfigurationError("a study takes each model and each seed once")
+        require_count("epochs", self.epochs)
+        require_fraction("validation_fraction", self.validation_fraction)
+        if self.threads is not None:
+            require_count("threads", self.threads)
+
+    def plan(self) -> list[tuple[str, int]]:
+        """Return model and seed of each run, in order."""
+        return [(name, seed) for name in self.models for seed in self.seeds]
+
+    def settings_to_json(self, name: str, seed: int) -> dict[str, object]:
+        """Return the settings of a run by name."""
+        return {
+            "study": "reference",
+            "model": name,
+            "epochs": self.epochs,
+            "seed": seed,
+            "validation_fraction": self.validation_fraction,
+            "threads": self.threads,
+        }
 
 
 def prepare(splits: Splits, seed: int) -> Splits:

@@ -1,48 +1,29 @@
 """Training: the loop, what runs a step, what watches it, and what it measured."""
 
-from handloom.training.averaging import EMA
+from handloom.training.averaging import EMA as EMA
 from handloom.training.callbacks import (
-    BestModel,
-    BestWeights,
-    Callback,
-    CSVLog,
-    EarlyStopping,
-    LayerNorms,
-    Progress,
+    BestModel as BestModel,
+    BestWeights as BestWeights,
+    Callback as Callback,
+    CSVLog as CSVLog,
+    EarlyStopping as EarlyStopping,
+    LayerNorms as LayerNorms,
+    Progress as Progress,
 )
-from handloom.training.checkpoints import Checkpoints
-from handloom.training.divergence import Divergence
-from handloom.training.evaluation import Evaluation, evaluate
-from handloom.training.history import EpochRecord, History, StopReason
-from handloom.training.objective import Measured, Objective
-from handloom.training.options import TrainingOptions
-from handloom.training.run_folder import RunDescription, RunFolder, StudyFolder
-from handloom.training.state import TrainingState
-from handloom.training.trainer import Trainer, TrainerOptions
-
-__all__ = [
-    "EMA",
-    "BestModel",
-    "BestWeights",
-    "CSVLog",
-    "Callback",
-    "Checkpoints",
-    "Divergence",
-    "EarlyStopping",
-    "EpochRecord",
-    "Evaluation",
-    "History",
-    "LayerNorms",
-    "Measured",
-    "Objective",
-    "Progress",
-    "RunDescription",
-    "RunFolder",
-    "StopReason",
-    "StudyFolder",
-    "Trainer",
-    "TrainerOptions",
-    "TrainingOptions",
-    "TrainingState",
-    "evaluate",
-]
+from handloom.training.checkpoints import Checkpoints as Checkpoints
+from handloom.training.divergence import Divergence as Divergence
+from handloom.training.evaluation import Evaluation as Evaluation, evaluate as evaluate
+from handloom.training.history import (
+    EpochRecord as EpochRecord,
+    History as History,
+    StopReason as StopReason,
+)
+from handloom.training.objective import Measured as Measured, Objective as Objective
+from handloom.training.options import TrainingOptions as TrainingOptions
+from handloom.training.run_folder import (
+    RunDescription as RunDescription,
+    RunFolder as RunFolder,
+    StudyFolder as StudyFolder,
+)
+from handloom.training.state import TrainingState as TrainingState
+from handloom.training.trainer import Trainer as Trainer, TrainerOptions as TrainerOptions

@@ -5,7 +5,8 @@ The library's own layers, loss and optimizer run; this file takes copies of what
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,32 +70,21 @@ class Example:
     classes: npt.NDArray[np.int64]
 
 
-def tiny_settings(
-    *,
-    optimizer: str = "sgd",
-    momentum: float | None = None,
-    learning_rate: float = 0.1,
-    l1: float = 0.0,
-    l2: float = 0.01,
-    seed: int = 0,
-) -> Settings:
+def tiny_settings(**changes: Any) -> Settings:
     """Return the settings of the tiny network: a training's, with defaults for reading.
+
+    Parameters
+    ----------
+    **changes
+        Other values of `Settings`.
 
     Raises
     ------
     ConfigurationError
-        If one of them means nothing, or would be ignored.
+        If one of them is invalid, or would be ignored.
     """
-    return Settings(
-        hidden=(HIDDEN,),
-        optimizer=optimizer,
-        momentum=momentum,
-        learning_rate=learning_rate,
-        schedule="constant",
-        l1=l1,
-        l2=l2,
-        seed=seed,
-    )
+    tiny = Settings((HIDDEN,), optimizer="sgd", learning_rate=0.1, schedule="constant", l2=0.01)
+    return replace(tiny, **changes)
 
 
 def example(settings: Settings) -> Example:

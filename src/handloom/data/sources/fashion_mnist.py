@@ -6,8 +6,7 @@ from pathlib import Path
 from handloom.data.dataset import Splits
 from handloom.data.formats.idx import read_idx_folder
 from handloom.data.formats.image_folders import Progress
-from handloom.data.sources.download import DownloadError, missing_files
-from handloom.data.sources.download import download as download_files
+from handloom.data.sources.download import DownloadError, download as download_files, missing_files
 from handloom.data.sources.open_folder import open_folder
 from handloom.data.sources.published import BASE_URL, CLASS_NAMES, MD5_SUMS, NAME
 from handloom.errors import DataError, MissingExtraError, require_number

@@ -1,0 +1,105 @@
+"""The public names by where they live; `handloom` loads each when it is first used."""
+
+from handloom._version import __version__ as __version__
+from handloom.data import (
+    Dataset as Dataset,
+    Splits as Splits,
+    fashion_mnist as fashion_mnist,
+    open_folder as open_folder,
+    read_npy as read_npy,
+    silhouettes as silhouettes,
+)
+from handloom.data.augment import (
+    Erase as Erase,
+    Flip as Flip,
+    Shift as Shift,
+)
+from handloom.data.test_time_augmentation import View as View
+from handloom.errors import (
+    ConfigurationError as ConfigurationError,
+    DataError as DataError,
+    HandloomError as HandloomError,
+    ModelError as ModelError,
+)
+from handloom.estimators import (
+    MLPClassifier as MLPClassifier,
+    MLPRegressor as MLPRegressor,
+    NetworkClassifier as NetworkClassifier,
+    NetworkRegressor as NetworkRegressor,
+)
+from handloom.gradcheck import check_gradients as check_gradients
+from handloom.layers import (
+    ELU as ELU,
+    GELU as GELU,
+    AveragePool2D as AveragePool2D,
+    BatchNorm as BatchNorm,
+    Conv2D as Conv2D,
+    Dense as Dense,
+    Dropout as Dropout,
+    Flatten as Flatten,
+    Layer as Layer,
+    LayerNorm as LayerNorm,
+    LeakyReLU as LeakyReLU,
+    MaxPool2D as MaxPool2D,
+    ReLU as ReLU,
+    Reshape as Reshape,
+    Residual as Residual,
+    Sigmoid as Sigmoid,
+    SiLU as SiLU,
+    Softmax as Softmax,
+    Tanh as Tanh,
+)
+from handloom.losses import (
+    BinaryCrossEntropy as BinaryCrossEntropy,
+    CategoricalCrossEntropy as CategoricalCrossEntropy,
+    Huber as Huber,
+    MeanAbsoluteError as MeanAbsoluteError,
+    MeanSquaredError as MeanSquaredError,
+    Poisson as Poisson,
+    SoftmaxCrossEntropy as SoftmaxCrossEntropy,
+)
+from handloom.metrics import (
+    accuracy as accuracy,
+    confusion_matrix as confusion_matrix,
+    precision_and_recall as precision_and_recall,
+)
+from handloom.model import Model as Model
+from handloom.network import (
+    Sequential as Sequential,
+    build as build,
+)
+from handloom.optimizers import (
+    SGD as SGD,
+    Adagrad as Adagrad,
+    Adam as Adam,
+    AdamW as AdamW,
+    Muon as Muon,
+    RMSprop as RMSprop,
+)
+from handloom.schedules import (
+    Constant as Constant,
+    CosineDecay as CosineDecay,
+    ExponentialDecay as ExponentialDecay,
+    InverseTimeDecay as InverseTimeDecay,
+    LinearDecay as LinearDecay,
+    OneCycle as OneCycle,
+    StepDecay as StepDecay,
+    Warmup as Warmup,
+)
+from handloom.training import (
+    EMA as EMA,
+    Checkpoints as Checkpoints,
+    History as History,
+    StopReason as StopReason,
+    Trainer as Trainer,
+    evaluate as evaluate,
+)
+from handloom.training.callbacks import (
+    BestModel as BestModel,
+    BestWeights as BestWeights,
+    Callback as Callback,
+    CSVLog as CSVLog,
+    EarlyStopping as EarlyStopping,
+    LayerNorms as LayerNorms,
+    Progress as Progress,
+)

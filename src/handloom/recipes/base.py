@@ -1,0 +1,87 @@
+"""An experiment: a training from beginning to end, and the options that each one has."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from handloom.backend import BACKENDS
+from handloom.data.dataset import Dataset
+from handloom.errors import require_fraction
+from handloom.network import Sequential
+from handloom.recipes.option import documented, option
+from handloom.training import Callback, Checkpoints, Trainer
+from handloom.training.interrupts import OnSignal
+
+THREADS = (
+    "The number of threads that share a step, at most four; by default the cores there are, or "
+    "what OMP_NUM_THREADS allows. Results are the same for any number."
+)
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class Experiment(ABC):
+    """Describes a training: its network, its trainer, and what is held out.
+
+    Raises
+    ------
+    ConfigurationError
+        If a setting is invalid.
+    """
+
+    kind: ClassVar[str]
+    """A key of `handloom.recipes.experiment.KINDS`."""
+
+    validation_fraction: float = option(
+        0.0,
+        "The fraction of each class to hold out. The network ends with the weights of the lowest "
+        "validation loss; a recipe's with the last.",
+    )
+    seed: int = option(0, "The seed of every random draw.")
+    threads: int | None = option(None, THREADS)
+    backend: str = option("auto", f"What runs the arithmetic: {' | '.join(BACKENDS)}.")
+
+    def __post_init__(self) -> None:
+        require_fraction("validation_fraction", self.validation_fraction)
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """The heading of pictures."""
+
+    @abstractmethod
+    def build(self, train: Dataset) -> Sequential:
+        """Return the network for some rows, with its first weights."""
+
+    @abstractmethod
+    def steps(self, train: Dataset) -> int:
+        """Return the number of steps of a training, unless it ends early."""
+
+    @abstractmethod
+    def trainer(
+        self,
+        network: Sequential,
+        steps: int,
+        callbacks: Sequence[Callback] = (),
+        checkpoints: Checkpoints | None = None,
+        *,
+        on_signal: OnSignal = "deliver",
+    ) -> Trainer:
+        """Return a trainer for a network, with the callbacks that the settings ask for.
+
+        Parameters
+        ----------
+        network : Sequential
+        steps : int
+            The number of steps of the training; see `steps`.
+        callbacks : sequence of Callback
+            Called after those of the settings.
+        checkpoints : Checkpoints, optional
+        on_signal : str
+            As in `handloom.Trainer`.
+        """
+
+    @abstractmethod
+    def to_json(self) -> dict[str, object]:
+        """Return the settings by name, as JSON can hold them."""
