@@ -1,6 +1,7 @@
 """The rooms: imports run downward and never in circles; the backend alone knows compiled code."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import handloom
 
 ROOT = Path(handloom.__file__).parent
+PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 
 ROOMS = [
     ["handloom", "cli"],
@@ -63,6 +65,48 @@ def room(name: str) -> str:
 def floor(name: str) -> int:
     """Return how far below the top a file's room is."""
     return next(index for index, rooms in enumerate(ROOMS) if room(name) in rooms)
+
+
+def arrows() -> dict[str, set[str]]:
+    """Return which rooms each room imports."""
+    found: dict[str, set[str]] = {}
+    for name in modules():
+        if name != "handloom":
+            below = {room(imported) for imported in imports(name)} - {room(name)}
+            found.setdefault(room(name), set()).update(below)
+    found["backend"].add("fused")  # by name, when it is asked for
+    return found
+
+
+def diagram() -> str:
+    """Return the rooms as a picture, without the arrows that a longer way implies."""
+    direct = arrows()
+
+    def reached(start: str) -> set[str]:
+        return set().union(*({below} | reached(below) for below in direct[start]))
+
+    lines = [
+        f"    {above} --> {below}"
+        for rooms in ROOMS
+        for above in rooms
+        for below in sorted(direct.get(above, ()))
+        if not any(below in reached(other) for other in direct[above])
+    ]
+    return "\n".join(["```mermaid", "flowchart TD", *lines, "```"])
+
+
+def test_the_page_shows_the_rooms_as_they_are() -> None:
+    page = PAGE.read_text()
+    (shown,) = re.findall(r"```mermaid\n.*?```", page, re.DOTALL)
+    assert shown == diagram(), f"docs/architecture.md wants this picture:\n{diagram()}"
+    for rooms in ROOMS:
+        for each in rooms:
+            assert each == "handloom" or re.search(rf"`{each}(/|\.py)`", page), each
+
+
+def test_the_files_that_the_page_names_are_there() -> None:
+    for path in re.findall(r"`([\w/]+\.py)`", PAGE.read_text()):
+        assert any((base / path).exists() for base in (ROOT, PAGE.parents[1])), path
 
 
 def test_every_file_has_a_room() -> None:
