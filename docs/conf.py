@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+import numpydoc.xref
 import public
 import sources
 
@@ -46,6 +47,7 @@ autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 numpydoc_xref_ignore = "all"  # but for our own names
+numpydoc.xref.DEFAULT_LINKS.clear()  # to Python's documentation, which is on the network
 numpydoc_xref_aliases = {name: entry.full_name for name, entry in public.entries().items()}
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 80

@@ -55,14 +55,12 @@ def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 def lead_on(
     app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, text: nodes.Element
-) -> nodes.reference | nodes.inline | None:
+) -> nodes.reference | None:
     """Lead a name that Sphinx does not find to the reference, or else to its definition.
 
     Docstrings name public classes of other modules (`Optimizer`), and functions that are not in the
     reference, but on the page of the source (`adam_step`).
     """
-    if node["reftarget"].startswith("python:"):  # types of parameters: numpydoc would lead to
-        return nodes.inline("", text.astext())  # Python's documentation, which is on the network
     if node.get("refdomain") != "py":
         return None
     target = documented(node["reftarget"]) or defined(node["reftarget"], context_of(node))

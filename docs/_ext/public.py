@@ -26,8 +26,8 @@ ROOMS = {
     "handloom.data": "Data",
     "handloom.data.augment": "Augmentation",
     "handloom.data.test_time_augmentation": "Views of an image",
+    "handloom.training.callbacks": "Callbacks",  # before the room that exports them too
     "handloom.training": "Training",
-    "handloom.training.callbacks": "Callbacks",
     "handloom.training.triggers": "Checkpoint triggers",
     "handloom.metrics": "Metrics",
     "handloom.estimators": "Estimators",

@@ -61,7 +61,9 @@ def class_page(entry: Entry) -> str:
         if id(base) in public or not base.__module__.startswith("handloom")
         if Protocol not in base.__bases__  # which autodoc cannot compare with
     ]
-    options = ["members", "show-inheritance", f"inherited-members: {', '.join(elsewhere)}"]
+    options = ["members", f"inherited-members: {', '.join(elsewhere)}"]
+    if entry.value.__bases__ != (object,):
+        options.append("show-inheritance")
     page.append(directive(kind, entry.full_name, options))
     return "\n".join(page)
 
