@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: study test test-long test-fused lint types parity bench fuzz clean
+.PHONY: study test test-long test-fused lint types parity docs bench fuzz clean
 
 study: $(READY)  ## the reference study, shortened: four networks, 150 epochs, pictures
 	$(BIN)/handloom reproduce --epochs 150
@@ -30,6 +30,11 @@ parity: $(READY)  ## the comparisons with PyTorch, which is installed for them a
 	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pytest -m parity
 
+docs: $(READY)  ## the site in build/docs: guides, derivations and the API reference; warnings are errors
+	$(BIN)/python -c "import furo" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going --nitpicky --quiet -b html docs build/docs
+	@echo "build/docs/index.html"
+
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Handloom needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
@@ -46,4 +51,4 @@ fuzz: $(READY)  ## a hundred thousand hostile files for every reader, with ather
 	$(BIN)/python -m fuzz
 
 clean:
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) dist build docs/reference/*.rst

@@ -2,9 +2,12 @@
 
 import ast
 import contextlib
+import importlib.util
 import inspect
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,49 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_the_start_page_leads_to_every_page() -> None:
+    """Their lists of links are the site's navigation, see docs/_ext/contents.py."""
+    start = ROOT / "docs" / "index.md"
+    reached, waiting = {start}, [start]
+    while waiting:
+        page = waiting.pop()
+        for target in re.findall(r"^(?:-|\d+\.) \[.+?\]\((.+?\.md)\)", page.read_text(), re.M):
+            linked = (page.parent / target).resolve()
+            if linked not in reached:
+                reached.add(linked)
+                waiting.append(linked)
+    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= reached
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not importlib.util.find_spec("furo"), reason="needs the extra 'docs'")
+def test_the_site_is_built_without_a_warning_and_needs_no_network(tmp_path: Path) -> None:
+    flags = ["-W", "--keep-going", "--nitpicky", "--quiet", "-d", str(tmp_path / "trees")]
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", *flags, "-b", "html", str(ROOT / "docs"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+    def page(name: str) -> str:
+        return (tmp_path / f"{name}.html").read_text()
+
+    for name in handloom.__all__:
+        found = (tmp_path / "reference").glob("*.html")
+        assert any(f'id="handloom.{name}"' in each.read_text() for each in found), name
+    assert 'href="../derivations/adam.html"' in page("reference/handloom.Adam")
+    assert 'href="../reference/handloom.Adam.html#handloom.Adam"' in page("derivations/adam")
+    assert 'href="../source/optimizers/adam.html"' in page("derivations/adam")
+    assert "<math" in page("derivations/adam")
+    for each in tmp_path.rglob("*.html"):
+        loaded = re.findall(
+            r'<(?:script|img|link)[^>]* (?:src|href)="(http[^"]+)"', each.read_text()
+        )
+        assert not loaded, (each, loaded)
 
 
 def test_the_guide_of_parts_names_every_part() -> None:

@@ -113,7 +113,7 @@ def require_number(
     value : object
         The value to check; a bool is not taken for a number.
     minimum, maximum : float, optional
-        The bounds, allowed themselves unless `exclusive` (which shuts out the minimum alone).
+        The bounds, allowed themselves unless ``exclusive`` (which shuts out the minimum alone).
     exclusive : bool
         The minimum itself is not allowed.
 
@@ -167,7 +167,7 @@ def require_bool(what: str, value: object) -> bool:
 
 
 def require_count(what: str, value: object, *, minimum: int = 1) -> int:
-    """Return a whole number of at least `minimum`, or say what was given instead.
+    """Return a whole number of at least ``minimum``, or say what was given instead.
 
     Raises
     ------

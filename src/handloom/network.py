@@ -259,7 +259,7 @@ class Sequential:
 
         Parameters
         ----------
-        x : array, shape (n, *input_shape)
+        x : array, shape (n, ...)
             Rows of the network's dtype.
         training : bool
             Keep what `backward` needs.

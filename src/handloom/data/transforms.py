@@ -121,7 +121,7 @@ def transform_for(inputs: npt.NDArray[np.generic]) -> Transform:
 
 
 def transform_from_config(config: Mapping[str, Any]) -> Transform:
-    """Build the transform that `to_config` described.
+    """Build the transform that `Transform.to_config` described.
 
     Raises
     ------

@@ -13,6 +13,7 @@ EXPLANATIONS = {
     NOT_FINITE: "the gradient holds NaN or infinity",
     NOT_WRITTEN: "backward must write every entry of gradients[name], with [...] = and not with +=",
 }
+#: The columns of a report that is printed.
 COLUMNS = (
     *("array", "shape", "|analytic|", "|numeric|", "error"),
     *("worst entry", "analytic", "numeric", "kinks", "verdict"),

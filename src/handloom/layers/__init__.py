@@ -13,6 +13,7 @@ from handloom.layers.reshape import Flatten, Reshape
 from handloom.layers.residual import Residual
 from handloom.layers.softmax import Softmax, softmax
 
+#: The layers by their names in configurations and files.
 LAYERS: dict[str, type[Layer]] = {
     layer.kind: layer
     for layer in (

@@ -19,7 +19,7 @@ class Softmax(Layer):
 
     All arrays have shape ``(n, k)``. The maximum is subtracted so that nothing overflows; it
     cancels. In training a network leaves a final softmax to its loss, which joins the two in one
-    step (see `handloom.losses.SoftmaxCrossEntropy`).
+    step (see `SoftmaxCrossEntropy`).
     """
 
     kind = "softmax"

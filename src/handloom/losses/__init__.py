@@ -7,6 +7,7 @@ from handloom.losses.cross_entropy import CategoricalCrossEntropy, SoftmaxCrossE
 from handloom.losses.poisson import Poisson
 from handloom.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
 
+#: The losses by their names in configurations and files.
 LOSSES: dict[str, type[RowLoss]] = {
     rule.kind: rule
     for rule in (

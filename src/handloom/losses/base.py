@@ -17,6 +17,7 @@ from handloom.errors import DataError
 from handloom.operations import LossOperation
 from handloom.parameters import Array
 
+#: Class indices, class probabilities or numbers.
 Targets = npt.NDArray[np.integer] | npt.NDArray[np.floating]
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "optimizer",
 ]
 
+#: The optimizers by their names in configurations and files.
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     rule.kind: rule for rule in (SGD, Adagrad, RMSprop, Adam, AdamW, Muon)
 }

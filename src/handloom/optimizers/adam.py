@@ -126,7 +126,7 @@ class Adam(Optimizer):
 
     @property
     def definition(self) -> Callable[..., None]:
-        """`adam_step`. `bind` keeps it, or its compiled version, as ``self._bound_step``."""
+        """`adam_step`. `Optimizer.bind` keeps it, or its compiled form, in ``self._bound_step``."""
         return adam_step
 
     def update(

@@ -172,7 +172,8 @@ def training_curves(
     Raises
     ------
     ConfigurationError
-        If `from_epoch` is no epoch, or `learning_rates` differs in length from the longest history.
+        If ``from_epoch`` is no epoch, or ``learning_rates`` differs in length from the longest
+        history.
     """
     from_epoch = require_count("from_epoch", from_epoch, minimum=0)
     validated = [history for history in histories if history.validated]
@@ -239,7 +240,7 @@ def comparison(
     Raises
     ------
     ConfigurationError
-        If there is no such column, or `from_epoch` is no epoch.
+        If there is no such column, or ``from_epoch`` is no epoch.
     """
     every = [history for histories in models.values() for history in histories]
     require_known("column", column, [*COLUMNS, *_recorded(every)])

@@ -51,7 +51,7 @@ def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
     DataError
         If the inputs are no such images.
     ConfigurationError
-        If `per_class` is no whole number of at least 1.
+        If ``per_class`` is no whole number of at least 1.
     """
     columns = require_count("per_class", per_class)
     images = _images(dataset.inputs)

@@ -36,7 +36,7 @@ class EMA:
     updates : int
         How many weights are in the average.
     values : array, shape (size + untrained,)
-        The average, laid out as `Parameters.values`; before the first update, the values.
+        The average, laid out as ``parameters.values``; before the first update, the values.
 
     Raises
     ------

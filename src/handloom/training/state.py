@@ -158,8 +158,9 @@ class TrainingState:
         """Record a figure of the epoch under way.
 
         It becomes a column of the history. Monitors, the CSV log, the progress bar and pictures
-        take it like any other, from the end of the epoch on: record it by `on_validation_end`, or
-        in the `on_epoch_end` of a callback that comes before those that look at it.
+        take it like any other, from the end of the epoch on: record it by
+        `Callback.on_validation_end`, or in the `Callback.on_epoch_end` of a callback that comes
+        before those that look at it.
 
         Raises
         ------

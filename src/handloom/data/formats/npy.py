@@ -54,7 +54,7 @@ def read_npy(
     -------
     Dataset
         Training on it reads rows without keeping them. What makes a new dataset of it (`split`,
-        `shuffled`, `take`) copies rows into memory.
+        ``shuffled``, ``take``) copies rows into memory.
 
     Raises
     ------

@@ -28,7 +28,7 @@ def fashion_mnist(
 ) -> Splits:
     """Read Fashion-MNIST: 60,000 training and 10,000 test images of clothes, ten classes.
 
-    The first of these that is given is read, and no other in its place: the `path`; the folder
+    The first of these that is given is read, and no other in its place: the ``path``; the folder
     that the environment variable ``HANDLOOM_DATA`` names; the user's cache folder, into which
     files that are missing or not as published are downloaded first.
 
@@ -58,14 +58,14 @@ def fashion_mnist(
     Raises
     ------
     DataError
-        If the folder that was named is not what it should be, or nothing is cached and `download`
+        If the folder that was named is not what it should be, or nothing is cached and ``download``
         is false.
     DownloadError
         If a download fails.
     MissingExtraError
         If pooch, Pillow or rich is needed and not installed.
     ConfigurationError
-        If `timeout` is not above 0.
+        If ``timeout`` is not above 0.
     """
     require_number("timeout", timeout, minimum=0.0, exclusive=True)
     if path is not None:

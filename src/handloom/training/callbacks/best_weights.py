@@ -14,6 +14,7 @@ from handloom.training.state import TrainingState
 Goal = Literal["low", "high"]
 Improves = Callable[[float, float], bool]
 
+#: The figures that can be watched without saying which way is good.
 MONITORS: Mapping[str, Goal] = {
     "loss": "low",
     "data_loss": "low",
