@@ -103,3 +103,5 @@ from handloom.training.callbacks import (
     LayerNorms as LayerNorms,
     Progress as Progress,
 )
+
+__all__: list[str]
