@@ -73,7 +73,7 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
 def test_a_truncated_file_is_named(folder: Path, name: str) -> None:
     path = stored(folder, name)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ModelError, match=rf"{path.name}.*cut"):
+    with pytest.raises(ModelError, match=rf"{path.name}.*truncated"):
         read_set(folder, "thing", 1)
 
 

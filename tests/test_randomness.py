@@ -67,7 +67,7 @@ def test_a_step_draws_what_philox_makes_of_key_and_counter() -> None:
 
 @pytest.mark.parametrize("place", [(2**32,), (0, 2**32), (0, 0, 2**64), (0, 0, 0, 0, 1), (-1, 3)])
 def test_a_place_that_has_no_counter_of_its_own_is_refused(place: tuple[int, ...]) -> None:
-    with pytest.raises(ConfigurationError, match="a place in a training is"):
+    with pytest.raises(ConfigurationError, match="indices of a step stream must be"):
         StepStream(0, Purpose.LAYER, place).generator()
 
 

@@ -1,4 +1,4 @@
-"""From a definition to the function that runs it.
+"""Backends: run each NumPy definition as it is written, or its compiled version.
 
 The arithmetic of layers, losses, transforms and optimizers is written in NumPy, each function in
 the file of what it computes: that is its definition. Some definitions have a compiled version in
@@ -7,13 +7,13 @@ name, which says in ``COMPILES`` whose definitions it has. `handloom.optimizers.
 ``adam_step``; ``fused/adam.py`` has an ``adam_step`` that computes the same in a single pass over
 memory.
 
-Whoever computes asks its backend for each definition once, when it is given the backend, and keeps
-what it gets: the compiled version, ready to be called, or the definition itself. Layers, losses and
-transforms have a method ``use(backend)`` for it, optimizers and averages ``bind``::
+An object fetches each of its definitions once, when its backend is set, and keeps the result: the
+compiled version, ready to be called, or the definition itself. Layers, losses and transforms have a
+method ``use(backend)`` for it, optimizers and averages ``bind``::
 
     self._bound_step = backend.fetch(adam_step, pool)
 
-A pool is named where a version may share the work of a call between threads.
+The pool is an argument where a version may share the work of a call between threads.
 
 A backend is chosen before a training and serves all of it. The versions agree to rounding; results
 are the same to the bit only for the same backend, on one kind of machine.
@@ -41,20 +41,20 @@ Definition = TypeVar("Definition", bound=Callable[..., object])
 BACKENDS = ("auto", "numpy", "fused")
 
 FUSED_FROM = 5e10
-"""The work of a training, in weights times rows, from which compiled code is worth loading.
+"""The least work of a training, in weights times rows, for which compiled code is loaded.
 
 It is about three seconds of training in NumPy; loading takes half a second.
 """
 
 ROWS_PER_UPDATE = 32
-"""An update of the weights costs about as much as taking so many rows through the network."""
+"""The approximate cost of an update of the weights, in rows taken through the network."""
 
 
 class NetworkPass(Protocol):
-    """A network, forward and backward in one compiled call each, in memory of its own."""
+    """Compiled forward and backward pass of a whole network, one call each, in its own memory."""
 
     def takes(self, rows: int) -> bool:
-        """Return whether a batch of so many rows runs faster here than layer by layer."""
+        """Return whether a batch of ``rows`` rows runs faster here than layer by layer."""
         ...
 
     def forward(self, x: Array) -> Array:
@@ -76,12 +76,12 @@ class NetworkPass(Protocol):
 
 
 class Backend:
-    """Runs every definition as it is written, in NumPy; the base of other backends.
+    """NumPy backend: runs every definition as it is written. Base class of other backends.
 
     Attributes
     ----------
     name : str
-        What history and checkpoints of a training record.
+        The name in a training's history and checkpoints.
     """
 
     name: str = "numpy"
@@ -92,16 +92,16 @@ class Backend:
         Parameters
         ----------
         definition : function
-            As it is written, and not a version of it.
+            The NumPy definition, not a compiled version.
         pool : Pool
-            Whose threads may share the work of a call. Few versions can (see `handloom.fused`).
+            Its threads may share the work of a call. Few versions can (see `handloom.fused`).
         """
         return definition
 
     def compiles(self, definition: Callable[..., object]) -> bool:
         """Return whether `fetch` returns a compiled version of a definition.
 
-        Asked where that decides how work is cut, or which algorithm is quicker.
+        How work is cut, or which algorithm is faster, may depend on it.
         """
         return False
 
@@ -117,7 +117,7 @@ class Backend:
         weights, gradient : array, shape (size,)
             The network's vectors: an operation says at which offsets its arrays begin.
         pool : Pool
-            Whose threads may share the rows.
+            Its threads may share the rows.
         """
         return None
 
@@ -130,21 +130,21 @@ NUMPY = Backend()
 
 
 class FusedBackend(Backend):
-    """Runs compiled versions, for the definitions that have one.
+    """Numba backend: runs the compiled version of each definition that has one.
 
-    A file of `handloom.fused` is loaded when it is first asked about, and rehearsed when one of its
-    functions is first fetched: all of them are compiled for the dtype, or read from Numba's cache
-    on disk. So compiling takes seconds only once on a machine.
+    A file of `handloom.fused` is imported when it is first needed. When one of its functions is
+    first fetched, all of them are compiled for the dtype, or read from Numba's cache on disk:
+    compiling takes seconds only once on a machine.
 
     Parameters
     ----------
     dtype : float32 or float64
-        The type of the arrays that functions will be called with.
+        The dtype of the arrays that functions are called with.
 
     Raises
     ------
     ModelError
-        If it is another type.
+        If the dtype is another one.
     """
 
     name = "fused"
@@ -156,7 +156,7 @@ class FusedBackend(Backend):
         self._ready: set[str] = set()
 
     def fetch(self, definition: Definition, pool: Pool = SERIAL) -> Definition:
-        """Return the compiled version of a definition or, where there is none, itself."""
+        """Return the compiled version of a definition or, without one, the definition itself."""
         if not self.compiles(definition):
             return definition
         module = self._rehearsed(_file_of(definition))
@@ -200,25 +200,25 @@ class FusedBackend(Backend):
         return cast(ModuleType, module)
 
     def _available(self, module: ModuleType) -> bool:
-        """Return whether a file finds what it needs; those that call NumPy's BLAS may not."""
+        """Return whether a file can run on this machine; some need NumPy's BLAS."""
         available = getattr(module, "available", None)
         return available is None or bool(available(self.dtype))
 
 
 class Computes:
-    """What losses and transforms that compute with definitions have in common."""
+    """Base class of losses and transforms that run definitions through a backend."""
 
     def __new__(cls, *_: object, **__: object) -> Self:
-        """Have a new one use NumPy, before its constructor and whatever that does."""
+        """Create an object that uses NumPy, before its constructor runs."""
         part = super().__new__(cls)
         part.use(NUMPY)
         return part
 
     def use(self, backend: Backend) -> None:
-        """Keep the backend's version of every definition, without reading anything else."""
+        """Fetch the backend's version of every definition; read no other attribute."""
 
     def on(self, backend: Backend) -> Self:
-        """Return a shallow copy that uses a backend; an object that fetches nothing, itself."""
+        """Return a shallow copy that uses a backend, or the object itself if it fetches nothing."""
         if type(self).use is Computes.use:
             return self
         replica = copy.copy(self)
@@ -229,7 +229,7 @@ class Computes:
 def choose_backend(
     name: str, dtype: npt.DTypeLike, *, weights: int, rows: int, steps: int
 ) -> Backend:
-    """Return the backend for a training, by a rule that looks at its size and not at the clock.
+    """Return the backend for a training, chosen by its size and never by timing.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ def choose_backend(
     weights : int
         The number of weights.
     rows, steps : int
-        The number of rows and of updates, over all epochs.
+        The number of rows and of optimizer steps, over all epochs.
 
     Raises
     ------

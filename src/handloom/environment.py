@@ -1,4 +1,4 @@
-"""What a result depends on beside its settings: versions, the machine, its matrix products."""
+"""The environment of a result: versions, processor, cores and BLAS."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ from handloom._version import __version__
 def environment() -> dict[str, Any]:
     """Return versions, processor, cores and BLAS, as JSON can hold them.
 
-    Bits are promised where versions, processor and BLAS are the same; see the guide to training.
+    Results agree to the bit where versions, processor and BLAS do; see the guide to training.
     """
     from importlib.metadata import version  # slow to load, and needed here alone
 
@@ -31,7 +31,7 @@ def environment() -> dict[str, Any]:
 
 
 def _blas() -> list[str]:
-    """Return what computes NumPy's products; other packages may have brought their own."""
+    """Return NumPy's BLAS libraries, or all that are loaded where none is NumPy's own."""
     from threadpoolctl import threadpool_info  # imported when a run is recorded
 
     libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]

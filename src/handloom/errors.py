@@ -1,4 +1,4 @@
-"""The errors that Handloom raises, and the words they share."""
+"""The errors that Handloom raises, and checks of arguments that raise them."""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
@@ -6,23 +6,23 @@ from math import isfinite
 
 
 class HandloomError(Exception):
-    """What every error of this library descends from; its message is meant for a person."""
+    """Base class of all errors of this library; the message is meant for people."""
 
 
 class DataError(HandloomError, ValueError):
-    """A dataset, file or image is not what it should be."""
+    """A dataset, file or image is invalid."""
 
 
 class ModelError(HandloomError, ValueError):
-    """A network, model folder or run cannot be built, read or used as asked."""
+    """A network, model folder or run cannot be built, read or used."""
 
 
 class ConfigurationError(HandloomError, ValueError):
-    """An option has a value that means nothing."""
+    """An option has an invalid value."""
 
 
 class CheckError(HandloomError, AssertionError):
-    """A layer or a loss does not keep the contract of its kind."""
+    """A layer or a loss violates the contract of its base class."""
 
 
 class MissingExtraError(HandloomError, ImportError):
@@ -31,33 +31,33 @@ class MissingExtraError(HandloomError, ImportError):
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
             f"{purpose} needs the package {package!r}: install Handloom with the extra {extra!r}, "
-            f"which brings it (in a clone: pip install '.[{extra}]')"
+            f"which contains it (in a clone: pip install '.[{extra}]')"
         )
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """Say that a name is unknown, what is known, and which known name is nearest.
+    """Return an error message with the unknown name, the known names and the closest of them.
 
     Parameters
     ----------
     kind : str
-        What the name stands for, in the singular: ``"optimizer"``.
+        The kind of thing that the name stands for, in the singular: ``"optimizer"``.
     name : str
-        The name that was given.
+        The unknown name.
     known : iterable of str
-        The names that would have been right.
+        The valid names.
 
     Returns
     -------
     str
-        A message for an error.
+        The error message.
     """
     choices = sorted(known)
     return f"unknown {kind} {name!r}; known are: {', '.join(choices)}.{did_you_mean(name, choices)}"
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Return ``" Did you mean ...?"``, or nothing where no known name is near."""
+    """Return ``" Did you mean ...?"``, or an empty string where no known name is close."""
     short, choices = str(name).lower(), list(known)
     nearest = [choice for choice in choices if _abbreviates(short, choice)]
     nearest = nearest or get_close_matches(short, choices, n=1, cutoff=0.5)
@@ -65,7 +65,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def _abbreviates(short: str, name: str) -> bool:
-    """Return whether each word of one name begins the same word of the other: val_loss does."""
+    """Return whether each word of ``short`` begins that word of ``name``, as in val_loss."""
     begun, words = short.split("_"), name.split("_")
     return len(begun) == len(words) and all(begun) and all(map(str.startswith, words, begun))
 
@@ -91,9 +91,7 @@ def require_instance(what: str, value: object, kind: type) -> None:
         Naming the class.
     """
     if not isinstance(value, kind):
-        raise ConfigurationError(
-            f"{what} must be an object of a class of {kind.__name__}, got {value!r}"
-        )
+        raise ConfigurationError(f"{what} must be an instance of {kind.__name__}, got {value!r}")
 
 
 def require_number(
@@ -104,30 +102,30 @@ def require_number(
     maximum: float | None = None,
     exclusive: bool = False,
 ) -> float:
-    """Return a finite number within bounds, as a float, or say which bound it breaks.
+    """Return a finite number within bounds, as a float.
 
     Parameters
     ----------
     what : str
         The parameter's name, for the message.
     value : object
-        The value to check; a bool is not taken for a number.
+        The value to check; a bool is not a number.
     minimum, maximum : float, optional
-        The bounds, allowed themselves unless ``exclusive`` (which shuts out the minimum alone).
+        The bounds, both inclusive; ``exclusive`` excludes the minimum.
     exclusive : bool
-        The minimum itself is not allowed.
+        Whether the minimum itself is excluded.
 
     Raises
     ------
     ConfigurationError
-        If the value is no finite number or lies outside the bounds.
+        If the value is not a finite number within the bounds.
     """
-    words = []
+    bounds = []
     if minimum is not None:
-        words.append(f"{'above' if exclusive else 'at least'} {minimum:g}")
+        bounds.append(f"{'above' if exclusive else 'at least'} {minimum:g}")
     if maximum is not None:
-        words.append(f"at most {maximum:g}")
-    expected = " ".join(["a finite number", " and ".join(words)]).strip()
+        bounds.append(f"at most {maximum:g}")
+    expected = " ".join(["a finite number", " and ".join(bounds)]).strip()
     try:
         number = float("nan") if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -140,12 +138,12 @@ def require_number(
 
 
 def require_fraction(what: str, value: object) -> float:
-    """Return a number from 0 to below 1, or say what was given instead.
+    """Return a number of at least 0 and below 1.
 
     Raises
     ------
     ConfigurationError
-        If it is none.
+        If the value is not such a number.
     """
     number = require_number(what, value, minimum=0.0)
     if number >= 1.0:
@@ -154,12 +152,12 @@ def require_fraction(what: str, value: object) -> float:
 
 
 def require_bool(what: str, value: object) -> bool:
-    """Return a value that must be True or False.
+    """Return the value, a bool.
 
     Raises
     ------
     ConfigurationError
-        If it is anything else.
+        If the value is not True or False.
     """
     if not isinstance(value, bool):
         raise ConfigurationError(f"{what} must be True or False, got {value!r}")
@@ -167,12 +165,12 @@ def require_bool(what: str, value: object) -> bool:
 
 
 def require_count(what: str, value: object, *, minimum: int = 1) -> int:
-    """Return a whole number of at least ``minimum``, or say what was given instead.
+    """Return a whole number of at least ``minimum``, as an int.
 
     Raises
     ------
     ConfigurationError
-        If the value is no whole number (a bool is none) or is too small.
+        If the value is not a whole number (a bool is not one) or is too small.
     """
     whole = hasattr(value, "__index__") and not isinstance(value, bool)
     if not whole or value.__index__() < minimum:  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
-"""Writing so that nothing is lost, and reading only what is whole.
+"""Atomic writes of files, and reads that verify checksums.
 
 A file is written to a temporary name in the same folder, flushed to disk and renamed. Files that
 belong together are named after their content; a manifest that lists each with its SHA-256 comes
-last. So a reader finds the old state or the new one, never half of one.
+last. So a reader finds the old state or the new one, never a part of one.
 """
 
 import contextlib
@@ -25,10 +25,10 @@ MAX_MANIFEST_BYTES = 1 << 20
 """The largest manifest that is read: 1 MiB, some thousands of files."""
 
 MAX_JSON_BYTES = 1 << 20
-"""The largest JSON file that is read where no other bound is named: 1 MiB."""
+"""The largest JSON file that is read where no other bound is passed: 1 MiB."""
 
 MAX_SET_BYTES = 1 << 33
-"""The most that the files of a set may hold together, 8 GiB: they are read into memory."""
+"""The largest total size of the files of a set, 8 GiB: they are read into memory."""
 
 
 class FileError(HandloomError, OSError):
@@ -36,12 +36,12 @@ class FileError(HandloomError, OSError):
 
 
 def make_folder(folder: Path) -> Path:
-    """Create a folder, and see that files can be written to it.
+    """Create a folder, and check that it is writable.
 
     Raises
     ------
     FileError
-        If either is not possible.
+        If it cannot be created or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def make_folder(folder: Path) -> Path:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file in one move: a reader sees the old content or the new.
+    """Replace a file atomically: a reader sees the old content or the new.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file in one move; see `write_bytes`."""
+    """Replace a text file atomically; see `write_bytes`."""
     write_bytes(path, text.encode())
 
 
@@ -127,12 +127,12 @@ def read_json(path: Path, *, at_most: int = MAX_JSON_BYTES) -> Any:
 
 
 def size_of(path: Path) -> int:
-    """Return the size of a regular file in bytes; whoever reads a pipe may wait for ever.
+    """Return the size of a regular file in bytes; reading a pipe could block forever.
 
     Raises
     ------
     OSError
-        If there is no file, or it is a folder, a pipe or a device.
+        If the file does not exist, or is a folder, a pipe or a device.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
@@ -141,21 +141,21 @@ def size_of(path: Path) -> int:
 
 
 def write_set(folder: Path, kind: str, version: int, files: Mapping[str, bytes]) -> None:
-    """Write files that belong together, replacing an earlier set in one move.
+    """Write files that belong together, replacing an earlier set atomically.
 
     Parameters
     ----------
     folder : path
-        Made if it is not there.
+        Created if it is missing.
     kind, version : str, int
-        What the set is, for `read_set` to check.
+        The kind of the set and the version of its format; `read_set` checks both.
     files : mapping of str to bytes
         Content by name, such as ``"weights.safetensors"``.
 
     Raises
     ------
     FileError
-        If the folder cannot be written to, or the files are too large together to be read again;
+        If the folder is not writable, or the files together exceed `MAX_SET_BYTES`;
         an earlier set is left as it was.
     """
     size = sum(map(len, files.values()))
@@ -166,9 +166,9 @@ def write_set(folder: Path, kind: str, version: int, files: Mapping[str, bytes])
     entries = {}
     for name, content in files.items():
         digest = hashlib.sha256(content).hexdigest()
-        stem, dot, ending = name.partition(".")
+        stem, dot, suffix = name.partition(".")
         entries[name] = {
-            "stored_as": f"{stem}-{digest[:12]}{dot}{ending}",
+            "stored_as": f"{stem}-{digest[:12]}{dot}{suffix}",
             "bytes": len(content),
             "sha256": digest,
         }
@@ -180,14 +180,14 @@ def write_set(folder: Path, kind: str, version: int, files: Mapping[str, bytes])
 
 
 def read_set(folder: Path, kind: str, version: int) -> dict[str, bytes]:
-    """Return what `write_set` wrote, content by name.
+    """Return the files that `write_set` wrote, content by name.
 
     Raises
     ------
     FileError
         If a file cannot be read.
     ModelError
-        If something is missing, changed, of another kind, or of a version not known here.
+        If a file is missing or changed, or the kind or version of the set is another.
     """
     if not folder.is_dir():
         raise FileError(f"{folder} is not a folder that holds a {kind}")
@@ -197,8 +197,8 @@ def read_set(folder: Path, kind: str, version: int) -> dict[str, bytes]:
         try:
             return _read_files(folder, manifest, kind, version)
         except (ModelError, FileError):
-            # a set that is being replaced takes its old files away: then there is a new manifest,
-            # which may say the same as the one before the last
+            # replacing a set removes its old files: then there is a new manifest, which may have
+            # the same content as the one before the last
             if _last_written(folder / MANIFEST) == written:
                 raise
 
@@ -213,26 +213,28 @@ def _read_files(
             f"{folder / MANIFEST}: version {manifest.get('version')!r} of the format; "
             f"this Handloom reads version {version}"
         )
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     total = 0
     for name, entry in manifest["files"].items():
         stored_as, expected, digest = (entry.get(key) for key in ("stored_as", "bytes", "sha256"))
         path = folder / str(stored_as)
         try:
             size = size_of(path) if path.parent == folder else None
-        except (OSError, ValueError):  # a name may be one that no file can have
+        except (OSError, ValueError):  # the name may be invalid for a file
             size = None
         if size is None:
             raise ModelError(f"{folder}: the file {stored_as!r} is missing")
         if size != expected:
-            raise ModelError(f"{path}: {size} bytes, expected {expected}: it was cut or changed")
+            raise ModelError(
+                f"{path}: {size} bytes, expected {expected}: it was truncated or changed"
+            )
         total += size
         if total > MAX_SET_BYTES:
             raise ModelError(f"{folder}: more than {MAX_SET_BYTES} bytes in a {kind}")
-        found[name] = read_bytes(path)
-        if hashlib.sha256(found[name]).hexdigest() != digest:
+        contents[name] = read_bytes(path)
+        if hashlib.sha256(contents[name]).hexdigest() != digest:
             raise ModelError(f"{path}: its SHA-256 is not the one in {MANIFEST}: it was changed")
-    return found
+    return contents
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -245,18 +247,18 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(read_bytes(path))
         claimed = manifest.pop("sha256")
-        whole = claimed == _digest(manifest) and all(
+        valid = claimed == _digest(manifest) and all(
             isinstance(entry, dict) for entry in manifest["files"].values()
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        whole = False
-    if not whole:
+        valid = False
+    if not valid:
         raise ModelError(f"{path}: damaged or changed since it was written")
     return manifest  # type: ignore[no-any-return]
 
 
 def _last_written(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from one that was moved to its place since."""
+    """Return inode and modification time, which differ once the file was replaced."""
     try:
         status = path.stat()
     except OSError:
@@ -270,14 +272,14 @@ def _digest(manifest: Mapping[str, object]) -> str:
 
 def _remove_replaced(folder: Path, names: Mapping[str, bytes], current: set[str]) -> None:
     for name in names:
-        stem, dot, ending = name.partition(".")
-        for path in folder.glob(f"{stem}-????????????{dot}{ending}"):
+        stem, dot, suffix = name.partition(".")
+        for path in folder.glob(f"{stem}-????????????{dot}{suffix}"):
             if path.name not in current:
                 path.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:
-    """Have a rename reach the disk, where folders can be flushed."""
+    """Flush a rename to disk, where folders can be flushed."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

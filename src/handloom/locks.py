@@ -1,4 +1,4 @@
-"""One writer to a folder: a lock that the system lets go of when its process ends."""
+"""A lock that gives a folder a single writer; the system releases it when the process ends."""
 
 import os
 import sys
@@ -24,10 +24,10 @@ else:
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Be the only one who writes to a folder, until the end of the block.
+    """Hold the write lock of a folder until the end of the block.
 
-    The lock is on an open file, not in the file's being there: a lock file that a killed process
-    left behind blocks nobody.
+    The lock is on the open file, not on its existence: a lock file that a killed process left
+    behind does not block.
 
     Parameters
     ----------
@@ -37,19 +37,19 @@ def only_writer(folder: Path) -> Iterator[None]:
     Raises
     ------
     FileError
-        If another process, or another training of this one, writes to it; or if no lock can be had.
+        If another process, or another training in this one, holds the lock; or if locking fails.
     """
     path = folder / LOCK
     taken = FileError(
-        f"{folder} is being written to by another training{_who(path)}; wait for it, or name "
-        f"another folder"
+        f"{folder} is being written to by another training{_owner(path)}; wait for it, or "
+        f"choose another folder"
     )
     descriptor = -1
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         _lock(descriptor)
         if not os.path.samestat(os.fstat(descriptor), path.stat()):
-            raise taken  # somebody has just removed the file that is locked here
+            raise taken  # the locked file was just removed by another process
     except OSError as error:
         if descriptor >= 0:
             os.close(descriptor)
@@ -59,7 +59,7 @@ def only_writer(folder: Path) -> Iterator[None]:
             raise
         raise FileError(f"cannot lock the folder {folder}: {error.strerror}") from None
     try:
-        with suppress(OSError):  # a help for people, no more
+        with suppress(OSError):  # for people to read only
             os.truncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
@@ -67,7 +67,7 @@ def only_writer(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _who(path: Path) -> str:
+def _owner(path: Path) -> str:
     try:
         text = path.read_text().strip()
     except OSError:

@@ -1,8 +1,8 @@
-"""Every random draw is a function of one seed and of the place that draws.
+"""Random streams: every draw is a function of one seed and of the indices of its stream.
 
-No generator is carried along and none is global: whoever needs numbers names the place (purpose,
-epoch, step, shard, layer) and gets the generator that belongs to it. So threads, prefetching and
-a resumed training draw the same numbers as a training that runs straight through.
+No generator is global and none is passed along: code that draws names its stream by indices
+(purpose, epoch, step, shard, layer) and gets the generator of that stream. So threads, prefetching
+and a resumed training draw the same random numbers as an uninterrupted training.
 
 Draws inside a training step come from `StepStream`, whose generators are NumPy's Philox: a function
 of a key and a counter, so that compiled code can draw the same bits (see `philox`). All other draws
@@ -23,7 +23,7 @@ from handloom.errors import ConfigurationError, require_count
 
 
 class Purpose(IntEnum):
-    """What random numbers are drawn for; the values are part of what a seed means."""
+    """The purposes of random draws; the draws of a seed depend on these values."""
 
     INITIALIZE = 0
     SHUFFLE = 1
@@ -34,27 +34,27 @@ class Purpose(IntEnum):
 
 
 class Source(Protocol):
-    """A place to draw at, and the places below it."""
+    """A random stream and its substreams."""
 
-    def at(self, *place: int) -> Source:
-        """Return a place below this one."""
+    def at(self, *indices: int) -> Source:
+        """Return the substream of some indices."""
         ...
 
     def generator(self) -> np.random.Generator:
-        """Return a fresh generator for this place: the same one, whoever asks and whenever."""
+        """Return a fresh generator of this stream; each call returns the same one."""
         ...
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A place in the tree of random streams that grows from one seed.
+    """A random stream in the tree of streams of one seed.
 
     Parameters
     ----------
     seed : int
         The seed, zero or more.
     key : tuple of int
-        The path from the root to this place.
+        The indices from the root of the tree to this stream.
     """
 
     seed: int
@@ -63,12 +63,12 @@ class Stream:
     def __post_init__(self) -> None:
         require_count("seed", self.seed, minimum=0)
 
-    def at(self, *place: int) -> Stream:
-        """Return the stream of a place below this one."""
-        return Stream(self.seed, (*self.key, *(int(step) for step in place)))
+    def at(self, *indices: int) -> Stream:
+        """Return the substream of some indices."""
+        return Stream(self.seed, (*self.key, *(int(index) for index in indices)))
 
     def generator(self) -> np.random.Generator:
-        """Return a fresh generator for this place: the same one, whoever asks and whenever."""
+        """Return a fresh generator of this stream; each call returns the same one."""
         return np.random.Generator(
             np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=self.key))
         )
@@ -76,26 +76,26 @@ class Stream:
 
 @dataclass(frozen=True)
 class StepStream:
-    """A place inside a training step, from which Philox draws.
+    """A random stream inside a training step, drawn by Philox.
 
     Parameters
     ----------
     seed : int
         The seed of the training, zero or more.
     purpose : Purpose
-        With the seed it makes Philox's key.
+        Philox's key is computed from the seed and the purpose.
     place : tuple of int
-        As far as it is known: epoch, step within the epoch, first row of the shard, layer; each
-        below 2^64, epoch and step below 2^32. The rest counts as 0.
+        Up to four indices: epoch, step within the epoch, first row of the shard, layer; each
+        below 2^64, epoch and step below 2^32. Missing ones count as 0.
     """
 
     seed: int
     purpose: Purpose
     place: tuple[int, ...] = ()
 
-    def at(self, *place: int) -> StepStream:
-        """Return the stream of a place below this one."""
-        return StepStream(self.seed, self.purpose, (*self.place, *place))
+    def at(self, *indices: int) -> StepStream:
+        """Return the substream of some indices."""
+        return StepStream(self.seed, self.purpose, (*self.place, *indices))
 
     def key(self) -> npt.NDArray[np.uint64]:
         """Return Philox's key, shape (2,)."""
@@ -105,28 +105,28 @@ class StepStream:
         """Return Philox's counter before the first draw, shape (4,), the lowest word first.
 
         The words are 0, layer, shard, and ``2^32 epoch + step``: 2^64 blocks of four words belong
-        to every place.
+        to every stream.
 
         Raises
         ------
         ConfigurationError
-            If the place has more than four numbers, or one that is too large for its word.
+            If there are more than four indices, or one is negative or too large for its word.
         """
         epoch, step, shard, layer, *more = (*self.place, *(0,) * (4 - len(self.place)))
         fits = all(0 <= n < 1 << 32 for n in (epoch, step))
         if more or not fits or not all(0 <= n < 1 << 64 for n in (shard, layer)):
             raise ConfigurationError(
-                f"a place in a training is (epoch, step, shard, layer), epoch and step below 2^32, "
-                f"got {self.place}"
+                f"the indices of a step stream must be (epoch, step, shard, layer), epoch and step "
+                f"below 2^32, got {self.place}"
             )
         return np.array([0, layer, shard, (epoch << 32) | step], np.uint64)
 
     def generator(self) -> np.random.Generator:
-        """Return a fresh generator for this place: the same one, whoever asks and whenever."""
+        """Return a fresh generator of this stream; each call returns the same one."""
         return np.random.Generator(np.random.Philox(counter=self.counter(), key=self.key()))
 
 
-@lru_cache(maxsize=64)  # it takes longer than the generator itself
+@lru_cache(maxsize=64)  # computing it takes longer than making the generator
 def _key(seed: int, purpose: Purpose) -> npt.NDArray[np.uint64]:
     sequence = np.random.SeedSequence(seed, spawn_key=(purpose,))
     key = np.asarray(sequence.generate_state(2, np.uint64), np.uint64)
@@ -137,7 +137,7 @@ def _key(seed: int, purpose: Purpose) -> npt.NDArray[np.uint64]:
 def philox(
     key: npt.NDArray[np.uint64], counter: npt.NDArray[np.uint64], out: npt.NDArray[np.uint64]
 ) -> None:
-    """Write the words that Philox draws at a place.
+    """Write the words that Philox draws from a counter on.
 
     Philox-4x64-10 encrypts the counter, block of four words by block, and adds one to the counter
     before each.
@@ -157,6 +157,6 @@ def philox(
 
 
 def spawn(rng: np.random.Generator, count: int) -> list[np.random.Generator]:
-    """Return independent generators for the places below one, keyed by what it draws first."""
+    """Return independent generators, keyed by the first draws of a parent generator."""
     keys = rng.integers(0, 1 << 64, (count, 2), np.uint64)
     return [np.random.Generator(np.random.Philox(key=key)) for key in keys]

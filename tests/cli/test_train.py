@@ -227,7 +227,7 @@ def test_evaluate_does_not_guess_a_dataset(handloom: Command, trained: Path) -> 
 def test_evaluate_refuses_a_dataset_with_other_classes(handloom: Command, trained: Path) -> None:
     ended = handloom("evaluate", trained, "--data", "silhouettes")
     assert ended.status == 1
-    assert "the model knows the classes 0, 1" in ended.err
+    assert "must have the model's classes 0, 1" in ended.err
 
 
 def test_summary_shows_every_layer(handloom: Command, trained: Path) -> None:

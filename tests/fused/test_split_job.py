@@ -122,7 +122,7 @@ def test_rows_are_copied_into_memory_of_any_order(fused: FusedBackend, order: An
 def test_a_job_takes_no_array_with_gaps(fused: FusedBackend) -> None:
     from handloom.fused.split_job import arguments
 
-    with pytest.raises(ValueError, match="array 1 of a job must be contiguous"):
+    with pytest.raises(ValueError, match="array 1 of a job must be C-contiguous"):
         arguments(np.zeros(3), np.zeros((4, 6))[:, ::2])
 
 

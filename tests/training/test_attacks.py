@@ -457,7 +457,7 @@ def test_a_refused_warm_start_changes_nothing() -> None:
         second.fit(ROWS, warm=first.state)
     np.testing.assert_array_equal(second.network.parameters.values, weights)
     assert (second.state.optimizer.steps, len(second.history)) == (9, 3)
-    with pytest.raises(ConfigurationError, match="warm must be an object of a class of Training"):
+    with pytest.raises(ConfigurationError, match="warm must be an instance of Training"):
         second.fit(ROWS, warm=first)  # type: ignore[arg-type]
 
 
@@ -593,7 +593,7 @@ def test_a_copy_of_the_options_knows_that_no_loss_was_given() -> None:
 )
 def test_an_option_of_another_kind_is_refused_at_once(option: str, value: Any) -> None:
     options: dict[str, Any] = {"optimizer": Adam(), option: value}
-    with pytest.raises(ConfigurationError, match=f"{option} must be an object of a class of"):
+    with pytest.raises(ConfigurationError, match=f"{option} must be an instance of"):
         Trainer(network(), options.pop("optimizer"), 0.1, **options)
 
 
@@ -878,7 +878,7 @@ def test_a_callback_cannot_say_that_a_training_diverged() -> None:
 
 def test_a_callback_is_there_once() -> None:
     twice = EarlyStopping("loss")
-    with pytest.raises(ConfigurationError, match="EarlyStopping is among the callbacks twice"):
+    with pytest.raises(ConfigurationError, match="got the same EarlyStopping twice"):
         trainer(None, twice, twice)
 
 

@@ -353,7 +353,7 @@ def test_where_no_checkpoint_is_whole_training_does_not_begin_anew(tmp_path: Pat
     for folder in cut_training(tmp_path / "run"):
         (folder / "manifest.json").write_text("{}")
     before = trainer(tmp_path / "run")
-    with pytest.raises(ModelError, match=r"no checkpoint is whole: .*step-.*; .*step-"):
+    with pytest.raises(ModelError, match=r"no checkpoint is complete: .*step-.*; .*step-"):
         before.fit(ROWS, resume=True)
 
 

@@ -310,7 +310,7 @@ def test_a_rule_of_improvement_can_be_given() -> None:
     assert last.epoch == 4
     never = EarlyStopping("loss", patience=2, improves=lambda value, best: False)
     assert len(trainer(never, epochs=9).fit(ROWS)) == 3
-    with pytest.raises(ConfigurationError, match="improves decides alone"):
+    with pytest.raises(ConfigurationError, match="improves replaces goal and min_delta"):
         BestWeights("loss", improves=any_at_all, min_delta=0.1)
 
 

@@ -373,10 +373,10 @@ def test_data_that_does_not_fit_is_refused() -> None:
     data = features()
     one_class = Dataset(data.inputs, np.zeros(300, int), data.class_names)
     cases: Sequence[tuple[Dataset, object, str]] = [
-        (features(columns=4), None, "built for rows of 5 numbers, the training rows have 4"),
-        (features(classes=2), None, "2 classes"),
+        (features(columns=4), None, "training rows must have 5 features, .* got 4"),
+        (features(classes=2), None, r"must have shape \(2,\), .* training rows, got \(3,\)"),
         (one_class, None, "single class"),
-        (data, features(columns=4), "the validation rows have 4"),
+        (data, features(columns=4), "validation rows must have 5 features, .* got 4"),
     ]
     for train, validation, message in cases:
         with pytest.raises(DataError, match=message):

@@ -46,22 +46,21 @@ def rehearse(dtype: np.dtype[Any]) -> None:
 
 
 def _flat(*inputs: Array, out: Array) -> Any:
-    """Return arrays as their memory runs, ``out`` last, and what to call when ``out`` is written.
+    """Return flat arrays, ``out`` last, and a function to call after ``out`` was written.
 
-    Arrays without gaps whose entries are in the same order in memory are only viewed; others are
-    copied.
+    Contiguous arrays whose entries are in the same order in memory are viewed; others are copied.
     """
     arrays = [*inputs, out]
     if all(array.flags.c_contiguous for array in arrays):
-        return [array.reshape(-1) for array in arrays], _nothing
-    lines = [array.ravel(order="K") for array in arrays]
-    alike = all(array.strides == out.strides for array in arrays)
-    if alike and all(np.may_share_memory(*pair) for pair in zip(lines, arrays, strict=True)):
-        return lines, _nothing
-    copies = [np.ascontiguousarray(array).reshape(-1) for array in inputs]
+        return [array.reshape(-1) for array in arrays], _do_nothing
+    raveled = [array.ravel(order="K") for array in arrays]
+    same_order = all(array.strides == out.strides for array in arrays)
+    if same_order and all(np.may_share_memory(*pair) for pair in zip(raveled, arrays, strict=True)):
+        return raveled, _do_nothing
+    contiguous = [np.ascontiguousarray(array).reshape(-1) for array in inputs]
     result = np.empty(out.size, out.dtype)
-    return [*copies, result], lambda: np.copyto(out, result.reshape(out.shape))
+    return [*contiguous, result], lambda: np.copyto(out, result.reshape(out.shape))
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass

@@ -11,5 +11,5 @@ __all__ = ["COMPILES", "adagrad_step", "rehearse"]
 def adagrad_step(
     w: Array, dw: Array, s: Array, rate: float, epsilon: float, step: int, scratch: Array
 ) -> None:
-    """Make a step of Adagrad in a single pass; ``scratch`` is not needed."""
+    """Make a step of Adagrad in a single pass; ``scratch`` is unused."""
     scaled_descent(w, dw, s, rate, 1.0, 1.0, epsilon)

@@ -28,44 +28,47 @@ def adam_step(
     step: int,
     scratch: Array,
 ) -> None:
-    """Make a step of Adam in a single pass; ``scratch`` is not needed."""
+    """Make a step of Adam in a single pass; ``scratch`` is unused."""
     scaled = rate / (1.0 - beta1**step), 1.0 / (1.0 - beta2**step)
-    rests = 1.0 - beta1, 1.0 - beta2
-    numbers = np.array([*scaled, beta1, rests[0], beta2, rests[1], epsilon, TINY], w.dtype)
+    complements = 1.0 - beta1, 1.0 - beta2
+    coefficients = np.array(
+        [*scaled, beta1, complements[0], beta2, complements[1], epsilon, TINY], w.dtype
+    )
     middle = compiled_cut(len(w), w.nbytes, pool.lanes)
     if pool.splitter is None or middle is None:
-        _adam(w, dw, m, v, numbers)
+        _adam(w, dw, m, v, coefficients)
     else:
-        given = arguments(w, dw, m, v, numbers)
-        pool.splitter.run(_job(w.dtype), given, middle, len(w))
+        args = arguments(w, dw, m, v, coefficients)
+        pool.splitter.run(_job(w.dtype), args, middle, len(w))
 
 
 @cache
 def _job(dtype: np.dtype[Any]) -> Job:
     """Return the job that updates some of the weights.
 
-    It takes the weights, their gradient and both moments, and eight numbers: the rate divided by
-    what corrects the first moment, the factor that corrects the second, ``beta1``, ``1 - beta1``,
-    ``beta2``, ``1 - beta2``, ``epsilon``, and what is too small to be kept.
+    It takes the weights, their gradient, both moments, and eight coefficients: the rate divided by
+    the bias correction of the first moment, the factor that corrects the bias of the second,
+    ``beta1``, ``1 - beta1``, ``beta2``, ``1 - beta2``, ``epsilon``, and the size below which a
+    moment is set to zero.
     """
     real = dtype.type
 
-    def run(given, start, stop):  # type: ignore[no-untyped-def]
+    def run(args, start, stop):  # type: ignore[no-untyped-def]
         _adam(
-            array_at(given, 0, real)[start:stop],
-            array_at(given, 1, real)[start:stop],
-            array_at(given, 2, real)[start:stop],
-            array_at(given, 3, real)[start:stop],
-            array_at(given, 4, real),
+            array_at(args, 0, real)[start:stop],
+            array_at(args, 1, real)[start:stop],
+            array_at(args, 2, real)[start:stop],
+            array_at(args, 3, real)[start:stop],
+            array_at(args, 4, real),
         )
 
     return job(run)
 
 
 @compiled
-def _adam(w, dw, m, v, numbers):  # type: ignore[no-untyped-def]
-    rate, unbias, beta1, rest1 = numbers[0], numbers[1], numbers[2], numbers[3]
-    beta2, rest2, epsilon, tiny = numbers[4], numbers[5], numbers[6], numbers[7]
+def _adam(w, dw, m, v, coefficients):  # type: ignore[no-untyped-def]
+    rate, unbias, beta1, rest1 = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
+    beta2, rest2, epsilon, tiny = coefficients[4], coefficients[5], coefficients[6], coefficients[7]
     zero = w.dtype.type(0)
     for i in range(len(w)):
         g = dw[i]

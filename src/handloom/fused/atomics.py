@@ -1,9 +1,8 @@
-"""Cells in memory that one thread writes and another reads, and waiting for them awake.
+"""Atomic load, store and compare-and-exchange on a cell in memory, and a spin wait on it.
 
-A thread that sleeps takes tens of microseconds to wake, on some virtual machines hundreds, and
-within a training step the next piece of work is rarely further away than that. The rest is what
-threads need in order to hand each other work without the interpreter: a cell that one writes and
-another reads.
+A sleeping thread takes tens of microseconds to wake, on some virtual machines hundreds; within a
+training step the next piece of work rarely takes longer to come, so threads spin. Through a cell,
+which one thread writes and another reads, threads pass work to each other without the interpreter.
 """
 
 import platform
@@ -17,18 +16,21 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 PATIENCE = 100_000
-"""How many looks to take before going to sleep: some milliseconds."""
+"""The number of reads in a spin wait before a thread sleeps: some milliseconds."""
 
 
 def _read(_: Any, counter: Any) -> Any:
-    """Generate what reads the first entry from memory itself: another thread may change it."""
+    """Generate an atomic load of the first entry, which another thread may change."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        if platform.machine() in ("x86_64", "AMD64"):  # a hint that leaves the core to its twin
+        if platform.machine() in (
+            "x86_64",
+            "AMD64",
+        ):  # a hint that yields the core to its sibling thread
             name = "llvm.x86.sse2.pause"
             pause = ir.FunctionType(ir.VoidType(), [])
-            known = builder.module.globals.get(name) or ir.Function(builder.module, pause, name)
-            builder.call(known, [])
+            function = builder.module.globals.get(name) or ir.Function(builder.module, pause, name)
+            builder.call(function, [])
         array: Any = make_array(signature.args[0])(context, builder, arguments[0])  # type: ignore[no-untyped-call]
         return builder.load_atomic(array.data, "acquire", 8)
 
@@ -36,7 +38,7 @@ def _read(_: Any, counter: Any) -> Any:
 
 
 def _store(_: Any, cell: Any, value: Any) -> Any:
-    """Generate what writes the first entry, after everything that was written before."""
+    """Generate an atomic store to the first entry, after all earlier writes."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array: Any = make_array(signature.args[0])(context, builder, arguments[0])  # type: ignore[no-untyped-call]
@@ -47,12 +49,12 @@ def _store(_: Any, cell: Any, value: Any) -> Any:
 
 
 def _exchange(_: Any, cell: Any, expected: Any, value: Any) -> Any:
-    """Generate what writes the first entry if it is what is expected, and says whether it was."""
+    """Generate an atomic compare-and-exchange of the first entry; it returns whether it wrote."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array: Any = make_array(signature.args[0])(context, builder, arguments[0])  # type: ignore[no-untyped-call]
-        found = builder.cmpxchg(array.data, *arguments[1:], "acq_rel", "acquire")
-        return builder.extract_value(found, 1)
+        exchanged = builder.cmpxchg(array.data, *arguments[1:], "acq_rel", "acquire")
+        return builder.extract_value(exchanged, 1)
 
     return types.boolean(cell, types.int64, types.int64), generate
 
@@ -70,7 +72,7 @@ def _wait(counter: Any, seen: Any, looks: Any) -> None:
 
 
 def wait(counter: npt.NDArray[np.int64], seen: int) -> None:
-    """Return when a counter, shape (1,), is no longer what was seen, or when patience is over."""
+    """Spin until a counter, shape (1,), differs from ``seen``, or after `PATIENCE` reads."""
     _wait(counter, seen, PATIENCE)
 
 

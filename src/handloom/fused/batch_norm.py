@@ -1,6 +1,6 @@
 """Compiled versions of `handloom.layers.batch_norm`.
 
-Sums are taken over a few rows first and then over those sums, so that they round less.
+Sums are taken over blocks of 64 rows first and then over those sums, which rounds less.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ def moments(x, mean, variance):  # type: ignore[no-untyped-def]
     for row in range(x.shape[0]):
         for k in range(x.shape[1]):
             part[k] += x[row, k]
-        if row % 64 == 63:  # short sums first: they round less
+        if row % 64 == 63:  # blockwise summation rounds less
             for k in range(x.shape[1]):
                 mean[k] += part[k]
                 part[k] = 0
@@ -30,8 +30,8 @@ def moments(x, mean, variance):  # type: ignore[no-untyped-def]
         part[k] = 0
     for row in range(x.shape[0]):
         for k in range(x.shape[1]):
-            centred = x[row, k] - mean[k]
-            part[k] += centred * centred
+            centered = x[row, k] - mean[k]
+            part[k] += centered * centered
         if row % 64 == 63:
             for k in range(x.shape[1]):
                 variance[k] += part[k]

@@ -24,29 +24,29 @@ def gather_rows(
     rows: npt.NDArray[np.integer],
     out: npt.NDArray[np.generic],
 ) -> None:
-    """Copy rows; where no other thread can help, as NumPy does."""
+    """Copy rows, shared between two threads; by NumPy where no other thread can help."""
     contiguous = inputs.flags.c_contiguous and out.flags.c_contiguous
-    alike = inputs.dtype == out.dtype and out.shape == (len(rows), *inputs.shape[1:])
+    same_layout = inputs.dtype == out.dtype and out.shape == (len(rows), *inputs.shape[1:])
     middle = compiled_cut(len(rows), out.nbytes, pool.lanes)
-    if pool.splitter is None or middle is None or not (contiguous and alike):
+    if pool.splitter is None or middle is None or not (contiguous and same_layout):
         inputs.take(rows, axis=0, out=out, mode="clip")
         return
     indices = np.ascontiguousarray(rows, np.int64)  # held while its address is used
     source, target = (array.reshape(-1).view(np.uint8) for array in (inputs, out))
-    given = arguments(indices, source, target)
-    pool.splitter.run(_rows_job(), given, middle, len(rows))
+    args = arguments(indices, source, target)
+    pool.splitter.run(_rows_job(), args, middle, len(rows))
 
 
 @cache
 def _rows_job() -> Job:
     """Return the job that copies some of the rows, of any dtype.
 
-    It takes the rows' indices, and as bytes the source and the target.
+    It takes the indices of the rows, and the source and the target as bytes.
     """
 
-    def run(given, start, stop):  # type: ignore[no-untyped-def]
-        rows = array_at(given, 0, np.int64)
-        source, out = array_at(given, 1, np.uint8), array_at(given, 2, np.uint8)
+    def run(args, start, stop):  # type: ignore[no-untyped-def]
+        rows = array_at(args, 0, np.int64)
+        source, out = array_at(args, 1, np.uint8), array_at(args, 2, np.uint8)
         width = len(out) // len(rows)
         last = len(source) // width - 1
         for i in range(start, stop):
@@ -57,12 +57,14 @@ def _rows_job() -> Job:
 
 
 def _copy(_: Any, source: Any, target: Any, count: Any) -> Any:
-    """Generate a copy of so many bytes from one address to another."""
+    """Generate a copy of ``count`` bytes from one address to another."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte = ir.IntType(8).as_pointer()
-        from_there, to_there = (builder.inttoptr(where, byte) for where in arguments[:2])
-        cgutils.raw_memcpy(builder, to_there, from_there, arguments[2], 1)  # type: ignore[no-untyped-call]
+        source_pointer, target_pointer = (
+            builder.inttoptr(address, byte) for address in arguments[:2]
+        )
+        cgutils.raw_memcpy(builder, target_pointer, source_pointer, arguments[2], 1)  # type: ignore[no-untyped-call]
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), generate

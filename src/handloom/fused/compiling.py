@@ -1,4 +1,4 @@
-"""How loops are compiled, for those who installed the extra ``fast``."""
+"""Decorators that compile loops with Numba, which the extra ``fast`` installs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,25 +8,25 @@ from numba.extending import intrinsic
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a loop that lets other threads run, and divides as NumPy does.
+    """Compile a loop that releases the GIL and divides as NumPy does.
 
-    With Python's rules for division every loop would check for zero, and none would be vectorized.
+    With Python's division every loop would check for zero, and none would be vectorized.
     """
     return njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
 def compiled_sum(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a loop that sums, several sums side by side: always in the same order."""
+    """Compile a sum, vectorized into several partial sums, always in the same order."""
     return njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})(function)
 
 
 def compiled_within(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a part of a loop, which is put wherever a compiled loop calls it."""
+    """Compile a function that is inlined into the compiled loops that call it."""
     return njit(error_model="numpy", forceinline=True)(function)
 
 
 def _pointer(_: Any, address: Any) -> Any:
-    """Generate a pointer from a number."""
+    """Generate a pointer from an address."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
@@ -35,4 +35,4 @@ def _pointer(_: Any, address: Any) -> Any:
 
 
 pointer: Any = intrinsic(_pointer)
-"""In a compiled loop, what lies at an address; `numba.carray` makes an array of it."""
+"""In a compiled loop, the pointer to an address; `numba.carray` makes an array of it."""

@@ -31,7 +31,7 @@ def _softmax_cross_entropy(logits, targets, known, out, losses):  # type: ignore
 
 @compiled
 def _shift(logits, targets, out, losses):  # type: ignore[no-untyped-def]
-    """Subtract each row's maximum; note what the class's logit is then."""
+    """Subtract each row's maximum; store the class's shifted logit in ``losses``."""
     lowest = out.dtype.type(-60)
     for row in range(logits.shape[0]):
         highest = logits[row, 0]
@@ -47,7 +47,7 @@ def _shift(logits, targets, out, losses):  # type: ignore[no-untyped-def]
 
 @compiled
 def _normalize(targets, out, losses):  # type: ignore[no-untyped-def]
-    """Divide exponentials by their sum, and take the class's one away."""
+    """Divide exponentials by their sum, and subtract 1 at the class."""
     for row in range(out.shape[0]):
         total = out.dtype.type(0)
         for column in range(out.shape[1]):

@@ -5,8 +5,8 @@ With ``x = k ln 2 + r`` and ``|r| <= ln 2 / 2``::
     e^x     = 2^k (e^r - 1) + 2^k
     e^x - 1 = 2^k (e^r - 1) + (2^k - 1)
 
-where ``e^r - 1`` is its Taylor polynomial, and ``k`` is read off the last bits of a number so large
-that adding to it rounds to a whole one. Right to two units in the last place.
+where ``e^r - 1`` is its Taylor polynomial, and ``k`` is read from the last bits of a sum with a
+constant so large that the sum rounds to a whole number. The error is at most 2 ulp.
 """
 
 from functools import cache
@@ -29,10 +29,10 @@ LOG2_E = 1.4426950408889634
 
 @cache
 def constants(dtype: np.dtype[Any]) -> Array:
-    """Return what the functions below need to know of a dtype.
+    """Return the constants of a dtype for the functions below.
 
-    They are the largest argument, a number whose last bit is worth one, and ln 2 in two parts, of
-    which the first has so few bits that its product with ``k`` is exact.
+    They are the largest argument, a number whose last bit has the value 1, and ln 2 as a sum of two
+    terms, the first with so few bits that its product with ``k`` is exact.
     """
     if dtype == np.float32:
         return np.array([80.0, 1.5 * 2.0**23, 0.693359375, -2.12194440e-4], dtype)
@@ -40,14 +40,14 @@ def constants(dtype: np.dtype[Any]) -> Array:
 
 
 def _power(_: Any, shifted: Any) -> Any:
-    """Generate ``2^k`` from ``k + 1.5 * 2^52``, or ``2^23`` in float32: bits move, nothing else."""
+    """Generate ``2^k`` from ``k + 1.5 * 2^52``, or ``2^23`` in float32, by shifting bits."""
     bits, fraction, bias = (64, 52, 1023) if shifted == types.float64 else (32, 23, 127)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         whole = ir.IntType(bits)
         exponent = builder.shl(builder.bitcast(arguments[0], whole), ir.Constant(whole, fraction))
-        found = builder.add(exponent, ir.Constant(whole, bias << fraction))
-        return builder.bitcast(found, arguments[0].type)
+        power = builder.add(exponent, ir.Constant(whole, bias << fraction))
+        return builder.bitcast(power, arguments[0].type)
 
     return shifted(shifted), generate
 
@@ -81,13 +81,13 @@ def _parts(x: Any, known: Any) -> Any:
 
 @compiled_within
 def exponential(x: Any, known: Any) -> Any:
-    """Return ``e^x``; ``x`` is held within what its dtype can exponentiate, a NaN stays one."""
+    """Return ``e^x``; ``x`` is clipped to the range of its dtype, a NaN stays one."""
     scale, rest = _parts(x, known)
     return scale * rest + scale
 
 
 @compiled_within
 def exponential_less_one(x: Any, known: Any) -> Any:
-    """Return ``e^x - 1``, right where ``x`` is small too; see `exponential`."""
+    """Return ``e^x - 1``, accurate for small ``x`` too; see `exponential`."""
     scale, rest = _parts(x, known)
     return scale * rest + (scale - known.dtype.type(1))

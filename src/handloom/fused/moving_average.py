@@ -11,7 +11,7 @@ COMPILES = "handloom.optimizers.moving_average"
 
 
 def lerp(mean: Array, x: Array, share: float, step: int, scratch: Array) -> None:
-    """Move an average in a single pass; ``scratch`` is not needed."""
+    """Move an average in a single pass; ``scratch`` is unused."""
     real = mean.dtype.type
     _lerp(mean, x, real(share), real(TINY))
 

@@ -1,10 +1,9 @@
-"""A network of dense layers, forward and backward, each in one compiled call.
+"""Compiled forward and backward pass of a network of dense layers, one call each.
 
-It computes what the layers compute one by one, and agrees with them to rounding. Biases and
-activation are one pass over the outputs of a product, slope and sums of the biases' gradient
-another. Rows go to two lanes, each with gradients of its own, which two threads run without ever
-meeting at the interpreter's lock (`handloom.fused.split_job`); the lanes and their sum are the same
-whoever computed them.
+The results agree with the layers' own to rounding. Biases and activation are one pass over the
+outputs of a matrix product, slope and sums of the biases' gradient another. Rows go to two lanes,
+each with its own gradients, which two threads run without waiting for the GIL
+(`handloom.fused.split_job`); the lanes and their sum do not depend on the thread that ran them.
 """
 
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ NONE, RELU, TANH, SIGMOID = range(4)
 ACTIVATIONS = {"": NONE, "relu": RELU, "tanh": TANH, "sigmoid": SIGMOID}
 
 SETTINGS, PLAN, KNOWN, VALUES, GRADIENT, SECOND, OUTPUTS, SLOPES, X, DLOGITS = range(10)
-"""The places of a job's arrays. Settings: where ``gemm`` is, the number of layers, that of rows."""
+"""The indices of a job's arrays. Settings: address of ``gemm``, number of layers, of rows."""
 
 
 def takes(operations: Sequence[LayerOperation]) -> bool:
@@ -46,21 +45,21 @@ def available(dtype: np.dtype[Any]) -> bool:
 
 
 class DensePass:
-    """See `handloom.backend.NetworkPass`.
+    """Compiled pass through dense layers; see `handloom.backend.NetworkPass`.
 
     Parameters
     ----------
     operations : sequence of LayerOperation
-        For which `takes` holds.
+        Operations for which `takes` is True.
     values, gradient : array, shape (size,)
-        The weights, and where their gradient goes.
+        The weights, and the array that their gradient is written to.
     pool : Pool
         Its threads share the rows, if it has a splitter.
 
     Raises
     ------
     ValueError
-        If it cannot take the operations, or there is no BLAS to call.
+        If `takes` is False for the operations, or NumPy's BLAS cannot be called.
     """
 
     def __init__(
@@ -68,7 +67,9 @@ class DensePass:
     ) -> None:
         steps, gemm = _paired(operations), gemm_address(values.dtype)
         if steps is None or gemm is None:
-            raise ValueError("a compiled pass needs dense layers, and a BLAS to call")
+            raise ValueError(
+                "operations must be dense layers, and NumPy's BLAS callable from compiled code"
+            )
         self._steps, self._lanes, self._splitter = steps, pool.lanes, pool.splitter
         self._plan = np.array(
             [
@@ -86,17 +87,17 @@ class DensePass:
         self._work = sum(dense.inputs * dense.units for dense in layers)
         self._settings = np.array([gemm, len(steps), 0], np.int64)
         self._x: Array = np.empty((0, self._inputs), values.dtype)
-        self._make_space(0)
+        self._allocate(0)
         self._sums = arguments(self._gradient, self._second)
         self._jobs = forward_job(values.dtype), backward_job(values.dtype)
         self._addition = addition_job(values.dtype)
 
-    def _make_space(self, rows: int) -> None:
-        """Make memory for so many rows."""
+    def _allocate(self, rows: int) -> None:
+        """Allocate memory for ``rows`` rows."""
         self._outputs = np.empty(rows * self._units, self._values.dtype)
         self._slopes = np.empty_like(self._outputs)
         self._rows = rows
-        self._given = arguments(
+        self._args = arguments(
             self._settings,
             self._plan,
             self._known,
@@ -110,7 +111,7 @@ class DensePass:
         )
 
     def takes(self, rows: int) -> bool:
-        """Return whether no product is so large that lanes should share it."""
+        """Return whether no matrix product is so large that lanes should share it."""
         shared = any(product_is_shared(rows, d.inputs, d.units) for d, _ in self._steps)
         return self._splitter is None or not shared
 
@@ -120,16 +121,16 @@ class DensePass:
         Raises
         ------
         ModelError
-            If rows have another length.
+            If rows have another size than the first layer's inputs.
         """
         n, d, k = len(x), self._inputs, self._outputs_of_row
         if x.shape != (n, d):
             raise ModelError(f"x must have shape (n, {d}), got {x.shape}")
         x = np.ascontiguousarray(x, self._values.dtype)
         if n > self._rows:
-            self._make_space(n)
+            self._allocate(n)
         self._x, self._settings[2] = x, n
-        self._given[X] = x.ctypes.data, x.size
+        self._args[X] = x.ctypes.data, x.size
         self._run(self._jobs[0])
         return self._outputs[n * (self._units - k) : n * self._units].reshape(n, k)
 
@@ -145,7 +146,7 @@ class DensePass:
         if dlogits.shape != expected:
             raise ModelError(f"dlogits must have shape {expected}, got {dlogits.shape}")
         dlogits = np.ascontiguousarray(dlogits, self._values.dtype)
-        self._given[DLOGITS] = dlogits.ctypes.data, dlogits.size
+        self._args[DLOGITS] = dlogits.ctypes.data, dlogits.size
         self._run(self._jobs[1])
         if self._splitter is not None and self._middle is not None:
             size = len(self._second)
@@ -153,19 +154,19 @@ class DensePass:
 
     @property
     def _middle(self) -> int | None:
-        """Where the rows of the last pass are cut for two lanes, if they are."""
+        """The row at which the last pass is cut for two lanes, or None."""
         return compiled_row_cut(len(self._x), self._work, self._lanes)
 
     def _run(self, job: Job) -> None:
         n, middle = len(self._x), self._middle
         if self._splitter is None or middle is None:
-            run_whole(job, self._given, n)
-        elif self._splitter.run(job, self._given, middle, n):
+            run_whole(job, self._args, n)
+        elif self._splitter.run(job, self._args, middle, n):
             self._splitter.ask()
 
 
 def _paired(operations: Sequence[LayerOperation]) -> list[tuple[Affine, str]] | None:
-    """Return dense layers with the activations that follow them, or None if there is more."""
+    """Return dense layers with the activations that follow them, or None for other layers."""
     steps: list[tuple[Affine, str]] = []
     for operation in operations:
         if isinstance(operation, Affine):
@@ -187,18 +188,18 @@ def forward_job(dtype: np.dtype[Any]) -> Job:
     """Return the job that writes the outputs of every layer for some of the rows."""
     real = dtype.type
 
-    def run(given, start, stop):  # type: ignore[no-untyped-def]
-        settings = array_at(given, SETTINGS, np.int64)
-        plan = array_at(given, PLAN, np.int64).reshape(settings[1], 5)
+    def run(args, start, stop):  # type: ignore[no-untyped-def]
+        settings = array_at(args, SETTINGS, np.int64)
+        plan = array_at(args, PLAN, np.int64).reshape(settings[1], 5)
         _forward(
             start,
             stop,
             settings[0],
             plan,
-            array_at(given, KNOWN, real),
-            array_at(given, VALUES, real),
-            array_at(given, X, real).reshape(settings[2], plan[0, 0]),
-            array_at(given, OUTPUTS, real),
+            array_at(args, KNOWN, real),
+            array_at(args, VALUES, real),
+            array_at(args, X, real).reshape(settings[2], plan[0, 0]),
+            array_at(args, OUTPUTS, real),
         )
 
     return job(run)
@@ -206,23 +207,23 @@ def forward_job(dtype: np.dtype[Any]) -> Job:
 
 @cache
 def backward_job(dtype: np.dtype[Any]) -> Job:
-    """Return the job that writes the gradient of every weight that some of the rows give."""
+    """Return the job that writes the gradient of every weight, summed over some of the rows."""
     real = dtype.type
 
-    def run(given, start, stop):  # type: ignore[no-untyped-def]
-        settings = array_at(given, SETTINGS, np.int64)
-        plan = array_at(given, PLAN, np.int64).reshape(settings[1], 5)
+    def run(args, start, stop):  # type: ignore[no-untyped-def]
+        settings = array_at(args, SETTINGS, np.int64)
+        plan = array_at(args, PLAN, np.int64).reshape(settings[1], 5)
         _backward(
             start,
             stop,
             settings[0],
             plan,
-            array_at(given, VALUES, real),
-            array_at(given, X, real).reshape(settings[2], plan[0, 0]),
-            array_at(given, OUTPUTS, real),
-            array_at(given, SLOPES, real),
-            array_at(given, DLOGITS, real).reshape(settings[2], plan[-1, 1]),
-            array_at(given, GRADIENT if start == 0 else SECOND, real),
+            array_at(args, VALUES, real),
+            array_at(args, X, real).reshape(settings[2], plan[0, 0]),
+            array_at(args, OUTPUTS, real),
+            array_at(args, SLOPES, real),
+            array_at(args, DLOGITS, real).reshape(settings[2], plan[-1, 1]),
+            array_at(args, GRADIENT if start == 0 else SECOND, real),
         )
 
     return job(run)
@@ -230,11 +231,11 @@ def backward_job(dtype: np.dtype[Any]) -> Job:
 
 @cache
 def addition_job(dtype: np.dtype[Any]) -> Job:
-    """Return the job that adds some of the second array to the first."""
+    """Return the job that adds a part of the second array to the first."""
     real = dtype.type
 
-    def run(given, start, stop):  # type: ignore[no-untyped-def]
-        total, part = array_at(given, 0, real), array_at(given, 1, real)
+    def run(args, start, stop):  # type: ignore[no-untyped-def]
+        total, part = array_at(args, 0, real), array_at(args, 1, real)
         for i in range(start, stop):
             total[i] += part[i]
 
@@ -244,13 +245,13 @@ def addition_job(dtype: np.dtype[Any]) -> Job:
 @compiled
 def _forward(start, stop, gemm, plan, known, values, x, outputs):  # type: ignore[no-untyped-def]
     """Write the outputs of every layer, one layer after the other in memory."""
-    a, place, rows = x[start:stop], 0, len(x)
+    a, offset, rows = x[start:stop], 0, len(x)
     for layer in range(len(plan)):
         d, h, at, biases, activation = plan[layer]
-        y = outputs[place + start * h : place + stop * h].reshape(stop - start, h)
+        y = outputs[offset + start * h : offset + stop * h].reshape(stop - start, h)
         product(gemm, a, values[at : at + d * h].reshape(d, h), y)
         _activate(activation, values[biases : biases + h], known, y)
-        a, place = y, place + rows * h
+        a, offset = y, offset + rows * h
 
 
 @compiled
@@ -259,19 +260,19 @@ def _backward(  # type: ignore[no-untyped-def]
 ):
     """Write the gradients of every layer, from the last to the first."""
     dy, rows, last = dlogits[start:stop], len(x), len(plan) - 1
-    place = 0
+    offset = 0
     for layer in range(len(plan)):
-        place += rows * plan[layer, 1]
+        offset += rows * plan[layer, 1]
     biases = plan[last, 3]
     sum_rows(dy, gradient[biases : biases + plan[last, 1]])
     for layer in range(last, -1, -1):
         d, h, at = plan[layer, 0], plan[layer, 1], plan[layer, 2]
-        place -= rows * h
+        offset -= rows * h
         dw = gradient[at : at + d * h].reshape(d, h)
         if layer == 0:
             _gradient_of_weights(gemm, x[start:stop], dy, dw)
             return
-        before = place - rows * d
+        before = offset - rows * d
         a = outputs[before + start * d : before + stop * d].reshape(stop - start, d)
         _gradient_of_weights(gemm, a, dy, dw)
         dx = slopes[before + start * d : before + stop * d].reshape(stop - start, d)
@@ -333,16 +334,16 @@ def _pull_back(activation, y, dy, sums):  # type: ignore[no-untyped-def]
     zero, one = y.dtype.type(0), y.dtype.type(1)
     sums[:] = 0
     for row in range(len(y)):
-        seen, line = y[row], dy[row]
+        output, line = y[row], dy[row]
         if activation == RELU:
             for i in range(len(line)):
-                line[i] = line[i] if seen[i] > zero else zero
+                line[i] = line[i] if output[i] > zero else zero
         elif activation == TANH:
             for i in range(len(line)):
-                line[i] *= one - seen[i] * seen[i]
+                line[i] *= one - output[i] * output[i]
         elif activation == SIGMOID:
             for i in range(len(line)):
-                line[i] *= seen[i] * (one - seen[i])
+                line[i] *= output[i] * (one - output[i])
         for i in range(len(line)):
             sums[i] += line[i]
 

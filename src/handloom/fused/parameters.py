@@ -1,4 +1,4 @@
-"""Compiled versions of `handloom.parameters`: penalties and the norm, in one pass."""
+"""Compiled versions of `handloom.parameters`: penalties and the l2 norm, in one pass."""
 
 from functools import cache
 from typing import Any
@@ -15,7 +15,7 @@ from handloom.parallel.pool import SERIAL, Pool
 COMPILES = "handloom.parameters"
 
 SUMMED = 1024
-"""Weights whose squares are summed before they are added to the rest, which rounds less."""
+"""Entries of a block of the sum of squares; blockwise summation rounds less."""
 
 
 @splits
@@ -32,26 +32,26 @@ def penalize(
     if pool.splitter is None or middle is None:
         _penalize(w, dw, spans, strengths, 0, len(w), sums)
     else:
-        given = arguments(w, dw, spans, strengths, sums)
-        pool.splitter.run(_job(w.dtype), given, middle, len(w))
+        args = arguments(w, dw, spans, strengths, sums)
+        pool.splitter.run(_job(w.dtype), args, middle, len(w))
     return float(sums[0] + sums[2]), float(sums[1] + sums[3])
 
 
 @cache
 def _job(dtype: np.dtype[Any]) -> Job:
-    """Return the job that does for some of the weights what `_penalize` does."""
+    """Return the job that runs `_penalize` for some of the weights."""
     real = dtype.type
 
-    def run(given, start, stop):  # type: ignore[no-untyped-def]
-        strengths = array_at(given, 3, np.float64)
+    def run(args, start, stop):  # type: ignore[no-untyped-def]
+        strengths = array_at(args, 3, np.float64)
         _penalize(
-            array_at(given, 0, real),
-            array_at(given, 1, real),
-            array_at(given, 2, np.int64).reshape(len(strengths) // 2, 2),
+            array_at(args, 0, real),
+            array_at(args, 1, real),
+            array_at(args, 2, np.int64).reshape(len(strengths) // 2, 2),
             strengths.reshape(len(strengths) // 2, 2),
             start,
             stop,
-            array_at(given, 4, np.float64),
+            array_at(args, 4, np.float64),
         )
 
     return job(run)
@@ -59,10 +59,10 @@ def _job(dtype: np.dtype[Any]) -> Job:
 
 @compiled
 def _penalize(w, dw, spans, strengths, start, stop, sums):  # type: ignore[no-untyped-def]
-    """Do it for the weights from ``start`` to ``stop``.
+    """Add penalties for the weights from ``start`` to ``stop``.
 
-    The first two of four ``sums`` take the penalties and the sum of the squares of ``dw``; those of
-    the second lane are the last two.
+    The first lane writes the penalty and the sum of the squares of ``dw`` to the first two of four
+    ``sums``, the second lane to the last two.
     """
     penalty, squares = 0.0, 0.0
     for first in range(start, stop, SUMMED):

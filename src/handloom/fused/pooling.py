@@ -20,7 +20,7 @@ def max_pool(x: Array, size: int, stride: int, out: Array) -> None:
 
 
 def max_pool_backward(x: Array, y: Array, dy: Array, size: int, stride: int, out: Array) -> None:
-    """Write ``dy`` where each maximum came from, the first place of several."""
+    """Write ``dy`` where each maximum came from, the first entry of several equal ones."""
     if (size, stride) == (2, 2):
         _max_pool_pairs_backward(x, y, dy, out)
     else:
@@ -44,7 +44,7 @@ def _max_pool(x, size, stride, out):  # type: ignore[no-untyped-def]
 @compiled
 def _max_pool_backward(x, y, dy, size, stride, out):  # type: ignore[no-untyped-def]
     out[:] = 0
-    free = np.empty(y.shape[3], y.dtype)  # 1 until the maximum's place is found, then 0
+    free = np.empty(y.shape[3], y.dtype)  # 1 until the maximum is found, then 0
     for n in range(y.shape[0]):
         for row in range(y.shape[1]):
             for column in range(y.shape[2]):
@@ -62,7 +62,7 @@ def _max_pool_backward(x, y, dy, size, stride, out):  # type: ignore[no-untyped-
 
 @compiled
 def _max_pool_pairs(x, out):  # type: ignore[no-untyped-def]
-    """Do what `_max_pool` does, for windows of 2 x 2 side by side, in one pass."""
+    """Compute `_max_pool` for adjacent windows of 2 x 2, in one pass."""
     for n in range(out.shape[0]):
         for row in range(out.shape[1]):
             for column in range(out.shape[2]):
@@ -77,7 +77,7 @@ def _max_pool_pairs(x, out):  # type: ignore[no-untyped-def]
 
 @compiled
 def _max_pool_pairs_backward(x, y, dy, out):  # type: ignore[no-untyped-def]
-    """Do what `_max_pool_backward` does, for windows of 2 x 2 side by side, in one pass."""
+    """Compute `_max_pool_backward` for adjacent windows of 2 x 2, in one pass."""
     zero = y.dtype.type(0)
     if out.shape[1] > 2 * y.shape[1] or out.shape[2] > 2 * y.shape[2]:
         out[:] = 0
@@ -90,7 +90,7 @@ def _max_pool_pairs_backward(x, y, dy, out):  # type: ignore[no-untyped-def]
                 dx00, dx01 = out[n, i, j], out[n, i, j + 1]
                 dx10, dx11 = out[n, i + 1, j], out[n, i + 1, j + 1]
                 for k in range(len(slope)):
-                    h, left = highest[k], slope[k]  # what is left for the places that follow
+                    h, left = highest[k], slope[k]  # the slope left for the entries that follow
                     dx00[k] = left if x00[k] == h else zero
                     left = zero if x00[k] == h else left
                     dx01[k] = left if x01[k] == h else zero

@@ -19,13 +19,13 @@ LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 def philox(
     key: npt.NDArray[np.uint64], counter: npt.NDArray[np.uint64], out: npt.NDArray[np.uint64]
 ) -> None:
-    """Write the words that Philox draws at a place."""
+    """Write the words that Philox draws from a counter on."""
     _philox(key, counter, out)
 
 
 @compiled_within
 def _high_word(a: Any, b: Any) -> Any:
-    """Return the upper 64 bits of a product of two 64-bit numbers."""
+    """Return the upper 64 bits of the product of two 64-bit integers."""
     a0, a1, b0, b1 = a & LOW, a >> HALF, b & LOW, b >> HALF
     middle = a1 * b0 + ((a0 * b0) >> HALF)
     return a1 * b1 + (middle >> HALF) + ((a0 * b1 + (middle & LOW)) >> HALF)

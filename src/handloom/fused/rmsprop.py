@@ -18,5 +18,5 @@ def rmsprop_step(
     step: int,
     scratch: Array,
 ) -> None:
-    """Make a step of RMSprop in a single pass; ``scratch`` is not needed."""
+    """Make a step of RMSprop in a single pass; ``scratch`` is unused."""
     scaled_descent(w, dw, v, rate, rho, 1.0 - rho, epsilon)

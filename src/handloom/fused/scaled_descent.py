@@ -1,4 +1,4 @@
-"""Descent scaled by the root of a mean or a sum of squares, as RMSprop and Adagrad have it."""
+"""Gradient step scaled by the root of a mean or sum of squares, for RMSprop and Adagrad."""
 
 from typing import Any
 
@@ -9,20 +9,20 @@ from handloom.operations import TINY, Array
 
 
 def scaled_descent(
-    w: Array, dw: Array, squares: Array, rate: float, kept: float, added: float, epsilon: float
+    w: Array, dw: Array, squares: Array, rate: float, decay: float, share: float, epsilon: float
 ) -> None:
-    """Do ``s <- kept s + added dw^2`` and ``w <- w - rate dw / (sqrt(s) + epsilon)``."""
+    """Compute ``s <- decay s + share dw^2`` and ``w <- w - rate dw / (sqrt(s) + epsilon)``."""
     real = w.dtype.type
-    numbers = real(rate), real(kept), real(added), real(epsilon), real(TINY)
-    _scaled_descent(w, dw, squares, *numbers)
+    constants = real(rate), real(decay), real(share), real(epsilon), real(TINY)
+    _scaled_descent(w, dw, squares, *constants)
 
 
 @compiled
-def _scaled_descent(w, dw, squares, rate, kept, added, epsilon, tiny):  # type: ignore[no-untyped-def]
+def _scaled_descent(w, dw, squares, rate, decay, share, epsilon, tiny):  # type: ignore[no-untyped-def]
     zero = w.dtype.type(0)
     for i in range(len(w)):
         g = dw[i]
-        v = kept * squares[i] + added * (g * g)
+        v = decay * squares[i] + share * (g * g)
         v = zero if v < tiny else v
         squares[i] = v
         w[i] -= rate * (g / (np.sqrt(v) + epsilon))

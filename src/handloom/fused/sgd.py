@@ -11,8 +11,8 @@ COMPILES = "handloom.optimizers.sgd"
 
 
 def sgd_step(w: Array, dw: Array, rate: float, scratch: Array) -> None:
-    """Make a plain step; ``scratch`` is not needed."""
-    _descend(w, dw, w.dtype.type(rate))
+    """Make a plain step; ``scratch`` is unused."""
+    _sgd_step(w, dw, w.dtype.type(rate))
 
 
 def momentum_step(
@@ -25,26 +25,26 @@ def momentum_step(
     step: int,
     scratch: Array,
 ) -> None:
-    """Make a step with momentum; ``scratch`` is not needed."""
+    """Make a step with momentum; ``scratch`` is unused."""
     real = w.dtype.type
-    _descend_with_momentum(w, dw, u, real(rate), real(momentum), nesterov, real(TINY))
+    _momentum_step(w, dw, u, real(rate), real(momentum), nesterov, real(TINY))
 
 
 @compiled
-def _descend(w, dw, rate):  # type: ignore[no-untyped-def]
+def _sgd_step(w, dw, rate):  # type: ignore[no-untyped-def]
     for i in range(len(w)):
         w[i] -= rate * dw[i]
 
 
 @compiled
-def _descend_with_momentum(w, dw, velocity, rate, momentum, nesterov, tiny):  # type: ignore[no-untyped-def]
+def _momentum_step(w, dw, velocity, rate, momentum, nesterov, tiny):  # type: ignore[no-untyped-def]
     zero = w.dtype.type(0)
     for i in range(len(w)):
-        descent = -rate * dw[i]
-        u = momentum * velocity[i] + descent
+        step = -rate * dw[i]
+        u = momentum * velocity[i] + step
         u = zero if abs(u) < tiny else u
         velocity[i] = u
-        w[i] += momentum * u + descent if nesterov else u
+        w[i] += momentum * u + step if nesterov else u
 
 
 def rehearse(dtype: np.dtype[Any]) -> None:

@@ -1,8 +1,8 @@
-"""Compiled jobs in two lanes, on two threads that do not meet at the interpreter's lock.
+"""Compiled jobs in two lanes, on two threads that do not wait for the GIL.
 
-A thread that is awake watches a cell in memory. Another one writes a job there, runs the first lane
-itself, and then the second one too if nobody has taken it. So nothing ever waits for a thread that
-sleeps, and the results are the same whoever computed what.
+A helper thread spins on a cell in memory. The calling thread writes a job there, runs the first
+lane itself, and then the second one too if the helper has not taken it. So no job waits for a
+sleeping thread, and the results do not depend on the thread that ran a lane.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ IDLE, READY, TAKEN, LEAVE = range(4)
 Array = npt.NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., object])
 Lend = Callable[[Callable[[], object], Callable[[], object]], bool]
-"""``lend(call, recall)`` has another thread make a call that lasts until nothing is asked of it for
-a while, or until ``recall()``; False where there is no other thread."""
+"""``lend(call, recall)`` has another thread make a call, which ends after a while without work or
+after ``recall()``; it returns False if there is no other thread."""
 
 
 def splits(function: Function) -> Function:
@@ -35,54 +35,54 @@ def splits(function: Function) -> Function:
 
 
 class Job(Protocol):
-    """A compiled function that does a part of some work; it is there as long as this object is."""
+    """A compiled function that runs a part of some work; valid as long as this object exists."""
 
     @property
     def address(self) -> int:
-        """Where it lies in memory."""
+        """The address of the function."""
         ...
 
 
 def job(function: Callable[[Any, int, int], None]) -> Job:
-    """Compile what does a part of some work.
+    """Compile a function that runs a part of some work.
 
     Parameters
     ----------
     function : callable
-        ``function(arguments, start, stop)``, where `array_at` finds the arrays. Nobody would hear
-        of an error that it raises: whoever runs a job has checked what it is given.
+        ``function(args, start, stop)``, which gets its arrays by `array_at`. An error in it is
+        lost: check the arguments before running the job.
     """
     compile_job = cfunc("void(int64, int64, int64)", cache=True, error_model="numpy")
     return cast(Job, compile_job(function))
 
 
 def arguments(*arrays: Array) -> Array:
-    """Return where arrays lie and how large they are, as a job takes them.
+    """Return the addresses and sizes of arrays, the arguments of a job.
 
-    Addresses keep nothing alive: whoever makes them holds the arrays until the job is done.
+    Addresses keep no array alive: the caller holds the arrays until the job is done.
 
     Raises
     ------
     ValueError
-        If an array has gaps or is in another order than that of its memory.
+        If an array is not C-contiguous.
     """
     for index, array in enumerate(arrays):
         if not array.flags.c_contiguous:
             raise ValueError(
-                f"array {index} of a job must be contiguous, its strides: {array.strides}"
+                f"array {index} of a job must be C-contiguous, got strides {array.strides}"
             )
     return np.array([(array.ctypes.data, array.size) for array in arrays], np.int64)
 
 
 @compiled_within
-def array_at(given: Any, place: int, kind: Any) -> Any:
-    """Return an array that a job was given, flat; ``kind`` is the type of its entries."""
-    cells: Any = carray(pointer(given), (place + 1, 2), np.int64)
-    return carray(pointer(cells[place, 0]), (cells[place, 1],), kind)
+def array_at(args: Any, index: int, kind: Any) -> Any:
+    """Return an array of a job's arguments, flat; ``kind`` is the type of its entries."""
+    cells: Any = carray(pointer(args), (index + 1, 2), np.int64)
+    return carray(pointer(cells[index, 0]), (cells[index, 1],), kind)
 
 
 class SplitJobs:
-    """Has jobs run in two lanes, by the thread that asks for help and by one that helps.
+    """Runs jobs in two lanes, on the calling thread and on a helper thread.
 
     Parameters
     ----------
@@ -94,45 +94,45 @@ class SplitJobs:
         self._lend, self._lent = lend, False
         self._owner, self._cell = get_ident(), _new_cell()
 
-    def run(self, job: Job, given: Array, middle: int, stop: int) -> bool:
-        """Do a job from 0 to ``middle`` here, and from there to ``stop`` wherever there is time.
+    def run(self, job: Job, args: Array, middle: int, stop: int) -> bool:
+        """Run a job up to ``middle`` here, and from there to ``stop`` on the first free thread.
 
         Parameters
         ----------
         job : Job
-        given : int64 array
+        args : int64 array
             See `arguments`.
         middle, stop : int
-            Neither lane is empty: ``0 < middle < stop``. A job knows its lane by where it starts.
+            Neither lane is empty: ``0 < middle < stop``. A job knows its lane by ``start``.
 
         Returns
         -------
         bool
-            Whether this thread did all of it.
+            Whether this thread ran all of it.
         """
-        # a thread that shares some other work has no part in the cell
+        # only the owner shares the cell; other threads run both lanes
         cell = self._cell if get_ident() == self._owner else _new_cell()
-        alone: bool = _run(cell, job.address, given, middle, stop)
+        alone: bool = _run(cell, job.address, args, middle, stop)
         return alone
 
     def ask(self) -> None:
-        """Have a thread help, for as long as work follows closely, unless one does already."""
+        """Request the help of a thread until work pauses, unless one helps already."""
         self._owner = get_ident()
         if self._lend is not None and not self._lent:
-            _clear(self._cell)  # nobody was there to hear that help was no longer needed
-            self._lent = True  # until it ends, which may be before the next line
+            _clear(self._cell)  # a dismissal that no thread received
+            self._lent = True  # until `_serve` ends, which may be before the next line
             if not self._lend(self._serve, self.dismiss):
                 self._lent = False
 
     def dismiss(self) -> None:
-        """Let the thread that helps do something else."""
+        """End the helper's call, so that its thread is free for other work."""
         _dismiss(self._cell)
 
     def rehearse(self, job: Job) -> None:
-        """Have everything compiled, or read from the cache, by a job whose lanes are empty."""
-        given = arguments(np.zeros(1))
-        run_whole(job, given, 0)
-        self.run(job, given, 0, 0)
+        """Compile all functions, or read them from the cache, by a job with empty lanes."""
+        args = arguments(np.zeros(1))
+        run_whole(job, args, 0)
+        self.run(job, args, 0, 0)
         _clear(self._cell)
         self.dismiss()
         self._serve()
@@ -145,11 +145,11 @@ class SplitJobs:
 
 
 def _new_cell() -> Array:
-    """Return the state of the second lane, and what it takes to run it."""
+    """Return a cell: the state of the second lane, and its job, arguments, start and stop."""
     return np.zeros(5, np.int64)
 
 
-def _call(_: Any, address: Any, where: Any, start: Any, stop: Any) -> Any:
+def _call(_: Any, address: Any, args: Any, start: Any, stop: Any) -> Any:
     """Generate a call of a job."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -164,45 +164,45 @@ call: Any = intrinsic(_call)
 
 
 @compiled
-def _run(cell, job, given, middle, stop):  # type: ignore[no-untyped-def]
-    """Post the second lane, run the first, and see to the second.
+def _run(cell, job, args, middle, stop):  # type: ignore[no-untyped-def]
+    """Post the second lane, run the first, then run or await the second.
 
-    It is not posted to a helper that has been told to leave, and may not have heard of it yet.
+    It is not posted to a dismissed helper, which may not have read that yet.
     """
-    where = given.ctypes.data
-    cell[1], cell[2], cell[3], cell[4] = job, where, middle, stop
+    args_address = args.ctypes.data
+    cell[1], cell[2], cell[3], cell[4] = job, args_address, middle, stop
     posted = exchange(cell, IDLE, READY)
-    call(job, where, 0, middle)
+    call(job, args_address, 0, middle)
     if posted and not exchange(cell, READY, TAKEN):
         while look(cell) != IDLE:
             pass
         return False
-    call(job, where, middle, stop)
+    call(job, args_address, middle, stop)
     if posted:
         store(cell, IDLE)
     return True
 
 
-def run_whole(job: Job, given: Array, stop: int) -> None:
-    """Do all of a job here."""
-    _run_whole(job.address, given, stop)
+def run_whole(job: Job, args: Array, stop: int) -> None:
+    """Run all of a job here."""
+    _run_whole(job.address, args, stop)
 
 
 @compiled
-def _run_whole(job, given, stop):  # type: ignore[no-untyped-def]
-    call(job, given.ctypes.data, 0, stop)
+def _run_whole(job, args, stop):  # type: ignore[no-untyped-def]
+    call(job, args.ctypes.data, 0, stop)
 
 
 @compiled
 def _serve(cell, patience):  # type: ignore[no-untyped-def]
-    """Run second lanes until there are none for a while, or somebody says so."""
+    """Run second lanes until none comes for a while, or until dismissed."""
     looks = 0
     while looks < patience:
         looks += 1
-        found = look(cell)
-        if found == LEAVE and exchange(cell, LEAVE, IDLE):
+        state = look(cell)
+        if state == LEAVE and exchange(cell, LEAVE, IDLE):
             return
-        if found == READY and exchange(cell, READY, TAKEN):
+        if state == READY and exchange(cell, READY, TAKEN):
             call(cell[1], cell[2], cell[3], cell[4])
             store(cell, IDLE)
             looks = 0
@@ -220,12 +220,12 @@ def _clear(cell):  # type: ignore[no-untyped-def]
 
 def rehearse(dtype: np.dtype[Any]) -> None:
     """Have the functions compiled, or read from the cache; they are the same for any dtype."""
-    SplitJobs(None).rehearse(_nothing())
+    SplitJobs(None).rehearse(_empty_job())
 
 
 @cache
-def _nothing() -> Job:
-    def run(given, start, stop):  # type: ignore[no-untyped-def]
+def _empty_job() -> Job:
+    def run(args, start, stop):  # type: ignore[no-untyped-def]
         pass
 
     return job(run)

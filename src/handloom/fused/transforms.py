@@ -11,7 +11,7 @@ from handloom.operations import Array
 COMPILES = "handloom.data.transforms"
 
 KNOWN = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
-"""Stored types that are compiled for; others are converted first."""
+"""Stored dtypes with a compiled version; others are converted first."""
 
 
 def scale_rows(inputs: npt.NDArray[np.generic], shift: float, divisor: float, out: Array) -> None:

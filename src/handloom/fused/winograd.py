@@ -1,11 +1,12 @@
-"""Compiled versions of `handloom.layers.winograd`, products included.
+"""Compiled versions of `handloom.layers.winograd`, matrix products included.
 
-A few images at a time become tiles, are multiplied and become images again, so that what lies
-between stays near the core; a thread that goes through them never waits for the interpreter's lock.
+Images are transformed to tiles, multiplied and transformed back a few at a time, so that the tiles
+stay in the cache of the core; the GIL is released throughout.
 
 The transforms go tile row by tile row: along y for all columns at once, then along x tile by tile,
-in lines that stay in the cache. Tiles stand 4 apart and see 6. What a tile becomes is scattered:
-line by line over ``v``, the first at ``at``, each ``apart`` from the one before.
+in lines that stay in the cache. Tiles overlap: their stride is 4, their size 6. The six lines of a
+transformed tile are scattered over ``v``: the first at offset ``at``, the others ``apart`` entries
+after the one before.
 """
 
 from typing import Any
@@ -22,7 +23,7 @@ COMPILES = "handloom.layers.winograd"
 def winograd_forward(
     x: Array, u: Array, top: int, left: int, inputs: Array, outputs: Array, y: Array
 ) -> None:
-    """Convolve images by way of tiles."""
+    """Convolve images by Winograd's algorithm."""
     gemm = gemm_address(x.dtype)
     _forward(gemm, np.ascontiguousarray(x), u, top, left, inputs, outputs, y)
 
@@ -38,7 +39,7 @@ def winograd_backward(
     dw: Array | None,
     dx: Array | None,
 ) -> None:
-    """Add the gradient of transformed weights to ``dw`` and write that of ``x``, where wanted."""
+    """Add the gradient of transformed weights to ``dw`` and write that of ``x``, unless None."""
     _backward(
         gemm_address(x.dtype),
         np.ascontiguousarray(x),
@@ -77,7 +78,7 @@ def _forward(gemm, x, u, top, left, inputs, outputs, y):  # type: ignore[no-unty
         stop = min(start + inputs.shape[2], len(x))
         v, m = _part(inputs, stop - start), _part(outputs, stop - start)
         transform_inputs(x[start:stop], top, left, v)
-        _multiply(gemm, _products(v), u, _products(m))
+        _multiply(gemm, _as_matrices(v), u, _as_matrices(m))
         transform_outputs(m, y[start:stop])
 
 
@@ -92,11 +93,11 @@ def _backward(  # type: ignore[no-untyped-def]
         transform_outputs_backward(dy[start:stop], m)
         if len(dw):
             transform_inputs(x[start:stop], top, left, v)
-            columns, slopes = _products(v), _products(m)
+            columns, slopes = _as_matrices(v), _as_matrices(m)
             for k in range(36):
                 add_product_of_transposed(gemm, columns[k], slopes[k], dw[k])
         if len(dx):
-            _multiply(gemm, _products(m), back, _products(v))
+            _multiply(gemm, _as_matrices(m), back, _as_matrices(v))
             transform_inputs_backward(v, top, left, dx[start:stop])
 
 
@@ -108,14 +109,14 @@ def _multiply(gemm, a, b, out):  # type: ignore[no-untyped-def]
 
 @compiled
 def _part(tiles, images):  # type: ignore[no-untyped-def]
-    """Return memory for the tiles of fewer images, without gaps."""
+    """Return contiguous memory for the tiles of fewer images."""
     down, across, c = tiles.shape[3:]
     size = 36 * images * down * across * c
     return tiles.reshape(-1)[:size].reshape(6, 6, images, down, across, c)
 
 
 @compiled
-def _products(tiles):  # type: ignore[no-untyped-def]
+def _as_matrices(tiles):  # type: ignore[no-untyped-def]
     """Return (6, 6, b, down, across, c) as (36, tiles, c)."""
     _, _, images, down, across, c = tiles.shape
     return tiles.reshape(36, images * down * across, c)
@@ -123,7 +124,7 @@ def _products(tiles):  # type: ignore[no-untyped-def]
 
 @compiled_within
 def _six(x, at, apart, n):  # type: ignore[no-untyped-def]
-    """Return six lines of ``n`` entries, each by itself, so that loops over them are vectorized."""
+    """Return six lines of ``n`` entries as separate arrays, so that loops are vectorized."""
     a, b, c = at + apart, at + 2 * apart, at + 3 * apart
     d, e = at + 4 * apart, at + 5 * apart
     return x[at : at + n], x[a : a + n], x[b : b + n], x[c : c + n], x[d : d + n], x[e : e + n]

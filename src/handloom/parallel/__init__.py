@@ -1,6 +1,6 @@
-"""How work is cut, and who runs the pieces.
+"""Parallelism: work is cut into pieces, and a pool runs them.
 
-Every rule that cuts is in `handloom.parallel.partition` and looks at shapes and at the number of
-lanes only; never at who runs the pieces. `handloom.parallel.pool` says what runs them, and
-`handloom.parallel.threads` does so with threads.
+`handloom.parallel.partition` cuts work by shapes and the number of lanes only, never by the number
+of threads. `handloom.parallel.pool` runs the pieces on one thread, `handloom.parallel.threads` on
+several.
 """

@@ -10,16 +10,16 @@ from threading import Lock
 
 
 class _SingleThread:
-    """Holds BLAS to one thread for as long as anybody in the process needs it.
+    """Holds BLAS to one thread while the process has a user of it; counts the users.
 
-    The setting is the process's: were each user to restore what it found, the last of two trainings
-    that overlap would leave what the first had set.
+    The setting belongs to the process: if each user restored the limit that it saw, the last of two
+    trainings that overlap would leave the limit that the first had set.
     """
 
     def __init__(self) -> None:
         from threadpoolctl import ThreadpoolController  # imported when training, not before
 
-        self._blas = ThreadpoolController()  # NumPy's is loaded by the time that anybody trains
+        self._blas = ThreadpoolController()  # NumPy's is loaded before any training
         self._lock, self._users, self._limits = Lock(), 0, ExitStack()
 
     def __enter__(self) -> None:
@@ -37,5 +37,5 @@ class _SingleThread:
 
 @cache  # looking through all loaded libraries takes longer than a small training
 def single_threaded_blas() -> AbstractContextManager[None]:
-    """Hold BLAS to one thread; what the user had set is restored when the last user is done."""
+    """Hold BLAS to one thread; the earlier limit is restored when the last user is done."""
     return _SingleThread()

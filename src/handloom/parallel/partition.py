@@ -1,8 +1,7 @@
-"""Every rule that cuts work: shards, lanes, pieces of a product or an update, blocks.
+"""Partition of work: shards, lanes, pieces of a matrix product or an update, blocks.
 
-The rules look at shapes, at the network and at the number of lanes that is recorded with a
-training, and at nothing else. So the arithmetic is the same whoever runs the pieces, and results
-agree to the bit for any number of threads.
+It depends on shapes, on the network and on the number of lanes that is recorded with a training,
+and on nothing else. So results agree to the bit for any number of threads.
 
 =======  =========================================================================================
 batch    the rows of one step
@@ -16,26 +15,26 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 LANES = 4
-"""The number of lanes of a training, and so how many threads can share a step."""
+"""The number of lanes of a training, the most threads that can share a step."""
 
 MOST_LANES = 1024
-"""The most lanes of a training: each has memory of its own."""
+"""The most lanes of a training: each has its own memory."""
 
 SHARD_ROWS = 1024
 """The most rows of a shard: their activations stay in the cache of one core."""
 
 SHARD_NUMBERS = 1 << 22
-"""The most numbers of a shard where its activation is widest."""
+"""The largest size of a shard's widest activation, in entries."""
 
 IMAGE_NUMBERS = 1 << 19
-"""The same for a network of images, whose weights are few beside the numbers of a row.
+"""The same for a network of images, whose weights are few beside the entries of a row.
 
 A few images are work enough for a core, and the gradients that lanes then add up are small. So a
-batch of a hundred is dealt to lanes, each of which does all of the work on its own images.
+batch of a hundred is dealt to lanes, and each lane does all of the work on its own images.
 """
 
 PRODUCT_SHARED_FROM = 25_000_000
-"""Multiplications from which a product is cut in two, and from four times as many in four.
+"""Multiplications from which a matrix product is cut in two, and from four times as many in four.
 
 Below, handing a piece to another thread takes longer than computing it.
 """
@@ -44,19 +43,19 @@ UPDATE_SHARED_FROM = 1 << 18
 """Weights from which lanes share their update."""
 
 BLOCK = 16_384
-"""Numbers that NumPy takes at a time where several passes over them follow each other."""
+"""Entries of a block, where NumPy makes several passes over the same vector."""
 
 COMPILED_SHARED_FROM = 400_000
 """Multiplications of a compiled forward pass from which its rows go to two lanes."""
 
 COMPILED_SHARED_FROM_ROWS = 32
-"""Rows from which they do: products of few rows are slow."""
+"""Rows from which they do: matrix products of few rows are slow."""
 
 COMPILED_SHARED_FROM_BYTES = 1 << 17
-"""Bytes from which a compiled copy or update of them goes to two lanes."""
+"""Bytes from which a compiled copy or update goes to two lanes."""
 
 CONVOLUTION_BYTES = 1 << 22
-"""The memory that a block of images should need at most between convolution's products.
+"""The most memory, in bytes, of a block of images between convolution's matrix products.
 
 Smaller blocks would stay closer to the core, but threads then meet more often between their calls.
 """
@@ -66,7 +65,7 @@ COMPILED_CONVOLUTION_BYTES = 1 << 21
 
 
 def cut_evenly(length: int, pieces: int) -> list[slice]:
-    """Return slices that cut a length into so many nearly equal pieces, none of them empty."""
+    """Return slices that cut a length into ``pieces`` nearly equal pieces, none of them empty."""
     pieces = max(1, min(pieces, length))
     bounds = [length * piece // pieces for piece in range(pieces + 1)]
     return [slice(start, stop) for start, stop in pairwise(bounds)]
@@ -85,12 +84,12 @@ def shard_rows(width: int, *, images: bool) -> int:
     Parameters
     ----------
     width : int
-        The most numbers that a row has between two layers.
+        The largest size of a row between two layers, in entries.
     images : bool
         Whether it is an image between any of them.
     """
-    numbers = IMAGE_NUMBERS if images else SHARD_NUMBERS
-    return max(1, min(SHARD_ROWS, numbers // width))
+    entries = IMAGE_NUMBERS if images else SHARD_NUMBERS
+    return max(1, min(SHARD_ROWS, entries // width))
 
 
 def deal_shards(
@@ -102,7 +101,8 @@ def deal_shards(
     ----------
     rows : int
     together : int or None
-        How many consecutive rows a network couples, which must be in one shard; None for all.
+        The number of consecutive rows that a network couples, which must be in one shard; None for
+        all.
     most : int
         The most rows of a shard, unless more belong together.
     lanes : int
@@ -118,13 +118,13 @@ def deal_shards(
     groups = rows // together
     in_groups = cut_evenly(groups, -(-groups // max(1, most // together)))
     shards = [slice(part.start * together, part.stop * together) for part in in_groups]
-    shards[-1] = slice(shards[-1].start, rows)  # what does not fill a group goes with the last
+    shards[-1] = slice(shards[-1].start, rows)  # rows that fill no group join the last shard
     count = min(lanes, len(shards))
     return [shards[lane::count] for lane in range(count)]
 
 
 def product_is_shared(n: int, d: int, h: int) -> bool:
-    """Return whether lanes share a product of ``(n, d)`` and ``(d, h)``."""
+    """Return whether lanes share a matrix product of ``(n, d)`` and ``(d, h)``."""
     return n * d * h >= PRODUCT_SHARED_FROM
 
 
@@ -164,7 +164,7 @@ def even_block(images: int, most: int) -> int:
 
 
 def row_block(columns: int) -> int:
-    """Return how many rows of so many columns NumPy takes at a time; see `BLOCK`."""
+    """Return the number of rows in a block of an array with ``columns`` columns; see `BLOCK`."""
     return max(1, BLOCK // columns)
 
 
@@ -182,7 +182,7 @@ def compiled_row_cut(rows: int, multiplications: int, lanes: int) -> int | None:
     multiplications : int
         Of one row, forward.
     lanes : int
-        The number of lanes there may be.
+        The most lanes.
     """
     shared = rows >= COMPILED_SHARED_FROM_ROWS and rows * multiplications >= COMPILED_SHARED_FROM
     return rows // 2 if shared and lanes > 1 else None
@@ -198,7 +198,7 @@ def compiled_cut(length: int, nbytes: int, lanes: int) -> int | None:
     nbytes : int
         Of all of them.
     lanes : int
-        The number of lanes there may be.
+        The most lanes.
     """
     shared = length > 1 and nbytes >= COMPILED_SHARED_FROM_BYTES
     return length // 2 if shared and lanes > 1 else None

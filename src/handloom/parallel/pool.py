@@ -1,7 +1,7 @@
-"""What runs the pieces of cut work: the least that there is, one lane on the calling thread.
+"""Pool: runs the pieces of work; here one lane, on the calling thread.
 
-`handloom.parallel.threads.Threads` runs several at once. Ranks on several machines stand in the
-same place: whatever runs lanes returns their results in lane order, and they are added in it.
+`handloom.parallel.threads.Threads` runs several lanes at once. Ranks on several machines could too:
+a pool returns the results in lane order, and they are added in it.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,22 +24,22 @@ Result = TypeVar("Result")
 
 
 class Splitter(Protocol):
-    """Runs a compiled job in two lanes that do not meet at the interpreter's lock."""
+    """Runs a compiled job in two lanes that do not wait for the GIL."""
 
     def run(self, job: object, arguments: npt.NDArray[np.int64], middle: int, stop: int) -> bool:
-        """Run a job up to ``middle`` here and from there to ``stop`` on any thread that is awake.
+        """Run a job up to ``middle`` here and from there to ``stop`` on any awake thread.
 
-        Returns whether this thread ran all of it.
+        Return whether this thread ran all of it.
         """
         ...
 
     def ask(self) -> None:
-        """Have another thread help for as long as jobs follow each other closely."""
+        """Request the help of another thread, until no job comes for some milliseconds."""
         ...
 
 
 class Pool:
-    """Runs calls one after another, as a single lane of work that is not cut any further.
+    """Runs calls one after another, in a single lane.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Pool:
         ----------
         *vectors : array, shape (size,)
         whole : bool
-            Whether pieces stay whole, for a function that passes over them only once.
+            Whether pieces stay whole, for a function that makes a single pass.
 
         Returns
         -------
@@ -89,7 +89,7 @@ SERIAL = Pool()
 
 
 def matmul(a: Array, b: Array, out: Array, pool: Pool = SERIAL) -> Array:
-    """Write ``a b`` into ``out`` and return it; the lanes of a pool share a large product.
+    """Write ``a b`` into ``out`` and return it; the lanes of a pool share a large matrix product.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def matmul(a: Array, b: Array, out: Array, pool: Pool = SERIAL) -> Array:
     """
     (n, d), h = a.shape, b.shape[1]
     if d == 1:
-        return np.multiply(a, b, out=out)  # a single output's gradient: BLAS is slow at those
+        return np.multiply(a, b, out=out)  # the gradient of a single output: BLAS is slow there
     if pool.lanes == 1 or not product_is_shared(n, d, h):
         return np.matmul(a, b, out=out)
     pieces = product_pieces(n, d, h, pool.lanes)

@@ -1,4 +1,4 @@
-"""Threads that run lanes, while BLAS is held to one thread."""
+"""Thread pool that runs lanes, while BLAS is held to one thread."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from handloom.parallel.pool import Pool, Splitter
 
 Wait = Callable[[npt.NDArray[np.int64], int], None]
 """``wait(counter, seen)`` returns when a counter, shape (1,), is no longer ``seen``, or after some
-milliseconds, without falling asleep and without holding up other threads."""
+milliseconds, without sleeping and without blocking other threads."""
 
 LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -27,10 +27,10 @@ Item = TypeVar("Item")
 
 
 def default_threads(lanes: int = LANES) -> int:
-    """Return the default number of threads: that of the cores, at most one per lane.
+    """Return the default number of threads: the number of cores, at most one per lane.
 
-    The variables that limit the threads of BLAS limit ours too: processes that share a machine, as
-    those of a search do, find them set.
+    The environment variables that limit the threads of BLAS (`LIMITS`) apply too: a hyperparameter
+    search sets them for processes that share a machine.
     """
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
@@ -39,7 +39,7 @@ def default_threads(lanes: int = LANES) -> int:
 
 
 class _Task(Generic[Result]):
-    """Something to do, and then what came of it; whether anybody waits for that."""
+    """A call, then its result or error; ``awaited`` if a thread waits for it."""
 
     def __init__(self, call: Callable[[], Result], *, awaited: bool = True) -> None:
         self.call, self.awaited = call, awaited
@@ -53,8 +53,8 @@ class _Task(Generic[Result]):
             self.error = error
 
 
-class _Line(Generic[Item]):
-    """A queue whose readers stay awake for a while, where there is a way to."""
+class _Queue(Generic[Item]):
+    """A queue whose readers spin for a while before they sleep, if ``wait`` is set."""
 
     def __init__(self, wait: Wait | None) -> None:
         self._items: SimpleQueue[Item] = SimpleQueue()
@@ -62,7 +62,7 @@ class _Line(Generic[Item]):
 
     def put(self, item: Item) -> None:
         self._items.put(item)
-        self._added += 1  # where two add at once and one is lost, a reader looks a little longer
+        self._added += 1  # if one of two concurrent additions is lost, a reader spins longer
 
     def get(self) -> Item:
         seen = int(self._added[0])
@@ -75,23 +75,23 @@ class _Line(Generic[Item]):
 
 
 class Threads(Pool):
-    """A few threads that stay ready, since a step lasts no longer than a thread takes to start.
+    """A thread pool. Threads are reused, since starting one takes as long as a small step.
 
-    They start when there is first something to share, and end with the ``with`` block.
+    They start when work is first shared, and end with the ``with`` block.
 
     Parameters
     ----------
     threads : int, optional
-        How many calls run at once; by default the number of cores, at most one per lane.
+        The number of calls that run at once; by default the number of cores, at most one per lane.
     lanes : int
-        How many pieces work is cut into at most, whatever the number of threads.
+        The most pieces that work is cut into, for any number of threads.
     wait : callable, optional
         See `Wait`; with it, threads stay awake between the calls of a step.
 
     Raises
     ------
     ConfigurationError
-        If ``threads`` is no whole number of at least 1.
+        If ``threads`` or ``lanes`` is not a whole number of at least 1.
     """
 
     def __init__(
@@ -102,8 +102,8 @@ class Threads(Pool):
             default_threads(lanes) if threads is None else require_count("threads", threads)
         )
         self.splitter: Splitter | None = None
-        self._waiting: _Line[_Task[object] | None] = _Line(wait)
-        self._done: _Line[_Task[object]] = _Line(wait)
+        self._tasks: _Queue[_Task[object] | None] = _Queue(wait)
+        self._done: _Queue[_Task[object]] = _Queue(wait)
         self._helpers: list[Thread] = []
         self._recall: Callable[[], object] | None = None
         self._failed: BaseException | None = None
@@ -121,16 +121,16 @@ class Threads(Pool):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with self._cleanup:  # also where a second Ctrl-C ends the wait for helpers
+        with self._cleanup:  # also if a second Ctrl-C ends the wait for helpers
             self._call_back()
             for _ in self._helpers:
-                self._waiting.put(None)
+                self._tasks.put(None)
             for helper in self._helpers:
                 helper.join()
             self._helpers, self._more = [], 0
         failed, self._failed = self._failed, None
         if failed is not None and error is None:
-            raise failed  # of a call that nobody waited for
+            raise failed  # by a call that no thread waited for
 
     def run(self, calls: Sequence[Callable[[], Result]]) -> list[Result]:
         """Make the calls, several at once where there are threads; return the results in order.
@@ -143,16 +143,16 @@ class Threads(Pool):
         self._start()
         tasks = [_Task(call) for call in calls]
         for task in tasks[1:]:
-            self._waiting.put(task)  # type: ignore[arg-type]
+            self._tasks.put(task)  # type: ignore[arg-type]
         tasks[0].run()
         open_tasks = len(tasks) - 1
-        while open_tasks:  # help, instead of waiting
+        while open_tasks:  # run tasks while others are open
             try:
-                task = self._waiting.get_nowait()  # type: ignore[assignment]
+                task = self._tasks.get_nowait()  # type: ignore[assignment]
             except Empty:
                 break
             task.run()
-            if task.awaited:  # the other kind was called back, and ends at once
+            if task.awaited:  # a lent call was recalled, and ends at once
                 open_tasks -= 1
         for _ in range(open_tasks):
             self._done.get()
@@ -162,26 +162,26 @@ class Threads(Pool):
         return [task.result for task in tasks]
 
     def lend(self, call: Callable[[], object], recall: Callable[[], object]) -> bool:
-        """Have a helper make a call whose end nobody waits for, if there is a helper.
+        """Have a helper thread make a call that no thread waits for, if there is a helper.
 
         Parameters
         ----------
         call : callable
-            Ends by itself when nothing is asked of it for a while.
+            Ends by itself after a while without work.
         recall : callable
-            Makes it end soon: called before the helpers are needed for anything else.
+            Makes the call end soon: called before the helpers are needed for other work.
         """
         if not self._more:
             return False
-        if self._recall != recall:  # else it is the same one, which came back by itself
+        if self._recall != recall:  # else it is the same call, which ended by itself
             self._call_back()
         self._start()
         self._recall = recall
-        self._waiting.put(_Task(call, awaited=False))
+        self._tasks.put(_Task(call, awaited=False))
         return True
 
     def _call_back(self) -> None:
-        """Have the helper that is lent come back."""
+        """Make the lent call end."""
         recall, self._recall = self._recall, None
         if recall is not None:
             recall()
@@ -191,9 +191,9 @@ class Threads(Pool):
             self._helpers.append(Thread(target=self._help, name="handloom", daemon=True))
             self._helpers[-1].start()
 
-    @np.errstate(over="ignore", invalid="ignore")  # whoever shared the work looks at its result
+    @np.errstate(over="ignore", invalid="ignore")  # the caller checks the result
     def _help(self) -> None:
-        while (task := self._waiting.get()) is not None:
+        while (task := self._tasks.get()) is not None:
             task.run()
             if task.awaited:
                 self._done.put(task)

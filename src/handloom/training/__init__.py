@@ -1,4 +1,4 @@
-"""Training: the loop, what runs a step, what watches it, and what it measured."""
+"""Training: the loop, its steps, callbacks, checkpoints and history."""
 
 from handloom.training.averaging import EMA as EMA
 from handloom.training.callbacks import (

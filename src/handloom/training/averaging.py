@@ -1,4 +1,4 @@
-"""An average of the weights over the last steps, to evaluate instead of the weights themselves."""
+"""Exponential moving average (EMA) of the weights, evaluated instead of the weights."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,19 +22,19 @@ class EMA:
 
         average = (1 - decay) / (1 - decay^t) * sum over s of decay^(t - s) w_s
 
-    It is a true weighted mean, of updated weights only: where training started from has no share in
-    it. What is not trained (running statistics) is averaged with the rest.
+    It is a true weighted mean, of updated weights only: the initial weights have no share in it.
+    Values that are not trained (running statistics) are averaged too.
 
     Parameters
     ----------
     decay : float
-        How fast an update is forgotten, at least 0 and below 1: the mean reaches back some
-        ``1 / (1 - decay)`` steps.
+        The decay rate, at least 0 and below 1: the mean reaches back some ``1 / (1 - decay)``
+        steps.
 
     Attributes
     ----------
     updates : int
-        How many weights are in the average.
+        The number of updates in the average.
     values : array, shape (size + untrained,)
         The average, laid out as ``parameters.values``; before the first update, the values.
 
@@ -58,26 +58,26 @@ class EMA:
         self._pieces: list[list[tuple[Array, ...]]] = []
 
     def bind(self, parameters: Parameters, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
-        """Take the values to average, with no update yet; see `Optimizer.bind`."""
+        """Bind the average to parameters, with no update yet; see `Optimizer.bind`."""
         self._parameters, self._pool, self._lerp = parameters, pool, backend.fetch(lerp)
         self.values, self.updates = parameters.values.copy(), 0
         self._pieces = pool.cut(self.values, parameters.values, whole=backend.compiles(lerp))
         return self
 
     def update(self) -> None:
-        """Take the present values into the average."""
+        """Add the current values to the average."""
         _ = self._bound
         self.updates += 1
         share = (1.0 - self.decay) / (1.0 - self.decay**self.updates)
         self._pool.run([partial(self._move, piece, share) for piece in self._pieces])
 
     def _move(self, piece: list[tuple[Array, ...]], share: float) -> None:
-        """Move a piece of the average toward the present values."""
+        """Move a piece of the average toward the current values."""
         for mean, values, scratch in piece:
             self._lerp(mean, values, share, self.updates, scratch)
 
     def __getstate__(self) -> dict[str, object]:
-        """Return what a copy or a pickle holds: it is bound to no parameters."""
+        """Return the state of a copy or a pickle, which is bound to no parameters."""
         return {**self.__dict__, "_parameters": None, "_pool": SERIAL, "_pieces": [], "_lerp": lerp}
 
     def as_operation(self) -> MovingAverage:
@@ -104,20 +104,20 @@ class EMA:
         return {"decay": self.decay}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the average, and of how many updates it is."""
+        """Return the average and its number of updates."""
         return {"updates": self.updates, "values": self.values}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned.
+        """Load the state that `state_dict` returned.
 
         Raises
         ------
         ModelError
             If it is the average of another network.
         """
-        given = np.asarray(state["values"])
-        check_array("an average", given, self.values.shape, self.values.dtype)
-        np.copyto(self.values, given)
+        values = np.asarray(state["values"])
+        check_array("an average", values, self.values.shape, self.values.dtype)
+        np.copyto(self.values, values)
         self.updates = require_count("updates", state["updates"], minimum=0)
 
     @property

@@ -1,4 +1,4 @@
-"""Checkpoints: snapshots of a training, kept in a folder so that it can go on after anything."""
+"""Checkpoints: snapshots of a training in a folder, from which it can be resumed."""
 
 import re
 import shutil
@@ -19,30 +19,29 @@ STEP = re.compile(r"step-(\d+)")
 
 
 class Checkpoints:
-    """When a training is written down, where, and how it is found again.
+    """Saves checkpoints of a training, and loads the newest one.
 
-    Each checkpoint is a folder of its own, named after the step. It counts only once its manifest
-    is there, which is written last; older ones go only after that. So whenever the process ends,
-    the last good checkpoint is whole.
+    Each checkpoint is a folder named after the step. It is valid once its manifest exists, which is
+    written last; older ones are removed only after that. So whenever the process ends, the last
+    good checkpoint is complete.
 
     Parameters
     ----------
     folder : path
-        Where checkpoints lie; no other training may use it at the same time.
+        The folder of the checkpoints; no other training may use it at the same time.
     every : int, str or Trigger
-        How many epochs apart (``5``), how many minutes (``"5m"``), or a trigger of one's own.
-        Whatever it is, a training that ends writes one more: complete, interrupted, or because a
-        callback raised.
+        The interval in epochs (``5``) or minutes (``"5m"``), or a custom trigger. In any case, one
+        more is written when training ends: complete, interrupted, or because a callback raised.
     keep : int
-        How many to keep, so that there is one to fall back to when the newest is damaged.
+        The number of checkpoints to keep; older ones are the fallback if the newest is damaged.
     warn : callable, optional
-        Told about a checkpoint that could not be written (training goes on) or read (the one
-        before is taken); by default it is a Python warning.
+        Called with a message if a checkpoint cannot be written (training goes on) or read (the one
+        before is loaded); by default it issues a Python warning.
 
     Raises
     ------
     ConfigurationError
-        If an option means nothing.
+        If an option is invalid.
     """
 
     def __init__(
@@ -60,16 +59,16 @@ class Checkpoints:
         self._last_good: Path | None = None
 
     def config(self) -> dict[str, object]:
-        """Return how checkpoints are made, their folder aside."""
+        """Return the options of the checkpoints, without the folder."""
         return {"every": describe(self.every), "keep": self.keep}
 
     def alone(self) -> AbstractContextManager[None]:
-        """Be the only training that uses the folder, until the end of the block.
+        """Lock the folder against other trainings, until the end of the block.
 
         Raises
         ------
         FileError
-            If another one uses it, or it cannot be made.
+            If another training uses it, or it cannot be created.
         """
         return only_writer(make_folder(self.folder))
 
@@ -77,8 +76,8 @@ class Checkpoints:
     def final(self, state: TrainingState) -> Iterator[None]:
         """Write a last checkpoint at the end of the block, also after an error between two steps.
 
-        Before the block, a training that no checkpoint could hold is refused. Of an update that
-        broke off there is none: the one before is good.
+        Before the block, a training that cannot be serialized is refused. After an error in the
+        middle of an update none is written: the one before is good.
         """
         self.require_serializable(state)
         self.every.reset(state)
@@ -94,17 +93,17 @@ class Checkpoints:
         self.save(state)
 
     def save_if_due(self, state: TrainingState) -> None:
-        """Write a checkpoint if the trigger says so."""
+        """Write a checkpoint if the trigger is due."""
         if self.every.due(state):
             self.save(state)
 
     def require_serializable(self, state: TrainingState) -> None:
-        """Refuse a training that could not be written down, before its first step.
+        """Refuse a training that cannot be serialized, before its first step.
 
         Raises
         ------
         ConfigurationError
-            If something that it needs to go on is neither an array nor what JSON can hold.
+            If a value of its state is neither an array nor JSON-serializable.
         """
         try:
             Snapshot.take(state)
@@ -112,24 +111,24 @@ class Checkpoints:
             raise ConfigurationError(f"no checkpoint can hold this training: {error}") from None
 
     def save(self, state: TrainingState) -> None:
-        """Write a checkpoint now; if that fails, say so, and keep those that there are.
+        """Write a checkpoint now; if that fails, warn and keep the existing ones.
 
-        Of a training that diverged there is none.
+        A diverged training is not saved.
         """
         if state.history.divergence is not None or not state.weights_are_finite():
             return
         path = self.folder / f"step-{state.progress.steps:09d}"
         try:
-            known = path.exists()
+            existed = path.exists()
             try:
                 Snapshot.take(state).save(path)
             except BaseException:
-                if not known:
+                if not existed:
                     shutil.rmtree(path, ignore_errors=True)
                 raise
             self._last_good = path
             self._remove_older(path)
-        except Exception as error:  # whatever it is, training goes on
+        except Exception as error:  # training goes on after any error
             last = "there is none yet"
             if self._last_good is not None:
                 last = f"the last good one is {self._last_good}"
@@ -142,24 +141,24 @@ class Checkpoints:
         Raises
         ------
         FileError
-            Saying how to go on with them.
+            With the ways to go on.
         """
-        if found := self._found():
+        if finished := self._finished():
             raise FileError(
-                f"{self.folder} holds the checkpoints of a training ({found[0].name}): go on with "
-                f"fit(..., resume=True), or name another folder"
+                f"{self.folder} holds the checkpoints of a training ({finished[0].name}): go on "
+                f"with fit(..., resume=True), or choose another folder"
             )
 
     def newest(self) -> Snapshot | None:
-        """Return the newest checkpoint that is whole, or None where none was ever written.
+        """Return the newest valid checkpoint, or None if none was ever written.
 
         Raises
         ------
         ModelError
-            If there are checkpoints, and not one of them is whole.
+            If there are checkpoints, and none of them is valid.
         """
         problems = []
-        for folder in self._found():
+        for folder in self._finished():
             try:
                 snapshot = Snapshot.load(folder)
             except (FileError, ModelError) as error:
@@ -169,26 +168,26 @@ class Checkpoints:
             for problem in problems:
                 self._warn(f"{problem}; going on from {folder.name}, which is older")
             if changed := snapshot.changed_environment():
-                self._warn(f"going on elsewhere, the bits may differ: {'; '.join(changed)}")
+                self._warn(f"in another environment the bits may differ: {'; '.join(changed)}")
             return snapshot
         if problems:
-            raise ModelError(f"no checkpoint is whole: {'; '.join(problems)}")
+            raise ModelError(f"no checkpoint is complete: {'; '.join(problems)}")
         return None
 
-    def _found(self) -> list[Path]:
+    def _finished(self) -> list[Path]:
         """Return the folders of finished checkpoints, the newest first."""
         return [folder for folder in self._folders() if (folder / MANIFEST).exists()]
 
     def _folders(self) -> list[Path]:
         """Return the folders of checkpoints, finished or not, the newest first."""
-        found = {path: STEP.fullmatch(path.name) for path in self.folder.glob("step-*")}
-        steps = {path: int(match[1]) for path, match in found.items() if match}
+        matches = {path: STEP.fullmatch(path.name) for path in self.folder.glob("step-*")}
+        steps = {path: int(match[1]) for path, match in matches.items() if match}
         return sorted(steps, key=steps.__getitem__, reverse=True)
 
     def _remove_older(self, newest: Path) -> None:
-        """Keep so many; what was never finished, or is damaged and newer, goes too."""
-        found = self._found()
-        kept = found[found.index(newest) :][: self.keep]
+        """Keep ``self.keep`` checkpoints; remove unfinished ones and damaged newer ones too."""
+        finished = self._finished()
+        kept = finished[finished.index(newest) :][: self.keep]
         for folder in self._folders():
             if folder not in kept:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What must hold before a training begins: data, weights of rows and network belong together."""
+"""Checks before a training: data, sample weights and network must match."""
 
 import math
 
@@ -16,27 +16,27 @@ def check_data(network: Sequential, what: str, data: Dataset) -> None:
     Raises
     ------
     DataError
-        Naming which part of the data, and the sizes that differ.
+        With the part of the data, and the sizes that differ.
     """
     if math.prod(data.input_shape) != math.prod(network.input_shape):
         raise DataError(
-            f"the network was built for rows of {math.prod(network.input_shape)} numbers, "
-            f"the {what} rows have {math.prod(data.input_shape)} (shape {data.input_shape})"
+            f"the {what} rows must have {math.prod(network.input_shape)} features, for which the "
+            f"network was built, got {math.prod(data.input_shape)} (shape {data.input_shape})"
         )
     if network.output_shape != (len(data.class_names),):
         raise DataError(
-            f"the network's output has shape {network.output_shape}, the {what} rows have "
-            f"{len(data.class_names)} classes"
+            f"the network's output must have shape ({len(data.class_names)},), one entry for each "
+            f"class of the {what} rows, got {network.output_shape}"
         )
 
 
 def check_weights(weights: npt.NDArray[np.floating], rows: int) -> None:
-    """Refuse weights of rows that are not one a row, finite, zero or more, and not all zero.
+    """Refuse sample weights unless there is one per row, all finite, none negative, not all zero.
 
     Raises
     ------
     DataError
-        Saying what they must be.
+        With the shape or the values that are expected.
     """
     if weights.shape != (rows,):
         raise DataError(f"sample_weights must have shape ({rows},), got {weights.shape}")

@@ -1,4 +1,4 @@
-"""Configurations: what makes a training the one that it is, as JSON, and where two differ."""
+"""Configurations: the description of a training as JSON, and the differences of two."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -12,19 +12,19 @@ from handloom.errors import ConfigurationError
 BY_NAME = "compared by name"
 
 RESERVED = ("kind", "changes_results")
-"""What `describe` says of an object itself."""
+"""The keys that `describe` adds to an object's own."""
 
 VARIADIC = {"args", "kwargs"}
-"""The parameters of a class without a constructor of its own."""
+"""The parameters of a class that does not define a constructor."""
 
 
 def describe(value: Any) -> Any:
-    """Return a value as JSON can hold it: an object by its class and how it was made.
+    """Return a value as JSON: an object by its class and its constructor's arguments.
 
-    An object says how it was made by ``config()``, or by the fields of a dataclass. Anything else
-    is described by its name only and marked `BY_NAME`, as is an object whose ``config`` leaves a
-    parameter of its constructor out. An attribute ``changes_results`` that is False says that
-    results do not depend on it.
+    The arguments come from ``config()``, or from the fields of a dataclass. Any other object is
+    described by its name only and marked `BY_NAME`, as is an object whose ``config`` omits a
+    parameter of its constructor. An attribute ``changes_results`` that is False means that results
+    do not depend on the object.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -34,7 +34,7 @@ def describe(value: Any) -> Any:
         return [describe(each) for each in value]
     if isinstance(value, Mapping):
         return {str(key): describe(each) for key, each in value.items()}
-    described = _made(value)
+    described = _constructor_arguments(value)
     kind = getattr(value, "__qualname__", type(value).__qualname__)
     own: dict[str, Any] = {"kind": kind}
     if getattr(value, "changes_results", True) is False:
@@ -43,8 +43,8 @@ def describe(value: Any) -> Any:
     return {**own, **described, **clash}
 
 
-def _made(value: Any) -> dict[str, Any]:
-    """Return how an object was made, as far as it says."""
+def _constructor_arguments(value: Any) -> dict[str, Any]:
+    """Return the constructor's arguments of an object, as far as they are known."""
     config = None if isinstance(value, type) else getattr(value, "config", None)
     if callable(config):
         described = describe(config())
@@ -52,19 +52,19 @@ def _made(value: Any) -> dict[str, Any]:
             raise ConfigurationError(
                 f"config() of {type(value).__name__} must return a dict, got {config()!r}"
             )
-        untold = set(inspect.signature(type(value).__init__).parameters) - {"self", *described}
-        return {**described, BY_NAME: True} if untold - VARIADIC else described
+        omitted = set(inspect.signature(type(value).__init__).parameters) - {"self", *described}
+        return {**described, BY_NAME: True} if omitted - VARIADIC else described
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: describe(getattr(value, each.name)) for each in fields(value)}
     return {BY_NAME: True}
 
 
 def differences(theirs: Any, ours: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the places where two configurations differ, and what stands there in each.
+    """Yield the name of each entry in which two configurations differ, and both values.
 
     Parameters
     ----------
-    theirs, ours : anything that JSON can hold
+    theirs, ours : JSON values
     name : str
         The name of the two; keys and indices are appended to it.
     """
@@ -79,7 +79,7 @@ def differences(theirs: Any, ours: Any, name: str = "") -> Iterator[tuple[str, A
 
 
 def known_by_name(described: Any, name: str = "") -> Iterator[str]:
-    """Yield the places of objects of which `describe` could tell no more than the name."""
+    """Yield the names of entries whose object `describe` knows by name only."""
     if isinstance(described, Mapping):
         if BY_NAME in described:
             yield f"{name} ({described.get('kind')})"

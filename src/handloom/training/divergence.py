@@ -1,4 +1,4 @@
-"""Where a training broke: the step that gave no finite number, run again layer by layer."""
+"""Divergence: the first array that is not finite, by running the step again layer by layer."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from handloom.parameters import Array
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first array of a training that was not finite, and what went before.
+    """The first array of a training that was not finite, and the update before it.
 
     Attributes
     ----------
     array : str
-        Which array it was, such as ``"the output of 2.dense"``.
+        The name of the array, such as ``"the output of 2.dense"``.
     epoch, step : int
-        Where, both counted from 0; steps from the beginning of the training.
+        Epoch and step of the array, counted from 0; steps from the beginning of the training.
     learning_rate : float
         The rate of the last update before it, or of the first step itself.
     gradient_norm : float or None
@@ -50,12 +50,12 @@ class Divergence:
 def first_bad_array(
     network: Sequential, loss: Loss, shards: Iterable[Shard], total_weight: float
 ) -> str:
-    """Run a step again and say which array is the first that is not finite.
+    """Run a step again and return the name of the first array that is not finite.
 
     Parameters
     ----------
     network : Sequential
-        With the weights that the step had. Its gradients are written to.
+        The network with the weights before the step. Its gradients are overwritten.
     loss : Loss
     shards : iterable of Shard
         The rows of the step, in order.
@@ -73,7 +73,7 @@ def first_bad_array(
 
 
 def first_bad_weights(network: Sequential) -> str | None:
-    """Return which of a network's arrays is the first that is not finite, if there is one."""
+    """Return the first of a network's weight arrays that is not finite, or None."""
     for name, weights in network.parameters.weights.items():
         if not np.isfinite(weights).all():
             return f"the weights {name}, by the update before,"
@@ -83,13 +83,13 @@ def first_bad_weights(network: Sequential) -> str | None:
 def _arrays(
     network: Sequential, loss: Loss, shard: Shard, total_weight: float
 ) -> Iterator[tuple[str, Array]]:
-    """Give every array of one shard's passes, in the order in which they are computed."""
+    """Yield every array of one shard's passes, in the order of computation."""
     x = shard.x
     yield "the input", x
     named = network.named_layers()
-    for place, (name, layer) in enumerate(named):
+    for index, (name, layer) in enumerate(named):
         stream = shard.stream if layer.stochastic else None
-        rng = None if stream is None else stream.at(place).generator()
+        rng = None if stream is None else stream.at(index).generator()
         x = layer.forward(x, training=True, rng=rng)
         yield f"the output of {name}", x
     value, dy = loss(x, shard.targets, shard.weights, total_weight=total_weight)

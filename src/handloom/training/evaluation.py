@@ -1,4 +1,4 @@
-"""How well a model does on rows that it has not learned from."""
+"""Evaluation of a model on a dataset: loss, accuracy, probabilities, confusion matrix."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,19 +19,19 @@ from handloom.parameters import Array
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model predicts for a dataset.
+    """The predictions of a model for a dataset, and their figures.
 
     Attributes
     ----------
     loss : float
         The mean cross-entropy, without penalty.
     accuracy : float
-        The fraction of rows whose class was predicted.
+        The fraction of correct predictions.
     probabilities : array, shape (n, k)
     confusion : array of int64, shape (k, k)
-        Rows of each true class, by the class predicted.
+        The number of rows of each true class (first axis) and predicted class (second axis).
     of_views : Evaluation or None
-        The same from the mean of the logits over several views of each row, where it was asked for.
+        The same from the mean of the logits over several views of each row; None without views.
     """
 
     loss: float
@@ -42,44 +42,46 @@ class Evaluation:
 
 
 def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluation:
-    """Measure a model on a dataset.
+    """Evaluate a model on a dataset.
 
     Parameters
     ----------
     model : Model
     data : Dataset
     views : sequence of View, optional
-        Ways to look at each image, such as `handloom.data.test_time_augmentation.MIRRORED`. The
-        figures of their mean are in ``of_views``; all others are of the rows as they are.
+        Transformations of each image for test-time augmentation, such as
+        `handloom.data.test_time_augmentation.MIRRORED`. The figures of their mean are in
+        ``of_views``; all others are those of the original rows.
 
     Raises
     ------
     DataError
-        If the dataset has not the model's classes, or views are asked for and rows are no images.
+        If the dataset has other classes than the model, or rows are not images and ``views`` is
+        passed.
     ModelError
-        If its rows have not the size that the network was built for, or it predicts no classes.
+        If rows have another size than the input, or the model predicts no classes.
     """
     if not model.predicts_classes or not data.has_classes:
         raise ModelError(
-            "only predictions of classes are evaluated, of rows that have one each; for numbers, "
-            "compare model.predict(data.inputs) with data.targets"
+            "only predictions of classes are evaluated, on rows with one class each; for continuous "
+            "targets, compare model.predict(data.inputs) with data.targets"
         )
     if data.class_names != model.class_names:
         raise DataError(
-            f"the model knows the classes {', '.join(model.class_names)}; "
-            f"the dataset has {', '.join(data.class_names)}"
+            f"the dataset must have the model's classes {', '.join(model.class_names)}, "
+            f"got {', '.join(data.class_names)}"
         )
     model.check_rows(data.inputs)
     if views and data.inputs.ndim < 3:
         raise DataError(
-            f"views are of images, shape (n, y, x); the dataset's rows have shape "
-            f"{data.input_shape}"
+            f"views are of images: rows must have the shape (y, x) or (y, x, c), "
+            f"got {data.input_shape}"
         )
     logits = _logits(model, data, View())
     of_views = None
     if views:
-        seen = {view: logits if view == View() else _logits(model, data, view) for view in views}
-        mean: Array = np.stack([seen[view] for view in views]).mean(axis=0)
+        each = {view: logits if view == View() else _logits(model, data, view) for view in views}
+        mean: Array = np.stack([each[view] for view in views]).mean(axis=0)
         of_views = _evaluation(mean, data)
     return replace(_evaluation(logits, data), of_views=of_views)
 
@@ -93,7 +95,7 @@ def _logits(model: Model, data: Dataset, view: View) -> Array:
 
 
 def _evaluation(logits: Array, data: Dataset) -> Evaluation:
-    """Return the figures that belong to logits, shape (n, k), which are left as they are."""
+    """Return the evaluation of logits, shape (n, k), which are not changed."""
     loss, _ = SoftmaxCrossEntropy()(logits, data.targets)
     predicted = logits.argmax(axis=1)
     return Evaluation(

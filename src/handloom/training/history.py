@@ -1,4 +1,4 @@
-"""What training measured, epoch by epoch."""
+"""Training history: the figures of every epoch, and the stop reason."""
 
 import math
 import re
@@ -30,12 +30,12 @@ class StopReason(StrEnum):
 
     @property
     def diverged(self) -> bool:
-        """Whether a number was no longer finite."""
+        """Whether a value was not finite."""
         return self.value.startswith("non_finite")
 
     @property
     def final(self) -> bool:
-        """Whether a resume leaves the training ended."""
+        """Whether a resume cannot continue the training."""
         return self is StopReason.EARLY_STOPPING
 
     MAX_EPOCHS = "max_epochs"
@@ -48,27 +48,27 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch. ``record["loss"]`` is a figure by name, recorded ones included.
+    """The figures of one epoch; ``record["loss"]`` is a figure by name, recorded ones included.
 
     Attributes
     ----------
     epoch : int
         Counted from 0.
     loss : float
-        Data loss plus penalty. Like all training figures it comes from the training passes
-        themselves: with one step an epoch it is measured before that step's update, with several
+        Data loss plus penalty. Like all training figures it is measured in the training passes:
+        with one step an epoch it is measured before that step's update, with several
         it is their mean.
     data_loss, penalty : float
         The parts of the loss.
     accuracy : float or None
-        The fraction of correct predictions; None where they were not counted.
+        The fraction of correct predictions; None if they were not counted.
     learning_rate : float
         The rate of the epoch's last update.
     seconds : float
         The time the epoch took, validation included.
     validation_loss, validation_accuracy : float or None
-        Measured after the epoch's last update, without penalty; None where nothing is held out,
-        and as above.
+        Measured after the epoch's last update, without penalty; None without validation rows, and
+        as for ``accuracy``.
     recorded : mapping of str to float
         Figures that callbacks recorded; see `TrainingState.record`.
     """
@@ -90,7 +90,7 @@ class EpochRecord:
         Raises
         ------
         ConfigurationError
-            If it was neither measured nor recorded; the ones that were are named.
+            If it was neither measured nor recorded; the message names the figures that were.
         """
         if name not in self.recorded and (name not in COLUMNS or getattr(self, name) is None):
             known = [each for each in COLUMNS if getattr(self, each) is not None]
@@ -98,7 +98,7 @@ class EpochRecord:
         return float(self.recorded[name] if name in self.recorded else getattr(self, name))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures by name, as JSON can hold them."""
+        """Return the figures by name, as JSON."""
         figures = {name: _to_json(getattr(self, name)) for name in COLUMNS}
         recorded = {name: _to_json(value) for name, value in self.recorded.items()}
         return {**figures, "recorded": recorded}
@@ -110,17 +110,17 @@ class EpochRecord:
         Raises
         ------
         ModelError
-            If a figure is missing or no number.
+            If a figure is missing or not a number.
         """
         figures: dict[str, Any] = {name: _from_json(values[name]) for name in COLUMNS}
         empty = [name for name in COLUMNS if figures[name] is None and name not in MAY_BE_NONE]
         if empty or not isinstance(figures["epoch"], int) or figures["epoch"] < 0:
-            raise ModelError(f"not a record of an epoch: {', '.join(empty) or figures['epoch']}")
+            raise ModelError(f"invalid record of an epoch: {', '.join(empty) or figures['epoch']}")
         recorded = {checked_name(n): _from_json(v) for n, v in values["recorded"].items()}
         return cls(**figures, recorded={n: v for n, v in recorded.items() if v is not None})
 
     def values(self, columns: Iterable[str] | None = None) -> tuple[float | None, ...]:
-        """Return the figures of some columns, by default `COLUMNS`; None where there is none."""
+        """Return the figures of some columns, by default `COLUMNS`; None for a missing figure."""
         known = {**{name: getattr(self, name) for name in COLUMNS}, **self.recorded}
         return tuple(known.get(name) for name in columns or COLUMNS)
 
@@ -157,7 +157,7 @@ class LayerRecord:
 
 
 class History:
-    """The records of a training, in order, and why it ended.
+    """The records of a training, in order, and the reason why it ended.
 
     ``history["loss"]`` is a column as an array; iterating gives the records.
 
@@ -165,21 +165,21 @@ class History:
     ----------
     records : list of EpochRecord
     layers : list of LayerRecord
-        Measurements of each layer, where a callback makes them.
+        The l2 norms of each layer, if a callback such as `LayerNorms` measures them.
     notes : list of str
-        What there is to say about the training, in sentences.
+        Notes about the training, in sentences: changes at a resume, for instance.
     stop_reason : StopReason or None
-        None while training goes on.
+        The reason of the end; None while training goes on.
     backend : str
-        What ran the arithmetic: ``"numpy"`` or ``"fused"``.
+        The backend: ``"numpy"`` or ``"fused"``.
     lanes : int
-        The number of lanes that work was cut for; results depend on it, and not on threads.
+        The number of lanes; results depend on it, and not on the number of threads.
     preparation_seconds : float
-        The time it took to load what runs, and to compile it where that was not done before.
+        The time to load the backend, and to compile it if it was not compiled before.
     stopped_in : int or None
-        The epoch that training did not complete, where it ended in the middle of one.
+        The incomplete epoch in which training ended; None if it ended after a whole epoch.
     divergence : Divergence or None
-        Where the first number that was not finite came from.
+        The first array that was not finite, if training diverged.
     """
 
     def __init__(self) -> None:
@@ -200,7 +200,7 @@ class History:
         return iter(self.records)
 
     def __getitem__(self, column: str) -> npt.NDArray[np.float64]:
-        """Return one column, shape (epochs,); NaN where nothing was measured.
+        """Return one column, shape (epochs,); NaN where the figure was not measured.
 
         Raises
         ------
@@ -223,7 +223,7 @@ class History:
         return any(record.validation_loss is not None for record in self.records)
 
     def to_json(self) -> dict[str, object]:
-        """Return everything as JSON can hold it."""
+        """Return the history as JSON."""
         broken = None
         if self.divergence is not None:
             broken = {name: _to_json(value) for name, value in asdict(self.divergence).items()}
@@ -241,12 +241,12 @@ class History:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return a history from what `to_json` gave.
+        """Return the history that `to_json` described.
 
         Raises
         ------
         ModelError
-            If it is not whole.
+            If an entry is missing or invalid.
         """
         history = cls()
         try:
@@ -259,15 +259,15 @@ class History:
             if values["stopped_in"] is not None:
                 history.stopped_in = require_count("stopped_in", values["stopped_in"], minimum=0)
             if broken is not None:
-                array, *numbers = (broken[each.name] for each in fields(Divergence))
-                where: Any = map(_from_json, numbers)
-                history.divergence = Divergence(str(array), *where)
+                array, *figures = (broken[each.name] for each in fields(Divergence))
+                rest: Any = map(_from_json, figures)
+                history.divergence = Divergence(str(array), *rest)
             history.backend = str(values["backend"])
             history.lanes = require_count("lanes", values["lanes"])
             history.preparation_seconds = float(_from_json(values["preparation_seconds"]) or 0.0)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             reason = str(error) if isinstance(error, HandloomError) else repr(error)
-            raise ModelError(f"not a whole history: {reason}") from None
+            raise ModelError(f"invalid history: {reason}") from None
         return history
 
     def to_csv(self) -> str:
@@ -298,7 +298,7 @@ def checked_number(name: str, value: object) -> float:
     Raises
     ------
     ConfigurationError
-        If it is no number.
+        If it is not a number.
     """
     number = isinstance(value, int | float | np.integer | np.floating)
     if not number or isinstance(value, bool) or (isinstance(value, int) and abs(value) > 1e300):
@@ -307,7 +307,7 @@ def checked_number(name: str, value: object) -> float:
 
 
 def _to_json(value: Any) -> Any:
-    """Return a figure as JSON can hold it: NaN and infinity by name."""
+    """Return a figure as JSON: NaN and infinity by name."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -317,14 +317,14 @@ def _from_json(value: object) -> int | float | None:
     Raises
     ------
     ModelError
-        If it is no number.
+        If it is not a number.
     """
     if value in ("nan", "inf", "-inf"):
         return float(str(value))
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise ModelError(f"a figure must be a number, got {value!r}")
     if isinstance(value, int):
-        float(value)  # an overflow is a damage
+        float(value)  # OverflowError if damaged
     return value
 
 

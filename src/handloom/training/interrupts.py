@@ -1,4 +1,4 @@
-"""Signals as requests: training ends after a whole step, then the application gets the signal."""
+"""Signals (Ctrl-C, SIGTERM): training ends after a whole step, then the signal is delivered."""
 
 import inspect
 import os
@@ -17,24 +17,23 @@ ON_SIGNAL: tuple[OnSignal, ...] = ("deliver", "finish")
 
 @contextmanager
 def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[None]:
-    """Call ``action`` at the first Ctrl-C or SIGTERM, and note which it was.
+    """Call ``action`` at the first Ctrl-C or SIGTERM, and record the signal.
 
-    An exception, or death, in the middle of an update would leave half of the weights updated, so
-    the first signal only calls ``action``; from then on signals act as they did before. What was
-    noted is to be delivered when everything is in order again; see `deliver`.
+    An exception in the middle of an update would leave half of the weights updated, so the first
+    signal only calls ``action``; after it the earlier handlers are active again. Deliver recorded
+    signals after a whole step; see `deliver`.
 
-    A signal that is ignored, as a shell has it for what runs in the background, stays ignored, and
-    one whose handler Python knows to be somebody else's, and could not put back, is left alone. A
-    handler that is installed inside the block stays. A process that is forked inside the block has
-    no part in it: there signals act as they did before. Outside the main thread, where no signal
-    arrives, nothing changes.
+    An ignored signal, as in a shell's background jobs, stays ignored, and a handler that was not
+    installed from Python, which could not be restored, is not replaced. A handler that is installed
+    inside the block stays. In a process that is forked inside the block the earlier handlers are
+    called. Outside the main thread, where no signal arrives, nothing changes.
 
     Parameters
     ----------
     action : function
-        Called without arguments, between two instructions of whatever runs.
+        Called without arguments, between two instructions of the running code.
     received : list of int
-        Where the signal's number is added.
+        The signal's number is appended to it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -55,8 +54,8 @@ def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[No
             received.append(number)
             action()
 
-    found = {number: signal.getsignal(number) for number in SIGNALS}
-    previous = {n: handler for n, handler in found.items() if handler not in (signal.SIG_IGN, None)}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    previous = {n: each for n, each in handlers.items() if each not in (signal.SIG_IGN, None)}
     for number in previous:
         signal.signal(number, handle)
     try:
@@ -65,29 +64,29 @@ def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[No
         restore()
 
 
-def deliver(numbers: Sequence[int]) -> list[int]:
-    """Do what signals would have done: call the application's handler, or end the process.
+def deliver(signals: Sequence[int]) -> list[int]:
+    """Deliver recorded signals: call the application's handler, or end the process.
 
-    One that Python's own handler of Ctrl-C answers is not delivered: it would only have raised a
+    A Ctrl-C with Python's default handler is not delivered: it would only raise
     ``KeyboardInterrupt``, and training has ended already.
 
     Returns
     -------
     list of int
-        Those that were not delivered.
+        The signals that were not delivered.
     """
-    kept = []
-    for number in numbers:
+    undelivered = []
+    for number in signals:
         if signal.getsignal(number) is signal.default_int_handler:
-            kept.append(number)
+            undelivered.append(number)
         else:
             _act(number, inspect.currentframe())
-    return kept
+    return undelivered
 
 
 def _act(number: int, frame: FrameType | None) -> None:
     handler = signal.getsignal(number)
     if callable(handler):
-        handler(number, frame)  # raised again, asyncio would count it twice
+        handler(number, frame)  # not by raise_signal: asyncio would count it twice
     else:
         signal.raise_signal(number)

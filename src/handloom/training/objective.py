@@ -21,7 +21,7 @@ from handloom.training.divergence import first_bad_array
 
 @dataclass(frozen=True)
 class Measured:
-    """What one evaluation of the objective found.
+    """Loss, accuracy and gradient norm of one evaluation of the objective.
 
     Attributes
     ----------
@@ -30,13 +30,13 @@ class Measured:
     penalty : float
         The L1 and L2 penalty of the weights.
     correct : int
-        The number of correct predictions; 0 where they are not counted.
+        The number of correct predictions; 0 if they are not counted.
     rows : int
         The number of rows.
     weight : float
-        The sum of the rows' weights.
+        The sum of the sample weights.
     gradient_norm : float
-        The l2 norm of the gradient; 0 where it was not wanted.
+        The l2 norm of the gradient; 0 if it was not computed.
     """
 
     data_loss: float
@@ -48,18 +48,18 @@ class Measured:
 
     @property
     def loss(self) -> float:
-        """What the gradient is the gradient of: data loss plus penalty."""
+        """The objective: data loss plus penalty."""
         return self.data_loss + self.penalty
 
     @property
     def accuracy(self) -> float:
-        """The fraction of correct predictions; 0 where they are not counted."""
+        """The fraction of correct predictions; 0 if they are not counted."""
         return self.correct / self.rows
 
 
 @dataclass(frozen=True, eq=False)
 class LaneSums:
-    """What one lane contributes to a batch. Lanes are added in their order.
+    """The contribution of one lane to a batch. Lanes are added in their order.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class LaneSums:
     data_loss : float
     correct : int
     statistics : mapping of str to array
-        What training passes noted for running statistics.
+        The batch statistics of training passes, for running statistics.
     """
 
     gradient: Array
@@ -81,8 +81,8 @@ class Objective:
     """Loss and gradient of a network over rows of a dataset, as a sum over shards.
 
     The rows are cut into shards and dealt to lanes (see `handloom.parallel.partition`). Each lane
-    runs a replica of the network, which shares its weights and has gradients and buffers of its
-    own, and sums the gradients of its shards. The lanes' sums are then added in lane order. A
+    runs a replica of the network, which shares its weights and has its own gradients and buffers,
+    and sums the gradients of its shards. The lanes' sums are then added in lane order. A
     single lane shares its large pieces of work with the pool instead.
 
     Parameters
@@ -90,19 +90,19 @@ class Objective:
     network : Sequential
         A built network; its gradient vector takes the result.
     loss : Loss
-        From logits and targets to a value and its gradient.
+        The loss, from logits and targets to a value and its gradient.
     options : LoaderOptions
-        How rows are made ready.
+        The preparation of rows.
     backend : Backend
         Runs the definitions of layers, loss and transform.
     pool : Pool
         Runs the lanes.
     layers : sequence of LayerOperation, optional
-        What the network computes up to the logits, for a backend that compiles it as a whole.
+        The operations of the network up to the logits, for a backend that compiles it as a whole.
     penalty_per_row : bool
-        Whether the penalty is divided by the weight of the rows.
+        Whether the penalty is divided by the sum of the sample weights.
     count_correct : bool
-        Whether to count correct predictions, where the loss knows right from wrong.
+        Whether to count correct predictions, if the loss is a `ClassificationLoss`.
     """
 
     def __init__(
@@ -130,20 +130,20 @@ class Objective:
         self._deals: dict[int, list[list[slice]]] = {}
 
     def __call__(self, batch: Batch, *, gradient: bool = True) -> Measured:
-        """Measure loss and accuracy, and write the gradient unless it is not wanted.
+        """Measure loss and accuracy, and write the gradient if ``gradient`` is True.
 
-        Numbers may overflow on the way: whoever asks looks at the result.
+        Values may overflow without a warning: check the result.
 
         Parameters
         ----------
         batch : Batch
         gradient : bool
-            Whether this is training: the gradient is wanted and stochastic layers draw.
+            Whether this is a training pass: the gradient is computed and stochastic layers draw.
         """
         return self.add(batch, self.run_lanes(batch, gradient=gradient), gradient=gradient)
 
     def run_lanes(self, batch: Batch, *, gradient: bool = True) -> list[LaneSums]:
-        """Take a batch through the network; return what each lane contributes, in lane order."""
+        """Run a batch through the network; return each lane's contribution, in lane order."""
         reading = self._reading_of(batch.arrays.inputs)
         deal = self._deal(len(batch))
         lanes = self._open(len(deal))
@@ -155,7 +155,7 @@ class Objective:
         )
 
     def add(self, batch: Batch, lanes: Sequence[LaneSums], *, gradient: bool = True) -> Measured:
-        """Add what lanes contribute, in their order, and the penalty."""
+        """Add the contributions of lanes, in their order, and the penalty."""
         parameters = self.network.parameters
         scale = 1.0 / batch.total_weight if self.penalty_per_row and batch.total_weight else 1.0
         norm = 0.0
@@ -181,11 +181,11 @@ class Objective:
         )
 
     def open(self, rows: int) -> None:
-        """Make the lanes of a batch of so many rows, and have compiled what they need."""
+        """Make the lanes of a batch of ``rows`` rows, and compile the functions that they call."""
         self._open(len(self._deal(rows)))
 
     def first_bad_array(self, batch: Batch) -> str:
-        """Measure the same again, layer by layer, and name the first array that is not finite."""
+        """Run a batch again, layer by layer; return the name of the first array not finite."""
         lane = self._alone or (self._lanes or self._open(1))[0]
         shards = sorted((part for shards in self._deal(len(batch)) for part in shards), key=_start)
         reading = self._reading_of(batch.arrays.inputs)
@@ -207,7 +207,7 @@ class Objective:
         return self._reading[1]
 
     def _open(self, count: int) -> "list[_Lane]":
-        """Return so many lanes. One that runs alone shares its large pieces with the pool."""
+        """Return ``count`` lanes. A single one shares its large pieces of work with the pool."""
         if count == 1:
             if self._alone is None:
                 self._alone = self._make_lane(self._pool, share_gradient=True)
@@ -218,7 +218,7 @@ class Objective:
 
 
 class _Lane:
-    """A replica of the network with everything that it needs to take shards one after another."""
+    """A replica of the network with its loss and loader, which runs shards one after another."""
 
     def __init__(
         self,
@@ -245,13 +245,13 @@ class _Lane:
     def run(
         self, batch: Batch, reading: Reading, shards: Sequence[slice], *, training: bool
     ) -> LaneSums:
-        """Take shards in order and add them up."""
+        """Run shards in order and return their sums."""
         data_loss, correct = 0.0, 0
         gradient = self.replica.parameters.gradient
         for index, rows in enumerate(shards):
             shard = self.loader.load(batch, reading, rows)
-            loss, right = self._run_shard(shard, batch.total_weight, training=training)
-            data_loss, correct = data_loss + loss, correct + right
+            loss, correct_in_shard = self._run_shard(shard, batch.total_weight, training=training)
+            data_loss, correct = data_loss + loss, correct + correct_in_shard
             if training and len(shards) > 1:
                 gradient = self._collect(first=index == 0)
         return LaneSums(gradient, data_loss, correct, self.replica.take_statistics())
@@ -265,7 +265,7 @@ class _Lane:
         else:
             logits = self.replica.logits(shard.x, training=training, stream=shard.stream)
         correct = self._count(logits, shard.targets) if self._count else 0
-        dlogits = self._space(rows)
+        dlogits = self._buffer(rows)
         loss, _ = self.loss(
             logits, shard.targets, shard.weights, total_weight=total_weight, out=dlogits
         )
@@ -285,7 +285,7 @@ class _Lane:
             self._sum += self.replica.parameters.gradient
         return self._sum
 
-    def _space(self, rows: int) -> Array:
+    def _buffer(self, rows: int) -> Array:
         """Return memory for the gradient of a shard's logits."""
         if len(self._dlogits) < rows:
             self._dlogits = np.empty((rows, *self._dlogits.shape[1:]), self._dlogits.dtype)

@@ -1,4 +1,4 @@
-"""Callbacks: the base with its hooks, and those that the library brings."""
+"""Callbacks: the base class with its hooks, and the built-in callbacks."""
 
 from handloom.training.callbacks.base import Callback as Callback
 from handloom.training.callbacks.best_model import BestModel as BestModel

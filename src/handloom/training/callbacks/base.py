@@ -1,4 +1,4 @@
-"""Callbacks: what a training calls at the beginning and end of its parts."""
+"""Callback base class: hooks at the beginning and end of training, epoch, step and validation."""
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,25 +12,25 @@ from handloom.training.state import Stateful, TrainingState
 
 
 class Callback:
-    """Does nothing; override what you need. All arguments are passed by keyword.
+    """Base class of callbacks: all hooks do nothing; override some. Arguments are keyword-only.
 
-    A method named ``on_...`` that nothing would ever call is refused where its class is defined. A
-    class that calls hooks of its own names them: ``class Mine(Callback, hooks=["on_new_best"])``.
+    A method named ``on_...`` that is not a hook is an error when its class is defined. A class that
+    calls additional hooks declares them: ``class Mine(Callback, hooks=["on_new_best"])``.
 
-    An exception in a hook ends training: a checkpoint of the latest step is written where there are
-    any, and the callbacks that have begun end.
+    An exception in a hook ends training: a checkpoint of the latest step is written if training has
+    checkpoints, and `on_train_end` of the callbacks that have begun runs.
 
     Attributes
     ----------
     changes_results : bool
         Whether weights, stopping, or a figure that another callback watches, depend on this
-        callback. Then a resume without it, or with one made otherwise (`config`), is refused. Set
-        it to False in a class that only watches.
+        callback. Then a resume without it, or with another `config`, is refused. Set it to False
+        in a class that only watches.
 
     Raises
     ------
     ConfigurationError
-        If a subclass defines a hook that there is not.
+        If a subclass defines an unknown hook.
     """
 
     changes_results: ClassVar[bool] = True
@@ -48,7 +48,7 @@ class Callback:
                     _check_signature(cls, name)
 
     def check(self, *, state: TrainingState) -> None:
-        """Refuse a training that does not suit, before any callback begins."""
+        """Raise an error if the training is unsuitable, before any callback begins."""
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Run before the first epoch, and before the first one after a resume."""
@@ -56,7 +56,7 @@ class Callback:
     def on_epoch_begin(self, *, state: TrainingState) -> None:
         """Run before the first step of each epoch; ``state.progress.epoch`` counts them from 0.
 
-        Where a resume goes on in the middle of an epoch, it is not run again.
+        A resume in the middle of an epoch does not run it again.
         """
 
     def on_step_begin(self, *, state: TrainingState) -> None:
@@ -69,33 +69,33 @@ class Callback:
         """Run after each step, with its loss and gradient before the update."""
 
     def on_validation_begin(self, *, state: TrainingState) -> None:
-        """Run before held-out rows are measured; the network has the weights they are for."""
+        """Run before validation; the network has the weights that are validated."""
 
     def on_validation_end(self, *, state: TrainingState, measured: Measured) -> None:
-        """Run after held-out rows were measured, with the same weights.
+        """Run after validation, with the same weights.
 
-        The place for a figure of one's own: ``state.record("top5", value)``.
+        Record a custom figure here: ``state.record("top5", value)``.
         """
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Run after each epoch; ``state.stop(reason)`` ends training with it."""
 
     def on_train_end(self, *, state: TrainingState) -> None:
-        """Run after the last epoch, however training ended."""
+        """Run when training ends, for any reason."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold for training to go on: arrays, and what JSON can hold.
+        """Return the state for a checkpoint: arrays and JSON values.
 
         Runs after `on_train_begin`.
         """
         return {}
 
     def config(self) -> dict[str, object]:
-        """Return what JSON can hold of how this was made; state goes only to one made alike."""
+        """Return the constructor's arguments as JSON; a state is loaded only where they agree."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned; runs after `on_train_begin`."""
+        """Load the state that `state_dict` returned; runs after `on_train_begin`."""
 
 
 Callback._hooks = tuple(name for name in vars(Callback) if name.startswith("on_"))
@@ -112,12 +112,12 @@ def _check_signature(kind: type[Callback], hook: str) -> None:
         raise ConfigurationError(
             f"{kind.__name__}.{hook} is called with {', '.join(expected)} by keyword: {error}"
         ) from None
-    except ValueError:  # of a kind that has no signature
+    except ValueError:  # some callables have no signature
         return
 
 
 def stateful(callbacks: Iterable[Callback]) -> dict[str, Stateful]:
-    """Return the callbacks that have a state, by class, and by number where a class has several."""
+    """Return the callbacks that have a state, by class name, numbered if a class has several."""
     named: dict[str, Stateful] = {}
     for callback in callbacks:
         if type(callback).state_dict is not Callback.state_dict:
@@ -133,7 +133,7 @@ class Hooks:
     Attributes
     ----------
     steps : bool
-        Whether a callback has a step hook of its own.
+        Whether a callback overrides a step hook.
     """
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
@@ -145,24 +145,23 @@ class Hooks:
         )
 
     def check(self, state: TrainingState) -> None:
-        """Have every callback refuse a training that does not suit it."""
+        """Run the check of every callback."""
         for callback in self._callbacks:
             callback.check(state=state)
 
     def call(self, hook: str, **arguments: object) -> None:
-        """Call a hook of every callback, whatever another one raises; then raise the first error.
+        """Call a hook of every callback, even if one raises; then raise the first error.
 
-        What has happened has happened for all of them. A resume calls none of them again, but those
-        of a step or a validation that broke off, which it repeats.
+        A resume does not repeat these calls, except for a step or a validation that broke off.
         """
         _call(self._callbacks, hook, arguments)
 
     @contextmanager
     def training(self, state: TrainingState) -> Iterator[None]:
-        """Begin training with all callbacks; at the end of the block, end it with those that began.
+        """Run `on_train_begin`, and at the end of the block `on_train_end` of those that began.
 
-        All of them end, whatever another one raises. What the block raised is raised again, with
-        their errors as notes.
+        All of them end, even if one raises. An error of the block is raised again, with their
+        errors as notes.
         """
         begun: list[Callback] = []
         try:
@@ -200,23 +199,27 @@ def check_callbacks(callbacks: object) -> tuple[Callback, ...]:
     Raises
     ------
     ConfigurationError
-        If one is no `Callback`, or there twice.
+        If one is not a `Callback`, or appears twice.
     """
     checked: list[Callback] = []
     if not isinstance(callbacks, Iterable):
-        raise ConfigurationError(f"callbacks must be a sequence of them, got {callbacks!r}")
+        raise ConfigurationError(
+            f"callbacks must be a sequence of Callback objects, got {callbacks!r}"
+        )
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise ConfigurationError(
-                f"callbacks must be objects of subclasses of handloom.Callback, got {callback!r}"
+                f"callbacks must be instances of subclasses of handloom.Callback, got {callback!r}"
             )
         if any(callback is other for other in checked):
-            raise ConfigurationError(f"{type(callback).__name__} is among the callbacks twice")
+            raise ConfigurationError(
+                f"callbacks must be different objects, got the same {type(callback).__name__} twice"
+            )
         checked.append(callback)
     return tuple(checked)
 
 
 def _overrides(callback: Callback, hook: str) -> bool:
-    """Return whether a callback, or its class, has a hook of its own."""
+    """Return whether a callback, or its class, overrides a hook."""
     own = getattr(getattr(callback, hook), "__func__", None)
     return own is not getattr(Callback, hook)

@@ -1,4 +1,4 @@
-"""The best model of a training, saved whenever there is a new one."""
+"""BestModel callback: saves the model at each new best value of a figure."""
 
 import warnings
 from pathlib import Path
@@ -11,14 +11,14 @@ from handloom.training.state import TrainingState
 
 
 class BestModel(BestWeights):
-    """Saves the model to a folder each time a figure is better than ever before.
+    """Saves the model to a folder each time a figure reaches a new best value.
 
-    The folder always holds a whole model: the one before, or the new one.
+    The folder is replaced atomically: it holds the model before, or the new one.
 
     Parameters
     ----------
     folder : path
-        Where the model is saved.
+        The folder of the model.
     monitor, goal, min_delta, improves
         As in `BestWeights`; the network itself keeps its last weights.
     """
@@ -39,25 +39,25 @@ class BestModel(BestWeights):
         self._saved = False
 
     def on_train_begin(self, *, state: TrainingState) -> None:
-        """Forget an earlier training."""
+        """Reset the state of an earlier training."""
         super().on_train_begin(state=state)
         self._saved = False
 
     def on_best(self, *, state: TrainingState, record: EpochRecord) -> None:
-        """Save the weights that were just copied; if that fails, say so and go on."""
+        """Save the best weights; if that fails, warn and go on."""
         self._saved = False
         try:
             self._save(state)
         except FileError as error:
-            warnings.warn(f"{error}; it is tried again when training ends", stacklevel=2)
+            warnings.warn(f"{error}; saving is tried again when training ends", stacklevel=2)
 
     def on_train_end(self, *, state: TrainingState) -> None:
-        """Save what could not be saved, or was kept by a training that this one resumes.
+        """Save the best weights if that failed before, or if a resume restored them.
 
         Raises
         ------
         FileError
-            If it still cannot be.
+            If the model still cannot be saved.
         """
         if self.weights is not None and not self._saved:
             self._save(state)

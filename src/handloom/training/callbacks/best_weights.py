@@ -1,4 +1,4 @@
-"""The best weights of a training, by a figure of its history."""
+"""BestWeights callback: keeps the weights at the best value of a monitored figure."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -14,7 +14,6 @@ from handloom.training.state import TrainingState
 Goal = Literal["low", "high"]
 Improves = Callable[[float, float], bool]
 
-#: The figures that can be watched without saying which way is good.
 MONITORS: Mapping[str, Goal] = {
     "loss": "low",
     "data_loss": "low",
@@ -22,11 +21,11 @@ MONITORS: Mapping[str, Goal] = {
     "validation_loss": "low",
     "validation_accuracy": "high",
 }
-"""The figures that a trainer measures and a callback may watch, and which way they improve."""
+"""The figures that a trainer measures and a callback may monitor, each with its goal."""
 
 
 class BestWeights(Callback, hooks=["on_best"]):
-    """Keeps the weights at which a figure was at its best.
+    """Keeps the weights at the best value of a figure.
 
     A training figure of a full-batch epoch is measured before that epoch's update, so the weights
     kept are those from before it; every other figure belongs to the weights after the epoch. A NaN
@@ -37,14 +36,14 @@ class BestWeights(Callback, hooks=["on_best"]):
     monitor : str
         A figure of `MONITORS`, or one that a callback records (see `TrainingState.record`).
     goal : {"low", "high"}, optional
-        Which way the figure improves; a recorded one needs it.
+        Whether lower or higher values are better; a recorded figure needs it.
     min_delta : float
-        By how much a figure must be better than the best to count.
+        The least improvement that counts.
     improves : callable, optional
-        ``improves(value, best)`` says whether a figure is better than the best so far, in place of
+        ``improves(value, best)`` returns whether a figure is better than the best so far; replaces
         ``goal`` and ``min_delta``.
     restore : bool
-        Whether the network ends with these weights, however training ends.
+        Whether the network ends with these weights, for any reason that training ends.
 
     Attributes
     ----------
@@ -53,12 +52,12 @@ class BestWeights(Callback, hooks=["on_best"]):
     value : float or None
         The figure of that epoch.
     weights : array, shape (size + untrained,), or None
-        All weights of that epoch, with what is not trained.
+        All values of that epoch, trained and untrained.
 
     Raises
     ------
     ConfigurationError
-        If there is no such figure, or another parameter is invalid.
+        If the figure is unknown, or another parameter is invalid.
     """
 
     def __init__(
@@ -73,7 +72,9 @@ class BestWeights(Callback, hooks=["on_best"]):
         self.monitor, self.goal = checked_name(monitor), _checked_goal(monitor, goal, improves)
         self.min_delta = require_number("min_delta", min_delta, minimum=0.0)
         if improves is not None and (goal is not None or min_delta):
-            raise ConfigurationError("improves decides alone: leave goal and min_delta out")
+            raise ConfigurationError(
+                "improves replaces goal and min_delta: pass either improves or those two"
+            )
         self.improves, self.restore = improves, restore
         self._start()
 
@@ -83,14 +84,14 @@ class BestWeights(Callback, hooks=["on_best"]):
         self.weights: Array | None = None
 
     def check(self, *, state: TrainingState) -> None:
-        """Refuse to watch what will not be measured."""
+        """Raise an error if the figure will not be measured."""
         try:
             state.require_measured(self.monitor)
         except ConfigurationError as error:
             raise ConfigurationError(f"{type(self).__name__} watches {error}") from None
 
     def on_train_begin(self, *, state: TrainingState) -> None:
-        """Forget an earlier training."""
+        """Reset the state of an earlier training."""
         self._start()
         self._values = state.network.parameters.values
 
@@ -108,7 +109,7 @@ class BestWeights(Callback, hooks=["on_best"]):
         Raises
         ------
         ConfigurationError
-            If no epoch has had it.
+            If no epoch has recorded it.
         """
         absent = self.monitor not in COLUMNS and self.monitor not in record.recorded
         if absent and self.monitor in state.history.columns:
@@ -120,16 +121,16 @@ class BestWeights(Callback, hooks=["on_best"]):
         return state.weights_measured(self.monitor).copy()
 
     def on_best(self, *, state: TrainingState, record: EpochRecord) -> None:
-        """Run whenever a new best was found."""
+        """Run at each new best value."""
 
     def on_train_end(self, *, state: TrainingState) -> None:
-        """Restore the best weights, if asked to."""
+        """Restore the best weights, if ``restore`` is set."""
         if self.restored:
             state.network.parameters.values[...] = self.weights
 
     @property
     def restored(self) -> bool:
-        """Whether the network ends with weights that were kept."""
+        """Whether the network ends with the best weights."""
         return self.restore and self.weights is not None
 
     def is_better(self, value: float) -> bool:
@@ -142,7 +143,7 @@ class BestWeights(Callback, hooks=["on_best"]):
         return gain > self.min_delta
 
     def config(self) -> dict[str, object]:
-        """Return what decides which epoch is the best."""
+        """Return the options that decide which epoch is the best."""
         return {
             "monitor": self.monitor,
             "goal": self.goal,
@@ -153,11 +154,11 @@ class BestWeights(Callback, hooks=["on_best"]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best epoch so far, and its weights."""
-        kept = {} if self.weights is None else {"weights": self.weights}
-        return {"epoch": self.epoch, "value": self.value, **kept}
+        weights = {} if self.weights is None else {"weights": self.weights}
+        return {"epoch": self.epoch, "value": self.value, **weights}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Load the state that `state_dict` returned."""
         weights = state.get("weights")
         if weights is not None:
             check_array("the best weights", weights, self._values.shape, self._values.dtype)
@@ -165,7 +166,7 @@ class BestWeights(Callback, hooks=["on_best"]):
 
 
 def _checked_goal(monitor: str, goal: Goal | None, improves: Improves | None) -> Goal | None:
-    """Return which way a figure improves."""
+    """Return the goal of a figure."""
     if goal is not None:
         require_known("goal", goal, ("low", "high"))
         if monitor in COLUMNS:

@@ -1,4 +1,4 @@
-"""The history of a training as a CSV file that grows with it."""
+"""CSVLog callback: writes the history to a CSV file, epoch by epoch."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +16,7 @@ class CSVLog(Callback):
     Parameters
     ----------
     path : path
-        The file; an earlier one is replaced.
+        The CSV file; an existing one is replaced.
     """
 
     changes_results: ClassVar[bool] = False
@@ -33,7 +33,7 @@ class CSVLog(Callback):
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Append the record; a full disk stops the log, not the training."""
         with suppress(OSError):
-            if not set(record.recorded) <= set(self._columns):  # one that has no column yet
+            if not set(record.recorded) <= set(self._columns):  # a figure without a column
                 write_text(self.path, state.history.to_csv())
                 self._columns = state.history.columns
                 return
@@ -41,12 +41,12 @@ class CSVLog(Callback):
                 file.write(csv_line(record.values(self._columns)))
 
     def on_train_end(self, *, state: TrainingState) -> None:
-        """Write the file anew if a line could not be written.
+        """Rewrite the file if a line could not be written.
 
         Raises
         ------
         FileError
-            If it still cannot be.
+            If the file still cannot be written.
         """
         whole = state.history.to_csv()
         if not self.path.exists() or self.path.read_bytes() != whole.encode():

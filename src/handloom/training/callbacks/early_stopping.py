@@ -1,4 +1,4 @@
-"""Early stopping: training ends when a figure is no longer getting better."""
+"""Early stopping: training ends when a figure no longer improves."""
 
 import math
 from collections.abc import Mapping
@@ -11,21 +11,21 @@ from handloom.training.state import TrainingState
 
 
 class EarlyStopping(BestWeights):
-    """Ends training when a figure has not been better for ``patience`` epochs.
+    """Ends training when a figure has not improved for ``patience`` epochs.
 
     Parameters
     ----------
     monitor, goal, min_delta, improves, restore
-        As in `BestWeights`. A rule of improvement other than a least gain is given by ``improves``,
-        or by a subclass that overrides `is_better` and `counts`.
+        As in `BestWeights`. For another criterion than ``min_delta``, pass ``improves`` or override
+        `is_better` and `counts` in a subclass.
     patience : int or inf
-        How many epochs in a row may pass without a better figure; those without a figure do not
-        count.
+        The number of consecutive epochs without improvement after which training ends; epochs
+        without the figure do not count.
 
     Attributes
     ----------
     waited : int
-        The number of epochs since the latest better figure.
+        The number of epochs since the last improvement.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class EarlyStopping(BestWeights):
             self.lose_patience(state)
 
     def counts(self, value: float) -> bool:
-        """Return whether a figure is enough of a gain to go on waiting anew."""
+        """Return whether a figure is an improvement that resets ``waited``."""
         return self.is_better(value)
 
     def lose_patience(self, state: TrainingState) -> None:
@@ -72,14 +72,14 @@ class EarlyStopping(BestWeights):
         state.stop(StopReason.EARLY_STOPPING)
 
     def config(self) -> dict[str, object]:
-        """Return what decides when training ends."""
+        """Return the options that decide when training ends."""
         return {**super().config(), "patience": self.patience}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best epoch so far, its weights, and how long training has waited since."""
+        """Return the best epoch so far, its weights, and the epochs waited since."""
         return {**super().state_dict(), "waited": self.waited}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Load the state that `state_dict` returned."""
         super().load_state_dict(state)
         self.waited = state["waited"]

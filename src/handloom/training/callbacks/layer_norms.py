@@ -1,4 +1,4 @@
-"""Measurements of each layer: the norms of its weights, gradients and updates, epoch by epoch."""
+"""LayerNorms callback: l2 norms of each layer's weights, gradients and updates, per epoch."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -12,23 +12,25 @@ from handloom.training.state import TrainingState
 class LayerNorms(Callback):
     """Keeps the l2 norms of each array of weights in ``history.layers``; see `LayerRecord`.
 
-    A layer whose update is a thousandth of its weights learns at a usual pace; one whose gradient
-    is zero does not learn at all.
+    An update norm of about a thousandth of the weights' norm is usual; a layer whose gradient is
+    zero does not learn.
     """
 
     changes_results: ClassVar[bool] = False
 
     def on_train_begin(self, *, state: TrainingState) -> None:
-        """Forget an earlier training."""
-        self._state, self._kept = state, dict[str, Any]()
+        """Reset the state of an earlier training."""
+        self._state, self._restored = state, dict[str, Any]()
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Measure every array that is trained."""
         parameters = state.network.parameters
         before = parameters.named(state.good_weights)  # those before the epoch's first update
         gradients = _gradients(parameters)
-        if self._kept.get("steps") == state.progress.steps:  # a stop came after the last step
-            gradients = self._kept["gradients"]
+        if (
+            self._restored.get("steps") == state.progress.steps
+        ):  # stopped after the last step of the epoch
+            gradients = self._restored["gradients"]
         for name, gradient in gradients.items():
             weights = parameters.weights[name]
             update = l2_norm((weights - before[name]).reshape(-1))
@@ -36,13 +38,13 @@ class LayerNorms(Callback):
             state.history.layers.append(LayerRecord(record.epoch, name, norm, gradient, update))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the norms of the latest step's gradient, which a checkpoint does not hold."""
+        """Return the gradient norms of the latest step; a checkpoint has no gradients."""
         parameters = self._state.network.parameters
         return {"steps": self._state.progress.steps, "gradients": _gradients(parameters)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
-        self._kept = dict(state)
+        """Load the state that `state_dict` returned."""
+        self._restored = dict(state)
 
 
 def _gradients(parameters: Parameters) -> dict[str, float]:

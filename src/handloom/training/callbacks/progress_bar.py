@@ -1,4 +1,4 @@
-"""Progress that people can watch: a live bar on a terminal, a plain line now and then elsewhere."""
+"""Progress callback: a live bar on a terminal, elsewhere a line every few epochs."""
 
 import sys
 from typing import Any, ClassVar
@@ -12,15 +12,15 @@ from handloom.training.state import TrainingState
 class Progress(Callback):
     """Shows epoch, loss, accuracy and the time left, on standard error.
 
-    The bar needs the package rich; without it, or where standard error is no terminal, a line is
+    The bar needs the package rich; without it, or where standard error is not a terminal, a line is
     printed every few epochs instead.
 
     Parameters
     ----------
     label : str
-        What is being trained.
+        The name of the training, shown first.
     every : int, optional
-        The number of epochs between plain lines; by default ten lines a training.
+        The number of epochs between lines; by default ten lines a training.
     """
 
     changes_results: ClassVar[bool] = False
@@ -31,7 +31,7 @@ class Progress(Callback):
         self._bar: Any = None
 
     def on_train_begin(self, *, state: TrainingState) -> None:
-        """Start the bar, where there can be one."""
+        """Start the bar, on a terminal."""
         self._bar = _bar() if sys.stderr is not None and sys.stderr.isatty() else None
         if self._bar is not None:
             self._bar.start()
@@ -58,7 +58,7 @@ class Progress(Callback):
             )
 
     def on_train_end(self, *, state: TrainingState) -> None:
-        """Leave the bar as it stands."""
+        """Stop the bar and leave it on the terminal."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -81,7 +81,7 @@ def _clock(seconds: float) -> str:
 
 
 def _bar() -> Any:
-    """Return a bar of rich's, or None where rich is not installed."""
+    """Return a progress bar of rich, or None if rich is not installed."""
     try:
         from rich.console import Console
         from rich.progress import (
