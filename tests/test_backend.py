@@ -1,4 +1,4 @@
-"""The backend: chosen by a rule, and asked for versions of definitions."""
+"""Backends: the choice by size, and fetching versions of definitions."""
 
 import pickle
 from typing import Any
@@ -13,7 +13,9 @@ from handloom.optimizers.adam import adam_step
 from handloom.reductions import row_sums
 
 
-def test_the_rule_looks_at_the_size_of_the_job_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_choice_depends_on_the_size_of_the_training_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("handloom.backend.FUSED_FROM", FUSED_FROM)
     pytest.importorskip("numba")
 
@@ -51,11 +53,11 @@ def test_what_has_no_compiled_version_is_its_definition() -> None:
     assert fused.compiles(adam_step)
 
 
-def test_a_function_of_somebody_elses_is_never_replaced() -> None:
+def test_a_function_of_another_package_is_never_replaced() -> None:
     pytest.importorskip("numba")
 
     def adam_step(*_: Any) -> None:
-        """Do something else, in a module that has the name of one of ours."""
+        """Do something else, in a module named like one of the library's."""
 
     adam_step.__module__ = "mine.adam"
     assert FusedBackend(np.float32).fetch(adam_step) is adam_step
@@ -67,16 +69,16 @@ def test_a_copy_of_what_was_bound_to_compiled_code_is_bound_to_nothing() -> None
     network = Sequential([Dense(300)]).build((300,))
     backend = FusedBackend(np.float32)
     with backend.threads(2) as threads:
-        rule = Adam().bind(network.parameters, backend, threads)
+        optimizer = Adam().bind(network.parameters, backend, threads)
         network.parameters.gradient[...] = 1.0
-        rule.step(0.1)
-        copied = pickle.loads(pickle.dumps(rule))  # noqa: S301
+        optimizer.step(0.1)
+        copied = pickle.loads(pickle.dumps(optimizer))  # noqa: S301
     assert copied.steps == 1
-    assert np.array_equal(copied.state["first_moment"], rule.state["first_moment"])
+    assert np.array_equal(copied.state["first_moment"], optimizer.state["first_moment"])
 
 
 @pytest.mark.parametrize("kind", [SGD, Adam, AdamW, RMSprop, Muon])
-def test_a_rule_that_overrides_an_update_gets_scratch_on_any_backend(kind: Any) -> None:
+def test_an_optimizer_that_overrides_an_update_gets_scratch_on_any_backend(kind: Any) -> None:
     pytest.importorskip("numba")
 
     class Mine(kind):  # type: ignore[misc]
@@ -88,22 +90,22 @@ def test_a_rule_that_overrides_an_update_gets_scratch_on_any_backend(kind: Any) 
     for backend in (NUMPY, FusedBackend(np.float32)):
         network = Sequential([Dense(200)]).build((200,))
         with backend.threads(2) as threads:
-            rule = Mine().bind(network.parameters, backend, threads)
+            optimizer = Mine().bind(network.parameters, backend, threads)
             for name, gradient in network.parameters.gradients.items():
                 gradient[...] = np.arange(gradient.size).reshape(gradient.shape) * (len(name) % 3)
-            rule.step(0.1)
+            optimizer.step(0.1)
         found.append(network.parameters.vector)
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
 
 
-def test_a_rule_may_lose_its_momentum_on_the_way() -> None:
+def test_an_optimizer_may_lose_its_momentum_during_training() -> None:
     network = Sequential([Dense(3)]).build((2,))
-    rule = SGD(0.9).bind(network.parameters)
+    optimizer = SGD(0.9).bind(network.parameters)
     network.parameters.gradient[...] = 1.0
-    rule.step(0.1)
-    rule.momentum = 0.0
+    optimizer.step(0.1)
+    optimizer.momentum = 0.0
     before = network.parameters.vector.copy()
-    rule.step(0.1)
+    optimizer.step(0.1)
     np.testing.assert_allclose(network.parameters.vector, before - 0.1, rtol=1e-6)
 
 

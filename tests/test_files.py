@@ -1,4 +1,4 @@
-"""Files that belong together: whole or refused, and never lost on the way."""
+"""Sets of files: replaced atomically, and refused if a file is missing or damaged."""
 
 import json
 import os

@@ -81,7 +81,7 @@ def test_an_unknown_output_activation_is_refused() -> None:
 def test_numbers_need_a_loss_that_is_named() -> None:
     rows = Dataset(np.ones((4, 3), np.float32), np.arange(8.0).reshape(4, 2), ("a", "b"))
     network = Sequential([Dense(2)]).build((3,))
-    with pytest.raises(ConfigurationError, match=r"numbers as targets.*loss=MeanSquaredError\(\)"):
+    with pytest.raises(ConfigurationError, match=r"continuous targets.*loss=MeanSquaredError\(\)"):
         Trainer(network, Adam(), 0.05).fit(rows)
 
 

@@ -1,4 +1,4 @@
-"""Random draws depend on the seed and the place, and on nothing else."""
+"""Random streams: draws depend on the seed and the indices of the stream, and on nothing else."""
 
 import numpy as np
 import pytest
@@ -11,16 +11,16 @@ def draw(stream: Source) -> list[float]:
     return list(stream.generator().random(4))
 
 
-def test_the_same_place_draws_the_same_whoever_asks() -> None:
+def test_the_same_stream_draws_the_same_in_every_call() -> None:
     assert draw(Stream(7).at(Purpose.SHUFFLE, 3)) == draw(Stream(7).at(Purpose.SHUFFLE).at(3))
 
 
-def test_other_places_and_seeds_draw_otherwise() -> None:
-    places = [Stream(seed).at(*key) for seed in (0, 1) for key in [(), (0,), (0, 0), (1,), (0, 1)]]
-    assert len({tuple(draw(place)) for place in places}) == len(places)
+def test_other_streams_and_seeds_draw_otherwise() -> None:
+    streams = [Stream(seed).at(*key) for seed in (0, 1) for key in [(), (0,), (0, 0), (1,), (0, 1)]]
+    assert len({tuple(draw(indices)) for indices in streams}) == len(streams)
 
 
-def test_numpy_integers_name_the_same_place() -> None:
+def test_numpy_integers_name_the_same_stream() -> None:
     assert draw(Stream(0).at(int(np.int64(5)))) == draw(Stream(0).at(5))
 
 
@@ -30,8 +30,8 @@ def test_a_seed_is_a_whole_number(seed: object) -> None:
         Stream(seed)  # type: ignore[arg-type]
 
 
-def test_purposes_keep_their_numbers() -> None:
-    # another number would change what every seed means
+def test_purposes_keep_their_values() -> None:
+    # another value would change the draws of every seed
     assert {purpose.name: int(purpose) for purpose in Purpose} == {
         "INITIALIZE": 0,
         "SHUFFLE": 1,
@@ -42,18 +42,18 @@ def test_purposes_keep_their_numbers() -> None:
     }
 
 
-def test_a_place_in_a_step_draws_the_same_whoever_asks() -> None:
+def test_a_step_stream_draws_the_same_in_every_call() -> None:
     step = StepStream(7, Purpose.LAYER, (3, 5))
     assert draw(step.at(1024, 2)) == draw(StepStream(7, Purpose.LAYER).at(3, 5).at(1024).at(2))
 
 
-def test_other_places_in_a_training_draw_otherwise() -> None:
-    places = [(), (1,), (0, 1), (0, 0, 1), (0, 0, 0, 1), (1, 1), (0, 1, 1), (2**32 - 1,)]
+def test_other_step_streams_draw_otherwise() -> None:
+    paths = [(), (1,), (0, 1), (0, 0, 1), (0, 0, 0, 1), (1, 1), (0, 1, 1), (2**32 - 1,)]
     streams: list[Source] = [
-        StepStream(seed, purpose, place)
+        StepStream(seed, purpose, indices)
         for seed in (0, 1, 2**90)
         for purpose in (Purpose.LAYER, Purpose.AUGMENT)
-        for place in places
+        for indices in paths
     ]
     assert len({tuple(draw(stream)) for stream in streams}) == len(streams)
 
@@ -65,10 +65,10 @@ def test_a_step_draws_what_philox_makes_of_key_and_counter() -> None:
     assert stream.generator().integers(0, 1 << 64, 10, np.uint64).tolist() == words.tolist()
 
 
-@pytest.mark.parametrize("place", [(2**32,), (0, 2**32), (0, 0, 2**64), (0, 0, 0, 0, 1), (-1, 3)])
-def test_a_place_that_has_no_counter_of_its_own_is_refused(place: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("indices", [(2**32,), (0, 2**32), (0, 0, 2**64), (0, 0, 0, 0, 1), (-1, 3)])
+def test_indices_without_a_counter_of_their_own_are_refused(indices: tuple[int, ...]) -> None:
     with pytest.raises(ConfigurationError, match="indices of a step stream must be"):
-        StepStream(0, Purpose.LAYER, place).generator()
+        StepStream(0, Purpose.LAYER, indices).generator()
 
 
 def test_generators_below_another_are_its_own_function() -> None:

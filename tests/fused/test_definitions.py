@@ -1,4 +1,4 @@
-"""Every compiled version agrees with its definition, whatever numbers and layouts it is given."""
+"""Every compiled version agrees with its definition, for special values and all memory layouts."""
 
 import ast
 import importlib
@@ -58,7 +58,7 @@ def normal(rng: np.random.Generator, real: Any, *shape: int, scale: float = 1.0)
 
 
 def special(rng: np.random.Generator, real: Any, *shape: int) -> Any:
-    """Return normal numbers with special ones among them."""
+    """Return normally distributed values with special ones among them."""
     x = normal(rng, real, *shape)
     chosen = rng.random(shape) < 0.3
     with np.errstate(over="ignore"):
@@ -67,7 +67,7 @@ def special(rng: np.random.Generator, real: Any, *shape: int) -> Any:
 
 
 def with_gaps(x: Any) -> Any:
-    """Return the same numbers with others between them in memory."""
+    """Return the same values with others between them in memory."""
     apart = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
     apart[..., ::2] = x
     return apart[..., ::2]
@@ -301,7 +301,7 @@ def _(rng: np.random.Generator, real: Any) -> Iterator[Arguments]:
 
 
 def vectors(rng: np.random.Generator, real: Any, state: int) -> Iterator[list[Any]]:
-    """Yield weights, gradients and so many state vectors that are not negative."""
+    """Yield weights, gradients and non-negative state vectors."""
     for size in sizes(rng):
         for draw in (normal, special):
             yield [
@@ -357,9 +357,9 @@ def _(rng: np.random.Generator, real: Any) -> Iterator[Arguments]:
 @cases_of(philox)
 def _(rng: np.random.Generator, real: Any) -> Iterator[Arguments]:
     for seed in (0, 1, 2**70):
-        place = StepStream(seed, Purpose.LAYER, tuple(rng.integers(0, 2**32, 4).tolist()))
+        stream = StepStream(seed, Purpose.LAYER, tuple(rng.integers(0, 2**32, 4).tolist()))
         for size in (0, 1, 4, 5, 1000):
-            yield [place.key(), place.counter(), np.zeros(size, np.uint64)]
+            yield [stream.key(), stream.counter(), np.zeros(size, np.uint64)]
     full = np.full(4, 2**64 - 1, np.uint64)  # the counter runs over, word after word
     yield [rng.integers(0, 2**64, 2, np.uint64), full, np.zeros(9, np.uint64)]
 
@@ -368,7 +368,7 @@ def _(rng: np.random.Generator, real: Any) -> Iterator[Arguments]:
 
 
 def copies(arguments: Sequence[Any]) -> Arguments:
-    """Return arguments with arrays of their own, laid out as the given ones are."""
+    """Return arguments with arrays of their own, in the same memory layout."""
     return [copy_of(each) if isinstance(each, np.ndarray) else each for each in arguments]
 
 
@@ -389,7 +389,7 @@ EXACT = (
     batches.gather_rows,
     philox,
 )
-"""Definitions that only choose among numbers: their versions agree to the bit."""
+"""Definitions that only select values: their versions agree to the bit."""
 
 UPDATES = ("handloom.optimizers",)
 """Where `TINY` counts as zero; elsewhere what is below the smallest normal number does."""
@@ -401,7 +401,7 @@ def settled(x: Any, smallest: float) -> Any:
 
 
 def agree(definition: Callable[..., Any], real: Any, ours: Any, theirs: Any) -> None:
-    """Refuse numbers that differ by more than rounding, beside the largest of usual size."""
+    """Refuse values that differ by more than rounding, beside the largest of usual size."""
     smallest = TINY if definition.__module__.startswith(UPDATES) else float(np.finfo(real).tiny)
     ours, theirs = settled(np.asarray(ours), smallest), settled(np.asarray(theirs), smallest)
     if definition in EXACT:
@@ -435,7 +435,7 @@ def test_a_compiled_version_agrees_with_its_definition(
 
 
 def is_workspace(definition: Callable[..., Any], array: Any) -> bool:
-    """Return whether an array is memory for tiles, in which each leaves what it likes."""
+    """Return whether an array is scratch memory for tiles."""
     return definition in (winograd.winograd_forward, winograd.winograd_backward) and array.ndim == 6
 
 
@@ -464,7 +464,7 @@ def compiled_versions() -> Iterator[tuple[tuple[str, str], Any]]:
 
 
 PROTOCOL = {"rehearse", "available"}
-"""What a compiled file has besides."""
+"""The other public functions of compiled files."""
 
 
 def parameters_of(function: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""Dense networks as one compiled pass: what the layers compute, however threads share it."""
+"""Compiled pass of dense networks: agrees with the layers, for any sharing between threads."""
 
 import copy
 import importlib.util
@@ -120,7 +120,7 @@ def test_a_pass_computes_what_the_layers_compute(real: Any, name: str, rows: int
             agree(real, found[1], expected[1])
 
 
-def test_lanes_are_the_same_bits_whoever_computes_them() -> None:
+def test_lanes_are_the_same_bits_on_any_thread() -> None:
     made = built([Dense(128), ReLU(), Dense(10)], 100)
     x = GENERATOR.standard_normal((300, 100)).astype(np.float32)
     dlogits = GENERATOR.standard_normal((300, 10)).astype(np.float32)
@@ -143,8 +143,8 @@ def test_a_helper_that_left_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     alone: list[bool] = []
     run = SplitJobs.run
 
-    def noting(jobs: SplitJobs, *given: Any) -> bool:
-        alone.append(run(jobs, *given))
+    def noting(jobs: SplitJobs, *args: Any) -> bool:
+        alone.append(run(jobs, *args))
         return alone[-1]
 
     monkeypatch.setattr(SplitJobs, "run", noting)
@@ -157,9 +157,9 @@ def test_a_helper_that_left_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
             for _ in range(500):
                 runner.logits(x)
                 runner.backward(dlogits)
-            assert alone[0], "nobody was there at first"
-            assert not all(alone), "then somebody was"
-            time.sleep(0.2)  # longer than anyone waits without being asked
+            assert alone[0], "no helper at first"
+            assert not all(alone), "a helper later"
+            time.sleep(0.2)  # longer than a helper spins without work
 
 
 def test_a_gradient_of_another_shape_is_refused() -> None:
@@ -206,7 +206,7 @@ class Doubled(Dense):
 
 
 class DescribedRight(Doubled):
-    """A dense layer that computes something else, and says that it is not one."""
+    """A dense layer that computes something else, and has no record."""
 
     def as_operation(self, offsets: Any) -> Any:
         return None
@@ -283,7 +283,7 @@ def test_inference_between_trainings_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("activation", [ReLU, Tanh, Sigmoid])
-def test_numbers_at_the_edge_come_out_as_from_the_layers(activation: type[Layer]) -> None:
+def test_extreme_values_come_out_as_from_the_layers(activation: type[Layer]) -> None:
     made = Sequential([Dense(1), activation(), Dense(1)]).build((1,), dtype=np.float64)
     made.parameters.load(
         {

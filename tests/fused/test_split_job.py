@@ -1,4 +1,4 @@
-"""Jobs in two lanes: the same result whoever runs them, and nobody waits for a sleeper."""
+"""Split jobs: two lanes, the same result on any thread, and no waiting for a sleeping thread."""
 
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +48,7 @@ def update(pool: Pool, drawn: Array) -> tuple[Array, ...]:
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_updates_are_the_same_bits_on_any_number_of_threads(fused: FusedBackend, real: Any) -> None:
-    drawn = draw(real)  # before help is asked for: a helper is not patient for so long
+    drawn = draw(real)  # before help is asked for: a helper does not spin for that long
     found, helped = [], 0
     for threads in (1, 2, 4):
         with fused.threads(threads) as pool:
@@ -62,7 +62,7 @@ def test_updates_are_the_same_bits_on_any_number_of_threads(fused: FusedBackend,
                 if not all(alone):
                     helped += 1
                     break
-    assert helped == 2  # with one thread there is nobody
+    assert helped == 2  # with one thread there is no helper
     for arrays in found:
         for array, expected in zip(arrays, found[0], strict=True):
             np.testing.assert_array_equal(array, expected)
@@ -88,7 +88,7 @@ def test_a_helper_that_is_awake_takes_its_lane(fused: FusedBackend) -> None:
             np.testing.assert_array_equal(out, source[::-1])
             if not alone:
                 return
-        pytest.fail("nobody ever took the second lane")
+        pytest.fail("no helper ever took the second lane")
 
 
 @pytest.mark.parametrize("stored", [np.uint8, np.float32, np.float64])
@@ -127,7 +127,7 @@ def test_a_job_takes_no_array_with_gaps(fused: FusedBackend) -> None:
 
 
 def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: FusedBackend) -> None:
-    """It hears of it before anything else, so that whoever needs it elsewhere does not wait."""
+    """It reads that first, so that other work for its thread does not wait."""
     from handloom.fused.batches import _rows_job as rows_job
     from handloom.fused.split_job import SplitJobs, arguments
 
@@ -150,7 +150,7 @@ def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: FusedBacken
     assert len(served) == 2
 
 
-def test_a_dismissal_that_nobody_heard_does_not_dismiss_the_next(fused: FusedBackend) -> None:
+def test_an_unread_dismissal_does_not_dismiss_the_next_helper(fused: FusedBackend) -> None:
     from handloom.fused.split_job import LEAVE, SplitJobs
 
     served: list[Any] = []
@@ -165,7 +165,7 @@ def test_a_dismissal_that_nobody_heard_does_not_dismiss_the_next(fused: FusedBac
     assert jobs._cell[0] != LEAVE
 
 
-def test_whoever_asks_for_help_is_helped(fused: FusedBackend) -> None:
+def test_any_thread_that_asks_for_help_is_helped(fused: FusedBackend) -> None:
     """A training may begin in one thread and go on in another."""
     from handloom.fused.batches import _rows_job as rows_job
     from handloom.fused.split_job import SplitJobs, arguments
@@ -187,7 +187,7 @@ def test_whoever_asks_for_help_is_helped(fused: FusedBackend) -> None:
 
 
 def test_another_thread_has_no_part_in_it(fused: FusedBackend) -> None:
-    """Pieces of an update may run at once, on threads that nobody helps."""
+    """Pieces of an update may run at once, on threads without a helper."""
     drawn = draw(np.float32)
     with fused.threads(2) as threads, ThreadPoolExecutor(4) as others:
         threads.splitter.ask()  # type: ignore[union-attr]

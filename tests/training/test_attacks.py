@@ -1,4 +1,4 @@
-"""What somebody who wanted to break a training found: each attack, and what must come of it."""
+"""Attacks on a training: unusual callbacks, options, states and stops, and their results."""
 
 import copy
 import math
@@ -61,11 +61,13 @@ def network(*layers: Layer, seed: int = 0) -> Sequential:
 
 
 def trainer(folder: Path | None, *callbacks: Callback, **options: Any) -> Trainer:
-    rule, rate = options.pop("optimizer", Adam()), options.pop("learning_rate", 0.01)
+    optimizer, rate = options.pop("optimizer", Adam()), options.pop("learning_rate", 0.01)
     every = options.pop("every", 10**6)
     options = {"epochs": 3, "batch_size": 100, "threads": 1, "backend": "numpy", **options}
     checkpoints = None if folder is None else Checkpoints(folder, every=every, keep=50)
-    return Trainer(network(), rule, rate, callbacks=callbacks, checkpoints=checkpoints, **options)
+    return Trainer(
+        network(), optimizer, rate, callbacks=callbacks, checkpoints=checkpoints, **options
+    )
 
 
 def steps_kept(folder: Path) -> list[int]:
@@ -79,7 +81,7 @@ class Watcher(Callback):
 
 
 class StopAt(Watcher):
-    """Stops as Ctrl-C would, after so many updates."""
+    """Stops as Ctrl-C would, after some optimizer steps."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -296,7 +298,7 @@ def test_state_goes_only_to_a_watcher_made_alike(tmp_path: Path) -> None:
     history = made.fit(ROWS, HELD_OUT, resume=True)
     assert second.value == history["validation_accuracy"][1:].max()
     assert Model.load(tmp_path / "b").class_names
-    assert any("BestModel begins anew" in note for note in history.notes)
+    assert any("BestModel starts without a state" in note for note in history.notes)
 
 
 def test_the_best_model_moves_to_a_new_folder(tmp_path: Path) -> None:
@@ -321,7 +323,7 @@ def test_measurements_of_layers_are_the_same_wherever_a_training_was_stopped(
 
 
 class Counts(Watcher):
-    """Counts calls, and remembers them over a stop."""
+    """Counts calls; the count is its state."""
 
     def __init__(self) -> None:
         self.begun = self.ended = self.steps = 0
@@ -372,7 +374,7 @@ class Boom(Watcher):
 def test_every_hook_is_called_once_for_what_happened_once(
     tmp_path: Path, kind: Any, hook: str, step: int
 ) -> None:
-    """A callback that fails, or stops, does not make others miss what they were to see."""
+    """A callback that fails, or stops, does not keep others from being called."""
     made = trainer(tmp_path, kind(hook, step), Counts(), EarlyStopping("loss", patience=9))
     if kind is Stop:
         made.fit(ROWS, HELD_OUT)
@@ -420,7 +422,7 @@ def test_damaged_weights_of_a_callback_are_refused_by_the_checkpoint(tmp_path: P
     with pytest.raises(ModelError, match="the best weights must be float32 of shape"):
         snapshot.restore_callbacks(state)
     snapshot.values["callbacks"]["BestWeights"]["state"] = {}
-    with pytest.raises(ModelError, match=r"the state of BestWeights cannot be taken over: Key"):
+    with pytest.raises(ModelError, match=r"the state of BestWeights cannot be loaded: Key"):
         snapshot.restore_callbacks(state)
 
 
@@ -579,12 +581,12 @@ def test_a_hook_with_other_arguments_is_refused_where_it_is_defined() -> None:
     Fine()
 
 
-def test_a_copy_of_the_options_knows_that_no_loss_was_given() -> None:
-    numbers = Dataset(ROWS.inputs, np.ones((300, 1)), ("a",))
+def test_a_copy_of_the_options_knows_that_no_loss_was_passed() -> None:
+    continuous = Dataset(ROWS.inputs, np.ones((300, 1)), ("a",))
     made = Trainer(network(Dense(1)), Adam(), 0.01, epochs=1)
     for each in (made, copy.deepcopy(made)):
-        with pytest.raises(ConfigurationError, match="name the loss"):
-            each.fit(numbers)
+        with pytest.raises(ConfigurationError, match="loss must be set"):
+            each.fit(continuous)
 
 
 @pytest.mark.parametrize(
@@ -683,7 +685,7 @@ def test_a_step_that_breaks_weights_is_told_though_a_callback_stopped_there() ->
 def test_a_training_is_run_once_by_the_trainer_that_prepared_it(tmp_path: Path) -> None:
     first, second = trainer(tmp_path, average=EMA(0.9)), trainer(None)
     prepared = first.prepare(ROWS)
-    with pytest.raises(ModelError, match="another trainer has prepared"):
+    with pytest.raises(ModelError, match="another one prepared"):
         second.run(prepared)
     first.run(prepared)
     with pytest.raises(ModelError, match="this training has ended"):
@@ -725,7 +727,7 @@ def test_a_config_with_nan_is_one_made_alike(tmp_path: Path) -> None:
     capped = Capped("loss", min_delta=9.0, patience=2)
     history = trainer(tmp_path, capped, epochs=9).fit(ROWS, resume=True)
     assert len(history) == 3
-    assert not any("begins anew" in note for note in history.notes)
+    assert not any("starts without a state" in note for note in history.notes)
 
 
 def test_watchers_that_change_places_keep_their_own_state(tmp_path: Path) -> None:
@@ -742,7 +744,7 @@ def test_watchers_that_change_places_keep_their_own_state(tmp_path: Path) -> Non
     alone.on_epoch_end = lambda **_: None  # type: ignore[method-assign]
     trainer(tmp_path / "run", alone).fit(ROWS, resume=True)
     assert alone.value == accuracy.value
-    assert not any("begins anew" in note for note in history.notes)
+    assert not any("starts without a state" in note for note in history.notes)
 
 
 def test_an_optimizer_of_ones_own_needs_no_kind_to_be_resumed(tmp_path: Path) -> None:
@@ -760,14 +762,14 @@ def test_an_optimizer_of_ones_own_needs_no_kind_to_be_resumed(tmp_path: Path) ->
 
 
 class Limit(Callback):
-    """Has a parameter that it says nothing of."""
+    """Has a parameter that its config omits."""
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
 
 
 class Other(SoftmaxCrossEntropy):
-    """Has a parameter more than the class whose config it inherits."""
+    """Has one more parameter than the class whose config it inherits."""
 
     def __init__(self, more: float) -> None:
         super().__init__()
@@ -872,7 +874,7 @@ def test_a_callback_cannot_say_that_a_training_diverged() -> None:
         def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
             state.stop(StopReason.NON_FINITE_LOSS)
 
-    with pytest.raises(ConfigurationError, match="is for the trainer"):
+    with pytest.raises(ConfigurationError, match="only the trainer sets"):
         trainer(None, Says()).fit(ROWS)
 
 

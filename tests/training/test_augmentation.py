@@ -1,4 +1,4 @@
-"""Augmentation in training: the images of a step, whoever prepares them, but not the dataset's."""
+"""Augmentation in training: images of a step, for any number of threads, not of the dataset."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The average of the weights: what it is, and who sees it."""
+"""EMA: the average of the weights, and the parts of training that use it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ DATA, HELD_OUT = features(), features(seed=1)
 
 
 class Seen(Callback):
-    """Notes all values after every update."""
+    """Records all values after every update."""
 
     def __init__(self) -> None:
         self.seen: list[Float64] = []
@@ -45,7 +45,7 @@ class Seen(Callback):
 
 
 class Watched(Trainer):
-    """Has all values that there were after an update."""
+    """Records all values after each update."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         watcher = Seen()

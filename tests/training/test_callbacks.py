@@ -101,13 +101,13 @@ def test_a_callback_that_refuses_to_begin_ends_nothing() -> None:
     Trainer(network(DATA), SGD(), 0.1, epochs=2, callbacks=[best]).fit(DATA, 0.2)
     other = network(DATA)
     before = other.parameters.vector.copy()
-    with pytest.raises(ConfigurationError, match="no validation set was given"):
+    with pytest.raises(ConfigurationError, match="there is no validation set"):
         Trainer(other, SGD(), 0.1, callbacks=[best]).fit(DATA)
     np.testing.assert_array_equal(other.parameters.vector, before)
 
 
 class Script(Callback):
-    """Feeds a callback figures of our own."""
+    """Passes a callback some figures."""
 
     def __init__(self, under_test: BestWeights, values: list[float]) -> None:
         self.under_test, self.values = under_test, values

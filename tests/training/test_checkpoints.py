@@ -1,4 +1,4 @@
-"""Checkpoints: a training that was stopped goes on as if it had not been, whatever happened."""
+"""Checkpoints: a resumed training ends as an uninterrupted one does, after any kind of stop."""
 
 import json
 import os
@@ -69,7 +69,7 @@ class Watcher(Callback):
 
 
 class StopAt(Watcher):
-    """Stops as Ctrl-C would, after so many updates."""
+    """Stops as Ctrl-C would, after some optimizer steps."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -257,7 +257,7 @@ def steps_kept(folder: Path) -> list[int]:
     return sorted(int(path.name.removeprefix("step-")) for path in folder.glob("step-*"))
 
 
-def test_checkpoints_are_written_every_so_many_epochs_and_the_last_are_kept(
+def test_checkpoints_are_written_every_few_epochs_and_the_last_are_kept(
     tmp_path: Path,
 ) -> None:
     seen: list[list[int]] = []
@@ -278,7 +278,7 @@ def test_checkpoints_are_written_every_so_many_minutes(
     ticks: Iterator[float] = iter(range(10**6))
     monkeypatch.setattr("handloom.training.triggers.time.monotonic", lambda: next(ticks))
     monkeypatch.setattr("handloom.training.trainer.CALL_SECONDS", 0.0)
-    # six ticks: a look a call, one an epoch, one a save
+    # six ticks: one per call, per epoch and per save
     trainer(tmp_path, every="0.1m", epochs=2).fit(ROWS)
     assert steps_kept(tmp_path) == [5, 10]
 
@@ -298,7 +298,7 @@ def cut_training(folder: Path) -> list[Path]:
 
 
 def resumed_from(folder: Path) -> tuple[int, list[str]]:
-    """Return the first step that is made after a resume, and what was said."""
+    """Return the first step after a resume, and the warnings."""
     said: list[str] = []
     first: list[int] = []
 
@@ -395,7 +395,7 @@ def test_a_checkpoint_of_another_training_is_refused_by_what_differs(
 def test_a_checkpoint_of_an_older_format_is_refused_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its random layers would draw other numbers from here on."""
+    """Its stochastic layers would draw other random numbers from here on."""
     with monkeypatch.context() as older:
         older.setattr("handloom.training.snapshot.VERSION", 1)
         trainer(tmp_path, last_step=7).fit(ROWS)
@@ -574,7 +574,7 @@ def test_two_trainings_do_not_write_to_one_folder(tmp_path: Path) -> None:
     trainer(tmp_path).fit(ROWS, resume=True)  # afterwards it is free again
 
 
-def test_a_lock_that_was_left_behind_blocks_nobody(tmp_path: Path) -> None:
+def test_a_lock_that_was_left_behind_does_not_block(tmp_path: Path) -> None:
     (tmp_path / LOCK).write_text("1\n")
     with only_writer(tmp_path):
         assert (tmp_path / LOCK).read_text() != "1\n"

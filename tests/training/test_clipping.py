@@ -1,4 +1,4 @@
-"""Gradient clipping: a longer gradient is scaled down to the norm, a shorter one is left alone."""
+"""Gradient clipping: a larger gradient is scaled down to the norm, a smaller one is unchanged."""
 
 from typing import Any
 

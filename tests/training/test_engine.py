@@ -1,4 +1,4 @@
-"""The engine: the same numbers as the plainest arithmetic, and no memory taken on the way."""
+"""The training engine: agrees with a textbook implementation, and allocates no memory in steps."""
 
 import importlib.util
 import time
@@ -35,8 +35,8 @@ ROWS = DATA.train
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("rule", ["sgd", "momentum", "adam"])
-def test_fifty_steps_agree_with_the_textbook(backend: str, threads: int, rule: str) -> None:
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_fifty_steps_agree_with_the_textbook(backend: str, threads: int, optimizer: str) -> None:
     layers = [
         Dense(16, weights_l2=5e-4, biases_l2=5e-4),
         ReLU(),
@@ -45,24 +45,26 @@ def test_fifty_steps_agree_with_the_textbook(backend: str, threads: int, rule: s
         Dense(10),
     ]
     made = Sequential(layers).build((784,), dtype=np.float64)
-    book: Any = Textbook(list(made.parameters.weights.values()), l2=5e-4)
+    textbook: Any = Textbook(list(made.parameters.weights.values()), l2=5e-4)
     x = (ROWS.inputs.reshape(len(ROWS), -1).astype(np.float64) - 127.5) / 127.5
     losses = []
     for _ in range(50):
-        loss, gradients = book.loss_and_gradients(x, ROWS.targets)
+        loss, gradients = textbook.loss_and_gradients(x, ROWS.targets)
         losses.append(loss)
-        if rule == "adam":
-            book.adam(gradients, 0.003)
+        if optimizer == "adam":
+            textbook.adam(gradients, 0.003)
         else:
-            book.sgd(gradients, 0.05, 0.5 if rule == "momentum" else 0.0)
+            textbook.sgd(gradients, 0.05, 0.5 if optimizer == "momentum" else 0.0)
 
-    rules: dict[str, Optimizer] = {"sgd": SGD(), "momentum": SGD(0.5), "adam": Adam()}
-    rate = 0.003 if rule == "adam" else 0.05
-    trainer = Trainer(made, rules[rule], rate, epochs=50, threads=threads, backend=backend)
+    optimizers: dict[str, Optimizer] = {"sgd": SGD(), "momentum": SGD(0.5), "adam": Adam()}
+    rate = 0.003 if optimizer == "adam" else 0.05
+    trainer = Trainer(
+        made, optimizers[optimizer], rate, epochs=50, threads=threads, backend=backend
+    )
     history = trainer.fit(ROWS)
     assert history.backend == backend
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-10)
-    reached = np.concatenate([array.reshape(-1) for array in book.arrays])
+    reached = np.concatenate([array.reshape(-1) for array in textbook.arrays])
     distance = np.linalg.norm(made.parameters.vector - reached) / np.linalg.norm(reached)
     assert distance < 1e-10
 
@@ -74,7 +76,9 @@ def test_the_same_bits_for_any_number_of_threads(
 ) -> None:
     vectors = []
     for threads in (1, 2, 3, 4):
-        made = network(ROWS, units=units, l2=1e-4)  # the widest shares its products and updates
+        made = network(
+            ROWS, units=units, l2=1e-4
+        )  # the widest shares its matrix products and updates
         options: dict[str, Any] = {"batch_size": batch_size, "threads": threads}
         Trainer(made, Adam(), 1e-3, epochs=2, backend=backend, **options).fit(ROWS)
         vectors.append(made.parameters.vector)
@@ -197,7 +201,7 @@ def test_threads_that_stay_awake_see_each_task_and_sleep_when_there_is_none() ->
     pytest.importorskip("numba")
     with FusedBackend(np.float32).threads(3) as pool:
         assert pool.run([lambda k=k: k * k for k in range(4)]) == [0, 1, 4, 9]  # type: ignore[misc]
-        time.sleep(0.2)  # longer than anyone's patience
+        time.sleep(0.2)  # longer than threads spin
         used = time.process_time()
         time.sleep(0.2)
         assert time.process_time() - used < 0.1
@@ -232,7 +236,7 @@ def test_what_limits_the_threads_of_blas_limits_ours(monkeypatch: pytest.MonkeyP
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     free = default_threads()
-    monkeypatch.setenv("OMP_NUM_THREADS", "64,2")  # nothing that we know
+    monkeypatch.setenv("OMP_NUM_THREADS", "64,2")  # not a number
     monkeypatch.setenv("MKL_NUM_THREADS", "64")
     assert default_threads() == free
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
@@ -263,6 +267,6 @@ def test_blas_has_its_threads_back_when_the_last_of_several_trainings_ends() -> 
         first, second = Threads(2), Threads(2)
         with first:
             second.__enter__()
-        assert set(threads()) == {1}, "one of them still trains"
+        assert set(threads()) == {1}, "another training still runs"
         second.__exit__(None, None, None)
         assert threads() == before

@@ -1,4 +1,4 @@
-"""Evaluation: figures of the rows as they are, and those of several views apart."""
+"""Evaluation: figures of the original rows, and those of several views."""
 
 import numpy as np
 import pytest
@@ -19,13 +19,13 @@ def model(data: Dataset = DATA.train) -> Model:
 
 def test_views_are_reported_apart_and_change_no_other_figure() -> None:
     made = model()
-    plain, with_views = evaluate(made, DATA.test), evaluate(made, DATA.test, MIRRORED_AND_MOVED)
-    assert plain.of_views is None
+    of_rows, with_views = evaluate(made, DATA.test), evaluate(made, DATA.test, MIRRORED_AND_MOVED)
+    assert of_rows.of_views is None
     assert with_views.of_views is not None
-    assert (with_views.loss, with_views.accuracy) == (plain.loss, plain.accuracy)
-    assert np.array_equal(with_views.probabilities, plain.probabilities)
-    assert np.array_equal(with_views.confusion, plain.confusion)
-    assert with_views.of_views.loss != plain.loss
+    assert (with_views.loss, with_views.accuracy) == (of_rows.loss, of_rows.accuracy)
+    assert np.array_equal(with_views.probabilities, of_rows.probabilities)
+    assert np.array_equal(with_views.confusion, of_rows.confusion)
+    assert with_views.of_views.loss != of_rows.loss
     assert with_views.of_views.confusion.sum() == len(DATA.test)
 
 
@@ -41,17 +41,17 @@ def test_what_is_predicted_of_views_is_the_softmax_of_their_mean_logits(
         ],
         axis=0,
     )
-    found = evaluate(made, DATA.test, views).of_views
-    assert found is not None
-    np.testing.assert_allclose(found.probabilities, softmax(logits), rtol=1e-4, atol=1e-6)
-    assert found.accuracy == np.mean(logits.argmax(axis=1) == DATA.test.targets)
+    evaluation = evaluate(made, DATA.test, views).of_views
+    assert evaluation is not None
+    np.testing.assert_allclose(evaluation.probabilities, softmax(logits), rtol=1e-4, atol=1e-6)
+    assert evaluation.accuracy == np.mean(logits.argmax(axis=1) == DATA.test.targets)
 
 
-def test_one_view_of_images_as_they_are_is_the_plain_evaluation() -> None:
-    found = evaluate(model(), DATA.test, [View()])
-    assert found.of_views is not None
-    assert found.of_views.loss == found.loss
-    assert np.array_equal(found.of_views.probabilities, found.probabilities)
+def test_one_view_of_images_as_they_are_is_the_evaluation_itself() -> None:
+    evaluation = evaluate(model(), DATA.test, [View()])
+    assert evaluation.of_views is not None
+    assert evaluation.of_views.loss == evaluation.loss
+    assert np.array_equal(evaluation.of_views.probabilities, evaluation.probabilities)
 
 
 def test_features_have_no_views() -> None:

@@ -1,4 +1,4 @@
-"""Hooks: called in order, free where nobody overrides them; an error in one leaves all in order."""
+"""Hooks: called in order, at no cost if not overridden; an error in one leaves a valid state."""
 
 import csv
 from pathlib import Path
@@ -41,7 +41,7 @@ def trainer(*callbacks: Callback, **options: Any) -> Trainer:
 
 
 class Diary(Callback):
-    """Notes every call of every hook."""
+    """Records every call of every hook."""
 
     changes_results = False
 
@@ -93,7 +93,7 @@ def test_a_hook_gets_the_state_as_it_is_then() -> None:
     ]
 
 
-def test_step_hooks_cost_nothing_where_nobody_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_step_hooks_cost_nothing_where_no_callback_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "CALL_SECONDS", 1e9)
     calls: list[str] = []
 
@@ -204,7 +204,7 @@ class Ended(Callback):
 
 
 class Errors(Callback):
-    """Records the fraction of held-out rows that are wrong."""
+    """Records the fraction of wrong predictions on validation rows."""
 
     changes_results = False
 
@@ -301,7 +301,7 @@ class Top5(Callback):
         state.record("top5", measured.accuracy)
 
 
-def test_a_rule_of_improvement_can_be_given() -> None:
+def test_a_criterion_of_improvement_can_be_passed() -> None:
     def any_at_all(value: float, best: float) -> bool:
         return value != best
 

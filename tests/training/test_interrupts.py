@@ -1,4 +1,4 @@
-"""Signals belong to the application: a fit ends tidily and hands them on."""
+"""Signals: training ends after a whole step, then they are delivered to the application."""
 
 import asyncio
 import faulthandler
@@ -205,7 +205,7 @@ def test_joblib_can_end_its_workers(tmp_path: Path) -> None:
 
 
 def test_a_search_in_threads_leaves_signals_to_the_application(tmp_path: Path) -> None:
-    """The main thread waits in joblib: a signal does there what it would do without us."""
+    """The main thread waits in joblib: a signal acts there as without a training."""
     pytest.importorskip("joblib")
     mark = tmp_path / "mark"
     script = f"""
@@ -291,7 +291,7 @@ def test_a_fit_in_another_thread_leaves_signals_alone() -> None:
 
 
 def environment() -> tuple[object, ...]:
-    """Return what belongs to the process, and not to a fit."""
+    """Return the state of the process, which a fit must not change."""
     state: Any = np.random.get_state()  # noqa: NPY002
     return (
         list(warnings.filters),

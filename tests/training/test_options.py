@@ -1,4 +1,4 @@
-"""Options: each one that changes between stop and resume is refused, or told in the history."""
+"""Options: a change at a resume is refused, or noted in the history."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -172,7 +172,7 @@ def test_other_augmentation_is_refused(tmp_path: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Hotter(TrainerOptions):
-    """Options with one more, which nobody has told a resume about."""
+    """Options with one more field, without a metadata entry for resume."""
 
     temperature: float = 1.0
 

@@ -114,7 +114,7 @@ def test_contents_lists_every_file_that_is_there(run: RunFolder) -> None:
         ({"settings": []}, "settings must be an object, got \\[\\]"),
         ({"data": None}, "data must be a string, got None"),
         ({"checkpoint_every": 5}, "checkpoint_every must be a string or null, got 5"),
-        ({"checkpoint_every": "5x"}, "every takes a number of epochs"),
+        ({"checkpoint_every": "5x"}, "every must be a number of epochs"),
         ({"threads": 0}, "threads must be a whole number of at least 1, got 0"),
         ({"environments": "here"}, "environments must be a list"),
         ({"environments": ["here"]}, "environment must be an object"),
@@ -137,7 +137,7 @@ def test_an_unknown_entry_of_a_description_is_refused(run: RunFolder) -> None:
 
 
 def change(run: RunFolder, **values: object) -> None:
-    """Change the description of a run behind its back."""
+    """Change the file of a run's description."""
     path = run.path / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
@@ -244,7 +244,7 @@ def test_damaged_results_are_refused_by_name(run: RunFolder, text: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes")
-def test_nobody_waits_at_a_pipe(run: RunFolder) -> None:
+def test_a_pipe_is_refused_without_waiting(run: RunFolder) -> None:
     for name in ("run.json", "history.json", "results.json"):
         (run.path / name).unlink()
         os.mkfifo(run.path / name)
@@ -269,7 +269,7 @@ NAMES = {name.strip("/") for name in [*CONTENTS, *STUDY_CONTENTS]}
 
 
 def strings(tree: ast.AST) -> set[str]:
-    """Return what the string literals of a file name: files by their ending, parts of paths."""
+    """Return the file names, by suffix, and path parts among the string literals of a file."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

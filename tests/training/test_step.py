@@ -1,4 +1,4 @@
-"""The records of a step say all that it computes: a network trained from them is the same."""
+"""Step operations: a network trained from the records alone ends with the same weights."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -232,14 +232,14 @@ def test_a_network_trained_from_records_alone_is_the_one_that_is_trained(
 
 
 class Mine(SGD):
-    """A rule of one's own."""
+    """A custom optimizer."""
 
     def update(self, *arguments: Any) -> None:
         """Do nothing."""
 
 
 class OwnAverage(EMA):
-    """An average of one's own."""
+    """A custom average."""
 
     def update(self) -> None:
         """Do nothing."""

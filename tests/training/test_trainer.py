@@ -1,4 +1,4 @@
-"""Training: the same step whoever runs it, tidy ends, and figures that belong to their weights."""
+"""Trainer: steps on any number of threads, ends after whole steps, figures of their weights."""
 
 import os
 import signal
@@ -90,23 +90,23 @@ def test_shards_cover_every_row_once(rows: int) -> None:
     assert all(shard.stop - shard.start <= SHARD_ROWS for lane in lanes for shard in lane)
 
 
-def test_a_sharded_step_is_the_plain_step() -> None:
+def test_a_sharded_step_is_the_unsharded_step() -> None:
     data = features(rows=3000)
     made = network(data, dtype=np.float64, l2=0.01)
-    plain = network(data, dtype=np.float64, l2=0.01)
+    reference = network(data, dtype=np.float64, l2=0.01)
     losses = []
     for step in range(50):
         value, dlogits = SoftmaxCrossEntropy()(
-            plain.logits(data.inputs.astype(np.float64), training=True), data.targets
+            reference.logits(data.inputs.astype(np.float64), training=True), data.targets
         )
-        plain.backward(dlogits)
-        losses.append(value + plain.parameters.penalty())
-        plain.parameters.add_penalty_gradient()
-        plain.parameters.vector -= 0.1 / (1 + 0.01 * step) * plain.parameters.gradient
+        reference.backward(dlogits)
+        losses.append(value + reference.parameters.penalty())
+        reference.parameters.add_penalty_gradient()
+        reference.parameters.vector -= 0.1 / (1 + 0.01 * step) * reference.parameters.gradient
 
     trainer = Trainer(made, SGD(), InverseTimeDecay(0.1, 0.01), epochs=50)
     history = trainer.fit(data)
-    np.testing.assert_allclose(made.parameters.vector, plain.parameters.vector, rtol=1e-10)
+    np.testing.assert_allclose(made.parameters.vector, reference.parameters.vector, rtol=1e-10)
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-10)
 
 
@@ -344,12 +344,12 @@ def test_a_trained_model_is_evaluated_without_the_penalty() -> None:
     made = network(data, l2=0.1)
     trainer = Trainer(made, SGD(), 0.1, epochs=5)
     trainer.fit(data)
-    found = evaluate(trainer.model(), data)
+    results = evaluate(trainer.model(), data)
     probabilities = made.predict(data.inputs)  # type: ignore[arg-type]
     chosen = probabilities[np.arange(len(data)), data.targets]
-    assert found.loss == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
-    assert found.accuracy == np.mean(probabilities.argmax(axis=1) == data.targets)
-    assert found.confusion.sum() == len(data)
+    assert results.loss == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
+    assert results.accuracy == np.mean(probabilities.argmax(axis=1) == data.targets)
+    assert results.confusion.sum() == len(data)
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_data_that_does_not_fit_is_refused() -> None:
     cases: Sequence[tuple[Dataset, object, str]] = [
         (features(columns=4), None, "training rows must have 5 features, .* got 4"),
         (features(classes=2), None, r"must have shape \(2,\), .* training rows, got \(3,\)"),
-        (one_class, None, "single class"),
+        (one_class, None, "at least two classes, got a single class"),
         (data, features(columns=4), "validation rows must have 5 features, .* got 4"),
     ]
     for train, validation, message in cases:
@@ -392,39 +392,39 @@ def test_sample_weights_that_mean_nothing_are_refused(weights: np.ndarray) -> No
         Trainer(network(features()), SGD(), 0.1).fit(features(), sample_weights=weights)
 
 
-def numbers(rows: int = 300) -> Dataset:
+def continuous_targets(rows: int = 300) -> Dataset:
     """Return rows whose two targets depend on their features linearly."""
     x = np.random.default_rng(3).standard_normal((rows, 4))
     y = x @ np.random.default_rng(4).standard_normal((4, 2)) + 1.0
-    return Dataset(x, y, ("first", "second"), "numbers")
+    return Dataset(x, y, ("first", "second"), "continuous_targets")
 
 
 def test_what_is_not_counted_is_not_told_and_changes_no_bit() -> None:
-    found = []
+    results = []
     for count in (True, False):
         made = network(DATA.train)
         trainer = Trainer(made, Adam(), 0.01, epochs=2, batch_size=64, count_correct=count)
         record = trainer.fit(DATA.train, 0.2).records[-1]
         assert (record.accuracy is not None) == (record.validation_accuracy is not None) == count
-        found.append((made.parameters.vector.tobytes(), record.loss, record.validation_loss))
-    assert found[0] == found[1]
-    with pytest.raises(ConfigurationError, match="count_correct=False leaves it out"):
+        results.append((made.parameters.vector.tobytes(), record.loss, record.validation_loss))
+    assert results[0] == results[1]
+    with pytest.raises(ConfigurationError, match="count_correct is False"):
         Trainer(made, Adam(), 0.01, count_correct=False, callbacks=[BestWeights("accuracy")]).fit(
             DATA.train
         )
 
 
-def test_numbers_are_learned_and_have_no_accuracy() -> None:
+def test_continuous_targets_are_learned_and_have_no_accuracy() -> None:
     made = Sequential([Dense(2)]).build((4,), dtype=np.float64)
     trainer = Trainer(made, SGD(), 0.3, epochs=200, loss=MeanSquaredError())
-    history = trainer.fit(numbers(), 0.2)
+    history = trainer.fit(continuous_targets(), 0.2)
     assert history.records[-1].loss < 1e-12
     assert history.records[-1].accuracy is None
     assert history.records[-1].validation_accuracy is None
     assert history.records[-1].validation_loss < 1e-12  # type: ignore[operator]
-    with pytest.raises(ConfigurationError, match="MeanSquaredError knows no right or wrong"):
+    with pytest.raises(ConfigurationError, match="MeanSquaredError is not a ClassificationLoss"):
         Trainer(made, SGD(), 0.1, loss=MeanSquaredError(), callbacks=[BestWeights("accuracy")]).fit(
-            numbers()
+            continuous_targets()
         )
 
 
@@ -446,23 +446,23 @@ def test_rows_that_are_not_shuffled_come_in_order() -> None:
     ["numpy", pytest.param("fused", marks=pytest.mark.skipif(not fused_is_installed(), reason=""))],
 )
 @pytest.mark.parametrize("batch_size", [7, 100, None])
-@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("minimal", [False, True])
 def test_where_calls_of_the_runner_are_cut_changes_no_bit(
-    monkeypatch: pytest.MonkeyPatch, backend: str, batch_size: int | None, plain: bool
+    monkeypatch: pytest.MonkeyPatch, backend: str, batch_size: int | None, minimal: bool
 ) -> None:
-    data, found = features(300), []
+    data, results = features(300), []
     for seconds in (0.0, 1e-3, 1e9):  # a step a call, a few, all that an epoch has
         monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
         options: dict[str, Any] = {"epochs": 3, "batch_size": batch_size, "backend": backend}
         layers: list[Layer] = [Dense(8), ReLU(), Dense(3)]
-        if not plain:
+        if not minimal:
             options |= {"clip_norm": 0.5, "average": EMA(0.9)}
             layers = [Dense(8), BatchNorm(), ReLU(), Dropout(0.2), Dense(3)]
         made = Sequential(layers).build((5,))
         history = Trainer(made, Adam(), InverseTimeDecay(0.01, 0.1), **options).fit(data, data)
-        found.append([made.parameters.values, history["loss"], history["validation_loss"]])
-    for arrays in found[1:]:
-        for array, expected in zip(arrays, found[0], strict=True):
+        results.append([made.parameters.values, history["loss"], history["validation_loss"]])
+    for arrays in results[1:]:
+        for array, expected in zip(arrays, results[0], strict=True):
             assert np.array_equal(array, expected)
 
 
@@ -541,12 +541,12 @@ def test_a_training_continues_another_as_if_they_were_one() -> None:
     whole = Trainer(network(data), Adam(), InverseTimeDecay(0.01, 0.1), epochs=5, **options)
     losses = list(whole.fit(data)["loss"])
     first = Trainer(network(data), Adam(), InverseTimeDecay(0.01, 0.1), epochs=2, **options)
-    found = list(first.fit(data)["loss"])
+    results = list(first.fit(data)["loss"])
     other = Trainer(first.network, Adam(), InverseTimeDecay(0.01, 0.1), epochs=3, **options)
     prepared = other.prepare(data, warm=first.state)
     prepared.state.continue_from(first.state.progress)
-    found += list(other.run(prepared)["loss"])
-    assert found == losses
+    results += list(other.run(prepared)["loss"])
+    assert results == losses
     assert other.state.progress.steps == whole.state.progress.steps
     assert np.array_equal(other.network.parameters.vector, whole.network.parameters.vector)
 
@@ -619,7 +619,7 @@ def test_a_transform_never_reads_what_it_writes() -> None:
     losses = []
     for shuffle in (False, True):
         made = Sequential([Dense(2)]).build((4,), seed=3)
-        data = numbers()
+        data = continuous_targets()
         data = Dataset(data.inputs.astype(np.float32), data.targets, data.class_names, data.name)
         trainer = Trainer(
             *(made, SGD(), 1e-9),
@@ -638,7 +638,7 @@ class FailsAt(SoftmaxCrossEntropy):
 
     def __init__(self, call: int, error: BaseException) -> None:
         super().__init__()
-        self.left, self.error = [call], error  # which copies share
+        self.left, self.error = [call], error  # shared by shallow copies
 
     def __call__(self, *arguments: Any, **options: Any) -> tuple[float, Array]:
         self.left[0] -= 1
@@ -672,7 +672,7 @@ def test_a_hook_of_one_object_is_called_after_every_step(monkeypatch: pytest.Mon
     assert len({vector.tobytes() for vector in seen}) == 5
 
 
-def test_a_loss_of_ones_own_is_the_object_that_was_given() -> None:
+def test_a_custom_loss_is_the_object_that_was_passed() -> None:
     class Counts(MeanSquaredError):  # noqa: N818 - an error of predictions
         calls = 0
 
@@ -681,7 +681,7 @@ def test_a_loss_of_ones_own_is_the_object_that_was_given() -> None:
             return super().rows(predictions, targets, gradient)
 
     loss, made = Counts(), Sequential([Dense(2)]).build((4,))
-    Trainer(made, SGD(), 0.01, epochs=2, batch_size=50, loss=loss).fit(numbers())
+    Trainer(made, SGD(), 0.01, epochs=2, batch_size=50, loss=loss).fit(continuous_targets())
     assert loss.calls >= 2
 
 

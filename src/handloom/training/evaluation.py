@@ -63,8 +63,8 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
     """
     if not model.predicts_classes or not data.has_classes:
         raise ModelError(
-            "only predictions of classes are evaluated, on rows with one class each; for continuous "
-            "targets, compare model.predict(data.inputs) with data.targets"
+            "only predictions of classes are evaluated, on rows with one class each; for "
+            "continuous targets, compare model.predict(data.inputs) with data.targets"
         )
     if data.class_names != model.class_names:
         raise DataError(

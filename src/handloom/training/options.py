@@ -1,4 +1,4 @@
-"""The options of a training, and which of them may change between a stop and a resume."""
+"""Training options, and which of them may change at a resume."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ from handloom.training.interrupts import ON_SIGNAL, OnSignal
 
 
 class OnResume(Enum):
-    """Whether an option may have another value when a training is resumed."""
+    """Whether an option may have another value at a resume."""
 
     REFUSED = "results depend on it"
     LENGTH = "training may be longer or shorter, unless its schedule was made for its length"
@@ -42,55 +42,54 @@ TOLD = {"on_resume": OnResume.TOLD}
 
 @dataclass(frozen=True, eq=False)
 class TrainingOptions:
-    """What is chosen for a training, beside its network and its data.
+    """The options of a training, without its network and its data.
 
-    A new option is a new field. Unless it says otherwise (`OnResume`), a resume with another value
-    is refused.
+    Each option is a field. By default a resume with another value is refused; see `OnResume`.
 
     Parameters
     ----------
     optimizer : Optimizer
         The update of the weights; a training binds it anew.
     learning_rate : float or schedule
-        A rate, or a function from the step, counted from 0, to a rate. It is asked for the rates of
-        several steps ahead, within an epoch.
+        A rate, or a function from the step, counted from 0, to a rate. It is called
+        for several steps ahead, within an epoch.
     epochs : int
         The number of passes over the training rows.
     batch_size : int, optional
         Rows per step; by default all rows. The last batch of an epoch may be smaller.
     shuffle : bool
-        Whether batches take the rows in a new random order each epoch.
+        Whether rows are shuffled each epoch.
     penalty_per_row : bool
-        Whether the penalty of a step is divided by the sum of its sample weights, so that it counts
-        for less in larger batches.
+        Whether the penalty of a step is divided by the sum of its sample weights, so that it is
+        smaller for larger batches.
     loss : Loss, optional
-        From logits; by default, for classes alone, `SoftmaxCrossEntropy`.
+        The loss, from logits; by default, for classes only, `SoftmaxCrossEntropy`.
     count_correct : bool
-        Whether to count correct predictions, where the loss knows right from wrong; without it the
-        history has no accuracy, and a small step is some percent quicker.
+        Whether to count correct predictions, if the loss is a `ClassificationLoss`; if False, the
+        history has no accuracy, and a small step is some percent faster.
     clip_norm : float, optional
-        The largest l2 norm of a step's gradient, penalty included; a longer one is scaled down.
+        The largest l2 norm of a step's gradient, penalty included; a larger one is scaled down.
     average : EMA, optional
-        An average of the weights, which validation measures and the network ends with. Training
-        goes on from the weights themselves, and training figures are theirs.
+        An average of the weights, which is validated and which the network ends with. Training
+        steps and training figures use the weights themselves.
     augment : sequence of Augmentation
-        Random changes of the stored images of a step, in this order, before they are transformed.
-        Validation sees the images as they are.
+        Random augmentations of the stored images of a step, in this order, before the transform.
+        Validation images are not augmented.
     transform : Transform, optional
-        From stored rows to the network's input; by default images are scaled to -1..1 and
-        features are left as they are.
+        The transform from stored rows to the network's input; by default images are scaled to
+        -1..1 and features are unchanged.
     seed : int
         The seed of shuffling, augmentation and stochastic layers.
     threads : int, optional
-        The number of threads that share a step; by default the cores there are. A step has work for
-        at most four. The result is the same, to the bit, for any number.
+        The number of threads that share a step; by default the number of cores. A step uses at
+        most four. The result is the same, to the bit, for any number.
     backend : str
-        What runs the arithmetic: ``"numpy"``, ``"fused"``, which is compiled (the extra ``fast``),
-        or ``"auto"``: fused where it is installed and the training is long enough for loading it to
-        pay. The two agree to rounding; bits are promised for each by itself.
+        The backend: ``"numpy"``, ``"fused"``, which is compiled (the extra ``fast``),
+        or ``"auto"``: fused if it is installed and the training is long enough to be worth the
+        loading time. The two agree to rounding; results agree to the bit for the same backend.
     on_signal : {"deliver", "finish"}
-        Whether a signal that ended training is delivered to the application afterwards, or is
-        taken as the wish to finish and nothing more; see `Trainer.fit`.
+        Whether a signal that ended training is delivered to the application afterwards, or
+        only ends training; see `Trainer.fit`.
 
     Raises
     ------
@@ -129,7 +128,7 @@ class TrainingOptions:
             require_bool(name, getattr(self, name))
         if isinstance(self.loss, CategoricalCrossEntropy):
             raise ConfigurationError(
-                "CategoricalCrossEntropy takes probabilities, and a trainer has logits: "
+                "loss must take logits, got CategoricalCrossEntropy, which takes probabilities: "
                 "loss=SoftmaxCrossEntropy() is the same loss of logits"
             )
         if self.clip_norm is not None:
@@ -149,20 +148,20 @@ class TrainingOptions:
         return cast(Schedule, self.learning_rate)
 
     def describe(self) -> dict[str, Any]:
-        """Return every option by name, as JSON can hold it; an object by how it was made."""
+        """Return every option by name, as JSON; an object by its class and arguments."""
         return {option.name: describe(getattr(self, option.name)) for option in fields(self)}
 
     @classmethod
     def default(cls, name: str) -> Any:
-        """Return the default of an option as `describe` has it; None for what is no option."""
+        """Return the default of an option as `describe` returns it; None for an unknown name."""
         defaults = {option.name: option.default for option in fields(cls)}
         return describe(defaults.get(name))
 
     @classmethod
     def on_resume(cls, name: str) -> OnResume:
-        """Return whether an option may change at a resume; anything that is no option may not."""
-        rules = {option.name: option.metadata.get("on_resume") for option in fields(cls)}
-        return rules.get(name) or OnResume.REFUSED
+        """Return whether an option may change at a resume; an unknown name may not."""
+        on_resume = {option.name: option.metadata.get("on_resume") for option in fields(cls)}
+        return on_resume.get(name) or OnResume.REFUSED
 
 
 Made = TypeVar("Made")
@@ -176,14 +175,14 @@ def takes_options(
     [Callable[[Made, Sequential, Built], None]],
     Callable[Concatenate[Made, Sequential, Arguments], None],
 ]:
-    """Let a constructor ``init(self, network, options)`` be called with the options one by one.
+    """Give a constructor ``init(self, network, options)`` each option as a parameter.
 
-    It then has the parameters of the class of the options, which alone names them.
+    The constructor then has the parameters of the options class.
 
     Raises
     ------
     TypeError
-        From the constructor, if there is no such option; the nearest one is named.
+        From the constructor, if an option is unknown; the message names the closest one.
     """
     own = inspect.signature(options).parameters
 

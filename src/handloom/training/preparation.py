@@ -1,4 +1,4 @@
-"""Preparation: data checked, optimizer bound, and what runs steps made ready."""
+"""Preparation of a training: checks data, binds the optimizer, makes objective and runner."""
 
 import math
 import time
@@ -48,11 +48,11 @@ class Prepared:
     objective : Objective
     runner : Runner
     threads : Threads
-        Steps are made inside of ``with prepared.threads:``.
+        Steps run inside ``with prepared.threads:``.
     snapshot : Snapshot or None
-        What it goes on from.
+        The snapshot that training resumes from.
     seconds_per_step : float
-        The time that a step took lately; infinite before the first.
+        The mean time of a step in the latest call of the runner; infinite before the first.
     """
 
     state: TrainingState
@@ -70,7 +70,7 @@ class Prepared:
         return epoch_order(rows, size, Stream(options.seed) if options.shuffle else None, epoch)
 
     def measure(self, data: Dataset) -> Measured:
-        """Measure rows with the network's present weights, without their gradient."""
+        """Measure rows with the network's current weights, without a gradient."""
         batch = Batch(Arrays(data.inputs, data.targets, None), slice(0, len(data)))
         return self.objective(batch, gradient=False)
 
@@ -88,7 +88,7 @@ def prepare(
     snapshot: Snapshot | None = None,
     warm: WarmStart | None = None,
 ) -> Prepared:
-    """Make a training ready, from the network's weights or from a snapshot.
+    """Prepare a training, from the network's weights or from a snapshot.
 
     Parameters
     ----------
@@ -100,13 +100,13 @@ def prepare(
     callbacks : mapping of str to Stateful, optional
         The callbacks that have a state.
     check : callable
-        Refuses a training before anything is changed.
+        Raises an error for an unsuitable training, before anything is changed.
     saved : bool
-        Whether the training will be saved: then its data get fingerprints.
+        Whether the training will be saved, and so needs fingerprints of its data.
     snapshot : Snapshot, optional
-        The moment to go on from.
+        The snapshot to resume from.
     warm : WarmStart, optional
-        The weights and the optimizer's state to begin with.
+        The initial weights and state of the optimizer.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def prepare(
     state.history.backend, state.history.lanes = backend.name, threads.lanes
     notes = snapshot.compare(state) if snapshot else []
     check(state)
-    if warm is not None:  # everything was checked: from here on things change
+    if warm is not None:  # everything was checked before anything is changed
         network.parameters.load(warm.weights)
         state.keep_weights()
     for part in (options.optimizer, options.average):
@@ -160,7 +160,7 @@ def prepare(
 def model_for(
     network: Sequential, loss: Loss, train: Dataset, transform: Transform | None = None
 ) -> Model:
-    """Return a network with its transform and the names of the classes that it learns."""
+    """Return a network with its transform and the names of its classes."""
     predicts = "softmax" if isinstance(loss, ClassificationLoss) else "identity"
     return Model(
         network,
@@ -186,7 +186,7 @@ def make_objective(
     penalty_per_row: bool = False,
     count_correct: bool = True,
 ) -> Objective:
-    """Return loss and gradient as a function of a batch, with everything compiled that it needs.
+    """Return the objective, loss and gradient of a batch, with its functions compiled.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def make_objective(
     rows : int
         The rows of a batch.
     seed : int
-        Of what is random in a step.
+        The seed of random draws in a step.
     augment : tuple of Augmentation
     layers, penalty_per_row, count_correct
         As in `Objective`.
@@ -236,25 +236,25 @@ def whole_objective(
     backend: str = "auto",
     times: int = 1,
 ) -> tuple[Callable[[], Measured], Threads]:
-    """Return loss and gradient over all rows as a function, for those who search along a line.
+    """Return loss and gradient over all rows as a function, for line searches such as L-BFGS.
 
     Parameters
     ----------
     network : Sequential
-        Its weights are where the function measures; its gradient vector takes the result.
+        The function measures at its weights; its gradient vector takes the result.
     loss : Loss
     data : Dataset
     sample_weights : array, shape (n,), optional
     penalty_per_row, threads, backend
         As in `TrainingOptions`.
     times : int
-        How often it will be called, about.
+        The approximate number of calls.
 
     Returns
     -------
     measure : callable
     threads : Threads
-        It is called inside of ``with threads:``.
+        ``measure`` is called inside ``with threads:``.
     """
     parameters, rows = network.parameters, len(data)
     chosen = choose_backend(
@@ -278,7 +278,7 @@ def whole_objective(
 def _engine(
     state: TrainingState, backend: Backend, threads: Threads, size: int
 ) -> tuple[Objective, Runner]:
-    """Return the objective of a training's batches, and what runs its steps."""
+    """Return the objective of a training, and the runner of its steps."""
     options = state.options
     clip = None if options.clip_norm is None else ClipByNorm(options.clip_norm)
     operations = compose(
@@ -313,11 +313,11 @@ def _checked(
     validation: Dataset | float | None,
     sample_weights: npt.NDArray[np.floating] | None,
 ) -> tuple[Dataset, Dataset | None, Array | None]:
-    """Return training rows, held-out rows and sample weights, if they belong together."""
+    """Return training rows, validation rows and sample weights, if they match."""
     if validation is not None and not isinstance(validation, Dataset):
         if sample_weights is not None:
             raise ConfigurationError(
-                "sample_weights belong to rows: hold the validation rows out yourself"
+                "validation must be a Dataset if there are sample_weights, got a fraction"
             )
         train, validation = train.split(validation, Stream(options.seed))
     for what, part in (("training", train), ("validation", validation)):
@@ -327,11 +327,11 @@ def _checked(
         check_images(train)
     if not train.has_classes and options.loss is None:
         raise ConfigurationError(
-            f"the rows of {train.name} have numbers as targets, not classes: "
-            "name the loss, for instance loss=MeanSquaredError()"
+            f"loss must be set for the continuous targets of {train.name}, "
+            "for instance loss=MeanSquaredError()"
         )
     if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
-        raise DataError("the training rows hold a single class: there is nothing to learn")
+        raise DataError("the training rows must have at least two classes, got a single class")
     if sample_weights is None:
         return train, validation, None
     weights = np.asarray(sample_weights, network.parameters.dtype)

@@ -1,4 +1,4 @@
-"""Progress of a training: epochs and steps made, and the figures of the epoch under way."""
+"""Progress of a training: epochs and steps done, and sums of the current epoch."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,16 +11,16 @@ from handloom.training.objective import Measured
 
 @dataclass
 class TrainingProgress:
-    """How far a training is, with the running sums of the epoch under way.
+    """Epochs and steps done, with the running sums of the current epoch.
 
     Attributes
     ----------
     epoch : int
-        The epoch under way, counted from 0; the number of complete epochs.
+        The current epoch, counted from 0; the number of complete epochs.
     steps : int
-        The number of updates since training began.
+        The number of optimizer steps since training began.
     epoch_steps : int
-        The number of updates of the epoch under way.
+        The number of optimizer steps of the current epoch.
     data_loss, penalty : float
         Sums over these steps, each weighted by the sum of its sample weights.
     weight : float
@@ -35,7 +35,7 @@ class TrainingProgress:
     begun : bool
         Whether `Callback.on_epoch_begin` has been called.
     recorded : dict of str to float
-        Figures of the epoch that callbacks recorded; see `TrainingState.record`.
+        Figures that callbacks recorded in the epoch; see `TrainingState.record`.
     """
 
     epoch: int = 0
@@ -96,10 +96,13 @@ class TrainingProgress:
         fresh = cls()
         names = asdict(fresh)
         if not isinstance(values, Mapping) or set(values) != set(names):
-            raise ModelError(f"the progress of a training must hold {', '.join(names)}")
+            raise ModelError(f"the progress of a training must have the fields {', '.join(names)}")
         for name, value in values.items():
             if not _fits(value, names[name]):
-                raise ModelError(f"the progress's {name} is invalid: {value!r}")
+                raise ModelError(
+                    f"the progress's {name} is invalid: "
+                    f"expected {_expected(names[name])}, got {value!r}"
+                )
         return cls(**{**values, "recorded": dict(values["recorded"])})
 
 
@@ -112,6 +115,15 @@ def _fits(value: object, default: object) -> bool:
     if type(value) is not type(default):
         return False
     return not isinstance(value, int) or value >= 0
+
+
+def _expected(default: object) -> str:
+    """Return the description of the values that `_fits` accepts."""
+    if default is None:
+        return "a float or None"
+    if isinstance(default, dict):
+        return "a mapping to numbers"
+    return "a count" if type(default) is int else f"a {type(default).__name__}"
 
 
 def _is_number(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""A resume: what must be the same, what may have changed, and what is told of it."""
+"""Resume: compares the configurations of a checkpoint and a trainer, and notes changes."""
 
 import json
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from handloom.training.state import TrainingState
 
 
 def configuration(state: TrainingState) -> dict[str, Any]:
-    """Return what makes a training the one that it is, as JSON can hold it.
+    """Return the configuration of a training, as JSON: everything that must agree at a resume.
 
-    Loss, backend and transform are those in effect, which a default and ``"auto"`` leave open.
+    Loss, backend and transform are those in effect, where an option is None or ``"auto"``.
     """
     described = {
         **state.options.describe(),
@@ -26,8 +26,8 @@ def configuration(state: TrainingState) -> dict[str, Any]:
         "lanes": state.history.lanes,
         **{"data": None, "validation": None, "sample_weights": None, **state.data},
     }
-    plain: dict[str, Any] = json.loads(json.dumps(pack(described, {})))
-    return plain
+    configured: dict[str, Any] = json.loads(json.dumps(pack(described, {})))
+    return configured
 
 
 def compare(
@@ -36,47 +36,47 @@ def compare(
     options: TrainingOptions,
     made: Mapping[str, Any],
 ) -> list[str]:
-    """Return what a resume finds changed and may be, and what it cannot compare, in sentences.
+    """Return notes on allowed changes at a resume, and on objects that cannot be compared.
 
     Parameters
     ----------
     theirs, ours : mapping
-        The `configuration` of the training that was stopped, and of that which wants to go on.
+        The `configuration` of the checkpoint, and of the training that resumes it.
     options : TrainingOptions
-        Of the latter.
+        The options of the training that resumes.
     made : mapping
-        The progress that was made.
+        The progress in the checkpoint.
 
     Raises
     ------
     ModelError
-        If something that results depend on differs.
+        If an entry differs that results depend on.
     """
     notes: list[str] = []
     for name in dict.fromkeys([*theirs, *ours]):
-        rule = type(options).on_resume(name)
+        on_resume = type(options).on_resume(name)
         # an option that is newer than the checkpoint had its default
         then, now = theirs.get(name, type(options).default(name)), ours.get(name)
         if name in ("data", "validation"):
             _require_same_data(name, then, now)
-        elif rule is OnResume.LENGTH:
+        elif on_resume is OnResume.LENGTH:
             if then != now:
                 notes.append(_other_length(options, then, now, made))
         else:
-            for place, before, after in differences(then, now, name):
-                if rule is OnResume.REFUSED:
+            for entry, before, after in differences(then, now, name):
+                if on_resume is OnResume.REFUSED:
                     raise ModelError(
-                        f"it is of another training: {place} is {before} there, {after} here"
+                        f"it is of another training: {entry} is {before} there, {after} here"
                     )
-                notes.append(f"resumed with {place} {after}, before {before}")
-    mattering = {n: v for n, v in ours.items() if type(options).on_resume(n) is OnResume.REFUSED}
-    if unknown := list(known_by_name(mattering)):
+                notes.append(f"resumed with {entry} {after}, before {before}")
+    relevant = {n: v for n, v in ours.items() if type(options).on_resume(n) is OnResume.REFUSED}
+    if unknown := list(known_by_name(relevant)):
         notes.append(f"compared by name alone, since there is no config: {', '.join(unknown)}")
     return notes
 
 
 def _other_length(options: TrainingOptions, then: Any, now: Any, made: Mapping[str, Any]) -> str:
-    """Return the note about another number of epochs, if it makes no other training."""
+    """Return the note about another number of epochs, if that is allowed."""
     planned = planned_steps(options.schedule)
     if planned is not None:
         raise ModelError(
@@ -90,14 +90,14 @@ def _other_length(options: TrainingOptions, then: Any, now: Any, made: Mapping[s
 
 
 def _require_same_data(name: str, then: Any, now: Any) -> None:
-    """Refuse other rows; a name alone is no difference."""
+    """Refuse other rows; another name of the same rows is allowed."""
     if {**(then or {}), "name": ""} != {**(now or {}), "name": ""}:
         raise ModelError(
-            f"it is of another training: {name} is {_told(then)} there, {_told(now)} here"
+            f"it is of another training: {name} is {_summary(then)} there, {_summary(now)} here"
         )
 
 
-def _told(fingerprint: Mapping[str, Any] | None) -> str:
+def _summary(fingerprint: Mapping[str, Any] | None) -> str:
     if not fingerprint:
         return "none"
     return f"{fingerprint['name']} ({fingerprint['rows']:,} rows, {fingerprint['sha256'][:12]})"

@@ -1,4 +1,4 @@
-"""The run folder: the layout of the files that a training leaves behind, written and read here."""
+"""Run folder: writes and reads the files of a finished or running training."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -53,12 +53,12 @@ MAX_HISTORY_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class RunDescription:
-    """What is trained, on which data, and where.
+    """The settings, data and environments of a run.
 
     Parameters
     ----------
     settings : dict
-        The options of the training as JSON; whoever knows their kind converts them.
+        The options of the training as JSON; the command that wrote them reads them.
     data : str
         The name of a dataset, or the absolute path of its folder.
     checkpoint_every : str or None
@@ -66,8 +66,8 @@ class RunDescription:
     threads : int
         The number of threads that share a step; results do not depend on it.
     environments : list of dict
-        What results depend on beside the settings, at the beginning and after each resume that
-        found another one; by default, that of this process.
+        The environment at the beginning, and after each resume in another one (see
+        `handloom.environment`); by default, that of this process.
 
     Raises
     ------
@@ -93,7 +93,7 @@ class RunDescription:
             _require("environment", each, dict, "an object")
 
     def resumed(self, **changes: Any) -> Self:
-        """Return the description of the same run, resumed here with some changes."""
+        """Return the description of the same run, resumed in this process with some changes."""
         here = environment()
         last = self.environments[-1:]
         environments = self.environments if last == [here] else [*self.environments, here]
@@ -101,7 +101,7 @@ class RunDescription:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return the description that `dataclasses.asdict` gave.
+        """Return the description from the dict of `dataclasses.asdict`.
 
         Raises
         ------
@@ -135,7 +135,7 @@ class _ResultsFolder:
         return self.path / PICTURES
 
     def contents(self) -> dict[str, str]:
-        """Return the files that are there, each with its meaning."""
+        """Return the existing files, each with its meaning."""
         known = self._contents.items()
         return {name: meaning for name, meaning in known if (self.path / name).exists()}
 
@@ -155,7 +155,7 @@ class _ResultsFolder:
         Raises
         ------
         FileError, ModelError
-            If they are not written yet, or damaged.
+            If they are not written yet, or are damaged.
         """
         path = self._part(RESULTS)
         results = read_json(path)
@@ -176,7 +176,7 @@ class _ResultsFolder:
 class RunFolder(_ResultsFolder):
     """The folder of one training.
 
-    Making the object touches no file: `write_description` creates the folder, `open` reads one.
+    The constructor touches no file: `write_description` creates the folder, `open` reads one.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ class RunFolder(_ResultsFolder):
         Raises
         ------
         FileError
-            If there is no run in the folder.
+            If the folder holds no run.
         ModelError
             If its description is damaged, or of another version.
         """
@@ -218,11 +218,11 @@ class RunFolder(_ResultsFolder):
 
     @property
     def history_table(self) -> Path:
-        """The history as CSV, which a training may write epoch by epoch."""
+        """The history as CSV, which a training may append to each epoch."""
         return self.path / HISTORY_TABLE
 
     def write_description(self) -> None:
-        """Create the folder, if it is not there, and write the description.
+        """Create the folder, if it is missing, and write the description.
 
         Raises
         ------
@@ -260,14 +260,14 @@ class RunFolder(_ResultsFolder):
             raise ModelError(f"{path}: {error}") from None
 
     def write_model(self, model: Model, *, best_weights: Array | None = None) -> None:
-        """Write the model, replacing an earlier one in one move.
+        """Write the model, replacing an earlier one atomically.
 
         Parameters
         ----------
         model : Model
             With the weights at the end of the training.
         best_weights : array, shape (size,), optional
-            The weights of a second model, which is written beside it.
+            The weights of a second model, which is written too.
 
         Raises
         ------
@@ -289,7 +289,7 @@ class RunFolder(_ResultsFolder):
         return Model.load(self._part(MODEL))
 
     def best_model(self) -> Model:
-        """Return the model with the best weights, where they were kept apart; see `Model.load`.
+        """Return the model with the best weights, if they were written; see `Model.load`.
 
         Raises
         ------
@@ -300,7 +300,7 @@ class RunFolder(_ResultsFolder):
 
 
 class StudyFolder(_ResultsFolder):
-    """The folder of a study: runs, their logs side by side, pictures and results of all.
+    """The folder of a study: its runs, their logs, pictures and results.
 
     Parameters
     ----------
@@ -330,7 +330,7 @@ def is_run(path: str | Path) -> bool:
 
 
 def _check_version(values: object, path: Path) -> None:
-    """Refuse what is not the description of a run, or of another version."""
+    """Refuse a file that is not a run description, or has another version."""
     kind = values.get("kind") if isinstance(values, dict) else None
     if not isinstance(values, dict) or kind != KIND:
         raise ModelError(f"not the description of a run: expected the kind {KIND!r}, got {kind!r}")

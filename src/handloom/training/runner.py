@@ -1,7 +1,7 @@
-"""What advances a training: whole steps, one after another.
+"""Runner: makes the steps of a training, one after another.
 
 `LayerByLayer` is the definition of a step. A step has two parts: the lanes' gradients, and their
-sum with the update. Everything that a step changes is changed in place: weights, the optimizer's
+sum with the update. A step changes in place: weights, the optimizer's
 vectors and its counter, running statistics, the average of the weights.
 """
 
@@ -23,21 +23,21 @@ from handloom.training.objective import LaneSums, Measured, Objective
 
 @dataclass(frozen=True)
 class Advance:
-    """What came of a run of steps.
+    """The result of consecutive steps.
 
     Attributes
     ----------
     measured : list of Measured
-        What each accepted step measured, in order, before its update.
+        The measurements of each accepted step, in order, before its update.
     stopped : StopReason or None
-        Why the run ended before its last step: a loss or a gradient that is not finite. That step
-        has changed nothing.
+        The reason of an early end: a loss or a gradient that is not finite. That step has changed
+        nothing.
     bad_array : str
-        Which array of that step was the first that is not finite.
+        The first array of that step that is not finite.
     error : BaseException or None
-        What the step after the accepted ones raised.
+        The error of the step after the accepted ones.
     half_made : bool
-        Whether it was raised in the update, so that the weights may be of no whole step.
+        Whether the error was raised in the update, so that weights may be updated in part.
     """
 
     measured: list[Measured]
@@ -48,17 +48,17 @@ class Advance:
 
 
 class Runner(Protocol):
-    """Advances a training by whole steps. Where a run is cut into calls never changes a bit.
+    """Advances a training by whole steps. The number of steps per call never changes the result.
 
-    A run calls the two parts of a step in turn. Between them, ranks exchange what lanes contribute.
+    `run` calls the two parts of each step. Between them, ranks exchange their lanes' sums.
     """
 
     def gradients(self, batch: Batch) -> list[LaneSums]:
-        """Return what each lane contributes to a step, in lane order."""
+        """Return the sums of each lane for a step, in lane order."""
         ...
 
     def update(self, batch: Batch, lanes: Sequence[LaneSums], rate: float) -> Measured:
-        """Add what lanes contribute and, if the result is finite, update the weights."""
+        """Add the sums of lanes and, if the result is finite, update the weights."""
         ...
 
     def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> Advance:
@@ -77,7 +77,7 @@ class Runner(Protocol):
 
 
 class LayerByLayer:
-    """Runs the parts of a step one after another, each as it is defined.
+    """Runs the parts of a step one after another, each by its definition.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class LayerByLayer:
         self.objective, self.optimizer = objective, optimizer
         self.clip, self.average = clip, average
 
-    @np.errstate(over="ignore", invalid="ignore")  # looked for at every step, not warned about
+    @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
     def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> Advance:
         """Make consecutive steps of one epoch; see `Runner`."""
         accepted: list[Measured] = []
@@ -113,7 +113,7 @@ class LayerByLayer:
                 lanes = self.gradients(batch)
                 updating = True
                 measured = self.update(batch, lanes, rate)
-            except BaseException as error:  # raised again once the steps before it are counted
+            except BaseException as error:  # raised again after the steps before it are counted
                 return Advance(accepted, error=error, half_made=updating)
             if not math.isfinite(measured.loss):
                 reason = StopReason.NON_FINITE_LOSS
@@ -126,11 +126,11 @@ class LayerByLayer:
         return Advance(accepted)
 
     def gradients(self, batch: Batch) -> list[LaneSums]:
-        """Return what each lane contributes to a step, in lane order."""
+        """Return the sums of each lane for a step, in lane order."""
         return self.objective.run_lanes(batch)
 
     def update(self, batch: Batch, lanes: Sequence[LaneSums], rate: float) -> Measured:
-        """Add what lanes contribute and, if the result is finite, update the weights.
+        """Add the sums of lanes and, if the result is finite, update the weights.
 
         The gradient is clipped first; running statistics and the average of the weights follow.
         """

@@ -1,4 +1,4 @@
-"""Serialization: a nested state as values that JSON can hold, and arrays apart."""
+"""Serialization: a nested state as JSON values and a dict of arrays."""
 
 import math
 from collections.abc import Mapping
@@ -10,25 +10,25 @@ from handloom.errors import ConfigurationError
 from handloom.parameters import Array
 
 ARRAY, FLOAT = "$array", "$float"
-"""The keys of what stands for an array, and for a number that JSON has none for."""
+"""The keys that mark an array, and a float that is not JSON (NaN, infinity)."""
 
 
 def pack(value: Any, arrays: dict[str, Array], path: str = "") -> Any:
-    """Return a value as JSON can hold it, and add its arrays to others.
+    """Return a value as JSON, and add its arrays to ``arrays``.
 
     Parameters
     ----------
     value : dict, list, array, number, str, bool or None
-        Nested as deep as one likes. A tuple becomes a list.
+        Nested to any depth. A tuple becomes a list.
     arrays : dict of str to array
-        Gets a copy of each array, by the keys that lead to it.
+        Receives a copy of each array, by its path.
     path : str
-        The keys that led here, for names and messages.
+        The keys that lead to the value, joined by dots; for names and messages.
 
     Raises
     ------
     ConfigurationError
-        Naming the place of a value of another kind.
+        If a value is of another type, or a key is not a string or begins with ``$``.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -36,8 +36,8 @@ def pack(value: Any, arrays: dict[str, Array], path: str = "") -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {FLOAT: str(value)}
-    plain = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
-    if plain and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
+    is_array = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+    if is_array and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
         name = path
         while name in arrays:  # keys may have dots in them
             name += "'"
@@ -48,19 +48,22 @@ def pack(value: Any, arrays: dict[str, Array], path: str = "") -> Any:
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str) or key.startswith("$"):
-                raise ConfigurationError(f"{path or 'the state'} has the key {key!r}")
+                raise ConfigurationError(
+                    f"keys must be strings that do not begin with '$', got {key!r} in "
+                    f"{path or 'the state'}"
+                )
         inner = f"{path}." if path else ""
         return {key: pack(each, arrays, f"{inner}{key}") for key, each in value.items()}
-    raise ConfigurationError(f"{path} is neither numbers nor text: {type(value).__name__}")
+    raise ConfigurationError(f"{path} must be an array or a JSON value, got {type(value).__name__}")
 
 
 def unpack(value: Any, arrays: Mapping[str, Array]) -> Any:
-    """Return the value that `pack` took apart.
+    """Return the value that `pack` serialized.
 
     Raises
     ------
     KeyError, ValueError
-        If an array or a number is not there.
+        If an array is missing or a number is invalid.
     """
     if isinstance(value, list):
         return [unpack(each, arrays) for each in value]

@@ -1,8 +1,8 @@
-"""Snapshots: the state of a training at one moment, and how it goes to files and back.
+"""Snapshots: the state of a training between two steps, saved to files and restored.
 
 A training that is restored from a snapshot goes on as if it had never stopped: the same weights, to
-the bit, and the same history, its clock aside. That takes no saved generator, since every random
-draw is a function of the seed and the place that draws (see `handloom.randomness`).
+the bit, and the same history except for times. No generator is saved, since every random draw is a
+function of the seed and of the indices of its stream (see `handloom.randomness`).
 """
 
 import json
@@ -32,18 +32,18 @@ KIND, VERSION = "handloom checkpoint", 3
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A training at one moment.
+    """The state of a training between two steps.
 
     Attributes
     ----------
     configuration : dict
-        What the training is: options, network, data. It can only go on where this is the same.
+        The configuration: options, network, data. A resume needs the same.
     values : dict
         The state, with a name for each array.
     arrays : dict of str to array
-        Weights, the optimizer's vectors, and the arrays that callbacks keep.
+        Weights, the optimizer's vectors, and the arrays of callbacks.
     origin : str
-        Where it was read from, for messages.
+        The folder it was read from, for messages.
     """
 
     configuration: dict[str, Any]
@@ -53,54 +53,54 @@ class Snapshot:
 
     @classmethod
     def take(cls, state: TrainingState) -> Self:
-        """Return what a training is now; arrays are copied.
+        """Return the snapshot of a training; arrays are copied.
 
         Raises
         ------
         ConfigurationError
-            If something of it is neither numbers nor text; its place is named.
+            If a value of the state is neither an array nor a JSON value; its path is named.
         """
         arrays: dict[str, Array] = {}
         values = pack({**state.state_dict(), "environment": environment()}, arrays)
         return cls(configuration(state), values, arrays)
 
     def compare(self, state: TrainingState) -> list[str]:
-        """Return what has changed and may have, in sentences, before anything is restored.
+        """Return notes on allowed changes, before anything is restored.
 
         Raises
         ------
         ModelError
-            If the snapshot is of another training, named by what differs, or not whole.
+            If the snapshot is of another training (the difference is named) or invalid.
         """
         ours = configuration(state)
-        with self._whole("configuration"):
+        with self._checking("configuration"):
             return compare(self.configuration, ours, state.options, self.values["progress"])
 
     def restore(self, state: TrainingState) -> None:
-        """Bring a training to the moment of the snapshot; callbacks follow once they have begun.
+        """Restore a training from the snapshot; callbacks are restored once they have begun.
 
         Raises
         ------
         ModelError
-            If the snapshot is not whole.
+            If the snapshot is invalid.
         """
-        with self._whole("checkpoint"):
+        with self._checking("checkpoint"):
             state.load_state_dict(unpack(self.values, self.arrays))
 
     def restore_callbacks(self, state: TrainingState) -> None:
-        """Give callbacks back their state; see `Callback.load_state_dict`.
+        """Restore the state of callbacks; see `Callback.load_state_dict`.
 
         Raises
         ------
         ModelError
-            If the state of one is not whole.
+            If the state of one is invalid.
         """
-        with self._whole("checkpoint"):
+        with self._checking("checkpoint"):
             state.load_callbacks(unpack(self.values["callbacks"], self.arrays))
 
     @contextmanager
-    def _whole(self, what: str) -> Iterator[None]:
-        """Refuse a snapshot whose values are of a wrong kind, as a damaged or foreign one's are."""
+    def _checking(self, what: str) -> Iterator[None]:
+        """Raise a ModelError for values of a wrong type, as of a damaged snapshot."""
         try:
             yield
         except HandloomError as error:
@@ -109,30 +109,30 @@ class Snapshot:
             *(AttributeError, KeyError, IndexError, TypeError, ValueError),
             *(OverflowError, RecursionError),
         ) as error:
-            raise ModelError(f"{self.origin}: not a whole {what}: {error!r}") from None
+            raise ModelError(f"{self.origin}: invalid {what}: {error!r}") from None
 
     @property
     def lanes(self) -> int:
-        """The number of lanes that the training's work was cut for.
+        """The number of lanes of the training.
 
         Raises
         ------
         ModelError
-            If the configuration does not say, or names more than there can be.
+            If it is missing in the configuration, or more than `MOST_LANES`.
         """
         try:
             lanes = require_count("lanes", self.configuration["lanes"])
             return int(require_number("lanes", lanes, maximum=MOST_LANES))
         except (KeyError, ConfigurationError) as error:
-            raise ModelError(f"{self.origin}: not a whole configuration: {error!r}") from None
+            raise ModelError(f"{self.origin}: invalid configuration: {error!r}") from None
 
     @property
     def backend(self) -> str:
-        """What ran the training's arithmetic."""
+        """The backend of the training."""
         return str(self.configuration.get("backend"))
 
     def changed_environment(self) -> list[str]:
-        """Return what bits depend on and is not as it was when the snapshot was taken."""
+        """Return the differences between this environment and the snapshot's."""
         now, then = environment(), self.values.get("environment", {})
         pairs = [(name, then.get(name), now[name]) for name in ("processor", "blas")]
         versions = then.get("versions", {})
@@ -150,7 +150,7 @@ class Snapshot:
         }
 
     def save(self, folder: Path) -> None:
-        """Write the snapshot to a folder, in one move.
+        """Write the snapshot to a folder, atomically.
 
         Raises
         ------
@@ -166,7 +166,7 @@ class Snapshot:
         Raises
         ------
         FileError, ModelError
-            If a file is missing, cut, changed, or of a version not known here.
+            If a file is missing, truncated, changed, or of an unknown version.
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load
@@ -181,4 +181,4 @@ class Snapshot:
                 str(folder),
             )
         except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
-            raise ModelError(f"{folder}: not a whole checkpoint: {error!r}") from None
+            raise ModelError(f"{folder}: invalid checkpoint: {error!r}") from None

@@ -1,4 +1,4 @@
-"""The state of a training: everything that it is at one moment, in one place."""
+"""Training state: model, options, progress, history and callbacks of a training."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -34,20 +34,20 @@ DEFAULT_LOSS = SoftmaxCrossEntropy()
 
 
 class Stateful(Protocol):
-    """Anything whose state lasts as long as a training does."""
+    """An object whose state is saved in checkpoints, such as a callback."""
 
     def state_dict(self) -> Mapping[str, Any]:
-        """Return the state: arrays, and what JSON can hold."""
+        """Return the state: arrays and JSON values."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Load the state that `state_dict` returned."""
         ...
 
 
 @dataclass(eq=False)
 class TrainingState:
-    """Where a training stands. Callbacks are handed it; a checkpoint is what lasts of it.
+    """The state of a training, which callbacks receive and checkpoints save.
 
     Attributes
     ----------
@@ -55,28 +55,28 @@ class TrainingState:
         The network with its transform and the names of its classes.
     options : TrainingOptions
     full_batch : bool
-        Whether a step takes all rows.
+        Whether a batch holds all rows.
     validation : Dataset or None
-        The rows that are held out and measured after each epoch.
+        The rows that are validated after each epoch.
     callbacks : mapping of str to Stateful
         The callbacks that have a state, by name.
     data : mapping
-        The fingerprints of the data, where training is saved.
+        The fingerprints of the data, if training is saved.
     progress : TrainingProgress
-        Epochs and steps made, and the figures of the epoch under way.
+        Epochs and steps done, and sums of the current epoch.
     history : History
-        The figures of the epochs before it, and why training ended.
+        The figures of complete epochs, and the stop reason.
     until : int
         The epoch at which training ends.
     good_weights : array, shape (size + untrained,)
-        The last weights that were seen to be good, with what is not trained: those before the
-        epoch's first update.
+        The last values, trained and untrained, with a finite loss: those before the first update
+        of the epoch.
     trained : dict of str to shape
         The arrays that are trained, in their order.
     ended : bool
         Whether the last hook but `on_train_end` has run.
     at_step_boundary : bool
-        Whether the weights are those of a whole step; not so where an update broke off.
+        Whether the weights are those of a whole step; False after an error in an update.
     """
 
     model: Model
@@ -90,13 +90,13 @@ class TrainingState:
 
     def __post_init__(self) -> None:
         self.until = self.options.epochs
-        self.parameters = self.network.parameters  # a layer that is frozen later gives it others
+        self.parameters = self.network.parameters  # freezing a layer later replaces the network's
         self.trained = shapes_of(self.network)
         self.keep_weights()
         self.at_step_boundary, self.ended = True, False
 
     def keep_weights(self) -> None:
-        """Keep the weights that training begins with."""
+        """Store the initial weights."""
         self.good_weights: Array = self.network.parameters.values.copy()
         self._before_epoch: Array = self.good_weights.copy()
 
@@ -117,12 +117,12 @@ class TrainingState:
 
     @property
     def average(self) -> EMA | None:
-        """The average of the weights, where there is one."""
+        """The average of the weights, or None."""
         return self.options.average
 
     @property
     def validates(self) -> bool:
-        """Whether rows are held out and measured after each epoch."""
+        """Whether there are validation rows."""
         return self.validation is not None
 
     @property
@@ -132,46 +132,47 @@ class TrainingState:
 
     @property
     def goes_on(self) -> bool:
-        """Whether there is another step to make."""
+        """Whether training has another step."""
         return self.history.stop_reason is None and self.progress.epoch < self.until
 
     def stop(self, reason: StopReason) -> None:
-        """End training, for a reason that the history keeps.
+        """End training, for a reason that the history records.
 
-        The first one given counts, but an interruption gives way to any other: a training that
-        would have ended by itself has ended. A resume goes on after ``INTERRUPTED``; after
-        ``EARLY_STOPPING`` it does not.
+        The first reason counts, but any other one replaces ``INTERRUPTED``. A resume goes on after
+        ``INTERRUPTED``; after ``EARLY_STOPPING`` it does not.
 
         Raises
         ------
         ConfigurationError
-            If it is no `StopReason`, or one of a divergence that there was not.
+            If it is not a `StopReason`, or one of a divergence, which only the trainer sets.
         """
         if not isinstance(reason, StopReason):
             raise ConfigurationError(unknown_name("StopReason", reason, [*StopReason]))
         if reason.diverged and self.history.divergence is None:
-            raise ConfigurationError(f"{reason} is for the trainer, which knows what diverged")
+            raise ConfigurationError(
+                f"reason must not be of a divergence, which only the trainer sets, got {reason}"
+            )
         if self.history.stop_reason in (None, StopReason.INTERRUPTED):
             self.history.stop_reason = reason
 
     def record(self, name: str, value: float) -> None:
-        """Record a figure of the epoch under way.
+        """Record a figure of the current epoch.
 
         It becomes a column of the history. Monitors, the CSV log, the progress bar and pictures
-        take it like any other, from the end of the epoch on: record it by
+        use it like any other, from the end of the epoch on: record it in
         `Callback.on_validation_end`, or in the `Callback.on_epoch_end` of a callback that comes
-        before those that look at it.
+        before those that use it.
 
         Raises
         ------
         ConfigurationError
-            If the name is no word or one of `COLUMNS`, the value is no number, or training has
-            ended.
+            If the name is not a word or is one of `COLUMNS`, the value is not a number, or
+            training has ended.
         """
         if checked_name(name) in COLUMNS:
             raise ConfigurationError(f"{name!r} is measured by the trainer: record another name")
         if self.ended:
-            raise ConfigurationError(f"{name}: training has ended, and with it its last epoch")
+            raise ConfigurationError(f"{name}: training has ended: record figures by on_epoch_end")
         self.progress.recorded[name] = checked_number(name, value)
 
     def require_measured(self, figure: str) -> None:
@@ -180,23 +181,23 @@ class TrainingState:
         Raises
         ------
         ConfigurationError
-            Saying why.
+            With the reason.
         """
         why = ""
         if figure.startswith("validation") and not self.validates:
-            why = "no validation set was given"
+            why = "there is no validation set"
         elif figure.endswith("accuracy") and not self.counts_correct:
-            why = f"the loss {type(self.loss).__name__} knows no right or wrong"
+            why = f"the loss {type(self.loss).__name__} is not a ClassificationLoss"
             if not self.options.count_correct:
-                why = "count_correct=False leaves it out"
+                why = "count_correct is False"
         if figure in COLUMNS and why:
             raise ConfigurationError(f"{figure!r}, which is not measured: {why}")
 
     def weights_measured(self, figure: str) -> Array:
-        """Return the values that a figure of the latest epoch belongs to: weights and untrained.
+        """Return the values, trained and untrained, that a figure of the last epoch belongs to.
 
-        Training figures of a full-batch epoch are measured before its update; all others belong to
-        the weights after the epoch, and those of validation to their average where there is one.
+        Training figures of a full-batch epoch are measured before its update; all others at the
+        weights after the epoch, and validation figures at their average if there is one.
         """
         if figure in COLUMNS and not figure.startswith("validation"):
             return self.good_weights if self.full_batch else self.network.parameters.values
@@ -204,23 +205,25 @@ class TrainingState:
 
     @property
     def validated_weights(self) -> Array:
-        """The values that validation measures: the weights, or their average."""
+        """The values that are validated: the weights, or their average."""
         return self.network.parameters.values if self.average is None else self.average.values
 
     def begin_epoch(self) -> None:
-        """Keep the weights before the first update of an epoch."""
+        """Store the weights before the first update of an epoch."""
         np.copyto(self._before_epoch, self.network.parameters.values)
 
     def count(self, steps: Sequence[Measured], rates: Sequence[float]) -> None:
-        """Count steps that were made, by what each measured and at which rate."""
+        """Count finished steps, each with its measurements and learning rate."""
         add = self.progress.add
         for measured, rate in zip(steps, rates, strict=False):
-            if self.progress.epoch_steps == 0:  # its loss is finite: the weights before were good
+            if (
+                self.progress.epoch_steps == 0
+            ):  # its loss is finite, so the weights before were good
                 self.good_weights, self._before_epoch = self._before_epoch, self.good_weights
             add(measured, rate)
 
     def end_epoch(self, validation: Measured | None, seconds: float) -> EpochRecord:
-        """Return the record of the epoch under way, which the history then holds."""
+        """Append the record of the current epoch to the history, and return it."""
         data_loss, penalty, accuracy = self.progress.means()
         counted = self.counts_correct
         record = EpochRecord(
@@ -229,7 +232,7 @@ class TrainingState:
             data_loss=data_loss,
             penalty=penalty,
             accuracy=accuracy if counted else None,
-            learning_rate=self.progress.learning_rate or 0.0,  # there was a step, so it is a rate
+            learning_rate=self.progress.learning_rate or 0.0,  # a rate, since there was a step
             seconds=seconds,
             validation_loss=None if validation is None else validation.data_loss,
             validation_accuracy=None if validation is None or not counted else validation.accuracy,
@@ -239,7 +242,7 @@ class TrainingState:
         return record
 
     def weights_are_finite(self) -> bool:
-        """Return whether all weights are finite, and their squares' sum."""
+        """Return whether all weights and the sum of their squares are finite."""
         return math.isfinite(l2_norm(self.network.parameters.values))
 
     def diverge_if_not_finite(self) -> None:
@@ -250,7 +253,7 @@ class TrainingState:
         self.diverge(StopReason.NON_FINITE_WEIGHTS, bad, self.progress.steps - 1, math.nan)
 
     def diverge(self, reason: StopReason, bad_array: str, step: int, first_rate: float) -> None:
-        """End training at a step that broke, and give the network its last good weights."""
+        """End training at a step that is not finite, and restore the last good weights."""
         rate = self.progress.learning_rate
         self.history.divergence = Divergence(
             bad_array,
@@ -263,7 +266,7 @@ class TrainingState:
         self.stop(reason)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what lasts: values that JSON can hold, and arrays, which are not copied."""
+        """Return the state: JSON values, and arrays, which are not copied."""
         average = {} if self.average is None else {"average": self.average.state_dict()}
         return {
             "progress": self.progress.to_json(),
@@ -279,15 +282,15 @@ class TrainingState:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned, the callbacks' part aside.
+        """Load the state that `state_dict` returned, except for callbacks.
 
-        An interruption is forgotten, and so is the end of the epochs: training goes on. See
-        `load_callbacks` for the rest, once callbacks have begun.
+        The stop reason is removed unless it is final, so training goes on. Load the rest by
+        `load_callbacks`, once callbacks have begun.
 
         Raises
         ------
         ModelError
-            If an array is of another shape or dtype, or something is missing.
+            If an array has another shape or dtype, or a value is invalid.
         """
         progress = TrainingProgress.from_json(state["progress"])
         history = History.from_json(state["history"])
@@ -297,15 +300,15 @@ class TrainingState:
             self.average.load_state_dict(state["average"])
         np.copyto(self.network.parameters.values, weights)
         np.copyto(self.good_weights, good)
-        self.begin_epoch()  # it may have begun, without a step
+        self.begin_epoch()  # the epoch may have begun, without a step
         if history.stop_reason is not None and not history.stop_reason.final:
             history.stop_reason = history.stopped_in = None
         self.progress, self.history = progress, history
 
     def load_callbacks(self, states: Mapping[str, Mapping[str, Any]]) -> None:
-        """Give callbacks the states that `state_dict` holds.
+        """Load the states of callbacks from `state_dict`.
 
-        One that was not there, or made otherwise, begins anew; a note says so.
+        A callback that is new, or has another `config`, starts without a state, with a note.
         """
         left = dict(states)
         for name, callback in self.callbacks.items():
@@ -314,23 +317,23 @@ class TrainingState:
             alike = [n for n in (name, *left) if n in left and n.partition(" ")[0] == kind]
             own = next((n for n in alike if pack(left[n]["made"], {}) == made), None)
             if own is None:
-                note = f"{name} begins anew: it was not there, or made otherwise"
+                note = f"{name} starts without a state: it is new or has another config"
                 self.history.notes.append(note)
                 continue
             try:
                 callback.load_state_dict(left.pop(own)["state"])
             except Exception as error:
-                raise ModelError(f"the state of {name} cannot be taken over: {error!r}") from error
+                raise ModelError(f"the state of {name} cannot be loaded: {error!r}") from error
 
     def continue_from(self, progress: TrainingProgress) -> None:
-        """Count epochs and steps on from another training, for as many epochs more."""
+        """Continue the counts of another training, for ``options.epochs`` more epochs."""
         self.progress = TrainingProgress(
             progress.epoch + bool(progress.epoch_steps), progress.steps
         )
         self.until = self.progress.epoch + self.options.epochs
 
     def _checked(self, name: str, state: Mapping[str, Any]) -> Array:
-        """Return saved weights if they are those of this network."""
+        """Return saved weights if they match this network."""
         saved: Array = state[name]
         if not isinstance(saved, np.ndarray):
             raise ModelError(f"{name} must be an array, got {type(saved).__name__}")

@@ -1,4 +1,4 @@
-"""What one step of a training computes: the list of its operations, in order."""
+"""The operations of a training step, in order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,26 +23,26 @@ from handloom.training.averaging import EMA
 
 @dataclass(frozen=True, eq=False)
 class StepOperations:
-    """The parts of a step in the order in which they run; None where a part has no description.
+    """The operations of a step in the order in which they run; None for a part without a record.
 
-    A part has none if it is of a kind that has no record, or a class of the user's own that gives
-    none. A backend may take the parts that it has compiled; all others run as they are defined.
+    A part has no record if its class, possibly a user's, defines none. A backend may run the parts
+    that it has compiled; all others run by their definitions.
 
     Attributes
     ----------
     transform : TransformOperation or None
-        From stored rows to the network's input.
+        The transform from stored rows to the network's input.
     layers : list of LayerOperation or None
-        From there to the logits.
+        The layers from there to the logits.
     loss : LossOperation or None
     penalties : Penalties
     clip : ClipNorm or None
-        None where the gradient is not clipped, too.
+        None also if the gradient is not clipped.
     decaying : tuple of (int, int)
-        The offsets at which each array begins and ends that weight decay shrinks.
+        The start and stop offsets of each array that weight decay shrinks.
     update : Update or None
     average : MovingAverage or None
-        None where nothing is averaged, too.
+        None also if weights are not averaged.
     """
 
     transform: TransformOperation | None
@@ -65,7 +65,7 @@ def compose(
     clip: ClipByNorm | None = None,
     average: EMA | None = None,
 ) -> StepOperations:
-    """Return the operations of a step of a training of these parts.
+    """Return the operations of a training step.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def compose(
     loss : Loss
     optimizer : Optimizer
     penalty_per_row : bool
-        Whether penalties are divided by the weight of the batch.
+        Whether penalties are divided by the sum of the sample weights.
     clip : ClipByNorm, optional
         Limits the gradient.
     average : EMA, optional
@@ -84,8 +84,8 @@ def compose(
     parameters = network.parameters
     spans, strengths = parameters.penalized
     matrices = [
-        (place.start, place.stop)
-        for name, place in parameters.places().items()
+        (span.start, span.stop)
+        for name, span in parameters.places().items()
         if parameters.specs[name].is_matrix
     ]
     return StepOperations(

@@ -1,4 +1,4 @@
-"""The trainer: ``fit`` runs epochs, an epoch runs steps, many of them in one call."""
+"""Trainer: ``fit`` runs epochs, and an epoch runs its steps, several per call."""
 
 import time
 import warnings
@@ -30,22 +30,22 @@ from handloom.training.state import TrainingState
 from handloom.training.warm_start import WarmStart
 
 CALL_SECONDS = 0.1
-"""How long a call of the runner should last: between calls the clock, signals and checkpoints are
-looked at."""
+"""The target duration of a call of the runner, in seconds; between calls, signals and checkpoints
+are handled."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainerOptions(TrainingOptions):
-    """The options of a training, and who takes part in it.
+    """The options of a trainer: those of a training, callbacks and checkpoints.
 
     Parameters
     ----------
     optimizer, ..., on_signal
         As in `TrainingOptions`.
     callbacks : sequence of Callback
-        Called in this order.
+        The callbacks, called in this order.
     checkpoints : Checkpoints, optional
-        Where training is saved, so that it can be resumed after anything.
+        The checkpoints of the training, from which it can be resumed.
     """
 
     _: KW_ONLY
@@ -59,7 +59,7 @@ class TrainerOptions(TrainingOptions):
             require_instance("checkpoints", self.checkpoints, Checkpoints)
 
     def describe(self) -> dict[str, Any]:
-        """Return every option by name; callbacks that only watch apart, as ``watchers``."""
+        """Return every option by name; callbacks that only watch are separate, as ``watchers``."""
         options = super().describe()
         watch = [not each.get("changes_results", True) for each in options["callbacks"]]
         both = list(zip(options["callbacks"], watch, strict=True))
@@ -95,7 +95,7 @@ class Trainer:
     Raises
     ------
     ConfigurationError, TypeError
-        If an option is invalid, or unknown.
+        If an option is invalid or unknown.
     """
 
     @takes_options(TrainerOptions)
@@ -104,7 +104,7 @@ class Trainer:
 
     @classmethod
     def of(cls, network: Sequential, options: TrainerOptions) -> Self:
-        """Return a trainer with options made before."""
+        """Return a trainer with existing options."""
         trainer = cls.__new__(cls)
         trainer._take(network, options)
         return trainer
@@ -119,7 +119,7 @@ class Trainer:
 
     @property
     def state(self) -> TrainingState:
-        """Where the latest training stands.
+        """The state of the latest training.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class Trainer:
 
     @property
     def history(self) -> History:
-        """What the latest training measured, epoch by epoch, and why it ended."""
+        """The history of the latest training: figures of every epoch, and the stop reason."""
         return self.state.history
 
     def model(self) -> Model:
@@ -148,49 +148,48 @@ class Trainer:
         resume: bool = False,
         warm: TrainingState | None = None,
     ) -> History:
-        """Train the network, from its present weights or from where a training was left.
+        """Train the network, from its current weights or from a checkpoint.
 
         Ctrl-C and SIGTERM end training within about a tenth of a second, after whole steps and with
-        a last checkpoint. Then the application gets the signal: its handler is called, or SIGTERM
-        ends the process, also where a callback has raised. A Ctrl-C that Python's own handler
-        answers is not raised again, and a warning says that training was interrupted; with
-        ``on_signal="finish"`` no signal is. A second signal acts at once.
+        a last checkpoint. Then the signal is delivered to the application: its handler is called,
+        or SIGTERM ends the process, even if a callback has raised. A Ctrl-C with Python's default
+        handler is not delivered; a warning says that training was interrupted. With
+        ``on_signal="finish"`` no signal is delivered. A second signal acts at once.
 
         A loss or gradient that is not finite ends training before the update, weights that are not
-        finite end it after the epoch; then the network gets back the last weights that were seen to
-        be good: those before the first update of the epoch, or of the epoch before.
-        ``history.divergence`` names what broke.
+        finite end it after the epoch; then the last weights with a finite loss are restored: those
+        before the first update of the epoch, or of the epoch before. ``history.divergence`` names
+        the first array that was not finite.
 
         Parameters
         ----------
         train : Dataset
             The rows to learn from.
         validation : Dataset or float, optional
-            Rows to measure after each epoch, or the fraction of every class to hold out for it.
+            Rows for validation after each epoch, or the fraction of every class to hold out for it.
         sample_weights : array, shape (n,), optional
-            A weight, zero or more, for each training row; not with a fraction to hold out.
+            A weight, zero or more, for each training row; not with a fraction as ``validation``.
         resume : bool
-            Go on from the newest checkpoint, where there is one. Training then ends with the bits
-            and the history, its clock aside, that it would have had if it had never stopped.
-            Everything that results depend on must agree; what else has changed is told in
-            ``history.notes``.
+            Resume from the newest checkpoint, if there is one. Weights, to the bit, and history,
+            except for times, are then those of an uninterrupted training. Everything that results
+            depend on must agree; other changes are noted in ``history.notes``.
         warm : TrainingState, optional
             A training whose weights and optimizer state this one starts with. Everything else
-            begins anew: patience, best figures, history and schedule.
+            starts afresh: patience, best figures, history and schedule.
 
         Returns
         -------
         History
-            Also kept as ``trainer.history``.
+            Also available as ``trainer.history``.
 
         Raises
         ------
         ConfigurationError, DataError, ModelError
-            If data, network and options do not belong together, or the checkpoint is of another
-            training, or none is whole.
+            If data, network and options do not match, the checkpoint is of another training, or no
+            checkpoint is valid.
         FileError
-            If another training writes to the same checkpoints, or there are some already that a
-            new training would replace.
+            If another training writes to the same checkpoints, or a new training would replace
+            existing ones.
         """
         if warm is not None:
             require_instance("warm", warm, TrainingState)
@@ -210,9 +209,9 @@ class Trainer:
         snapshot: Snapshot | None = None,
         warm: TrainingState | None = None,
     ) -> Prepared:
-        """Make a training ready for `run`, or for running its epochs by hand.
+        """Prepare a training for `run`, or for calls of `run_epoch`.
 
-        The arguments, and what raises, are those of `fit`; a snapshot is a moment to go on from.
+        Arguments and errors are those of `fit`; ``snapshot`` is a snapshot to resume from.
         """
         if self.options.checkpoints and snapshot is None:
             self.options.checkpoints.require_none()
@@ -240,7 +239,9 @@ class Trainer:
             If it was prepared by another trainer, or has been run.
         """
         if prepared.state.options is not self.options:
-            raise ModelError("another trainer has prepared this training")
+            raise ModelError(
+                "prepared must be of this trainer, got a training that another one prepared"
+            )
         if prepared.state.ended:
             raise ModelError("this training has ended: prepare another, or resume it with fit")
         self._state = prepared.state
@@ -268,9 +269,9 @@ class Trainer:
             state.ended = True
         return state.history
 
-    @np.errstate(over="ignore", invalid="ignore")  # looked for at every step, not warned about
+    @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
     def run_epoch(self, prepared: Prepared) -> None:
-        """Make one pass over the training rows, or what is left of it, unless training stops."""
+        """Run one epoch, or the rest of it, unless training stops."""
         state, progress = prepared.state, prepared.state.progress
         started = time.perf_counter() - progress.seconds
         order = prepared.order(progress.epoch)
@@ -297,8 +298,8 @@ class Trainer:
     def _run_steps(self, prepared: Prepared, order: Order) -> None:
         """Make the next steps of an epoch in one call of the runner.
 
-        A call lasts about `CALL_SECONDS`, or one step where a callback has a step hook. Where calls
-        are cut changes nothing.
+        A call lasts about `CALL_SECONDS`, or one step if a callback has a step hook. The number of
+        steps per call does not change results.
         """
         state, first = prepared.state, prepared.state.progress.epoch_steps
         steps = 1 if self._hooks.steps else max(1, int(CALL_SECONDS / prepared.seconds_per_step))
@@ -319,7 +320,7 @@ class Trainer:
             state.diverge(advance.stopped, advance.bad_array, state.progress.steps, rates[0])
 
     def _validate(self, prepared: Prepared) -> Measured | None:
-        """Measure the rows held out, if there are any, with the averaged weights if there are."""
+        """Validate, if there are validation rows, with averaged weights if there are any."""
         state = prepared.state
         if state.validation is None:
             return None
@@ -334,22 +335,24 @@ class Trainer:
             self.options.checkpoints.save_if_due(state)
 
     def _alone(self) -> AbstractContextManager[None]:
-        """Be the only training that uses the checkpoints, until the end of a block."""
+        """Lock the checkpoints against other trainings, until the end of a block."""
         return self.options.checkpoints.alone() if self.options.checkpoints else nullcontext()
 
     def _snapshot(self, *, resume: bool, warm: bool) -> Snapshot | None:
-        """Return the moment to go on from, if there is one."""
+        """Return the snapshot to resume from, or None."""
         if resume and warm:
             raise ConfigurationError("a training is resumed or starts warm, not both")
         if not resume:
             return None
         if self.options.checkpoints is None:
-            raise ConfigurationError("to resume, the trainer needs checkpoints to resume from")
+            raise ConfigurationError(
+                "resume=True needs checkpoints: set the option checkpoints of the trainer"
+            )
         return self.options.checkpoints.newest()
 
     @contextmanager
     def _delivering(self) -> Iterator[None]:
-        """Deliver the signals that ended training in a block, as `fit` says."""
+        """Deliver the signals that ended training in a block; see `fit`."""
         self.signals.clear()
         try:
             yield
@@ -361,10 +364,10 @@ class Trainer:
         for number in undelivered if interrupted else ():
             warnings.warn(
                 f"training was interrupted by {Signals(number).name}: it ended after a whole step, "
-                f"and the network has what it learned until then",
-                stacklevel=4,  # where `fit` is called
+                f"and the network has the weights of that step",
+                stacklevel=4,  # the caller of `fit`
             )
 
     def _deliver(self) -> list[int]:
-        """Deliver signals, unless they are to be kept; return those that did their work by then."""
+        """Deliver signals if ``on_signal`` is "deliver"; return those to warn about."""
         return deliver(self.signals) if self.options.on_signal == "deliver" else []

@@ -13,13 +13,13 @@ FORMS = "a number of epochs (5) or of minutes (5m)"
 
 
 class Trigger(Protocol):
-    """Says when a checkpoint is due; asked after each epoch, and about every tenth of a second.
+    """Decides when a checkpoint is due; called after each epoch, and about every 0.1 seconds.
 
-    Where a callback has a step hook, it is asked after each step.
+    If a callback has a step hook, it is called after each step.
     """
 
     def reset(self, state: TrainingState) -> None:
-        """Begin to wait: training begins or is resumed, or a checkpoint was tried."""
+        """Restart the interval: training begins or resumes, or a checkpoint was attempted."""
         ...
 
     def due(self, state: TrainingState) -> bool:
@@ -29,7 +29,7 @@ class Trigger(Protocol):
 
 @dataclass
 class EveryEpochs:
-    """A checkpoint after every so many epochs."""
+    """A checkpoint every ``epochs`` epochs."""
 
     epochs: int
 
@@ -40,14 +40,14 @@ class EveryEpochs:
         """Do nothing: epochs are counted from the first."""
 
     def due(self, state: TrainingState) -> bool:
-        """Return whether so many epochs are complete."""
+        """Return whether the number of complete epochs is a multiple of ``epochs``."""
         progress = state.progress
         return progress.epoch_steps == 0 and progress.epoch % self.epochs == 0
 
 
 @dataclass
 class EveryMinutes:
-    """A checkpoint when the latest one is so many minutes old."""
+    """A checkpoint when the latest one is ``minutes`` minutes old."""
 
     minutes: float
 
@@ -55,11 +55,11 @@ class EveryMinutes:
         self.minutes = require_number("minutes", self.minutes, minimum=0.0, exclusive=True)
 
     def reset(self, state: TrainingState) -> None:
-        """Note the time."""
+        """Store the time."""
         self._since = time.monotonic()
 
     def due(self, state: TrainingState) -> bool:
-        """Return whether so many minutes are over."""
+        """Return whether ``minutes`` minutes have passed."""
         return time.monotonic() - self._since >= 60.0 * self.minutes
 
 
@@ -69,7 +69,7 @@ def trigger(every: int | str | Trigger) -> Trigger:
     Raises
     ------
     ConfigurationError
-        If it is none of these.
+        If ``every`` is none of these.
     """
     if callable(getattr(every, "due", None)) and callable(getattr(every, "reset", None)):
         return every  # type: ignore[return-value]
@@ -78,6 +78,6 @@ def trigger(every: int | str | Trigger) -> Trigger:
         return EveryMinutes(float(minutes[1]))
     if isinstance(every, str):
         if not re.fullmatch(r"[0-9]+", every.strip()):
-            raise ConfigurationError(f"every takes {FORMS}, got {every!r}")
+            raise ConfigurationError(f"every must be {FORMS}, got {every!r}")
         every = int(every)
     return EveryEpochs(every)  # type: ignore[arg-type]

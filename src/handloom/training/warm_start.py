@@ -1,4 +1,4 @@
-"""A warm start: weights and optimizer from an earlier training, and nothing else."""
+"""Warm start: initial weights and optimizer state from an earlier training."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from handloom.training.state import TrainingState, shapes_of
 
 @dataclass(frozen=True)
 class WarmStart:
-    """What a training takes from an earlier one: the weights, and the state of the optimizer.
+    """The weights and the optimizer's state of an earlier training.
 
     Attributes
     ----------
     weights : dict of str to array
-        By name: their order in memory changes where layers are frozen.
+        The weights by name: their order in memory depends on frozen layers.
     trained : dict of str to shape
         The arrays that the optimizer updated, in their order.
     kind, moments : str, tuple of str
@@ -35,15 +35,17 @@ class WarmStart:
 
     @classmethod
     def of(cls, earlier: TrainingState) -> Self:
-        """Return what another training can take from one.
+        """Return the warm start from an earlier training.
 
         Raises
         ------
         ModelError
-            If it diverged: the optimizer's state is not to be gone on with.
+            If it diverged, or another training has used its optimizer since.
         """
         if earlier.history.divergence is not None:
-            raise ModelError("no warm start from a training that diverged: its optimizer is ruined")
+            raise ModelError(
+                "no warm start from a training that diverged: its optimizer's state is invalid"
+            )
         if earlier.optimizer.is_bound_elsewhere(earlier.parameters):
             raise ModelError("no warm start: another training has used that optimizer since")
         weights = earlier.network.parameters.weights
@@ -61,7 +63,7 @@ class WarmStart:
         Raises
         ------
         ModelError
-            Naming the first difference.
+            With the first difference.
         """
         theirs = {name: array.shape for name, array in self.weights.items()}
         ours = {name: array.shape for name, array in network.parameters.weights.items()}
@@ -73,11 +75,14 @@ class WarmStart:
                         f"no warm start: among the {what}, {name} is {then.get(name)} there, "
                         f"{now.get(name)} here"
                     )
-        there, here = _told(self.kind, self.moments), _told(optimizer.kind, optimizer.moments)
+        there, here = (
+            _description(self.kind, self.moments),
+            _description(optimizer.kind, optimizer.moments),
+        )
         if there != here:
             raise ModelError(f"no warm start: the optimizer is {there} there, {here} here")
 
 
-def _told(kind: str, vectors: Iterable[str]) -> str:
-    """Return the kind of an optimizer and the vectors of its state, in words."""
+def _description(kind: str, vectors: Iterable[str]) -> str:
+    """Return the kind of an optimizer and the vectors of its state, as text."""
     return f"{kind} with {', '.join(vectors) or 'no state'}"
