@@ -200,8 +200,8 @@ def test_mistakes_are_named() -> None:
     [
         ({"layers": [{"kind": "dens", "units": 3}]}, r"unknown layer 'dens'.*Did you mean 'dense'"),
         ({"layers": [{"kind": "dense", "unit": 3}]}, "layer 'dense'.*unit"),
-        ({"layers": 3}, "not the configuration"),
-        ({"dtype": "float12"}, "not the configuration"),
+        ({"layers": 3}, "invalid configuration of a network"),
+        ({"dtype": "float12"}, "invalid configuration of a network"),
     ],
 )
 def test_a_configuration_that_is_not_known_is_refused(
