@@ -204,8 +204,8 @@ class Model:
             )
         if math.prod(self.row_shape) != math.prod(self.network.input_shape):
             raise ModelError(
-                f"row_shape must have as many entries as the network's input shape "
-                f"{self.network.input_shape}, got {self.row_shape}"
+                f"rows of shape {self.row_shape} do not fit the network, expected as many entries "
+                f"as in its input shape {self.network.input_shape}"
             )
         if self.network.output_shape != (len(self.class_names),):
             raise ModelError(

@@ -417,7 +417,7 @@ class Sequential:
 
         def make(entry: object) -> Layer:
             if not isinstance(entry, Mapping):
-                raise ModelError(f"the configuration of a layer must be an object, got {entry!r}")
+                raise ModelError(f"a layer must be described by an object, got {entry!r}")
             options = dict(entry)
             kind = str(options.pop("kind", None))
             if kind not in known:

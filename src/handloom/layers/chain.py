@@ -179,6 +179,7 @@ def rows_together(layers: Iterable[Layer]) -> int | None:
 def _checked(shape: tuple[int, ...]) -> tuple[int, ...]:
     if prod(shape) > MAX_ROW_SIZE:
         raise ModelError(
-            f"a row must have at most {MAX_ROW_SIZE:,} entries, got {prod(shape):,} (shape {shape})"
+            f"a row must have at most {MAX_ROW_SIZE:,} numbers, "
+            f"got {prod(shape):,} numbers (shape {shape})"
         )
     return shape
