@@ -111,12 +111,12 @@ def test_prediction_leaves_a_training_pass_as_it_was() -> None:
 
 def test_a_replica_shares_weights_and_nothing_else() -> None:
     made = network()
-    twin = made.replica()
+    replica = made.replica()
     made.parameters.vector += 1.0
-    assert np.array_equal(made.predict(X), twin.predict(X))
-    twin.logits(X, training=True)
-    twin.backward(np.ones((8, 3)))
-    assert twin.parameters.gradient.any()
+    assert np.array_equal(made.predict(X), replica.predict(X))
+    replica.logits(X, training=True)
+    replica.backward(np.ones((8, 3)))
+    assert replica.parameters.gradient.any()
     assert not made.parameters.gradient.any()
 
 
@@ -200,8 +200,8 @@ def test_mistakes_are_named() -> None:
     [
         ({"layers": [{"kind": "dens", "units": 3}]}, r"unknown layer 'dens'.*Did you mean 'dense'"),
         ({"layers": [{"kind": "dense", "unit": 3}]}, "layer 'dense'.*unit"),
-        ({"layers": 3}, "not the configuration"),
-        ({"dtype": "float12"}, "not the configuration"),
+        ({"layers": 3}, "invalid configuration of a network"),
+        ({"dtype": "float12"}, "invalid configuration of a network"),
     ],
 )
 def test_a_configuration_that_is_not_known_is_refused(
@@ -231,11 +231,11 @@ def test_a_copy_of_a_network_is_whole_and_apart(copied: Callable[[Sequential], S
     made = Sequential(layers).build((4,), seed=3, dtype=np.float64)
     x = np.random.default_rng(0).standard_normal((8, 4))
     made.logits(x, training=True)
-    twin = copied(made)
-    assert np.array_equal(twin.logits(x), made.logits(x))
-    assert twin.config() == made.config()
-    twin.parameters.vector[:] = 0.0  # its layers see its own vector, and nobody else's
-    assert not twin.logits(x).any()
+    replica = copied(made)
+    assert np.array_equal(replica.logits(x), made.logits(x))
+    assert replica.config() == made.config()
+    replica.parameters.vector[:] = 0.0  # its layers use its own vector only
+    assert not replica.logits(x).any()
     assert made.logits(x).any()
     unbuilt = copied(Sequential([Dense(3)]))
     with pytest.raises(ModelError, match="build the network first"):

@@ -212,7 +212,7 @@ def test_muon_refuses_to_leave_out_what_is_not_there() -> None:
     rule = Muon(adam_for=["3.dense"])
     with pytest.raises(ModelError, match=r"layer in adam_for '3.dense'; known are: 0, 1, 2"):
         rule.bind(shaped())
-    with pytest.raises(ConfigurationError, match="adam_for takes a sequence of names"):
+    with pytest.raises(ConfigurationError, match="adam_for must be a sequence of names"):
         Muon(adam_for="2")
 
 

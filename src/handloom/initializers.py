@@ -1,4 +1,4 @@
-"""How weights start: each initializer is a recipe from a shape and a random generator to values."""
+"""Weight initializers: functions from a shape and a random generator to initial values."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -13,44 +13,44 @@ from handloom.errors import ConfigurationError, require_known, require_number
 
 
 class Initializer(Protocol):
-    """Values for an array that a layer has declared."""
+    """A function that returns the initial values of an array."""
 
     def __call__(
         self, shape: tuple[int, ...], generator: np.random.Generator
     ) -> npt.NDArray[np.float64]:
-        """Return starting values of the given shape."""
+        """Return initial values of the shape."""
         ...
 
 
 @dataclass(frozen=True)
 class Zeros:
-    """Start at zero: right for biases, useless for weights (every unit would learn the same)."""
+    """Initialize with zeros, for biases; with zero weights all units would learn the same."""
 
     def __call__(
         self,
         shape: tuple[int, ...],
         generator: np.random.Generator,
     ) -> npt.NDArray[np.float64]:
-        """Return zeros of the given shape."""
+        """Return zeros of the shape."""
         return np.zeros(shape)
 
 
 @dataclass(frozen=True)
 class Ones:
-    """Start at one: right for scales, which then change nothing."""
+    """Initialize with ones, for scales."""
 
     def __call__(
         self,
         shape: tuple[int, ...],
         generator: np.random.Generator,
     ) -> npt.NDArray[np.float64]:
-        """Return ones of the given shape."""
+        """Return ones of the shape."""
         return np.ones(shape)
 
 
 @dataclass(frozen=True)
 class ScaledNormal:
-    """Draw from ``scale * N(0, 1)``, whatever the layer's width."""
+    """Normal initializer: ``scale * N(0, 1)``, independent of the layer's width."""
 
     scale: float = 0.01
 
@@ -60,13 +60,13 @@ class ScaledNormal:
     def __call__(
         self, shape: tuple[int, ...], generator: np.random.Generator
     ) -> npt.NDArray[np.float64]:
-        """Return normal draws of the given shape."""
+        """Return normal draws of the shape."""
         return self.scale * generator.standard_normal(shape)
 
 
 @dataclass(frozen=True)
 class He:
-    """Draw from ``N(0, 2 / d)``, which keeps the variance of activations through ReLU layers.
+    """He (Kaiming) initializer: ``N(0, 2 / d)``, keeps the variance through ReLU layers.
 
     Source: He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", ICCV 2015.
     """
@@ -80,7 +80,7 @@ class He:
 
 @dataclass(frozen=True)
 class Glorot:
-    """Draw from ``U(-a, a)``, ``a = sqrt(6 / (d + h))``, for layers followed by tanh or softmax.
+    """Glorot (Xavier) initializer: ``U(-a, a)``, ``a = sqrt(6 / (d + h))``, for tanh or softmax.
 
     Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", AISTATS 2010.
@@ -107,7 +107,7 @@ INITIALIZERS: dict[str, type[Zeros | ScaledNormal | He | Glorot]] = {
 
 
 def initializer(value: str | dict[str, object] | Initializer) -> Initializer:
-    """Return an initializer from its name, its configuration, or itself.
+    """Return an initializer from its name, its configuration, or an object.
 
     Raises
     ------
@@ -128,17 +128,17 @@ def initializer(value: str | dict[str, object] | Initializer) -> Initializer:
 
 
 def initializer_config(value: Initializer) -> dict[str, object]:
-    """Return what `initializer` needs to make this initializer again.
+    """Return the configuration of an initializer, as `initializer` takes it.
 
     Raises
     ------
     ConfigurationError
-        If it is none of Handloom's own, so that no file could name it.
+        If it is not one of `INITIALIZERS`, which a file can name.
     """
     for kind, own in INITIALIZERS.items():
         if type(value) is own:
             return {"kind": kind, **vars(value)}
     raise ConfigurationError(
-        f"{type(value).__name__} is not one of the initializers that a file can name: "
-        f"{', '.join(INITIALIZERS)}"
+        f"the initializer must be one of {', '.join(INITIALIZERS)} to be saved to a file, "
+        f"got {type(value).__name__}"
     )

@@ -1,4 +1,4 @@
-"""A model: a network with what it takes to use it, saved to a folder and loaded without pickle."""
+"""Model: a trained network with its preprocessing, saved to a folder and loaded without pickle."""
 
 import json
 import math
@@ -20,7 +20,7 @@ from handloom.parameters import Array
 KIND, VERSION = "handloom model", 1
 
 MAX_DIMENSIONS = 8
-"""The most dimensions that a row of a model's data may have."""
+"""The largest number of dimensions of a row of a model's data."""
 
 
 OUTPUT_ACTIVATIONS: Mapping[str, Callable[..., Array]] = {
@@ -29,21 +29,21 @@ OUTPUT_ACTIVATIONS: Mapping[str, Callable[..., Array]] = {
     "exp": np.exp,
     "identity": np.positive,
 }
-"""What makes predictions of a network's outputs, which are logits, or logarithms, or numbers."""
+"""Functions from a network's outputs (logits, logarithms or values) to predictions."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network, how to prepare its input, and what its classes or outputs are called.
+    """A trained network, the transform of its input, and the names of its classes or outputs.
 
     Parameters
     ----------
     network : Sequential
         A built network.
     transform : Transform
-        From stored rows to the network's input.
+        The preprocessing from stored rows to the network's input.
     class_names : tuple of str, length k
-        What the classes are called, or the numbers that are predicted.
+        The names of the classes, or of the outputs of a regression.
     row_shape : tuple of int
         The shape of a stored row.
     row_dtype : str
@@ -51,12 +51,12 @@ class Model:
     trained_on : str
         The name of the dataset.
     output_activation : {"softmax", "sigmoid", "exp", "identity"}
-        What makes predictions of the network's outputs: that of the loss it learned from.
+        The function from the network's outputs to predictions: that of the training loss.
 
     Raises
     ------
     ConfigurationError
-        If there is no such activation.
+        If the output activation is unknown.
     """
 
     network: Sequential
@@ -72,11 +72,11 @@ class Model:
 
     @property
     def predicts_classes(self) -> bool:
-        """Whether predictions are the probabilities of classes that exclude each other."""
+        """Whether predictions are probabilities of mutually exclusive classes."""
         return self.output_activation == "softmax"
 
     def predict(self, inputs: npt.NDArray[np.generic]) -> Array:
-        """Return the probabilities of each class, or what else the network predicts, shape (n, k).
+        """Return class probabilities, or the predictions of a regression, shape (n, k).
 
         Parameters
         ----------
@@ -86,52 +86,54 @@ class Model:
         Raises
         ------
         ModelError
-            If a row has not the shape of those that the network learned from.
+            If the shape or the dtype of rows differs from the training data.
+        DataError
+            If features are not finite.
         """
         self.check_rows(inputs)
         logits = self.network.predict_logits(inputs, self.transform)
-        with np.errstate(over="ignore"):  # an infinite prediction says so itself
+        with np.errstate(over="ignore"):  # infinity is visible in the prediction
             return OUTPUT_ACTIVATIONS[self.output_activation](logits, out=logits)
 
     def check_rows(self, inputs: npt.NDArray[np.generic]) -> None:
-        """Refuse rows that are not like those that the network learned from.
+        """Check that rows have the shape and the kind of dtype of the training data.
 
         Raises
         ------
         ModelError
-            If a row has another shape, or numbers another meaning: bytes are scaled, features are
-            taken as they are.
+            If a row has another shape, or rows are ``uint8`` (which is scaled) where the training
+            data was features (which are not), or the reverse.
         DataError
             If features are not finite.
         """
         if inputs.shape[1:] != self.row_shape:
             raise ModelError(
-                f"the model takes rows of shape {self.row_shape}, got rows of shape "
+                f"rows must have shape {self.row_shape}, as in the training data, got shape "
                 f"{inputs.shape[1:]}"
             )
         if (inputs.dtype == np.uint8) != (self.row_dtype == "uint8"):
             raise ModelError(
-                f"the model learned from {self.row_dtype} rows, got rows of {inputs.dtype}"
+                f"rows must be {self.row_dtype}, as in the training data, got {inputs.dtype}"
             )
         if len(inputs):
             check_inputs(inputs)
 
     def save(self, folder: str | Path, *, weights: Array | None = None) -> None:
-        """Save the model to a folder, replacing an earlier one in one move.
+        """Save the model to a folder, replacing an earlier one atomically.
 
         Parameters
         ----------
         folder : path
-            Made if it is not there.
+            Created if it does not exist.
         weights : array, shape (size,), optional
-            A whole vector of weights to save instead of the network's present one.
+            The vector of weights to save; by default that of the network.
 
         Raises
         ------
         FileError
-            If the folder cannot be written to; an earlier model is left as it was.
+            If the folder cannot be written to; an earlier model is left unchanged.
         ConfigurationError
-            If the network holds something that a file cannot name.
+            If the network has an initializer that a file cannot name.
         """
         from safetensors.numpy import save  # imported when a model is saved, not with the package
 
@@ -163,12 +165,12 @@ class Model:
         folder : path
             As `save` wrote it.
         layers : mapping of str to Layer class, optional
-            Layers of your own, by the name that the file gives them.
+            Custom layers, by their names in the file.
 
         Raises
         ------
         FileError, ModelError
-            If a file is missing, cut, changed, or names what is not known here.
+            If a file is missing, truncated or modified, or holds an unknown name.
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load
@@ -176,7 +178,7 @@ class Model:
         content = read_set(Path(folder), KIND, VERSION)
         try:
             described = json.loads(content["model.json"])
-            # the weights first: a description may claim any number of them
+            # the weights first: a configuration may claim any number of weights
             arrays = load(content["weights.safetensors"])
             model = cls(
                 Sequential.from_config(described["network"], layers, weights=arrays),
@@ -194,18 +196,19 @@ class Model:
         return model
 
     def _check_sizes(self) -> None:
-        """Refuse a description whose parts do not fit together."""
+        """Check that row shape, network and class names match."""
         if len(self.row_shape) > MAX_DIMENSIONS:
             raise ModelError(
-                f"rows of {len(self.row_shape)} dimensions, expected at most {MAX_DIMENSIONS}"
+                f"row_shape must have at most {MAX_DIMENSIONS} dimensions, got "
+                f"{len(self.row_shape)} dimensions"
             )
         if math.prod(self.row_shape) != math.prod(self.network.input_shape):
             raise ModelError(
-                f"rows of shape {self.row_shape} do not fit a network that takes "
-                f"{self.network.input_shape}"
+                f"rows of shape {self.row_shape} do not fit the network, expected as many entries "
+                f"as in its input shape {self.network.input_shape}"
             )
         if self.network.output_shape != (len(self.class_names),):
             raise ModelError(
-                f"{len(self.class_names)} class names do not fit a network that gives "
-                f"{self.network.output_shape}"
+                f"{len(self.class_names)} class names do not fit the network's output shape "
+                f"{self.network.output_shape}, expected one name for each output"
             )

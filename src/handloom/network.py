@@ -1,4 +1,4 @@
-"""Networks: layers in a row that share one vector of weights."""
+"""Sequential: a network of layers that share one vector of weights."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from handloom.randomness import Source, Stream
 
 DTYPES = ("float32", "float64")
 
-# transform(rows, out) writes stored rows, made ready for a network, into a buffer
+# transform(rows, out) writes stored rows, preprocessed for a network, into a buffer
 Transform = Callable[[npt.NDArray[np.generic], Array], object]
 
 
@@ -32,32 +32,32 @@ def build(
     dtype: npt.DTypeLike = np.float32,
     weights: Mapping[str, Array] | None = None,
 ) -> Parameters:
-    """Give layers their weights: declare, allocate one vector, bind views, initialize.
+    """Allocate and initialize the weights of layers: declare, allocate one vector, bind views.
 
     Parameters
     ----------
     layers : sequence of Layer
-        In the order in which data passes through them; afterwards each can be driven by hand.
+        In the order of the forward pass; afterwards each layer can be called by hand.
     input_shape : tuple of int
         The shape of one input row.
     seed : int
-        What the starting values are drawn from.
+        The seed of the initial values.
     dtype : float32 or float64
-        The type of weights and gradients.
+        The dtype of weights and gradients.
     weights : mapping of str to array, optional
-        What to start with, by name, instead of drawn values. It is compared with what the layers
-        declare before memory is made for that.
+        Initial weights by name, instead of random ones. They are compared with the declarations of
+        the layers before memory is allocated.
 
     Returns
     -------
     handloom.parameters.Parameters
-        With arrays named ``"0.dense.weights"``, for an optimizer to be bound to.
+        With arrays named ``"0.dense.weights"``, to bind an optimizer to.
 
     Raises
     ------
     ModelError
-        If a layer cannot take what the one before it returns, or the given weights are not those
-        that the layers declare.
+        If a layer cannot take the output of the one before it, or ``weights`` do not match the
+        declarations of the layers.
     """
     chain = Chain(layers)
     specs = chain.declare(input_shape)
@@ -73,35 +73,35 @@ def build(
 
 
 class Sequential:
-    """A network of layers, each of which takes what the one before it returns.
+    """A sequential network: each layer takes the output of the one before it.
 
-    It may end in logits or in a softmax. Training takes the logits either way, and prediction
-    gives probabilities either way.
+    It may end in logits or in a softmax. In both cases training uses the logits, and `predict`
+    returns probabilities.
 
     Parameters
     ----------
     layers : sequence of Layer
-        At least one, each of them once.
+        At least one, each used once.
 
     Attributes
     ----------
     width : int
-        The most numbers that a row has between two layers, once the network is built.
+        The largest number of entries of a row between two layers, once the network is built.
     images : bool
         Whether a row is an image, of shape (c, y, x), between any of them.
 
     Raises
     ------
     ModelError
-        If there is no layer, or one stands twice.
+        If there is no layer, or a layer is used twice.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = tuple(layers)
         if not self.layers:
-            raise ModelError("a network needs at least one layer")
+            raise ModelError("layers must hold at least one layer, got none")
         if len({id(layer) for layer in self.layers}) < len(self.layers):
-            raise ModelError("a layer may stand in a network only once")
+            raise ModelError("each layer must be used only once, got one twice")
         left_to_loss = self.layers[-1].left_to_loss and len(self.layers) > 1
         self._chain = Chain(self.layers)
         self._to_logits = Chain(self.layers[:-1] if left_to_loss else self.layers)
@@ -119,7 +119,7 @@ class Sequential:
         dtype: npt.DTypeLike = np.float32,
         weights: Mapping[str, Array] | None = None,
     ) -> Self:
-        """Give the layers their weights; see `handloom.build`."""
+        """Allocate and initialize the weights of the layers; see `handloom.build`."""
         shape = tuple(require_count("a size in input_shape", size) for size in input_shape)
         self._parameters = build(self.layers, shape, seed=seed, dtype=dtype, weights=weights)
         self._settle(shape)
@@ -154,7 +154,7 @@ class Sequential:
         return self._parameters
 
     def __getstate__(self) -> dict[str, object]:
-        """Return what a copy or a pickle holds: views of one memory would come apart in it."""
+        """Return the state of a copy or a pickle, in which the weights are stored once."""
         layers = copy.deepcopy(self.layers)  # a layer is bound to one network
         Chain(layers).bind({}, {})  # the arrays are below, once
         if self._parameters is None:
@@ -175,14 +175,14 @@ class Sequential:
     def replica(
         self, backend: Backend = NUMPY, pool: Pool = SERIAL, *, share_gradient: bool = False
     ) -> "Sequential":
-        """Return a network with these weights and with caches and buffers of its own.
+        """Return a network that shares these weights and has its own caches and buffers.
 
         Parameters
         ----------
         backend : Backend
-            Runs the definitions of its layers.
+            The backend of its layers.
         pool : Pool
-            Shares large pieces of their work.
+            The pool that shares large pieces of their work.
         share_gradient : bool
             Whether it writes its gradients to this network's memory, or to its own.
         """
@@ -193,29 +193,28 @@ class Sequential:
         return replica
 
     def operations(self) -> list[LayerOperation] | None:
-        """Return what the layers up to the logits compute, as plain records.
+        """Return the computations of the layers up to the logits, as records.
 
-        None if there is none for one of them: if it is of a kind that has no record, or a subclass
-        that gives none, or frozen.
+        None if a layer has no record: if there is none for its class, or it is a subclass without
+        its own ``as_operation``, or frozen.
         """
-        offsets = {name: place.start for name, place in self.parameters.places().items()}
+        offsets = {name: span.start for name, span in self.parameters.places().items()}
         return self._to_logits.operations(offsets)
 
     def freeze(self, *names: str) -> Self:
-        """Have layers left as they are from now on; see `handloom.Layer.freeze`.
+        """Freeze layers: their arrays are no longer trained; see `handloom.Layer.freeze`.
 
-        Arrays move to new memory, so what was bound to the old (an optimizer, a trainer) is to be
-        made again.
+        Arrays move to new memory, so an optimizer or a trainer of this network must be made again.
 
         Parameters
         ----------
         names : str
-            Layers, as `summary` names them: ``"0.conv2d"``.
+            Names of layers, as in `summary`: ``"0.conv2d"``.
 
         Raises
         ------
         ModelError
-            If there is no such layer, or the network is not built.
+            If a layer is unknown, or the network is not built.
         """
         known = dict(self._chain.named)
         for name in names:
@@ -228,23 +227,23 @@ class Sequential:
 
     @property
     def rows_together(self) -> int | None:
-        """How many rows of a batch a training pass must not part; None where all of them."""
+        """The number of rows of a batch that a training pass must not split; None for all."""
         return rows_together(self.layers)
 
     def take_statistics(self) -> dict[str, Array]:
-        """Return what training passes have noted for running statistics, by name, and forget it."""
+        """Return the sums that training passes collected for running statistics, and reset them."""
         return self._chain.take_statistics()
 
     def commit_statistics(self, noted: Sequence[Mapping[str, Array]] | None = None) -> None:
         """Update running statistics, once a step.
 
-        Without it inference keeps the statistics that it has.
+        Without this call the statistics that inference uses do not change.
 
         Parameters
         ----------
         noted : sequence of mapping, optional
-            What `take_statistics` returned for each of the replicas that ran, in lane order, in
-            which it is added; by default what this network itself has noted.
+            The results of `take_statistics` of all replicas, in lane order, in which they are
+            added; by default the result of this network.
         """
         if not self._chain.keeps_statistics:
             return
@@ -262,9 +261,9 @@ class Sequential:
         x : array, shape (n, ...)
             Rows of the network's dtype.
         training : bool
-            Keep what `backward` needs.
+            Keep the arrays that `backward` needs.
         stream : Stream or StepStream, optional
-            Where stochastic layers draw from in training, each from a place of its own below it.
+            The random stream of stochastic layers in training; each draws from its own substream.
 
         Returns
         -------
@@ -273,7 +272,7 @@ class Sequential:
         Raises
         ------
         ModelError
-            If the network is not built, or a row has not the shape it was built for.
+            If the network is not built, or the shape of a row is not ``input_shape``.
         """
         dtype = self.parameters.dtype
         if x.shape[1:] != self.input_shape:
@@ -283,8 +282,8 @@ class Sequential:
             )
         x = np.asarray(x, dtype)
 
-        def draw(place: int) -> np.random.Generator | None:
-            return None if stream is None else stream.at(place).generator()
+        def draw(index: int) -> np.random.Generator | None:
+            return None if stream is None else stream.at(index).generator()
 
         return self._to_logits.forward(x, training=training, draw=draw)
 
@@ -299,18 +298,18 @@ class Sequential:
         self._to_logits.backward(dlogits, need_dx=False)
 
     def named_layers(self) -> list[tuple[str, Layer]]:
-        """Return the layers up to the logits with their names, to be driven one by one."""
+        """Return the layers up to the logits with their names."""
         return self._to_logits.named
 
     def predict(self, x: Array) -> Array:
-        """Return the probabilities of each class for each row, shape (n, k), batch by batch.
+        """Return the class probabilities of each row, shape (n, k), computed batch by batch.
 
-        Safe to call from several threads at once.
+        This method is thread-safe.
 
         Raises
         ------
         ModelError
-            If the network is not built, or a row has not the shape it was built for.
+            If the network is not built, or the shape of a row is not ``input_shape``.
         """
         logits = self.predict_logits(x)
         return softmax(logits, out=logits)
@@ -323,9 +322,9 @@ class Sequential:
         Parameters
         ----------
         x : array, shape (n, ...)
-            Rows of the network's input or, given a transform, of whatever that takes.
+            Rows of the network's input or, with a transform, of the transform's input.
         transform : Transform, optional
-            Prepares each batch for the network.
+            Preprocesses each batch for the network.
         """
         dtype = self.parameters.dtype
         rows_at_once = prediction_rows(self.width)
@@ -350,7 +349,7 @@ class Sequential:
         return np.asarray(self.predict_logits(x).argmax(axis=1))
 
     def summary(self) -> list[tuple[str, tuple[int, ...], int]]:
-        """Return a row for each layer: its name, the shape of an output row, its parameters."""
+        """Return for each layer its name, the shape of an output row, its number of parameters."""
         rows, shape = [], self.input_shape
         for name, layer in self._chain.named:
             size = sum(spec.size for spec in layer.declare(shape).values() if spec.trained)
@@ -372,7 +371,7 @@ class Sequential:
         return "\n".join(lines)
 
     def config(self) -> dict[str, object]:
-        """Return what `from_config` needs to make this network again, without its weights."""
+        """Return the configuration of this network, without its weights; see `from_config`."""
         return {
             "layers": self._chain.config(),
             "input_shape": list(self.input_shape),
@@ -387,24 +386,24 @@ class Sequential:
         *,
         weights: Mapping[str, Array] | None = None,
     ) -> "Sequential":
-        """Build a network from what `config` returned.
+        """Build a network from its configuration, as `config` returned it.
 
         Parameters
         ----------
         config : mapping
-            As `config` returns it. It chooses layers by name from a closed list.
+            As `config` returns it. Layers are chosen by name from `handloom.layers.LAYERS`.
         layers : mapping of str to Layer class, optional
-            Layers of your own, to add to that list.
+            Custom layers by name, in addition.
         weights : mapping of str to array, optional
-            As `build` takes them. Without them a configuration that claims a huge network gets
-            the memory for it; with them it is refused unless they are as huge.
+            As in `build`. With weights, a configuration of a huge network is refused before memory
+            is allocated, unless the weights match it; without them memory is allocated for it.
 
         Raises
         ------
         ModelError
-            If a layer or an option is unknown, something is missing, or the weights are others.
+            If a layer or an option is unknown, an entry is missing, or the weights do not match.
         ConfigurationError
-            If an option means nothing.
+            If an option is invalid.
         """
         known = {**LAYERS, **(layers or {})}
         try:
@@ -414,18 +413,20 @@ class Sequential:
             if dtype not in DTYPES:
                 raise ValueError(unknown_name("dtype", dtype, DTYPES))
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"not the configuration of a network: {error!r}") from None
+            raise ModelError(f"invalid configuration of a network: {error!r}") from None
 
         def make(entry: object) -> Layer:
             if not isinstance(entry, Mapping):
-                raise ModelError(f"a layer is described by an object, got {entry!r}")
+                raise ModelError(f"a layer must be described by an object, got {entry!r}")
             options = dict(entry)
             kind = str(options.pop("kind", None))
             if kind not in known:
                 raise ModelError(unknown_name("layer", kind, known))
             trainable = options.pop("trainable", True)
             if not isinstance(trainable, bool):
-                raise ModelError(f"layer {kind!r}: trainable must be true or false")
+                raise ModelError(
+                    f"layer {kind!r}: trainable must be true or false, got {trainable!r}"
+                )
             try:
                 layer = known[kind].from_config(options, make)
             except TypeError as error:

@@ -1,13 +1,12 @@
-"""What a training step computes, as plain records.
+"""The operations of a training step, as records (dataclasses).
 
-Layers, losses, transforms, optimizers, clipping and averaging describe their arithmetic by one of
-these records, in ``as_operation``, or by None where there is none that fits.
-`handloom.training.step` puts them together, for a backend to compile as much of the list as it
-knows; today that is the layers of a dense network. Records hold numbers and offsets only, and know
-nothing of the classes that they describe.
+Layers, losses, transforms, optimizers, clipping and averaging return their computation as one of
+these records from ``as_operation``, or None if there is no record for it.
+`handloom.training.step` collects them, for a backend to compile the operations that it supports;
+today these are the layers of a dense network. Records hold values and offsets only, and are
+independent of the classes that they describe.
 
-Offsets count from the beginning of the network's vector of weights, which is also the layout of
-its gradient.
+Offsets count from the start of the network's vector of weights; its gradient has the same layout.
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.floating]
 
 TINY = 1e-34
-"""Entries of optimizer state and of averages below this count as zero.
+"""The magnitude below which entries of optimizer state and of averages are set to zero.
 
 The gradient of a dead unit is exactly zero. Its moments then shrink at every step until processors
 handle them in microcode, many times slower. An update made of remainders this small is far below
@@ -33,7 +32,7 @@ the rounding of any weight.
 
 @dataclass(frozen=True)
 class Affine:
-    """``y = x W + b``.
+    """The operation of a dense layer, ``y = x W + b``.
 
     Attributes
     ----------
@@ -51,7 +50,7 @@ class Affine:
 
 @dataclass(frozen=True)
 class Elementwise:
-    """``y = f(x)``, entry by entry.
+    """An elementwise activation function, ``y = f(x)``.
 
     Attributes
     ----------
@@ -68,12 +67,12 @@ class Elementwise:
 
 @dataclass(frozen=True)
 class DropEntries:
-    """``y = x m / keep`` with a random mask ``m``.
+    """Dropout, ``y = x m / keep`` with a random mask ``m``.
 
     Attributes
     ----------
     dropped : int
-        How many of the 65,536 values of a draw drop an entry.
+        The number of the 65,536 values of a draw that drop an entry.
     """
 
     dropped: int
@@ -99,7 +98,7 @@ class SigmoidCrossEntropy:
 
 @dataclass(frozen=True)
 class ErrorLoss:
-    """A loss of outputs beside continuous targets.
+    """A loss with continuous targets.
 
     Attributes
     ----------
@@ -136,7 +135,7 @@ class TakeRows:
 TransformOperation = ScaleRows | TakeRows
 
 
-# what follows the gradient
+# penalties, clipping and updates
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +145,7 @@ class Penalties:
     Attributes
     ----------
     spans : int64 array, shape (arrays, 2)
-        The offsets at which each array begins and ends.
+        The start and stop offsets of each array.
     strengths : float64 array, shape (arrays, 2)
         Its l1 and l2.
     per_row : bool
@@ -160,14 +159,14 @@ class Penalties:
 
 @dataclass(frozen=True)
 class ClipNorm:
-    """A gradient whose l2 norm is above ``norm`` is scaled down to it."""
+    """Gradient clipping: a gradient with an l2 norm above ``norm`` is scaled down to it."""
 
     norm: float
 
 
 @dataclass(frozen=True)
 class Descent:
-    """Gradient descent, with momentum where there is any."""
+    """SGD, with momentum if it is above 0."""
 
     momentum: float
     nesterov: bool
@@ -175,7 +174,7 @@ class Descent:
 
 @dataclass(frozen=True)
 class AdamUpdate:
-    """Adam; ``corrected`` says whether epsilon is added to the corrected root."""
+    """Adam; ``corrected``: whether epsilon is added to the bias-corrected root."""
 
     beta1: float
     beta2: float
@@ -185,7 +184,7 @@ class AdamUpdate:
 
 @dataclass(frozen=True)
 class ScaledDescent:
-    """``s <- kept s + added dw^2``; ``w <- w - r dw / (sqrt(s) + epsilon)``."""
+    """Adagrad, RMSprop: ``s <- kept s + added dw^2``; ``w <- w - r dw / (sqrt(s) + epsilon)``."""
 
     kept: float
     added: float
@@ -200,8 +199,8 @@ class Update:
     ----------
     rule : Descent, AdamUpdate or ScaledDescent
     weight_decay : float
-        The multiple of the learning rate by which every step first shrinks the weights that decay.
-        Those are the matrices, which `StepOperations.decaying` lists.
+        The decay ``c``: every step first shrinks the weights that decay, ``w <- w - r c w``. These
+        are the matrices, which `StepOperations.decaying` lists.
     """
 
     rule: Descent | AdamUpdate | ScaledDescent
@@ -220,7 +219,7 @@ class MovingAverage:
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """The rows that a run of steps reads.
+    """The rows of a dataset, which a run of steps reads.
 
     Attributes
     ----------
@@ -228,7 +227,7 @@ class Arrays:
         As stored.
     targets : array, shape (N,) or (N, k)
     weights : array, shape (N,), or None
-        A weight per row.
+        Sample weights.
     """
 
     inputs: npt.NDArray[np.generic]
@@ -237,10 +236,10 @@ class Arrays:
 
 
 def operation_of(part: object, *arguments: object) -> Any:
-    """Return the operation by which a part describes itself, or None if its class gives none.
+    """Return the operation of a layer, loss or other part, or None if its own class defines none.
 
-    A subclass may compute something else, so an operation that it inherits is not its own; nor is
-    that of an object some of whose methods were replaced.
+    Subclasses may override methods, so an inherited ``as_operation`` is ignored, as is that of an
+    object with replaced methods.
     """
     kind = type(part)
     replaced = any(callable(getattr(kind, name, None)) for name in getattr(part, "__dict__", ()))

@@ -1,8 +1,8 @@
-"""One flat vector of weights, one of gradients, and named views into both.
+"""Parameters: one flat vector of weights, one of gradients, and named views into both.
 
-Layers see arrays with names and shapes; optimizers, checkpoints and sums over shards see one
-vector. Both look at the same memory. Arrays that are not trained (running statistics, frozen
-weights) lie behind the weights, where no optimizer sees them, and are saved with them.
+Layers use arrays with names and shapes; optimizers, checkpoints and sums over shards use one
+vector. Both share the same memory. Arrays that are not trained (running statistics, frozen weights)
+come after the trained weights, are not updated by optimizers, and are saved with them.
 """
 
 import math
@@ -21,20 +21,20 @@ from handloom.randomness import Purpose, Stream
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """What a layer declares of one array before memory exists.
+    """The declaration of one array of a layer, before its memory is allocated.
 
     Parameters
     ----------
     shape : tuple of int
         The array's shape.
     initializer : Initializer
-        How its values start.
+        The distribution of its initial values.
     l1, l2 : float
         The strengths of its penalty, ``l1 * sum |w| + l2 * sum w^2``.
     trained : bool
-        Whether it has a gradient. What has none has no penalty and no optimizer state either.
+        Whether it has a gradient. An array without one has no penalty and no optimizer state.
     elementwise : bool
-        Whether it scales or shifts entry by entry, so that it is no matrix whatever its shape.
+        Whether it scales or shifts elementwise, so that it is not a matrix, whatever its shape.
     """
 
     shape: tuple[int, ...]
@@ -50,12 +50,12 @@ class ParameterSpec:
 
     @property
     def size(self) -> int:
-        """How many numbers the array holds."""
+        """The number of entries of the array."""
         return math.prod(self.shape)
 
     @property
     def is_matrix(self) -> bool:
-        """Whether it sums over inputs, as a matrix or a kernel does, and not biases or gains."""
+        """Whether it is a weight matrix or a kernel, and not biases or gains."""
         return len(self.shape) > 1 and not self.elementwise
 
     def frozen(self) -> "ParameterSpec":
@@ -66,23 +66,23 @@ class ParameterSpec:
 
 
 class Parameters:
-    """The weights of a network, their gradients, and what is kept beside them untrained.
+    """The weights of a network, their gradients, and the arrays that are not trained.
 
     Parameters
     ----------
     specs : mapping of str to ParameterSpec
-        The declared arrays, in the order in which they lie in the vectors.
+        The declared arrays, in the order of the vectors.
     dtype : float32 or float64
-        The type of all vectors.
+        The dtype of all vectors.
     values : array, shape (size + untrained,), optional
-        Memory to share; without it it is allocated, as zeros.
+        Memory to share for the weights; by default zeros are allocated.
     gradient : array, shape (size,), optional
-        The same.
+        Memory to share for the gradient; by default zeros are allocated.
 
     Attributes
     ----------
     values : array, shape (size + untrained,)
-        Everything that belongs to the network: the trained weights, then what is not trained.
+        All arrays of the network: the trained weights, then the arrays that are not trained.
     vector : array, shape (size,)
         All trained weights, the first part of ``values``.
     gradient : array, shape (size,)
@@ -119,7 +119,7 @@ class Parameters:
             self.values: Array = np.zeros(total, self.dtype) if values is None else values
             self.gradient: Array = np.zeros(size, self.dtype) if gradient is None else gradient
         except (MemoryError, ValueError, OverflowError):
-            raise ModelError(f"{total:,} weights are more than fit into memory") from None
+            raise ModelError(f"{total:,} weights do not fit into memory") from None
         self.vector: Array = self.values[:size]
         self.weights = self.named(self.values)
         views = self.named(self.gradient)
@@ -134,8 +134,8 @@ class Parameters:
         Parameters
         ----------
         vector : array, shape (size,) or (size + untrained,)
-            Laid out as ``vector`` or as ``values``. What the shorter one has not is shown as it is
-            at present.
+            In the layout of ``vector`` or of ``values``. With the shorter one, the views of arrays
+            that are not trained are views into ``self.values``.
         """
         views, start = {}, 0
         for name, spec in self._layout.items():
@@ -145,23 +145,23 @@ class Parameters:
         return {name: views[name] for name in self.specs}
 
     def places(self) -> dict[str, slice]:
-        """Return where each trained array lies in ``vector``, by name."""
-        places, start = {}, 0
+        """Return the slice of each trained array in ``vector``, by name."""
+        spans, start = {}, 0
         for name, spec in self._layout.items():
             if spec.trained:
-                places[name] = slice(start, start + spec.size)
+                spans[name] = slice(start, start + spec.size)
                 start += spec.size
-        return places
+        return spans
 
     def replica(self, *, share_gradient: bool = False) -> "Parameters":
-        """Return parameters that share these weights and have gradients of their own, or not."""
+        """Return parameters that share these weights, with own or shared gradients."""
         gradient = self.gradient if share_gradient else None
         return Parameters(self.specs, self.dtype, values=self.values, gradient=gradient)
 
     def initialize(self, stream: Stream) -> None:
-        """Draw starting values, each array from a stream of its own below ``stream``."""
-        for place, (name, spec) in enumerate(self.specs.items()):
-            generator = stream.at(Purpose.INITIALIZE, place).generator()
+        """Draw initial values, each array from its own substream of ``stream``."""
+        for index, (name, spec) in enumerate(self.specs.items()):
+            generator = stream.at(Purpose.INITIALIZE, index).generator()
             self.weights[name][...] = spec.initializer(spec.shape, generator)
 
     def load(self, arrays: Mapping[str, Array]) -> None:
@@ -178,17 +178,17 @@ class Parameters:
 
     @cached_property
     def penalized(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """Where arrays with a penalty begin and end in ``vector``, and how strong it is.
+        """The spans in ``vector`` of arrays with a penalty, and its strengths.
 
-        Two arrays of shape (arrays, 2): beginnings and ends, and the strengths l1 and l2.
+        Two arrays of shape (arrays, 2): starts and stops, and the strengths l1 and l2.
         """
-        places = self.places()
-        found = [
-            (places[name].start, places[name].stop, spec.l1, spec.l2)
+        spans = self.places()
+        rows = [
+            (spans[name].start, spans[name].stop, spec.l1, spec.l2)
             for name, spec in self.specs.items()
             if spec.l1 or spec.l2
         ]
-        table = np.array(found, np.float64).reshape(len(found), 4)
+        table = np.array(rows, np.float64).reshape(len(rows), 4)
         return table[:, :2].astype(np.int64), table[:, 2:].copy()
 
     def penalty(self, scale: float = 1.0) -> float:
@@ -197,7 +197,7 @@ class Parameters:
         return scale * penalty(self.vector, spans, strengths)
 
     def add_penalty_gradient(self, scale: float = 1.0) -> None:
-        """Add ``scale * (l1 sign w + 2 l2 w)`` to the gradients; at zero the slope is zero."""
+        """Add ``scale * (l1 sign w + 2 l2 w)`` to the gradients; ``sign 0`` is 0."""
         spans, strengths = self.penalized
         penalize(self.vector, self.gradient, spans, scale * strengths)
 
@@ -212,15 +212,15 @@ def penalize(
     w, dw : array, shape (size,)
         All weights, and their gradient.
     spans : int64 array, shape (arrays, 2)
-        Where each array with a penalty begins and ends.
+        The start and stop of each array with a penalty.
     strengths : float64 array, shape (arrays, 2)
         Its l1 and l2.
 
     Returns
     -------
     penalty, squares : float
-        ``sum over arrays of l1 * sum |w| + l2 * sum w^2``, and the sum of the squares of ``dw`` as
-        it is now.
+        ``sum over arrays of l1 * sum |w| + l2 * sum w^2``, and the sum of the squares of the
+        updated ``dw``.
     """
     for (start, stop), (l1, l2) in zip(spans.tolist(), strengths.tolist(), strict=True):
         if l1:
@@ -244,7 +244,7 @@ def penalty(w: Array, spans: npt.NDArray[np.int64], strengths: npt.NDArray[np.fl
 def check_arrays(
     arrays: Mapping[str, Array], specs: Mapping[str, ParameterSpec], dtype: npt.DTypeLike
 ) -> None:
-    """See that there is an array for every spec, and no other, before memory is made for them.
+    """Check that there is an array for every spec, and no other, before memory is allocated.
 
     Raises
     ------
@@ -256,31 +256,31 @@ def check_arrays(
             raise ModelError(unknown_name("array", name, specs))
     for name, spec in specs.items():
         if name not in arrays:
-            raise ModelError(f"the array {name!r} is missing")
-        check_array(f"the array {name!r}", arrays[name], spec.shape, dtype)
+            raise ModelError(f"array {name!r} is missing, expected {dtype} of shape {spec.shape}")
+        check_array(f"array {name!r}", arrays[name], spec.shape, dtype)
 
 
 def check_array(
-    what: str, given: npt.NDArray[np.generic], shape: tuple[int, ...], dtype: npt.DTypeLike
+    name: str, array: npt.NDArray[np.generic], shape: tuple[int, ...], dtype: npt.DTypeLike
 ) -> None:
-    """Refuse an array of another shape or dtype than its place has.
+    """Check the shape and the dtype of an array.
 
     Raises
     ------
     ModelError
-        Naming it, and both.
+        If one of them differs.
     """
-    if given.shape != shape or given.dtype != dtype:
+    if array.shape != shape or array.dtype != dtype:
         raise ModelError(
-            f"{what} must be {dtype} of shape {shape}, got {given.dtype} of shape {given.shape}"
+            f"{name} must be {dtype} of shape {shape}, got {array.dtype} of shape {array.shape}"
         )
 
 
 def l2_norm(x: Array, squares: float | None = None) -> float:
-    """Return the Euclidean norm of all numbers of ``x``, however large or small they are.
+    """Return the l2 (Euclidean) norm of all entries of ``x``, without overflow or underflow.
 
-    It is finite where they are, for the price of one dot product unless their squares are not.
-    ``squares`` is the sum of their squares, where it is known.
+    It costs one dot product, unless the squares overflow or underflow. ``squares`` is the sum of
+    the squares, if it is already known.
     """
     squares = float(np.vdot(x, x)) if squares is None else squares
     if math.isfinite(squares) and squares > 1e-30:

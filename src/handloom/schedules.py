@@ -1,4 +1,4 @@
-"""Schedules: the learning rate as a function of the step, counted from 0."""
+"""Learning-rate schedules: the learning rate as a function of the step, counted from 0."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -19,12 +19,12 @@ Schedule = Callable[[int], float]
 
 @dataclass(frozen=True)
 class Constant:
-    """The same rate at every step."""
+    """Constant schedule: the same learning rate at every step."""
 
     learning_rate: float
 
     def __post_init__(self) -> None:
-        _keep(self, "learning_rate", exclusive=True)
+        _validate(self, "learning_rate", exclusive=True)
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -33,17 +33,17 @@ class Constant:
 
 @dataclass(frozen=True)
 class InverseTimeDecay:
-    """A rate that falls like one over the step, ``learning_rate * (1 / (1 + decay * step))``.
+    """Inverse-time decay, ``learning_rate * (1 / (1 + decay * step))``.
 
-    The order of the operations is part of the definition: another one differs in the last digit.
+    The order of the operations is part of the definition: another order differs in the last digit.
     """
 
     learning_rate: float
     decay: float
 
     def __post_init__(self) -> None:
-        _keep(self, "learning_rate", exclusive=True)
-        _keep(self, "decay")
+        _validate(self, "learning_rate", exclusive=True)
+        _validate(self, "decay")
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -52,16 +52,16 @@ class InverseTimeDecay:
 
 @dataclass(frozen=True)
 class StepDecay:
-    """A rate that falls in steps, ``learning_rate * factor^(step // every)``.
+    """Step decay, ``learning_rate * factor^(step // every)``.
 
     Parameters
     ----------
     learning_rate : float
         The rate of the first step.
     every : int
-        How many training steps a rate lasts.
+        The number of training steps between two changes of the rate.
     factor : float
-        What it is multiplied by then, above 0 and at most 1.
+        The factor of each change, above 0 and at most 1.
     """
 
     learning_rate: float
@@ -69,9 +69,9 @@ class StepDecay:
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        _keep(self, "learning_rate", exclusive=True)
-        _keep(self, "factor", exclusive=True, maximum=1.0)
-        _keep_count(self, "every")
+        _validate(self, "learning_rate", exclusive=True)
+        _validate(self, "factor", exclusive=True, maximum=1.0)
+        _validate_count(self, "every")
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -80,22 +80,22 @@ class StepDecay:
 
 @dataclass(frozen=True)
 class ExponentialDecay:
-    """A rate that falls by the same factor every step, ``learning_rate * factor^step``.
+    """Exponential decay, ``learning_rate * factor^step``.
 
     Parameters
     ----------
     learning_rate : float
         The rate of the first step.
     factor : float
-        Above 0 and at most 1.
+        The factor of each step, above 0 and at most 1.
     """
 
     learning_rate: float
     factor: float
 
     def __post_init__(self) -> None:
-        _keep(self, "learning_rate", exclusive=True)
-        _keep(self, "factor", exclusive=True, maximum=1.0)
+        _validate(self, "learning_rate", exclusive=True)
+        _validate(self, "factor", exclusive=True, maximum=1.0)
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -104,22 +104,22 @@ class ExponentialDecay:
 
 @dataclass(frozen=True)
 class LinearDecay:
-    """A rate that falls to zero along a line, ``learning_rate * (1 - step / steps)``.
+    """Linear decay to zero, ``learning_rate * (1 - step / steps)``.
 
     Parameters
     ----------
     learning_rate : float
         The rate of the first step.
     steps : int
-        How many steps there are; the one after the last would have a rate of zero.
+        The number of steps; the step after the last one would have a rate of zero.
     """
 
     learning_rate: float
     steps: int
 
     def __post_init__(self) -> None:
-        _keep(self, "learning_rate", exclusive=True)
-        _keep_count(self, "steps")
+        _validate(self, "learning_rate", exclusive=True)
+        _validate_count(self, "steps")
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -128,7 +128,7 @@ class LinearDecay:
 
 @dataclass(frozen=True)
 class CosineDecay:
-    """A rate that falls along half a cosine: slowly, then quickly, then slowly.
+    """Cosine decay (cosine annealing) from the learning rate to a final rate.
 
     With ``t = min(step / steps, 1)``::
 
@@ -139,9 +139,9 @@ class CosineDecay:
     learning_rate : float
         The rate of the first step.
     steps : int
-        How many steps there are.
+        The number of steps.
     final : float
-        The rate after them, at most that of the first step.
+        The rate after the last step, at most ``learning_rate``.
 
     References
     ----------
@@ -154,9 +154,9 @@ class CosineDecay:
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        _keep(self, "learning_rate", exclusive=True)
-        _keep(self, "final", maximum=self.learning_rate)
-        _keep_count(self, "steps")
+        _validate(self, "learning_rate", exclusive=True)
+        _validate(self, "final", maximum=self.learning_rate)
+        _validate_count(self, "steps")
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -165,9 +165,9 @@ class CosineDecay:
 
 @dataclass(frozen=True)
 class OneCycle:
-    """A rate that rises to its peak and falls to almost nothing, along half a cosine each.
+    """One-cycle schedule: a rise to the peak and a fall to almost zero, each along a half cosine.
 
-    It begins at ``learning_rate / rise``, is at its peak after the fraction ``peak`` of all steps,
+    It starts at ``learning_rate / rise``, is at its peak after the fraction ``peak`` of all steps,
     and ends at ``learning_rate / (rise fall)`` in the last one.
 
     Parameters
@@ -175,11 +175,11 @@ class OneCycle:
     learning_rate : float
         The rate at the peak.
     steps : int
-        How many steps there are; the last rate stays from there on.
+        The number of steps; after them the rate stays at its last value.
     peak : float
-        Where the peak is, a fraction of the steps above 0 and below 1.
+        The position of the peak as a fraction of the steps, above 0 and below 1.
     rise, fall : float
-        By how much the rate grows to the peak, and by how much the last is smaller than the first.
+        The ratios of the peak to the first rate, and of the first to the last rate, at least 1.
 
     References
     ----------
@@ -194,12 +194,12 @@ class OneCycle:
     fall: float = 1e4
 
     def __post_init__(self) -> None:
-        _keep(self, "learning_rate", exclusive=True)
-        _keep_count(self, "steps")
-        _keep(self, "peak", exclusive=True)
+        _validate(self, "learning_rate", exclusive=True)
+        _validate_count(self, "steps")
+        _validate(self, "peak", exclusive=True)
         require_fraction("peak", self.peak)
         for option in ("rise", "fall"):
-            _keep(self, option, minimum=1.0)
+            _validate(self, option, minimum=1.0)
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -214,17 +214,18 @@ class OneCycle:
 
 @dataclass(frozen=True)
 class Warmup:
-    """A rise along a line, in front of any schedule.
+    """Linear warmup, followed by another schedule.
 
-    Step ``t`` of the first ``steps`` has ``then(0) * (t + 1) / (steps + 1)``; what follows is
-    ``then``, counted from its own 0. So the rate is never zero and never twice the same.
+    Step ``t`` of the first ``steps`` has ``then(0) * (t + 1) / (steps + 1)``; after them comes
+    ``then``, counted from its own step 0. The rate of the warmup is never zero.
 
     Parameters
     ----------
     steps : int
-        How many steps the rise takes.
+        The number of steps of the warmup.
     then : float or schedule
-        What follows. If it is meant to end with the training, it has that many steps fewer.
+        The schedule after the warmup. To end with the training, it must have ``steps`` steps less
+        than the training.
 
     References
     ----------
@@ -246,7 +247,7 @@ class Warmup:
 
 
 DECAY = 1e-3
-"""Of inverse-time decay, where nobody says."""
+"""The decay of the schedule named ``inverse-time``."""
 
 SCHEDULES: Mapping[str, Callable[[float, int], Schedule]] = {
     "constant": lambda rate, _: Constant(rate),
@@ -257,9 +258,9 @@ SCHEDULES: Mapping[str, Callable[[float, int], Schedule]] = {
     "cosine": CosineDecay,
     "one-cycle": OneCycle,
 }
-"""Schedules by name, for a rate and a number of steps that are then over.
+"""Schedules by name, as functions of a learning rate and the number of steps of a training.
 
-``step`` takes a tenth of the rate after each third, ``exponential`` comes down to a hundredth.
+``step`` multiplies the rate by 0.1 after each third, ``exponential`` decays to a hundredth.
 """
 
 
@@ -272,32 +273,32 @@ def named_schedule(name: str, learning_rate: float, steps: int) -> Schedule:
     learning_rate : float
         The largest rate.
     steps : int
-        How many steps the training has.
+        The number of steps of the training.
 
     Raises
     ------
     ConfigurationError
-        If there is no such schedule, or a number means nothing.
+        If the name is unknown, or a value is out of range.
     """
     require_known("schedule", name, SCHEDULES)
     return SCHEDULES[name](learning_rate, require_count("steps", steps))
 
 
 def schedule(value: float | Schedule) -> Schedule:
-    """Return a schedule from a number, which stays constant, or from itself.
+    """Return a schedule from a constant learning rate, or a schedule itself.
 
     Raises
     ------
     ConfigurationError
-        If it is neither a function nor a number above zero.
+        If the value is neither callable nor a number above zero.
     """
     return value if callable(value) else Constant(value)
 
 
 def planned_steps(schedule: object) -> int | None:
-    """Return the number of steps that a schedule is made for; None where any number will do.
+    """Return the number of steps of a schedule, or None if it has no fixed number.
 
-    A schedule of one's own says so with an attribute ``steps``.
+    A custom schedule may have an attribute ``steps``.
     """
     if isinstance(schedule, Warmup):
         then = planned_steps(schedule.then)
@@ -307,7 +308,7 @@ def planned_steps(schedule: object) -> int | None:
 
 
 def rates_from(schedule: Schedule, first: int, count: int) -> list[float]:
-    """Return the rates of consecutive steps, up to one that the schedule does not give.
+    """Return the rates of consecutive steps, up to the first step for which the schedule fails.
 
     Parameters
     ----------
@@ -320,7 +321,8 @@ def rates_from(schedule: Schedule, first: int, count: int) -> list[float]:
     Raises
     ------
     ConfigurationError
-        If it gives no rate for the first of them; an error of the schedule's own, likewise.
+        If the rate of the first step is invalid. An error raised by the schedule at the first step
+        is passed on.
     """
     rates: list[float] = []
     for step in range(first, first + count):
@@ -329,25 +331,25 @@ def rates_from(schedule: Schedule, first: int, count: int) -> list[float]:
         except Exception:
             if not rates:
                 raise
-            break  # the steps before it are made first
+            break  # the steps before it are trained first
     return rates
 
 
 def _checked_rate(rate: object, step: int) -> float:
     if not isinstance(rate, Real) or not math.isfinite(rate) or float(rate) < 0.0:
         raise ConfigurationError(
-            f"the schedule gives a learning rate of {rate!r} at step {step}, "
-            "and it must be a finite number of at least 0"
+            f"the learning rate of the schedule at step {step} must be a finite number of at "
+            f"least 0, got {rate!r}"
         )
     return float(rate)
 
 
 def _half_cosine(start: float, end: float, t: float) -> float:
-    """Return the rate at ``t``, 0 to 1, of a way from start to end."""
+    """Return the rate at ``t``, from 0 to 1, along a half cosine from start to end."""
     return end + (start - end) * (1.0 + math.cos(math.pi * t)) / 2.0
 
 
-def _keep(
+def _validate(
     made: object,
     option: str,
     *,
@@ -361,5 +363,5 @@ def _keep(
     object.__setattr__(made, option, value)
 
 
-def _keep_count(made: object, option: str) -> None:
+def _validate_count(made: object, option: str) -> None:
     object.__setattr__(made, option, require_count(option, getattr(made, option)))

@@ -214,7 +214,7 @@ def test_float32_is_nearly_as_good_as_float64() -> None:
         ({"padding": 3}, "padding must be smaller than the window of 3"),
         ({"padding": "full"}, "padding must be 'same', 'valid' or a whole number, got 'full'"),
         ({"biases": 1}, "biases must be True or False"),
-        ({"biases": False, "biases_l2": 0.1}, "there are none"),
+        ({"biases": False, "biases_l2": 0.1}, "must be 0 with biases=False, got 0 and 0.1"),
         ({"weights_l1": -1.0}, "weights_l1"),
     ],
 )

@@ -36,5 +36,5 @@ def test_mistakes_are_named() -> None:
     for shape in ((), "28", 28, (0, 3), (2.5,), (True,)):
         with pytest.raises(ConfigurationError, match="shape"):
             Reshape(shape)  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match=r"\(7,\) has 7 numbers, shape \(2, 3\) takes 6"):
+    with pytest.raises(ModelError, match=r"6 entries for shape \(2, 3\), got 7 \(shape \(7,"):
         Reshape((2, 3)).output_shape((7,))

@@ -185,14 +185,14 @@ def test_a_frozen_layer_within_a_block_is_left_alone() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ConfigurationError, match="lists of layers"):
+    with pytest.raises(ConfigurationError, match="must be sequences of layers"):
         Residual([])
-    with pytest.raises(ConfigurationError, match="lists of layers"):
+    with pytest.raises(ConfigurationError, match="must be sequences of layers"):
         Residual([3])  # type: ignore[list-item]
     relu = ReLU()
     with pytest.raises(ConfigurationError, match="only once"):
         Residual([relu, relu])
-    with pytest.raises(ModelError, match=r"block makes rows of shape \(2,\), the shortcut .*\(3,"):
+    with pytest.raises(ModelError, match=r"same output shape, got \(2,\) and \(3,"):
         build([Residual([Dense(2)])], (3,))
     config = Sequential([Residual([ReLU()])]).build((3,)).config()
     config["layers"][0]["blok"] = []  # type: ignore[index]

@@ -131,8 +131,8 @@ def test_where_probabilities_are_clipped_the_gradient_is_zero() -> None:
     ("targets", "message"),
     [
         (np.array([0, 1]), r"shape \(6,\)"),
-        (np.array([0, 1, 2, 3, 4, 0]), r"0\.\.3, found 0\.\.4"),
-        (np.array([0, 1, 2, 3, -1, 0]), r"found -1\.\."),
+        (np.array([0, 1, 2, 3, 4, 0]), r"0\.\.3, got 0\.\.4"),
+        (np.array([0, 1, 2, 3, -1, 0]), r"got -1\.\."),
         (np.array([0.0, 1, 2, 3, 1, 0]), "integers"),
     ],
 )

@@ -57,12 +57,12 @@ def test_outputs_are_averaged(loss: Loss) -> None:
 @pytest.mark.parametrize(
     ("loss", "targets", "message"),
     [
-        (BinaryCrossEntropy(), [[0.5], [1.1]], r"at least 0 and at most 1, found 0\.5\.\.1\.1"),
-        (BinaryCrossEntropy(), [[-1], [1]], r"at least 0 and at most 1, found -1\.\.1"),
-        (BinaryCrossEntropy(), [[np.nan], [1]], "at least 0 and at most 1, found nan"),
-        (Poisson(), [[2.0], [-0.5]], r"at least 0, found -0\.5\.\.2\.0"),
-        (MeanSquaredError(), [["a"], ["b"]], "targets must be numbers, got <U1"),
-        (Huber(), [[1j], [2]], "targets must be numbers, got complex128"),
+        (BinaryCrossEntropy(), [[0.5], [1.1]], r"at least 0 and at most 1, got 0\.5\.\.1\.1"),
+        (BinaryCrossEntropy(), [[-1], [1]], r"at least 0 and at most 1, got -1\.\.1"),
+        (BinaryCrossEntropy(), [[np.nan], [1]], "at least 0 and at most 1, got nan"),
+        (Poisson(), [[2.0], [-0.5]], r"at least 0, got -0\.5\.\.2\.0"),
+        (MeanSquaredError(), [["a"], ["b"]], "targets must be numeric, got dtype <U1"),
+        (Huber(), [[1j], [2]], "targets must be numeric, got dtype complex128"),
     ],
 )
 def test_targets_that_mean_nothing_are_refused(

@@ -1,4 +1,4 @@
-"""The layers, one idea a file, and the closed list of those that a file may name."""
+"""The layers, and the registry of the layer classes that a saved file may name."""
 
 from handloom.layers.activations import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Tanh, sigmoid
 from handloom.layers.base import Layer

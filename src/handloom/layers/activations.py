@@ -1,7 +1,7 @@
-"""Activations: functions of a single number that bend what the layers between them compute.
+"""Activation functions: ReLU, LeakyReLU, ELU, Tanh and Sigmoid, applied elementwise.
 
-The slope of each function here follows from its output, so the output is all that a training pass
-keeps. `handloom.layers.gated` has those of which that is not true.
+The derivative of each function here follows from its output, so a training pass keeps the output
+only. `handloom.layers.gated` has the activations whose derivative needs more.
 """
 
 from __future__ import annotations  # numpy.random is loaded when it is used
@@ -19,12 +19,12 @@ from handloom.parameters import Array
 
 
 class Activation(Layer):
-    """A function ``f`` without weights, applied to every entry by itself.
+    """An elementwise activation function ``f`` without weights.
 
     Forward and, given ``dy``, backward::
 
         y  = f(x)
-        dx = f'(x) dy        with the slope f'(x) computed from y
+        dx = f'(x) dy        with the derivative f'(x) computed from y
 
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``, and one dtype.
     """
@@ -36,14 +36,14 @@ class Activation(Layer):
         training: bool = False,
         rng: np.random.Generator | None = None,
     ) -> Array:
-        """Compute ``f(x)``; a NaN stays one."""
+        """Compute ``f(x)``; NaN stays NaN."""
         y = self._buffer("y", x.shape, x.dtype)
         self.apply(x, out=y)
         self._remember(y, training)
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Return the slope times ``dy``."""
+        """Return the derivative times ``dy``."""
         if not need_dx:
             return None
         y = self._recall()
@@ -53,20 +53,20 @@ class Activation(Layer):
 
     @abstractmethod
     def apply(self, x: Array, out: Array) -> None:
-        """Write ``f(x)`` into ``out``, which is other memory than ``x``."""
+        """Write ``f(x)`` into ``out``, which must not overlap ``x``."""
 
     @abstractmethod
     def apply_backward(self, y: Array, dy: Array, out: Array) -> None:
-        """Write ``f'(x) dy`` into ``out``, given ``y = f(x)``; ``out`` is memory of its own."""
+        """Write ``f'(x) dy`` into ``out``, from ``y = f(x)``; ``out`` must not overlap either."""
 
 
 class ReLU(Activation):
-    """The rectified linear unit, entry by entry.
+    """The rectified linear unit (ReLU), applied elementwise.
 
     Forward and, given ``dy``, backward::
 
         y  = max(x, 0)
-        dx = dy where x > 0, else 0        (the slope at exactly 0 is taken as 0)
+        dx = dy where x > 0, else 0        (the derivative at exactly 0 is taken as 0)
 
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
     """
@@ -86,14 +86,14 @@ class ReLU(Activation):
         self._relu_backward(y, dy, out)
 
     def use(self, backend: Backend) -> None:
-        """Take the backend's versions of the two functions below."""
+        """Use the backend's versions of `relu` and `relu_backward`."""
         self._relu = backend.fetch(relu)
         self._relu_backward = backend.fetch(relu_backward)
 
 
 def relu(x: Array, out: Array) -> None:
-    """Write ``max(x, 0)`` into ``out``, shape (n, ...); a NaN stays one."""
-    x.clip(0.0, np.inf, out=out)  # what NumPy does quicker than a maximum
+    """Write ``max(x, 0)`` into ``out``, shape (n, ...); NaN stays NaN."""
+    x.clip(0.0, np.inf, out=out)  # faster in NumPy than a maximum
 
 
 def relu_backward(y: Array, dy: Array, out: Array) -> None:
@@ -103,7 +103,7 @@ def relu_backward(y: Array, dy: Array, out: Array) -> None:
 
 
 class LeakyReLU(Activation):
-    """A rectifier that lets a little of what is negative through, so that no unit dies.
+    """The leaky ReLU: a small slope for negative inputs, against dead units.
 
     Forward and, given ``dy``, backward::
 
@@ -149,13 +149,13 @@ class LeakyReLU(Activation):
 
     def apply_backward(self, y: Array, dy: Array, out: Array) -> None:
         """Write ``f'(x) dy``."""
-        np.copyto(out, y > 0.0)  # 1 and 0, of which the 0 becomes the slope
+        np.copyto(out, y > 0.0)  # 1 or 0; the 0 becomes the slope
         np.clip(out, self.slope, 1.0, out=out)
         np.multiply(out, dy, out=out)
 
 
 class ELU(Activation):
-    """The exponential linear unit: it saturates where it is negative, so its mean is nearer zero.
+    """The exponential linear unit (ELU): it saturates at ``-alpha`` for negative inputs.
 
     Forward and, given ``dy``, backward::
 
@@ -163,12 +163,12 @@ class ELU(Activation):
         dx = dy where x > 0, else alpha exp(x) dy = (y + alpha) dy
 
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``. Unless alpha is 1 there is a kink
-    at 0, where the slope is taken as alpha.
+    at 0, where the derivative is taken as alpha.
 
     Parameters
     ----------
     alpha : float
-        What is approached on the negative side is ``-alpha``; above 0.
+        Above 0; the limit of ``y`` for large negative ``x`` is ``-alpha``.
 
     Raises
     ------
@@ -200,7 +200,7 @@ class ELU(Activation):
         positive = self._buffer("positive", x.shape, x.dtype)
         np.clip(x, 0.0, np.inf, out=positive)
         np.clip(x, -np.inf, 0.0, out=out)
-        np.expm1(out, out=out)  # exp(x) - 1 loses its digits where x is small
+        np.expm1(out, out=out)  # exp(x) - 1 would lose digits for small x
         out *= self.alpha
         out += positive
 
@@ -208,7 +208,7 @@ class ELU(Activation):
         """Write ``f'(x) dy``."""
         np.clip(y, -np.inf, 0.0, out=out)
         out += self.alpha
-        if self.alpha != 1.0:  # the slope of the positive side is 1, and not alpha
+        if self.alpha != 1.0:  # the derivative for positive x is 1, not alpha
             positive = self._buffer("positive", y.shape, y.dtype)
             np.copyto(positive, y > 0.0)
             positive *= 1.0 - self.alpha
@@ -217,7 +217,7 @@ class ELU(Activation):
 
 
 class Tanh(Activation):
-    """The hyperbolic tangent, from -1 to 1.
+    """The hyperbolic tangent (tanh), from -1 to 1.
 
     Forward and, given ``dy``, backward::
 
@@ -228,7 +228,7 @@ class Tanh(Activation):
 
     References
     ----------
-    LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, on why zero in the middle is better.
+    LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, on zero-centered activations.
     """
 
     kind = "tanh"
@@ -249,15 +249,15 @@ class Tanh(Activation):
 
 
 class Sigmoid(Activation):
-    """The logistic function, from 0 to 1.
+    """The sigmoid (logistic) function, from 0 to 1.
 
     Forward and, given ``dy``, backward::
 
         y  = 1 / (1 + exp(-x))
         dx = y (1 - y) dy
 
-    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``. A network that predicts yes or no
-    ends in logits: `handloom.BinaryCrossEntropy` has this function within it.
+    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``. A binary classifier ends in
+    logits: `handloom.BinaryCrossEntropy` applies the sigmoid itself.
 
     References
     ----------
@@ -283,7 +283,7 @@ class Sigmoid(Activation):
 
 
 def sigmoid(x: Array, out: Array | None = None) -> Array:
-    """Return ``1 / (1 + exp(-x))``, right to rounding however large ``x`` is.
+    """Return the sigmoid ``1 / (1 + exp(-x))``, numerically stable for large ``|x|``.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def sigmoid(x: Array, out: Array | None = None) -> Array:
         Where to write; may be ``x`` itself.
     """
     y: Array = np.negative(x, out=out)
-    with np.errstate(over="ignore"):  # the reciprocal of an infinite exponential is 0, as it should
+    with np.errstate(over="ignore"):  # 1 / infinity is 0, the right limit
         np.exp(y, out=y)
     y += 1.0
     np.reciprocal(y, out=y)

@@ -1,4 +1,4 @@
-"""What every layer is: declared arrays, a forward pass, and a backward pass that mirrors it."""
+"""Layer: the base class of all layers, with declared arrays, a forward and a backward pass."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -18,33 +18,33 @@ from handloom.parameters import Array, ParameterSpec
 
 
 class Layer(ABC):
-    """One step of a network, ``y = f(x; weights)``.
+    """Base class of all layers, ``y = f(x; weights)``.
 
-    A layer is used in three moves. It is *declared*: `declare` says which arrays it trains and
-    `output_shape` what it makes of its input. It is *bound* to views of a network's weights and
-    gradients. Then it runs: `forward` computes ``y`` and, in training, keeps what `backward` will
-    need; `backward` takes ``dy``, the gradient of the loss with respect to ``y``, writes the
-    gradients of its own arrays and returns ``dx``.
+    A layer is used in three stages. *Declare*: `declare` returns the arrays that it trains, and
+    `output_shape` the shape of its output. *Bind*: `bind` sets its views into a network's weights
+    and gradients. *Run*: `forward` computes ``y`` and, in training, keeps the arrays that
+    `backward` needs; `backward` takes ``dy``, the gradient of the loss with respect to ``y``,
+    writes the gradients of the layer's arrays and returns ``dx``.
 
     Attributes
     ----------
     kind : str
         The layer's name in summaries, in the names of arrays and in files.
     stochastic : bool
-        Whether a training pass draws random numbers; only then is it given a generator.
+        Whether a training pass draws random numbers; only then is a generator passed to it.
     couples_rows : bool
         Whether a row's output depends on the other rows of a training pass.
     ghost_batch : int or None
-        For a layer that couples rows: within groups of how many, or all.
+        For a layer that couples rows: the number of rows of a group; None for all rows.
     trainable : bool
         Whether its arrays are trained; see `freeze`.
     keeps_statistics : bool
         Whether there are running statistics to commit.
     left_to_loss : bool
-        Whether a network that ends in this layer leaves it to the loss, which computes it with
-        itself in one step from the logits.
+        Whether the loss computes this layer when a network ends in it: loss and layer in one step
+        from the logits.
     threads : Pool
-        Whose threads share large pieces of this layer's work.
+        The thread pool that shares large pieces of this layer's work.
     """
 
     kind: ClassVar[str]
@@ -63,35 +63,34 @@ class Layer(ABC):
         self._saved: Array | None = None
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
-        """Return this layer's arrays, given the shape of one input row.
+        """Return the specs of this layer's arrays, from the shape of one input row.
 
-        Those it trains, and those it keeps beside them (``trained=False``), such as running
-        statistics.
+        They include arrays that are not trained (``trained=False``), such as running statistics.
         """
         return {}
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of one output row, given that of one input row."""
+        """Return the shape of one output row, from the shape of one input row."""
         return input_shape
 
     def config(self) -> dict[str, object]:
-        """Return the constructor's arguments, as JSON can hold them."""
+        """Return the constructor's arguments as JSON-serializable values."""
         return {}
 
     @classmethod
     def from_config(
         cls,
         config: Mapping[str, object],
-        make: Callable[[object], Layer],  # noqa: ARG003 - for layers that hold others
+        make: Callable[[object], Layer],  # noqa: ARG003 - for layers that contain layers
     ) -> Self:
-        """Make a layer from what `config` returned.
+        """Make a layer from its configuration, as `config` returned it.
 
         Parameters
         ----------
         config : mapping
             As `config` returned it.
         make : callable
-            Makes a layer within this one from the entry that describes it.
+            Makes a layer inside of this one from its configuration.
         """
         return cls(**config)
 
@@ -106,63 +105,63 @@ class Layer(ABC):
         x : array, shape (n, ...)
             The input, never written to.
         training : bool
-            Keep what `backward` needs. Without it the layer is left untouched, so that several
+            Keep the arrays that `backward` needs. Without it the layer does not change, so several
             threads may run it at once.
         rng : Generator, optional
-            Where a stochastic layer draws from.
+            The random generator of a stochastic layer.
         """
 
     @abstractmethod
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Write the gradients of this layer's arrays and return that of its input.
+        """Write the gradients of this layer's arrays and return the gradient of its input.
 
         Parameters
         ----------
         dy : array, shape of the last training output
             The gradient of the loss with respect to that output, never written to.
         need_dx : bool
-            Whether anyone will read ``dx``.
+            Whether ``dx`` is needed.
 
         Returns
         -------
-        dx : array, shape of the last training input, or None where nobody needs it
+        dx : array, shape of the last training input, or None if it is not needed
         """
 
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        """Take the views into a network's vectors as this layer's arrays.
+        """Set this layer's arrays to views into a network's vectors.
 
-        The gradients of a frozen layer are memory that nobody reads. What an earlier pass kept is
-        forgotten.
+        The gradients of a frozen layer are unused memory. Arrays kept by an earlier pass are
+        dropped.
         """
         self.weights, self.gradients = weights, gradients
         self._saved = None
 
     def freeze(self) -> Self:
-        """Have this layer's arrays left as they are, and return the layer.
+        """Freeze this layer: its arrays are no longer trained. Return the layer.
 
         They get no gradient, no penalty and no optimizer state, from the next `handloom.build` on;
-        `handloom.Sequential.freeze` does it to a network that is built.
+        `handloom.Sequential.freeze` freezes layers of a network that is already built.
         """
         self.trainable = False
         return self
 
     @property
     def learns(self) -> bool:
-        """Whether anything in this layer is trained."""
+        """Whether any array of this layer is trained."""
         return self.trainable and bool(self.gradients)
 
     def use(self, backend: Backend) -> None:  # noqa: B027 - most layers compute nothing compiled
-        """Keep the backend's version of every definition that this layer computes with."""
+        """Set the backend's version of every function that this layer calls."""
 
     def as_operation(self, offsets: Mapping[str, int]) -> LayerOperation | None:
-        """Return what this layer computes as a plain record, where there is one for it.
+        """Return this layer's computation as a record, or None if there is no record for it.
 
-        Only the class that computes it describes itself so: a subclass may override `forward`.
+        A subclass does not inherit the record, because subclasses may override `forward`.
 
         Parameters
         ----------
         offsets : mapping of str to int
-            Where each of the layer's arrays begins in the network's vector of weights.
+            The offset of each of the layer's arrays in the network's vector of weights.
         """
         return None
 
@@ -172,40 +171,40 @@ class Layer(ABC):
         return type(self).commit_statistics is not Layer.commit_statistics
 
     def take_statistics(self) -> dict[str, Array]:
-        """Return the sums that training passes have noted for running statistics, and forget them.
+        """Return the sums that training passes collected for running statistics, and reset them.
 
         The sums of several lanes are added by name, in lane order, before they are committed.
         """
         return {}
 
     def commit_statistics(self, sums: Mapping[str, Array]) -> None:  # noqa: B027 - most keep none
-        """Update running statistics, once a step, by what `take_statistics` returned."""
+        """Update running statistics, once a step, from the sums of `take_statistics`."""
 
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
-        """Return a copy for a lane: not bound, with output buffers that it reuses call by call.
+        """Return a copy for a lane: not bound, with output buffers reused from call to call.
 
         Parameters
         ----------
         backend : Backend
-            Runs its definitions.
+            The backend of the copy.
         pool : Pool
-            Shares large pieces of its work.
+            The pool that shares large pieces of its work.
         """
         replica = copy.copy(self)
         replica.use(backend)
         return replica._unbound(pool)
 
     def _unbound(self, pool: Pool) -> Self:
-        """Forget what a copy shares with the layer that it was made of; return it."""
+        """Drop the arrays and buffers that a copy shares with the original; return the copy."""
         self.weights, self.gradients, self.threads = {}, {}, pool
         self._saved, self._buffers = None, {}
         return self
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """Return memory to write a result into: reused in a replica, fresh anywhere else.
+        """Return a buffer for a result: reused in a replica, newly allocated anywhere else.
 
-        An array of images, shape (n, c, y, x), has its channels last in memory: so the entries
-        that a convolution adds up lie together.
+        Images, shape (n, c, y, x), have their channels last in memory (NHWC), so that the entries
+        that a convolution adds up are contiguous.
         """
         if len(shape) == 4:
             n, c, y, x = shape
@@ -213,7 +212,7 @@ class Layer(ABC):
         return self._memory(name, shape, dtype)
 
     def _memory(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """Return a buffer whose entries lie as its shape says."""
+        """Return a C-contiguous buffer."""
         if self._buffers is None:
             return np.empty(shape, dtype)
         buffer = self._buffers.get(name)
@@ -227,17 +226,17 @@ class Layer(ABC):
         return buffer[: shape[0]]  # type: ignore[return-value]
 
     def _remember(self, array: Array, training: bool) -> None:
-        """Keep what `backward` will read, in training only."""
+        """Save an array for `backward`, in training only."""
         if training:
             self._saved = array
 
     def _recall(self) -> Array:
-        """Return what the last training pass kept.
+        """Return the array that the last training pass saved.
 
         Raises
         ------
         ModelError
-            If there was no such pass.
+            If there was no training pass.
         """
         if self._saved is None:
             raise ModelError(

@@ -1,4 +1,4 @@
-"""Batch normalization: features of mean zero and variance one, then scaled and shifted."""
+"""Batch normalization: features with mean zero and variance one, then scaled and shifted."""
 
 from __future__ import annotations  # so that naming np.random.Generator does not load it
 
@@ -18,7 +18,7 @@ from handloom.parameters import Array, ParameterSpec
 
 
 class BatchNorm(Layer):
-    """Normalizes every feature, or every channel of an image, over groups of rows.
+    """Batch normalization of every feature, or of every channel of an image, over groups of rows.
 
     A group is all the rows of a training pass or, with ghost batches, some of them. A feature has
     ``m`` entries in a group: one a row or, for the channel of an image, one a pixel of every row.
@@ -41,19 +41,21 @@ class BatchNorm(Layer):
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, d)`` or, for images, ``(n, c, y, x)``;
     ``scale``, ``shift`` and the running statistics have shape ``(d,)`` or ``(c,)``.
 
-    The running statistics are arrays beside the trained ones, and saved with them. A training pass
-    only notes the sums over its groups of ``mu`` and of the unbiased variance ``var m / (m - 1)``
-    (0 for a single entry); `handloom.Sequential.commit_statistics`, once a step, adds what all
-    passes noted and moves the statistics, with means over the groups, each of which counts once::
+    The running statistics are arrays that are not trained, saved with the weights. A training pass
+    only collects the sums over its groups of ``mu`` and of the unbiased variance
+    ``var m / (m - 1)`` (0 for a single entry); `handloom.Sequential.commit_statistics`, once a
+    step, adds the sums of all passes and updates the statistics, with means over the groups, each
+    of which counts once::
 
         running mean     = momentum (running mean)     + (1 - momentum) (mean of mu)
         running variance = momentum (running variance) + (1 - momentum) (mean of var m / (m - 1))
 
-    A training step may take its rows in several passes, each of them normalized by itself. How they
-    are cut and added does not depend on the number of threads. A frozen layer notes nothing.
+    A training step may split its rows into several passes, each of them normalized by itself. The
+    split and the order of the sums do not depend on the number of threads. A frozen layer collects
+    nothing.
 
-    A training pass keeps ``x`` for the way back, and of each group ``mu``, ``1 / s`` and where its
-    rows are; ``x - mu`` is computed anew, which costs less than keeping it.
+    A training pass keeps ``x`` for backward, and for each group ``mu``, ``1 / s`` and the slice of
+    its rows; ``x - mu`` is recomputed, which costs less than keeping it.
 
     Parameters
     ----------
@@ -86,10 +88,10 @@ class BatchNorm(Layer):
         super().__init__()
         self.momentum = require_fraction("momentum", momentum)
         self.epsilon = require_number("epsilon", epsilon, minimum=0.0, exclusive=True)
-        if ghost_batch is not None:  # else it is None, as of every layer
+        if ghost_batch is not None:  # else None, the default of `Layer`
             self.ghost_batch = require_count("ghost_batch", ghost_batch, minimum=2)
         self._noted: dict[str, Array] = {}
-        self._kept: list[tuple[slice, Array, Array]] = []  # of each group: where it is, mu, 1 / s
+        self._kept: list[tuple[slice, Array, Array]] = []  # of each group: its rows, mu, 1 / s
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
         """Declare scale, shift and running statistics, of shape (d,) or (c,).
@@ -121,14 +123,14 @@ class BatchNorm(Layer):
         }
 
     def use(self, backend: Backend) -> None:
-        """Take the backend's versions of the functions below the class; at first NumPy's."""
+        """Use the backend's versions of the functions below the class; NumPy's by default."""
         self._moments = backend.fetch(moments)
         self._standardize = backend.fetch(standardize)
         self._standardize_sums = backend.fetch(standardize_sums)
         self._standardize_backward = backend.fetch(standardize_backward)
 
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
-        """Return a copy for a lane, which has noted nothing yet."""
+        """Return a copy for a lane, without collected statistics."""
         replica = super().replica(backend, pool)
         replica._noted, replica._kept = {}, []
         return replica
@@ -145,8 +147,8 @@ class BatchNorm(Layer):
         Raises
         ------
         ModelError
-            If the layer has no arrays yet, or ``x`` has another number of features, or is no matrix
-            and no images.
+            If the layer is not built, or ``x`` is neither (n, d) nor (n, c, y, x), or its number of
+            features is wrong.
         """
         self._check(x)
         y = self._buffer("y", x.shape, x.dtype)
@@ -167,7 +169,7 @@ class BatchNorm(Layer):
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Overwrite the gradients of scale and shift; return ``dx``, or None if it is not needed.
 
-        Both belong to the last training pass, whose ``x`` is kept by reference.
+        They are the gradients of the last training pass, whose ``x`` is kept by reference.
 
         Raises
         ------
@@ -192,23 +194,23 @@ class BatchNorm(Layer):
             m = group.stop - group.start
             a = self.weights["scale"] * inverse
             b, e = a * inverse * dscale / m, a * dshift / m
-            if not self.trainable:  # mu and s are constants, which do not depend on x
+            if not self.trainable:  # mu and s do not depend on x
                 b, e = np.zeros_like(b), np.zeros_like(e)
             out = _columns_of_buffer(dx)[group]
             self._standardize_backward(features[group], slopes[group], mean, a, b, e, out)
         return dx
 
     def take_statistics(self) -> dict[str, Array]:
-        """Return the sums over groups of their means and unbiased variances, and forget them.
+        """Return the sums over groups of their means and unbiased variances, and reset them.
 
-        They have the names of the running statistics that they are for; ``"groups"`` is the number
-        of groups. Where no group was noted there is nothing.
+        They have the names of the running statistics that they update; ``"groups"`` is the number
+        of groups. The mapping is empty if there was no group.
         """
         noted, self._noted = self._noted, {}
         return noted
 
     def commit_statistics(self, sums: Mapping[str, Array]) -> None:
-        """Move the running statistics, given what `take_statistics` returned, added over lanes."""
+        """Update the running statistics from the sums of `take_statistics`, added over lanes."""
         if not sums:
             return
         for name in ("running_mean", "running_variance"):
@@ -217,21 +219,21 @@ class BatchNorm(Layer):
             running += (1.0 - self.momentum) / float(sums["groups"][0]) * sums[name]
 
     def _statistics(self, features: Array) -> tuple[Array, Array]:
-        """Return mean and variance to normalize a group with; note them unless they are frozen."""
+        """Return mean and variance of a group, and collect them; if frozen, the running ones."""
         if not self.trainable:
             return self.weights["running_mean"], self.weights["running_variance"]
         m = len(features)
         mean = np.empty(features.shape[1], features.dtype)
         variance = np.empty_like(mean)
         self._moments(features, mean, variance)
-        found = {
+        sums = {
             "groups": np.ones(1),
             "running_mean": mean,
-            "running_variance": variance * (m / max(m - 1, 1)),  # a single entry has none: 0
+            "running_variance": variance * (m / max(m - 1, 1)),  # 0 for a single entry
         }
         if self._noted:
-            found = {name: self._noted[name] + array for name, array in found.items()}
-        self._noted = found
+            sums = {name: self._noted[name] + array for name, array in sums.items()}
+        self._noted = sums
         return mean, variance
 
     def _normalize(self, features: Array, mean: Array, inverse: Array, out: Array) -> None:
@@ -245,7 +247,7 @@ class BatchNorm(Layer):
         return inverse
 
     def _groups(self, rows: int, entries: int) -> list[slice]:
-        """Return the groups of a pass over so many rows, as slices of a feature's entries."""
+        """Return the groups of a pass, as slices of a feature's entries."""
         if not rows:
             return []
         pixels, size = entries // rows, self.ghost_batch or rows
@@ -264,7 +266,7 @@ class BatchNorm(Layer):
             )
 
 
-# functions of a matrix with a column for each feature, and a row for each of its m entries
+# functions of a matrix with a column for each feature and a row for each of its m entries
 
 
 def moments(x: Array, mean: Array, variance: Array) -> None:
@@ -313,10 +315,10 @@ def _row_blocks(x: Array) -> list[slice]:
 
 
 def _columns(x: Array) -> Array:
-    """Return ``x`` as a matrix with a column for each feature, (m, c); of images maybe a copy."""
+    """Return ``x`` as a matrix with a column for each feature, (m, c); images may be copied."""
     return contiguous_rows(channels_last(x) if x.ndim == 4 else x)
 
 
 def _columns_of_buffer(out: Array) -> Array:
-    """Return a buffer as such a matrix, always a view: it has the channels of images last."""
+    """Return a buffer as a matrix (m, c): always a view, since its channels are last in memory."""
     return channels_last(out).reshape(-1, out.shape[1]) if out.ndim == 4 else out

@@ -1,4 +1,4 @@
-"""Layers in a row: what a whole network and a block within one have in common."""
+"""Chain: a sequence of layers, the common part of a network and of a residual block."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -16,13 +16,13 @@ from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, ParameterSpec
 
 MAX_ROW_SIZE = 1 << 26
-"""The most numbers that one row may be on its way: 256 MB in float32."""
+"""The largest number of entries of one row between layers: 256 MB in float32."""
 
 
 class Chain:
-    """Layers, each of which takes what the one before it returns.
+    """A sequence of layers, each of which takes the output of the one before it.
 
-    Their arrays are named ``"0.dense.weights"``: place, kind, and the layer's own name.
+    Their arrays are named ``"0.dense.weights"``: index, kind, and the layer's name of the array.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Chain:
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = tuple(layers)
-        self._keeping = [place for place, layer in enumerate(self.layers) if layer.keeps_statistics]
+        self._keeping = [index for index, layer in enumerate(self.layers) if layer.keeps_statistics]
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -40,15 +40,15 @@ class Chain:
     @property
     def named(self) -> list[tuple[str, Layer]]:
         """The layers with the prefixes of their arrays."""
-        return [(f"{place}.{layer.kind}", layer) for place, layer in enumerate(self.layers)]
+        return [(f"{index}.{layer.kind}", layer) for index, layer in enumerate(self.layers)]
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
-        """Return the arrays of all layers, given the shape of one input row.
+        """Return the specs of all layers' arrays, from the shape of one input row.
 
         Raises
         ------
         ModelError
-            If a row is larger than `MAX_ROW_SIZE`, or becomes so on its way.
+            If an input row, or the output row of a layer, is larger than `MAX_ROW_SIZE`.
         """
         specs, shape = {}, _checked(input_shape)
         for prefix, layer in self.named:
@@ -58,33 +58,33 @@ class Chain:
         return specs
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of one output row, given that of one input row."""
+        """Return the shape of one output row, from the shape of one input row."""
         for layer in self.layers:
             input_shape = layer.output_shape(input_shape)
         return input_shape
 
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        """Hand every layer the arrays that are its own."""
+        """Bind every layer to its own arrays."""
         views, slopes = self._own(weights), self._own(gradients)
         for layer, own, own_slopes in zip(self.layers, views, slopes, strict=True):
             if layer.trainable:
                 layer.bind(own, own_slopes)
-            else:  # it may write gradients; nobody reads them
+            else:  # it may write gradients, which are not used
                 layer.bind(own, {name: np.empty_like(view) for name, view in own.items()})
 
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
-        """Return the layers' replicas; see `Layer.replica`."""
+        """Return a chain of the layers' replicas; see `Layer.replica`."""
         return type(self)([layer.replica(backend, pool) for layer in self.layers])
 
     def operations(self, offsets: Mapping[str, int]) -> list[LayerOperation] | None:
-        """Return what the layers compute as plain records, or None if one has none.
+        """Return the layers' computations as records, or None if a layer has no record.
 
-        A layer that is frozen has none: a record's arrays are all trained.
+        A frozen layer has none: all arrays of a record are trained.
 
         Parameters
         ----------
         offsets : mapping of str to int
-            Where every array begins in the network's vector of weights, by name.
+            The offset of every array in the network's vector of weights, by name.
         """
         operations = []
         for prefix, layer in self.named:
@@ -105,24 +105,24 @@ class Chain:
         ----------
         x : array, shape (n, ...)
         training : bool
-            Keep what `backward` needs.
+            Keep the arrays that `backward` needs.
         draw : callable
-            From the place of a stochastic layer to what it draws from in training.
+            From the index of a stochastic layer to its random generator in training.
         """
-        for place, layer in enumerate(self.layers):
-            rng = draw(place) if training and layer.stochastic else None
+        for index, layer in enumerate(self.layers):
+            rng = draw(index) if training and layer.stochastic else None
             x = layer.forward(x, training=training, rng=rng)
         return x
 
     def backward(self, dy: Array, *, need_dx: bool) -> Array | None:
-        """Run the layers backward, no further than somebody needs it."""
-        learning = (place for place, layer in enumerate(self.layers) if layer.learns)
+        """Run the layers backward, down to the first one whose gradients are needed."""
+        learning = (index for index, layer in enumerate(self.layers) if layer.learns)
         first = 0 if need_dx else next(learning, len(self))
         dx: Array | None = dy
-        for place in range(len(self) - 1, first - 1, -1):
-            dx = self.layers[place].backward(
+        for index in range(len(self) - 1, first - 1, -1):
+            dx = self.layers[index].backward(
                 dx,  # type: ignore[arg-type]
-                need_dx=need_dx or place > first,
+                need_dx=need_dx or index > first,
             )
         return dx if need_dx else None
 
@@ -132,22 +132,22 @@ class Chain:
         return bool(self._keeping)
 
     def take_statistics(self) -> dict[str, Array]:
-        """Return what all layers have noted; see `Layer.take_statistics`."""
+        """Return the statistics of all layers; see `Layer.take_statistics`."""
         named = self.named
         return {
-            f"{named[place][0]}.{name}": array
-            for place in self._keeping
-            for name, array in self.layers[place].take_statistics().items()
+            f"{named[index][0]}.{name}": array
+            for index in self._keeping
+            for name, array in self.layers[index].take_statistics().items()
         }
 
     def commit_statistics(self, sums: Mapping[str, Array]) -> None:
-        """Have every layer update its running statistics; see `Layer.commit_statistics`."""
+        """Update the running statistics of every layer; see `Layer.commit_statistics`."""
         own = self._own(sums)
-        for place in self._keeping:
-            self.layers[place].commit_statistics(own[place])
+        for index in self._keeping:
+            self.layers[index].commit_statistics(own[index])
 
     def config(self) -> list[dict[str, object]]:
-        """Return a description of each layer, from which it can be made again."""
+        """Return the configuration of each layer."""
         return [
             {
                 "kind": layer.kind,
@@ -159,18 +159,18 @@ class Chain:
 
     def _own(self, arrays: Mapping[str, Array]) -> list[dict[str, Array]]:
         """Return each layer's arrays, under the layer's own names for them."""
-        found: list[dict[str, Array]] = [{} for _ in self.layers]
+        of_layers: list[dict[str, Array]] = [{} for _ in self.layers]
         for name, array in arrays.items():
-            place = int(name.partition(".")[0])
-            found[place][name.removeprefix(f"{place}.{self.layers[place].kind}.")] = array
-        return found
+            index = int(name.partition(".")[0])
+            of_layers[index][name.removeprefix(f"{index}.{self.layers[index].kind}.")] = array
+        return of_layers
 
 
 def rows_together(layers: Iterable[Layer]) -> int | None:
-    """Return how many rows of a batch a training pass must not part.
+    """Return the number of consecutive rows of a batch that a training pass must not split.
 
-    1 where every row is by itself; the size of ghost batches (or a common multiple) where layers
-    couple rows within those only; None where a layer couples all rows of a batch.
+    1 if rows are independent; the size of ghost batches (or a common multiple) if layers couple
+    rows within those only; None if a layer couples all rows of a batch.
     """
     sizes = [layer.ghost_batch for layer in layers if layer.couples_rows]
     return None if None in sizes else lcm(*(size for size in sizes if size is not None))
@@ -179,7 +179,7 @@ def rows_together(layers: Iterable[Layer]) -> int | None:
 def _checked(shape: tuple[int, ...]) -> tuple[int, ...]:
     if prod(shape) > MAX_ROW_SIZE:
         raise ModelError(
-            f"a row of shape {shape} holds {prod(shape):,} numbers, expected at most "
-            f"{MAX_ROW_SIZE:,}"
+            f"a row must have at most {MAX_ROW_SIZE:,} numbers, "
+            f"got {prod(shape):,} numbers (shape {shape})"
         )
     return shape

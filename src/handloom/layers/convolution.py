@@ -1,4 +1,4 @@
-"""The convolutional layer: one small dense layer for every place of an image."""
+"""Conv2D: the convolutional layer over images."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -33,7 +33,7 @@ from handloom.reductions import sum_rows
 
 
 class Conv2D(Layer):
-    """A convolutional layer over images.
+    """A 2-D convolutional layer over images.
 
     Forward and, given ``dy``, backward, with ``s`` the stride, for every row of the batch, output
     pixel ``(u, v)`` and filter ``f``; ``x`` is zero outside of the image::
@@ -45,37 +45,38 @@ class Conv2D(Layer):
         dx[c, p, q]    = sum over the u, v, i, j with s u + i = p and s v + j = q, and over f,
                          of dy[f, u, v] W[i, j, c, f]
 
-    (In the words of signal processing this is a correlation: the weights are not flipped.) Images
-    have shape ``(n, c, y, x)``; what comes out has shape ``(n, f, (y + p - k) // s + 1,
-    (x + p - k) // s + 1)`` for windows of ``k x k`` and ``p`` zeros added to a side; its channels
-    lie last in memory.
+    (This is a cross-correlation: the kernel is not flipped.) Images have shape ``(n, c, y, x)``;
+    the output has shape ``(n, f, (y + p - k) // s + 1, (x + p - k) // s + 1)`` for windows of
+    ``k x k`` and ``p`` zeros added to a side; its channels are last in memory.
 
-    The sums are computed by one of two algorithms: as one product of all windows
+    The sums are computed by one of two algorithms: as one matrix product of all windows
     (`handloom.layers.im2col`) or, for 3 x 3 windows on many channels where it is compiled, by
-    Winograd's tiles (`handloom.layers.winograd`). Backend and shapes alone decide which.
+    Winograd's algorithm (`handloom.layers.winograd`). The choice depends on backend and shapes
+    only.
 
     Parameters
     ----------
     filters : int
         The number of output channels, ``f``.
     size : int
-        The side of a window, ``k``.
+        The kernel size: the side of a window, ``k``.
     stride : int
-        How many pixels windows stand apart.
+        The distance between windows in pixels, ``s``.
     padding : int, "same" or "valid"
-        How many zeros go around an image: so many on each side; so many that windows one apart give
-        an image of the same size (with a stride, ``ceil(y / s)``; what is odd goes after); none.
+        The zeros around an image: this number on each side; ``"same"``: as many as give an output
+        of the same size at stride 1 (in general ``ceil(y / s)``; an odd one goes after);
+        ``"valid"``: none.
     biases : bool
         Whether there are biases; a normalization that follows makes them superfluous.
     weights : str or Initializer
-        How the weights, shape ``(k, k, c, f)``, start; the biases start at zero.
+        The initializer of the weights, shape ``(k, k, c, f)``; the biases start at zero.
     weights_l1, weights_l2, biases_l1, biases_l2 : float
         The strengths of the penalties; see `handloom.Dense`.
 
     Raises
     ------
     ConfigurationError
-        If an option means nothing.
+        If an option is invalid.
 
     References
     ----------
@@ -106,8 +107,8 @@ class Conv2D(Layer):
         self.padding = require_padding(padding)
         if isinstance(self.padding, int) and self.padding >= self.size:
             raise ConfigurationError(
-                f"padding must be smaller than the window of {self.size}, which would see nothing "
-                f"but zeros, got {self.padding}"
+                f"padding must be smaller than the window of {self.size}, got {self.padding}: "
+                f"windows at the edge would hold zeros only"
             )
         self.biases = require_bool("biases", biases)
         self.initializer = initializer(weights)
@@ -116,7 +117,10 @@ class Conv2D(Layer):
         self.biases_l1 = require_number("biases_l1", biases_l1, minimum=0.0)
         self.biases_l2 = require_number("biases_l2", biases_l2, minimum=0.0)
         if not biases and (self.biases_l1 or self.biases_l2):
-            raise ConfigurationError("biases_l1 and biases_l2 weigh on biases, but there are none")
+            raise ConfigurationError(
+                f"biases_l1 and biases_l2 must be 0 with biases=False, got {self.biases_l1:g} and "
+                f"{self.biases_l2:g}"
+            )
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
         """Declare weights of shape (k, k, c, f) and biases of shape (f,).
@@ -124,7 +128,7 @@ class Conv2D(Layer):
         Raises
         ------
         ModelError
-            If an input row is no image, or too small for a window.
+            If an input row is not an image, or smaller than a window.
         """
         channels = self._windows(input_shape).channels
         shape = (self.size, self.size, channels, self.filters)
@@ -133,7 +137,7 @@ class Conv2D(Layer):
         return {"weights": w, "biases": b} if self.biases else {"weights": w}
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return ``(f, rows, columns)``: a pixel for every place of the window."""
+        """Return ``(f, rows, columns)``: a pixel for every window."""
         windows = self._windows(input_shape)
         return (self.filters, windows.rows, windows.columns)
 
@@ -164,7 +168,7 @@ class Conv2D(Layer):
         Raises
         ------
         ModelError
-            If the layer has no weights yet, or ``x`` is not made of images of c channels.
+            If the layer is not built, or ``x`` is not an array of images with c channels.
         """
         w = self._bound(x)
         windows = self._windows(x.shape[1:])
@@ -193,7 +197,7 @@ class Conv2D(Layer):
         back = self._memory("back", turned.shape, w.dtype)
         np.copyto(back, turned)
         dx = self._buffer("dx", x.shape, w.dtype) if need_dx else None
-        # pieces may run at once: each adds up sums of its own
+        # pieces may run at the same time: each has its own sums
         sums = self._memory("dw", (self.threads.lanes, *ready.shape), w.dtype)
         bias_sums = self._memory("db", (self.threads.lanes, self.filters), w.dtype)
 
@@ -227,7 +231,7 @@ class Conv2D(Layer):
         run: Callable[[int, slice, Workspace], None],
         dtype: np.dtype[np.floating],
     ) -> int:
-        """Run images in pieces that the pool may share; return the number of pieces."""
+        """Run the images in pieces, shared by the pool; return the number of pieces."""
         work = images * windows.rows * windows.columns * self.size**2
         pieces = image_pieces(images, work * windows.channels * self.filters, self.threads.lanes)
         memory = {} if self._buffers is None else self._buffers
@@ -243,7 +247,7 @@ class Conv2D(Layer):
         return Windows.over(self.kind, input_shape, self.size, self.stride, self.padding)
 
     def use(self, backend: Backend) -> None:
-        """Take the backend's sum of rows and, where it is compiled, Winograd's algorithm."""
+        """Use the backend's sum of rows and, if it is compiled, Winograd's algorithm."""
         self._sum_rows = backend.fetch(sum_rows)
         self._winograd = None
         if backend.compiles(winograd_forward):
@@ -252,7 +256,7 @@ class Conv2D(Layer):
     def _algorithm(self, windows: Windows, w: Array) -> ConvolutionAlgorithm:
         """Return the algorithm, which depends on shapes and backend only.
 
-        Winograd's many passes over tiles pay only where they are compiled.
+        Winograd's many passes over tiles are faster only if they are compiled.
         """
         if self._winograd is not None and Winograd.suits(windows, self.filters):
             return Winograd(windows, self.filters, w.itemsize, self._winograd)

@@ -1,8 +1,8 @@
-"""What the algorithms of a convolution have in common.
+"""The interface of the convolution algorithms (im2col and Winograd).
 
-A convolutional layer asks one of them for four things: weights made ready, the output of a block of
-images, its gradients, and the gradient of the weights as they were. Images have their channels
-last, ``(b, y, x, c)``.
+A convolutional layer calls four methods: `ready` transforms the weights, `forward` computes the
+output of a block of images, `backward` its gradients, and `gradient` the gradient of the original
+weights. Images have their channels last, ``(b, y, x, c)``.
 """
 
 from abc import ABC, abstractmethod
@@ -18,14 +18,14 @@ from handloom.parameters import Array
 
 @dataclass(frozen=True)
 class Workspace:
-    """Memory by name, which is kept and grows."""
+    """Scratch memory by name, reused from call to call, reallocated when it is too small."""
 
     memory: MutableMapping[str, npt.NDArray[np.generic]]
     owner: str
     dtype: np.dtype[np.floating]
 
     def take(self, name: str, *shape: int) -> Array:
-        """Return memory of a shape, holding whatever was left there."""
+        """Return uninitialized memory of a shape."""
         key, size = f"{self.owner} {name}", prod(shape)
         flat = self.memory.get(key)
         if flat is None or flat.size < size or flat.dtype != self.dtype:
@@ -34,19 +34,19 @@ class Workspace:
 
 
 class ConvolutionAlgorithm(ABC):
-    """A way to slide weights of shape (size, size, c, f) over images (n, y, x, c).
+    """A convolution of images (n, y, x, c) with weights of shape (size, size, c, f).
 
     Attributes
     ----------
     block : int or None
-        How many images to take at a time; None for all of them.
+        The number of images of a block; None for all of them.
     """
 
     block: int | None
 
     @abstractmethod
     def ready(self, w: Array) -> Array:
-        """Return the weights as `forward` and `backward` take them."""
+        """Return the transformed weights, as `forward` and `backward` take them."""
 
     @abstractmethod
     def forward(self, x: Array, w: Array, y: Array, space: Workspace) -> None:
@@ -56,12 +56,12 @@ class ConvolutionAlgorithm(ABC):
     def backward(
         self, x: Array, back: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
     ) -> None:
-        """Add to the gradient of ready weights and write that of the input, where wanted.
+        """Add to the gradient ``dw`` of the transformed weights and write ``dx``, if not None.
 
-        ``back`` is the ready weights with their last two axes swapped, in memory too: BLAS is
-        slower at small products with a transposed matrix.
+        ``back`` is the transformed weights with their last two axes swapped, in memory too: BLAS
+        is slower at small products with a transposed matrix.
         """
 
     @abstractmethod
     def gradient(self, dw: Array, out: Array) -> None:
-        """Write the gradient of the weights, given that of the ready ones."""
+        """Write the gradient of the weights, from the gradient of the transformed weights."""

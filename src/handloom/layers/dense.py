@@ -1,4 +1,4 @@
-"""The dense layer: every output is a weighted sum of all inputs, plus a bias."""
+"""Dense: the fully connected layer, ``y = x W + b``."""
 
 from __future__ import annotations  # so that naming np.random.Generator does not load it
 
@@ -17,7 +17,7 @@ from handloom.reductions import sum_rows
 
 
 class Dense(Layer):
-    """A fully connected layer.
+    """A fully connected (dense, linear) layer.
 
     Forward and, given the gradient ``dy`` of the loss with respect to ``y``, backward, for ``n``
     rows, ``d`` inputs and ``h`` units::
@@ -29,16 +29,15 @@ class Dense(Layer):
         dx   = dy W^T                    (n, d) = (n, h) (h, d)
 
     A training pass keeps a reference to ``x``, for ``dW``. Neither ``x`` nor ``W`` may change
-    between the two. Callers give ``x`` and ``dy`` in the dtype of ``W``; where the loss is a mean
-    over rows, ``dy`` has its ``1 / n``.
+    between forward and backward. ``x`` and ``dy`` have the dtype of ``W``; if the loss is a mean
+    over rows, ``dy`` includes its ``1 / n``.
 
     Parameters
     ----------
     units : int
         The number of outputs, ``h``.
     weights : str, dict or Initializer
-        How ``W`` starts: the name of an initializer, its configuration, or itself. Biases start at
-        zero.
+        The initializer of ``W``: its name, its configuration, or an object. Biases start at zero.
     weights_l1, weights_l2, biases_l1, biases_l2 : float
         The strengths of the penalties ``l1 * sum |w| + l2 * sum w^2`` of ``W`` and of ``b``, at
         least 0. They are no part of `forward` and `backward`: training adds them to the loss, and
@@ -47,7 +46,7 @@ class Dense(Layer):
     Raises
     ------
     ConfigurationError
-        If ``units`` is no whole number of at least 1, or a strength is negative or not finite.
+        If ``units`` is not a whole number of at least 1, or a strength is negative or not finite.
     """
 
     kind = "dense"
@@ -92,7 +91,7 @@ class Dense(Layer):
         return (self.units,)
 
     def config(self) -> dict[str, object]:
-        """Return what makes the layer again: the constructor's arguments, as JSON can hold them."""
+        """Return the constructor's arguments as JSON-serializable values."""
         return {
             "units": self.units,
             "weights": initializer_config(self.initializer),
@@ -117,7 +116,7 @@ class Dense(Layer):
         Raises
         ------
         ModelError
-            If the layer has no weights yet, or ``x`` is no matrix of d columns.
+            If the layer is not built, or ``x`` is not a matrix of d columns.
         """
         if not self.weights:
             raise ModelError("dense: build the layer before running it")
@@ -156,10 +155,10 @@ class Dense(Layer):
         return matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype), pool=self.threads)
 
     def use(self, backend: Backend) -> None:
-        """Keep the backend's version of `sum_rows`: NumPy's when made, then that of the training.
+        """Use the backend's version of `sum_rows`; NumPy's by default.
 
-        Layer by layer, matrix products are those of BLAS on every backend; the threads of
-        ``self.threads`` share large ones.
+        Matrix products are computed by BLAS on every backend; the threads of ``self.threads``
+        share large ones.
         """
         self._sum_rows = backend.fetch(sum_rows)
 

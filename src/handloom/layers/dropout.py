@@ -1,4 +1,4 @@
-"""Dropout: units that are left out at random in training, so that none relies on another."""
+"""Dropout: entries set to zero at random in training, a regularization."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -12,11 +12,11 @@ from handloom.operations import DropEntries
 from handloom.parameters import Array
 
 CHANCES = 1 << 16
-"""How many values a draw can take: an entry is dropped in a whole number of these cases."""
+"""The number of values of a draw; an entry is dropped for a whole number of them."""
 
 
 class Dropout(Layer):
-    """Sets entries to zero at random in training, and scales up those that are kept.
+    """Sets entries to zero at random in training, and scales up the others ("inverted" dropout).
 
     Forward and, given ``dy``, backward, with a mask ``m`` that is 1 with probability ``keep``::
 
@@ -24,12 +24,12 @@ class Dropout(Layer):
                      dx = dy m / keep
         inference:   y  = x
 
-    So the mean of ``y`` is ``x``, and inference has nothing to make up for ("inverted" dropout).
-    Every entry is drawn by itself. ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
+    So the expected value of ``y`` is ``x``, and inference needs no scaling. Every entry is drawn
+    independently. ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
 
-    A draw has 16 bits, so the rate is kept to a 65,536th: it is rounded to the nearest, and the
-    least above 0 and below 1 for those beyond. ``keep`` is one minus the rounded rate; the mean of
-    ``y`` is ``x`` exactly.
+    A draw has 16 bits, so the rate is rounded to the nearest multiple of 1 / 65,536, but not to 0
+    (unless it is 0) and not to 1. ``keep`` is one minus the rounded rate, so the expected value of
+    ``y`` is exactly ``x``.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Dropout(Layer):
         return {"rate": self.rate}
 
     def as_operation(self, offsets: Mapping[str, int]) -> DropEntries:
-        """Return the chance of an entry to be dropped as a record."""
+        """Return dropout as a record, with the number of draws out of 65,536 that drop an entry."""
         return DropEntries(self._dropped)
 
     def forward(
@@ -75,7 +75,7 @@ class Dropout(Layer):
         Raises
         ------
         ModelError
-            If there is something to draw and no generator to draw it from.
+            If ``rng`` is missing in training, unless the rate is 0.
         """
         y = self._buffer("y", x.shape, x.dtype)
         if not training:
@@ -88,7 +88,7 @@ class Dropout(Layer):
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Let ``dy`` through where ``x`` went through, at the same scale."""
+        """Return ``dy`` times the mask and the scale of the last training pass."""
         if not need_dx:
             return None
         scale = self._recall()
@@ -102,8 +102,8 @@ class Dropout(Layer):
             scale.fill(1.0)
             return
         if rng is None:
-            raise ModelError("dropout: a training pass needs a generator, rng=..., to draw from")
-        # four draws come out of 64 bits, half as dear as drawing floats
+            raise ModelError("dropout: rng must be a generator in training, got None")
+        # four draws from 64 bits, at half the cost of drawing floats
         words = rng.integers(0, 1 << 64, -(-scale.size // 4), np.uint64)
         draws = words.view(np.uint16)[: scale.size].reshape(scale.shape)
         np.copyto(scale, draws >= self._dropped)

@@ -1,4 +1,4 @@
-"""Gated activations: every entry passes a gate that it opens by itself, ``y = x g(x)``."""
+"""Gated activations, SiLU (swish) and GELU: ``y = x g(x)``."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -13,22 +13,22 @@ from handloom.operations import Elementwise
 from handloom.parameters import Array
 
 SATURATED = 30.0
-"""Beyond this the gate of `GELU` is 0 or 1 in any dtype, and so are its slope and its limit."""
+"""For larger ``|x|`` the gate of `GELU` is 0 or 1 in any dtype, and so is its derivative."""
 
 
 class Gated(Layer):
-    """What `SiLU` and `GELU` share: forward keeps the slope, which backward multiplies by.
+    """Base class of `SiLU` and `GELU`: forward keeps the derivative, by which backward multiplies.
 
     With a gate ``g = sigmoid(v(x))``, forward and, given ``dy``, backward::
 
         y  = x g
         dx = (g + y (1 - g) v'(x)) dy
 
-    The slope does not follow from ``y``, and forward has at hand what it is made of.
+    The derivative does not follow from ``y``; forward computes it from the gate.
     """
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Return the slope times ``dy``."""
+        """Return the derivative times ``dy``."""
         if not need_dx:
             return None
         slope = self._recall()
@@ -38,7 +38,7 @@ class Gated(Layer):
 
 
 class SiLU(Gated):
-    """The sigmoid linear unit, also called swish.
+    """The sigmoid linear unit (SiLU), also called swish.
 
     Forward and, given ``dy``, backward::
 
@@ -80,7 +80,7 @@ class SiLU(Gated):
 
 
 class GELU(Gated):
-    """The Gaussian error linear unit, in the tanh form of its paper.
+    """The Gaussian error linear unit (GELU), in the tanh approximation of its paper.
 
     Forward and, given ``dy``, backward, with ``a = 2 sqrt(2 / pi)`` and ``b = 0.044715``::
 
@@ -91,10 +91,10 @@ class GELU(Gated):
 
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
 
-    The exact gate is the probability that a normal number is below ``x``, for which NumPy has no
-    function. This form needs nothing but an exponential, and is what BERT and GPT-2 were trained
-    with. Its value is within 4.8e-4 of the exact one (furthest at ``|x| = 2.7``), its slope within
-    8.7e-4 (at ``|x| = 2.0``). The gradient is that of the value computed, not of the exact one.
+    The exact gate is the normal cumulative distribution function of ``x``, which NumPy does not
+    have. The approximation needs only an exponential; BERT and GPT-2 were trained with it. Its
+    value is within 4.8e-4 of the exact one (largest error at ``|x| = 2.7``), its derivative within
+    8.7e-4 (at ``|x| = 2.0``). The gradient is that of the approximation.
 
     References
     ----------

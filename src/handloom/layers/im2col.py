@@ -1,4 +1,4 @@
-"""im2col: a convolution as one product, with every window laid out as a row of a matrix."""
+"""im2col: convolution as one matrix product, with every window laid out as a row of a matrix."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ FEW_CHANNELS = 8
 
 
 class Im2col(ConvolutionAlgorithm):
-    """Convolution as one product: every window laid out as a row.
+    """Convolution as one matrix product (im2col): every window is a row of a matrix.
 
     ::
 
@@ -20,9 +20,9 @@ class Im2col(ConvolutionAlgorithm):
         y  = C W                               (p, f)
 
         dW = C^T dy
-        dC = dy W^T, and each entry of it is added to the pixel that it came from
+        dC = dy W^T, each entry added to the pixel that it was copied from
 
-    ``C`` is made anew on the way back: copying it costs less than keeping it would.
+    ``C`` is computed again in backward: a copy costs less than keeping it.
 
     References
     ----------
@@ -58,8 +58,8 @@ class Im2col(ConvolutionAlgorithm):
         padded = space.take("padded", len(x), *self.windows.covered, self.windows.channels)
         padded.fill(0.0)
         size = self.windows.size
-        for place, step in enumerate(self.windows.steps()):
-            padded[step] += columns[:, :, :, place // size, place % size]
+        for entry, step in enumerate(self.windows.steps()):
+            padded[step] += columns[:, :, :, entry // size, entry % size]
         np.copyto(dx, padded[self.windows.inner])
 
     def gradient(self, dw: Array, out: Array) -> None:
@@ -76,8 +76,8 @@ class Im2col(ConvolutionAlgorithm):
     def _layout(self, images: int, space: Workspace) -> tuple[Array, Array]:
         """Return memory for columns, as windows and as a matrix.
 
-        With many channels the entries of one pixel lie together, with few those of neighbouring
-        pixels do: either way there are long runs to copy.
+        With many channels the entries of one pixel are contiguous, with few channels those of
+        neighboring pixels are: the copied runs are long in both cases.
         """
         windows = self.windows
         pixels = (images, windows.rows, windows.columns)

@@ -1,4 +1,4 @@
-"""Layer normalization: every row brought to mean zero and variance one, then scaled and shifted."""
+"""Layer normalization: rows with mean zero and variance one, then scaled and shifted."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -13,9 +13,9 @@ from handloom.parameters import Array, ParameterSpec
 
 
 class LayerNorm(Layer):
-    """Normalizes every row over its own numbers.
+    """Layer normalization of every row over its features.
 
-    Forward and, given ``dy``, backward, for every row; means run over its ``d`` numbers::
+    Forward and, given ``dy``, backward, for every row; means run over its ``d`` features::
 
         mu = mean of x,  var = mean of (x - mu)^2,  s = sqrt(var + epsilon)
         z  = (x - mu) / s
@@ -25,8 +25,8 @@ class LayerNorm(Layer):
         g  = dy scale
         dx = (g - mean of g - z (mean of g z)) / s
 
-    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``; ``scale`` and ``shift`` have that
-    of a row. Training and inference are the same, and rows do not depend on each other.
+    ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``; ``scale`` and ``shift`` have the
+    shape of a row. Training and inference are the same, and rows do not depend on each other.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class LayerNorm(Layer):
         Raises
         ------
         ModelError
-            If the layer has no arrays yet, or a row has another shape than they have.
+            If the layer is not built, or the shape of a row is not that of ``scale``.
         """
         if "scale" not in self.weights:
             raise ModelError(f"{self.kind}: build the layer before running it")

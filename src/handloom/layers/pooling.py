@@ -1,4 +1,4 @@
-"""Pooling: each window of an image becomes one pixel, channel by channel."""
+"""Max pooling and average pooling: each window of an image becomes one pixel, per channel."""
 
 from __future__ import annotations  # so that naming np.random.Generator does not load it
 
@@ -14,21 +14,21 @@ from handloom.parameters import Array
 
 
 class Pool2D(Layer):
-    """What the two kinds of pooling have in common: square windows on images, without padding.
+    """Base class of the pooling layers: square windows on images, without padding.
 
     Parameters
     ----------
     size : int
         The side of a window, ``k``.
     stride : int, optional
-        How many pixels windows stand apart; by default ``k``, so that they do not overlap. Pixels
-        that no window covers, at the right, below or between windows, do not count: their ``dx`` is
-        zero.
+        The distance between windows in pixels; by default ``k``, so that they do not overlap.
+        Pixels that no window covers, at the right, below or between windows, are ignored: their
+        ``dx`` is zero.
 
     Raises
     ------
     ConfigurationError
-        If ``size`` or ``stride`` is no whole number of at least 1.
+        If ``size`` or ``stride`` is not a whole number of at least 1.
     """
 
     def __init__(self, size: int, *, stride: int | None = None) -> None:
@@ -42,7 +42,7 @@ class Pool2D(Layer):
         Raises
         ------
         ModelError
-            If an input row is no image, or smaller than a window.
+            If an input row is not an image, or smaller than a window.
         """
         windows = self._windows(input_shape)
         return (windows.channels, windows.rows, windows.columns)
@@ -66,7 +66,7 @@ class Pool2D(Layer):
         Raises
         ------
         ModelError
-            If ``x`` is not made of images, or they are smaller than a window.
+            If ``x`` is not an array of images, or they are smaller than a window.
         """
         if x.ndim != 4:
             raise ModelError(f"{self.kind}: expected images (n, c, y, x), got shape {x.shape}")
@@ -78,13 +78,13 @@ class Pool2D(Layer):
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Return ``dx``, the gradient of the pixels; None if it is not needed.
+        """Return ``dx``, the gradient of the input images; None if it is not needed.
 
         Parameters
         ----------
         dy : array, shape (n, c, rows, columns)
         need_dx : bool
-            False where no layer before this one learns.
+            False if no layer before this one is trained.
 
         Returns
         -------
@@ -121,7 +121,7 @@ class Pool2D(Layer):
 
 
 class MaxPool2D(Pool2D):
-    """Keeps the largest number of each window.
+    """Max pooling: the largest entry of each window.
 
     Forward and, given ``dy``, backward, for every image and channel, with ``s`` the stride and
     ``i``, ``j`` from 0 to ``k - 1``::
@@ -129,22 +129,21 @@ class MaxPool2D(Pool2D):
         y[u, v]  = max over i, j of x[s u + i, s v + j]
         dx[p, q] = sum of dy[u, v] over the windows (u, v) whose first maximum is x[p, q]
 
-    The first of equal ones is the first line by line. A window that holds a NaN gives NaN, and its
-    ``dy`` goes nowhere. ``dy`` is finite. ``x`` and
-    ``dx`` have shape ``(n, c, y, x)``, ``y`` and ``dy`` shape
-    ``(n, c, (y - k) // s + 1, (x - k) // s + 1)``.
+    Of equal entries the first in row-major order counts. A window that holds a NaN gives NaN, and
+    its ``dy`` is dropped. ``dy`` is finite. ``x`` and ``dx`` have shape ``(n, c, y, x)``, ``y`` and
+    ``dy`` shape ``(n, c, (y - k) // s + 1, (x - k) // s + 1)``.
 
     Parameters
     ----------
     size : int
         The side of a window, ``k``.
     stride : int, optional
-        How many pixels windows stand apart; by default ``k``.
+        The distance between windows in pixels; by default ``k``.
 
     Raises
     ------
     ConfigurationError
-        If ``size`` or ``stride`` is no whole number of at least 1.
+        If ``size`` or ``stride`` is not a whole number of at least 1.
 
     References
     ----------
@@ -159,12 +158,12 @@ class MaxPool2D(Pool2D):
         self._max_pool(x, self.size, self.stride, out)
 
     def pool_backward(self, x: Array, dy: Array, out: Array) -> None:
-        """Overwrite ``out`` with ``dx``; maxima are found by comparing them with ``x``."""
+        """Overwrite ``out`` with ``dx``; maxima are located by comparison with ``x``."""
         y = channels_last(self._pooled)
         self._max_pool_backward(x, y, dy, self.size, self.stride, out)
 
     def use(self, backend: Backend) -> None:
-        """Take the backend's versions of `max_pool` and `max_pool_backward`; at first NumPy's."""
+        """Use the backend's versions of `max_pool` and `max_pool_backward`; NumPy's by default."""
         self._max_pool = backend.fetch(max_pool)
         self._max_pool_backward = backend.fetch(max_pool_backward)
 
@@ -176,11 +175,11 @@ def max_pool(x: Array, size: int, stride: int, out: Array) -> None:
     ----------
     x : array, shape (n, y, x, c)
     size, stride : int
-        The side of a window, and how far apart windows are.
+        The side of a window, and the distance between windows.
     out : array, shape (n, rows, columns, c)
     """
     rows, columns = out.shape[1:3]
-    # for each entry of a window, line by line: the index of that entry of all windows at once
+    # for each entry of a window, in row-major order: the index of that entry in all windows
     first, *others = window_steps(size, stride, rows, columns)
     np.copyto(out, x[first])
     for entry in others:
@@ -188,13 +187,13 @@ def max_pool(x: Array, size: int, stride: int, out: Array) -> None:
 
 
 def max_pool_backward(x: Array, y: Array, dy: Array, size: int, stride: int, out: Array) -> None:
-    """Add up ``dy`` where each maximum ``y`` of ``x`` came from, the first of equal ones.
+    """Add ``dy`` to the pixel of each maximum ``y`` of ``x``, the first one of equal entries.
 
     Parameters
     ----------
     x : array, shape (n, y, x, c)
     y, dy : array, shape (n, rows, columns, c)
-        The maxima, entries of ``x`` to the bit, and their gradient, which is finite.
+        The maxima, bitwise equal to entries of ``x``, and their gradient, which is finite.
     size, stride : int
         As in `max_pool`.
     out : array, shape (n, y, x, c)
@@ -204,13 +203,13 @@ def max_pool_backward(x: Array, y: Array, dy: Array, size: int, stride: int, out
     rows, columns = y.shape[1:3]
     open_windows = np.ones(y.shape, np.bool_)  # those whose maximum has not been found yet
     for entry in window_steps(size, stride, rows, columns):
-        found = (x[entry] == y) & open_windows
-        open_windows &= ~found
-        out[entry] += dy * found  # the same entry of two windows is never the same pixel
+        is_maximum = (x[entry] == y) & open_windows
+        open_windows &= ~is_maximum
+        out[entry] += dy * is_maximum  # the same entry of two windows is never the same pixel
 
 
 class AveragePool2D(Pool2D):
-    """Takes the mean of each window.
+    """Average pooling: the mean of each window.
 
     Forward and, given ``dy``, backward, with ``s`` the stride and ``i``, ``j`` from 0 to ``k - 1``,
     for every image and channel::
@@ -218,20 +217,20 @@ class AveragePool2D(Pool2D):
         y[u, v]  = sum over i, j of x[s u + i, s v + j] / k^2
         dx[p, q] = sum of dy[u, v] / k^2 over the windows that hold (p, q)
 
-    Shapes are those of `MaxPool2D`. A window as large as a square image leaves one number for each
-    channel.
+    Shapes are those of `MaxPool2D`. A window as large as a square image is global average pooling:
+    one entry for each channel.
 
     Parameters
     ----------
     size : int
         The side of a window, ``k``.
     stride : int, optional
-        How many pixels windows stand apart; by default ``k``.
+        The distance between windows in pixels; by default ``k``.
 
     Raises
     ------
     ConfigurationError
-        If ``size`` or ``stride`` is no whole number of at least 1.
+        If ``size`` or ``stride`` is not a whole number of at least 1.
 
     References
     ----------

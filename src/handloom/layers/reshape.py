@@ -1,4 +1,4 @@
-"""Layers that only look at the same numbers in another shape."""
+"""Flatten and Reshape: layers that change the shape of rows and keep their entries."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -13,7 +13,7 @@ from handloom.parameters import Array
 
 
 class NewShape(Layer):
-    """What the layers here have in common: a row keeps its numbers and their order."""
+    """Base class of `Flatten` and `Reshape`: a row keeps its entries and their order."""
 
     @abstractmethod
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -26,7 +26,7 @@ class NewShape(Layer):
         training: bool = False,
         rng: np.random.Generator | None = None,
     ) -> Array:
-        """Return ``x`` in the new shape: a copy, in the order in which its numbers are counted."""
+        """Return a copy of ``x`` in the new shape, with its entries in row-major order."""
         self._remember(x, training)
         y = self._memory("y", (len(x), *self.output_shape(x.shape[1:])), x.dtype)
         np.copyto(y.reshape(x.shape), x)
@@ -43,32 +43,32 @@ class NewShape(Layer):
 
 
 class Flatten(NewShape):
-    """Lays the numbers of every row in a line: what stands between images and dense layers.
+    """Flattens every row, for example from images to the input of a dense layer.
 
     Forward and, given ``dy``, backward::
 
-        y  = x, row by row in a line     (n, d)
+        y  = x, each row flattened       (n, d)
         dx = dy in the shape of x        (n, ...)
 
-    Numbers are counted as they are written: the last index runs first.
+    Entries are in row-major (C) order: the last index changes fastest.
     """
 
     kind = "flatten"
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return ``(d,)``: how many numbers a row has."""
+        """Return ``(d,)``, the number of entries of a row."""
         return (prod(input_shape),)
 
 
 class Reshape(NewShape):
-    """Gives every row another shape; its numbers and their order stay.
+    """Reshapes every row; its entries and their order stay.
 
     Forward and, given ``dy``, backward::
 
         y  = x in the new shape     (n, *shape)
         dx = dy in the old one      (n, ...)
 
-    Numbers are counted as they are written: the last index runs first, so that of an image
+    Entries are in row-major (C) order: the last index changes fastest, so that in an image
     ``(c, y, x)`` a whole line of a channel comes before the next line.
 
     Parameters
@@ -79,7 +79,7 @@ class Reshape(NewShape):
     Raises
     ------
     ConfigurationError
-        If a size means nothing.
+        If a size is not a whole number of at least 1.
     """
 
     kind = "reshape"
@@ -87,7 +87,9 @@ class Reshape(NewShape):
     def __init__(self, shape: tuple[int, ...] | list[int]) -> None:
         super().__init__()
         if not isinstance(shape, (tuple, list)) or not shape:
-            raise ConfigurationError(f"shape must be a few whole numbers, got {shape!r}")
+            raise ConfigurationError(
+                f"shape must be a tuple or list of at least one whole number, got {shape!r}"
+            )
         self.shape = tuple(require_count("a size in shape", size) for size in shape)
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -96,12 +98,12 @@ class Reshape(NewShape):
         Raises
         ------
         ModelError
-            If it does not hold as many numbers as the old one.
+            If it has another number of entries than the old one.
         """
         if prod(input_shape) != prod(self.shape):
             raise ModelError(
-                f"{self.kind}: a row of shape {input_shape} has {prod(input_shape):,} numbers, "
-                f"shape {self.shape} takes {prod(self.shape):,}"
+                f"{self.kind}: an input row must have {prod(self.shape):,} entries for shape "
+                f"{self.shape}, got {prod(input_shape):,} (shape {input_shape})"
             )
         return self.shape
 

@@ -1,4 +1,4 @@
-"""The residual block: layers that learn what to add to their input."""
+"""Residual: a block of layers with a skip connection, ``y = F(x) + S(x)``."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -18,16 +18,16 @@ from handloom.randomness import spawn
 
 
 class Residual(Layer):
-    """A block of layers and a shortcut around them, added up.
+    """A residual block: layers plus a shortcut (skip connection) around them.
 
-    Forward and, given ``dy``, backward, with a block ``F`` and a shortcut ``S``, which is the
-    identity unless layers are given::
+    Forward and, given ``dy``, backward, with a block ``F`` and a shortcut ``S``, by default the
+    identity::
 
         y  = F(x) + S(x)
-        dx = (what F's backward makes of dy) + (what S's makes of it; dy itself for the identity)
+        dx = F backward(dy) + S backward(dy)        (dy itself for the identity)
 
-    ``y`` and ``dy`` have the shape that both ways around end in, ``x`` and ``dx`` that of the
-    input. Arrays are named for where they stand: ``"block.0.dense.weights"``,
+    ``y`` and ``dy`` have the output shape of both branches, ``x`` and ``dx`` the shape of the
+    input. Arrays are named after their branch: ``"block.0.dense.weights"``,
     ``"shortcut.0.conv2d.weights"``.
 
     Parameters
@@ -35,13 +35,13 @@ class Residual(Layer):
     block : sequence of Layer
         At least one.
     shortcut : sequence of Layer
-        What brings the input to the block's shape where that is another, such as a convolution of
-        one pixel with a stride. Without any the input is added as it is.
+        Layers that bring the input to the block's output shape if it differs, such as a 1 x 1
+        convolution with a stride. By default the input is added unchanged.
 
     Raises
     ------
     ConfigurationError
-        If there is no layer in the block, or a layer stands twice.
+        If the block is empty, or a layer is used twice.
 
     References
     ----------
@@ -54,9 +54,12 @@ class Residual(Layer):
         super().__init__()
         layers = [*block, *shortcut]
         if not all(isinstance(layer, Layer) for layer in layers) or not block:
-            raise ConfigurationError("residual: block and shortcut are lists of layers")
+            raise ConfigurationError(
+                "residual: block and shortcut must be sequences of layers, and block must not be "
+                f"empty, got {block!r} and {shortcut!r}"
+            )
         if len({id(layer) for layer in layers}) < len(layers):
-            raise ConfigurationError("residual: a layer may stand in a block only once")
+            raise ConfigurationError("residual: each layer must be used only once, got one twice")
         self._take(Chain(block), Chain(shortcut))
 
     def _take(self, block: Chain, shortcut: Chain) -> None:
@@ -67,90 +70,90 @@ class Residual(Layer):
         self.ghost_batch = rows_together(layers) if self.couples_rows else None
 
     @property
-    def _ways(self) -> dict[str, Chain]:
+    def _branches(self) -> dict[str, Chain]:
         return {"block": self.block, "shortcut": self.shortcut}
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
-        """Return the arrays of all layers within.
+        """Return the specs of the arrays of all inner layers.
 
         Raises
         ------
         ModelError
-            If a layer cannot take what the one before it returns, or the two ways around end in
-            different shapes.
+            If a layer cannot take the output of the one before it, or block and shortcut have
+            different output shapes.
         """
         self.output_shape(input_shape)
         return {
-            f"{way}.{name}": spec
-            for way, chain in self._ways.items()
+            f"{branch}.{name}": spec
+            for branch, chain in self._branches.items()
             for name, spec in chain.declare(input_shape).items()
         }
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape that both ways around end in."""
-        added, passed = (chain.output_shape(input_shape) for chain in self._ways.values())
+        """Return the output shape of block and shortcut, which must be equal."""
+        added, passed = (chain.output_shape(input_shape) for chain in self._branches.values())
         if added != passed:
             raise ModelError(
-                f"{self.kind}: the block makes rows of shape {added}, "
-                f"the shortcut rows of shape {passed}"
+                f"{self.kind}: block and shortcut must have the same output shape, "
+                f"got {added} and {passed}"
             )
         return added
 
     def config(self) -> dict[str, object]:
-        """Return a description of the layers on both ways around."""
-        return {way: chain.config() for way, chain in self._ways.items()}
+        """Return the configurations of the layers of block and shortcut."""
+        return {branch: chain.config() for branch, chain in self._branches.items()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, object], make: Callable[[object], Layer]) -> Self:
-        """Make a block from what `config` returned, layer by layer."""
+        """Make a block from its configuration, as `config` returned it."""
         made = {
-            way: [make(entry) for entry in entries]  # type: ignore[attr-defined]
-            for way, entries in config.items()
+            branch: [make(entry) for entry in entries]  # type: ignore[attr-defined]
+            for branch, entries in config.items()
         }
         return cls(**made)
 
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        """Hand every layer within the arrays that are its own."""
+        """Bind every inner layer to its own arrays."""
         super().bind(weights, gradients)
-        for way, chain in self._ways.items():
-            chain.bind(_within(way, weights), _within(way, gradients))
+        for branch, chain in self._branches.items():
+            chain.bind(_within(branch, weights), _within(branch, gradients))
 
     def freeze(self) -> Self:
-        """Have the arrays of all layers within left as they are."""
-        for chain in self._ways.values():
+        """Freeze all inner layers."""
+        for chain in self._branches.values():
             for layer in chain.layers:
                 layer.freeze()
         return super().freeze()
 
     def use(self, backend: Backend) -> None:
-        """Have the layers within use the backend."""
+        """Set the backend of the inner layers."""
         for chain in vars(self).get("block"), vars(self).get("shortcut"):
             for layer in chain.layers if chain else ():
                 layer.use(backend)
 
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
-        """Return a copy for a lane, with replicas of the layers within."""
+        """Return a copy for a lane, with replicas of the inner layers."""
         replica = copy.copy(self)
         replica._take(self.block.replica(backend, pool), self.shortcut.replica(backend, pool))
         return replica._unbound(pool)
 
     @property
     def keeps_statistics(self) -> bool:
-        """Whether a layer within has running statistics to commit."""
+        """Whether an inner layer has running statistics to commit."""
         return self.block.keeps_statistics or self.shortcut.keeps_statistics
 
     def take_statistics(self) -> dict[str, Array]:
-        """Return what the layers within have noted."""
+        """Return the statistics of the inner layers."""
         return {
-            f"{way}.{name}": array
-            for way, chain in self._ways.items()
+            f"{branch}.{name}": array
+            for branch, chain in self._branches.items()
             for name, array in chain.take_statistics().items()
         }
 
     def commit_statistics(self, sums: Mapping[str, Array]) -> None:
-        """Have the layers within update their running statistics."""
-        for way, chain in self._ways.items():
-            chain.commit_statistics(_within(way, sums))
+        """Update the running statistics of the inner layers."""
+        for branch, chain in self._branches.items():
+            chain.commit_statistics(_within(branch, sums))
 
     def forward(
         self,
@@ -159,21 +162,21 @@ class Residual(Layer):
         training: bool = False,
         rng: np.random.Generator | None = None,
     ) -> Array:
-        """Compute ``F(x) + S(x)``; every stochastic layer within draws from a place of its own."""
+        """Compute ``F(x) + S(x)``; every stochastic inner layer has its own generator."""
         draws = None if rng is None else spawn(rng, len(self.block) + len(self.shortcut))
         added = self.block.forward(
-            x, training=training, draw=lambda place: None if draws is None else draws[place]
+            x, training=training, draw=lambda index: None if draws is None else draws[index]
         )
         passed = self.shortcut.forward(
             x,
             training=training,
-            draw=lambda place: None if draws is None else draws[len(self.block) + place],
+            draw=lambda index: None if draws is None else draws[len(self.block) + index],
         )
         self._remember(x, training)
         return np.add(added, passed, out=self._buffer("y", added.shape, added.dtype))
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Run both ways around backward and add up what they return."""
+        """Run block and shortcut backward and return the sum of their ``dx``."""
         x = self._recall()
         added = self.block.backward(dy, need_dx=need_dx)
         passed = self.shortcut.backward(dy, need_dx=need_dx)
@@ -182,9 +185,9 @@ class Residual(Layer):
         return np.add(added, passed, out=self._buffer("dx", x.shape, x.dtype))
 
 
-def _within(way: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the arrays of one way around, under their names within it."""
-    prefix = f"{way}."
+def _within(branch: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the arrays of one branch, under their names within it."""
+    prefix = f"{branch}."
     return {
         name.removeprefix(prefix): array
         for name, array in arrays.items()

@@ -1,4 +1,4 @@
-"""Softmax: rows of logits become rows of probabilities."""
+"""Softmax: from rows of logits to rows of probabilities."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -17,9 +17,9 @@ class Softmax(Layer):
         y_j  = exp(x_j - max x) / sum_i exp(x_i - max x)
         dx_j = y_j (dy_j - sum_i dy_i y_i)
 
-    All arrays have shape ``(n, k)``. The maximum is subtracted so that nothing overflows; it
-    cancels. In training a network leaves a final softmax to its loss, which joins the two in one
-    step (see `SoftmaxCrossEntropy`).
+    All arrays have shape ``(n, k)``. The maximum is subtracted against overflow; it cancels. In
+    training, a final softmax is computed by the loss, together with it in one step (see
+    `SoftmaxCrossEntropy`).
     """
 
     kind = "softmax"
@@ -38,7 +38,7 @@ class Softmax(Layer):
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Pull ``dy`` back through the probabilities."""
+        """Return ``dx = y (dy - sum_i dy_i y_i)``."""
         if not need_dx:
             return None
         y = self._recall()

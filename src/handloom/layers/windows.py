@@ -1,4 +1,4 @@
-"""Windows that slide over images: what convolution and pooling have in common."""
+"""Sliding windows over images, for convolution and pooling."""
 
 from dataclasses import dataclass
 
@@ -22,11 +22,11 @@ class Windows:
     channels, height, width : int
         The shape of an image.
     size, stride : int
-        A window's side, and how far apart windows stand.
+        A window's side, and the distance between windows.
     top, left : int
         Rows and columns of zeros above and left of an image.
     rows, columns : int
-        How many windows there are below and beside each other.
+        The number of windows along y and along x.
     """
 
     channels: int
@@ -43,12 +43,12 @@ class Windows:
     def over(
         cls, kind: str, shape: tuple[int, ...], size: int, stride: int, padding: Padding
     ) -> "Windows":
-        """Lay windows over images of a shape ``(c, y, x)``.
+        """Return the windows over images of a shape ``(c, y, x)``.
 
         Raises
         ------
         ModelError
-            If a row is no image, or not as large as a window.
+            If a row is not an image, or smaller than a window.
         """
         if len(shape) != 3:
             raise ModelError(f"{kind}: an input row must be an image (c, y, x), got shape {shape}")
@@ -66,7 +66,7 @@ class Windows:
 
     @property
     def inner(self) -> tuple[slice, slice, slice]:
-        """Where the image lies among its padding."""
+        """The index of the image within the padded image."""
         return (
             slice(None),
             slice(self.top, self.top + self.height),
@@ -75,13 +75,13 @@ class Windows:
 
     @property
     def covered(self) -> tuple[int, int]:
-        """How many rows and columns an image has with the padding that windows reach."""
+        """The numbers of rows and columns of the padded image that windows cover."""
         height = max((self.rows - 1) * self.stride + self.size, self.top + self.height)
         width = max((self.columns - 1) * self.stride + self.size, self.left + self.width)
         return height, width
 
     def pad(self, x: Array, out: Array) -> None:
-        """Copy images into the middle of ``out``, and zeros around them."""
+        """Write zero-padded images into ``out``."""
         _, rows, columns = self.inner
         out[:, : rows.start] = 0.0
         out[:, rows.stop :] = 0.0
@@ -96,14 +96,14 @@ class Windows:
         return as_strided(padded, shape, (n, self.stride * y, self.stride * x, y, x, c))
 
     def steps(self) -> list[tuple[slice, slice, slice]]:
-        """Return where each place of a window lands on an image, for all windows at once."""
+        """Return the index of each entry of a window, for all windows at once."""
         return window_steps(self.size, self.stride, self.rows, self.columns)
 
 
 def window_steps(
     size: int, stride: int, rows: int, columns: int
 ) -> list[tuple[slice, slice, slice]]:
-    """Return where each entry of a window lands on images (n, y, x, c), for all windows at once."""
+    """Return the index into images (n, y, x, c) of each window entry, for all windows at once."""
     return [
         (
             slice(None),
@@ -121,12 +121,12 @@ def channels_last(x: Array) -> Array:
 
 
 def contiguous_rows(x: Array) -> Array:
-    """Return images ``(n, y, x, c)`` as a row a pixel, shape (n y x, c)."""
+    """Return images ``(n, y, x, c)`` as a matrix with a row for each pixel, shape (n y x, c)."""
     return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
 
 
 def require_padding(value: object) -> Padding:
-    """Return a padding: a whole number, ``"same"`` or ``"valid"``.
+    """Return a valid padding: a whole number of at least 0, ``"same"`` or ``"valid"``.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def require_padding(value: object) -> Padding:
 
 
 def _margins(length: int, size: int, stride: int, padding: Padding) -> tuple[int, int]:
-    """Return how many zeros go before and after a side."""
+    """Return the numbers of zeros before and after an image along one axis."""
     if padding == "same":
         total = max(((length - 1) // stride) * stride + size - length, 0)
         return total // 2, total - total // 2

@@ -1,8 +1,8 @@
-"""Winograd's convolution with windows of 3 x 3: tiles of 4 x 4 outputs, each from 6 x 6 inputs.
+"""Winograd convolution with 3 x 3 windows: tiles of 4 x 4 outputs, each from 6 x 6 inputs.
 
 Along one axis, four outputs ``y`` of a window ``w`` that slides over six inputs ``d`` are
-``y = A^T ((G w) (B^T d))``, with 6 products where 12 are due; along both axes, 36 where 144 are.
-Transforms are linear, so the gradient of one is the transposed matrix.
+``y = A^T ((G w) (B^T d))``, with 6 multiplications instead of 12; along both axes, 36 instead of
+144. Transforms are linear, so the backward pass of one is the transposed matrix.
 
 References
 ----------
@@ -22,13 +22,13 @@ from handloom.parallel.partition import blocks, even_block, image_block
 from handloom.parameters import Array
 
 MANY_CHANNELS = 16
-"""Channels and filters from which tiles pay for their transforms."""
+"""The numbers of channels and of filters from which Winograd's algorithm is faster."""
 
 TILE = 4
-"""Outputs of a tile along one axis, and so how far apart tiles stand."""
+"""Outputs of a tile along one axis, also the distance between tiles."""
 
 SEEN = 6
-"""Inputs that a tile sees along one axis."""
+"""Inputs of a tile along one axis."""
 
 B = np.array(
     [
@@ -41,7 +41,7 @@ B = np.array(
     ],
     np.float64,
 ).T
-"""Of inputs."""
+"""The transform of inputs."""
 
 A = np.array(
     [
@@ -52,7 +52,7 @@ A = np.array(
     ],
     np.float64,
 ).T
-"""Of products, transposed into outputs."""
+"""The transform of products into outputs (transposed)."""
 
 G = np.array(
     [
@@ -65,30 +65,30 @@ G = np.array(
     ],
     np.float64,
 )
-"""Of weights."""
+"""The transform of weights."""
 
 G_BOTH = np.kron(G, G)
-"""The same along both axes: shape (36, 9)."""
+"""The transform of weights along both axes, shape (36, 9)."""
 
 Lines = Sequence[Array] | Array
 
 
 class Winograd(ConvolutionAlgorithm):
-    """Windows of 3 x 3, one apart, with 36 products where 144 are due.
+    """Convolution with 3 x 3 windows at stride 1, with 36 multiplications instead of 144.
 
-    Each tile of 4 x 4 outputs is computed from the 6 x 6 inputs ``d`` that it sees. With
-    ``U = G w G^T`` of each pair of channel and filter::
+    Each tile of 4 x 4 outputs is computed from its 6 x 6 inputs ``d``. With ``U = G w G^T`` of each
+    pair of channel and filter::
 
-        V = B^T d B           36 numbers a tile and channel
+        V = B^T d B           36 entries a tile and channel
         M = V U               summed over channels: 36 products of (tiles, c) and (c, f)
-        y = A^T M A           16 numbers a tile and filter
+        y = A^T M A           16 entries a tile and filter
 
         dM = A dy A^T         dU = V^T dM       dw = G^T dU G
         dV = dM U^T           dd = B dV B^T, added up where tiles overlap
     """
 
-    # `functions` is what a backend has for `winograd_forward` and `winograd_backward`, which go
-    # through the images block by block themselves
+    # `functions` are the backend's versions of `winograd_forward` and `winograd_backward`, which
+    # loop over blocks of images themselves
     block = None
 
     def __init__(
@@ -101,14 +101,14 @@ class Winograd(ConvolutionAlgorithm):
         self.windows, self.filters = windows, filters
         self._forward, self._backward = functions
         self._tiles = -(-windows.rows // TILE), -(-windows.columns // TILE)
-        numbers = SEEN**2 * prod(self._tiles) * (windows.channels + filters)
-        self._together = image_block(numbers * itemsize, compiled=True)
+        entries = SEEN**2 * prod(self._tiles) * (windows.channels + filters)
+        self._together = image_block(entries * itemsize, compiled=True)
 
     @staticmethod
     def suits(windows: Windows, filters: int) -> bool:
-        """Return whether windows are of the kind that tiles can do, and tiles worth it."""
+        """Return whether the algorithm applies to these windows, and is worth its transforms."""
         many = min(windows.channels, filters) >= MANY_CHANNELS
-        large = min(windows.rows, windows.columns) >= TILE - 1  # else most of a tile is nothing
+        large = min(windows.rows, windows.columns) >= TILE - 1  # else most of a tile is padding
         return windows.size == 3 and windows.stride == 1 and many and large
 
     def ready(self, w: Array) -> Array:
@@ -133,7 +133,7 @@ class Winograd(ConvolutionAlgorithm):
         np.matmul(both.T, dw.reshape(SEEN**2, -1), out=out.reshape(9, -1))
 
     def _memory(self, x: Array, space: Workspace) -> tuple[Array, Array]:
-        """Return memory for the tiles of as many images as go together, cut evenly."""
+        """Return memory for the tiles of one block of images."""
         shape = SEEN, SEEN, even_block(len(x), self._together), *self._tiles
         inputs = space.take("inputs", *shape, self.windows.channels)
         return inputs, space.take("outputs", *shape, self.filters)
@@ -142,7 +142,7 @@ class Winograd(ConvolutionAlgorithm):
 def winograd_forward(
     x: Array, u: Array, top: int, left: int, inputs: Array, outputs: Array, y: Array
 ) -> None:
-    """Convolve images by way of tiles, a few of them at a time.
+    """Compute a Winograd convolution, a block of images at a time.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def winograd_forward(
     inputs, outputs : array, shape (6, 6, b, t, u, c) and (6, 6, b, t, u, f)
         Memory for the tiles of ``b`` images.
     y : array, shape (n, rows, columns, f)
-        Takes the result.
+        Overwritten with the result.
     """
     for images in blocks(slice(0, len(x)), inputs.shape[2]):
         v, m = _part(inputs, len(x[images])), _part(outputs, len(x[images]))
@@ -174,7 +174,7 @@ def winograd_backward(
     dw: Array | None,
     dx: Array | None,
 ) -> None:
-    """Add the gradient of transformed weights to ``dw`` and write that of ``x``, where wanted.
+    """Add the gradient of transformed weights to ``dw`` and write ``dx``, if they are not None.
 
     See `winograd_forward`; ``back`` has shape (36, f, c): ``u`` with its last two axes swapped.
     """
@@ -190,13 +190,13 @@ def winograd_backward(
 
 
 def transform_inputs(x: Array, top: int, left: int, out: Array) -> None:
-    """Write ``B^T d B`` of every tile, which stand 4 apart.
+    """Write ``B^T d B`` of every tile.
 
     Parameters
     ----------
     x : array, shape (b, y, x, c)
     top, left : int
-        Rows and columns of zeros before an image; behind it there are as many as tiles reach.
+        Rows and columns of zeros before an image; after it there are as many as tiles cover.
     out : array, shape (6, 6, b, t, u, c)
     """
     padded, by_row = _halfway(out.shape, out.dtype)
@@ -207,7 +207,7 @@ def transform_inputs(x: Array, top: int, left: int, out: Array) -> None:
 
 
 def transform_inputs_backward(tiles: Array, top: int, left: int, out: Array) -> None:
-    """Write the gradient of images, given that of `transform_inputs`' result."""
+    """Write the gradient of images, from the gradient of the result of `transform_inputs`."""
     padded, by_row = _halfway(tiles.shape, tiles.dtype)
     by_row.fill(0.0)
     add_combined(B, tiles.transpose(1, 4, 0, 2, 3, 5), seen(by_row.transpose(3, 0, 1, 2, 4)))
@@ -223,20 +223,20 @@ def transform_outputs(tiles: Array, out: Array) -> None:
     ----------
     tiles : array, shape (6, 6, b, t, u, f)
     out : array, shape (b, y, x, f)
-        What of the tiles goes past its edge is dropped.
+        Parts of tiles beyond its edge are dropped.
     """
     whole, by_row = _whole(tiles.shape, tiles.dtype)
     combine(A.T, tiles, by_row)
-    combine(A.T, by_row.swapaxes(0, 1), _by_place(whole))
+    combine(A.T, by_row.swapaxes(0, 1), _by_offset(whole))
     np.copyto(out, whole[:, : out.shape[1], : out.shape[2]])
 
 
 def transform_outputs_backward(dy: Array, out: Array) -> None:
-    """Write the gradient of tiles, given that of `transform_outputs`' result."""
+    """Write the gradient of tiles, from the gradient of the result of `transform_outputs`."""
     whole, by_row = _whole(out.shape, out.dtype)
     whole.fill(0.0)
     whole[:, : dy.shape[1], : dy.shape[2]] = dy
-    combine(A, _by_place(whole), by_row.swapaxes(0, 1))
+    combine(A, _by_offset(whole), by_row.swapaxes(0, 1))
     combine(A, by_row, out)
 
 
@@ -249,18 +249,18 @@ def combine(matrix: npt.NDArray[np.float64], parts: Lines, out: Array) -> None:
 
 
 def add_combined(matrix: npt.NDArray[np.float64], parts: Lines, out: Lines) -> None:
-    """Add ``sum over j of matrix[i, j] parts[j]`` to ``out[i]``; these may overlap."""
+    """Add ``sum over j of matrix[i, j] parts[j]`` to ``out[i]``; entries of ``out`` may overlap."""
     for row, total in zip(matrix, out, strict=True):
         _add(_terms(row, parts), total)
 
 
 def seen(x: Array) -> list[Array]:
-    """Return what tiles along the first axis of ``x``, shape (4 t + 2, ...), see.
+    """Return the inputs of tiles along the first axis of ``x``, shape (4 t + 2, ...).
 
     Six views of shape (t, ...): the first input of every tile, the second, and so on.
     """
     length = len(x) - (SEEN - TILE)
-    return [x[place : place + length : TILE] for place in range(SEEN)]
+    return [x[offset : offset + length : TILE] for offset in range(SEEN)]
 
 
 def _terms(row: npt.NDArray[np.float64], parts: Lines) -> list[tuple[float, Array]]:
@@ -277,17 +277,17 @@ def _add(terms: Sequence[tuple[float, Array]], total: Array) -> None:
             total += factor * part
 
 
-def _by_place(whole: Array) -> Array:
-    """Return images (b, 4 t, 4 u, f) by place within tiles, shape (4, 4, b, t, u, f).
+def _by_offset(whole: Array) -> Array:
+    """Return images (b, 4 t, 4 u, f) by offset within tiles, shape (4, 4, b, t, u, f).
 
-    The place along x comes first, then that along y.
+    The offset along x comes first, then that along y.
     """
     b, y, x, f = whole.shape
     return whole.reshape(b, y // TILE, TILE, x // TILE, TILE, f).transpose(4, 2, 0, 1, 3, 5)
 
 
 def _halfway(shape: tuple[int, ...], dtype: npt.DTypeLike) -> tuple[Array, Array]:
-    """Return memory for padded images, and for their tiles transformed along y only."""
+    """Return memory for padded images, and for their tiles, transformed along y only."""
     _, _, b, t, u, c = shape
     width = TILE * u + SEEN - TILE
     padded = np.empty((b, TILE * t + SEEN - TILE, width, c), dtype)
@@ -301,7 +301,7 @@ def _whole(shape: tuple[int, ...], dtype: npt.DTypeLike) -> tuple[Array, Array]:
 
 
 def _part(tiles: Array, images: int) -> Array:
-    """Return memory for the tiles of fewer images, without gaps."""
+    """Return contiguous memory for the tiles of fewer images."""
     shape = (*tiles.shape[:2], images, *tiles.shape[3:])
     return tiles.reshape(-1)[: prod(shape)].reshape(shape)
 

@@ -1,4 +1,4 @@
-"""Losses: how wrong predictions are, as one number, and the slope of that number."""
+"""Loss functions: a value for predictions and targets, and its gradient."""
 
 from handloom.errors import ConfigurationError, require_known
 from handloom.losses.base import ClassificationLoss, Loss, RowLoss, Targets
@@ -9,8 +9,8 @@ from handloom.losses.regression import Huber, MeanAbsoluteError, MeanSquaredErro
 
 #: The losses by their names in configurations and files.
 LOSSES: dict[str, type[RowLoss]] = {
-    rule.kind: rule
-    for rule in (
+    loss_class.kind: loss_class
+    for loss_class in (
         SoftmaxCrossEntropy,
         CategoricalCrossEntropy,
         BinaryCrossEntropy,

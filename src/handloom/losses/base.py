@@ -1,9 +1,9 @@
-"""What every loss is: the weighted mean of its rows' losses, and the slope of that number.
+"""Base classes of losses: the weighted mean of the losses of rows, and its gradient.
 
-A loss is called with predictions, targets and, where wanted, one weight a row. It returns the
-weighted mean of the rows' losses and its gradient with respect to the predictions. ``total_weight``
-is what the mean divides by: given the weight of a whole batch, the values and gradients of its
-shards simply add up to those of the batch.
+A loss is called with predictions, targets and, optionally, a sample weight for each row. It returns
+the weighted mean of the rows' losses and its gradient with respect to the predictions.
+``total_weight`` is the divisor of the mean: with the total weight of a batch, the values and
+gradients of its shards add up to those of the batch.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from handloom.errors import DataError
 from handloom.operations import LossOperation
 from handloom.parameters import Array
 
-#: Class indices, class probabilities or numbers.
+#: Class indices, class probabilities or continuous targets.
 Targets = npt.NDArray[np.integer] | npt.NDArray[np.floating]
 
 
@@ -39,34 +39,35 @@ class Loss(Protocol):
 
 @runtime_checkable
 class ClassificationLoss(Loss, Protocol):
-    """A loss whose rows are right or wrong, besides being near or far.
+    """A loss that can count correct predictions, for accuracy.
 
-    ``isinstance(loss, ClassificationLoss)`` says whether there are correct rows to count.
+    ``isinstance(loss, ClassificationLoss)`` is True for a loss with a method `correct`.
     """
 
     def correct(self, predictions: Array, targets: Targets) -> int:
-        """Return how many rows are predicted right."""
+        """Return the number of correct predictions."""
         ...
 
 
 class RowLoss(Computes, ABC):
-    """A loss that is the weighted mean of its rows' losses: the base for a loss of your own.
+    """Base class for losses: the weighted mean of the losses of rows.
 
-    A subclass has two methods: `check_targets` brings targets to the form that it takes, and `rows`
-    computes the loss of each row and its gradient. This class checks, weighs and divides.
+    A subclass has two methods: `check_targets` validates and converts the targets, and `rows`
+    computes the loss of each row and its gradient. This class checks shapes, applies the sample
+    weights and takes the mean.
 
     Attributes
     ----------
     kind : str
         The loss's name in files.
     output_activation : str
-        What makes predictions of a network's outputs; see `handloom.Model`.
+        The function from a network's outputs to predictions; see `handloom.Model`.
     """
 
     kind: ClassVar[str]
     output_activation: ClassVar[str] = "identity"
 
-    @np.errstate(over="ignore", invalid="ignore")  # the value says so itself
+    @np.errstate(over="ignore", invalid="ignore")  # visible in the value
     def __call__(
         self,
         predictions: Array,
@@ -81,28 +82,29 @@ class RowLoss(Computes, ABC):
         Parameters
         ----------
         predictions : array, shape (n, k)
-            What a network returned, never written to.
+            The outputs of a network, never written to.
         targets : array, shape (n,) or (n, k)
-            What it should have returned; see the class.
+            The true values; see the class.
         weights : array, shape (n,), optional
-            A weight a row. A row of weight zero is absent, even one that is not finite.
+            Sample weights, one for each row. A row of weight zero is ignored, even if it is not
+            finite.
         total_weight : float, optional
-            What the mean divides by; by default the rows' weight. Where that is zero, so are value
-            and gradient.
+            The divisor of the mean; by default the sum of the sample weights. If it is zero, so are
+            value and gradient.
         out : array, shape (n, k), optional
-            Where to write the gradient: other memory than the predictions.
+            The array to write the gradient into; must not overlap the predictions.
 
         Returns
         -------
         value : float
-            Summed in float64. It may be infinite or NaN, of which NumPy does not warn.
+            Summed in float64. It may be infinite or NaN, without a NumPy warning.
         gradient : array, shape (n, k)
             In the predictions' dtype.
 
         Raises
         ------
         DataError
-            If the shapes do not belong together or a target means nothing.
+            If the shapes do not match or a target is invalid.
         """
         _check_rows(predictions, weights)
         targets = self.check_targets(predictions, targets, weights)
@@ -111,11 +113,11 @@ class RowLoss(Computes, ABC):
         return _mean(losses, gradient, weights, total_weight)
 
     def config(self) -> dict[str, object]:
-        """Return the constructor's arguments, as JSON can hold them."""
+        """Return the constructor's arguments as JSON-serializable values."""
         return {}
 
     def as_operation(self) -> LossOperation | None:
-        """Return what this loss computes as a plain record, where there is one for it."""
+        """Return this loss as a record, or None if there is no record for it."""
         return None
 
     @abstractmethod
@@ -127,12 +129,12 @@ class RowLoss(Computes, ABC):
         predictions : array, shape (n, k)
         targets : array, shape (n,) or (n, k)
         weights : array, shape (n,), or None
-            A weight per row; a row of weight zero is absent, and may have any target.
+            Sample weights; a row of weight zero is ignored, and may have any target.
 
         Raises
         ------
         DataError
-            If they do not fit.
+            If their shape does not match the predictions, or a target is invalid.
         """
 
     @abstractmethod
@@ -146,12 +148,12 @@ class RowLoss(Computes, ABC):
         targets : array
             As `check_targets` returned them.
         gradient : array, shape (n, k)
-            Takes the gradient of each row's loss.
+            Overwritten with the gradient of each row's loss.
 
         Returns
         -------
         array, shape (n,)
-            A new array, which the caller may change.
+            A new array that the caller may change.
         """
 
 
@@ -167,9 +169,9 @@ def _check_rows(predictions: Array, weights: Array | None) -> None:
 def _mean(
     losses: Array, gradient: Array, weights: Array | None, total_weight: float | None
 ) -> tuple[float, Array]:
-    """Weight the rows and divide by the total weight; no weight at all is no loss."""
+    """Weight the rows and divide by the total weight; the loss of no weight is 0."""
     if weights is not None:
-        # zero times what is not finite would not be zero
+        # zero times infinity or NaN would be NaN
         absent = weights == 0
         losses[absent] = 0.0
         gradient[absent] = 0.0

@@ -1,4 +1,4 @@
-"""Binary cross-entropy: every output is a yes or a no by itself."""
+"""Binary cross-entropy: every output is a binary class of its own."""
 
 import numpy as np
 
@@ -10,20 +10,20 @@ from handloom.parameters import Array
 
 
 class BinaryCrossEntropy(OutputLoss):
-    """Sigmoid and binary cross-entropy in one step, from logits.
+    """Binary cross-entropy from logits: sigmoid and cross-entropy in one step.
 
-    For a row of logits ``z`` with targets ``t``, numbers from 0 (no) to 1 (yes)::
+    For a row of logits ``z`` with targets ``t``, from 0 (negative) to 1 (positive)::
 
         loss = sum_j  -t_j log p_j - (1 - t_j) log(1 - p_j)        with p = sigmoid(z)
              = sum_j  max(z_j, 0) - t_j z_j + log(1 + exp(-|z_j|))
         dz_j = p_j - t_j
 
-    The second form never overflows and never takes the logarithm of a number that rounded to zero.
-    The loss of a row is the sum over its outputs, as in scikit-learn, not their mean; the loss is
+    The second form, which is computed, does not overflow and takes no logarithm of zero. The loss
+    of a row is the sum over its outputs, as in scikit-learn, not their mean; the loss is
     the mean over rows.
 
-    Predictions have shape (n, k): one output for two classes, several for labels that do not
-    exclude each other. Targets have shape (n, k), or (n,) where ``k`` is 1.
+    Predictions have shape (n, k): one output for two classes, several for multi-label
+    classification. Targets have shape (n, k), or (n,) where ``k`` is 1.
     """
 
     kind = "binary_cross_entropy"
@@ -31,9 +31,9 @@ class BinaryCrossEntropy(OutputLoss):
     lowest, highest = 0.0, 1.0
 
     def correct(self, predictions: Array, targets: Targets) -> int:
-        """Return how many rows have all their outputs on the right side.
+        """Return the number of correct predictions: rows with all outputs correct.
 
-        That is above 0 for a target above a half, and at most 0 for any other.
+        An output is correct if it is above 0 for a target above 0.5, and at most 0 otherwise.
 
         Parameters
         ----------
@@ -44,11 +44,11 @@ class BinaryCrossEntropy(OutputLoss):
         Raises
         ------
         DataError
-            If the shapes do not belong together.
+            If the shapes do not match.
         """
-        yes = as_rows(predictions, targets) > 0.5
-        right = np.where(yes, predictions > 0.0, predictions <= 0.0)
-        return int(np.count_nonzero(right.all(axis=1)))
+        positive = as_rows(predictions, targets) > 0.5
+        correct = np.where(positive, predictions > 0.0, predictions <= 0.0)
+        return int(np.count_nonzero(correct.all(axis=1)))
 
     def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
@@ -57,7 +57,7 @@ class BinaryCrossEntropy(OutputLoss):
         return losses
 
     def use(self, backend: Backend) -> None:
-        """Take the backend's version of the function."""
+        """Use the backend's version of `binary_cross_entropy`."""
         self._binary_cross_entropy = backend.fetch(binary_cross_entropy)
 
     def as_operation(self) -> SigmoidCrossEntropy:
@@ -66,15 +66,15 @@ class BinaryCrossEntropy(OutputLoss):
 
 
 def binary_cross_entropy(logits: Array, targets: Array, out: Array, losses: Array) -> None:
-    """Compute the loss of each row and its gradient.
+    """Compute the binary cross-entropy of each row and its gradient.
 
     Parameters
     ----------
     logits, targets : array, shape (n, k)
     out : array, shape (n, k)
-        Takes ``sigmoid(logits) - targets``.
+        Overwritten with ``sigmoid(logits) - targets``.
     losses : float64 array, shape (n,)
-        Takes the sums over outputs of ``max(z, 0) - t z + log(1 + exp(-|z|))``.
+        Overwritten with the sums over outputs of ``max(z, 0) - t z + log(1 + exp(-|z|))``.
     """
     z, t = logits, targets
     small = np.exp(-np.abs(z))

@@ -1,4 +1,4 @@
-"""Categorical cross-entropy: every row belongs to one of several classes."""
+"""Categorical cross-entropy, from logits or from probabilities, for one of several classes."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +12,17 @@ from handloom.reductions import row_maxima, row_sums
 
 
 class _OfClasses(RowLoss):
-    """A loss of predictions with a column for each class.
+    """Base class of losses of predictions with a column for each class.
 
     Predictions are float32 or float64, shape (n, k). Targets are class indices, an integer array of
-    shape (n,), or rows of class probabilities, shape (n, k), usually one-hot. Rows are taken as
-    they are: their sums are not checked, and need not be 1.
+    shape (n,), or rows of class probabilities, shape (n, k), usually one-hot. The sums of these
+    rows are not checked, and need not be 1.
     """
 
     def correct(self, predictions: Array, targets: Targets) -> int:
-        """Return the number of rows whose largest prediction is that of the target's class.
+        """Return the number of correct predictions: the largest one is that of the target's class.
 
-        The class of a row of probabilities is its largest entry; among equal ones the first counts.
+        The class of a row of probabilities is its largest entry, the first of equal ones.
 
         Parameters
         ----------
@@ -32,7 +32,7 @@ class _OfClasses(RowLoss):
         Raises
         ------
         DataError
-            If the shapes do not belong together, or indices are no integers or name no class.
+            If the shapes do not match, or class indices are not integers or out of range.
         """
         targets = self.check_targets(predictions, targets, None)
         classes = targets if targets.ndim == 1 else targets.argmax(axis=1)
@@ -44,7 +44,7 @@ class _OfClasses(RowLoss):
         Raises
         ------
         DataError
-            If the shapes do not belong together, or indices are no integers or name no class.
+            If the shapes do not match, or class indices are not integers or out of range.
         """
         n, k = predictions.shape
         if targets.shape not in ((n,), (n, k)):
@@ -58,13 +58,13 @@ class _OfClasses(RowLoss):
             raise DataError(f"class indices must be integers, got {targets.dtype}")
         if n and (targets.min() < 0 or targets.max() >= k):
             raise DataError(
-                f"class indices must lie in 0..{k - 1}, found {targets.min()}..{targets.max()}"
+                f"class indices must be in 0..{k - 1}, got {targets.min()}..{targets.max()}"
             )
         return targets.astype(np.int64, copy=False)
 
 
 class SoftmaxCrossEntropy(_OfClasses):
-    """Softmax and categorical cross-entropy in one step, from logits.
+    """Categorical cross-entropy from logits: softmax and cross-entropy in one step.
 
     For a row of logits ``z`` with class ``c``, where ``[j = c]`` is 1 for that class and else 0::
 
@@ -76,16 +76,16 @@ class SoftmaxCrossEntropy(_OfClasses):
         loss = sum_i t_i (log sum_j exp(z_j) - z_i)
         dz_j = softmax(z)_j sum_i t_i - t_j
 
-    Joined, the two need no clipping of probabilities: the logarithm never sees one that rounded to
-    zero. Logits and their differences are finite. The maximum of a row is subtracted first, so that
-    large logits lose no digits.
+    In one step, probabilities need no clipping: there is no logarithm of zero. Logits and their
+    differences must be finite. The maximum of a row is subtracted first (log-sum-exp), for
+    numerical stability with large logits.
 
     With label smoothing, targets are replaced by a mixture with equal probabilities of all ``k``
     classes::
 
         t_j <- (1 - s) t_j + (s / k) sum_i t_i
 
-    and the value is the cross-entropy with those: it is above zero for right predictions too.
+    and the value is the cross-entropy with these: it is above zero for correct predictions too.
 
     These are the loss and the gradient of each row. `RowLoss` calls `check_targets`, then `rows`,
     multiplies both by the rows' weights, and divides them by the number of rows, or by the sum of
@@ -94,12 +94,12 @@ class SoftmaxCrossEntropy(_OfClasses):
     Parameters
     ----------
     label_smoothing : float
-        The share ``s``, at least 0 and below 1.
+        The smoothing ``s``, at least 0 and below 1.
 
     Raises
     ------
     ConfigurationError
-        If the share is out of range.
+        If ``label_smoothing`` is out of range.
 
     References
     ----------
@@ -108,7 +108,7 @@ class SoftmaxCrossEntropy(_OfClasses):
     """
 
     kind = "softmax_cross_entropy"
-    output_activation = "softmax"  # by which a model makes probabilities of the logits
+    output_activation = "softmax"  # from logits to probabilities, in a model
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = require_fraction("label_smoothing", label_smoothing)
@@ -118,7 +118,7 @@ class SoftmaxCrossEntropy(_OfClasses):
         return {"label_smoothing": self.label_smoothing}
 
     def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
-        """Return each row's loss, and overwrite ``gradient``, other memory than the logits."""
+        """Return each row's loss, and overwrite ``gradient``, which must not overlap the logits."""
         losses: Array = np.empty(len(predictions), predictions.dtype)
         if targets.ndim == 1:
             self._softmax_cross_entropy(predictions, targets, gradient, losses)  # type: ignore[arg-type]
@@ -129,7 +129,7 @@ class SoftmaxCrossEntropy(_OfClasses):
         return losses
 
     def _smooth(self, logits: Array, classes: Targets, gradient: Array, losses: Array) -> None:
-        """Move a share of each target from its class to all classes.
+        """Apply label smoothing to losses and gradients for class indices.
 
         ::
 
@@ -162,7 +162,7 @@ class SoftmaxCrossEntropy(_OfClasses):
         gradient -= targets
 
     def use(self, backend: Backend) -> None:
-        """Keep the backend's version of `softmax_cross_entropy`; `Computes` begins with NumPy's."""
+        """Use the backend's version of `softmax_cross_entropy`; NumPy's by default."""
         self._softmax_cross_entropy = backend.fetch(softmax_cross_entropy)
 
     def as_operation(self) -> CrossEntropy:
@@ -173,7 +173,7 @@ class SoftmaxCrossEntropy(_OfClasses):
 def softmax_cross_entropy(
     logits: Array, targets: npt.NDArray[np.integer], out: Array, losses: Array
 ) -> None:
-    """Compute the loss of each row and its gradient, for class indices.
+    """Compute the softmax cross-entropy of each row and its gradient, for class indices.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def softmax_cross_entropy(
 
 
 class CategoricalCrossEntropy(_OfClasses):
-    """Categorical cross-entropy of probabilities that a softmax has made already.
+    """Categorical cross-entropy from probabilities, the output of a softmax.
 
     For a row of probabilities ``p`` with class probabilities ``t``, where a one-hot row stands for
     its class, and with ``q`` for ``p`` clipped to ``[1e-7, 1 - 1e-7]``::
@@ -207,10 +207,10 @@ class CategoricalCrossEntropy(_OfClasses):
         loss = -sum_i t_i log q_i
         dp_j = -t_j / q_j where p_j = q_j, else 0
 
-    Clipping keeps the logarithm finite; where it acts, the loss does not change with ``p``, so that
-    a row that is wholly wrong has a loss of 16.1 and learns nothing. This form is for reading, and
-    for calling forward and backward by hand, where `handloom.Softmax` takes ``dp`` back to the
-    logits; a trainer refuses it, and takes `SoftmaxCrossEntropy`.
+    Clipping keeps the logarithm finite. Clipped probabilities have gradient zero: a row with
+    ``p = 0`` for its class has a loss of 16.1 and is not learned from. This form is for study, and
+    for calling forward and backward by hand, with the backward pass of `handloom.Softmax` from
+    ``dp`` to the logits. A trainer does not accept it: use `SoftmaxCrossEntropy`.
     """
 
     kind = "categorical_cross_entropy"

@@ -1,4 +1,4 @@
-"""What the losses of numbers share: every output has a target of its own."""
+"""Base class of the losses with one target for each output, such as regression losses."""
 
 from math import inf
 from typing import ClassVar
@@ -9,14 +9,14 @@ from handloom.parameters import Array
 
 
 class OutputLoss(RowLoss):
-    """A loss of ``k`` outputs beside as many numbers.
+    """Base class of losses of ``k`` outputs with ``k`` targets.
 
     Targets have shape (n, k), or (n,) where ``k`` is 1.
 
     Attributes
     ----------
     lowest, highest : float
-        What a target may be.
+        The range of valid targets.
     """
 
     lowest: ClassVar[float] = -inf
@@ -24,17 +24,15 @@ class OutputLoss(RowLoss):
 
     def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
         """Return the targets, shape (n, k), in the predictions' dtype."""
-        numbers = as_rows(predictions, targets)
+        values = as_rows(predictions, targets)
         if self.lowest > -inf or self.highest < inf:
-            present = numbers if weights is None else numbers[weights != 0]
+            present = values if weights is None else values[weights != 0]
             if not ((present >= self.lowest) & (present <= self.highest)).all():
                 expected = f"at least {self.lowest:g}" + (
                     f" and at most {self.highest:g}" if self.highest < inf else ""
                 )
-                raise DataError(
-                    f"targets must be {expected}, found {present.min()}..{present.max()}"
-                )
-        return numbers.astype(predictions.dtype, copy=False)
+                raise DataError(f"targets must be {expected}, got {present.min()}..{present.max()}")
+        return values.astype(predictions.dtype, copy=False)
 
 
 def as_rows(predictions: Array, targets: Targets) -> Targets:
@@ -43,7 +41,7 @@ def as_rows(predictions: Array, targets: Targets) -> Targets:
     Raises
     ------
     DataError
-        If they do not have that many numbers a row, or are no numbers.
+        If they have another shape, or are not numeric.
     """
     n, k = predictions.shape
     if targets.shape != (n, k) and (targets.shape != (n,) or k > 1):
@@ -53,6 +51,6 @@ def as_rows(predictions: Array, targets: Targets) -> Targets:
             f"got {targets.shape}"
         )
     if targets.dtype.kind not in "biuf":
-        raise DataError(f"targets must be numbers, got {targets.dtype}")
+        raise DataError(f"targets must be numeric, got dtype {targets.dtype}")
     rows: Targets = targets.reshape(n, k)
     return rows

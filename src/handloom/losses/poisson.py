@@ -1,4 +1,4 @@
-"""The Poisson loss, for counts."""
+"""The Poisson loss, for counts as targets."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from handloom.parameters import Array
 
 
 class Poisson(OutputLoss):
-    """Half the Poisson deviance, from the logarithms of the means.
+    """Poisson loss: half the Poisson deviance, from the logarithms of the means.
 
     For a row of predictions ``z``, which are logarithms of the means ``m``, with counts ``t``::
 
@@ -17,7 +17,7 @@ class Poisson(OutputLoss):
         loss = sum_j  m_j - t_j - t_j (z_j - log t_j)        (0 log 0 is 0)
         dz_j = m_j - t_j
 
-    It is 0 where every mean is the count itself. The loss of a row is the sum over its outputs, as
+    It is 0 if every mean equals its count. The loss of a row is the sum over its outputs, as
     in scikit-learn, not their mean; the loss is the mean over rows. A prediction so large that its
     exponential is infinite has an infinite loss.
 
@@ -40,7 +40,7 @@ class Poisson(OutputLoss):
     def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
         z, t = predictions, targets
-        np.copyto(gradient, z)  # exp rounds otherwise where memory has gaps
+        np.copyto(gradient, z)  # exp rounds differently if memory is not contiguous
         np.exp(gradient, out=gradient)
         gradient -= t
         losses = gradient - t * (z - np.log(np.where(t > 0, t, 1.0)))

@@ -1,6 +1,6 @@
-"""Losses of regression: how far predicted numbers are from the true ones.
+"""Regression losses: mean squared error, mean absolute error and Huber.
 
-In all of them the loss of a row is the mean over its outputs, so that it does not grow with their
+In all of them the loss of a row is the mean over its outputs, so it does not grow with their
 number. Predictions have shape (n, k); targets have shape (n, k), or (n,) where ``k`` is 1.
 """
 
@@ -14,14 +14,14 @@ from handloom.parameters import Array
 
 
 class MeanSquaredError(OutputLoss):
-    """The mean over rows and outputs of the squared error, times a factor.
+    """Mean squared error (MSE) over rows and outputs, times a factor.
 
     For a row of predictions ``z`` with targets ``t``::
 
         loss = factor / k  sum_j (z_j - t_j)^2
         dz_j = 2 factor / k (z_j - t_j)
 
-    The prediction with the least loss is the mean of what the target may be.
+    The prediction with the least loss is the mean of the targets.
 
     Parameters
     ----------
@@ -58,15 +58,15 @@ class MeanSquaredError(OutputLoss):
 
 
 class MeanAbsoluteError(OutputLoss):
-    """The mean over rows and outputs of the absolute error.
+    """Mean absolute error (MAE) over rows and outputs.
 
     For a row of predictions ``z`` with targets ``t``::
 
         loss = 1 / k  sum_j |z_j - t_j|
         dz_j = 1 / k  sign(z_j - t_j)        (0 where they are equal)
 
-    The prediction with the least loss is the median of what the target may be, so a few targets
-    far off do little.
+    The prediction with the least loss is the median of the targets, so outliers have little
+    effect.
     """
 
     kind = "mean_absolute_error"
@@ -85,7 +85,7 @@ class MeanAbsoluteError(OutputLoss):
 
 
 class Huber(OutputLoss):
-    """Half the squared error where it is small, the absolute one where it is large.
+    """Huber loss: quadratic for small errors, linear for large ones.
 
     For a row of predictions ``z`` with targets ``t`` and errors ``e = z - t``::
 
@@ -96,7 +96,7 @@ class Huber(OutputLoss):
     Parameters
     ----------
     delta : float
-        Where the two meet, above 0, in the unit of the targets.
+        The absolute error at which the loss becomes linear, above 0, in the unit of the targets.
 
     Raises
     ------

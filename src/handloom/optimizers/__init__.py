@@ -1,6 +1,6 @@
-"""Optimizers: update rules on the flat vector of weights, in place.
+"""Optimizers: SGD, Adagrad, RMSprop, Adam, AdamW and Muon, on the flat vector of weights.
 
-An optimizer is bound to parameters, owns its state, and makes one update a step.
+An optimizer is bound to parameters, owns its state, and updates the weights in place, once a step.
 """
 
 from typing import Any
@@ -27,7 +27,8 @@ __all__ = [
 
 #: The optimizers by their names in configurations and files.
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    rule.kind: rule for rule in (SGD, Adagrad, RMSprop, Adam, AdamW, Muon)
+    optimizer_class.kind: optimizer_class
+    for optimizer_class in (SGD, Adagrad, RMSprop, Adam, AdamW, Muon)
 }
 
 

@@ -1,4 +1,4 @@
-"""Adagrad: gradients over the root of the sum of all their squares."""
+"""Adagrad: gradients divided by the root of the sum of all squared gradients."""
 
 from collections.abc import Callable, Mapping
 
@@ -38,7 +38,7 @@ def adagrad_step(
 
 
 class Adagrad(Optimizer):
-    """Adagrad: each weight steps by its gradient over the root of all its squared gradients.
+    """Adagrad: gradients divided by the root of the sum of all squared gradients.
 
     One step at learning rate ``r``::
 
@@ -48,7 +48,7 @@ class Adagrad(Optimizer):
     Parameters
     ----------
     epsilon : float
-        Added to the root, so that it never divides by zero.
+        Added to the root for numerical stability, above 0.
     weight_decay : float
         See `Optimizer`.
 

@@ -1,4 +1,4 @@
-"""Adam, and AdamW: the same with a weight decay by default."""
+"""Adam, and AdamW: Adam with decoupled weight decay by default."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ def adam_step(
     w, dw : array, shape (size,)
         Some of the weights, and the gradient of the loss, which is only read.
     m, v : array, shape (size,)
-        The decaying means of ``dw`` and of ``dw^2``.
+        The first and second moments: moving averages of ``dw`` and of ``dw^2``.
     rate : float
         The learning rate ``r``.
     beta1, beta2, epsilon : float
@@ -48,7 +48,7 @@ def adam_step(
     step : int
         The number ``t`` of this step, counted from 1.
     scratch : array, shape (size,)
-        Memory of its own for intermediate results, overwritten.
+        Memory for intermediate results, overwritten; must not overlap the other arrays.
     """
     np.multiply(dw, 1.0 - beta1, out=scratch)
     m *= beta1
@@ -73,20 +73,20 @@ def adam_step(
 
 
 class Adam(Optimizer):
-    """Adam: weights step by the mean of recent gradients over the root of their mean square.
+    """Adam: moving averages of the gradient and of its square, with bias correction.
 
-    One step is `adam_step`. Both means start as zeros, which biases them toward zero; dividing by
-    ``1 - beta1^t`` and ``1 - beta2^t`` corrects this.
+    One step is `adam_step`. Both averages start as zeros, which biases them toward zero; dividing
+    by ``1 - beta1^t`` and ``1 - beta2^t`` corrects this.
 
     Parameters
     ----------
     beta1, beta2 : float
-        The fractions of the means of ``dw`` and ``dw^2`` that a step keeps, at least 0 and below 1.
+        The decays of the moving averages of ``dw`` and ``dw^2``, at least 0 and below 1.
     epsilon : float
         Added to the root for numerical stability, above 0.
     weight_decay : float
-        The decay ``c``, at least 0, by which `Optimizer` shrinks matrices, but no biases, before
-        the update: ``w <- w - r c w``. With it this is the optimizer called AdamW.
+        The decay ``c``, at least 0, by which `Optimizer` shrinks matrices, but not biases, before
+        the update: ``w <- w - r c w``. With a decay above 0 this is AdamW.
 
     Raises
     ------
@@ -126,13 +126,13 @@ class Adam(Optimizer):
 
     @property
     def definition(self) -> Callable[..., None]:
-        """`adam_step`. `Optimizer.bind` keeps it, or its compiled form, in ``self._bound_step``."""
+        """`adam_step`; `Optimizer.bind` sets ``self._bound_step`` to it or its compiled version."""
         return adam_step
 
     def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        """Update one block of weights; `Optimizer` has counted the step and decayed them."""
+        """Update one block of weights; `Optimizer` has counted the step and applied the decay."""
         m, v, beta1, beta2 = state["first_moment"], state["second_moment"], self.beta1, self.beta2
         self._bound_step(w, dw, m, v, rate, beta1, beta2, self.epsilon, self.steps, scratch)
 
@@ -142,16 +142,16 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """`Adam` with a weight decay by default, which is applied to the weights directly.
+    """AdamW: `Adam` with decoupled weight decay by default.
 
     One step at learning rate ``r``, for weights with a decay ``c``::
 
         w <- w - r c w
         w <- as by `adam_step`
 
-    The gradient of an L2 penalty in the loss would enter both means, and be divided by the root of
-    the second, so that weights with large gradients would hardly be held back. The decay shrinks
-    all weights that decay by the same factor, ``1 - r c``.
+    The gradient of an L2 penalty in the loss would enter both moments and be divided by the root of
+    the second, so weights with large gradients would hardly decay. Decoupled decay shrinks all
+    weights that decay by the same factor, ``1 - r c``.
 
     Parameters
     ----------
@@ -183,5 +183,5 @@ class AdamW(Adam):
         super().__init__(beta1, beta2, epsilon, weight_decay=weight_decay)
 
     def as_operation(self) -> Update:
-        """Return the record of `Adam`: an inherited one would not count, see `operation_of`."""
+        """Return the record of `Adam`; an inherited method would be ignored, see `operation_of`."""
         return super().as_operation()

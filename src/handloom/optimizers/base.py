@@ -1,4 +1,4 @@
-"""What every optimizer is: it updates the flat vector of weights in place, block by block."""
+"""Base class of optimizers, which update the flat vector of weights in place, block by block."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -17,14 +17,14 @@ from handloom.parameters import Array, Parameters, check_array
 
 @dataclass(frozen=True)
 class Block:
-    """A run of weights that is updated at a time, as views into the vectors.
+    """A contiguous block of weights that is updated at a time, as views into the vectors.
 
     Attributes
     ----------
     w, dw : array, shape (m,)
         The weights and their gradients.
     state : dict of str to array, shape (m,)
-        The optimizer's state of each.
+        The optimizer's state of these weights.
     scratch : array, shape (m,)
         Memory for intermediate results; empty where the backend needs none.
     """
@@ -36,16 +36,16 @@ class Block:
 
 
 class Optimizer(ABC):
-    """An update rule and its state: the base for an optimizer of your own.
+    """Base class of optimizers: the state, and an update of the weights at each step.
 
     A subclass names its state vectors in ``moments`` and has two methods: `update` changes a block
     of weights in place, and `config` returns the constructor's arguments. This class allocates the
     state, cuts the vectors into blocks, lets the lanes of a pool share them, applies weight decay,
     and saves and loads the state.
 
-    With a decay ``c``, each step at rate ``r`` first shrinks the weights, ``w <- w - r c w``,
-    whatever the gradient is and however many rows it came from. What decays are matrices and
-    kernels; biases, scales and shifts do not.
+    With a weight decay ``c``, each step at learning rate ``r`` first shrinks the weights,
+    ``w <- w - r c w``, independently of the gradient and the batch size (decoupled weight decay).
+    Matrices and kernels decay; biases, scales and shifts do not.
 
     Parameters
     ----------
@@ -84,25 +84,25 @@ class Optimizer(ABC):
 
     @property
     def definition(self) -> Callable[..., None] | None:
-        """What `update` calls as ``self._bound_step``, if it may have a compiled version."""
+        """The function that `update` calls as ``self._bound_step``, or None if there is none."""
         return None
 
     def bind(self, parameters: Parameters, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
-        """Take the vectors to update, with a state of zeros.
+        """Bind the optimizer to weights and gradients, and set its state to zeros.
 
         Parameters
         ----------
         parameters : Parameters
             Weights and gradient.
         backend : Backend
-            Where compiled versions of the rule come from.
+            The source of compiled versions of `definition`.
         pool : Pool
-            Its lanes share the update.
+            The pool whose lanes share the update.
         """
         self._parameters, self._pool = parameters, pool
         self.state = {name: np.zeros_like(parameters.vector) for name in self.moments}
         function = self.definition
-        # a subclass's own update may want blocks that fit the cache, and scratch
+        # the update of a subclass may need blocks that fit the cache, and scratch memory
         own = _defining(type(self), "update") is _defining(type(self), "definition")
         self._whole = function is not None and own and backend.compiles(function)
         self._pieces = self._cut(parameters, slice(0, len(parameters)))
@@ -110,19 +110,19 @@ class Optimizer(ABC):
             self._bound_step = backend.fetch(function, pool if len(self._pieces) == 1 else SERIAL)
         self._decaying = [
             w
-            for name, place in parameters.places().items()
+            for name, span in parameters.places().items()
             if self.weight_decay and parameters.specs[name].is_matrix
-            for ((w, _),) in pool.cut(parameters.vector[place], whole=True)
+            for ((w, _),) in pool.cut(parameters.vector[span], whole=True)
         ]
         self.steps = 0
         return self
 
     def is_bound_elsewhere(self, parameters: Parameters) -> bool:
-        """Return whether the state is of other weights than these; a copy's is of none."""
+        """Return whether the optimizer is bound to other weights; a copy is not bound at all."""
         return self._parameters is not None and self._parameters is not parameters
 
     def __getstate__(self) -> dict[str, object]:
-        """Return what a copy or a pickle holds: its views would be of nobody's weights."""
+        """Return the state of a copy or a pickle, without views into the weights: not bound."""
         views: dict[str, object] = {"_parameters": None, "_decaying": [], "_pieces": []}
         return {**self.__dict__, **views, "_pool": SERIAL, "_bound_step": _unbound}
 
@@ -149,10 +149,10 @@ class Optimizer(ABC):
             [partial(self._update_piece, piece, learning_rate) for piece in self._pieces]
         )
 
-    def _cut(self, parameters: Parameters, place: slice) -> list[list[Block]]:
-        """Cut a run of the weights into pieces for lanes, and those into blocks."""
+    def _cut(self, parameters: Parameters, span: slice) -> list[list[Block]]:
+        """Cut a span of the weights into pieces for lanes, and those into blocks."""
         vectors = parameters.vector, parameters.gradient, *self.state.values()
-        pieces = self._pool.cut(*(vector[place] for vector in vectors), whole=self._whole)
+        pieces = self._pool.cut(*(vector[span] for vector in vectors), whole=self._whole)
         return [
             [
                 Block(w, dw, dict(zip(self.state, state, strict=True)), scratch)
@@ -180,14 +180,14 @@ class Optimizer(ABC):
         state : mapping of str to array, shape (m,)
             Their entries of the state vectors.
         rate : float
-            The learning rate of this step, whose number is ``self.steps``, counted from 1.
+            The learning rate of this step; ``self.steps`` is its number, counted from 1.
         scratch : array, shape (m,)
-            Memory for intermediate results. It is empty only for a class that has a `definition` of
-            its own, where that is compiled and needs none.
+            Memory for intermediate results. It is empty only for a class with its own `definition`
+            that is compiled and needs none.
         """
 
     def as_operation(self) -> Update | None:
-        """Return what a step computes as a plain record, where there is one for it."""
+        """Return the update as a record, or None if there is no record for it."""
         return None
 
     @abstractmethod
@@ -199,12 +199,12 @@ class Optimizer(ABC):
         return {"steps": self.steps, **{name: value.copy() for name, value in self.state.items()}}
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
-        """Take over what `state_dict` returned.
+        """Load the state that `state_dict` returned.
 
         Raises
         ------
         ModelError
-            If something is missing, unknown or of another shape or dtype.
+            If an entry is missing, unknown or of another shape or dtype.
         """
         expected = {"steps", *self.state}
         if set(state) != expected:
@@ -220,10 +220,10 @@ class Optimizer(ABC):
 
 
 def _defining(kind: type, name: str) -> type:
-    """Return the class that an attribute of a class comes from."""
+    """Return the class that defines an attribute of a class."""
     return next(base for base in kind.__mro__ if name in vars(base))
 
 
 def _unbound(*_: object) -> None:
-    """Stand where a bound optimizer has the function of one block."""
+    """Raise an error: the ``_bound_step`` of an optimizer that is not bound."""
     raise ModelError("bind the optimizer to parameters before a step")

@@ -1,11 +1,11 @@
-"""Gradient clipping: a step no longer than it may be."""
+"""Gradient clipping by the l2 norm."""
 
 from handloom.errors import require_number
 from handloom.operations import Array, ClipNorm
 
 
 class ClipByNorm:
-    """Scales a gradient down whose l2 norm is too large.
+    """Gradient clipping by norm: a gradient with a larger l2 norm than the limit is scaled down.
 
     With ``g`` the gradient of a step and ``c`` the limit::
 
@@ -30,7 +30,7 @@ class ClipByNorm:
         self.limit = require_number("clip_norm", limit, minimum=0.0, exclusive=True)
 
     def __call__(self, gradient: Array, norm: float) -> None:
-        """Clip a gradient, shape (size,), of a known l2 norm, in place."""
+        """Clip a gradient, shape (size,), in place; ``norm`` is its l2 norm."""
         if norm > self.limit:
             gradient *= self.limit / norm
 

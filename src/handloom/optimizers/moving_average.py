@@ -1,19 +1,19 @@
-"""Moving averages of vectors, and how their smallest entries are kept out of the way."""
+"""Moving averages of vectors, with tiny entries set to zero (no subnormal numbers)."""
 
 import numpy as np
 
 from handloom.operations import TINY, Array
 
 FLUSH_EVERY = 8
-"""How many steps apart NumPy looks for remainders.
+"""The number of steps between two calls of `flush` that set tiny entries to zero.
 
-What keeps a third of itself, or more, does not get from `TINY` to the smallest normal number in
-fewer; what keeps less is past it in a few steps.
+An average with a decay of a third or more does not get from `TINY` to the smallest normal number in
+fewer steps; one with a smaller decay is past the subnormal numbers in a few steps.
 """
 
 
 def lerp(mean: Array, x: Array, share: float, step: int, scratch: Array) -> None:
-    """Move an average, ``mean <- mean + share (x - mean)``.
+    """Update a moving average in place, ``mean <- mean + share (x - mean)``.
 
     Parameters
     ----------

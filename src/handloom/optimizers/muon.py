@@ -1,4 +1,4 @@
-"""Muon: the direction of a matrix's momentum, with all singular values made alike."""
+"""Muon: momentum of matrices, orthogonalized by Newton-Schulz iterations."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -26,11 +26,11 @@ from handloom.parallel.pool import SERIAL, Pool, matmul
 from handloom.parameters import Array, Parameters, l2_norm
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the polynomial that is applied to the singular values, chosen by Jordan to be steep at 0."""
+"""The Newton-Schulz polynomial of the singular values, chosen by Jordan to be steep at 0."""
 
 
 class Muon(Optimizer):
-    """Muon: momentum for matrices, made orthogonal; AdamW for everything else.
+    """Muon: orthogonalized momentum for matrices, AdamW for all other arrays.
 
     One step at learning rate ``r``, for a matrix of ``d`` inputs and ``h`` outputs::
 
@@ -39,24 +39,24 @@ class Muon(Optimizer):
         w <- w - r sqrt(max(1, h / d)) orthogonal(g)
 
     where ``orthogonal(U S V^T)`` is about ``U V^T``; see `orthogonalize`. A kernel of shape
-    ``(k, k, c, f)`` is taken for the matrix of ``k k c`` inputs and ``f`` outputs that it is.
-    Biases and gains step as `handloom.AdamW` has them, at a rate of their own, ``adam_rate r``.
+    ``(k, k, c, f)`` is treated as a matrix of ``k k c`` inputs and ``f`` outputs. Biases and gains
+    are updated as by `handloom.AdamW`, at the rate ``adam_rate r``.
 
     Parameters
     ----------
     momentum : float
         The fraction ``mu`` of the momentum that is kept, at least 0 and below 1.
     nesterov : bool
-        Whether to look ahead along the momentum; needs one.
+        Whether to use Nesterov momentum; needs a momentum above 0.
     iterations : int
-        How many steps of Newton and Schulz make a matrix orthogonal.
+        The number of Newton-Schulz iterations.
     adam_rate : float
-        The rate of everything that is no matrix, as a multiple of the matrices' rate.
+        The learning rate of AdamW, as a multiple of the matrices' rate.
     adam_for : sequence of str
-        Layers, arrays or kinds of layers, as ``"4.dense"`` or ``"dense"``, whose matrices are left
-        to AdamW too. Jordan advises it for the layer that gives the logits.
+        Layers, arrays or kinds of layers, as ``"4.dense"`` or ``"dense"``, whose matrices are
+        updated by AdamW too. Jordan advises it for the layer that computes the logits.
     beta1, beta2, epsilon : float
-        Of AdamW.
+        The parameters of AdamW; see `handloom.Adam`.
     weight_decay : float
         See `Optimizer`.
 
@@ -68,8 +68,8 @@ class Muon(Optimizer):
     References
     ----------
     Jordan, Jin, Boza, You, Cesista, Newhouse, Bernstein, "Muon: An optimizer for hidden layers in
-    neural networks", https://kellerjordan.github.io/posts/muon/, 2024, for the rule and, with the
-    code at https://github.com/KellerJordan/Muon, for all defaults.
+    neural networks", https://kellerjordan.github.io/posts/muon/, 2024, for the optimizer and, with
+    the code at https://github.com/KellerJordan/Muon, for all defaults.
     """
 
     kind = "muon"
@@ -92,11 +92,11 @@ class Muon(Optimizer):
         self.momentum = require_fraction("momentum", momentum)
         self.nesterov = nesterov
         if nesterov and not momentum:
-            raise ConfigurationError("nesterov needs a momentum above 0")
+            raise ConfigurationError("momentum must be above 0 with nesterov=True, got 0")
         self.iterations = require_count("iterations", iterations)
         self.adam_rate = require_number("adam_rate", adam_rate, minimum=0.0, exclusive=True)
         if isinstance(adam_for, str):
-            raise ConfigurationError(f"adam_for takes a sequence of names, got {adam_for!r}")
+            raise ConfigurationError(f"adam_for must be a sequence of names, got {adam_for!r}")
         self.adam_for = tuple(adam_for)
         self.beta1 = require_fraction("beta1", beta1)
         self.beta2 = require_fraction("beta2", beta2)
@@ -119,16 +119,16 @@ class Muon(Optimizer):
 
     @property
     def definition(self) -> Callable[..., None]:
-        """`handloom.optimizers.adam.adam_step`, for what is no matrix."""
+        """`handloom.optimizers.adam.adam_step`, for arrays that are not matrices."""
         return adam_step
 
     def bind(self, parameters: Parameters, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
-        """Take the vectors to update, and tell the matrices from the rest.
+        """Bind the optimizer, and divide the arrays between Muon and AdamW.
 
         Raises
         ------
         ModelError
-            If ``adam_for`` names no layer or array of the network.
+            If a name in ``adam_for`` is unknown.
         """
         super().bind(parameters, backend, pool)
         self._lerp, whole = backend.fetch(lerp), backend.compiles(lerp)
@@ -137,27 +137,27 @@ class Muon(Optimizer):
                 known = {array.rpartition(".")[0] for array in parameters.specs}
                 raise ModelError(unknown_name("layer in adam_for", name, known - {""}))
         self._matrices, self._pieces = [], []
-        for name, place in parameters.places().items():
+        for name, span in parameters.places().items():
             spec = parameters.specs[name]
-            if spec.is_matrix and not any(_names(given, name) for given in self.adam_for):
-                m, dw = self.state["first_moment"][place], parameters.gradient[place]
+            if spec.is_matrix and not any(_names(entry, name) for entry in self.adam_for):
+                m, dw = self.state["first_moment"][span], parameters.gradient[span]
                 pieces = pool.cut(m, dw, whole=whole)
-                self._matrices.append(_Matrix(parameters.vector[place], m, dw, pieces, spec.shape))
+                self._matrices.append(_Matrix(parameters.vector[span], m, dw, pieces, spec.shape))
             else:
-                self._pieces += self._cut(parameters, place)
-        # the last to be handed out should be quick
+                self._pieces += self._cut(parameters, span)
+        # largest first, so that threads end at about the same time
         self._matrices.sort(key=lambda matrix: -prod(matrix.product))
         return self
 
     def __getstate__(self) -> dict[str, object]:
-        """Return what a copy or a pickle holds; see `Optimizer`."""
+        """Return the state of a copy or a pickle; see `Optimizer`."""
         return {**super().__getstate__(), "_matrices": [], "_lerp": None}
 
     def step(self, learning_rate: float) -> None:
         """Update the weights once, from the gradients; see `Optimizer.step`."""
         super().step(learning_rate)
         shared = [matrix for matrix in self._matrices if product_is_shared(*matrix.product)]
-        for matrix in shared:  # each of its products
+        for matrix in shared:  # threads share each of its products
             self._step_matrix(matrix, learning_rate, self._pool)
         self._pool.run(
             [
@@ -175,14 +175,14 @@ class Muon(Optimizer):
         np.subtract(matrix.w, direction.reshape(-1), out=matrix.w)
 
     def _move_momentum(self, piece: list[tuple[Array, ...]]) -> None:
-        """Move a piece of a matrix's momentum."""
+        """Update a piece of a matrix's momentum."""
         for m, dw, scratch in piece:
             self._lerp(m, dw, 1.0 - self.momentum, self.steps, scratch)
 
     def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        """Update one block of what is no matrix by AdamW."""
+        """Update one block of an array that is not a matrix by AdamW."""
         m, v, rate = state["first_moment"], state["second_moment"], self.adam_rate * rate
         betas = self.beta1, self.beta2
         self._bound_step(w, dw, m, v, rate, *betas, self.epsilon, self.steps, scratch)
@@ -200,36 +200,36 @@ class _Matrix:
 
     @property
     def product(self) -> tuple[int, int, int]:
-        """The largest product of a step, of shapes ``(n, d)`` and ``(d, h)``."""
+        """The shapes ``(n, d)`` and ``(d, h)`` of the largest matrix product of a step."""
         small, large = sorted((self.shape[-1], prod(self.shape[:-1])))
         return small, small, large
 
 
 def orthogonalize(g: Array, iterations: int = 5, pool: Pool = SERIAL) -> Array:
-    """Return a matrix with the singular vectors of ``g`` and singular values of about 1.
+    """Orthogonalize ``g`` by Newton-Schulz iterations: singular values of about 1.
 
-    With ``x = g / |g|`` to begin with, each iteration is::
+    From ``x = g / |g|``, each iteration is::
 
         x <- a x + (b x x^T + c (x x^T)^2) x
 
-    which leaves singular vectors as they are and takes each singular value ``s`` to
-    ``a s + b s^3 + c s^5``. Jordan's `COEFFICIENTS` do not let them come to rest at 1: after five
-    iterations they lie between 0.68 and 1.21 if they began above 0.002. An iteration multiplies
-    some ``4 d^2 h + 2 d^3`` numbers, ``d`` being the smaller side.
+    which keeps singular vectors and maps each singular value ``s`` to ``a s + b s^3 + c s^5``. With
+    Jordan's `COEFFICIENTS` they do not converge to 1: after five iterations they are between 0.68
+    and 1.21 if they started above 0.002. An iteration takes about ``4 d^2 h + 2 d^3``
+    multiplications and additions, where ``d`` is the smaller side.
 
     Parameters
     ----------
     g : array, shape (d, h)
         Never written to.
     iterations : int
-        How often.
+        The number of iterations.
     pool : Pool
-        Its lanes share large products.
+        The pool whose lanes share large products.
 
     Returns
     -------
     array, shape (d, h)
-        Zero where ``g`` is.
+        Zero if ``g`` is zero.
     """
     a, b, c = COEFFICIENTS
     tall = g.shape[0] > g.shape[1]
@@ -250,12 +250,12 @@ def orthogonalize(g: Array, iterations: int = 5, pool: Pool = SERIAL) -> Array:
 
 
 def spectral_scale(inputs: int, outputs: int) -> float:
-    """Return ``sqrt(max(1, outputs / inputs))``: what makes one rate fit matrices of all shapes."""
+    """Return ``sqrt(max(1, outputs / inputs))``, so that one rate fits matrices of all shapes."""
     return math.sqrt(max(1.0, outputs / inputs))
 
 
-def _names(given: str, array: str) -> bool:
-    """Say whether a name is an array's, or that of a layer that it belongs to, or its kind."""
-    named = array == given or array.startswith(f"{given}.")
-    is_kind = given.isidentifier()  # places begin with a number
-    return named or (is_kind and given in array.split(".")[:-1])
+def _names(entry: str, array: str) -> bool:
+    """Return whether an entry of ``adam_for`` is the name of an array, of its layer or its kind."""
+    named = array == entry or array.startswith(f"{entry}.")
+    is_kind = entry.isidentifier()  # the names of layers begin with an index
+    return named or (is_kind and entry in array.split(".")[:-1])

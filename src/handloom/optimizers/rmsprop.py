@@ -1,4 +1,4 @@
-"""RMSprop: gradients over the root of their recent mean square."""
+"""RMSprop: gradients divided by the root of a moving average of their squares."""
 
 from collections.abc import Callable, Mapping
 
@@ -26,7 +26,7 @@ def rmsprop_step(
     Parameters
     ----------
     w, dw, v : array, shape (size,)
-        Weights, their gradient, which is only read, and the mean of its square.
+        Weights, their gradient, which is only read, and the moving average of its square.
     rate, rho, epsilon : float
     step : int
         Counted from 1.
@@ -47,7 +47,7 @@ def rmsprop_step(
 
 
 class RMSprop(Optimizer):
-    """RMSprop: each weight steps by its gradient over the root of its mean squared gradient.
+    """RMSprop: gradients divided by the root of a moving average of their squares.
 
     One step at learning rate ``r``::
 
@@ -57,9 +57,9 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     rho : float
-        How much of the mean is kept, at least 0 and below 1.
+        The decay of the moving average, at least 0 and below 1.
     epsilon : float
-        Added to the root, so that it never divides by zero.
+        Added to the root for numerical stability, above 0.
     weight_decay : float
         See `Optimizer`.
 

@@ -1,4 +1,4 @@
-"""Gradient descent, plain and with momentum."""
+"""SGD: stochastic gradient descent, with momentum or Nesterov momentum."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,7 +12,7 @@ from handloom.parameters import Array
 
 
 def sgd_step(w: Array, dw: Array, rate: float, scratch: Array) -> None:
-    """Make a plain step on one block of weights, ``w <- w - rate dw``; all of shape (size,)."""
+    """Make a step of SGD on one block of weights, ``w <- w - rate dw``; all of shape (size,)."""
     np.multiply(dw, rate, out=scratch)
     w -= scratch
 
@@ -53,29 +53,29 @@ def momentum_step(
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, plain, with momentum, or with Nesterov's momentum.
+    """Stochastic gradient descent (SGD), optionally with momentum or Nesterov momentum.
 
     One step, at learning rate ``r``::
 
-        w <- w - r dw                           plain
+        w <- w - r dw                           without momentum
         u <- m u - r dw;  w <- w + u            momentum m
-        u <- m u - r dw;  w <- w + m u - r dw   Nesterov
+        u <- m u - r dw;  w <- w + m u - r dw   Nesterov momentum
 
-    The rate is inside the velocity ``u``, so a change of rate acts on it gradually.
+    The velocity ``u`` contains the rate, so a change of rate takes effect gradually.
 
     Parameters
     ----------
     momentum : float
         The fraction ``m`` of the velocity that is kept, at least 0 and below 1.
     nesterov : bool
-        Whether to look ahead along the velocity; needs a momentum.
+        Whether to use Nesterov momentum; needs a momentum above 0.
     weight_decay : float
         See `Optimizer`.
 
     Raises
     ------
     ConfigurationError
-        If momentum is out of range, or Nesterov's form is asked for without it.
+        If momentum is out of range, or 0 with ``nesterov=True``.
 
     References
     ----------
@@ -92,7 +92,7 @@ class SGD(Optimizer):
         self.momentum = require_fraction("momentum", momentum)
         self.nesterov = nesterov
         if nesterov and not momentum:
-            raise ConfigurationError("nesterov needs a momentum above 0")
+            raise ConfigurationError("momentum must be above 0 with nesterov=True, got 0")
         if momentum:
             self.moments = ("velocity",)
 
