@@ -217,7 +217,7 @@ class TestComparison:
         with pytest.raises(ConfigurationError, match="unknown column"):
             plots.comparison({"a": [history([1.0])]}, column, dataset=WHERE)
 
-    def test_models_differ_in_colour_line_and_marker(self) -> None:
+    def test_models_differ_in_color_line_and_marker(self) -> None:
         models = {name: [history(falling(9))] for name in "abcd"}
         (axes,) = plots.comparison(models, "loss", dataset=WHERE).axes
         for look in ("color", "marker", "dashes"):
