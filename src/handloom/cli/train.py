@@ -169,9 +169,13 @@ def _show(splits: Splits, trained: Trained) -> None:
 
 def _caption(history: History) -> str:
     """Return the number of epochs, the time, the backend and the reason of the end."""
-    epochs = f"{len(history)} epoch{'' if len(history) == 1 else 's'}"
+    epochs = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
     complete = history.stop_reason is StopReason.MAX_EPOCHS
-    done = f"all {epochs} done" if complete else f"stopped after {epochs} ({history.stop_reason})"
+    done = (
+        f"{'all ' if len(history) > 1 else ''}{epochs} done"
+        if complete
+        else f"stopped after {epochs} ({history.stop_reason})"
+    )
     caption = f"{done} in {history['seconds'].sum():.1f} s with backend {history.backend}"
     if history.backend == "fused":
         seconds = history.preparation_seconds
