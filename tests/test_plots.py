@@ -60,8 +60,8 @@ def dataset(rows: int = 12, shape: tuple[int, int] = (5, 7)) -> Dataset:
 
 
 def texts(figure: Figure) -> str:
-    found = figure.findobj(Text)
-    return "\n".join(text.get_text() for text in found if isinstance(text, Text))
+    objects = figure.findobj(Text)
+    return "\n".join(text.get_text() for text in objects if isinstance(text, Text))
 
 
 def render(figure: Figure) -> Figure:
@@ -217,7 +217,7 @@ class TestComparison:
         with pytest.raises(ConfigurationError, match="unknown column"):
             plots.comparison({"a": [history([1.0])]}, column, dataset=WHERE)
 
-    def test_models_differ_in_colour_line_and_marker(self) -> None:
+    def test_models_differ_in_color_line_and_marker(self) -> None:
         models = {name: [history(falling(9))] for name in "abcd"}
         (axes,) = plots.comparison(models, "loss", dataset=WHERE).axes
         for look in ("color", "marker", "dashes"):
@@ -302,7 +302,7 @@ class TestConfusion:
         assert written[1, 3] == "66.7 %"
         assert written[2, 3] == written[3, 2] == "none"
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
-        assert axes.get_title() == "75.0 % of 4 right"
+        assert axes.get_title() == "75.0 % of 4 correct"
         assert figure.get_suptitle() == "pets-3: small"
 
     def test_of_nothing(self) -> None:
@@ -310,7 +310,7 @@ class TestConfusion:
         assert "no rows" in texts(plots.confusion(empty, NAMES, title="x", dataset=WHERE))
 
     def test_refuses_another_number_of_classes(self) -> None:
-        with pytest.raises(DataError, match=r"3 classes has shape \(3, 3\), got \(2, 2\)"):
+        with pytest.raises(DataError, match=r"3 classes must have shape \(3, 3\), got \(2, 2\)"):
             plots.confusion(np.eye(2, dtype=np.int64), NAMES, title="x", dataset=WHERE)
 
 
@@ -332,7 +332,10 @@ class TestConfidentMistakes:
     def test_orders_by_confidence_and_says_what_was_taken_for_what(self) -> None:
         figure = self.draw([[0.1, 0.6, 0.3], [0.0, 1.0, 0.0], [0.9999, 0.0, 0.0001]])
         drawn = [(axes.get_title(), axes.get_xlabel()) for axes in figure.axes if axes.images]
-        assert drawn == [("said cat > 99.9 %", "is $fox$"), ("said dog 60.0 %", "is cat")]
+        assert drawn == [
+            ("pred. cat > 99.9 %", "true $fox$"),
+            ("pred. dog 60.0 %", "true cat"),
+        ]
         assert figure.get_suptitle() == "pets-3: small\nthe most confident of 2 mistakes"
 
     def test_draws_no_more_than_asked(self) -> None:
@@ -345,7 +348,7 @@ class TestConfidentMistakes:
         assert WHERE in figure.get_suptitle()
 
     def test_refuses_arrays_that_do_not_belong_together(self) -> None:
-        with pytest.raises(DataError, match=r"probabilities of shape \(2, 3\): got"):
+        with pytest.raises(DataError, match=r"\(2,\) and \(2, 3\), got"):
             self.draw([[0.5, 0.5], [0.5, 0.5]])
 
 

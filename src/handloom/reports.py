@@ -1,4 +1,4 @@
-"""The outcome of a training or study in its folder: results, logs, models and pictures."""
+"""Writing the results, logs, models and plots of a training or study to its folder."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ LOG_COLUMNS = (
 
 
 def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> None:
-    """Write the model, the history, the results and the pictures of one training."""
+    """Write the model, the history, the results and the plots of one training."""
     history, test = trained.history, trained.test
     run.write_model(trained.model)
     run.write_history(history)
@@ -45,10 +45,9 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
 def write_study_run(
     study: StudyFolder, run: Run, splits: Splits, description: RunDescription
 ) -> None:
-    """Write one run's log and folder, with the model of the last and that of the best weights.
+    """Write the log and the folder of a run, with the last and the best model.
 
-    The log has the columns of the reference's logs, and those of the held-out rows where there
-    are any.
+    The log has the columns of the reference's logs, and validation columns if rows were held out.
     """
     lines = [csv_line((*LOG_COLUMNS, *(_HELD_OUT if run.history.validated else ())))]
     for record, rate in zip(run.history, run.learning_rates, strict=True):
@@ -75,19 +74,19 @@ def write_study_results(
     *,
     complete: bool,
 ) -> None:
-    """Write the figures of all runs made so far.
+    """Write the results of all runs so far.
 
     Parameters
     ----------
     study : StudyFolder
     splits : Splits
-        The dataset that was used.
+        The dataset of the study.
     epochs : int
-        How many epochs each run was to have.
+        The planned number of epochs of each run.
     runs : mapping of str to sequence of Run
-        By model, in the order of the seeds.
+        The runs by model, in the order of the seeds.
     complete : bool
-        Whether these are all the runs that were asked for.
+        Whether all planned runs are done.
     """
     results = {
         "dataset": splits.name,
@@ -109,16 +108,16 @@ def write_study_results(
 
 
 def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[Run]]) -> None:
-    """Draw the pictures of the study.
+    """Draw the plots of the study.
 
-    Each curve is drawn whole and again from a later epoch, where the first ones no longer set the
-    scale. Confusion matrix and mistakes are those of a model's first run at its best epoch.
+    Each curve is drawn from the first epoch, and again from a later one for a finer scale.
+    Confusion matrix and mistakes are those of a model's first run at its best epoch.
     """
     pictures = make_folder(study.pictures)
     if splits.train.inputs.dtype == np.uint8:
         plots.save(plots.sample_grid(splits.train), pictures / "samples.png")
     longest = max((len(run.history) for of_model in runs.values() for run in of_model), default=0)
-    # where the reference looks again, of 1,100 epochs: at 300 for a model, at 700 across models
+    # as in the reference, of 1,100 epochs: from 300 for one model, from 700 for comparisons
     later = {"": 0, "-late": longest * 3 // 11}
     across = {"": 0, "-late": longest * 7 // 11}
     for name, of_model in runs.items():
@@ -144,15 +143,15 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
 
 
 def _draw_predictions(
-    pictures: Path, prefix: str, title: str, test: Dataset, found: Evaluation
+    pictures: Path, prefix: str, title: str, test: Dataset, evaluation: Evaluation
 ) -> None:
-    matrix = plots.confusion(found.confusion, test.class_names, title=title, dataset=test.name)
+    matrix = plots.confusion(evaluation.confusion, test.class_names, title=title, dataset=test.name)
     plots.save(matrix, pictures / f"{prefix}confusion.png")
     if test.inputs.dtype == np.uint8:
         mistakes = plots.confident_mistakes(
             test.inputs,
             test.targets,
-            found.probabilities,
+            evaluation.probabilities,
             test.class_names,
             title=title,
             dataset=test.name,

@@ -15,7 +15,7 @@ from handloom.cli.app import run
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended and what it said."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -27,7 +27,7 @@ Command = Callable[..., Ended]
 
 @pytest.fixture
 def handloom(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run ``handloom`` with some arguments, without a dataset that the machine may have."""
+    """Run ``handloom`` with arguments, without the ``HANDLOOM_DATA`` of the machine."""
     monkeypatch.delenv("HANDLOOM_DATA", raising=False)
 
     def call(*arguments: object) -> Ended:

@@ -154,7 +154,7 @@ def test_fashion_mnist_by_name_is_nothing_else(
     options = [trained] if command == "evaluate" else ["--out", tmp_path / "run"]
     ended = handloom(command, *options, "--data", "fashion-mnist")
     assert ended.status == 1
-    assert "HANDLOOM_DATA names tiny, which is not fashion-mnist" in ended.err
+    assert "HANDLOOM_DATA must name a folder of fashion-mnist, got tiny" in ended.err
 
 
 def test_a_folder_that_is_only_called_so_is_not_taken_for_the_dataset(

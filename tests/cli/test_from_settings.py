@@ -1,4 +1,4 @@
-"""Options from settings: a field is all that a new option needs."""
+"""Options from settings: each field is an option."""
 
 import inspect
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from handloom.studies.reference import Study
 
 @documented
 @dataclass(frozen=True)
-class Loom:
-    """Settings of a loom.
+class Network:
+    """Settings of a network.
 
     Raises
     ------
@@ -27,14 +27,14 @@ class Loom:
         Never.
     """
 
-    shuttles: int = option(2, "The number of shuttles.")
-    colors: tuple[str, ...] = option(("red", "blue"), "The colors of the weft.")
-    widths: tuple[int, ...] = option((), "The widths of the bands.")
+    layers: int = option(2, "The number of layers.")
+    colors: tuple[str, ...] = option(("red", "blue"), "The colors of the images.")
+    widths: tuple[int, ...] = option((), "The widths of the layers.")
     speed: float | None = option(None, "The speed.")
 
 
 def called(settings: object, *names: str) -> Callable[..., dict[str, Any]]:
-    """Return a function that runs a command with such options and returns what reached it."""
+    """Return a function that runs a command with these options and returns its arguments."""
     reached: dict[str, Any] = {}
 
     @options_from(settings, *names)
@@ -52,32 +52,32 @@ def called(settings: object, *names: str) -> Callable[..., dict[str, Any]]:
 
 
 def test_a_field_is_an_option_with_its_default() -> None:
-    call = called(Loom(shuttles=3))
+    call = called(Network(layers=3))
     assert call() == {
-        **{"own": 1, "shuttles": 3, "colors": ("red", "blue"), "widths": (), "speed": None}
+        **{"own": 1, "layers": 3, "colors": ("red", "blue"), "widths": (), "speed": None}
     }
-    given = ("--shuttles", "1", "--colors", "green", "--widths", "3, 4", "--speed", "0.5")
-    assert call(*given, "--own", "2") == {
-        **{"own": 2, "shuttles": 1, "colors": ("green",), "widths": (3, 4), "speed": 0.5}
+    words = ("--layers", "1", "--colors", "green", "--widths", "3, 4", "--speed", "0.5")
+    assert call(*words, "--own", "2") == {
+        **{"own": 2, "layers": 1, "colors": ("green",), "widths": (3, 4), "speed": 0.5}
     }
 
 
 def test_a_command_may_take_some_of_the_fields() -> None:
-    assert called(Loom(), "speed")("--speed", "2") == {"own": 1, "speed": 2.0}
+    assert called(Network(), "speed")("--speed", "2") == {"own": 1, "speed": 2.0}
 
 
 def test_the_help_of_a_field_is_in_the_docstring() -> None:
-    assert Loom.__doc__ == inspect.cleandoc(
-        """Settings of a loom.
+    assert Network.__doc__ == inspect.cleandoc(
+        """Settings of a network.
 
         Parameters
         ----------
-        shuttles : int, default 2
-            The number of shuttles.
+        layers : int, default 2
+            The number of layers.
         colors : tuple[str, ...], default ('red', 'blue')
-            The colors of the weft.
+            The colors of the images.
         widths : tuple[int, ...], default ()
-            The widths of the bands.
+            The widths of the layers.
         speed : float, optional
             The speed.
 

@@ -12,7 +12,7 @@ from handloom.parameters import Array
 def test_a_fresh_network_is_checked(handloom: Command, tiny_folder: Path) -> None:
     ended = handloom("gradcheck", "--data", tiny_folder, "--hidden", "6,4", "--l1", 1e-3)
     assert ended.status == 0, ended.err
-    assert "a fresh network on tiny" in ended.out
+    assert "a new network on tiny" in ended.out
     for name, shape in (("0.dense.weights", "(784, 6)"), ("2.dense.biases", "(4,)")):
         (line,) = [line for line in ended.out.splitlines() if name in line]
         assert shape in line
@@ -67,14 +67,14 @@ def test_the_seed_chooses_network_rows_and_directions(handloom: Command, tiny_fo
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--hidden", "6,x"], "--hidden takes whole numbers"),
+        (["--hidden", "6,x"], "--hidden must be whole numbers"),
         (["--l1", "-1"], "weights_l1 must be"),
         (["--rows", "0"], "--rows must be a whole number of at least 1"),
         (["--seed", "-1"], "seed must be"),
         (["nowhere"], "nowhere"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(
+def test_invalid_options_are_refused(
     handloom: Command, tiny_folder: Path, options: list[str], message: str
 ) -> None:
     ended = handloom("gradcheck", "--data", tiny_folder, *options)
@@ -83,7 +83,7 @@ def test_options_that_mean_nothing_are_refused(
     assert len(ended.err.splitlines()) == 1
 
 
-def test_a_run_says_itself_what_its_network_is(
+def test_options_that_a_run_would_ignore_are_refused(
     handloom: Command, trained: Path, tiny_folder: Path
 ) -> None:
     ended = handloom("gradcheck", trained, "--data", tiny_folder, "--hidden", 3, "--l2", 0)
@@ -91,4 +91,4 @@ def test_a_run_says_itself_what_its_network_is(
     assert "--hidden, --l2 would be ignored" in ended.err
     ended = handloom("gradcheck", trained)
     assert ended.status == 1
-    assert "say with --data" in ended.err
+    assert "name its folder with --data" in ended.err

@@ -53,7 +53,7 @@ def test_logs_have_the_references_columns_and_rates(study: Path) -> None:
         header, *rows = list(csv.reader(file))
     assert header == COLUMNS
     assert [int(row[0]) for row in rows] == list(range(12))
-    # the rate of the last update made by then, as the reference prints it
+    # the rate of the last update before the measurement, as the reference prints it
     assert rows[0][3] == rows[1][3] == "1.0"
     assert rows[10][3] == "0.9174311926605504"
     assert float(rows[0][2]) == pytest.approx(np.log(10) + float(rows[0][4]), abs=0.01)
@@ -94,7 +94,7 @@ def test_the_commands_take_a_run_of_a_study_and_its_best_model(
         assert handloom("predict", path, picture).out.count("%") == 3
     ended = handloom("train", "--resume", folder)
     assert ended.status == 1
-    assert f"{folder}: this training wrote no checkpoints" in ended.err
+    assert f"{folder} cannot be resumed: its training wrote no checkpoints" in ended.err
 
 
 def test_every_picture_is_an_image_of_its_own(study: Path) -> None:
@@ -204,15 +204,15 @@ def test_ctrl_c_keeps_the_runs_made_so_far(
     [
         (["--models", "sgd,adamm"], "Did you mean 'adam'"),
         (["--models", "sgd,sgd"], "once"),
-        (["--models", ""], "--models takes names"),
-        (["--seeds", "0,x"], "--seeds takes whole numbers"),
+        (["--models", ""], "--models must be names"),
+        (["--seeds", "0,x"], "--seeds must be whole numbers"),
         (["--seeds", "-1"], "a seed must be"),
         (["--epochs", "0"], "epochs must be"),
         (["--validation-fraction", "2"], "validation_fraction must be"),
         (["--threads", "-1"], "threads must be"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(
+def test_invalid_options_are_refused(
     handloom: Command, tiny_folder: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     ended = handloom("reproduce", "--data", tiny_folder, "--out", tmp_path / "s", *arguments)
@@ -233,7 +233,7 @@ def history(*losses: float, reason: StopReason | None = None) -> History:
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("record", "expected"),
     [
         (history(2.3, 1.0, 0.9), None),
         (history(2.31, 2.4, 3.0), None),  # never learned, so never lost it
@@ -243,8 +243,8 @@ def history(*losses: float, reason: StopReason | None = None) -> History:
         (history(2.3, 1.0, reason=StopReason.INTERRUPTED), None),
     ],
 )
-def test_divergence_is_as_the_reference_defines_it(found: History, expected: int | None) -> None:
-    assert reference.diverged_at(found) == expected
+def test_divergence_is_as_the_reference_defines_it(record: History, expected: int | None) -> None:
+    assert reference.diverged_at(record) == expected
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])

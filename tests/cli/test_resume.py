@@ -1,4 +1,4 @@
-"""``handloom train --resume``: whatever ends a training, it goes on, to the same bits."""
+"""``handloom train --resume``: a training that was stopped, resumed to the same bits."""
 
 import json
 import os
@@ -67,10 +67,10 @@ def whole(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def epochs_kept(run: Path) -> int:
-    """Return how many epochs the newest whole checkpoint has."""
-    found = sorted(path.parent for path in (run / "checkpoints").glob(f"step-*/{MANIFEST}"))
-    return len(Snapshot.load(found[-1]).values["history"]["records"]) if found else 0
+def epochs_in_checkpoint(run: Path) -> int:
+    """Return the number of epochs in the newest complete checkpoint."""
+    complete = sorted(path.parent for path in (run / "checkpoints").glob(f"step-*/{MANIFEST}"))
+    return len(Snapshot.load(complete[-1]).values["history"]["records"]) if complete else 0
 
 
 def epochs_logged(run: Path) -> int:
@@ -78,16 +78,16 @@ def epochs_logged(run: Path) -> int:
 
 
 def survive(tiny_folder: Path, run: Path, kills: int) -> int:
-    """Train with so many kills on the way; return how many of them hit a write half-way."""
+    """Train with a number of kills; return the number of them during a write."""
     moments, half_way, first = random.Random(7), 0, True
     while kills:
         process = start(*(("--data", tiny_folder, "--out", run, *SETTINGS) if first else
                           ("--resume", run, "--checkpoint-every", 1)))  # fmt: skip
-        log, kept = run / "history.csv", 0 if first else epochs_kept(run)
+        log, checkpointed = run / "history.csv", 0 if first else epochs_in_checkpoint(run)
         before = log.stat().st_mtime_ns if log.exists() else 0
-        # the log is written anew when training begins
+        # the log is rewritten when training begins
         wait_for(lambda: log.exists() and log.stat().st_mtime_ns > before, process)  # noqa: B023
-        assert epochs_logged(run) >= kept  # it went on, and did not begin anew
+        assert epochs_logged(run) >= checkpointed  # it resumed, and did not start again
         first = False
         if moments.random() < 0.5:
             wait_for(lambda: bool(unfinished(run)), process)
@@ -97,16 +97,16 @@ def survive(tiny_folder: Path, run: Path, kills: int) -> int:
             kill(process)
             kills -= 1
             half_way += bool(unfinished(run))
-        else:  # it came to its end before the kill: begin anew, so that all kills hit a training
+        else:  # finished before the kill: start again, so that each kill hits a training
             process.communicate()
             assert process.returncode == 0
             shutil.rmtree(run)
             first = True
-    kept = epochs_kept(run)
+    checkpointed = epochs_in_checkpoint(run)
     process = start("--resume", run, "--threads", 2)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
-    assert ("going on in epoch" in said) == (kept > 0)
+    assert ("resumed in epoch" in said) == (checkpointed > 0)
     return half_way
 
 
@@ -136,14 +136,14 @@ def test_a_signal_ends_a_training_tidily_and_it_can_be_resumed(
     said = kill(process, number)
     assert process.returncode == 130
     assert "Traceback" not in said
-    assert f"handloom train --resume {run} goes on" in said
+    assert f"to resume: handloom train --resume {run}" in said
     assert json.loads((run / "results.json").read_text())["stop_reason"] == "interrupted"
     Model.load(run / "model")
 
     process = start("--resume", run)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
-    assert "going on in epoch" in said
+    assert "resumed in epoch" in said
     assert learned(run) == learned(whole)
     assert json.loads((run / "results.json").read_text())["stop_reason"] == "max_epochs"
 

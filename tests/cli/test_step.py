@@ -23,8 +23,8 @@ def test_every_array_is_shown_with_name_shape_and_values(handloom: Command) -> N
     (parts,) = walk(tiny_settings())
     sections = re.split(r"\n\n(?=\d+\. )", ended.out)[1:]
     assert len(sections) == len(parts)
-    for place, (section, part) in enumerate(zip(sections, parts, strict=True), start=1):
-        assert section.startswith(f"{place}. {part.title}")
+    for index, (section, part) in enumerate(zip(sections, parts, strict=True), start=1):
+        assert section.startswith(f"{index}. {part.title}")
         for equation in part.equations:
             assert equation.text in section
             assert equation.entry in " ".join(section.split())
@@ -36,7 +36,7 @@ def test_every_array_is_shown_with_name_shape_and_values(handloom: Command) -> N
 
 
 def rows(section: str, size: int) -> list[list[float]]:
-    """Return the rows of so many figures that stand in the frames of a section."""
+    """Return the rows of ``size`` numbers in the frames of a section."""
     cells = [cell.split() for line in section.splitlines() for cell in line.split("│")[1:-1]]
     return [[float(figure) for figure in cell] for cell in cells if len(cell) == size]
 
@@ -86,7 +86,7 @@ def test_the_same_seed_says_the_same(handloom: Command) -> None:
         (("--learning-rate", 1e200, "--steps", 2), "try a smaller learning rate"),
     ],
 )
-def test_what_means_nothing_ends_in_one_line(
+def test_invalid_options_end_in_one_line(
     handloom: Command, options: tuple[object, ...], reason: str
 ) -> None:
     ended = handloom("step", *options)

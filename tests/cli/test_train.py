@@ -42,7 +42,7 @@ def test_a_run_folder_holds_model_history_pictures_and_results(trained: Path, ti
             image.verify()
 
 
-def test_what_was_written_is_said(handloom: Command, tiny_folder: Path, tmp_path: Path) -> None:
+def test_the_written_files_are_listed(handloom: Command, tiny_folder: Path, tmp_path: Path) -> None:
     ended = handloom("train", "--data", tiny_folder, "--epochs", 1, "--out", tmp_path / "run")
     assert ended.status == 0
     assert str(tmp_path / "run") in ended.out
@@ -105,8 +105,8 @@ def test_every_way_to_regularize_and_to_pace_reaches_the_training(
         *("--augment", "flip,shift", "--validation-fraction", 0.3),
     )
     assert ended.status == 0
-    found = sorted((run / "checkpoints").glob("step-*"))[-1]
-    described = Snapshot.load(found).configuration
+    newest = sorted((run / "checkpoints").glob("step-*"))[-1]
+    described = Snapshot.load(newest).configuration
     assert described["optimizer"]["kind"] == "Muon"
     assert described["optimizer"]["momentum"] == 0.8
     assert described["optimizer"]["weight_decay"] == 0.1
@@ -198,17 +198,20 @@ def test_evaluate_repeats_the_test_figures(
     handloom: Command, trained: Path, tiny_folder: Path
 ) -> None:
     ended = handloom("evaluate", trained, "--data", tiny_folder)
-    found = evaluate(Model.load(trained / "model"), open_folder(tiny_folder).test)
+    evaluation = evaluate(Model.load(trained / "model"), open_folder(tiny_folder).test)
     assert ended.status == 0
-    assert f"accuracy {found.accuracy:.4f}, loss {found.loss:.4f}" in ended.out
+    assert f"accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}" in ended.out
 
 
 def test_evaluate_reports_views_apart(handloom: Command, trained: Path, tiny_folder: Path) -> None:
     ended = handloom("evaluate", trained, "--data", tiny_folder, "--views", "mirrored")
-    found = evaluate(Model.load(trained / "model"), open_folder(tiny_folder).test, MIRRORED)
-    assert found.of_views is not None
-    assert f"accuracy {found.accuracy:.4f}, loss {found.loss:.4f}" in ended.out.splitlines()[1]
-    last = f"accuracy {found.of_views.accuracy:.4f}, loss {found.of_views.loss:.4f}"
+    evaluation = evaluate(Model.load(trained / "model"), open_folder(tiny_folder).test, MIRRORED)
+    assert evaluation.of_views is not None
+    assert (
+        f"accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}"
+        in ended.out.splitlines()[1]
+    )
+    last = f"accuracy {evaluation.of_views.accuracy:.4f}, loss {evaluation.of_views.loss:.4f}"
     assert ended.out.splitlines()[-1].endswith(last)
 
 
@@ -221,7 +224,7 @@ def test_evaluate_names_the_views_that_there_are(handloom: Command, trained: Pat
 def test_evaluate_does_not_guess_a_dataset(handloom: Command, trained: Path) -> None:
     ended = handloom("evaluate", trained)
     assert ended.status == 1
-    assert "the model learned from tiny; say with --data" in ended.err
+    assert "the model was trained on tiny; name its folder with --data" in ended.err
 
 
 def test_evaluate_refuses_a_dataset_with_other_classes(handloom: Command, trained: Path) -> None:
@@ -242,9 +245,9 @@ def test_predict_reads_images_of_any_mode_and_size(
     handloom: Command, trained: Path, tmp_path: Path, mode: str
 ) -> None:
     levels = np.linspace(0, 255, 50 * 80).reshape(50, 80)
-    grey = Image.fromarray(levels.astype(np.uint8))
+    gray = Image.fromarray(levels.astype(np.uint8))
     image = (
-        Image.fromarray((levels * 257).astype(np.uint16)) if mode == "I;16" else grey.convert(mode)
+        Image.fromarray((levels * 257).astype(np.uint16)) if mode == "I;16" else gray.convert(mode)
     )
     image.save(tmp_path / "image.png")
     ended = handloom("predict", trained, tmp_path / "image.png", tmp_path / "image.png")
@@ -282,7 +285,7 @@ def test_a_model_of_numbers_names_no_classes(
     Image.fromarray(np.zeros((28, 28), np.uint8)).save(tmp_path / "image.png")
     ended = handloom("predict", tmp_path / "numbers", tmp_path / "image.png")
     assert ended.status != 0
-    assert "predicts numbers, not classes" in ended.err
+    assert "must predict classes, got a model of continuous targets" in ended.err
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict", "summary"])
@@ -332,8 +335,8 @@ def test_predict_names_an_image_that_is_none(
     [
         (["--optimizer", "adm"], "Did you mean 'adam'"),
         (["--schedule", "constnt"], "Did you mean 'constant'"),
-        (["--hidden", "128,x"], "--hidden takes whole numbers"),
-        (["--hidden", ""], "--hidden takes whole numbers"),
+        (["--hidden", "128,x"], "--hidden must be whole numbers"),
+        (["--hidden", ""], "--hidden must be whole numbers"),
         (["--hidden", "0"], "units must be a whole number of at least 1"),
         (["--hidden", "-5"], "units must be"),
         (["--learning-rate", "0"], "learning_rate must be"),
@@ -347,26 +350,29 @@ def test_predict_names_an_image_that_is_none(
         (["--threads", "0"], "threads must be"),
         (["--validation-fraction", "1"], "validation_fraction must be"),
         (["--validation-fraction", "-0.1"], "validation_fraction must be"),
-        (["--patience", "3"], "hold rows out"),
+        (["--patience", "3"], "validation_fraction must be above 0"),
         (["--momentum", "0.5"], "momentum is for sgd and muon"),
         (["--weight-decay", "-1"], "weight_decay must be"),
         (["--warmup", "-1"], "warmup must be"),
-        (["--warmup", "45"], "a warmup of 45 steps leaves none of the training's 45"),
+        (["--warmup", "45"], "warmup must be below the number of steps, 45, got 45"),
         (["--clip-norm", "0"], "clip_norm must be"),
         (["--average", "1"], "decay must be below 1"),
         (["--dropout", "1"], "rate must be"),
         (["--label-smoothing", "1.5"], "label_smoothing must be"),
         (["--augment", "flp"], "Did you mean 'flip'"),
-        (["--augment", ""], "--augment takes names"),
-        (["--schedule", "cosine", "--decay", "0.5"], "cosine would ignore it"),
-        (["--schedule", "constant", "--decay", "0.5"], "constant would ignore it"),
+        (["--augment", ""], "--augment must be names"),
+        (["--schedule", "cosine", "--decay", "0.5"], "for inverse-time, but schedule is cosine"),
+        (
+            ["--schedule", "constant", "--decay", "0.5"],
+            "for inverse-time, but schedule is constant",
+        ),
         (["--decay", "-1"], "decay must be"),
         (["--optimizer", "sgd", "--momentum", "1.5"], "momentum must be"),
         (["--epochs", "many"], "valid"),
         (["--epoch", "3"], "--epochs"),
     ],
 )
-def test_options_that_mean_nothing_are_refused_before_anything_is_made(
+def test_invalid_options_are_refused_before_anything_is_made(
     handloom: Command, tiny_folder: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
     ended = handloom("train", "--data", tiny_folder, "--out", tmp_path / "run", *options)
@@ -392,7 +398,7 @@ def test_what_lies_in_an_output_folder_already_is_left_alone(
 ) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "history.csv").write_text("mine")
-    for out, reason in ((tmp_path / "mine", "not empty"), ("", "names no folder")):
+    for out, reason in ((tmp_path / "mine", "not empty"), ("", "must name a new folder, got '.'")):
         ended = handloom(command, "--data", tiny_folder, "--epochs", 1, "--out", out)
         assert ended.status == 1
         assert reason in ended.err

@@ -1,4 +1,4 @@
-"""Recipes over seeds: what was run before is kept, and what is missing is run."""
+"""Recipes over seeds: earlier runs are reused, and missing ones are run."""
 
 from benchmarks.recipes import Curve, Run, described, in_turn, runs_of
 
@@ -10,14 +10,14 @@ def curve(seed: int) -> Curve:
 def test_everyone_has_a_seed_before_anyone_has_the_next() -> None:
     ran: list[tuple[str, int]] = []
 
-    def run(who: str, seed: int) -> Curve:
-        ran.append((who, seed))
+    def run(name: str, seed: int) -> Curve:
+        ran.append((name, seed))
         return curve(seed)
 
     contestants = {"us": lambda seed: run("us", seed), "them": lambda seed: run("them", seed)}
     after_each = list(in_turn("x", contestants, 2, {}))
     assert ran == [("us", 0), ("them", 0), ("us", 1), ("them", 1)]
-    assert [found["us"]["seeds"] for found in after_each] == [[0], [0, 1]]
+    assert [results["us"]["seeds"] for results in after_each] == [[0], [0, 1]]
     assert after_each[-1]["us"]["accuracies"] == [0.5, 0.6]
     assert after_each[-1]["us"]["seconds"] == 2.5
 
@@ -30,16 +30,16 @@ def test_more_seeds_are_added_to_those_that_are_there() -> None:
         ran.append(seed)
         return curve(seed)
 
-    *_, found = in_turn("x", {"us": run}, 3, before)
+    *_, results = in_turn("x", {"us": run}, 3, before)
     assert ran == [1, 2]
-    assert found["us"]["seeds"] == [0, 1, 2]
-    assert found["us"]["curves"] == [curve(0), curve(1), curve(2)]
-    assert found["them"] == before["them"]
+    assert results["us"]["seeds"] == [0, 1, 2]
+    assert results["us"]["curves"] == [curve(0), curve(1), curve(2)]
+    assert results["them"] == before["them"]
 
 
 def test_time_is_that_of_the_runs_with_the_most_threads() -> None:
     runs = {0: Run(curve(0), threads=2), 1: Run(curve(1), threads=1)}
-    found = described(runs)
-    assert found["seconds"] == 2.0
-    assert found["mean"] == 0.55
-    assert runs_of(found) == runs
+    results = described(runs)
+    assert results["seconds"] == 2.0
+    assert results["mean"] == 0.55
+    assert runs_of(results) == runs

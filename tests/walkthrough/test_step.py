@@ -11,12 +11,12 @@ from handloom.errors import ConfigurationError
 from handloom.optimizers import OPTIMIZERS, Optimizer
 from handloom.optimizers.muon import orthogonalize
 from handloom.recipes.settings import Settings
-from handloom.walkthrough.equations import RULES, Part
+from handloom.walkthrough.equations import UPDATES, Part
 from handloom.walkthrough.step import example, step, tiny_settings, walk
 
 WEIGHTS = ("W0", "b0", "W2", "b2")
 L1, L2 = 0.003, 0.02
-RULES_TO_WALK = {
+OPTIMIZERS_TO_WALK = {
     "plain": SGD(),
     "decay": SGD(weight_decay=0.2),
     "momentum": SGD(0.9),
@@ -42,11 +42,11 @@ def shown(parts: list[Part]) -> dict[str, Float64]:
 
 
 def steps_of(
-    rule: Optimizer, steps: int, settings: Settings, rate: float = 0.1
+    optimizer: Optimizer, steps: int, settings: Settings, rate: float = 0.1
 ) -> list[list[Part]]:
     tiny = example(settings)
-    rule.bind(tiny.parameters)
-    return [step(tiny, rule, rate) for _ in range(steps)]
+    optimizer.bind(tiny.parameters)
+    return [step(tiny, optimizer, rate) for _ in range(steps)]
 
 
 def log_softmax(z: Float64) -> Float64:
@@ -96,11 +96,11 @@ def test_without_a_penalty_the_step_follows_the_gradient_of_the_loss() -> None:
     np.testing.assert_allclose(a["W0'"], a["W0"] - 0.1 * a["dW0"], rtol=1e-14)
 
 
-@pytest.mark.parametrize("rule", RULES_TO_WALK.values(), ids=RULES_TO_WALK)
-def test_updates_follow_the_published_rules_step_after_step(rule: Optimizer) -> None:
+@pytest.mark.parametrize("optimizer", OPTIMIZERS_TO_WALK.values(), ids=OPTIMIZERS_TO_WALK)
+def test_updates_follow_the_published_equations_step_after_step(optimizer: Optimizer) -> None:
     r, state = 0.1, dict.fromkeys(WEIGHTS, (np.zeros(()), np.zeros(())))
     previous: dict[str, Float64] = {}
-    for t, parts in enumerate(steps_of(rule, 3, tiny_settings()), start=1):
+    for t, parts in enumerate(steps_of(optimizer, 3, tiny_settings()), start=1):
         a = shown(parts)
         for name in WEIGHTS:
             if previous:
@@ -108,36 +108,36 @@ def test_updates_follow_the_published_rules_step_after_step(rule: Optimizer) -> 
             w, g = a[name], a[f"{'g' if name[0] == 'W' else 'd'}{name}"]
             u, v = state[name]
             if name[0] == "W":
-                w = (1 - r * rule.weight_decay) * w
-            if isinstance(rule, Adam) or (isinstance(rule, Muon) and name[0] == "b"):
-                rate, b = r * getattr(rule, "adam_rate", 1.0), rule.beta2
+                w = (1 - r * optimizer.weight_decay) * w
+            if isinstance(optimizer, Adam) or (isinstance(optimizer, Muon) and name[0] == "b"):
+                rate, b = r * getattr(optimizer, "adam_rate", 1.0), optimizer.beta2
                 u, v = 0.9 * u + 0.1 * g, b * v + (1 - b) * g**2
                 root = np.sqrt(v / (1 - b**t))
-                expected = w - rate * (u / (1 - 0.9**t)) / (root + rule.epsilon)
-            elif isinstance(rule, Muon):
+                expected = w - rate * (u / (1 - 0.9**t)) / (root + optimizer.epsilon)
+            elif isinstance(optimizer, Muon):
                 u = 0.95 * u + 0.05 * g
-                expected = w - r * orthogonalize(0.95 * u + 0.05 * g if rule.nesterov else u)
-            elif isinstance(rule, RMSprop | Adagrad):
-                v = 0.9 * v + 0.1 * g**2 if isinstance(rule, RMSprop) else v + g**2
+                expected = w - r * orthogonalize(0.95 * u + 0.05 * g if optimizer.nesterov else u)
+            elif isinstance(optimizer, RMSprop | Adagrad):
+                v = 0.9 * v + 0.1 * g**2 if isinstance(optimizer, RMSprop) else v + g**2
                 expected = w - r * g / (np.sqrt(v) + 1e-7)
-            elif isinstance(rule, SGD):
-                u = rule.momentum * u - r * g
-                expected = w + (rule.momentum * u - r * g if rule.nesterov else u)
+            elif isinstance(optimizer, SGD):
+                u = optimizer.momentum * u - r * g
+                expected = w + (optimizer.momentum * u - r * g if optimizer.nesterov else u)
             state[name] = u, v
             np.testing.assert_allclose(a[f"{name}'"], expected, rtol=1e-11, atol=1e-15)
         previous = a
 
 
-@pytest.mark.parametrize("rule", RULES_TO_WALK.values(), ids=RULES_TO_WALK)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS_TO_WALK.values(), ids=OPTIMIZERS_TO_WALK)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_every_entry_worked_out_is_right(rule: Optimizer, seed: int) -> None:
+def test_every_entry_worked_out_is_right(optimizer: Optimizer, seed: int) -> None:
     seen = set()
-    for parts in steps_of(rule, 2, tiny_settings(seed=seed, l1=0.001)):
+    for parts in steps_of(optimizer, 2, tiny_settings(seed=seed, l1=0.001)):
         names = {name.replace("'", "_new"): values for name, values in shown(parts).items()}
         for equation in [equation for part in parts for equation in part.equations]:
             name, work = equation.entry.split(" = ", 1)
-            found = sides(work if "[" not in name else equation.entry, names)
-            assert found == pytest.approx([found[-1]] * len(found), rel=5e-3), equation.entry
+            values = sides(work if "[" not in name else equation.entry, names)
+            assert values == pytest.approx([values[-1]] * len(values), rel=5e-3), equation.entry
             assert equation.text.startswith(name.partition("[")[0])
             seen.add(name.partition("[")[0])
     assert {"y0", "y1", "z", "p", "l", "loss", "dz", "total", "total'"} <= seen
@@ -186,17 +186,17 @@ def test_the_seed_decides() -> None:
 
 
 def test_every_optimizer_can_be_walked_through() -> None:
-    assert set(RULES) == set(OPTIMIZERS)
+    assert set(UPDATES) == set(OPTIMIZERS)
 
 
 def test_a_step_that_training_would_not_make_is_not_made() -> None:
     steps = walk(tiny_settings(learning_rate=1e200), steps=3)
     next(steps)
-    with pytest.raises(ModelError, match="not finite"):
+    with pytest.raises(ModelError, match="must be finite"):
         list(steps)
 
 
-def test_what_means_nothing_is_refused() -> None:
+def test_invalid_settings_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="steps must be a whole number of at least 1"):
         walk(tiny_settings(), steps=0)
     with pytest.raises(ConfigurationError, match="momentum is for sgd"):

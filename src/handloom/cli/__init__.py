@@ -1,7 +1,7 @@
-"""The command line: one file per command, each thin: parse, call the library, show.
+"""The command line: one short file per command, which parses, calls the library and prints.
 
-Nothing but the standard library is imported until ``main`` runs, so that a missing extra ends in a
-sentence instead of a traceback.
+Only the standard library is imported before ``main`` runs, so that a missing extra is an error
+message and not a traceback.
 """
 
 import signal
@@ -10,14 +10,14 @@ import threading
 
 
 def main() -> None:
-    """Run the command line and exit with its status. SIGTERM ends it as Ctrl-C does."""
+    """Run the command line and exit with its status. SIGTERM acts as Ctrl-C does."""
     try:
         if threading.current_thread() is threading.main_thread():
             _take_sigterm_as_ctrl_c()
         from handloom.cli.app import run
 
         status = run(sys.argv[1:])
-    except KeyboardInterrupt:  # outside of a training, which ends tidily by itself
+    except KeyboardInterrupt:  # outside of a training, which handles its signals itself
         print("interrupted", file=sys.stderr)
         status = 130
     except ModuleNotFoundError as error:

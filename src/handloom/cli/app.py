@@ -1,6 +1,6 @@
-"""The commands put together, and how each of them ends.
+"""The application: the list of commands, and the exit status of each.
 
-A command is imported when it is called, not when it is listed: help has nothing to compute.
+A command is imported when it is called, not when it is listed, so that help is quick.
 """
 
 import io
@@ -13,21 +13,21 @@ import typer
 from handloom.errors import HandloomError
 
 COMMANDS = {
-    "reproduce": "Train the reference's models and a steadier one, compare them.",
+    "reproduce": "Train the models of the reference study and compare them.",
     "train": "Train a network and write a run folder.",
     "recipes": "List the recipes that train takes by name.",
-    "evaluate": "Measure a trained network on the test part of a dataset.",
+    "evaluate": "Evaluate a trained network on the test set of a dataset.",
     "gradcheck": "Compare a network's gradients with central differences.",
-    "predict": "Name the most probable classes of images, of any size and mode.",
+    "predict": "Predict the most probable classes of images, of any size.",
     "summary": "Show a trained network: layers, shapes, parameters.",
-    "step": "Walk through a training step of a tiny network, with a pencil.",
-    "data": "Verify datasets and look at them.",
+    "step": "Print every array of a training step of a tiny network.",
+    "data": "Verify a dataset and draw its samples.",
 }
-"""The commands, each in the module of its name, and what the list of them says."""
+"""The commands with their help texts; each is in the module of its name."""
 
 
-def application(wanted: str | None) -> typer.Typer:
-    """Return the command line, with the command that is wanted imported and all others named."""
+def application(called: str | None) -> typer.Typer:
+    """Return the application, with the called command imported and all others only listed."""
     app = typer.Typer(
         name="handloom",
         help="Neural networks written by hand in Python and NumPy.",
@@ -38,7 +38,7 @@ def application(wanted: str | None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     )
     for name, text in COMMANDS.items():
-        if name != wanted:
+        if name != called:
             app.command(name, help=text)(_named_only)
             continue
         module = import_module(f"handloom.cli.{name}")
@@ -50,18 +50,20 @@ def application(wanted: str | None) -> typer.Typer:
 
 
 def _named_only() -> None:
-    """Stand for a command that is listed and not called."""
+    """Stand in for a command that is listed and not called."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status.
 
-    Whatever goes wrong that a user can mend is one readable line on standard error, and a status
-    that is not zero. A traceback means a bug of ours.
+    An error that the user can correct is one line on standard error and a status other than 0. A
+    traceback is a bug in Handloom.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a narrow locale loses no output
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # for locales that cannot encode all characters
     try:
         application(arguments[0] if arguments else None)(list(arguments), prog_name="handloom")
     except SystemExit as end:

@@ -1,4 +1,4 @@
-"""How commands speak: tables and results on standard output, notes on standard error."""
+"""Output of the commands: tables and results on standard output, notes on standard error."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from rich.text import Text
 
 
 def note(text: str) -> None:
-    """Say something about the run, in one line on standard error."""
+    """Print a line on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -27,15 +27,15 @@ def show_table(
     left: int = 1,
     caption: str | None = None,
 ) -> None:
-    """Print a title, a table and a caption; the first ``left`` columns are text, not figures.
+    """Print a title, a table and a caption; the first ``left`` columns are left-aligned text.
 
-    The table takes the width that it needs, however narrow the window, so that no figure is cut.
+    The table may be wider than the terminal, so that no number is cut off.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place < left else "right", no_wrap=True)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index < left else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(str(value)) for value in row))  # not markup, whatever it holds
+        table.add_row(*(Text(str(value)) for value in row))  # never read as markup
     console = Console()
     needed = Measurement.get(console, console.options.update(width=1000), table).maximum
     console.width = max(console.width, needed)
@@ -46,23 +46,23 @@ def show_table(
 
 
 def show_text(text: str, *, indent: int = 0) -> None:
-    """Print text, broken at spaces where the window is narrow, with an indent."""
+    """Print text with an indent, wrapped at spaces to the width of the terminal."""
     Console(highlight=False).print(Padding(Text(text), (0, 0, 0, indent), expand=False))
 
 
 def show_arrays(arrays: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:
-    """Print small arrays of figures, each in a frame under its name, side by side."""
+    """Print small arrays side by side, each in a frame with its name."""
     frames = []
     for name, rows in arrays:
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
         for row in rows:
-            table.add_row(*(Text(figure, justify="right") for figure in row))
+            table.add_row(*(Text(number, justify="right") for number in row))
         frames.append(Panel(table, title=Text(name), title_align="left", expand=False))
     Console().print(Padding(Columns(frames), (0, 0, 0, 2), expand=False))
 
 
 def wrote(folder: Path, contents: Mapping[str, str]) -> None:
-    """List the files that were written, each with its meaning."""
+    """Print the list of written files, each with its description."""
     print(f"\nWrote to {folder}:")
-    for name, meaning in contents.items():
-        print(f"  {name:<14} {meaning}")
+    for name, description in contents.items():
+        print(f"  {name:<14} {description}")

@@ -1,4 +1,4 @@
-"""``handloom data``: look at a dataset before trusting it."""
+"""``handloom data``: verify a dataset and draw its samples."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from handloom.data.sources.verify import FileSum, Report, verify as inspect
 from handloom.errors import require_count
 from handloom.files import FileError, make_folder
 
-app = typer.Typer(help="Verify datasets and look at them.", no_args_is_help=True)
+app = typer.Typer(help="Verify a dataset and draw its samples.", no_args_is_help=True)
 
 Folder = Annotated[
     str, typer.Argument(metavar="PATH", help="A folder of IDX files, or an image folder.")
@@ -19,9 +19,9 @@ Folder = Annotated[
 
 @app.command()
 def verify(path: Folder) -> None:
-    """Check a dataset and print its shapes, types, range, rows per class and checksums.
+    """Verify a dataset: print its shapes, dtypes, range, rows per class and checksums.
 
-    Exits with 1 if anything is wrong.
+    The exit status is 1 if there is a problem.
 
     Example: handloom data verify ~/fashion-mnist
     """
@@ -36,10 +36,10 @@ def show(
     path: Annotated[
         str, typer.Argument(metavar="PATH", help="A folder, or fashion-mnist or silhouettes.")
     ],
-    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("samples.png"),
-    per_class: Annotated[int, typer.Option(help="Samples of each class.")] = 10,
+    out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("samples.png"),
+    per_class: Annotated[int, typer.Option(help="The number of samples of each class.")] = 10,
 ) -> None:
-    """Draw a labelled grid of training samples.
+    """Draw a labeled grid of training samples.
 
     Example: handloom data show silhouettes --out samples.png
     """
@@ -48,9 +48,9 @@ def show(
 
     require_count("--per-class", per_class)
     if out.suffix.lower() != ".png":
-        raise FileError(f"{out}: pictures are PNG files; end its name in .png")
+        raise FileError(f"--out must name a .png file, got {out}")
     if out.exists():
-        raise FileError(f"{out} is there already; name a new file with --out")
+        raise FileError(f"--out must name a new file, but {out} exists")
     train = load_dataset(path).train
     make_folder(out.parent)
     plots.save(plots.sample_grid(train, per_class=per_class), out)
@@ -63,7 +63,7 @@ def _print(report: Report) -> None:
     parts = {"training": report.train, "test": report.test}
     show_table(
         "Parts",
-        ("part", "shape", "type", "range"),
+        ("part", "shape", "dtype", "range"),
         [
             (name, part.shape, part.dtype, f"{part.minimum:g} to {part.maximum:g}")
             for name, part in parts.items()
@@ -84,7 +84,7 @@ def _print(report: Report) -> None:
             left=3,
         )
     print(f"content (SHA-256): {report.fingerprint}")
-    print("these are the rows of Fashion-MNIST" if report.published else "not Fashion-MNIST")
+    print("the content is that of Fashion-MNIST" if report.published else "not Fashion-MNIST")
     for problem in report.problems:
         print(f"problem: {problem}")
 

@@ -1,4 +1,4 @@
-"""``handloom evaluate``: how well a trained network does on a test set."""
+"""``handloom evaluate``: accuracy, loss, precision and recall of a trained network."""
 
 from typing import Annotated
 
@@ -20,40 +20,40 @@ def evaluate(
     views: Annotated[
         str | None,
         typer.Option(
-            help=f"Look at each image in several ways too, and average: {' | '.join(VIEWS)}",
+            help=f"Test-time augmentation: average over views of each image: {' | '.join(VIEWS)}.",
             show_default="none",
         ),
     ] = None,
 ) -> None:
-    """Measure a trained network on the test part of a dataset.
+    """Evaluate a trained network on the test set of a dataset.
 
     Example: handloom evaluate runs/train-1 --data fashion-mnist
     """
-    ways = () if views is None else named_views(views)
+    averaged = () if views is None else named_views(views)
     model = load_model(run)
     splits = load_dataset(data) if data is not None else dataset_of(model.trained_on)
-    found = measure(model, splits.test, ways)
-    precision, recall = precision_and_recall(found.confusion)
+    evaluation = measure(model, splits.test, averaged)
+    precision, recall = precision_and_recall(evaluation.confusion)
     show_table(
-        f"{run} on {splits.name}: accuracy {found.accuracy:.4f}, loss {found.loss:.4f}",
+        f"{run} on {splits.name}: accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}",
         ("class", "rows", "precision", "recall"),
         [
             (name, rows, f"{p:.3f}", f"{r:.3f}")
             for name, rows, p, r in zip(
-                model.class_names, found.confusion.sum(axis=1), precision, recall, strict=True
+                model.class_names, evaluation.confusion.sum(axis=1), precision, recall, strict=True
             )
         ],
         caption=f"{len(splits.test):,} rows",
     )
-    if found.of_views is not None:
+    if evaluation.of_views is not None:
         print(
-            f"averaged over {len(ways)} views of each image ({views}): "
-            f"accuracy {found.of_views.accuracy:.4f}, loss {found.of_views.loss:.4f}"
+            f"averaged over {len(averaged)} views of each image ({views}): "
+            f"accuracy {evaluation.of_views.accuracy:.4f}, loss {evaluation.of_views.loss:.4f}"
         )
 
 
 def dataset_of(name: str) -> Splits:
-    """Return the dataset that a model learned from, where its name alone says which."""
+    """Return the dataset that a model was trained on, if its name identifies it."""
     if name not in RESERVED:
-        raise DataError(f"the model learned from {name}; say with --data where that is")
+        raise DataError(f"the model was trained on {name}; name its folder with --data")
     return load_dataset(name)

@@ -1,4 +1,4 @@
-"""Options of a command from settings: a field is an option of its name, type, default and help."""
+"""Command-line options from the fields of settings: name, type, default and help."""
 
 import inspect
 from collections.abc import Callable
@@ -15,12 +15,12 @@ Item = TypeVar("Item", int, str)
 
 
 def options_from(settings: object, *names: str) -> Callable[[Command], Command]:
-    """Give a command an option for each field of some settings, in place of its ``**values``.
+    """Decorate a command with an option for each field of the settings, as its ``**values``.
 
     Parameters
     ----------
     settings : dataclass instance
-        Its fields were made by `handloom.recipes.option.option`; its values are the defaults.
+        The fields are made by `handloom.recipes.option.option`; the values are the defaults.
     *names : str
         The fields that become options; by default all.
     """
@@ -30,19 +30,19 @@ def options_from(settings: object, *names: str) -> Callable[[Command], Command]:
         if not names or option.name in names
     ]
 
-    def give(command: Command) -> Command:
+    def decorate(command: Command) -> Command:
         *own, _ = inspect.signature(command).parameters.values()
         # typer reads the signature and calls by keyword, so that **values receives the options
         command.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
         return command
 
-    return give
+    return decorate
 
 
 def _parameter(option: Field[Any], default: Any) -> inspect.Parameter:
     kind: Any = option.type
     spelling: dict[str, Any] = {}
-    if get_origin(kind) is tuple:  # items with commas in one word
+    if get_origin(kind) is tuple:  # comma-separated items in one argument
         item = get_args(kind)[0]
         kind, default = str | None, ",".join(map(str, default)) or None
         spelling = {"metavar": f"<{item.__name__},...>", "callback": _split(item)}
@@ -55,8 +55,8 @@ def _parameter(option: Field[Any], default: Any) -> inspect.Parameter:
 
 
 def _split(item: type[Item]) -> Callable[[typer.CallbackParam, str | None], tuple[Item, ...]]:
-    """Return the callback by which typer converts items with commas."""
-    sort = "whole numbers" if item is int else "names"
+    """Return the typer callback that converts comma-separated items."""
+    kind = "whole numbers" if item is int else "names"
 
     def split(option: typer.CallbackParam, text: str | None) -> tuple[Item, ...]:
         if text is None:
@@ -68,7 +68,7 @@ def _split(item: type[Item]) -> Callable[[typer.CallbackParam, str | None], tupl
             return tuple(map(item, words))
         except ValueError:
             raise ConfigurationError(
-                f"{option.opts[0]} takes {sort} with commas, got {text!r}"
+                f"{option.opts[0]} must be {kind} separated by commas, got {text!r}"
             ) from None
 
     return split

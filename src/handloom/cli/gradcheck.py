@@ -1,4 +1,4 @@
-"""``handloom gradcheck``: a network's gradients beside central differences."""
+"""``handloom gradcheck``: gradients of a network compared with central differences."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ import typer
 from handloom.cli.console import show_table
 from handloom.cli.evaluate import dataset_of
 from handloom.cli.from_settings import options_from
-from handloom.cli.options import Data, given_options, load_dataset, load_model
+from handloom.cli.options import Data, explicit_options, load_dataset, load_model
 from handloom.data import Dataset
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import ConfigurationError, require_count
@@ -29,20 +29,20 @@ def gradcheck(
         Path | None,
         typer.Argument(
             metavar="[RUN]",
-            help="A folder that handloom train wrote; without it a fresh network is checked.",
+            help="A run folder of handloom train; by default a new network is checked.",
             show_default=False,
         ),
     ] = None,
-    rows: Annotated[int, typer.Option(help="How many rows of the dataset to use.")] = ROWS,
+    rows: Annotated[int, typer.Option(help="The number of rows of the dataset to use.")] = ROWS,
     thorough: Annotated[
-        bool, typer.Option("--thorough", help="Look at every single weight; this takes long.")
+        bool, typer.Option("--thorough", help="Check every weight; this is slow.")
     ] = False,
     data: Data = None,
     **values: Any,
 ) -> None:
     """Compare a network's gradients with central differences.
 
-    The penalty is part of it. The exit status is 1 when one is off.
+    The gradient of the penalty is included. The exit status is 1 if a gradient is wrong.
 
     Example: handloom gradcheck --hidden 32,32 --l1 1e-4
     """
@@ -53,9 +53,9 @@ def gradcheck(
         network = settings.build(part)
         transform = transform_for(part.inputs)
     else:
-        if given := [f"--{name}" for name in given_options(context) if name in NETWORK]:
+        if ignored := [f"--{name}" for name in explicit_options(context) if name in NETWORK]:
             raise ConfigurationError(
-                f"{run} says what its network is; {', '.join(given)} would be ignored"
+                f"{', '.join(ignored)} would be ignored: the network is that of {run}"
             )
         model = load_model(run)
         part = (dataset_of(model.trained_on) if data is None else load_dataset(data)).train
@@ -63,7 +63,7 @@ def gradcheck(
         network, transform = model.network, model.transform
     report = _check(network, transform, part, rows, thorough=thorough, seed=settings.seed)
     show_table(
-        f"{report.title}\n{'a fresh network' if run is None else run} on {part.name}",
+        f"{report.title}\n{'a new network' if run is None else run} on {part.name}",
         COLUMNS,
         [row.cells() for row in report.rows],
         left=2,
@@ -82,7 +82,7 @@ def _check(
     thorough: bool,
     seed: int,
 ) -> GradientReport:
-    """Check a network on a few random rows of a dataset."""
+    """Check the gradients of a network on random rows of a dataset."""
     generator = Stream(seed).at(Purpose.GENERATE).generator()
     chosen = np.sort(generator.choice(len(part), min(rows, len(part)), replace=False))
     x = np.empty((len(chosen), *network.input_shape), np.float64)

@@ -1,4 +1,4 @@
-"""What several commands share: their options, and how a dataset or a folder is found from them."""
+"""Options that several commands share, and the datasets, models and folders that they name."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -22,32 +22,32 @@ Data = Annotated[
     str | None,
     typer.Option(
         help="A folder of IDX files, an image folder, or a name: fashion-mnist, silhouettes. "
-        "[default: Fashion-MNIST, where it can be found or downloaded]",
+        "[default: Fashion-MNIST, if it is found or can be downloaded]",
         show_default=False,
     ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(help="A new folder for what is written.", show_default="the next free in runs/"),
+    typer.Option(help="A new folder for the output.", show_default="the next free one in runs/"),
 ]
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model's.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder or a model folder.")]
 
 
 def load_dataset(named: str | None) -> Splits:
-    """Return the dataset that a user named or, where none was named, the best there is.
+    """Return the named dataset; by default Fashion-MNIST or else silhouettes.
 
     Raises
     ------
     DataError
-        If the named dataset cannot be had; nothing is ever put in its place.
+        If the named dataset cannot be loaded; no other one is loaded in its place.
     """
     if named == "silhouettes":
         return silhouettes()
     if named == NAME:
-        found = fashion_mnist()
-        if found.name != NAME:
-            raise DataError(f"{VARIABLE} names {found.name}, which is not {NAME}")
-        return found
+        splits = fashion_mnist()
+        if splits.name != NAME:
+            raise DataError(f"{VARIABLE} must name a folder of {NAME}, got {splits.name}")
+        return splits
     if named is not None:
         return open_folder(named)
     try:
@@ -60,33 +60,31 @@ def load_dataset(named: str | None) -> Splits:
         return silhouettes()
 
 
-def data_found(named: str | None, splits: Splits) -> str:
-    """Return what names a dataset that was loaded, wherever it is asked for again."""
+def dataset_source(named: str | None, splits: Splits) -> str:
+    """Return a name or an absolute path by which a loaded dataset can be loaded again."""
     if named is None:
-        found = splits.name == "silhouettes"
-        named = "silhouettes" if found else os.environ.get(VARIABLE) or NAME
+        generated = splits.name == "silhouettes"
+        named = "silhouettes" if generated else os.environ.get(VARIABLE) or NAME
     return named if named in RESERVED else str(Path(named).resolve())
 
 
 @contextmanager
 def output_folder(out: Path | None, default: str) -> Iterator[Path]:
-    """Give a new folder to write a run to: the one that was named, or the next free one.
+    """Lock a new output folder: ``out``, or by default the next free one in ``runs``.
 
-    Nobody else may write to it meanwhile. If nothing was written to it because of an error, it
-    does not stay behind.
+    A new folder is removed again if an error occurs before anything is written to it.
 
     Raises
     ------
     FileError
-        If it cannot be written to, another run writes to it, or it is not empty: what is in it
-        would be lost.
+        If it cannot be written to, another run writes to it, or it is not empty.
     """
     folder = _next_free(default) if out is None else out
     if folder == Path():
-        raise FileError("--out names no folder")
+        raise FileError(f"--out must name a new folder, got {str(folder)!r}")
     new = not folder.exists()
     if not (folder / LOCK).exists():
-        _require_empty(folder)  # before a lock is put into what is not ours
+        _require_empty(folder)  # before a lock file is created in it
     with only_writer(make_folder(folder)):
         _require_empty(folder)
         try:
@@ -100,18 +98,18 @@ def output_folder(out: Path | None, default: str) -> Iterator[Path]:
 
 def _require_empty(folder: Path) -> None:
     if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
-        raise FileError(f"{folder} is not empty; name a new folder with --out")
+        raise FileError(f"{folder} is not empty; --out must name a new folder")
 
 
 def _remove_empty(folder: Path) -> None:
-    """Remove a folder that nothing was written to."""
+    """Remove a folder that holds nothing but its lock file."""
     if not any(path.name != LOCK for path in folder.iterdir()):
         (folder / LOCK).unlink()
         folder.rmdir()
 
 
 def load_model(folder: Path) -> Model:
-    """Return the model of a run, or of a folder that is a model itself."""
+    """Load the model of a run folder or of a model folder."""
     return RunFolder.open(folder).model() if is_run(folder) else Model.load(folder)
 
 
@@ -122,21 +120,21 @@ def _next_free(name: str) -> Path:
     return folder
 
 
-def given_options(context: typer.Context) -> list[str]:
-    """Return the names of the parameters that were given on the command line."""
+def explicit_options(context: typer.Context) -> list[str]:
+    """Return the names of the parameters set on the command line."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     return [name for name, source in sources.items() if source and source.name != "DEFAULT"]
 
 
 def refuse_other_options(context: typer.Context, option: str, allowed: Iterable[str]) -> None:
-    """Refuse options that are invalid beside another one.
+    """Refuse options that another option would ignore.
 
     Raises
     ------
     ConfigurationError
-        If one that is not allowed was given.
+        If an option is set that is not allowed.
     """
-    for name in given_options(context):
+    for name in explicit_options(context):
         if name not in allowed:
-            given = f"--{name.replace('_', '-')}"
-            raise ConfigurationError(f"{given} would be ignored beside {option}; leave it out")
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigurationError(f"{flag} would be ignored beside {option}; leave it out")

@@ -1,4 +1,4 @@
-"""``handloom predict``: what a trained network sees in an image."""
+"""``handloom predict``: the most probable classes of images."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,19 +16,21 @@ def predict(
     run: Run,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     invert: Annotated[
-        bool, typer.Option("--invert", help="The images are dark on light, not light on dark.")
+        bool, typer.Option("--invert", help="For images that are dark on light, not light on dark.")
     ] = False,
-    top: Annotated[int, typer.Option(help="How many classes to show.")] = 3,
+    top: Annotated[int, typer.Option(help="The number of classes to show.")] = 3,
 ) -> None:
-    """Name the most probable classes of images, of any size and mode.
+    """Predict the most probable classes of images, of any size.
 
     Example: handloom predict runs/train-1 shoe.png --invert
     """
     model = load_model(run)
     if not model.predicts_classes:
-        raise DataError(f"{run}: this model predicts numbers, not classes")
+        raise DataError(f"{run}: the model must predict classes, got a model of continuous targets")
     if len(model.row_shape) != 2:
-        raise DataError(f"{run}: this model takes rows of shape {model.row_shape}, not images")
+        raise DataError(
+            f"{run}: the model must take images (y, x), got rows of shape {model.row_shape}"
+        )
     top = min(require_count("--top", top), len(model.class_names))
     height, width = model.row_shape
     pixels = np.stack([read_photograph(path, (height, width), invert=invert) for path in images])
@@ -36,7 +38,7 @@ def predict(
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     show_table(
         f"{run}, trained on {model.trained_on}",
-        ("image", *(f"{place + 1}." for place in range(top))),
+        ("image", *(f"{rank}." for rank in range(1, top + 1))),
         [
             (path, *(f"{model.class_names[k]} {row[k]:.1%}" for k in order))
             for path, row, order in zip(images, probabilities, best, strict=True)

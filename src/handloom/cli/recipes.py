@@ -1,11 +1,11 @@
-"""``handloom recipes``: what there is to train by name, and how well it was found to do."""
+"""``handloom recipes``: the recipes with their test accuracy and training time."""
 
 from handloom.cli.console import show_table
 from handloom.recipes.registry import RECIPES
 
 COLUMNS = (
     "recipe",
-    "what it is",
+    "description",
     "parameters",
     "epochs",
     "test accuracy",
@@ -40,5 +40,5 @@ def recipes() -> None:
         ],
         left=2,
         caption="mean and standard deviation over seeds, after the last epoch on all 60,000 rows;\n"
-        "median seconds of training on that many threads; docs/records.md tells more",
+        "median seconds of training on that many threads; details: docs/records.md",
     )

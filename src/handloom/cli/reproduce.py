@@ -9,7 +9,7 @@ import typer
 from handloom import reports
 from handloom.cli.console import note, show_table, wrote
 from handloom.cli.from_settings import options_from
-from handloom.cli.options import Data, Out, data_found, load_dataset, output_folder
+from handloom.cli.options import Data, Out, dataset_source, load_dataset, output_folder
 from handloom.parallel.threads import default_threads
 from handloom.studies import reference
 from handloom.studies.reference import EPOCHS, MODELS, Run, Study, diverged_at
@@ -18,7 +18,7 @@ from handloom.training import Progress, RunDescription, StopReason, StudyFolder
 
 @options_from(Study())
 def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
-    """Train the reference's models and a steadier one, compare them.
+    """Train the models of the reference study and compare them.
 
     Example: handloom reproduce --epochs 100 --seeds 0,1,2 --out runs/study
     """
@@ -26,10 +26,10 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
     with output_folder(out, "study") as path:
         folder = StudyFolder(path)
         splits = load_dataset(data)
-        source = data_found(data, splits)
+        source = dataset_source(data, splits)
         if study.epochs < EPOCHS:
             note(
-                f"{study.epochs} epochs of the study's {EPOCHS:,}; all of them: "
+                f"{study.epochs} epochs of the study's {EPOCHS:,}; for all: "
                 f"handloom reproduce --epochs {EPOCHS}"
             )
         runs: dict[str, list[Run]] = {}
@@ -43,7 +43,7 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
                 validation_fraction=study.validation_fraction,
                 threads=study.threads,
                 callbacks=(Progress(f"{name}, seed {seed}"),),
-                on_signal="finish",  # the command says itself how training ended
+                on_signal="finish",  # the command itself reports an interruption
             )
             runs.setdefault(name, []).append(run)
             interrupted = run.history.stop_reason is StopReason.INTERRUPTED
@@ -59,7 +59,7 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
         reports.draw_study(folder, splits, runs)
         wrote(path, folder.contents())
     if interrupted:
-        note("interrupted: what was learned until then is saved")
+        note("interrupted: the state reached is saved")
         raise typer.Exit(130)
 
 
@@ -79,14 +79,14 @@ def _show(dataset: str, epochs: int, runs: Mapping[str, Sequence[Run]]) -> None:
             "test\naccuracy",
             "test\nloss",
             "best\nepoch",
-            "accuracy\nthere",
-            "loss\nthere",
+            "accuracy\nat best",
+            "loss\nat best",
             "diverged\nat",
             "\nseconds",
             "\nreference",
         ),
         rows,
-        caption=f"Best epoch: the one with the lowest {selected} loss; the figures there "
+        caption=f"Best epoch: that of the lowest {selected} loss; its accuracy and loss "
         f"are on the test set too.\nReference: test accuracy and loss after {EPOCHS:,} epochs "
         f"on Fashion-MNIST.",
     )

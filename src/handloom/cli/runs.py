@@ -1,4 +1,4 @@
-"""A run folder on the command line: when it is described, and how its settings are read again."""
+"""Run folders on the command line: writing the description, reading the settings."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from handloom.training import Callback, RunFolder, TrainingState
 
 
 class Describe(Callback):
-    """Writes the description once training has been found possible, so that it can be resumed."""
+    """Writes the description of a run when training begins, so that it can be resumed."""
 
     changes_results: ClassVar[bool] = False
 
@@ -18,22 +18,22 @@ class Describe(Callback):
         self.run, self.resumed = run, resumed
 
     def on_train_begin(self, *, state: TrainingState) -> None:
-        """Write it, and say where a resumed training goes on."""
+        """Write the description, and print where a resumed training continues."""
         self.run.write_description()
         progress = state.progress
         if progress.steps and not state.goes_on:
-            note(f"nothing is left to do: {progress.epoch} of {state.until} epochs are made")
+            note(f"nothing left to do: {progress.epoch} of {state.until} epochs are done")
         elif progress.steps:
             epoch = f"{progress.epoch + 1} of {state.until}"
-            note(f"going on in epoch {epoch}, after {progress.steps:,} steps")
+            note(f"resumed in epoch {epoch}, after {progress.steps:,} steps")
             for change in state.history.notes:
                 note(change)
         elif self.resumed:
-            note("no checkpoint was written before it stopped: training begins anew")
+            note("no checkpoint to resume from: training starts from the beginning")
 
 
 def experiment_of(run: RunFolder, **changes: object) -> Experiment:
-    """Return the settings of a run as its description has them, with some changes.
+    """Return the settings in the description of a run, with changes.
 
     Raises
     ------

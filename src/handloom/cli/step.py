@@ -1,4 +1,4 @@
-"""``handloom step``: one training step, every array of it, to follow with a pencil."""
+"""``handloom step``: every array and equation of a training step."""
 
 from typing import Annotated, Any
 
@@ -13,33 +13,33 @@ from handloom.walkthrough.step import tiny_settings, walk
 
 @options_from(tiny_settings(), *("optimizer", "momentum", "learning_rate", "l1", "l2", "seed"))
 def step(
-    steps: Annotated[int, typer.Option(help="The number of steps to walk through.")] = 1,
+    steps: Annotated[int, typer.Option(help="The number of training steps.")] = 1,
     **values: Any,
 ) -> None:
-    """Walk through a training step of a tiny network, with a pencil.
+    """Print every array of a training step of a tiny network.
 
     Example: handloom step --optimizer adam --steps 2
     """
     settings = tiny_settings(**values)
-    walked = walk(settings, steps)
+    parts_of_steps = walk(settings, steps)
     symbols = [f"r = {number(settings.learning_rate)} is the learning rate"]
     if settings.momentum:
         symbols.append(f"m = {number(settings.momentum)} the momentum")
     show_text(
         "Each equation is followed by one of its entries in numbers; [i,j] is row i, column j, "
         "counted from 0. Numbers are shown with four digits and computed with sixteen, so a zero "
-        "may come out as 1e-17. A prime marks what a step has made: W0' is the new W0."
+        "may appear as 1e-17. A prime marks a value after the step: W0' is the new W0."
     )
-    for count, parts in enumerate(walked, start=1):
-        said = ", ".join([*symbols, f"t = {count} the number of the step"])
+    for count, parts in enumerate(parts_of_steps, start=1):
+        legend = ", ".join([*symbols, f"t = {count} the number of the step"])
         print()
-        show_text(f"Step {count} of {steps} by {settings.optimizer}: {said}.")
-        for place, part in enumerate(parts, start=1):
-            _show(place, part)
+        show_text(f"Step {count} of {steps} by {settings.optimizer}: {legend}.")
+        for index, part in enumerate(parts, start=1):
+            _show(index, part)
 
 
-def _show(place: int, part: Part) -> None:
-    print(f"\n{place}. {part.title}")
+def _show(index: int, part: Part) -> None:
+    print(f"\n{index}. {part.title}")
     for equation in part.equations:
         show_text(equation.text, indent=3)
         show_text(equation.entry, indent=6)

@@ -1,4 +1,4 @@
-"""``handloom summary``: what a trained network looks like."""
+"""``handloom summary``: layers, shapes and parameters of a trained network."""
 
 from handloom.cli.console import show_table
 from handloom.cli.options import Run, load_model

@@ -12,8 +12,8 @@ from handloom.cli.from_settings import options_from
 from handloom.cli.options import (
     Data,
     Out,
-    data_found,
-    given_options,
+    dataset_source,
+    explicit_options,
     load_dataset,
     output_folder,
     refuse_other_options,
@@ -46,13 +46,13 @@ EVERY = "5m"
 """The default of ``--checkpoint-every``."""
 
 OWN = ("checkpoint_every", "data")
-"""Options of the command itself that go with ``--resume`` and ``--recipe``."""
+"""Options of the command itself that are allowed with ``--resume`` and ``--recipe``."""
 
 WITH_RESUME = ("resume", "threads", *OWN)
-"""The options that go with ``--resume``; all others are the run's."""
+"""The options allowed with ``--resume``; all others are those of the run."""
 
 WITH_RECIPE = (*(option.name for option in options_of(RecipeSettings)), *OWN, "out")
-"""The options that go with ``--recipe``; all others are the recipe's."""
+"""The options allowed with ``--recipe``; all others are those of the recipe."""
 
 
 @options_from(Settings())
@@ -60,15 +60,15 @@ def train(
     context: typer.Context,
     recipe: Annotated[
         str | None,
-        typer.Option(help=f"A training chosen beforehand: {' | '.join(RECIPES)}."),
+        typer.Option(help=f"A recipe, with all its settings: {' | '.join(RECIPES)}."),
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Go on with a run that was stopped; nothing else needed."),
+        typer.Option(metavar="RUN", help="Resume a run that was stopped, with its own settings."),
     ] = None,
     checkpoint_every: Annotated[
         str | None,
-        typer.Option(help=f"How far apart checkpoints are: {FORMS}.", show_default=EVERY),
+        typer.Option(help=f"The interval between checkpoints: {FORMS}.", show_default=EVERY),
     ] = None,
     data: Data = None,
     out: Out = None,
@@ -76,7 +76,7 @@ def train(
 ) -> None:
     """Train a network and write a run folder.
 
-    Writes model, history, pictures and results. Examples:
+    The run folder holds model, history, plots and results. Examples:
 
     handloom train --hidden 256,128 --epochs 5 --out runs/wide
 
@@ -84,19 +84,19 @@ def train(
 
     handloom train --recipe mlp-flash
     """
-    # only what was given: a recipe and a stopped run have defaults of their own
-    given = {name: values[name] for name in given_options(context) if name in values}
+    # only options set by the user: recipes and stopped runs have defaults of their own
+    explicit = {name: values[name] for name in explicit_options(context) if name in values}
     if resume is not None:
         refuse_other_options(context, "--resume", WITH_RESUME)
-        _resume(resume, data, checkpoint_every, given)
+        _resume(resume, data, checkpoint_every, explicit)
         return
     settings: Experiment
     if recipe is not None:
         refuse_other_options(context, "--recipe", WITH_RECIPE)
         chosen = named_recipe(recipe)
-        settings = RecipeSettings(chosen, **{"epochs": chosen.epochs, **given})
+        settings = RecipeSettings(chosen, **{"epochs": chosen.epochs, **explicit})
     else:
-        settings = Settings(**given)
+        settings = Settings(**explicit)
     with output_folder(out, recipe or "train") as folder:
         _train(folder, settings, data, checkpoint_every or EVERY)
 
@@ -107,7 +107,7 @@ def _resume(
     run = RunFolder.open(folder)
     every = run.description.checkpoint_every
     if every is None:
-        raise ModelError(f"{folder}: this training wrote no checkpoints that it could go on from")
+        raise ModelError(f"{folder} cannot be resumed: its training wrote no checkpoints")
     settings = experiment_of(run, **changes)
     with only_writer(folder):
         source = run.description.data if data is None else data
@@ -126,7 +126,7 @@ def _train(
     splits = load_dataset(data)
     described: dict[str, Any] = {
         "settings": experiment.experiment_to_json(settings),
-        "data": data_found(data, splits),
+        "data": dataset_source(data, splits),
         "checkpoint_every": checkpoint_every,
         "threads": settings.threads or default_threads(),
     }
@@ -145,7 +145,7 @@ def _train(
         ],
         checkpoints=Checkpoints(run.checkpoints, every=checkpoint_every, warn=note),
         resume=resumed is not None,
-        on_signal="finish",  # the command says itself how training ended
+        on_signal="finish",  # the command itself reports an interruption
     )
     reports.write_run(run, settings.title, splits, trained)
     _show(splits, trained)
@@ -163,26 +163,40 @@ def _show(splits: Splits, trained: Trained) -> None:
         f"{splits.name}, {len(splits.train):,} training and {len(splits.test):,} test rows",
         ("", "accuracy", "loss"),
         [*rows, ("test", f"{test.accuracy:.4f}", f"{test.loss:.4f}")],
-        caption=f"{len(history)} epochs in {history['seconds'].sum():.1f} s with "
-        f"backend {history.backend}, ready in {history.preparation_seconds:.1f} s; "
-        f"ended by {history.stop_reason}",
+        caption=_caption(history),
     )
 
 
+def _caption(history: History) -> str:
+    """Return the number of epochs, the time, the backend and the reason of the end."""
+    epochs = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
+    complete = history.stop_reason is StopReason.MAX_EPOCHS
+    done = (
+        f"{'all ' if len(history) > 1 else ''}{epochs} done"
+        if complete
+        else f"stopped after {epochs} ({history.stop_reason})"
+    )
+    caption = f"{done} in {history['seconds'].sum():.1f} s with backend {history.backend}"
+    if history.backend == "fused":
+        seconds = history.preparation_seconds
+        caption += f"; kernels compiled (only the first time) or loaded in {seconds:.1f} s"
+    return caption
+
+
 def end_with(history: History, run: Path | None = None) -> None:
-    """Leave with the status that belongs to the reason why training ended.
+    """Exit with the status of the reason why training ended; return if it succeeded.
 
     Parameters
     ----------
     history : History
-        Of the training.
+        The history of the training.
     run : path, optional
-        A run folder that the training can be resumed from.
+        The run folder to resume the training from.
     """
     reason = history.stop_reason
     if reason is StopReason.INTERRUPTED:
-        further = "" if run is None else f"; handloom train --resume {run} goes on"
-        note(f"interrupted: what was learned until then is saved{further}")
+        further = "" if run is None else f"; to resume: handloom train --resume {run}"
+        note(f"interrupted: the state reached is saved{further}")
         raise typer.Exit(130)
     if reason is not None and reason.diverged:
         note(

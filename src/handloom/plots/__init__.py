@@ -1,7 +1,7 @@
-"""Pictures: training curves, comparisons of models, samples, confusion matrices, mistakes.
+"""Plots: training curves, comparisons of models, samples, confusion matrices, mistakes.
 
-Every function returns a `matplotlib.figure.Figure` and touches nothing else: no window, no global
-setting. ``save`` writes one to a PNG file.
+Each function returns a `matplotlib.figure.Figure` and opens no window; global settings of
+matplotlib are neither used nor changed. ``save`` writes a figure to a PNG file.
 """
 
 from handloom.plots.curves import comparison, training_curves

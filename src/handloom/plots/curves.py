@@ -1,4 +1,4 @@
-"""Curves over epochs: one model in three panels, or several models in one."""
+"""Curves over epochs: training curves of one model, and comparisons of several."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from handloom.plots.figure import (
     BLUE,
     COLOURS,
     DARK,
+    GRAY,
     GREEN,
-    GREY,
     LIGHT,
     LINES,
     MARKERS,
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-WIDE = 10**1.5  # a ratio of values from which an axis is logarithmic
-INFINITE = 1e300  # as good as: beyond it there is no room for an axis
+WIDE = 10**1.5  # the ratio of values above which an axis is logarithmic
+INFINITE = 1e300  # values beyond this are treated as infinite
 MARGIN = 0.05  # of the vertical axis, above and below the curves
 
 
 class _Column(NamedTuple):
-    """How a column of a history is drawn, and which way it goes as a network learns."""
+    """The label, scale and goal of a column of a history."""
 
     label: str
     factor: float = 1.0
@@ -61,19 +61,19 @@ COLUMNS = {
 
 
 def _column(name: str) -> _Column:
-    """Return how a column is drawn; a recorded figure as it is."""
+    """Return the `_Column` of a name; recorded metrics are drawn unscaled."""
     return COLUMNS.get(name) or _Column(name.replace("_", " "))
 
 
 def _recorded(histories: Iterable[History]) -> list[str]:
-    """Return the names of the figures that callbacks recorded, in the order they first appear."""
+    """Return the names of metrics recorded by callbacks, in order of appearance."""
     names = [name for history in histories for name in history.columns]
     return [name for name in dict.fromkeys(names) if name not in (*COLUMNS, "epoch")]
 
 
 @dataclass(frozen=True)
 class _Curves:
-    """One column of several runs, side by side.
+    """One column of several runs.
 
     Attributes
     ----------
@@ -82,9 +82,9 @@ class _Curves:
     values : array, shape (runs, e)
         NaN where a run has no finite value.
     lost : array of bool, shape (runs, e)
-        Where a run had lost what it had learned; see `_lost`.
+        True where a run had diverged; see `_lost`.
     percentage : bool
-        Whether values are percentages, which are never shown on a logarithmic axis.
+        Whether values are percentages, which always have a linear axis.
     """
 
     epochs: Values
@@ -94,12 +94,12 @@ class _Curves:
 
     @property
     def known(self) -> Flags:
-        """Where there is a value, shape (runs, e)."""
+        """True where there is a value, shape (runs, e)."""
         return np.isfinite(self.values)
 
     @property
     def median(self) -> Values:
-        """The median run, shape (e,); NaN at epochs that fewer than half of the runs reached."""
+        """The median over runs, shape (e,); NaN where fewer than half of the runs have a value."""
         count = self.known.sum(axis=0)
         shared = (count > 0) & (2 * count >= len(self.values))
         middle = np.full(len(self.epochs), np.nan)
@@ -108,7 +108,7 @@ class _Curves:
 
 
 def _gather(histories: Sequence[History], column: str, from_epoch: int) -> _Curves:
-    """Collect a column of several runs, from an epoch on; histories may differ in length."""
+    """Return a column of several runs from an epoch on; histories may differ in length."""
     factor, goal = _column(column).factor, _column(column).goal
     runs = [
         (history["epoch"], factor * history[column])
@@ -125,10 +125,10 @@ def _gather(histories: Sequence[History], column: str, from_epoch: int) -> _Curv
 
 
 def _lost(values: Values, goal: str | None) -> Flags:
-    """Say where runs had lost what they had learned, shape (runs, e).
+    """Return where runs had diverged, shape (runs, e).
 
-    An accuracy is lost where it is less than half of the best before; a loss, where it is more
-    than twice the best before and more than that of the first epoch.
+    An accuracy has diverged where it is less than half of the best before; a loss, where it is
+    more than twice the best before and more than that of the first epoch.
     """
     if goal == "high":
         return values < np.fmax.accumulate(values, axis=1) / 2
@@ -146,24 +146,24 @@ def training_curves(
     from_epoch: int = 0,
     learning_rates: Sequence[float] | None = None,
 ) -> "Figure":
-    """Draw accuracy, loss and learning rate of one model over epochs, a panel each.
+    """Plot training curves of one model: accuracy, loss and learning rate, a panel each.
 
-    Every figure that a callback recorded has a panel of its own between loss and rate. Several
-    histories are several seeds of the model: each is a thin line, their median a bold one. Held-out
-    rows, where there are any, are dashed.
+    Each metric recorded by a callback has a panel between loss and learning rate. Several histories
+    are several seeds of the model: a thin line each, and their median in bold. Validation curves
+    are dashed.
 
     Parameters
     ----------
     histories : sequence of History
-        They may differ in length.
+        The histories of the model; they may differ in length.
     title : str
-        What was trained.
+        The name of the model.
     dataset : str
         The dataset's name.
     from_epoch : int
-        The epoch at which the picture starts. The vertical axes fit what is shown.
+        The first epoch shown. The vertical axes fit the values shown.
     learning_rates : sequence of float, optional
-        The rate to draw for each epoch of the longest history, instead of the histories' own.
+        The learning rate for each epoch of the longest history, instead of the recorded ones.
 
     Returns
     -------
@@ -172,12 +172,12 @@ def training_curves(
     Raises
     ------
     ConfigurationError
-        If ``from_epoch`` is no epoch, or ``learning_rates`` differs in length from the longest
-        history.
+        If ``from_epoch`` is not a whole number of at least 0, or ``learning_rates`` differs in
+        length from the longest history.
     """
     from_epoch = require_count("from_epoch", from_epoch, minimum=0)
     validated = [history for history in histories if history.validated]
-    penalised = any(history["penalty"].any() for history in histories)
+    penalized = any(history["penalty"].any() for history in histories)
     with drawing():
         recorded = _recorded(histories)
         heights = [3, 3, *(2 for _ in recorded), 2]
@@ -189,19 +189,19 @@ def training_curves(
             training = _gather(histories, column, from_epoch)
             held_out = _gather(validated, f"validation_{column}", from_epoch)
             name = f"training{_remark(histories)}"
-            _draw(panel, training, name, colour=BLUE, line="-", marker="o")
-            _draw(panel, held_out, "validation", colour=VERMILLION, line=LINES[1], marker="s")
+            _draw(panel, training, name, color=BLUE, line="-", marker="o")
+            _draw(panel, held_out, "validation", color=VERMILLION, line=LINES[1], marker="s")
             _fit(panel, [training, held_out], from_epoch, tolerated=0.5)
         for panel, column in zip(others, recorded, strict=True):
             curves = _gather(histories, column, from_epoch)
-            _draw(panel, curves, column, colour=PURPLE, line="-", marker="D")
+            _draw(panel, curves, column, color=PURPLE, line="-", marker="D")
             _fit(panel, [curves], from_epoch)
             panel.set_ylabel(_column(column).label)
         rates = _rates(histories, learning_rates, from_epoch)
-        _draw(rate, rates, "learning rate", colour=GREEN, line="-", marker="o")
+        _draw(rate, rates, "learning rate", color=GREEN, line="-", marker="o")
         _fit(rate, [rates], from_epoch)
         accuracy.set_ylabel("accuracy (%)")
-        loss.set_ylabel("loss\n(training: with penalty)" if validated and penalised else "loss")
+        loss.set_ylabel("loss\n(training: with penalty)" if validated and penalized else "loss")
         rate.set_ylabel("learning rate")
         rate.set_xlabel("epoch")
         figure.align_ylabels()
@@ -216,22 +216,22 @@ def comparison(
     dataset: str,
     from_epoch: int = 0,
 ) -> "Figure":
-    """Draw one column of several models' histories over epochs, a colour for each model.
+    """Plot one column of the histories of several models, a color for each model.
 
-    Several histories of a model are its seeds: thin lines, and their median bold. A run that
-    diverged does not set the scale; the picture says which values it leaves out.
+    Several histories of a model are its seeds: thin lines, and their median in bold. Diverged runs
+    do not set the scale; a note in the figure names the values that are not shown.
 
     Parameters
     ----------
     models : mapping of str to sequence of History
         The histories of each model, by its name.
     column : str
-        A column of the histories except ``"epoch"``: ``"accuracy"``, ``"loss"``, ..., or a figure
-        that a callback recorded.
+        A column of the histories except ``"epoch"``: ``"accuracy"``, ``"loss"``, ..., or a
+        metric recorded by a callback.
     dataset : str
         The dataset's name.
     from_epoch : int
-        The epoch at which the picture starts. The vertical axis fits what is shown.
+        The first epoch shown. The vertical axis fits the values shown.
 
     Returns
     -------
@@ -240,22 +240,22 @@ def comparison(
     Raises
     ------
     ConfigurationError
-        If there is no such column, or ``from_epoch`` is no epoch.
+        If ``column`` is unknown, or ``from_epoch`` is not a whole number of at least 0.
     """
     every = [history for histories in models.values() for history in histories]
     require_known("column", column, [*COLUMNS, *_recorded(every)])
     from_epoch = require_count("from_epoch", from_epoch, minimum=0)
     title = _zoomed(f"{dataset}: {column.replace('_', ' ')}", from_epoch)
-    looks = zip(cycle(COLOURS), cycle(LINES), cycle(MARKERS), strict=False)
+    styles = zip(cycle(COLOURS), cycle(LINES), cycle(MARKERS), strict=False)
     with drawing():
         figure = new_figure(11, 6.5, title)
         panel = figure.subplots()
         everything = []
-        for place, (name, histories) in enumerate(models.items()):
-            colour, line, marker = next(looks)
+        for index, (name, histories) in enumerate(models.items()):
+            color, line, marker = next(styles)
             curves = _gather(histories, column, from_epoch)
             label = f"{name}{_remark(histories)}"
-            _draw(panel, curves, label, colour=colour, line=line, marker=marker, place=place)
+            _draw(panel, curves, label, color=color, line=line, marker=marker, index=index)
             everything.append(curves)
         _fit(panel, everything, from_epoch, tolerated=1.0)
         panel.set_xlabel("epoch")
@@ -269,19 +269,19 @@ def _zoomed(title: str, from_epoch: int) -> str:
 
 
 def _remark(histories: Sequence[History]) -> str:
-    """Say how many of the runs ended because a number was no longer finite."""
+    """Return a remark on the runs that stopped at a value that is not finite, or nothing."""
     reasons = [history.stop_reason for history in histories]
     count = sum(reason is not None and reason.diverged for reason in reasons)
     if not count:
         return ""
-    who = f"{count} of {len(histories)} " if len(histories) > 1 else ""
-    return f" ({who}stopped: not finite)"
+    share = f"{count} of {len(histories)} " if len(histories) > 1 else ""
+    return f" ({share}stopped: not finite)"
 
 
 def _rates(
     histories: Sequence[History], learning_rates: Sequence[float] | None, from_epoch: int
 ) -> _Curves:
-    """Return the learning rates of the histories, or those that were given instead."""
+    """Return the learning rates passed, or by default those of the histories."""
     if learning_rates is None:
         return _gather(histories, "learning_rate", from_epoch)
     epochs = max((history["epoch"] for history in histories), key=len, default=np.empty(0))
@@ -300,29 +300,29 @@ def _draw(
     curves: _Curves,
     label: str,
     *,
-    colour: str,
+    color: str,
     line: LineStyle,
     marker: str,
-    place: int = 0,
+    index: int = 0,
 ) -> None:
-    """Draw the runs as thin lines if they are several, and their median as a bold one.
+    """Draw several runs as thin lines, and their median as a bold line.
 
-    `place` moves the markers along, so that those of several curves do not lie on each other.
+    `index` shifts the markers, so that those of several curves do not overlap.
     """
     if not curves.known.any():
         return
     if len(curves.values) > 1:
-        panel.plot(curves.epochs, curves.values.T, color=colour, linewidth=1, alpha=0.4)
+        panel.plot(curves.epochs, curves.values.T, color=color, linewidth=1, alpha=0.4)
     step = max(1, len(curves.epochs) // 8)
     panel.plot(
         curves.epochs,
         curves.median,
-        color=colour,
+        color=color,
         linestyle=line,
         linewidth=2.2,
         marker=marker,
         markersize=7,
-        markevery=((place * step // 4) % step, step),
+        markevery=((index * step // 4) % step, step),
         label=label,
     )
 
@@ -330,7 +330,7 @@ def _draw(
 def _fit(
     panel: "Axes", several: Sequence[_Curves], from_epoch: int, *, tolerated: float = 1.0
 ) -> None:
-    """Fit both axes of a panel to what it shows, and note what it leaves out; see `_reach`."""
+    """Set both axes of a panel, and note the values that are not shown; see `_reach`."""
     _dress(panel)
     several = [curves for curves in several if curves.known.any()]
     last = max((float(curves.epochs[-1]) for curves in several), default=0.0)
@@ -346,9 +346,9 @@ def _fit(
 
 
 def _dress(panel: "Axes") -> None:
-    """Give a panel its grid and ticks; said here in full, since ticks are made when drawn."""
+    """Style grid and ticks of a panel; set on it, since ticks are made after `drawing` ends."""
     panel.grid(visible=True, color=LIGHT, linewidth=0.8)
-    panel.tick_params(labelsize=MEDIUM, color=GREY, labelcolor=DARK)
+    panel.tick_params(labelsize=MEDIUM, color=GRAY, labelcolor=DARK)
     panel.set_axisbelow(True)
 
 
@@ -361,16 +361,16 @@ def _say_empty(panel: "Axes", from_epoch: int) -> None:
         transform=panel.transAxes,
         ha="center",
         va="center",
-        color=GREY,
+        color=GRAY,
     )
     panel.set_yticks([])
 
 
 def _reach(several: Sequence[_Curves], values: Values, tolerated: float) -> tuple[float, float]:
-    """Return the range of values to show: a run that lost what it had learned sets no scale.
+    """Return the range of values to show, which diverged values do not set.
 
-    Where it went is shown if that no more than doubles the range, or if at least the share
-    `tolerated` of all runs did the same; then only a loss that exploded is left out.
+    Diverged values are shown if they at most double the range, or if at least the share `tolerated`
+    of all runs diverged; then only losses above ten times the others are not shown.
     """
     low, high = float(values.min()), float(values.max())
     sound = np.concatenate([curves.values[curves.known & ~curves.lost] for curves in several])
@@ -386,7 +386,7 @@ def _reach(several: Sequence[_Curves], values: Values, tolerated: float) -> tupl
 
 
 def _scale(panel: "Axes", low: float, high: float, *, linear: bool) -> None:
-    """Set the vertical axis to a range, logarithmic if it is a wide one and need not be linear."""
+    """Set the range of the vertical axis, logarithmic if it is wide and not ``linear``."""
     if not linear and low > 0.0 and high > WIDE * low:
         margin = (high / low) ** MARGIN
         panel.set_yscale("log")
@@ -400,25 +400,25 @@ def _scale(panel: "Axes", low: float, high: float, *, linear: bool) -> None:
 
 
 def _note_left_out(panel: "Axes", values: Values, low: float, high: float) -> None:
-    """Say which values lie outside of the range shown; where none do, draw edge markers whole."""
+    """Note the values out of range; if there are none, do not clip markers at the edge."""
     notes = []
     if values.min() < low:
         notes.append(f"not shown: values down to {values.min():.3g}")
     if values.max() > high:
         notes.append(f"not shown: values up to {values.max():.3g}")
-    panel.set_title(", ".join(notes), loc="right", fontsize=SMALL, color=GREY)
+    panel.set_title(", ".join(notes), loc="right", fontsize=SMALL, color=GRAY)
     for line in panel.lines:
         line.set_clip_on(bool(notes))
 
 
 def _legend(figure: "Figure", panel: "Axes", *, several: bool) -> None:
-    """Put the legend below the panels, where it covers nothing."""
+    """Draw the legend below the panels."""
     lines, labels = panel.get_legend_handles_labels()
     low, high = panel.get_ylim()
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         values = np.asarray(line.get_ydata(), np.float64)  # type: ignore[attr-defined]
         if np.isfinite(values).any() and not ((low <= values) & (values <= high)).any():
-            labels[place] += ", out of range"
+            labels[index] += ", out of range"
     if lines:
         inches = 1.0 + 0.12 * max(map(len, labels))
         figure.legend(

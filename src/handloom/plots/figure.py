@@ -1,7 +1,7 @@
-"""How every picture looks, and how it reaches a file.
+"""The style of all figures, and saving them to files.
 
-The colours are those of Okabe and Ito, which colour-blind people can tell apart; line styles and
-markers differ too, for prints in grey.
+The colors are the color-blind safe palette of Okabe and Ito; line styles and markers differ too,
+for prints in gray.
 """
 
 import io
@@ -22,12 +22,12 @@ BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, "#E69F00", "#56B4E9", "#000000")
 LINES: tuple[LineStyle, ...] = ("-", (0, (6, 2)), (0, (6, 2, 1, 2)), (0, (2, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DARK, GREY, PALE, LIGHT = "#222222", "#666666", "#AAAAAA", "#DDDDDD"
+DARK, GRAY, PALE, LIGHT = "#222222", "#666666", "#AAAAAA", "#DDDDDD"
 SMALL, MEDIUM, LARGE = 12, 14, 18
 SETTINGS = {
     "font.size": MEDIUM,
     "axes.labelsize": MEDIUM,
-    "axes.edgecolor": GREY,
+    "axes.edgecolor": GRAY,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
@@ -35,14 +35,14 @@ SETTINGS = {
     "axes.labelcolor": DARK,
     "figure.constrained_layout.w_pad": 0.12,
     "figure.constrained_layout.h_pad": 0.12,
-    "text.parse_math": False,  # a dollar sign in a class name is a dollar sign
+    "text.parse_math": False,  # dollar signs in class names are text
 }
 DOTS_PER_INCH = 150
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Draw with our settings, whatever the user's are, and leave those as they were.
+    """Draw with the settings of this module, and restore the user's afterwards.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def drawing() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float, title: str) -> "Figure":
-    """Return an empty figure of a size in inches, with its title."""
+    """Return an empty figure with a size in inches and a title."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -67,14 +67,14 @@ def new_figure(width: float, height: float, title: str) -> "Figure":
 
 
 def save(figure: "Figure", path: str | Path) -> None:
-    """Write a figure to a PNG file, replacing an earlier one in one move.
+    """Save a figure to a PNG file, replacing an existing file atomically.
 
     Parameters
     ----------
     figure : Figure
-        As the other functions return it.
+        A figure of the other functions.
     path : path
-        Where to; its folder exists.
+        The file; its folder must exist.
 
     Raises
     ------

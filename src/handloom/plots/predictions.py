@@ -1,4 +1,4 @@
-"""What a dataset looks like, and what a model makes of it."""
+"""Plots of samples, confusion matrices and misclassified images."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,8 +13,8 @@ from handloom.metrics import precision_and_recall
 from handloom.plots.figure import (
     BLUE,
     DARK,
+    GRAY,
     GREEN,
-    GREY,
     MEDIUM,
     PALE,
     SMALL,
@@ -33,14 +33,14 @@ Images = npt.NDArray[np.uint8]
 
 
 def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
-    """Draw the first images of each class, a row for each class.
+    """Plot a grid of samples: the first images of each class, a row for each class.
 
     Parameters
     ----------
     dataset : Dataset
-        Its inputs are images, uint8 of shape (n, y, x).
+        A dataset of gray images, uint8 of shape (n, y, x).
     per_class : int
-        How many images of each class; where a class has fewer, the rest of its row stays white.
+        The number of images of each class; the row of a class with fewer is filled with white.
 
     Returns
     -------
@@ -49,9 +49,9 @@ def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
     Raises
     ------
     DataError
-        If the inputs are no such images.
+        If the inputs are not gray images.
     ConfigurationError
-        If ``per_class`` is no whole number of at least 1.
+        If ``per_class`` is not a whole number of at least 1.
     """
     columns = require_count("per_class", per_class)
     images = _images(dataset.inputs)
@@ -79,18 +79,18 @@ def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
 
 
 def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset: str) -> "Figure":
-    """Draw a confusion matrix, with the recall of each class beside it and the precision below.
+    """Plot a confusion matrix, with the recall of each class beside it and the precision below.
 
-    The shade of a cell is its share of the row: of the images of that class.
+    The shade of a cell is its share of the row, the images of that class.
 
     Parameters
     ----------
     matrix : array of int, shape (k, k)
-        Rows of each true class (row) by predicted class (column), as `confusion_matrix` counts.
+        Counts by true class (row) and predicted class (column), as of `confusion_matrix`.
     class_names : sequence of str, length k
-        What the classes are called.
+        The names of the classes.
     title : str
-        What made the predictions.
+        The name of the model.
     dataset : str
         The dataset's name.
 
@@ -101,20 +101,20 @@ def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset
     Raises
     ------
     DataError
-        If the matrix is not square, or names and classes differ in number.
+        If the matrix is not of shape (k, k) for the k class names.
     """
     k = len(class_names)
     if matrix.shape != (k, k):
         raise DataError(
-            f"a confusion matrix of {k} classes has shape ({k}, {k}), got {matrix.shape}"
+            f"the confusion matrix of {k} classes must have shape ({k}, {k}), got {matrix.shape}"
         )
     cell = min(0.85, 16 / k)
     total = int(matrix.sum())
-    right = f"{_percent(matrix.trace() / total)} of {total:,} right" if total else "no rows"
+    subtitle = f"{_percent(matrix.trace() / total)} of {total:,} correct" if total else "no rows"
     with drawing():
         figure = new_figure(max(cell * k + 4, 7), max(cell * k + 3, 6), f"{dataset}: {title}")
         panel = figure.subplots()
-        panel.set_title(right, fontsize=MEDIUM, color=GREY)
+        panel.set_title(subtitle, fontsize=MEDIUM, color=GRAY)
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         panel.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
         _bare(panel)
@@ -137,12 +137,12 @@ def _write_cells(panel: "Axes", matrix: Counts, shares: Values, size: float) -> 
     write = partial(panel.text, ha="center", va="center", fontsize=size)
     for (row, column), count in np.ndenumerate(matrix):
         pale = PALE if count == 0 else DARK
-        colour = "white" if shares[row, column] > 0.5 else pale
-        write(column, row, f"{count}", color=colour)
+        color = "white" if shares[row, column] > 0.5 else pale
+        write(column, row, f"{count}", color=color)
     precision, recall = precision_and_recall(matrix)
-    for place in range(k):
-        write(k, place, _percent(recall[place]), color=GREEN)
-        write(place, k, _percent(precision[place]), color=GREEN)
+    for index in range(k):
+        write(k, index, _percent(recall[index]), color=GREEN)
+        write(index, k, _percent(precision[index]), color=GREEN)
 
 
 def confident_mistakes(
@@ -155,24 +155,24 @@ def confident_mistakes(
     dataset: str,
     count: int = 20,
 ) -> "Figure":
-    """Draw the images that were called something else with the most confidence.
+    """Plot the misclassified images of the highest confidence.
 
     Parameters
     ----------
     images : array of uint8, shape (n, y, x)
-        Grey images.
+        Gray images.
     targets : array of int, shape (n,)
         The class of each image.
     probabilities : array of float, shape (n, k)
         The predicted probability of each class.
     class_names : sequence of str, length k
-        What the classes are called.
+        The names of the classes.
     title : str
-        What made the predictions.
+        The name of the model.
     dataset : str
         The dataset's name.
     count : int
-        How many mistakes to draw at most.
+        The largest number of images to plot.
 
     Returns
     -------
@@ -181,43 +181,42 @@ def confident_mistakes(
     Raises
     ------
     DataError
-        If the arrays do not belong together, or the images are none.
+        If the shapes of the arrays do not match, or the inputs are not gray images.
     ConfigurationError
-        If `count` is no whole number of at least 1.
+        If `count` is not a whole number of at least 1.
     """
     count = require_count("count", count)
     images = _images(images)
     if targets.shape != (len(images),) or probabilities.shape != (len(images), len(class_names)):
         raise DataError(
-            f"{len(images)} images of {len(class_names)} classes need targets of shape "
-            f"({len(images)},) and probabilities of shape ({len(images)}, {len(class_names)}): "
-            f"got {targets.shape} and {probabilities.shape}"
+            f"targets and probabilities must have shapes ({len(images)},) and "
+            f"({len(images)}, {len(class_names)}), got {targets.shape} and {probabilities.shape}"
         )
-    said, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(said != targets)
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != targets)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
     columns = 5
     rows = max(1, -(-len(worst) // columns))
-    found = f"the most confident of {len(wrong):,} mistakes" if len(wrong) else ""
-    heading = f"{dataset}: {title}\n{found}".rstrip()
+    subtitle = f"the most confident of {len(wrong):,} mistakes" if len(wrong) else ""
+    heading = f"{dataset}: {title}\n{subtitle}".rstrip()
     with drawing():
         figure = new_figure(2.4 * columns, 2.7 * rows + 0.9, heading)
         panels = figure.subplots(rows, columns, squeeze=False).flat
         for panel, image in zip(panels, worst, strict=False):
             panel.imshow(images[image], cmap="gray", vmin=0, vmax=255)
-            name, percent = class_names[said[image]], _percent(confidence[image])
-            panel.set_title(f"said {name} {percent}", fontsize=SMALL, color=VERMILLION)
-            panel.set_xlabel(f"is {class_names[targets[image]]}", fontsize=SMALL, color=BLUE)
+            name, percent = class_names[predicted[image]], _percent(confidence[image])
+            panel.set_title(f"pred. {name} {percent}", fontsize=SMALL, color=VERMILLION)
+            panel.set_xlabel(f"true {class_names[targets[image]]}", fontsize=SMALL, color=BLUE)
             _bare(panel)
         for panel in panels[len(worst) :]:
             panel.set_axis_off()
         if not len(wrong):
-            figure.text(0.5, 0.4, f"no mistake in {len(images):,} images", ha="center", color=GREY)
+            figure.text(0.5, 0.4, f"no mistake in {len(images):,} images", ha="center", color=GRAY)
     return figure
 
 
 def _images(inputs: npt.NDArray[np.generic]) -> Images:
-    """Return inputs that are grey images, or say what they are instead.
+    """Return the inputs as gray images.
 
     Raises
     ------
@@ -226,20 +225,20 @@ def _images(inputs: npt.NDArray[np.generic]) -> Images:
     """
     if inputs.dtype != np.uint8 or inputs.ndim != 3:
         raise DataError(
-            f"grey images are uint8 of shape (n, y, x), got {inputs.dtype} of shape {inputs.shape}"
+            f"images must be uint8 of shape (n, y, x), got {inputs.dtype} of shape {inputs.shape}"
         )
     return inputs.view(np.uint8)
 
 
 def _bare(panel: "Axes") -> None:
-    """Take frame and ticks off a panel that shows an image."""
+    """Remove frame and ticks of a panel that shows an image."""
     panel.spines[:].set_visible(False)
     panel.set_xticks([])
     panel.set_yticks([])
 
 
 def _percent(share: float) -> str:
-    """Write a share as a percentage, and never call 100 % what is less."""
+    """Return a share as a percentage; shares below 1 are never rounded to 100 %."""
     if np.isnan(share):
         return "none"
     if 0.9995 <= share < 1.0:

@@ -1,1 +1,1 @@
-"""Named experiments: each a short file with its settings and its sources."""
+"""Recipes: named trainings, each in a file with its settings and sources."""

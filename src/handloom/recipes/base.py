@@ -1,4 +1,4 @@
-"""An experiment: a training from beginning to end, and the options that each one has."""
+"""Experiment: the base class of a complete training, and the options of all experiments."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from handloom.training import Callback, Checkpoints, Trainer
 from handloom.training.interrupts import OnSignal
 
 THREADS = (
-    "The number of threads that share a step, at most four; by default the cores there are, or "
-    "what OMP_NUM_THREADS allows. Results are the same for any number."
+    "The number of threads that share a step, at most four; by default the number of cores, or "
+    "OMP_NUM_THREADS if it is lower. Results are the same for any number."
 )
 
 
 @documented
 @dataclass(frozen=True, kw_only=True)
 class Experiment(ABC):
-    """Describes a training: its network, its trainer, and what is held out.
+    """A training described by settings: network, trainer and held-out rows.
 
     Raises
     ------
@@ -35,12 +35,12 @@ class Experiment(ABC):
 
     validation_fraction: float = option(
         0.0,
-        "The fraction of each class to hold out. The network ends with the weights of the lowest "
-        "validation loss; a recipe's with the last.",
+        "The fraction of each class to hold out for validation. The final weights are those of the "
+        "lowest validation loss; with a recipe, the last ones.",
     )
-    seed: int = option(0, "The seed of every random draw.")
+    seed: int = option(0, "The seed of all random draws.")
     threads: int | None = option(None, THREADS)
-    backend: str = option("auto", f"What runs the arithmetic: {' | '.join(BACKENDS)}.")
+    backend: str = option("auto", f"The backend: {' | '.join(BACKENDS)}.")
 
     def __post_init__(self) -> None:
         require_fraction("validation_fraction", self.validation_fraction)
@@ -48,15 +48,15 @@ class Experiment(ABC):
     @property
     @abstractmethod
     def title(self) -> str:
-        """The heading of pictures."""
+        """The title of plots."""
 
     @abstractmethod
     def build(self, train: Dataset) -> Sequential:
-        """Return the network for some rows, with its first weights."""
+        """Return the network for the rows, with its initial weights."""
 
     @abstractmethod
     def steps(self, train: Dataset) -> int:
-        """Return the number of steps of a training, unless it ends early."""
+        """Return the number of steps of a training that does not stop early."""
 
     @abstractmethod
     def trainer(
@@ -68,7 +68,7 @@ class Experiment(ABC):
         *,
         on_signal: OnSignal = "deliver",
     ) -> Trainer:
-        """Return a trainer for a network, with the callbacks that the settings ask for.
+        """Return a trainer for a network, with the callbacks of the settings.
 
         Parameters
         ----------
@@ -84,4 +84,4 @@ class Experiment(ABC):
 
     @abstractmethod
     def to_json(self) -> dict[str, object]:
-        """Return the settings by name, as JSON can hold them."""
+        """Return the settings by name, as values for JSON."""

@@ -1,8 +1,8 @@
-"""``cnn``: the network of ``cnn-flash``, on images that are moved as well, five minutes.
+"""``cnn``: the network of ``cnn-flash``, with random shifts as well, five minutes.
 
-Mirrored images alone are learned by heart after some epochs. Moved by up to a pixel they last
-longer (Simard, Steinkraus, Platt, "Best Practices for Convolutional Neural Networks", 2003), so
-there is use for more than twice as many epochs, and for a larger dropout.
+With random flips alone the network overfits after some epochs. Shifts of up to a pixel delay that
+(Simard, Steinkraus, Platt, "Best Practices for Convolutional Neural Networks", 2003), so that more
+than twice as many epochs help, with a larger dropout.
 """
 
 from functools import partial
@@ -14,7 +14,7 @@ from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="cnn",
-    summary="five convolutions of 32 to 128 filters, mirrored and moved images",
+    summary="five convolutions of 32 to 128 filters, flipped and shifted images",
     layers=cnn(((32,), (64, 64), (128, 128)), dropout=0.2),
     optimizer=partial(Muon, adam_rate=0.1, adam_for=("dense",)),
     rate=rise_and_fall(5e-2, rise=0.2),

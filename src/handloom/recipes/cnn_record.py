@@ -1,8 +1,8 @@
 """``cnn-record``: the network of ``cnn-flash``, half as wide again, the most accurate recipe.
 
-It has the time to see every image in many places, as ``cnn`` does. A quarter of the images lose a
-rectangle as well (Zhong, Zheng, Kang, Li, Yang, "Random Erasing Data Augmentation", AAAI 2020), or
-it would learn them by heart.
+Images are flipped and shifted as in ``cnn``, for more epochs. Random erasing of a quarter of them
+(Zhong, Zheng, Kang, Li, Yang, "Random Erasing Data Augmentation", AAAI 2020) prevents
+overfitting.
 """
 
 from functools import partial
@@ -14,7 +14,7 @@ from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="cnn-record",
-    summary="five convolutions of 48 to 192 filters, images mirrored, moved, partly erased",
+    summary="five convolutions of 48 to 192 filters, images flipped, shifted, partly erased",
     layers=cnn(((48,), (96, 96), (192, 192)), dropout=0.2),
     optimizer=partial(Muon, adam_rate=0.1, adam_for=("dense",)),
     rate=rise_and_fall(5e-2, rise=0.2),

@@ -1,4 +1,4 @@
-"""Experiments by their kind: how each is kept as JSON and read again, and how it is run."""
+"""Running experiments, and their conversion to and from JSON."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,24 +19,24 @@ KINDS: Mapping[str, Callable[[dict[str, Any]], Experiment]] = {
     Settings.kind: Settings.from_json,
     RecipeSettings.kind: recipe_settings_from_json,
 }
-"""Readers of experiments by their kind."""
+"""The functions that read experiments from JSON, by kind."""
 
 
 def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
-    """Return an experiment as JSON can hold it, its kind included."""
+    """Return the kind and the settings of an experiment, as values for JSON."""
     return {"kind": experiment.kind, **experiment.to_json()}
 
 
 def experiment_from_json(values: object) -> Experiment:
-    """Return the experiment that `experiment_to_json` described.
+    """Return an experiment from the values of `experiment_to_json`.
 
     Raises
     ------
     ConfigurationError
-        If one is missing, unknown, or means nothing.
+        If a setting is missing, unknown or invalid.
     """
     if not isinstance(values, dict):
-        raise ConfigurationError(f"settings are an object, got {values!r}")
+        raise ConfigurationError(f"settings must be a JSON object, got {values!r}")
     kind = str(values.get("kind"))
     require_known("kind of settings", kind, KINDS)
     try:
@@ -49,14 +49,14 @@ def experiment_from_json(values: object) -> Experiment:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to.
+    """The outcome of a training.
 
     Attributes
     ----------
     model : Model
     history : History
     test : Evaluation
-        On the test part, with the weights that the network ended with.
+        On the test set, with the final weights.
     """
 
     model: Model
@@ -73,12 +73,12 @@ def train(
     resume: bool = False,
     on_signal: OnSignal = "deliver",
 ) -> Trained:
-    """Train the network that is described, from the beginning or from a checkpoint.
+    """Train the network of an experiment, from the beginning or from a checkpoint.
 
     Raises
     ------
     DataError
-        If the dataset cannot be learned from, or not split as asked.
+        If the dataset is not suitable for training, or cannot be split as asked.
     """
     network = experiment.build(splits.train)
     rows, held_out = splits.train, None

@@ -1,10 +1,10 @@
-"""``mlp``: two hidden layers of 384, normalized, a minute of training.
+"""``mlp``: two hidden layers of 384 units with batch normalization, a minute of training.
 
-Batch normalization in ghost batches (Ioffe, Szegedy 2015; Hoffer, Hubara, Soudry 2017) lets the
-rate be large. Layers this small are quick, so there is time for eighty epochs. Images that are
-mirrored in every other epoch (Jordan 2024) and moved by a pixel (Simard, Steinkraus, Platt, "Best
-Practices for Convolutional Neural Networks", 2003) last for as many, with a little dropout
-(Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, "Dropout", JMLR 15, 2014).
+Batch normalization in ghost batches (Ioffe, Szegedy 2015; Hoffer, Hubara, Soudry 2017) allows a
+large learning rate. The small layers leave time for eighty epochs. Flipping images in every other
+epoch (Jordan 2024), shifting them by a pixel (Simard, Steinkraus, Platt, "Best Practices for
+Convolutional Neural Networks", 2003) and a little dropout (Srivastava, Hinton, Krizhevsky,
+Sutskever, Salakhutdinov, "Dropout", JMLR 15, 2014) limit overfitting.
 """
 
 from functools import partial
@@ -16,7 +16,7 @@ from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="mlp",
-    summary="two hidden layers of 384, batch norm, dropout, mirrored and moved images",
+    summary="two hidden layers of 384, batch norm, dropout, flipped and shifted images",
     layers=mlp(384, 384, dropout=0.1),
     optimizer=partial(Adam, beta2=0.95),
     rate=rise_and_fall(1e-2),

@@ -1,10 +1,10 @@
-"""``mlp-flash``: one hidden layer, as accurate as the time of a breath allows.
+"""``mlp-flash``: one hidden layer, the quickest recipe, 0.4 seconds.
 
-Everything was chosen on a sixth of the training rows. What bought the most at this length: batch
-normalization (Ioffe, Szegedy 2015), which bears a rate several times as large; a rate that rises
-and then falls to zero along a line (Goyal and others, "Accurate, Large Minibatch SGD", 2017, for
-the rise; Defazio and others, "Optimal Linear Decay Learning Rate Schedules", 2023, for the fall);
-and a second moment that forgets within ten steps, as there are only some hundreds.
+All hyperparameters were chosen on a held-out sixth of the training rows. The largest gains came
+from batch normalization (Ioffe, Szegedy 2015), which allows a learning rate several times as large;
+linear warm-up (Goyal and others, "Accurate, Large Minibatch SGD", 2017) and linear decay to zero
+(Defazio and others, "Optimal Linear Decay Learning Rate Schedules", 2023); and a second moment that
+averages over about ten steps (beta2 of 0.9), as training has only some hundreds.
 """
 
 from functools import partial

@@ -1,8 +1,7 @@
-"""``mlp-record``: three hidden layers of 1,024, and images that are never the same twice.
+"""``mlp-record``: three hidden layers of 1,024 units, the most accurate without convolutions.
 
-The best plain network that was published for this dataset has the same size, is normalized too, and
-reaches 91.63 % (arXiv 1901.06656, 2019). Images are mirrored and moved by up to a pixel: with so
-many of them there is something to learn for a hundred and twenty epochs.
+The best published dense network for this dataset has the same size and normalization, and reaches
+91.63 % (arXiv 1901.06656, 2019). Random flips and shifts of up to a pixel make 120 epochs useful.
 """
 
 from handloom.data.augment import Flip, Shift
@@ -12,7 +11,7 @@ from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="mlp-record",
-    summary="three hidden layers of 1,024, batch norm, dropout, mirrored and moved images",
+    summary="three hidden layers of 1,024, batch norm, dropout, flipped and shifted images",
     layers=mlp(1024, 1024, 1024, dropout=0.1),
     optimizer=Adam,
     rate=rise_and_fall(3e-3),

@@ -1,4 +1,4 @@
-"""The networks of recipes: hidden layers or convolutions, normalized, for images of any shape."""
+"""The networks of recipes: dense or convolutional, with batch normalization."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,20 +16,20 @@ from handloom.layers import (
 )
 
 Network = Callable[[tuple[int, ...], int], Sequence[Layer]]
-"""From the shape of an image, (y, x), and the number of classes to fresh layers."""
+"""A function from the shape of an image, (y, x), and the number of classes to new layers."""
 
 
 def mlp(*units: int, ghost_batch: int = 64, dropout: float = 0.0) -> Network:
-    """Return a network of hidden layers with ReLU.
+    """Return a network of dense hidden layers with batch normalization and ReLU.
 
     Parameters
     ----------
     units : int
         The width of each hidden layer.
     ghost_batch : int
-        The rows that are normalized together.
+        The number of rows that are normalized together.
     dropout : float
-        The rate of the dropout behind each hidden layer, 0 for none.
+        The dropout rate after each hidden layer, 0 for none.
     """
 
     def layers(_: tuple[int, ...], classes: int) -> Sequence[Layer]:
@@ -49,10 +49,10 @@ def cnn(filters: Sequence[Sequence[int]], *, dropout: float) -> Network:
     Parameters
     ----------
     filters : sequence of sequences of int
-        The filters of each convolution, a group for each size of image; the last one of a group is
-        pooled.
+        The number of filters of each convolution, a group for each resolution; the last
+        convolution of a group is pooled.
     dropout : float
-        The rate of the dropout before the last layer.
+        The dropout rate before the last layer.
     """
 
     def layers(image_shape: tuple[int, ...], classes: int) -> Sequence[Layer]:
@@ -74,7 +74,7 @@ def cnn(filters: Sequence[Sequence[int]], *, dropout: float) -> Network:
 
 
 def _convolution(filters: int, *, pooled: bool = False) -> list[Layer]:
-    """Return a convolution; it is pooled before normalization, which then has less to do."""
+    """Return a convolution, pooled before normalization, which is then cheaper."""
     pooling = [MaxPool2D(2)] if pooled else []
     return [
         Conv2D(filters, 3, padding="same", biases=False),

@@ -1,7 +1,7 @@
-"""An option: a field of settings with its help, for Python and the command line alike.
+"""Options: fields of settings with a help text, for Python and the command line.
 
-The help is written once, at the field. `documented` puts it into the docstring of the settings, and
-the command line (`handloom.cli.from_settings`) makes an option of the field.
+The help text is written once, at the field. `documented` adds it to the docstring of the settings,
+and `handloom.cli.from_settings` makes a command-line option of the field.
 """
 
 import inspect
@@ -17,30 +17,30 @@ WIDTH = 92  # of a docstring's text, so that `help(...)` fits a page of 100 colu
 
 
 def option(default: Value, text: str) -> Value:
-    """Return a field of a dataclass, with its help.
+    """Return a dataclass field with a default and a help text.
 
     Parameters
     ----------
     default : object
-        The default, immutable.
+        The default; immutable.
     text : str
-        Sentences that make sense to users of Python and of the command line.
+        The help text, for users of Python and of the command line.
     """
     return field(default=default, metadata={"help": text})
 
 
 def help_of(option: Field[Any]) -> str:
-    """Return the help of a field that `option` made."""
+    """Return the help text of a field made by `option`."""
     return str(option.metadata["help"])
 
 
 def options_of(settings: type[Any]) -> Sequence[Field[Any]]:
-    """Return the fields of settings in the order of a call, those that are keyword-only last."""
+    """Return the fields of settings in the order of a call, keyword-only fields last."""
     return sorted(fields(settings), key=lambda option: bool(option.kw_only))
 
 
 def documented(settings: type[Described]) -> type[Described]:
-    """Put the section of the parameters into the docstring of settings, from the help of each."""
+    """Add the parameters section to the docstring of settings, from the help texts."""
     text, raises, rest = inspect.cleandoc(settings.__doc__ or "").partition("Raises\n------\n")
     parameters = "".join(_parameter(option) for option in options_of(settings))
     settings.__doc__ = f"{text}Parameters\n----------\n{parameters}\n{raises}{rest}"

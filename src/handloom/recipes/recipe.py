@@ -1,4 +1,4 @@
-"""What a recipe is: a network and everything that its training needs, chosen beforehand."""
+"""Recipe: a network with all hyperparameters of its training."""
 
 import math
 import statistics
@@ -22,18 +22,18 @@ from handloom.training.interrupts import OnSignal
 
 @dataclass(frozen=True)
 class Figures:
-    """What a recipe was found to reach on Fashion-MNIST, trained on all 60,000 rows.
+    """Measured results of a recipe on Fashion-MNIST, trained on all 60,000 rows.
 
     Attributes
     ----------
     accuracies : tuple of float
-        Of the test rows after the last epoch, a figure for each seed that was run.
+        Test accuracy after the last epoch, one for each seed.
     seconds : float
-        The median training time: augmentation included, loading and evaluation not.
+        The median training time, with augmentation, without loading and evaluation.
     epochs : int
-        How many there were.
+        The number of epochs.
     threads : int
-        How many the trainings had whose time that is.
+        The number of threads in the timed trainings.
     """
 
     accuracies: tuple[float, ...]
@@ -43,40 +43,40 @@ class Figures:
 
     @property
     def accuracy(self) -> float:
-        """The mean over seeds."""
+        """The mean accuracy over seeds."""
         return statistics.mean(self.accuracies)
 
     @property
     def spread(self) -> float:
-        """The standard deviation over seeds, 0 for one."""
+        """The standard deviation of the accuracy over seeds, 0 for one seed."""
         return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else 0.0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training on Fashion-MNIST, or on images like it.
+    """A training on Fashion-MNIST or similar images.
 
     Parameters
     ----------
     name : str
-        As ``handloom train --recipe`` takes it.
+        The name for ``handloom train --recipe``.
     summary : str
-        What it is, in a few words.
+        A short description.
     layers : callable
-        From the shape of an image, (y, x), and the number of classes to fresh layers. They take
+        From the shape of an image, (y, x), and the number of classes to new layers, which take
         flat rows.
     optimizer : callable
-        Makes a fresh optimizer.
+        Returns a new optimizer.
     rate : callable
-        From the number of steps to the schedule.
+        From the number of steps to the learning-rate schedule.
     epochs : int
-        Passes over the training rows, where nobody says another number.
+        The default number of passes over the training rows.
     batch_size : int
-        Rows a step.
+        Rows per step.
     label_smoothing : float
     augment : tuple of Augmentation
     figures : tuple of Figures
-        What was reached, for one number of epochs or several.
+        Measured results, for one number of epochs or several.
     """
 
     name: str
@@ -91,19 +91,19 @@ class Recipe:
     figures: tuple[Figures, ...] = ()
 
     def parameters(self) -> int:
-        """Return how many weights the network has for Fashion-MNIST."""
+        """Return the number of parameters of the network for Fashion-MNIST."""
         return len(Sequential(self.layers((28, 28), 10)).build((784,)).parameters)
 
 
 def rise_and_fall(peak: float, rise: float = 0.1) -> Callable[[int], Schedule]:
-    """Return a schedule for any number of steps: up along a line, and down to zero along another.
+    """Return a function from a number of steps to linear warm-up and linear decay to zero.
 
     Parameters
     ----------
     peak : float
-        The largest rate.
+        The largest learning rate.
     rise : float
-        The fraction of the steps before it, below 1.
+        The fraction of warm-up steps, below 1.
 
     Raises
     ------
@@ -122,13 +122,13 @@ def rise_and_fall(peak: float, rise: float = 0.1) -> Callable[[int], Schedule]:
 
 @dataclass(frozen=True)
 class RecipeSettings(Experiment):
-    """A recipe, and the few options that may be given beside its name.
+    """A recipe with the options that are allowed beside it.
 
     Parameters
     ----------
     recipe : Recipe
     epochs : int
-        The recipe's number or another; the schedule is stretched over them.
+        The number of epochs, which the schedule spans.
     validation_fraction, ..., backend
         As in `Experiment`.
 
@@ -146,20 +146,20 @@ class RecipeSettings(Experiment):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_count("epochs", self.epochs)
-        self.trainer(Sequential([Dense(1)]), 100)  # everything else is refused where it is used
+        self.trainer(Sequential([Dense(1)]), 100)  # checks all other settings
 
     @property
     def title(self) -> str:
-        """The heading of pictures."""
+        """The title of plots."""
         return f"recipe {self.recipe.name}"
 
     def build(self, train: Dataset) -> Sequential:
-        """Return the network for some rows, with its first weights."""
+        """Return the network for the rows, with its initial weights."""
         layers = self.recipe.layers(train.input_shape, len(train.class_names))
         return Sequential(layers).build((math.prod(train.input_shape),), seed=self.seed)
 
     def steps(self, train: Dataset) -> int:
-        """Return the number of steps of a training, unless it ends early."""
+        """Return the number of steps of a training that does not stop early."""
         return self.epochs * -(-len(train) // self.recipe.batch_size)
 
     def trainer(

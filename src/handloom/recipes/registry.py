@@ -19,11 +19,11 @@ RECIPES: Mapping[str, Recipe] = {
         cnn_record.RECIPE,
     )
 }
-"""From the quickest to the most accurate, first without and then with convolutions."""
+"""The recipes by name: from quick to accurate, first without and then with convolutions."""
 
 
 def named_recipe(name: str) -> Recipe:
-    """Return one of `RECIPES`.
+    """Return the recipe of a name.
 
     Raises
     ------
@@ -35,15 +35,17 @@ def named_recipe(name: str) -> Recipe:
 
 
 def recipe_settings_from_json(values: Mapping[str, object]) -> RecipeSettings:
-    """Return the settings that `RecipeSettings.to_json` gave.
+    """Return settings from the values of `RecipeSettings.to_json`.
 
     Raises
     ------
     ConfigurationError
-        If one is missing, unknown, or means nothing.
+        If a setting is missing, unknown or invalid.
     """
     names = [option.name for option in options_of(RecipeSettings)]
     if set(values) != set(names):
-        raise ConfigurationError(f"the settings of a recipe must hold {', '.join(names)}")
+        raise ConfigurationError(
+            f"the settings of a recipe must hold {', '.join(names)}, got {', '.join(values)}"
+        )
     recipe = named_recipe(str(values["recipe"]))
     return RecipeSettings(**{**values, "recipe": recipe})  # type: ignore[arg-type]

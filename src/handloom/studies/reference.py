@@ -1,7 +1,7 @@
-"""The reference study: one small network, three optimizers, and a fourth run of our own.
+"""The reference study: one small network trained with three optimizers, and a fourth model.
 
-The settings are those of the notebook that Handloom began with. `adam-steady` is the same network
-and optimizer as `adam`, with a tenth of the learning rate.
+The settings are those of the notebook that Handloom began with. `adam-steady` is our addition: the
+network and optimizer of `adam` with a tenth of the learning rate.
 """
 
 import math
@@ -33,11 +33,11 @@ class ReferenceModel:
     units : int
         The width of both hidden layers.
     optimizer : callable
-        Makes a fresh optimizer.
+        Returns a new optimizer.
     schedule : InverseTimeDecay
-        The learning rate.
+        The learning-rate schedule.
     reference_accuracy, reference_loss : float or None
-        What the notebook measured on the test set; None for our own addition.
+        The notebook's figures on the test set; None for our addition.
     """
 
     units: int
@@ -68,15 +68,16 @@ class Run:
     history : History
         With one step an epoch: each record was measured before its epoch's update.
     learning_rates : list of float
-        For each epoch, the rate of the last update made by then, as the reference logs it.
+        For each epoch, the rate of the last update before its measurement, as the reference logs
+        it.
     last, best : Evaluation
-        On the test set, with the weights of the end and with the best ones.
+        On the test set, with the final and with the best weights.
     best_epoch : int or None
-        The epoch whose weights were the best; None if not one epoch was completed.
+        The epoch of the best weights; None if no epoch was completed.
     selected_by : str
-        The figure that chose it.
+        The metric that selected it.
     model : Model
-        With the weights of the end.
+        With the final weights.
     best_weights : array, shape (size,)
     """
 
@@ -93,12 +94,12 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """The time that training took."""
+        """The training time."""
         return float(self.history["seconds"].sum())
 
 
 def network(units: int, classes: int = 10) -> Sequential:
-    """Return the network of the study, not built: two hidden layers, L2 on the first."""
+    """Return the network of the study, without weights: two hidden layers, L2 on the first."""
     start = ScaledNormal(0.01)
     return Sequential(
         [
@@ -127,7 +128,7 @@ class Study:
     epochs: int = option(EPOCHS, "Full-batch steps of each run.")
     seeds: tuple[int, ...] = option((0,), "One run of each model for each seed.")
     validation_fraction: float = option(
-        0.0, "The fraction of each class to hold out and choose the best epoch by."
+        0.0, "The fraction of each class to hold out for choosing the best epoch."
     )
     threads: int | None = option(None, THREADS)
 
@@ -138,14 +139,14 @@ class Study:
             require_count("a seed", seed, minimum=0)
         for names in (self.models, self.seeds):
             if len(set(names)) < len(names):
-                raise ConfigurationError("a study takes each model and each seed once")
+                raise ConfigurationError(f"models and seeds must each be named once, got {names}")
         require_count("epochs", self.epochs)
         require_fraction("validation_fraction", self.validation_fraction)
         if self.threads is not None:
             require_count("threads", self.threads)
 
     def plan(self) -> list[tuple[str, int]]:
-        """Return model and seed of each run, in order."""
+        """Return the model and the seed of each run, in order."""
         return [(name, seed) for name in self.models for seed in self.seeds]
 
     def settings_to_json(self, name: str, seed: int) -> dict[str, object]:
@@ -161,7 +162,7 @@ class Study:
 
 
 def prepare(splits: Splits, seed: int) -> Splits:
-    """Order the training rows as the study does: by class, then shuffled once.
+    """Return the dataset with its training rows sorted by class, then shuffled once.
 
     Sorting first makes the order the same for every source of the same images.
     """
@@ -180,21 +181,21 @@ def run(
     callbacks: tuple[Callback, ...] = (),
     on_signal: OnSignal = "deliver",
 ) -> Run:
-    """Train one model of the study, a full-batch step an epoch.
+    """Train one model of the study, with one full-batch step per epoch.
 
     Parameters
     ----------
     name : str
         A key of `MODELS`.
     splits : Splits
-        The dataset; its training rows are put in order here.
+        The dataset; its training rows are sorted and shuffled here.
     epochs, seed, threads
         As in `handloom.Trainer`.
     validation_fraction : float
-        The fraction of each class held out to choose the best epoch by; without it the training
-        loss chooses.
+        The fraction of each class held out for choosing the best epoch; at 0 the training loss
+        selects it.
     callbacks : tuple of Callback
-        Called beside those of the study.
+        Called after that of the study.
     on_signal : str
         As in `handloom.Trainer`.
 
@@ -252,8 +253,8 @@ def _examined(
 def diverged_at(history: History, classes: int = 10) -> int | None:
     """Return the epoch at which a training diverged, or None.
 
-    It is the first epoch whose loss is not finite, or whose data loss is back at that of guessing,
-    ``ln k``, or more, after having been below half of that.
+    It is the first epoch whose loss is not finite, or whose data loss is at least that of guessing,
+    ``ln k``, after having been below half of that.
     """
     chance = math.log(classes)
     learned = False

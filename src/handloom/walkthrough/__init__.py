@@ -1,1 +1,1 @@
-"""The walkthrough: one training step explained, array by array."""
+"""The walkthrough: the arrays and equations of one training step."""

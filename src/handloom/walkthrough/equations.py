@@ -1,7 +1,7 @@
-"""How a training step is written down: equations between named arrays, and entries worked out.
+"""The equations of a training step, between named arrays, with one entry of each in numbers.
 
-Nothing is computed here that training uses. Each function takes what layers, loss and optimizer
-have made and writes by which equations they made it, in numbers that a pencil can check.
+Nothing here is used by training. Each function takes the arrays that layers, loss and optimizer
+computed, and writes the equations by which they were computed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,24 +16,24 @@ from handloom.optimizers.muon import orthogonalize, spectral_scale
 from handloom.parameters import ParameterSpec
 
 Values = npt.NDArray[Any]
-Place = tuple[int, ...]
+Index = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Named:
-    """An array and the name by which the equations know it."""
+    """An array with its name in the equations."""
 
     name: str
     values: Values
 
-    def at(self, place: Place) -> str:
+    def at(self, index: Index) -> str:
         """Return the name of one entry, ``"W0[1,2]"``."""
-        return f"{self.name}[{','.join(str(index) for index in place)}]"
+        return f"{self.name}[{','.join(map(str, index))}]"
 
-    def largest(self) -> Place:
-        """Return the place of the entry farthest from zero: the one that is worked out."""
+    def largest(self) -> Index:
+        """Return the index of the entry of the largest magnitude, which is shown in numbers."""
         flat = int(np.abs(self.values).argmax())
-        return tuple(int(index) for index in np.unravel_index(flat, self.values.shape))
+        return tuple(int(i) for i in np.unravel_index(flat, self.values.shape))
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,15 @@ class Equation:
 
 @dataclass(frozen=True)
 class Part:
-    """One move of a training step.
+    """One part of a training step.
 
     Attributes
     ----------
     title : str
     equations : tuple of Equation
-        What is computed.
+        The computation.
     arrays : tuple of Named
-        From what, and then what came out.
+        Its inputs, then its results.
     """
 
     title: str
@@ -72,7 +72,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Passage:
-    """What goes through a layer.
+    """The arrays of a layer's forward pass.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Passage:
     x, y : Named
         Its input and its output.
     weights : mapping of str to Named
-        Its arrays, by their names in the layer.
+        The arrays of its weights, by their names in the layer.
     """
 
     layer: str
@@ -92,16 +92,16 @@ class Passage:
 
 @dataclass(frozen=True)
 class Return:
-    """What comes back through a layer.
+    """The arrays of a layer's backward pass.
 
     Attributes
     ----------
     dy : Named
-        The gradient of its output.
+        The gradient of the layer's output.
     gradients : mapping of str to Named
-        Those of its arrays, by their names in the layer.
+        The gradients of its weights, by their names in the layer.
     dx : Named or None
-        That of its input; None in the first layer, where nobody needs it.
+        The gradient of its input; None in the first layer, where it is not needed.
     """
 
     dy: Named
@@ -110,8 +110,8 @@ class Return:
 
 
 def number(value: float | np.generic) -> str:
-    """Write a number with four significant digits, fewer where they say it all."""
-    return f"{float(value) + 0.0:.4g}"  # the sum takes the sign off a zero
+    """Return a number as text with at most four significant digits."""
+    return f"{float(value) + 0.0:.4g}"  # the sum removes the sign of -0.0
 
 
 def dense_forward(p: Passage) -> Part:
@@ -124,7 +124,7 @@ def dense_forward(p: Passage) -> Part:
 
 
 def dense_backward(p: Passage, back: Return) -> Part:
-    """Write ``dW = x^T dy``, ``db`` and, where it is needed, ``dx = dy W^T``."""
+    """Write ``dW = x^T dy``, ``db`` and, unless ``dx`` is None, ``dx = dy W^T``."""
     x, w, dy, dx = p.x, p.weights["weights"], back.dy, back.dx
     dw, db = back.gradients["weights"], back.gradients["biases"]
     (j, u), (v,) = dw.largest(), db.largest()
@@ -143,9 +143,9 @@ def dense_backward(p: Passage, back: Return) -> Part:
 
 def relu_forward(p: Passage) -> Part:
     """Write ``y = max(x, 0)``."""
-    x, y, place = p.x, p.y, p.y.largest()
-    work = f"max({number(x.values[place])}, 0)"
-    equation = _solved(f"{y.name} = max({x.name}, 0)", y, place, work)
+    x, y, index = p.x, p.y, p.y.largest()
+    work = f"max({number(x.values[index])}, 0)"
+    equation = _solved(f"{y.name} = max({x.name}, 0)", y, index, work)
     return Part(f"Forward: {p.layer}", (equation,), (x, y))
 
 
@@ -154,9 +154,9 @@ def relu_backward(p: Passage, back: Return) -> Part:
     y, dy, dx = p.y, back.dy, back.dx
     if dx is None:
         return Part(f"Backward: {p.layer}", (), (y, dy))
-    place = dx.largest()
-    work = f"{number(dy.values[place])}*({number(y.values[place])} > 0)"
-    equation = _solved(f"{dx.name} = {dy.name} where {y.name} > 0, else 0", dx, place, work)
+    index = dx.largest()
+    work = f"{number(dy.values[index])}*({number(y.values[index])} > 0)"
+    equation = _solved(f"{dx.name} = {dy.name} where {y.name} > 0, else 0", dx, index, work)
     return Part(f"Backward: {p.layer}", (equation,), (y, dy, dx))
 
 
@@ -165,11 +165,11 @@ BACKWARD: dict[str, Callable[[Passage, Return], Part]] = {
     "dense": dense_backward,
     "relu": relu_backward,
 }
-"""The words for each kind of layer."""
+"""The equations of the backward pass for each kind of layer."""
 
 
 def cross_entropy(z: Named, c: Named, p: Named, losses: Named, loss: float, dz: Named) -> Part:
-    """Write softmax and cross-entropy joined: probabilities, rows' losses, mean and gradient.
+    """Write softmax with cross-entropy: probabilities, losses of the rows, mean and gradient.
 
     Parameters
     ----------
@@ -216,17 +216,17 @@ def cross_entropy(z: Named, c: Named, p: Named, losses: Named, loss: float, dz: 
 
 @dataclass(frozen=True)
 class Weighed:
-    """An array that a penalty weighs on.
+    """An array with a penalty.
 
     Attributes
     ----------
     spec : ParameterSpec
-        With the strengths.
+        The specification with the L1 and L2 strengths.
     w : Named
     dw : Named
         The gradient of the loss alone.
     g : Named
-        The gradient with that of the penalty.
+        The gradient of loss and penalty.
     """
 
     spec: ParameterSpec
@@ -236,7 +236,7 @@ class Weighed:
 
 
 def penalty(weighed: Sequence[Weighed], loss: float, total: float) -> Part:
-    """Write the penalty, what it adds to the loss and to the gradients.
+    """Write the penalty, the total loss and the gradients with the penalty.
 
     Parameters
     ----------
@@ -270,14 +270,14 @@ def penalty(weighed: Sequence[Weighed], loss: float, total: float) -> Part:
 
 
 def _penalized(one: Weighed) -> Equation:
-    l1, l2, place = number(one.spec.l1), number(one.spec.l2), one.g.largest()
-    value = number(one.w.values[place])
-    text, work = f"{one.g.name} = {one.dw.name}", number(one.dw.values[place])
+    l1, l2, index = number(one.spec.l1), number(one.spec.l2), one.g.largest()
+    value = number(one.w.values[index])
+    text, work = f"{one.g.name} = {one.dw.name}", number(one.dw.values[index])
     if one.spec.l1:
         text, work = f"{text} + {l1} sign({one.w.name})", f"{work} + {l1}*sign({value})"
     if one.spec.l2:
         text, work = f"{text} + 2*{l2} {one.w.name}", f"{work} + 2*{l2}*{value}"
-    return _solved(text, one.g, place, work)
+    return _solved(text, one.g, index, work)
 
 
 @dataclass(frozen=True)
@@ -287,14 +287,15 @@ class Update:
     Attributes
     ----------
     name : str
-        Its name in the network, ``"0.dense.weights"``.
+        The name of the array in the network, ``"0.dense.weights"``.
     w, g : Named
-        Itself before the step, and its gradient.
+        The array before the step, and its gradient.
     state : mapping of str to Named
-        What the optimizer remembered of it before the step, by the optimizer's names.
+        The optimizer's state for it before the step, by the optimizer's names.
     new_state : mapping of str to Named
-        What it remembers now.
+        The state after the step.
     new_w : Named
+        The array after the step.
     """
 
     name: str
@@ -305,135 +306,135 @@ class Update:
     new_w: Named
 
 
-def update(rule: Optimizer, rate: float, made: Update) -> Part:
-    """Write the step of an optimizer for one array.
+def update(optimizer: Optimizer, rate: float, made: Update) -> Part:
+    """Write the update of one array by an optimizer.
 
     Parameters
     ----------
-    rule : Optimizer
-        After the step.
+    optimizer : Optimizer
+        The optimizer after the step.
     rate : float
         The learning rate of the step.
     made : Update
     """
-    equations = RULES[rule.kind](rule, rate, made)
+    equations = UPDATES[optimizer.kind](optimizer, rate, made)
     arrays = (made.w, made.g, *made.state.values(), *made.new_state.values(), made.new_w)
     return Part(f"Update: {made.name}", tuple(equations), arrays)
 
 
-def _shrunk(rule: Optimizer, rate: float, made: Update) -> tuple[str, str]:
-    """Return an array, and its entry that is worked out, as weight decay leaves them."""
+def _shrunk(optimizer: Optimizer, rate: float, made: Update) -> tuple[str, str]:
+    """Return an array and its shown entry after weight decay, as text."""
     value = number(made.w.values[made.g.largest()])
-    if not rule.weight_decay or made.w.values.ndim == 1:
+    if not optimizer.weight_decay or made.w.values.ndim == 1:
         return made.w.name, value
-    decay = number(rule.weight_decay)
+    decay = number(optimizer.weight_decay)
     return f"(1 - r {decay}) {made.w.name}", f"(1 - {number(rate)}*{decay})*{value}"
 
 
-def _sgd(rule: SGD, rate: float, made: Update) -> list[Equation]:
-    place, r = made.g.largest(), number(rate)
+def _sgd(optimizer: SGD, rate: float, made: Update) -> list[Equation]:
+    index, r = made.g.largest(), number(rate)
     g, new = made.g, made.new_w
-    w, w_at = _shrunk(rule, rate, made)
-    g_at = number(g.values[place])
-    if not rule.momentum:
+    w, w_at = _shrunk(optimizer, rate, made)
+    g_at = number(g.values[index])
+    if not optimizer.momentum:
         text = f"{new.name} = {w} - r {g.name}"
-        return [_solved(text, new, place, f"{w_at} - {r}*{g_at}")]
-    m, u, new_u = number(rule.momentum), made.state["velocity"], made.new_state["velocity"]
-    u_at, new_u_at = number(u.values[place]), number(new_u.values[place])
+        return [_solved(text, new, index, f"{w_at} - {r}*{g_at}")]
+    m, u, new_u = number(optimizer.momentum), made.state["velocity"], made.new_state["velocity"]
+    u_at, new_u_at = number(u.values[index]), number(new_u.values[index])
     velocity = _solved(
-        f"{new_u.name} = m {u.name} - r {g.name}", new_u, place, f"{m}*{u_at} - {r}*{g_at}"
+        f"{new_u.name} = m {u.name} - r {g.name}", new_u, index, f"{m}*{u_at} - {r}*{g_at}"
     )
-    if rule.nesterov:
+    if optimizer.nesterov:
         text = f"{new.name} = {w} + m {new_u.name} - r {g.name}"
-        return [velocity, _solved(text, new, place, f"{w_at} + {m}*{new_u_at} - {r}*{g_at}")]
+        return [velocity, _solved(text, new, index, f"{w_at} + {m}*{new_u_at} - {r}*{g_at}")]
     text = f"{new.name} = {w} + {new_u.name}"
-    return [velocity, _solved(text, new, place, f"{w_at} + {new_u_at}")]
+    return [velocity, _solved(text, new, index, f"{w_at} + {new_u_at}")]
 
 
-def _moment(made: Update, name: str, kept: float, power: str = "") -> Equation:
-    """Write how the running mean of gradients, or of their squares, moves."""
-    place, b = made.g.largest(), number(kept)
+def _moment(made: Update, name: str, decay: float, power: str = "") -> Equation:
+    """Write the update of the moving average of gradients, or of their squares."""
+    index, b = made.g.largest(), number(decay)
     old, now = made.state[name], made.new_state[name]
     return _solved(
         f"{now.name} = {b} {old.name} + (1 - {b}) {made.g.name}{power}",
-        *(now, place),
-        f"{b}*{number(old.values[place])} + (1 - {b})*({number(made.g.values[place])}){power}",
+        *(now, index),
+        f"{b}*{number(old.values[index])} + (1 - {b})*({number(made.g.values[index])}){power}",
     )
 
 
-def _adam(rule: Adam | Muon, rate: float, made: Update, share: float = 1.0) -> list[Equation]:
-    """Write Adam's step, at a share of the rate."""
-    place, new, t = made.g.largest(), made.new_w, rule.steps
+def _adam(optimizer: Adam | Muon, rate: float, made: Update, share: float = 1.0) -> list[Equation]:
+    """Write Adam's step, with a share of the learning rate."""
+    index, new, t = made.g.largest(), made.new_w, optimizer.steps
     first, second = made.new_state["first_moment"], made.new_state["second_moment"]
-    w, w_at = _shrunk(rule, rate, made)
+    w, w_at = _shrunk(optimizer, rate, made)
     of_rate = "" if share == 1.0 else f"{number(share)} "
     corrected = [
-        f"{number(now.values[place])}/(1 - {number(beta)}^{t})"
-        for now, beta in ((first, rule.beta1), (second, rule.beta2))
+        f"{number(now.values[index])}/(1 - {number(beta)}^{t})"
+        for now, beta in ((first, optimizer.beta1), (second, optimizer.beta2))
     ]
     step = _solved(
-        f"{new.name} = {w} - {of_rate}r ({first.name}/(1 - {number(rule.beta1)}^t))"
-        f" / (sqrt({second.name}/(1 - {number(rule.beta2)}^t)) + {number(rule.epsilon)})",
-        *(new, place),
+        f"{new.name} = {w} - {of_rate}r ({first.name}/(1 - {number(optimizer.beta1)}^t))"
+        f" / (sqrt({second.name}/(1 - {number(optimizer.beta2)}^t)) + {number(optimizer.epsilon)})",
+        *(new, index),
         f"{w_at} - {number(share * rate)}*({corrected[0]})"
-        f"/(sqrt({corrected[1]}) + {number(rule.epsilon)})",
+        f"/(sqrt({corrected[1]}) + {number(optimizer.epsilon)})",
     )
     return [
-        _moment(made, "first_moment", rule.beta1),
-        _moment(made, "second_moment", rule.beta2, "^2"),
+        _moment(made, "first_moment", optimizer.beta1),
+        _moment(made, "second_moment", optimizer.beta2, "^2"),
         step,
     ]
 
 
-def _scaled(rule: RMSprop | Adagrad, rate: float, made: Update, squares: Named) -> Equation:
-    """Write a step of the gradient over the root of what is remembered of its squares."""
-    place, epsilon = made.g.largest(), number(rule.epsilon)
-    w, w_at = _shrunk(rule, rate, made)
+def _scaled(optimizer: RMSprop | Adagrad, rate: float, made: Update, squares: Named) -> Equation:
+    """Write a step along the gradient divided by the root of its accumulated squares."""
+    index, epsilon = made.g.largest(), number(optimizer.epsilon)
+    w, w_at = _shrunk(optimizer, rate, made)
     return _solved(
         f"{made.new_w.name} = {w} - r {made.g.name} / (sqrt({squares.name}) + {epsilon})",
-        *(made.new_w, place),
-        f"{w_at} - {number(rate)}*{number(made.g.values[place])}"
-        f"/(sqrt({number(squares.values[place])}) + {epsilon})",
+        *(made.new_w, index),
+        f"{w_at} - {number(rate)}*{number(made.g.values[index])}"
+        f"/(sqrt({number(squares.values[index])}) + {epsilon})",
     )
 
 
-def _rmsprop(rule: RMSprop, rate: float, made: Update) -> list[Equation]:
-    mean = _moment(made, "second_moment", rule.rho, "^2")
-    return [mean, _scaled(rule, rate, made, made.new_state["second_moment"])]
+def _rmsprop(optimizer: RMSprop, rate: float, made: Update) -> list[Equation]:
+    mean = _moment(made, "second_moment", optimizer.rho, "^2")
+    return [mean, _scaled(optimizer, rate, made, made.new_state["second_moment"])]
 
 
-def _adagrad(rule: Adagrad, rate: float, made: Update) -> list[Equation]:
-    place, old, now = made.g.largest(), made.state["squares"], made.new_state["squares"]
+def _adagrad(optimizer: Adagrad, rate: float, made: Update) -> list[Equation]:
+    index, old, now = made.g.largest(), made.state["squares"], made.new_state["squares"]
     total = _solved(
         f"{now.name} = {old.name} + {made.g.name}^2",
-        *(now, place),
-        f"{number(old.values[place])} + ({number(made.g.values[place])})^2",
+        *(now, index),
+        f"{number(old.values[index])} + ({number(made.g.values[index])})^2",
     )
-    return [total, _scaled(rule, rate, made, now)]
+    return [total, _scaled(optimizer, rate, made, now)]
 
 
-def _muon(rule: Muon, rate: float, made: Update) -> list[Equation]:
+def _muon(optimizer: Muon, rate: float, made: Update) -> list[Equation]:
     if made.w.values.ndim == 1:
-        return _adam(rule, rate, made, rule.adam_rate)
-    place, g, mean, m = made.g.largest(), made.g, made.new_state["first_moment"], rule.momentum
-    w, w_at = _shrunk(rule, rate, made)
+        return _adam(optimizer, rate, made, optimizer.adam_rate)
+    index, g, mean, m = made.g.largest(), made.g, made.new_state["first_moment"], optimizer.momentum
+    w, w_at = _shrunk(optimizer, rate, made)
     ahead, text = mean.values, mean.name
-    if rule.nesterov:
+    if optimizer.nesterov:
         ahead = m * mean.values + (1.0 - m) * g.values
         text = f"{number(m)} {mean.name} + (1 - {number(m)}) {g.name}"
     direction, scale = (
-        orthogonalize(ahead, rule.iterations),
+        orthogonalize(ahead, optimizer.iterations),
         number(spectral_scale(*g.values.shape)),
     )
     step = _solved(
         f"{made.new_w.name} = {w} - r {scale} orthogonal({text})",
-        *(made.new_w, place),
-        f"{w_at} - {number(rate)}*{scale}*{number(direction[place])}",
+        *(made.new_w, index),
+        f"{w_at} - {number(rate)}*{scale}*{number(direction[index])}",
     )
     return [_moment(made, "first_moment", m), step]
 
 
-RULES: dict[str, Callable[[Any, float, Update], list[Equation]]] = {
+UPDATES: dict[str, Callable[[Any, float, Update], list[Equation]]] = {
     "sgd": _sgd,
     "adagrad": _adagrad,
     "rmsprop": _rmsprop,
@@ -441,12 +442,12 @@ RULES: dict[str, Callable[[Any, float, Update], list[Equation]]] = {
     "adamw": _adam,
     "muon": _muon,
 }
-"""The words for each kind of optimizer."""
+"""The equations of the update for each kind of optimizer."""
 
 
-def _solved(text: str, result: Named, place: Place, work: str) -> Equation:
-    """Return an equation with one entry of its result worked out."""
-    return Equation(text, f"{result.at(place)} = {work} = {number(result.values[place])}")
+def _solved(text: str, result: Named, index: Index, work: str) -> Equation:
+    """Return an equation with one entry of its result in numbers."""
+    return Equation(text, f"{result.at(index)} = {work} = {number(result.values[index])}")
 
 
 def _dot(a: Values, b: Values) -> str:

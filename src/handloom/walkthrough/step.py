@@ -1,7 +1,7 @@
-"""One training step of a tiny network, array by array, for a reader with a pencil.
+"""One training step of a tiny network, array by array.
 
-The library's own layers, loss and optimizer run; this file takes copies of what passes by, and
-`handloom.walkthrough.equations` says how it came about.
+The library's own layers, loss and optimizer run; this file copies the arrays, and
+`handloom.walkthrough.equations` writes the equations between them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,23 +45,23 @@ LETTERS = {
     "second_moment": "v",
     "squares": "s",
 }
-"""The field's letters for what the library gives a longer name."""
+"""The letters of the equations for the names in the library."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A tiny network with a batch to learn.
+    """A tiny network with one batch.
 
     Attributes
     ----------
     layers : tuple of Layer
-        Without the final softmax, which training leaves to the loss.
+        The layers without the final softmax, which is part of the loss in training.
     parameters : Parameters
-        In float64; the weights start as multiples of a quarter.
+        In float64; the initial weights are multiples of a quarter.
     x : array, shape (n, d)
         The rows, multiples of a half.
     classes : integer array, shape (n,)
-        Their classes.
+        The classes of the rows.
     """
 
     layers: tuple[Layer, ...]
@@ -71,26 +71,26 @@ class Example:
 
 
 def tiny_settings(**changes: Any) -> Settings:
-    """Return the settings of the tiny network: a training's, with defaults for reading.
+    """Return the settings of the tiny network.
 
     Parameters
     ----------
     **changes
-        Other values of `Settings`.
+        Fields of `Settings` in index of the defaults here.
 
     Raises
     ------
     ConfigurationError
-        If one of them is invalid, or would be ignored.
+        If a value is invalid, or would be ignored.
     """
     tiny = Settings((HIDDEN,), optimizer="sgd", learning_rate=0.1, schedule="constant", l2=0.01)
     return replace(tiny, **changes)
 
 
 def example(settings: Settings) -> Example:
-    """Return the network that the settings describe and a batch, in numbers that are short.
+    """Return the network of the settings and a batch, in numbers of few digits.
 
-    Quarters and halves are exact in binary, so that the first sums are those of the pencil.
+    Quarters and halves are exact in binary, so that the first sums are exact.
     """
     layers = settings.network(CLASSES).layers[:-1]
     parameters = build(layers, (INPUTS,), seed=settings.seed, dtype=np.float64)
@@ -108,36 +108,36 @@ def walk(settings: Settings, steps: int = 1) -> Iterator[list[Part]]:
     settings : Settings
         See `tiny_settings`.
     steps : int
-        How many steps to make.
+        The number of steps.
 
     Raises
     ------
     ConfigurationError
-        If that is less than one.
+        If ``steps`` is less than one.
     """
     require_count("steps", steps)
     tiny, rate = example(settings), settings.rate(steps)
-    rule = settings.rule().bind(tiny.parameters)
-    return (step(tiny, rule, rate(count)) for count in range(steps))
+    optimizer = settings.new_optimizer().bind(tiny.parameters)
+    return (step(tiny, optimizer, rate(count)) for count in range(steps))
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused before the update
-def step(tiny: Example, rule: Optimizer, rate: float) -> list[Part]:
+@np.errstate(over="ignore", invalid="ignore")  # checked before the update
+def step(tiny: Example, optimizer: Optimizer, rate: float) -> list[Part]:
     """Make one training step and return its parts in order.
 
     Parameters
     ----------
     tiny : Example
-        Its weights are updated.
-    rule : Optimizer
-        Bound to its parameters.
+        The network and its batch; the weights are updated.
+    optimizer : Optimizer
+        The optimizer, bound to the parameters of the network.
     rate : float
         The learning rate.
 
     Raises
     ------
     ModelError
-        If loss or gradient is not finite, where training would stop too.
+        If loss or gradient is not finite; training would stop there too.
     """
     parameters = tiny.parameters
     x, c = Named("x", tiny.x.copy()), Named("c", tiny.classes.copy())
@@ -153,29 +153,29 @@ def step(tiny: Example, rule: Optimizer, rate: float) -> list[Part]:
     if any(spec.l1 or spec.l2 for spec in parameters.specs.values()):
         parts.append(_penalty(parameters, loss))
     if not np.isfinite([loss + before, parameters.gradient.sum()]).all():
-        raise ModelError("loss or gradient is not finite any more; try a smaller learning rate")
-    return [*parts, *_updates(parameters, rule, rate), _afterwards(tiny, c, loss + before)]
+        raise ModelError("loss and gradient must be finite; try a smaller learning rate")
+    return [*parts, *_updates(parameters, optimizer, rate), _afterwards(tiny, c, loss + before)]
 
 
 def _forward(layers: Sequence[Layer], x: Named) -> list[Passage]:
-    """Run the layers and note what went through each; what the last returns is ``z``."""
+    """Run the layers and return the arrays of each; the output of the last is ``z``."""
     passages = []
-    for place, layer in enumerate(layers):
-        name = "z" if place == len(layers) - 1 else f"y{place}"
+    for index, layer in enumerate(layers):
+        name = "z" if index == len(layers) - 1 else f"y{index}"
         y = Named(name, layer.forward(x.values, training=True).copy())
-        passages.append(Passage(f"{place}.{layer.kind}", x, y, _named(layer.weights, "", place)))
+        passages.append(Passage(f"{index}.{layer.kind}", x, y, _named(layer.weights, "", index)))
         x = y
     return passages
 
 
 def _backward(layers: Sequence[Layer], passages: Sequence[Passage], dy: Named) -> list[Part]:
-    """Run the layers backward and say what came of each, the last layer first."""
+    """Run the layers backward and return the part of each, the last layer first."""
     parts = []
-    for place in reversed(range(len(layers))):
-        layer, passage = layers[place], passages[place]
-        values = layer.backward(dy.values, need_dx=place > 0)
+    for index in reversed(range(len(layers))):
+        layer, passage = layers[index], passages[index]
+        values = layer.backward(dy.values, need_dx=index > 0)
         dx = None if values is None else Named(f"d{passage.x.name}", values.copy())
-        back = Return(dy, _named(layer.gradients, "d", place), dx)
+        back = Return(dy, _named(layer.gradients, "d", index), dx)
         parts.append(BACKWARD[layer.kind](passage, back))
         dy = dx or dy
     return parts
@@ -183,20 +183,20 @@ def _backward(layers: Sequence[Layer], passages: Sequence[Passage], dy: Named) -
 
 def _letter(name: str) -> str:
     """Return ``"W0"`` for ``"0.dense.weights"``."""
-    place, _, own = name.split(".", 2)
-    return f"{LETTERS.get(own, own)}{place}"
+    index, _, own = name.split(".", 2)
+    return f"{LETTERS.get(own, own)}{index}"
 
 
-def _named(arrays: Mapping[str, Array], prefix: str, place: int) -> dict[str, Named]:
-    """Return copies of a layer's arrays with the names that equations use."""
+def _named(arrays: Mapping[str, Array], prefix: str, index: int) -> dict[str, Named]:
+    """Return copies of a layer's arrays with their names in the equations."""
     return {
-        name: Named(f"{prefix}{LETTERS.get(name, name)}{place}", values.copy())
+        name: Named(f"{prefix}{LETTERS.get(name, name)}{index}", values.copy())
         for name, values in arrays.items()
     }
 
 
 def _loss(z: Named, c: Named) -> tuple[float, Named, Part]:
-    """Measure the loss, of each row and of all; return its value, gradient and part."""
+    """Compute the loss of each row and their mean; return its value, gradient and part."""
     measure = SoftmaxCrossEntropy()
     loss, gradient = measure(z.values, c.values)
     rows = [slice(row, row + 1) for row in range(len(c.values))]
@@ -206,7 +206,7 @@ def _loss(z: Named, c: Named) -> tuple[float, Named, Part]:
 
 
 def _penalty(parameters: Parameters, loss: float) -> Part:
-    """Add the penalty's gradient and say what it did."""
+    """Add the penalty's gradient and return the part of the penalty."""
     before = {name: gradient.copy() for name, gradient in parameters.gradients.items()}
     parameters.add_penalty_gradient()
     weighed = [
@@ -222,33 +222,33 @@ def _penalty(parameters: Parameters, loss: float) -> Part:
     return penalty(weighed, loss, parameters.penalty())
 
 
-def _updates(parameters: Parameters, rule: Optimizer, rate: float) -> list[Part]:
-    """Step, and say what it did to each array; the optimizer itself sees one long vector."""
+def _updates(parameters: Parameters, optimizer: Optimizer, rate: float) -> list[Part]:
+    """Step and return the part of each array; the optimizer updates them as one vector."""
     weights = {name: w.copy() for name, w in parameters.weights.items()}
-    state = {moment: parameters.named(vector.copy()) for moment, vector in rule.state.items()}
-    rule.step(rate)
+    state = {moment: parameters.named(vector.copy()) for moment, vector in optimizer.state.items()}
+    optimizer.step(rate)
     parts = []
     for name, spec in parameters.specs.items():
         letter = _letter(name)
         gradient = f"{'g' if spec.l1 or spec.l2 else 'd'}{letter}"
-        moments = {moment: f"{LETTERS.get(moment, moment)}{letter}" for moment in rule.state}
+        moments = {moment: f"{LETTERS.get(moment, moment)}{letter}" for moment in optimizer.state}
         made = Update(
             name,
             Named(letter, weights[name]),
             Named(gradient, parameters.gradients[name].copy()),
             {moment: Named(short, state[moment][name]) for moment, short in moments.items()},
             {
-                moment: Named(f"{short}'", parameters.named(rule.state[moment])[name].copy())
+                moment: Named(f"{short}'", parameters.named(optimizer.state[moment])[name].copy())
                 for moment, short in moments.items()
             },
             Named(f"{letter}'", parameters.weights[name].copy()),
         )
-        parts.append(update(rule, rate, made))
+        parts.append(update(optimizer, rate, made))
     return parts
 
 
 def _afterwards(tiny: Example, c: Named, before: float) -> Part:
-    """Run the batch through the new weights."""
+    """Return the part of the loss of the batch with the new weights."""
     z = tiny.x
     for layer in tiny.layers:
         z = layer.forward(z)
@@ -258,4 +258,6 @@ def _afterwards(tiny: Example, c: Named, before: float) -> Part:
         f"total' = loss' + penalty'   (before the step: {number(before)})",
         f"total' = {number(loss)} + {number(total)} = {number(loss + total)}",
     )
-    return Part("Afterwards: the same batch with the new weights", (equation,), (Named("z'", z), c))
+    return Part(
+        "After the step: the same batch with the new weights", (equation,), (Named("z'", z), c)
+    )
