@@ -1,4 +1,4 @@
-"""The gradient check: it finds what is wrong, and nothing else."""
+"""The gradient check: it finds wrong gradients, and accepts correct ones."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ def network(**strengths: float) -> Sequential:
     return Sequential([Dense(12, **strengths), ReLU(), Dense(5), Softmax()])  # type: ignore[arg-type]
 
 
-# what is right
+# correct gradients
 
 
 @both_modes
@@ -136,7 +136,7 @@ def test_what_cannot_be_decided_is_not_called_right() -> None:
     assert "left out" in str(report)
 
 
-# what is wrong: mistakes as they are made
+# wrong gradients: typical mistakes
 
 
 class WrongSign(Scale):
@@ -385,11 +385,11 @@ class DividesByZero(Layer):
 @pytest.mark.parametrize(
     ("layer", "x", "finding"),
     [
-        (ReturnsFloat32(), X, "the gradient of the input is float32"),
+        (ReturnsFloat32(), X, "the gradient of the input must be float64, .* got float32"),
         (ReturnsNothing(), X, "the gradient of the input must be an array, got NoneType"),
         (AnnouncesAnotherShape(), X, r"the output must have shape \(6, 6\), got \(6, 5\)"),
-        (DrawsByItself(), X, "two passes over the same numbers differ"),
-        (DividesByZero(), 0.0 * X, "at the numbers given, the gradient of input is not finite"),
+        (DrawsByItself(), X, "two passes over the same values differ"),
+        (DividesByZero(), 0.0 * X, "at the unperturbed values, the gradient of input is not"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Layer) else "",
 )
@@ -400,7 +400,7 @@ def test_what_else_is_wrong_is_found(layer: Layer, x: Array, finding: str) -> No
         raise AssertionError(str(report))
 
 
-# how it looks and what it leaves alone
+# the table, and the unchanged subject
 
 
 def test_the_worst_entry_is_named() -> None:
@@ -415,7 +415,7 @@ def test_norms_are_those_of_the_gradients() -> None:
     loss, p = SoftmaxCrossEntropy(), 3.0 * X
     row = check_gradients(loss, p, TARGETS, thorough=True).rows[0]
     expected = np.linalg.norm(loss(p, TARGETS)[1])
-    assert row.analytic == pytest.approx(expected, rel=0.1)  # at numbers nearby
+    assert row.analytic == pytest.approx(expected, rel=0.1)  # at perturbed values
     assert row.numeric == pytest.approx(row.analytic, rel=1e-8)
 
 
@@ -439,7 +439,7 @@ def test_a_network_is_left_as_it_is(dtype: type) -> None:
     assert np.array_equal(x, X.astype(dtype))
     assert np.array_equal(made.parameters.vector, before[0])
     assert np.array_equal(made.parameters.gradient, before[1])
-    made.backward(dlogits)  # what the training pass kept is still there
+    made.backward(dlogits)  # the state of the training pass is unchanged
     assert np.array_equal(made.parameters.gradient, before[1])
     assert made.parameters.dtype == dtype
 
@@ -460,7 +460,7 @@ def test_the_weights_of_a_built_network_are_the_ones_that_are_checked() -> None:
     made.backward(loss(made.logits(X, training=True), TARGETS)[1])
     row = check_gradients(made, X, TARGETS, thorough=True).rows[0]
     norm = np.linalg.norm(made.parameters.gradients["0.dense.weights"])
-    assert row.analytic == pytest.approx(norm, rel=0.1)  # at numbers nearby
+    assert row.analytic == pytest.approx(norm, rel=0.1)  # at perturbed values
 
 
 def test_a_network_that_is_sure_of_itself_is_not_called_wrong() -> None:
@@ -496,15 +496,15 @@ def test_the_same_seed_gives_the_same_table() -> None:
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
-        ((ReLU(), X, TARGETS), {}, ConfigurationError, "a layer is checked without targets"),
-        ((ReLU(), X), {"loss": SoftmaxCrossEntropy()}, ConfigurationError, "without loss"),
-        ((network(), X), {}, ConfigurationError, "with targets"),
-        ((SoftmaxCrossEntropy(), X), {}, ConfigurationError, "with targets"),
+        ((ReLU(), X, TARGETS), {}, ConfigurationError, "targets must be None for a layer"),
+        ((ReLU(), X), {"loss": SoftmaxCrossEntropy()}, ConfigurationError, "^loss must be None"),
+        ((network(), X), {}, ConfigurationError, "targets must be given"),
+        ((SoftmaxCrossEntropy(), X), {}, ConfigurationError, "targets must be given"),
         (
             (SoftmaxCrossEntropy(), X, TARGETS),
             {"loss": SoftmaxCrossEntropy()},
             ConfigurationError,
-            "without another",
+            "loss must be None if the subject is a loss",
         ),
         ((ReLU, X), {}, ConfigurationError, "must be a layer, a loss or a network"),
         ((3, X), {}, ConfigurationError, "must be a layer, a loss or a network, got 3"),
@@ -514,11 +514,11 @@ def test_the_same_seed_gives_the_same_table() -> None:
         ((ReLU(), X), {"tolerance": 0.0}, ConfigurationError, "tolerance must be"),
         ((ReLU(), X), {"seed": -1}, ConfigurationError, "seed must be"),
         ((Sequential([ReLU()]), X, TARGETS), {}, ModelError, "no weights"),
-        ((network().build((4,)), X, TARGETS), {}, ModelError, r"built for rows of shape \(4,\)"),
+        ((network().build((4,)), X, TARGETS), {}, ModelError, r"must have rows of shape \(4,\)"),
         ((network(), X, TARGETS + 1), {}, DataError, "class indices"),
     ],
 )
-def test_what_means_nothing_is_refused(
+def test_invalid_arguments_are_refused(
     arguments: tuple[object, ...], options: dict[str, object], error: type, message: str
 ) -> None:
     with pytest.raises(error, match=message):

@@ -1,4 +1,4 @@
-"""Metrics count what was right."""
+"""Accuracy, confusion matrix, precision and recall."""
 
 import numpy as np
 import pytest
@@ -19,9 +19,9 @@ def test_confusion_has_true_classes_in_rows() -> None:
 
 
 def test_small_integer_types_do_not_overflow() -> None:
-    found = confusion_matrix(np.array([19, 5], np.uint8), np.array([19, 5], np.int8), 20)
-    assert found[19, 19] == found[5, 5] == 1
-    assert found.sum() == 2
+    confusion = confusion_matrix(np.array([19, 5], np.uint8), np.array([19, 5], np.int8), 20)
+    assert confusion[19, 19] == confusion[5, 5] == 1
+    assert confusion.sum() == 2
 
 
 def test_precision_and_recall_per_class() -> None:
@@ -35,5 +35,5 @@ def test_what_does_not_belong_together_is_refused() -> None:
         accuracy(TARGETS, PREDICTED[:3])
     with pytest.raises(DataError, match="one shape"):
         accuracy(TARGETS[:0], PREDICTED[:0])
-    with pytest.raises(DataError, match=r"0\.\.2"):
+    with pytest.raises(DataError, match=r"must lie in 0\.\.2, got "):
         confusion_matrix(TARGETS, PREDICTED, 3)

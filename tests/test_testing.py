@@ -1,4 +1,4 @@
-"""The contracts of layers and losses: what is right keeps them, and every promise can be broken."""
+"""The contract checks of layers and losses: correct ones pass, and every broken one is named."""
 
 from collections.abc import Callable, Mapping
 
@@ -252,8 +252,8 @@ IMAGES = rows(3, 2, 4, 6)
 @pytest.mark.parametrize(
     ("layer", "x", "message"),
     [
-        (Upcasts(), X, "shapes and dtypes: the output of inference is float64"),
-        (ForgetsTheShapeItAnnounces(), IMAGES, r"shapes and dtypes: .*expected float32 of shape"),
+        (Upcasts(), X, "shapes and dtypes: the output of inference must be .* got float64"),
+        (ForgetsTheShapeItAnnounces(), IMAGES, r"shapes and dtypes: .*must be float32 of shape"),
         (WritesToX(), X, "nothing is overwritten: it writes to x"),
         (WritesToDy(), X, "nothing is overwritten: it writes to dy"),
         (ReusesItsOutput(), X, "overwritten: the output of one pass is overwritten by the next"),
@@ -268,16 +268,16 @@ IMAGES = rows(3, 2, 4, 6)
         (DropsTheSame(), X, "repeatable: it is stochastic, yet nine seeds"),
         (SaysNothingOfRows(), X, "rows: in inference a row's output depends"),
         (Averages(), X, "rows: in inference a row's output depends"),
-        (ForgetsItsOption(2.0), X, "configuration: made again from .* computes something else"),
+        (ForgetsItsOption(2.0), X, "configuration: restored from .* computes another output"),
         (NamesAnotherOption(2.0), X, "configuration: ModelError: .*times"),
         (NotForJson(2.0), X, "configuration: TypeError"),
         (LearnsOutsideOfItsArrays(), X, "save and load: saved and loaded it computes"),
         (NeedsDx(), X, "first layer: ValueError: dx is always needed"),
-        (SharesWithReplicas(), X, "replica: a pass of a replica disturbs"),
+        (SharesWithReplicas(), X, "replica: a pass of a replica changes"),
         (ForgetsTheRows(), X, "replica: a replica gives other bits on 3 rows"),
         (ReadsMemory(), X, "memory order: with x and dy stored columns first, y differs"),
         (NeedsRows(), X, "few rows: ValueError"),
-        (SqueezesOneRow(), X, "few rows: inference on 1 rows gives shape"),
+        (SqueezesOneRow(), X, "few rows: the output of inference on 1 rows must have shape"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Layer) else "",
 )
@@ -291,7 +291,7 @@ def test_a_value_that_is_not_the_reference_is_named() -> None:
         check_layer(Scale(), X, lambda x, w: x * w["gain"])
     with pytest.raises(CheckError, match="values: in float64 the output is inf away"):
         check_layer(NotANumber(), X, lambda x, w: x)
-    with pytest.raises(CheckError, match=r"the reference has shape \(5, 6\)"):
+    with pytest.raises(CheckError, match=r"must have shape \(5, 6\) of the reference"):
         check_layer(Square(), X, lambda x, w: (x @ w["w"]).T)
 
 
@@ -384,8 +384,8 @@ def test_right_losses_keep_the_contract(
     [
         ("sums", "values: without weights the value is"),
         ("numpy_value", "shapes and dtypes: the value must be a float, got float32"),
-        ("upcasts", "shapes and dtypes: the gradient is float64"),
-        ("ignores_out", "shapes and dtypes: given out="),
+        ("upcasts", "shapes and dtypes: the gradient must be .* got float64"),
+        ("ignores_out", "shapes and dtypes: with out="),
         ("overwrites", "nothing is overwritten: it writes to predictions"),
         ("forgets_the_mean", "gradients: (.|\n)*WRONG: 6 x numeric"),
         ("ignores_weights", "weights of rows: with weights 2 and 0"),

@@ -1,4 +1,4 @@
-"""What a classifier got right: accuracy, confusion matrix, precision and recall."""
+"""Metrics of a classifier: accuracy, confusion matrix, precision and recall."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ Labels = npt.NDArray[np.integer]
 
 
 def accuracy(targets: Labels, predicted: Labels) -> float:
-    """Return the fraction of rows whose predicted class is the true one.
+    """Return the accuracy: the fraction of correct predictions.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def accuracy(targets: Labels, predicted: Labels) -> float:
 
 
 def confusion_matrix(targets: Labels, predicted: Labels, classes: int) -> npt.NDArray[np.int64]:
-    """Count the rows of each true class (row) by the class predicted for them (column).
+    """Return the confusion matrix: counts by true class (row) and predicted class (column).
 
     Parameters
     ----------
@@ -45,9 +45,11 @@ def confusion_matrix(targets: Labels, predicted: Labels, classes: int) -> npt.ND
         If the two differ in shape, there are no rows, or a class is out of range.
     """
     _check(targets, predicted)
-    for what, labels in (("targets", targets), ("predicted", predicted)):
+    for name, labels in (("targets", targets), ("predicted", predicted)):
         if labels.min() < 0 or labels.max() >= classes:
-            raise DataError(f"{what} must lie in 0..{classes - 1}")
+            raise DataError(
+                f"{name} must lie in 0..{classes - 1}, got {labels.min()}..{labels.max()}"
+            )
     cells = targets.astype(np.int64) * classes + predicted.astype(np.int64)
     counts = np.bincount(cells, minlength=classes * classes)
     return counts.reshape(classes, classes)
@@ -56,7 +58,10 @@ def confusion_matrix(targets: Labels, predicted: Labels, classes: int) -> npt.ND
 def precision_and_recall(
     confusion: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return, per class, how many of those called it are it, and how many of it are called it.
+    """Return the precision and the recall of each class.
+
+    Precision is the fraction of the rows predicted as the class that belong to it; recall is the
+    fraction of the rows of the class that are predicted as it.
 
     Parameters
     ----------
@@ -68,14 +73,14 @@ def precision_and_recall(
     precision, recall : array, shape (k,)
         NaN for a class that was never predicted, or has no rows.
     """
-    right = np.diag(confusion).astype(np.float64)
+    correct = np.diag(confusion).astype(np.float64)
     with np.errstate(invalid="ignore"):
-        return right / confusion.sum(axis=0), right / confusion.sum(axis=1)
+        return correct / confusion.sum(axis=0), correct / confusion.sum(axis=1)
 
 
 def _check(targets: Labels, predicted: Labels) -> None:
     if targets.shape != predicted.shape or targets.ndim != 1 or not len(targets):
         raise DataError(
-            f"targets and predictions must have one shape (n,), n at least 1: got "
+            f"targets and predictions must have one shape (n,), n at least 1, got "
             f"{targets.shape} and {predicted.shape}"
         )

@@ -1,4 +1,4 @@
-"""Augmentation: what each does to an image, how often, and that nothing but the place decides."""
+"""Augmentation: the effect on images, its frequency, and its dependence on seed, epoch and step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -42,9 +42,9 @@ def share(which: npt.NDArray[np.bool_]) -> float:
 
 def mirrored(before: Images, after: Images) -> npt.NDArray[np.bool_]:
     """Return which images were mirrored; see that the others were left as they are."""
-    places = tuple(range(1, before.ndim))
-    same = (after == before).all(axis=places)
-    flipped: npt.NDArray[np.bool_] = (after == before[..., ::-1]).all(axis=places)
+    axes = tuple(range(1, before.ndim))
+    same = (after == before).all(axis=axes)
+    flipped: npt.NDArray[np.bool_] = (after == before[..., ::-1]).all(axis=axes)
     assert (same ^ flipped).all()
     return flipped
 
@@ -84,7 +84,7 @@ def test_a_shift_moves_by_every_offset_equally_often_and_brings_zeros(
 ) -> None:
     before = images(*shape)
     after = changed(Shift(2), before)
-    places, counts = tuple(range(1, before.ndim)), {}
+    axes, counts = tuple(range(1, before.ndim)), {}
     for down in range(-2, 3):
         for right in range(-2, 3):
             moved = np.zeros_like(before)
@@ -92,7 +92,7 @@ def test_a_shift_moves_by_every_offset_equally_often_and_brings_zeros(
                 for x in range(X):
                     if 0 <= y - down < Y and 0 <= x - right < X:
                         moved[..., y, x] = before[..., y - down, x - right]
-            counts[down, right] = int((after == moved).all(axis=places).sum())
+            counts[down, right] = int((after == moved).all(axis=axes).sum())
     assert sum(counts.values()) == N
     assert all(count == pytest.approx(N / 25, abs=5 * np.sqrt(N / 25)) for count in counts.values())
 
@@ -101,8 +101,8 @@ def erased(change: Erase, before: Images) -> tuple[npt.NDArray[np.bool_], list[t
     """Return which images were touched, and the sides of their rectangles; see that they are."""
     after = changed(change, before)
     holes = after != before
-    places = tuple(range(1, before.ndim))
-    touched, sides = holes.any(axis=places), []
+    axes = tuple(range(1, before.ndim))
+    touched, sides = holes.any(axis=axes), []
     for hole, image in zip(holes[touched], after[touched], strict=True):
         flat = hole.reshape(-1, Y, X)
         rows, columns = np.flatnonzero(flat[0].any(axis=1)), np.flatnonzero(flat[0].any(axis=0))
@@ -144,8 +144,8 @@ def test_erasing_reaches_every_pixel_and_never_more_than_the_image() -> None:
 def test_the_place_decides_and_nothing_else(name: str) -> None:
     before = images(500, Y, X)
 
-    def step(seed: int, epoch: int, place: int, start: int = 0) -> Images:
-        stream = Stream(seed).at(Purpose.AUGMENT, epoch, place)
+    def step(seed: int, epoch: int, index: int, start: int = 0) -> Images:
+        stream = Stream(seed).at(Purpose.AUGMENT, epoch, index)
         after = before.copy()
         StepAugmentation([named_augmentation(name)], stream, epoch)(after, slice(0, 500), start)
         return after
@@ -186,6 +186,6 @@ def test_augmentations_are_applied_in_their_order() -> None:
         (lambda: named_augmentation("flp"), "Did you mean 'flip'"),
     ],
 )
-def test_what_means_nothing_is_refused_by_name(make: Callable[[], Any], named: str) -> None:
+def test_invalid_options_are_refused_by_name(make: Callable[[], Any], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
         make()

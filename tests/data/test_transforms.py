@@ -84,7 +84,7 @@ def test_settings_that_mean_nothing(shift: Any, divisor: Any) -> None:
         ({"name": "scales"}, "unknown transform 'scales'.*Did you mean 'scale'"),
         ({}, "unknown transform 'None'"),
         ({"name": ["scale"]}, "unknown transform"),
-        ({"name": "scale", "shift": 0.0}, "'scale' lacks: divisor"),
+        ({"name": "scale", "shift": 0.0}, "'scale' must have .*, got no divisor"),
         ({"name": "scale", "shift": 0.0, "divider": 1.0}, "'divider'.*Did you mean 'divisor'"),
         ({"name": "as_float", "shift": 0.0}, "unknown setting of 'as_float' 'shift'"),
         ({"name": "scale", "shift": 0.0, "divisor": 0.0}, "must not be 0"),
@@ -99,7 +99,7 @@ def test_a_description_that_is_wrong(config: dict[str, Any], message: str) -> No
 def test_compiled_scaling_takes_every_stored_type(stored: str) -> None:
     pytest.importorskip("numba")
     inputs = np.arange(12).reshape(3, 4).astype(stored)
-    found, expected = np.empty((3, 4), np.float32), np.empty((3, 4), np.float32)
-    FusedBackend(np.float32).fetch(scale_rows)(inputs, 1.5, 2.0, found)
+    scaled, expected = np.empty((3, 4), np.float32), np.empty((3, 4), np.float32)
+    FusedBackend(np.float32).fetch(scale_rows)(inputs, 1.5, 2.0, scaled)
     scale_rows(inputs.astype(np.float64), 1.5, 2.0, expected)
-    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(scaled, expected)

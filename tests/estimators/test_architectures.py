@@ -1,4 +1,4 @@
-"""Architectures by themselves: networks anew, and with the weights of another."""
+"""Architectures: new networks, and networks rebuilt with the weights of another."""
 
 from typing import Any
 
@@ -54,5 +54,5 @@ def test_arrays_in_place_of_views_make_another_network() -> None:
     np.testing.assert_array_equal(
         other.parameters.weights["0.dense.weights"], attributes["coefs_"][0]
     )
-    with pytest.raises(ModelError, match="asks for 3 layers of weights"):
+    with pytest.raises(ModelError, match="must give 3 layers of weights"):
         Perceptron((4, 4), "tanh", 0.0, alpha=0.1, l1=0.0).network_of(attributes)

@@ -1,4 +1,4 @@
-"""What the estimators offer beyond scikit-learn's."""
+"""The features of the estimators that scikit-learn's lack."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
-from tests.estimators.data import classes, labels, numbers
+from tests.estimators.data import classes, continuous, labels
 
 from handloom import (
     BatchNorm,
@@ -58,7 +58,7 @@ def column(values: list[float] | None) -> list[float]:
 X, y = classes(3)
 
 
-# going on
+# warm start and partial_fit
 
 
 def test_so_many_partial_fits_are_so_many_epochs() -> None:
@@ -156,7 +156,7 @@ def test_partial_fit_stops_early_by_rows_of_its_own() -> None:
 def test_partial_fit_refuses_what_chooses_among_epochs() -> None:
     for callback in (BestWeights("loss"), EarlyStopping("loss")):
         made = classifier(callbacks=[callback])
-        with pytest.raises(ValueError, match="partial_fit makes one"):
+        with pytest.raises(ValueError, match="partial_fit runs a single one"):
             made.partial_fit(X, y, classes=[0, 1, 2])
 
 
@@ -171,11 +171,11 @@ def test_labels_are_zeros_and_ones_in_every_call() -> None:
 
 def test_another_number_of_layers_is_refused_where_a_fit_goes_on() -> None:
     made = classifier(warm_start=True).fit(X, y).set_params(hidden_layer_sizes=(8, 8))
-    with pytest.raises(ModelError, match=r"asks for 3 layers of weights.* has 2"):
+    with pytest.raises(ModelError, match=r"must give 3 layers of weights.* got 2"):
         made.fit(X, y)
 
 
-# weights of rows
+# sample weights
 
 
 def doubled(array: Any) -> Any:
@@ -185,7 +185,7 @@ def doubled(array: Any) -> Any:
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 def test_weight_two_is_the_row_twice_and_weight_zero_its_absence(solver: str) -> None:
     weights = np.repeat([2.0, 1.0, 0.0], [30, 60, 30])
-    for make, (rows, targets) in ((classifier, classes(3)), (regressor, numbers())):
+    for make, (rows, targets) in ((classifier, classes(3)), (regressor, continuous())):
         options = {"solver": solver, "alpha": 0.5, "max_iter": 10}
         weighted = make(**options).fit(rows, targets, weights)
         repeated = make(**options).fit(doubled(rows), doubled(targets))
@@ -194,12 +194,12 @@ def test_weight_two_is_the_row_twice_and_weight_zero_its_absence(solver: str) ->
 
 
 def test_rows_of_weight_zero_may_hold_anything() -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     rows[:10], targets[:10] = 1e300, 1e300
     weights = np.repeat([0.0, 1.0], [10, 110])
-    kept = regressor(batch_size=32).fit(rows[10:], targets[10:])
+    without = regressor(batch_size=32).fit(rows[10:], targets[10:])
     assert np.array_equal(
-        weights_of(regressor(batch_size=32).fit(rows, targets, weights)), weights_of(kept)
+        weights_of(regressor(batch_size=32).fit(rows, targets, weights)), weights_of(without)
     )
     with pytest.raises(ValueError, match="weight"):
         regressor().fit(rows, targets, np.zeros(120))
@@ -222,7 +222,7 @@ def test_class_weights_that_mean_nothing_are_refused() -> None:
         classifier(class_weight={0: 1.0, 7: 2.0}).fit(X, y)
     with pytest.raises(ValueError, match="several labels"):
         classifier(class_weight="balanced").fit(*labels())
-    with pytest.raises(ValueError, match="see all rows"):
+    with pytest.raises(ValueError, match="does not see all rows"):
         classifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
 
 
@@ -237,15 +237,15 @@ def test_rows_to_validate_on_can_be_given() -> None:
     assert column(made.validation_loss_curve_)[-1] == pytest.approx(own)
     assert column(made.validation_scores_)[-1] == made.score(rows, targets)
     assert np.array_equal(weights_of(made), weights_of(classifier().fit(X, y)))
-    with pytest.raises(ValueError, match="both or neither"):
+    with pytest.raises(ValueError, match="both be given or both be None"):
         classifier().fit(X, y, X_val=rows)
 
 
 def test_restore_best_ends_with_the_best_epoch() -> None:
-    rows, targets = numbers(rows=60, seed=1)
+    rows, targets = continuous(rows=60, seed=1)
     options = {"learning_rate_init": 0.3, "max_iter": 30, "batch_size": 20}
     made = regressor(restore_best=True, **options)
-    made.fit(*numbers(), X_val=rows, y_val=targets)
+    made.fit(*continuous(), X_val=rows, y_val=targets)
     errors = (made.predict(rows) - targets) ** 2 / 2
     assert errors.mean() == pytest.approx(min(column(made.validation_loss_curve_)))
     assert min(column(made.validation_loss_curve_)) < column(made.validation_loss_curve_)[-1]
@@ -267,10 +267,10 @@ def test_weight_decay_shrinks_weights_whatever_the_batch() -> None:
 
 
 def test_l1_makes_weights_small_and_counts_in_the_loss() -> None:
-    plain = classifier(solver="lbfgs", max_iter=60, alpha=0).fit(X, y)
+    unpenalized = classifier(solver="lbfgs", max_iter=60, alpha=0).fit(X, y)
     sparse = classifier(solver="lbfgs", max_iter=60, alpha=0, l1=3.0).fit(X, y)
     total = sum(np.abs(array).sum() for array in sparse.coefs_)
-    assert total < 0.5 * sum(np.abs(array).sum() for array in plain.coefs_)
+    assert total < 0.5 * sum(np.abs(array).sum() for array in unpenalized.coefs_)
     cross_entropy = -np.log(sparse.predict_proba(X)[np.arange(120), y]).mean()
     assert sparse.loss_ == pytest.approx(cross_entropy + 3.0 * total / 120)
 
@@ -278,12 +278,12 @@ def test_l1_makes_weights_small_and_counts_in_the_loss() -> None:
 @pytest.mark.parametrize("k", [2, 3])
 def test_label_smoothing_gives_a_share_of_every_target_to_all_classes(k: int) -> None:
     rows, targets = classes(k)
-    plain = classifier(solver="lbfgs", max_iter=30, alpha=0).fit(rows, targets)
-    made = clone(plain).set_params(label_smoothing=0.2).fit(rows, targets)
+    unsmoothed = classifier(solver="lbfgs", max_iter=30, alpha=0).fit(rows, targets)
+    made = clone(unsmoothed).set_params(label_smoothing=0.2).fit(rows, targets)
     smoothed = 0.8 * np.eye(k)[targets] + 0.2 / k
     cross_entropy = -(smoothed * made.predict_log_proba(rows)).sum(axis=1).mean()
     assert made.loss_ == pytest.approx(cross_entropy, rel=1e-9)
-    assert made.predict_proba(rows).min() > 10 * plain.predict_proba(rows).min()
+    assert made.predict_proba(rows).min() > 10 * unsmoothed.predict_proba(rows).min()
 
 
 def test_dropout_draws_in_training_alone() -> None:
@@ -295,7 +295,7 @@ def test_dropout_draws_in_training_alone() -> None:
     )
 
 
-# the network, the rate, the watchers
+# the network, the learning rate, the callbacks
 
 
 def test_every_layer_may_have_an_activation_of_its_own() -> None:
@@ -392,22 +392,22 @@ HUGE = {"solver": "sgd", "learning_rate_init": 1e30, "activation": "identity", "
 
 
 def test_a_diverged_fit_raises_and_never_scores() -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     made = regressor(**HUGE)
     with pytest.raises(ModelError, match=r"non-finite parameter weights.*first array"):
         made.fit(rows, targets)
     for use in (made.predict, lambda X: made.score(X, targets)):
-        with pytest.raises(ModelError, match="not finite"):
+        with pytest.raises(ModelError, match="weights must be finite"):
             use(rows)
     assert np.isnan(made.loss_)
 
 
 def test_a_diverged_fit_warns_if_told_to_and_never_wins_a_search() -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     made = regressor(on_divergence="warn", **HUGE)
     with pytest.warns(ConvergenceWarning, match="non-finite"):
         made.fit(rows, targets)
-    with pytest.raises(ModelError, match="not finite"):
+    with pytest.raises(ModelError, match="weights must be finite"):
         made.score(rows, targets)
     search = GridSearchCV(made, {"learning_rate_init": [1e30, 1e-6]}, cv=2)
     with warnings.catch_warnings():
@@ -418,7 +418,7 @@ def test_a_diverged_fit_warns_if_told_to_and_never_wins_a_search() -> None:
 
 
 def test_the_best_weights_survive_a_divergence() -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     with pytest.warns(ConvergenceWarning, match="best weights before that"):
         made = regressor(early_stopping=True, **{**HUGE, "learning_rate_init": 0.9}).fit(
             100 * rows, targets
@@ -428,7 +428,7 @@ def test_the_best_weights_survive_a_divergence() -> None:
 
 
 def test_best_weights_of_a_callback_survive_a_divergence_too() -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
 
     def breaks(step: int) -> float:
         return 0.05 if step < 10 else 1e30
@@ -440,7 +440,7 @@ def test_best_weights_of_a_callback_survive_a_divergence_too() -> None:
 
 
 def test_a_partial_fit_that_diverges_keeps_the_best_weights() -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     made = regressor(early_stopping=True, solver="sgd", learning_rate_init=0.01)
     for _ in range(5):
         made.partial_fit(rows, targets, X_val=rows, y_val=targets)
@@ -450,15 +450,15 @@ def test_a_partial_fit_that_diverges_keeps_the_best_weights() -> None:
     assert made.score(rows, targets) == best
 
 
-@pytest.mark.parametrize("kept", [{"restore_best": True}, {"callbacks": [BestWeights("loss")]}])
-def test_weights_that_exploded_after_they_were_measured_are_no_rescue(kept: Any) -> None:
-    rows, targets = numbers()
+@pytest.mark.parametrize("options", [{"restore_best": True}, {"callbacks": [BestWeights("loss")]}])
+def test_weights_that_exploded_after_they_were_measured_are_no_rescue(options: Any) -> None:
+    rows, targets = continuous()
 
     def breaks_at_the_end_of_an_epoch(step: int) -> float:
         return 1e12 if step == 11 else 1e-3
 
     made = regressor(
-        solver="sgd", learning_rate=breaks_at_the_end_of_an_epoch, batch_size=30, **kept
+        solver="sgd", learning_rate=breaks_at_the_end_of_an_epoch, batch_size=30, **options
     )
     with pytest.raises(ModelError, match="non-finite"):
         made.fit(rows, targets)
@@ -476,18 +476,18 @@ def test_an_interrupted_search_keeps_what_it_found(monkeypatch: pytest.MonkeyPat
 
     handler = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(Objective, "__call__", interrupted)
-    found = classifier(solver="lbfgs", max_iter=500, tol=0.0)
+    search = classifier(solver="lbfgs", max_iter=500, tol=0.0)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
-        found.fit(X, y)
+        search.fit(X, y)
     assert made < 20
-    assert 0 < found.n_iter_ < 500
-    assert found.score(X, y) > 0.8
+    assert 0 < search.n_iter_ < 500
+    assert search.score(X, y) > 0.8
     assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_search_hands_a_signal_on(monkeypatch: pytest.MonkeyPatch) -> None:
     measure, made, heard = Objective.__call__, 0, list[float]()
-    found = classifier(solver="lbfgs", max_iter=500, tol=0.0)
+    search = classifier(solver="lbfgs", max_iter=500, tol=0.0)
 
     def signalled(*arguments: Any, **options: Any) -> Any:
         nonlocal made
@@ -497,13 +497,13 @@ def test_a_search_hands_a_signal_on(monkeypatch: pytest.MonkeyPatch) -> None:
         return measure(*arguments, **options)
 
     monkeypatch.setattr(Objective, "__call__", signalled)
-    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(found.score(X, y)))
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(search.score(X, y)))
     try:
         with pytest.warns(UserWarning, match="Training interrupted by user"):
-            found.fit(X, y)
+            search.fit(X, y)
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert heard == [found.score(X, y)]  # it had what was learned
+    assert heard == [search.score(X, y)]  # it had what was learned
 
 
 # fits that are refused
@@ -656,7 +656,7 @@ def test_two_classes_are_held_out_in_proportion_by_any_network(
 
 
 def test_targets_of_rows_that_weigh_nothing_may_be_anything() -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     counts, weights = np.abs(targets), np.ones(len(rows))
     counts[0], weights[0] = -1.0, 0.0
     made = MLPRegressor("poisson", (4,), max_iter=2, random_state=0)
@@ -668,66 +668,68 @@ def test_targets_of_rows_that_weigh_nothing_may_be_anything() -> None:
 
 def test_one_row_measures_nothing() -> None:
     rows, targets = classes()
-    with pytest.raises(ValueError, match="X_val, y_val: at least 2 rows"):
+    with pytest.raises(ValueError, match="X_val, y_val: must hold at least 2 rows"):
         MLPClassifier().fit(rows, targets, X_val=rows[:1], y_val=targets[:1])
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_warnings_of_a_fit_point_at_the_call(solver: str) -> None:
     rows, targets = classes()
-    with pytest.warns(ConvergenceWarning) as told:
+    with pytest.warns(ConvergenceWarning) as warned:
         MLPClassifier(max_iter=2, solver=solver, random_state=0).fit(rows, targets)
-    assert {warning.filename for warning in told} == {__file__}
+    assert {warning.filename for warning in warned} == {__file__}
 
 
 def test_the_warning_of_a_clipped_batch_points_at_the_call() -> None:
     rows, targets = classes()
     made = MLPClassifier(max_iter=2, batch_size=999, random_state=0)
     for call in (made.fit, made.partial_fit):
-        with pytest.warns(UserWarning, match="is going to be clipped") as told:
+        with pytest.warns(UserWarning, match="is going to be clipped") as warned:
             call(rows, targets)
-        assert {warning.filename for warning in told} == {__file__}
+        assert {warning.filename for warning in warned} == {__file__}
 
 
 def test_weights_put_there_by_hand_can_be_trained_on() -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     start = regressor(max_iter=3).fit(rows, targets)
     made = regressor(max_iter=3, warm_start=True)
     made.coefs_, made.intercepts_ = start.coefs_, start.intercepts_
     before = made.score(rows, targets)
     assert made.fit(rows, targets).score(rows, targets) > before
-    labelled = classifier()
-    labelled.coefs_, labelled.intercepts_ = start.coefs_, start.intercepts_
+    labeled = classifier()
+    labeled.coefs_, labeled.intercepts_ = start.coefs_, start.intercepts_
     with pytest.raises(NotFittedError):
-        labelled.predict(rows)
+        labeled.predict(rows)
 
 
 def test_the_number_of_targets_is_checked() -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     twice = np.column_stack([targets, targets])
     made = MLPRegressor(max_iter=2, random_state=0)
-    with pytest.raises(ValueError, match=r"X_val, y_val: y has 2 targets a row.* predicts 1"):
+    with pytest.raises(ValueError, match=r"X_val, y_val: y must have 1 target a row, .* got 2"):
         made.fit(rows, targets, X_val=rows, y_val=twice)
     made.partial_fit(rows, targets)
-    with pytest.raises(ValueError, match="y has 2 targets a row, but the model predicts 1"):
+    with pytest.raises(
+        ValueError, match="y must have 1 target a row, as in the previous fit, got 2"
+    ):
         made.partial_fit(rows, twice)
 
 
 def test_partial_fit_refuses_to_restore_the_best_of_one_epoch() -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     with pytest.raises(ValueError, match=r"'restore_best'.*partial_fit"):
         MLPRegressor(restore_best=True).partial_fit(rows, targets)
 
 
 @pytest.mark.parametrize("sizes", [[3.5], True, [4, None]])
 def test_layers_have_whole_numbers_of_units(sizes: Any) -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     with pytest.raises(ValueError, match="hidden_layer_sizes"):
         MLPRegressor(hidden_layer_sizes=sizes).fit(rows, targets)
 
 
 def test_a_rate_that_is_no_rate_is_refused_with_its_step() -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     for wrong in (-1.0, "a", None):
         rates: Any = {0: wrong}
         with pytest.raises(ConfigurationError, match=f"learning rate of {wrong!r} at step 0"):
@@ -735,7 +737,7 @@ def test_a_rate_that_is_no_rate_is_refused_with_its_step() -> None:
 
 
 def test_the_end_is_told_in_scikit_learns_words(capsys: pytest.CaptureFixture[str]) -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     MLPRegressor(verbose=True, tol=10.0, n_iter_no_change=2, random_state=0).fit(rows, targets)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == (
@@ -745,9 +747,9 @@ def test_the_end_is_told_in_scikit_learns_words(capsys: pytest.CaptureFixture[st
 
 def test_fits_share_no_network_whatever_the_factory_returns() -> None:
     rows, targets = classes()
-    given = Sequential([Dense(8), Dense(len(np.unique(targets)))])
+    shared = Sequential([Dense(8), Dense(len(np.unique(targets)))])
     one, other = (
-        NetworkClassifier(lambda _: given, max_iter=2, random_state=seed) for seed in (0, 1)
+        NetworkClassifier(lambda _: shared, max_iter=2, random_state=seed) for seed in (0, 1)
     )
     before = one.fit(rows, targets).predict_proba(rows)
     other.fit(rows, targets)
@@ -788,7 +790,7 @@ def test_values_that_mean_nothing_are_refused_in_scikit_learns_words(name: str, 
     ],
 )
 def test_lbfgs_refuses_what_it_cannot_use(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"{name!r} needs a solver that goes step by step"):
+    with pytest.raises(ValueError, match=f"{name!r} must be unused with solver='lbfgs'"):
         classifier(solver="lbfgs", **{name: value}).fit(X, y)
 
 

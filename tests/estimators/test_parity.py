@@ -1,4 +1,4 @@
-"""With the same seed ours learn the weights that scikit-learn's learn, to rounding."""
+"""Parity with scikit-learn: the same seed gives the same weights, to rounding."""
 
 import warnings
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.neural_network
-from tests.estimators.data import classes, labels, numbers
+from tests.estimators.data import classes, continuous, labels
 
 import handloom
 
@@ -14,13 +14,13 @@ PROBLEMS = {
     "two classes": ("MLPClassifier", classes(2)),
     "three classes": ("MLPClassifier", classes(3)),
     "labels": ("MLPClassifier", labels()),
-    "a number": ("MLPRegressor", numbers()),
-    "numbers": ("MLPRegressor", numbers(2)),
+    "one target": ("MLPRegressor", continuous()),
+    "two targets": ("MLPRegressor", continuous(2)),
 }
 WAYS: dict[str, dict[str, Any]] = {
     "adam": {},
     "batches": {"batch_size": 37, "shuffle": False, "activation": "tanh"},
-    "plain": {"solver": "sgd", "momentum": 0},
+    "no momentum": {"solver": "sgd", "momentum": 0},
     "momentum": {"solver": "sgd", "nesterovs_momentum": False},
     "nesterov": {"solver": "sgd", "alpha": 0.1},
     "invscaling": {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.5},
@@ -50,8 +50,8 @@ def assert_same(theirs: Any, ours: Any) -> None:
             np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-11)
 
 
-# with several outputs their line search measures another loss than the one it descends
-BOTH = [(a, b) for a in PROBLEMS for b in WAYS if (a, b) != ("numbers", "lbfgs")]
+# with several outputs their line search evaluates another loss than the one of the gradient
+BOTH = [(a, b) for a in PROBLEMS for b in WAYS if (a, b) != ("two targets", "lbfgs")]
 
 
 @pytest.mark.parametrize(("problem", "way"), BOTH)
@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_weights(problem: str, way: str) -> None:
     theirs, ours = both(kind, X, y, **WAYS[way])
     assert_same(theirs, ours)
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-8)
-    if problem != "numbers":  # where theirs is not the loss that their gradient descends
+    if problem != "two targets":  # whose loss is not the one of their gradient
         assert ours.loss_ == pytest.approx(theirs.loss_, rel=1e-9)
     if kind == "MLPClassifier":
         np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-8)
@@ -89,7 +89,7 @@ def test_the_adaptive_rate_falls_as_theirs_does() -> None:
 
 
 def test_poisson_is_theirs() -> None:
-    X, y = numbers()
+    X, y = continuous()
     theirs, ours = both("MLPRegressor", X, np.exp(y), loss="poisson")
     assert_same(theirs, ours)
     assert ours.loss_ == pytest.approx(theirs.loss_, rel=1e-9)
@@ -104,7 +104,7 @@ def test_layers_of_sigmoids_start_as_theirs_do(hidden: tuple[int, ...]) -> None:
 
 
 def test_weights_put_there_by_hand_predict() -> None:
-    X, y = numbers()
+    X, y = continuous()
     theirs, _ = both("MLPRegressor", X, y)
     ours = handloom.MLPRegressor(hidden_layer_sizes=(8, 6))
     ours.coefs_, ours.intercepts_ = theirs.coefs_, theirs.intercepts_

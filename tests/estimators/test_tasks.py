@@ -1,4 +1,4 @@
-"""Tasks by themselves: no estimator is needed to encode targets or to score logits."""
+"""Tasks without an estimator: encoding targets, scoring logits."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The estimators at work among scikit-learn's tools."""
+"""The estimators within scikit-learn's tools: pipelines, searches, clones, pickles."""
 
 import copy
 import pickle
@@ -14,7 +14,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tests.estimators.data import classes, labels, numbers
+from tests.estimators.data import classes, continuous, labels
 
 from handloom import (
     Adam,
@@ -60,12 +60,12 @@ def test_searches_pipelines_calibration_and_processes(made: Any) -> None:
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))])  # noqa: S301
 def test_a_copy_predicts_and_goes_on_alike(made: Any, copied: Any) -> None:
     made = clone(made).set_params(warm_start=True, batch_size=32).fit(X, y)
-    twin = copied(made)
-    assert np.array_equal(twin.predict_proba(X), made.predict_proba(X))
-    twin.fit(X, y)
+    replica = copied(made)
+    assert np.array_equal(replica.predict_proba(X), made.predict_proba(X))
+    replica.fit(X, y)
     untouched = made.predict_proba(X)
-    assert not np.array_equal(twin.predict_proba(X), untouched)
-    assert np.array_equal(made.fit(X, y).predict_proba(X), twin.predict_proba(X))
+    assert not np.array_equal(replica.predict_proba(X), untouched)
+    assert np.array_equal(made.fit(X, y).predict_proba(X), replica.predict_proba(X))
 
 
 def test_a_clone_is_not_fitted() -> None:
@@ -122,7 +122,8 @@ def test_predictions_from_several_threads_are_the_same() -> None:
     alone = made.predict_proba(many)
     with ThreadPoolExecutor(4) as pool:
         assert all(
-            np.array_equal(found, alone) for found in pool.map(made.predict_proba, [many] * 8)
+            np.array_equal(probabilities, alone)
+            for probabilities in pool.map(made.predict_proba, [many] * 8)
         )
 
 
@@ -141,7 +142,7 @@ def test_a_network_may_have_several_labels_or_numbers() -> None:
     made = NetworkClassifier(small, random_state=0, max_iter=200, learning_rate_init=0.02)
     assert made.fit(rows, targets).score(rows, targets) > 0.8
     regressor = NetworkRegressor(small, random_state=0, max_iter=200, learning_rate_init=0.02)
-    assert regressor.fit(*numbers(2)).score(*numbers(2)) > 0.8
+    assert regressor.fit(*continuous(2)).score(*continuous(2)) > 0.8
 
 
 class Wide(BaseEstimator):  # type: ignore[misc]
@@ -173,7 +174,7 @@ def test_a_copy_is_what_was_fitted_whatever_the_factory_makes_now(changed: Wide)
 
 
 def test_what_is_predicted_is_what_was_fitted() -> None:
-    rows, targets = numbers()
+    rows, targets = continuous()
     made = MLPRegressor(hidden_layer_sizes=(4,), random_state=0, max_iter=5).fit(rows, targets)
     expected = made.predict(rows)
     np.testing.assert_array_equal(made.set_params(loss="poisson").predict(rows), expected)
@@ -230,8 +231,8 @@ def test_a_pickle_holds_the_weights_once(solver: str) -> None:
 
 def test_saved_models_name_the_classes(tmp_path: Path) -> None:
     for kinds in (2, 3):
-        rows, places = classes(kinds)
-        names = np.array(["cat", "dog", "eel"])[places]
+        rows, indices = classes(kinds)
+        names = np.array(["cat", "dog", "eel"])[indices]
         callbacks = [BestModel(tmp_path / str(kinds), "loss")]
         made = MLPClassifier(
             (4,), callbacks=callbacks, batch_size=30, max_iter=2, random_state=0

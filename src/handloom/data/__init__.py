@@ -1,4 +1,4 @@
-"""Datasets, where they come from, and how a batch is made ready for a network."""
+"""Datasets: sources, file formats, transforms, augmentation and mini-batches."""
 
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.formats.idx import read_idx, read_idx_folder

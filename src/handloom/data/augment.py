@@ -1,7 +1,7 @@
-"""Augmentation: images changed at random, so that a network never sees the same one again.
+"""Data augmentation: random changes of training images.
 
-An augmentation takes the stored bytes of a few images and changes them in place. What it draws is a
-function of seed, epoch, step and the place of the rows in the step, and nothing else.
+An augmentation changes the stored bytes of a few images in place. Its random draws depend on seed,
+epoch, step and the index of the rows within the step, and on nothing else.
 """
 
 from __future__ import annotations  # numpy.random is loaded when it is used
@@ -24,19 +24,19 @@ from handloom.errors import (
 from handloom.randomness import StepStream, Stream
 
 Images = npt.NDArray[np.uint8]
-Numbers = npt.NDArray[np.floating]
+Floats = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What an augmentation may draw from.
+    """The random generator of an augmentation, and the rows and epoch that it is for.
 
     Attributes
     ----------
     rng : numpy.random.Generator
-        Of these images in this step alone.
+        The generator of these images in this step.
     rows : integer array, shape (n,)
-        Which rows of the dataset the images are.
+        The indices of the images in the dataset.
     epoch : int
         Counted from 0.
     seed : int
@@ -50,7 +50,7 @@ class Draw:
 
 
 class Augmentation(Protocol):
-    """What changes images at random; a frozen dataclass, whose fields a checkpoint compares."""
+    """A random change of images; a frozen dataclass, whose fields a checkpoint compares."""
 
     def __call__(self, images: Images, draw: Draw) -> None:
         """Change images of shape (n, ..., y, x) in place."""
@@ -58,14 +58,14 @@ class Augmentation(Protocol):
 
 @dataclass(frozen=True)
 class Flip:
-    """Mirrors images left to right.
+    """Random horizontal flip: mirrors images left to right.
 
     Parameters
     ----------
     alternating : bool
-        Without it each image is mirrored with probability one half, each time anew. With it each
-        image is mirrored in every other epoch, half of all in the even ones and the other half in
-        the odd ones, so that two epochs in a row show each image both ways.
+        If False, each image is mirrored with probability one half in every step. If True, each
+        image is mirrored in every other epoch, half of the images in the even epochs and the other
+        half in the odd ones, so that two epochs in a row show each image both ways.
 
     References
     ----------
@@ -80,25 +80,25 @@ class Flip:
             mirrored = _coins(draw.rows, draw.seed) ^ bool(draw.epoch % 2)
         else:
             mirrored = draw.rng.random(len(images), np.float32) < 0.5
-        chosen = np.flatnonzero(mirrored)
-        images[chosen] = images[chosen, ..., ::-1]
+        indices = np.flatnonzero(mirrored)
+        images[indices] = images[indices, ..., ::-1]
 
 
 @dataclass(frozen=True)
 class Shift:
-    """Moves images by up to so many pixels each way, with zeros where nothing was.
+    """Random translation by up to ``pixels`` along each axis, with zeros at the border.
 
-    This is padding with zeros and cropping at a random place. All moves are equally likely.
+    This is zero padding and a random crop. All translations are equally likely.
 
     Parameters
     ----------
     pixels : int
-        The longest move along each axis.
+        The largest translation along each axis.
 
     Raises
     ------
     ConfigurationError
-        If that is no whole number of at least 1.
+        If ``pixels`` is not a whole number of at least 1.
     """
 
     pixels: int = 2
@@ -107,41 +107,42 @@ class Shift:
         object.__setattr__(self, "pixels", require_count("pixels", self.pixels))
 
     def __call__(self, images: Images, draw: Draw) -> None:
-        """Move the images in place."""
+        """Translate the images in place."""
         n, most = len(images), self.pixels
         y, x = images.shape[-2:]
         padded = np.zeros((*images.shape[:-2], y + 2 * most, x + 2 * most), images.dtype)
         padded[..., most : most + y, most : most + x] = images
         crops = np.lib.stride_tricks.sliding_window_view(padded, (y, x), axis=(-2, -1))
         top, left = draw.rng.integers(0, 2 * most + 1, (2, n))
-        # the windows' places come before their pixels, and channels before both
-        places = np.moveaxis(crops, (-4, -3), (1, 2))
-        images[...] = places[np.arange(n), top, left]
+        # the axes of the windows' offsets come before their pixels, and channels before both
+        by_offset = np.moveaxis(crops, (-4, -3), (1, 2))
+        images[...] = by_offset[np.arange(n), top, left]
 
 
 @dataclass(frozen=True)
 class Erase:
-    """Overwrites a rectangle of some images, of random size, shape and place.
+    """Random erasing: overwrites a rectangle of random size, shape and position.
 
-    Its area is drawn evenly between two fractions of the image's, the logarithm of its height over
-    its width evenly between those of ``aspect`` and ``1 / aspect``; a side that would be longer
-    than the image's is cut to it. Every place where it lies inside is equally likely.
+    The area is drawn uniformly between two fractions of the image's area, the logarithm of the
+    aspect ratio (height over width) uniformly between those of ``aspect`` and ``1 / aspect``; a
+    side longer than the image's is clipped to it. All positions within the image are equally
+    likely.
 
     Parameters
     ----------
     probability : float
-        Of an image to be touched, above 0 and at most 1.
+        The probability that an image is changed, above 0 and at most 1.
     smallest, largest : float
-        The fractions, above 0 and at most 1.
+        The fractions of the area, above 0 and at most 1.
     aspect : float
-        Above 0 and at most 1.
+        The smallest aspect ratio, above 0 and at most 1.
     value : int
-        What is written, 0 to 255.
+        The pixel value to write, 0 to 255.
 
     Raises
     ------
     ConfigurationError
-        If a number is out of range, or the smallest area above the largest.
+        If an option is out of range, or ``smallest`` is above ``largest``.
 
     References
     ----------
@@ -191,7 +192,7 @@ AUGMENTATIONS: Mapping[str, Callable[[], Augmentation]] = {
     "shift": Shift,
     "erase": Erase,
 }
-"""Augmentations by name, with what they do where nobody says."""
+"""Augmentations by name, with their default options."""
 
 
 def named_augmentation(name: str) -> Augmentation:
@@ -215,7 +216,7 @@ class StepAugmentation:
     changes : sequence of Augmentation
         Applied in this order.
     stream : StepStream or Stream
-        Of the step; each run of its rows has a place of its own below it.
+        The stream of the step; the generator of rows is keyed by the index of their first row.
     epoch : int
         Counted from 0.
     """
@@ -231,55 +232,56 @@ class StepAugmentation:
         ----------
         images : array of uint8, shape (n, ..., y, x)
         rows : slice or integer array, shape (n,)
-            Which rows of the dataset they are.
+            The rows of the images in the dataset.
         start : int
-            Where in the step the first of them stands.
+            The index of the first image within the step.
         """
-        numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        indices = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
         rng = self.stream.at(start).generator()
-        draw = Draw(rng, numbers, self.epoch, self.stream.seed)
+        draw = Draw(rng, indices, self.epoch, self.stream.seed)
         for change in self.changes:
             change(images, draw)
 
 
 def check_images(data: Dataset) -> None:
-    """Refuse rows that no augmentation can take.
+    """Check that the rows of a dataset are images that augmentation accepts.
 
     Raises
     ------
     DataError
-        If they are not images of bytes.
+        If they are not uint8 images.
     """
     if data.inputs.dtype != np.uint8 or data.inputs.ndim < 3:
         raise DataError(
-            f"augmentation takes uint8 images of shape (n, y, x), the training rows are "
+            f"augmentation takes uint8 images of shape (n, y, x), got training rows of "
             f"{data.inputs.dtype} of shape {data.inputs.shape}"
         )
 
 
-def _inside(length: Numbers, place: Numbers, size: int) -> npt.NDArray[np.bool_]:
-    """Return which pixels of an axis lie in a run of about a length, shape (n, size).
+def _inside(extent: Floats, position: Floats, size: int) -> npt.NDArray[np.bool_]:
+    """Return a mask of the pixels of an axis that lie in an interval, shape (n, size).
 
     Parameters
     ----------
-    length : array, shape (n,)
-        Rounded, and cut to 1..size.
-    place : array, shape (n,)
-        Where the run begins, from 0 at one end to below 1 at the other.
+    extent : array, shape (n,)
+        The number of pixels in the interval; rounded, and clipped to 1..size.
+    position : array, shape (n,)
+        The relative start of the interval, from 0 at one end to below 1 at the other.
     size : int
-        How many pixels the axis has.
+        The number of pixels of the axis.
     """
-    length = np.clip(np.rint(length), 1, size)
-    start = np.floor(place * (size - length + 1))[:, None]
+    extent = np.clip(np.rint(extent), 1, size)
+    start = np.floor(position * (size - extent + 1))[:, None]
     pixels = np.arange(size)
-    inside: npt.NDArray[np.bool_] = (pixels >= start) & (pixels < start + length[:, None])
+    inside: npt.NDArray[np.bool_] = (pixels >= start) & (pixels < start + extent[:, None])
     return inside
 
 
 def _coins(rows: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.bool_]:
-    """Return a fair coin for each row, the same one whenever a row is asked for.
+    """Return a fair coin for each row: a hash of seed and row.
 
-    Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014: SplitMix64.
+    Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators",
+    OOPSLA 2014: SplitMix64.
     """
     start = np.array([seed % (1 << 64)], np.uint64)
     z = _mix(start) + rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
@@ -288,7 +290,7 @@ def _coins(rows: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.bool_]:
 
 
 def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Stir the bits of 64-bit numbers."""
+    """Return the SplitMix64 hash of 64-bit integers."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))

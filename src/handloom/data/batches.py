@@ -1,7 +1,7 @@
-"""Batches: the order of an epoch, and the rows of a shard made ready for the network.
+"""Mini-batches: the shuffled order of an epoch, and the loading of shards.
 
-The rows of a shard are gathered from where they are stored, augmented, and transformed, in memory
-that the next shard reuses. The stored dataset is never changed.
+The rows of a shard are gathered, augmented and transformed in memory that the next shard reuses.
+The stored dataset is never changed.
 """
 
 from collections.abc import Sequence
@@ -35,9 +35,9 @@ class Order:
     first, steps : int
         The index of the first of the steps within the epoch, and their number.
     rows, batch_size : int
-        The rows of the whole epoch, and of a step; the epoch's last step may have fewer.
+        The number of rows of the epoch, and of a step; the last step may have fewer.
     permutation : integer array, shape (rows,), or None
-        The order of the epoch's rows; None where they keep theirs.
+        The order of the epoch's rows; None without shuffling.
     """
 
     epoch: int
@@ -51,7 +51,7 @@ class Order:
         return self.steps
 
     def batch(self, step: int) -> Rows:
-        """Return the rows of a step, by its index within the epoch."""
+        """Return the rows of the step with the index ``step`` within the epoch."""
         taken = slice(step * self.batch_size, min((step + 1) * self.batch_size, self.rows))
         return taken if self.permutation is None else self.permutation[taken]
 
@@ -66,11 +66,11 @@ def epoch_order(rows: int, batch_size: int, stream: Stream | None, epoch: int) -
     Parameters
     ----------
     rows : int
-        The number of rows there are.
+        The number of rows.
     batch_size : int
-        Rows of a step. A batch of all rows takes them as they are.
+        Rows per step. A full batch is not shuffled.
     stream : Stream or None
-        What the order is drawn from, anew for each epoch; without it rows keep their order.
+        The source of a new permutation for each epoch; None for no shuffling.
     epoch : int
     """
     permutation = None
@@ -81,16 +81,16 @@ def epoch_order(rows: int, batch_size: int, stream: Stream | None, epoch: int) -
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a dataset, and the place of the step that takes them.
+    """A mini-batch: some rows of a dataset, with the epoch and step that take them.
 
     Attributes
     ----------
     arrays : Arrays
         The whole dataset, as stored.
     rows : Rows
-        Which rows to take.
+        The rows of the batch.
     epoch, step : int or None
-        The place that random draws are keyed by; None where nothing is drawn, as in validation.
+        The key of random draws; None without random draws, as in validation.
     """
 
     arrays: Arrays
@@ -105,13 +105,13 @@ class Batch:
 
     @cached_property
     def total_weight(self) -> float:
-        """The sum of the rows' weights."""
+        """The sum of the sample weights."""
         if self.arrays.weights is None:
             return float(len(self))
         return float(self.arrays.weights[self.rows].sum(dtype=np.float64))
 
     def rows_of(self, shard: slice) -> Rows:
-        """Return which rows of the dataset a shard takes."""
+        """Return the rows of the dataset that a shard takes."""
         if isinstance(self.rows, slice):
             start = self.rows.start or 0
             return slice(start + shard.start, start + shard.stop)
@@ -120,16 +120,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Shard:
-    """Rows of a batch, ready for the network.
+    """Rows of a batch as inputs, targets and weights for the network.
 
     Attributes
     ----------
     x : array, shape (n, *input_shape)
     targets : array, shape (n,) or (n, k)
     weights : array, shape (n,), or None
-        A weight per row.
+        The sample weights.
     stream : StepStream or None
-        What stochastic layers draw from.
+        The random stream of stochastic layers.
     """
 
     x: Array
@@ -140,20 +140,20 @@ class Shard:
 
 @dataclass(frozen=True)
 class LoaderOptions:
-    """How the rows of a shard are made ready.
+    """The options of a `ShardLoader`.
 
     Attributes
     ----------
     input_shape : tuple of int
         The shape of a row of the network's input.
     dtype : dtype
-        The network's.
+        The network's dtype.
     transform : Transform
         Writes stored rows into the network's input.
     augment : sequence of Augmentation
         Changes the stored images of a training step, in this order, before they are transformed.
     seed : int
-        What augmentations and stochastic layers draw from.
+        The seed of augmentations and stochastic layers.
     draws : bool
         Whether the network has stochastic layers.
     """
@@ -167,7 +167,7 @@ class LoaderOptions:
 
 
 class ShardLoader:
-    """Makes shards ready for one lane, one after another, in the same memory."""
+    """Loads the shards of one lane, one after another, in the same memory."""
 
     def __init__(
         self, options: LoaderOptions, backend: Backend = NUMPY, pool: Pool = SERIAL
@@ -181,15 +181,15 @@ class ShardLoader:
         self._x: Array = np.empty((0, *options.input_shape), options.dtype)
 
     def load(self, batch: Batch, reading: Reading, rows_of_batch: slice) -> Shard:
-        """Return some rows of a batch as the network takes them.
+        """Return some rows of a batch as a shard for the network.
 
         Parameters
         ----------
         batch : Batch
         reading : Reading
-            Of the batch's stored inputs.
+            The reader of the batch's stored inputs.
         rows_of_batch : slice
-            Which of the batch's rows.
+            The rows of the shard within the batch.
         """
         arrays, rows = batch.arrays, batch.rows_of(rows_of_batch)
         targets = arrays.targets[rows]
@@ -211,16 +211,16 @@ class ShardLoader:
         return StepAugmentation(self._options.augment, stream, batch.epoch)
 
     def _stream(self, batch: Batch, start: int) -> StepStream | None:
-        """Return what a shard draws from: its first row names it, whichever lane it is dealt to."""
+        """Return the random stream of a shard, keyed by its first row, not by its lane."""
         if not self._options.draws or batch.epoch is None:
             return None
         return StepStream(self._options.seed, Purpose.LAYER, (batch.epoch, batch.step or 0, start))
 
     def _take(self, reading: Reading, rows: Rows, x: Array, *, change: bool) -> npt.NDArray[Any]:
-        """Return stored rows: a view, or a copy in memory that is reused.
+        """Return stored rows: a view, or a copy in reused memory.
 
-        It is a copy where rows are not consecutive, or will be changed; made in ``x`` where the
-        transform would only copy it there.
+        It is a copy if rows are not consecutive, or will be changed; made in ``x`` if the transform
+        would only copy it there.
         """
         if isinstance(rows, slice) and not change:
             return reading.rows(rows)
@@ -244,6 +244,6 @@ def gather_rows(
 ) -> None:
     """Copy rows of ``inputs``, shape (N, ...), into ``out``, shape (n, ...), contiguous.
 
-    Their indices, shape (n,), are known to be in range.
+    The indices ``rows``, shape (n,), must be in range; they are not checked.
     """
     inputs.take(rows, axis=0, out=out, mode="clip")  # other modes make one more copy

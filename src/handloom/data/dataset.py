@@ -1,4 +1,4 @@
-"""Inputs, targets and class names that belong together."""
+"""Datasets: inputs, targets and class names, with their training and test split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,31 +11,30 @@ from handloom.errors import DataError, require_fraction, require_number
 from handloom.randomness import Purpose, Stream
 
 CHECKED_AT_ONCE = 1 << 21
-"""How many numbers are looked at in one go: few enough to fit anywhere, enough to be quick."""
+"""The number of values checked at once: small enough for memory, large enough for speed."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows of inputs, what a network should make of each, and what that is called.
+    """A dataset: rows of inputs, their targets, and the class names.
 
     Parameters
     ----------
     inputs : array, shape (n, ...)
-        ``uint8`` images ``(n, y, x)`` as they were stored, or floating-point features ``(n, d)``,
-        which must be finite.
+        ``uint8`` images ``(n, y, x)`` as stored, or finite floating-point features ``(n, d)``.
     targets : integer array, shape (n,), or floating-point array, shape (n, k)
-        The class of each row, from 0 to k - 1, kept as int64; or one finite number for each of a
-        network's outputs.
+        The class of each row, from 0 to k - 1, stored as int64; or finite continuous targets, one
+        for each of a network's outputs.
     class_names : tuple of str, length k
-        What the classes, or the outputs, are called.
+        The names of the classes, or of the outputs.
     name : str
-        What the dataset is called; tables, pictures and result files repeat it.
+        The name of the dataset, for tables, plots and result files.
 
     Raises
     ------
     DataError
-        If there are no rows, rows and targets differ in number, classes lie out of range, names
-        and targets do not fit, or numbers are not finite.
+        If there are no rows, rows and targets differ in number, classes are out of range, the
+        number of names is wrong, or values are not finite.
     """
 
     inputs: npt.NDArray[np.generic]
@@ -48,17 +47,17 @@ class Dataset:
         check_inputs(self.inputs)
         if self.targets.ndim not in (1, 2) or len(self.inputs) != len(self.targets):
             raise DataError(
-                f"inputs and targets must have one row each per sample: got inputs of shape "
+                f"inputs and targets must have one row each per sample, got inputs of shape "
                 f"{self.inputs.shape} and targets of shape {self.targets.shape}"
             )
         if len(set(self.class_names)) < len(self.class_names):
             raise DataError(f"class names must differ, got {_listed(self.class_names)}")
         if self.targets.ndim == 2:
-            self._check_numbers()
+            self._check_continuous()
         else:
             self._check_classes()
 
-    def _check_numbers(self) -> None:
+    def _check_continuous(self) -> None:
         if not np.issubdtype(self.targets.dtype, np.floating):
             raise DataError(
                 f"targets of shape {self.targets.shape} must be floating-point, "
@@ -70,7 +69,7 @@ class Dataset:
                 f"got {_listed(self.class_names)}"
             )
         if not np.isfinite(self.targets).all():
-            raise DataError("targets hold NaN or infinity")
+            raise DataError("targets must be finite, got NaN or infinity")
 
     def _check_classes(self) -> None:
         if not np.issubdtype(self.targets.dtype, np.integer):
@@ -80,7 +79,7 @@ class Dataset:
         if low < 0 or high >= len(self.class_names):
             raise DataError(
                 f"targets must lie in 0..{len(self.class_names) - 1} (there are "
-                f"{len(self.class_names)} class names), found {low}..{high}"
+                f"{len(self.class_names)} class names), got {low}..{high}"
             )
 
     def __len__(self) -> int:
@@ -93,7 +92,7 @@ class Dataset:
 
     @property
     def has_classes(self) -> bool:
-        """Whether each row has a class, rather than numbers."""
+        """Whether targets are classes, not continuous."""
         return self.targets.ndim == 1
 
     @property
@@ -103,61 +102,63 @@ class Dataset:
         Raises
         ------
         DataError
-            If rows have numbers instead of classes.
+            If targets are continuous.
         """
         if not self.has_classes:
-            raise DataError(f"the rows of {self.name} have numbers as targets, not classes")
+            raise DataError(f"the targets of {self.name} must be classes, got continuous targets")
         return np.bincount(self.targets, minlength=len(self.class_names))
 
     def take(self, rows: npt.NDArray[np.integer] | slice) -> "Dataset":
-        """Return the dataset of the given rows, in the given order."""
+        """Return a dataset of ``rows``, in their order."""
         return Dataset(self.inputs[rows], self.targets[rows], self.class_names, self.name)
 
     def sorted_by_class(self) -> "Dataset":
-        """Return the rows ordered by class, the rows of a class in the order they had."""
+        """Return the rows sorted by class; the rows of a class keep their order."""
         return self.take(np.argsort(self.targets, kind="stable"))
 
     def shuffled(self, stream: Stream) -> "Dataset":
-        """Return inputs and targets in one random order, drawn from ``stream``."""
+        """Return the dataset in a random order, drawn from ``stream``."""
         return self.take(stream.at(Purpose.SHUFFLE).generator().permutation(len(self)))
 
     def split(self, fraction: float, stream: Stream) -> tuple["Dataset", "Dataset"]:
-        """Hold rows out, the same fraction of every class if there are any, drawn from ``stream``.
+        """Split off held-out rows at random, stratified by class if targets are classes.
 
         Parameters
         ----------
         fraction : float
             The fraction held out, above 0 and below 1. Of every class, or of all rows, at least
-            one row is held out and at least one is kept.
+            one row is held out and at least one is not.
         stream : Stream
-            Where the random numbers come from.
+            The source of random numbers.
 
         Returns
         -------
         rest, held_out : Dataset, Dataset
-            Both keep the order that the rows had.
+            Both keep the order of the rows.
 
         Raises
         ------
         ConfigurationError
             If the fraction is not between 0 and 1.
         DataError
-            If a class, or the whole, has a single row, so that it cannot stand on both sides.
+            If a class, or the dataset, has a single row, so that it cannot be split.
         """
         require_number("the fraction to hold out", fraction, minimum=0.0, exclusive=True)
         require_fraction("the fraction to hold out", fraction)
         generator = stream.at(Purpose.SPLIT).generator()
         held_out = np.zeros(len(self), dtype=bool)
-        for what, rows in self._strata():
+        for stratum, rows in self._strata():
             if len(rows) == 1:
-                raise DataError(f"{what} has a single row: it cannot be split")
+                raise DataError(
+                    f"{stratum} must have at least 2 rows to be split, got a single row"
+                )
             if len(rows):
                 size = min(max(1, round(fraction * len(rows))), len(rows) - 1)
                 held_out[generator.permutation(rows)[:size]] = True
         return self.take(np.flatnonzero(~held_out)), self.take(np.flatnonzero(held_out))
 
     def _strata(self) -> list[tuple[str, npt.NDArray[np.int64]]]:
-        """Return the rows of each class or, where there are none, all rows."""
+        """Return the rows of each class or, for continuous targets, all rows."""
         if not self.has_classes:
             return [("the dataset", np.arange(len(self)))]
         return [
@@ -167,12 +168,12 @@ class Dataset:
 
 
 def check_inputs(inputs: npt.NDArray[np.generic]) -> None:
-    """Refuse inputs that no network can learn from: no rows, no numbers, or numbers not finite.
+    """Check inputs: at least one row, uint8 or floating-point, and finite.
 
     Raises
     ------
     DataError
-        Naming what is wrong and, for a number that is not finite, the first row that holds one.
+        If they are invalid; the message names the first row that is not finite.
     """
     if inputs.ndim < 2 or inputs.size == 0:
         raise DataError(
@@ -182,18 +183,20 @@ def check_inputs(inputs: npt.NDArray[np.generic]) -> None:
         return
     if not np.issubdtype(inputs.dtype, np.floating):
         raise DataError(f"inputs must be uint8 or floating-point, got {inputs.dtype}")
-    numbers = int(np.prod(inputs.shape[1:]))
-    rows = max(1, CHECKED_AT_ONCE // numbers)
+    row_size = int(np.prod(inputs.shape[1:]))
+    rows = max(1, CHECKED_AT_ONCE // row_size)
     for start in range(0, len(inputs), rows):
         bad = np.flatnonzero(~np.isfinite(inputs[start : start + rows]).reshape(-1))
         if bad.size:
-            row = start + int(bad[0]) // numbers
-            raise DataError(f"inputs hold NaN or infinity; the first such row is {row}")
+            row = start + int(bad[0]) // row_size
+            raise DataError(
+                f"inputs must be finite, got NaN or infinity; the first such row is {row}"
+            )
 
 
 @dataclass(frozen=True)
 class Splits:
-    """A dataset as its authors publish it: a training part and a test part."""
+    """The training and the test part of a dataset, as published."""
 
     train: Dataset
     test: Dataset
@@ -201,18 +204,18 @@ class Splits:
     def __post_init__(self) -> None:
         if self.train.input_shape != self.test.input_shape:
             raise DataError(
-                f"training and test rows must have one shape: got {self.train.input_shape} "
+                f"training and test rows must have one shape, got {self.train.input_shape} "
                 f"and {self.test.input_shape}"
             )
         if self.train.class_names != self.test.class_names:
             raise DataError(
-                f"training and test part must have the same classes: got "
+                f"training and test part must have the same classes, got "
                 f"{_listed(self.train.class_names)} and {_listed(self.test.class_names)}"
             )
 
     @property
     def name(self) -> str:
-        """What the dataset is called."""
+        """The name of the dataset."""
         return self.train.name
 
 

@@ -1,4 +1,4 @@
-"""A dataset's fingerprint: enough to know it again, without keeping it."""
+"""The fingerprint of a dataset: name, shape and checksum, to recognize it."""
 
 import hashlib
 
@@ -8,14 +8,14 @@ import numpy.typing as npt
 from handloom.data.dataset import Dataset
 
 READ_AT_MOST = 1 << 28
-"""Bytes of inputs that go into a fingerprint; of larger ones, rows at even distances do."""
+"""The maximum bytes of inputs in a fingerprint; of larger inputs, equally spaced rows count."""
 
 CHUNK = 1 << 22
-"""Bytes that are looked at at once."""
+"""The number of bytes that are hashed at once."""
 
 
 def fingerprint(data: Dataset) -> dict[str, object]:
-    """Return name, size and checksum of a dataset, as JSON can hold them."""
+    """Return name, shape, dtype, class names and SHA-256 of a dataset, for JSON."""
     digest = hashlib.sha256(np.ascontiguousarray(data.targets).data)
     stride = max(1, -(-data.inputs.nbytes // READ_AT_MOST))
     at_once = max(1, CHUNK * len(data) // max(1, data.inputs.nbytes)) * stride

@@ -1,4 +1,4 @@
-"""Views: other ways to look at the same images, whose predictions may be averaged in evaluation."""
+"""Test-time augmentation: mirrored and shifted views, whose predictions are averaged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from handloom.errors import require_known
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at images in evaluation: mirrored or not, and moved by some pixels.
+    """A view of images for test-time augmentation: mirrored or not, and shifted by some pixels.
 
     Parameters
     ----------
     flip : bool
         Whether images are mirrored left to right.
     down, right : int
-        By how many pixels they are moved, with zeros where nothing was; negative for up and left.
+        The shift in pixels, with zeros at the border; negative for up and left.
     """
 
     flip: bool = False
@@ -26,7 +26,7 @@ class View:
     right: int = 0
 
     def __call__(self, images: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """Return how images of shape (n, ..., y, x) look, or the images where they stay as is."""
+        """Return the view of images of shape (n, ..., y, x); the images if nothing changes."""
         seen = images[..., ::-1] if self.flip else images
         if not (self.down or self.right):
             return np.ascontiguousarray(seen)
@@ -39,15 +39,16 @@ class View:
 
 
 MIRRORED = (View(), View(flip=True))
-"""Each image as it is, and mirrored."""
+"""Each image unchanged, and mirrored."""
 
 MIRRORED_AND_MOVED = (
     *(View(), View(flip=True)) * 2,
     *(View(flip, step, step) for flip in (False, True) for step in (-1, 1)),
 )
-"""Each image both ways, in the middle and a pixel up and left or down and right.
+"""Each image unchanged and mirrored, centered and shifted a pixel up-left or down-right.
 
-The middle counts twice, as in Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024.
+The centered views count twice, as in Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU",
+2024.
 """
 
 VIEWS: Mapping[str, tuple[View, ...]] = {
@@ -70,5 +71,5 @@ def named_views(name: str) -> tuple[View, ...]:
 
 
 def _target(move: int, size: int) -> slice:
-    """Return where along an axis there is something after a move."""
+    """Return the slice of an axis that holds image pixels after a shift."""
     return slice(min(max(move, 0), size), max(min(size + move, size), 0))

@@ -1,7 +1,7 @@
-"""From stored inputs to the flat floating-point rows that a network takes.
+"""Transforms: from stored inputs to the flat floating-point rows of a network.
 
-A transform writes one batch at a time into a buffer that is reused, so images can stay ``uint8``
-in memory. It holds no state but its settings, which are stored with a model as JSON.
+A transform writes one batch at a time into a reused buffer, so images can stay ``uint8`` in memory.
+Its only state is its settings, which are stored with a model as JSON.
 """
 
 import math
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.floating]
 
 
 class Transform(Protocol):
-    """What makes a batch ready for a network."""
+    """The transform of a batch to network inputs."""
 
     def __call__(self, inputs: npt.NDArray[np.generic], out: Floats) -> Floats:
         """Write the transformed `inputs`, shape (n, ...), into `out`, shape (n, d); return it."""
@@ -31,12 +31,12 @@ class Transform(Protocol):
 
 @dataclass(frozen=True)
 class Scale(Computes):
-    """Flatten and scale: ``(x - shift) / divisor``.
+    """Flatten and scale inputs: ``(x - shift) / divisor``.
 
     Parameters
     ----------
     shift, divisor : float
-        By default 127.5 both, which brings bytes to -1..1. The divisor is not 0.
+        Both 127.5 by default, which scales bytes to -1..1. The divisor must not be 0.
 
     Raises
     ------
@@ -46,20 +46,20 @@ class Scale(Computes):
 
     shift: float = 127.5
     divisor: float = 127.5
-    _scale: ClassVar[Callable[..., None]]  # an attribute, and none of the settings
+    _scale: ClassVar[Callable[..., None]]  # an attribute, not a setting
 
     def __post_init__(self) -> None:
         for option in ("shift", "divisor"):
             value = require_number(f"{option} of Scale", getattr(self, option))
             object.__setattr__(self, option, value)
         if self.divisor == 0.0:
-            raise ConfigurationError("divisor of Scale must not be 0")
+            raise ConfigurationError("divisor of Scale must not be 0, got 0.0")
 
     def __call__(self, inputs: npt.NDArray[np.generic], out: Floats) -> Floats:
         """Write the scaled `inputs`, shape (n, ...), into `out`, shape (n, d), and return it.
 
-        The arithmetic is that of `out`, float32 or float64. Nothing of the size of `out` is
-        allocated as long as `inputs` is contiguous.
+        The arithmetic has the dtype of `out`, float32 or float64. Nothing of the size of `out` is
+        allocated if `inputs` is contiguous.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class Scale(Computes):
         return out
 
     def use(self, backend: Backend) -> None:
-        """Take the backend's version of the function."""
+        """Use the backend's `scale_rows`."""
         object.__setattr__(self, "_scale", backend.fetch(scale_rows))  # the settings stay frozen
 
     def as_operation(self) -> ScaleRows:
@@ -84,7 +84,7 @@ class Scale(Computes):
 
 @dataclass(frozen=True)
 class AsFloat:
-    """Flatten and take the values as they are."""
+    """Flatten inputs without scaling."""
 
     def __call__(self, inputs: npt.NDArray[np.generic], out: Floats) -> Floats:
         """Write `inputs`, shape (n, ...), into `out`, shape (n, d), and return it.
@@ -116,20 +116,20 @@ TRANSFORMS: Mapping[str, type[Scale] | type[AsFloat]] = {"scale": Scale, "as_flo
 
 
 def transform_for(inputs: npt.NDArray[np.generic]) -> Transform:
-    """Return the transform that suits stored inputs: `Scale` for bytes, `AsFloat` for the rest."""
+    """Return the default transform of stored inputs: `Scale` for bytes, else `AsFloat`."""
     return Scale() if inputs.dtype == np.uint8 else AsFloat()
 
 
 def transform_from_config(config: Mapping[str, Any]) -> Transform:
-    """Build the transform that `Transform.to_config` described.
+    """Build a transform from the settings of `Transform.to_config`.
 
     Raises
     ------
     ConfigurationError
-        If the name or a setting is unknown, or a setting is missing or means nothing.
+        If the name or a setting is unknown, or a setting is missing or invalid.
     """
     if not isinstance(config, Mapping):
-        raise ConfigurationError(f"a transform is described by an object, got {config!r}")
+        raise ConfigurationError(f"a transform must be described by an object, got {config!r}")
     settings = dict(config)
     name = str(settings.pop("name", None))
     require_known("transform", name, TRANSFORMS)
@@ -137,12 +137,16 @@ def transform_from_config(config: Mapping[str, Any]) -> Transform:
     for setting in settings:
         require_known(f"setting of {name!r}", setting, known)
     if missing := known - set(settings):
-        raise ConfigurationError(f"the transform {name!r} lacks: {', '.join(sorted(missing))}")
+        expected = ", ".join(sorted(known))
+        raise ConfigurationError(
+            f"the transform {name!r} must have the settings {expected}, "
+            f"got no {', '.join(sorted(missing))}"
+        )
     return TRANSFORMS[name](**settings)
 
 
 def _flat(inputs: npt.NDArray[np.generic], out: Floats) -> npt.NDArray[np.generic]:
-    """Return the inputs as rows, once they are known to fit into `out`."""
+    """Return the inputs as flat rows, after a check that they fit into `out`."""
     shape = (len(inputs), math.prod(inputs.shape[1:]))
     if out.shape != shape or out.dtype.kind != "f":
         raise DataError(

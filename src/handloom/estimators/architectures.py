@@ -1,4 +1,4 @@
-"""The contract of an architecture: where the network of an estimator comes from."""
+"""The architecture protocol: the source of an estimator's network."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ class Architecture(Protocol):
         """Whether the penalty of a step is divided by the total weight of its rows."""
 
     def backend(self, asked: str) -> str:
-        """Return the backend to fit with, where ``asked`` may be ``"auto"``."""
+        """Return the backend to fit with; ``asked`` may be ``"auto"``."""
 
     def build(
         self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState
@@ -29,16 +29,16 @@ class Architecture(Protocol):
         Raises
         ------
         ValueError
-            If the parameters of the estimator do not describe one.
+            If the parameters of the estimator are invalid.
         """
 
     def rebuild(self, network: Sequential, inputs: int, outputs: int) -> Sequential:
-        """Return a network with memory of its own that has the weights of another one.
+        """Return a new network with a copy of another network's weights.
 
         Raises
         ------
         ValueError
-            If the architecture has changed, so that they do not fit.
+            If the architecture has changed, so that the weights do not fit.
         """
 
     def attributes(self, network: Sequential) -> dict[str, Any]:

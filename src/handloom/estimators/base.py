@@ -1,4 +1,4 @@
-"""The base of all estimators: data in, one fit, fitted attributes out."""
+"""The base class of all estimators: `fit`, fitted attributes, and `set_params`."""
 
 import warnings
 from abc import abstractmethod
@@ -38,7 +38,7 @@ CURVES = (
 
 
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
-    """Fits a network to rows and keeps what scikit-learn's estimators keep.
+    """Fits a network and sets the fitted attributes of scikit-learn's estimators.
 
     A subclass names its task, in `_learn_task`, and its architecture, in `_architecture`.
     """
@@ -55,7 +55,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     @abstractmethod
     def _learn_task(self, y: Any, call: FitCall, earlier: Any) -> Task:
-        """Return the task of the targets; a fit that goes on has an earlier one to agree with."""
+        """Return the task of the targets; a continued fit must agree with its earlier task."""
 
     @abstractmethod
     def _architecture(self) -> Architecture:
@@ -67,7 +67,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         cls._parameter_constraints = {name: CONSTRAINTS[name] for name in known}
 
     def _keep(self, options: Mapping[str, Any]) -> None:
-        """Keep a constructor's arguments as they are, as `sklearn.base.clone` expects."""
+        """Store a constructor's arguments unchanged, as `sklearn.base.clone` expects."""
         for name, value in options.items():
             if name != "self":
                 setattr(self, name, value)
@@ -78,7 +78,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If there is no such parameter; the nearest one is named.
+            If there is no such parameter; the message suggests the nearest one.
         """
         known = self._get_param_names()
         for name in options:
@@ -94,23 +94,24 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
     ) -> Self:
-        """Fit to rows, from new weights or, with ``warm_start``, from those that there are.
+        """Fit the network, from new weights or, with ``warm_start``, from the current weights.
 
         Parameters
         ----------
         X : array or sparse matrix, shape (n, d)
-            float32 and float64 are kept, anything else becomes float64.
+            float32 and float64 are kept; any other dtype becomes float64.
         y : array, shape (n,) or (n, k)
-            Classes, or zeros and ones for several labels; numbers in regression.
+            Classes; zeros and ones for several labels; continuous targets in regression.
         sample_weight : array, shape (n,), optional
-            A weight a row, at least 0. Two means the row twice, zero that it is not there.
+            The weight of each row, at least 0. Weight 2 counts the row twice, weight 0 omits it.
         X_val, y_val : arrays, optional
-            Rows to measure after each epoch, in place of those that ``early_stopping`` holds out.
+            Validation data, measured after each epoch; replaces the rows that ``early_stopping``
+            holds out.
 
         Raises
         ------
         ValueError
-            If a parameter or the data mean nothing, or the fit diverges and ``on_divergence`` is
+            If a parameter or the data are invalid, or the fit diverges and ``on_divergence`` is
             ``"raise"``.
         """
         return self._fit(FitCall(X, y, sample_weight, X_val, y_val))
@@ -125,14 +126,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 result = fit(problem, options, signals)
                 self._adopt(problem, result)
             if result.warning is not None:
-                self._tell(result.warning)
+                self._report(result.warning)
         finally:
-            deliver(signals)  # now that what was learned is here
+            deliver(signals)  # after the fitted attributes are set
         return self
 
     @contextmanager
     def _unchanged_if_broken(self) -> Iterator[None]:
-        """Restore every attribute if an error ends the fit."""
+        """Restore every attribute if the fit raises an error."""
         before = self.__dict__.copy()
         try:
             yield
@@ -145,13 +146,13 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._validate_params()
         check_together(self, call)
         architecture = self._architecture()
-        going_on = self._has_network() and (self.warm_start or call.incremental)
+        continued = self._has_network() and (self.warm_start or call.incremental)
         X, y = check_rows(
-            self, call.X, call.y, continuous=self._continuous_targets, reset=not going_on
+            self, call.X, call.y, continuous=self._continuous_targets, reset=not continued
         )
-        task = self._learn_task(y, call, self.__dict__.get("_task") if going_on else None)
+        task = self._learn_task(y, call, self.__dict__.get("_task") if continued else None)
         random = check_random_state(self.random_state)
-        if going_on:  # in a network of its own: the one that there is stays where a fit breaks
+        if continued:  # in a new network: the fitted one is left unchanged if the fit fails
             network = architecture.rebuild(self._network_in_use(), X.shape[1], task.outputs)
         else:
             network = architecture.build(X.shape[1], task.outputs, X.dtype, random)
@@ -167,7 +168,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         elif self.early_stopping and self.solver != "lbfgs":
             strata = task.strata(sample.targets)
             sample, held_out = hold_out(sample, self.validation_fraction, random, strata)
-        state: FitState | None = self.__dict__.get("_state") if going_on else None
+        state: FitState | None = self.__dict__.get("_state") if continued else None
         if state is None:
             state = FitState(seed=int(random.randint(2**31 - 1)))
         elif not call.incremental:
@@ -180,12 +181,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self,
             label=type(self).__name__,
             incremental=incremental,
-            batch_size=self._rows_a_step(rows),
+            batch_size=self._batch_size(rows),
             penalty_per_row=architecture.penalty_per_row,
             backend=architecture.backend(self.backend),
         )
 
-    def _rows_a_step(self, rows: int) -> int:
+    def _batch_size(self, rows: int) -> int:
         if self.solver == "lbfgs":
             return rows
         if isinstance(self.batch_size, str):
@@ -223,11 +224,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.best_validation_score_ = state.best_score if validated else None
         self.t_ = state.rows_seen
 
-    def _tell(self, warning: FitWarning) -> None:
-        """Raise or warn; no network whose weights are lost can predict.
+    def _report(self, warning: FitWarning) -> None:
+        """Raise or warn; a network whose weights are lost cannot predict.
 
-        Where the best weights were kept, a divergence is a warning however configured: so ask
-        scikit-learn's own tests.
+        If the best weights were restored, a divergence is always a warning: scikit-learn's own
+        tests require it.
         """
         if warning.ruined:
             self.network_.parameters.values[...] = np.nan
@@ -241,15 +242,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ModelError
-            If the fit diverged, so that there is nothing to predict from.
+            If the fit diverged, so that the weights are not finite.
         """
         check_is_fitted(self)
         network = self._network_in_use()
         X = validate_data(self, X, accept_sparse="csr", dtype=network.parameters.dtype, reset=False)
         if not np.isfinite(network.parameters.values).all():
             raise ModelError(
-                "the model's weights are not finite, because its fit diverged: "
-                "it can neither predict nor be scored"
+                "the model's weights must be finite to predict or score, got NaN or infinity: "
+                "its fit diverged"
             )
         return predict_logits(network, X)
 
@@ -258,18 +259,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.__dict__.update(self._architecture().attributes(network))
 
     def _has_network(self) -> bool:
-        """Whether there are weights to go on from."""
+        """Whether there are weights to continue from."""
         return self._architecture().is_held_by(self.__dict__)
 
     def _network_in_use(self) -> Sequential:
-        """Return the fitted network, with the arrays that were put in place of its own, if any."""
+        """Return the fitted network, with the arrays that a caller assigned to it, if any."""
         network = self._architecture().network_of(self.__dict__)
         if network is not self.__dict__.get("network_"):
             self._hold(network)
         return network
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return everything but views of the network, whose arrays it holds."""
+        """Return all attributes except views of the network's arrays."""
         state: dict[str, Any] = dict(super().__getstate__())
         if "network_" in state:
             network = self._network_in_use()
@@ -293,12 +294,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
 
 def goes_step_by_step(estimator: Any) -> bool:
-    """Say whether `partial_fit` is there.
+    """Return True if the solver supports `partial_fit`.
 
     Raises
     ------
     AttributeError
-        If the solver takes all rows at once.
+        If the solver is L-BFGS.
     """
     if estimator.solver == "lbfgs":
         raise AttributeError(

@@ -1,4 +1,4 @@
-"""Classification as a task: one class a row, or several labels."""
+"""The classification task: one class per row, or several labels (multilabel)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class Classification:
     Parameters
     ----------
     labels : Labels
-        The classes there are.
+        The classes.
     label_smoothing : float
-        The share of every target that is given to all classes alike.
+        The fraction of every target that is spread evenly over all classes.
     class_weight : mapping, "balanced" or None
-        The weight of the rows of each class.
+        The weight of each class.
     """
 
     labels: Labels
@@ -40,7 +40,7 @@ class Classification:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """The class of each output; a single output is that of the second class."""
+        """The class of each output; a single output stands for the second class."""
         return tuple(str(label) for label in self.labels.classes[-self.outputs :])
 
     @property
@@ -49,7 +49,7 @@ class Classification:
         return "logistic" if self.labels.independent else "softmax"
 
     def encode(self, y: Any, dtype: Any) -> Targets:
-        """Return indices of classes, shape (n,), or probabilities, shape (n, outputs).
+        """Return class indices, shape (n,), or probabilities, shape (n, outputs).
 
         Raises
         ------
@@ -72,12 +72,13 @@ class Classification:
             return sample_weights
         if self.labels.multilabel:
             raise ValueError(
-                "class_weight weighs rows by their class, and a row with several labels has no "
-                "single class: use sample_weight"
+                "class_weight must be None with several labels a row, which have no single "
+                f"class, got {self.class_weight!r}: use sample_weight"
             )
         if incremental and self.class_weight == "balanced":
             raise ValueError(
-                "class_weight='balanced' needs to see all rows: for partial_fit, give a dict"
+                "class_weight must be a dict or None in partial_fit, which does not see all rows, "
+                "got 'balanced'"
             )
         indices = self.labels.indices(y)
         by_class = (
@@ -89,7 +90,7 @@ class Classification:
         return by_row if sample_weights is None else by_row * sample_weights
 
     def strata(self, targets: Targets) -> npt.NDArray[Any] | None:
-        """Return the class of each row where there are two, as scikit-learn's splits keep them."""
+        """Return the class of each row for two classes, else None, as scikit-learn stratifies."""
         if self.labels.multilabel or len(self.labels.classes) != 2:
             return None
         return np.asarray(targets) > 0.5
@@ -127,9 +128,9 @@ class Classification:
 def _balanced_weights(
     indices: npt.NDArray[np.int64], sample_weights: Array | None, classes: int
 ) -> npt.NDArray[np.float64]:
-    """Return a weight for each class, shape (k,).
+    """Return the balanced class weights, shape (k,).
 
-    All classes that occur have the same total weight, and all rows together their former one.
+    All classes that occur get the same total weight; the sum of the sample weights is unchanged.
     """
     totals = np.bincount(indices, sample_weights, minlength=classes)
     present = totals > 0
@@ -141,14 +142,14 @@ def _balanced_weights(
 def _named_weights(
     class_weight: Mapping[Any, float], classes: npt.NDArray[Any]
 ) -> npt.NDArray[np.float64]:
-    """Return a weight for each class, shape (k,); a class that is not named has weight 1."""
+    """Return the class weights of a mapping, shape (k,); a class that is not a key has weight 1."""
     known = classes.tolist()
     by_class = np.array([class_weight.get(label, 1.0) for label in known], np.float64)
     unknown = set(class_weight) - set(known)
     if unknown and not set(known) <= set(class_weight):
         raise ValueError(
-            f"class_weight names classes that y does not have: {sorted(unknown, key=str)}; "
-            f"y has {known}"
+            f"class_weight names classes that y does not have: its keys must be among {known}, "
+            f"got {sorted(unknown, key=str)}"
         )
     if not (np.isfinite(by_class) & (by_class >= 0.0)).all():
         raise ValueError(f"class_weight must be finite and at least 0, got {class_weight}")

@@ -16,7 +16,7 @@ from handloom.parameters import Array
 
 
 class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
-    """An estimator that predicts one class a row, or several labels."""
+    """An estimator that predicts one class per row, or several labels (multilabel)."""
 
     _one_logit: ClassVar[bool] = True
     _task: Classification
@@ -34,28 +34,28 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         X_val: Any = None,
         y_val: Any = None,
     ) -> Self:
-        """Go on fitting with one epoch over some rows.
+        """Continue the fit with one epoch over the rows of this call.
 
-        Shuffled batches, dropout and the optimizer go on as in one long fit, so that so many calls
-        give the same weights as so many epochs of `fit`.
+        Shuffling, dropout and the optimizer's state continue as in one long fit: ``n`` calls give
+        the same weights as ``n`` epochs of `fit`.
 
         Parameters
         ----------
         X : array or sparse matrix, shape (n, d)
         y : array, shape (n,) or (n, k)
-            Not all classes need to be there.
+            Not all classes need to occur.
         sample_weight : array, shape (n,), optional
             As in `fit`.
         classes : array, shape (k,), optional
-            All classes that there will ever be; the first call needs them.
+            All classes of all calls; required by the first call.
         X_val, y_val : arrays, optional
-            Rows to measure after the epoch. With ``early_stopping`` they are needed; once their
+            Validation data, measured after the epoch. Required by ``early_stopping``; once the
             score has not risen for ``n_iter_no_change`` calls, the best weights are restored.
 
         Raises
         ------
         ValueError
-            As `fit`, and if a class was not announced.
+            As `fit`, and if a class is not in ``classes``.
         """
         return self._fit(FitCall(X, y, sample_weight, X_val, y_val, True, classes))
 
@@ -67,7 +67,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If rows are not like those of `fit`, or the fit diverged.
+            If the number or the names of the columns differ from those in `fit`, or the fit
+            diverged.
         """
         logits = self._logits(X)
         predicted: npt.NDArray[Any] = self._task.decode(logits)
@@ -91,7 +92,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             return np.log(probabilities, out=probabilities)
 
     def __sklearn_is_fitted__(self) -> bool:
-        # weights put in by hand do not say which classes they are for
+        # weights that a caller assigned have no classes
         return super().__sklearn_is_fitted__() and hasattr(self, "_task")
 
     def __sklearn_tags__(self) -> Any:

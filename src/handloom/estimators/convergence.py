@@ -1,4 +1,4 @@
-"""Convergence: the figures of held-out rows, and scikit-learn's rule of early stopping."""
+"""Convergence: validation scores, and early stopping as scikit-learn does it."""
 
 import math
 from collections.abc import Mapping
@@ -18,19 +18,19 @@ SCORE = "validation_score"
 WEIGHTED_LOSS = "weighted_validation_loss"
 
 LEAST_RATE = 1e-6
-"""A rate that is divided by 5 now and then ends training here."""
+"""The learning rate at which ``"adaptive"``, which divides the rate by 5, ends training."""
 
 
 @dataclass
 class Pace:
-    """What a learning rate depends on, over all calls of ``partial_fit``.
+    """Counts that a learning rate depends on, over all calls of ``partial_fit``.
 
     Attributes
     ----------
     rows_seen : int
-        The number of rows, counted in every epoch.
+        The number of rows, summed over the epochs.
     divisions : int
-        The number of times that the learning rate was divided by 5.
+        The number of divisions of the learning rate by 5.
     """
 
     rows_seen: int = 0
@@ -38,7 +38,7 @@ class Pace:
 
 
 class Scores(Callback):
-    """Records the score of held-out rows, and their loss where they have sample weights.
+    """Records the validation score, and the validation loss if rows have sample weights.
 
     Parameters
     ----------
@@ -68,36 +68,36 @@ class Scores(Callback):
 
 
 class Convergence(EarlyStopping):
-    """Ends training when a figure has not been better by ``tol`` for some epochs.
+    """Early stopping as scikit-learn does it: training ends once the monitored value stalls.
 
-    That is scikit-learn's rule: more than ``patience`` epochs in a row. Any better figure is the
-    best one, but only a gain of at least ``tol`` ends the wait. Where the rate is adaptive, it is
-    divided by 5 instead, until it is at `LEAST_RATE`.
+    It ends after more than ``patience`` epochs in a row without an improvement of at least ``tol``.
+    Any better value becomes the best one, but only an improvement of at least ``tol`` resets the
+    count. An adaptive learning rate is divided by 5 instead, down to `LEAST_RATE`.
 
     Parameters
     ----------
     monitor : str
         ``"loss"``, or `SCORE`; then the weights of the best score are kept.
     tol : float
-        The least gain that ends the wait.
+        The smallest improvement that resets the count.
     patience : float
-        The number of epochs that may pass without one; may be infinite.
+        The number of epochs without improvement that are allowed; may be infinite.
     rows : int
         The number of rows of an epoch.
     pace : Pace
-        Written to after every epoch.
+        Updated after every epoch.
     adaptive : bool
-        Whether the rate is divided first.
+        Whether the learning rate is divided before training ends.
     restore : bool
-        Whether the network ends with the best weights even where it was not this rule, or a
-        divergence, that ended training.
+        Whether the best weights are restored even if training ended neither by this callback nor
+        by a divergence.
     earlier : mapping, optional
-        The `ending` of the fit that this one continues.
+        The `final_state` of the fit that this one continues.
 
     Attributes
     ----------
     converged : bool
-        Whether this rule has ended training.
+        Whether this callback has ended training.
     """
 
     def __init__(
@@ -118,26 +118,26 @@ class Convergence(EarlyStopping):
         self.earlier, self.converged = earlier or {}, False
 
     def on_train_begin(self, *, state: TrainingState) -> None:
-        """Begin anew, or where the fit before ended."""
+        """Reset, or continue from the state of the earlier fit."""
         super().on_train_begin(state=state)
         if self.earlier.get("monitor") != self.monitor:
-            return  # there is none, or it watched another figure
-        kept = dict(self.earlier)
-        if "weights" in kept:  # by name: their order in memory changes where layers are frozen
+            return  # there is none, or it monitored another value
+        saved = dict(self.earlier)
+        if "weights" in saved:  # by name: their order in memory changes if layers are frozen
             parameters = state.network.parameters
             values = parameters.values.copy()
             for name, own in parameters.named(values).items():
-                own[...] = kept["weights"][name]
-            kept["weights"] = values
-        self.load_state_dict(kept)
+                own[...] = saved["weights"][name]
+            saved["weights"] = values
+        self.load_state_dict(saved)
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
-        """Count the rows; end training, or divide the rate, if there was no gain for too long."""
+        """Count the rows; out of patience, end training or divide the learning rate."""
         self.pace.rows_seen += self.rows
         super().on_epoch_end(state=state, record=record)
 
     def counts(self, value: float) -> bool:
-        """Return whether a figure is better than the best by at least ``tol``."""
+        """Return whether a value is better than the best by at least ``tol``."""
         if self.value is None:
             return math.isfinite(value)
         if self.goal == "high":
@@ -145,11 +145,11 @@ class Convergence(EarlyStopping):
         return value <= self.value - self.tol
 
     def keep_weights(self, state: TrainingState) -> Array | None:
-        """Return the weights of the best score; those of the least loss are never restored."""
+        """Return the weights of the best score, or None if the loss is monitored."""
         return super().keep_weights(state) if self.monitor == SCORE else None
 
     def lose_patience(self, state: TrainingState) -> None:
-        """End training, or divide an adaptive rate that is not yet at its least."""
+        """End training, or divide an adaptive learning rate that is above `LEAST_RATE`."""
         rate = state.options.schedule(state.progress.steps) if self.adaptive else 0.0
         if rate <= LEAST_RATE:
             self.converged = self.restore = True
@@ -164,18 +164,18 @@ class Convergence(EarlyStopping):
         super().on_train_end(state=state)
 
     def verdict(self) -> str:
-        """Return what ended training, once it has converged, in scikit-learn's words."""
+        """Return the reason for convergence, in scikit-learn's words."""
         if self.adaptive:
             return "Learning rate too small."
-        what = "Validation score" if self.monitor == SCORE else "Training loss"
+        monitored = "Validation score" if self.monitor == SCORE else "Training loss"
         return (
-            f"{what} did not improve more than tol={self.tol:f} for {self.patience - 1} "
+            f"{monitored} did not improve more than tol={self.tol:f} for {self.patience - 1} "
             "consecutive epochs."
         )
 
-    def ending(self, state: TrainingState) -> dict[str, Any]:
-        """Return where this rule stands, with the best weights by name."""
-        kept = {"monitor": self.monitor, **self.state_dict()}
+    def final_state(self, state: TrainingState) -> dict[str, Any]:
+        """Return the state of this callback, with the best weights by name."""
+        saved = {"monitor": self.monitor, **self.state_dict()}
         if self.weights is not None:
-            kept["weights"] = state.network.parameters.named(self.weights)
-        return kept
+            saved["weights"] = state.network.parameters.named(self.weights)
+        return saved

@@ -1,4 +1,4 @@
-"""Any network as an architecture: it comes from a function of the caller's."""
+"""The architecture of `NetworkClassifier` and `NetworkRegressor`: a caller's factory."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -39,25 +39,25 @@ class FactoryMade:
         Raises
         ------
         ModelError
-            If it is no network from ``inputs`` to ``outputs``.
+            If it is not a network from ``inputs`` to ``outputs``.
         """
-        network = self._copy_of_made(outputs)
+        network = self._new_network(outputs)
         if not network.built:
             network.build((inputs,), dtype=dtype, seed=int(random.randint(2**31 - 1)))
         return _checked(network, inputs, outputs)
 
     def rebuild(self, network: Sequential, inputs: int, outputs: int) -> Sequential:
-        """Return what the factory returns, with the weights of another network.
+        """Return a new network of the factory with the weights of another network.
 
         Raises
         ------
         ModelError
             If the factory returns another architecture now.
         """
-        there = network.parameters
-        made = self._copy_of_made(outputs)
-        made.build((inputs,), dtype=there.dtype, weights=dict(there.weights))
-        return _checked(made, inputs, outputs)
+        parameters = network.parameters
+        rebuilt = self._new_network(outputs)
+        rebuilt.build((inputs,), dtype=parameters.dtype, weights=dict(parameters.weights))
+        return _checked(rebuilt, inputs, outputs)
 
     def attributes(self, network: Sequential) -> dict[str, Any]:
         """Return ``network_``."""
@@ -72,8 +72,8 @@ class FactoryMade:
         network: Sequential = attributes["network_"]
         return network
 
-    def _copy_of_made(self, outputs: int) -> Sequential:
-        """Call the factory; each fit has a copy, should it return the same network twice."""
+    def _new_network(self, outputs: int) -> Sequential:
+        """Call the factory and copy its network, as it may return the same object twice."""
         network = self.factory(outputs)
         if not isinstance(network, Sequential):
             raise ModelError(f"network_factory must return a handloom.Sequential, got {network!r}")

@@ -1,4 +1,4 @@
-"""A fit: from a network and a sample to a trained network, step by step or with L-BFGS."""
+"""The fit of a network to a sample: with Adam or SGD in mini-batches, or with L-BFGS."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -12,8 +12,8 @@ from handloom.estimators.convergence import SCORE, WEIGHTED_LOSS, Convergence, S
 from handloom.estimators.lbfgs import minimize
 from handloom.estimators.problem import FitOptions, FitResult, FitState, FitWarning, Problem
 from handloom.estimators.rows import predict_logits
-from handloom.estimators.rules import RateByEpoch, rate_for, rule_for
-from handloom.estimators.verbosity import narrator
+from handloom.estimators.rules import RateByEpoch, optimizer_for, rate_for
+from handloom.estimators.verbosity import progress_output
 from handloom.training import (
     BestWeights,
     Callback,
@@ -35,14 +35,14 @@ INTERRUPTED = FitWarning("Training interrupted by user.", UserWarning)
 
 
 def fit_by_steps(problem: Problem, options: FitOptions, signals: list[int]) -> FitResult:
-    """Fit with Adam or SGD, batch by batch.
+    """Fit with Adam or SGD, in mini-batches.
 
     Parameters
     ----------
     problem : Problem
     options : FitOptions
     signals : list of int
-        Where the numbers of signals that interrupt the fit are added.
+        Receives the numbers of signals that interrupt the fit.
     """
     convergence = _convergence(problem, options)
     trainer = _trainer(problem, options, convergence)
@@ -53,38 +53,38 @@ def fit_by_steps(problem: Problem, options: FitOptions, signals: list[int]) -> F
         None if held_out is None else held_out.dataset(names),
         sample_weights=problem.sample.weights,
     )
-    _go_on(prepared.state, problem.state, incremental=options.incremental)
-    with np.errstate(over="ignore", invalid="ignore"):  # the history says what broke
+    _continue_from(prepared.state, problem.state, incremental=options.incremental)
+    with np.errstate(over="ignore", invalid="ignore"):  # the history records a divergence
         history = trainer.run(prepared)
     diverged = _diverged(history)
-    rescued = diverged and (convergence.restored or _best_weights_are_sound(trainer, problem))
+    restored = diverged and (convergence.restored or _best_weights_are_valid(trainer, problem))
     return FitResult(
         _state_of(prepared.state, problem.state, convergence),
         len(history) + diverged,
-        _warning(history, options, convergence, rescued=rescued),
+        _warning(history, options, convergence, restored=restored),
     )
 
 
 def fit_by_lbfgs(problem: Problem, options: FitOptions, signals: list[int]) -> FitResult:
-    """Fit with L-BFGS, all rows at once.
+    """Fit with L-BFGS, on all rows (full batch).
 
     Parameters
     ----------
     problem : Problem
     options : FitOptions
     signals : list of int
-        Where the numbers of signals that interrupt the fit are added.
+        Receives the numbers of signals that interrupt the fit.
 
     Raises
     ------
     ValueError
-        If the network has layers that draw at random or keep statistics.
+        If the network has stochastic layers or layers that keep running statistics.
     """
     for layer in problem.network.layers:
         if layer.stochastic or layer.keeps_statistics:
             raise ValueError(
-                f"solver='lbfgs' needs a network that computes the same whenever it is asked, "
-                f"which {layer.kind!r} does not: use 'adam' or 'sgd'"
+                "solver='lbfgs' needs a deterministic network that computes the same in every "
+                f"pass, got a layer {layer.kind!r}: use 'adam' or 'sgd'"
             )
     parameters = problem.network.parameters
     with _objective(problem, options, signals) as (measure, interrupted):
@@ -109,7 +109,7 @@ def fit_by_lbfgs(problem: Problem, options: FitOptions, signals: list[int]) -> F
 def _objective(
     problem: Problem, options: FitOptions, signals: list[int]
 ) -> Iterator[tuple[Callable[[], Measured], Callable[[], bool]]]:
-    """Yield a function that measures loss and gradient, and one that says if a signal came."""
+    """Yield a function for loss and gradient, and one that returns whether a signal came."""
     sample, interrupted = problem.sample, Event()
     measure, threads = whole_objective(
         problem.network,
@@ -130,8 +130,8 @@ def _objective(
 
 
 def _convergence(problem: Problem, options: FitOptions) -> Convergence:
-    """Return the callback that ends a fit for lack of gain."""
-    pace = replace(problem.state.pace)  # a copy: a fit that breaks leaves what there was
+    """Return the early stopping of a fit."""
+    pace = replace(problem.state.pace)  # a copy: a failed fit leaves the earlier state unchanged
     rate = rate_for(options, pace)
     return Convergence(
         SCORE if options.early_stopping else "loss",
@@ -151,19 +151,19 @@ def _trainer(problem: Problem, options: FitOptions, convergence: Convergence) ->
     if held_out is not None:
         callbacks.insert(0, Scores(problem.task, held_out))
     if options.verbose:
-        callbacks.append(narrator(options.label, convergence))
+        callbacks.append(progress_output(options.label, convergence))
     if options.restore_best and not options.early_stopping:
         callbacks.append(BestWeights("loss" if held_out is None else "validation_loss"))
     return Trainer(
         problem.network,
-        rule_for(options),
+        optimizer_for(options),
         rate_for(options, convergence.pace),
         epochs=1 if options.incremental else options.max_iter,
         batch_size=options.batch_size,
         shuffle=bool(options.shuffle),
         penalty_per_row=options.penalty_per_row,
         loss=problem.task.loss(),
-        # fitted attributes hold no accuracy but that of held-out rows; others may look at it
+        # fitted attributes need the accuracy of held-out rows only; callbacks may need it too
         count_correct=held_out is not None or bool(options.verbose or options.callbacks),
         seed=problem.state.seed,
         callbacks=[*callbacks, *(options.callbacks or ())],
@@ -173,10 +173,10 @@ def _trainer(problem: Problem, options: FitOptions, convergence: Convergence) ->
     )
 
 
-def _go_on(state: TrainingState, earlier: FitState, *, incremental: bool) -> None:
-    """Take over the optimizer's state if its kind and the trained arrays are the same.
+def _continue_from(state: TrainingState, earlier: FitState, *, incremental: bool) -> None:
+    """Load the earlier optimizer state if the optimizer and the trained arrays are the same.
 
-    A ``partial_fit`` counts epochs and steps on, too.
+    A ``partial_fit`` continues the counts of epochs and steps, too.
     """
     optimizer, trained = state.optimizer, tuple(state.network.parameters.gradients)
     same = set(earlier.optimizer) == {"steps", *optimizer.moments} and earlier.trained == trained
@@ -188,7 +188,7 @@ def _go_on(state: TrainingState, earlier: FitState, *, incremental: bool) -> Non
 
 
 def _state_of(state: TrainingState, earlier: FitState, convergence: Convergence) -> FitState:
-    """Return where a fit ended. An epoch that diverged is NaN in the curves."""
+    """Return the state at the end of a fit. An epoch that diverged is NaN in the curves."""
     optimizer, history = state.optimizer, state.history
     lost = [math.nan] * _diverged(history)
 
@@ -203,7 +203,7 @@ def _state_of(state: TrainingState, earlier: FitState, convergence: Convergence)
         trained=tuple(state.network.parameters.gradients),
         progress=state.progress,
         pace=convergence.pace,
-        convergence=convergence.ending(state),
+        convergence=convergence.final_state(state),
         best_loss=float(np.fmin.reduce([earlier.best_loss, *losses])),
         best_score=float(np.fmax.reduce([earlier.best_score, *scores])),
         losses=[*earlier.losses, *losses],
@@ -214,12 +214,12 @@ def _state_of(state: TrainingState, earlier: FitState, convergence: Convergence)
 
 
 def _warning(
-    history: History, options: FitOptions, convergence: Convergence, *, rescued: bool
+    history: History, options: FitOptions, convergence: Convergence, *, restored: bool
 ) -> FitWarning | None:
     """Return the warning about a fit by steps, if any."""
     if _diverged(history):
-        restored = " The best weights before that were restored." if rescued else ""
-        return FitWarning(f"{NON_FINITE} {history.divergence}{restored}", ruined=not rescued)
+        remark = " The best weights before that were restored." if restored else ""
+        return FitWarning(f"{NON_FINITE} {history.divergence}{remark}", ruined=not restored)
     if history.stop_reason is StopReason.INTERRUPTED:
         return INTERRUPTED
     if options.incremental and convergence.restored:
@@ -240,10 +240,10 @@ def _diverged(history: History) -> bool:
     return history.divergence is not None
 
 
-def _best_weights_are_sound(trainer: Trainer, problem: Problem) -> bool:
-    """Whether a callback has restored weights that are still as good as any epoch was.
+def _best_weights_are_valid(trainer: Trainer, problem: Problem) -> bool:
+    """Whether a callback has restored weights with a loss no larger than that of every epoch.
 
-    A training figure of several steps is their mean: the last of them may have ruined the weights.
+    The training loss of an epoch is a mean over steps: the last step may have ruined the weights.
     """
     if not any(
         isinstance(each, BestWeights) and each.restored for each in trainer.options.callbacks

@@ -1,4 +1,4 @@
-"""The labels of a classification: from classes to targets, and from logits back."""
+"""Label encoding: from classes to targets, and from logits to classes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,18 +13,18 @@ from handloom.parameters import Array
 
 @dataclass(frozen=True)
 class Labels:
-    """The classes of a problem, and which kind of problem it is.
+    """The classes of a problem: binary, multiclass or multilabel.
 
     Parameters
     ----------
     classes : array, shape (k,)
-        In order.
+        In ascending order.
     multilabel : bool
-        Whether a row may have several of them, or none.
+        Whether a row may have several labels, or none.
     one_logit : bool
-        Whether two classes share a logit.
+        Whether two classes share one logit.
     sparse : bool
-        Whether predictions of several labels are sparse, as those that were learned from.
+        Whether multilabel predictions are sparse, like the training targets.
     """
 
     classes: npt.NDArray[Any]
@@ -34,35 +34,35 @@ class Labels:
 
     @classmethod
     def of(cls, y: Any, *, one_logit: bool = True) -> "Labels":
-        """Return the labels that occur in ``y``, shape (n,), or (n, k) of zeros and ones.
+        """Return the labels of ``y``: classes, shape (n,), or zeros and ones, shape (n, k).
 
         Raises
         ------
         ValueError
-            If ``y`` holds continuous targets, or several classes a row.
+            If ``y`` holds continuous targets, or several classes per row.
         """
         kind = type_of_target(y, input_name="y")
         if kind == "multilabel-indicator":
             return cls(np.arange(y.shape[1]), True, one_logit, not isinstance(y, np.ndarray))
         if kind not in ("binary", "multiclass"):
             raise ValueError(
-                f"Unknown label type: {kind}. A classifier needs one class a row, or a 0 or 1 for "
-                "each label; numbers are for a regressor."
+                "Unknown label type: y must hold one class a row, or a 0 or 1 for each label, "
+                f"got {kind}. Use a regressor for continuous targets."
             )
         return cls(np.unique(y), False, one_logit)
 
     @classmethod
     def announced(cls, classes: Any, y: Any, *, one_logit: bool = True) -> "Labels":
-        """Return the labels that a first ``partial_fit`` announces.
+        """Return the labels of the argument ``classes`` of a first ``partial_fit``.
 
-        Several labels a row are those of its ``y``, which has a column for each.
+        Multilabel targets have a column of ``y`` for each label.
 
         Parameters
         ----------
         classes : array-like, shape (k,)
         y : array or sparse matrix, shape (n,) or (n, k)
         one_logit : bool
-            Whether two classes share a logit.
+            Whether two classes share one logit.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class Labels:
 
     @property
     def independent(self) -> bool:
-        """Whether every logit is a binary decision of its own."""
+        """Whether every logit is an independent binary decision."""
         return self.multilabel or (self.one_logit and len(self.classes) <= 2)
 
     @property
@@ -84,19 +84,19 @@ class Labels:
         return 1 if self.independent and not self.multilabel else len(self.classes)
 
     def encode(self, y: Any, dtype: Any, *, smoothing: float = 0.0) -> Targets:
-        """Return targets as a loss takes them.
+        """Return encoded targets for the loss.
 
         Parameters
         ----------
         y : array, shape (n,) or (n, k)
         dtype : float32 or float64
         smoothing : float
-            The share of a binary target that is given to both sides alike.
+            Label smoothing: the fraction of a binary target that is spread over 0 and 1.
 
         Returns
         -------
         integer array, shape (n,), or array, shape (n, outputs)
-            The index of each row's class; or a probability for each binary decision.
+            The class index of each row; or a probability for each binary decision.
 
         Raises
         ------
@@ -105,7 +105,9 @@ class Labels:
         """
         if self.multilabel:
             if (kind := type_of_target(y, input_name="y")) != "multilabel-indicator":
-                raise ValueError(f"Unknown label type: {kind}. y must hold a 0 or 1 for each label")
+                raise ValueError(
+                    f"Unknown label type: y must hold a 0 or 1 for each label, got {kind}"
+                )
             positive = np.asarray(y if isinstance(y, np.ndarray) else y.toarray()) > 0
             if positive.ndim != 2 or positive.shape[1] != len(self.classes):
                 raise ValueError(
@@ -123,7 +125,7 @@ class Labels:
         return targets
 
     def indices(self, y: Any) -> npt.NDArray[np.int64]:
-        """Return the index of each row's class, shape (n,).
+        """Return the class index of each row, shape (n,).
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""L-BFGS on the whole objective, with scikit-learn's options and scipy's line search."""
+"""L-BFGS on the full-batch objective, with scikit-learn's options and scipy's line search."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ class Minimum:
     Attributes
     ----------
     loss : float
-        The objective at the weights that the search ended with.
+        The objective at the final weights.
     iterations : int
     complaint : str or None
-        Why the search ended before it converged.
+        The reason if the search ended before it converged.
     """
 
     loss: float
@@ -40,23 +40,23 @@ def minimize(
     tol: float,
     verbose: bool,
 ) -> Minimum:
-    """Minimize an objective; the parameters end with the result.
+    """Minimize an objective with L-BFGS; the result is written to ``parameters``.
 
     Parameters
     ----------
     measure : function
-        Measures the loss at the present weights and writes its gradient to
+        Returns the loss at the current weights and writes its gradient to
         ``parameters.gradient``.
     parameters : Parameters
-        The weights to search from.
+        The starting weights.
     interrupted : function
-        Whether the search is to end after the present iteration.
+        Returns whether the search is to end after the current iteration.
     max_iter, max_fun : int
-        The largest number of iterations and of measurements.
+        The maximum number of iterations, and of evaluations of the objective.
     tol : float
-        The search has converged once no entry of the gradient is larger.
+        The search has converged once no entry of the projected gradient is larger.
     verbose : bool
-        Whether to print a line an iteration.
+        Whether to print a line per iteration.
     """
     from scipy.optimize import minimize as search
 
@@ -83,7 +83,7 @@ def _reporter(interrupted: Callable[[], bool], *, verbose: bool) -> Callable[[An
     """Return a function for scipy to call after each iteration."""
     iteration = count(1)
 
-    def report(intermediate_result: Any) -> None:  # scipy looks at the parameter's name
+    def report(intermediate_result: Any) -> None:  # scipy inspects the parameter's name
         if verbose:
             print(f"Iteration {next(iteration)}, loss = {intermediate_result.fun:.8f}")
         if interrupted():
@@ -98,5 +98,5 @@ def _complaint(result: Any, iterations: int, max_iter: int) -> str | None:
     more = f" Increase max_iter (now {max_iter})." if iterations == max_iter else ""
     return (
         f"lbfgs failed to converge after {iterations} iteration(s) (status={result.status}): "
-        f"{result.message}{more} Inputs of about unit size help too."
+        f"{result.message}{more} Standardized inputs help too."
     )

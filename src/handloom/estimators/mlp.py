@@ -1,4 +1,4 @@
-"""Multilayer perceptrons, in place of scikit-learn's."""
+"""Multilayer perceptrons: drop-in replacements for scikit-learn's."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,11 +14,11 @@ from handloom.training import Callback
 
 
 class MLPClassifier(Classifier):
-    """A multilayer perceptron for classes, in place of scikit-learn's.
+    """A multilayer perceptron classifier, a drop-in replacement for scikit-learn's.
 
-    It minimizes the weighted mean of the rows' cross-entropy, plus penalties. With a final layer
-    ``z``, two classes have ``p = sigmoid(z)``, more have ``p = softmax(z)``, and several labels a
-    row have a sigmoid each.
+    It minimizes the weighted mean cross-entropy plus penalties. With logits ``z``, two classes have
+    ``p = sigmoid(z)``, more have ``p = softmax(z)``, and several labels per row have a sigmoid
+    each.
 
     Parameters
     ----------
@@ -28,111 +28,112 @@ class MLPClassifier(Classifier):
         ``"identity"``, ``"logistic"``, ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``,
         ``"silu"`` or ``"gelu"``, for all hidden layers or one for each.
     solver : {"adam", "sgd", "lbfgs"}
-        How the objective is descended; ``"lbfgs"`` takes all rows at once.
+        The optimizer; ``"lbfgs"`` takes all rows at once (full batch).
     alpha : float
-        The strength of the L2 penalty, ``alpha / 2 * sum w^2`` divided by the weight of the rows of
-        a step. Biases have none.
+        The strength of the L2 penalty, ``alpha / 2 * sum w^2`` divided by the sum of the sample
+        weights of a step. Biases have none.
     batch_size : int or "auto"
-        Rows a step; ``"auto"`` is 200, or all where there are fewer.
+        Rows per step; ``"auto"`` is 200, or all rows if there are fewer.
     learning_rate : {"constant", "invscaling", "adaptive"} or callable
-        How the rate changes. The names count for ``"sgd"`` alone: ``"invscaling"`` divides the rate
-        by ``(rows seen + 1) ** power_t`` after each epoch, ``"adaptive"`` by 5 whenever training
-        would end for lack of gain. A function from the step, counted from 0, to a rate, such as
-        `handloom.InverseTimeDecay`, serves both solvers.
+        The learning rate schedule. The names apply to ``"sgd"`` only: ``"invscaling"`` divides the
+        initial rate by ``(rows seen + 1) ** power_t`` after each epoch, ``"adaptive"`` divides the
+        rate by 5 whenever training would end for lack of improvement. A function from the step,
+        counted from 0, to a rate, such as `handloom.InverseTimeDecay`, works with ``"sgd"`` and
+        ``"adam"``.
     learning_rate_init : float
-        The rate at the beginning, where ``learning_rate`` is a name.
+        The initial learning rate, if ``learning_rate`` is a name.
     power_t : float
         The exponent of ``"invscaling"``.
     max_iter : int
-        How many epochs at most, or iterations of L-BFGS.
+        The maximum number of epochs, or of iterations of L-BFGS.
     shuffle : bool
         Whether batches take the rows in a new order each epoch.
     random_state : int, RandomState or None
-        What starting weights, the held-out rows, shuffling and dropout draw from.
+        The source of initial weights, held-out rows, shuffling and dropout.
     tol : float
-        The least gain of loss, or of the score with ``early_stopping``, that counts.
+        The smallest improvement of the loss, or of the score with ``early_stopping``, that counts.
     verbose : bool
-        Whether to show progress: a bar on a terminal, else a line an epoch.
+        Whether to show progress: a bar on a terminal, else a line per epoch.
     warm_start : bool
-        Whether `fit` starts with the weights, and the state of the optimizer, that there are.
-        Patience, best figures and schedule begin anew.
+        Whether `fit` continues from the current weights and optimizer state. Patience, best values
+        and schedule start again.
     momentum : float
         The fraction of the velocity that ``"sgd"`` keeps.
     nesterovs_momentum : bool
-        Whether ``"sgd"`` looks ahead along the velocity.
+        Whether ``"sgd"`` uses Nesterov momentum.
     early_stopping : bool
-        Whether to stop by the score of rows held out (the same fraction of both classes where there
-        are two), and to end with the weights of the best one.
+        Whether to stop by the validation score of held-out rows (stratified if there are two
+        classes), and to restore the weights of the best score.
     validation_fraction : float
-        The fraction of the rows to hold out for it.
+        The fraction of the rows to hold out.
     beta_1, beta_2, epsilon : float
-        How much of its moments ``"adam"`` keeps, and what keeps it from dividing by zero.
+        The decay rates of the moments of ``"adam"``, and the constant added to its denominator for
+        numerical stability.
     n_iter_no_change : int or inf
-        How many epochs in a row may bring no gain.
+        The maximum number of epochs in a row without improvement.
     max_fun : int
-        How often L-BFGS may measure the objective.
+        The maximum number of evaluations of the objective by L-BFGS.
     dropout : float or sequence of float
-        The fraction of a hidden layer's outputs left out at random in training, for all layers or
-        one for each.
+        The dropout rate after each hidden layer, for all layers or one for each.
     label_smoothing : float
-        The share of every target that is given to all classes alike.
+        The fraction of every target that is spread evenly over all classes.
     class_weight : dict, "balanced" or None
-        What the rows of each class weigh, by class; balanced, all classes weigh the same.
+        The weight of each class, by class; with ``"balanced"`` all classes have the same total
+        weight.
     l1 : float
         The strength of the L1 penalty, ``l1 * sum |w|``, divided like that of ``alpha``.
     weight_decay : float
-        How fast weights shrink by themselves: each step at rate ``r`` takes ``r weight_decay w``
-        from them, whatever the size of the batch. Biases do not.
+        Decoupled weight decay: each step at rate ``r`` subtracts ``r weight_decay w`` from the
+        weights, for any batch size. Biases do not decay.
     restore_best : bool
-        Whether to end with the weights of the epoch with the least validation loss, or training
-        loss where nothing is held out. With ``early_stopping`` the score decides anyway.
+        Whether to restore the weights of the epoch with the lowest validation loss, or training
+        loss if no rows are held out. With ``early_stopping`` the score decides instead.
     callbacks : list of handloom.Callback or None
-        Called as the trainer calls them.
+        Callbacks for the trainer.
     threads : int or None
-        How many threads share a step; by default the cores there are. The result is the same.
+        The number of threads per step; by default the number of cores. The result is the same.
     backend : {"auto", "numpy", "fused"}
-        What runs the arithmetic: NumPy or compiled code. ``"auto"`` takes compiled code wherever it
-        is installed (the extra ``fast``). The first fit of a process then waits a second until it
-        is loaded.
+        NumPy or compiled kernels. ``"auto"`` takes compiled kernels if they are installed (the
+        extra ``fast``). The first fit of a process then takes a second longer to load them.
     on_divergence : {"raise", "warn"}
-        What to do when weights, loss or gradient are no longer finite. Either way the model cannot
-        predict, so that it never scores; but where ``early_stopping``, ``restore_best`` or a
-        callback kept the best weights it gets them back, with a warning, as scikit-learn's does.
+        Whether NaN or infinity in weights, loss or gradient raises an error or warns. Either way
+        the model cannot predict or score; but if ``early_stopping``, ``restore_best`` or a callback
+        saved the best weights, they are restored with a warning, as scikit-learn does.
 
     Attributes
     ----------
     coefs_, intercepts_ : list of array
         Weights of shape (d, h) and biases of shape (h,), layer by layer: views of the network's.
     network_ : handloom.Sequential
-        The network, which ends in logits.
+        The network, whose outputs are logits.
     loss_, best_loss_ : float
-        The objective of the last epoch, and the least; the latter is None with early stopping.
+        The objective of the last epoch, and the lowest; the latter is None with early stopping.
     loss_curve_, validation_loss_curve_, validation_scores_ : list of float
-        An entry an epoch, going on where a fit goes on from another; the last two are None where
-        nothing is held out.
+        One entry per epoch, continued by a warm start or ``partial_fit``; the last two are None
+        without held-out rows.
     best_validation_score_ : float or None
         The best score.
     n_iter_, t_ : int
-        The epochs of the latest fit, and the rows seen in all.
+        The epochs of the latest fit, and the total number of rows seen.
     n_layers_, n_outputs_, n_features_in_ : int
-        How many layers there are, input and output included, how many outputs, how many inputs.
+        The number of layers, input and output included, of outputs, and of inputs.
     feature_names_in_ : array of str
-        The names of the columns, where they have some.
+        The names of the columns, if they have names.
     out_activation_ : str
-        What makes predictions of logits.
+        The activation from logits to predictions.
     classes_ : array, shape (k,)
-        The classes, in order.
+        The classes, in ascending order.
 
     Raises
     ------
     TypeError
-        If a parameter is unknown; the nearest known one is named.
+        If a parameter is unknown; the message suggests the nearest known one.
 
     References
     ----------
     Kingma, Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015; Glorot, Bengio,
     "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010, on
-    starting weights.
+    initial weights.
     """
 
     @suggesting
@@ -182,10 +183,10 @@ class MLPClassifier(Classifier):
 
 
 class MLPRegressor(Regressor):
-    """A multilayer perceptron for numbers, in place of scikit-learn's.
+    """A multilayer perceptron regressor, a drop-in replacement for scikit-learn's.
 
-    It minimizes the weighted mean of the rows' losses, plus penalties. A row's loss is the sum over
-    its outputs, with a final layer ``z`` and targets ``y``::
+    It minimizes the weighted mean of the rows' losses, plus penalties. The loss of a row is the sum
+    over its outputs, with a final layer ``z`` and targets ``y``::
 
         squared_error:  (z - y)^2 / 2                       the prediction is z
         poisson:        exp(z) - y - y (z - log y)          the prediction is exp(z)
@@ -193,7 +194,7 @@ class MLPRegressor(Regressor):
     Parameters
     ----------
     loss : {"squared_error", "poisson"}
-        What a prediction costs; ``"poisson"`` needs ``y`` to be at least 0.
+        The loss function; ``"poisson"`` needs ``y`` to be at least 0.
     hidden_layer_sizes, activation, ..., on_divergence
         As in `MLPClassifier`, which has ``class_weight`` and ``label_smoothing`` besides. The score
         is the coefficient of determination.
@@ -206,7 +207,7 @@ class MLPRegressor(Regressor):
     Raises
     ------
     TypeError
-        If a parameter is unknown; the nearest known one is named.
+        If a parameter is unknown; the message suggests the nearest known one.
     """
 
     @suggesting

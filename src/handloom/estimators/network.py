@@ -1,4 +1,4 @@
-"""Estimators around any architecture: the network comes from a function of the caller's."""
+"""Estimators around any network, built by a caller's factory."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,15 +15,15 @@ from handloom.training import Callback
 
 
 class NetworkClassifier(Classifier):
-    """Any network as a classifier on scikit-learn's contract.
+    """A scikit-learn classifier around any network.
 
     Parameters
     ----------
     network_factory : callable
         ``network_factory(k)`` returns a `handloom.Sequential` that takes flat rows and has ``k``
-        outputs: one for each class or label. It may begin with a `handloom.Reshape`. If it is built
-        already, a fit begins with a copy of it, weights and frozen layers included. Penalties are
-        those of its layers. To be pickled the estimator needs a factory that can be.
+        outputs: one for each class or label. It may start with a `handloom.Reshape`. If it is built
+        already, a fit starts from a copy of it, weights and frozen layers included. Penalties are
+        those of its layers. The estimator can be pickled if the factory can.
     solver, ..., on_divergence
         As in `handloom.MLPClassifier`.
 
@@ -32,12 +32,12 @@ class NetworkClassifier(Classifier):
     network_ : handloom.Sequential
         The fitted network.
     classes_, loss_curve_, validation_scores_, ...
-        As in `handloom.MLPClassifier`, but for ``coefs_``, ``intercepts_`` and ``n_layers_``.
+        As in `handloom.MLPClassifier`, except ``coefs_``, ``intercepts_`` and ``n_layers_``.
 
     Raises
     ------
     TypeError
-        If a parameter is unknown; the nearest known one is named.
+        If a parameter is unknown; the message suggests the nearest known one.
     """
 
     _one_logit = False
@@ -83,12 +83,12 @@ class NetworkClassifier(Classifier):
 
 
 class NetworkRegressor(Regressor):
-    """Any network as a regressor on scikit-learn's contract.
+    """A scikit-learn regressor around any network.
 
     Parameters
     ----------
     network_factory : callable
-        As in `NetworkClassifier`; ``k`` is the number of targets a row.
+        As in `NetworkClassifier`; ``k`` is the number of targets per row.
     loss : {"squared_error", "poisson"}
         As in `handloom.MLPRegressor`.
     solver, ..., on_divergence
@@ -97,7 +97,7 @@ class NetworkRegressor(Regressor):
     Raises
     ------
     TypeError
-        If a parameter is unknown; the nearest known one is named.
+        If a parameter is unknown; the message suggests the nearest known one.
     """
 
     @suggesting

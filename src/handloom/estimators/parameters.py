@@ -1,4 +1,4 @@
-"""The parameters of all estimators: one table of what each may be, and help with their names."""
+"""The parameters of all estimators: their constraints, and suggestions for unknown names."""
 
 import functools
 import inspect
@@ -60,7 +60,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "warm_start": ["boolean"],
     "weight_decay": [_AT_LEAST_ZERO],
 }
-"""What scikit-learn's validation checks at each fit, and words its errors from."""
+"""The parameter constraints, checked by scikit-learn's validation at each fit."""
 
 
 def names_of(init: Callable[..., object]) -> list[str]:
@@ -71,7 +71,7 @@ def names_of(init: Callable[..., object]) -> list[str]:
 def suggesting(
     init: Callable[Concatenate[Instance, Arguments], None],
 ) -> Callable[Concatenate[Instance, Arguments], None]:
-    """Have a constructor answer a name that it does not know with the nearest that it does."""
+    """Decorate a constructor: an unknown keyword raises a TypeError that suggests the nearest."""
     known = names_of(init)
 
     @functools.wraps(init)
@@ -88,18 +88,19 @@ def suggesting(
 
 
 def check_together(estimator: Any, call: FitCall) -> None:
-    """Refuse what the solver or `partial_fit` would ignore, and callbacks that are none.
+    """Refuse parameters that the solver or `partial_fit` would ignore, and invalid callbacks.
 
-    What scikit-learn's estimators take and leave unused is left unused here too, so that code
-    written for them runs; what is new here is never ignored.
+    Parameters that scikit-learn's estimators accept and ignore are ignored here too, so that code
+    written for them runs; parameters that only Handloom has are never ignored.
 
     Raises
     ------
     ValueError
-        Naming the parameter.
+        If a parameter would be ignored or is invalid; the message names it.
     """
     if call.validates != (call.y_val is not None):
-        raise ValueError("X_val and y_val belong together: give both or neither")
+        missing = "X_val" if call.X_val is None else "y_val"
+        raise ValueError(f"X_val and y_val must both be given or both be None, got no {missing}")
     for callback in estimator.callbacks or ():
         if not isinstance(callback, Callback):
             raise ValueError(
@@ -114,14 +115,16 @@ def check_together(estimator: Any, call: FitCall) -> None:
 def _check_incremental(estimator: Any, call: FitCall) -> None:
     if estimator.restore_best:
         raise ValueError(
-            "'restore_best' chooses among the epochs of a fit, and partial_fit makes one: "
-            "use fit, or partial_fit with early_stopping=True"
+            "'restore_best' must be False in partial_fit, got True: it selects among the epochs of "
+            "a fit, and partial_fit runs a single one; use fit, or partial_fit with "
+            "early_stopping=True"
         )
     for callback in estimator.callbacks or ():
         if isinstance(callback, BestWeights):
             raise ValueError(
-                f"'callbacks' has {type(callback).__name__}, which chooses among the epochs of a "
-                "fit, and partial_fit makes one: use fit, or partial_fit with early_stopping=True"
+                f"'callbacks' must hold no BestWeights in partial_fit, got {callback!r}: it "
+                "selects among the epochs of a fit, and partial_fit runs a single one; use fit, "
+                "or partial_fit with early_stopping=True"
             )
     if estimator.early_stopping and not call.validates:
         raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")
@@ -136,9 +139,9 @@ def _check_lbfgs(estimator: Any, call: FitCall) -> None:
         "weight_decay": estimator.weight_decay > 0,
         "X_val": call.validates,
     }
-    for name, there in used.items():
-        if there:
+    for name, is_used in used.items():
+        if is_used:
             raise ValueError(
-                f"{name!r} needs a solver that goes step by step, 'adam' or 'sgd'; "
-                "solver='lbfgs' minimizes the whole objective at once"
+                f"{name!r} must be unused with solver='lbfgs', which minimizes the full-batch "
+                "objective: use 'adam' or 'sgd'"
             )

@@ -1,4 +1,4 @@
-"""The multilayer perceptron as an architecture, from scikit-learn's parameters."""
+"""The architecture of the multilayer perceptron, from scikit-learn's parameters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ from handloom.parameters import Array
 class Perceptron:
     """Multilayer perceptrons; a `handloom.estimators.architectures.Architecture`.
 
-    ``coefs_`` and ``intercepts_`` are views of the network's memory. Where a caller has put other
-    arrays in their place, `network_of` returns a network of those.
+    ``coefs_`` and ``intercepts_`` are views of the network's memory. If a caller has assigned other
+    arrays, `network_of` returns a network of those.
 
     Parameters
     ----------
     hidden_layer_sizes, activation, dropout, alpha, l1
-        As in `handloom.MLPClassifier`; checked when a network is made.
+        As in `handloom.MLPClassifier`; checked when a network is built.
     """
 
     hidden_layer_sizes: int | Sequence[int]
@@ -42,7 +42,7 @@ class Perceptron:
     penalty_per_row: ClassVar[bool] = True  # as alpha is defined
 
     def backend(self, asked: str) -> str:
-        """Return the quickest backend for ``"auto"``: searches fit perceptrons by the hundred."""
+        """Return the fastest installed backend for ``"auto"``, else the one asked for."""
         if asked == "auto":
             return "fused" if fused_is_installed() else "numpy"
         return asked
@@ -50,27 +50,27 @@ class Perceptron:
     def build(
         self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState
     ) -> Sequential:
-        """Return a network with scikit-learn's starting weights.
+        """Return a network with scikit-learn's initial weights.
 
         Raises
         ------
         ValueError
-            If sizes, activations or rates of dropout are invalid.
+            If layer sizes, activations or dropout rates are invalid.
         """
         hidden = hidden_sizes(self.hidden_layer_sizes)
         activations = self._activations(len(hidden))
         widths = [inputs, *hidden, outputs]
-        named = self.activation if isinstance(self.activation, str) else "identity"
-        last = activations[-1:] or [named]  # the last layer is drawn like the one before it
+        fallback = self.activation if isinstance(self.activation, str) else "identity"
+        last = activations[-1:] or [fallback]  # the last layer is drawn like the one before it
         return self._network(*draw_weights(widths, [*activations, *last], dtype, random))
 
     def rebuild(self, network: Sequential, inputs: int, outputs: int) -> Sequential:
-        """Return a network of the present parameters with the weights of another one.
+        """Return a network of the current parameters with the weights of another network.
 
         Raises
         ------
         ModelError
-            If ``hidden_layer_sizes`` asks for another number of layers now.
+            If ``hidden_layer_sizes`` now gives another number of layers.
         """
         return self._network(*_arrays(network))
 
@@ -89,12 +89,12 @@ class Perceptron:
         return "coefs_" in attributes
 
     def network_of(self, attributes: Mapping[str, Any]) -> Sequential:
-        """Return ``network_``, or a new network where it does not own ``coefs_``.
+        """Return ``network_``, or a new network if ``network_`` does not own ``coefs_``.
 
         Raises
         ------
         ModelError
-            If there is not an array for each layer.
+            If the number of arrays differs from the number of layers.
         """
         network: Sequential | None = attributes.get("network_")
         coefs, intercepts = attributes["coefs_"], attributes["intercepts_"]
@@ -108,8 +108,8 @@ class Perceptron:
         hidden = hidden_sizes(self.hidden_layer_sizes)
         if len(coefs) != len(hidden) + 1:
             raise ModelError(
-                f"hidden_layer_sizes={tuple(hidden)} asks for {len(hidden) + 1} layers of weights, "
-                f"and the fit to go on from has {len(coefs)}"
+                f"coefs_ must give {len(hidden) + 1} layers of weights for "
+                f"hidden_layer_sizes={tuple(hidden)}, got {len(coefs)}"
             )
         dtype = np.asarray(coefs[0]).dtype
         layers = layers_of(

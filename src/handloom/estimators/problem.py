@@ -1,4 +1,4 @@
-"""A fit as records: its arguments, the problem, the options, and the result."""
+"""The records of a fit: arguments, problem, options and result."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class FitCall:
     incremental : bool
         Whether it is a `partial_fit`.
     classes : array, shape (k,), or None
-        The classes that it announces.
+        The argument ``classes`` of a `partial_fit`.
     """
 
     X: Any
@@ -38,13 +38,13 @@ class FitCall:
 
     @property
     def validates(self) -> bool:
-        """Whether it brings rows to measure after each epoch."""
+        """Whether it has validation data."""
         return self.X_val is not None
 
 
 @dataclass(frozen=True)
 class FitState:
-    """Where a fit ended, for another one to go on from.
+    """The state at the end of a fit, for another fit to continue from.
 
     Attributes
     ----------
@@ -53,17 +53,17 @@ class FitState:
     optimizer : mapping
         The optimizer's moments, and its number of steps.
     trained : tuple of str
-        The names of the arrays that it updated, in their order.
+        The names of the trained arrays, in their order.
     progress : TrainingProgress
-        Epochs and steps made, over all calls of ``partial_fit``.
+        The number of epochs and steps, over all calls of ``partial_fit``.
     pace : Pace
     convergence : mapping
-        See `Convergence.ending`.
+        See `Convergence.final_state`.
     best_loss, best_score : float
-        The best of them since the latest call of ``fit``.
+        The best values since the latest call of ``fit``.
     losses, validation_losses, scores : list of float
-        An entry for each epoch of every fit since the weights were new; the last two only where
-        rows are held out.
+        One entry per epoch of every fit since initialization; the last two only with held-out
+        rows.
     rows_seen : int
         The number of rows in these epochs.
     """
@@ -84,8 +84,8 @@ class FitState:
     def warm(self) -> "FitState":
         """Return the state of a warm start.
 
-        It keeps the optimizer's state; what scikit-learn counts on goes on as there. Patience, best
-        figures and schedule begin anew, with other random draws.
+        It keeps the optimizer's state and, as scikit-learn does, the curves and the count of rows.
+        Patience, best values and schedule start again, with other random draws.
         """
         return FitState(
             self.seed + 1,
@@ -100,7 +100,7 @@ class FitState:
 
 @dataclass(frozen=True)
 class Problem:
-    """A network with its task and its rows.
+    """A network with its task and its data.
 
     Attributes
     ----------
@@ -108,11 +108,11 @@ class Problem:
         Built; it is trained in place.
     task : Task
     sample : Sample
-        The rows to learn from.
+        The training data.
     held_out : Sample or None
-        Rows to measure after each epoch.
+        The validation data, measured after each epoch.
     state : FitState
-        Where to go on from.
+        The state to continue from.
     """
 
     network: Sequential
@@ -131,9 +131,9 @@ class FitOptions:
     label : str
         The name of the estimator, for its progress bar.
     incremental : bool
-        Whether this is a ``partial_fit``: one epoch of many.
+        Whether this is a ``partial_fit``: a single epoch.
     batch_size : int
-        Rows a step.
+        Rows per step.
     penalty_per_row : bool
         Whether the penalty of a step is divided by the total weight of its rows.
     """
@@ -168,14 +168,14 @@ class FitOptions:
 
     @classmethod
     def of(cls, estimator: Any, **others: Any) -> "FitOptions":
-        """Return the parameters of an estimator, with other values in place of some."""
+        """Return the parameters of an estimator, with ``others`` overriding some."""
         names = (field.name for field in fields(cls) if field.name not in others)
         return cls(**{name: getattr(estimator, name) for name in names}, **others)
 
 
 @dataclass(frozen=True)
 class FitWarning:
-    """A message about a fit, for the user once the fitted attributes are set.
+    """A warning about a fit, issued once the fitted attributes are set.
 
     Attributes
     ----------
@@ -192,7 +192,7 @@ class FitWarning:
 
 @dataclass(frozen=True)
 class FitResult:
-    """The outcome of a fit besides the trained network.
+    """The result of a fit, apart from the trained network.
 
     Attributes
     ----------
@@ -201,7 +201,7 @@ class FitResult:
         The number of epochs, or of iterations of L-BFGS.
     warning : FitWarning or None
     minimum : float or None
-        The objective at the end of L-BFGS.
+        The final objective of L-BFGS.
     """
 
     state: FitState

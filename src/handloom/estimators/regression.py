@@ -1,4 +1,4 @@
-"""Regression as a task: continuous targets, or counts."""
+"""The regression task: continuous targets, or counts."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ class Regression:
     Parameters
     ----------
     outputs : int
-        The number of targets a row.
+        The number of targets per row.
     loss_name : {"squared_error", "poisson"}
     """
 
@@ -41,21 +41,22 @@ class Regression:
         Raises
         ------
         ValueError
-            If their number is another one, or some are negative and the loss is ``"poisson"``.
+            If the number of targets differs, or one is negative and the loss is ``"poisson"``.
         """
         targets: Targets = np.asarray(y, dtype).reshape(len(y), -1)
         if targets.shape[1] != self.outputs:
             raise ValueError(
-                f"y has {targets.shape[1]} targets a row, but the model predicts {self.outputs}"
+                f"y must have {self.outputs} target{'s' if self.outputs > 1 else ''} a row, as in "
+                f"the previous fit, got {targets.shape[1]}"
             )
         if self.loss_name == "poisson" and targets.min() < 0:
-            raise ValueError(f"loss='poisson' needs y to be at least 0, found {targets.min()}")
+            raise ValueError(f"y must be at least 0 for loss='poisson', got {targets.min()}")
         return targets
 
     def weigh(
         self, y: Any, sample_weights: Array | None, dtype: Any, *, incremental: bool
     ) -> Array | None:
-        """Return the sample weights as they are."""
+        """Return the sample weights unchanged."""
         return sample_weights
 
     def strata(self, targets: Targets) -> npt.NDArray[Any] | None:
@@ -66,11 +67,11 @@ class Regression:
         """Return the loss that the parameter ``loss`` names."""
         if self.loss_name == "poisson":
             return Poisson()
-        # half the squared error, summed over outputs: its gradient is the error itself
+        # half the squared error, summed over outputs: its gradient is the error
         return MeanSquaredError(factor=self.outputs / 2.0)
 
     def score(self, logits: Array, targets: Targets, weights: Array | None) -> float:
-        """Return the coefficient of determination; NaN where a prediction overflows."""
+        """Return the coefficient of determination; NaN if a prediction overflows."""
         with np.errstate(over="ignore", invalid="ignore"):
             predicted = self.decode(logits)
             if not np.isfinite(predicted).all():
@@ -78,7 +79,7 @@ class Regression:
             return float(r2_score(targets, predicted, sample_weight=weights))
 
     def decode(self, logits: Array) -> Array:
-        """Return the predictions, shape (n,), or (n, k); the logits may be overwritten."""
+        """Return the predictions, shape (n,) or (n, k); the logits may be overwritten."""
         return predictions(logits, self.output_activation)
 
 

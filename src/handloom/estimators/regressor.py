@@ -12,7 +12,7 @@ from handloom.parameters import Array
 
 
 class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
-    """An estimator that predicts one continuous target a row, or several."""
+    """An estimator that predicts one continuous target per row, or several."""
 
     _continuous_targets: ClassVar[bool] = True
 
@@ -20,10 +20,10 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
     ) -> Self:
-        """Go on fitting with one epoch over some rows.
+        """Continue the fit with one epoch over the rows of this call.
 
-        Shuffled batches, dropout and the optimizer go on as in one long fit, so that so many calls
-        give the same weights as so many epochs of `fit`.
+        Shuffling, dropout and the optimizer's state continue as in one long fit: ``n`` calls give
+        the same weights as ``n`` epochs of `fit`.
 
         Parameters
         ----------
@@ -32,7 +32,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         sample_weight : array, shape (n,), optional
             As in `fit`.
         X_val, y_val : arrays, optional
-            Rows to measure after the epoch. With ``early_stopping`` they are needed; once their
+            Validation data, measured after the epoch. Required by ``early_stopping``; once the
             score has not risen for ``n_iter_no_change`` calls, the best weights are restored.
 
         Raises
@@ -50,10 +50,11 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If rows are not like those of `fit`, or the fit diverged.
+            If the number or the names of the columns differ from those in `fit`, or the fit
+            diverged.
         """
         logits = self._logits(X)
-        fitted = getattr(self, "out_activation_", None)  # weights put in by hand come without it
+        fitted = getattr(self, "out_activation_", None)  # weights that a caller assigned lack it
         return predictions(logits, fitted or output_activation(self.loss))
 
     def __sklearn_tags__(self) -> Any:

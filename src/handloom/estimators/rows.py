@@ -1,4 +1,4 @@
-"""Rows of an estimator: sparse inputs, and samples of inputs, targets and weights."""
+"""The rows of an estimator: sparse inputs, and samples of inputs, targets and weights."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ Index = slice | npt.NDArray[np.integer]
 
 
 class SparseRows:
-    """A sparse matrix that gives dense rows, as many as are asked for and no more.
+    """A sparse matrix that returns dense rows when indexed; only those rows become dense.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ class SparseRows:
 
     @property
     def size(self) -> int:
-        """How many numbers there are, zeros included."""
+        """The number of entries, zeros included."""
         return self.shape[0] * self.shape[1]
 
     @property
     def nbytes(self) -> int:
-        """How many bytes the dense rows would have."""
+        """The number of bytes of the dense rows."""
         return self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
@@ -58,8 +58,8 @@ def predict_logits(network: Sequential, X: Any) -> Array:
         return network.predict_logits(rows, AsFloat())
 
 
-def without_absent_rows(X: Any, y: Any, weights: Array | None) -> tuple[Any, Any, Array | None]:
-    """Return the rows that weigh something: a row of weight zero is as if it were not there.
+def drop_zero_weights(X: Any, y: Any, weights: Array | None) -> tuple[Any, Any, Array | None]:
+    """Return the rows with a weight above zero.
 
     Parameters
     ----------
@@ -70,12 +70,15 @@ def without_absent_rows(X: Any, y: Any, weights: Array | None) -> tuple[Any, Any
     Raises
     ------
     ValueError
-        If there are none.
+        If all weights are zero.
     """
     if weights is None or weights.all():
         return X, y, weights
     if not weights.any():
-        raise ValueError("sample_weight and class_weight leave no row with a weight above zero")
+        raise ValueError(
+            "sample_weight and class_weight must give at least one row a weight above zero, got "
+            "zero for all"
+        )
     rows = np.flatnonzero(weights)
     return X[rows], y[rows], weights[rows]
 
@@ -99,15 +102,15 @@ class Sample:
         return len(self.targets)
 
     def take(self, rows: npt.NDArray[np.integer]) -> "Sample":
-        """Return some of the rows, by their indices."""
+        """Return the rows with the indices ``rows``."""
         weights = None if self.weights is None else self.weights[rows]
         return Sample(self.inputs[rows], self.targets[rows], weights)
 
     def dataset(self, names: tuple[str, ...]) -> Dataset:
-        """Return rows and targets as a trainer takes them, with a name for each output."""
+        """Return a dataset for the trainer, with a name for each output."""
         targets = self.targets
         if targets.ndim == 1 and (targets == targets[0]).all():
-            # a trainer refuses classes of which it sees a single one; here others were announced
+            # a trainer refuses a single class; in partial_fit others may follow
             targets = np.eye(len(names))[targets.astype(np.intp)]
         inputs: Any = (
             self.inputs if isinstance(self.inputs, np.ndarray) else SparseRows(self.inputs)
@@ -121,7 +124,7 @@ def hold_out(
     random: np.random.RandomState,
     strata: npt.NDArray[Any] | None,
 ) -> tuple[Sample, Sample]:
-    """Split a sample into rows to learn from and rows to measure after each epoch.
+    """Split a sample into training and validation rows.
 
     Parameters
     ----------
@@ -130,7 +133,7 @@ def hold_out(
         The fraction of the rows to hold out.
     random : RandomState
     strata : array, shape (n,), or None
-        Groups whose proportions both parts keep.
+        Groups to stratify by: both parts keep their proportions.
 
     Raises
     ------

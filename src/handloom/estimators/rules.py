@@ -1,4 +1,4 @@
-"""The update rule and the learning rate, where scikit-learn's differ from ours in detail."""
+"""The optimizer and the learning rate of an estimator, as scikit-learn defines them."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from handloom.schedules import Schedule
 
 
 class UncorrectedAdam(Adam):
-    """Adam with ``epsilon`` added to the root of the second moment as it is, not corrected.
+    """Adam with ``epsilon`` added to the root of the second moment without bias correction.
 
     One step, the ``t``-th, at learning rate ``r``::
 
@@ -39,25 +39,25 @@ class UncorrectedAdam(Adam):
 
     def as_operation(self) -> Update:
         """Return the step as a record."""
-        rule = AdamUpdate(self.beta1, self.beta2, self.epsilon, corrected=False)
-        return Update(rule, self.weight_decay)
+        adam = AdamUpdate(self.beta1, self.beta2, self.epsilon, corrected=False)
+        return Update(adam, self.weight_decay)
 
 
 @dataclass(frozen=True)
 class RateByEpoch:
-    """A rate that changes with what a training has seen, not with the step.
+    """A learning rate that depends on the rows seen in earlier epochs, not on the step.
 
     Parameters
     ----------
     initial : float
-        The rate at the beginning.
+        The initial learning rate.
     power : float
-        It falls like ``initial / (t + 1)^power``, ``t`` being how many rows were seen until the
-        epoch began; 0 where it does not.
+        The exponent of ``initial / (t + 1)^power``, where ``t`` is the number of rows seen before
+        the epoch; 0 for a constant rate.
     pace : Pace
         The rows seen, and the divisions by 5.
     adaptive : bool
-        Whether those divisions count.
+        Whether the divisions apply.
     """
 
     initial: float
@@ -71,14 +71,14 @@ class RateByEpoch:
         return float(fallen / 5.0**self.pace.divisions if self.adaptive else fallen)
 
 
-def rule_for(estimator: Any) -> Optimizer:
+def optimizer_for(estimator: Any) -> Optimizer:
     """Return the optimizer that an estimator's parameters describe."""
     decay = float(estimator.weight_decay)
     if estimator.solver == "adam":
         return UncorrectedAdam(
             estimator.beta_1, estimator.beta_2, estimator.epsilon, weight_decay=decay
         )
-    # here a momentum is below 1; scikit-learn lets it be 1, and the two differ by a rounding
+    # SGD requires momentum < 1; scikit-learn allows 1, and the difference is a rounding error
     momentum = min(float(estimator.momentum), math.nextafter(1.0, 0.0))
     nesterov = bool(estimator.nesterovs_momentum) and momentum > 0.0
     return SGD(momentum, nesterov=nesterov, weight_decay=decay)

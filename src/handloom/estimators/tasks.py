@@ -1,4 +1,4 @@
-"""The contract of a task: from targets to a loss, and from logits to predictions and a score."""
+"""The task protocol: from targets to a loss, and from logits to predictions and a score."""
 
 from typing import Any, Protocol
 
@@ -11,8 +11,8 @@ from handloom.parameters import Array
 class Task(Protocol):
     """The prediction problem that a network is fitted to.
 
-    A task is an immutable record of the targets that it has seen and of the options that concern
-    them. It knows neither networks nor estimators.
+    A task is an immutable record of the training targets and of their options. It knows neither
+    networks nor estimators.
     """
 
     @property
@@ -28,7 +28,7 @@ class Task(Protocol):
         """The name of the function from logits to predictions, in scikit-learn's words."""
 
     def encode(self, y: Any, dtype: Any) -> Targets:
-        """Return targets as the loss takes them.
+        """Return encoded targets for the loss.
 
         Parameters
         ----------
@@ -38,13 +38,13 @@ class Task(Protocol):
         Raises
         ------
         ValueError
-            If they are not targets of this task.
+            If they are invalid for this task.
         """
 
     def weigh(
         self, y: Any, sample_weights: Array | None, dtype: Any, *, incremental: bool
     ) -> Array | None:
-        """Return the weight of each row, shape (n,), or None where all are equal.
+        """Return the weight of each row, shape (n,), or None if all are equal.
 
         Parameters
         ----------
@@ -52,11 +52,11 @@ class Task(Protocol):
         sample_weights : array, shape (n,), or None
         dtype : float32 or float64
         incremental : bool
-            Whether these are some rows of many, as in ``partial_fit``.
+            Whether this is a ``partial_fit``, which does not see all rows.
         """
 
     def strata(self, targets: Targets) -> npt.NDArray[Any] | None:
-        """Return groups, shape (n,), whose proportions a split is to keep, or None."""
+        """Return groups to stratify a split by, shape (n,), or None."""
 
     def loss(self) -> Loss:
         """Return the loss of logits and encoded targets."""

@@ -1,4 +1,4 @@
-"""From an estimator's parameters to the layers of a network and its starting weights."""
+"""Layers and initial weights of a network, from an estimator's parameters."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -41,25 +41,25 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     Raises
     ------
     ValueError
-        If one is no whole number, or below 1.
+        If a width is not a whole number, or below 1.
     """
     several = hasattr(hidden_layer_sizes, "__iter__")
     sizes: list[Any] = list(hidden_layer_sizes) if several else [hidden_layer_sizes]
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, Integral):
-            raise ValueError(f"hidden_layer_sizes must be whole numbers, got {size!r}.")
+            raise ValueError(f"hidden_layer_sizes must be whole numbers, got {size!r}")
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return [int(size) for size in sizes]
 
 
 def one_per_layer(name: str, value: Any, layers: int) -> list[Any]:
-    """Return a value for each hidden layer, from one for all or one for each.
+    """Return one value per hidden layer; a single value is repeated.
 
     Raises
     ------
     ValueError
-        If there are not as many as there are layers.
+        If the number of values differs from the number of hidden layers.
     """
     if isinstance(value, str) or not hasattr(value, "__iter__"):
         return [value] * layers
@@ -86,7 +86,7 @@ def layers_of(
     Raises
     ------
     ValueError
-        If an activation is unknown or a rate of dropout out of range.
+        If an activation is unknown or a dropout rate is out of range.
     """
     for name in activations:
         if name not in ACTIVATIONS:
@@ -108,7 +108,7 @@ def layers_of(
 def draw_weights(
     widths: Sequence[int], activations: Sequence[str], dtype: Any, random: np.random.RandomState
 ) -> tuple[list[Array], list[Array]]:
-    """Draw starting weights and biases as scikit-learn does, from the same numbers.
+    """Draw initial weights and biases as scikit-learn does, from the same random numbers.
 
     All come from ``U(-a, a)`` with ``a = sqrt(6 / (d + h))``, for layers of sigmoids
     ``a = sqrt(2 / (d + h))``; ``activations`` has an entry for every layer of weights.
@@ -127,7 +127,7 @@ def draw_weights(
 def by_name(
     layers: Sequence[Layer], coefs: Sequence[Array], intercepts: Sequence[Array], dtype: Any
 ) -> dict[str, Array]:
-    """Return the arrays of the dense layers under the names that a network gives them."""
+    """Return the arrays of the dense layers by their names in the network."""
     dense = [index for index, layer in enumerate(layers) if isinstance(layer, Dense)]
     arrays = {}
     for index, weights, biases in zip(dense, coefs, intercepts, strict=True):

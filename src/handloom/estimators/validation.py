@@ -1,4 +1,4 @@
-"""Rows, targets and weights as scikit-learn checks them, for a fit to learn from."""
+"""Validation of rows, targets and sample weights with scikit-learn's checks."""
 
 from typing import Any
 
@@ -6,25 +6,25 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from handloom.estimators.rows import Sample, without_absent_rows
+from handloom.estimators.rows import Sample, drop_zero_weights
 from handloom.estimators.tasks import Task
 
 FLOATS = (np.float64, np.float32)
 
 
 def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool) -> tuple[Any, Any]:
-    """Return rows and targets, checked together with the names of columns.
+    """Return checked rows and targets; the names of the columns are checked too.
 
     Parameters
     ----------
     estimator : estimator
-        It keeps the number and the names of columns, or has them compared.
+        The number and the names of its columns are set, or compared.
     X : array or sparse matrix, shape (n, d)
     y : array or sparse matrix, shape (n,) or (n, k)
     continuous : bool
-        Whether targets are to be numbers.
+        Whether targets are continuous (regression targets).
     reset : bool
-        Whether columns are learned, not compared.
+        Whether columns are set, not compared.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool)
 def training_sample(
     task: Task, X: Any, y: Any, sample_weight: Any, dtype: Any, *, incremental: bool
 ) -> Sample:
-    """Return checked rows as a sample to learn from, without those of weight zero.
+    """Return checked rows as a training sample, without rows of weight zero.
 
     Parameters
     ----------
@@ -60,45 +60,46 @@ def training_sample(
     sample_weight : array-like, shape (n,), or None
     dtype : float32 or float64
     incremental : bool
-        Whether these are some rows of many, as in ``partial_fit``.
+        Whether this is a ``partial_fit``, which does not see all rows.
 
     Raises
     ------
     ValueError
-        If weights are invalid or all zero, or targets are not those of the task.
+        If weights are invalid or all zero, or targets are invalid for the task.
     """
     weights = None
     if sample_weight is not None:
         weights = _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
     weights = task.weigh(y, weights, dtype, incremental=incremental)
-    X, y, weights = without_absent_rows(X, y, weights)
+    X, y, weights = drop_zero_weights(X, y, weights)
     return Sample(X, task.encode(y, dtype), weights)
 
 
 def held_out_sample(
     estimator: Any, task: Task, X_val: Any, y_val: Any, dtype: Any, *, continuous: bool
 ) -> Sample:
-    """Return the caller's rows to measure after each epoch.
+    """Return ``X_val`` and ``y_val``, checked, as the validation sample.
 
     Parameters
     ----------
     estimator : estimator
-        Whose columns they are to have.
+        Its columns are expected.
     task : Task
     X_val, y_val : arrays or sparse matrices
     dtype : float32 or float64
     continuous : bool
-        Whether targets are to be numbers.
+        Whether targets are continuous (regression targets).
 
     Raises
     ------
     ValueError
-        If rows or targets are not like those of the fit; the message says which rows they are.
+        If rows or targets do not match those of the fit; the message starts with the arguments'
+        names.
     """
     try:
         X_val, y_val = check_rows(estimator, X_val, y_val, continuous=continuous, reset=False)
         if y_val.shape[0] < 2:
-            raise ValueError("at least 2 rows are needed to measure a score")
+            raise ValueError(f"must hold at least 2 rows for a score, got {y_val.shape[0]}")
         return Sample(X_val, task.encode(y_val, dtype))
     except ValueError as error:
         raise ValueError(f"X_val, y_val: {error}") from error

@@ -1,4 +1,4 @@
-"""What an estimator says while it fits: a bar on a terminal, scikit-learn's lines elsewhere."""
+"""The progress output of a fit: a bar on a terminal, scikit-learn's lines elsewhere."""
 
 import sys
 from typing import ClassVar
@@ -8,12 +8,12 @@ from handloom.training import Callback, EpochRecord, Progress, StopReason, Train
 
 
 class IterationLines(Callback):
-    """Prints a line an epoch to standard output, and why training ended.
+    """Prints a line per epoch to standard output, and the reason why training ended.
 
     Parameters
     ----------
     convergence : Convergence
-        Where the latest score stands, and what may have ended training.
+        The early stopping of the fit, which knows whether it ended training.
     """
 
     changes_results: ClassVar[bool] = False
@@ -28,7 +28,7 @@ class IterationLines(Callback):
             print(f"Validation score: {record[SCORE]:.6f}")
 
     def on_train_end(self, *, state: TrainingState) -> None:
-        """Print why training ended, where it was not for the number of epochs."""
+        """Print the reason why training ended, unless all epochs are done."""
         reason = state.history.stop_reason
         if self.convergence.converged:
             print(f"{self.convergence.verdict()} Stopping.")
@@ -36,7 +36,7 @@ class IterationLines(Callback):
             print(f"Stopping: {reason}.")
 
 
-def narrator(label: str, convergence: Convergence) -> Callback:
-    """Return a bar where there is a terminal to show it on, else lines."""
+def progress_output(label: str, convergence: Convergence) -> Callback:
+    """Return a progress bar if standard error is a terminal, else lines."""
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
     return Progress(label) if on_terminal else IterationLines(convergence)

@@ -1,4 +1,4 @@
-"""The gradient check: of a layer, a loss, or a network with its penalty."""
+"""The gradient check of a layer, a loss, or a network with its penalty."""
 
 from handloom.gradcheck.check import check_gradients
 from handloom.gradcheck.report import COLUMNS, ArrayCheck, Entry, GradientReport

@@ -1,11 +1,11 @@
-"""Gradients checked in public: what ``backward`` says beside what differences measure.
+"""The gradient check: analytic gradients of ``backward`` against central differences.
 
-The check knows one formula only. Along a direction ``v`` the slope of a function ``f`` is nearly::
+The directional derivative of a function ``f`` along ``v`` is nearly the central difference::
 
     (f(x + h v) - f(x - h v)) / 2h
 
-and the gradient ``g`` that is being checked claims that it is ``g . v``. Everything is computed in
-float64 on a copy, whose numbers are first moved a little, so that none of them sits on a kink.
+and should equal ``g . v`` for the gradient ``g`` that is checked. Everything is computed in float64
+on a copy, whose values are first perturbed, so that none of them lies on a kink.
 """
 
 from __future__ import annotations  # numpy.random is loaded when it is used
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from handloom.errors import DataError, require_number
 from handloom.gradcheck.differences import Probe, compare
 from handloom.gradcheck.report import NOT_FINITE, NOT_WRITTEN, ArrayCheck, GradientReport
-from handloom.gradcheck.twins import Twin, twin_of
+from handloom.gradcheck.twins import Float64Copy, float64_copy_of
 from handloom.layers import Layer
 from handloom.losses import Loss
 from handloom.network import Sequential
@@ -26,10 +26,10 @@ from handloom.parameters import Array
 from handloom.randomness import Purpose, Stream
 
 CLEARANCE = 0.01
-"""How far from zero every number is moved, relative to the size of its array: far beyond a step."""
+"""The minimum distance of every value from zero, relative to the array's size: above every step."""
 
 RESOLUTION = 1e-9
-"""The smallest change that differences can tell from rounding, relative to the function's value."""
+"""The smallest change that is distinguishable from rounding, relative to the function's value."""
 
 
 def check_gradients(
@@ -45,37 +45,37 @@ def check_gradients(
 ) -> GradientReport:
     """Compare the gradients of a layer, a loss or a network with central differences.
 
-    The subject is left as it is: the check runs a float64 copy. Every number of the copy is moved
-    by about a hundredth and away from zero, so that none sits on a kink (of a ReLU, of a tie in
-    pooling, of an L1 penalty) and no wrong formula hides behind a bias of 0 or a scale of 1. Where
-    a difference still meets a kink, shorter steps are tried; what meets one at every step is left
-    out, and the table says so. A kink is noticed by comparing differences over two steps on both
-    sides, which needs nothing but forward, and so works for layers of any kind.
+    The subject is not changed: the check runs a float64 copy. Every value of the copy is perturbed
+    by about 1 % and moved away from zero, so that none lies on a kink (of a ReLU, of a tie in
+    pooling, of an L1 penalty) and no wrong formula hides behind a bias of 0 or a scale of 1. If a
+    difference still meets a kink, shorter steps are tried; a difference that meets one at every
+    step is left out, and the table reports it. Kinks are detected by comparing differences over two
+    steps on both sides, which needs forward only, and so works for every layer.
 
-    A layer is checked through the sum of its outputs, each times a random number; its penalty is
-    not part of it. A network is checked through its loss plus its penalty, as it is trained.
-    Stochastic layers draw the same numbers every time.
+    A layer is checked through the sum of its outputs, each times a random number, without its
+    penalty. A network is checked through its loss plus its penalty, as in training. Stochastic
+    layers draw the same random numbers in every pass.
 
     Parameters
     ----------
     subject : Layer, Sequential or Loss
-        Built or not; if not, its copy starts from the seed.
+        Built or not; if not, the weights of its copy are drawn with ``seed``.
     x : array, shape (n, ...)
         A few rows of input; for a loss, predictions.
     targets : array, shape (n,) or (n, k)
-        For a loss and a network: class indices, or whatever the loss takes.
+        For a loss and a network: class indices, or other targets of the loss.
     weights : array, shape (n,), optional
-        For a loss and a network: a weight a row.
+        For a loss and a network: the sample weights.
     loss : Loss, optional
         For a network; by default `SoftmaxCrossEntropy`.
     thorough : bool
-        Look at every entry. Otherwise a gradient is projected on a few random directions, which
-        takes a constant number of evaluations, however large the array, and finds the same
+        Whether to check every entry. Otherwise a gradient is projected on a few random directions,
+        which takes a constant number of evaluations for arrays of any size, and finds the same
         mistakes.
     tolerance : float
-        The largest error of a whole array, ``|a - n| / max(|a|, |n|, floor)``, that is right.
+        The largest relative error of an array, ``|a - n| / max(|a|, |n|, floor)``, that passes.
     seed : int
-        Where directions, a fresh copy's weights and a stochastic layer's numbers come from.
+        The seed of directions, of initial weights and of stochastic layers.
 
     Returns
     -------
@@ -85,69 +85,69 @@ def check_gradients(
     Raises
     ------
     ConfigurationError
-        If an argument means nothing or would be ignored.
+        If an argument is invalid or would be ignored.
     DataError
         If ``x`` has no rows or is not finite.
     ModelError
-        If the subject cannot take such rows, or has nothing to check.
+        If the subject cannot take rows of this shape, or has no gradients to check.
     """
     require_number("tolerance", tolerance, minimum=0.0, exclusive=True)
-    twin = twin_of(subject, _rows(x), targets, weights, loss, Stream(seed))
+    checked = float64_copy_of(subject, _rows(x), targets, weights, loss, Stream(seed))
     generator = Stream(seed).at(Purpose.GENERATE).generator()
     rows: list[ArrayCheck] = []
-    with np.errstate(all="ignore"):  # what overflows is found in the result
-        _pass_backwards(twin)
-        given = twin.gradients()
-        scales = {name: twin.scale(name) for name in twin.arrays}
-        for name, array in twin.arrays.items():
-            _move(array, scales[name], generator)
-        analytic = twin.gradients()
+    with np.errstate(all="ignore"):  # an overflow shows in the result
+        _run_on_reversed_data(checked)
+        unperturbed = checked.gradients()
+        scales = {name: checked.scale(name) for name in checked.arrays}
+        for name, array in checked.arrays.items():
+            _perturb(array, scales[name], generator)
+        analytic = checked.gradients()
         if analytic:
-            rest = _value_at_rest(twin)
-            resolution = RESOLUTION * twin.magnitude()
+            center = _central_value(checked)
+            resolution = RESOLUTION * checked.magnitude()
         for name, gradient in analytic.items():
             if not np.isfinite(gradient).all():
-                rows.append(_broken(name, gradient, twin))
+                rows.append(_not_finite(name, gradient, checked))
                 continue
-            if not np.isfinite(given.get(name, gradient)).all():
-                twin.note(f"at the numbers given, the gradient of {name} is not finite")
-            flat = twin.arrays[name].reshape(-1)
-            probe = Probe(twin.value, rest, flat, scales[name], resolution, tolerance)
+            if not np.isfinite(unperturbed.get(name, gradient)).all():
+                checked.note(f"at the unperturbed values, the gradient of {name} is not finite")
+            flat = checked.arrays[name].reshape(-1)
+            probe = Probe(checked.value, center, flat, scales[name], resolution, tolerance)
             rows.append(compare(name, gradient, probe, thorough, generator))
-    return GradientReport(twin.name, tuple(rows), tuple(twin.findings), thorough, tolerance)
+    return GradientReport(checked.name, tuple(rows), tuple(checked.findings), thorough, tolerance)
 
 
-def _pass_backwards(twin: Twin) -> None:
-    """Run once on the data in reverse, so that what is wrongly kept for later passes is seen."""
-    x = twin.arrays[twin.data]
-    kept = x.copy()
+def _run_on_reversed_data(checked: Float64Copy) -> None:
+    """Run once on the data in reverse order, to expose state kept from an earlier pass."""
+    x = checked.arrays[checked.data]
+    original = x.copy()
     x[...] = x.reshape(-1)[::-1].reshape(x.shape)
-    twin.gradients()
-    x[...] = kept
+    checked.gradients()
+    x[...] = original
 
 
-def _value_at_rest(twin: Twin) -> float:
-    """Return the value to take differences from, and note what makes them meaningless."""
-    value = twin.value()
+def _central_value(checked: Float64Copy) -> float:
+    """Return the value between the differences; note if it is not finite or not repeatable."""
+    value = checked.value()
     if not np.isfinite(value):
-        twin.note(f"the value is {value}, so there is nothing to take differences of")
-    elif value != twin.value():
-        twin.note(
-            "two passes over the same numbers differ: it draws random numbers that do not come "
-            "from rng, or depends on what an earlier pass left behind"
+        checked.note(f"the value must be finite for differences, got {value}")
+    elif value != checked.value():
+        checked.note(
+            "two passes over the same values differ: it draws random numbers that do not come "
+            "from rng, or depends on state of an earlier pass"
         )
     return value
 
 
-def _broken(name: str, gradient: Array, twin: Twin) -> ArrayCheck:
-    """Tell a gradient that is not finite from one that was not written over what was there."""
-    finite = np.isfinite(twin.gradients(fill=0.0)[name]).all()
+def _not_finite(name: str, gradient: Array, checked: Float64Copy) -> ArrayCheck:
+    """Distinguish a gradient that is not finite from one that backward did not overwrite."""
+    finite = np.isfinite(checked.gradients(fill=0.0)[name]).all()
     verdict = NOT_WRITTEN if finite else NOT_FINITE
     return ArrayCheck(name, gradient.shape, nan, nan, nan, None, 0, 0, 0, verdict)
 
 
-def _move(array: Array, scale: float, generator: np.random.Generator) -> None:
-    """Move every number by about a hundredth, and none closer to zero than `CLEARANCE`."""
+def _perturb(array: Array, scale: float, generator: np.random.Generator) -> None:
+    """Perturb every value by about 1 %, and keep it at least `CLEARANCE` from zero."""
     noise = generator.standard_normal(array.shape)
     array *= 1.0 + 0.01 * noise
     signs = np.where(array == 0.0, np.sign(noise), np.sign(array))
@@ -161,5 +161,5 @@ def _rows(x: npt.ArrayLike) -> Array:
     if rows.ndim < 2 or not rows.size:
         raise DataError(f"x must hold at least one row, shape (n, ...), got shape {rows.shape}")
     if not np.isfinite(rows).all():
-        raise DataError("x holds NaN or infinity")
+        raise DataError("x must be finite, got NaN or infinity")
     return rows

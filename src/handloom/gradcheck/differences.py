@@ -1,4 +1,4 @@
-"""Slopes by central differences, around kinks, beside what a gradient says they are."""
+"""Directional derivatives by central differences, and their comparison with a gradient."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -12,86 +12,86 @@ from handloom.gradcheck.report import DIRECTIONS, OK, TINY, UNDECIDED, WRONG, Ar
 from handloom.parameters import Array
 
 ENTRIES = 3
-"""How many single entries the fast mode looks at beside them: the steepest, others at random."""
+"""The number of single entries that the fast mode also checks: the steepest, others at random."""
 
 STEPS = (2.0**-15, 2.0**-18, 2.0**-21)
-"""The steps ``h`` to try, relative to the size of an array's numbers, until one meets no kink."""
+"""The steps ``h`` to try, relative to the size of an array's values, until one meets no kink."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Measures the slopes of a value along directions through one array.
+    """Computes directional derivatives of a function with respect to one array.
 
     Attributes
     ----------
     value : callable
-        What is measured, at the numbers as they are.
-    rest : float
-        Its value before anything is moved.
+        The function, at the current values.
+    center : float
+        The function's value at the unchanged array.
     flat : array, shape (size,)
-        The array, as a view; moved, and put back.
+        The array, as a view; changed by a step, and restored.
     scale : float
-        The size of the array's numbers. Steps are relative to it, and slopes are per scale.
+        The size of the array's values. Steps are relative to it, and slopes are per scale.
     resolution : float
-        The smallest slope that can be told from rounding.
+        The smallest slope that is distinguishable from rounding.
     tolerance : float
-        How exact a slope has to be, relative to itself.
+        The required relative accuracy of a slope.
     """
 
     value: Callable[[], float]
-    rest: float
+    center: float
     flat: Array
     scale: float
     resolution: float
     tolerance: float
 
-    def __call__(self, place: int | slice, direction: Array | float) -> tuple[float, bool]:
-        """Return the slope, NaN if there is none to be had, and whether a kink was met."""
-        kept = np.copy(self.flat[place])
+    def __call__(self, index: int | slice, direction: Array | float) -> tuple[float, bool]:
+        """Return the slope, NaN if every step meets a kink, and whether the first step met one."""
+        original = np.copy(self.flat[index])
 
         def at(step: float) -> float:
-            self.flat[place] = kept + (step * self.scale) * direction
+            self.flat[index] = original + (step * self.scale) * direction
             return self.value()
 
         try:
             for step in STEPS:
-                slope, roughness = _difference(at, self.rest, step)
+                slope, roughness = _difference(at, self.center, step)
                 if roughness <= 0.3 * self.tolerance * abs(slope) + self.resolution:
                     return slope, step != STEPS[0]
             return nan, True
         finally:
-            self.flat[place] = kept
+            self.flat[index] = original
 
 
-def _difference(at: Callable[[float], float], rest: float, step: float) -> tuple[float, float]:
-    """Return the central difference over half a step, and how much it may be off by a kink.
+def _difference(at: Callable[[float], float], center: float, step: float) -> tuple[float, float]:
+    """Return the central difference over half a step, and its possible error due to a kink.
 
-    Where a function is smooth, halving the step leaves the central difference as it is and halves
-    what the two one-sided ones differ by. A kink anywhere within the step breaks one or both.
+    For a smooth function, halving the step leaves the central difference unchanged and halves the
+    gap between the two one-sided differences. A kink within the step breaks one or both.
     """
     above, below, near_above, near_below = at(step), at(-step), at(step / 2), at(-step / 2)
     wide, narrow = (above - below) / (2 * step), (near_above - near_below) / step
-    wide_gap = (above - 2 * rest + below) / step
-    narrow_gap = (near_above - 2 * rest + near_below) / (step / 2)
+    wide_gap = (above - 2 * center + below) / step
+    narrow_gap = (near_above - 2 * center + near_below) / (step / 2)
     return narrow, float(np.maximum(abs(wide - narrow), abs(wide_gap - 2 * narrow_gap)))
 
 
 def compare(
     name: str, gradient: Array, probe: Probe, thorough: bool, generator: np.random.Generator
 ) -> ArrayCheck:
-    """Look along single entries and, unless they are all there are, along random directions."""
+    """Compare single entries and, unless these are all entries, random directions."""
     analytic = gradient.reshape(-1)
     every = thorough or analytic.size <= DIRECTIONS + ENTRIES
     entries = range(analytic.size) if every else _some(analytic, generator)
     by_entry = [(analytic[i] * probe.scale, *probe(int(i), 1.0)) for i in entries]
-    looked_at = by_entry
+    compared = by_entry
     if not every:
         directions = generator.standard_normal((DIRECTIONS, analytic.size))
-        looked_at = [
+        compared = [
             (float(np.dot(analytic, v)) * probe.scale, *probe(slice(None), v)) for v in directions
         ]
 
-    a, n, met = (np.array(column, np.float64) for column in zip(*looked_at, strict=True))
+    a, n, met = (np.array(column, np.float64) for column in zip(*compared, strict=True))
     known = np.isfinite(n)
     a, n, count = a[known], n[known], int(known.sum())
     floor = sqrt(count) * probe.resolution / probe.tolerance
@@ -131,7 +131,7 @@ def _worst(
     by_entry: list[tuple[float, float, bool]],
     scale: float,
 ) -> Entry | None:
-    """Return the entry with the largest difference, of those that could be measured."""
+    """Return the entry with the largest difference, of the entries with a finite slope."""
     known = [
         (abs(a - n), i, a, n)
         for i, (a, n, _) in zip(entries, by_entry, strict=True)
@@ -140,16 +140,16 @@ def _worst(
     if not known:
         return None
     _, i, a, n = max(known)
-    index = tuple(int(place) for place in np.unravel_index(i, shape))
+    index = tuple(int(axis_index) for axis_index in np.unravel_index(i, shape))
     return Entry(index, float(a) / scale, float(n) / scale)
 
 
 def _factor(a: Array, n: Array) -> float | None:
-    """Return by which number ``n`` is multiplied in ``a``, if it is one number."""
-    length = float(np.dot(n, n))
-    if len(a) < 2 or not length:
+    """Return the factor ``c`` if ``a`` is nearly ``c n``, else None."""
+    squared_norm = float(np.dot(n, n))
+    if len(a) < 2 or not squared_norm:
         return None
-    factor = float(np.dot(a, n)) / length
+    factor = float(np.dot(a, n)) / squared_norm
     return factor if np.linalg.norm(a - factor * n) <= 1e-4 * np.linalg.norm(n) else None
 
 

@@ -1,19 +1,19 @@
-"""What a gradient check found, and the table that shows it."""
+"""The report of a gradient check, and its table."""
 
 from dataclasses import dataclass
 
 DIRECTIONS = 4
-"""How many random directions the fast mode looks along, for each array."""
+"""The number of random directions per array in the fast mode."""
 
 OK, TINY, WRONG = "ok", "ok, tiny", "WRONG"
 UNDECIDED, NOT_FINITE, NOT_WRITTEN = "undecided", "not finite", "not written"
 EXPLANATIONS = {
     WRONG: "backward and the differences of forward disagree",
-    UNDECIDED: "most of what was tried met a kink or drowned in rounding, at every step",
-    NOT_FINITE: "the gradient holds NaN or infinity",
+    UNDECIDED: "at every step, most differences met a kink or were below rounding",
+    NOT_FINITE: "the gradient must be finite, got NaN or infinity",
     NOT_WRITTEN: "backward must write every entry of gradients[name], with [...] = and not with +=",
 }
-#: The columns of a report that is printed.
+#: The columns of the printed table.
 COLUMNS = (
     *("array", "shape", "|analytic|", "|numeric|", "error"),
     *("worst entry", "analytic", "numeric", "kinks", "verdict"),
@@ -22,7 +22,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a gradient: where it stands, what backward says, what differences measure."""
+    """One entry of a gradient: its index, its analytic value, and its numeric value."""
 
     index: tuple[int, ...]
     analytic: float
@@ -31,34 +31,34 @@ class Entry:
 
 @dataclass(frozen=True)
 class ArrayCheck:
-    """What was found for the gradient of one array.
+    """The check of the gradient of one array.
 
     Attributes
     ----------
     name : str
-        The array's name; ``"input"`` and ``"predictions"`` are what a layer or a loss was given.
+        The array's name; ``"input"`` for a layer's input, ``"predictions"`` for a loss's.
     shape : tuple of int
         Its shape.
     analytic, numeric : float
-        The norm of the gradient as backward says and as differences measure; in the fast mode
-        estimated from its projections on random directions.
+        The norm of the gradient by backward, and by differences; in the fast mode estimated from
+        projections on random directions.
     error : float
         ``|a - n| / max(|a|, |n|, floor)`` in the 2-norm, over entries or over projections. The
-        floor is where differences end: ``a - n`` below `RESOLUTION` times the function's value
+        floor is the limit of differences: ``a - n`` below `RESOLUTION` times the function's value
         is rounding.
     worst : Entry or None
-        Of the entries that were looked at, the one with the largest difference.
+        The checked entry with the largest difference.
     compared : int
-        How many entries or directions the error is made of.
+        The number of entries or directions in the error.
     kinks : int
-        How many met a kink and were looked at again with a shorter step.
+        The number of entries or directions that met a kink and were tried with a shorter step.
     left_out : int
-        How many of these met one at every step, and are not part of the error.
+        The number of these that met a kink at every step, and are not part of the error.
     verdict : str
-        ``"ok"``, ``"ok, tiny"`` (not zero, and too small for differences to tell), ``"WRONG"``,
+        ``"ok"``, ``"ok, tiny"`` (not zero, and too small for differences), ``"WRONG"``,
         ``"undecided"``, ``"not finite"`` or ``"not written"``.
     factor : float or None
-        Where a wrong gradient is a multiple of the right one: which.
+        The factor, if a wrong gradient is a multiple of the numeric one.
     """
 
     name: str
@@ -75,11 +75,11 @@ class ArrayCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether the gradient was compared and nothing is wrong with it."""
+        """Whether the gradient was compared and is correct."""
         return self.verdict in (OK, TINY)
 
     def cells(self) -> tuple[str, ...]:
-        """Return this row of the table, a text for each of `COLUMNS`."""
+        """Return the table row: a string for each of `COLUMNS`."""
         worst = ("", "", "")
         if self.worst is not None:
             index = ", ".join(map(str, self.worst.index))
@@ -93,20 +93,20 @@ class ArrayCheck:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """What `check_gradients` found; ``str()`` of it is a table.
+    """The result of `check_gradients`; ``str()`` of it is a table.
 
     Attributes
     ----------
     subject : str
-        What was checked.
+        The name of the checked layer, loss or network.
     rows : tuple of ArrayCheck
         One for each array.
     findings : tuple of str
-        What else is wrong: shapes, dtypes, values.
+        Other errors: shapes, dtypes, values.
     thorough : bool
-        Whether every entry was looked at.
+        Whether every entry was checked.
     tolerance : float
-        The largest error of an array that is right.
+        The largest relative error of an array that passes.
     """
 
     subject: str
@@ -117,18 +117,18 @@ class GradientReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every gradient is right and nothing else was found."""
+        """Whether every gradient is correct and there are no findings."""
         return not self.findings and all(row.ok for row in self.rows)
 
     @property
     def title(self) -> str:
-        """What was checked and how."""
+        """The title of the table: subject, dtype and mode."""
         how = "every entry" if self.thorough else f"{DIRECTIONS} random directions an array"
         return f"gradients of {self.subject}, float64, {how}"
 
     @property
     def conclusion(self) -> str:
-        """What it comes to: a line, and one more for everything that is wrong."""
+        """The conclusion: one line, and one more for every kind of error."""
         wrong = [row for row in self.rows if not row.ok]
         if self.ok:
             return f"ok: each array agrees within {self.tolerance:g}"
@@ -140,11 +140,11 @@ class GradientReport:
     def __str__(self) -> str:
         table = [COLUMNS, *(row.cells() for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        left = {0, 1, len(COLUMNS) - 1}  # texts; the others are figures
+        left = {0, 1, len(COLUMNS) - 1}  # columns of text; the others are numeric
         lines = [
             "  ".join(
-                cell.ljust(width) if place in left else cell.rjust(width)
-                for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+                cell.ljust(width) if column in left else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
             ).rstrip()
             for cells in table
         ]

@@ -1,4 +1,4 @@
-"""What is checked, copied into float64: a value, its gradients, and the numbers they depend on."""
+"""Float64 copies of the checked layer, loss or network: value, gradients and arrays."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -18,49 +18,50 @@ from handloom.parameters import Array, Parameters
 from handloom.randomness import Purpose, Stream
 
 
-def twin_of(
+def float64_copy_of(
     subject: Layer | Sequential | Loss,
     x: Array,
     targets: npt.ArrayLike | None,
     weights: npt.ArrayLike | None,
     loss: Loss | None,
     stream: Stream,
-) -> Twin:
-    """Return the copy to check; refuse arguments that it has no use for."""
+) -> Float64Copy:
+    """Return the copy to check; refuse arguments that would be ignored."""
     if isinstance(subject, Layer):
-        given = {"targets": targets, "weights": weights, "loss": loss}
-        if unused := [name for name, value in given.items() if value is not None]:
-            raise ConfigurationError(f"a layer is checked without {', '.join(unused)}")
-        return _LayerTwin(subject, x, stream)
+        arguments = {"targets": targets, "weights": weights, "loss": loss}
+        if unused := [name for name, value in arguments.items() if value is not None]:
+            names = ", ".join(unused)
+            raise ConfigurationError(f"{names} must be None for a layer, which is checked without")
+        return _LayerCopy(subject, x, stream)
     if not isinstance(subject, Sequential) and (isinstance(subject, type) or not callable(subject)):
         raise ConfigurationError(
-            f"what to check must be a layer, a loss or a network, got {subject!r}"
+            f"the subject must be a layer, a loss or a network, got {subject!r}"
         )
     if targets is None:
-        raise ConfigurationError("a loss and a network are checked with targets")
-    goals = np.array(targets)
+        raise ConfigurationError("targets must be given for a loss or a network, got None")
+    target_rows = np.array(targets)
     row_weights = None if weights is None else np.array(weights, np.float64)
     if isinstance(subject, Sequential):
-        rule = SoftmaxCrossEntropy() if loss is None else loss
-        return _NetworkTwin(subject, x, goals, row_weights, rule, stream)
+        objective = SoftmaxCrossEntropy() if loss is None else loss
+        return _NetworkCopy(subject, x, target_rows, row_weights, objective, stream)
     if loss is not None:
-        raise ConfigurationError("a loss is checked by itself, without another loss")
-    return _LossTwin(subject, x, goals, row_weights)
+        raise ConfigurationError(f"loss must be None if the subject is a loss, got {loss!r}")
+    return _LossCopy(subject, x, target_rows, row_weights)
 
 
-class Twin(ABC):
-    """A float64 copy of what is checked: a value, its gradients, and the numbers it depends on.
+class Float64Copy(ABC):
+    """A float64 copy of the checked subject: a value, its gradients, and its arrays.
 
     Attributes
     ----------
     name : str
-        What it is a copy of.
+        The subject's name.
     data : str
-        Which of the arrays holds the rows that it was given.
+        The name of the array that holds the input rows.
     arrays : dict of str to array
-        The numbers that the value depends on, all of them contiguous; to be moved in place.
+        The arrays that the value depends on, all contiguous; changed in place.
     findings : list of str
-        What is wrong with shapes, dtypes and values.
+        Errors in shapes, dtypes and values.
     """
 
     name: str
@@ -72,46 +73,47 @@ class Twin(ABC):
 
     @abstractmethod
     def value(self) -> float:
-        """Return the function's value at the numbers as they are now."""
+        """Return the function's value at the current arrays."""
 
     @abstractmethod
     def gradients(self, fill: float = nan) -> dict[str, Array]:
-        """Return the gradients to check, by name, and note what is wrong with shapes and dtypes.
+        """Return the gradients to check, by name, and note wrong shapes and dtypes.
 
-        Gradients that backward has to write hold ``fill`` before. None at all means that it could
-        not run.
+        Gradients that backward has to write are filled with ``fill`` before. The result is empty if
+        backward could not run.
         """
 
     @abstractmethod
     def magnitude(self) -> float:
-        """Return the size of the numbers whose rounding the value carries."""
+        """Return the size of the terms whose rounding errors the value contains."""
 
     def scale(self, name: str) -> float:
-        """Return the size of an array's numbers: its root mean square.
+        """Return the size of an array's values: their root mean square.
 
-        Weights and biases act on inputs beside them, so that tiny ones do not ask for tiny steps.
+        Weights and biases have at least 0.1: they act on inputs, so that tiny ones need no tiny
+        steps.
         """
         size = _size(self.arrays[name])
         return (size or 1.0) if name == self.data else max(size, 0.1)
 
     def note(self, finding: str) -> None:
-        """Keep a finding, once."""
+        """Add a finding, unless it is there already."""
         if finding not in self.findings:
             self.findings.append(finding)
 
-    def expect(self, what: str, found: object, shape: tuple[int, ...]) -> bool:
-        """Note what is not a float64 array of a shape; return whether it has at least the shape."""
-        if not isinstance(found, np.ndarray):
-            self.note(f"{what} must be an array, got {type(found).__name__}")
+    def expect(self, name: str, array: object, shape: tuple[int, ...]) -> bool:
+        """Note a wrong type, dtype or shape of an array; return whether the shape is right."""
+        if not isinstance(array, np.ndarray):
+            self.note(f"{name} must be an array, got {type(array).__name__}")
             return False
-        if found.dtype != np.float64:
-            self.note(f"{what} is {found.dtype} where what went in was float64")
-        if found.shape != shape:
-            self.note(f"{what} must have shape {shape}, got {found.shape}")
-        return bool(found.shape == shape)
+        if array.dtype != np.float64:
+            self.note(f"{name} must be float64, like the input, got {array.dtype}")
+        if array.shape != shape:
+            self.note(f"{name} must have shape {shape}, got {array.shape}")
+        return bool(array.shape == shape)
 
 
-class _LayerTwin(Twin):
+class _LayerCopy(Float64Copy):
     """A layer, through ``sum(y * dy)`` for a fixed random ``dy``."""
 
     def __init__(self, layer: Layer, x: Array, stream: Stream) -> None:
@@ -143,17 +145,17 @@ class _LayerTwin(Twin):
     def gradients(self, fill: float = nan) -> dict[str, Array]:
         self.parameters.gradient[...] = fill
         if not self.expect("the output", self._forward(), self.dy.shape):
-            return {}  # there is no way back from here
+            return {}  # backward cannot run
         dx = self.layer.backward(self.dy.copy())
-        found: dict[str, Array] = {}
+        gradients: dict[str, Array] = {}
         if self.expect("the gradient of the input", dx, self.x.shape):
-            found["input"] = np.array(dx, np.float64)
+            gradients["input"] = np.array(dx, np.float64)
         for name, gradient in self.parameters.gradients.items():
-            found[self._names[name]] = gradient.copy()
-        return found
+            gradients[self._names[name]] = gradient.copy()
+        return gradients
 
 
-class _LossTwin(Twin):
+class _LossCopy(Float64Copy):
     """A loss, through its value."""
 
     data = "predictions"
@@ -177,7 +179,7 @@ class _LossTwin(Twin):
         return {"predictions": np.array(gradient, np.float64)}
 
 
-class _NetworkTwin(Twin):
+class _NetworkCopy(Float64Copy):
     """A network, through its loss plus its penalty."""
 
     def __init__(
@@ -194,8 +196,8 @@ class _NetworkTwin(Twin):
         built = bool(network.input_shape)
         if built and network.input_shape != x.shape[1:]:
             raise ModelError(
-                f"the network was built for rows of shape {network.input_shape}, "
-                f"got rows of shape {x.shape[1:]}"
+                f"x must have rows of shape {network.input_shape}, which the network was built "
+                f"for, got {x.shape[1:]}"
             )
         self.network = copy.deepcopy(network)
         self.network.build(x.shape[1:], seed=stream.seed, dtype=np.float64)
@@ -203,7 +205,7 @@ class _NetworkTwin(Twin):
         if built:
             _load(self.parameters, network.parameters.weights)
         if not len(self.parameters):
-            raise ModelError("the network has no weights, so it has no gradients to check")
+            raise ModelError("the network must have weights to check gradients of, got no weights")
         self.x, self.targets, self.weights, self.loss = x, targets, weights, loss
         self._stream = stream.at(Purpose.LAYER)
         trained = {name: self.parameters.weights[name] for name in self.parameters.gradients}

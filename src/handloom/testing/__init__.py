@@ -1,4 +1,4 @@
-"""What every layer and every loss promises, as one call: for Handloom's own and for yours."""
+"""Checks of the contract of layers and losses: for Handloom's own and for yours."""
 
 from handloom.errors import CheckError
 from handloom.testing.layers import check_layer

@@ -1,4 +1,4 @@
-"""How a contract is held: a list of promises, and one error for all that are broken."""
+"""The check of a contract: a list of promises, and one error for all broken ones."""
 
 import math
 import warnings
@@ -15,7 +15,7 @@ ROUNDING: Mapping[np.dtype[Any], float] = {
     np.dtype(np.float32): 1e-5,
     np.dtype(np.float64): 1e-10,
 }
-"""How far apart, relative to their norm, results may lie that are equal but for rounding."""
+"""The tolerance, relative to the norm, of results that are equal up to rounding."""
 
 
 def hold(
@@ -23,7 +23,7 @@ def hold(
 ) -> None:
     """Raise one error for all promises that a case breaks.
 
-    Whatever is raised while a promise is looked at breaks it, and so does a warning of NumPy.
+    An exception during the check of a promise breaks it, and so does a warning of NumPy.
     """
     broken = []
     for name, promise in promises.items():
@@ -54,12 +54,12 @@ def two_rows(name: str, rows: npt.ArrayLike) -> Array:
     return array
 
 
-def distance(found: npt.ArrayLike, expected: npt.ArrayLike) -> float:
-    """Return how far apart two arrays are, relative to the longer one, in the 2-norm.
+def distance(actual: npt.ArrayLike, expected: npt.ArrayLike) -> float:
+    """Return the relative distance of two arrays in the 2-norm; infinity if one is not finite.
 
-    What is not finite is infinitely far from everything.
+    It is relative to the larger norm.
     """
-    a, b = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    a, b = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return math.inf
     apart = float(np.linalg.norm(a - b))
@@ -67,7 +67,7 @@ def distance(found: npt.ArrayLike, expected: npt.ArrayLike) -> float:
 
 
 def same(a: npt.ArrayLike | None, b: npt.ArrayLike | None) -> bool:
-    """Return whether two arrays hold the same numbers to the bit, or both are missing."""
+    """Return whether two arrays are equal, NaN included, or both None."""
     if a is None or b is None:
         return a is b
     return np.array_equal(a, b, equal_nan=True)

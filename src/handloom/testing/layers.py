@@ -1,4 +1,4 @@
-"""What every layer promises."""
+"""The contract of every layer, and its check."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -34,32 +34,32 @@ def check_layer(
     tolerance: float = 1e-6,
     seed: int = 0,
 ) -> GradientReport:
-    """Put a layer through the contract that every layer keeps.
+    """Check a layer against the contract of every layer.
 
-    It computes what a reference says; its shapes are those that it announces and its dtype is that
-    of its input; it never writes to what it is given; its gradients are right (see
-    `handloom.check_gradients`) with and without ``need_dx``; inference leaves it untouched; the
-    same seed gives the same bits; rows do not depend on each other; it is made again from its
+    It equals a reference; its shapes are those that it announces and its dtype is that of its
+    input; it never writes to its arguments; its gradients are correct (see
+    `handloom.check_gradients`) with and without ``need_dx``; inference does not change it; the
+    same seed gives the same bits; rows do not depend on each other; it is restored from its
     configuration, saved and loaded; it works as first layer, in a replica, on arrays of any memory
     order, and on one row or none.
 
-    A layer that draws random numbers says so by ``stochastic = True``. One whose training pass
-    lets rows depend on each other says so by ``couples_rows = True``; it may refuse to train on
-    one row or none. For these two, training and inference may differ.
+    A layer that draws random numbers sets ``stochastic = True``. A layer whose training pass lets
+    rows depend on each other sets ``couples_rows = True``; it may refuse to train on one row or
+    none. For these two, training and inference may differ.
 
     Parameters
     ----------
     layer : Layer
-        With its options, built or not. Only copies of it are run, with weights of their own.
+        With its options, built or not. Only copies of it are run, with their own weights.
     x : array, shape (n, ...)
-        At least two rows that the layer is made for.
+        At least two valid input rows.
     reference : callable, optional
-        ``reference(x, weights)`` returns what the layer computes in a training pass or, if it is
-        stochastic, in inference; ``weights`` holds its arrays by name. In float64.
+        ``reference(x, weights)`` returns the expected output of a training pass or, if the layer is
+        stochastic, of inference; ``weights`` holds its arrays by name. In float64.
     tolerance : float
-        The largest error of a gradient that is right.
+        The largest relative error of a correct gradient.
     seed : int
-        Where weights and random numbers come from.
+        The seed of weights and random numbers.
 
     Returns
     -------
@@ -69,9 +69,9 @@ def check_layer(
     Raises
     ------
     CheckError
-        Naming every promise that is broken, and how.
+        If promises are broken; the message names each of them.
     ConfigurationError
-        If there are not two rows.
+        If ``x`` has fewer than two rows.
     """
     case = _Case(layer, two_rows("x", x), reference, tolerance, seed)
     hold(f"the layer {layer.kind!r}", PROMISES, case)
@@ -80,7 +80,7 @@ def check_layer(
 
 @dataclass(frozen=True)
 class _Pass:
-    """What one training pass gave."""
+    """The result of one training pass."""
 
     y: Array
     dx: Array | None
@@ -89,7 +89,7 @@ class _Pass:
 
 @dataclass(frozen=True)
 class _Case:
-    """A layer, its rows, and fresh copies of it."""
+    """A layer, its input rows, and fresh copies of it."""
 
     layer: Layer
     x: Array
@@ -110,33 +110,33 @@ class _Case:
         return bool(getattr(self.layer, "couples_rows", False))
 
     @property
-    def steady(self) -> bool:
+    def deterministic(self) -> bool:
         """Whether training and inference compute the same, row by row."""
         return not self.layer.stochastic and not self.couples_rows
 
     def copy(self) -> Layer:
         return copy.deepcopy(self.layer)
 
-    def settle(self, parameters: Parameters) -> None:
-        """Move weights from where they start, which may be all zeros or ones."""
+    def perturb(self, parameters: Parameters) -> None:
+        """Perturb initial weights, which may be all zeros or ones."""
         noise = Stream(self.seed).at(Purpose.GENERATE).generator()
         parameters.vector += (0.1 * noise.standard_normal(len(parameters))).astype(parameters.dtype)
 
     def fresh(self, dtype: npt.DTypeLike = np.float64) -> tuple[Layer, Parameters]:
-        """Return a copy with weights of its own, the same every time."""
+        """Return a copy with its own weights, the same in every call."""
         layer = self.copy()
         parameters = build([layer], self.x.shape[1:], seed=self.seed, dtype=dtype)
-        self.settle(parameters)
+        self.perturb(parameters)
         return layer, parameters
 
     def network(self, dtype: npt.DTypeLike = np.float64) -> Sequential:
-        """Return a network of a copy alone, with the same weights."""
+        """Return a network of one copy, with the same weights."""
         network = Sequential([self.copy()]).build(self.x.shape[1:], seed=self.seed, dtype=dtype)
-        self.settle(network.parameters)
+        self.perturb(network.parameters)
         return network
 
     def forward(self, layer: Layer, x: Array, stream: Stream | None = None) -> Array:
-        """Run a training pass forward, drawing the same numbers every time."""
+        """Run the forward pass of training, with the same random numbers in every call."""
         rng = (stream or self.stream).at(0).generator() if layer.stochastic else None
         return layer.forward(x, training=True, rng=rng)
 
@@ -145,11 +145,11 @@ class _Case:
         return generator.standard_normal(y.shape).astype(y.dtype)
 
     def run(self, layer: Layer, parameters: Parameters, x: Array, dy: Array | None = None) -> _Pass:
-        """Run a training pass there and back, and keep a copy of what it gave."""
+        """Run the forward and backward pass of training; return copies of the results."""
         y = self.forward(layer, x)
-        kept = y.copy()
+        y_copy = y.copy()
         dx = layer.backward(self.dy(y) if dy is None else dy)
-        return _Pass(kept, None if dx is None else dx.copy(), parameters.gradient.copy())
+        return _Pass(y_copy, None if dx is None else dx.copy(), parameters.gradient.copy())
 
 
 def _values(case: _Case) -> Iterator[str]:
@@ -162,7 +162,7 @@ def _values(case: _Case) -> Iterator[str]:
         y = layer.forward(x) if layer.stochastic else case.forward(layer, x)
         expected = np.asarray(case.reference(x.astype(np.float64), weights))
         if expected.shape != y.shape:
-            yield f"the reference has shape {expected.shape}, the output {y.shape}"
+            yield f"the output must have shape {expected.shape} of the reference, got {y.shape}"
         elif (error := distance(y, expected)) > tolerance:
             yield f"in {dtype} the output is {error:.1e} away from the reference"
 
@@ -172,18 +172,18 @@ def _shapes_and_dtypes(case: _Case) -> Iterator[str]:
         layer, parameters = case.fresh(dtype)
         x = case.x.astype(dtype)
         expected = (len(x), *layer.output_shape(x.shape[1:]))
-        inferred, found = layer.forward(x), case.run(layer, parameters, x)
-        for what, array, shape in (
+        inferred, trained = layer.forward(x), case.run(layer, parameters, x)
+        for name, array, shape in (
             ("the output of inference", inferred, expected),
-            ("the output of training", found.y, expected),
-            ("dx", found.dx, x.shape),
+            ("the output of training", trained.y, expected),
+            ("dx", trained.dx, x.shape),
         ):
             if array is None:
-                yield f"{what} is missing"
+                yield f"{name} must be an array, got None"
             elif array.shape != shape or array.dtype != dtype:
                 yield (
-                    f"{what} is {array.dtype} of shape {array.shape}, "
-                    f"expected {dtype} of shape {shape}"
+                    f"{name} must be {dtype} of shape {shape}, "
+                    f"got {array.dtype} of shape {array.shape}"
                 )
 
 
@@ -192,17 +192,17 @@ def _nothing_is_overwritten(case: _Case) -> Iterator[str]:
     x, weights = case.x.copy(), parameters.vector.copy()
     layer.forward(x)
     y = case.forward(layer, x)
-    kept, dy = y.copy(), case.dy(y)
+    y_before, dy = y.copy(), case.dy(y)
     layer.backward(dy)
-    for what, now, before in (
+    for name, now, before in (
         ("x", x, case.x),
         ("dy", dy, case.dy(y)),
         ("its own weights", parameters.vector, weights),
     ):
         if not same(now, before):
-            yield f"it writes to {what}"
+            yield f"it writes to {name}"
     layer.forward(case.x[::-1].copy())
-    if not same(y, kept):
+    if not same(y, y_before):
         yield "the output of one pass is overwritten by the next, outside of a replica"
 
 
@@ -233,7 +233,7 @@ def _inference(case: _Case) -> Iterator[str]:
     dx = layer.backward(case.dy(y))
     if not same(dx, expected.dx) or not same(parameters.gradient, expected.gradient):
         yield "inference between forward and backward of a training pass changes its gradients"
-    if case.steady and not same(layer.forward(case.x), expected.y):
+    if case.deterministic and not same(layer.forward(case.x), expected.y):
         yield "training and inference differ, and it is neither stochastic nor couples_rows"
 
 
@@ -246,7 +246,7 @@ def _repeatable(case: _Case) -> Iterator[str]:
     if not _alike(first, third):
         yield "the same pass of two equal layers gives different bits"
     if layer.stochastic and all(
-        same(case.forward(layer, case.x, case.stream.at(place)), first.y) for place in range(1, 9)
+        same(case.forward(layer, case.x, case.stream.at(index)), first.y) for index in range(1, 9)
     ):
         yield "it is stochastic, yet nine seeds give the same output"
 
@@ -257,13 +257,13 @@ def _rows(case: _Case) -> Iterator[str]:
     alone = np.concatenate([layer.forward(row[None]).copy() for row in case.x])
     if distance(layer.forward(case.x), alone) > tolerance:
         yield "in inference a row's output depends on the rows beside it"
-    if not case.steady:
+    if not case.deterministic:
         return
     whole = case.run(layer, parameters, case.x)
     dy = case.dy(whole.y)
     parts = [case.run(layer, parameters, case.x[s], dy[s]) for s in (slice(1), slice(1, None))]
     if distance(whole.y, np.concatenate([part.y for part in parts])) > tolerance:
-        yield "in training rows depend on each other, and it does not say couples_rows"
+        yield "in training rows depend on each other, and it does not set couples_rows"
     elif distance(whole.gradient, sum(part.gradient for part in parts)) > tolerance:
         yield "the gradients of two parts of a batch do not add up to that of the batch"
 
@@ -274,29 +274,29 @@ def _configuration(case: _Case) -> Iterator[str]:
     read: dict[str, object] = json.loads(json.dumps(config, allow_nan=False))
     again = Sequential.from_config(read, {case.layer.kind: type(case.layer)})
     if again.config() != config:
-        yield f"made again from {case.layer.config()} it has another configuration"
+        yield f"restored from {case.layer.config()} it has another configuration"
     again.parameters.load(network.parameters.weights)
     if not same(again.logits(case.x), network.logits(case.x)):
-        yield "made again from its configuration it computes something else"
+        yield "restored from its configuration it computes another output"
 
 
 def _save_and_load(case: _Case) -> Iterator[str]:
     x = case.x.astype(np.float32)
     network = Sequential([case.copy(), _Flat()]).build(x.shape[1:], seed=case.seed)
-    case.settle(network.parameters)
-    network.logits(x, training=True, stream=case.stream)  # what training leaves behind is saved too
-    classes = tuple(str(place) for place in range(network.output_shape[0]))
+    case.perturb(network.parameters)
+    network.logits(x, training=True, stream=case.stream)  # state of training is saved too
+    classes = tuple(str(index) for index in range(network.output_shape[0]))
     model = Model(network, transform_for(x), classes, x.shape[1:], str(x.dtype))
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
         known: dict[str, type[Layer]] = {case.layer.kind: type(case.layer), _Flat.kind: _Flat}
         loaded = Model.load(folder, layers=known)
     if not same(loaded.network.logits(x), network.logits(x)):
-        yield "saved and loaded it computes something else"
+        yield "saved and loaded it computes another output"
 
 
 class _Flat(Layer):
-    """Makes whatever a layer returns the logits of a model; not trained through."""
+    """Flattens the output of a layer to the logits of a model; has no backward."""
 
     kind = "flat_for_the_check"
 
@@ -326,39 +326,39 @@ def _first_layer(case: _Case) -> Iterator[str]:
 def _replica(case: _Case) -> Iterator[str]:
     network = case.network()
     replica = network.replica()
-    own, twin = (network.layers[0], network.parameters), (replica.layers[0], replica.parameters)
-    # what couples rows may refuse fewer
+    own, other = (network.layers[0], network.parameters), (replica.layers[0], replica.parameters)
+    # a layer that couples rows may refuse fewer
     shorter = case.x[::-1].copy() if case.couples_rows else case.x[: len(case.x) // 2]
     for x in (case.x, shorter, case.x):
-        if not _alike(case.run(*twin, x), case.run(*own, x)):
+        if not _alike(case.run(*other, x), case.run(*own, x)):
             yield f"a replica gives other bits on {len(x)} rows, after others before"
             return
     expected = case.run(*own, case.x)
     y = case.forward(own[0], case.x)
-    case.run(*twin, case.x[::-1].copy())
+    case.run(*other, case.x[::-1].copy())
     dx = own[0].backward(case.dy(y))
     if not same(dx, expected.dx) or not same(own[1].gradient, expected.gradient):
-        yield "a pass of a replica disturbs that of the original"
+        yield "a pass of a replica changes that of the original"
 
 
 def _memory_order(case: _Case) -> Iterator[str]:
     layer, parameters = case.fresh()
     expected = case.run(layer, parameters, case.x)
     dy = case.dy(expected.y)
-    found = {
+    passes = {
         "columns first": case.run(
             layer, parameters, np.asfortranarray(case.x), np.asfortranarray(dy)
         ),
         "with gaps": case.run(layer, parameters, _with_gaps(case.x), _with_gaps(dy)),
     }
-    for what, stored in found.items():
+    for order, result in passes.items():
         for part in ("y", "dx", "gradient"):
-            if distance(getattr(stored, part), getattr(expected, part)) > 1e-10:
-                yield f"with x and dy stored {what}, {part} differs"
+            if distance(getattr(result, part), getattr(expected, part)) > 1e-10:
+                yield f"with x and dy stored {order}, {part} differs"
 
 
 def _with_gaps(array: Array) -> Array:
-    """Return the same numbers, with a row of NaN in memory after each row."""
+    """Return the same values, with a row of NaN in memory after each row."""
     spaced = np.full((2 * len(array), *array.shape[1:]), np.nan)
     spaced[::2] = array
     return spaced[::2]
@@ -370,19 +370,21 @@ def _few_rows(case: _Case) -> Iterator[str]:
         x = case.x[:n].copy()
         expected = (n, *layer.output_shape(x.shape[1:]))
         if (shape := layer.forward(x).shape) != expected:
-            yield f"inference on {n} rows gives shape {shape}, expected {expected}"
+            yield f"the output of inference on {n} rows must have shape {expected}, got {shape}"
         try:
-            found = case.run(layer, parameters, x)
+            trained = case.run(layer, parameters, x)
         except HandloomError:
             if not case.couples_rows:  # only these may refuse
                 raise
             continue
-        if found.y.shape != expected:
-            yield f"training on {n} rows gives shape {found.y.shape}, expected {expected}"
-        if found.dx is None or found.dx.shape != x.shape:
-            yield f"training on {n} rows gives no dx of shape {x.shape}"
-        if not np.isfinite(found.gradient).all() or (n == 0 and found.gradient.any()):
-            yield f"training on {n} rows gives gradients that are not those of {n} rows"
+        if trained.y.shape != expected:
+            shape = trained.y.shape
+            yield f"the output of training on {n} rows must have shape {expected}, got {shape}"
+        if trained.dx is None or trained.dx.shape != x.shape:
+            received = None if trained.dx is None else trained.dx.shape
+            yield f"dx of training on {n} rows must have shape {x.shape}, got {received}"
+        if not np.isfinite(trained.gradient).all() or (n == 0 and trained.gradient.any()):
+            yield f"gradients of training on {n} rows must be finite, and zero without rows"
 
 
 PROMISES: Mapping[str, Callable[[_Case], Iterator[str]]] = {

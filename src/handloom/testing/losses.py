@@ -1,4 +1,4 @@
-"""What every loss promises."""
+"""The contract of every loss, and its check."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -26,12 +26,12 @@ def check_loss(
     tolerance: float = 1e-6,
     seed: int = 0,
 ) -> GradientReport:
-    """Put a loss through the contract that every loss keeps.
+    """Check a loss against the contract of every loss.
 
-    It returns the weighted mean of what a reference says of each row; its gradient is right, has
-    the predictions' shape and dtype, and is written to ``out`` where that is given; it never writes
-    to what it is given; a row of weight two counts as the row twice, and one of weight zero not at
-    all; given the weight of a whole batch, the values and gradients of its parts add up.
+    It returns the weighted mean of a reference's loss of each row; its gradient is correct, has the
+    predictions' shape and dtype, and is written to ``out`` if it is passed; it never writes to its
+    other arguments; a row of weight two counts as the row twice, and one of weight zero not at all;
+    with the ``total_weight`` of a batch, the values and gradients of its parts add up.
 
     Parameters
     ----------
@@ -39,13 +39,13 @@ def check_loss(
     predictions : array, shape (n, k)
         At least two rows.
     targets : array, shape (n,) or (n, k)
-        Class indices, or whatever the loss takes.
+        Class indices, or other targets of the loss.
     reference : callable, optional
         ``reference(predictions, targets)`` returns the loss of each row, shape (n,). In float64.
     tolerance : float
-        The largest error of a gradient that is right.
+        The largest relative error of a correct gradient.
     seed : int
-        Where weights of rows come from.
+        The seed of the sample weights.
 
     Returns
     -------
@@ -55,9 +55,9 @@ def check_loss(
     Raises
     ------
     CheckError
-        Naming every promise that is broken, and how.
+        If promises are broken; the message names each of them.
     ConfigurationError
-        If there are not two rows.
+        If there are fewer than two rows.
     """
     rows = two_rows("predictions", predictions)
     case = _Case(loss, rows, np.array(targets), reference, tolerance, seed)
@@ -67,7 +67,7 @@ def check_loss(
 
 @dataclass(frozen=True)
 class _Case:
-    """A loss, its rows, and weights for them."""
+    """A loss, its rows, and their sample weights."""
 
     loss: Loss
     x: Array
@@ -91,13 +91,13 @@ def _values(case: _Case) -> Iterator[str]:
     if case.reference is None:
         return
     losses = np.asarray(case.reference(case.x.copy(), case.targets.copy()))
-    for what, weights in (("without", None), ("with", case.weights)):
-        found, expected = (
+    for mode, weights in (("without", None), ("with", case.weights)):
+        value, expected = (
             case.loss(case.x, case.targets, weights)[0],
             np.average(losses, 0, weights),
         )
-        if distance(found, expected) > 1e-10:
-            yield f"{what} weights the value is {found:.6g}, the reference's mean {expected:.6g}"
+        if distance(value, expected) > 1e-10:
+            yield f"{mode} weights the value is {value:.6g}, the reference's mean {expected:.6g}"
 
 
 def _shapes_and_dtypes(case: _Case) -> Iterator[str]:
@@ -108,24 +108,24 @@ def _shapes_and_dtypes(case: _Case) -> Iterator[str]:
             yield f"the value must be a float, got {type(value).__name__}"
         if gradient.shape != x.shape or gradient.dtype != dtype:
             yield (
-                f"the gradient is {gradient.dtype} of shape {gradient.shape}, "
-                f"expected {dtype} of shape {x.shape}"
+                f"the gradient must be {dtype} of shape {x.shape}, "
+                f"got {gradient.dtype} of shape {gradient.shape}"
             )
         out = np.full_like(x, np.nan)
         if case.loss(x, case.targets, out=out)[1] is not out or not same(out, gradient):
-            yield "given out=, the gradient must be written there, and that array returned"
+            yield "with out=, the gradient must be written there, and that array returned"
 
 
 def _overwrites_nothing(case: _Case) -> Iterator[str]:
     x, targets, weights = case.x.copy(), case.targets.copy(), case.weights
     case.loss(x, targets, weights)
-    for what, now, before in (
+    for name, now, before in (
         ("predictions", x, case.x),
         ("targets", targets, case.targets),
         ("weights", weights, case.weights),
     ):
         if not same(now, before):
-            yield f"it writes to {what}"
+            yield f"it writes to {name}"
 
 
 def _gradients(case: _Case) -> Iterator[str]:
@@ -150,7 +150,7 @@ def _weights(case: _Case) -> Iterator[str]:
         yield "a weight of 2 must count as the row twice, and one of 0 as no row, in the gradient"
     value, gradient = case.loss(case.x, case.targets, np.zeros(len(case.x)))
     if value != 0.0 or gradient.any():
-        yield "where no row weighs anything, value and gradient must be zero"
+        yield "if all weights are zero, value and gradient must be zero"
 
 
 def _parts(case: _Case) -> Iterator[str]:
@@ -161,9 +161,9 @@ def _parts(case: _Case) -> Iterator[str]:
         for s in (slice(0), slice(1), slice(1, None))  # no row, one, the others
     ]
     if distance(value, sum(part[0] for part in parts)) > 1e-10:
-        yield "given total_weight, the values of parts do not add up to that of the batch"
+        yield "with total_weight, the values of parts do not add up to that of the batch"
     if distance(gradient, np.concatenate([part[1] for part in parts])) > 1e-10:
-        yield "given total_weight, the gradients of parts are not those of the batch"
+        yield "with total_weight, the gradients of parts are not those of the batch"
 
 
 PROMISES: Mapping[str, Callable[[_Case], Iterator[str]]] = {

@@ -1,4 +1,4 @@
-"""IDX files are read exactly, or refused by name, whatever is wrong with them."""
+"""IDX files are read exactly, or refused by name."""
 
 import gzip
 import struct
@@ -48,17 +48,17 @@ def test_a_wrong_magic_number_is_shown_beside_the_right_one(tmp_path: Path) -> N
     assert "magic number" in refusal(tmp_path / "file", b"%PDF-1.7 is no IDX file at all")
 
 
-@pytest.mark.parametrize("length", [0, 3, 4, 15])
-def test_a_truncated_header(tmp_path: Path, length: int) -> None:
-    message = refusal(tmp_path / "file", idx_bytes(IMAGES)[:length])
-    assert f"expected a header of 16 bytes, found {length}" in message
+@pytest.mark.parametrize("size", [0, 3, 4, 15])
+def test_a_truncated_header(tmp_path: Path, size: int) -> None:
+    message = refusal(tmp_path / "file", idx_bytes(IMAGES)[:size])
+    assert f"expected a header of 16 bytes, got {size}" in message
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_truncated_body(tmp_path: Path, pack: type[bytes]) -> None:
     message = refusal(tmp_path / "file", pack(idx_bytes(IMAGES)[:-1]))
     assert "truncated: expected 24 bytes after the header, which claims 2 x 3 x 4" in message
-    assert message.endswith("found 23")
+    assert message.endswith("got 23")
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -78,10 +78,10 @@ def test_a_damaged_gzip_checksum(tmp_path: Path) -> None:
     assert "the gzip stream is damaged: CRC" in refusal(tmp_path / "file", bytes(content))
 
 
-@pytest.mark.parametrize("place", range(10, 34))
-def test_a_damaged_gzip_stream(tmp_path: Path, place: int) -> None:
+@pytest.mark.parametrize("offset", range(10, 34))
+def test_a_damaged_gzip_stream(tmp_path: Path, offset: int) -> None:
     content = bytearray(gzip.compress(idx_bytes(IMAGES)))
-    content[place] ^= 0xFF
+    content[offset] ^= 0xFF
     refusal(tmp_path / "file", bytes(content))
 
 
@@ -164,5 +164,5 @@ def test_parts_whose_images_differ_in_size(tmp_path: Path) -> None:
     write_idx_folder(tmp_path)
     content = idx_bytes(np.zeros((6, 4, 4)))
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(content)
-    with pytest.raises(DataError, match=r"one shape: got \(5, 5\) and \(4, 4\)"):
+    with pytest.raises(DataError, match=r"one shape, got \(5, 5\) and \(4, 4\)"):
         read_idx_folder(tmp_path)

@@ -1,4 +1,4 @@
-"""Folders of images are read pixel for pixel, or the file at fault is named."""
+"""Folders of images are read pixel for pixel, or the invalid file is named."""
 
 import shutil
 import struct
@@ -19,7 +19,7 @@ from handloom.errors import MissingExtraError
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A good folder of three classes."""
+    """A valid folder of three classes."""
     write_image_folders(small_splits(), tmp_path / "small")
     return tmp_path / "small"
 
@@ -77,9 +77,9 @@ def test_black_and_white_become_0_and_255(folder: Path) -> None:
 
 
 def test_what_systems_leave_behind_is_passed_over(folder: Path) -> None:
-    for place in (folder, folder / "train", folder / "train" / "0"):
+    for directory in (folder, folder / "train", folder / "train" / "0"):
         for name in (".DS_Store", "Thumbs.db"):
-            (place / name).write_bytes(b"\0")
+            (directory / name).write_bytes(b"\0")
     assert len(read_image_folders(folder).train) == 12
 
 
@@ -105,7 +105,7 @@ def test_no_classes(folder: Path) -> None:
 def test_a_single_class(folder: Path) -> None:
     for label in ("1", "2"):
         shutil.rmtree(folder / "train" / label)
-    assert "the class folder '0' alone" in refusal(folder)
+    assert "only the class folder '0', expected at least two" in refusal(folder)
 
 
 def test_an_empty_class_folder(folder: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_class_that_one_part_has_beside_the_others(folder: Path) -> None:
 def test_numbers_with_a_gap(folder: Path) -> None:
     (folder / "train" / "2").rename(folder / "train" / "3")
     message = refusal(folder)
-    assert "from 0 to 2 without gaps, found 0, 1, 3" in message
+    assert "from 0 to 2 without gaps, got 0, 1, 3" in message
 
 
 def test_a_stray_file_beside_the_class_folders(folder: Path) -> None:
@@ -151,17 +151,17 @@ def test_every_truncation_is_refused_that_loses_pixels(folder: Path) -> None:
     path = folder / "train" / "2" / "0001.png"
     content = path.read_bytes()
     pixels_end = content.index(b"IEND") - 4
-    for length in range(0, pixels_end, 3):
-        path.write_bytes(content[:length])
+    for size in range(0, pixels_end, 3):
+        path.write_bytes(content[:size])
         assert refusal(folder).startswith(f"{path}: ")
 
 
 def test_every_flipped_bit_among_the_pixels_is_noticed(folder: Path) -> None:
     path = folder / "test" / "0" / "0000.png"
     content = path.read_bytes()
-    for place in range(content.index(b"IDAT") + 4, content.index(b"IEND") - 4):
+    for offset in range(content.index(b"IDAT") + 4, content.index(b"IEND") - 4):
         damaged = bytearray(content)
-        damaged[place] ^= 4
+        damaged[offset] ^= 4
         path.write_bytes(bytes(damaged))
         assert refusal(folder).startswith(f"{path}: ")
 
@@ -179,7 +179,7 @@ def test_what_is_not_8_bit_grey_is_refused_with_its_mode(folder: Path, mode: str
     path.unlink()
     Image.new(mode, (5, 5)).save(path.with_suffix(".tif"))
     message = refusal(folder)
-    assert f"mode {mode!r}, expected 8-bit grey" in message
+    assert f"mode {mode!r}, expected 8-bit grayscale" in message
     assert "convert('L')" in message
 
 
@@ -231,10 +231,12 @@ def test_nothing_is_written_over(folder: Path) -> None:
 def test_what_could_not_be_read_back_is_not_written(tmp_path: Path) -> None:
     splits = small_splits()
     lacking = Splits(splits.train, splits.test.take(np.flatnonzero(splits.test.targets != 1)))
-    with pytest.raises(DataError, match="the test part has no row of class '1'"):
+    with pytest.raises(
+        DataError, match="the test part must have rows of every class, got no row of class '1'"
+    ):
         write_image_folders(lacking, tmp_path / "out")
     features = Dataset(np.zeros((2, 3)), np.array([0, 1]), ("0", "1"))
-    with pytest.raises(DataError, match=r"only uint8 images of shape \(n, y, x\)"):
+    with pytest.raises(DataError, match=r"must be uint8 images of shape \(n, y, x\)"):
         write_image_folders(Splits(features, features), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

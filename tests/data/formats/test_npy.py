@@ -1,4 +1,4 @@
-"""Datasets in .npy files: mapped, checked, and never kept in memory."""
+"""Datasets in .npy files: memory-mapped, checked, and never cached."""
 
 import os
 import subprocess
@@ -98,7 +98,7 @@ def test_a_file_that_is_cut_off_during_training_is_named(
     path.write_bytes(files[0].read_bytes())
     rows = read_npy(path, files[1]).inputs
     os.truncate(path, 100_000)
-    with pytest.raises(DataError, match=r"inputs\.npy: row 2999 is cut off"):
+    with pytest.raises(DataError, match=r"inputs\.npy: row 2999 is truncated: expected .* got 0"):
         Reading(rows).copy(np.array([5, 2999]), np.empty((2, 28, 28), np.uint8), gather_rows)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of any kind become rows like those that a network has learned from."""
+"""Photographs of any mode are converted to a network's input rows."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Fashion-MNIST is read from where it was asked for, and downloaded whole or not at all."""
+"""Fashion-MNIST: read from the right source, and downloaded completely or not at all."""
 
 import hashlib
 import importlib
@@ -126,7 +126,9 @@ def test_a_broken_connection_leaves_nothing_that_passes_for_a_file(
 
 def test_a_file_with_another_sum_is_refused(server: Server, tmp_path: Path) -> None:
     server.files[IMAGES] = FILES[IMAGES][:-1] + b"\1"
-    with pytest.raises(DownloadError, match="not the file that was published: its MD5 sum"):
+    with pytest.raises(
+        DownloadError, match=r"the MD5 sum must be .*, got another: not the published file"
+    ):
         fashion_mnist(cache=tmp_path, base_url=server.url)
     assert not list(tmp_path.iterdir())
 
@@ -181,7 +183,7 @@ def test_downloads_at_the_same_time_do_not_disturb_each_other(
 
 
 def failure(cache: Path, url: str, timeout: float) -> tuple[str, float]:
-    """Return what is said of a download that must fail, and after how many seconds."""
+    """Return the error message of a download that must fail, and the seconds it took."""
     start = time.monotonic()
     with pytest.raises(DownloadError) as caught:
         fashion_mnist(cache=cache, base_url=url, timeout=timeout)
@@ -239,7 +241,7 @@ def test_a_timeout_that_means_nothing(tmp_path: Path, timeout: float) -> None:
 
 def test_a_cache_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DownloadError, match="cache: cannot be made"):
+    with pytest.raises(DownloadError, match="cache: cannot be created"):
         fashion_mnist(cache=tmp_path / "file" / "cache", base_url=server.url)
 
 

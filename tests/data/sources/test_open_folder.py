@@ -1,4 +1,4 @@
-"""A folder is known by what it holds; one that holds no dataset is refused."""
+"""The kind of a folder is detected by its content; one without a dataset is refused."""
 
 import os
 from dataclasses import replace

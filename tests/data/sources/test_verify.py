@@ -1,4 +1,4 @@
-"""A report says what a folder holds, whether it is as published, and what is odd."""
+"""Reports on a folder: content, comparison with the published files, and problems."""
 
 import hashlib
 import os

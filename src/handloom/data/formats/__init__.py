@@ -1,1 +1,1 @@
-"""Formats: readers of files as people have them."""
+"""Readers of file formats: IDX, .npy and image folders."""

@@ -1,10 +1,10 @@
 """IDX files: the format in which MNIST and Fashion-MNIST are published.
 
-An IDX file is a big-endian header, then the numbers and nothing else::
+An IDX file is a big-endian header, followed by the values only::
 
     magic number   4 bytes   0x00000800 + the number of dimensions (08 means unsigned bytes)
     sizes          4 bytes   for each dimension
-    numbers        1 byte    each, the last dimension running fastest
+    values         1 byte    each, the last dimension running fastest
 """
 
 import gzip
@@ -25,10 +25,10 @@ from handloom.errors import DataError
 from handloom.files import size_of
 
 MAX_BYTES = 1 << 30
-"""The most numbers that a header may claim: 1 GiB, some twenty times Fashion-MNIST."""
+"""The maximum number of values in a header: 1 GiB, about twenty times Fashion-MNIST."""
 
 MAX_RATIO = 1032
-"""The most bytes that one byte of a gzip stream stands for."""
+"""The maximum compression ratio of a gzip stream."""
 
 FILE_STEMS = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -47,21 +47,21 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> npt.NDArray[np
     Parameters
     ----------
     path : path
-        The file. Whether it is compressed is told by its content, not by its name.
+        The file. Compression is detected by its content, not by its name.
     dimensions : int
-        How many dimensions it must have: 1 for labels, 3 for images.
+        The number of dimensions that it must have: 1 for labels, 3 for images.
 
     Returns
     -------
     array of uint8
-        In the shape that the header gives.
+        In the shape of the header.
 
     Raises
     ------
     DataError
-        If the file cannot be read, is no such IDX file, or holds more or less than its header
-        claims; no more than that is ever decompressed, and no more memory is taken than the file
-        can fill.
+        If the file cannot be read, is not such an IDX file, or holds more or less than its header
+        claims; no more than that is decompressed, and no more memory is allocated than the file can
+        fill.
     """
     path = Path(path)
     try:
@@ -86,16 +86,16 @@ def read_idx_folder(
     class_names: Sequence[str] | None = None,
     name: str | None = None,
 ) -> Splits:
-    """Read the four IDX files of a dataset that is laid out like MNIST.
+    """Read a dataset from four IDX files in the layout of MNIST.
 
     Parameters
     ----------
     folder : path
         Holds the four files of `FILE_STEMS`, each with or without ``.gz``.
     class_names : sequence of str, optional
-        What the classes are called; by default ``"0"`` up to the highest label.
+        The names of the classes; by default ``"0"`` up to the highest label.
     name : str, optional
-        What the dataset is called; by default like the folder.
+        The name of the dataset; by default the name of the folder.
 
     Returns
     -------
@@ -105,7 +105,8 @@ def read_idx_folder(
     Raises
     ------
     DataError
-        If a file is missing or bad, images and labels differ in number, or a label has no class.
+        If a file is missing or invalid, images and labels differ in number, or a label has no
+        class.
     """
     folder = Path(folder)
     arrays = {}
@@ -139,7 +140,7 @@ def find_idx(folder: Path, stem: str) -> Path:
     Raises
     ------
     DataError
-        If there is neither; it names both.
+        If there is neither; the message names both.
     """
     candidates = [folder / f"{stem}.gz", folder / stem]
     for path in candidates:
@@ -151,39 +152,37 @@ def find_idx(folder: Path, stem: str) -> Path:
 def _parse(
     stream: io.BufferedIOBase, path: Path, dimensions: int, most: int
 ) -> npt.NDArray[np.uint8]:
-    """Read a stream that holds at most so many bytes, whatever its header claims."""
+    """Read an IDX stream; ``most`` is the largest number of bytes that the file can hold."""
     shape = _read_header(stream, path, dimensions)
     claimed = math.prod(shape)
-    numbers = np.empty(min(claimed, most), dtype=np.uint8)
-    received = _fill(stream, numbers.data)
+    values = np.empty(min(claimed, most), dtype=np.uint8)
+    received = _fill(stream, values.data)
     if received < claimed:
         raise DataError(
             f"{path}: truncated: expected {claimed} bytes after the header, which claims "
-            f"{_times(shape)}, found {received}"
+            f"{_times(shape)}, got {received}"
         )
-    # Reading one byte on also makes gzip compare its checksum.
+    # Reading one more byte also makes gzip verify its checksum.
     if stream.read(1):
         raise DataError(
             f"{path}: trailing bytes: expected the file to end after the {claimed} bytes "
             f"that its header claims ({_times(shape)})"
         )
-    return numbers.reshape(shape)
+    return values.reshape(shape)
 
 
 def _read_header(stream: io.BufferedIOBase, path: Path, dimensions: int) -> tuple[int, ...]:
     size = 4 + 4 * dimensions
     header = stream.read(size)
     expected = _UNSIGNED_BYTES + dimensions
-    # A wrong magic number says more than a short header, so it is reported first.
+    # A wrong magic number is more informative than a short header, so it is reported first.
     if len(header) >= 4 and int.from_bytes(header[:4], "big") != expected:
         raise DataError(
             f"{path}: wrong magic number 0x{header[:4].hex()}, expected 0x{expected:08x} "
             f"(unsigned bytes in {dimensions} dimension{'s' if dimensions > 1 else ''})"
         )
     if len(header) < size:
-        raise DataError(
-            f"{path}: truncated: expected a header of {size} bytes, found {len(header)}"
-        )
+        raise DataError(f"{path}: truncated: expected a header of {size} bytes, got {len(header)}")
     shape = struct.unpack(f">{dimensions}I", header[4:])
     if 0 in shape:
         raise DataError(f"{path}: the header claims {_times(shape)}, expected sizes of at least 1")
@@ -199,7 +198,7 @@ def _fill(stream: io.BufferedIOBase, buffer: memoryview) -> int:
     """Read until the buffer is full or the stream ends; return the number of bytes read."""
     filled = 0
     while filled < len(buffer):
-        # The stream of GzipFile makes a copy of what it reads, so it is asked for a little a time.
+        # GzipFile copies the data of each read, so it is read in small chunks.
         count = stream.readinto(buffer[filled : filled + _CHUNK])
         if not count:
             break

@@ -1,6 +1,6 @@
-"""Folders of grey images: ``train/<class>/*.png`` and ``test/<class>/*.png``.
+"""Folders of grayscale images: ``train/<class>/*.png`` and ``test/<class>/*.png``.
 
-The rows come in the order of the classes, those of one class in the order of their file names.
+Rows are sorted by class, and within a class by file name.
 """
 
 import os
@@ -19,15 +19,15 @@ from handloom.errors import DataError
 PARTS = ("train", "test")
 
 MAX_BYTES = 1 << 32
-"""The most memory that the images of one part may need: 4 GiB."""
+"""The maximum memory for the images of one part: 4 GiB."""
 
 ROWS_A_REPORT = 256
-"""How many images are read between two calls of ``on_progress``."""
+"""The number of images between two calls of ``on_progress``."""
 
 _SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini"})
 
 Progress = Callable[[int, int], None]
-"""Told how many images are done, and of how many."""
+"""Called with the number of images done, and the total."""
 
 
 class _Class(NamedTuple):
@@ -41,30 +41,30 @@ def read_image_folders(
     *,
     on_progress: Progress | None = None,
 ) -> Splits:
-    """Read images that are sorted into one folder for each class.
+    """Read a dataset of images with one folder per class.
 
-    Class folders that are called by numbers must be 0, 1, ..., k - 1, and the number is the label;
-    other names are labelled in sorted order. Hidden files are passed over.
+    Class folders with numeric names must be 0, 1, ..., k - 1, and the number is the label; other
+    names are labeled in sorted order. Hidden files are ignored.
 
     Parameters
     ----------
     folder : path
         Holds ``train`` and ``test``, which hold the same class folders.
     name : str, optional
-        What the dataset is called; by default like the folder.
+        The name of the dataset; by default the name of the folder.
     on_progress : callable, optional
-        Told now and then how many images are read, and of how many.
+        Called from time to time with the number of images read, and the total.
 
     Returns
     -------
     Splits
-        Images of shape (n, y, x) and dtype uint8; the classes are called like their folders.
+        Images of shape (n, y, x) and dtype uint8; the class names are those of the folders.
 
     Raises
     ------
     DataError
-        If the layout is another one, or a file is no image, damaged, not grey, too large or not of
-        the size of the others. The message names the file.
+        If the layout is wrong, or a file is not an image, damaged, not grayscale, too large or of
+        another size than the first. The message names the file.
     MissingExtraError
         If Pillow is not installed.
     """
@@ -74,7 +74,7 @@ def read_image_folders(
     class_names = _agreed_class_names(folder, parts)
     counts = {part: [len(one.files) for one in classes] for part, classes in parts.items()}
     total = sum(map(sum, counts.values()))
-    # One image sets the size for all, so that the arrays can be made before the rest is decoded.
+    # The first image sets the size of all, so that arrays are allocated before decoding.
     size = read_size(parts["train"][0].files[0])
     datasets = []
     done = 0
@@ -93,22 +93,22 @@ def read_image_folders(
 
 
 def write_image_folders(splits: Splits, folder: str | os.PathLike[str]) -> None:
-    """Write a dataset of grey images as PNG files that `read_image_folders` reads.
+    """Write a dataset of grayscale images as PNG files for `read_image_folders`.
 
-    They are called ``train/<label>/0000.png`` and so on: the rows of a class keep their order, and
-    the label stands for the name of the class.
+    The files are ``train/<label>/0000.png`` and so on: the rows of a class keep their order, and
+    the folders are named by label, not by class name.
 
     Parameters
     ----------
     splits : Splits
         Inputs of shape (n, y, x) and dtype uint8, with rows of every class in both parts.
     folder : path
-        An empty folder, or one that is to be made.
+        An empty folder, or one that does not exist yet.
 
     Raises
     ------
     DataError
-        If the folder is not empty or cannot be written, or the dataset is not as above.
+        If the folder is not empty or cannot be written, or the dataset is not of this form.
     MissingExtraError
         If Pillow is not installed.
     """
@@ -120,7 +120,7 @@ def write_image_folders(splits: Splits, folder: str | os.PathLike[str]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise DataError(f"{folder}: not empty; images are written to an empty folder only")
+            raise DataError(f"{folder}: not empty, expected an empty folder to write images to")
         for part, dataset in parts.items():
             _write_part(dataset, folder / part)
     except OSError as error:
@@ -130,14 +130,14 @@ def write_image_folders(splits: Splits, folder: str | os.PathLike[str]) -> None:
 def _list_part(folder: Path) -> list[_Class]:
     """List the classes of ``train`` or ``test`` in the order of their labels."""
     if not folder.is_dir():
-        raise DataError(f"{folder}: missing; expected a folder that holds one folder a class")
+        raise DataError(f"{folder}: missing, expected a folder that holds one folder per class")
     paths = _visible(folder)
     for path in paths:
         if not path.is_dir():
-            raise DataError(f"{path}: a stray file; expected class folders and nothing else here")
+            raise DataError(f"{path}: a stray file, expected only class folders here")
     if len(paths) < 2:
-        found = f"the class folder {paths[0].name!r} alone" if paths else "no class folder"
-        raise DataError(f"{folder}: holds {found}, expected at least two")
+        content = f"only the class folder {paths[0].name!r}" if paths else "no class folder"
+        raise DataError(f"{folder}: holds {content}, expected at least two")
     return [_Class(path.name, _list_images(path)) for path in _by_label(folder, paths)]
 
 
@@ -147,8 +147,8 @@ def _by_label(folder: Path, paths: list[Path]) -> list[Path]:
     paths = sorted(paths, key=lambda path: int(path.name))
     if [int(path.name) for path in paths] != list(range(len(paths))):
         raise DataError(
-            f"{folder}: class folders that are called by numbers must run from 0 to "
-            f"{len(paths) - 1} without gaps, found {', '.join(path.name for path in paths)}"
+            f"{folder}: class folders with numeric names must run from 0 to "
+            f"{len(paths) - 1} without gaps, got {', '.join(path.name for path in paths)}"
         )
     return paths
 
@@ -159,12 +159,12 @@ def _list_images(folder: Path) -> list[Path]:
         raise DataError(f"{folder}: an empty class folder, expected at least one image")
     for path in paths:
         if path.is_dir():
-            raise DataError(f"{path}: a stray folder; expected images and nothing else here")
+            raise DataError(f"{path}: a stray folder, expected only images here")
     return paths
 
 
 def _visible(folder: Path) -> list[Path]:
-    """Return what is in a folder, sorted by name, without what systems leave there unasked."""
+    """Return the entries of a folder, sorted by name, without hidden and system files."""
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
@@ -174,11 +174,11 @@ def _visible(folder: Path) -> list[Path]:
 
 def _agreed_class_names(folder: Path, parts: dict[str, list[_Class]]) -> tuple[str, ...]:
     train, test = (tuple(one.name for one in parts[part]) for part in PARTS)
-    lonely = sorted(set(train) ^ set(test))
-    if lonely:
-        part = "train" if lonely[0] in train else "test"
+    unmatched = sorted(set(train) ^ set(test))
+    if unmatched:
+        part = "train" if unmatched[0] in train else "test"
         raise DataError(
-            f"{folder}: the class folder {lonely[0]!r} is in {part}/ only, "
+            f"{folder}: the class folder {unmatched[0]!r} is in {part}/ only, "
             f"expected the same classes in train/ and test/"
         )
     return train
@@ -196,14 +196,14 @@ def _check_memory(folder: Path, shape: tuple[int, int, int]) -> None:
 def _check_writable(dataset: Dataset, part: str) -> None:
     if dataset.inputs.dtype != np.uint8 or dataset.inputs.ndim != 3:
         raise DataError(
-            f"only uint8 images of shape (n, y, x) can be written, "
+            f"inputs must be uint8 images of shape (n, y, x), "
             f"got {dataset.inputs.dtype} of shape {dataset.inputs.shape}"
         )
     empty = np.flatnonzero(dataset.rows_per_class == 0)
     if empty.size:
         raise DataError(
-            f"the {part} part has no row of class {dataset.class_names[empty[0]]!r}; "
-            f"an empty class folder could not be read back"
+            f"the {part} part must have rows of every class, "
+            f"got no row of class {dataset.class_names[empty[0]]!r}"
         )
 
 

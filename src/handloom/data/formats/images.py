@@ -1,4 +1,4 @@
-"""One grey image in a file, to an array and back, pixel for pixel."""
+"""Grayscale image files: reading to an array and writing, pixel for pixel."""
 
 import os
 import warnings
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 MAX_PIXELS = 1 << 24
-"""The most pixels that one image may claim."""
+"""The maximum number of pixels of an image."""
 
 MAX_FILE_BYTES = 1 << 26
-"""The largest file of one image, 64 MiB: it is read whole."""
+"""The maximum size of an image file, 64 MiB: it is read whole."""
 
 NOT_DECODED = frozenset({"EPS", "IPTC"})
-"""PostScript would run another program; IPTC opens what it holds as any format, PostScript too."""
+"""PostScript would run another program; IPTC opens its content in any format, PostScript too."""
 
 
 class Size(NamedTuple):
-    """The shape (y, x) that images must have, and the file that set it."""
+    """The required shape (y, x) of images, and the file that set it."""
 
     shape: tuple[int, int]
     path: Path
@@ -43,7 +43,7 @@ def require_pillow(purpose: str) -> None:
 
 
 def readable_formats() -> tuple[str, ...]:
-    """Return all formats that Pillow decodes by itself."""
+    """Return all formats that Pillow decodes without another program."""
     from PIL import Image
 
     Image.init()
@@ -51,7 +51,7 @@ def readable_formats() -> tuple[str, ...]:
 
 
 def read_size(path: Path) -> Size:
-    """Return the size of a grey image from its header; the pixels are not decoded.
+    """Return the size of a grayscale image from its header; the pixels are not decoded.
 
     Raises
     ------
@@ -65,24 +65,24 @@ def read_size(path: Path) -> Size:
 
 
 def read_grey(path: Path, size: Size) -> npt.NDArray[np.uint8]:
-    """Read the pixels of a grey image.
+    """Read the pixels of a grayscale image.
 
     Parameters
     ----------
     path : Path
         The file.
     size : Size
-        What the image must measure; another size is refused before anything is decoded.
+        The required size; another one is refused before decoding.
 
     Returns
     -------
     array of uint8, shape (y, x)
-        The grey values as stored; black and white become 0 and 255.
+        The gray levels as stored; black and white become 0 and 255.
 
     Raises
     ------
     DataError
-        If the file cannot be read, is no image, is damaged, is not grey or has another size.
+        If the file cannot be read, is not an image, is damaged, not grayscale or of another size.
     """
     from PIL import Image
 
@@ -95,15 +95,15 @@ def read_grey(path: Path, size: Size) -> npt.NDArray[np.uint8]:
                     f"{path}: measures {_pixels(shape)}, expected {_pixels(size.shape)} "
                     f"like {size.path}"
                 )
-            # Decoding a PNG passes over its checksums; verifying it spends the opened image.
+            # Decoding a PNG ignores its checksums; verify() makes the opened image unusable.
             image.verify()
         with Image.open(stream, formats=readable_formats()) as image:
-            image.load()  # here, where its errors are not taken for those of an array
+            image.load()  # here, so that its errors are not mistaken for those of an array
             return np.asarray(image if image.mode == "L" else image.convert("L"))
 
 
 def write_png(pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str]) -> None:
-    """Write grey pixels of shape (y, x) to a PNG file.
+    """Write grayscale pixels of shape (y, x) to a PNG file.
 
     Raises
     ------
@@ -116,13 +116,13 @@ def write_png(pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str]) -> No
 
 
 def _checked_shape(image: "PillowImage", path: Path) -> tuple[int, int]:
-    """Return the shape (y, x) of an image that is grey, single and not too large."""
+    """Return the shape (y, x) of an image, checked: grayscale, one frame and not too large."""
     shape = (image.height, image.width)
     if image.height * image.width > MAX_PIXELS:
         raise DataError(f"{path}: claims {_pixels(shape)}, expected at most {MAX_PIXELS} pixels")
     if image.mode not in ("L", "1"):
         raise DataError(
-            f"{path}: an image of Pillow's mode {image.mode!r}, expected 8-bit grey ('L') or "
+            f"{path}: an image of Pillow's mode {image.mode!r}, expected 8-bit grayscale ('L') or "
             f"black and white ('1'); convert it first: Image.open(path).convert('L')"
         )
     if getattr(image, "n_frames", 1) > 1:
@@ -131,10 +131,10 @@ def _checked_shape(image: "PillowImage", path: Path) -> tuple[int, int]:
 
 
 def content_of(path: Path, most: int = MAX_FILE_BYTES) -> BytesIO:
-    """Return a file of at most so many bytes as a stream in memory.
+    """Return the content of a file of at most ``most`` bytes as a stream in memory.
 
-    A decoder that asks a file for as much as a header claims gets memory for all of that first;
-    here it gets what there is.
+    A file read allocates the number of bytes that a header claims; a stream in memory returns only
+    the bytes that exist.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def content_of(path: Path, most: int = MAX_FILE_BYTES) -> BytesIO:
 
 @contextmanager
 def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
-    """Turn whatever opening and decoding an image raises into an error that names the file."""
+    """Convert errors of opening and decoding an image to a `DataError` that names the file."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -165,11 +165,11 @@ def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
         raise DataError(f"{path}: claims too much, expected at most {most} pixels") from error
     except UnidentifiedImageError as error:
         raise DataError(
-            f"{path}: not an image, or its header is damaged; expected a format that Pillow reads"
+            f"{path}: not an image, or its header is damaged, expected a format that Pillow reads"
         ) from error
     except Exception as error:
-        # A decoder that meets a damaged file may raise nearly anything: OSError, SyntaxError,
-        # zlib.error, struct.error, IndexError. Only errors of the system carry a number.
+        # A decoder may raise nearly any error for a damaged file: OSError, SyntaxError,
+        # zlib.error, struct.error, IndexError. Only system errors have an errno.
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
         raise DataError(f"{path}: a damaged or truncated image: {error}") from error

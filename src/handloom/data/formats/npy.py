@@ -1,4 +1,4 @@
-"""Datasets in NumPy's own files, mapped into memory instead of read: they may be larger than it."""
+"""Memory-mapped datasets in ``.npy`` files, which may be larger than memory."""
 
 import io
 import math
@@ -16,10 +16,10 @@ from handloom.errors import DataError
 from handloom.files import size_of
 
 MAX_HEADER_BYTES = 1 << 14
-"""The most that is read of a file to find its header; NumPy evaluates 10,000 characters at most."""
+"""The bytes that are read for the header; NumPy evaluates 10,000 characters at most."""
 
 MAX_CLASSES = 1 << 16
-"""The most classes that labels may number, where they have no names."""
+"""The maximum number of classes without names."""
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -27,7 +27,7 @@ _HEADERS = {
 }
 
 RELEASE_AFTER = 1 << 24
-"""How many bytes of a mapped file are read before they are given back."""
+"""The number of bytes of a mapped file that are read before their pages are released."""
 
 
 def read_npy(
@@ -37,7 +37,7 @@ def read_npy(
     *,
     name: str | None = None,
 ) -> Dataset:
-    """Open a dataset in two ``.npy`` files; the inputs stay on disk and are read as they are used.
+    """Open a dataset in two ``.npy`` files; the inputs are memory-mapped and read on demand.
 
     Parameters
     ----------
@@ -46,34 +46,34 @@ def read_npy(
     targets : path
         Integer classes of shape (n,).
     class_names : sequence of str, optional
-        What the classes are called; by default ``"0"`` to the largest.
+        The names of the classes; by default ``"0"`` to the largest.
     name : str, optional
-        What the dataset is called; by default like the file of the inputs.
+        The name of the dataset; by default the name of the inputs' file.
 
     Returns
     -------
     Dataset
-        Training on it reads rows without keeping them. What makes a new dataset of it (`split`,
-        ``shuffled``, ``take``) copies rows into memory.
+        Training on it reads rows without caching them. Methods that return a new dataset
+        (``split``, ``shuffled``, ``take``) copy rows into memory.
 
     Raises
     ------
     DataError
-        If a file cannot be read, is cut off, holds Python objects, or the two do not belong
-        together.
+        If a file cannot be read, is truncated, holds Python objects, or inputs and targets do not
+        match.
     """
     labels = _open(Path(targets))
     if not np.issubdtype(labels.dtype, np.integer):
         raise DataError(f"{targets}: targets must be integers, got {labels.dtype}")
     classes = np.array(labels, np.int64)
     if class_names is None:
-        class_names = _numbers(int(classes.max()), Path(targets))
+        class_names = _default_names(int(classes.max()), Path(targets))
     stored = _open(Path(inputs))
     return Dataset(stored, classes, tuple(class_names or ()), name or Path(inputs).stem)
 
 
-def _numbers(highest: int, path: Path) -> list[str]:
-    """Return the names of classes that have none: ``"0"`` to the highest label."""
+def _default_names(highest: int, path: Path) -> list[str]:
+    """Return the default class names: ``"0"`` to the highest label."""
     if highest >= MAX_CLASSES:
         raise DataError(
             f"{path}: holds the class {highest}, expected classes numbered from 0 to at most "
@@ -84,47 +84,48 @@ def _numbers(highest: int, path: Path) -> list[str]:
 
 def _open(path: Path) -> "MappedRows":
     try:
-        size_of(path)  # no pipe, which would keep whoever opens it waiting
+        size_of(path)  # refuses a pipe, which would block when opened
         with path.open("rb") as file:
             start = io.BytesIO(file.read(MAX_HEADER_BYTES))
             shape, in_columns, dtype = _read_header(start)
             held = os.fstat(file.fileno()).st_size - start.tell()
             claimed = math.prod(shape) * dtype.itemsize
             if claimed > held:
-                raise ValueError(f"{claimed} bytes of {dtype} in shape {shape}, found {held}")
+                raise ValueError(
+                    f"expected {claimed} bytes of {dtype} in shape {shape}, got {held}"
+                )
             order: Literal["F", "C"] = "F" if in_columns else "C"
             mapped = np.memmap(file, dtype, "r", start.tell(), shape, order).view(MappedRows)
             mapped.file = _OpenFile(path, os.dup(file.fileno()))
         return mapped
     except Exception as error:
-        # NumPy reads the header as a Python literal and may raise nearly anything on the way:
-        # ValueError, TypeError, OverflowError, SyntaxError, TokenError. Only errors of the system
-        # carry a number.
+        # NumPy reads the header as a Python literal and may raise nearly any error: ValueError,
+        # TypeError, OverflowError, SyntaxError, TokenError. Only system errors have an errno.
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-        raise DataError(f"{path}: not a whole .npy file of numbers: {error}") from None
+        raise DataError(f"{path}: not a complete .npy file of numbers: {error}") from None
 
 
 def _read_header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    """Return shape, whether columns come first, and dtype."""
+    """Return shape, whether the order is column-major, and dtype."""
     version = np.lib.format.read_magic(file)
     if version not in _HEADERS:
         raise ValueError(f"version {version} of the format, expected one of {list(_HEADERS)}")
     shape, in_columns, dtype = _HEADERS[version](file)
-    if dtype.kind not in "iuf":  # what holds Python objects among them
-        raise ValueError(f"it holds {dtype}")
+    if dtype.kind not in "iuf":  # refuses Python objects, too
+        raise ValueError(f"it holds {dtype}, expected integers or floating-point numbers")
     if min(shape, default=0) < 1:
         raise ValueError(f"it has the shape {shape}, expected sizes of at least 1")
     return shape, in_columns, dtype
 
 
 class MappedRows(np.memmap):
-    """A mapped array that keeps its file open, so that rows can also be read without the map.
+    """A memory-mapped array with its file left open, so that rows can be read without the map.
 
     Attributes
     ----------
     file : _OpenFile or None
-        The file that is mapped, whatever has its name by now.
+        The mapped file, even if its path has been replaced since.
     """
 
     file: "_OpenFile | None" = None
@@ -135,7 +136,7 @@ class MappedRows(np.memmap):
 
 
 class _OpenFile:
-    """An open file, closed when the last array that reads from it is gone."""
+    """An open file, closed when the last array that reads from it is deleted."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path, self.descriptor = path, descriptor
@@ -145,12 +146,12 @@ class _OpenFile:
 
 
 class Reading:
-    """Takes stored rows for a batch, and keeps little of a mapped file in memory.
+    """Reads stored rows for a batch, with little of a mapped file in memory.
 
-    Pages of a mapped file that were looked at count as memory of the process until it gives them
-    back. Rows in order are looked at through the map, and their pages are given back now and then.
-    A row that lies apart would bring its surroundings with it, hundreds of kilobytes where the
-    system caches files in large pages, so such rows are read from the file one by one.
+    Pages of a mapped file count as memory of the process from their first access until they are
+    released. Consecutive rows are read through the map, and their pages are released from time to
+    time. A scattered row would load its whole page, hundreds of kilobytes if the system caches
+    files in large pages, so scattered rows are read from the file one by one.
 
     Parameters
     ----------
@@ -164,15 +165,17 @@ class Reading:
         while isinstance(base, np.ndarray):
             base = base.base
         self._map = base if isinstance(base, mmap.mmap) else None
-        self._is_array = isinstance(inputs, np.ndarray)  # or what makes rows when asked
+        self._is_array = isinstance(
+            inputs, np.ndarray
+        )  # or an object that returns rows when indexed
         self._since_release = 0
         self._file: _OpenFile | None = None
         if isinstance(inputs, MappedRows) and len(inputs) and inputs[0].flags.c_contiguous:
             self._file = inputs.file if hasattr(os, "preadv") else None
-            self._start = _position_in_file(inputs)
+            self._start = _file_offset(inputs)
 
     def rows(self, rows: slice) -> npt.NDArray[np.generic]:
-        """Return a view of rows that lie together."""
+        """Return a view of consecutive rows."""
         taken = self.inputs[rows]
         if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._since_release += taken.nbytes
@@ -187,20 +190,20 @@ class Reading:
         out: npt.NDArray[np.generic],
         gather: Callable[..., None],
     ) -> None:
-        """Copy rows that lie apart into ``out``, shape (n, ...), which is contiguous.
+        """Copy scattered rows into ``out``, shape (n, ...), which is contiguous.
 
         Parameters
         ----------
         rows : integer array, shape (n,)
-            They are known to be there.
+            Must be in range; not checked.
         out : array, shape (n, ...)
         gather : callable
-            Does so in memory: `handloom.data.batches.gather_rows`, or its compiled version.
+            Copies rows in memory: `handloom.data.batches.gather_rows`, or its compiled version.
 
         Raises
         ------
         DataError
-            If the file has become shorter since it was opened.
+            If the file was truncated since it was opened.
         """
         if not self._is_array:
             out[...] = self.inputs[rows]
@@ -209,15 +212,18 @@ class Reading:
             gather(self.inputs, rows, out)
             return
         into, size = out.data.cast("B"), out[0].nbytes
-        for place, row in enumerate(rows.tolist()):
-            position = self._start + row * self.inputs.strides[0]
-            part = into[place * size : (place + 1) * size]
-            if os.preadv(self._file.descriptor, [part], position) < size:
-                raise DataError(f"{self._file.path}: row {row} is cut off")
+        for index, row in enumerate(rows.tolist()):
+            offset = self._start + row * self.inputs.strides[0]
+            part = into[index * size : (index + 1) * size]
+            if (received := os.preadv(self._file.descriptor, [part], offset)) < size:
+                raise DataError(
+                    f"{self._file.path}: row {row} is truncated: expected {size} bytes, "
+                    f"got {received}"
+                )
 
 
-def _position_in_file(inputs: MappedRows) -> int:
-    """Return where in the file the first row of mapped inputs, or of a view of them, begins."""
+def _file_offset(inputs: MappedRows) -> int:
+    """Return the file offset of the first row of mapped inputs, or of a view of them."""
     whole: np.memmap[Any, Any] = inputs
     while isinstance(whole.base, np.memmap):
         whole = whole.base

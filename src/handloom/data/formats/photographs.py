@@ -1,4 +1,4 @@
-"""A picture of any size and kind, made into a row like those that a network has learned from."""
+"""Photographs: an image of any size and mode, converted to a network's input row."""
 
 import math
 from pathlib import Path
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 MAX_PIXELS = 89_478_485
-"""The most pixels that a picture may claim: where Pillow itself begins to warn of bombs."""
+"""The maximum number of pixels of an image: the limit above which Pillow warns of bombs."""
 
 MAX_FILE_BYTES = 1 << 30
-"""The largest file of one picture, 1 GiB: more than that many pixels take, uncompressed."""
+"""The maximum size of an image file, 1 GiB: more than `MAX_PIXELS` take uncompressed."""
 
 _AT_ONCE = 1 << 20
-"""How many pixels of a deep image are scaled at once."""
+"""The number of pixels of a deep image that are scaled at once."""
 
 
 def read_photograph(
     path: str | Path, shape: tuple[int, int], *, invert: bool = False
 ) -> npt.NDArray[np.uint8]:
-    """Read a picture as grey levels, light on dark, in the size that is wanted.
+    """Read an image as grayscale, light on dark, resized to ``shape``.
 
-    The picture is turned upright, made grey, scaled to fit with its proportions kept, and centred
-    on its background: black, or white for one to be inverted. What is transparent shows the
+    The image is turned upright, converted to grayscale, resized to fit with its aspect ratio, and
+    centered on its background: black, or white if it is inverted. Transparent pixels show the
     background.
 
     Parameters
@@ -37,9 +37,9 @@ def read_photograph(
     path : path
         Any format that Pillow reads.
     shape : tuple of int
-        The size wanted, ``(y, x)``.
+        The size of the result, ``(y, x)``.
     invert : bool
-        Whether the picture is dark on light.
+        Whether the image is dark on light.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def read_photograph(
     Raises
     ------
     DataError
-        If the file cannot be read, is no image, or claims more than `MAX_PIXELS`.
+        If the file cannot be read, is not an image, or claims more than `MAX_PIXELS`.
     MissingExtraError
         If Pillow is not installed.
     """
@@ -59,7 +59,7 @@ def read_photograph(
     size = shape[1], shape[0]
     path = Path(path)
     if not path.exists():
-        raise DataError(f"{path}: there is no such file")
+        raise DataError(f"{path}: does not exist, expected an image file")
     with (
         naming(path, MAX_PIXELS),
         Image.open(content_of(path, MAX_FILE_BYTES), formats=readable_formats()) as image,
@@ -67,16 +67,16 @@ def read_photograph(
         if image.width * image.height > MAX_PIXELS:
             raise DataError(
                 f"{path}: claims {image.width} x {image.height} pixels, "
-                f"at most {MAX_PIXELS:,} are read"
+                f"expected at most {MAX_PIXELS:,} pixels"
             )
-        grey = _grey(ImageOps.exif_transpose(image), background)
-        canvas = ImageOps.pad(grey, size, Image.Resampling.LANCZOS, color=background)
+        gray = _grayscale(ImageOps.exif_transpose(image), background)
+        canvas = ImageOps.pad(gray, size, Image.Resampling.LANCZOS, color=background)
     pixels = np.array(canvas, dtype=np.uint8)
     return 255 - pixels if invert else pixels
 
 
-def _grey(image: "PillowImage", background: int) -> "PillowImage":
-    """Return 8-bit grey; deeper images are scaled, transparent ones laid on the background."""
+def _grayscale(image: "PillowImage", background: int) -> "PillowImage":
+    """Return 8-bit grayscale; deep images are scaled, transparent ones blended with background."""
     from PIL import Image
 
     if image.mode.startswith("I") or image.mode == "F":
@@ -89,22 +89,22 @@ def _grey(image: "PillowImage", background: int) -> "PillowImage":
 
 
 def _scaled(image: "PillowImage") -> npt.NDArray[np.uint8]:
-    """Return the levels of a deep image as bytes, made a part at a time to save memory."""
+    """Return the levels of a deep image as bytes, in chunks to save memory."""
     levels = np.asarray(image)
     highest = float(levels.max(initial=0))
     if not math.isfinite(highest):
-        raise ValueError("a level is not a finite number")
+        raise ValueError(f"levels must be finite, got {highest}")
     scale = 255.0 / _white(image.mode, highest)
-    grey = np.empty(levels.shape, dtype=np.uint8)
-    flat, out = levels.reshape(-1), grey.reshape(-1)
+    gray = np.empty(levels.shape, dtype=np.uint8)
+    flat, out = levels.reshape(-1), gray.reshape(-1)
     for start in range(0, levels.size, _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         out[part] = np.clip(flat[part].astype(np.float64) * scale, 0, 255).astype(np.uint8)
-    return grey
+    return gray
 
 
 def _white(mode: str, highest: float) -> float:
-    """Return the level that means white in an image of 16 bits, of 32, or of real numbers."""
+    """Return the white level of an image of 16 bits, 32 bits, or floats."""
     if mode.startswith("I;16"):
         return 65535.0
     return next(level for level in (1.0, 255.0, 65535.0, highest) if highest <= level)

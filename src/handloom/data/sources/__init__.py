@@ -1,1 +1,1 @@
-"""Sources: where datasets come from."""
+"""Sources of datasets: folders, downloads and generators."""

@@ -1,8 +1,8 @@
-"""Bring published files into a folder; no file stands under its name before it is whole.
+"""Download of published files into a folder; a file has its name only once it is complete.
 
-Pooch writes what it receives under a temporary name in the same folder, compares the MD5 sum and
-only then renames. So a broken connection leaves nothing behind that could be taken for the file,
-and processes that download at the same time do not disturb each other.
+Pooch writes to a temporary name in the same folder, compares the MD5 sum and only then renames. So
+a broken connection leaves no partial file under the final name, and processes can download at the
+same time.
 """
 
 import logging
@@ -27,12 +27,12 @@ class DownloadError(DataError):
 
 
 def missing_files(folder: Path, md5_sums: Mapping[str, str]) -> list[str]:
-    """Return the names of the files that a folder lacks or holds with another MD5 sum.
+    """Return the names of files that are missing from a folder or have another MD5 sum.
 
     Raises
     ------
     DataError
-        If a file is there and cannot be read.
+        If a file exists and cannot be read.
     """
     missing = []
     for name, expected in md5_sums.items():
@@ -58,34 +58,34 @@ def download(
     timeout: float,
     show_progress: bool | None = None,
 ) -> None:
-    """Download files into a folder, replacing what is there.
+    """Download files into a folder, replacing existing ones.
 
     Parameters
     ----------
     md5_sums : mapping of str to str
-        The names of the files and what their MD5 sums must be.
+        The names of the files and their MD5 sums.
     base_url : str
         The address that the names are joined to.
     folder : Path
-        Made where it does not exist.
+        Created if it does not exist.
     timeout : float
-        After how many seconds without an answer to give up.
+        The seconds to wait for an answer.
     show_progress : bool, optional
         Whether to draw a bar on standard error; by default if that is a terminal.
 
     Raises
     ------
     DownloadError
-        If a file cannot be had or is not the one expected.
+        If a file cannot be downloaded or has another MD5 sum.
     MissingExtraError
-        If pooch is not installed, or rich is not and a bar was asked for.
+        If pooch is not installed, or rich is not and ``show_progress`` is true.
     """
     pooch = _import_pooch()
     base_url = base_url.rstrip("/") + "/"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DownloadError(f"{folder}: cannot be made: {error.strerror or error}") from error
+        raise DownloadError(f"{folder}: cannot be created: {error.strerror or error}") from error
     _check_answer(base_url + next(iter(md5_sums)), timeout)
     with _progress(show_progress) as progress, _without_log(pooch.get_logger()):
         for name, md5 in md5_sums.items():
@@ -94,7 +94,7 @@ def download(
                 progressbar=_Bar(progress, name) if progress else False,
                 chunk_size=_CHUNK,
                 timeout=timeout,
-                # A server that offers to unpack on the way would change the sum.
+                # Content encoding by the server would change the sum.
                 headers={"Accept-Encoding": "identity"},
             )
             try:
@@ -102,15 +102,15 @@ def download(
             except OSError as error:
                 raise DownloadError(_sentence(url, _cause(error, timeout))) from error
             except ValueError as error:
-                cause = "what came is not the file that was published: its MD5 sum differs"
+                cause = f"the MD5 sum must be {md5}, got another: not the published file"
                 raise DownloadError(_sentence(url, cause)) from error
 
 
 def _check_answer(url: str, timeout: float) -> None:
-    """Find out within `timeout` seconds whether anyone answers at an address.
+    """Check that a server answers at an address within `timeout` seconds.
 
-    A timeout of requests holds for each address of a host in turn, and not for the search for the
-    host's name. Only a clock of our own bounds the whole.
+    A timeout of requests applies to each IP address of a host in turn, and not to the DNS lookup.
+    Only our own timer bounds the total.
     """
     import requests
 
@@ -119,7 +119,7 @@ def _check_answer(url: str, timeout: float) -> None:
     def ask() -> None:
         try:
             requests.head(url, timeout=timeout)
-        except Exception as error:  # whatever it is, it is the caller's to report
+        except Exception as error:  # reported by the caller
             errors.append(error)
 
     thread = threading.Thread(target=ask, daemon=True)
@@ -132,14 +132,14 @@ def _check_answer(url: str, timeout: float) -> None:
 
 
 def _cause(error: Exception, timeout: float) -> str:
-    """Say in a few words why a download failed."""
+    """Return the cause of a failed download in a few words."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"the server answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):
         return _no_answer(timeout)
-    # requests wraps what happened several times over; the reason is at the bottom.
+    # requests wraps the original error several times; the cause is at the bottom.
     root: BaseException = error
     while (below := root.__cause__ or root.__context__) is not None:
         root = below
@@ -160,7 +160,7 @@ def _sentence(url: str, cause: str) -> str:
 def _import_pooch() -> Any:
     try:
         import pooch
-        import requests  # noqa: F401 - pooch imports it late and says less when it is missing
+        import requests  # noqa: F401 - pooch imports it late, with a less helpful error
     except ImportError as error:
         package = error.name or "pooch"
         raise MissingExtraError(package, "cli", "downloading a dataset") from error
@@ -169,7 +169,7 @@ def _import_pooch() -> Any:
 
 @contextmanager
 def _without_log(logger: logging.Logger) -> Iterator[None]:
-    """Keep the lines of a logger out of the progress bar for a while."""
+    """Silence the messages of a logger below WARNING, so that they do not break a progress bar."""
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
@@ -180,7 +180,7 @@ def _without_log(logger: logging.Logger) -> Iterator[None]:
 
 @contextmanager
 def _progress(wanted: bool | None) -> Iterator["Progress | None"]:
-    """Draw progress on standard error, or give None where that is not wanted."""
+    """Draw progress on standard error, or yield None if it is not wanted."""
     if not (sys.stderr.isatty() if wanted is None else wanted):
         yield None
         return
@@ -210,7 +210,7 @@ class _Bar:
 
     @total.setter
     def total(self, count: float) -> None:
-        # 0 is pooch's way to say that the server did not tell.
+        # pooch passes 0 if the server did not send the size.
         self._progress.update(self._task, total=count or None)
 
     def update(self, count: float) -> None:

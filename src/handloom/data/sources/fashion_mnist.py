@@ -1,4 +1,4 @@
-"""Fashion-MNIST, from a folder, the user's cache or the network."""
+"""Fashion-MNIST, from a folder, the user's cache or a download."""
 
 import os
 from pathlib import Path
@@ -28,27 +28,27 @@ def fashion_mnist(
 ) -> Splits:
     """Read Fashion-MNIST: 60,000 training and 10,000 test images of clothes, ten classes.
 
-    The first of these that is given is read, and no other in its place: the ``path``; the folder
-    that the environment variable ``HANDLOOM_DATA`` names; the user's cache folder, into which
-    files that are missing or not as published are downloaded first.
+    The first of these that is set is read, without a fallback to the next: the ``path``; the folder
+    in the environment variable ``HANDLOOM_DATA``; the user's cache folder, into which files that
+    are missing or not as published are downloaded first.
 
     Parameters
     ----------
     path : path, optional
-        A folder of IDX files or of images, as `open_folder` reads it. What it holds is not
-        compared with what was published: the result's name tells whether it is the same.
+        A folder of IDX files or of images for `open_folder`. Other data than Fashion-MNIST is
+        accepted: the result is named ``"fashion-mnist"`` only if the rows are those published.
     download : bool
         Whether files may be downloaded.
     cache : path, optional
-        Where downloaded files are kept, instead of the user's cache folder.
+        The folder of downloaded files, instead of the user's cache folder.
     base_url : str
-        Where to download from; by default the address that the authors give.
+        The address to download from; by default that of the authors.
     timeout : float
-        After how many seconds without an answer to give up.
+        The seconds to wait for an answer.
     show_progress : bool, optional
         Whether to draw downloads on standard error; by default if that is a terminal.
     on_progress : callable, optional
-        Told how many images are read, and of how many, where they come from folders of images.
+        Called with the number of images read, and the total, for folders of images.
 
     Returns
     -------
@@ -58,8 +58,7 @@ def fashion_mnist(
     Raises
     ------
     DataError
-        If the folder that was named is not what it should be, or nothing is cached and ``download``
-        is false.
+        If the folder is invalid, or files are missing from the cache and ``download`` is false.
     DownloadError
         If a download fails.
     MissingExtraError
@@ -79,8 +78,8 @@ def fashion_mnist(
     missing = missing_files(folder, MD5_SUMS)
     if missing and not download:
         raise DataError(
-            f"{folder}: {missing[0]} is missing or not as published, and it may not be "
-            f"downloaded; name a folder that holds the data with {VARIABLE} or --data"
+            f"{folder}: {missing[0]} is missing or not as published, and download is False: "
+            f"set {VARIABLE} or --data to a folder that holds the data"
         )
     if missing:
         wanted = {name: MD5_SUMS[name] for name in missing}

@@ -1,4 +1,4 @@
-"""A folder that holds a dataset, of whichever kind."""
+"""Opening a dataset folder: IDX files or folders of images."""
 
 import os
 from pathlib import Path
@@ -28,9 +28,9 @@ def open_folder(
     path : path
         The folder; ``~`` stands for the user's home.
     name : str, optional
-        What the dataset is called; by default like the folder.
+        The name of the dataset; by default the name of the folder.
     on_progress : callable, optional
-        Told now and then how many images are read, and of how many; IDX files take no time.
+        Called from time to time with the number of images read, and the total; not for IDX files.
 
     Returns
     -------
@@ -40,8 +40,8 @@ def open_folder(
     Raises
     ------
     DataError
-        If the path is empty, does not exist, is no folder or holds neither kind, and whatever
-        `read_idx_folder` and `read_image_folders` refuse.
+        If the path is empty, does not exist, is not a folder or holds neither kind, and in the
+        cases of `read_idx_folder` and `read_image_folders`.
     """
     folder = existing_folder(path)
     if kind_of(folder) == "idx":
@@ -57,7 +57,7 @@ def existing_folder(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     DataError
-        If the path is empty, leads nowhere or to a file.
+        If the path is empty, does not exist or is a file.
     """
     if not os.fspath(path):
         raise DataError("the path of the data is empty, expected a folder")
@@ -65,7 +65,9 @@ def existing_folder(path: str | os.PathLike[str]) -> Path:
         folder = Path(path).expanduser()
         if folder.is_dir():
             return folder
-        problem = "a file, expected a folder" if folder.exists() else "does not exist"
+        problem = (
+            "a file, expected a folder" if folder.exists() else "does not exist, expected a folder"
+        )
     except (OSError, RuntimeError, ValueError) as error:
         # No permission, no home folder, a zero byte in the path.
         problem = f"cannot be read: {error}"
@@ -73,7 +75,7 @@ def existing_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def kind_of(folder: Path) -> Kind:
-    """Tell IDX files from folders of images; where both are present, the IDX files count.
+    """Return the kind of a dataset folder: ``"idx"``, also if it holds both, or ``"images"``.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""What the authors of Fashion-MNIST published, and how their data is known again.
+"""The published files of Fashion-MNIST, and the recognition of its data.
 
-The files are known by their MD5 sums. The data is known by a fingerprint of its content, so it is
-found again in whatever shape it is stored: compressed, unpacked, or as a folder of images.
+Files are recognized by MD5 sums. Data is recognized by a fingerprint of its content, in every
+format: compressed, uncompressed, or as a folder of images.
 """
 
 import hashlib
@@ -36,16 +36,16 @@ MD5_SUMS = {
 }
 
 FINGERPRINT = "590319cbdd3ca9989d50f540268cf127d340db5819a4e1b2d58af0f839a07dcc"
-"""What `fingerprint` gives for the published data."""
+"""The `fingerprint` of the published data."""
 
 RESERVED = (NAME, "silhouettes")
-"""Names that say what a dataset holds; a folder that is only called so does not get them."""
+"""Names that identify the content of a dataset; a folder's name alone does not confer them."""
 
 _SHAPES = ((60_000, 28, 28), (10_000, 28, 28))
 
 
 def name_of(folder: Path) -> str:
-    """Return what the dataset in a folder is called: like the folder, unless that says too much."""
+    """Return the default name of a dataset: that of its folder, marked if it is reserved."""
     name = os.fsencode(folder.resolve().name).decode(errors="replace")
     return f"{name} (a folder)" if name in RESERVED else name
 
@@ -53,15 +53,15 @@ def name_of(folder: Path) -> str:
 def md5_sum(path: Path) -> str:
     """Return the MD5 sum of a file in hexadecimal digits."""
     with path.open("rb") as stream:
-        # MD5 guards against accidents here, not against people: it is what was published.
+        # MD5 detects accidents here, not attacks: it is the published checksum.
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def fingerprint(splits: Splits) -> str:
-    """Return a SHA-256 of what a dataset holds: the rows of each class of each part, as a set.
+    """Return the SHA-256 of a dataset's content: the rows of each class of each part, sorted.
 
-    The order of the rows does not count, nor do names, so a dataset keeps its fingerprint when it
-    is written as images and read back.
+    It does not depend on the order of the rows or on names, so a dataset has the same fingerprint
+    after it is written as images and read back.
     """
     digest = hashlib.sha256()
     for part in (splits.train, splits.test):
@@ -74,8 +74,8 @@ def fingerprint(splits: Splits) -> str:
 
 
 def named_if_published(splits: Splits) -> Splits:
-    """Give a dataset the name and the class names of Fashion-MNIST if it holds the same rows."""
-    # The shapes rule out nearly every other dataset before anything is hashed.
+    """Return the dataset, with the names of Fashion-MNIST if it holds the same rows."""
+    # The shapes exclude nearly every other dataset before hashing.
     if (splits.train.inputs.shape, splits.test.inputs.shape) != _SHAPES:
         return splits
     if len(splits.train.class_names) != len(CLASS_NAMES) or fingerprint(splits) != FINGERPRINT:

@@ -1,4 +1,4 @@
-"""Look a dataset over: what it holds, whether it is as published, and what is odd about it."""
+"""Verification of a dataset: content, comparison with the published files, and problems."""
 
 import os
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from handloom.data.sources.published import FINGERPRINT, MD5_SUMS, fingerprint, 
 
 @dataclass(frozen=True)
 class FileSum:
-    """The MD5 sum of a file, beside the one that was published under its name, if any was."""
+    """The MD5 sum of a file, and the published one of that name, if any."""
 
     name: str
     md5: str
@@ -29,7 +29,7 @@ class FileSum:
 
 @dataclass(frozen=True)
 class PartReport:
-    """What the training or the test part holds."""
+    """The report on the training or the test part."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -40,11 +40,11 @@ class PartReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What a folder holds.
+    """The report on a dataset folder.
 
-    `files` is empty for folders of images. `published` says whether the rows are those of
-    Fashion-MNIST, `fingerprint` is a SHA-256 of them that does not depend on how they are stored.
-    `problems` are remarks on data that can be read and yet is odd; most datasets have none.
+    `files` is empty for folders of images. `published` is True if the rows are those of
+    Fashion-MNIST, `fingerprint` is their SHA-256, independent of the file format. `problems` are
+    warnings about readable but suspicious data; most datasets have none.
     """
 
     path: Path
@@ -60,19 +60,19 @@ class Report:
 
 
 def verify(path: str | os.PathLike[str], *, on_progress: Progress | None = None) -> Report:
-    """Read all of a dataset and report on it.
+    """Read a dataset completely and report on it.
 
     Parameters
     ----------
     path : path
         A folder of IDX files or of images.
     on_progress : callable, optional
-        Told now and then how many images are read, and of how many.
+        Called from time to time with the number of images read, and the total.
 
     Returns
     -------
     Report
-        Data other than Fashion-MNIST is no problem.
+        Data other than Fashion-MNIST is not a problem.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def verify(path: str | os.PathLike[str], *, on_progress: Progress | None = None)
     splits = open_folder(path, on_progress=on_progress)
     folder = existing_folder(path)
     kind = kind_of(folder)
-    found = fingerprint(splits)
+    content_sum = fingerprint(splits)
     return Report(
         path=folder,
         kind=kind,
@@ -91,8 +91,8 @@ def verify(path: str | os.PathLike[str], *, on_progress: Progress | None = None)
         train=_report(splits.train),
         test=_report(splits.test),
         files=_file_sums(folder) if kind == "idx" else (),
-        fingerprint=found,
-        published=found == FINGERPRINT,
+        fingerprint=content_sum,
+        published=content_sum == FINGERPRINT,
         problems=_problems(splits),
     )
 
