@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: study test test-long test-fused lint types parity docs bench fuzz clean
+.PHONY: study test test-long test-fused test-oldest test-newest lint types parity docs bench fuzz clean
 
 study: $(READY)  ## the reference study, shortened: four networks, 150 epochs, pictures
 	$(BIN)/handloom reproduce --epochs 150
@@ -18,6 +18,12 @@ test-long: $(READY)  ## everything, the slow checks included
 
 test-fused: $(READY)  ## training tests on the fused backend, however short the training
 	$(BIN)/python -m pytest -m "not long" --fused $(PARALLEL) tests/training tests/test_model.py
+
+test-oldest: $(READY)  ## wheel and sdist, with the oldest versions that pyproject.toml allows
+	$(BIN)/python -m release oldest
+
+test-newest: $(READY)  ## wheel and sdist, with the newest versions, on every Python there is
+	$(BIN)/python -m release newest
 
 lint: $(READY)
 	$(BIN)/ruff check .

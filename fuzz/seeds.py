@@ -103,7 +103,7 @@ def grey_images() -> list[bytes]:
 
 
 def photographs() -> list[bytes]:
-    """Return an image of every mode in every format that Pillow can write it in."""
+    """Return an image of every mode in every format that Pillow can write it in and reads back."""
     return _images(("L", "1", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"))
 
 
@@ -116,8 +116,9 @@ def _images(modes: tuple[str, ...]) -> list[bytes]:
             file = io.BytesIO()
             try:
                 Image.fromarray(PIXELS[0]).convert(mode).save(file, kind)
+                Image.open(io.BytesIO(file.getvalue()))
             except (OSError, ValueError, KeyError):
-                continue  # this format has no such mode
+                continue  # this format has no such mode, or no image so small
             found.append(file.getvalue())
     return found
 

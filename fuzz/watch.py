@@ -19,8 +19,11 @@ FORBIDDEN = (
 )
 """Audit events of the interpreter that no reader may cause."""
 
-CODE = (".py", ".pyc", ".so")
-"""Endings of what Python opens itself when a module is first used."""
+CODE = (".py", ".pyc", ".so", "<string>")
+"""Endings of what Python opens itself when a module is first used, or to quote a line of source.
+
+From version 3.12 on it looks for the line even where the source came from no file.
+"""
 
 
 class FindingError(Exception):

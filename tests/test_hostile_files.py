@@ -213,7 +213,7 @@ FOUND = [
     ),
     ("a layer that is a word", "model", model(network=network(layers=["relu"])), "configuration"),
     ("a layer in a block that is a word", "model", model(network=block(["x"])), "by an object"),
-    ("a block in a block in a block", "model", model(network=nested(300)), "RecursionError"),
+    ("a block in a block in a block", "model", model(network=nested(400)), "RecursionError"),
     ("rows of terabytes", "model", model(row_shape=[10**6, 10**6]), "do not fit"),
     ("rows of 65 dimensions", "model", model(row_shape=[2, *[1] * 64, 2]), "66 dimensions"),
     ("a class without a name", "model", model(class_names=["one"]), "1 class names do not fit"),

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from release.distributions import build
+from release.environments import empty_environment
 
 ROOT = Path(__file__).parent.parent
 
@@ -99,11 +101,10 @@ def test_a_wheel_installs_into_an_empty_environment_and_runs(tmp_path: Path) -> 
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT)
-    (wheel,) = tmp_path.glob("*.whl")
-    run(sys.executable, "-m", "venv", tmp_path / "bare")
-    bare = tmp_path / "bare" / "bin" / "python"
-    run(bare, "-m", "pip", "install", "--quiet", wheel)
+    wheel = build(empty_environment(tmp_path / "build"), tmp_path / "dist").wheel
+    environment = empty_environment(tmp_path / "bare")
+    environment.install(str(wheel))
+    bare, handloom = environment.commands / "python", environment.commands / "handloom"
     code = """
 from handloom import *
 data = silhouettes(rows=200, test_rows=50)
@@ -114,14 +115,10 @@ trainer.model().save("model")
 print(Model.load("model").predict(data.test.inputs).shape)
 """
     assert run(bare, "-c", code).strip() == "(50, 10)"
-    missing = subprocess.run(
-        [str(bare.parent / "handloom"), "--help"], capture_output=True, text=True, check=False
-    )
+    missing = subprocess.run([handloom, "--help"], capture_output=True, text=True, check=False)
     assert missing.returncode == 1
     assert "the extra 'cli'" in missing.stderr
-    run(bare, "-m", "pip", "install", "--quiet", f"{wheel}[cli]")
+    environment.install(f"{wheel}[cli]")
     folder = tmp_path / "run"
-    run(
-        bare.parent / "handloom", "train", "--data", "silhouettes", "--epochs", "1", "--out", folder
-    )
+    run(handloom, "train", "--data", "silhouettes", "--epochs", "1", "--out", folder)
     assert (folder / "results.json").exists()

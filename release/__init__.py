@@ -1,0 +1,1 @@
+"""The release check: both distributions, installed in empty environments, pass the tests."""
