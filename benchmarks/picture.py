@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from handloom import plots
-from handloom.plots.figure import COLOURS, MARKERS, drawing, new_figure
+from handloom.plots.figure import COLORS, MARKERS, drawing, new_figure
 
 LABELS = {
     "handloom": "Handloom, NumPy backend",
@@ -40,7 +40,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
                     [x for x, _ in points],
                     [y for _, y in points],
                     MARKERS[place % len(MARKERS)],
-                    color=COLOURS[place % len(COLOURS)],
+                    color=COLORS[place % len(COLORS)],
                     markersize=10,
                     label=LABELS.get(name, name),
                 )

@@ -27,7 +27,7 @@ from handloom.data.dataset import Dataset, Splits
 from handloom.environment import environment
 from handloom.files import make_folder, write_text
 from handloom.parallel.threads import default_threads
-from handloom.plots.figure import COLOURS, LIGHT, SMALL, drawing, new_figure
+from handloom.plots.figure import COLORS, LIGHT, SMALL, drawing, new_figure
 from handloom.recipes.recipe import Recipe, RecipeSettings
 from handloom.recipes.registry import RECIPES
 from handloom.studies.reference import EPOCHS, MODELS
@@ -176,7 +176,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
                     style,
                     marker="o",
                     markersize=3,
-                    color=COLOURS[place % len(COLOURS)],
+                    color=COLORS[place % len(COLORS)],
                     label=name + (", PyTorch" if who == "torch" else "") + one_core,
                 )
         panel.set_xscale("log")
@@ -202,13 +202,13 @@ def draw_learning(results: dict[str, Any], folder: Path) -> None:
                 [[accuracy for _, accuracy in curve] for curve in found["handloom"]["curves"]]
             )
             epochs = np.arange(1, curves.shape[1] + 1)
-            panel.plot(epochs, 100 * curves.T, color=COLOURS[0], linewidth=0.8, alpha=0.4)
-            panel.plot(epochs, 100 * curves.mean(axis=0), color=COLOURS[0], linewidth=2)
+            panel.plot(epochs, 100 * curves.T, color=COLORS[0], linewidth=0.8, alpha=0.4)
+            panel.plot(epochs, 100 * curves.mean(axis=0), color=COLORS[0], linewidth=2)
             end = 100 * curves[:, -1].mean()
             title = f"{name}: {end:.2f} %, {len(curves)} seed{'s' if len(curves) > 1 else ''}"
             panel.set_title(title, fontsize=SMALL)
             if name in GOALS:
-                panel.axhline(GOALS[name], color=COLOURS[1], linestyle="--", linewidth=1.5)
+                panel.axhline(GOALS[name], color=COLORS[1], linestyle="--", linewidth=1.5)
             panel.set_ylim(84, 96)
             panel.set_yticks(range(84, 97, 2))
             panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -219,9 +219,9 @@ def draw_learning(results: dict[str, Any], folder: Path) -> None:
         for panel in panels[len(results) :]:
             panel.set_axis_off()
         lines = [
-            Line2D([], [], color=COLOURS[0], linewidth=0.8, alpha=0.4, label="a seed"),
-            Line2D([], [], color=COLOURS[0], linewidth=2, label="mean of the seeds"),
-            Line2D([], [], color=COLOURS[1], linestyle="--", linewidth=1.5, label="goal"),
+            Line2D([], [], color=COLORS[0], linewidth=0.8, alpha=0.4, label="a seed"),
+            Line2D([], [], color=COLORS[0], linewidth=2, label="mean of the seeds"),
+            Line2D([], [], color=COLORS[1], linestyle="--", linewidth=1.5, label="goal"),
         ]
         figure.legend(handles=lines, loc="outside lower center", ncols=3)
     plots.save(figure, folder / "learning.png")

@@ -322,7 +322,7 @@ def test_predict_names_an_image_that_is_none(
     (tmp_path / "text.png").write_text("not an image")
     for path, reason in (
         (tmp_path / "text.png", "not an image"),
-        (tmp_path / "none.png", "no such file"),
+        (tmp_path / "none.png", "does not exist, expected an image file"),
     ):
         ended = handloom("predict", trained, path)
         assert ended.status == 1

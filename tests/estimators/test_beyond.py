@@ -732,7 +732,7 @@ def test_a_rate_that_is_no_rate_is_refused_with_its_step() -> None:
     rows, targets = continuous()
     for wrong in (-1.0, "a", None):
         rates: Any = {0: wrong}
-        with pytest.raises(ConfigurationError, match=f"learning rate of {wrong!r} at step 0"):
+        with pytest.raises(ConfigurationError, match=f"at step 0 must be .*, got {wrong!r}"):
             MLPRegressor(learning_rate=rates.get).fit(rows, targets)
 
 

@@ -234,7 +234,7 @@ def test_weights_that_the_last_update_broke_are_not_kept() -> None:
 
 def test_a_schedule_that_gives_no_number_is_refused_by_step() -> None:
     trainer = Trainer(network(features()), SGD(), lambda step: float("nan") if step == 3 else 0.1)
-    with pytest.raises(ConfigurationError, match="at step 3 must be a finite number .*, got nan"):
+    with pytest.raises(ConfigurationError, match=r"at step 3 must be a finite .*, got nan"):
         trainer.fit(features())
 
 
@@ -502,7 +502,7 @@ def test_a_bad_rate_ends_training_after_the_steps_before_it(bad: Any) -> None:
     trainer = Trainer(network(data), SGD(), schedule, epochs=9, batch_size=20)
     with pytest.raises(
         (ConfigurationError, ArithmeticError),
-        match=r"at step 5 must be a finite number .*, got -1\.0|mine",
+        match=r"at step 5 .*, got -1\.0|mine",
     ):
         trainer.fit(data)
     assert trainer.state.progress.steps == trainer.state.optimizer.steps == 5

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from handloom.errors import ConfigurationError, require_count, require_known
 from handloom.plots.figure import (
     BLUE,
-    COLOURS,
+    COLORS,
     DARK,
     GRAY,
     GREEN,
@@ -246,7 +246,7 @@ def comparison(
     require_known("column", column, [*COLUMNS, *_recorded(every)])
     from_epoch = require_count("from_epoch", from_epoch, minimum=0)
     title = _zoomed(f"{dataset}: {column.replace('_', ' ')}", from_epoch)
-    styles = zip(cycle(COLOURS), cycle(LINES), cycle(MARKERS), strict=False)
+    styles = zip(cycle(COLORS), cycle(LINES), cycle(MARKERS), strict=False)
     with drawing():
         figure = new_figure(11, 6.5, title)
         panel = figure.subplots()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LineStyle = str | tuple[int, tuple[int, ...]]
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, "#E69F00", "#56B4E9", "#000000")
+COLORS = (BLUE, VERMILLION, GREEN, PURPLE, "#E69F00", "#56B4E9", "#000000")
 LINES: tuple[LineStyle, ...] = ("-", (0, (6, 2)), (0, (6, 2, 1, 2)), (0, (2, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DARK, GRAY, PALE, LIGHT = "#222222", "#666666", "#AAAAAA", "#DDDDDD"
