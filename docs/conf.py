@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 import numpydoc.xref
 import public
 import sources
+from pygments.lexers.special import TextLexer
+from sphinx.highlighting import lexers
 
 from handloom import __version__
 
@@ -65,3 +67,6 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
+
+# the picture of the rooms is drawn by GitHub; here it is shown as the text that it is
+lexers["mermaid"] = TextLexer()

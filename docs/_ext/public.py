@@ -95,14 +95,14 @@ def rooms() -> dict[str, list[Entry]]:
 
 
 def public_names(module: ModuleType) -> list[str]:
-    """Return the names in a module's ``__all__``, or else those of what it defines."""
+    """Return the names in a module's ``__all__``, or else of what it or a file below it defines."""
     if hasattr(module, "__all__"):
         return list(module.__all__)
-    defined = vars(module).items()
     return [
         name
-        for name, value in defined
-        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and f"{getattr(value, '__module__', None)}.".startswith(f"{module.__name__}.")
     ]
 
 

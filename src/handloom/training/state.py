@@ -74,7 +74,7 @@ class TrainingState:
     trained : dict of str to shape
         The arrays that are trained, in their order.
     ended : bool
-        Whether the last hook but `on_train_end` has run.
+        Whether the last hook but ``on_train_end`` has run.
     at_step_boundary : bool
         Whether the weights are those of a whole step; False after an error in an update.
     """
@@ -308,7 +308,7 @@ class TrainingState:
     def load_callbacks(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Load the states of callbacks from `state_dict`.
 
-        A callback that is new, or has another `config`, starts without a state, with a note.
+        A callback that is new, or has another ``config``, starts without a state, with a note.
         """
         left = dict(states)
         for name, callback in self.callbacks.items():
