@@ -96,10 +96,10 @@ def unbundled(data: bytes) -> list[bytes]:
     return files
 
 
-def grey_images() -> list[bytes]:
-    """Return a grey image in every format that Pillow can write it in and reads back as one."""
-    grey = ("L", "1")
-    return [file for file in _images(grey) if Image.open(io.BytesIO(file)).mode in grey]
+def gray_images() -> list[bytes]:
+    """Return a gray image in every format that Pillow can write it in and reads back as one."""
+    gray = ("L", "1")
+    return [file for file in _images(gray) if Image.open(io.BytesIO(file)).mode in gray]
 
 
 def photographs() -> list[bytes]:

@@ -14,7 +14,7 @@ from fuzz.mutations import Mutation
 from handloom.cli.runs import experiment_of
 from handloom.data import open_folder, read_idx, read_npy, transform_from_config
 from handloom.data.formats.idx import FILE_STEMS
-from handloom.data.formats.images import read_grey, read_size
+from handloom.data.formats.images import read_gray, read_size
 from handloom.data.formats.photographs import read_photograph
 from handloom.files import MANIFEST, _digest, read_set, write_set
 from handloom.model import KIND, VERSION, Model
@@ -80,7 +80,7 @@ def _images(folder: Path) -> Read:
     def read(data: bytes) -> None:
         path.write_bytes(data)
         size = read_size(path)
-        _expect(read_grey(path, size), size.shape)
+        _expect(read_gray(path, size), size.shape)
 
     return read
 
@@ -251,7 +251,7 @@ TARGETS = {
         Target("idx", _idx, seeds.idx, mutations.anywhere, 16 * MB),
         Target("idx-gzip", _idx, seeds.idx_gzip, mutations.in_gzip, 16 * MB),
         Target("idx-folder", _idx_folder, seeds.idx_folder, mutations.in_bundle, 16 * MB),
-        Target("images", _images, seeds.grey_images, mutations.in_png, 512 * MB),
+        Target("images", _images, seeds.gray_images, mutations.in_png, 512 * MB),
         Target("photographs", _photographs, seeds.photographs, mutations.in_png, 2560 * MB),
         Target("npy-inputs", _npy_inputs, seeds.npy_inputs, mutations.in_npy_header, 16 * MB),
         Target("npy-targets", _npy_targets, seeds.npy_targets, mutations.in_npy_header, 16 * MB),

@@ -11,15 +11,15 @@ Float64 = npt.NDArray[np.float64]
 def numeric_gradient(f: Callable[[], float], x: Float64, step: float = 1e-6) -> Float64:
     """Return df/dx by central differences; ``f`` reads ``x``, whose entries are moved in turn."""
     gradient = np.zeros_like(x)
-    for place in np.ndindex(x.shape):
-        kept = x[place]
-        h = step * max(1.0, abs(float(kept)))
-        x[place] = kept + h
+    for index in np.ndindex(x.shape):
+        value = x[index]
+        h = step * max(1.0, abs(float(value)))
+        x[index] = value + h
         above = f()
-        x[place] = kept - h
+        x[index] = value - h
         below = f()
-        x[place] = kept
-        gradient[place] = (above - below) / (2 * h)
+        x[index] = value
+        gradient[index] = (above - below) / (2 * h)
     return gradient
 
 

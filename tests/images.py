@@ -11,7 +11,7 @@ def draw(*shape: int, seed: int = 0) -> Array:
 
 
 def convolved(x: Array, w: Array, b: Array, stride: int, margins: tuple[int, int]) -> Array:
-    """Return ``b[f] + sum x W`` for every place of the window, a number at a time.
+    """Return ``b[f] + sum x W`` for every entry of the window, one at a time.
 
     ``x``: (n, c, y, x); ``w``: (k, k, c, f); zeros go ``margins[0]`` before and ``margins[1]``
     after each side.
@@ -37,17 +37,17 @@ def pooled(x: Array, size: int, stride: int, largest: bool) -> Array:
     n, c, height, width = x.shape
     y = np.zeros((n, c, (height - size) // stride + 1, (width - size) // stride + 1))
     for row, channel, u, v in np.ndindex(y.shape):
-        numbers = [
+        window = [
             x[row, channel, u * stride + i, v * stride + j]
             for i in range(size)
             for j in range(size)
         ]
-        y[row, channel, u, v] = max(numbers) if largest else sum(numbers) / len(numbers)
+        y[row, channel, u, v] = max(window) if largest else sum(window) / len(window)
     return y
 
 
-def normalized(numbers: Array, epsilon: float = 1e-5) -> Array:
-    """Return numbers with mean zero and variance one."""
-    mean = sum(numbers.reshape(-1)) / numbers.size
-    variance = sum((numbers.reshape(-1) - mean) ** 2) / numbers.size
-    return np.asarray((numbers - mean) / (variance + epsilon) ** 0.5)
+def normalized(x: Array, epsilon: float = 1e-5) -> Array:
+    """Return ``x`` with mean zero and variance one."""
+    mean = sum(x.reshape(-1)) / x.size
+    variance = sum((x.reshape(-1) - mean) ** 2) / x.size
+    return np.asarray((x - mean) / (variance + epsilon) ** 0.5)

@@ -96,9 +96,9 @@ class Normalize(Layer):
             return x * 1
         if len(x) < 2:
             raise ModelError("normalize: a batch needs two rows")
-        centred = x - x.mean(axis=0)
-        self._deviation = np.sqrt((centred**2).mean(axis=0) + 1e-5)
-        self._saved = centred / self._deviation
+        centered = x - x.mean(axis=0)
+        self._deviation = np.sqrt((centered**2).mean(axis=0) + 1e-5)
+        self._saved = centered / self._deviation
         return self._saved.copy()
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:

@@ -69,13 +69,13 @@ def floor(name: str) -> int:
 
 def arrows() -> dict[str, set[str]]:
     """Return which rooms each room imports."""
-    found: dict[str, set[str]] = {}
+    imported_rooms: dict[str, set[str]] = {}
     for name in modules():
         if name != "handloom":
             below = {room(imported) for imported in imports(name)} - {room(name)}
-            found.setdefault(room(name), set()).update(below)
-    found["backend"].add("fused")  # by name, when it is asked for
-    return found
+            imported_rooms.setdefault(room(name), set()).update(below)
+    imported_rooms["backend"].add("fused")  # by name, when it is asked for
+    return imported_rooms
 
 
 def diagram() -> str:

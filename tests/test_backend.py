@@ -86,7 +86,7 @@ def test_an_optimizer_that_overrides_an_update_gets_scratch_on_any_backend(kind:
             np.multiply(dw, rate, out=scratch)
             w -= scratch
 
-    found = []
+    vectors = []
     for backend in (NUMPY, FusedBackend(np.float32)):
         network = Sequential([Dense(200)]).build((200,))
         with backend.threads(2) as threads:
@@ -94,8 +94,8 @@ def test_an_optimizer_that_overrides_an_update_gets_scratch_on_any_backend(kind:
             for name, gradient in network.parameters.gradients.items():
                 gradient[...] = np.arange(gradient.size).reshape(gradient.shape) * (len(name) % 3)
             optimizer.step(0.1)
-        found.append(network.parameters.vector)
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+        vectors.append(network.parameters.vector)
+    np.testing.assert_allclose(vectors[0], vectors[1], rtol=1e-5)
 
 
 def test_an_optimizer_may_lose_its_momentum_during_training() -> None:
@@ -116,5 +116,5 @@ def test_an_average_that_was_bound_to_compiled_code_can_be_copied() -> None:
         average = EMA(0.5).bind(network.parameters, backend, threads)
         average.update()
         copied = pickle.loads(pickle.dumps(average))  # noqa: S301
-    assert copied.updates == 1
+    assert copied.steps == 1
     assert np.array_equal(copied.values, average.values)

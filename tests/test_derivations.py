@@ -40,8 +40,8 @@ def blocks(text: str, kind: str, *, of_file: bool = False) -> list[tuple[str, st
     """Return the fenced blocks of a kind, each with the file that it quotes, if it names one."""
     return [
         (file, content)
-        for found, file, content in BLOCK.findall(text)
-        if found == kind and bool(file) == of_file
+        for of_kind, file, content in BLOCK.findall(text)
+        if of_kind == kind and bool(file) == of_file
     ]
 
 
@@ -62,15 +62,15 @@ def test_the_index_leads_to_every_page_once() -> None:
 
 @every_page
 def test_a_page_has_its_sections_in_order(page: Path) -> None:
-    found = sections(page)
-    assert list(found) == SECTIONS
+    by_title = sections(page)
+    assert list(by_title) == SECTIONS
     for name in ("What it computes", "Derivation"):
-        assert blocks(found[name], "math") or "|" in found[name]
-    assert blocks(found["Code"], "python", of_file=True)
+        assert blocks(by_title[name], "math") or "|" in by_title[name]
+    assert blocks(by_title["Code"], "python", of_file=True)
     for name in ("Check", "Worked example"):
-        assert blocks(found[name], "python")
-        assert all(printed.strip() for _, printed in blocks(found[name], "output"))
-    assert blocks(found["Worked example"], "pencil")
+        assert blocks(by_title[name], "python")
+        assert all(printed.strip() for _, printed in blocks(by_title[name], "output"))
+    assert blocks(by_title["Worked example"], "pencil")
 
 
 @every_page
@@ -110,10 +110,10 @@ def test_a_page_is_right_to_the_last_digit(page: Path) -> None:
             assert_prints(printed, content)
         elif kind == "pencil":
             for line in content.splitlines():
-                found = sides(line, names)
-                assert len(found) > 1
-                assert found == pytest.approx(
-                    [found[-1]] * len(found), abs=0.51 * unit(line), rel=0
+                values = sides(line, names)
+                assert len(values) > 1
+                assert values == pytest.approx(
+                    [values[-1]] * len(values), abs=0.51 * unit(line), rel=0
                 ), line
                 lines += 1
     assert lines

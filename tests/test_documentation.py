@@ -24,12 +24,12 @@ NUMBER = re.compile(r"\d+\.\d+")
 def examples(page: Path) -> list[tuple[str, str]]:
     """Return the page's Python blocks, each with the output block that follows it."""
     blocks = [(kind, text) for kind, text in BLOCK.findall(page.read_text())]
-    found = []
-    for place, (kind, text) in enumerate(blocks):
+    pairs = []
+    for index, (kind, text) in enumerate(blocks):
         if kind == "python":
-            after = blocks[place + 1] if place + 1 < len(blocks) else ("", "")
-            found.append((text, after[1] if after[0] == "output" else ""))
-    return found
+            after = blocks[index + 1] if index + 1 < len(blocks) else ("", "")
+            pairs.append((text, after[1] if after[0] == "output" else ""))
+    return pairs
 
 
 WITH_EXAMPLES = [page for page in PAGES if examples(page)]
@@ -66,14 +66,14 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_the_start_page_leads_to_every_page() -> None:
     """Their lists of links are the site's navigation, see docs/_ext/contents.py."""
     start = ROOT / "docs" / "index.md"
-    reached, waiting = {start}, [start]
-    while waiting:
-        page = waiting.pop()
+    reached, unread = {start}, [start]
+    while unread:
+        page = unread.pop()
         for target in re.findall(r"^(?:-|\d+\.) \[.+?\]\((.+?\.md)\)", page.read_text(), re.M):
             linked = (page.parent / target).resolve()
             if linked not in reached:
                 reached.add(linked)
-                waiting.append(linked)
+                unread.append(linked)
     assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= reached
 
 
@@ -93,8 +93,8 @@ def test_the_site_is_built_without_a_warning_and_needs_no_network(tmp_path: Path
         return (tmp_path / f"{name}.html").read_text()
 
     for name in handloom.__all__:
-        found = (tmp_path / "reference").glob("*.html")
-        assert any(f'id="handloom.{name}"' in each.read_text() for each in found), name
+        pages = (tmp_path / "reference").glob("*.html")
+        assert any(f'id="handloom.{name}"' in each.read_text() for each in pages), name
     assert 'href="../derivations/adam.html"' in page("reference/handloom.Adam")
     assert 'href="../reference/handloom.Adam.html#handloom.Adam"' in page("derivations/adam")
     assert 'href="../source/optimizers/adam.html"' in page("derivations/adam")
@@ -120,11 +120,11 @@ def test_the_guide_of_parts_shows_the_defaults_that_there_are() -> None:
         call = ast.parse(f"f({arguments})", mode="eval").body
         assert isinstance(call, ast.Call)
         known = inspect.signature(getattr(handloom, name)).parameters
-        for given in call.keywords:
-            argument = str(given.arg)
+        for keyword in call.keywords:
+            argument = str(keyword.arg)
             assert argument in known, (name, argument)
-            if ast.unparse(given.value) not in ("...", "[...]"):
-                assert ast.literal_eval(given.value) == known[argument].default, (name, argument)
+            if ast.unparse(keyword.value) not in ("...", "[...]"):
+                assert ast.literal_eval(keyword.value) == known[argument].default, (name, argument)
 
 
 def test_the_command_lines_in_the_readme_are_known() -> None:

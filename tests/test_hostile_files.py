@@ -119,9 +119,9 @@ def postscript_in_iptc() -> bytes:
     def field(record: int, number: int, content: bytes) -> bytes:
         return struct.pack(">3BH", 0x1C, record, number, len(content)) + content
 
-    grey, width, height = field(3, 60, b"\1\0"), field(3, 20, b"\0\4"), field(3, 30, b"\0\4")
+    gray, width, height = field(3, 60, b"\1\0"), field(3, 20, b"\0\4"), field(3, 30, b"\0\4")
     program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\nshowpage\n"
-    return grey + width + height + field(3, 120, b"\5") + field(8, 10, program)
+    return gray + width + height + field(3, 120, b"\5") + field(8, 10, program)
 
 
 def entry(**change: object) -> bytes:
@@ -162,7 +162,7 @@ def tensor(**change: object) -> bytes:
     return mutations.safetensors_file(json.dumps({"a": described}).encode(), bytes(4))
 
 
-FOUND = [
+CASES = [
     # (name, target, input, message)
     (
         "uncompressed IDX claims 1 GB",
@@ -237,7 +237,7 @@ FOUND = [
 
 
 @pytest.mark.parametrize(
-    ("target", "data", "message"), [row[1:] for row in FOUND], ids=[row[0] for row in FOUND]
+    ("target", "data", "message"), [row[1:] for row in CASES], ids=[row[0] for row in CASES]
 )
 def test_what_was_found_stays_mended(
     target: str, data: bytes, message: str, tmp_path: Path, watch: Watch
@@ -340,7 +340,7 @@ def labels_beside(path: Path) -> Path:
         lambda pipe: read_npy(labels_beside(pipe), pipe),
         lambda pipe: read_photograph(pipe, (28, 28)),
         images.read_size,
-        lambda pipe: images.read_grey(pipe, images.Size((28, 28), pipe)),
+        lambda pipe: images.read_gray(pipe, images.Size((28, 28), pipe)),
         lambda pipe: read_set(pipe.parent, "thing", 1),
     ],
     ids=["idx", "npy inputs", "npy targets", "photograph", "image size", "image", "manifest"],
@@ -375,23 +375,23 @@ def nodes() -> list[tuple[str, ast.AST]]:
 
 
 def test_nothing_that_unpickles_is_imported(nodes: list[tuple[str, ast.AST]]) -> None:
-    for place, node in nodes:
+    for file, node in nodes:
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
-        assert not UNPICKLERS & {name.partition(".")[0] for name in names}, place
+        assert not UNPICKLERS & {name.partition(".")[0] for name in names}, file
 
 
 def test_nothing_in_a_file_is_run(nodes: list[tuple[str, ast.AST]]) -> None:
-    for place, node in nodes:
+    for file, node in nodes:
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             options = {option.arg: ast.unparse(option.value) for option in node.keywords}
-            assert called not in {"eval", "exec", "__import__"}, place
+            assert called not in {"eval", "exec", "__import__"}, file
             if re.fullmatch(r"(np|numpy)\.(load|lib\.format\.read_array)", called):
-                assert options.get("allow_pickle") == "False", place
+                assert options.get("allow_pickle") == "False", file
 
 
 class Payload:

@@ -86,16 +86,16 @@ def test_threads_may_predict_at_once() -> None:
     made = network()
     many = np.random.default_rng(2).standard_normal((3000, 6))
     expected = made.predict(many)
-    found: list[Float64] = []
+    predictions: list[Float64] = []
     threads = [
-        threading.Thread(target=lambda: found.append(made.predict(many)))  # type: ignore[arg-type]
+        threading.Thread(target=lambda: predictions.append(made.predict(many)))  # type: ignore[arg-type]
         for _ in range(4)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(np.array_equal(result, expected) for result in found)
+    assert all(np.array_equal(result, expected) for result in predictions)
 
 
 def test_prediction_leaves_a_training_pass_as_it_was() -> None:

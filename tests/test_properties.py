@@ -132,8 +132,8 @@ def passes(layer: Layer, x: Array, dy: Array) -> list[Array]:
     rng = Stream(3).generator() if layer.stochastic else None
     y = layer.forward(x, training=True, rng=rng).copy()
     dx = layer.backward(dy)
-    found: Any = [y, dx, *layer.gradients.values()]
-    return [np.array(array) for array in found]
+    arrays: Any = [y, dx, *layer.gradients.values()]
+    return [np.array(array) for array in arrays]
 
 
 def built(case: Case) -> tuple[Layer, Callable[[int], Array]]:
@@ -149,8 +149,8 @@ def test_layers_take_any_order_of_memory(name: str, order: str) -> None:
     case = CASES[name]
     layer, draw = built(case)
     expected = passes(layer, np.ascontiguousarray(case.x), draw(0))
-    found = passes(layer, laid_out(case.x, order), laid_out(draw(0), order))
-    for a, b in zip(found, expected, strict=True):
+    actual = passes(layer, laid_out(case.x, order), laid_out(draw(0), order))
+    for a, b in zip(actual, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
 
 

@@ -205,15 +205,15 @@ class NeedsDx(Scale):
 class SharesWithReplicas(Scale):
     def __init__(self) -> None:
         super().__init__()
-        self.kept: dict[str, Array] = {}
+        self.shared: dict[str, Array] = {}
 
     def forward(self, x: Array, *, training: bool = False, rng: Rng = None) -> Array:
         if training:
-            self.kept["x"] = x
+            self.shared["x"] = x
         return x * self.weights["gain"] + self.weights["shift"]
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        self._saved = self.kept["x"]
+        self._saved = self.shared["x"]
         return super().backward(dy, need_dx=need_dx)
 
 

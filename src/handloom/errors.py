@@ -82,7 +82,7 @@ def require_known(kind: str, name: str, known: Collection[str]) -> None:
         raise ConfigurationError(unknown_name(kind, name, known))
 
 
-def require_instance(what: str, value: object, kind: type) -> None:
+def require_instance(name: str, value: object, kind: type) -> None:
     """Refuse an object of another class.
 
     Raises
@@ -91,11 +91,11 @@ def require_instance(what: str, value: object, kind: type) -> None:
         Naming the class.
     """
     if not isinstance(value, kind):
-        raise ConfigurationError(f"{what} must be an instance of {kind.__name__}, got {value!r}")
+        raise ConfigurationError(f"{name} must be an instance of {kind.__name__}, got {value!r}")
 
 
 def require_number(
-    what: str,
+    name: str,
     value: object,
     *,
     minimum: float | None = None,
@@ -106,7 +106,7 @@ def require_number(
 
     Parameters
     ----------
-    what : str
+    name : str
         The parameter's name, for the message.
     value : object
         The value to check; a bool is not a number.
@@ -133,11 +133,11 @@ def require_number(
     low = minimum is not None and (number <= minimum if exclusive else number < minimum)
     high = maximum is not None and number > maximum
     if not isfinite(number) or low or high:
-        raise ConfigurationError(f"{what} must be {expected}, got {value!r}")
+        raise ConfigurationError(f"{name} must be {expected}, got {value!r}")
     return number
 
 
-def require_fraction(what: str, value: object) -> float:
+def require_fraction(name: str, value: object) -> float:
     """Return a number of at least 0 and below 1.
 
     Raises
@@ -145,13 +145,13 @@ def require_fraction(what: str, value: object) -> float:
     ConfigurationError
         If the value is not such a number.
     """
-    number = require_number(what, value, minimum=0.0)
+    number = require_number(name, value, minimum=0.0)
     if number >= 1.0:
-        raise ConfigurationError(f"{what} must be below 1, got {value!r}")
+        raise ConfigurationError(f"{name} must be below 1, got {value!r}")
     return number
 
 
-def require_bool(what: str, value: object) -> bool:
+def require_bool(name: str, value: object) -> bool:
     """Return the value, a bool.
 
     Raises
@@ -160,11 +160,11 @@ def require_bool(what: str, value: object) -> bool:
         If the value is not True or False.
     """
     if not isinstance(value, bool):
-        raise ConfigurationError(f"{what} must be True or False, got {value!r}")
+        raise ConfigurationError(f"{name} must be True or False, got {value!r}")
     return value
 
 
-def require_count(what: str, value: object, *, minimum: int = 1) -> int:
+def require_count(name: str, value: object, *, minimum: int = 1) -> int:
     """Return a whole number of at least ``minimum``, as an int.
 
     Raises
@@ -175,6 +175,6 @@ def require_count(what: str, value: object, *, minimum: int = 1) -> int:
     whole = hasattr(value, "__index__") and not isinstance(value, bool)
     if not whole or value.__index__() < minimum:  # type: ignore[attr-defined]
         raise ConfigurationError(
-            f"{what} must be a whole number of at least {minimum}, got {value!r}"
+            f"{name} must be a whole number of at least {minimum}, got {value!r}"
         )
     return int(value.__index__())  # type: ignore[attr-defined]

@@ -198,7 +198,7 @@ class Sequential:
         None if a layer has no record: if there is none for its class, or it is a subclass without
         its own ``as_operation``, or frozen.
         """
-        offsets = {name: span.start for name, span in self.parameters.places().items()}
+        offsets = {name: span.start for name, span in self.parameters.slices().items()}
         return self._to_logits.operations(offsets)
 
     def freeze(self, *names: str) -> Self:

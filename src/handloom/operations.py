@@ -165,7 +165,7 @@ class ClipNorm:
 
 
 @dataclass(frozen=True)
-class Descent:
+class SGDUpdate:
     """SGD, with momentum if it is above 0."""
 
     momentum: float
@@ -183,11 +183,11 @@ class AdamUpdate:
 
 
 @dataclass(frozen=True)
-class ScaledDescent:
-    """Adagrad, RMSprop: ``s <- kept s + added dw^2``; ``w <- w - r dw / (sqrt(s) + epsilon)``."""
+class AdaptiveUpdate:
+    """Adagrad, RMSprop: ``s <- decay s + share dw^2``; ``w <- w - r dw / (sqrt(s) + epsilon)``."""
 
-    kept: float
-    added: float
+    decay: float
+    share: float
     epsilon: float
 
 
@@ -197,13 +197,13 @@ class Update:
 
     Attributes
     ----------
-    rule : Descent, AdamUpdate or ScaledDescent
+    optimizer : SGDUpdate, AdamUpdate or AdaptiveUpdate
     weight_decay : float
         The decay ``c``: every step first shrinks the weights that decay, ``w <- w - r c w``. These
         are the matrices, which `StepOperations.decaying` lists.
     """
 
-    rule: Descent | AdamUpdate | ScaledDescent
+    optimizer: SGDUpdate | AdamUpdate | AdaptiveUpdate
     weight_decay: float
 
 

@@ -144,7 +144,7 @@ class Parameters:
             start += spec.size
         return {name: views[name] for name in self.specs}
 
-    def places(self) -> dict[str, slice]:
+    def slices(self) -> dict[str, slice]:
         """Return the slice of each trained array in ``vector``, by name."""
         spans, start = {}, 0
         for name, spec in self._layout.items():
@@ -182,7 +182,7 @@ class Parameters:
 
         Two arrays of shape (arrays, 2): starts and stops, and the strengths l1 and l2.
         """
-        spans = self.places()
+        spans = self.slices()
         rows = [
             (spans[name].start, spans[name].stop, spec.l1, spec.l2)
             for name, spec in self.specs.items()

@@ -84,18 +84,18 @@ class StepStream:
         The seed of the training, zero or more.
     purpose : Purpose
         Philox's key is computed from the seed and the purpose.
-    place : tuple of int
-        Up to four indices: epoch, step within the epoch, first row of the shard, layer; each
+    indices : tuple of int
+        Up to four: epoch, step within the epoch, first row of the shard, layer; each
         below 2^64, epoch and step below 2^32. Missing ones count as 0.
     """
 
     seed: int
     purpose: Purpose
-    place: tuple[int, ...] = ()
+    indices: tuple[int, ...] = ()
 
     def at(self, *indices: int) -> StepStream:
         """Return the substream of some indices."""
-        return StepStream(self.seed, self.purpose, (*self.place, *indices))
+        return StepStream(self.seed, self.purpose, (*self.indices, *indices))
 
     def key(self) -> npt.NDArray[np.uint64]:
         """Return Philox's key, shape (2,)."""
@@ -112,12 +112,12 @@ class StepStream:
         ConfigurationError
             If there are more than four indices, or one is negative or too large for its word.
         """
-        epoch, step, shard, layer, *more = (*self.place, *(0,) * (4 - len(self.place)))
+        epoch, step, shard, layer, *more = (*self.indices, *(0,) * (4 - len(self.indices)))
         fits = all(0 <= n < 1 << 32 for n in (epoch, step))
         if more or not fits or not all(0 <= n < 1 << 64 for n in (shard, layer)):
             raise ConfigurationError(
                 f"the indices of a step stream must be (epoch, step, shard, layer), epoch and step "
-                f"below 2^32, got {self.place}"
+                f"below 2^32, got {self.indices}"
             )
         return np.array([0, layer, shard, (epoch << 32) | step], np.uint64)
 

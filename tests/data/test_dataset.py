@@ -15,11 +15,11 @@ NAMES = ("a", "b", "c")
 
 def numbered(rows: int = 60, classes: int = 3) -> Dataset:
     """Each row holds its own number, and its class is the number modulo the classes."""
-    numbers = np.arange(rows)
-    return Dataset(numbers[:, None] * np.ones((1, 2)), numbers % classes, NAMES[:classes])
+    row_numbers = np.arange(rows)
+    return Dataset(row_numbers[:, None] * np.ones((1, 2)), row_numbers % classes, NAMES[:classes])
 
 
-def numbers(data: Dataset) -> list[int]:
+def row_numbers(data: Dataset) -> list[int]:
     return [int(number) for number in data.inputs[:, 0]]
 
 
@@ -31,27 +31,31 @@ def test_rows_are_counted_and_shaped() -> None:
 
 def test_shuffling_keeps_inputs_and_targets_together() -> None:
     shuffled = numbered().shuffled(Stream(1))
-    assert numbers(shuffled) != numbers(numbered())
-    assert sorted(numbers(shuffled)) == numbers(numbered())
+    assert row_numbers(shuffled) != row_numbers(numbered())
+    assert sorted(row_numbers(shuffled)) == row_numbers(numbered())
     assert np.array_equal(shuffled.inputs[:, 0] % 3, shuffled.targets)
 
 
 def test_shuffling_depends_on_the_stream_alone() -> None:
-    assert numbers(numbered().shuffled(Stream(1))) == numbers(numbered().shuffled(Stream(1)))
-    assert numbers(numbered().shuffled(Stream(1))) != numbers(numbered().shuffled(Stream(2)))
+    assert row_numbers(numbered().shuffled(Stream(1))) == row_numbers(
+        numbered().shuffled(Stream(1))
+    )
+    assert row_numbers(numbered().shuffled(Stream(1))) != row_numbers(
+        numbered().shuffled(Stream(2))
+    )
 
 
 def test_sorting_by_class_keeps_the_order_within_a_class() -> None:
-    assert numbers(numbered(7).sorted_by_class()) == [0, 3, 6, 1, 4, 2, 5]
+    assert row_numbers(numbered(7).sorted_by_class()) == [0, 3, 6, 1, 4, 2, 5]
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5, 0.95])
 def test_a_split_takes_the_same_fraction_of_every_class(fraction: float) -> None:
     rest, held_out = numbered().split(fraction, Stream(3))
     assert held_out.rows_per_class.tolist() == [round(20 * fraction)] * 3
-    assert sorted(numbers(rest) + numbers(held_out)) == list(range(60))
-    assert numbers(rest) == sorted(numbers(rest))
-    assert numbers(held_out) == sorted(numbers(held_out))
+    assert sorted(row_numbers(rest) + row_numbers(held_out)) == list(range(60))
+    assert row_numbers(rest) == sorted(row_numbers(rest))
+    assert row_numbers(held_out) == sorted(row_numbers(held_out))
     assert np.array_equal(held_out.inputs[:, 0] % 3, held_out.targets)
 
 
@@ -62,10 +66,10 @@ def test_a_split_leaves_every_class_on_both_sides(fraction: float) -> None:
 
 
 def test_a_split_depends_on_the_stream_alone() -> None:
-    assert numbers(numbered().split(0.5, Stream(1))[1]) == numbers(
+    assert row_numbers(numbered().split(0.5, Stream(1))[1]) == row_numbers(
         numbered().split(0.5, Stream(1))[1]
     )
-    assert numbers(numbered().split(0.5, Stream(1))[1]) != numbers(
+    assert row_numbers(numbered().split(0.5, Stream(1))[1]) != row_numbers(
         numbered().split(0.5, Stream(2))[1]
     )
 

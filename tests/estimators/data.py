@@ -12,8 +12,8 @@ def classes(k: int = 3, rows: int = 120, *, seed: int = 0) -> tuple[Array, Array
     """Return rows of five features, and the class whose center each row is drawn around."""
     generator = np.random.default_rng(seed)
     y = np.arange(rows) % k
-    centres = np.random.default_rng(99).normal(size=(k, 5))
-    return centres[y] + 0.7 * generator.normal(size=(rows, 5)), y
+    centers = np.random.default_rng(99).normal(size=(k, 5))
+    return centers[y] + 0.7 * generator.normal(size=(rows, 5)), y
 
 
 def continuous(outputs: int = 1, rows: int = 120, *, seed: int = 0) -> tuple[Array, Array]:

@@ -129,10 +129,10 @@ def _(rng: np.random.Generator, real: Any) -> Iterator[Arguments]:
 def _(rng: np.random.Generator, real: Any) -> Iterator[Arguments]:
     for stored in (np.uint8, real):
         inputs = rng.integers(0, 256, (50, 7, 3)).astype(stored)
-        for given in (inputs, inputs[:, :, ::-1], inputs[::2]):
+        for source in (inputs, inputs[:, :, ::-1], inputs[::2]):
             for kind in (np.int32, np.int64):
-                rows = rng.integers(0, len(given), 33).astype(kind)
-                yield [given, rows, np.empty((33, 7, 3), stored)]
+                rows = rng.integers(0, len(source), 33).astype(kind)
+                yield [source, rows, np.empty((33, 7, 3), stored)]
     yield [special(rng, real, 9, 4), rng.integers(0, 9, 20), np.empty((20, 4), real, order="F")]
 
 
@@ -367,7 +367,7 @@ def _(rng: np.random.Generator, real: Any) -> Iterator[Arguments]:
 # the comparison
 
 
-def copies(arguments: Sequence[Any]) -> Arguments:
+def copy_arguments(arguments: Sequence[Any]) -> Arguments:
     """Return arguments with arrays of their own, in the same memory layout."""
     return [copy_of(each) if isinstance(each, np.ndarray) else each for each in arguments]
 
@@ -391,7 +391,7 @@ EXACT = (
 )
 """Definitions that only select values: their versions agree to the bit."""
 
-UPDATES = ("handloom.optimizers",)
+OPTIMIZERS = ("handloom.optimizers",)
 """Where `TINY` counts as zero; elsewhere what is below the smallest normal number does."""
 
 
@@ -402,7 +402,7 @@ def settled(x: Any, smallest: float) -> Any:
 
 def agree(definition: Callable[..., Any], real: Any, ours: Any, theirs: Any) -> None:
     """Refuse values that differ by more than rounding, beside the largest of usual size."""
-    smallest = TINY if definition.__module__.startswith(UPDATES) else float(np.finfo(real).tiny)
+    smallest = TINY if definition.__module__.startswith(OPTIMIZERS) else float(np.finfo(real).tiny)
     ours, theirs = settled(np.asarray(ours), smallest), settled(np.asarray(theirs), smallest)
     if definition in EXACT:
         np.testing.assert_array_equal(ours, theirs)
@@ -423,11 +423,11 @@ def test_a_compiled_version_agrees_with_its_definition(
     assert compiled is not definition
     for arguments in CASES[definition](np.random.default_rng(seed), real):
         # scratch is memory that a compiled version does not need
-        kept = len(arguments) - ("scratch" in definition.__code__.co_varnames)
-        expected, found = copies(arguments), copies(arguments)
+        compared = len(arguments) - ("scratch" in definition.__code__.co_varnames)
+        expected, actual = copy_arguments(arguments), copy_arguments(arguments)
         with np.errstate(all="ignore"):
-            of_definition, of_compiled = definition(*expected), compiled(*found)
-        for ours, theirs in zip(found[:kept], expected[:kept], strict=True):
+            of_definition, of_compiled = definition(*expected), compiled(*actual)
+        for ours, theirs in zip(actual[:compared], expected[:compared], strict=True):
             if isinstance(ours, np.ndarray) and not is_workspace(definition, ours):
                 agree(definition, real, ours, theirs)
         if of_definition is not None:
@@ -563,13 +563,13 @@ def test_forty_updates_agree(real: Any, name: str) -> None:
     rng = np.random.default_rng(0)
     start, gradients = normal(rng, real, 1000), normal(rng, real, 40, 1000)
     definition, rest = FORTY[name]
-    found = []
+    results = []
     for version in both(definition, real):
         w, a, b, scratch = start.copy(), *np.zeros((3, 1000), real)
         for step, dw in enumerate(gradients, start=1):
             version(w, dw, *rest(a, b, step), scratch)
-        found.append((w, a, b))
-    for ours, theirs in zip(found[1], found[0], strict=True):
+        results.append((w, a, b))
+    for ours, theirs in zip(results[1], results[0], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=50 * TOLERANCE[real], atol=1e-7)
 
 

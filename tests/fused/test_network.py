@@ -115,26 +115,26 @@ def test_a_pass_computes_what_the_layers_compute(real: Any, name: str, rows: int
     expected = layer_by_layer(made, x, dlogits)
     with FusedBackend(real).threads(2) as threads:
         for pool in (SERIAL, threads):
-            found = as_a_whole(made, x, dlogits, pool)
-            agree(real, found[0], expected[0])
-            agree(real, found[1], expected[1])
+            actual = as_a_whole(made, x, dlogits, pool)
+            agree(real, actual[0], expected[0])
+            agree(real, actual[1], expected[1])
 
 
 def test_lanes_are_the_same_bits_on_any_thread() -> None:
     made = built([Dense(128), ReLU(), Dense(10)], 100)
     x = GENERATOR.standard_normal((300, 100)).astype(np.float32)
     dlogits = GENERATOR.standard_normal((300, 10)).astype(np.float32)
-    found = []
+    results = []
     for threads in (1, 2, 4):
         with FusedBackend(np.float32).threads(threads) as pool:
             runner = Compiled(made, pool)
             for _ in range(200):  # at first alone, then with a thread that has woken
                 logits = runner.logits(x)
                 runner.backward(dlogits)
-                found.append((logits.copy(), runner.parameters.gradient.copy()))
-    for logits, gradient in found:
-        np.testing.assert_array_equal(logits, found[0][0])
-        np.testing.assert_array_equal(gradient, found[0][1])
+                results.append((logits.copy(), runner.parameters.gradient.copy()))
+    for logits, gradient in results:
+        np.testing.assert_array_equal(logits, results[0][0])
+        np.testing.assert_array_equal(gradient, results[0][1])
 
 
 def test_a_helper_that_left_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,8 +293,8 @@ def test_extreme_values_come_out_as_from_the_layers(activation: type[Layer]) -> 
     )
     x = np.array([[0.0], [1e-300], [-1e-12], [1e-4], [-37.0], [709.0], [-1e30], [np.inf], [np.nan]])
     expected = made.replica().logits(x, training=True)
-    found = Compiled(made).logits(x)
-    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-300)
+    logits = Compiled(made).logits(x)
+    np.testing.assert_allclose(logits, expected, rtol=1e-14, atol=1e-300)
 
 
 def test_without_a_blas_to_call_networks_run_layer_by_layer(

@@ -39,17 +39,17 @@ def update(pool: Pool, drawn: Array) -> tuple[Array, ...]:
     w, dw = drawn.copy()
     spans, strengths = np.array([[0, SIZE]]), 0.5 * np.array([[1e-4, 1e-3]])
     m, v, scratch = (np.zeros(SIZE, real) for _ in range(3))
-    found = []
+    penalty_values = []
     for step in range(1, 4):
-        found.append(penalties(w, dw, spans, strengths))
+        penalty_values.append(penalties(w, dw, spans, strengths))
         adam(w, dw, m, v, 1e-2, 0.9, 0.999, 1e-7, step, scratch)
-    return w, dw, m, v, np.array(found)
+    return w, dw, m, v, np.array(penalty_values)
 
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_updates_are_the_same_bits_on_any_number_of_threads(fused: FusedBackend, real: Any) -> None:
     drawn = draw(real)  # before help is asked for: a helper does not spin for that long
-    found, helped = [], 0
+    updated, helped = [], 0
     for threads in (1, 2, 4):
         with fused.threads(threads) as pool:
             splitter: Any = pool.splitter
@@ -58,16 +58,16 @@ def test_updates_are_the_same_bits_on_any_number_of_threads(fused: FusedBackend,
             splitter.run = lambda *job, run=run, alone=alone: alone.append(run(*job))
             for _ in range(20 if threads == 1 else 2000):
                 splitter.ask()
-                found.append(update(pool, drawn))
+                updated.append(update(pool, drawn))
                 if not all(alone):
                     helped += 1
                     break
     assert helped == 2  # with one thread there is no helper
-    for arrays in found:
-        for array, expected in zip(arrays, found[0], strict=True):
+    for arrays in updated:
+        for array, expected in zip(arrays, updated[0], strict=True):
             np.testing.assert_array_equal(array, expected)
     whole = update(SERIAL, drawn)
-    for array, expected in zip(found[0], whole, strict=True):
+    for array, expected in zip(updated[0], whole, strict=True):
         np.testing.assert_allclose(array, expected, rtol=1e-6 if real is np.float32 else 1e-14)
 
 
@@ -83,8 +83,8 @@ def test_a_helper_that_is_awake_takes_its_lane(fused: FusedBackend) -> None:
             if alone:
                 jobs.ask()
             out = np.zeros_like(source)
-            given = arguments(rows, *(a.reshape(-1).view(np.uint8) for a in (source, out)))
-            alone = jobs.run(rows_job(), given, 500, 1000)
+            job_arguments = arguments(rows, *(a.reshape(-1).view(np.uint8) for a in (source, out)))
+            alone = jobs.run(rows_job(), job_arguments, 500, 1000)
             np.testing.assert_array_equal(out, source[::-1])
             if not alone:
                 return
@@ -100,13 +100,13 @@ def test_rows_are_copied_as_numpy_copies_them(fused: FusedBackend, stored: Any) 
         for n in (1, 3, 400, 1001):
             pool.splitter.ask()  # type: ignore[union-attr]
             rows = draw.integers(0, len(inputs), n)
-            for given in (inputs, inputs[:, :, ::-1], inputs[::2]):
+            for source in (inputs, inputs[:, :, ::-1], inputs[::2]):
                 kind: Any = np.int32 if n == 400 else np.int64
-                chosen = (rows % len(given)).astype(kind)
-                found, expected = (np.empty((n, 29, 31), stored) for _ in range(2))
-                gather(given, chosen, found)
-                gather_rows(given, chosen, expected)
-                np.testing.assert_array_equal(found, expected)
+                chosen = (rows % len(source)).astype(kind)
+                out, expected = (np.empty((n, 29, 31), stored) for _ in range(2))
+                gather(source, chosen, out)
+                gather_rows(source, chosen, expected)
+                np.testing.assert_array_equal(out, expected)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -114,9 +114,9 @@ def test_rows_are_copied_into_memory_of_any_order(fused: FusedBackend, order: An
     draw = np.random.default_rng(0)
     inputs, rows = draw.random((300, 400)), draw.integers(0, 300, 200)
     with fused.threads(2) as pool:
-        found = np.empty((200, 400), order=order)
-        fused.fetch(gather_rows, pool)(inputs, rows, found)
-    np.testing.assert_array_equal(found, inputs[rows])
+        out = np.empty((200, 400), order=order)
+        fused.fetch(gather_rows, pool)(inputs, rows, out)
+    np.testing.assert_array_equal(out, inputs[rows])
 
 
 def test_a_job_takes_no_array_with_gaps(fused: FusedBackend) -> None:
@@ -138,10 +138,10 @@ def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: FusedBacken
         return True
 
     rows, source, out = np.arange(4), np.arange(8, dtype=np.uint8), np.zeros(8, np.uint8)
-    given, jobs = arguments(rows, source, out), SplitJobs(lend)
+    job_arguments, jobs = arguments(rows, source, out), SplitJobs(lend)
     jobs.ask()
     jobs.dismiss()
-    assert jobs.run(rows_job(), given, 2, 4)
+    assert jobs.run(rows_job(), job_arguments, 2, 4)
     np.testing.assert_array_equal(out, source)
     jobs.ask()
     assert len(served) == 1  # it is still about to come, and to leave
@@ -173,12 +173,12 @@ def test_any_thread_that_asks_for_help_is_helped(fused: FusedBackend) -> None:
     rows = np.arange(1000)
     source = np.arange(1_000_000, dtype=np.uint8).reshape(1000, 1000)
     out = np.zeros_like(source)
-    given = arguments(rows, source, out)
+    job_arguments = arguments(rows, source, out)
 
     def helped(jobs: Any) -> bool:
         for _ in range(2000):
             jobs.ask()
-            if not jobs.run(rows_job(), given, 500, 1000):
+            if not jobs.run(rows_job(), job_arguments, 500, 1000):
                 return True
         return False
 

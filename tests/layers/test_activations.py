@@ -50,8 +50,8 @@ every = pytest.mark.parametrize("name", REFERENCES)
 
 
 def of_entries(f: Scalar, x: Array) -> Array:
-    found: Array = np.array([f(float(value)) for value in x.flat]).reshape(x.shape)
-    return found
+    values: Array = np.array([f(float(value)) for value in x.flat]).reshape(x.shape)
+    return values
 
 
 def values_and_slopes(layer: Layer, x: Array) -> tuple[Array, Array]:

@@ -78,12 +78,12 @@ def test_it_is_the_sum_that_is_written_down(case: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("case", CASES[-4:])
 def test_tiles_compute_the_same(case: tuple[int, ...]) -> None:
-    found = []
+    passed = []
     for backend in (NUMPY, TILED):
         layer, x = made(case, backend)
         build([layer], x.shape[1:], seed=1, dtype=np.float64)
-        found.append(passes(layer, x))
-    for ours, expected in zip(found[1], found[0], strict=True):
+        passed.append(passes(layer, x))
+    for ours, expected in zip(passed[1], passed[0], strict=True):
         assert relative_error(ours, expected) < 1e-13
 
 
@@ -163,12 +163,12 @@ def test_threads_share_a_batch_and_change_no_bit(channels: int) -> None:
 
 
 def test_a_replica_takes_no_memory_once_it_is_warm() -> None:
-    twin = Sequential([Conv2D(16, 3, padding=1)]).build((16, 8, 8)).replica(TILED).layers[0]
+    replica = Sequential([Conv2D(16, 3, padding=1)]).build((16, 8, 8)).replica(TILED).layers[0]
     x = draw(30, 16, 8, 8).astype(np.float32)
-    first = twin.forward(x, training=True)
-    held = {id(buffer) for buffer in twin._buffers.values()}  # type: ignore[union-attr]
-    assert np.shares_memory(twin.forward(x, training=True), first)
-    assert {id(buffer) for buffer in twin._buffers.values()} == held  # type: ignore[union-attr]
+    first = replica.forward(x, training=True)
+    held = {id(buffer) for buffer in replica._buffers.values()}  # type: ignore[union-attr]
+    assert np.shares_memory(replica.forward(x, training=True), first)
+    assert {id(buffer) for buffer in replica._buffers.values()} == held  # type: ignore[union-attr]
 
 
 def test_what_is_kept_for_backward_is_the_input_itself() -> None:

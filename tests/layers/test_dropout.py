@@ -146,6 +146,6 @@ def test_training_gives_the_same_bits_for_any_number_of_threads() -> None:
 def test_prediction_drops_nothing() -> None:
     network, _ = trained(0.5, threads=1)
     x = generator().standard_normal((5, 16)).astype(np.float32)
-    plain = Sequential([Dense(16), ReLU(), Dense(3)]).build((16,))
-    plain.parameters.vector[...] = network.parameters.vector
-    assert np.array_equal(network.predict(x), plain.predict(x))
+    without_dropout = Sequential([Dense(16), ReLU(), Dense(3)]).build((16,))
+    without_dropout.parameters.vector[...] = network.parameters.vector
+    assert np.array_equal(network.predict(x), without_dropout.predict(x))

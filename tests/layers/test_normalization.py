@@ -110,7 +110,7 @@ def test_a_pass_moves_nothing_until_it_is_said() -> None:
 def test_replicas_that_run_at_once_give_the_same_statistics_to_the_bit() -> None:
     x = draw(40, 3).astype(np.float32)
     parts = [slice(0, 10), slice(10, 20), slice(20, 30), slice(30, 40)]
-    found = []
+    results = []
     for at_once in (False, True):
         network = Sequential([Dense(4), BatchNorm(ghost_batch=5)]).build((3,))
         replicas = [network.replica() for _ in parts]
@@ -126,11 +126,11 @@ def test_replicas_that_run_at_once_give_the_same_statistics_to_the_bit() -> None
             if at_once:
                 call.join()
         network.commit_statistics([replica.take_statistics() for replica in replicas])
-        found.append(network.parameters.values)
-    assert np.array_equal(found[0], found[1])
+        results.append(network.parameters.values)
+    assert np.array_equal(results[0], results[1])
     whole = Sequential([Dense(4), BatchNorm(ghost_batch=5)]).build((3,))
     step(whole, x)
-    assert relative_error(found[0], whole.parameters.values) < 1e-6
+    assert relative_error(results[0], whole.parameters.values) < 1e-6
 
 
 def test_statistics_lie_beside_the_weights_and_are_saved_with_them() -> None:
@@ -145,12 +145,12 @@ def test_statistics_lie_beside_the_weights_and_are_saved_with_them() -> None:
     step(network, draw(8, 3).astype(np.float32))
     again = Sequential.from_config(network.config(), weights=parameters.weights)
     assert np.array_equal(again.parameters.values, parameters.values)
-    kept = parameters.values.copy()
+    saved = parameters.values.copy()
     parameters.values[...] = 0.0
-    parameters.load(parameters.named(kept))
-    assert np.array_equal(parameters.values, kept)
+    parameters.load(parameters.named(saved))
+    assert np.array_equal(parameters.values, saved)
     # a vector of trained weights alone is shown with the statistics of the present
-    named = parameters.named(kept[: len(parameters)].copy())
+    named = parameters.named(saved[: len(parameters)].copy())
     running = named["1.batch_norm.running_mean"]
     assert np.shares_memory(running, parameters.values)
 
@@ -185,17 +185,17 @@ def test_a_frozen_batch_norm_computes_as_in_inference() -> None:
 @pytest.mark.parametrize("offset", [0.0, 100.0])
 def test_float32_is_nearly_as_good_as_float64(offset: float) -> None:
     x = offset + draw(64, 5, 14, 14)
-    found = []
+    results = []
     for dtype in (np.float64, np.float32):
         layer = BatchNorm()
         build([layer], x.shape[1:], dtype=dtype)
         y = layer.forward(x.astype(dtype), training=True)
         dx = layer.backward(draw(*x.shape, seed=1).astype(dtype))
-        found.append((y, dx))
+        results.append((y, dx))
     # to take 100 away costs two digits
     tolerance = 1e-6 if offset == 0.0 else 1e-4
-    assert relative_error(found[1][0], found[0][0]) < tolerance
-    assert relative_error(found[1][1], found[0][1]) < tolerance  # type: ignore[arg-type]
+    assert relative_error(results[1][0], results[0][0]) < tolerance
+    assert relative_error(results[1][1], results[0][1]) < tolerance  # type: ignore[arg-type]
 
 
 def test_a_feature_that_never_changes_does_no_harm() -> None:

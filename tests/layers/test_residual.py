@@ -133,12 +133,12 @@ def test_a_backend_and_a_pool_reach_the_layers_within() -> None:
 
 def test_a_replica_shares_weights_and_nothing_else() -> None:
     network = Sequential([Residual([Dense(3), ReLU()])]).build((3,), dtype=np.float64)
-    twin, x = network.replica(), draw(4, 3)
+    replica, x = network.replica(), draw(4, 3)
     network.parameters.vector += 1.0
-    assert np.array_equal(network.logits(x), twin.logits(x))
-    twin.logits(x, training=True)
-    twin.backward(draw(4, 3, seed=1))
-    assert twin.parameters.gradient.any()
+    assert np.array_equal(network.logits(x), replica.logits(x))
+    replica.logits(x, training=True)
+    replica.backward(draw(4, 3, seed=1))
+    assert replica.parameters.gradient.any()
     assert not network.parameters.gradient.any()
 
 
@@ -168,7 +168,7 @@ def test_a_block_freezes_as_a_whole() -> None:
 
 def test_a_frozen_layer_within_a_block_is_left_alone() -> None:
     x, dy = draw(4, 3), draw(4, 3, seed=1)
-    found = {}
+    gradients = {}
     for frozen in (False, True):
         inner: list[Layer] = [Dense(3), Dense(3)]
         if frozen:
@@ -176,12 +176,14 @@ def test_a_frozen_layer_within_a_block_is_left_alone() -> None:
         network = Sequential([Dense(3), Residual(inner)]).build((3,), dtype=np.float64)
         network.logits(x, training=True)
         network.backward(dy)
-        found[frozen] = network.parameters.gradients
-    assert set(found[False]) - set(found[True]) == {
+        gradients[frozen] = network.parameters.gradients
+    assert set(gradients[False]) - set(gradients[True]) == {
         "1.residual.block.0.dense.weights",
         "1.residual.block.0.dense.biases",
     }
-    assert all(relative_error(found[True][n], found[False][n]) < 1e-14 for n in found[True])
+    assert all(
+        relative_error(gradients[True][n], gradients[False][n]) < 1e-14 for n in gradients[True]
+    )
 
 
 def test_mistakes_are_named() -> None:

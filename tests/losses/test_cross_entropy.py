@@ -57,9 +57,9 @@ def test_indices_and_one_hot_rows_agree(case: tuple[Loss, Float64]) -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.bool_, np.int32, np.float32])
 def test_one_hot_rows_of_any_type_mean_the_same(case: tuple[Loss, Float64], dtype: type) -> None:
     loss, x = case
-    expected, found = loss(x, ONE_HOT), loss(x, ONE_HOT.astype(dtype))
-    assert found[0] == expected[0]
-    assert np.array_equal(found[1], expected[1])
+    expected, actual = loss(x, ONE_HOT), loss(x, ONE_HOT.astype(dtype))
+    assert actual[0] == expected[0]
+    assert np.array_equal(actual[1], expected[1])
 
 
 def test_fused_and_separate_forms_agree() -> None:
@@ -148,9 +148,9 @@ def test_smoothing_is_the_cross_entropy_with_smoothed_targets() -> None:
     smoothed = 0.7 * ONE_HOT + 0.3 / K
     expected = SoftmaxCrossEntropy()(logits(), smoothed)
     for targets in (TARGETS, ONE_HOT):
-        found = SoftmaxCrossEntropy(0.3)(logits(), targets)
-        assert found[0] == pytest.approx(expected[0], rel=1e-13)
-        assert relative_error(found[1], expected[1]) < 1e-13
+        actual = SoftmaxCrossEntropy(0.3)(logits(), targets)
+        assert actual[0] == pytest.approx(expected[0], rel=1e-13)
+        assert relative_error(actual[1], expected[1]) < 1e-13
 
 
 def test_smoothed_the_best_prediction_is_not_certain() -> None:
@@ -178,9 +178,9 @@ def test_rows_are_correct_whose_largest_prediction_is_at_the_target(
     expected = int((x.argmax(axis=1) == TARGETS).sum())
     assert 0 < expected < N
     for targets in (TARGETS, ONE_HOT, TARGETS.astype(np.uint8)):
-        found = loss.correct(x, targets)
-        assert found == expected
-        assert type(found) is int
+        count = loss.correct(x, targets)
+        assert count == expected
+        assert type(count) is int
     assert loss.correct(ONE_HOT, TARGETS) == N
     with pytest.raises(DataError, match=r"shape \(6,\)"):
         loss.correct(x, TARGETS[:2])

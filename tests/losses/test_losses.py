@@ -145,9 +145,9 @@ def test_a_row_of_weight_zero_is_absent_whatever_is_in_it(case: Case, bad: float
     broken[1] = bad
     if goals.dtype.kind == "f":
         goals[1] = bad  # as where a label is missing
-    found = loss(broken, goals, weights)
-    assert found[0] == value
-    assert np.array_equal(found[1], gradient)
+    actual = loss(broken, goals, weights)
+    assert actual[0] == value
+    assert np.array_equal(actual[1], gradient)
 
 
 def test_a_row_that_is_not_finite_is_not_hidden(case: Case) -> None:

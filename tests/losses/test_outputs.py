@@ -87,9 +87,9 @@ def test_the_absolute_error_has_slope_zero_where_it_is_zero() -> None:
 
 def test_huber_is_half_the_square_within_delta_and_a_straight_line_beyond() -> None:
     errors = np.array([[0.5], [2.0], [-2.0], [-6.0], [1e30]])
-    found = [Huber(2.0)(error[None], np.zeros(1)) for error in errors]
-    assert [value for value, _ in found] == pytest.approx([0.125, 2.0, 2.0, 10.0, 2e30])
-    assert [float(slope[0, 0]) for _, slope in found] == [0.5, 2.0, -2.0, -2.0, 2.0]
+    results = [Huber(2.0)(error[None], np.zeros(1)) for error in errors]
+    assert [value for value, _ in results] == pytest.approx([0.125, 2.0, 2.0, 10.0, 2e30])
+    assert [float(slope[0, 0]) for _, slope in results] == [0.5, 2.0, -2.0, -2.0, 2.0]
 
 
 def test_half_the_squared_error_descends_by_the_error_itself() -> None:
@@ -147,7 +147,7 @@ def test_values_agree_with_the_metrics_of_scikit_learn() -> None:
     z, weights = generator.standard_normal((50, 1)), generator.uniform(0.5, 2.0, 50)
     yes, counts = generator.integers(0, 2, 50), generator.poisson(2.0, 50)
     chances, means = 1 / (1 + np.exp(-z[:, 0])), np.exp(z[:, 0])
-    found = (BinaryCrossEntropy()(z, yes, weights)[0], Poisson()(z, counts, weights)[0])
+    losses = (BinaryCrossEntropy()(z, yes, weights)[0], Poisson()(z, counts, weights)[0])
     log_loss = metrics.log_loss(yes, chances, sample_weight=weights)
     deviance = metrics.mean_poisson_deviance(counts, means, sample_weight=weights)
-    assert found == pytest.approx((log_loss, deviance / 2), rel=1e-12)
+    assert losses == pytest.approx((log_loss, deviance / 2), rel=1e-12)

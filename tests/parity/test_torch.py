@@ -95,7 +95,7 @@ def test_cross_entropy_of_probabilities() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "theirs"),
+    ("optimizer", "theirs"),
     [
         (SGD(), lambda p: torch.optim.SGD(p, lr=0.1)),
         # PyTorch keeps the rate outside the velocity; at a constant rate the two are one
@@ -108,7 +108,7 @@ def test_cross_entropy_of_probabilities() -> None:
     ],
     ids=["sgd", "momentum", "nesterov", "adam"],
 )
-def test_training_with_penalty(rule: Optimizer, theirs: Callable[[object], object]) -> None:
+def test_training_with_penalty(optimizer: Optimizer, theirs: Callable[[object], object]) -> None:
     strengths = {"weights_l1": 1e-3, "weights_l2": 2e-3, "biases_l1": 3e-3, "biases_l2": 4e-3}
     layers = [Dense(H, **strengths), ReLU(), Dense(K)]  # type: ignore[arg-type]
     network = Sequential(layers).build((D,), dtype=np.float64)
@@ -116,14 +116,14 @@ def test_training_with_penalty(rule: Optimizer, theirs: Callable[[object], objec
     arrays = [leaf(array) for array in parameters.weights.values()]
     w1, b1, w2, b2 = arrays
     x, loss = draw(N, D), SoftmaxCrossEntropy()
-    rule.bind(parameters)
-    optimizer = theirs(arrays)
+    optimizer.bind(parameters)
+    torch_optimizer = theirs(arrays)
     for _ in range(20):
         _, dlogits = loss(network.logits(x, training=True), TARGETS)
         network.backward(dlogits)
         parameters.add_penalty_gradient()
 
-        optimizer.zero_grad()  # type: ignore[attr-defined]
+        torch_optimizer.zero_grad()  # type: ignore[attr-defined]
         logits = torch.relu(torch.tensor(x) @ w1 + b1) @ w2 + b2
         penalty = 1e-3 * w1.abs().sum() + 2e-3 * (w1**2).sum()
         penalty = penalty + 3e-3 * b1.abs().sum() + 4e-3 * (b1**2).sum()
@@ -131,7 +131,7 @@ def test_training_with_penalty(rule: Optimizer, theirs: Callable[[object], objec
         gradient = np.concatenate([array.grad.numpy().reshape(-1) for array in arrays])
         assert relative_error(parameters.gradient, gradient) < TOLERANCE
 
-        rule.step(0.1)
-        optimizer.step()  # type: ignore[attr-defined]
+        optimizer.step(0.1)
+        torch_optimizer.step()  # type: ignore[attr-defined]
     reached = np.concatenate([array.detach().numpy().reshape(-1) for array in arrays])
     assert relative_error(parameters.vector, reached) < TOLERANCE

@@ -120,18 +120,18 @@ def test_training_a_small_residual_network() -> None:
     parameters = network.parameters
     tensors = {name: leaf(filters_first(parameters.weights[name])) for name in parameters.gradients}
     a, b, c, d, f, g, h, i, j, k = tensors.values()
-    kept = [(torch.zeros(16).double(), torch.ones(16).double()) for _ in range(2)]
+    statistics = [(torch.zeros(16).double(), torch.ones(16).double()) for _ in range(2)]
     functional = torch.nn.functional
 
     def forward(x: Any, training: bool) -> Any:
         x = functional.conv2d(x, a, padding=1)
-        x = torch.relu(functional.batch_norm(x, *kept[0], b, c, training=training))
+        x = torch.relu(functional.batch_norm(x, *statistics[0], b, c, training=training))
         y = functional.conv2d(x, d, padding=1)
-        y = torch.relu(functional.batch_norm(y, *kept[1], f, g, training=training))
+        y = torch.relu(functional.batch_norm(y, *statistics[1], f, g, training=training))
         y = y + functional.conv2d(x, h, i)
         return functional.max_pool2d(y, 2).flatten(1) @ j + k
 
-    rule = SGD(0.9).bind(parameters)
+    optimizer = SGD(0.9).bind(parameters)
     theirs = torch.optim.SGD(tensors.values(), lr=0.05, momentum=0.9)
     loss, targets = SoftmaxCrossEntropy(), np.array([0, 1, 2, 0, 1, 2, 0, 1])
     for step in range(5):
@@ -139,7 +139,7 @@ def test_training_a_small_residual_network() -> None:
         _, dlogits = loss(network.logits(x, training=True), targets)
         network.backward(dlogits)
         network.commit_statistics()
-        rule.step(0.05)
+        optimizer.step(0.05)
         theirs.zero_grad()
         functional.cross_entropy(forward(torch.tensor(x), True), torch.tensor(targets)).backward()
         theirs.step()

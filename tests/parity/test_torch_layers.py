@@ -69,9 +69,9 @@ def test_activations(layer: Layer, theirs: Callable[[Any], Any]) -> None:
 def test_dropout_with_the_same_mask() -> None:
     layer, x, dy = Dropout(0.25), draw(N, D), draw(N, D, seed=1)
     y = layer.forward(x, training=True, rng=np.random.default_rng(2))
-    kept = torch.tensor(y != 0.0)
+    mask = torch.tensor(y != 0.0)
     tensor = leaf(x)
-    expected = tensor * kept / 0.75
+    expected = tensor * mask / 0.75
     expected.backward(torch.tensor(dy))
     assert relative_error(y, expected.detach()) < TOLERANCE
     assert relative_error(layer.backward(dy), tensor.grad) < TOLERANCE  # type: ignore[arg-type]

@@ -72,7 +72,7 @@ def test_a_translated_optimizer_steps_as_the_recipes(recipe: Recipe) -> None:
         ours.step(rate)
         update(rate)
     for (name, array), tensor in zip(trained_arrays(network), module.parameters(), strict=True):
-        start = before[network.parameters.places()[name]].reshape(array.shape)
+        start = before[network.parameters.slices()[name]].reshape(array.shape)
         assert np.abs(array - start).max() > 1e-3
         assert relative_error(turned(array - start), tensor.detach().numpy() - turned(start)) < 1e-3
 
@@ -82,11 +82,11 @@ def test_images_are_changed_as_ours_are(change: Augmentation) -> None:
     image = torch.zeros(400, 1, 9, 9) - 1.0
     image[:, 0, 4, 3] = 1.0
     coins = torch.arange(400) % 2 == 0
-    places = augmented([change], image, coins).flatten(1).argmax(1).numpy()
-    down, across = {*(places // 9)}, {*(places % 9)}
+    maxima = augmented([change], image, coins).flatten(1).argmax(1).numpy()
+    down, across = {*(maxima // 9)}, {*(maxima % 9)}
     if isinstance(change, Shift):
         assert (down, across) == ({2, 3, 4, 5, 6}, {1, 2, 3, 4, 5})
     else:
         assert (down, across) == ({4}, {3, 5})
     if change == Flip(alternating=True):
-        assert np.array_equal(places % 9 == 5, coins.numpy())
+        assert np.array_equal(maxima % 9 == 5, coins.numpy())

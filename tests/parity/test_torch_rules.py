@@ -1,4 +1,4 @@
-"""Update rules, schedules and clipping beside PyTorch's, in float64, where it is installed."""
+"""Optimizers, schedules and clipping beside PyTorch's, in float64, where it is installed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -47,7 +47,7 @@ def weights_decay(arrays: list[Any], decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def trained(rule: Optimizer, theirs: Any, *, clip_norm: float | None = None) -> float:
+def trained(optimizer: Optimizer, theirs: Any, *, clip_norm: float | None = None) -> float:
     """Train both for some steps; return how far apart the weights are."""
     network = Sequential([Dense(8), Tanh(), Dense(3)]).build((5,), dtype=np.float64)
     arrays = [
@@ -55,18 +55,18 @@ def trained(rule: Optimizer, theirs: Any, *, clip_norm: float | None = None) -> 
         for array in network.parameters.weights.values()
     ]
     w1, b1, w2, b2 = arrays
-    optimizer = theirs(arrays)
+    torch_optimizer = theirs(arrays)
     options: dict[str, Any] = {"batch_size": 40, "epochs": STEPS // 5, "shuffle": False}
-    Trainer(network, rule, 0.02, clip_norm=clip_norm, **options).fit(DATA)
+    Trainer(network, optimizer, 0.02, clip_norm=clip_norm, **options).fit(DATA)
     x, y = torch.tensor(DATA.inputs), torch.tensor(DATA.targets)
     for step in range(STEPS):
         rows = slice(40 * (step % 5), 40 * (step % 5) + 40)
-        optimizer.zero_grad()
+        torch_optimizer.zero_grad()
         logits = torch.tanh(x[rows] @ w1 + b1) @ w2 + b2
         torch.nn.functional.cross_entropy(logits, y[rows]).backward()
         if clip_norm is not None:
             clip(arrays, clip_norm)
-        optimizer.step()
+        torch_optimizer.step()
     reached = np.concatenate([array.detach().numpy().reshape(-1) for array in arrays])
     return relative_error(network.parameters.vector, reached)
 
@@ -79,7 +79,7 @@ def clip(arrays: list[Any], most: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "theirs"),
+    ("optimizer", "theirs"),
     [
         (RMSprop(), lambda p: torch.optim.RMSprop(p, lr=0.02, alpha=0.9, eps=1e-7)),
         (RMSprop(0.99, 1e-3), lambda p: torch.optim.RMSprop(p, lr=0.02, alpha=0.99, eps=1e-3)),
@@ -94,8 +94,8 @@ def clip(arrays: list[Any], most: float) -> None:
     ],
     ids=["rmsprop", "rmsprop slow", "adagrad", "adamw", "adamw strong"],
 )
-def test_rules(rule: Optimizer, theirs: Callable[[Any], Any]) -> None:
-    assert trained(rule, theirs) < TOLERANCE
+def test_optimizers(optimizer: Optimizer, theirs: Callable[[Any], Any]) -> None:
+    assert trained(optimizer, theirs) < TOLERANCE
 
 
 def test_clipping() -> None:
@@ -114,11 +114,11 @@ def test_muon_moves_matrices_as_pytorch_does_in_half_the_digits() -> None:
     network = Sequential([Dense(9)]).build((6,), dtype=np.float64)
     parameters = network.parameters
     parameters.weights["0.dense.weights"][...] = w
-    rule = Muon(0.9, weight_decay=0.1).bind(parameters)
+    optimizer = Muon(0.9, weight_decay=0.1).bind(parameters)
     for step in range(5):
         g = np.random.default_rng(step).standard_normal((6, 9))
         parameters.gradients["0.dense.weights"][...] = g
-        rule.step(0.1)
+        optimizer.step(0.1)
         tensor.grad = torch.tensor(g.T.copy())
         theirs.step()
     moved = parameters.weights["0.dense.weights"] - w
@@ -128,12 +128,12 @@ def test_muon_moves_matrices_as_pytorch_does_in_half_the_digits() -> None:
 def rates(make: Callable[[Any], Any], learning_rate: float, steps: int) -> list[float]:
     """Return the rates that a scheduler gives."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=learning_rate)
-    scheduler, found = make(optimizer), []
+    scheduler, rates_of_steps = make(optimizer), []
     for _ in range(steps):
-        found.append(scheduler.get_last_lr()[0])
+        rates_of_steps.append(scheduler.get_last_lr()[0])
         optimizer.step()
         scheduler.step()
-    return found
+    return rates_of_steps
 
 
 LR = torch.optim.lr_scheduler
@@ -176,5 +176,5 @@ def warm(after: Callable[[Any], Any], steps: int) -> Callable[[Any], Any]:
     ids=lambda value: type(value).__name__,
 )
 def test_schedules(ours: Schedule, theirs: Callable[[Any], Any]) -> None:
-    found = [ours(step) for step in range(50)]
-    np.testing.assert_allclose(found, rates(theirs, 0.3, 50), rtol=TOLERANCE, atol=1e-12)
+    actual = [ours(step) for step in range(50)]
+    np.testing.assert_allclose(actual, rates(theirs, 0.3, 50), rtol=TOLERANCE, atol=1e-12)

@@ -39,7 +39,7 @@ def flat(arrays: list[Any]) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("rule", "theirs"),
+    ("optimizer", "theirs"),
     [
         (SGD, lambda p: torch.optim.SGD(p, lr=0.1)),
         # PyTorch keeps the rate outside the velocity; at a constant rate the two are one
@@ -53,45 +53,45 @@ def flat(arrays: list[Any]) -> Any:
     ids=["sgd", "momentum", "nesterov", "adam"],
 )
 def test_a_hundred_steps_of_mini_batches(
-    rule: Callable[[], Optimizer], theirs: Callable[[Any], Any]
+    optimizer: Callable[[], Optimizer], theirs: Callable[[Any], Any]
 ) -> None:
     data = features(200)
     network = Sequential([Dense(8, weights_l2=1e-2), Tanh(), Dense(3), Softmax()])
     network.build((5,), dtype=np.float64)
     arrays = leaves(network)
     w1, b1, w2, b2 = arrays
-    optimizer = theirs(arrays)
+    torch_optimizer = theirs(arrays)
     options = {"batch_size": 40, "epochs": 20, "shuffle": False}
-    Trainer(network, rule(), 0.1, **options).fit(data)  # type: ignore[arg-type]
+    Trainer(network, optimizer(), 0.1, **options).fit(data)  # type: ignore[arg-type]
 
     x, y = torch.tensor(data.inputs), torch.tensor(data.targets)
     for step in range(100):
         rows = slice(40 * (step % 5), 40 * (step % 5) + 40)
-        optimizer.zero_grad()
+        torch_optimizer.zero_grad()
         logits = torch.tanh(x[rows] @ w1 + b1) @ w2 + b2
         loss = torch.nn.functional.cross_entropy(logits, y[rows]) + 1e-2 * (w1**2).sum()
         loss.backward()
-        optimizer.step()
+        torch_optimizer.step()
     assert relative_error(network.parameters.vector, flat(arrays)) < 1e-6
 
 
 def reference_update(model: ReferenceModel, arrays: list[Any]) -> Callable[[int], None]:
     """Return the notebook's update rule, written with PyTorch's tensors."""
-    rule, rate = model.optimizer(), model.schedule
+    optimizer, rate = model.optimizer(), model.schedule
     first = [torch.zeros_like(a) for a in arrays]
     second = [torch.zeros_like(a) for a in arrays]
 
     def update(step: int) -> None:
         with torch.no_grad():
             for a, m, v in zip(arrays, first, second, strict=True):
-                if isinstance(rule, Adam):
-                    m.mul_(rule.beta1).add_(a.grad, alpha=1 - rule.beta1)
-                    v.mul_(rule.beta2).add_(a.grad**2, alpha=1 - rule.beta2)
-                    unbiased = m / (1 - rule.beta1 ** (step + 1))
-                    spread = torch.sqrt(v / (1 - rule.beta2 ** (step + 1)))
-                    a.sub_(rate(step) * unbiased / (spread + rule.epsilon))
-                elif isinstance(rule, SGD):
-                    m.mul_(rule.momentum).sub_(rate(step) * a.grad)
+                if isinstance(optimizer, Adam):
+                    m.mul_(optimizer.beta1).add_(a.grad, alpha=1 - optimizer.beta1)
+                    v.mul_(optimizer.beta2).add_(a.grad**2, alpha=1 - optimizer.beta2)
+                    unbiased = m / (1 - optimizer.beta1 ** (step + 1))
+                    spread = torch.sqrt(v / (1 - optimizer.beta2 ** (step + 1)))
+                    a.sub_(rate(step) * unbiased / (spread + optimizer.epsilon))
+                elif isinstance(optimizer, SGD):
+                    m.mul_(optimizer.momentum).sub_(rate(step) * a.grad)
                     a.add_(m)
 
     return update

@@ -67,7 +67,7 @@ def test_the_network_ends_with_the_weighted_mean_of_all_updated_weights(decay: f
     trainer = Watched(made, Adam(), 0.05, epochs=3, batch_size=64, average=EMA(decay))
     trainer.fit(DATA)
     assert trainer.options.average is not None
-    assert trainer.options.average.updates == len(trainer.seen) == 15
+    assert trainer.options.average.steps == len(trainer.seen) == 15
     mean = weighted_mean(trainer.seen, decay)
     np.testing.assert_allclose(made.parameters.values, mean, rtol=1e-11, atol=1e-13)
     frozen = made.parameters.weights["3.dense.weights"].ravel()
@@ -75,14 +75,14 @@ def test_the_network_ends_with_the_weighted_mean_of_all_updated_weights(decay: f
 
 
 def test_training_itself_is_the_one_without_an_average() -> None:
-    plain, averaged = network(DATA), network(DATA)
+    unaveraged, averaged = network(DATA), network(DATA)
     options: dict[str, Any] = {"epochs": 3, "batch_size": 64}
-    without = Watched(plain, Adam(), 0.05, **options)
+    without = Watched(unaveraged, Adam(), 0.05, **options)
     beside = Watched(averaged, Adam(), 0.05, average=EMA(0.9), **options)
     losses = [trainer.fit(DATA, HELD_OUT)["loss"] for trainer in (without, beside)]
     assert np.array_equal(without.seen, beside.seen)
     assert np.array_equal(losses[0], losses[1])
-    assert not np.array_equal(plain.parameters.vector, averaged.parameters.vector)
+    assert not np.array_equal(unaveraged.parameters.vector, averaged.parameters.vector)
 
 
 def test_validation_measures_the_average() -> None:

@@ -96,7 +96,7 @@ def trainer(
     *,
     last_step: int = -1,
     every: int | str = 10**6,
-    rule: Callable[[], Optimizer] = Adam,
+    optimizer: Callable[[], Optimizer] = Adam,
     units: int = 8,
     callbacks: tuple[Callback, ...] = (),
     **options: Any,
@@ -105,7 +105,7 @@ def trainer(
     options = {"epochs": 4, "batch_size": 64, **options}
     made = StopAfter(
         network,
-        rule(),
+        optimizer(),
         options.pop("learning_rate", InverseTimeDecay(0.01, 0.1)),
         callbacks=callbacks,
         checkpoints=Checkpoints(
@@ -123,15 +123,17 @@ def figures(history: History) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("batch_size", [64, None])
-@pytest.mark.parametrize("rule", [Adam, lambda: SGD(0.9, nesterov=True)])
+@pytest.mark.parametrize("optimizer", [Adam, lambda: SGD(0.9, nesterov=True)])
 @pytest.mark.parametrize("last_step", [1, 4, 5, 7, 19])
 def test_a_resumed_training_ends_with_the_same_bits_and_history(
-    tmp_path: Path, batch_size: int | None, rule: Callable[[], Optimizer], last_step: int
+    tmp_path: Path, batch_size: int | None, optimizer: Callable[[], Optimizer], last_step: int
 ) -> None:
     def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
         best = BestWeights("loss", restore=False)
         options: dict[str, Any] = {"epochs": 5 if batch_size else 20, "batch_size": batch_size}
-        made = trainer(folder, last_step=last_step, rule=rule, callbacks=(best,), **options)
+        made = trainer(
+            folder, last_step=last_step, optimizer=optimizer, callbacks=(best,), **options
+        )
         made.fit(ROWS, 0.2, resume=resume)
         made.best = best  # type: ignore[attr-defined]
         return made
@@ -292,9 +294,9 @@ def test_a_frequency_that_means_nothing_is_refused(every: Any, tmp_path: Path) -
 def cut_training(folder: Path) -> list[Path]:
     """Return the folders of the two checkpoints of a training that was cut, the older first."""
     trainer(folder, every=1, last_step=17).fit(ROWS)
-    found = sorted(folder.glob("step-*"))
-    assert len(found) == 2
-    return found
+    folders = sorted(folder.glob("step-*"))
+    assert len(folders) == 2
+    return folders
 
 
 def resumed_from(folder: Path) -> tuple[int, list[str]]:
@@ -315,19 +317,19 @@ def resumed_from(folder: Path) -> tuple[int, list[str]]:
     return first[0], said
 
 
-@pytest.mark.parametrize("ending", ["manifest.json", ".json", ".safetensors"])
-@pytest.mark.parametrize("place", [0, 1, 7, 8, 9, 60, 0.5, -2, -1])
+@pytest.mark.parametrize("suffix", ["manifest.json", ".json", ".safetensors"])
+@pytest.mark.parametrize("offset", [0, 1, 7, 8, 9, 60, 0.5, -2, -1])
 def test_a_flipped_byte_anywhere_falls_back_to_the_checkpoint_before(
-    tmp_path: Path, ending: str, place: float
+    tmp_path: Path, suffix: str, offset: float
 ) -> None:
     _, newest = cut_training(tmp_path / "run")
     (path,) = (
         path
         for path in newest.iterdir()
-        if path.name.endswith(ending) and (path.name == "manifest.json") == (ending[0] == "m")
+        if path.name.endswith(suffix) and (path.name == "manifest.json") == (suffix[0] == "m")
     )
     content = bytearray(path.read_bytes())
-    content[int(place * len(content)) if place == 0.5 else int(place)] ^= 0x10
+    content[int(offset * len(content)) if offset == 0.5 else int(offset)] ^= 0x10
     path.write_bytes(content)
     first, said = resumed_from(tmp_path / "run")
     assert first == 15
@@ -365,8 +367,8 @@ def test_without_a_checkpoint_a_resume_begins_at_the_beginning(tmp_path: Path) -
     ("change", "named"),
     [
         ({"units": 9}, r"network layers 0 units is 8 there, 9 here"),
-        ({"rule": SGD}, r"optimizer kind is Adam there, SGD here"),
-        ({"rule": lambda: Adam(0.8)}, r"optimizer beta1 is 0.9 there, 0.8 here"),
+        ({"optimizer": SGD}, r"optimizer kind is Adam there, SGD here"),
+        ({"optimizer": lambda: Adam(0.8)}, r"optimizer beta1 is 0.9 there, 0.8 here"),
         ({"learning_rate": 0.01}, r"learning_rate kind is InverseTimeDecay there, Constant here"),
         ({"batch_size": 32}, r"batch_size is 64 there, 32 here"),
         ({"seed": 1}, r"seed is 0 there, 1 here"),
@@ -523,7 +525,7 @@ def test_a_disk_that_is_full_costs_no_training_and_no_earlier_checkpoint(
     folder = tmp_path / "run"
     said: list[str] = []
     trainer(folder, last_step=7).fit(ROWS)
-    kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    contents = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     made = trainer(folder, every=1, keep=keep, warn=said.append)
     with no_file_larger_than(size):
         history = made.fit(ROWS, resume=True)
@@ -532,7 +534,7 @@ def test_a_disk_that_is_full_costs_no_training_and_no_earlier_checkpoint(
     assert all("no checkpoint was written: cannot write" in text for text in said)
     assert all(f"the last good one is {folder / 'step-000000007'}" in text for text in said)
     now = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert now == {**kept, folder / LOCK: now[folder / LOCK]}
+    assert now == {**contents, folder / LOCK: now[folder / LOCK]}
     assert resumed_from(folder)[0] == 7
 
 
@@ -584,7 +586,7 @@ def test_a_diverged_training_is_not_written_over_the_good_one(tmp_path: Path) ->
     def rate(step: int) -> float:
         return 1e20 if step == 12 else 0.01
 
-    made = trainer(tmp_path, every=1, rule=SGD, learning_rate=rate)
+    made = trainer(tmp_path, every=1, optimizer=SGD, learning_rate=rate)
     reason = made.fit(ROWS).stop_reason
     assert reason is not None
     assert reason.diverged
@@ -752,7 +754,7 @@ def test_a_folder_that_becomes_read_only_costs_no_training(mode: int) -> None:
         Path(name).chmod(0o755)
         folder = Path(name) / "run"
         trainer(folder, every=1, epochs=2).fit(ROWS)
-        kept = steps_kept(folder)
+        steps = steps_kept(folder)
 
         class Close(Watcher):
             def on_train_begin(self, **_: Any) -> None:
@@ -767,4 +769,4 @@ def test_a_folder_that_becomes_read_only_costs_no_training(mode: int) -> None:
         assert len(said) == 3  # two epochs, and the end
         assert all(f"the last good one is {folder / 'step-000000010'}" in text for text in said)
         folder.chmod(0o755)
-        assert steps_kept(folder) == kept
+        assert steps_kept(folder) == steps

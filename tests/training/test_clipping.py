@@ -17,17 +17,17 @@ DATA = features()
 def moves(clip_norm: float | None) -> list[Float64]:
     """Return what each of some steps at a rate of 1 subtracts: the gradient that it took."""
     made = network(DATA, dtype=np.float64, l2=0.01)
-    found: list[Float64] = []
+    moved: list[Float64] = []
 
     class Watched(SGD):
         def step(self, learning_rate: float) -> None:
             before = made.parameters.vector.astype(np.float64)
             super().step(learning_rate)
-            found.append(before - made.parameters.vector)
+            moved.append(before - made.parameters.vector)
 
     options: dict[str, Any] = {"epochs": 2, "batch_size": 60, "clip_norm": clip_norm}
     Trainer(made, Watched(), 1.0, **options).fit(DATA)
-    return found
+    return moved
 
 
 def test_a_longer_gradient_keeps_its_direction_and_gets_the_norm() -> None:

@@ -99,8 +99,8 @@ def test_validation_and_evaluation_use_the_statistics_of_training(tmp_path: Path
     trainer = Trainer(network, SGD(0.9), 0.1, epochs=5, batch_size=100)
     history = trainer.fit(DATA.train, DATA.test)
     trainer.model().save(tmp_path)
-    found = evaluate(Model.load(tmp_path), DATA.test)
-    assert found.loss == pytest.approx(history["validation_loss"][-1], rel=1e-5)
+    evaluated = evaluate(Model.load(tmp_path), DATA.test)
+    assert evaluated.loss == pytest.approx(history["validation_loss"][-1], rel=1e-5)
 
 
 def test_the_best_weights_come_with_their_statistics() -> None:
@@ -110,8 +110,8 @@ def test_the_best_weights_come_with_their_statistics() -> None:
         DATA.train, DATA.test
     )
     assert best.epoch is not None
-    found = evaluate_network(network)
-    assert found == pytest.approx(history["validation_loss"][best.epoch], rel=1e-5)
+    evaluated = evaluate_network(network)
+    assert evaluated == pytest.approx(history["validation_loss"][best.epoch], rel=1e-5)
 
 
 def evaluate_network(network: Sequential) -> float:

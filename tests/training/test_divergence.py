@@ -47,10 +47,10 @@ def trained(layer: Layer, **options: Any) -> Trainer:
 
 
 def explained(trainer: Trainer) -> Divergence:
-    found = trainer.history.divergence
-    assert found is not None
+    divergence = trainer.history.divergence
+    assert divergence is not None
     assert np.isfinite(trainer.network.parameters.vector).all()
-    return found
+    return divergence
 
 
 @pytest.mark.parametrize(
@@ -65,28 +65,28 @@ def test_the_first_bad_array_is_named_with_its_place(
     broken: str, reason: StopReason, array: str, after: int
 ) -> None:
     trainer = trained(Breaks(broken, after))
-    found = explained(trainer)
+    divergence = explained(trainer)
     assert trainer.history.stop_reason is reason
-    assert (found.array, found.step, found.epoch) == (array, after, after // 3)
-    assert found.learning_rate == 0.125
-    assert (found.gradient_norm is None) == (after == 0)
-    assert "smaller learning rate" in str(found)
-    assert array in str(found)
+    assert (divergence.array, divergence.step, divergence.epoch) == (array, after, after // 3)
+    assert divergence.learning_rate == 0.125
+    assert (divergence.gradient_norm is None) == (after == 0)
+    assert "smaller learning rate" in str(divergence)
+    assert array in str(divergence)
 
 
 def test_the_norm_is_that_of_the_update_before() -> None:
     before = trained(Breaks("forward", 10**6), epochs=1, batch_size=None)
     norm = np.linalg.norm(before.network.parameters.gradient)
-    found = explained(trained(Breaks("forward", 1), batch_size=None))
-    assert found.gradient_norm == pytest.approx(norm, rel=1e-6)
+    divergence = explained(trained(Breaks("forward", 1), batch_size=None))
+    assert divergence.gradient_norm == pytest.approx(norm, rel=1e-6)
 
 
 def test_weights_that_an_update_overflowed_are_named() -> None:
     trainer = trained(ReLU(), epochs=1, batch_size=None, learning_rate=1e39)
-    found = explained(trainer)
+    divergence = explained(trainer)
     assert trainer.history.stop_reason is StopReason.NON_FINITE_WEIGHTS
-    assert found.array.startswith("the weights 0.dense.weights")
-    assert (found.step, found.epoch) == (0, 0)
+    assert divergence.array.startswith("the weights 0.dense.weights")
+    assert (divergence.step, divergence.epoch) == (0, 0)
 
 
 def test_a_loss_of_ones_own_that_overflows_is_named() -> None:

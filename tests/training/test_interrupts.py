@@ -109,10 +109,12 @@ def test_what_a_handler_raises_comes_out_of_fit_and_the_weights_are_whole(number
     trainer = training(Send(number))
     with pytest.raises(SystemExit, match=str(number)):
         trainer.fit(DATA)
-    plain = training(epochs=3)
-    plain.fit(DATA)
-    assert np.array_equal(trainer.network.parameters.vector, plain.network.parameters.vector)
-    assert trainer.state.progress.steps == plain.state.progress.steps
+    uninterrupted = training(epochs=3)
+    uninterrupted.fit(DATA)
+    assert np.array_equal(
+        trainer.network.parameters.vector, uninterrupted.network.parameters.vector
+    )
+    assert trainer.state.progress.steps == uninterrupted.state.progress.steps
 
 
 @BOTH

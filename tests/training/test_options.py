@@ -98,9 +98,9 @@ TOLD: list[tuple[str, Callable[[Path], Any], str]] = [
 def trainer(folder: Path, *, cut: bool = False, **changes: Any) -> Trainer:
     options = {name: make() for name, make in BEFORE.items()}
     options |= {"checkpoints": Checkpoints(folder), "callbacks": [Cut()] if cut else []} | changes
-    rule, rate = options.pop("optimizer"), options.pop("learning_rate")
+    optimizer, rate = options.pop("optimizer"), options.pop("learning_rate")
     network = Sequential([Dense(8), ReLU(), Dense(3)]).build((5,))
-    return Trainer(network, rule, rate, **options)
+    return Trainer(network, optimizer, rate, **options)
 
 
 def test_every_option_is_tried() -> None:

@@ -270,14 +270,14 @@ NAMES = {name.strip("/") for name in [*CONTENTS, *STUDY_CONTENTS]}
 
 def strings(tree: ast.AST) -> set[str]:
     """Return the file names, by suffix, and path parts among the string literals of a file."""
-    found = set()
+    literals = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found |= set(re.findall(r"[\w-]+\.(?:json|csv)\b", node.value))
+            literals |= set(re.findall(r"[\w-]+\.(?:json|csv)\b", node.value))
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             parts = [part for part in ast.walk(node.right) if isinstance(part, ast.Constant)]
-            found |= {str(part.value).strip("/") for part in parts}
-    return found
+            literals |= {str(part.value).strip("/") for part in parts}
+    return literals
 
 
 def test_no_other_file_knows_the_names() -> None:

@@ -39,7 +39,7 @@ from handloom import (
     operations as op,
 )
 from handloom.data.transforms import AsFloat, Scale
-from handloom.estimators.rules import UncorrectedAdam
+from handloom.estimators.solvers import UncorrectedAdam
 from handloom.losses import RowLoss
 from handloom.optimizers import Optimizer
 from handloom.optimizers.clipping import ClipByNorm
@@ -118,13 +118,13 @@ class FromRecords:
         return float(total) / (rows if record.per_row else 1)
 
     def gradient(self, x: Float64, targets: Any) -> Float64:
-        h, found = 1e-6, np.empty_like(self.w)
+        h, slopes = 1e-6, np.empty_like(self.w)
         for i in range(len(self.w)):
             above, below = self.w.copy(), self.w.copy()
             above[i] += h
             below[i] -= h
-            found[i] = (self.loss(above, x, targets) - self.loss(below, x, targets)) / (2 * h)
-        return found
+            slopes[i] = (self.loss(above, x, targets) - self.loss(below, x, targets)) / (2 * h)
+        return slopes
 
     def run(self, stored: Any, targets: Any) -> None:
         transform, clip = self.step.transform, self.step.clip
@@ -147,25 +147,25 @@ class FromRecords:
         assert update is not None
         for start, stop in self.step.decaying:
             self.w[start:stop] *= 1 - RATE * update.weight_decay
-        rule, w, t = update.rule, self.w, self.count
-        if isinstance(rule, op.Descent):
-            self.first = rule.momentum * self.first - RATE * dw
-            w += rule.momentum * self.first - RATE * dw if rule.nesterov else self.first
-        elif isinstance(rule, op.AdamUpdate):
-            self.first += (1 - rule.beta1) * (dw - self.first)
-            self.second += (1 - rule.beta2) * (dw**2 - self.second)
-            m, correction = self.first / (1 - rule.beta1**t), math.sqrt(1 - rule.beta2**t)
-            epsilon = rule.epsilon if rule.corrected else rule.epsilon / correction
+        optimizer, w, t = update.optimizer, self.w, self.count
+        if isinstance(optimizer, op.SGDUpdate):
+            self.first = optimizer.momentum * self.first - RATE * dw
+            w += optimizer.momentum * self.first - RATE * dw if optimizer.nesterov else self.first
+        elif isinstance(optimizer, op.AdamUpdate):
+            self.first += (1 - optimizer.beta1) * (dw - self.first)
+            self.second += (1 - optimizer.beta2) * (dw**2 - self.second)
+            m, correction = self.first / (1 - optimizer.beta1**t), math.sqrt(1 - optimizer.beta2**t)
+            epsilon = optimizer.epsilon if optimizer.corrected else optimizer.epsilon / correction
             w -= RATE * m / (np.sqrt(self.second) / correction + epsilon)
         else:
-            self.second = rule.kept * self.second + rule.added * dw**2
-            w -= RATE * dw / (np.sqrt(self.second) + rule.epsilon)
+            self.second = optimizer.decay * self.second + optimizer.share * dw**2
+            w -= RATE * dw / (np.sqrt(self.second) + optimizer.epsilon)
 
 
 IMAGES = GENERATOR.integers(0, 256, (ROWS, 2, 2)).astype(np.uint8)
 FEATURES = GENERATOR.standard_normal((ROWS, 4))
 CLASSES = np.arange(ROWS) % 3
-NUMBERS = GENERATOR.random((ROWS, 3))
+REAL_TARGETS = GENERATOR.random((ROWS, 3))
 
 CASES: dict[str, tuple[Sequence[Layer], RowLoss, Optimizer, dict[str, Any]]] = {
     "plain": ([Dense(5), Tanh(), Dense(3)], SoftmaxCrossEntropy(), SGD(), {}),
@@ -211,7 +211,7 @@ def test_a_network_trained_from_records_alone_is_the_one_that_is_trained(
 ) -> None:
     layers, loss, optimizer, options = CASES[name]
     inputs = IMAGES if stored == "bytes" else FEATURES
-    targets: Any = CLASSES if isinstance(loss, SoftmaxCrossEntropy) else NUMBERS
+    targets: Any = CLASSES if isinstance(loss, SoftmaxCrossEntropy) else REAL_TARGETS
     made = Sequential([type(layer)(**layer.config()) for layer in layers])
     made.build((4,), dtype=np.float64)
     transform = Scale() if stored == "bytes" else AsFloat()

@@ -53,8 +53,8 @@ DATA = silhouettes(rows=5000, test_rows=500)
 def features(rows: int = 300, columns: int = 5, classes: int = 3, seed: int = 0) -> Dataset:
     generator = np.random.default_rng(seed)
     targets = np.arange(rows) % classes
-    centres = 2.0 * np.random.default_rng(99).standard_normal((classes, columns))
-    inputs = centres[targets] + generator.standard_normal((rows, columns))
+    centers = 2.0 * np.random.default_rng(99).standard_normal((classes, columns))
+    inputs = centers[targets] + generator.standard_normal((rows, columns))
     return Dataset(inputs, targets, tuple(str(k) for k in range(classes)), "features")
 
 
@@ -518,9 +518,9 @@ def test_a_step_that_is_refused_changes_nothing() -> None:
         runner, arrays = prepared.runner, Arrays(data.inputs, data.targets)
         made.parameters.vector[0] = np.inf
         before = made.parameters.values.copy()
-        advance = runner.run(arrays, epoch_order(40, 20, None, 0), [0.1, 0.1])
-        assert advance.stopped is StopReason.NON_FINITE_LOSS
-        assert not advance.measured
+        result = runner.run(arrays, epoch_order(40, 20, None, 0), [0.1, 0.1])
+        assert result.stopped is StopReason.NON_FINITE_LOSS
+        assert not result.measured
         assert np.array_equal(made.parameters.values, before)
         made.parameters.vector[0] = 0.0
         assert len(runner.run(arrays, epoch_order(40, 20, None, 0), [0.1, 0.1]).measured) == 2

@@ -11,7 +11,7 @@ from handloom.errors import ConfigurationError
 from handloom.optimizers import OPTIMIZERS, Optimizer
 from handloom.optimizers.muon import orthogonalize
 from handloom.recipes.settings import Settings
-from handloom.walkthrough.equations import UPDATES, Part
+from handloom.walkthrough.equations import OPTIMIZER_STEPS, Part
 from handloom.walkthrough.step import example, step, tiny_settings, walk
 
 WEIGHTS = ("W0", "b0", "W2", "b2")
@@ -186,7 +186,7 @@ def test_the_seed_decides() -> None:
 
 
 def test_every_optimizer_can_be_walked_through() -> None:
-    assert set(UPDATES) == set(OPTIMIZERS)
+    assert set(OPTIMIZER_STEPS) == set(OPTIMIZERS)
 
 
 def test_a_step_that_training_would_not_make_is_not_made() -> None:

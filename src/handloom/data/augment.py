@@ -258,20 +258,20 @@ def check_images(data: Dataset) -> None:
         )
 
 
-def _inside(extent: Floats, position: Floats, size: int) -> npt.NDArray[np.bool_]:
+def _inside(extent: Floats, relative_start: Floats, size: int) -> npt.NDArray[np.bool_]:
     """Return a mask of the pixels of an axis that lie in an interval, shape (n, size).
 
     Parameters
     ----------
     extent : array, shape (n,)
         The number of pixels in the interval; rounded, and clipped to 1..size.
-    position : array, shape (n,)
+    relative_start : array, shape (n,)
         The relative start of the interval, from 0 at one end to below 1 at the other.
     size : int
         The number of pixels of the axis.
     """
     extent = np.clip(np.rint(extent), 1, size)
-    start = np.floor(position * (size - extent + 1))[:, None]
+    start = np.floor(relative_start * (size - extent + 1))[:, None]
     pixels = np.arange(size)
     inside: npt.NDArray[np.bool_] = (pixels >= start) & (pixels < start + extent[:, None])
     return inside

@@ -12,7 +12,7 @@ from handloom.estimators.convergence import SCORE, WEIGHTED_LOSS, Convergence, S
 from handloom.estimators.lbfgs import minimize
 from handloom.estimators.problem import FitOptions, FitResult, FitState, FitWarning, Problem
 from handloom.estimators.rows import predict_logits
-from handloom.estimators.rules import RateByEpoch, optimizer_for, rate_for
+from handloom.estimators.solvers import RateByEpoch, optimizer_for, rate_for
 from handloom.estimators.verbosity import progress_output
 from handloom.training import (
     BestWeights,

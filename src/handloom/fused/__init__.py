@@ -8,7 +8,7 @@ or reads them from Numba's cache, and some have `available(dtype)`, which return
 run on this machine.
 
 `network` is a pass through a whole network of dense layers. The other files build on `compiling`,
-`gemm`, `exponential`, `atomics`, `split_job` and `scaled_descent`.
+`gemm`, `exponential`, `atomics`, `split_job` and `adaptive_step`.
 
 Only `handloom.backend` loads these files; they import no package above their own.
 """

@@ -1,6 +1,6 @@
 """Compiled versions of `handloom.optimizers.adagrad`."""
 
-from handloom.fused.scaled_descent import rehearse, scaled_descent
+from handloom.fused.adaptive_step import adaptive_step, rehearse
 from handloom.operations import Array
 
 COMPILES = "handloom.optimizers.adagrad"
@@ -12,4 +12,4 @@ def adagrad_step(
     w: Array, dw: Array, s: Array, rate: float, epsilon: float, step: int, scratch: Array
 ) -> None:
     """Make a step of Adagrad in a single pass; ``scratch`` is unused."""
-    scaled_descent(w, dw, s, rate, 1.0, 1.0, epsilon)
+    adaptive_step(w, dw, s, rate, 1.0, 1.0, epsilon)

@@ -49,21 +49,21 @@ def standardize(x, mean, factor, shift, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def standardize_sums(x, dy, mean, sums, products):  # type: ignore[no-untyped-def]
+def standardize_sums(x, dy, mean, sums, inner_products):  # type: ignore[no-untyped-def]
     """Write the sums over rows of ``dy`` and of ``dy (x - mean)``."""
-    part, part_of_products = np.zeros_like(mean), np.zeros_like(mean)
+    part, part_of_inner_products = np.zeros_like(mean), np.zeros_like(mean)
     sums[:] = 0
-    products[:] = 0
+    inner_products[:] = 0
     for row in range(x.shape[0]):
         for k in range(x.shape[1]):
             part[k] += dy[row, k]
-            part_of_products[k] += dy[row, k] * (x[row, k] - mean[k])
+            part_of_inner_products[k] += dy[row, k] * (x[row, k] - mean[k])
         if row % 64 == 63 or row == x.shape[0] - 1:
             for k in range(x.shape[1]):
                 sums[k] += part[k]
-                products[k] += part_of_products[k]
+                inner_products[k] += part_of_inner_products[k]
                 part[k] = 0
-                part_of_products[k] = 0
+                part_of_inner_products[k] = 0
 
 
 @compiled

@@ -1,6 +1,6 @@
 """Compiled versions of `handloom.optimizers.rmsprop`."""
 
-from handloom.fused.scaled_descent import rehearse, scaled_descent
+from handloom.fused.adaptive_step import adaptive_step, rehearse
 from handloom.operations import Array
 
 COMPILES = "handloom.optimizers.rmsprop"
@@ -19,4 +19,4 @@ def rmsprop_step(
     scratch: Array,
 ) -> None:
     """Make a step of RMSprop in a single pass; ``scratch`` is unused."""
-    scaled_descent(w, dw, v, rate, rho, 1.0 - rho, epsilon)
+    adaptive_step(w, dw, v, rate, rho, 1.0 - rho, epsilon)

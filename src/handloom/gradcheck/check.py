@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from handloom.errors import DataError, require_number
 from handloom.gradcheck.differences import Probe, compare
+from handloom.gradcheck.replicas import Float64Replica, float64_replica_of
 from handloom.gradcheck.report import NOT_FINITE, NOT_WRITTEN, ArrayCheck, GradientReport
-from handloom.gradcheck.twins import Float64Copy, float64_copy_of
 from handloom.layers import Layer
 from handloom.losses import Loss
 from handloom.network import Sequential
@@ -45,12 +45,12 @@ def check_gradients(
 ) -> GradientReport:
     """Compare the gradients of a layer, a loss or a network with central differences.
 
-    The subject is not changed: the check runs a float64 copy. Every value of the copy is perturbed
-    by about 1 % and moved away from zero, so that none lies on a kink (of a ReLU, of a tie in
-    pooling, of an L1 penalty) and no wrong formula hides behind a bias of 0 or a scale of 1. If a
-    difference still meets a kink, shorter steps are tried; a difference that meets one at every
-    step is left out, and the table reports it. Kinks are detected by comparing differences over two
-    steps on both sides, which needs forward only, and so works for every layer.
+    The subject is not changed: the check runs a float64 replica. Every value of the replica is
+    perturbed by about 1 % and moved away from zero, so that none lies on a kink (of a ReLU, of a
+    tie in pooling, of an L1 penalty) and no wrong formula hides behind a bias of 0 or a scale of 1.
+    If a difference still meets a kink, shorter steps are tried; a difference that meets one at
+    every step is left out, and the table reports it. Kinks are detected by comparing differences
+    over two steps on both sides, which needs forward only, and so works for every layer.
 
     A layer is checked through the sum of its outputs, each times a random number, without its
     penalty. A network is checked through its loss plus its penalty, as in training. Stochastic
@@ -92,7 +92,7 @@ def check_gradients(
         If the subject cannot take rows of this shape, or has no gradients to check.
     """
     require_number("tolerance", tolerance, minimum=0.0, exclusive=True)
-    checked = float64_copy_of(subject, _rows(x), targets, weights, loss, Stream(seed))
+    checked = float64_replica_of(subject, _rows(x), targets, weights, loss, Stream(seed))
     generator = Stream(seed).at(Purpose.GENERATE).generator()
     rows: list[ArrayCheck] = []
     with np.errstate(all="ignore"):  # an overflow shows in the result
@@ -117,7 +117,7 @@ def check_gradients(
     return GradientReport(checked.name, tuple(rows), tuple(checked.findings), thorough, tolerance)
 
 
-def _run_on_reversed_data(checked: Float64Copy) -> None:
+def _run_on_reversed_data(checked: Float64Replica) -> None:
     """Run once on the data in reverse order, to expose state kept from an earlier pass."""
     x = checked.arrays[checked.data]
     original = x.copy()
@@ -126,7 +126,7 @@ def _run_on_reversed_data(checked: Float64Copy) -> None:
     x[...] = original
 
 
-def _central_value(checked: Float64Copy) -> float:
+def _central_value(checked: Float64Replica) -> float:
     """Return the value between the differences; note if it is not finite or not repeatable."""
     value = checked.value()
     if not np.isfinite(value):
@@ -139,7 +139,7 @@ def _central_value(checked: Float64Copy) -> float:
     return value
 
 
-def _not_finite(name: str, gradient: Array, checked: Float64Copy) -> ArrayCheck:
+def _not_finite(name: str, gradient: Array, checked: Float64Replica) -> ArrayCheck:
     """Distinguish a gradient that is not finite from one that backward did not overwrite."""
     finite = np.isfinite(checked.gradients(fill=0.0)[name]).all()
     verdict = NOT_WRITTEN if finite else NOT_FINITE

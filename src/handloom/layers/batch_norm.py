@@ -91,7 +91,8 @@ class BatchNorm(Layer):
         if ghost_batch is not None:  # else None, the default of `Layer`
             self.ghost_batch = require_count("ghost_batch", ghost_batch, minimum=2)
         self._noted: dict[str, Array] = {}
-        self._kept: list[tuple[slice, Array, Array]] = []  # of each group: its rows, mu, 1 / s
+        # of each group: its rows, mu, 1 / s
+        self._group_statistics: list[tuple[slice, Array, Array]] = []
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
         """Declare scale, shift and running statistics, of shape (d,) or (c,).
@@ -132,7 +133,7 @@ class BatchNorm(Layer):
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Return a copy for a lane, without collected statistics."""
         replica = super().replica(backend, pool)
-        replica._noted, replica._kept = {}, []
+        replica._noted, replica._group_statistics = {}, []
         return replica
 
     def forward(
@@ -158,12 +159,12 @@ class BatchNorm(Layer):
             self._normalize(features, mean, self._inverse_deviation(variance), out)
             return y
         self._remember(x, training)
-        self._kept = []
+        self._group_statistics = []
         for group in self._groups(len(x), len(features)):
             mean, variance = self._statistics(features[group])
             inverse = self._inverse_deviation(variance)
             self._normalize(features[group], mean, inverse, out[group])
-            self._kept.append((group, mean, inverse))
+            self._group_statistics.append((group, mean, inverse))
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
@@ -182,7 +183,7 @@ class BatchNorm(Layer):
         gradient_of_scale.fill(0.0)
         gradient_of_shift.fill(0.0)
         dx = self._buffer("dx", x.shape, x.dtype) if need_dx else None
-        for group, mean, inverse in self._kept:
+        for group, mean, inverse in self._group_statistics:
             dshift, dscale = np.empty_like(mean), np.empty_like(mean)
             self._standardize_sums(features[group], slopes[group], mean, dshift, dscale)
             dscale *= inverse  # the sum of dy (x - mu) / s
@@ -290,13 +291,13 @@ def standardize(x: Array, mean: Array, factor: Array, shift: Array, out: Array) 
         out[rows] += shift
 
 
-def standardize_sums(x: Array, dy: Array, mean: Array, sums: Array, products: Array) -> None:
+def standardize_sums(x: Array, dy: Array, mean: Array, sums: Array, inner_products: Array) -> None:
     """Write the sums over the m entries of ``dy`` and of ``dy (x - mean)``, both of shape (c,)."""
     sums.fill(0.0)
-    products.fill(0.0)
+    inner_products.fill(0.0)
     for rows in _row_blocks(x):
         sums += dy[rows].sum(axis=0)
-        products += np.einsum("mc,mc->c", dy[rows], x[rows] - mean)
+        inner_products += np.einsum("mc,mc->c", dy[rows], x[rows] - mean)
 
 
 def standardize_backward(

@@ -108,8 +108,8 @@ class LayerNorm(Layer):
         np.multiply(dy, self.weights["scale"], out=dx)
         slopes = dx.sum(axis=axes, keepdims=True) / size
         scratch = np.multiply(dx, z, out=self._buffer("scratch", z.shape, z.dtype))
-        products = scratch.sum(axis=axes, keepdims=True) / size
+        inner_products = scratch.sum(axis=axes, keepdims=True) / size
         dx -= slopes
-        dx -= np.multiply(z, products, out=scratch)
+        dx -= np.multiply(z, inner_products, out=scratch)
         dx *= self._inverse
         return dx

@@ -142,10 +142,10 @@ def require_padding(value: object) -> Padding:
     return require_count("padding", value, minimum=0)
 
 
-def _margins(length: int, size: int, stride: int, padding: Padding) -> tuple[int, int]:
+def _margins(extent: int, size: int, stride: int, padding: Padding) -> tuple[int, int]:
     """Return the numbers of zeros before and after an image along one axis."""
     if padding == "same":
-        total = max(((length - 1) // stride) * stride + size - length, 0)
+        total = max(((extent - 1) // stride) * stride + size - extent, 0)
         return total // 2, total - total // 2
     margin = 0 if isinstance(padding, str) else padding
     return margin, margin

@@ -159,7 +159,7 @@ def winograd_forward(
     for images in blocks(slice(0, len(x)), inputs.shape[2]):
         v, m = _part(inputs, len(x[images])), _part(outputs, len(x[images]))
         transform_inputs(x[images], top, left, v)
-        np.matmul(_products(v), u, out=_products(m))
+        np.matmul(_as_matrices(v), u, out=_as_matrices(m))
         transform_outputs(m, y[images])
 
 
@@ -183,9 +183,9 @@ def winograd_backward(
         transform_outputs_backward(dy[images], m)
         if dw is not None:
             transform_inputs(x[images], top, left, v)
-            dw += np.matmul(_products(v).transpose(0, 2, 1), _products(m))
+            dw += np.matmul(_as_matrices(v).transpose(0, 2, 1), _as_matrices(m))
         if dx is not None:
-            np.matmul(_products(m), back, out=_products(v))
+            np.matmul(_as_matrices(m), back, out=_as_matrices(v))
             transform_inputs_backward(v, top, left, dx[images])
 
 
@@ -259,8 +259,8 @@ def seen(x: Array) -> list[Array]:
 
     Six views of shape (t, ...): the first input of every tile, the second, and so on.
     """
-    length = len(x) - (SEEN - TILE)
-    return [x[offset : offset + length : TILE] for offset in range(SEEN)]
+    extent = len(x) - (SEEN - TILE)
+    return [x[offset : offset + extent : TILE] for offset in range(SEEN)]
 
 
 def _terms(row: npt.NDArray[np.float64], parts: Lines) -> list[tuple[float, Array]]:
@@ -306,6 +306,6 @@ def _part(tiles: Array, images: int) -> Array:
     return tiles.reshape(-1)[: prod(shape)].reshape(shape)
 
 
-def _products(tiles: Array) -> Array:
+def _as_matrices(tiles: Array) -> Array:
     """Return (6, 6, b, t, u, c) as (36, tiles, c)."""
     return tiles.reshape(SEEN**2, -1, tiles.shape[-1])

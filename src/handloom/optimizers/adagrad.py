@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from handloom.errors import require_number
-from handloom.operations import ScaledDescent, Update
+from handloom.operations import AdaptiveUpdate, Update
 from handloom.optimizers.base import Optimizer
 from handloom.optimizers.moving_average import flush
 from handloom.parameters import Array
@@ -87,4 +87,4 @@ class Adagrad(Optimizer):
 
     def as_operation(self) -> Update:
         """Return the step as a record."""
-        return Update(ScaledDescent(1.0, 1.0, self.epsilon), self.weight_decay)
+        return Update(AdaptiveUpdate(1.0, 1.0, self.epsilon), self.weight_decay)

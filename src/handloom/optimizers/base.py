@@ -110,7 +110,7 @@ class Optimizer(ABC):
             self._bound_step = backend.fetch(function, pool if len(self._pieces) == 1 else SERIAL)
         self._decaying = [
             w
-            for name, span in parameters.places().items()
+            for name, span in parameters.slices().items()
             if self.weight_decay and parameters.specs[name].is_matrix
             for ((w, _),) in pool.cut(parameters.vector[span], whole=True)
         ]

@@ -137,7 +137,7 @@ class Muon(Optimizer):
                 known = {array.rpartition(".")[0] for array in parameters.specs}
                 raise ModelError(unknown_name("layer in adam_for", name, known - {""}))
         self._matrices, self._pieces = [], []
-        for name, span in parameters.places().items():
+        for name, span in parameters.slices().items():
             spec = parameters.specs[name]
             if spec.is_matrix and not any(_names(entry, name) for entry in self.adam_for):
                 m, dw = self.state["first_moment"][span], parameters.gradient[span]

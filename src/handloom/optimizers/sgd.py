@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from handloom.errors import ConfigurationError, require_fraction
-from handloom.operations import Descent, Update
+from handloom.operations import SGDUpdate, Update
 from handloom.optimizers.base import Optimizer
 from handloom.optimizers.moving_average import flush
 from handloom.parameters import Array
@@ -40,12 +40,12 @@ def momentum_step(
     scratch : array, shape (size,)
         Memory for intermediate results.
     """
-    descent = np.multiply(dw, -rate, out=scratch)
+    gradient_step = np.multiply(dw, -rate, out=scratch)
     u *= momentum
-    u += descent
+    u += gradient_step
     flush(u, step)
     if nesterov:
-        w += descent
+        w += gradient_step
         np.multiply(u, momentum, out=scratch)
         w += scratch
     else:
@@ -121,4 +121,4 @@ class SGD(Optimizer):
 
     def as_operation(self) -> Update:
         """Return the step as a record."""
-        return Update(Descent(self.momentum, self.nesterov), self.weight_decay)
+        return Update(SGDUpdate(self.momentum, self.nesterov), self.weight_decay)

@@ -64,10 +64,10 @@ COMPILED_CONVOLUTION_BYTES = 1 << 21
 """The same for a compiled loop over blocks, in which threads do not meet."""
 
 
-def cut_evenly(length: int, pieces: int) -> list[slice]:
-    """Return slices that cut a length into ``pieces`` nearly equal pieces, none of them empty."""
-    pieces = max(1, min(pieces, length))
-    bounds = [length * piece // pieces for piece in range(pieces + 1)]
+def cut_evenly(size: int, pieces: int) -> list[slice]:
+    """Cut ``size`` entries into ``pieces`` slices of nearly equal length, none of them empty."""
+    pieces = max(1, min(pieces, size))
+    bounds = [size * piece // pieces for piece in range(pieces + 1)]
     return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
@@ -188,17 +188,17 @@ def compiled_row_cut(rows: int, multiplications: int, lanes: int) -> int | None:
     return rows // 2 if shared and lanes > 1 else None
 
 
-def compiled_cut(length: int, nbytes: int, lanes: int) -> int | None:
+def compiled_cut(size: int, nbytes: int, lanes: int) -> int | None:
     """Return where compiled code cuts a copy or an update in two, or None if it does not.
 
     Parameters
     ----------
-    length : int
+    size : int
         The number of rows, or of weights.
     nbytes : int
         Of all of them.
     lanes : int
         The most lanes.
     """
-    shared = length > 1 and nbytes >= COMPILED_SHARED_FROM_BYTES
-    return length // 2 if shared and lanes > 1 else None
+    shared = size > 1 and nbytes >= COMPILED_SHARED_FROM_BYTES
+    return size // 2 if shared and lanes > 1 else None

@@ -33,8 +33,8 @@ class EMA:
 
     Attributes
     ----------
-    updates : int
-        The number of updates in the average.
+    steps : int
+        The number of optimizer steps in the average.
     values : array, shape (size + untrained,)
         The average, laid out as ``parameters.values``; before the first update, the values.
 
@@ -51,7 +51,7 @@ class EMA:
 
     def __init__(self, decay: float = 0.999) -> None:
         self.decay = require_fraction("decay", decay)
-        self.updates = 0
+        self.steps = 0
         self.values: Array = np.empty(0)
         self._parameters: Parameters | None = None
         self._pool: Pool = SERIAL
@@ -60,21 +60,21 @@ class EMA:
     def bind(self, parameters: Parameters, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Bind the average to parameters, with no update yet; see `Optimizer.bind`."""
         self._parameters, self._pool, self._lerp = parameters, pool, backend.fetch(lerp)
-        self.values, self.updates = parameters.values.copy(), 0
+        self.values, self.steps = parameters.values.copy(), 0
         self._pieces = pool.cut(self.values, parameters.values, whole=backend.compiles(lerp))
         return self
 
     def update(self) -> None:
         """Add the current values to the average."""
         _ = self._bound
-        self.updates += 1
-        share = (1.0 - self.decay) / (1.0 - self.decay**self.updates)
+        self.steps += 1
+        share = (1.0 - self.decay) / (1.0 - self.decay**self.steps)
         self._pool.run([partial(self._move, piece, share) for piece in self._pieces])
 
     def _move(self, piece: list[tuple[Array, ...]], share: float) -> None:
         """Move a piece of the average toward the current values."""
         for mean, values, scratch in piece:
-            self._lerp(mean, values, share, self.updates, scratch)
+            self._lerp(mean, values, share, self.steps, scratch)
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, which is bound to no parameters."""
@@ -104,8 +104,8 @@ class EMA:
         return {"decay": self.decay}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the average and its number of updates."""
-        return {"updates": self.updates, "values": self.values}
+        """Return the average and its number of steps."""
+        return {"steps": self.steps, "values": self.values}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Load the state that `state_dict` returned.
@@ -118,7 +118,7 @@ class EMA:
         values = np.asarray(state["values"])
         check_array("an average", values, self.values.shape, self.values.dtype)
         np.copyto(self.values, values)
-        self.updates = require_count("updates", state["updates"], minimum=0)
+        self.steps = require_count("steps", state["steps"], minimum=0)
 
     @property
     def _bound(self) -> Parameters:

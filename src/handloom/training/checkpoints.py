@@ -187,9 +187,9 @@ class Checkpoints:
     def _remove_older(self, newest: Path) -> None:
         """Keep ``self.keep`` checkpoints; remove unfinished ones and damaged newer ones too."""
         finished = self._finished()
-        kept = finished[finished.index(newest) :][: self.keep]
+        recent = finished[finished.index(newest) :][: self.keep]
         for folder in self._folders():
-            if folder not in kept:
+            if folder not in recent:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -10,7 +10,7 @@ from handloom.errors import DataError
 from handloom.network import Sequential
 
 
-def check_data(network: Sequential, what: str, data: Dataset) -> None:
+def check_data(network: Sequential, part: str, data: Dataset) -> None:
     """Refuse rows or classes that the network was not built for.
 
     Raises
@@ -20,13 +20,13 @@ def check_data(network: Sequential, what: str, data: Dataset) -> None:
     """
     if math.prod(data.input_shape) != math.prod(network.input_shape):
         raise DataError(
-            f"the {what} rows must have {math.prod(network.input_shape)} features, for which the "
+            f"the {part} rows must have {math.prod(network.input_shape)} features, for which the "
             f"network was built, got {math.prod(data.input_shape)} (shape {data.input_shape})"
         )
     if network.output_shape != (len(data.class_names),):
         raise DataError(
             f"the network's output must have shape ({len(data.class_names)},), one entry for each "
-            f"class of the {what} rows, got {network.output_shape}"
+            f"class of the {part} rows, got {network.output_shape}"
         )
 
 

@@ -32,7 +32,7 @@ class OnResume(Enum):
     """Whether an option may have another value at a resume."""
 
     REFUSED = "results depend on it"
-    LENGTH = "training may be longer or shorter, unless its schedule was made for its length"
+    DURATION = "training may be longer or shorter, unless its schedule was made for its length"
     TOLD = "results do not depend on it; the change is noted in the history"
 
 
@@ -100,7 +100,7 @@ class TrainingOptions:
     optimizer: Optimizer
     learning_rate: float | Schedule
     _: KW_ONLY
-    epochs: int = field(default=10, metadata={"on_resume": OnResume.LENGTH})
+    epochs: int = field(default=10, metadata={"on_resume": OnResume.DURATION})
     batch_size: int | None = None
     shuffle: bool = True
     penalty_per_row: bool = False

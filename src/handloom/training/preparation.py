@@ -320,9 +320,9 @@ def _checked(
                 "validation must be a Dataset if there are sample_weights, got a fraction"
             )
         train, validation = train.split(validation, Stream(options.seed))
-    for what, part in (("training", train), ("validation", validation)):
-        if part is not None:
-            check_data(network, what, part)
+    for part, rows in (("training", train), ("validation", validation)):
+        if rows is not None:
+            check_data(network, part, rows)
     if options.augment:
         check_images(train)
     if not train.has_classes and options.loss is None:

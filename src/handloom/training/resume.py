@@ -59,7 +59,7 @@ def compare(
         then, now = theirs.get(name, type(options).default(name)), ours.get(name)
         if name in ("data", "validation"):
             _require_same_data(name, then, now)
-        elif on_resume is OnResume.LENGTH:
+        elif on_resume is OnResume.DURATION:
             if then != now:
                 notes.append(_other_length(options, then, now, made))
         else:

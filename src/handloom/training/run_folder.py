@@ -347,7 +347,7 @@ def _check_version(values: object, path: Path) -> None:
         )
 
 
-def _require(what: str, value: object, kind: Any, expected: str) -> None:
+def _require(name: str, value: object, kind: Any, expected: str) -> None:
     """Refuse a value of another type."""
     if not isinstance(value, kind):
-        raise ModelError(f"{what} must be {expected}, got {short_repr(value)}")
+        raise ModelError(f"{name} must be {expected}, got {short_repr(value)}")

@@ -22,7 +22,7 @@ from handloom.training.objective import LaneSums, Measured, Objective
 
 
 @dataclass(frozen=True)
-class Advance:
+class RunResult:
     """The result of consecutive steps.
 
     Attributes
@@ -61,7 +61,7 @@ class Runner(Protocol):
         """Add the sums of lanes and, if the result is finite, update the weights."""
         ...
 
-    def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> Advance:
+    def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> RunResult:
         """Make consecutive steps of one epoch.
 
         Parameters
@@ -103,7 +103,7 @@ class LayerByLayer:
         self.clip, self.average = clip, average
 
     @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
-    def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> Advance:
+    def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> RunResult:
         """Make consecutive steps of one epoch; see `Runner`."""
         accepted: list[Measured] = []
         for step, rate in enumerate(rates, order.first):
@@ -114,7 +114,7 @@ class LayerByLayer:
                 updating = True
                 measured = self.update(batch, lanes, rate)
             except BaseException as error:  # raised again after the steps before it are counted
-                return Advance(accepted, error=error, half_made=updating)
+                return RunResult(accepted, error=error, half_made=updating)
             if not math.isfinite(measured.loss):
                 reason = StopReason.NON_FINITE_LOSS
             elif not math.isfinite(measured.gradient_norm):
@@ -122,8 +122,8 @@ class LayerByLayer:
             else:
                 accepted.append(measured)
                 continue
-            return Advance(accepted, reason, self.objective.first_bad_array(batch))
-        return Advance(accepted)
+            return RunResult(accepted, reason, self.objective.first_bad_array(batch))
+        return RunResult(accepted)
 
     def gradients(self, batch: Batch) -> list[LaneSums]:
         """Return the sums of each lane for a step, in lane order."""

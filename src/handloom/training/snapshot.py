@@ -99,7 +99,7 @@ class Snapshot:
             state.load_callbacks(unpack(self.values["callbacks"], self.arrays))
 
     @contextmanager
-    def _checking(self, what: str) -> Iterator[None]:
+    def _checking(self, part: str) -> Iterator[None]:
         """Raise a ModelError for values of a wrong type, as of a damaged snapshot."""
         try:
             yield
@@ -109,7 +109,7 @@ class Snapshot:
             *(AttributeError, KeyError, IndexError, TypeError, ValueError),
             *(OverflowError, RecursionError),
         ) as error:
-            raise ModelError(f"{self.origin}: invalid {what}: {error!r}") from None
+            raise ModelError(f"{self.origin}: invalid {part}: {error!r}") from None
 
     @property
     def lanes(self) -> int:

@@ -85,7 +85,7 @@ def compose(
     spans, strengths = parameters.penalized
     matrices = [
         (span.start, span.stop)
-        for name, span in parameters.places().items()
+        for name, span in parameters.slices().items()
         if parameters.specs[name].is_matrix
     ]
     return StepOperations(

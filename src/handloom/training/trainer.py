@@ -308,16 +308,16 @@ class Trainer:
         steps = min(steps, len(order) - first)
         rates = rates_from(state.options.schedule, state.progress.steps, steps)
         started, state.at_step_boundary = time.perf_counter(), False
-        advance = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
+        result = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
         prepared.seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
-        state.count(advance.measured, rates)
-        state.at_step_boundary = not advance.half_made
-        for measured in advance.measured if self._hooks.steps else ():
+        state.count(result.measured, rates)
+        state.at_step_boundary = not result.half_made
+        for measured in result.measured if self._hooks.steps else ():
             self._hooks.call("on_step_end", state=state, measured=measured)
-        if advance.error is not None:
-            raise advance.error
-        if advance.stopped is not None:
-            state.diverge(advance.stopped, advance.bad_array, state.progress.steps, rates[0])
+        if result.error is not None:
+            raise result.error
+        if result.stopped is not None:
+            state.diverge(result.stopped, result.bad_array, state.progress.steps, rates[0])
 
     def _validate(self, prepared: Prepared) -> Measured | None:
         """Validate, if there are validation rows, with averaged weights if there are any."""

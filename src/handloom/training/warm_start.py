@@ -68,11 +68,11 @@ class WarmStart:
         theirs = {name: array.shape for name, array in self.weights.items()}
         ours = {name: array.shape for name, array in network.parameters.weights.items()}
         pairs = [("arrays", theirs, ours), ("trained arrays", self.trained, shapes_of(network))]
-        for what, then, now in pairs:
+        for group, then, now in pairs:
             for name in dict.fromkeys([*then, *now]):
                 if then.get(name) != now.get(name):
                     raise ModelError(
-                        f"no warm start: among the {what}, {name} is {then.get(name)} there, "
+                        f"no warm start: among the {group}, {name} is {then.get(name)} there, "
                         f"{now.get(name)} here"
                     )
         there, here = (

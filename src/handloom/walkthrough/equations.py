@@ -317,7 +317,7 @@ def update(optimizer: Optimizer, rate: float, made: Update) -> Part:
         The learning rate of the step.
     made : Update
     """
-    equations = UPDATES[optimizer.kind](optimizer, rate, made)
+    equations = OPTIMIZER_STEPS[optimizer.kind](optimizer, rate, made)
     arrays = (made.w, made.g, *made.state.values(), *made.new_state.values(), made.new_w)
     return Part(f"Update: {made.name}", tuple(equations), arrays)
 
@@ -434,7 +434,7 @@ def _muon(optimizer: Muon, rate: float, made: Update) -> list[Equation]:
     return [_moment(made, "first_moment", m), step]
 
 
-UPDATES: dict[str, Callable[[Any, float, Update], list[Equation]]] = {
+OPTIMIZER_STEPS: dict[str, Callable[[Any, float, Update], list[Equation]]] = {
     "sgd": _sgd,
     "adagrad": _adagrad,
     "rmsprop": _rmsprop,

@@ -154,7 +154,11 @@ def step(tiny: Example, optimizer: Optimizer, rate: float) -> list[Part]:
         parts.append(_penalty(parameters, loss))
     if not np.isfinite([loss + before, parameters.gradient.sum()]).all():
         raise ModelError("loss and gradient must be finite; try a smaller learning rate")
-    return [*parts, *_updates(parameters, optimizer, rate), _afterwards(tiny, c, loss + before)]
+    return [
+        *parts,
+        *_updated(parameters, optimizer, rate),
+        _afterwards(tiny, c, loss + before),
+    ]
 
 
 def _forward(layers: Sequence[Layer], x: Named) -> list[Passage]:
@@ -222,7 +226,7 @@ def _penalty(parameters: Parameters, loss: float) -> Part:
     return penalty(weighed, loss, parameters.penalty())
 
 
-def _updates(parameters: Parameters, optimizer: Optimizer, rate: float) -> list[Part]:
+def _updated(parameters: Parameters, optimizer: Optimizer, rate: float) -> list[Part]:
     """Step and return the part of each array; the optimizer updates them as one vector."""
     weights = {name: w.copy() for name, w in parameters.weights.items()}
     state = {moment: parameters.named(vector.copy()) for moment, vector in optimizer.state.items()}

@@ -52,7 +52,7 @@ def test_numbers_are_labels_even_from_ten_on(tmp_path: Path) -> None:
     assert read.train.class_names[9:] == ("9", "10", "11")
 
 
-def test_names_are_labelled_in_sorted_order(folder: Path) -> None:
+def test_names_are_labeled_in_sorted_order(folder: Path) -> None:
     for part in ("train", "test"):
         for old, new in (("0", "shoe"), ("1", "bag"), ("2", "coat")):
             (folder / part / old).rename(folder / part / new)
@@ -174,7 +174,7 @@ def test_images_of_another_size_are_named_with_the_first(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16", "F"])
-def test_what_is_not_8_bit_grey_is_refused_with_its_mode(folder: Path, mode: str) -> None:
+def test_what_is_not_8_bit_gray_is_refused_with_its_mode(folder: Path, mode: str) -> None:
     path = folder / "train" / "0" / "0000.png"
     path.unlink()
     Image.new(mode, (5, 5)).save(path.with_suffix(".tif"))

@@ -87,8 +87,8 @@ def test_classes_are_balanced_wherever_the_rows_end(rows: int) -> None:
 
 def test_classes_come_in_no_fixed_order(splits: Splits) -> None:
     rounds = splits.train.targets.reshape(-1, 10)
-    for place in range(10):
-        assert len(np.unique(rounds[:, place])) == 10
+    for column in range(10):
+        assert len(np.unique(rounds[:, column])) == 10
 
 
 def test_pixels_use_the_whole_range(splits: Splits) -> None:
@@ -139,7 +139,7 @@ def test_a_linear_model_learns_something_and_does_not_solve_it(splits: Splits) -
     assert 0.6 < accuracy < 0.85
 
 
-def test_the_nearest_neighbour_is_mostly_of_the_same_class(splits: Splits) -> None:
+def test_the_nearest_neighbor_is_mostly_of_the_same_class(splits: Splits) -> None:
     x, x_test = features(splits.train), features(splits.test)
     distances = np.sum(x * x, axis=1) - 2.0 * x_test @ x.T
     accuracy = np.mean(splits.train.targets[np.argmin(distances, axis=1)] == splits.test.targets)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handloom.data.dataset import Dataset, Splits
-from handloom.data.formats.images import read_grey, read_size, require_pillow, write_png
+from handloom.data.formats.images import read_gray, read_size, require_pillow, write_png
 from handloom.data.sources.published import name_of
 from handloom.errors import DataError
 
@@ -83,7 +83,7 @@ def read_image_folders(
         _check_memory(folder / part, shape)
         images = np.empty(shape, dtype=np.uint8)
         for row, path in enumerate(chain.from_iterable(one.files for one in classes)):
-            images[row] = read_grey(path, size)
+            images[row] = read_gray(path, size)
             done += 1
             if on_progress and (done % ROWS_A_REPORT == 0 or done == total):
                 on_progress(done, total)

@@ -56,7 +56,7 @@ def read_size(path: Path) -> Size:
     Raises
     ------
     DataError
-        As `read_grey`.
+        As `read_gray`.
     """
     from PIL import Image
 
@@ -64,7 +64,7 @@ def read_size(path: Path) -> Size:
         return Size(_checked_shape(image, path), path)
 
 
-def read_grey(path: Path, size: Size) -> npt.NDArray[np.uint8]:
+def read_gray(path: Path, size: Size) -> npt.NDArray[np.uint8]:
     """Read the pixels of a grayscale image.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Silhouettes: a dataset of small grey garments that is drawn instead of downloaded.
+"""Silhouettes: a dataset of small gray garments that is drawn instead of downloaded.
 
 It has the ten classes and the shape of Fashion-MNIST, needs no file and no network, and is hard
 enough to be worth a network: many tops differ by a collar or a seam alone.
@@ -41,7 +41,7 @@ Point = tuple[Number, Number]
 
 
 def silhouettes(rows: int = 10_000, *, test_rows: int = 2_000, seed: int = 0) -> Splits:
-    """Draw a dataset of garments: ten classes, 28 x 28 grey pixels, a black background.
+    """Draw a dataset of garments: ten classes, 28 x 28 gray pixels, a black background.
 
     Row ``i`` of a part depends on the seed and on ``i`` alone: asking for more rows adds rows at
     the end, and neither part changes with the size of the other. Every ten rows in turn hold each
@@ -372,7 +372,7 @@ def coat(paper: Paper) -> Drawing:
 
 
 def shirt(paper: Paper) -> Drawing:
-    """Draw a shirt: a collar, a button facing of another grey; its sleeves are long or short."""
+    """Draw a shirt: a collar, a button facing of another gray; its sleeves are long or short."""
     hem = paper.between(0.5, 0.85)
     short = paper.sometimes(0.4)
     shape = top(
@@ -417,7 +417,7 @@ def sandal(paper: Paper) -> Drawing:
 
 
 def sneaker(paper: Paper) -> Drawing:
-    """Draw a sneaker: low, with a sole of another grey, laces, a stripe on the side."""
+    """Draw a sneaker: low, with a sole of another gray, laces, a stripe on the side."""
     floor, ankle = paper.between(0.25, 0.5), paper.between(0.5, 0.85)
     toe, tongue = paper.between(0.2, 0.34), paper.between(-0.05, 0.2)
     height = curve(
@@ -510,13 +510,13 @@ def draw(
     paper = blank_paper(n, rng)
     outline, light = garment(paper)
     # Cloth is never quite black, or a dark garment would be lost on the background.
-    grey = np.clip(light * cloth(paper) * shadow(paper), 0.06, 1.0)
-    return np.rint(255.0 * grey * ink(outline)).astype(np.uint8)
+    gray = np.clip(light * cloth(paper) * shadow(paper), 0.06, 1.0)
+    return np.rint(255.0 * gray * ink(outline)).astype(np.uint8)
 
 
 def cloth(paper: Paper) -> Array:
-    """Return the light of the cloth itself: a grey, a gradient, stripes or checks, and grain."""
-    grey = paper.between(0.3, 0.95)
+    """Return the light of the cloth itself: a gray, a gradient, stripes or checks, and grain."""
+    gray = paper.between(0.3, 0.95)
     gradient = paper.between(-0.25, 0.25) * paper.x + paper.between(-0.25, 0.25) * paper.y
     tilted = paper.turned(paper.between(0.0, 3.14))
     spacing = paper.between(0.25, 0.8)
@@ -524,7 +524,7 @@ def cloth(paper: Paper) -> Array:
     checks = np.where(paper.sometimes(0.3), every(tilted.y, spacing), 0.0)
     pattern = (stripes + checks) / spacing * paper.at_times(0.35, 0.2, 0.8)
     grain = paper.between(0.05, 0.2) * paper.rng.random(paper.x.shape, dtype=np.float32)
-    return grey * (1.0 + gradient) * (1.0 - pattern) * (1.0 - grain)
+    return gray * (1.0 + gradient) * (1.0 - pattern) * (1.0 - grain)
 
 
 def shadow(paper: Paper) -> Array:

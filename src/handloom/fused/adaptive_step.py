@@ -8,17 +8,17 @@ from handloom.fused.compiling import compiled
 from handloom.operations import TINY, Array
 
 
-def scaled_descent(
+def adaptive_step(
     w: Array, dw: Array, squares: Array, rate: float, decay: float, share: float, epsilon: float
 ) -> None:
     """Compute ``s <- decay s + share dw^2`` and ``w <- w - rate dw / (sqrt(s) + epsilon)``."""
     real = w.dtype.type
     constants = real(rate), real(decay), real(share), real(epsilon), real(TINY)
-    _scaled_descent(w, dw, squares, *constants)
+    _adaptive_step(w, dw, squares, *constants)
 
 
 @compiled
-def _scaled_descent(w, dw, squares, rate, decay, share, epsilon, tiny):  # type: ignore[no-untyped-def]
+def _adaptive_step(w, dw, squares, rate, decay, share, epsilon, tiny):  # type: ignore[no-untyped-def]
     zero = w.dtype.type(0)
     for i in range(len(w)):
         g = dw[i]
@@ -31,4 +31,4 @@ def _scaled_descent(w, dw, squares, rate, decay, share, epsilon, tiny):  # type:
 def rehearse(dtype: np.dtype[Any]) -> None:
     """Have the function compiled for a dtype."""
     w = np.zeros(4, dtype)
-    scaled_descent(w, w.copy(), w.copy(), 0.1, 0.9, 0.1, 1e-7)
+    adaptive_step(w, w.copy(), w.copy(), 0.1, 0.9, 0.1, 1e-7)

@@ -1,4 +1,4 @@
-"""Float64 copies of the checked layer, loss or network: value, gradients and arrays."""
+"""Float64 replicas of the checked layer, loss or network: value, gradients and arrays."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -18,21 +18,21 @@ from handloom.parameters import Array, Parameters
 from handloom.randomness import Purpose, Stream
 
 
-def float64_copy_of(
+def float64_replica_of(
     subject: Layer | Sequential | Loss,
     x: Array,
     targets: npt.ArrayLike | None,
     weights: npt.ArrayLike | None,
     loss: Loss | None,
     stream: Stream,
-) -> Float64Copy:
-    """Return the copy to check; refuse arguments that would be ignored."""
+) -> Float64Replica:
+    """Return the replica to check; refuse arguments that would be ignored."""
     if isinstance(subject, Layer):
         arguments = {"targets": targets, "weights": weights, "loss": loss}
         if unused := [name for name, value in arguments.items() if value is not None]:
             names = ", ".join(unused)
             raise ConfigurationError(f"{names} must be None for a layer, which is checked without")
-        return _LayerCopy(subject, x, stream)
+        return _LayerReplica(subject, x, stream)
     if not isinstance(subject, Sequential) and (isinstance(subject, type) or not callable(subject)):
         raise ConfigurationError(
             f"the subject must be a layer, a loss or a network, got {subject!r}"
@@ -43,14 +43,14 @@ def float64_copy_of(
     row_weights = None if weights is None else np.array(weights, np.float64)
     if isinstance(subject, Sequential):
         objective = SoftmaxCrossEntropy() if loss is None else loss
-        return _NetworkCopy(subject, x, target_rows, row_weights, objective, stream)
+        return _NetworkReplica(subject, x, target_rows, row_weights, objective, stream)
     if loss is not None:
         raise ConfigurationError(f"loss must be None if the subject is a loss, got {loss!r}")
-    return _LossCopy(subject, x, target_rows, row_weights)
+    return _LossReplica(subject, x, target_rows, row_weights)
 
 
-class Float64Copy(ABC):
-    """A float64 copy of the checked subject: a value, its gradients, and its arrays.
+class Float64Replica(ABC):
+    """A float64 replica of the checked subject: a value, its gradients, and its arrays.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class Float64Copy(ABC):
         return bool(array.shape == shape)
 
 
-class _LayerCopy(Float64Copy):
+class _LayerReplica(Float64Replica):
     """A layer, through ``sum(y * dy)`` for a fixed random ``dy``."""
 
     def __init__(self, layer: Layer, x: Array, stream: Stream) -> None:
@@ -155,7 +155,7 @@ class _LayerCopy(Float64Copy):
         return gradients
 
 
-class _LossCopy(Float64Copy):
+class _LossReplica(Float64Replica):
     """A loss, through its value."""
 
     data = "predictions"
@@ -179,7 +179,7 @@ class _LossCopy(Float64Copy):
         return {"predictions": np.array(gradient, np.float64)}
 
 
-class _NetworkCopy(Float64Copy):
+class _NetworkReplica(Float64Replica):
     """A network, through its loss plus its penalty."""
 
     def __init__(
