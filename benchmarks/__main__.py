@@ -110,14 +110,14 @@ def contestants(job: Job) -> list[str]:
 
 def epochs(jobs: list[Job], data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
     """Time epochs of the same job by everybody, in turn."""
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for job in jobs:
         entered = {name: CONTESTANTS[name](job, data, threads) for name in contestants(job)}
-        found[job.name] = in_turn(
+        results[job.name] = in_turn(
             {name: one.epoch for name, one in entered.items()}, rounds, warm_up=1
         )
-        show({job.name: found[job.name]})
-    return found
+        show({job.name: results[job.name]})
+    return results
 
 
 def tenth_epoch(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
@@ -126,11 +126,11 @@ def tenth_epoch(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
     names = [name for name in contestants(job) if name != "products alone"]
     entered = {name: CONTESTANTS[name](job, data, threads) for name in names}
     timed = in_turn({name: one.epoch for name, one in entered.items()}, 10, warm_up=0)
-    found: dict[str, Any] = {"batch 32, tenth epoch": {}, "batch 32, first epoch": {}}
+    results: dict[str, Any] = {"batch 32, tenth epoch": {}, "batch 32, first epoch": {}}
     for name, timing in timed.items():
-        found["batch 32, first epoch"][name] = summary(timing["rounds"][:1])
-        found["batch 32, tenth epoch"][name] = summary(timing["rounds"][-1:])
-    return found
+        results["batch 32, first epoch"][name] = summary(timing["rounds"][:1])
+        results["batch 32, tenth epoch"][name] = summary(timing["rounds"][-1:])
+    return results
 
 
 def prediction(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
@@ -184,7 +184,7 @@ print(json.dumps([seconds, peak_memory()]))
 
 def rows(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
     """Time an epoch, and its memory, over more and more rows of a mapped file."""
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         most = 600_000
         mapped = np.lib.format.open_memmap(
@@ -199,11 +199,11 @@ def rows(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
         for batch in ("full", "128"):
             for count in (1_000, 10_000, 60_000, 600_000):
                 runs = [json.loads(process(code, str(count), "fused", batch)[1]) for _ in range(3)]
-                found[f"{batch} batch, {count:,} rows"] = {
+                results[f"{batch} batch, {count:,} rows"] = {
                     "microseconds per row": summary([1e6 * run[0] / count for run in runs]),
                     "peak memory (MB)": summary([run[1] for run in runs]),
                 }
-    return found
+    return results
 
 
 def shapes(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
@@ -265,9 +265,9 @@ print(trainer.history.preparation_seconds)
     return summary([float(process(code)[1]) for _ in range(5)])
 
 
-def show(found: dict[str, Any]) -> None:
+def show(results: dict[str, Any]) -> None:
     """Print the medians with their spread, and the ratio of ours to each of the others."""
-    for job, timings in found.items():
+    for job, timings in results.items():
         print(f"  {job}")
         ours = timings.get("handloom[fast]", timings.get("handloom"))
         for name, timing in timings.items():

@@ -57,10 +57,10 @@ class Handloom:
         for width in job.hidden:
             layers += [Dense(width), ReLU()]
         network = Sequential([*layers, Dense(10)]).build((784,))
-        rule = Adam() if job.optimizer == "adam" else SGD()
+        optimizer = Adam() if job.optimizer == "adam" else SGD()
         self.trainer = Trainer(
             network,
-            rule,
+            optimizer,
             job.rate,
             epochs=10**9,
             batch_size=job.batch_size,
@@ -81,7 +81,7 @@ class Handloom:
             return time.perf_counter() - started
 
 
-class Products:
+class MatrixProducts:
     """The matrix products of an epoch, in our shards and lanes, and nothing else: the floor."""
 
     def __init__(self, job: Job, data: Dataset, threads: int) -> None:
@@ -126,12 +126,12 @@ class Products:
         for shard in shards:
             n = shard.stop - shard.start
             x, dy = [a[:n] for a in activations], [s[:n] for s in slopes]
-            for place, w in enumerate(self._weights):
-                product(x[place], w, out=dy[place + 1])
-            for place in range(len(self._weights) - 1, -1, -1):
-                product(x[place].T, x[place + 1], out=gradients[place])
-                if place:
-                    product(x[place + 1], self._weights[place].T, out=dy[place])
+            for layer, w in enumerate(self._weights):
+                product(x[layer], w, out=dy[layer + 1])
+            for layer in range(len(self._weights) - 1, -1, -1):
+                product(x[layer].T, x[layer + 1], out=gradients[layer])
+                if layer:
+                    product(x[layer + 1], self._weights[layer].T, out=dy[layer])
 
 
 class Torch:
@@ -156,11 +156,11 @@ class Torch:
         for d, h in pairwise(job.widths):
             layers += [torch.nn.Linear(d, h), torch.nn.ReLU()]
         self.network = torch.nn.Sequential(*layers[:-1])
-        rule = torch.optim.Adam if job.optimizer == "adam" else torch.optim.SGD
+        optimizer_class = torch.optim.Adam if job.optimizer == "adam" else torch.optim.SGD
         self._loss: Callable[[Any, Any], Any] = self._compute_loss
         if compiled:
             self._loss = torch.compile(self._compute_loss)
-        self.optimizer = rule(self.network.parameters(), lr=job.rate, fused=fused)
+        self.optimizer = optimizer_class(self.network.parameters(), lr=job.rate, fused=fused)
         rows = data.inputs.reshape(len(data), -1).astype(np.float32)
         self.x = torch.from_numpy((rows - 127.5) / 127.5)
         self.y = torch.from_numpy(data.targets)
@@ -211,7 +211,7 @@ class ScikitLearn:
             self.classifier.partial_fit(self.x, self.y, classes=self.classes)
 
 
-class Plain:
+class TextbookEpochs:
     """The notebook's arithmetic, in float64 as it ran."""
 
     def __init__(self, job: Job, data: Dataset) -> None:
@@ -219,26 +219,26 @@ class Plain:
         arrays: list[Array] = []
         for d, h in pairwise(job.widths):
             arrays += [0.01 * generator.standard_normal((d, h)), np.zeros(h)]
-        self.book, self.rate = Textbook(arrays, l2=5e-4), job.rate
+        self.textbook, self.rate = Textbook(arrays, l2=5e-4), job.rate
         self.x = (data.inputs.reshape(len(data), -1).astype(np.float32) - 127.5) / 127.5
         self.y = data.targets
 
     def epoch(self) -> None:
         """Make one full-batch step."""
-        _, gradients = self.book.loss_and_gradients(self.x, self.y)
-        self.book.sgd(gradients, self.rate)
+        _, gradients = self.textbook.loss_and_gradients(self.x, self.y)
+        self.textbook.sgd(gradients, self.rate)
 
 
 Maker = Callable[[Job, Dataset, int], Contestant]
 CONTESTANTS: dict[str, Maker] = {
     "handloom[fast]": lambda job, data, threads: Handloom(job, data, threads, "fused"),
     "handloom": lambda job, data, threads: Handloom(job, data, threads, "numpy"),
-    "products alone": Products,
+    "products alone": MatrixProducts,
     "torch": Torch,
     "torch, best": lambda job, data, threads: Torch(job, data, threads, fused=True, flush=True),
     "torch, compiled": lambda job, data, threads: Torch(
         job, data, threads, fused=True, flush=True, compiled=True
     ),
     "scikit-learn": lambda job, data, threads: ScikitLearn(job, data),
-    "textbook": lambda job, data, threads: Plain(job, data),
+    "textbook": lambda job, data, threads: TextbookEpochs(job, data),
 }

@@ -41,11 +41,11 @@ def contestants(c: int, f: int, side: int) -> dict[str, Callable[[], object]]:
         backend = FusedBackend(np.float32) if name == "fused" else NUMPY
         layer = Conv2D(f, 3, padding="same")
         parameters = build([layer], x.shape[1:])
-        twin = layer.replica(backend)
-        twin.bind(layer.weights, layer.gradients)
+        replica = layer.replica(backend)
+        replica.bind(layer.weights, layer.gradients)
         inputs, slopes = last(x), last(dy)
-        calls[f"{name} forward"] = partial(twin.forward, inputs, training=True)
-        calls[f"{name} backward"] = partial(twin.backward, slopes, need_dx=c > 1)
+        calls[f"{name} forward"] = partial(replica.forward, inputs, training=True)
+        calls[f"{name} backward"] = partial(replica.backward, slopes, need_dx=c > 1)
         calls[f"{name} forward"]()
         del parameters
     return {**calls, **torch_calls(x, dy, f)}
@@ -80,14 +80,14 @@ def torch_calls(x: Array, dy: Array, f: int) -> dict[str, Callable[[], object]]:
     return calls
 
 
-def report(found: dict[str, dict[str, Any]]) -> str:
+def report(results: dict[str, dict[str, Any]]) -> str:
     """Return a table in Markdown: milliseconds, median of the rounds."""
-    names = list(dict.fromkeys(name.rpartition(" ")[0] for name in next(iter(found.values()))))
+    names = list(dict.fromkeys(name.rpartition(" ")[0] for name in next(iter(results.values()))))
     lines = [
         f"| ms for {IMAGES} images, forward + backward | {' | '.join(names)} |",
         "|---|" + "---:|" * len(names),
     ]
-    for shape, timings in found.items():
+    for shape, timings in results.items():
         cells = [
             " + ".join(
                 f"{1e3 * timings[f'{name} {way}']['median']:.1f}" for way in ("forward", "backward")

@@ -59,8 +59,8 @@ class Run:
 
 def generated() -> tuple[Array, Array]:
     """Return a made-up problem with two classes and 20,000 rows."""
-    found: tuple[Array, Array] = sklearn.datasets.make_classification(20_000, random_state=0)
-    return found
+    problem: tuple[Array, Array] = sklearn.datasets.make_classification(20_000, random_state=0)
+    return problem
 
 
 def standardized(
@@ -105,7 +105,7 @@ def tasks() -> list[Task]:
         )
     }
     loaders["generated"] = (generated, False)
-    found = [
+    tasks = [
         Task(
             name + suffix,
             standardized(load, stratify=not regression),
@@ -115,7 +115,7 @@ def tasks() -> list[Task]:
         for suffix, parameters in (("", {}), ("_deep", {"hidden_layer_sizes": DEEP}))
         for name, (load, regression) in loaders.items()
     ]
-    return found + [
+    return tasks + [
         Task(f"fashion_mnist_{name}", fashion, False, {"activation": name}, goal=0.4)
         for name in ("relu", "tanh")
     ]
@@ -145,10 +145,10 @@ def compare(task: Task, seeds: int) -> list[Run]:
     for seed in range(seeds):
         parts = task.load(seed)
         order = ["theirs", "ours"] if seed % 2 == 0 else ["ours", "theirs"]
-        found = {
-            who: fit(makers[who](random_state=seed, **task.parameters), parts) for who in order
+        fits = {
+            side: fit(makers[side](random_state=seed, **task.parameters), parts) for side in order
         }
-        theirs, ours = found["theirs"], found["ours"]
+        theirs, ours = fits["theirs"], fits["ours"]
         runs.append(Run(seed, theirs[0], ours[0], theirs[1], ours[1], theirs[2], ours[2]))
     return runs
 
@@ -186,15 +186,15 @@ def table(results: list[dict[str, Any]]) -> str:
         "| seconds, Handloom | ratio | goal | reached |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for found in results:
+    for result in results:
         score, seconds = (
-            "yes" if found[name] else "no" for name in ("score_reached", "time_reached")
+            "yes" if result[name] else "no" for name in ("score_reached", "time_reached")
         )
         lines.append(
-            f"| {found['task']} "
-            f"| {found['their_score']:.4f} ± {found['their_deviation']:.4f} "
-            f"| {found['our_score']:.4f} | {found['their_seconds']:.3f} "
-            f"| {found['our_seconds']:.3f} | {found['time_ratio']:.2f} | {found['goal']} "
+            f"| {result['task']} "
+            f"| {result['their_score']:.4f} ± {result['their_deviation']:.4f} "
+            f"| {result['our_score']:.4f} | {result['their_seconds']:.3f} "
+            f"| {result['our_seconds']:.3f} | {result['time_ratio']:.2f} | {result['goal']} "
             f"| score {score}, time {seconds} |"
         )
     return "\n".join(lines) + "\n"

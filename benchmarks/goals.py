@@ -21,12 +21,12 @@ class Goal:
     def row(self, results: dict[str, Any]) -> tuple[str, str, str] | None:
         """Return what is wanted, the limit and what was reached; None where nobody measured it."""
         try:
-            found = self.figure(results)
+            value = self.figure(results)
         except (KeyError, ValueError):
             return None
-        met = found >= self.limit if self.at_least else found <= self.limit
+        met = value >= self.limit if self.at_least else value <= self.limit
         bound = "at least" if self.at_least else "at most"
-        reached = f"{found:.3g}" if met else f"**missed: {found:.3g}**"
+        reached = f"{value:.3g}" if met else f"**missed: {value:.3g}**"
         return self.text, f"{bound} {self.limit:.3g}", reached
 
 
@@ -47,10 +47,10 @@ def median(*path: str) -> Callable[[dict[str, Any]], float]:
     """Return a function: one median of the results."""
 
     def figure(results: dict[str, Any]) -> float:
-        found = results
+        entry = results
         for name in path:
-            found = found[name]
-        return float(found["median"])
+            entry = entry[name]
+        return float(entry["median"])
 
     return figure
 
@@ -120,11 +120,11 @@ def goals() -> Iterator[Goal]:
     memory = "full batch, peak memory (MB)"
     for kernels in (FUSED, NUMPY):
         yield Goal(f"{kernels}: {memory}", 300.0, median("processes", memory, kernels))
-    for what, seconds in (
+    for column, seconds in (
         ("import handloom, beyond NumPy (s)", 0.05),
         ("handloom --help (s)", 0.4),
     ):
-        yield Goal(what, seconds, median("processes", what, NUMPY))
+        yield Goal(column, seconds, median("processes", column, NUMPY))
     for batch in ("full", "128"):
         for column in ("microseconds per row", "peak memory (MB)"):
             yield Goal(

@@ -38,7 +38,7 @@ def in_turn(
     warm_up : int
         How many rounds go before and do not count.
     """
-    found: dict[str, list[float]] = {name: [] for name in calls}
+    seconds_of: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(warm_up + rounds):
         for name, call in calls.items():
             gc.collect()
@@ -47,8 +47,8 @@ def in_turn(
             seconds = time.perf_counter() - started
             if turn >= warm_up:
                 own = [value for value in said if isinstance(value, float)]
-                found[name].append((sum(own) if own else seconds) / repeat)
-    return {name: summary(times) for name, times in found.items()}
+                seconds_of[name].append((sum(own) if own else seconds) / repeat)
+    return {name: summary(times) for name, times in seconds_of.items()}
 
 
 def summary(times: list[float]) -> Timing:

@@ -29,7 +29,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
     with drawing():
         figure = new_figure(11, 1.5 + 0.7 * len(jobs), "Seconds relative to Handloom's")
         panel = figure.subplots()
-        for place, name in enumerate(contestants):
+        for index, name in enumerate(contestants):
             points = [
                 (timings[name]["median"] / _ours(timings)["median"], -row)
                 for row, timings in enumerate(jobs.values())
@@ -39,8 +39,8 @@ def draw(results: dict[str, Any], folder: Path) -> None:
                 panel.plot(
                     [x for x, _ in points],
                     [y for _, y in points],
-                    MARKERS[place % len(MARKERS)],
-                    color=COLORS[place % len(COLORS)],
+                    MARKERS[index % len(MARKERS)],
+                    color=COLORS[index % len(COLORS)],
                     markersize=10,
                     label=LABELS.get(name, name),
                 )

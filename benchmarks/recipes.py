@@ -21,7 +21,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.contestants import Job, Plain
+from benchmarks.contestants import Job, TextbookEpochs
 from handloom import fashion_mnist, plots
 from handloom.data.dataset import Dataset, Splits
 from handloom.environment import environment
@@ -92,23 +92,23 @@ def in_turn(
     label: str,
     contestants: Mapping[str, Callable[[int], Curve]],
     seeds: int,
-    found: Mapping[str, Any],
+    earlier: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
     """Have everyone train with a seed before anyone has the next.
 
-    Yields the figures of each after every seed, since some of them take an hour; ``found`` are
+    Yields the figures of each after every seed, since some of them take an hour; ``earlier`` are
     those of seeds that were run before, and stay.
     """
-    runs = {who: runs_of(figures) for who, figures in found.items()}
+    runs = {name: runs_of(figures) for name, figures in earlier.items()}
     for seed in range(seeds):
-        for who, run in contestants.items():
-            known = runs.setdefault(who, {})
+        for name, run in contestants.items():
+            known = runs.setdefault(name, {})
             if seed in known:
                 continue
             known[seed] = Run(run(seed), default_threads())
             seconds, accuracy = known[seed].curve[-1]
-            print(f"{label}, seed {seed}, {who}: {accuracy:.4f} in {seconds:.2f} s", flush=True)
-        yield {who: described(known) for who, known in runs.items()}
+            print(f"{label}, seed {seed}, {name}: {accuracy:.4f} in {seconds:.2f} s", flush=True)
+        yield {name: described(known) for name, known in runs.items()}
 
 
 def runs_of(figures: Mapping[str, Any]) -> dict[int, Run]:
@@ -142,11 +142,11 @@ def beside_the_reference(splits: Splits, rounds: int = 3) -> dict[str, float]:
     stable = MODELS["sgd"]
     target = stable.reference_accuracy or 1.0
     job = Job("reference", (stable.units, stable.units), None, "sgd", 1.0)
-    plain = Plain(job, splits.train)
+    textbook = TextbookEpochs(job, splits.train)
     epochs, reached = [], []
     for seed in range(rounds):
         started = time.perf_counter()
-        plain.epoch()
+        textbook.epoch()
         epochs.append(time.perf_counter() - started)
         curve = ours(RECIPES["mlp-flash"], RECIPES["mlp-flash"].epochs, splits, seed)
         reached.append(next(seconds for seconds, accuracy in curve if accuracy >= target))
@@ -164,20 +164,20 @@ def draw(results: dict[str, Any], folder: Path) -> None:
     with drawing():
         figure = new_figure(9, 5.5, "Fashion-MNIST: test accuracy over time, on two cores")
         panel = figure.subplots()
-        for place, (name, found) in enumerate(results.items()):
-            for who, style in (("handloom", "-"), ("torch", "--")):
-                if who not in found:
+        for index, (name, figures) in enumerate(results.items()):
+            for library, style in (("handloom", "-"), ("torch", "--")):
+                if library not in figures:
                     continue
-                curve = _typical(found[who])
-                one_core = ", one core" if max(found[who]["threads"]) == 1 else ""
+                curve = _typical(figures[library])
+                one_core = ", one core" if max(figures[library]["threads"]) == 1 else ""
                 panel.plot(
                     [seconds for seconds, _ in curve],
                     [100 * accuracy for _, accuracy in curve],
                     style,
                     marker="o",
                     markersize=3,
-                    color=COLORS[place % len(COLORS)],
-                    label=name + (", PyTorch" if who == "torch" else "") + one_core,
+                    color=COLORS[index % len(COLORS)],
+                    label=name + (", PyTorch" if library == "torch" else "") + one_core,
                 )
         panel.set_xscale("log")
         ticks = [1, 3, 10, 30, 100, 300, 1000, 3000]
@@ -197,9 +197,9 @@ def draw_learning(results: dict[str, Any], folder: Path) -> None:
         rows = -(-len(results) // columns)
         figure = new_figure(13, 3.4 * rows + 0.8, "Fashion-MNIST: test accuracy epoch by epoch")
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
-        for panel, (name, found) in zip(panels, results.items(), strict=False):
+        for panel, (name, figures) in zip(panels, results.items(), strict=False):
             curves = np.array(
-                [[accuracy for _, accuracy in curve] for curve in found["handloom"]["curves"]]
+                [[accuracy for _, accuracy in curve] for curve in figures["handloom"]["curves"]]
             )
             epochs = np.arange(1, curves.shape[1] + 1)
             panel.plot(epochs, 100 * curves.T, color=COLORS[0], linewidth=0.8, alpha=0.4)
@@ -266,8 +266,8 @@ def main() -> None:
             contestants["torch"] = partial(train, recipe, epochs, splits)
         label = name if epochs == recipe.epochs else f"{name}, {epochs} epochs"
         before = results.get(label, {}) if options.more else {}
-        for found in in_turn(label, contestants, options.seeds, before):
-            results[label], machines[label] = found, environment()
+        for figures in in_turn(label, contestants, options.seeds, before):
+            results[label], machines[label] = figures, environment()
             written = {"environment": machines, "results": results}
             write_text(file, json.dumps(written, indent=1))
             draw(results, options.out)

@@ -71,10 +71,10 @@ class Textbook:
 
     def sgd(self, gradients: Sequence[Array], rate: float, momentum: float = 0.0) -> None:
         """Make one step of gradient descent, with momentum where it is given."""
-        for place, (array, gradient) in enumerate(zip(self.arrays, gradients, strict=True)):
-            velocity = self.state.get(place, 0.0)
+        for index, (array, gradient) in enumerate(zip(self.arrays, gradients, strict=True)):
+            velocity = self.state.get(index, 0.0)
             velocity = momentum * velocity - rate * gradient
-            self.state[place] = velocity
+            self.state[index] = velocity
             array[...] = array + velocity
 
     def adam(
@@ -87,10 +87,10 @@ class Textbook:
     ) -> None:
         """Make one step of Adam."""
         self.steps += 1
-        for place, (array, gradient) in enumerate(zip(self.arrays, gradients, strict=True)):
-            m, v = self.state.get(place, (0.0, 0.0))
+        for index, (array, gradient) in enumerate(zip(self.arrays, gradients, strict=True)):
+            m, v = self.state.get(index, (0.0, 0.0))
             m = beta1 * m + (1 - beta1) * gradient
             v = beta2 * v + (1 - beta2) * gradient**2
-            self.state[place] = m, v
+            self.state[index] = m, v
             m_hat, v_hat = m / (1 - beta1**self.steps), v / (1 - beta2**self.steps)
             array[...] = array - rate * m_hat / (np.sqrt(v_hat) + epsilon)

@@ -109,14 +109,14 @@ def translated(nn: Any, recipe: Recipe) -> Any:
     groups.
     """
     shape: tuple[int, ...] = (784,)
-    found = [nn.Flatten()]
+    modules = [nn.Flatten()]
     for layer in recipe.layers((28, 28), 10):
         if not isinstance(layer, Softmax):  # the loss takes logits
             if type(layer) not in MODULES:
                 raise TypeError(f"no translation of {type(layer).__name__} yet")
-            found.append(MODULES[type(layer)](nn, layer, shape))
+            modules.append(MODULES[type(layer)](nn, layer, shape))
         shape = layer.output_shape(shape)
-    return nn.Sequential(*found)
+    return nn.Sequential(*modules)
 
 
 def convolution(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:

@@ -36,18 +36,18 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(unknown)}; known are {', '.join(TARGETS)}")
     results = options.out / "results.json"
     results.parent.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Any] = json.loads(results.read_text()) if results.exists() else {}
+    findings: dict[str, Any] = json.loads(results.read_text()) if results.exists() else {}
     print("reader                inputs  per second  branches  lines reached  peak MB  finding")
     for name in options.targets or TARGETS:
-        found[name] = one = fuzz(TARGETS[name], options)
-        results.write_text(json.dumps(found, indent=1))
+        findings[name] = one = fuzz(TARGETS[name], options)
+        results.write_text(json.dumps(findings, indent=1))
         lines = f"{one['reached']}/{one['lines']}"
         print(
             f"{name:<18}{one['inputs']:>10,}{one['inputs'] / (one['seconds'] or 1):>12,.0f}"
             f"{one['branches']:>10,}{lines:>15}{one['peak_mb']:>9,}  {one['finding'] or 'none'}",
             flush=True,
         )
-    sys.exit(any(found[name]["finding"] for name in options.targets or TARGETS))
+    sys.exit(any(findings[name]["finding"] for name in options.targets or TARGETS))
 
 
 def fuzz(target: Target, options: argparse.Namespace) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from fuzz.seeds import bundled, unbundled
 
 Mutation = Callable[[bytes, random.Random], bytes]
 
-NUMBERS = (0, 1, 2, 127, 128, 255, 256, 32767, 65535, 100_000, 2**31 - 1, 2**31, 2**32 - 1)
+INTEGERS = (0, 1, 2, 127, 128, 255, 256, 32767, 65535, 100_000, 2**31 - 1, 2**31, 2**32 - 1)
 """Values at which readers of binary files go wrong."""
 
 VALUES: tuple[Any, ...] = (
@@ -49,7 +49,7 @@ def anywhere(data: bytes, rng: random.Random) -> bytes:
             case _:
                 order = rng.choice("<>")
                 size = rng.choice("HIQ")
-                number = struct.pack(f"{order}Q", rng.choice(NUMBERS))
+                number = struct.pack(f"{order}Q", rng.choice(INTEGERS))
                 width = struct.calcsize(f"={size}")
                 changed[start : start + width] = number[:width] if order == "<" else number[-width:]
     return bytes(changed)
@@ -75,8 +75,8 @@ def in_gzip(data: bytes, rng: random.Random) -> bytes:
 def in_bundle(data: bytes, rng: random.Random) -> bytes:
     """Change one of several files that are one input."""
     files = unbundled(data) or [b""]
-    place = rng.randrange(len(files))
-    files[place] = anywhere(files[place], rng)
+    index = rng.randrange(len(files))
+    files[index] = anywhere(files[index], rng)
     return bundled(files)
 
 
@@ -89,13 +89,13 @@ def in_png(data: bytes, rng: random.Random) -> bytes:
         start = end + 4
     if not chunks:
         return anywhere(data, rng)
-    place = rng.randrange(len(chunks))
-    kind, content = chunks[place]
+    index = rng.randrange(len(chunks))
+    kind, content = chunks[index]
     if rng.random() < 0.2:
         kind = rng.choice((b"tRNS", b"iCCP", b"zTXt", b"eXIf", b"acTL", b"fcTL", b"fdAT", b"pHYs"))
         chunks.insert(rng.randrange(len(chunks)), (kind, rng.randbytes(rng.randrange(40))))
     else:
-        chunks[place] = kind, anywhere(content, rng)
+        chunks[index] = kind, anywhere(content, rng)
     return data[:8] + b"".join(map(png_chunk, *zip(*chunks, strict=True)))
 
 

@@ -110,7 +110,7 @@ def photographs() -> list[bytes]:
 @cache
 def _images(modes: tuple[str, ...]) -> list[bytes]:
     Image.init()
-    found = []
+    files = []
     for kind in sorted(set(Image.SAVE) - LEFT_OUT):
         for mode in modes:
             file = io.BytesIO()
@@ -119,8 +119,8 @@ def _images(modes: tuple[str, ...]) -> list[bytes]:
                 Image.open(io.BytesIO(file.getvalue()))
             except (OSError, ValueError, KeyError):
                 continue  # this format has no such mode, or no image so small
-            found.append(file.getvalue())
-    return found
+            files.append(file.getvalue())
+    return files
 
 
 def npy_file(array: npt.NDArray[np.generic]) -> bytes:
@@ -241,5 +241,5 @@ def _run_file(name: str, description: RunDescription = DESCRIBED) -> bytes:
 
 def configurations() -> list[bytes]:
     """Return the configuration of a network, and those of transforms."""
-    found: list[Mapping[str, object]] = [network().config(), Scale().to_config()]
-    return [json.dumps(one).encode() for one in found]
+    configs: list[Mapping[str, object]] = [network().config(), Scale().to_config()]
+    return [json.dumps(one).encode() for one in configs]

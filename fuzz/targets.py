@@ -67,8 +67,8 @@ def _idx_folder(folder: Path) -> Read:
 
     def read(data: bytes) -> None:
         files = seeds.unbundled(data)
-        for place, name in enumerate(names):
-            (folder / name).write_bytes(files[place] if place < len(files) else b"")
+        for index, name in enumerate(names):
+            (folder / name).write_bytes(files[index] if index < len(files) else b"")
         open_folder(folder)
 
     return read

@@ -49,8 +49,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             Path(folder).chmod(0o755)  # root's tests become another user, who must find packages
             failed += _check(python, Path(folder), is_oldest=is_oldest)
-    for what in failed:
-        print(f"FAILED {what}")
+    for failure in failed:
+        print(f"FAILED {failure}")
     return bool(failed)
 
 
@@ -75,15 +75,15 @@ def _check(python: Sequence[str], folder: Path, *, is_oldest: bool) -> list[str]
     return failed
 
 
-def _tested(environment: Environment, unpacked: Path, what: str, *words: str) -> list[str]:
+def _tested(environment: Environment, unpacked: Path, distribution: str, *words: str) -> list[str]:
     """Run tests in an environment; return what went wrong."""
     where = "import sys, handloom; print(sys.version.split()[0], handloom.__file__)"
     python, file = environment.python("-c", where, cwd=unpacked, capture=True).stdout.split()
     if not Path(file).is_relative_to(environment.folder):
-        return [f"{what}: the tests would not see what was installed"]
-    print(f"== {what}, Python {python}: {' '.join(environment.installed())}", flush=True)
+        return [f"{distribution}: the tests would not see what was installed"]
+    print(f"== {distribution}, Python {python}: {' '.join(environment.installed())}", flush=True)
     done = environment.python("-m", "pytest", *words, cwd=unpacked)
-    return [f"{what}, Python {python}"] if done.returncode else []
+    return [f"{distribution}, Python {python}"] if done.returncode else []
 
 
 if __name__ == "__main__":

@@ -47,9 +47,9 @@ def differences(unpacked: Path) -> list[str]:
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    kept = set(listed.stdout.split("\0")) - {""}
+    tracked = set(listed.stdout.split("\0")) - {""}
     held = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     held -= {"PKG-INFO"}  # which the build writes
-    return [f"lacks {name}" for name in sorted(kept - held)] + [
-        f"holds {name}, which git does not keep" for name in sorted(held - kept)
+    return [f"lacks {name}" for name in sorted(tracked - held)] + [
+        f"holds {name}, which git does not keep" for name in sorted(held - tracked)
     ]

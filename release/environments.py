@@ -85,7 +85,7 @@ def find_python(version: str) -> list[str] | None:
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return [sys.executable]
     try:
-        found = subprocess.run([*command, "-c", ""], capture_output=True, check=False)
+        probe = subprocess.run([*command, "-c", ""], capture_output=True, check=False)
     except OSError:
         return None
-    return command if found.returncode == 0 else None
+    return command if probe.returncode == 0 else None

@@ -20,7 +20,7 @@ def lead_to_reference(app: Sphinx, docname: str, source: list[str]) -> None:
     """Add links: to rooms on the page of the reference, to classes on their derivation."""
     folder, _, page = docname.rpartition("/")
     if docname == "reference/README":
-        source[0] += "".join(f"\n{summary(room, found)}\n" for room, found in rooms().items())
+        source[0] += "".join(f"\n{summary(room, names)}\n" for room, names in rooms().items())
         source[0] += "\n```{toctree}\n:hidden:\n\n" + "\n".join(ROOMS) + "\n```\n"
     if folder == "derivations":
         classes = [entry for entry in entries().values() if entry.derivation == page]
@@ -29,14 +29,14 @@ def lead_to_reference(app: Sphinx, docname: str, source: list[str]) -> None:
             source[0] = f"{title}\n\nIn the reference: {links_to(classes)}.\n{rest}"
 
 
-def summary(room: str, found: list[Entry]) -> str:
+def summary(room: str, names: list[Entry]) -> str:
     """Return a room in one paragraph of links."""
-    return f"[**{ROOMS[room]}**]({room}.rst): {links_to(found)}"
+    return f"[**{ROOMS[room]}**]({room}.rst): {links_to(names)}"
 
 
-def links_to(found: list[Entry]) -> str:
+def links_to(names: list[Entry]) -> str:
     """Return links to public names, as Markdown."""
-    return ", ".join(f"{{py:obj}}`~{entry.full_name}`" for entry in found)
+    return ", ".join(f"{{py:obj}}`~{entry.full_name}`" for entry in names)
 
 
 def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -99,9 +99,9 @@ def context_of(node: addnodes.pending_xref) -> str:
 
 def defined(name: str, context: str) -> tuple[str, str] | None:
     """Return the page and the anchor of a definition: of the nearest one, if there are several."""
-    found = [full for full in sources.definitions() if f".{full}".endswith(f".{name}")]
+    definitions = [full for full in sources.definitions() if f".{full}".endswith(f".{name}")]
     for near in (f"{context}.", f"{context.rpartition('.')[0]}.", "handloom."):
-        own = [full for full in found if full.startswith(near) and ".fused." not in full]
+        own = [full for full in definitions if full.startswith(near) and ".fused." not in full]
         if len(own) == 1:
             return sources.definitions()[own[0]]
     return None

@@ -76,22 +76,22 @@ class Entry:
 @cache
 def rooms() -> dict[str, list[Entry]]:
     """Return the public names of each room, each where it comes first."""
-    found: dict[str, list[Entry]] = {}
+    names: dict[str, list[Entry]] = {}
     known: set[int] = set()
     for room in ROOMS:
         module = import_module(room)
-        found[room] = []
+        names[room] = []
         for name in public_names(module):
             value = getattr(module, name)
             if id(value) not in known:
                 known.add(id(value))
                 exported = name in dir(handloom) and getattr(handloom, name) is value
-                found[room].append(Entry(room, "handloom" if exported else room, name, value))
-        found[room].sort(key=lambda entry: entry.name.casefold())
-    housed = {entry.full_name for room in found.values() for entry in room}
+                names[room].append(Entry(room, "handloom" if exported else room, name, value))
+        names[room].sort(key=lambda entry: entry.name.casefold())
+    housed = {entry.full_name for room in names.values() for entry in room}
     if homeless := {f"handloom.{name}" for name in handloom.__all__} - housed:
         raise LookupError(f"no room of the reference has {homeless}")
-    return found
+    return names
 
 
 def public_names(module: ModuleType) -> list[str]:
@@ -109,4 +109,4 @@ def public_names(module: ModuleType) -> list[str]:
 @cache
 def entries() -> dict[str, Entry]:
     """Return all public names, by their last part, which a docstring uses."""
-    return {entry.name: entry for found in rooms().values() for entry in found}
+    return {entry.name: entry for names in rooms().values() for entry in names}

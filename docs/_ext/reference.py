@@ -19,8 +19,8 @@ ARRAY = re.compile(r"~numpy\.ndarray\[tuple\[~typing\.Any, \.\.\.\], ~numpy\.dty
 
 def write_pages(app: Sphinx) -> None:
     """Write the pages of rooms and classes, and remove those of names that are gone."""
-    texts = {room: room_page(room, found) for room, found in rooms().items()}
-    public = [entry for found in rooms().values() for entry in found]
+    texts = {room: room_page(room, names) for room, names in rooms().items()}
+    public = [entry for names in rooms().values() for entry in names]
     texts |= {entry.full_name: class_page(entry) for entry in public if entry.is_class}
     for name, text in texts.items():
         page = FOLDER / f"{name}.rst"
@@ -31,15 +31,15 @@ def write_pages(app: Sphinx) -> None:
             page.unlink()
 
 
-def room_page(room: str, found: list[Entry]) -> str:
+def room_page(room: str, listed: list[Entry]) -> str:
     """Return a room: its classes in a table, everything else in full."""
-    classes = [entry for entry in found if entry.is_class]
+    classes = [entry for entry in listed if entry.is_class]
     page = [heading(ROOMS[room]), f".. automodule:: {room}\n"]
     if classes:
         names = [c.name if c.module == room else f"~{c.full_name}" for c in classes]
         page += [directive("autosummary", "", ["nosignatures"], names)]
         page += [directive("toctree", "", ["hidden"], [c.full_name for c in classes])]
-    for entry in found:
+    for entry in listed:
         if not entry.is_class:
             kind = "autofunction" if inspect.isfunction(entry.value) else "autodata"
             options = [] if kind == "autofunction" else ["no-value"]

@@ -35,14 +35,14 @@ def anchor_of(line: int) -> str:
 @cache
 def definitions() -> dict[str, tuple[str, str]]:
     """Return what the library defines: from full names to page and anchor."""
-    found = {}
+    pages = {}
     for file in sorted(PACKAGE.rglob("*.py")):
         module = ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)
         module = module.removesuffix(".__init__")
-        found[module] = (page_of(file), anchor_of(1))
+        pages[module] = (page_of(file), anchor_of(1))
         for name, line in named_lines(ast.parse(file.read_text()), module):
-            found[name] = (page_of(file), anchor_of(line))
-    return found
+            pages[name] = (page_of(file), anchor_of(line))
+    return pages
 
 
 def named_lines(scope: ast.AST, path: str) -> Iterator[tuple[str, int]]:
