@@ -8,14 +8,9 @@ import pytest
 
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.sources import published
-from handloom.data.sources.silhouettes import (
-    CLASS_NAMES,
-    GARMENTS,
-    blank_paper,
-    cloth,
-    shadow,
-    silhouettes,
-)
+from handloom.data.sources.garments import CLASS_NAMES, GARMENTS
+from handloom.data.sources.shapes import blank_canvas
+from handloom.data.sources.silhouettes import fabric, shadow, silhouettes
 from handloom.errors import ConfigurationError
 
 
@@ -108,8 +103,8 @@ def test_every_garment_can_be_seen(splits: Splits) -> None:
 @pytest.mark.parametrize("name", CLASS_NAMES)
 def test_drawing_stays_in_single_precision(name: str) -> None:
     """One float64 number among the knobs would double the time, and no picture would tell."""
-    paper = blank_paper(3, np.random.default_rng(0))
-    for array in (paper.x, paper.y, *GARMENTS[name](paper), cloth(paper), shadow(paper)):
+    canvas = blank_canvas(3, np.random.default_rng(0))
+    for array in (canvas.x, canvas.y, *GARMENTS[name](canvas), fabric(canvas), shadow(canvas)):
         assert array.dtype == np.float32
         assert array.shape == (3, 28, 28)
         assert np.isfinite(array).all()
