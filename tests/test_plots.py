@@ -14,7 +14,7 @@ from handloom import plots
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, DataError, MissingExtraError
 from handloom.metrics import confusion_matrix
-from handloom.plots.curves import COLUMNS
+from handloom.plots.columns import COLUMNS
 from handloom.training.history import EpochRecord, History, StopReason
 
 NAMES = ("cat", "dog", "$fox$")

@@ -11,7 +11,8 @@ from handloom.errors import ConfigurationError
 from handloom.optimizers import OPTIMIZERS, Optimizer
 from handloom.optimizers.muon import orthogonalize
 from handloom.recipes.settings import Settings
-from handloom.walkthrough.equations import OPTIMIZER_STEPS, Part
+from handloom.walkthrough.equations import Part
+from handloom.walkthrough.optimizer_equations import OPTIMIZER_STEPS
 from handloom.walkthrough.step import example, step, tiny_settings, walk
 
 WEIGHTS = ("W0", "b0", "W2", "b2")

@@ -1,7 +1,7 @@
 """One training step of a tiny network, array by array.
 
 The library's own layers, loss and optimizer run; this file copies the arrays, and
-`handloom.walkthrough.equations` writes the equations between them.
+the files of `handloom.walkthrough` write the equations between them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,21 +19,10 @@ from handloom.optimizers import Optimizer
 from handloom.parameters import Array, Parameters
 from handloom.randomness import Purpose, Stream
 from handloom.recipes.settings import Settings
-from handloom.walkthrough.equations import (
-    BACKWARD,
-    FORWARD,
-    Equation,
-    Named,
-    Part,
-    Passage,
-    Return,
-    Update,
-    Weighed,
-    cross_entropy,
-    number,
-    penalty,
-    update,
-)
+from handloom.walkthrough.equations import Equation, Named, Part, number
+from handloom.walkthrough.layer_equations import BACKWARD, FORWARD, BackwardPass, ForwardPass
+from handloom.walkthrough.loss_equations import Penalized, cross_entropy, penalty
+from handloom.walkthrough.optimizer_equations import Update, update
 
 ROWS, INPUTS, HIDDEN, CLASSES = 2, 3, 3, 2
 
@@ -161,25 +150,27 @@ def step(tiny: Example, optimizer: Optimizer, rate: float) -> list[Part]:
     ]
 
 
-def _forward(layers: Sequence[Layer], x: Named) -> list[Passage]:
+def _forward(layers: Sequence[Layer], x: Named) -> list[ForwardPass]:
     """Run the layers and return the arrays of each; the output of the last is ``z``."""
     passages = []
     for index, layer in enumerate(layers):
         name = "z" if index == len(layers) - 1 else f"y{index}"
         y = Named(name, layer.forward(x.values, training=True).copy())
-        passages.append(Passage(f"{index}.{layer.kind}", x, y, _named(layer.weights, "", index)))
+        passages.append(
+            ForwardPass(f"{index}.{layer.kind}", x, y, _named(layer.weights, "", index))
+        )
         x = y
     return passages
 
 
-def _backward(layers: Sequence[Layer], passages: Sequence[Passage], dy: Named) -> list[Part]:
+def _backward(layers: Sequence[Layer], passages: Sequence[ForwardPass], dy: Named) -> list[Part]:
     """Run the layers backward and return the part of each, the last layer first."""
     parts = []
     for index in reversed(range(len(layers))):
         layer, passage = layers[index], passages[index]
         values = layer.backward(dy.values, need_dx=index > 0)
         dx = None if values is None else Named(f"d{passage.x.name}", values.copy())
-        back = Return(dy, _named(layer.gradients, "d", index), dx)
+        back = BackwardPass(dy, _named(layer.gradients, "d", index), dx)
         parts.append(BACKWARD[layer.kind](passage, back))
         dy = dx or dy
     return parts
@@ -213,8 +204,8 @@ def _penalty(parameters: Parameters, loss: float) -> Part:
     """Add the penalty's gradient and return the part of the penalty."""
     before = {name: gradient.copy() for name, gradient in parameters.gradients.items()}
     parameters.add_penalty_gradient()
-    weighed = [
-        Weighed(
+    penalized = [
+        Penalized(
             spec,
             Named(_letter(name), parameters.weights[name].copy()),
             Named(f"d{_letter(name)}", before[name]),
@@ -223,7 +214,7 @@ def _penalty(parameters: Parameters, loss: float) -> Part:
         for name, spec in parameters.specs.items()
         if spec.l1 or spec.l2
     ]
-    return penalty(weighed, loss, parameters.penalty())
+    return penalty(penalized, loss, parameters.penalty())
 
 
 def _updated(parameters: Parameters, optimizer: Optimizer, rate: float) -> list[Part]:

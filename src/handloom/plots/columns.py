@@ -1,0 +1,132 @@
+"""Columns of histories, over the epochs of several runs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import ConfigurationError
+from handloom.training.history import History
+
+Values = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+INFINITE = 1e300  # values beyond this are treated as infinite
+
+
+class Column(NamedTuple):
+    """The label, scale and goal of a column of a history."""
+
+    label: str
+    factor: float = 1.0
+    goal: Literal["high", "low"] | None = None
+
+
+COLUMNS = {
+    "accuracy": Column("training accuracy (%)", 100.0, "high"),
+    "loss": Column("training loss (penalty included)", goal="low"),
+    "data_loss": Column("training loss (without penalty)", goal="low"),
+    "penalty": Column("penalty"),
+    "learning_rate": Column("learning rate"),
+    "seconds": Column("seconds per epoch"),
+    "validation_accuracy": Column("validation accuracy (%)", 100.0, "high"),
+    "validation_loss": Column("validation loss", goal="low"),
+}
+
+
+def column_of(name: str) -> Column:
+    """Return the `Column` of a name; recorded metrics are drawn unscaled."""
+    return COLUMNS.get(name) or Column(name.replace("_", " "))
+
+
+def recorded_metrics(histories: Iterable[History]) -> list[str]:
+    """Return the names of metrics recorded by callbacks, in order of appearance."""
+    names = [name for history in histories for name in history.columns]
+    return [name for name in dict.fromkeys(names) if name not in (*COLUMNS, "epoch")]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One column of several runs.
+
+    Attributes
+    ----------
+    epochs : array, shape (e,)
+        The epochs shown, in order.
+    values : array, shape (runs, e)
+        NaN where a run has no finite value.
+    diverged : array of bool, shape (runs, e)
+        True where a run had diverged; see `diverged`.
+    percentage : bool
+        Whether values are percentages, which always have a linear axis.
+    """
+
+    epochs: Values
+    values: Values
+    diverged: Flags
+    percentage: bool = False
+
+    @property
+    def known(self) -> Flags:
+        """True where there is a value, shape (runs, e)."""
+        return np.isfinite(self.values)
+
+    @property
+    def median(self) -> Values:
+        """The median over runs, shape (e,); NaN where fewer than half of the runs have a value."""
+        count = self.known.sum(axis=0)
+        shared = (count > 0) & (2 * count >= len(self.values))
+        middle = np.full(len(self.epochs), np.nan)
+        middle[shared] = np.nanmedian(self.values[:, shared], axis=0)
+        return middle
+
+
+def gather(histories: Sequence[History], column: str, from_epoch: int) -> Curves:
+    """Return a column of several runs from an epoch on; histories may differ in length."""
+    factor, goal = column_of(column).factor, column_of(column).goal
+    runs = [
+        (history["epoch"], factor * history[column])
+        for history in histories
+        if column in history.columns
+    ]
+    epochs = np.unique(np.concatenate([np.empty(0), *(at for at, _ in runs)]))
+    values = np.full((len(runs), len(epochs)), np.nan)
+    for row, (at, of_run) in zip(values, runs, strict=True):
+        row[np.searchsorted(epochs, at)] = of_run
+    values[~(np.abs(values) < INFINITE)] = np.nan
+    shown = epochs >= from_epoch
+    return Curves(
+        epochs[shown], values[:, shown], diverged(values, goal)[:, shown], factor == 100.0
+    )
+
+
+def learning_rate_curves(
+    histories: Sequence[History], learning_rates: Sequence[float] | None, from_epoch: int
+) -> Curves:
+    """Return the learning rates passed, or by default those of the histories."""
+    if learning_rates is None:
+        return gather(histories, "learning_rate", from_epoch)
+    epochs = max((history["epoch"] for history in histories), key=len, default=np.empty(0))
+    if len(learning_rates) != len(epochs):
+        raise ConfigurationError(
+            f"learning_rates must have one rate for each of the {len(epochs)} epochs of the "
+            f"longest history, got {len(learning_rates)}"
+        )
+    shown = epochs >= from_epoch
+    values = np.array([learning_rates], np.float64)[:, shown]
+    return Curves(epochs[shown], values, diverged(values, None))
+
+
+def diverged(values: Values, goal: str | None) -> Flags:
+    """Return where runs had diverged, shape (runs, e).
+
+    An accuracy has diverged where it is less than half of the best before; a loss, where it is
+    more than twice the best before and more than that of the first epoch.
+    """
+    if goal == "high":
+        return values < np.fmax.accumulate(values, axis=1) / 2
+    if goal == "low":
+        best = np.fmin.accumulate(values, axis=1)
+        return (values / 2 > best) & (values > values[:, :1])
+    return np.zeros(values.shape, dtype=bool)

@@ -1,0 +1,153 @@
+"""Panels of curves: lines, axes, notes and the legend."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from handloom.plots.columns import Curves, Values
+from handloom.plots.figure import DARK, GRAY, LIGHT, MEDIUM, SMALL, LineStyle
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDE = 10**1.5  # the ratio of values above which an axis is logarithmic
+MARGIN = 0.05  # of the vertical axis, above and below the curves
+
+
+def draw(
+    panel: "Axes",
+    curves: Curves,
+    label: str,
+    *,
+    color: str,
+    line: LineStyle,
+    marker: str,
+    index: int = 0,
+) -> None:
+    """Draw several runs as thin lines, and their median as a bold line.
+
+    `index` shifts the markers, so that those of several curves do not overlap.
+    """
+    if not curves.known.any():
+        return
+    if len(curves.values) > 1:
+        panel.plot(curves.epochs, curves.values.T, color=color, linewidth=1, alpha=0.4)
+    step = max(1, len(curves.epochs) // 8)
+    panel.plot(
+        curves.epochs,
+        curves.median,
+        color=color,
+        linestyle=line,
+        linewidth=2.2,
+        marker=marker,
+        markersize=7,
+        markevery=((index * step // 4) % step, step),
+        label=label,
+    )
+
+
+def fit_axes(
+    panel: "Axes", several: Sequence[Curves], from_epoch: int, *, tolerated: float = 1.0
+) -> None:
+    """Set both axes of a panel, and note the values that are not shown; see `_range`."""
+    _style(panel)
+    several = [curves for curves in several if curves.known.any()]
+    last = max((float(curves.epochs[-1]) for curves in several), default=0.0)
+    panel.set_xlim(from_epoch, max(last, from_epoch + 1))
+    panel.locator_params(axis="x", nbins=10, integer=True, steps=[1, 2, 5, 10])
+    if not several:
+        _note_empty(panel, from_epoch)
+        return
+    values = np.concatenate([curves.values[curves.known] for curves in several])
+    low, high = _range(several, values, tolerated)
+    _scale(panel, low, high, linear=any(curves.percentage for curves in several))
+    _note_left_out(panel, values, low, high)
+
+
+def _style(panel: "Axes") -> None:
+    """Style grid and ticks of a panel; set on it, since ticks are made after `drawing` ends."""
+    panel.grid(visible=True, color=LIGHT, linewidth=0.8)
+    panel.tick_params(labelsize=MEDIUM, color=GRAY, labelcolor=DARK)
+    panel.set_axisbelow(True)
+
+
+def _note_empty(panel: "Axes", from_epoch: int) -> None:
+    since = f" from epoch {from_epoch} on" if from_epoch else ""
+    panel.text(
+        0.5,
+        0.5,
+        f"no epoch completed{since}",
+        transform=panel.transAxes,
+        ha="center",
+        va="center",
+        color=GRAY,
+    )
+    panel.set_yticks([])
+
+
+def _range(several: Sequence[Curves], values: Values, tolerated: float) -> tuple[float, float]:
+    """Return the range of values to show, which diverged values do not set.
+
+    Diverged values are shown if they at most double the range, or if at least the share `tolerated`
+    of all runs diverged; then only losses above ten times the others are not shown.
+    """
+    low, high = float(values.min()), float(values.max())
+    sound = np.concatenate([curves.values[curves.known & ~curves.diverged] for curves in several])
+    if not sound.size:
+        return low, high
+    floor, ceiling = float(sound.min()), float(sound.max())
+    room = ceiling - floor
+    if np.mean(np.concatenate([curves.diverged.any(axis=1) for curves in several])) >= tolerated:
+        return low, min(high, 10 * abs(ceiling))
+    if high - low <= 2 * room:
+        return low, high
+    return max(low, floor - room / 4), min(high, ceiling + room / 4)
+
+
+def _scale(panel: "Axes", low: float, high: float, *, linear: bool) -> None:
+    """Set the range of the vertical axis, logarithmic if it is wide and not ``linear``."""
+    if not linear and low > 0.0 and high > WIDE * low:
+        margin = (high / low) ** MARGIN
+        panel.set_yscale("log")
+        panel.set_ylim(low / margin, high * margin)
+        panel.locator_params(axis="y", subs=(1, 2, 5) if high < 1000 * low else (1,))
+        panel.tick_params(axis="y", which="minor", labelleft=False)
+    else:
+        margin = MARGIN * (high - low) or 0.1 * abs(high) or 1.0
+        panel.set_ylim(low - margin, high + margin)
+    panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def _note_left_out(panel: "Axes", values: Values, low: float, high: float) -> None:
+    """Note the values out of range; if there are none, do not clip markers at the edge."""
+    notes = []
+    if values.min() < low:
+        notes.append(f"not shown: values down to {values.min():.3g}")
+    if values.max() > high:
+        notes.append(f"not shown: values up to {values.max():.3g}")
+    panel.set_title(", ".join(notes), loc="right", fontsize=SMALL, color=GRAY)
+    for line in panel.lines:
+        line.set_clip_on(bool(notes))
+
+
+def draw_legend(figure: "Figure", panel: "Axes", *, several: bool) -> None:
+    """Draw the legend below the panels."""
+    lines, labels = panel.get_legend_handles_labels()
+    low, high = panel.get_ylim()
+    for index, line in enumerate(lines):
+        values = np.asarray(line.get_ydata(), np.float64)  # type: ignore[attr-defined]
+        if np.isfinite(values).any() and not ((low <= values) & (values <= high)).any():
+            labels[index] += ", out of range"
+    if lines:
+        inches = 1.0 + 0.12 * max(map(len, labels))
+        figure.legend(
+            lines,
+            labels,
+            loc="outside lower center",
+            ncols=max(1, min(len(lines), int(figure.get_figwidth() / inches))),
+            title="bold: median; thin: each seed" if several else None,
+            title_fontsize=SMALL,
+            handlelength=3.5,
+        )
