@@ -130,13 +130,13 @@ def step(tiny: Example, optimizer: Optimizer, rate: float) -> list[Part]:
     """
     parameters = tiny.parameters
     x, c = Named("x", tiny.x.copy()), Named("c", tiny.classes.copy())
-    passages = _forward(tiny.layers, x)
-    loss, dz, measured = _loss(passages[-1].y, c)
+    passes = _forward(tiny.layers, x)
+    loss, dz, measured = _loss(passes[-1].y, c)
     parts = [
         Part("The batch: rows x and the class c of each", (), (x, c)),
-        *(FORWARD[layer.kind](p) for layer, p in zip(tiny.layers, passages, strict=True)),
+        *(FORWARD[layer.kind](p) for layer, p in zip(tiny.layers, passes, strict=True)),
         measured,
-        *_backward(tiny.layers, passages, dz),
+        *_backward(tiny.layers, passes, dz),
     ]
     before = parameters.penalty()
     if any(spec.l1 or spec.l2 for spec in parameters.specs.values()):
@@ -152,26 +152,24 @@ def step(tiny: Example, optimizer: Optimizer, rate: float) -> list[Part]:
 
 def _forward(layers: Sequence[Layer], x: Named) -> list[ForwardPass]:
     """Run the layers and return the arrays of each; the output of the last is ``z``."""
-    passages = []
+    passes = []
     for index, layer in enumerate(layers):
         name = "z" if index == len(layers) - 1 else f"y{index}"
         y = Named(name, layer.forward(x.values, training=True).copy())
-        passages.append(
-            ForwardPass(f"{index}.{layer.kind}", x, y, _named(layer.weights, "", index))
-        )
+        passes.append(ForwardPass(f"{index}.{layer.kind}", x, y, _named(layer.weights, "", index)))
         x = y
-    return passages
+    return passes
 
 
-def _backward(layers: Sequence[Layer], passages: Sequence[ForwardPass], dy: Named) -> list[Part]:
+def _backward(layers: Sequence[Layer], passes: Sequence[ForwardPass], dy: Named) -> list[Part]:
     """Run the layers backward and return the part of each, the last layer first."""
     parts = []
     for index in reversed(range(len(layers))):
-        layer, passage = layers[index], passages[index]
+        layer, forward = layers[index], passes[index]
         values = layer.backward(dy.values, need_dx=index > 0)
-        dx = None if values is None else Named(f"d{passage.x.name}", values.copy())
+        dx = None if values is None else Named(f"d{forward.x.name}", values.copy())
         back = BackwardPass(dy, _named(layer.gradients, "d", index), dx)
-        parts.append(BACKWARD[layer.kind](passage, back))
+        parts.append(BACKWARD[layer.kind](forward, back))
         dy = dx or dy
     return parts
 
