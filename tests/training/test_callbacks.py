@@ -209,13 +209,13 @@ def test_a_hook_that_nothing_calls_is_refused_with_the_nearest_name() -> None:
 
 
 def test_a_class_that_calls_hooks_of_its_own_names_them() -> None:
-    class WithHalf(Callback, hooks=["on_half"]):
+    class Halves(Callback, hooks=["on_half"]):
         def on_half(self) -> None: ...
 
-    class WithThird(Callback, hooks=["on_third"]):
+    class Thirds(Callback, hooks=["on_third"]):
         def on_third(self) -> None: ...
 
-    class Both(WithHalf, WithThird):
+    class Both(Halves, Thirds):
         hooks: ClassVar = ["mine"]
         on_failure: str = "stop"
 

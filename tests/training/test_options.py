@@ -179,10 +179,11 @@ class Hotter(TrainerOptions):
 
 def test_a_new_option_is_refused_without_a_word_about_it(tmp_path: Path) -> None:
     def hotter(temperature: float) -> Trainer:
-        options = Hotter(
+        made = Trainer(Sequential([Dense(3)]).build((5,)), Adam(), 0.01)
+        made.options = Hotter(
             Adam(), 0.01, epochs=2, checkpoints=Checkpoints(tmp_path), temperature=temperature
         )
-        return Trainer.of(Sequential([Dense(3)]).build((5,)), options)
+        return made
 
     hotter(1.0).fit(ROWS)
     hotter(1.0).fit(ROWS, resume=True)

@@ -3,13 +3,11 @@
 from __future__ import annotations  # numpy.random is loaded when it is used
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
 from handloom.layers.activations import sigmoid
 from handloom.layers.base import Layer
-from handloom.operations import Elementwise
 from handloom.parameters import Array
 
 SATURATED = 30.0
@@ -56,10 +54,6 @@ class SiLU(Gated):
 
     kind = "silu"
 
-    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
-        """Return the function as a record."""
-        return Elementwise(self.kind)
-
     def forward(
         self,
         x: Array,
@@ -102,10 +96,6 @@ class GELU(Gated):
     """
 
     kind = "gelu"
-
-    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
-        """Return the function as a record."""
-        return Elementwise(self.kind)
 
     def forward(
         self,

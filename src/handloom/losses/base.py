@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from handloom.backend import Computes
 from handloom.errors import DataError
-from handloom.operations import LossOperation
 from handloom.parameters import Array
 
 #: Class indices, class probabilities or continuous targets.
@@ -115,10 +114,6 @@ class RowLoss(Computes, ABC):
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments as JSON-serializable values."""
         return {}
-
-    def as_operation(self) -> LossOperation | None:
-        """Return this loss as a record, or None if there is no record for it."""
-        return None
 
     @abstractmethod
     def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from signal import Signals
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,13 +101,6 @@ class Trainer:
     @takes_options(TrainerOptions)
     def __init__(self, network: Sequential, options: TrainerOptions) -> None:
         self._take(network, options)
-
-    @classmethod
-    def of(cls, network: Sequential, options: TrainerOptions) -> Self:
-        """Return a trainer with existing options."""
-        trainer = cls.__new__(cls)
-        trainer._take(network, options)
-        return trainer
 
     def _take(self, network: Sequential, options: TrainerOptions) -> None:
         require_instance("network", network, Sequential)
