@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.own_layers import Drop, MaxPool, Normalize, Rng, Scale, Square, rows
+from tests.helpers.own_layers import Drop, MaxPool, Normalize, Rng, Scale, Square, rows
 
 from handloom import (
     CategoricalCrossEntropy,

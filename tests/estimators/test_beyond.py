@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
-from tests.estimators.data import classes, continuous, labels
+from tests.estimators.helpers import classes, continuous, labels
 
 from handloom import (
     BatchNorm,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from tests.images import convolved, draw, normalized, pooled
-from tests.own_layers import rows
+from tests.helpers.images import convolved, draw, normalized, pooled
+from tests.helpers.own_layers import rows
 
 from handloom import Dense, ModelError, ReLU, Softmax, build, check_gradients
 from handloom.errors import ConfigurationError

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.gradients import relative_error
+from tests.helpers.gradients import relative_error
 from tests.training.test_trainer import features
 
 from handloom import (

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.gradients import Float64
+from tests.helpers.gradients import Float64
 from tests.training.test_trainer import features, network
 
 from handloom import SGD, SoftmaxCrossEntropy, Trainer

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from tests.gradients import Float64
+from tests.helpers.gradients import Float64
 
 from handloom import (
     ELU,
