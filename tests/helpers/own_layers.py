@@ -1,5 +1,7 @@
 """Layers such as a user writes them: plain, right, and of the kinds that are hard to check."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -122,6 +124,24 @@ class Drop(Layer):
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         return dy * self._recall() if need_dx else None
+
+
+class Noise(Layer):
+    """Multiplies by random zeros and twos in training, as dropout does."""
+
+    kind = "noise"
+    stochastic = True
+
+    def forward(self, x: Array, *, training: bool = False, rng: Any = None) -> Array:
+        if not training:
+            return x
+        self.mask = 2.0 * (rng.random(x.shape, np.float32) < 0.5)
+        y: Array = (x * self.mask).astype(x.dtype)
+        return y
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        dx: Array = (dy * self.mask).astype(dy.dtype)
+        return dx
 
 
 def rows(*shape: int, seed: int = 0) -> Array:

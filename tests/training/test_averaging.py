@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.helpers.gradients import Float64
-from tests.training.test_callbacks import loss_of
-from tests.training.test_trainer import At, features, network, spoil
+from tests.helpers.training import At, features, loss_of, network, spoil
 
 from handloom import (
     EMA,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.helpers.gradients import Float64
-from tests.training.test_trainer import features, network
+from tests.helpers.training import features, network
 
 from handloom import SGD, SoftmaxCrossEntropy, Trainer
 from handloom.errors import ConfigurationError
