@@ -1,84 +1,22 @@
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+"""Curves of a training, and of several models, stay readable whatever the values."""
 
 import numpy as np
 import pytest
-from matplotlib import rcParams
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.text import Text
-from PIL import Image
+from tests.plots.helpers import (
+    WHERE,
+    assert_shows,
+    curves,
+    falling,
+    history,
+    recording,
+    render,
+    texts,
+)
 
 from handloom import plots
-from handloom.data.dataset import Dataset
-from handloom.errors import ConfigurationError, DataError, MissingExtraError
-from handloom.metrics import confusion_matrix
+from handloom.errors import ConfigurationError
 from handloom.plots.curves import COLUMNS
-from handloom.training.history import EpochRecord, History, StopReason
-
-NAMES = ("cat", "dog", "$fox$")
-WHERE = "pets-3"
-
-
-def history(losses: Sequence[float], *, validated: bool = False) -> History:
-    """A history with these losses; the accuracy is high where the loss is low."""
-    made = History()
-    for epoch, loss in enumerate(losses):
-        accuracy = 0.9 / (1.0 + loss)
-        made.records.append(
-            EpochRecord(
-                epoch=epoch,
-                loss=loss,
-                data_loss=loss,
-                penalty=0.0,
-                accuracy=accuracy,
-                learning_rate=0.1 / (1 + epoch),
-                seconds=0.5,
-                validation_loss=1.1 * loss if validated else None,
-                validation_accuracy=0.9 * accuracy if validated else None,
-            )
-        )
-    return made
-
-
-def recording(made: History) -> History:
-    """The same history with a figure that a callback recorded in every other epoch."""
-    for epoch, record in enumerate(made.records):
-        if epoch % 2 == 0:
-            record.recorded["top5"] = 0.5 + epoch / 20  # type: ignore[index]
-    return made
-
-
-def falling(epochs: int, start: float = 2.3) -> list[float]:
-    return [0.4 + (start - 0.4) * 0.8**epoch for epoch in range(epochs)]
-
-
-def dataset(rows: int = 12, shape: tuple[int, int] = (5, 7)) -> Dataset:
-    images = np.arange(rows * shape[0] * shape[1]).reshape(rows, *shape) % 256
-    return Dataset(images.astype(np.uint8), np.arange(rows) % 3, NAMES, WHERE)
-
-
-def texts(figure: Figure) -> str:
-    objects = figure.findobj(Text)
-    return "\n".join(text.get_text() for text in objects if isinstance(text, Text))
-
-
-def render(figure: Figure) -> Figure:
-    figure.draw_without_rendering()
-    return figure
-
-
-def curves(*histories: History, from_epoch: int = 0) -> Figure:
-    return plots.training_curves(histories, title="small", dataset=WHERE, from_epoch=from_epoch)
-
-
-def assert_shows(axes: Axes, values: Sequence[float]) -> None:
-    """The vertical axis covers the values, and is at most twice as long as they need."""
-    low, high = axes.get_ylim()
-    assert low <= min(values)
-    assert max(values) <= high
-    assert high - low < 2 * (max(values) - min(values))
+from handloom.training.history import History, StopReason
 
 
 class TestTrainingCurves:
@@ -263,122 +201,3 @@ class TestComparison:
         box = figure.legends[0].get_window_extent()
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.width
-
-
-class TestSampleGrid:
-    def test_has_a_row_for_each_class(self) -> None:
-        figure = render(plots.sample_grid(dataset(), per_class=3))
-        (axes,) = figure.axes
-        assert [text.get_text() for text in axes.get_yticklabels()] == list(NAMES)
-        assert axes.get_xlabel() == "the first 3 of each class"
-        assert WHERE in figure.get_suptitle()
-
-    def test_shows_the_first_images_and_leaves_the_rest_white(self) -> None:
-        samples = dataset(rows=4)  # two of class 0, one of each other
-        sheet = np.asarray(plots.sample_grid(samples, per_class=2).axes[0].images[0].get_array())
-        assert (sheet[:5, :7] == samples.inputs[0]).all()
-        assert (sheet[:5, 8:] == samples.inputs[3]).all()
-        assert (sheet[6:11, 8:] == 255).all()
-
-    def test_refuses_what_is_no_image(self) -> None:
-        features = Dataset(np.zeros((3, 4)), np.arange(3), NAMES)
-        with pytest.raises(DataError, match=r"uint8 of shape \(n, y, x\), got float64"):
-            plots.sample_grid(features)
-
-    def test_refuses_no_samples(self) -> None:
-        with pytest.raises(ConfigurationError, match="per_class"):
-            plots.sample_grid(dataset(), per_class=0)
-
-
-class TestConfusion:
-    def test_shows_counts_recall_and_precision(self) -> None:
-        matrix = confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), 3)
-        figure = render(plots.confusion(matrix, NAMES, title="small", dataset=WHERE))
-        (axes,) = figure.axes
-        written = {text.get_position(): text.get_text() for text in axes.texts}
-        assert written[1, 1] == "2"
-        assert written[1, 0] == "1"  # of class 0, called class 1
-        assert written[3, 0] == "50.0 %"
-        assert written[1, 3] == "66.7 %"
-        assert written[2, 3] == written[3, 2] == "none"
-        assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
-        assert axes.get_title() == "75.0 % of 4 correct"
-        assert figure.get_suptitle() == "pets-3: small"
-
-    def test_of_nothing(self) -> None:
-        empty = np.zeros((3, 3), np.int64)
-        assert "no rows" in texts(plots.confusion(empty, NAMES, title="x", dataset=WHERE))
-
-    def test_refuses_another_number_of_classes(self) -> None:
-        with pytest.raises(DataError, match=r"3 classes must have shape \(3, 3\), got \(2, 2\)"):
-            plots.confusion(np.eye(2, dtype=np.int64), NAMES, title="x", dataset=WHERE)
-
-
-class TestConfidentMistakes:
-    def draw(self, probabilities: Sequence[Sequence[float]], count: int = 20) -> Figure:
-        samples = dataset(rows=len(probabilities))
-        return render(
-            plots.confident_mistakes(
-                samples.inputs,
-                samples.targets,
-                np.array(probabilities),
-                NAMES,
-                title="small",
-                dataset=WHERE,
-                count=count,
-            )
-        )
-
-    def test_orders_by_confidence_and_says_what_was_taken_for_what(self) -> None:
-        figure = self.draw([[0.1, 0.6, 0.3], [0.0, 1.0, 0.0], [0.9999, 0.0, 0.0001]])
-        drawn = [(axes.get_title(), axes.get_xlabel()) for axes in figure.axes if axes.images]
-        assert drawn == [
-            ("pred. cat > 99.9 %", "true $fox$"),
-            ("pred. dog 60.0 %", "true cat"),
-        ]
-        assert figure.get_suptitle() == "pets-3: small\nthe most confident of 2 mistakes"
-
-    def test_draws_no_more_than_asked(self) -> None:
-        figure = self.draw([[0.0, 0.0, 1.0]] * 2 + [[1.0, 0.0, 0.0]] * 10, count=6)
-        assert sum(bool(axes.images) for axes in figure.axes) == 6
-
-    def test_says_when_there_is_none(self) -> None:
-        figure = self.draw(np.eye(3).tolist())
-        assert "no mistake in 3 images" in texts(figure)
-        assert WHERE in figure.get_suptitle()
-
-    def test_refuses_arrays_that_do_not_belong_together(self) -> None:
-        with pytest.raises(DataError, match=r"\(2,\) and \(2, 3\), got"):
-            self.draw([[0.5, 0.5], [0.5, 0.5]])
-
-
-class TestSave:
-    def test_the_file_opens(self, tmp_path: Path) -> None:
-        path = tmp_path / "curves.png"
-        plots.save(curves(history(falling(5))), path)
-        with Image.open(path) as image:
-            image.load()
-            assert image.format == "PNG"
-            assert image.size == (1650, 1425)
-
-    def test_replaces_an_earlier_file_and_leaves_nothing_else(self, tmp_path: Path) -> None:
-        path = tmp_path / "samples.png"
-        path.write_text("an earlier one")
-        plots.save(plots.sample_grid(dataset()), path)
-        assert path.read_bytes().startswith(b"\x89PNG")
-        assert list(tmp_path.iterdir()) == [path]
-
-
-def test_global_settings_are_neither_used_nor_changed() -> None:
-    before = dict(rcParams)
-    plots.confusion(np.eye(3, dtype=np.int64), NAMES, title="x", dataset=WHERE)
-    with pytest.raises(DataError):
-        plots.confusion(np.eye(2, dtype=np.int64), NAMES, title="x", dataset=WHERE)
-    curves(history(falling(5)))
-    assert dict(rcParams) == before
-
-
-def test_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtraError, match="the extra 'cli'"):
-        plots.sample_grid(dataset())
