@@ -17,7 +17,7 @@ test-long: $(READY)  ## everything, the slow checks included
 	$(BIN)/python -m pytest
 
 test-fused: $(READY)  ## training tests on the fused backend, however short the training
-	$(BIN)/python -m pytest -m "not long" --fused $(PARALLEL) tests/training tests/test_model.py
+	$(BIN)/python -m pytest -m "not long" --fused $(PARALLEL) tests/training tests/optimizers tests/test_model.py
 
 test-oldest: $(READY)  ## wheel and sdist, with the oldest versions that pyproject.toml allows
 	$(BIN)/python -m release oldest

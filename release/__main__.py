@@ -16,17 +16,15 @@ from release.distributions import build, differences, unpack
 from release.environments import Environment, empty_environment, find_python
 from release.versions import OLDEST_PYTHON, oldest, pythons, requirements
 
-LONGEST = "tests/training/test_engine.py::test_fifty_steps_agree_with_the_textbook"
+LONGEST = "tests/training/test_backends.py::test_fifty_steps_agree_with_the_textbook"
 """Arithmetic alone, and a third of the time that the default suite takes."""
 
 SUITE = ("-m", "not long", "-n", "auto", "--dist", "loadfile", "--deselect", LONGEST)
 
 WITHOUT_EXTRAS = (
-    *("tests/layers", "tests/losses", "tests/training/test_trainer.py", "tests/test_files.py"),
-    *(
-        f"tests/test_{part}.py"
-        for part in ("metrics", "model", "network", "optimizers", "schedules")
-    ),
+    *("tests/layers", "tests/losses", "tests/optimizers"),
+    *(f"tests/training/test_{part}.py" for part in ("preparation", "runner", "trainer")),
+    *(f"tests/test_{part}.py" for part in ("files", "metrics", "model", "network", "schedules")),
 )
 
 NOT_OURS = ("-W", "ignore::DeprecationWarning")

@@ -98,17 +98,6 @@ def test_an_optimizer_that_overrides_an_update_gets_scratch_on_any_backend(kind:
     np.testing.assert_allclose(vectors[0], vectors[1], rtol=1e-5)
 
 
-def test_an_optimizer_may_lose_its_momentum_during_training() -> None:
-    network = Sequential([Dense(3)]).build((2,))
-    optimizer = SGD(0.9).bind(network.parameters)
-    network.parameters.gradient[...] = 1.0
-    optimizer.step(0.1)
-    optimizer.momentum = 0.0
-    before = network.parameters.vector.copy()
-    optimizer.step(0.1)
-    np.testing.assert_allclose(network.parameters.vector, before - 0.1, rtol=1e-6)
-
-
 def test_an_average_that_was_bound_to_compiled_code_can_be_copied() -> None:
     pytest.importorskip("numba")
     network, backend = Sequential([Dense(300)]).build((300,)), FusedBackend(np.float32)

@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from tests.arithmetic import sides, unit
+from tests.helpers.arithmetic import sides, unit
 
 from handloom.initializers import INITIALIZERS
 from handloom.layers import LAYERS

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.gradients import Float64, relative_error
+from tests.helpers.gradients import Float64, relative_error
+from tests.helpers.networks import network
 
 from handloom import (
     BatchNorm,
@@ -16,36 +17,15 @@ from handloom import (
     ReLU,
     Residual,
     Sequential,
-    Softmax,
     SoftmaxCrossEntropy,
     Tanh,
     build,
     check_gradients,
 )
 from handloom.errors import ConfigurationError
-from handloom.initializers import Glorot, He, ScaledNormal, Zeros
 
 X = np.random.default_rng(0).standard_normal((8, 6))
 TARGETS = np.array([0, 1, 2, 0, 1, 2, 0, 1])
-
-
-def network(*, softmax: bool = True, dtype: type = np.float64, **strengths: float) -> Sequential:
-    layers = [Dense(5, **strengths), ReLU(), Dense(3)]  # type: ignore[arg-type]
-    return Sequential([*layers, Softmax()] if softmax else layers).build((6,), seed=1, dtype=dtype)
-
-
-def test_arrays_are_named_views_into_one_vector() -> None:
-    parameters = network().parameters
-    assert list(parameters.weights) == [
-        "0.dense.weights",
-        "0.dense.biases",
-        "2.dense.weights",
-        "2.dense.biases",
-    ]
-    assert parameters.weights["0.dense.weights"].shape == (6, 5)
-    parameters.vector[...] = 0.0
-    assert not any(array.any() for array in parameters.weights.values())
-    assert len(parameters) == 6 * 5 + 5 + 5 * 3 + 3
 
 
 @pytest.mark.parametrize("softmax", [True, False])
@@ -55,16 +35,6 @@ def test_gradient_with_penalty_agrees_with_central_differences(softmax: bool) ->
     )
     report = check_gradients(made, X, TARGETS, thorough=True)
     assert report.ok, report
-
-
-def test_the_penalty_can_be_scaled_and_its_slope_at_zero_is_zero() -> None:
-    parameters = network(weights_l1=0.5, weights_l2=0.25).parameters
-    parameters.vector[...] = 0.0
-    parameters.weights["0.dense.weights"][0, :2] = [2.0, -2.0]
-    assert parameters.penalty() == pytest.approx(0.5 * 4 + 0.25 * 8)
-    parameters.add_penalty_gradient(0.1)
-    gradient = parameters.gradients["0.dense.weights"][0]
-    assert gradient == pytest.approx([0.15, -0.15, 0.0, 0.0, 0.0])
 
 
 def test_networks_with_and_without_softmax_predict_the_same_probabilities() -> None:
@@ -126,30 +96,6 @@ def test_a_network_is_made_again_from_its_configuration() -> None:
     assert again.config() == made.config()
     again.parameters.load(made.parameters.weights)
     assert np.array_equal(again.predict(X), made.predict(X))
-
-
-def test_starting_values_follow_the_seed() -> None:
-    vectors = [network().parameters.vector for _ in range(2)]
-    other = Sequential([Dense(5), ReLU(), Dense(3)]).build((6,), seed=2, dtype=np.float64)
-    assert np.array_equal(vectors[0], vectors[1])
-    assert not np.array_equal(vectors[0], other.parameters.vector)
-
-
-@pytest.mark.parametrize(
-    ("start", "deviation"),
-    [
-        (ScaledNormal(0.01), 0.01),
-        (He(), np.sqrt(2 / 400)),
-        (Glorot(), np.sqrt(2 / 700)),
-        (Zeros(), 0.0),
-    ],
-)
-def test_initializers_have_their_deviation(
-    start: ScaledNormal | He | Glorot | Zeros, deviation: float
-) -> None:
-    weights = start((400, 300), np.random.default_rng(0))
-    assert weights.std() == pytest.approx(deviation, rel=0.02)
-    assert abs(weights.mean()) <= deviation * 0.02
 
 
 def test_a_summary_names_layers_shapes_and_parameters() -> None:

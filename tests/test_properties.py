@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from tests.layers.test_layers import CASES, Case
+from tests.layers.cases import CASES, Case
 
 from handloom import build
 from handloom.layers import Layer

@@ -1,13 +1,12 @@
 """The command line in one process, and a small dataset for it."""
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
+from tests.data.helpers import idx_bytes
 
 from handloom import Splits, silhouettes
 from handloom.cli.app import run
@@ -59,11 +58,6 @@ def write_idx(folder: Path, splits: Splits) -> Path:
         ):
             (folder / f"{prefix}-{name}-ubyte").write_bytes(idx_bytes(array))
     return folder
-
-
-def idx_bytes(array: npt.NDArray[np.generic]) -> bytes:
-    header = struct.pack(f">I{array.ndim}I", 0x0800 + array.ndim, *array.shape)
-    return header + array.astype(np.uint8).tobytes()
 
 
 @pytest.fixture(scope="session")

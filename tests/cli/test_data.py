@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.cli.conftest import Command, idx_bytes, write_idx
+from tests.cli.conftest import Command, write_idx
+from tests.data.helpers import idx_bytes
 
 from handloom import Splits
 from handloom.data import write_image_folders

@@ -1,13 +1,11 @@
-"""``handloom train`` and the commands that use what it wrote."""
+"""``handloom train``: options, run folders, interruptions and refusals."""
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,7 @@ import pytest
 from PIL import Image
 from tests.cli.conftest import Command
 
-from handloom import Callback, Model, Splits, evaluate, open_folder
-from handloom.data import write_image_folders
-from handloom.data.test_time_augmentation import MIRRORED
+from handloom import Callback, Model, Splits, open_folder
 from handloom.recipes import experiment, settings as plain
 from handloom.schedules import SCHEDULES, named_schedule
 from handloom.training import EpochRecord, TrainingState
@@ -192,142 +188,6 @@ def test_ctrl_c_saves_what_was_learned(
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert (results["stop_reason"], results["epochs"]) == ("interrupted", 4)
     Model.load(tmp_path / "run" / "model")
-
-
-def test_evaluate_repeats_the_test_figures(
-    handloom: Command, trained: Path, tiny_folder: Path
-) -> None:
-    ended = handloom("evaluate", trained, "--data", tiny_folder)
-    evaluation = evaluate(Model.load(trained / "model"), open_folder(tiny_folder).test)
-    assert ended.status == 0
-    assert f"accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}" in ended.out
-
-
-def test_evaluate_reports_views_apart(handloom: Command, trained: Path, tiny_folder: Path) -> None:
-    ended = handloom("evaluate", trained, "--data", tiny_folder, "--views", "mirrored")
-    evaluation = evaluate(Model.load(trained / "model"), open_folder(tiny_folder).test, MIRRORED)
-    assert evaluation.of_views is not None
-    assert (
-        f"accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}"
-        in ended.out.splitlines()[1]
-    )
-    last = f"accuracy {evaluation.of_views.accuracy:.4f}, loss {evaluation.of_views.loss:.4f}"
-    assert ended.out.splitlines()[-1].endswith(last)
-
-
-def test_evaluate_names_the_views_that_there_are(handloom: Command, trained: Path) -> None:
-    ended = handloom("evaluate", trained, "--views", "miror")
-    assert ended.status == 1
-    assert "mirrored" in ended.err
-
-
-def test_evaluate_does_not_guess_a_dataset(handloom: Command, trained: Path) -> None:
-    ended = handloom("evaluate", trained)
-    assert ended.status == 1
-    assert "the model was trained on tiny; name its folder with --data" in ended.err
-
-
-def test_evaluate_refuses_a_dataset_with_other_classes(handloom: Command, trained: Path) -> None:
-    ended = handloom("evaluate", trained, "--data", "silhouettes")
-    assert ended.status == 1
-    assert "must have the model's classes 0, 1" in ended.err
-
-
-def test_summary_shows_every_layer(handloom: Command, trained: Path) -> None:
-    ended = handloom("summary", trained)
-    assert ended.status == 0
-    for text in ("0.dense", "4.dense", "118,282", "trained on tiny"):
-        assert text in ended.out
-
-
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16", "LA"])
-def test_predict_reads_images_of_any_mode_and_size(
-    handloom: Command, trained: Path, tmp_path: Path, mode: str
-) -> None:
-    levels = np.linspace(0, 255, 50 * 80).reshape(50, 80)
-    gray = Image.fromarray(levels.astype(np.uint8))
-    image = (
-        Image.fromarray((levels * 257).astype(np.uint16)) if mode == "I;16" else gray.convert(mode)
-    )
-    image.save(tmp_path / "image.png")
-    ended = handloom("predict", trained, tmp_path / "image.png", tmp_path / "image.png")
-    assert ended.status == 0
-    assert ended.out.count("%") == 6
-
-
-def test_predict_sees_the_pixels_that_the_network_learned_from(
-    handloom: Command, trained: Path, tiny: Splits, tmp_path: Path
-) -> None:
-    write_image_folders(tiny, tmp_path / "images")
-    row = tiny.test.take(tiny.test.targets == 8).inputs[:1]
-    expected = Model.load(trained / "model").predict(row)[0]
-    ended = handloom("predict", trained, tmp_path / "images" / "test" / "8" / "0000.png")
-    assert f"{expected.argmax()} {expected.max():.1%}" in ended.out
-
-
-def test_an_inverted_image_is_the_same_as_its_negative(
-    handloom: Command, trained: Path, tiny: Splits, tmp_path: Path
-) -> None:
-    pixels = np.asarray(tiny.test.inputs[0], np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "light.png")
-    Image.fromarray(255 - pixels).save(tmp_path / "dark.png")
-    light = handloom("predict", trained, tmp_path / "light.png")
-    dark = handloom("predict", trained, tmp_path / "dark.png", "--invert")
-    figures = [[word for word in ended.out.split() if "%" in word] for ended in (light, dark)]
-    assert figures[0] == figures[1] != []
-
-
-def test_a_model_of_numbers_names_no_classes(
-    handloom: Command, trained: Path, tmp_path: Path
-) -> None:
-    model = Model.load(trained / "model")
-    replace(model, output_activation="identity").save(tmp_path / "numbers")
-    Image.fromarray(np.zeros((28, 28), np.uint8)).save(tmp_path / "image.png")
-    ended = handloom("predict", tmp_path / "numbers", tmp_path / "image.png")
-    assert ended.status != 0
-    assert "must predict classes, got a model of continuous targets" in ended.err
-
-
-@pytest.mark.parametrize("command", ["evaluate", "predict", "summary"])
-@pytest.mark.parametrize("damage", ["missing", "truncated", "tampered", "no manifest", "nowhere"])
-def test_a_damaged_run_is_refused_in_one_line(
-    handloom: Command, trained: Path, tmp_path: Path, command: str, damage: str
-) -> None:
-    folder = tmp_path / "run"
-    if damage != "nowhere":
-        shutil.copytree(trained, folder)
-        weights = next((folder / "model").glob("weights-*.safetensors"))
-        content = weights.read_bytes()
-        match damage:
-            case "missing":
-                weights.unlink()
-            case "truncated":
-                weights.write_bytes(content[:-10])
-            case "tampered":
-                weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-            case "no manifest":
-                (folder / "model" / "manifest.json").unlink()
-    image = tmp_path / "x.png"
-    Image.new("L", (28, 28)).save(image)
-    ended = handloom(command, folder, *([image] if command == "predict" else []))
-    assert ended.status == 1
-    assert ended.err.startswith("error: ")
-    assert len(ended.err.splitlines()) == 1
-    assert str(folder) in ended.err
-
-
-def test_predict_names_an_image_that_is_none(
-    handloom: Command, trained: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "text.png").write_text("not an image")
-    for path, reason in (
-        (tmp_path / "text.png", "not an image"),
-        (tmp_path / "none.png", "does not exist, expected an image file"),
-    ):
-        ended = handloom("predict", trained, path)
-        assert ended.status == 1
-        assert reason in ended.err
-        assert str(path) in ended.err
 
 
 @pytest.mark.parametrize(

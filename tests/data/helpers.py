@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from handloom.data import Dataset, Splits
 
+Images = npt.NDArray[np.uint8]
+
 IDX_NAMES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -54,3 +56,8 @@ def write_idx_folder(folder: Path, splits: Splits | None = None) -> Path:
 def same(left: Dataset, right: Dataset) -> bool:
     """Tell whether two parts hold the same rows in the same order."""
     return np.array_equal(left.inputs, right.inputs) and np.array_equal(left.targets, right.targets)
+
+
+def images(*shape: int) -> Images:
+    """Return images whose pixels all differ from zero."""
+    return np.random.default_rng(0).integers(1, 256, shape, dtype=np.uint8)

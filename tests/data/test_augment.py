@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.data.helpers import Images, images
 
 from handloom.data.augment import (
     AUGMENTATIONS,
@@ -20,13 +21,7 @@ from handloom.data.augment import (
 from handloom.errors import ConfigurationError
 from handloom.randomness import Purpose, Stream
 
-Images = npt.NDArray[np.uint8]
 N, Y, X = 4000, 9, 7
-
-
-def images(*shape: int) -> Images:
-    """Return images whose pixels all differ from zero."""
-    return np.random.default_rng(0).integers(1, 256, shape, dtype=np.uint8)
 
 
 def changed(change: Augmentation, before: Images, *, epoch: int = 0, seed: int = 0) -> Images:

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.data.test_augment import X, Y, images
+from tests.data.helpers import images
 
 from handloom.data.test_time_augmentation import MIRRORED, MIRRORED_AND_MOVED, View
+
+Y, X = 9, 7
 
 
 @pytest.mark.parametrize("shape", [(5, Y, X), (5, 2, Y, X)])

@@ -1,15 +1,29 @@
 """L-BFGS minimizes any function that measures a loss and its gradient."""
 
+import os
+import signal
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from tests.estimators.helpers import Watch, classes, classifier
 
-from handloom import Dense, Sequential
+from handloom import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    InverseTimeDecay,
+    NetworkClassifier,
+    Residual,
+    Sequential,
+)
 from handloom.estimators.lbfgs import Minimum, minimize
 from handloom.parameters import Parameters
+from handloom.training import Objective
 from handloom.training.objective import Measured
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 TARGET = np.arange(4.0)
 
 
@@ -64,3 +78,77 @@ def test_too_few_iterations_are_told() -> None:
     assert complaint is not None
     assert "after 2 iteration(s)" in complaint
     assert "Increase max_iter (now 2)" in complaint
+
+
+X, y = classes(3)
+
+
+def test_an_interrupted_search_keeps_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    measure, made = Objective.__call__, 0
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        nonlocal made
+        made += 1
+        if made == 12:
+            os.kill(os.getpid(), signal.SIGINT)
+        return measure(*arguments, **options)
+
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(Objective, "__call__", interrupted)
+    search = classifier(solver="lbfgs", max_iter=500, tol=0.0)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        search.fit(X, y)
+    assert made < 20
+    assert 0 < search.n_iter_ < 500
+    assert search.score(X, y) > 0.8
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_search_hands_a_signal_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    measure, made, heard = Objective.__call__, 0, list[float]()
+    search = classifier(solver="lbfgs", max_iter=500, tol=0.0)
+
+    def signalled(*arguments: Any, **options: Any) -> Any:
+        nonlocal made
+        made += 1
+        if made == 12:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr(Objective, "__call__", signalled)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(search.score(X, y)))
+    try:
+        with pytest.warns(UserWarning, match="Training interrupted by user"):
+            search.fit(X, y)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [search.score(X, y)]  # it had what was learned
+
+
+@pytest.mark.parametrize(
+    "layer", [BatchNorm, lambda: Dropout(0.5), lambda: Residual([BatchNorm()])]
+)
+def test_lbfgs_refuses_networks_that_change_as_they_are_asked(layer: Any) -> None:
+    rows, targets = classes()
+    made = NetworkClassifier(lambda k: Sequential([layer(), Dense(k)]), solver="lbfgs")
+    with pytest.raises(ValueError, match=r"lbfgs.*computes the same"):
+        made.fit(rows, targets)
+    same = NetworkClassifier(
+        lambda k: Sequential([Residual([Dense(rows.shape[1])]), Dense(k)]), solver="lbfgs"
+    )
+    assert same.fit(rows, targets).score(rows, targets) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dropout", 0.5),
+        ("callbacks", [Watch()]),
+        ("restore_best", True),
+        ("weight_decay", 0.1),
+        ("learning_rate", InverseTimeDecay(0.1, 1.0)),
+    ],
+)
+def test_lbfgs_refuses_what_it_cannot_use(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{name!r} must be unused with solver='lbfgs'"):
+        classifier(solver="lbfgs", **{name: value}).fit(X, y)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.neural_network
-from tests.estimators.data import classes, continuous, labels
+from tests.estimators.helpers import classes, continuous, labels
 
 import handloom
 

@@ -15,7 +15,7 @@ import handloom
 pytestmark = pytest.mark.filterwarnings("default")
 
 LEFT_OUT = {
-    "test_gradient": "calls the private _loss_grad_lbfgs; tests/test_gradcheck.py has ours",
+    "test_gradient": "calls the private _loss_grad_lbfgs; tests/gradcheck has ours",
     "test_learning_rate_warmstart": "reads the private _optimizer.learning_rate; "
     "test_the_rate_falls_as_documented is about the same",
     "test_adaptive_learning_rate": "reads the private _optimizer.learning_rate; "

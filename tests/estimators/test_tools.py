@@ -14,7 +14,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tests.estimators.data import classes, continuous, labels
+from tests.estimators.helpers import classes, continuous, labels
 
 from handloom import (
     Adam,

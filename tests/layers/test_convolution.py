@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from tests.gradients import relative_error
-from tests.images import convolved, draw
+from tests.helpers.gradients import relative_error
+from tests.helpers.images import convolved, draw
 
 from handloom import (
     ConfigurationError,

@@ -4,8 +4,8 @@ import threading
 
 import numpy as np
 import pytest
-from tests.gradients import relative_error
-from tests.images import draw, normalized
+from tests.helpers.gradients import relative_error
+from tests.helpers.images import draw, normalized
 
 from handloom import (
     BatchNorm,

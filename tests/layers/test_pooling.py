@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.images import draw, pooled
+from tests.helpers.images import draw, pooled
 
 from handloom import AveragePool2D, ConfigurationError, MaxPool2D, ModelError, check_gradients
 from handloom.parameters import Array

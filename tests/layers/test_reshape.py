@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.images import draw
+from tests.helpers.images import draw
 
 from handloom import ConfigurationError, Conv2D, Flatten, ModelError, Reshape, Sequential
 from handloom.parameters import Array

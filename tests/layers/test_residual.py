@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.gradients import relative_error
-from tests.images import convolved, draw
+from tests.helpers.gradients import relative_error
+from tests.helpers.images import convolved, draw
 
 from handloom import (
     BatchNorm,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.gradients import Float64, relative_error
+from tests.helpers.gradients import Float64, relative_error
 
 from handloom import (
     CategoricalCrossEntropy,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests import gradients
+from tests.helpers import gradients
 
 LARGEST: dict[str, float] = {}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.gradients import Float64, relative_error
+from tests.helpers.gradients import Float64, relative_error
 
 from handloom import (
     SGD,

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.gradients import relative_error
-from tests.images import draw
+from tests.helpers.gradients import relative_error
+from tests.helpers.images import draw
 
 from handloom import (
     SGD,

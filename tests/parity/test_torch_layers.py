@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.gradients import Float64, relative_error
+from tests.helpers.gradients import Float64, relative_error
 
 from handloom import (
     ELU,

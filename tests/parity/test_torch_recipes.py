@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.gradients import relative_error
+from tests.helpers.gradients import relative_error
 
 from handloom import Sequential
 from handloom.data.augment import Augmentation, Flip, Shift

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tests.training.test_trainer import features
+from tests.helpers.training import features
 
 from handloom import (
     Adam,

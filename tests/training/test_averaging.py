@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.gradients import Float64
-from tests.training.test_callbacks import loss_of
-from tests.training.test_trainer import At, features, network, spoil
+from tests.helpers.gradients import Float64
+from tests.helpers.training import At, features, loss_of, network, spoil
 
 from handloom import (
     EMA,

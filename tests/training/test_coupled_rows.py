@@ -30,7 +30,6 @@ from handloom import (
 )
 from handloom.data.batches import LoaderOptions
 from handloom.data.transforms import AsFloat
-from handloom.parallel.partition import SHARD_ROWS, deal_shards, shard_rows
 from handloom.parallel.threads import Threads
 from handloom.training import TrainingState
 from handloom.training.objective import Measured, Objective
@@ -139,39 +138,6 @@ def test_a_resumed_training_has_the_same_statistics(tmp_path: Path) -> None:
     run(tmp_path / "cut", Cut())
     resumed = run(tmp_path / "cut", resume=True)
     assert np.array_equal(resumed.parameters.values, whole.parameters.values)
-
-
-@pytest.mark.parametrize("rows", [0, 1, 31, 32, 33, 64, 100, 1000, 5000])
-@pytest.mark.parametrize("together", [1, 32, None])
-@pytest.mark.parametrize("most", [10, 64, SHARD_ROWS])
-def test_a_cut_parts_no_group_and_loses_no_row(rows: int, together: int | None, most: int) -> None:
-    deal = deal_shards(rows, together, most)
-    slices = sorted((part for lane in deal for part in lane), key=lambda part: part.start)
-    assert [part.start for part in slices] == [0, *(part.stop for part in slices[:-1])]
-    assert slices[-1].stop == rows
-    assert all(lane for lane in deal)
-    if together is None:
-        assert len(slices) == 1
-    else:
-        assert all(part.start % together == 0 for part in slices)
-        assert all(part.stop - part.start < most + 2 * together for part in slices)
-
-
-@pytest.mark.parametrize(
-    ("images", "width", "rows", "together", "lanes"),
-    [
-        (False, 784, 512, 1, 1),  # flat rows: one lane, whose products are shared
-        (False, 50_000, 64, 1, 1),
-        (True, 28 * 28 * 16, 128, 64, 2),  # images: a lane for each group
-        (True, 14 * 14 * 32, 128, 64, 2),
-        (True, 28 * 28 * 64, 128, 1, 4),
-        (True, 28 * 28 * 16, 128, None, 1),
-    ],
-)
-def test_a_batch_of_images_is_dealt_to_lanes(
-    images: bool, width: int, rows: int, together: int | None, lanes: int
-) -> None:
-    assert len(deal_shards(rows, together, shard_rows(width, images=images))) == lanes
 
 
 @pytest.mark.parametrize(

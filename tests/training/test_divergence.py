@@ -1,14 +1,26 @@
-"""Divergence: the report names the first array that was not finite, and loses no good weight."""
+"""Divergence: the first array that is not finite is named, and good weights are kept."""
 
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.training.test_trainer import features
+from tests.helpers.training import At, features, network, spoil
+from tests.training.helpers import trainer
 
-from handloom import SGD, Adam, Dense, Layer, ReLU, Sequential, SoftmaxCrossEntropy, Trainer
+from handloom import (
+    SGD,
+    Adam,
+    Callback,
+    Dense,
+    Layer,
+    ReLU,
+    Sequential,
+    SoftmaxCrossEntropy,
+    StopReason,
+    Trainer,
+)
 from handloom.parameters import Array
-from handloom.training import StopReason
+from handloom.training import Measured, TrainingState
 from handloom.training.divergence import Divergence
 
 ROWS = features()
@@ -121,3 +133,64 @@ def test_the_first_of_several_bad_rows_decides() -> None:
 
 def test_a_training_that_ends_well_has_no_report() -> None:
     assert trained(ReLU()).history.divergence is None
+
+
+def test_a_loss_that_is_not_finite_ends_training_with_the_last_good_weights() -> None:
+    data = features()
+    made = network(data)
+    good: list[np.ndarray] = []
+    keep = At(3, lambda state: good.append(state.network.parameters.vector.copy()))
+    trainer = Trainer(made, SGD(), 0.1, epochs=10, callbacks=[keep, At(4, spoil)])
+    with np.errstate(over="ignore", invalid="ignore"):
+        history = trainer.fit(data)
+    assert history.stop_reason is StopReason.NON_FINITE_LOSS
+    assert (len(history), history.stopped_in) == (5, 5)
+    assert np.array_equal(made.parameters.vector, good[0])  # those of epoch 4, before its update
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_a_diverging_rate_ends_in_a_reason_not_in_a_page_of_nan() -> None:
+    data = features()
+    made = network(data)
+    history = Trainer(made, SGD(), 1e30, epochs=50).fit(data)
+    assert history.stop_reason in (StopReason.NON_FINITE_LOSS, StopReason.NON_FINITE_GRADIENT)
+    assert np.isfinite(made.parameters.vector).all()
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_weights_that_the_last_update_broke_are_not_kept() -> None:
+    data = features()
+    made = network(data)
+    start = made.parameters.vector.copy()
+    history = Trainer(made, SGD(), 1e39, epochs=1).fit(data)
+    assert history.stop_reason is StopReason.NON_FINITE_WEIGHTS
+    assert np.array_equal(made.parameters.vector, start)
+
+
+def test_a_gradient_that_is_not_finite_ends_training_before_the_update() -> None:
+    data = features()
+    made = network(data)
+    start = made.parameters.vector.copy()
+
+    class Broken(SoftmaxCrossEntropy):
+        def __call__(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+            value, gradient = super().__call__(*args, **kwargs)
+            gradient[0, 0] = np.inf
+            return value, gradient
+
+    history = Trainer(made, SGD(), 0.1, loss=Broken()).fit(data)
+    assert history.stop_reason is StopReason.NON_FINITE_GRADIENT
+    assert np.array_equal(made.parameters.vector, start)
+
+
+def test_a_step_that_breaks_weights_is_told_though_a_callback_stopped_there() -> None:
+    class Stops(Callback):
+        def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+            if state.progress.steps == 4:
+                state.stop(StopReason.EARLY_STOPPING)
+
+    made = trainer(
+        None, Stops(), optimizer=SGD(), learning_rate=lambda step: 1e39 if step == 3 else 0.01
+    )
+    assert made.fit(ROWS).divergence is not None
+    assert np.isfinite(made.network.parameters.values).all()

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from tests.training.test_trainer import features, network
+from tests.helpers.training import features, network
 
-from handloom import Adam, DataError, Dataset, Model, Trainer, View, evaluate, silhouettes
+from handloom import SGD, Adam, DataError, Dataset, Model, Trainer, View, evaluate, silhouettes
 from handloom.data.test_time_augmentation import MIRRORED, MIRRORED_AND_MOVED
 from handloom.layers import softmax
 
@@ -58,3 +58,16 @@ def test_features_have_no_views() -> None:
     data = features()
     with pytest.raises(DataError, match="views are of images"):
         evaluate(model(data), data, MIRRORED)
+
+
+def test_a_trained_model_is_evaluated_without_the_penalty() -> None:
+    data = features()
+    made = network(data, l2=0.1)
+    trainer = Trainer(made, SGD(), 0.1, epochs=5)
+    trainer.fit(data)
+    results = evaluate(trainer.model(), data)
+    probabilities = made.predict(data.inputs)  # type: ignore[arg-type]
+    chosen = probabilities[np.arange(len(data)), data.targets]
+    assert results.loss == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
+    assert results.accuracy == np.mean(probabilities.argmax(axis=1) == data.targets)
+    assert results.confusion.sum() == len(data)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.helpers.training import At, features, network
 
 from handloom import SGD, Callback, Dense, Sequential, StopReason, Trainer, silhouettes
 from handloom.errors import ConfigurationError
@@ -310,3 +311,43 @@ def test_a_fit_leaves_what_belongs_to_the_process_as_it_was() -> None:
     with pytest.warns(UserWarning, match="interrupted by SIGINT"):
         training(Send(signal.SIGINT), threads=2).fit(DATA)
     assert environment() == before
+
+
+def test_ctrl_c_ends_training_tidily_and_the_handler_is_restored() -> None:
+    data = features()
+    made = network(data)
+    before = signal.getsignal(signal.SIGINT)
+    interrupt = At(2, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.warns(UserWarning, match="training was interrupted by SIGINT"):
+        history = Trainer(made, SGD(), 0.1, epochs=1000, callbacks=[interrupt]).fit(data)
+    assert history.stop_reason is StopReason.INTERRUPTED
+    assert len(history) == 3
+    assert np.isfinite(made.parameters.vector).all()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_ignored_signal_stays_ignored(
+    number: signal.Signals, request: pytest.FixtureRequest
+) -> None:
+    data = features()
+    earlier = signal.signal(number, signal.SIG_IGN)
+    request.addfinalizer(lambda: signal.signal(number, earlier))
+    unheard = At(2, lambda _: os.kill(os.getpid(), number))
+    history = Trainer(network(data), SGD(), 0.1, epochs=5, callbacks=[unheard]).fit(data)
+    assert len(history) == 5
+    assert signal.getsignal(number) is signal.SIG_IGN
+
+
+def test_a_second_ctrl_c_acts_as_it_always_did() -> None:
+    data = features()
+    before = signal.getsignal(signal.SIGINT)
+
+    def twice(_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        while signal.getsignal(signal.SIGINT) is not before:
+            pass  # two signals that arrive together count as one
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(network(data), SGD(), 0.1, epochs=50, callbacks=[At(2, twice)]).fit(data)

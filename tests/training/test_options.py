@@ -1,5 +1,6 @@
 """Options: a change at a resume is refused, or noted in the history."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.training.test_trainer import features
+from tests.helpers.training import features, network
+from tests.training.helpers import small_network
 
 from handloom import (
     EMA,
@@ -16,6 +18,7 @@ from handloom import (
     BestModel,
     BestWeights,
     Callback,
+    CategoricalCrossEntropy,
     Checkpoints,
     ConfigurationError,
     CosineDecay,
@@ -215,3 +218,44 @@ def test_callbacks_are_objects_of_callback() -> None:
     network = Sequential([Dense(3)]).build((5,))
     with pytest.raises(ConfigurationError, match=r"subclasses of handloom\.Callback, got <class"):
         Trainer(network, Adam(), 0.1, callbacks=[CSVLog])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"epochs": -1}, "epochs"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": 2.5}, "batch_size"),
+        ({"seed": -1}, "seed"),
+        ({"threads": 0}, "threads"),
+        ({"loss": CategoricalCrossEntropy()}, "loss=SoftmaxCrossEntropy"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Trainer(network(features()), SGD(), 0.1, **options)
+
+
+@pytest.mark.parametrize("option", ["clip_norm", "augment", "penalty_per_row"])
+def test_an_option_that_a_training_has_taken_cannot_be_changed(option: str) -> None:
+    with pytest.raises(AttributeError, match=option):
+        setattr(Trainer(network(features()), SGD(), 0.1).options, option, None)
+
+
+def test_a_copy_of_the_options_knows_that_no_loss_was_passed() -> None:
+    continuous = Dataset(ROWS.inputs, np.ones((300, 1)), ("a",))
+    made = Trainer(small_network(Dense(1)), Adam(), 0.01, epochs=1)
+    for each in (made, copy.deepcopy(made)):
+        with pytest.raises(ConfigurationError, match="loss must be set"):
+            each.fit(continuous)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("optimizer", "adam"), ("optimizer", Adam), ("average", 0.99), ("checkpoints", "folder")],
+)
+def test_an_option_of_another_kind_is_refused_at_once(option: str, value: Any) -> None:
+    options: dict[str, Any] = {"optimizer": Adam(), option: value}
+    with pytest.raises(ConfigurationError, match=f"{option} must be an instance of"):
+        Trainer(small_network(), options.pop("optimizer"), 0.1, **options)

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tests.arithmetic import sides
-from tests.gradients import Float64, numeric_gradient, relative_error
+from tests.helpers.arithmetic import sides
+from tests.helpers.gradients import Float64, numeric_gradient, relative_error
 
 from handloom import SGD, Adagrad, Adam, AdamW, Dense, ModelError, Muon, RMSprop
 from handloom.errors import ConfigurationError

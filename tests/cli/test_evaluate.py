@@ -1,0 +1,47 @@
+"""``handloom evaluate``: the figures of a model, on the dataset that it is given."""
+
+from pathlib import Path
+
+from tests.cli.conftest import Command
+
+from handloom import Model, evaluate, open_folder
+from handloom.data.test_time_augmentation import MIRRORED
+
+
+def test_evaluate_repeats_the_test_figures(
+    handloom: Command, trained: Path, tiny_folder: Path
+) -> None:
+    ended = handloom("evaluate", trained, "--data", tiny_folder)
+    evaluation = evaluate(Model.load(trained / "model"), open_folder(tiny_folder).test)
+    assert ended.status == 0
+    assert f"accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}" in ended.out
+
+
+def test_evaluate_reports_views_apart(handloom: Command, trained: Path, tiny_folder: Path) -> None:
+    ended = handloom("evaluate", trained, "--data", tiny_folder, "--views", "mirrored")
+    evaluation = evaluate(Model.load(trained / "model"), open_folder(tiny_folder).test, MIRRORED)
+    assert evaluation.of_views is not None
+    assert (
+        f"accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}"
+        in ended.out.splitlines()[1]
+    )
+    last = f"accuracy {evaluation.of_views.accuracy:.4f}, loss {evaluation.of_views.loss:.4f}"
+    assert ended.out.splitlines()[-1].endswith(last)
+
+
+def test_evaluate_names_the_views_that_there_are(handloom: Command, trained: Path) -> None:
+    ended = handloom("evaluate", trained, "--views", "miror")
+    assert ended.status == 1
+    assert "mirrored" in ended.err
+
+
+def test_evaluate_does_not_guess_a_dataset(handloom: Command, trained: Path) -> None:
+    ended = handloom("evaluate", trained)
+    assert ended.status == 1
+    assert "the model was trained on tiny; name its folder with --data" in ended.err
+
+
+def test_evaluate_refuses_a_dataset_with_other_classes(handloom: Command, trained: Path) -> None:
+    ended = handloom("evaluate", trained, "--data", "silhouettes")
+    assert ended.status == 1
+    assert "must have the model's classes 0, 1" in ended.err

@@ -1,0 +1,89 @@
+"""A fit that diverges raises or warns, and never wins a search."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from tests.estimators.helpers import classes, column, continuous, regressor
+
+from handloom import BestWeights, ModelError
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+X, y = classes(3)
+HUGE = {"solver": "sgd", "learning_rate_init": 1e30, "activation": "identity", "max_iter": 50}
+
+
+def test_a_diverged_fit_raises_and_never_scores() -> None:
+    rows, targets = continuous()
+    made = regressor(**HUGE)
+    with pytest.raises(ModelError, match=r"non-finite parameter weights.*first array"):
+        made.fit(rows, targets)
+    for use in (made.predict, lambda X: made.score(X, targets)):
+        with pytest.raises(ModelError, match="weights must be finite"):
+            use(rows)
+    assert np.isnan(made.loss_)
+
+
+def test_a_diverged_fit_warns_if_told_to_and_never_wins_a_search() -> None:
+    rows, targets = continuous()
+    made = regressor(on_divergence="warn", **HUGE)
+    with pytest.warns(ConvergenceWarning, match="non-finite"):
+        made.fit(rows, targets)
+    with pytest.raises(ModelError, match="weights must be finite"):
+        made.score(rows, targets)
+    search = GridSearchCV(made, {"learning_rate_init": [1e30, 1e-6]}, cv=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search.fit(rows, targets)
+    assert search.best_params_ == {"learning_rate_init": 1e-6}
+    assert np.isnan(search.cv_results_["mean_test_score"][0])
+
+
+def test_the_best_weights_survive_a_divergence() -> None:
+    rows, targets = continuous()
+    with pytest.warns(ConvergenceWarning, match="best weights before that"):
+        made = regressor(early_stopping=True, **{**HUGE, "learning_rate_init": 0.9}).fit(
+            100 * rows, targets
+        )
+    assert np.isnan(column(made.validation_scores_)[-1])
+    assert np.isfinite(made.predict(rows)).all()
+
+
+def test_best_weights_of_a_callback_survive_a_divergence_too() -> None:
+    rows, targets = continuous()
+
+    def breaks(step: int) -> float:
+        return 0.05 if step < 10 else 1e30
+
+    made = regressor(solver="sgd", learning_rate=breaks, callbacks=[BestWeights("loss")])
+    with pytest.warns(ConvergenceWarning, match="best weights before that were restored"):
+        made.set_params(max_iter=50).fit(rows, targets)
+    assert made.score(rows, targets) > 0.0
+
+
+def test_a_partial_fit_that_diverges_keeps_the_best_weights() -> None:
+    rows, targets = continuous()
+    made = regressor(early_stopping=True, solver="sgd", learning_rate_init=0.01)
+    for _ in range(5):
+        made.partial_fit(rows, targets, X_val=rows, y_val=targets)
+    best = made.best_validation_score_
+    with pytest.warns(ConvergenceWarning, match="best weights before that were restored"):
+        made.partial_fit(1e200 * rows, targets, X_val=rows, y_val=targets)
+    assert made.score(rows, targets) == best
+
+
+@pytest.mark.parametrize("options", [{"restore_best": True}, {"callbacks": [BestWeights("loss")]}])
+def test_weights_that_exploded_after_they_were_measured_are_no_rescue(options: Any) -> None:
+    rows, targets = continuous()
+
+    def breaks_at_the_end_of_an_epoch(step: int) -> float:
+        return 1e12 if step == 11 else 1e-3
+
+    made = regressor(
+        solver="sgd", learning_rate=breaks_at_the_end_of_an_epoch, batch_size=30, **options
+    )
+    with pytest.raises(ModelError, match="non-finite"):
+        made.fit(rows, targets)

@@ -1,0 +1,9 @@
+"""What watches which files a reader opens."""
+
+import pytest
+from fuzz.watch import Watch
+
+
+@pytest.fixture(scope="module")
+def watch() -> Watch:
+    return Watch()

@@ -1,0 +1,86 @@
+"""Threads run tasks, wait without work, and can be lent; their errors reach the caller."""
+
+import time
+from threading import Event, Timer
+
+import numpy as np
+import pytest
+
+from handloom.backend import FusedBackend
+from handloom.parallel.threads import Threads, default_threads
+
+
+def test_an_error_in_a_lane_reaches_the_caller_after_all_lanes_have_ended() -> None:
+    ended = []
+
+    def work(number: int) -> int:
+        if number == 1:
+            raise ValueError("lane 1")
+        ended.append(number)
+        return number
+
+    with Threads(3) as pool:
+        calls = [lambda number=number: work(number) for number in range(4)]
+        with pytest.raises(ValueError, match="lane 1"):
+            pool.run(calls)
+        assert sorted(ended) == [0, 2, 3]
+        assert pool.run([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
+
+
+def test_threads_that_stay_awake_see_each_task_and_sleep_when_there_is_none() -> None:
+    pytest.importorskip("numba")
+    with FusedBackend(np.float32).threads(3) as pool:
+        assert pool.run([lambda k=k: k * k for k in range(4)]) == [0, 1, 4, 9]  # type: ignore[misc]
+        time.sleep(0.2)  # longer than threads spin
+        used = time.process_time()
+        time.sleep(0.2)
+        assert time.process_time() - used < 0.1
+        assert pool.run([lambda k=k: k + 1 for k in range(4)]) == [1, 2, 3, 4]  # type: ignore[misc]
+
+
+def test_a_wait_ends_when_the_counter_moves_on() -> None:
+    pytest.importorskip("numba")
+    from handloom.fused.atomics import wait
+
+    counter = np.zeros(1, np.int64)
+    Timer(0.05, lambda: counter.__setitem__(0, 7)).start()
+    started = time.perf_counter()
+    while counter[0] == 0:
+        wait(counter, 0)
+    assert time.perf_counter() - started >= 0.04
+    wait(counter, 0)  # returns at once
+
+
+def test_a_lent_thread_comes_back_before_there_is_other_work() -> None:
+    back = Event()
+    with Threads(2) as pool:
+        assert pool.lend(lambda: back.wait(10), back.set)
+        assert pool.run([lambda: 1, lambda: 2]) == [1, 2]
+        assert back.is_set()
+        again = Event()
+        assert pool.lend(lambda: again.wait(10), again.set)
+    assert again.is_set()
+
+
+def test_an_error_of_a_lent_thread_is_raised_in_the_end() -> None:
+    def fail() -> None:
+        raise ArithmeticError("lent")
+
+    with pytest.raises(ArithmeticError, match="lent"), Threads(2) as pool:
+        pool.lend(fail, lambda: None)
+
+
+def test_where_there_is_no_other_thread_none_is_lent() -> None:
+    with Threads(1) as pool:
+        assert not pool.lend(lambda: None, lambda: None)
+
+
+def test_what_limits_the_threads_of_blas_limits_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    free = default_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "64,2")  # not a number
+    monkeypatch.setenv("MKL_NUM_THREADS", "64")
+    assert default_threads() == free
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    assert default_threads() == 1

@@ -1,0 +1,203 @@
+"""Curves of a training, and of several models, stay readable whatever the values."""
+
+import numpy as np
+import pytest
+from tests.plots.helpers import (
+    WHERE,
+    assert_shows,
+    curves,
+    falling,
+    history,
+    recording,
+    render,
+    texts,
+)
+
+from handloom import plots
+from handloom.errors import ConfigurationError
+from handloom.plots.columns import COLUMNS
+from handloom.training.history import History, StopReason
+
+
+class TestTrainingCurves:
+    def test_labels_its_axes_and_names_the_dataset(self) -> None:
+        figure = curves(history(falling(20)))
+        assert [axes.get_ylabel() for axes in figure.axes] == [
+            "accuracy (%)",
+            "loss",
+            "learning rate",
+        ]
+        assert figure.axes[-1].get_xlabel() == "epoch"
+        assert figure.get_suptitle() == "pets-3: small"
+
+    def test_zoom_starts_where_asked_and_fits_what_is_shown(self) -> None:
+        losses = falling(30)
+        figure = curves(history(losses), from_epoch=10)
+        for axes in figure.axes:
+            assert axes.get_xlim() == (10, 29)
+        assert_shows(figure.axes[1], losses[10:])
+        assert_shows(figure.axes[0], [90 / (1 + loss) for loss in losses[10:]])
+        assert "from epoch 10" in figure.get_suptitle()
+
+    def test_seeds_are_thin_lines_and_a_bold_median(self) -> None:
+        runs = [history(falling(n, start)) for n, start in ((9, 2.0), (9, 3.0), (5, 4.0))]
+        *thin, median = curves(*runs).axes[1].lines
+        assert len(thin) == 3
+        assert all(line.get_linewidth() < median.get_linewidth() for line in thin)
+        middle = np.asarray(median.get_ydata())
+        assert middle[:5] == pytest.approx(runs[1]["loss"][:5])
+        assert middle[5:] == pytest.approx((runs[0]["loss"] + runs[1]["loss"])[5:] / 2)
+
+    def test_median_ends_where_fewer_than_half_of_the_seeds_go_on(self) -> None:
+        runs = [history(falling(n)) for n in (9, 4, 4)]
+        median = np.asarray(curves(*runs).axes[1].lines[-1].get_ydata())
+        assert np.isfinite(median[:4]).all()
+        assert np.isnan(median[4:]).all()
+
+    def test_validation_is_dashed_and_in_the_legend(self) -> None:
+        figure = curves(history(falling(8), validated=True))
+        for axes in figure.axes[:2]:
+            training, held_out = axes.lines
+            assert training.get_linestyle() == "-"
+            assert held_out.get_linestyle() == "--"
+        (legend,) = figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == ["training", "validation"]
+
+    def test_wide_losses_get_a_logarithmic_axis_and_others_do_not(self) -> None:
+        assert curves(history([2.0, 0.2, 0.02])).axes[1].get_yscale() == "log"
+        assert curves(history([2.0, 1.0, 0.5])).axes[1].get_yscale() == "linear"
+
+    def test_accuracy_has_a_linear_axis_however_wide(self) -> None:
+        assert curves(history([1.0, 100.0])).axes[0].get_yscale() == "linear"
+
+    def test_one_epoch(self) -> None:
+        figure = render(curves(history([2.3], validated=True)))
+        assert figure.axes[0].get_xlim() == (0, 1)
+        assert figure.axes[1].lines
+
+    @pytest.mark.parametrize("histories", [[], [History()], [History(), History()]])
+    def test_no_epoch(self, histories: list[History]) -> None:
+        assert "no epoch completed" in texts(render(curves(*histories)))
+
+    def test_zoom_beyond_the_end(self) -> None:
+        figure = curves(history(falling(5)), from_epoch=9)
+        assert "no epoch completed from epoch 9 on" in texts(figure)
+        assert figure.axes[0].get_xlim()[0] == 9
+
+    @pytest.mark.parametrize("worst", [50.0, 1e30, 1e308, np.inf, np.nan])
+    def test_a_loss_that_explodes_leaves_the_rest_readable(self, worst: float) -> None:
+        figure = render(curves(history([*falling(20), worst, worst])))
+        low, high = figure.axes[1].get_ylim()
+        assert low < 0.5
+        assert 2.3 < high < 60
+
+    @pytest.mark.parametrize("losses", [[1e308] * 3, [0.0] * 3, [1.0, 0.0], [np.nan] * 3])
+    def test_strange_losses_are_drawn(self, losses: list[float]) -> None:
+        render(curves(history(losses, validated=True)))
+
+    def test_one_diverged_seed_of_three_does_not_set_the_scale(self) -> None:
+        sound = falling(30)
+        bad = history([*falling(15), *[1e9] * 15])
+        bad.stop_reason = StopReason.NON_FINITE_LOSS
+        figure = curves(history(sound), history(sound), bad, from_epoch=5)
+        assert_shows(figure.axes[1], sound[5:])
+        assert "not shown: values up to 1e+09" in texts(figure)
+        assert "1 of 3 stopped: not finite" in texts(figure)
+
+    def test_a_run_that_collapses_alone_is_shown_whole(self) -> None:
+        figure = curves(history([*falling(20), 4.0, 4.0]), from_epoch=15)
+        assert_shows(figure.axes[1], [0.4, 4.0])
+
+    def test_given_learning_rates_replace_those_of_the_histories(self) -> None:
+        figure = plots.training_curves(
+            [history([2.0, 1.0])], title="small", dataset=WHERE, learning_rates=[3.0, 2.0]
+        )
+        assert list(np.asarray(figure.axes[2].lines[0].get_ydata())) == [3.0, 2.0]
+
+    def test_refuses_learning_rates_of_another_length(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"each of the 2 epochs .* got 3"):
+            plots.training_curves(
+                [history([2.0, 1.0])], title="small", dataset=WHERE, learning_rates=[3, 2, 1]
+            )
+
+    @pytest.mark.parametrize("start", [-1, 1.5, True])
+    def test_refuses_what_is_no_epoch(self, start: int) -> None:
+        with pytest.raises(ConfigurationError, match="from_epoch"):
+            curves(history([2.0]), from_epoch=start)
+
+
+def test_a_recorded_figure_has_a_panel_of_its_own() -> None:
+    figure = render(curves(recording(history(falling(9), validated=True)), from_epoch=0))
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    assert labels == ["accuracy (%)", "loss", "top5", "learning rate"]
+
+
+class TestComparison:
+    @pytest.mark.parametrize("column", list(COLUMNS))
+    def test_draws_every_column(self, column: str) -> None:
+        models = {"a": [history(falling(9), validated=True)], "b": [history(falling(5))]}
+        figure = render(plots.comparison(models, column, dataset=WHERE))
+        (axes,) = figure.axes
+        assert axes.get_xlabel() == "epoch"
+        assert axes.get_ylabel() == COLUMNS[column].label
+        assert WHERE in figure.get_suptitle()
+
+    def test_draws_a_recorded_figure_of_those_models_that_have_it(self) -> None:
+        models = {"a": [recording(history(falling(9)))], "b": [history(falling(5))]}
+        (axes,) = render(plots.comparison(models, "top5", dataset=WHERE)).axes
+        assert axes.get_ylabel() == "top5"
+        assert len(axes.lines) == 1
+        with pytest.raises(ConfigurationError, match=r"'top6'.*Did you mean 'top5'"):
+            plots.comparison(models, "top6", dataset=WHERE)
+
+    @pytest.mark.parametrize("column", ["acuracy", "epoch"])
+    def test_refuses_unknown_columns(self, column: str) -> None:
+        with pytest.raises(ConfigurationError, match="unknown column"):
+            plots.comparison({"a": [history([1.0])]}, column, dataset=WHERE)
+
+    def test_models_differ_in_color_line_and_marker(self) -> None:
+        models = {name: [history(falling(9))] for name in "abcd"}
+        (axes,) = plots.comparison(models, "loss", dataset=WHERE).axes
+        for look in ("color", "marker", "dashes"):
+            looks = {
+                str(line._unscaled_dash_pattern)  # type: ignore[attr-defined]
+                if look == "dashes"
+                else str(getattr(line, f"get_{look}")())
+                for line in axes.lines
+            }
+            assert len(looks) == 4
+
+    @pytest.mark.parametrize("worst", [8.0, 1e30])
+    @pytest.mark.parametrize("column", ["accuracy", "loss"])
+    def test_a_diverged_model_does_not_flatten_the_others(self, column: str, worst: float) -> None:
+        sound, bad = history(falling(30)), history([*falling(20), *[worst] * 10])
+        models = {"sound": [sound], "bad": [bad]}
+        figure = render(plots.comparison(models, column, dataset=WHERE, from_epoch=10))
+        factor = 100 if column == "accuracy" else 1
+        assert figure.axes[0].get_xlim() == (10, 29)
+        assert_shows(figure.axes[0], list(factor * sound[column][10:]))
+        assert "not shown: values" in texts(figure)
+
+    def test_a_model_that_failed_before_the_zoom(self) -> None:
+        models = {"bad": [history([2.3, 0.5, *[1e9] * 8])], "good": [history(falling(10))]}
+        figure = render(plots.comparison(models, "loss", dataset=WHERE, from_epoch=5))
+        assert figure.axes[0].get_ylim()[1] < 3
+
+    def test_the_legend_says_whose_line_is_nowhere_to_be_seen(self) -> None:
+        models = {"bad": [history([2.3, 0.5, *[1e9] * 8])], "good": [history(falling(10))]}
+        for from_epoch, label in ((0, "bad"), (5, "bad, out of range")):
+            figure = render(plots.comparison(models, "loss", dataset=WHERE, from_epoch=from_epoch))
+            assert [text.get_text() for text in figure.legends[0].get_texts()] == [label, "good"]
+
+    def test_without_models_or_epochs(self) -> None:
+        cases: list[dict[str, list[History]]] = [{}, {"a": []}, {"a": [History()]}]
+        for models in cases:
+            figure = render(plots.comparison(models, "loss", dataset=WHERE))
+            assert "no epoch completed" in texts(figure)
+
+    def test_many_models_fit_in_the_legend(self) -> None:
+        models = {f"a model with a long name {i}": [history(falling(4))] for i in range(11)}
+        figure = render(plots.comparison(models, "loss", dataset=WHERE))
+        box = figure.legends[0].get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width

@@ -1,0 +1,157 @@
+"""What a training was made of is described by all its options, and told where it cannot be."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.helpers.training import ROWS
+from tests.training.helpers import StopAt, trainer
+
+from handloom import (
+    EMA,
+    BestWeights,
+    BinaryCrossEntropy,
+    Callback,
+    ConfigurationError,
+    Dense,
+    EarlyStopping,
+    History,
+    Huber,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    ModelError,
+    Poisson,
+    SoftmaxCrossEntropy,
+    Warmup,
+)
+from handloom.data.augment import AUGMENTATIONS, named_augmentation
+from handloom.optimizers import OPTIMIZERS, Optimizer
+from handloom.schedules import SCHEDULES, named_schedule
+from handloom.training.configuration import describe, known_by_name
+
+
+def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:
+    trainer(tmp_path, StopAt(4), learning_rate=lambda step: 0.01).fit(ROWS)
+    history = trainer(tmp_path, learning_rate=lambda step: 0.02).fit(ROWS, resume=True)
+    assert any("learning_rate (" in note and "by name" in note for note in history.notes)
+
+
+def test_a_config_does_not_make_a_watcher_of_a_callback() -> None:
+    class Sly(Callback):
+        def config(self) -> dict[str, object]:
+            return {"changes_results": False, "kind": "EarlyStopping"}
+
+    assert describe(Sly())["kind"].endswith("Sly")
+    made = trainer(None, Sly())
+    assert made.options.describe()["watchers"] == []
+
+
+@dataclass
+class Named:
+    """A schedule with fields that are named like entries of a description."""
+
+    kind: str
+    config: float = 0.0
+    changes_results: str = "no"
+
+    def __call__(self, step: int) -> float:
+        return 0.01 if self.kind == "slow" else 0.5
+
+
+def test_fields_may_have_any_name_and_are_compared(tmp_path: Path) -> None:
+    trainer(tmp_path, StopAt(4), learning_rate=Named("slow")).fit(ROWS)
+    with pytest.raises(ModelError, match="its kind is slow there, fast here"):
+        trainer(tmp_path, learning_rate=Named("fast")).fit(ROWS, resume=True)
+    with pytest.raises(ModelError, match=r"config is 0\.0 there, 1\.0 here"):
+        trainer(tmp_path, learning_rate=Named("slow", 1.0)).fit(ROWS, resume=True)
+    trainer(tmp_path, learning_rate=Named("slow")).fit(ROWS, resume=True)
+
+
+def test_a_config_with_nan_is_one_made_alike(tmp_path: Path) -> None:
+    class Capped(EarlyStopping):
+        def config(self) -> dict[str, object]:
+            return {**super().config(), "ceiling": math.nan, "kinds": (Dense, Path("a"))}
+
+    trainer(tmp_path, Capped("loss", min_delta=9.0, patience=2), StopAt(5)).fit(ROWS)
+    capped = Capped("loss", min_delta=9.0, patience=2)
+    history = trainer(tmp_path, capped, epochs=9).fit(ROWS, resume=True)
+    assert len(history) == 3
+    assert not any("starts without a state" in note for note in history.notes)
+
+
+def test_an_optimizer_of_ones_own_needs_no_kind_to_be_resumed(tmp_path: Path) -> None:
+    class Signs(Optimizer):
+        def update(self, w: Any, dw: Any, state: Any, rate: float, scratch: Any) -> None:
+            w -= rate * np.sign(dw)
+
+        def config(self) -> dict[str, object]:
+            return {"weight_decay": self.weight_decay}
+
+    trainer(tmp_path, StopAt(4), optimizer=Signs()).fit(ROWS)
+    resumed = trainer(tmp_path, optimizer=Signs())
+    resumed.fit(ROWS, resume=True)
+    trainer(None, optimizer=Signs()).fit(ROWS, warm=resumed.state)
+
+
+class Limit(Callback):
+    """Has a parameter that its config omits."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+
+
+class Other(SoftmaxCrossEntropy):
+    """Has one more parameter than the class whose config it inherits."""
+
+    def __init__(self, more: float) -> None:
+        super().__init__()
+        self.more = more
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({"callbacks": [Limit(0.5)]}, {"callbacks": [Limit(0.9)]}, "callbacks 0 (Limit)"),
+        ({"loss": Other(0.5)}, {"loss": Other(0.9)}, "loss (Other)"),
+        (
+            {"callbacks": [BestWeights("loss", improves=lambda value, best: value < best)]},
+            {"callbacks": [BestWeights("loss", improves=lambda value, best: value > best)]},
+            "improves",
+        ),
+    ],
+)
+def test_what_says_nothing_of_its_parameters_is_told(
+    tmp_path: Path, before: dict[str, Any], after: dict[str, Any], told: str
+) -> None:
+    def fit(folder: Path, *more: Callback, resume: bool = False, **options: Any) -> History:
+        callbacks = [*options.pop("callbacks", []), *more]
+        return trainer(folder, *callbacks, **options).fit(ROWS, resume=resume)
+
+    fit(tmp_path, StopAt(4), **before)
+    history = fit(tmp_path, resume=True, **after)
+    assert any(told in note and "by name" in note for note in history.notes), history.notes
+
+
+def test_all_parts_of_the_library_say_how_they_were_made() -> None:
+    parts: list[object] = [
+        *(optimizer() for optimizer in OPTIMIZERS.values()),
+        *(named_schedule(name, 0.1, 9) for name in SCHEDULES),
+        *(named_augmentation(name) for name in AUGMENTATIONS),
+        *(BestWeights("loss"), EarlyStopping("loss"), EMA(), SoftmaxCrossEntropy(0.1)),
+        *(MeanSquaredError(), MeanAbsoluteError(), Huber(), Poisson(), BinaryCrossEntropy()),
+        Warmup(3, 0.1),
+    ]
+    for part in parts:
+        assert list(known_by_name(describe(part))) == [], part
+
+
+def test_a_config_that_is_none_is_refused_by_its_class(tmp_path: Path) -> None:
+    class Forgets(Callback):
+        def config(self) -> Any:
+            pass
+
+    with pytest.raises(ConfigurationError, match=r"config\(\) of Forgets must return a dict"):
+        trainer(tmp_path, Forgets()).fit(ROWS)

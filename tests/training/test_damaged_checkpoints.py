@@ -1,0 +1,110 @@
+"""A damaged checkpoint is noticed, and the one before it resumes the training."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.helpers.training import ROWS
+from tests.training.helpers import StopAt, resumed_from, steps_kept, stoppable, trainer
+
+from handloom import BestWeights, Checkpoints, ModelError
+from handloom.training.snapshot import Snapshot
+
+
+def cut_training(folder: Path) -> list[Path]:
+    """Return the folders of the two checkpoints of a training that was cut, the older first."""
+    stoppable(folder, every=1, last_step=17).fit(ROWS)
+    found = sorted(folder.glob("step-*"))
+    assert len(found) == 2
+    return found
+
+
+@pytest.mark.parametrize("ending", ["manifest.json", ".json", ".safetensors"])
+@pytest.mark.parametrize("place", [0, 1, 7, 8, 9, 60, 0.5, -2, -1])
+def test_a_flipped_byte_anywhere_falls_back_to_the_checkpoint_before(
+    tmp_path: Path, ending: str, place: float
+) -> None:
+    _, newest = cut_training(tmp_path / "run")
+    (path,) = (
+        path
+        for path in newest.iterdir()
+        if path.name.endswith(ending) and (path.name == "manifest.json") == (ending[0] == "m")
+    )
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content)) if place == 0.5 else int(place)] ^= 0x10
+    path.write_bytes(content)
+    first, said = resumed_from(tmp_path / "run")
+    assert first == 15
+    assert len(said) == 1
+    assert str(newest) in said[0]
+    assert "step-000000015, which is older" in said[0]
+
+
+def test_files_that_are_cut_missing_or_unfinished_fall_back_too(tmp_path: Path) -> None:
+    _, newest = cut_training(tmp_path / "run")
+    (payload,) = newest.glob("*.safetensors")
+    payload.write_bytes(payload.read_bytes()[:-10])
+    assert resumed_from(tmp_path / "run")[0] == 15
+
+    shutil.rmtree(tmp_path / "run")
+    _, newest = cut_training(tmp_path / "run")
+    (newest / "manifest.json").unlink()  # as after a kill while it was written
+    assert resumed_from(tmp_path / "run") == (15, [])
+    assert steps_kept(tmp_path / "run") == [15, 20]
+
+
+def test_where_no_checkpoint_is_whole_training_does_not_begin_anew(tmp_path: Path) -> None:
+    for folder in cut_training(tmp_path / "run"):
+        (folder / "manifest.json").write_text("{}")
+    before = stoppable(tmp_path / "run")
+    with pytest.raises(ModelError, match=r"no checkpoint is complete: .*step-.*; .*step-"):
+        before.fit(ROWS, resume=True)
+
+
+def test_without_a_checkpoint_a_resume_begins_at_the_beginning(tmp_path: Path) -> None:
+    assert resumed_from(tmp_path / "run") == (0, [])
+
+
+def test_a_checkpoint_of_another_version_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handloom.training.snapshot.VERSION", 99)
+    cut_training(tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(ModelError, match="version 99"):
+        stoppable(tmp_path).fit(ROWS, resume=True)
+
+
+def test_a_checkpoint_of_an_older_format_is_refused_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stochastic layers would draw other random numbers from here on."""
+    with monkeypatch.context() as older:
+        older.setattr("handloom.training.snapshot.VERSION", 1)
+        stoppable(tmp_path, last_step=7).fit(ROWS)
+    with pytest.raises(ModelError, match=r"version 1 of the format; this Handloom reads version 3"):
+        stoppable(tmp_path).fit(ROWS, resume=True)
+    assert steps_kept(tmp_path) == [7]
+
+
+@pytest.mark.parametrize("lanes", [0, 10**8, 10**30, "4"])
+def test_a_number_of_lanes_that_there_cannot_be_is_refused(lanes: object) -> None:
+    with pytest.raises(ModelError, match="lanes must be"):
+        assert Snapshot({"lanes": lanes}, {}, {}).lanes
+
+
+def test_damaged_weights_of_a_callback_are_refused_by_the_checkpoint(tmp_path: Path) -> None:
+    trainer(tmp_path, BestWeights("loss"), StopAt(7)).fit(ROWS)
+    snapshot = Checkpoints(tmp_path).newest()
+    assert snapshot is not None
+    snapshot.arrays["callbacks.BestWeights.state.weights"] = np.zeros(1)
+    state = trainer(None, BestWeights("loss")).prepare(ROWS).state
+    best = state.callbacks["BestWeights"]
+    assert isinstance(best, BestWeights)
+    best.on_train_begin(state=state)
+    with pytest.raises(ModelError, match="the best weights must be float32 of shape"):
+        snapshot.restore_callbacks(state)
+    snapshot.values["callbacks"]["BestWeights"]["state"] = {}
+    with pytest.raises(ModelError, match=r"the state of BestWeights cannot be loaded: Key"):
+        snapshot.restore_callbacks(state)

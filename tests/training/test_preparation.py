@@ -1,0 +1,41 @@
+"""Rows to train on and to hold out are checked before the first step."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from tests.helpers.training import features, network
+
+from handloom import SGD, DataError, Dataset, Trainer
+
+
+def test_a_fraction_is_held_out_of_every_class() -> None:
+    data = features(rows=300)
+    trainer = Trainer(network(data), SGD(), 0.1, epochs=1)
+    prepared = trainer.prepare(data, 0.2)
+    assert prepared.state.validation is not None
+    assert list(prepared.state.validation.rows_per_class) == [20, 20, 20]
+    assert trainer.run(prepared).validated
+
+
+def test_data_that_does_not_fit_is_refused() -> None:
+    data = features()
+    one_class = Dataset(data.inputs, np.zeros(300, int), data.class_names)
+    cases: Sequence[tuple[Dataset, object, str]] = [
+        (features(columns=4), None, "training rows must have 5 features, .* got 4"),
+        (features(classes=2), None, r"must have shape \(2,\), .* training rows, got \(3,\)"),
+        (one_class, None, "at least two classes, got a single class"),
+        (data, features(columns=4), "validation rows must have 5 features, .* got 4"),
+    ]
+    for train, validation, message in cases:
+        with pytest.raises(DataError, match=message):
+            Trainer(network(data), SGD(), 0.1).fit(train, validation)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [np.ones(3), -np.ones(300), np.zeros(300), np.full(300, np.nan), np.full(300, 1e-60)],
+)
+def test_sample_weights_that_mean_nothing_are_refused(weights: np.ndarray) -> None:
+    with pytest.raises(DataError, match="sample_weights"):
+        Trainer(network(features()), SGD(), 0.1).fit(features(), sample_weights=weights)

@@ -1,0 +1,271 @@
+"""A resumed training ends as an uninterrupted one does, wherever it was stopped."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.helpers.own_layers import Noise
+from tests.helpers.training import ROWS, features
+from tests.training.helpers import (
+    IMAGES,
+    Stop,
+    StopAfter,
+    StopAt,
+    Watcher,
+    figures,
+    stoppable,
+    trainer,
+)
+
+from handloom import (
+    EMA,
+    SGD,
+    Adam,
+    BestWeights,
+    Callback,
+    Checkpoints,
+    CosineDecay,
+    CSVLog,
+    Dense,
+    EarlyStopping,
+    Erase,
+    Flip,
+    LayerNorms,
+    Muon,
+    ReLU,
+    Sequential,
+    Shift,
+    StopReason,
+    Warmup,
+    silhouettes,
+)
+from handloom.optimizers import Optimizer
+from handloom.parallel.partition import LANES
+from handloom.training import EpochRecord, TrainingState
+
+
+@pytest.mark.parametrize("batch_size", [64, None])
+@pytest.mark.parametrize("rule", [Adam, lambda: SGD(0.9, nesterov=True)])
+@pytest.mark.parametrize("last_step", [1, 4, 5, 7, 19])
+def test_a_resumed_training_ends_with_the_same_bits_and_history(
+    tmp_path: Path, batch_size: int | None, rule: Callable[[], Optimizer], last_step: int
+) -> None:
+    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
+        best = BestWeights("loss", restore=False)
+        options: dict[str, Any] = {"epochs": 5 if batch_size else 20, "batch_size": batch_size}
+        made = stoppable(folder, last_step=last_step, rule=rule, callbacks=(best,), **options)
+        made.fit(ROWS, 0.2, resume=resume)
+        made.best = best  # type: ignore[attr-defined]
+        return made
+
+    whole = run(tmp_path / "whole")
+    assert run(tmp_path / "cut", last_step).history.stop_reason is StopReason.INTERRUPTED
+    resumed = run(tmp_path / "cut", resume=True)
+    assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+    assert figures(resumed.history) == figures(whole.history)
+    assert resumed.history.stop_reason is StopReason.MAX_EPOCHS
+    ours, theirs = (made.best for made in (resumed, whole))  # type: ignore[attr-defined]
+    assert (ours.epoch, ours.value) == (theirs.epoch, theirs.value)
+    assert np.array_equal(ours.weights, theirs.weights)
+
+
+@pytest.mark.parametrize("batch_size", [600, None])
+@pytest.mark.parametrize("last_step", [1, 3, 4, 6])
+def test_clipping_average_augmentation_and_every_draw_resume_too(
+    tmp_path: Path, batch_size: int | None, last_step: int
+) -> None:
+    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
+        network = Sequential([Dense(8), Noise(), ReLU(), Dense(10)]).build((784,))
+        made = StopAfter(
+            network,
+            Muon(weight_decay=0.1),
+            Warmup(3, CosineDecay(0.1, 20)),
+            clip_norm=0.5,
+            average=EMA(0.8),
+            augment=[Flip(alternating=True), Shift(), Erase()],
+            checkpoints=Checkpoints(folder),
+            epochs=4 if batch_size else 8,
+            batch_size=batch_size,
+        )
+        made.last_step = last_step
+        made.fit(IMAGES, 0.2, resume=resume)
+        return made
+
+    whole = run(tmp_path / "whole")
+    assert run(tmp_path / "cut", last_step).history.stop_reason is StopReason.INTERRUPTED
+    for _ in range(2):  # resumed once more after its end, it stays as it is
+        resumed = run(tmp_path / "cut", resume=True)
+        assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+        assert figures(resumed.history) == figures(whole.history)
+
+
+def test_a_training_may_be_stopped_again_and_again(tmp_path: Path) -> None:
+    weights = np.arange(300) % 5 + 1.0
+    whole = stoppable(tmp_path / "whole", threads=1)
+    whole.fit(ROWS, sample_weights=weights)
+    for last_step in (2, 3, 9, 16):
+        made = stoppable(tmp_path / "cut", last_step=last_step, threads=2)
+        made.fit(ROWS, sample_weights=weights, resume=True)
+    last = stoppable(tmp_path / "cut")
+    last.fit(ROWS, sample_weights=weights, resume=True)
+    assert np.array_equal(last.network.parameters.vector, whole.network.parameters.vector)
+    assert figures(last.history) == figures(whole.history)
+
+
+def test_early_stopping_remembers_its_patience(tmp_path: Path) -> None:
+    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
+        stopping = EarlyStopping(patience=2, min_delta=0.01)
+        made = stoppable(
+            folder, last_step=last_step, epochs=50, callbacks=(stopping,), learning_rate=0.05
+        )
+        made.fit(ROWS, 0.2, resume=resume)
+        return made
+
+    whole = run(tmp_path / "whole")
+    assert whole.history.stop_reason is StopReason.EARLY_STOPPING
+    run(tmp_path / "cut", last_step=whole.state.progress.steps - 3)
+    for _ in range(2):  # resumed once more after its end, it stays as it is
+        resumed = run(tmp_path / "cut", resume=True)
+        assert resumed.history.stop_reason is StopReason.EARLY_STOPPING
+        assert figures(resumed.history) == figures(whole.history)
+        assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+
+
+def test_images_the_fused_backend_and_lanes_resume_too(tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    data = silhouettes(rows=2500).train
+
+    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
+        network = Sequential([Dense(16), ReLU(), Dense(10)]).build((784,))
+        options: dict[str, Any] = {"backend": "fused", "epochs": 2, "batch_size": 1100}
+        made = StopAfter(network, Adam(), 1e-3, checkpoints=Checkpoints(folder), **options)
+        made.last_step = last_step
+        made.fit(data, resume=resume)
+        return made
+
+    whole = run(tmp_path / "whole")
+    run(tmp_path / "cut", last_step=4)
+    resumed = run(tmp_path / "cut", resume=True)
+    assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+    assert resumed.history.backend == "fused"
+
+
+def test_the_log_is_whole_after_a_resume(tmp_path: Path) -> None:
+    log = tmp_path / "history.csv"
+    seen = []
+
+    class Look(Watcher):
+        def on_epoch_end(self, **_: Any) -> None:
+            seen.append(log.read_text())
+
+    stoppable(tmp_path / "cut", last_step=8, callbacks=(CSVLog(log),)).fit(ROWS)
+    log.write_text("lost")
+    resumed = stoppable(tmp_path / "cut", callbacks=(CSVLog(log), Look()))
+    resumed.fit(ROWS, resume=True)
+    assert log.read_text() == resumed.history.to_csv() == seen[-1]
+    assert len(seen[0].splitlines()) == 3  # the names, the epoch before the stop, the one after
+
+
+def test_training_may_go_on_for_longer_than_it_was_meant_to(tmp_path: Path) -> None:
+    stoppable(tmp_path / "a", epochs=2).fit(ROWS)
+    longer = stoppable(tmp_path / "a", epochs=4)
+    longer.fit(ROWS, resume=True)
+    whole = stoppable(tmp_path / "b", epochs=4)
+    whole.fit(ROWS)
+    assert np.array_equal(longer.network.parameters.vector, whole.network.parameters.vector)
+
+
+def test_a_resumed_training_keeps_its_number_of_lanes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
+        made = stoppable(folder, last_step=last_step, units=200, batch_size=None, epochs=9)
+        made.fit(features(5000), resume=resume)
+        return made
+
+    with monkeypatch.context() as few:
+        few.setattr("handloom.training.preparation.LANES", 2)
+        whole = run(tmp_path / "whole")
+        assert run(tmp_path / "cut", last_step=4).history.lanes == 2
+    resumed = run(tmp_path / "cut", resume=True)
+    assert resumed.history.lanes == 2
+    assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+    other = run(tmp_path / "other")
+    assert other.history.lanes == LANES
+    assert not np.array_equal(other.network.parameters.vector, whole.network.parameters.vector)
+
+
+def test_a_training_that_would_have_ended_by_itself_is_not_resumed_for_longer(
+    tmp_path: Path,
+) -> None:
+    class Signal(Watcher):
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+            if record.epoch == len(whole.history) - 1:
+                state.stop(StopReason.INTERRUPTED)
+
+    def run(folder: Path, *callbacks: Callback, resume: bool = False) -> StopAfter:
+        stopping = EarlyStopping(patience=2, min_delta=0.01)
+        options: dict[str, Any] = {"epochs": 50, "learning_rate": 0.05}
+        made = stoppable(folder, callbacks=(*callbacks, stopping), **options)
+        made.fit(ROWS, 0.2, resume=resume)
+        return made
+
+    whole = run(tmp_path / "whole", Watcher())
+    run(tmp_path / "cut", Signal())
+    resumed = run(tmp_path / "cut", Watcher(), resume=True)
+    assert figures(resumed.history) == figures(whole.history)
+    assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+
+
+def test_a_resumed_training_keeps_its_backend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setattr("handloom.backend.FUSED_FROM", float("inf"))
+    stoppable(tmp_path, last_step=7).fit(ROWS)
+    monkeypatch.setattr("handloom.backend.FUSED_FROM", 0.0)
+    assert stoppable(tmp_path).fit(ROWS, resume=True).backend == "numpy"
+
+
+def test_elsewhere_bits_may_differ_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stoppable(tmp_path, last_step=7).fit(ROWS)
+    monkeypatch.setattr("handloom.environment.np.__version__", "9.9")
+    said: list[str] = []
+    stoppable(tmp_path, warn=said.append).fit(ROWS, resume=True)
+    assert len(said) == 1
+    assert "bits may differ: numpy was" in said[0]
+
+
+@pytest.mark.parametrize("step", range(1, 9))
+@pytest.mark.parametrize("batch_size", [100, None])
+def test_measurements_of_layers_are_the_same_wherever_a_training_was_stopped(
+    tmp_path: Path, step: int, batch_size: int | None
+) -> None:
+    options: dict[str, Any] = {"batch_size": batch_size, "epochs": 3 if batch_size else 9}
+    whole = trainer(None, LayerNorms(), **options).fit(ROWS)
+    trainer(tmp_path, LayerNorms(), StopAt(step), **options).fit(ROWS)
+    resumed = trainer(tmp_path, LayerNorms(), **options).fit(ROWS, resume=True)
+    assert resumed.layers == whole.layers
+
+
+def test_a_training_that_stopped_before_the_first_step_of_an_epoch_keeps_its_good_weights(
+    tmp_path: Path,
+) -> None:
+    def rate(step: int) -> float:
+        return 1e30 if step >= 6 else 0.01
+
+    options: dict[str, Any] = {"optimizer": SGD(), "learning_rate": rate, "epochs": 4}
+    whole = trainer(None, LayerNorms(), **options)
+    assert whole.fit(ROWS).divergence is not None
+    for stop in (Stop("on_epoch_begin", 3), Stop("on_step_begin", 3)):
+        folder = tmp_path / next(iter(vars(stop)))
+        trainer(folder, LayerNorms(), stop, **options).fit(ROWS)
+        resumed = trainer(folder, LayerNorms(), **options)
+        resumed.network.parameters.values[...] = 0.0  # what a new process begins with
+        history = resumed.fit(ROWS, resume=True)
+        assert history.layers == whole.history.layers
+        assert np.array_equal(resumed.network.parameters.values, whole.network.parameters.values)
