@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from tests.training.test_trainer import At, features, network, spoil
 
@@ -15,6 +16,7 @@ from handloom import (
     Callback,
     CSVLog,
     DataError,
+    Dataset,
     EarlyStopping,
     History,
     Model,
@@ -29,10 +31,11 @@ from handloom.training import EpochRecord, TrainingState
 DATA, HELD_OUT = features(), features(seed=1)
 
 
-def loss_of(vector: np.ndarray, data: object = DATA) -> float:
+def loss_of(vector: npt.NDArray[np.floating], data: Dataset = DATA) -> float:
     made = network(DATA)
     made.parameters.vector[...] = vector
-    value, _ = SoftmaxCrossEntropy()(made.logits(data.inputs), data.targets)  # type: ignore[attr-defined]
+    logits = made.without_activation("softmax").predict(data.inputs)
+    value, _ = SoftmaxCrossEntropy()(logits, data.targets)
     return value
 
 

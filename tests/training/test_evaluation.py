@@ -36,7 +36,7 @@ def test_what_is_predicted_of_views_is_the_softmax_of_their_mean_logits(
     made = model()
     logits = np.mean(
         [
-            made.network.predict_logits(np.asarray(view(DATA.test.inputs)), made.transform)
+            made.before_loss.predict(np.asarray(view(DATA.test.inputs)), made.transform)
             for view in views
         ],
         axis=0,

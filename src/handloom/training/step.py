@@ -33,7 +33,7 @@ class StepOperations:
     transform : TransformOperation or None
         The transform from stored rows to the network's input.
     layers : list of LayerOperation or None
-        The layers from there to the logits.
+        The layers from there to the input of the loss.
     loss : LossOperation or None
     penalties : Penalties
     clip : ClipNorm or None
@@ -70,7 +70,7 @@ def compose(
     Parameters
     ----------
     network : Sequential
-        Built.
+        Built; its output is the input of the loss.
     transform : Transform
     loss : Loss
     optimizer : Optimizer
