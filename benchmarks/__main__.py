@@ -24,7 +24,7 @@ from benchmarks.contestants import CONTESTANTS, Array, Job, ScikitLearn, Torch
 from benchmarks.goals import table
 from benchmarks.measure import Timing, in_turn, process, summary
 from benchmarks.picture import draw
-from handloom import Dataset, Dense, ReLU, Sequential, open_folder, silhouettes
+from handloom import Dataset, Dense, ReLU, Sequential, Softmax, open_folder, silhouettes
 from handloom.layers import Layer
 from handloom.parallel.threads import default_threads
 
@@ -137,7 +137,7 @@ def prediction(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
     """Time the probabilities of 10,000 rows and of one, of prepared rows."""
     rows = (data.inputs[:10_000].reshape(-1, 784).astype(np.float32) - 127.5) / 127.5
     job = MINI_BATCH[0]
-    layers: list[Layer] = [Dense(128), ReLU(), Dense(128), ReLU(), Dense(10)]
+    layers: list[Layer] = [Dense(128), ReLU(), Dense(128), ReLU(), Dense(10), Softmax()]
     network = Sequential(layers).build((784,))
     calls: dict[str, Callable[[Array], object]] = {"handloom": network.predict}
     if find_spec("torch"):

@@ -23,6 +23,7 @@ from handloom import (
     check_gradients,
 )
 from handloom.errors import ConfigurationError
+from handloom.layers import softmax as probabilities
 
 X = np.random.default_rng(0).standard_normal((8, 6))
 TARGETS = np.array([0, 1, 2, 0, 1, 2, 0, 1])
@@ -37,10 +38,12 @@ def test_gradient_with_penalty_agrees_with_central_differences(softmax: bool) ->
     assert report.ok, report
 
 
-def test_networks_with_and_without_softmax_predict_the_same_probabilities() -> None:
+def test_a_network_predicts_the_output_of_its_last_layer() -> None:
     with_softmax, without = network(), network(softmax=False)
-    assert np.array_equal(with_softmax.predict(X), without.predict(X))
-    assert np.allclose(with_softmax.predict(X).sum(axis=1), 1.0)
+    assert np.array_equal(with_softmax.predict(X), probabilities(without.predict(X)))
+    assert np.array_equal(with_softmax.without_activation("softmax").predict(X), without.predict(X))
+    assert without.without_activation("softmax") is without
+    assert with_softmax.without_activation("identity") is with_softmax
 
 
 def test_prediction_in_batches_equals_prediction_at_once() -> None:
@@ -49,7 +52,6 @@ def test_prediction_in_batches_equals_prediction_at_once() -> None:
     alone = np.vstack([made.predict(row[None]) for row in many[:1100:100]])
     assert relative_error(made.predict(many)[:1100:100], alone) < 1e-14
     assert made.predict(many).shape == (2500, 3)
-    assert np.array_equal(made.predict_classes(many), made.predict(many).argmax(axis=1))
 
 
 def test_threads_may_predict_at_once() -> None:
@@ -70,10 +72,10 @@ def test_threads_may_predict_at_once() -> None:
 
 def test_prediction_leaves_a_training_pass_as_it_was() -> None:
     made = network()
-    _, dlogits = SoftmaxCrossEntropy()(made.logits(X, training=True), TARGETS)
+    _, dlogits = SoftmaxCrossEntropy()(made.forward(X, training=True), TARGETS)
     made.backward(dlogits)
     expected = made.parameters.gradient.copy()
-    made.logits(X, training=True)
+    made.forward(X, training=True)
     made.predict(X[:2])
     made.backward(dlogits)
     assert np.array_equal(made.parameters.gradient, expected)
@@ -84,7 +86,7 @@ def test_a_replica_shares_weights_and_nothing_else() -> None:
     replica = made.replica()
     made.parameters.vector += 1.0
     assert np.array_equal(made.predict(X), replica.predict(X))
-    replica.logits(X, training=True)
+    replica.forward(X, training=True)
     replica.backward(np.ones((8, 3)))
     assert replica.parameters.gradient.any()
     assert not made.parameters.gradient.any()
@@ -176,13 +178,13 @@ def test_a_copy_of_a_network_is_whole_and_apart(copied: Callable[[Sequential], S
     layers = [Dense(6), BatchNorm(), Residual([Dense(6), Tanh()]), Dense(3)]
     made = Sequential(layers).build((4,), seed=3, dtype=np.float64)
     x = np.random.default_rng(0).standard_normal((8, 4))
-    made.logits(x, training=True)
+    made.forward(x, training=True)
     replica = copied(made)
-    assert np.array_equal(replica.logits(x), made.logits(x))
+    assert np.array_equal(replica.forward(x), made.forward(x))
     assert replica.config() == made.config()
     replica.parameters.vector[:] = 0.0  # its layers use its own vector only
-    assert not replica.logits(x).any()
-    assert made.logits(x).any()
+    assert not replica.forward(x).any()
+    assert made.forward(x).any()
     unbuilt = copied(Sequential([Dense(3)]))
     with pytest.raises(ModelError, match="build the network first"):
         _ = unbuilt.parameters

@@ -22,7 +22,7 @@ WORDS = {
     "ending": "suffix, stop reason",
     "found": "the name of the result",
     "given": "the name of the argument",
-    "gray": "gray",
+    "grey": "gray",
     "halves": "split_job",
     "length": "l2_norm, size, extent",
     "numbers": "the name of the values",
@@ -59,7 +59,7 @@ PHRASES = {
 """Phrases, as regular expressions, each with a better one."""
 
 SPELLINGS = {
-    r"\w*gray\w*": "gray",
+    r"\w*grey\w*": "gray",
     r"\w*colour\w*": "color",
     r"\w*behaviour\w*": "behavior",
     r"\w*neighbour\w*": "neighbor",
@@ -119,7 +119,7 @@ def test_phrases_are_plain_american_english(path: Path) -> None:
     [
         ("It is woven\nby hand.", "written by hand"),
         ("after 1 epochs", "1 epoch"),
-        ("A gray coat.", "gray"),
+        ("A grey coat.", "gray"),
         ("normalised rows", "-iz-"),
     ],
 )

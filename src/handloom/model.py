@@ -14,7 +14,7 @@ from handloom.data.transforms import Transform, transform_from_config
 from handloom.errors import HandloomError, ModelError, require_count, require_known
 from handloom.files import read_set, write_set
 from handloom.layers import Layer, sigmoid, softmax
-from handloom.network import Sequential
+from handloom.network import Sequential, Transform as TransformRows
 from handloom.parameters import Array
 
 KIND, VERSION = "handloom model", 1
@@ -57,6 +57,8 @@ class Model:
     ------
     ConfigurationError
         If the output activation is unknown.
+    ModelError
+        If the network ends in another output activation.
     """
 
     network: Sequential
@@ -69,11 +71,33 @@ class Model:
 
     def __post_init__(self) -> None:
         require_known("output activation", self.output_activation, OUTPUT_ACTIVATIONS)
+        _ = self.before_loss  # refuses two output activations
 
     @property
     def predicts_classes(self) -> bool:
         """Whether predictions are probabilities of mutually exclusive classes."""
-        return self.output_activation == "softmax"
+        return "softmax" in (self.output_activation, self.network.output_activation)
+
+    @property
+    def before_loss(self) -> Sequential:
+        """The network without an output activation that the loss applies itself."""
+        return self.network.without_activation(self.output_activation)
+
+    def logits(
+        self, inputs: npt.NDArray[np.generic], transform: TransformRows | None = None
+    ) -> Array:
+        """Return the outputs of the network, shape (n, k), before the output activation.
+
+        Parameters
+        ----------
+        inputs : array, shape (n, ...)
+            As in `predict`; not checked.
+        transform : callable, optional
+            Replaces the model's transform.
+        """
+        activation = self.network.output_activation or "identity"
+        network = self.network.without_activation(activation)
+        return network.predict(inputs, transform or self.transform)
 
     def predict(self, inputs: npt.NDArray[np.generic]) -> Array:
         """Return class probabilities, or the predictions of a regression, shape (n, k).
@@ -91,9 +115,9 @@ class Model:
             If features are not finite.
         """
         self.check_rows(inputs)
-        logits = self.network.predict_logits(inputs, self.transform)
+        outputs = self.before_loss.predict(inputs, self.transform)
         with np.errstate(over="ignore"):  # infinity is visible in the prediction
-            return OUTPUT_ACTIVATIONS[self.output_activation](logits, out=logits)
+            return OUTPUT_ACTIVATIONS[self.output_activation](outputs, out=outputs)
 
     def check_rows(self, inputs: npt.NDArray[np.generic]) -> None:
         """Check that rows have the shape and the kind of dtype of the training data.

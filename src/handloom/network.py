@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError, require_count, unknown_name
-from handloom.layers import LAYERS, Layer, softmax
+from handloom.layers import LAYERS, Layer
 from handloom.layers.chain import Chain, rows_together
 from handloom.operations import LayerOperation
 from handloom.parallel.partition import prediction_rows
@@ -56,14 +56,26 @@ def build(
     Raises
     ------
     ModelError
-        If a layer cannot take the output of the one before it, or ``weights`` do not match the
-        declarations of the layers.
+        If a layer cannot take the output of the one before it or belongs to another network, or
+        ``weights`` do not match the declarations of the layers.
     """
-    chain = Chain(layers)
+    return _build(Chain(layers), input_shape, seed, dtype, weights)
+
+
+def _build(
+    chain: Chain,
+    input_shape: tuple[int, ...],
+    seed: int,
+    dtype: npt.DTypeLike,
+    weights: Mapping[str, Array] | None,
+    before: Parameters | None = None,
+) -> Parameters:
+    """Build layers that belong to no network, or to the one with the parameters ``before``."""
     specs = chain.declare(input_shape)
     if weights is not None:
         check_arrays(weights, specs, dtype)
     parameters = Parameters(specs, dtype)
+    chain.claim(parameters, before)
     chain.bind(parameters.weights, parameters.gradients)
     if weights is None:
         parameters.initialize(Stream(seed))
@@ -75,8 +87,9 @@ def build(
 class Sequential:
     """A sequential network: each layer takes the output of the one before it.
 
-    It may end in logits or in a softmax. In both cases training uses the logits, and `predict`
-    returns probabilities.
+    It may end in logits or in an output activation, `Softmax` or `Sigmoid`. A loss that applies
+    this activation itself takes the logits before it; every other last layer is a layer like any
+    other. A `handloom.Model` knows the loss, and predicts probabilities in both cases.
 
     Parameters
     ----------
@@ -89,6 +102,8 @@ class Sequential:
         The largest number of entries of a row between two layers, once the network is built.
     images : bool
         Whether a row is an image, of shape (c, y, x), between any of them.
+    output_activation : str or None
+        ``"softmax"`` or ``"sigmoid"`` if the network ends in it, else None.
 
     Raises
     ------
@@ -102,9 +117,9 @@ class Sequential:
             raise ModelError("layers must hold at least one layer, got none")
         if len({id(layer) for layer in self.layers}) < len(self.layers):
             raise ModelError("each layer must be used only once, got one twice")
-        left_to_loss = self.layers[-1].left_to_loss and len(self.layers) > 1
         self._chain = Chain(self.layers)
-        self._to_logits = Chain(self.layers[:-1] if left_to_loss else self.layers)
+        # of the class itself: a subclass may override forward
+        self.output_activation = vars(type(self.layers[-1])).get("output_activation")
         self._parameters: Parameters | None = None
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
@@ -121,7 +136,7 @@ class Sequential:
     ) -> Self:
         """Allocate and initialize the weights of the layers; see `handloom.build`."""
         shape = tuple(require_count("a size in input_shape", size) for size in input_shape)
-        self._parameters = build(self.layers, shape, seed=seed, dtype=dtype, weights=weights)
+        self._parameters = _build(self._chain, shape, seed, dtype, weights, self._parameters)
         self._settle(shape)
         return self
 
@@ -186,20 +201,55 @@ class Sequential:
         share_gradient : bool
             Whether it writes its gradients to this network's memory, or to its own.
         """
-        replica = Sequential(self._chain.replica(backend, pool).layers)
-        replica._parameters = self.parameters.replica(share_gradient=share_gradient)
-        replica._chain.bind(replica._parameters.weights, replica._parameters.gradients)
-        replica._settle(self.input_shape)
+        parameters = self.parameters.replica(share_gradient=share_gradient)
+        replica = self._with(self._chain.replica(backend, pool).layers, parameters)
+        replica._chain.bind(parameters.weights, parameters.gradients)
         return replica
 
+    def without_activation(self, name: str) -> "Sequential":
+        """Return the network that a loss takes which applies an output activation itself.
+
+        Parameters
+        ----------
+        name : str
+            The output activation of the loss, such as ``"softmax"``; ``"identity"`` for none.
+
+        Returns
+        -------
+        Sequential
+            If the last layer is this activation, a network of the layers before it, which shares
+            layers and weights; otherwise this network.
+
+        Raises
+        ------
+        ModelError
+            If the last layer is another output activation, so that two would be applied.
+        """
+        if self.output_activation is None or name == "identity":
+            return self
+        if self.output_activation != name:
+            raise ModelError(
+                f"the network ends in {self.output_activation}, and the loss applies {name} to its "
+                f"output: remove the last layer, or choose a loss for outputs of "
+                f"{self.output_activation}"
+            )
+        return self._with(self.layers[:-1], self.parameters)
+
+    def _with(self, layers: Sequence[Layer], parameters: Parameters) -> "Sequential":
+        """Return a network of bound layers that take the same input."""
+        network = Sequential(layers)
+        network._parameters = parameters
+        network._settle(self.input_shape)
+        return network
+
     def operations(self) -> list[LayerOperation] | None:
-        """Return the computations of the layers up to the logits, as records.
+        """Return the computations of the layers, as records.
 
         None if a layer has no record: if there is none for its class, or it is a subclass without
         its own ``as_operation``, or frozen.
         """
         offsets = {name: span.start for name, span in self.parameters.slices().items()}
-        return self._to_logits.operations(offsets)
+        return self._chain.operations(offsets)
 
     def freeze(self, *names: str) -> Self:
         """Freeze layers: their arrays are no longer trained; see `handloom.Layer.freeze`.
@@ -253,8 +303,8 @@ class Sequential:
                 sums[name] = sums[name] + array if name in sums else array
         self._chain.commit_statistics(sums)
 
-    def logits(self, x: Array, *, training: bool = False, stream: Source | None = None) -> Array:
-        """Run the layers up to the logits.
+    def forward(self, x: Array, *, training: bool = False, stream: Source | None = None) -> Array:
+        """Run the layers.
 
         Parameters
         ----------
@@ -285,39 +335,27 @@ class Sequential:
         def draw(index: int) -> np.random.Generator | None:
             return None if stream is None else stream.at(index).generator()
 
-        return self._to_logits.forward(x, training=training, draw=draw)
+        return self._chain.forward(x, training=training, draw=draw)
 
-    def backward(self, dlogits: Array) -> None:
+    def backward(self, dy: Array) -> None:
         """Write the gradient of every weight.
 
         Parameters
         ----------
-        dlogits : array, shape (n, k)
-            The gradient of the loss with respect to the logits of the last training pass.
+        dy : array, shape (n, k)
+            The gradient of the loss with respect to the output of the last training pass.
         """
-        self._to_logits.backward(dlogits, need_dx=False)
+        self._chain.backward(dy, need_dx=False)
 
     def named_layers(self) -> list[tuple[str, Layer]]:
-        """Return the layers up to the logits with their names."""
-        return self._to_logits.named
+        """Return the layers with their names."""
+        return self._chain.named
 
-    def predict(self, x: Array) -> Array:
-        """Return the class probabilities of each row, shape (n, k), computed batch by batch.
+    def predict(self, x: npt.NDArray[np.generic], transform: Transform | None = None) -> Array:
+        """Return the output of the last layer for each row, shape (n, k), batch by batch.
 
-        This method is thread-safe.
-
-        Raises
-        ------
-        ModelError
-            If the network is not built, or the shape of a row is not ``input_shape``.
-        """
-        logits = self.predict_logits(x)
-        return softmax(logits, out=logits)
-
-    def predict_logits(
-        self, x: npt.NDArray[np.generic], transform: Transform | None = None
-    ) -> Array:
-        """Return the logits of each row, shape (n, k), batch by batch; see `predict`.
+        The output of a network that ends in logits is logits; `handloom.Model.predict` applies the
+        output activation of the loss to them. This method is thread-safe.
 
         Parameters
         ----------
@@ -325,11 +363,16 @@ class Sequential:
             Rows of the network's input or, with a transform, of the transform's input.
         transform : Transform, optional
             Preprocesses each batch for the network.
+
+        Raises
+        ------
+        ModelError
+            If the network is not built, or the shape of a row is not ``input_shape``.
         """
         dtype = self.parameters.dtype
         rows_at_once = prediction_rows(self.width)
         if len(x) <= rows_at_once and transform is None:
-            return self.logits(x)  # type: ignore[arg-type]
+            return self.forward(x)  # type: ignore[arg-type]
         size = min(len(x), rows_at_once)
         # a replica's buffers serve every batch, and no other thread sees them
         runner = self.replica() if len(x) > size else self
@@ -341,12 +384,8 @@ class Sequential:
             if transform:
                 transform(batch, prepared[: len(batch)])
                 batch = prepared[: len(batch)]
-            out[rows] = runner.logits(batch)  # type: ignore[arg-type]
+            out[rows] = runner.forward(batch)  # type: ignore[arg-type]
         return out
-
-    def predict_classes(self, x: Array) -> npt.NDArray[np.int64]:
-        """Return the most probable class of each row, shape (n,)."""
-        return np.asarray(self.predict_logits(x).argmax(axis=1))
 
     def summary(self) -> list[tuple[str, tuple[int, ...], int]]:
         """Return for each layer its name, the shape of an output row, its number of parameters."""

@@ -53,7 +53,8 @@ def test_a_model_of_numbers_names_no_classes(
     handloom: Command, trained: Path, tmp_path: Path
 ) -> None:
     model = Model.load(trained / "model")
-    replace(model, output_activation="identity").save(tmp_path / "numbers")
+    numbers = replace(model, network=model.before_loss, output_activation="identity")
+    numbers.save(tmp_path / "numbers")
     Image.fromarray(np.zeros((28, 28), np.uint8)).save(tmp_path / "image.png")
     ended = handloom("predict", tmp_path / "numbers", tmp_path / "image.png")
     assert ended.status != 0

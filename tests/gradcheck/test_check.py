@@ -22,7 +22,7 @@ from handloom.parameters import Array
 def test_a_network_is_left_as_it_is(dtype: type) -> None:
     made = network(weights_l1=0.1).build((5,), dtype=dtype)
     x: Array = X.astype(dtype)
-    _, dlogits = SoftmaxCrossEntropy()(made.logits(x, training=True), TARGETS)
+    _, dlogits = SoftmaxCrossEntropy()(made.forward(x, training=True), TARGETS)
     made.backward(dlogits)
     before = made.parameters.vector.copy(), made.parameters.gradient.copy()
     assert check_gradients(made, x, TARGETS).ok
@@ -47,7 +47,7 @@ def test_the_weights_of_a_built_network_are_the_ones_that_are_checked() -> None:
     made = Sequential([Dense(5)]).build((5,), dtype=np.float64, seed=7)
     made.parameters.vector *= 5.0
     loss = SoftmaxCrossEntropy()
-    made.backward(loss(made.logits(X, training=True), TARGETS)[1])
+    made.backward(loss(made.forward(X, training=True), TARGETS)[1])
     row = check_gradients(made, X, TARGETS, thorough=True).rows[0]
     norm = np.linalg.norm(made.parameters.gradients["0.dense.weights"])
     assert row.analytic == pytest.approx(norm, rel=0.1)  # at perturbed values

@@ -100,6 +100,7 @@ def _with_gradient(change: Callable[[Array, Array | None], Array]) -> Loss:
         value, gradient = SoftmaxCrossEntropy()(predictions, targets, weights)
         return value, change(gradient, weights)
 
+    planted.output_activation = "softmax"  # type: ignore[attr-defined]
     return planted
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from handloom import (
@@ -81,8 +82,9 @@ def spoil(state: TrainingState) -> None:
     state.network.parameters.vector[:] = 1e30
 
 
-def loss_of(vector: np.ndarray, data: object = ROWS) -> float:
+def loss_of(vector: npt.NDArray[np.floating], data: Dataset = ROWS) -> float:
     made = network(ROWS)
     made.parameters.vector[...] = vector
-    value, _ = SoftmaxCrossEntropy()(made.logits(data.inputs), data.targets)  # type: ignore[attr-defined]
+    logits = made.without_activation("softmax").predict(data.inputs)
+    value, _ = SoftmaxCrossEntropy()(logits, data.targets)
     return value

@@ -246,7 +246,7 @@ def test_a_frozen_layer_gets_no_gradient_and_lets_it_through() -> None:
         if frozen:
             second.freeze()
         network = Sequential(layers).build(x.shape[1:], seed=1, dtype=np.float64)
-        network.logits(x, training=True)
+        network.forward(x, training=True)
         network.backward(dlogits)
         networks.append(network)
     trained, half = (network.parameters for network in networks)
@@ -262,8 +262,8 @@ def test_prediction_takes_fewer_rows_at_once_where_images_are_wide() -> None:
     network = Sequential(layers).build((16, 24, 24), dtype=np.float64)
     assert network.width == 16 * 24 * 24
     x = draw(500, 16, 24, 24)
-    alone = np.vstack([network.logits(row[None]) for row in x[::100]])
-    assert relative_error(network.predict_logits(x)[::100], alone) < 1e-12
+    alone = np.vstack([network.forward(row[None]) for row in x[::100]])
+    assert relative_error(network.predict(x)[::100], alone) < 1e-12
 
 
 def test_winograds_algorithm_is_for_backends_that_it_pays_for_and_images_it_fits() -> None:

@@ -74,7 +74,7 @@ def test_every_entry_of_every_gradient_is_right(layer: Layer, shape: tuple[int, 
 
 
 def step(network: Sequential, x: Array) -> None:
-    network.logits(x, training=True)
+    network.forward(x, training=True)
     network.commit_statistics()
 
 
@@ -91,13 +91,13 @@ def test_inference_uses_statistics_that_follow_those_of_the_batches() -> None:
     assert relative_error(weights["running_variance"], variance) < 1e-12
     x = draw(4, 3)
     expected = (x - mean) / np.sqrt(variance + 1e-5)
-    assert relative_error(network.logits(x), expected) < 1e-12
+    assert relative_error(network.forward(x), expected) < 1e-12
 
 
 def test_a_pass_moves_nothing_until_it_is_said() -> None:
     network = Sequential([Dense(3), BatchNorm()]).build((3,), dtype=np.float64)
     before = network.parameters.values.copy()
-    network.logits(draw(8, 3), training=True)
+    network.forward(draw(8, 3), training=True)
     assert np.array_equal(network.parameters.values, before)
     network.commit_statistics()
     assert not np.array_equal(network.parameters.values, before)
@@ -115,7 +115,7 @@ def test_replicas_that_run_at_once_give_the_same_statistics_to_the_bit() -> None
         network = Sequential([Dense(4), BatchNorm(ghost_batch=5)]).build((3,))
         replicas = [network.replica() for _ in parts]
         calls = [
-            threading.Thread(target=r.logits, args=(x[s],), kwargs={"training": True})
+            threading.Thread(target=r.forward, args=(x[s],), kwargs={"training": True})
             for r, s in zip(replicas, parts, strict=True)
         ]
         for call in reversed(calls):
@@ -174,7 +174,7 @@ def test_a_frozen_batch_norm_computes_as_in_inference() -> None:
     step(made, 2.0 + draw(6, 3, seed=3))
     made.freeze("1.batch_norm")
     values = made.parameters.values.copy()
-    assert np.array_equal(made.logits(x, training=True), made.logits(x))
+    assert np.array_equal(made.forward(x, training=True), made.forward(x))
     made.commit_statistics()
     assert np.array_equal(made.parameters.values, values)
     assert not any("batch_norm" in name for name in made.parameters.gradients)

@@ -88,21 +88,21 @@ def test_every_stochastic_layer_within_draws_numbers_of_its_own() -> None:
     layers = [Draws() for _ in range(5)]
     network = Sequential([layers[0], Residual(layers[1:3], layers[3:4]), layers[4]]).build((2,))
     x, stream = draw(2, 2), Stream(7)
-    network.logits(x, training=True, stream=stream)
+    network.forward(x, training=True, stream=stream)
     drawn = [layer.drawn for layer in layers]
     assert len(set(drawn)) == 5
     # those within have generators of their own, which the block's generator keys
     first, block, last = (stream.at(index).generator() for index in range(3))
     generators = [first, *spawn(block, 3), last]
     assert drawn == [rng.integers(1 << 62) for rng in generators]
-    network.logits(x, training=True, stream=stream)
+    network.forward(x, training=True, stream=stream)
     assert [layer.drawn for layer in layers] == drawn
 
 
 def test_inner_layers_learn_only_as_far_as_somebody_needs_it() -> None:
     layer = Residual([ReLU(), Dense(3)])
     network = Sequential([layer]).build((3,), dtype=np.float64)
-    network.logits(draw(4, 3), training=True)
+    network.forward(draw(4, 3), training=True)
     network.backward(draw(4, 3, seed=1))
     assert network.parameters.gradient.any()
 
@@ -124,9 +124,9 @@ def test_a_backend_and_a_pool_reach_the_layers_within() -> None:
     assert isinstance(layer, Residual)
     assert all(i.threads is pool for i in (*layer.block.layers, *layer.shortcut.layers))
     x = np.ones((4, 2), np.float32)
-    network.logits(x, training=True)
+    network.forward(x, training=True)
     assert not called  # the network itself computes as before
-    replica.logits(x, training=True)
+    replica.forward(x, training=True)
     replica.backward(np.ones((4, 3), np.float32))
     assert sorted(called) == ["relu", "relu_backward", "sum_rows", "sum_rows"]
 
@@ -135,8 +135,8 @@ def test_a_replica_shares_weights_and_nothing_else() -> None:
     network = Sequential([Residual([Dense(3), ReLU()])]).build((3,), dtype=np.float64)
     replica, x = network.replica(), draw(4, 3)
     network.parameters.vector += 1.0
-    assert np.array_equal(network.logits(x), replica.logits(x))
-    replica.logits(x, training=True)
+    assert np.array_equal(network.forward(x), replica.forward(x))
+    replica.forward(x, training=True)
     replica.backward(draw(4, 3, seed=1))
     assert replica.parameters.gradient.any()
     assert not network.parameters.gradient.any()
@@ -174,7 +174,7 @@ def test_a_frozen_layer_within_a_block_is_left_alone() -> None:
         if frozen:
             inner[0].freeze()
         network = Sequential([Dense(3), Residual(inner)]).build((3,), dtype=np.float64)
-        network.logits(x, training=True)
+        network.forward(x, training=True)
         network.backward(dy)
         gradients[frozen] = network.parameters.gradients
     assert set(gradients[False]) - set(gradients[True]) == {

@@ -119,7 +119,7 @@ def test_training_with_penalty(optimizer: Optimizer, theirs: Callable[[object], 
     optimizer.bind(parameters)
     torch_optimizer = theirs(arrays)
     for _ in range(20):
-        _, dlogits = loss(network.logits(x, training=True), TARGETS)
+        _, dlogits = loss(network.forward(x, training=True), TARGETS)
         network.backward(dlogits)
         parameters.add_penalty_gradient()
 

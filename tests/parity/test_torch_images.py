@@ -136,7 +136,7 @@ def test_training_a_small_residual_network() -> None:
     loss, targets = SoftmaxCrossEntropy(), np.array([0, 1, 2, 0, 1, 2, 0, 1])
     for step in range(5):
         x = draw(8, 2, 6, 6, seed=step)
-        _, dlogits = loss(network.logits(x, training=True), targets)
+        _, dlogits = loss(network.forward(x, training=True), targets)
         network.backward(dlogits)
         network.commit_statistics()
         optimizer.step(0.05)
@@ -146,4 +146,4 @@ def test_training_a_small_residual_network() -> None:
     for name, tensor in tensors.items():
         assert relative_error(filters_first(parameters.weights[name]), tensor.detach()) < TOLERANCE
     x = draw(4, 2, 6, 6, seed=9)
-    assert relative_error(network.logits(x), forward(torch.tensor(x), False).detach()) < TOLERANCE
+    assert relative_error(network.forward(x), forward(torch.tensor(x), False).detach()) < TOLERANCE

@@ -36,7 +36,7 @@ def test_what_is_predicted_of_views_is_the_softmax_of_their_mean_logits(
     made = model()
     logits = np.mean(
         [
-            made.network.predict_logits(np.asarray(view(DATA.test.inputs)), made.transform)
+            made.before_loss.predict(np.asarray(view(DATA.test.inputs)), made.transform)
             for view in views
         ],
         axis=0,
@@ -66,7 +66,7 @@ def test_a_trained_model_is_evaluated_without_the_penalty() -> None:
     trainer = Trainer(made, SGD(), 0.1, epochs=5)
     trainer.fit(data)
     results = evaluate(trainer.model(), data)
-    probabilities = made.predict(data.inputs)  # type: ignore[arg-type]
+    probabilities = made.predict(data.inputs)
     chosen = probabilities[np.arange(len(data)), data.targets]
     assert results.loss == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
     assert results.accuracy == np.mean(probabilities.argmax(axis=1) == data.targets)

@@ -80,7 +80,8 @@ def test_a_full_batch_record_is_measured_before_its_update() -> None:
     before.parameters.vector = made.parameters.vector.copy()
     untouched = Sequential.from_config(made.config())
     untouched.parameters.load(made.parameters.weights)
-    value, _ = SoftmaxCrossEntropy()(untouched.logits(data.inputs), data.targets)  # type: ignore[arg-type]
+    logits = untouched.without_activation("softmax").predict(data.inputs)
+    value, _ = SoftmaxCrossEntropy()(logits, data.targets)
 
     record = Trainer(made, SGD(), 0.1, epochs=1).fit(data).records[0]
     assert record.data_loss == pytest.approx(value, rel=1e-6)

@@ -252,7 +252,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 "the model's weights must be finite to predict or score, got NaN or infinity: "
                 "its fit diverged"
             )
-        return predict_logits(network, X)
+        task: Task | None = self.__dict__.get("_task")  # weights that a caller set have none
+        return predict_logits(network, X, task.loss() if task else None)
 
     def _hold(self, network: Sequential) -> None:
         """Set the fitted attributes that hold a network."""

@@ -57,7 +57,7 @@ class Scores(Callback):
         if state.counts_correct and held_out.weights is None:
             state.record(SCORE, measured.accuracy)
             return
-        logits = predict_logits(state.network, held_out.inputs)
+        logits = predict_logits(state.network, held_out.inputs, state.loss)
         score = math.nan
         if np.isfinite(logits).all():
             score = self.task.score(logits, held_out.targets, held_out.weights)

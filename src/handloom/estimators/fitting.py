@@ -250,6 +250,6 @@ def _best_weights_are_valid(trainer: Trainer, problem: Problem) -> bool:
     ):
         return False
     sample = problem.sample
-    logits = predict_logits(trainer.network, sample.inputs)
+    logits = predict_logits(trainer.network, sample.inputs, trainer.state.loss)
     loss, _ = trainer.state.loss(logits, sample.targets, sample.weights)
     return loss <= float(np.nanmax(trainer.history["data_loss"]))

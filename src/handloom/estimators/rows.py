@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 
 from handloom.data.dataset import Dataset
 from handloom.data.transforms import AsFloat
-from handloom.losses import Targets
+from handloom.losses import Loss, Targets
 from handloom.network import Sequential
 from handloom.parameters import Array
 
@@ -49,13 +49,14 @@ class SparseRows:
         return dense
 
 
-def predict_logits(network: Sequential, X: Any) -> Array:
-    """Return the logits, shape (n, k), of dense or sparse rows, shape (n, d)."""
+def predict_logits(network: Sequential, X: Any, loss: Loss | None) -> Array:
+    """Return the inputs of a loss, shape (n, k), for dense or sparse rows, shape (n, d)."""
+    network = network.without_activation(getattr(loss, "output_activation", "identity"))
     with np.errstate(over="ignore", invalid="ignore"):
         if isinstance(X, np.ndarray) and X.dtype == network.parameters.dtype:
-            return network.predict_logits(X)
+            return network.predict(X)
         rows: Any = X if isinstance(X, np.ndarray) else SparseRows(X)
-        return network.predict_logits(rows, AsFloat())
+        return network.predict(rows, AsFloat())
 
 
 def drop_zero_weights(X: Any, y: Any, weights: Array | None) -> tuple[Any, Any, Array | None]:

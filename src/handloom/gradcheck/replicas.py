@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from handloom.errors import ConfigurationError, ModelError
 from handloom.layers import Layer
-from handloom.losses import Loss, SoftmaxCrossEntropy, Targets
+from handloom.losses import Loss, SoftmaxCrossEntropy, Targets, output_activation_of
 from handloom.network import Sequential, build
 from handloom.parameters import Array, Parameters
 from handloom.randomness import Purpose, Stream
@@ -207,12 +207,14 @@ class _NetworkReplica(Float64Replica):
         if not len(self.parameters):
             raise ModelError("the network must have weights to check gradients of, got no weights")
         self.x, self.targets, self.weights, self.loss = x, targets, weights, loss
+        activation = output_activation_of(loss, network.output_activation)
+        self.network = self.network.without_activation(activation)
         self._stream = stream.at(Purpose.LAYER)
         trained = {name: self.parameters.weights[name] for name in self.parameters.gradients}
         self.arrays = {"input": x, **trained}
 
     def _loss(self) -> tuple[float, Array, Array]:
-        logits = self.network.logits(self.x.copy(), training=True, stream=self._stream)
+        logits = self.network.forward(self.x.copy(), training=True, stream=self._stream)
         value, dlogits = self.loss(logits, self.targets, self.weights)
         return float(value) + self.parameters.penalty(), logits, dlogits
 

@@ -258,6 +258,7 @@ class Sigmoid(Activation):
     """
 
     kind = "sigmoid"
+    output_activation = "sigmoid"
 
     def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
         """Return the function as a record."""

@@ -6,6 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Self
+from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError
 from handloom.operations import LayerOperation
 from handloom.parallel.pool import SERIAL, Pool
-from handloom.parameters import Array, ParameterSpec
+from handloom.parameters import Array, Parameters, ParameterSpec
 
 
 class Layer(ABC):
@@ -40,9 +41,9 @@ class Layer(ABC):
         Whether its arrays are trained; see `freeze`.
     keeps_statistics : bool
         Whether there are running statistics to commit.
-    left_to_loss : bool
-        Whether the loss computes this layer when a network ends in it: loss and layer in one step
-        from the logits.
+    output_activation : str or None
+        The name of the activation that this layer applies, if a loss may apply it itself, in one
+        step from the logits. A subclass does not inherit it, because it may override `forward`.
     threads : Pool
         The thread pool that shares large pieces of this layer's work.
     """
@@ -50,10 +51,11 @@ class Layer(ABC):
     kind: ClassVar[str]
     stochastic: ClassVar[bool] = False
     couples_rows: ClassVar[bool] = False
-    left_to_loss: ClassVar[bool] = False
+    output_activation: ClassVar[str | None] = None
     ghost_batch: int | None = None
     trainable: bool = True
     threads: Pool = SERIAL
+    _network: ref[Parameters] | None = None  # a copy of a layer belongs to no network
 
     def __init__(self) -> None:
         self.use(NUMPY)
@@ -126,6 +128,37 @@ class Layer(ABC):
         -------
         dx : array, shape of the last training input, or None if it is not needed
         """
+
+    def claim(self, name: str, parameters: Parameters, before: Parameters | None = None) -> None:
+        """Make this layer belong to a network, as long as that exists.
+
+        Parameters
+        ----------
+        name : str
+            The layer's name in the network.
+        parameters : Parameters
+            Those of the network.
+        before : Parameters, optional
+            Those of the same network's earlier build.
+
+        Raises
+        ------
+        ModelError
+            If it belongs to another network, or to this one under another name.
+        """
+        owner = self._network and self._network()
+        if owner is parameters:
+            raise ModelError(f"each layer must be used only once, got {name} twice")
+        if owner is not None and owner is not before:
+            raise ModelError(
+                f"layer {name} belongs to another network already: make new layers for every "
+                "network, or copy them with copy.deepcopy(layers)"
+            )
+        self._network = ref(parameters)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return the state of a copy or a pickle, which belongs to no network."""
+        return {name: value for name, value in vars(self).items() if name != "_network"}
 
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Set this layer's arrays to views into a network's vectors.

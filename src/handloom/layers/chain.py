@@ -13,7 +13,7 @@ from handloom.errors import ModelError
 from handloom.layers.base import Layer
 from handloom.operations import LayerOperation, offsets_of, operation_of
 from handloom.parallel.pool import SERIAL, Pool
-from handloom.parameters import Array, ParameterSpec
+from handloom.parameters import Array, Parameters, ParameterSpec
 
 MAX_ROW_SIZE = 1 << 26
 """The largest number of entries of one row between layers: 256 MB in float32."""
@@ -62,6 +62,23 @@ class Chain:
         for layer in self.layers:
             input_shape = layer.output_shape(input_shape)
         return input_shape
+
+    def claim(self, parameters: Parameters, before: Parameters | None = None) -> None:
+        """Make every layer belong to the network with these parameters.
+
+        Parameters
+        ----------
+        parameters : Parameters
+        before : Parameters, optional
+            Those of the same network's earlier build.
+
+        Raises
+        ------
+        ModelError
+            If a layer belongs to another network.
+        """
+        for prefix, layer in self.named:
+            layer.claim(prefix, parameters, before)
 
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Bind every layer to its own arrays."""

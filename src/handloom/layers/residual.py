@@ -13,7 +13,7 @@ from handloom.errors import ConfigurationError, ModelError
 from handloom.layers.base import Layer
 from handloom.layers.chain import Chain, rows_together
 from handloom.parallel.pool import SERIAL, Pool
-from handloom.parameters import Array, ParameterSpec
+from handloom.parameters import Array, Parameters, ParameterSpec
 from handloom.randomness import spawn
 
 
@@ -111,6 +111,13 @@ class Residual(Layer):
             for branch, entries in config.items()
         }
         return cls(**made)
+
+    def claim(self, name: str, parameters: Parameters, before: Parameters | None = None) -> None:
+        """Make the block and all inner layers belong to a network."""
+        super().claim(name, parameters, before)
+        for branch, chain in self._branches.items():
+            for inner, layer in chain.named:
+                layer.claim(f"{name}.{branch}.{inner}", parameters, before)
 
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Bind every inner layer to its own arrays."""

@@ -23,7 +23,7 @@ class Softmax(Layer):
     """
 
     kind = "softmax"
-    left_to_loss = True
+    output_activation = "softmax"
 
     def forward(
         self,

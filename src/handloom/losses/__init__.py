@@ -1,7 +1,13 @@
 """Loss functions: a value for predictions and targets, and its gradient."""
 
 from handloom.errors import ConfigurationError, require_known
-from handloom.losses.base import ClassificationLoss, Loss, RowLoss, Targets
+from handloom.losses.base import (
+    ClassificationLoss,
+    Loss,
+    RowLoss,
+    Targets,
+    output_activation_of,
+)
 from handloom.losses.binary import BinaryCrossEntropy
 from handloom.losses.cross_entropy import CategoricalCrossEntropy, SoftmaxCrossEntropy
 from handloom.losses.poisson import Poisson
@@ -51,4 +57,5 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "Targets",
     "loss",
+    "output_activation_of",
 ]

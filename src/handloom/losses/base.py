@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.backend import Computes
-from handloom.errors import DataError
+from handloom.errors import ConfigurationError, DataError
 from handloom.parameters import Array
 
 #: Class indices, class probabilities or continuous targets.
@@ -48,6 +48,31 @@ class ClassificationLoss(Loss, Protocol):
         ...
 
 
+def output_activation_of(loss: Loss, last_layer: str | None) -> str:
+    """Return the activation that a loss applies to a network's outputs, ``"identity"`` for none.
+
+    Parameters
+    ----------
+    loss : Loss
+    last_layer : str or None
+        The output activation that the network ends in.
+
+    Raises
+    ------
+    ConfigurationError
+        If the loss does not declare it, but training or predictions depend on it.
+    """
+    declared: str | None = getattr(loss, "output_activation", None)
+    if declared is None and (last_layer is not None or isinstance(loss, ClassificationLoss)):
+        name = getattr(loss, "__name__", type(loss).__name__)
+        raise ConfigurationError(
+            f"the loss {name} must have an attribute output_activation: the activation that it "
+            'applies to the outputs of the network, "softmax", "sigmoid" or "exp", or "identity" '
+            "if it takes them as they are"
+        )
+    return declared or "identity"
+
+
 class RowLoss(Computes, ABC):
     """Base class for losses: the weighted mean of the losses of rows.
 
@@ -60,11 +85,12 @@ class RowLoss(Computes, ABC):
     kind : str
         The loss's name in files.
     output_activation : str
-        The function from a network's outputs to predictions; see `handloom.Model`.
+        The activation that this loss applies to a network's outputs itself: the function from
+        outputs to predictions (see `handloom.Model`), ``"identity"`` for none.
     """
 
     kind: ClassVar[str]
-    output_activation: ClassVar[str] = "identity"
+    output_activation: ClassVar[str]
 
     @np.errstate(over="ignore", invalid="ignore")  # visible in the value
     def __call__(

@@ -209,6 +209,7 @@ class CategoricalCrossEntropy(_OfClasses):
     """
 
     kind = "categorical_cross_entropy"
+    output_activation = "identity"
     _smallest = 1e-7
 
     def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:

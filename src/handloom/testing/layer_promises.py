@@ -143,7 +143,7 @@ def _configuration(case: LayerCase) -> Iterator[str]:
     if again.config() != config:
         yield f"restored from {case.layer.config()} it has another configuration"
     again.parameters.load(network.parameters.weights)
-    if not same(again.logits(case.x), network.logits(case.x)):
+    if not same(again.forward(case.x), network.forward(case.x)):
         yield "restored from its configuration it computes another output"
 
 
@@ -151,14 +151,14 @@ def _save_and_load(case: LayerCase) -> Iterator[str]:
     x = case.x.astype(np.float32)
     network = Sequential([case.copy(), _Flat()]).build(x.shape[1:], seed=case.seed)
     case.perturb(network.parameters)
-    network.logits(x, training=True, stream=case.stream)  # state of training is saved too
+    network.forward(x, training=True, stream=case.stream)  # state of training is saved too
     classes = tuple(str(index) for index in range(network.output_shape[0]))
     model = Model(network, transform_for(x), classes, x.shape[1:], str(x.dtype))
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
         known: dict[str, type[Layer]] = {case.layer.kind: type(case.layer), _Flat.kind: _Flat}
         loaded = Model.load(folder, layers=known)
-    if not same(loaded.network.logits(x), network.logits(x)):
+    if not same(loaded.network.forward(x), network.forward(x)):
         yield "saved and loaded it computes another output"
 
 
@@ -182,7 +182,7 @@ class _Flat(Layer):
 def _first_layer(case: LayerCase) -> Iterator[str]:
     expected = case.run(*case.fresh(), case.x)
     network = case.network()
-    y = network.logits(case.x, training=True, stream=case.stream)
+    y = network.forward(case.x, training=True, stream=case.stream)
     if not same(y, expected.y):
         yield "in a network its output differs"
     network.backward(case.dy(y))

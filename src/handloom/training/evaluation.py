@@ -91,7 +91,7 @@ def _logits(model: Model, data: Dataset, view: View) -> Array:
         return model.transform(rows if view == View() else view(rows), out)
 
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
-        return model.network.predict_logits(data.inputs, transform)
+        return model.logits(data.inputs, transform)
 
 
 def _evaluation(logits: Array, data: Dataset) -> Evaluation:

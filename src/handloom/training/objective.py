@@ -88,9 +88,9 @@ class Objective:
     Parameters
     ----------
     network : Sequential
-        A built network; its gradient vector takes the result.
+        A built network; its gradient vector takes the result. Its output is the loss's input.
     loss : Loss
-        The loss, from logits and targets to a value and its gradient.
+        The loss, from outputs and targets to a value and its gradient.
     options : LoaderOptions
         The preparation of rows.
     backend : Backend
@@ -98,7 +98,7 @@ class Objective:
     pool : Pool
         Runs the lanes.
     layers : sequence of LayerOperation, optional
-        The operations of the network up to the logits, for a backend that compiles it as a whole.
+        The operations of the network, for a backend that compiles it as a whole.
     penalty_per_row : bool
         Whether the penalty is divided by the sum of the sample weights.
     count_correct : bool
@@ -263,7 +263,7 @@ class _Lane:
         if whole is not None:
             logits = whole.forward(shard.x)
         else:
-            logits = self.replica.logits(shard.x, training=training, stream=shard.stream)
+            logits = self.replica.forward(shard.x, training=training, stream=shard.stream)
         correct = self._count(logits, shard.targets) if self._count else 0
         dlogits = self._buffer(rows)
         loss, _ = self.loss(

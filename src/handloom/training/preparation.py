@@ -17,7 +17,7 @@ from handloom.data.dataset import Dataset
 from handloom.data.fingerprint import checksum, fingerprint
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import ConfigurationError, DataError
-from handloom.losses import ClassificationLoss, Loss
+from handloom.losses import Loss, output_activation_of
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.operations import Arrays, LayerOperation
@@ -160,7 +160,6 @@ def model_for(
     network: Sequential, loss: Loss, train: Dataset, transform: Transform | None = None
 ) -> Model:
     """Return a network with its transform and the names of its classes."""
-    predicts = "softmax" if isinstance(loss, ClassificationLoss) else "identity"
     return Model(
         network,
         transform or transform_for(train.inputs),
@@ -168,7 +167,7 @@ def model_for(
         train.input_shape,
         str(train.inputs.dtype),
         train.name,
-        getattr(loss, "output_activation", predicts),
+        output_activation_of(loss, network.output_activation),
     )
 
 
@@ -201,7 +200,7 @@ def make_objective(
     layers, penalty_per_row, count_correct
         As in `Objective`.
     """
-    network = model.network
+    network = model.before_loss
     loading = LoaderOptions(
         network.input_shape,
         network.parameters.dtype,
@@ -260,13 +259,14 @@ def whole_objective(
         backend, parameters.dtype, weights=len(parameters), rows=times * rows, steps=times
     )
     pool = chosen.threads(threads, LANES)
+    model = model_for(network, loss, data)
     objective = make_objective(
-        model_for(network, loss, data),
+        model,
         loss,
         chosen,
         pool,
         rows=rows,
-        layers=network.operations(),
+        layers=model.before_loss.operations(),
         penalty_per_row=penalty_per_row,
         count_correct=False,
     )
@@ -288,7 +288,7 @@ def _engine(
         rows=size,
         seed=options.seed,
         augment=tuple(options.augment),
-        layers=state.network.operations(),
+        layers=state.model.before_loss.operations(),
         penalty_per_row=options.penalty_per_row,
         count_correct=options.count_correct,
     )
