@@ -96,9 +96,10 @@ def test_what_is_no_count_is_refused(value: Any) -> None:
         require_count("it", value, minimum=2)
 
 
-@pytest.mark.parametrize("value", [0, 1, None, "yes", np.bool_(True)])
+@pytest.mark.parametrize("value", [0, 1, None, "yes", np.int64(1)])
 def test_a_switch_is_true_or_false_and_nothing_like_it(value: Any) -> None:
     assert require_bool("it", True)
+    assert require_bool("it", np.bool_(True)) is True
     with pytest.raises(ConfigurationError, match="it must be True or False, got"):
         require_bool("it", value)
 

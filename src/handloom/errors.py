@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from math import isfinite
 
+import numpy as np
+
 
 class HandloomError(Exception):
     """Base class of all errors of this library; the message is meant for people."""
@@ -65,8 +67,13 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def _abbreviates(short: str, name: str) -> bool:
-    """Return whether each word of ``short`` begins that word of ``name``, as in val_loss."""
+    """Return whether each word of ``short`` begins that word of ``name``, as in val_loss.
+
+    So do initials: mse abbreviates mean_squared_error.
+    """
     begun, words = short.split("_"), name.split("_")
+    if len(begun) == 1 and len(words) > 1:
+        return short == "".join(word[:1] for word in words)
     return len(begun) == len(words) and all(begun) and all(map(str.startswith, words, begun))
 
 
@@ -78,7 +85,7 @@ def require_known(kind: str, name: str, known: Collection[str]) -> None:
     ConfigurationError
         If the name is unknown.
     """
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ConfigurationError(unknown_name(kind, name, known))
 
 
@@ -90,8 +97,23 @@ def require_instance(name: str, value: object, kind: type) -> None:
     ConfigurationError
         Naming the class.
     """
+    refuse_class(name, value)
     if not isinstance(value, kind):
         raise ConfigurationError(f"{name} must be an instance of {kind.__name__}, got {value!r}")
+
+
+def refuse_class(name: str, value: object) -> None:
+    """Refuse a class in place of an instance.
+
+    Raises
+    ------
+    ConfigurationError
+        With the call that makes an instance.
+    """
+    if isinstance(value, type):
+        raise ConfigurationError(
+            f"{name} must be an instance, got the class {value.__name__}: pass {value.__name__}()"
+        )
 
 
 def require_number(
@@ -109,7 +131,7 @@ def require_number(
     name : str
         The parameter's name, for the message.
     value : object
-        The value to check; a bool is not a number.
+        The value to check; a bool or a string is not a number.
     minimum, maximum : float, optional
         The bounds, both inclusive; ``exclusive`` excludes the minimum.
     exclusive : bool
@@ -127,7 +149,8 @@ def require_number(
         bounds.append(f"at most {maximum:g}")
     expected = " ".join(["a finite number", " and ".join(bounds)]).strip()
     try:
-        number = float("nan") if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+        invalid = isinstance(value, bool | str | bytes)
+        number = float("nan") if invalid else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         number = float("nan")
     low = minimum is not None and (number <= minimum if exclusive else number < minimum)
@@ -152,16 +175,16 @@ def require_fraction(name: str, value: object) -> float:
 
 
 def require_bool(name: str, value: object) -> bool:
-    """Return the value, a bool.
+    """Return the value, a bool or one of NumPy's, as a bool.
 
     Raises
     ------
     ConfigurationError
         If the value is not True or False.
     """
-    if not isinstance(value, bool):
+    if not isinstance(value, bool | np.bool_):
         raise ConfigurationError(f"{name} must be True or False, got {value!r}")
-    return value
+    return bool(value)
 
 
 def require_count(name: str, value: object, *, minimum: int = 1) -> int:

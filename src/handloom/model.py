@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.columns import require_same_columns
+from handloom.data.conversion import convert_inputs
 from handloom.data.dataset import check_inputs
 from handloom.data.transforms import Transform, transform_from_config
 from handloom.errors import HandloomError, ModelError, require_count, require_known
@@ -52,6 +54,8 @@ class Model:
         The name of the dataset.
     output_activation : {"softmax", "sigmoid", "exp", "identity"}
         The function from the network's outputs to predictions: that of the training loss.
+    column_names : tuple of str, optional
+        The columns of the table it was trained on, compared with those of tables to predict.
 
     Raises
     ------
@@ -68,6 +72,7 @@ class Model:
     row_dtype: str
     trained_on: str = "unnamed"
     output_activation: str = "softmax"
+    column_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         require_known("output activation", self.output_activation, OUTPUT_ACTIVATIONS)
@@ -99,23 +104,26 @@ class Model:
         network = self.network.without_activation(activation)
         return network.predict(inputs, transform or self.transform)
 
-    def predict(self, inputs: npt.NDArray[np.generic]) -> Array:
+    def predict(self, inputs: object) -> Array:
         """Return class probabilities, or the predictions of a regression, shape (n, k).
 
         Parameters
         ----------
-        inputs : array, shape (n, ...)
-            Rows as the dataset stores them: ``uint8`` images, or features.
+        inputs : array-like, shape (n, ...)
+            Rows as the training data: ``uint8`` images, features, or a table with the same columns
+            in the same order.
 
         Raises
         ------
         ModelError
             If the shape or the dtype of rows differs from the training data.
         DataError
-            If features are not finite.
+            If features are missing or not finite, or columns have other names.
         """
-        self.check_rows(inputs)
-        outputs = self.before_loss.predict(inputs, self.transform)
+        converted = convert_inputs(inputs)
+        require_same_columns(converted.column_names, self.column_names, "table")
+        self.check_rows(converted.rows)
+        outputs = self.before_loss.predict(converted.rows, self.transform)
         with np.errstate(over="ignore"):  # infinity is visible in the prediction
             return OUTPUT_ACTIVATIONS[self.output_activation](outputs, out=outputs)
 
@@ -130,6 +138,11 @@ class Model:
         DataError
             If features are not finite.
         """
+        if inputs.shape == self.row_shape:
+            raise ModelError(
+                f"inputs must hold rows of shape {self.row_shape}, got a single row: pass "
+                "inputs[None]"
+            )
         if inputs.shape[1:] != self.row_shape:
             raise ModelError(
                 f"rows must have shape {self.row_shape}, as in the training data, got shape "
@@ -137,7 +150,9 @@ class Model:
             )
         if (inputs.dtype == np.uint8) != (self.row_dtype == "uint8"):
             raise ModelError(
-                f"rows must be {self.row_dtype}, as in the training data, got {inputs.dtype}"
+                f"rows must be {self.row_dtype}, as in the training data, got {inputs.dtype}: "
+                f"prepare them in the same way; if only the dtype differs, pass "
+                f"inputs.astype({self.row_dtype!r})"
             )
         if len(inputs):
             check_inputs(inputs)
@@ -171,6 +186,7 @@ class Model:
             "row_dtype": self.row_dtype,
             "trained_on": self.trained_on,
             "output_activation": self.output_activation,
+            "column_names": None if self.column_names is None else list(self.column_names),
         }
         content = {
             "model.json": json.dumps(described, indent=2, allow_nan=False).encode(),
@@ -212,6 +228,7 @@ class Model:
                 str(described["row_dtype"]),
                 str(described["trained_on"]),
                 str(described.get("output_activation", "softmax")),
+                _names(described.get("column_names")),
             )
             model._check_sizes()
         except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
@@ -226,6 +243,11 @@ class Model:
                 f"row_shape must have at most {MAX_DIMENSIONS} dimensions, got "
                 f"{len(self.row_shape)} dimensions"
             )
+        if self.column_names and self.row_shape != (len(self.column_names),):
+            raise ModelError(
+                f"{len(self.column_names)} column names do not fit rows of shape {self.row_shape}, "
+                "expected one name for each column"
+            )
         if math.prod(self.row_shape) != math.prod(self.network.input_shape):
             raise ModelError(
                 f"rows of shape {self.row_shape} do not fit the network, expected as many entries "
@@ -236,3 +258,8 @@ class Model:
                 f"{len(self.class_names)} class names do not fit the network's output shape "
                 f"{self.network.output_shape}, expected one name for each output"
             )
+
+
+def _names(names: list[str] | None) -> tuple[str, ...] | None:
+    """Return the column names of a file; None if there are none."""
+    return None if names is None else tuple(str(name) for name in names)

@@ -1,7 +1,7 @@
 """Sequential: a network of layers that share one vector of weights."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from typing import Any, Self
 
@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.backend import NUMPY, Backend
+from handloom.data.conversion import convert_inputs
 from handloom.errors import ModelError, require_count, unknown_name
 from handloom.layers import LAYERS, Layer
 from handloom.layers.chain import Chain, rows_together
+from handloom.layers.names import as_layers
 from handloom.operations import LayerOperation
 from handloom.parallel.partition import prediction_rows
 from handloom.parallel.pool import SERIAL, Pool
@@ -25,8 +27,8 @@ Transform = Callable[[npt.NDArray[np.generic], Array], object]
 
 
 def build(
-    layers: Sequence[Layer],
-    input_shape: tuple[int, ...],
+    layers: Sequence[Layer | str],
+    input_shape: int | Sequence[int],
     *,
     seed: int = 0,
     dtype: npt.DTypeLike = np.float32,
@@ -38,8 +40,8 @@ def build(
     ----------
     layers : sequence of Layer
         In the order of the forward pass; afterwards each layer can be called by hand.
-    input_shape : tuple of int
-        The shape of one input row.
+    input_shape : tuple of int, or int
+        The shape of one input row; 784 stands for (784,).
     seed : int
         The seed of the initial values.
     dtype : float32 or float64
@@ -59,7 +61,14 @@ def build(
         If a layer cannot take the output of the one before it or belongs to another network, or
         ``weights`` do not match the declarations of the layers.
     """
-    return _build(Chain(layers), input_shape, seed, dtype, weights)
+    return _build(Chain(as_layers(layers)), _shape_of(input_shape), seed, dtype, weights)
+
+
+def _shape_of(input_shape: object) -> tuple[int, ...]:
+    """Return the shape of an input row as a tuple; a single size is a shape too."""
+    if isinstance(input_shape, str) or not isinstance(input_shape, Iterable):
+        return (require_count("input_shape", input_shape),)
+    return tuple(require_count("a size in input_shape", size) for size in input_shape)
 
 
 def _build(
@@ -93,8 +102,9 @@ class Sequential:
 
     Parameters
     ----------
-    layers : sequence of Layer
-        At least one, each used once.
+    layers : sequence of Layer or str
+        At least one, each used once. The name of an activation function, such as ``"relu"``, stands
+        for its layer.
 
     Attributes
     ----------
@@ -108,11 +118,11 @@ class Sequential:
     Raises
     ------
     ModelError
-        If there is no layer, or a layer is used twice.
+        If there is no layer, an entry is no layer, or a layer is used twice.
     """
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        self.layers = tuple(layers)
+    def __init__(self, layers: Sequence[Layer | str]) -> None:
+        self.layers = as_layers(layers)
         if not self.layers:
             raise ModelError("layers must hold at least one layer, got none")
         if len({id(layer) for layer in self.layers}) < len(self.layers):
@@ -128,14 +138,14 @@ class Sequential:
 
     def build(
         self,
-        input_shape: tuple[int, ...],
+        input_shape: int | Sequence[int],
         *,
         seed: int = 0,
         dtype: npt.DTypeLike = np.float32,
         weights: Mapping[str, Array] | None = None,
     ) -> Self:
         """Allocate and initialize the weights of the layers; see `handloom.build`."""
-        shape = tuple(require_count("a size in input_shape", size) for size in input_shape)
+        shape = _shape_of(input_shape)
         self._parameters = _build(self._chain, shape, seed, dtype, weights, self._parameters)
         self._settle(shape)
         return self
@@ -351,7 +361,7 @@ class Sequential:
         """Return the layers with their names."""
         return self._chain.named
 
-    def predict(self, x: npt.NDArray[np.generic], transform: Transform | None = None) -> Array:
+    def predict(self, x: object, transform: Transform | None = None) -> Array:
         """Return the output of the last layer for each row, shape (n, k), batch by batch.
 
         The output of a network that ends in logits is logits; `handloom.Model.predict` applies the
@@ -359,8 +369,9 @@ class Sequential:
 
         Parameters
         ----------
-        x : array, shape (n, ...)
-            Rows of the network's input or, with a transform, of the transform's input.
+        x : array-like, shape (n, ...)
+            Rows of the network's input or, with a transform, of the transform's input. The names of
+            columns are not compared, as `handloom.Model.predict` does.
         transform : Transform, optional
             Preprocesses each batch for the network.
 
@@ -368,11 +379,17 @@ class Sequential:
         ------
         ModelError
             If the network is not built, or the shape of a row is not ``input_shape``.
+        DataError
+            If ``x`` is not numeric, or values are missing.
         """
-        dtype = self.parameters.dtype
+        dtype, x = self.parameters.dtype, convert_inputs(x, "x").rows
+        if transform is None and x.shape == self.input_shape:
+            raise ModelError(
+                f"x must hold rows of shape {self.input_shape}, got a single row: pass x[None]"
+            )
         rows_at_once = prediction_rows(self.width)
         if len(x) <= rows_at_once and transform is None:
-            return self.forward(x)  # type: ignore[arg-type]
+            return self.forward(x)
         size = min(len(x), rows_at_once)
         # a replica's buffers serve every batch, and no other thread sees them
         runner = self.replica() if len(x) > size else self
@@ -384,7 +401,7 @@ class Sequential:
             if transform:
                 transform(batch, prepared[: len(batch)])
                 batch = prepared[: len(batch)]
-            out[rows] = runner.forward(batch)  # type: ignore[arg-type]
+            out[rows] = runner.forward(batch)
         return out
 
     def summary(self) -> list[tuple[str, tuple[int, ...], int]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from handloom.errors import (
     ConfigurationError,
+    refuse_class,
     require_count,
     require_fraction,
     require_known,
@@ -290,8 +291,9 @@ def schedule(value: float | Schedule) -> Schedule:
     Raises
     ------
     ConfigurationError
-        If the value is neither callable nor a number above zero.
+        If the value is a class, or neither callable nor a number above zero.
     """
+    refuse_class("learning_rate", value)
     return value if callable(value) else Constant(value)
 
 

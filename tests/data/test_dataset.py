@@ -105,9 +105,9 @@ def test_features_that_are_not_finite_are_named_by_row(value: float) -> None:
     ("targets", "message"),
     [
         (np.zeros(2, np.int64), "one row each"),
-        (np.zeros((3, 3), np.int64), "must be floating-point, got int64"),
+        (np.zeros((3, 3), np.int64), "must be one-hot, exactly one 1 in each row, but row 0 is not"),
         (np.zeros((3, 2)), r"shape \(3, 2\) need 2 names, got a, b, c"),
-        (np.zeros((3, 1, 1)), "one row each"),
+        (np.zeros((3, 1, 1)), r"must have shape \(n,\) or \(n, k\), got \(3, 1, 1\)"),
         (np.full((3, 3), np.nan), "NaN or infinity"),
         (np.zeros(3), "must be integers"),
         (np.array([0, 1, 3]), r"must lie in 0\.\.2 .*got 0\.\.3"),
@@ -132,8 +132,8 @@ def test_rows_may_have_continuous_targets() -> None:
 
 
 def test_inputs_of_another_kind() -> None:
-    with pytest.raises(DataError, match="uint8 or floating-point, got int32"):
-        Dataset(np.zeros((3, 2), np.int32), np.zeros(3, np.int64), NAMES)
+    with pytest.raises(DataError, match="inputs must be numbers, got an array of complex128"):
+        Dataset(np.zeros((3, 2), complex), np.zeros(3, np.int64), NAMES)
 
 
 def test_parts_must_agree() -> None:

@@ -1,12 +1,15 @@
 """Datasets: inputs, targets and class names, with their training and test split."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.columns import require_same_columns
+from handloom.data.conversion import convert_inputs
+from handloom.data.targets import convert_targets, listed
 from handloom.errors import DataError, require_fraction, require_number
 from handloom.randomness import Purpose, Stream
 
@@ -14,73 +17,76 @@ CHECKED_AT_ONCE = 1 << 21
 """The number of values checked at once: small enough for memory, large enough for speed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Dataset:
     """A dataset: rows of inputs, their targets, and the class names.
 
+    Inputs and targets may be arrays, pandas or polars tables and Series, pyarrow tables and arrays,
+    tensors, or lists. They become plain arrays, row by row in their order: an index is not used.
+
     Parameters
     ----------
-    inputs : array, shape (n, ...)
-        ``uint8`` images ``(n, y, x)`` as stored, or finite floating-point features ``(n, d)``.
-    targets : integer array, shape (n,), or floating-point array, shape (n, k)
-        The class of each row, from 0 to k - 1, stored as int64; or finite continuous targets, one
-        for each of a network's outputs.
-    class_names : tuple of str, length k
-        The names of the classes, or of the outputs.
+    inputs : array-like, shape (n, ...)
+        ``uint8`` images ``(n, y, x)`` as stored, or finite features ``(n, d)``, which become
+        floating-point numbers. All columns of a table must be numeric.
+    targets : array-like, shape (n,), (n, 1) or (n, k)
+        Classes: strings, booleans, categories, integers from 0 to k - 1, or one-hot rows of
+        integers or booleans, stored as int64 of shape (n,). Or continuous targets: finite
+        floating-point numbers, one for each of a network's outputs, stored with shape (n, k).
+    class_names : sequence of str, length k, optional
+        The names of the classes, or of the outputs. By default they are learned from the targets:
+        sorted strings, the categories in their order, ``False`` and ``True``, the columns of a
+        table, or ``"0"`` to ``"k - 1"``. Pass ``train.class_names`` for other rows than the
+        training rows: strings are then matched by name.
     name : str
         The name of the dataset, for tables, plots and result files.
+    column_names : tuple of str, optional
+        The names of the columns of ``inputs``; by default those of a table.
+
+    Attributes
+    ----------
+    inputs : array, shape (n, ...)
+        ``uint8`` or floating-point.
+    targets : array of int64, shape (n,), or floating-point array, shape (n, k)
 
     Raises
     ------
     DataError
         If there are no rows, rows and targets differ in number, classes are out of range, the
-        number of names is wrong, or values are not finite.
+        number of names is wrong, values are missing, masked or not finite, or the data have
+        another kind.
     """
 
     inputs: npt.NDArray[np.generic]
     targets: npt.NDArray[Any]
     class_names: tuple[str, ...]
     name: str = "unnamed"
+    column_names: tuple[str, ...] | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "class_names", tuple(self.class_names))
-        check_inputs(self.inputs)
-        if self.targets.ndim not in (1, 2) or len(self.inputs) != len(self.targets):
+    def __init__(
+        self,
+        inputs: object,
+        targets: object,
+        class_names: Iterable[object] | None = None,
+        name: str = "unnamed",
+        column_names: tuple[str, ...] | None = None,
+    ) -> None:
+        converted = convert_inputs(inputs)
+        check_inputs(converted.rows)
+        values, names = convert_targets(targets, class_names)
+        if len(converted.rows) != len(values):
             raise DataError(
                 f"inputs and targets must have one row each per sample, got inputs of shape "
-                f"{self.inputs.shape} and targets of shape {self.targets.shape}"
+                f"{converted.rows.shape} and targets of shape {values.shape}"
             )
-        if len(set(self.class_names)) < len(self.class_names):
-            raise DataError(f"class names must differ, got {_listed(self.class_names)}")
-        if self.targets.ndim == 2:
-            self._check_continuous()
-        else:
-            self._check_classes()
+        self._keep("inputs", converted.rows)
+        self._keep("targets", values)
+        self._keep("class_names", names)
+        self._keep("name", name)
+        self._keep("column_names", column_names or converted.column_names)
 
-    def _check_continuous(self) -> None:
-        if not np.issubdtype(self.targets.dtype, np.floating):
-            raise DataError(
-                f"targets of shape {self.targets.shape} must be floating-point, "
-                f"got {self.targets.dtype}"
-            )
-        if self.targets.shape[1] != len(self.class_names):
-            raise DataError(
-                f"targets of shape {self.targets.shape} need {self.targets.shape[1]} names, "
-                f"got {_listed(self.class_names)}"
-            )
-        if not np.isfinite(self.targets).all():
-            raise DataError("targets must be finite, got NaN or infinity")
-
-    def _check_classes(self) -> None:
-        if not np.issubdtype(self.targets.dtype, np.integer):
-            raise DataError(f"targets of shape (n,) must be integers, got {self.targets.dtype}")
-        object.__setattr__(self, "targets", self.targets.astype(np.int64, copy=False))
-        low, high = int(self.targets.min()), int(self.targets.max())
-        if low < 0 or high >= len(self.class_names):
-            raise DataError(
-                f"targets must lie in 0..{len(self.class_names) - 1} (there are "
-                f"{len(self.class_names)} class names), got {low}..{high}"
-            )
+    def _keep(self, field: str, value: object) -> None:
+        object.__setattr__(self, field, value)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -110,7 +116,8 @@ class Dataset:
 
     def take(self, rows: npt.NDArray[np.integer] | slice) -> "Dataset":
         """Return a dataset of ``rows``, in their order."""
-        return Dataset(self.inputs[rows], self.targets[rows], self.class_names, self.name)
+        inputs, targets = self.inputs[rows], self.targets[rows]
+        return Dataset(inputs, targets, self.class_names, self.name, self.column_names)
 
     def sorted_by_class(self) -> "Dataset":
         """Return the rows sorted by class; the rows of a class keep their order."""
@@ -175,6 +182,12 @@ def check_inputs(inputs: npt.NDArray[np.generic]) -> None:
     DataError
         If they are invalid; the message names the first row that is not finite.
     """
+    if inputs.ndim == 1 and len(inputs):
+        raise DataError(
+            f"inputs must have at least one row and one column, got shape {inputs.shape}: the "
+            "values of a single feature are inputs.reshape(-1, 1), a single row is "
+            "inputs.reshape(1, -1)"
+        )
     if inputs.ndim < 2 or inputs.size == 0:
         raise DataError(
             f"inputs must have at least one row and one column, got shape {inputs.shape}"
@@ -210,14 +223,12 @@ class Splits:
         if self.train.class_names != self.test.class_names:
             raise DataError(
                 f"training and test part must have the same classes, got "
-                f"{_listed(self.train.class_names)} and {_listed(self.test.class_names)}"
+                f"{listed(self.train.class_names)} and {listed(self.test.class_names)}: match the "
+                "labels of the test part by class_names=train.class_names"
             )
+        require_same_columns(self.test.column_names, self.train.column_names, "test rows")
 
     @property
     def name(self) -> str:
         """The name of the dataset."""
         return self.train.name
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")

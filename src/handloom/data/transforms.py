@@ -112,7 +112,19 @@ TRANSFORMS: Mapping[str, type[Scale] | type[AsFloat]] = {"scale": Scale, "as_flo
 
 
 def transform_for(inputs: npt.NDArray[np.generic]) -> Transform:
-    """Return the default transform of stored inputs: `Scale` for bytes, else `AsFloat`."""
+    """Return the default transform of stored inputs: `Scale` for images of bytes, else `AsFloat`.
+
+    Raises
+    ------
+    ConfigurationError
+        If they are flat rows of bytes, which may be pixels or features.
+    """
+    if inputs.dtype == np.uint8 and inputs.ndim == 2:
+        raise ConfigurationError(
+            f"transform must be set for flat uint8 rows, got none for inputs of shape "
+            f"{inputs.shape}: transform=Scale() for pixels, which it scales to -1..1, or "
+            "transform=AsFloat() for features, which remain unchanged"
+        )
     return Scale() if inputs.dtype == np.uint8 else AsFloat()
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
 from handloom.data.dataset import Dataset
+from handloom.data.lazy_rows import LazyRows
 from handloom.data.transforms import AsFloat
 from handloom.losses import Loss, Targets
 from handloom.network import Sequential
@@ -16,7 +17,7 @@ from handloom.parameters import Array
 Index = slice | npt.NDArray[np.integer]
 
 
-class SparseRows:
+class SparseRows(LazyRows):
     """A sparse matrix that returns dense rows when indexed; only those rows become dense.
 
     Parameters
@@ -28,8 +29,8 @@ class SparseRows:
 
     def __init__(self, matrix: Any) -> None:
         self.matrix = matrix
-        self.shape: tuple[int, ...] = matrix.shape
-        self.dtype: np.dtype[Any] = matrix.dtype
+        self.shape = matrix.shape
+        self.dtype = matrix.dtype
 
     @property
     def size(self) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
-from handloom.errors import DataError
+from handloom.errors import DataError, ModelError
 from handloom.network import Sequential
 
 
@@ -17,7 +17,12 @@ def check_data(network: Sequential, part: str, data: Dataset) -> None:
     ------
     DataError
         With the part of the data, and the sizes that differ.
+    ModelError
+        If the network is not built.
     """
+    if not network.built:
+        size = math.prod(data.input_shape)
+        raise ModelError(f"build the network first: network.build(({size},), seed=0)")
     if math.prod(data.input_shape) != math.prod(network.input_shape):
         raise DataError(
             f"the {part} rows must have {math.prod(network.input_shape)} features, for which the "

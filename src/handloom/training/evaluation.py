@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.columns import require_same_columns
 from handloom.data.dataset import Dataset
 from handloom.data.test_time_augmentation import View
 from handloom.errors import DataError, ModelError
@@ -15,6 +16,7 @@ from handloom.metrics import accuracy, confusion_matrix
 from handloom.model import Model
 from handloom.parallel.blas import single_threaded_blas
 from handloom.parameters import Array
+from handloom.training.datasets import require_dataset, require_model
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,11 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
         passed.
     ModelError
         If rows have another size than the input, or the model predicts no classes.
+    ConfigurationError
+        If ``model`` is no `Model`, or ``data`` no `Dataset`.
     """
+    require_model(model)
+    require_dataset("data", data)
     if not model.predicts_classes or not data.has_classes:
         raise ModelError(
             "only predictions of classes are evaluated, on rows with one class each; for "
@@ -69,8 +75,10 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
     if data.class_names != model.class_names:
         raise DataError(
             f"the dataset must have the model's classes {', '.join(model.class_names)}, "
-            f"got {', '.join(data.class_names)}"
+            f"got {', '.join(data.class_names)}: match labels by name with "
+            "Dataset(inputs, targets, class_names=model.class_names)"
         )
+    require_same_columns(data.column_names, model.column_names, "rows")
     model.check_rows(data.inputs)
     if views and data.inputs.ndim < 3:
         raise DataError(

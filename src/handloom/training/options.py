@@ -11,7 +11,6 @@ from handloom.backend import BACKENDS
 from handloom.data.augment import Augmentation
 from handloom.data.transforms import Transform
 from handloom.errors import (
-    ConfigurationError,
     did_you_mean,
     require_bool,
     require_count,
@@ -19,13 +18,14 @@ from handloom.errors import (
     require_known,
     require_number,
 )
-from handloom.losses import CategoricalCrossEntropy, Loss
+from handloom.losses import Loss
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
 from handloom.schedules import Schedule, schedule
 from handloom.training.averaging import EMA
 from handloom.training.configuration import describe
 from handloom.training.interrupts import ON_SIGNAL, OnSignal
+from handloom.training.parts import as_augmentations, as_loss, as_optimizer, as_transform
 
 
 class OnResume(Enum):
@@ -48,8 +48,9 @@ class TrainingOptions:
 
     Parameters
     ----------
-    optimizer : Optimizer
-        The update of the weights; a training binds it anew.
+    optimizer : Optimizer or str
+        The update of the weights, or its name in `handloom.optimizers.OPTIMIZERS`; a training
+        binds it anew.
     learning_rate : float or schedule
         A rate, or a function from the step, counted from 0, to a rate. It is called
         for several steps ahead, within an epoch.
@@ -62,8 +63,9 @@ class TrainingOptions:
     penalty_per_row : bool
         Whether the penalty of a step is divided by the sum of its sample weights, so that it is
         smaller for larger batches.
-    loss : Loss, optional
-        The loss, from logits; by default, for classes only, `SoftmaxCrossEntropy`.
+    loss : Loss or str, optional
+        The loss, from logits, or its name in `handloom.losses.LOSSES`; by default, for classes
+        only, `SoftmaxCrossEntropy`.
     count_correct : bool
         Whether to count correct predictions, if the loss is a `ClassificationLoss`; if False, the
         history has no accuracy, and a small step is some percent faster.
@@ -75,9 +77,10 @@ class TrainingOptions:
     augment : sequence of Augmentation
         Random augmentations of the stored images of a step, in this order, before the transform.
         Validation images are not augmented.
-    transform : Transform, optional
-        The transform from stored rows to the network's input; by default images are scaled to
-        -1..1 and features are unchanged.
+    transform : Transform or str, optional
+        The transform from stored rows to the network's input, ``"scale"`` or ``"as_float"``; by
+        default images are scaled to -1..1 and floating-point features are unchanged. Flat uint8
+        rows, which may be pixels or features, need one.
     seed : int
         The seed of shuffling, augmentation and stochastic layers.
     threads : int, optional
@@ -97,26 +100,26 @@ class TrainingOptions:
         If an option is invalid.
     """
 
-    optimizer: Optimizer
+    optimizer: Optimizer | str
     learning_rate: float | Schedule
     _: KW_ONLY
     epochs: int = field(default=10, metadata={"on_resume": OnResume.DURATION})
     batch_size: int | None = None
     shuffle: bool = True
     penalty_per_row: bool = False
-    loss: Loss | None = None
+    loss: Loss | str | None = None
     count_correct: bool = True
     clip_norm: float | None = None
     average: EMA | None = None
     augment: Sequence[Augmentation] = ()
-    transform: Transform | None = None
+    transform: Transform | str | None = None
     seed: int = 0
     threads: int | None = field(default=None, metadata=TOLD)
     backend: str = "auto"
     on_signal: OnSignal = field(default="deliver", metadata=TOLD)
 
     def __post_init__(self) -> None:
-        require_instance("optimizer", self.optimizer, Optimizer)
+        self._keep("optimizer", as_optimizer(self.optimizer))
         if self.average is not None:
             require_instance("average", self.average, EMA)
         self._keep("learning_rate", schedule(self.learning_rate))
@@ -125,16 +128,13 @@ class TrainingOptions:
             if getattr(self, name) is not None:
                 self._keep(name, require_count(name, getattr(self, name)))
         for name in ("shuffle", "penalty_per_row", "count_correct"):
-            require_bool(name, getattr(self, name))
-        if isinstance(self.loss, CategoricalCrossEntropy):
-            raise ConfigurationError(
-                "loss must take logits, got CategoricalCrossEntropy, which takes probabilities: "
-                "loss=SoftmaxCrossEntropy() is the same loss of logits"
-            )
+            self._keep(name, require_bool(name, getattr(self, name)))
+        self._keep("loss", as_loss(self.loss))
         if self.clip_norm is not None:
             limit = require_number("clip_norm", self.clip_norm, minimum=0.0, exclusive=True)
             self._keep("clip_norm", limit)
-        self._keep("augment", tuple(self.augment))
+        self._keep("augment", as_augmentations(self.augment))
+        self._keep("transform", as_transform(self.transform))
         self._keep("seed", require_count("seed", self.seed, minimum=0))
         require_known("backend", self.backend, BACKENDS)
         require_known("on_signal", self.on_signal, ON_SIGNAL)
@@ -146,6 +146,21 @@ class TrainingOptions:
     def schedule(self) -> Schedule:
         """The learning rate as a function of the step."""
         return cast(Schedule, self.learning_rate)
+
+    @property
+    def chosen_optimizer(self) -> Optimizer:
+        """The optimizer, also if it was named."""
+        return cast(Optimizer, self.optimizer)
+
+    @property
+    def chosen_loss(self) -> Loss | None:
+        """The loss, also if it was named."""
+        return cast("Loss | None", self.loss)
+
+    @property
+    def chosen_transform(self) -> Transform | None:
+        """The transform, also if it was named."""
+        return cast("Transform | None", self.transform)
 
     def describe(self) -> dict[str, Any]:
         """Return every option by name, as JSON; an object by its class and arguments."""

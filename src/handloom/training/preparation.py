@@ -13,6 +13,7 @@ import numpy.typing as npt
 from handloom.backend import Backend, choose_backend
 from handloom.data.augment import Augmentation, check_images
 from handloom.data.batches import Batch, LoaderOptions, Order, epoch_order
+from handloom.data.conversion import convert_weights
 from handloom.data.dataset import Dataset
 from handloom.data.fingerprint import checksum, fingerprint
 from handloom.data.transforms import Transform, transform_for
@@ -27,6 +28,7 @@ from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.training.checks import check_data, check_weights
+from handloom.training.datasets import check_same_names, require_dataset
 from handloom.training.objective import Measured, Objective
 from handloom.training.options import TrainingOptions
 from handloom.training.runner import LayerByLayer, Runner
@@ -80,7 +82,7 @@ def prepare(
     train: Dataset,
     validation: Dataset | float | None = None,
     *,
-    sample_weights: npt.NDArray[np.floating] | None = None,
+    sample_weights: npt.ArrayLike | None = None,
     callbacks: Mapping[str, Stateful] | None = None,
     check: Callable[[TrainingState], None] = lambda _: None,
     saved: bool = False,
@@ -116,10 +118,11 @@ def prepare(
         raise ConfigurationError("a training is resumed or starts warm, not both")
     train, validation, weights = _checked(network, options, train, validation, sample_weights)
     if warm is not None:
-        warm.check(network, options.optimizer)
+        warm.check(network, options.chosen_optimizer)
     size = min(options.batch_size or len(train), len(train))
+    loss = options.chosen_loss or DEFAULT_LOSS
     state = TrainingState(
-        model_for(network, options.loss or DEFAULT_LOSS, train, options.transform),
+        model_for(network, loss, train, options.chosen_transform),
         options,
         full_batch=size == len(train),
         validation=validation,
@@ -142,7 +145,7 @@ def prepare(
     if warm is not None:  # everything was checked before anything is changed
         network.parameters.load(warm.weights)
         state.keep_weights()
-    for part in (options.optimizer, options.average):
+    for part in (options.chosen_optimizer, options.average):
         if part is not None:
             part.bind(network.parameters, backend, threads)
     objective, runner = _engine(state, backend, threads, size)
@@ -151,7 +154,7 @@ def prepare(
         snapshot.restore(state)
         state.history.notes += [note for note in notes if note not in state.history.notes]
     if warm is not None:
-        options.optimizer.load_state_dict(warm.optimizer)
+        options.chosen_optimizer.load_state_dict(warm.optimizer)
     arrays = Arrays(train.inputs, train.targets, weights)
     return Prepared(state, arrays, objective, runner, threads, snapshot)
 
@@ -168,6 +171,7 @@ def model_for(
         str(train.inputs.dtype),
         train.name,
         output_activation_of(loss, network.output_activation),
+        train.column_names,
     )
 
 
@@ -292,7 +296,7 @@ def _engine(
         penalty_per_row=options.penalty_per_row,
         count_correct=options.count_correct,
     )
-    runner = LayerByLayer(objective, options.optimizer, clip=clip, average=options.average)
+    runner = LayerByLayer(objective, options.chosen_optimizer, clip=clip, average=options.average)
     return objective, runner
 
 
@@ -301,9 +305,12 @@ def _checked(
     options: TrainingOptions,
     train: Dataset,
     validation: Dataset | float | None,
-    sample_weights: npt.NDArray[np.floating] | None,
+    sample_weights: npt.ArrayLike | None,
 ) -> tuple[Dataset, Dataset | None, Array | None]:
     """Return training rows, validation rows and sample weights, if they match."""
+    require_dataset("train", train)
+    if validation is not None and not isinstance(validation, float | int):
+        require_dataset("validation", validation)
     if validation is not None and not isinstance(validation, Dataset):
         if sample_weights is not None:
             raise ConfigurationError(
@@ -313,18 +320,21 @@ def _checked(
     for part, rows in (("training", train), ("validation", validation)):
         if rows is not None:
             check_data(network, part, rows)
+    if validation is not None:
+        check_same_names(train, validation)
     if options.augment:
         check_images(train)
     if not train.has_classes and options.loss is None:
         raise ConfigurationError(
             f"loss must be set for the continuous targets of {train.name}, "
-            "for instance loss=MeanSquaredError()"
+            "for instance loss=MeanSquaredError(); if they are classes, pass integers: "
+            "targets.astype(int), or targets.argmax(axis=1) of one-hot rows"
         )
     if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
         raise DataError("the training rows must have at least two classes, got a single class")
     if sample_weights is None:
         return train, validation, None
-    weights = np.asarray(sample_weights, network.parameters.dtype)
+    weights = convert_weights(sample_weights).astype(network.parameters.dtype, copy=False)
     check_weights(weights, len(train))
     return train, validation, weights
 

@@ -108,12 +108,12 @@ class TrainingState:
     @property
     def optimizer(self) -> Optimizer:
         """The update of the weights."""
-        return self.options.optimizer
+        return self.options.chosen_optimizer
 
     @property
     def loss(self) -> Loss:
         """The loss, from logits."""
-        return self.options.loss or DEFAULT_LOSS
+        return self.options.chosen_loss or DEFAULT_LOSS
 
     @property
     def average(self) -> EMA | None:

@@ -137,7 +137,7 @@ class Trainer:
         train: Dataset,
         validation: Dataset | float | None = None,
         *,
-        sample_weights: npt.NDArray[np.floating] | None = None,
+        sample_weights: npt.ArrayLike | None = None,
         resume: bool = False,
         warm: TrainingState | None = None,
     ) -> History:
@@ -160,7 +160,7 @@ class Trainer:
             The rows to learn from.
         validation : Dataset or float, optional
             Rows for validation after each epoch, or the fraction of every class to hold out for it.
-        sample_weights : array, shape (n,), optional
+        sample_weights : array-like, shape (n,), optional
             A weight, zero or more, for each training row; not with a fraction as ``validation``.
         resume : bool
             Resume from the newest checkpoint, if there is one. Weights, to the bit, and history,
@@ -198,7 +198,7 @@ class Trainer:
         train: Dataset,
         validation: Dataset | float | None = None,
         *,
-        sample_weights: npt.NDArray[np.floating] | None = None,
+        sample_weights: npt.ArrayLike | None = None,
         snapshot: Snapshot | None = None,
         warm: TrainingState | None = None,
     ) -> Prepared:

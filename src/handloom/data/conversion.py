@@ -1,0 +1,286 @@
+"""Conversion: arrays, tables, tensors and lists of users become plain NumPy arrays, or are refused.
+
+Every function that takes data from a user converts it here. Rows are taken in their order: an index
+is never used to look them up. A mask and missing values are refused, not ignored.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.columns import (
+    FRAMES,
+    NUMERIC,
+    SERIES,
+    Column,
+    all_strings,
+    column_of,
+    columns_of,
+    is_instance,
+    names_of,
+)
+from handloom.data.lazy_rows import LazyRows
+from handloom.errors import DataError
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Rows of inputs, with the names of their columns.
+
+    Attributes
+    ----------
+    rows : array or LazyRows, shape (n, ...)
+        ``uint8``, or floating-point.
+    column_names : tuple of str, or None
+        The names of the columns of a table.
+    """
+
+    rows: Array
+    column_names: tuple[str, ...] | None = None
+
+
+def convert_inputs(inputs: object, part: str = "inputs") -> Inputs:
+    """Return inputs as a plain array.
+
+    Parameters
+    ----------
+    inputs : array-like, shape (n, ...)
+        A table of numeric columns, an array, a tensor, or nested lists. A memory-mapped array of
+        ``uint8`` or floating-point numbers remains mapped.
+    part : str
+        The name of the data, for errors.
+
+    Returns
+    -------
+    Inputs
+        Arrays of ``uint8``, float32 and float64 are not copied. Integers and booleans, and all
+        integer columns of tables, become float32 if it holds every value of their dtype, else
+        float64; float16 becomes float32, longdouble float64, and the byte order that of the
+        machine.
+
+    Raises
+    ------
+    DataError
+        If they are not numbers, values are missing or masked, or their kind is unknown.
+    """
+    if isinstance(inputs, LazyRows):
+        return Inputs(inputs)  # type: ignore[arg-type]
+    if is_instance(inputs, *FRAMES):
+        columns = columns_of(inputs)
+        return Inputs(stacked_columns(columns, part), names_of(columns))
+    if is_instance(inputs, *SERIES):
+        return Inputs(as_floats(column_of(inputs).numeric(part)))
+    array = numeric(plain_array(inputs, part), part)
+    if array.dtype == np.uint8:
+        return Inputs(array)
+    if array.ndim > 2 and array.dtype.kind in "iu":
+        raise DataError(
+            f"{part} of {array.dtype} and shape {array.shape} are ambiguous: convert pixels with "
+            f".astype('uint8'), or values that are not to be scaled with .astype('float32')"
+        )
+    return Inputs(as_floats(array, part))
+
+
+def convert_weights(weights: object, part: str = "sample_weights") -> Array:
+    """Return sample weights as a floating-point array.
+
+    Raises
+    ------
+    DataError
+        As in `convert_inputs`.
+    """
+    if is_instance(weights, *SERIES):
+        return as_floats(column_of(weights).numeric(part))
+    return as_floats(np.asarray(numeric(plain_array(weights, part), part)))
+
+
+def plain_array(value: object, part: str) -> Array:
+    """Return an array, a tensor or nested lists as a NumPy array, of any dtype.
+
+    Raises
+    ------
+    DataError
+        If some entries are masked, lists are ragged, or the value is no array.
+    """
+    if is_instance(value, *FRAMES):
+        return stacked_columns(columns_of(value), part)
+    if is_instance(value, "torch.Tensor"):
+        value = _of_torch(value, part)
+    if isinstance(value, list | tuple | range):
+        value = _of_list(value, part)
+    elif not isinstance(value, np.ndarray):
+        value = _of_protocol(value, part)
+    if isinstance(value, np.ma.MaskedArray):
+        value = _of_masked(value, part)
+    array: Array = value if _is_mapped(value) else np.asarray(value)  # type: ignore[assignment]
+    if array.ndim == 0:
+        raise DataError(f"{part} must have one entry for each row, got the single value {value!r}")
+    return array
+
+
+def numeric(array: Array, part: str) -> Array:
+    """Return an array of numbers or booleans unchanged.
+
+    Raises
+    ------
+    DataError
+        If it holds anything else; the message names a row with a missing value, or what to do.
+    """
+    if array.dtype.kind in NUMERIC:
+        return array
+    if array.dtype.kind == "V":
+        raise DataError(
+            f"{part} must be an array of numbers, got a structured array with the fields "
+            f"{', '.join(array.dtype.names or ())}: convert it with "
+            "numpy.lib.recfunctions.structured_to_unstructured, or pass a pandas.DataFrame"
+        )
+    require_complete(array, part)
+    if all_strings(array) or array.dtype.kind == "S":
+        raise DataError(f"{part} must be numbers, got strings: encode them as numbers")
+    advice = {
+        "O": "all entries must be of one kind; convert numbers with .astype('float32')",
+        "c": "pass real and imaginary parts as features of their own",
+    }.get(array.dtype.kind, "convert it, for instance to days: array / numpy.timedelta64(1, 'D')")
+    raise DataError(f"{part} must be numbers, got an array of {array.dtype}: {advice}")
+
+
+def require_complete(array: Array, part: str) -> None:
+    """Refuse None, NaN and NA in an array of Python objects.
+
+    Raises
+    ------
+    DataError
+        Naming the row.
+    """
+    if array.dtype != object:
+        return
+    for index, value in zip(np.ndindex(array.shape), array.flat, strict=True):
+        nan = isinstance(value, float | np.floating) and np.isnan(value)
+        if value is None or nan or type(value).__name__ in ("NAType", "NaTType"):
+            raise DataError(
+                f"{part} must have no missing values, got {value!r} in row {index[0]} (rows "
+                "count from 0): drop such rows, or fill in a value"
+            )
+
+
+def as_floats(array: Array, part: str = "inputs") -> Array:
+    """Return numbers as float32 or float64 in the machine's byte order; see `convert_inputs`.
+
+    Raises
+    ------
+    DataError
+        If a memory-mapped array holds integers, which would be converted in memory.
+    """
+    if _is_mapped(array):
+        if array.dtype.kind == "f":
+            return array
+        raise DataError(
+            f"memory-mapped {part} must be uint8 or floating-point, got {array.dtype}: store them "
+            f"as float32, or load them with numpy.array({part}, numpy.float32)"
+        )
+    with np.errstate(over="ignore"):  # infinity is refused later
+        return array.astype(_float_for(array.dtype), copy=False)
+
+
+def _is_mapped(array: object) -> bool:
+    """Return whether an array is memory-mapped; a copy of a mapped array is not."""
+    return isinstance(array, np.memmap) and getattr(array, "_mmap", None) is not None
+
+
+def _float_for(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return float32 if it holds all values of a dtype, else float64."""
+    single = np.dtype(np.float32)
+    return single if np.can_cast(dtype, single, "safe") else np.dtype(np.float64)
+
+
+def stacked_columns(columns: Sequence[Column], part: str) -> Array:
+    """Return columns as one floating-point array, shape (n, d)."""
+    values = [column.numeric(part) for column in columns]
+    if not values:
+        raise DataError(f"{part} must have at least one row and one column, got no column")
+    dtype = np.result_type(*(_float_for(each.dtype) for each in values))
+    stacked: Array = np.empty((len(values[0]), len(values)), dtype)
+    for index, each in enumerate(values):
+        stacked[:, index] = each
+    return stacked
+
+
+def _of_torch(tensor: Any, part: str) -> Any:
+    if tensor.device.type != "cpu":
+        raise DataError(
+            f"{part} must be in the memory of the CPU, got a torch.Tensor on the device "
+            f"{tensor.device}: pass {part}.cpu()"
+        )
+    try:
+        return tensor.detach().numpy()
+    except (RuntimeError, TypeError) as error:
+        raise DataError(f"{part}: NumPy cannot take the torch.Tensor: {error}") from None
+
+
+def _of_list(values: Any, part: str) -> Array:
+    if any(isinstance(value, np.ma.MaskedArray) for value in values):
+        raise DataError(f"{part} must not be masked, got a list of masked arrays")
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{part} must have rows of one length, got lists that do not form an array: {error}"
+        ) from None
+    if array.dtype.kind in "US":  # NumPy also turns numbers into strings
+        return np.asarray(values, object)
+    return array
+
+
+def _of_masked(array: "np.ma.MaskedArray[Any, Any]", part: str) -> Array:
+    mask = np.ma.getmaskarray(array)
+    if mask.any():
+        row, *others = np.argwhere(mask)[0].tolist()
+        column = f", column {others[0]}" if len(others) == 1 else ""
+        raise DataError(
+            f"{part} must have no masked values, got one in row {row}{column} (counted from 0): "
+            "drop such rows, or fill in values with .filled(value)"
+        )
+    return np.asarray(array.data)
+
+
+def _of_protocol(value: Any, part: str) -> Any:
+    """Return an object with ``__array__`` as an array; refuse any other."""
+    if hasattr(value, "tocsr"):
+        raise DataError(
+            f"{part} must be dense, got a sparse {type(value).__name__}: pass {part}.toarray() if "
+            "it fits into memory, or use MLPClassifier or MLPRegressor, which take sparse matrices"
+        )
+    if hasattr(value, "__array__") and not isinstance(value, type):
+        try:
+            return np.asarray(value)
+        except Exception as error:
+            raise DataError(
+                f"{part} must be an array, got a {type(value).__name__} that NumPy cannot take: "
+                f"{error}"
+            ) from None
+    raise DataError(
+        f"{part} must be an array, a list of rows or a table, got {_kind(value)}{_advice(value)}"
+    )
+
+
+def _kind(value: object) -> str:
+    if value is None or isinstance(value, str | bytes | int | float | complex):
+        return repr(value)
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
+def _advice(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ": pass pandas.DataFrame(...) of it"
+    if isinstance(value, Iterator):
+        return ": pass numpy.array(list(...))"
+    if isinstance(value, Set):
+        return ", which has no order of rows"
+    if hasattr(value, "collect"):
+        return ": pass the result of its method collect()"
+    return ""
