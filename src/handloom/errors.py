@@ -99,7 +99,10 @@ def require_instance(name: str, value: object, kind: type) -> None:
     """
     refuse_class(name, value)
     if not isinstance(value, kind):
-        raise ConfigurationError(f"{name} must be an instance of {kind.__name__}, got {value!r}")
+        described = repr(value)
+        if len(described) > 80:  # such as the table of a network
+            described = type(value).__name__
+        raise ConfigurationError(f"{name} must be an instance of {kind.__name__}, got {described}")
 
 
 def refuse_class(name: str, value: object) -> None:

@@ -405,7 +405,14 @@ class Sequential:
         return out
 
     def summary(self) -> list[tuple[str, tuple[int, ...], int]]:
-        """Return for each layer its name, the shape of an output row, its number of parameters."""
+        """Return for each layer its name, the shape of an output row, its number of parameters.
+
+        Raises
+        ------
+        ModelError
+            If the network is not built.
+        """
+        _ = self.parameters  # refuses a network that is not built
         rows, shape = [], self.input_shape
         for name, layer in self._chain.named:
             size = sum(spec.size for spec in layer.declare(shape).values() if spec.trained)

@@ -107,7 +107,10 @@ class Parameters:
         gradient: Array | None = None,
     ) -> None:
         self.specs = dict(specs)
-        self.dtype = np.dtype(dtype)
+        try:
+            self.dtype = np.dtype(dtype)
+        except TypeError:
+            raise ModelError(f"dtype must be float32 or float64, got {dtype!r}") from None
         if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ModelError(f"dtype must be float32 or float64, got {self.dtype}")
         trained = {name: spec for name, spec in self.specs.items() if spec.trained}

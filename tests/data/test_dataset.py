@@ -105,7 +105,10 @@ def test_features_that_are_not_finite_are_named_by_row(value: float) -> None:
     ("targets", "message"),
     [
         (np.zeros(2, np.int64), "one row each"),
-        (np.zeros((3, 3), np.int64), "must be one-hot, exactly one 1 in each row, but row 0 is not"),
+        (
+            np.zeros((3, 3), np.int64),
+            "must be one-hot, .* but row 0 is not",
+        ),
         (np.zeros((3, 2)), r"shape \(3, 2\) need 2 names, got a, b, c"),
         (np.zeros((3, 1, 1)), r"must have shape \(n,\) or \(n, k\), got \(3, 1, 1\)"),
         (np.full((3, 3), np.nan), "NaN or infinity"),

@@ -116,7 +116,7 @@ def plain_array(value: object, part: str) -> Array:
     elif not isinstance(value, np.ndarray):
         value = _of_protocol(value, part)
     if isinstance(value, np.ma.MaskedArray):
-        value = _of_masked(value, part)
+        require_unmasked(value, part)
     array: Array = value if _is_mapped(value) else np.asarray(value)  # type: ignore[assignment]
     if array.ndim == 0:
         raise DataError(f"{part} must have one entry for each row, got the single value {value!r}")
@@ -145,7 +145,7 @@ def numeric(array: Array, part: str) -> Array:
     advice = {
         "O": "all entries must be of one kind; convert numbers with .astype('float32')",
         "c": "pass real and imaginary parts as features of their own",
-    }.get(array.dtype.kind, "convert it, for instance to days: array / numpy.timedelta64(1, 'D')")
+    }.get(array.dtype.kind, "convert it, for instance times to days since the first")
     raise DataError(f"{part} must be numbers, got an array of {array.dtype}: {advice}")
 
 
@@ -236,7 +236,14 @@ def _of_list(values: Any, part: str) -> Array:
     return array
 
 
-def _of_masked(array: "np.ma.MaskedArray[Any, Any]", part: str) -> Array:
+def require_unmasked(array: "np.ma.MaskedArray[Any, Any]", part: str) -> None:
+    """Refuse masked values.
+
+    Raises
+    ------
+    DataError
+        Naming the first.
+    """
     mask = np.ma.getmaskarray(array)
     if mask.any():
         row, *others = np.argwhere(mask)[0].tolist()
@@ -245,7 +252,6 @@ def _of_masked(array: "np.ma.MaskedArray[Any, Any]", part: str) -> Array:
             f"{part} must have no masked values, got one in row {row}{column} (counted from 0): "
             "drop such rows, or fill in values with .filled(value)"
         )
-    return np.asarray(array.data)
 
 
 def _of_protocol(value: Any, part: str) -> Any:

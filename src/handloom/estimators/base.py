@@ -25,7 +25,12 @@ from handloom.estimators.problem import (
 )
 from handloom.estimators.rows import hold_out, predict_logits
 from handloom.estimators.tasks import Task
-from handloom.estimators.validation import check_rows, held_out_sample, training_sample
+from handloom.estimators.validation import (
+    check_rows,
+    held_out_sample,
+    refuse_masks_and_times,
+    training_sample,
+)
 from handloom.network import Sequential
 from handloom.parameters import Array
 from handloom.training.interrupts import deliver
@@ -246,6 +251,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         network = self._network_in_use()
+        refuse_masks_and_times(X, "X")
         X = validate_data(self, X, accept_sparse="csr", dtype=network.parameters.dtype, reset=False)
         if not np.isfinite(network.parameters.values).all():
             raise ModelError(

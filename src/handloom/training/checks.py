@@ -31,8 +31,14 @@ def check_data(network: Sequential, part: str, data: Dataset) -> None:
     if network.output_shape != (len(data.class_names),):
         raise DataError(
             f"the network's output must have shape ({len(data.class_names)},), one entry for each "
-            f"class of the {part} rows, got {network.output_shape}"
+            f"class of the {part} rows, got {network.output_shape}{_advice(network, data)}"
         )
+
+
+def _advice(network: Sequential, data: Dataset) -> str:
+    if data.has_classes and network.output_shape == (1,):
+        return "; integers are classes: for continuous targets pass targets.astype('float32')"
+    return ""
 
 
 def check_weights(weights: npt.NDArray[np.floating], rows: int) -> None:

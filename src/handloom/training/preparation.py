@@ -309,7 +309,7 @@ def _checked(
 ) -> tuple[Dataset, Dataset | None, Array | None]:
     """Return training rows, validation rows and sample weights, if they match."""
     require_dataset("train", train)
-    if validation is not None and not isinstance(validation, float | int):
+    if validation is not None and not isinstance(validation, float | int | np.number):
         require_dataset("validation", validation)
     if validation is not None and not isinstance(validation, Dataset):
         if sample_weights is not None:

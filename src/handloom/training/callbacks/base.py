@@ -204,7 +204,8 @@ def check_callbacks(callbacks: object) -> tuple[Callback, ...]:
     checked: list[Callback] = []
     if not isinstance(callbacks, Iterable):
         raise ConfigurationError(
-            f"callbacks must be a sequence of Callback objects, got {callbacks!r}"
+            f"callbacks must be a sequence of Callback objects, got {callbacks!r}: pass "
+            "callbacks=[...]"
         )
     for callback in callbacks:
         if not isinstance(callback, Callback):
