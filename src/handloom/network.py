@@ -28,7 +28,7 @@ Transform = Callable[[npt.NDArray[np.generic], Array], object]
 
 def build(
     layers: Sequence[Layer | str],
-    input_shape: int | Sequence[int],
+    input_shape: int | Iterable[int],
     *,
     seed: int = 0,
     dtype: npt.DTypeLike = np.float32,
@@ -138,7 +138,7 @@ class Sequential:
 
     def build(
         self,
-        input_shape: int | Sequence[int],
+        input_shape: int | Iterable[int],
         *,
         seed: int = 0,
         dtype: npt.DTypeLike = np.float32,
