@@ -152,7 +152,7 @@ class Model:
             raise ModelError(
                 f"rows must be {self.row_dtype}, as in the training data, got {inputs.dtype}: "
                 f"prepare them in the same way; if only the dtype differs, pass "
-                f"inputs.astype({self.row_dtype!r})"
+                f"numpy.asarray(inputs, {self.row_dtype!r})"
             )
         if len(inputs):
             check_inputs(inputs)

@@ -382,7 +382,8 @@ class Sequential:
         DataError
             If ``x`` is not numeric, or values are missing.
         """
-        dtype, x = self.parameters.dtype, convert_inputs(x, "x").rows
+        dtype = self.parameters.dtype
+        x = convert_inputs(x, "x", scaled=transform is not None).rows
         if transform is None and x.shape == self.input_shape:
             raise ModelError(
                 f"x must hold rows of shape {self.input_shape}, got a single row: pass x[None]"

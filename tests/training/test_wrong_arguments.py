@@ -257,11 +257,11 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "images of float": (
         lambda: IMAGES.predict(BYTES / 255),
-        r"rows must be uint8, .*, got float64: .* pass inputs\.astype\('uint8'\)",
+        r"rows must be uint8, .*, got float64: .* pass numpy\.asarray\(inputs, 'uint8'\)",
     ),
     "bytes for floats": (
         lambda: MODEL.predict(np.zeros((5, 4), np.uint8)),
-        r"rows must be float64, .*, got uint8: .* pass inputs\.astype\('float64'\)",
+        r"rows must be float64, .*, got uint8: .* pass numpy\.asarray\(inputs, 'float64'\)",
     ),
     "augment, no list": (lambda: trainer(augment=Flip()), r"got Flip.*: pass augment=\[\.\.\.\]"),
     "augment, names": (lambda: trainer(augment=["flip"]), r"such as Flip\(\), got 'flip'"),

@@ -44,7 +44,7 @@ class Inputs:
     column_names: tuple[str, ...] | None = None
 
 
-def convert_inputs(inputs: object, part: str = "inputs") -> Inputs:
+def convert_inputs(inputs: object, part: str = "inputs", *, scaled: bool = True) -> Inputs:
     """Return inputs as a plain array.
 
     Parameters
@@ -54,6 +54,8 @@ def convert_inputs(inputs: object, part: str = "inputs") -> Inputs:
         ``uint8`` or floating-point numbers remains mapped.
     part : str
         The name of the data, for errors.
+    scaled : bool
+        Whether images of ``uint8`` may be scaled, so that images of other integers are ambiguous.
 
     Returns
     -------
@@ -78,7 +80,7 @@ def convert_inputs(inputs: object, part: str = "inputs") -> Inputs:
     array = numeric(plain_array(inputs, part), part)
     if array.dtype == np.uint8:
         return Inputs(array)
-    if array.ndim > 2 and array.dtype.kind in "iu":
+    if scaled and array.ndim > 2 and array.dtype.kind in "iu":
         raise DataError(
             f"{part} of {array.dtype} and shape {array.shape} are ambiguous: convert pixels with "
             f".astype('uint8'), or values that are not to be scaled with .astype('float32')"
@@ -133,17 +135,17 @@ def numeric(array: Array, part: str) -> Array:
     """
     if array.dtype.kind in NUMERIC:
         return array
-    if array.dtype.kind == "V":
+    if array.dtype.names:
         raise DataError(
             f"{part} must be an array of numbers, got a structured array with the fields "
-            f"{', '.join(array.dtype.names or ())}: convert it with "
+            f"{', '.join(array.dtype.names)}: convert it with "
             "numpy.lib.recfunctions.structured_to_unstructured, or pass a pandas.DataFrame"
         )
     require_complete(array, part)
     if all_strings(array) or array.dtype.kind == "S":
         raise DataError(f"{part} must be numbers, got strings: encode them as numbers")
     advice = {
-        "O": "all entries must be of one kind; convert numbers with .astype('float32')",
+        "O": "all entries must be of one kind; convert numbers with .astype(float) or .astype(int)",
         "c": "pass real and imaginary parts as features of their own",
     }.get(array.dtype.kind, "convert it, for instance times to days since the first")
     raise DataError(f"{part} must be numbers, got an array of {array.dtype}: {advice}")
@@ -261,7 +263,9 @@ def _of_protocol(value: Any, part: str) -> Any:
             f"{part} must be dense, got a sparse {type(value).__name__}: pass {part}.toarray() if "
             "it fits into memory, or use MLPClassifier or MLPRegressor, which take sparse matrices"
         )
-    if hasattr(value, "__array__") and not isinstance(value, type):
+    if (hasattr(value, "__array__") or hasattr(value, "__array_interface__")) and not isinstance(
+        value, type
+    ):
         try:
             return np.asarray(value)
         except Exception as error:

@@ -1,0 +1,69 @@
+"""Data that scikit-learn's checks let through with other values than it holds is refused."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
+import pytest
+
+from handloom import DataError, MLPClassifier, MLPRegressor
+
+X = np.random.default_rng(0).standard_normal((30, 3))
+Y = np.array(["ant", "bee", "cat"])[np.arange(30) % 3]
+DAYS = pd.date_range("2020", periods=30)
+MASKED = np.ma.masked_equal(X, X[4, 1])
+TABLE = pd.DataFrame(X, columns=["u", "v", "w"])
+
+
+def classifier(**options: Any) -> MLPClassifier:
+    return MLPClassifier((4,), random_state=0, max_iter=2, tol=0.0, n_iter_no_change=9, **options)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (MASKED, "X must have no masked values, got one in row"),
+        (TABLE.assign(v=DAYS), "column 'v' of X must hold numbers, got datetime64"),
+        (TABLE.assign(v=DAYS - DAYS[0]), "column 'v' of X must hold numbers, got timedelta64"),
+        (X.astype("M8[D]"), "X must be numbers, got an array of datetime64"),
+    ],
+)
+def test_masked_inputs_and_times_are_refused(inputs: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        classifier().fit(inputs, Y)
+    with pytest.raises(ValueError, match=message):
+        classifier().fit(X, Y, X_val=inputs, y_val=Y)
+    with pytest.raises(DataError, match=message):
+        classifier().fit(X, Y).predict_proba(inputs)
+
+
+def test_masked_targets_and_weights_are_refused() -> None:
+    masked = np.ma.masked_array(np.ones(30), np.arange(30) == 7)
+    for fit in (classifier().fit, MLPRegressor(random_state=0).fit):
+        with pytest.raises(DataError, match="y must have no masked values, got one in row 7"):
+            fit(X, masked)
+        with pytest.raises(DataError, match=r"sample_weight must have no masked .* row 7"):
+            fit(X, np.arange(30) % 3, sample_weight=masked)
+    with pytest.raises(DataError, match="y must be numbers, got an array of datetime64"):
+        MLPRegressor().fit(X, DAYS.to_numpy())
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("inputs", "targets"),
+    [
+        (np.ma.masked_array(X), np.ma.masked_array(Y)),
+        (TABLE.to_numpy(), pd.Series(Y, index=np.arange(30)[::-1])),
+        (X.astype(">f8"), pd.Series(Y).astype("category")),
+        (X.astype(np.longdouble), pd.Series(Y).astype(pd.CategoricalDtype(["cat", "bee", "ant"]))),
+        (X.tolist(), Y.tolist()),
+        (pd.DataFrame(X).astype("Float64"), pd.Series(Y).to_frame()),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
+def test_other_forms_of_the_same_data_give_the_same_predictions(inputs: Any, targets: Any) -> None:
+    expected = classifier().fit(X, Y)
+    fitted = classifier().fit(inputs, targets)
+    assert fitted.classes_.tolist() == ["ant", "bee", "cat"]
+    assert np.array_equal(fitted.predict_proba(inputs), expected.predict_proba(X))
