@@ -4,8 +4,6 @@ from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from math import isfinite
 
-import numpy as np
-
 
 class HandloomError(Exception):
     """Base class of all errors of this library; the message is meant for people."""
@@ -185,7 +183,9 @@ def require_bool(name: str, value: object) -> bool:
     ConfigurationError
         If the value is not True or False.
     """
-    if not isinstance(value, bool | np.bool_):
+    kind = type(value)
+    of_numpy = kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
+    if not isinstance(value, bool) and not of_numpy:
         raise ConfigurationError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 

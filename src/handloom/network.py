@@ -334,13 +334,12 @@ class Sequential:
         ModelError
             If the network is not built, or the shape of a row is not ``input_shape``.
         """
-        dtype = self.parameters.dtype
+        x = np.asarray(x, self.parameters.dtype)
         if x.shape[1:] != self.input_shape:
             raise ModelError(
                 f"the network was built for rows of shape {self.input_shape}, "
                 f"got rows of shape {x.shape[1:]}"
             )
-        x = np.asarray(x, dtype)
 
         def draw(index: int) -> np.random.Generator | None:
             return None if stream is None else stream.at(index).generator()

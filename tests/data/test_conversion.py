@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
+from tests.helpers.training import BACKENDS
 
 from handloom import (
     Adam,
@@ -19,6 +20,7 @@ from handloom import (
     Flatten,
     Model,
     ModelError,
+    ReLU,
     Sequential,
     Splits,
     Trainer,
@@ -175,6 +177,24 @@ def test_a_mapped_array_stays_mapped(tmp_path: Path) -> None:
     assert Dataset(mapped, CLASSES).inputs is mapped
     assert np.array_equal(NETWORK.predict(mapped), EXPECTED)
     assert Dataset(mapped[2:8], CLASSES[2:8]).inputs.base is mapped
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", ["f2", ">f4", ">f8", "longdouble"])
+def test_mapped_rows_of_any_floating_point_dtype_train_as_arrays(
+    dtype: str, backend: str, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "x.npy", X.astype(dtype))
+
+    def trained(inputs: Any) -> Any:
+        network = Sequential([Dense(4), ReLU(), Dense(3)]).build(3)
+        trainer = Trainer(network, Adam(), 1e-2, epochs=2, batch_size=5, backend=backend)
+        trainer.fit(Dataset(inputs, CLASSES))
+        return trainer.model().predict(inputs)
+
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert Dataset(mapped, CLASSES).inputs is mapped
+    assert np.array_equal(trained(mapped), trained(X))
 
 
 def test_mapped_integers_are_not_loaded_unasked(tmp_path: Path) -> None:

@@ -317,11 +317,10 @@ def _checked(
                 "validation must be a Dataset if there are sample_weights, got a fraction"
             )
         train, validation = train.split(validation, Stream(options.seed))
-    for part, rows in (("training", train), ("validation", validation)):
-        if rows is not None:
-            check_data(network, part, rows)
+    check_data(network, "training", train)
     if validation is not None:
         check_same_names(train, validation)
+        check_data(network, "validation", validation)
     if options.augment:
         check_images(train)
     if not train.has_classes and options.loss is None:
