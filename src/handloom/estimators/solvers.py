@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handloom.estimators.convergence import Pace
+from handloom.operations import AdamUpdate, Update
 from handloom.optimizers import SGD, Adam, Optimizer
 from handloom.optimizers.adam import adam_step
 from handloom.parameters import Array
@@ -35,6 +36,11 @@ class UncorrectedAdam(Adam):
         m, v = state["first_moment"], state["second_moment"]
         epsilon = self.epsilon / math.sqrt(1.0 - self.beta2**self.steps)
         self._bound_step(w, dw, m, v, rate, self.beta1, self.beta2, epsilon, self.steps, scratch)
+
+    def as_operation(self) -> Update:
+        """Return the step as a record."""
+        adam = AdamUpdate(self.beta1, self.beta2, self.epsilon, corrected=False)
+        return Update(adam, self.weight_decay)
 
 
 @dataclass(frozen=True)

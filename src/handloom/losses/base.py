@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from handloom.backend import Computes
 from handloom.errors import ConfigurationError, DataError
+from handloom.operations import LossOperation
 from handloom.parameters import Array
 
 #: Class indices, class probabilities or continuous targets.
@@ -140,6 +141,10 @@ class RowLoss(Computes, ABC):
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments as JSON-serializable values."""
         return {}
+
+    def as_operation(self) -> LossOperation | None:
+        """Return this loss as a record, or None if there is no record for it."""
+        return None
 
     @abstractmethod
     def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from handloom.backend import Backend
 from handloom.errors import DataError, require_fraction
 from handloom.losses.base import RowLoss, Targets
+from handloom.operations import CrossEntropy
 from handloom.parameters import Array
 from handloom.reductions import row_maxima, row_sums
 
@@ -163,6 +164,10 @@ class SoftmaxCrossEntropy(_OfClasses):
     def use(self, backend: Backend) -> None:
         """Use the backend's version of `softmax_cross_entropy`; NumPy's by default."""
         self._softmax_cross_entropy = backend.fetch(softmax_cross_entropy)
+
+    def as_operation(self) -> CrossEntropy:
+        """Return the loss as a record, from which a backend may compile whole training steps."""
+        return CrossEntropy(self.label_smoothing)
 
 
 def softmax_cross_entropy(

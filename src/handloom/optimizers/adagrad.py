@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from handloom.errors import require_number
+from handloom.operations import AdaptiveUpdate, Update
 from handloom.optimizers.base import Optimizer
 from handloom.optimizers.moving_average import flush
 from handloom.parameters import Array
@@ -83,3 +84,7 @@ class Adagrad(Optimizer):
     ) -> None:
         """Update one block by `adagrad_step`."""
         self._bound_step(w, dw, state["squares"], rate, self.epsilon, self.steps, scratch)
+
+    def as_operation(self) -> Update:
+        """Return the step as a record."""
+        return Update(AdaptiveUpdate(1.0, 1.0, self.epsilon), self.weight_decay)

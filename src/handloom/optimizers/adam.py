@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from handloom.errors import require_fraction, require_number
+from handloom.operations import AdamUpdate, Update
 from handloom.optimizers.base import Optimizer
 from handloom.optimizers.moving_average import flush
 from handloom.parameters import Array
@@ -135,6 +136,10 @@ class Adam(Optimizer):
         m, v, beta1, beta2 = state["first_moment"], state["second_moment"], self.beta1, self.beta2
         self._bound_step(w, dw, m, v, rate, beta1, beta2, self.epsilon, self.steps, scratch)
 
+    def as_operation(self) -> Update:
+        """Return the step as a record, from which a backend may compile whole training steps."""
+        return Update(AdamUpdate(self.beta1, self.beta2, self.epsilon), self.weight_decay)
+
 
 class AdamW(Adam):
     """AdamW: `Adam` with decoupled weight decay by default.
@@ -176,3 +181,7 @@ class AdamW(Adam):
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(beta1, beta2, epsilon, weight_decay=weight_decay)
+
+    def as_operation(self) -> Update:
+        """Return the record of `Adam`; an inherited method would be ignored, see `operation_of`."""
+        return super().as_operation()

@@ -10,6 +10,7 @@ import numpy as np
 
 from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError, require_count, require_number
+from handloom.operations import Update
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, check_array
 
@@ -184,6 +185,10 @@ class Optimizer(ABC):
             Memory for intermediate results. It is empty only for a class with its own `definition`
             that is compiled and needs none.
         """
+
+    def as_operation(self) -> Update | None:
+        """Return the update as a record, or None if there is no record for it."""
+        return None
 
     @abstractmethod
     def config(self) -> dict[str, object]:

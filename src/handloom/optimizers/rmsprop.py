@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from handloom.errors import require_fraction, require_number
+from handloom.operations import AdaptiveUpdate, Update
 from handloom.optimizers.base import Optimizer
 from handloom.optimizers.moving_average import flush
 from handloom.parameters import Array
@@ -98,3 +99,7 @@ class RMSprop(Optimizer):
         """Update one block by `rmsprop_step`."""
         v = state["second_moment"]
         self._bound_step(w, dw, v, rate, self.rho, self.epsilon, self.steps, scratch)
+
+    def as_operation(self) -> Update:
+        """Return the step as a record."""
+        return Update(AdaptiveUpdate(self.rho, 1.0 - self.rho, self.epsilon), self.weight_decay)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from handloom.errors import ConfigurationError, require_fraction
+from handloom.operations import SGDUpdate, Update
 from handloom.optimizers.base import Optimizer
 from handloom.optimizers.moving_average import flush
 from handloom.parameters import Array
@@ -117,3 +118,7 @@ class SGD(Optimizer):
             self._bound_step(w, dw, state["velocity"], rate, *options, scratch)
         else:
             self._bound_step(w, dw, rate, scratch)
+
+    def as_operation(self) -> Update:
+        """Return the step as a record."""
+        return Update(SGDUpdate(self.momentum, self.nesterov), self.weight_decay)

@@ -32,6 +32,7 @@ from handloom.training.options import TrainingOptions
 from handloom.training.runner import LayerByLayer, Runner
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
+from handloom.training.step import compose
 from handloom.training.warm_start import WarmStart
 
 
@@ -280,6 +281,15 @@ def _engine(
     """Return the objective of a training, and the runner of its steps."""
     options = state.options
     clip = None if options.clip_norm is None else ClipByNorm(options.clip_norm)
+    operations = compose(
+        state.model.before_loss,
+        state.model.transform,
+        state.loss,
+        options.optimizer,
+        penalty_per_row=options.penalty_per_row,
+        clip=clip,
+        average=options.average,
+    )
     objective = make_objective(
         state.model,
         state.loss,
@@ -288,7 +298,7 @@ def _engine(
         rows=size,
         seed=options.seed,
         augment=tuple(options.augment),
-        layers=state.model.before_loss.operations(),
+        layers=operations.layers,
         penalty_per_row=options.penalty_per_row,
         count_correct=options.count_correct,
     )
