@@ -70,6 +70,18 @@ def _abbreviates(short: str, name: str) -> bool:
     return len(begun) == len(words) and all(begun) and all(map(str.startswith, words, begun))
 
 
+MOST_COLORS = 4
+"""The number of channels up to which a last axis is taken for colors: gray, RGB, RGBA."""
+
+
+def has_channels_last(row_shape: tuple[int, ...]) -> bool:
+    """Return whether the shape of a row is that of an image (y, x, c), not (c, y, x)."""
+    if len(row_shape) != 3:
+        return False
+    first, second, last = row_shape
+    return last <= MOST_COLORS < min(first, second)
+
+
 def require_known(kind: str, name: str, known: Collection[str]) -> None:
     """Refuse a name that is not among those that are known; see `unknown_name`.
 

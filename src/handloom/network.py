@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.backend import NUMPY, Backend
-from handloom.errors import ModelError, require_count, unknown_name
+from handloom.errors import ModelError, has_channels_last, require_count, unknown_name
 from handloom.layers import LAYERS, Layer
 from handloom.layers.chain import Chain, rows_together
 from handloom.operations import LayerOperation
@@ -20,7 +20,7 @@ from handloom.randomness import Source, Stream
 
 DTYPES = ("float32", "float64")
 
-# transform(rows, out) writes stored rows, preprocessed for a network, into a buffer
+# transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
 Transform = Callable[[npt.NDArray[np.generic], Array], object]
 
 
@@ -136,9 +136,25 @@ class Sequential:
     ) -> Self:
         """Allocate and initialize the weights of the layers; see `handloom.build`."""
         shape = tuple(require_count("a size in input_shape", size) for size in input_shape)
+        self._check_channels(shape)
         self._parameters = _build(self._chain, shape, seed, dtype, weights, self._parameters)
         self._settle(shape)
         return self
+
+    def _check_channels(self, input_shape: tuple[int, ...]) -> None:
+        """Refuse the shape of an image with its channels last, where a layer takes images."""
+        if not has_channels_last(input_shape):
+            return
+        for name, layer in self._chain.named:
+            if layer.takes_images:
+                y, x, c = input_shape
+                raise ModelError(
+                    f"layer {name} takes images (c, y, x), and the input shape {input_shape} looks "
+                    f"like (y, x, c): build the network with ({c}, {y}, {x}), and load images of "
+                    f"shape (n, {y}, {x}, {c}) with Dataset(..., channels_last=True)"
+                )
+            if layer.output_shape(input_shape) != input_shape:
+                return
 
     def _settle(self, input_shape: tuple[int, ...]) -> None:
         self.input_shape = shape = input_shape
@@ -382,7 +398,7 @@ class Sequential:
             rows = slice(start, start + rows_at_once)
             batch = x[rows]
             if transform:
-                transform(batch, prepared[: len(batch)])
+                transform(batch, prepared[: len(batch)].reshape(len(batch), -1))
                 batch = prepared[: len(batch)]
             out[rows] = runner.forward(batch)  # type: ignore[arg-type]
         return out

@@ -201,7 +201,7 @@ class ShardLoader:
         stored = self._take(reading, rows, x, change=augmentation is not None)
         if augmentation is not None:
             augmentation(stored, rows, rows_of_batch.start)
-        self._transform(stored, x)
+        self._transform(stored, x.reshape(len(x), -1))
         return Shard(x, targets, weights, self._stream(batch, rows_of_batch.start))
 
     def _augmentation(self, batch: Batch) -> StepAugmentation | None:
