@@ -70,16 +70,13 @@ def _abbreviates(short: str, name: str) -> bool:
     return len(begun) == len(words) and all(begun) and all(map(str.startswith, words, begun))
 
 
-MOST_COLORS = 4
-"""The number of channels up to which a last axis is taken for colors: gray, RGB, RGBA."""
+COLORS, LEAST_SIDE = (1, 3, 4), 8
+"""The numbers of channels of gray, RGB and RGBA, and the least side, of what looks like an image."""
 
 
 def has_channels_last(row_shape: tuple[int, ...]) -> bool:
-    """Return whether the shape of a row is that of an image (y, x, c), not (c, y, x)."""
-    if len(row_shape) != 3:
-        return False
-    first, second, last = row_shape
-    return last <= MOST_COLORS < min(first, second)
+    """Return whether the shape of a row looks like an image (y, x, c), not (c, y, x)."""
+    return len(row_shape) == 3 and row_shape[2] in COLORS and min(row_shape[:2]) >= LEAST_SIDE
 
 
 def require_known(kind: str, name: str, known: Collection[str]) -> None:
