@@ -71,7 +71,7 @@ def _abbreviates(short: str, name: str) -> bool:
 
 
 COLORS, LEAST_SIDE = (1, 3, 4), 8
-"""The numbers of channels of gray, RGB and RGBA, and the least side, of what looks like an image."""
+"""The numbers of channels (gray, RGB, RGBA) and the least side of an image."""
 
 
 def has_channels_last(row_shape: tuple[int, ...]) -> bool:
