@@ -100,7 +100,7 @@ def test_an_optimizer_that_overrides_an_update_gets_scratch_on_any_backend(kind:
 
 def test_an_optimizer_may_lose_its_momentum_during_training() -> None:
     network = Sequential([Dense(3)]).build((2,))
-    optimizer = SGD(0.9).bind(network.parameters)
+    optimizer = SGD(momentum=0.9).bind(network.parameters)
     network.parameters.gradient[...] = 1.0
     optimizer.step(0.1)
     optimizer.momentum = 0.0

@@ -63,7 +63,7 @@ def test_momentum_keeps_the_rate_inside_the_velocity(nesterov: bool) -> None:
         rate = 0.1 / (1 + step)
         u = 0.9 * u - rate * g
         w = w + (0.9 * u - rate * g if nesterov else u)
-    np.testing.assert_allclose(run(SGD(0.9, nesterov=nesterov)), w, rtol=1e-12)
+    np.testing.assert_allclose(run(SGD(momentum=0.9, nesterov=nesterov)), w, rtol=1e-12)
 
 
 def test_adam_corrects_its_moments_for_their_start_at_zero() -> None:
@@ -81,7 +81,7 @@ def test_rmsprop_divides_by_the_root_of_a_running_mean_of_squares() -> None:
     for step, g in enumerate(gradients(5)):
         v = 0.8 * v + 0.2 * g**2
         w = w - 0.1 / (1 + step) * g / (np.sqrt(v) + 1e-7)
-    np.testing.assert_allclose(run(RMSprop(0.8)), w, rtol=1e-11)
+    np.testing.assert_allclose(run(RMSprop(rho=0.8)), w, rtol=1e-11)
 
 
 def test_adagrad_divides_by_the_root_of_all_squares() -> None:
@@ -154,8 +154,10 @@ def test_muon_makes_the_momentum_of_matrices_orthogonal_and_leaves_the_rest_to_a
     nesterov: bool,
 ) -> None:
     made, beside = shaped(), shaped()
-    rule = Muon(0.9, nesterov=nesterov, weight_decay=0.3, adam_rate=0.5, adam_for=["2"]).bind(made)
-    adam = Adam(0.9, 0.95, 1e-10).bind(beside)
+    rule = Muon(
+        momentum=0.9, nesterov=nesterov, weight_decay=0.3, adam_rate=0.5, adam_for=["2"]
+    ).bind(made)
+    adam = Adam(beta1=0.9, beta2=0.95, epsilon=1e-10).bind(beside)
     matrices = {name: made.weights[name].copy() for name in ("0.weights", "1.kernel")}
     means = {name: np.zeros_like(w) for name, w in matrices.items()}
     for step, g in enumerate(drawn(made, 5)):
@@ -249,7 +251,7 @@ def test_an_update_shared_by_threads_is_the_update(name: str) -> None:
         assert np.array_equal(vectors[0], vectors[1])
 
 
-@pytest.mark.parametrize("make", [SGD, lambda: SGD(0.9), Adagrad, RMSprop, Adam, AdamW])
+@pytest.mark.parametrize("make", [SGD, lambda: SGD(momentum=0.9), Adagrad, RMSprop, Adam, AdamW])
 def test_state_carries_on_where_it_was_saved(make: type[SGD]) -> None:
     whole = run(make(), steps=6)
 
@@ -289,7 +291,7 @@ def test_the_options_make_the_same_rule_again(name: str) -> None:
 
 
 def test_a_state_of_another_rule_is_refused() -> None:
-    adam, sgd = Adam().bind(parameters()), SGD(0.9).bind(parameters())
+    adam, sgd = Adam().bind(parameters()), SGD(momentum=0.9).bind(parameters())
     with pytest.raises(ModelError, match="first_moment"):
         adam.load_state_dict(sgd.state_dict())
 
@@ -310,19 +312,19 @@ def test_a_step_before_bind_is_refused() -> None:
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda: SGD(-0.1), "momentum"),
-        (lambda: SGD(1.0), "momentum"),
+        (lambda: SGD(momentum=-0.1), "momentum"),
+        (lambda: SGD(momentum=1.0), "momentum"),
         (lambda: Adam(beta1=1.5), "beta1"),
         (lambda: Adam(beta2=-1), "beta2"),
         (lambda: Adam(epsilon=0), "epsilon"),
         (lambda: SGD(nesterov=True), "nesterov"),
         (lambda: SGD(weight_decay=-1), "weight_decay"),
-        (lambda: RMSprop(1.0), "rho"),
+        (lambda: RMSprop(rho=1.0), "rho"),
         (lambda: RMSprop(epsilon=0), "epsilon"),
-        (lambda: Adagrad(0.0), "epsilon"),
+        (lambda: Adagrad(epsilon=0.0), "epsilon"),
         (lambda: AdamW(weight_decay=float("nan")), "weight_decay"),
-        (lambda: Muon(1.0), "momentum"),
-        (lambda: Muon(0.0), "nesterov"),
+        (lambda: Muon(momentum=1.0), "momentum"),
+        (lambda: Muon(momentum=0.0), "nesterov"),
         (lambda: Muon(iterations=0), "iterations"),
         (lambda: Muon(adam_rate=0), "adam_rate"),
     ],

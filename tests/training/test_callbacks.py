@@ -39,7 +39,9 @@ def loss_of(vector: np.ndarray, data: object = DATA) -> float:
 @pytest.mark.parametrize("batch_size", [None, 64])
 def test_best_by_validation_loss_are_the_weights_measured_then(batch_size: int | None) -> None:
     best, made = BestWeights("validation_loss"), network(DATA)
-    trainer = Trainer(made, SGD(0.9), 1.5, epochs=30, batch_size=batch_size, callbacks=[best])
+    trainer = Trainer(
+        made, SGD(momentum=0.9), 1.5, epochs=30, batch_size=batch_size, callbacks=[best]
+    )
     history = trainer.fit(DATA, HELD_OUT)
     assert best.epoch == int(np.argmin(history["validation_loss"]))
     assert best.value == history["validation_loss"].min()
@@ -48,7 +50,7 @@ def test_best_by_validation_loss_are_the_weights_measured_then(batch_size: int |
 
 def test_best_by_training_loss_are_the_weights_before_that_epochs_update() -> None:
     best, made = BestWeights("loss"), network(DATA)
-    history = Trainer(made, SGD(0.9), 1.5, epochs=30, callbacks=[best]).fit(DATA)
+    history = Trainer(made, SGD(momentum=0.9), 1.5, epochs=30, callbacks=[best]).fit(DATA)
     assert best.epoch == int(np.argmin(history["loss"]))
     assert loss_of(made.parameters.vector) == pytest.approx(best.value, rel=1e-5)
 
@@ -155,7 +157,7 @@ def test_nan_is_never_the_best() -> None:
 
 def test_the_best_model_is_saved_whole(tmp_path: Path) -> None:
     best, made = BestModel(tmp_path / "best"), network(DATA)
-    Trainer(made, SGD(0.9), 1.5, epochs=30, callbacks=[best]).fit(DATA, HELD_OUT)
+    Trainer(made, SGD(momentum=0.9), 1.5, epochs=30, callbacks=[best]).fit(DATA, HELD_OUT)
     saved = Model.load(tmp_path / "best")
     assert loss_of(saved.network.parameters.vector, HELD_OUT) == pytest.approx(best.value, rel=1e-5)
 

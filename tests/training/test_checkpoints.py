@@ -123,7 +123,7 @@ def figures(history: History) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("batch_size", [64, None])
-@pytest.mark.parametrize("rule", [Adam, lambda: SGD(0.9, nesterov=True)])
+@pytest.mark.parametrize("rule", [Adam, lambda: SGD(momentum=0.9, nesterov=True)])
 @pytest.mark.parametrize("last_step", [1, 4, 5, 7, 19])
 def test_a_resumed_training_ends_with_the_same_bits_and_history(
     tmp_path: Path, batch_size: int | None, rule: Callable[[], Optimizer], last_step: int
@@ -366,7 +366,7 @@ def test_without_a_checkpoint_a_resume_begins_at_the_beginning(tmp_path: Path) -
     [
         ({"units": 9}, r"network layers 0 units is 8 there, 9 here"),
         ({"rule": SGD}, r"optimizer kind is Adam there, SGD here"),
-        ({"rule": lambda: Adam(0.8)}, r"optimizer beta1 is 0.9 there, 0.8 here"),
+        ({"rule": lambda: Adam(beta1=0.8)}, r"optimizer beta1 is 0.9 there, 0.8 here"),
         ({"learning_rate": 0.01}, r"learning_rate kind is InverseTimeDecay there, Constant here"),
         ({"batch_size": 32}, r"batch_size is 64 there, 32 here"),
         ({"seed": 1}, r"seed is 0 there, 1 here"),
