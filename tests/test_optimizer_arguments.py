@@ -26,7 +26,7 @@ def test_a_positional_learning_rate_is_refused_and_its_place_is_named(
         r"The learning rate is an argument of Trainer$"
     )
     with pytest.raises(TypeError, match=message):
-        kind(1e-3)  # type: ignore[misc]
+        kind(1e-3)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "lr"])
@@ -43,7 +43,7 @@ def test_a_learning_rate_by_keyword_is_refused_and_its_place_is_named(
 @every_optimizer
 def test_an_optimizer_can_be_copied_and_pickled(kind: type[Optimizer]) -> None:
     made = kind(weight_decay=0.25)
-    for copied in (copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+    for copied in (copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):  # noqa: S301
         assert copied.config() == made.config()
 
 
@@ -69,8 +69,8 @@ def test_an_optimizer_of_ones_own_may_take_positional_arguments() -> None:
 def test_an_epsilon_too_small_beside_the_squares_that_are_kept_is_refused(
     kind: type[Optimizer], epsilon: float
 ) -> None:
-    with pytest.raises(ConfigurationError, match="epsilon must be .* at least 1e-12, got"):
-        kind(epsilon=epsilon)
+    with pytest.raises(ConfigurationError, match=r"epsilon must be .* at least 1e-12, got"):
+        kind(epsilon=epsilon)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "auto"])
@@ -83,7 +83,8 @@ def test_tiny_gradients_make_the_steps_of_the_formula_at_the_smallest_epsilon(
     """Squares of gradients that are flushed to zero must not be missed by any step."""
     network = Sequential([Dense(1)]).build((2,), dtype=dtype)
     made = choose_backend(backend, np.dtype(dtype), weights=3, rows=1, steps=1)
-    rule = kind(epsilon=1e-12).bind(network.parameters, made)
+    rule = kind(epsilon=1e-12)  # type: ignore[call-arg]
+    rule.bind(network.parameters, made)
     parameters, steps = network.parameters, 20
     parameters.values[:], parameters.gradient[:] = 0.0, size
     for _ in range(steps):
@@ -107,4 +108,3 @@ def steps_by_formula(kind: type[Optimizer], g: float, steps: int) -> float:
             scale = 0.015 if kind is Muon else 1.0
             w -= scale * rate * correction / (1 - 0.9**t) * m / (v**0.5 + added)
     return w
-

@@ -15,9 +15,9 @@ fewer steps; one with a smaller decay is past the subnormal numbers in a few ste
 SMALLEST_EPSILON = 1e-12
 """The smallest ``epsilon`` of an optimizer that divides by ``sqrt(v) + epsilon``.
 
-A mean of squares ``v`` below `TINY` becomes 0. It belongs to gradients of at most 1e-15 or so, whose
-root is far below such an epsilon: the step is the same to about a thousandth of itself. Beside a much
-smaller epsilon the step would be ``m / epsilon``, huge instead of at most about the learning rate.
+A mean of squares ``v`` below `TINY` becomes 0. It belongs to gradients of at most 1e-15 or so, far
+below such an epsilon, so the step is the same to about a thousandth of itself. Beside a much smaller
+one it would be ``rate m / epsilon``, of any size, instead of about the learning rate.
 """
 
 
