@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from math import isfinite
+from typing import Any
 
 
 class HandloomError(Exception):
@@ -149,6 +150,25 @@ def require_fraction(what: str, value: object) -> float:
     if number >= 1.0:
         raise ConfigurationError(f"{what} must be below 1, got {value!r}")
     return number
+
+
+def require_numeric(what: str, dtype: Any) -> None:
+    """Refuse arrays of complex numbers, dates and times, text, records or Python objects.
+
+    Parameters
+    ----------
+    what : str
+        The array's name, for the message.
+    dtype : dtype
+        Of the array.
+
+    Raises
+    ------
+    DataError
+        Naming the dtype.
+    """
+    if dtype.kind not in "biuf":
+        raise DataError(f"{what} must be numeric, got dtype {dtype}")
 
 
 def require_bool(what: str, value: object) -> bool:

@@ -16,8 +16,8 @@ SMALLEST_EPSILON = 1e-12
 """The smallest ``epsilon`` of an optimizer that divides by ``sqrt(v) + epsilon``.
 
 A mean of squares ``v`` below `TINY` becomes 0. It belongs to gradients of at most 1e-15 or so, far
-below such an epsilon, so the step is the same to about a thousandth of itself. Beside a much smaller
-one it would be ``rate m / epsilon``, of any size, instead of about the learning rate.
+below such an epsilon, so the step is the same to about a thousandth of itself. Beside a much
+smaller one it would be ``rate m / epsilon``, of any size, instead of about the learning rate.
 """
 
 
