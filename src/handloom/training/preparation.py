@@ -16,9 +16,9 @@ from handloom.data.batches import Batch, LoaderOptions, Order, epoch_order
 from handloom.data.dataset import Dataset
 from handloom.data.fingerprint import checksum, fingerprint
 from handloom.data.transforms import Transform, transform_for
-from handloom.errors import ConfigurationError, DataError
+from handloom.errors import ConfigurationError, DataError, require_numeric
 from handloom.losses import ClassificationLoss, Loss
-from handloom.model import Model
+from handloom.model import OUTPUT_ACTIVATIONS, Model
 from handloom.network import Sequential
 from handloom.operations import Arrays, LayerOperation
 from handloom.optimizers.clipping import ClipByNorm
@@ -160,8 +160,19 @@ def prepare(
 def model_for(
     network: Sequential, loss: Loss, train: Dataset, transform: Transform | None = None
 ) -> Model:
-    """Return a network with its transform and the names of its classes."""
-    predicts = "softmax" if isinstance(loss, ClassificationLoss) else "identity"
+    """Return a network with its transform and the names of its classes.
+
+    Raises
+    ------
+    ConfigurationError
+        If a loss that counts correct predictions has no ``output_activation``.
+    """
+    activation = getattr(loss, "output_activation", None)
+    if activation is None and isinstance(loss, ClassificationLoss):
+        raise ConfigurationError(
+            f"the loss {type(loss).__name__} must have an output_activation, since it counts "
+            f"correct predictions: one of {', '.join(OUTPUT_ACTIVATIONS)}"
+        )
     return Model(
         network,
         transform or transform_for(train.inputs),
@@ -169,7 +180,7 @@ def model_for(
         train.input_shape,
         str(train.inputs.dtype),
         train.name,
-        getattr(loss, "output_activation", predicts),
+        activation or "identity",
     )
 
 
@@ -334,6 +345,7 @@ def _checked(
         raise DataError("the training rows must have at least two classes, got a single class")
     if sample_weights is None:
         return train, validation, None
+    require_numeric("sample_weights", np.asarray(sample_weights).dtype)
     weights = np.asarray(sample_weights, network.parameters.dtype)
     check_weights(weights, len(train))
     return train, validation, weights
