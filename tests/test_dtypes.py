@@ -1,4 +1,4 @@
-"""Dates, times, complex numbers, text, records and Python objects are refused as numbers, by name."""
+"""Dates, times, complex numbers, text, records and objects are refused as numbers, by name."""
 
 import re
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def test_a_loss_refuses_them_as_targets_predictions_and_weights(
     with refused(dtype):
         kind()(z[:, :1], values)  # type: ignore[arg-type]
     with refused(dtype):
-        kind()(np.stack([values, values], axis=1), t)  # type: ignore[arg-type]
+        kind()(np.stack([values, values], axis=1), t)
     with refused(dtype):
         kind()(z, t, values)  # type: ignore[arg-type]
 

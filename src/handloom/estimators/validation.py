@@ -123,7 +123,7 @@ def _refuse_times(what: str, values: Any) -> None:
         The argument's name, for the message.
     values : array-like or data frame
     """
-    dtypes = getattr(values, "dtypes", getattr(values, "dtype", None))
+    dtypes: Any = getattr(values, "dtypes", getattr(values, "dtype", None))
     for dtype in dtypes if hasattr(dtypes, "__iter__") else [dtypes]:
         if getattr(dtype, "kind", None) in ("M", "m", "V"):
             raise DataError(f"{what} must not hold dates, times or records, got dtype {dtype}")
