@@ -55,7 +55,7 @@ class Experiment(ABC):
         """Return the network for the rows, with its initial weights."""
 
     @abstractmethod
-    def steps(self, train: Dataset) -> int:
+    def steps(self, train: Dataset, network: Sequential) -> int:
         """Return the number of steps of a training that does not stop early."""
 
     @abstractmethod

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
-from handloom.errors import DataError
+from handloom.errors import ConfigurationError, DataError
 from handloom.network import Sequential
 
 
@@ -27,6 +27,23 @@ def check_data(network: Sequential, what: str, data: Dataset) -> None:
         raise DataError(
             f"the network's output must have shape ({len(data.class_names)},), one entry for each "
             f"class of the {what} rows, got {network.output_shape}"
+        )
+
+
+def check_batches(network: Sequential, rows: int, batch_size: int | None) -> None:
+    """Refuse batches with fewer rows than a layer that couples rows needs.
+
+    Raises
+    ------
+    ConfigurationError
+        With the fewest rows, and the rows that there are.
+    """
+    size, fewest = min(batch_size or rows, rows), network.fewest_rows
+    if size < fewest:
+        layers = ", ".join(name for name, layer in network.named_layers() if layer.couples_rows)
+        raise ConfigurationError(
+            f"a batch must have at least {fewest} rows, over which {layers} computes statistics, "
+            f"got {size} ({rows} training rows, batch_size={batch_size})"
         )
 
 

@@ -22,11 +22,11 @@ from handloom.model import OUTPUT_ACTIVATIONS, Model
 from handloom.network import Sequential
 from handloom.operations import Arrays, LayerOperation
 from handloom.optimizers.clipping import ClipByNorm
-from handloom.parallel.partition import LANES
+from handloom.parallel.partition import LANES, batch_count
 from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.randomness import Stream
-from handloom.training.checks import check_data, check_weights
+from handloom.training.checks import check_batches, check_data, check_weights
 from handloom.training.objective import Measured, Objective
 from handloom.training.options import TrainingOptions
 from handloom.training.runner import LayerByLayer, Runner
@@ -67,7 +67,8 @@ class Prepared:
         """Return the order of the rows of an epoch."""
         rows, options = len(self.arrays.inputs), self.state.options
         size = min(options.batch_size or rows, rows)
-        return epoch_order(rows, size, Stream(options.seed) if options.shuffle else None, epoch)
+        stream = Stream(options.seed) if options.shuffle else None
+        return epoch_order(rows, size, stream, epoch, fewest=self.state.network.fewest_rows)
 
     def measure(self, data: Dataset) -> Measured:
         """Measure rows with the network's current weights, without a gradient."""
@@ -119,10 +120,11 @@ def prepare(
     if warm is not None:
         warm.check(network, options.optimizer)
     size = min(options.batch_size or len(train), len(train))
+    batches = batch_count(len(train), size, network.fewest_rows)
     state = TrainingState(
         model_for(network, options.loss or DEFAULT_LOSS, train, options.transform),
         options,
-        full_batch=size == len(train),
+        full_batch=batches == 1,
         validation=validation,
         callbacks=callbacks or {},
         data=_fingerprints(train, validation, weights) if saved else {},
@@ -134,7 +136,7 @@ def prepare(
         network.parameters.dtype,
         weights=len(network.parameters),
         rows=options.epochs * len(train),
-        steps=options.epochs * -(-len(train) // size),
+        steps=options.epochs * batches,
     )
     threads = backend.threads(options.threads, snapshot.lanes if snapshot else LANES)
     state.history.backend, state.history.lanes = backend.name, threads.lanes
@@ -334,6 +336,7 @@ def _checked(
     for what, part in (("training", train), ("validation", validation)):
         if part is not None:
             check_data(network, what, part)
+    check_batches(network, len(train), options.batch_size)
     if options.augment:
         check_images(train)
     if not train.has_classes and options.loss is None:
