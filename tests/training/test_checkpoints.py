@@ -474,9 +474,9 @@ def test_a_checkpoint_of_another_dataset_is_refused_by_name(tmp_path: Path) -> N
 def test_what_a_callback_kept_goes_only_to_one_made_alike(
     tmp_path: Path, there: Callback, here: Callback, named: str
 ) -> None:
-    trainer(tmp_path, last_step=7, callbacks=(there,)).fit(ROWS, ROWS)
+    trainer(tmp_path, last_step=7, callbacks=(there,)).fit(ROWS, features(seed=1))
     with pytest.raises(ModelError, match=named):
-        trainer(tmp_path, callbacks=(here,)).fit(ROWS, ROWS, resume=True)
+        trainer(tmp_path, callbacks=(here,)).fit(ROWS, features(seed=1), resume=True)
 
 
 def test_rows_that_differ_far_down_are_other_rows() -> None:
@@ -653,8 +653,8 @@ def test_figures_that_are_not_finite_are_kept_too(tmp_path: Path) -> None:
 
     made = trainer(tmp_path)
     made.__class__ = Spoil
-    made.fit(ROWS, ROWS)
-    history = trainer(tmp_path).fit(ROWS, ROWS, resume=True)
+    made.fit(ROWS, features(seed=1))
+    history = trainer(tmp_path).fit(ROWS, features(seed=1), resume=True)
     assert np.isnan(history["validation_loss"]).all()
     assert len(history) == 4
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from handloom.data.augment import Augmentation, check_images
 from handloom.data.batches import Batch, LoaderOptions, Order, epoch_order
 from handloom.data.dataset import Dataset
 from handloom.data.fingerprint import checksum, fingerprint
+from handloom.data.overlap import are_training_rows
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import ConfigurationError, DataError, require_numeric
 from handloom.losses import ClassificationLoss, Loss
@@ -34,6 +36,12 @@ from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
 from handloom.training.step import compose
 from handloom.training.warm_start import WarmStart
+
+TRAINING_ROWS = (
+    "the validation rows are training rows: validation figures do not show how the network does on "
+    "other rows"
+)
+"""The warning about a validation set that is part of the training set, and its note."""
 
 
 @dataclass
@@ -116,6 +124,7 @@ def prepare(
     """
     if snapshot is not None and warm is not None:
         raise ConfigurationError("a training is resumed or starts warm, not both")
+    held_out = not isinstance(validation, Dataset)  # by a split, which shares no row
     train, validation, weights = _checked(network, options, train, validation, sample_weights)
     if warm is not None:
         warm.check(network, options.optimizer)
@@ -141,6 +150,9 @@ def prepare(
     threads = backend.threads(options.threads, snapshot.lanes if snapshot else LANES)
     state.history.backend, state.history.lanes = backend.name, threads.lanes
     notes = snapshot.compare(state) if snapshot else []
+    if not held_out and validation is not None and are_training_rows(train, validation):
+        notes.append(TRAINING_ROWS)
+        warnings.warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
     check(state)
     if warm is not None:  # everything was checked before anything is changed
         network.parameters.load(warm.weights)
@@ -152,7 +164,7 @@ def prepare(
     state.history.preparation_seconds = time.perf_counter() - started
     if snapshot:
         snapshot.restore(state)
-        state.history.notes += [note for note in notes if note not in state.history.notes]
+    state.history.notes += [note for note in notes if note not in state.history.notes]
     if warm is not None:
         options.optimizer.load_state_dict(warm.optimizer)
     arrays = Arrays(train.inputs, train.targets, weights)
