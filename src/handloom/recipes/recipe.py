@@ -164,6 +164,10 @@ class RecipeSettings(Experiment):
         size = self.recipe.batch_size
         return self.epochs * batch_count(len(train), size, network.fewest_rows)
 
+    def rate(self, steps: int) -> Schedule:
+        """Return the learning-rate schedule for a number of steps."""
+        return self.recipe.rate(steps)
+
     def trainer(
         self,
         network: Sequential,
@@ -178,7 +182,7 @@ class RecipeSettings(Experiment):
         return Trainer(
             network,
             recipe.optimizer(),
-            recipe.rate(steps),
+            self.rate(steps),
             epochs=self.epochs,
             batch_size=recipe.batch_size,
             loss=SoftmaxCrossEntropy(recipe.label_smoothing),
