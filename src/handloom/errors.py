@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from math import isfinite
+from typing import Any
 
 
 class HandloomError(Exception):
@@ -158,6 +159,25 @@ def require_fraction(name: str, value: object) -> float:
     if number >= 1.0:
         raise ConfigurationError(f"{name} must be below 1, got {value!r}")
     return number
+
+
+def require_numeric(name: str, dtype: Any) -> None:
+    """Refuse arrays of complex numbers, dates and times, text, records or Python objects.
+
+    Parameters
+    ----------
+    name : str
+        The array's name, for the message.
+    dtype : dtype
+        Of the array.
+
+    Raises
+    ------
+    DataError
+        Naming the dtype.
+    """
+    if dtype.kind not in "biuf":
+        raise DataError(f"{name} must be numeric, got dtype {dtype}")
 
 
 def require_bool(name: str, value: object) -> bool:

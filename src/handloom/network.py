@@ -104,6 +104,8 @@ class Sequential:
         Whether a row is an image, of shape (c, y, x), between any of them.
     output_activation : str or None
         ``"softmax"`` or ``"sigmoid"`` if the network ends in it, else None.
+    fewest_rows : int
+        The fewest rows of a training pass; see `handloom.Layer.fewest_rows`.
 
     Raises
     ------
@@ -123,7 +125,7 @@ class Sequential:
         self._parameters: Parameters | None = None
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
-        self.width, self.images = 0, False
+        self.width, self.images, self.fewest_rows = 0, False, 1
         self.stochastic = any(layer.stochastic for layer in self.layers)
 
     def build(
@@ -165,6 +167,7 @@ class Sequential:
         self.width = max(prod(shape) for shape in shapes)
         self.images = any(len(shape) == 3 for shape in shapes)
         self.output_shape = shape
+        self.fewest_rows = self._chain.fewest_rows(input_shape)
 
     @property
     def built(self) -> bool:

@@ -172,13 +172,13 @@ CASES: dict[str, tuple[Sequence[Layer], RowLoss, Optimizer, dict[str, Any]]] = {
     "smoothed, momentum": (
         [Dense(4), Sigmoid(), Dense(3)],
         SoftmaxCrossEntropy(0.1),
-        SGD(0.9),
+        SGD(momentum=0.9),
         {"clip_norm": 0.2},
     ),
     "nesterov": (
         [Dense(4), ELU(0.7), Dense(3)],
         MeanSquaredError(0.5),
-        SGD(0.8, nesterov=True),
+        SGD(momentum=0.8, nesterov=True),
         {},
     ),
     "adam": (

@@ -85,7 +85,7 @@ class Dataset:
             raise DataError("targets must be finite, got NaN or infinity")
 
     def _check_classes(self) -> None:
-        if not np.issubdtype(self.targets.dtype, np.integer):
+        if self.targets.dtype.kind not in "iu":  # for NumPy a timedelta64 is an integer, too
             raise DataError(f"targets of shape (n,) must be integers, got {self.targets.dtype}")
         object.__setattr__(self, "targets", self.targets.astype(np.int64, copy=False))
         low, high = int(self.targets.min()), int(self.targets.max())

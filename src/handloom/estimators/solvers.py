@@ -76,12 +76,15 @@ def optimizer_for(estimator: Any) -> Optimizer:
     decay = float(estimator.weight_decay)
     if estimator.solver == "adam":
         return UncorrectedAdam(
-            estimator.beta_1, estimator.beta_2, estimator.epsilon, weight_decay=decay
+            beta1=estimator.beta_1,
+            beta2=estimator.beta_2,
+            epsilon=estimator.epsilon,
+            weight_decay=decay,
         )
     # SGD requires momentum < 1; scikit-learn allows 1, and the difference is a rounding error
     momentum = min(float(estimator.momentum), math.nextafter(1.0, 0.0))
     nesterov = bool(estimator.nesterovs_momentum) and momentum > 0.0
-    return SGD(momentum, nesterov=nesterov, weight_decay=decay)
+    return SGD(momentum=momentum, nesterov=nesterov, weight_decay=decay)
 
 
 def rate_for(estimator: Any, pace: Pace) -> Schedule:

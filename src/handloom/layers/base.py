@@ -78,6 +78,13 @@ class Layer(ABC):
         """Return the shape of one output row, from the shape of one input row."""
         return input_shape
 
+    def fewest_rows(self, input_shape: tuple[int, ...]) -> int:
+        """Return the fewest rows of a training pass, from the shape of one input row.
+
+        Rows of an epoch that are left over and are fewer join the batch before them.
+        """
+        return 2 if self.couples_rows else 1
+
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments as JSON-serializable values."""
         return {}

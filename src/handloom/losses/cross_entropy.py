@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.backend import Backend
-from handloom.errors import DataError, require_fraction
+from handloom.errors import DataError, require_fraction, require_numeric
 from handloom.losses.base import RowLoss, Targets
 from handloom.operations import CrossEntropy
 from handloom.parameters import Array
@@ -32,7 +32,8 @@ class _OfClasses(RowLoss):
         Raises
         ------
         DataError
-            If the shapes do not match, or class indices are not integers or out of range.
+            If the shapes do not match, targets are not numeric, or class indices are not integers
+            or out of range.
         """
         targets = self.check_targets(predictions, targets, None)
         classes = targets if targets.ndim == 1 else targets.argmax(axis=1)
@@ -44,7 +45,8 @@ class _OfClasses(RowLoss):
         Raises
         ------
         DataError
-            If the shapes do not match, or class indices are not integers or out of range.
+            If the shapes do not match, targets are not numeric, or class indices are not integers
+            or out of range.
         """
         n, k = predictions.shape
         if targets.shape not in ((n,), (n, k)):
@@ -53,6 +55,7 @@ class _OfClasses(RowLoss):
                 f"({n}, {k}), got {targets.shape}"
             )
         if targets.ndim == 2:
+            require_numeric("targets", targets.dtype)
             return targets.astype(predictions.dtype, copy=False)
         if targets.dtype.kind not in "iu":
             raise DataError(f"class indices must be integers, got {targets.dtype}")

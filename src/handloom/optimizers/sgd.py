@@ -86,7 +86,7 @@ class SGD(Optimizer):
     kind = "sgd"
 
     def __init__(
-        self, momentum: float = 0.0, *, nesterov: bool = False, weight_decay: float = 0.0
+        self, *, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
     ) -> None:
         super().__init__(weight_decay=weight_decay)
         self.momentum = require_fraction("momentum", momentum)

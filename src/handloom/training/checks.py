@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
-from handloom.errors import DataError
+from handloom.errors import ConfigurationError, DataError
 from handloom.network import Sequential
 
 
@@ -55,6 +55,23 @@ def check_rows(network: Sequential, part: str, shape: tuple[int, ...]) -> None:
 
 def _long_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(size for size in shape if size > 1)
+
+
+def check_batches(network: Sequential, rows: int, batch_size: int | None) -> None:
+    """Refuse batches with fewer rows than a layer that couples rows needs.
+
+    Raises
+    ------
+    ConfigurationError
+        With the fewest rows, and the rows that there are.
+    """
+    size, fewest = min(batch_size or rows, rows), network.fewest_rows
+    if size < fewest:
+        layers = ", ".join(name for name, layer in network.named_layers() if layer.couples_rows)
+        raise ConfigurationError(
+            f"a batch must have at least {fewest} rows, over which {layers} computes statistics, "
+            f"got {size} ({rows} training rows, batch_size={batch_size})"
+        )
 
 
 def check_weights(weights: npt.NDArray[np.floating], rows: int) -> None:
