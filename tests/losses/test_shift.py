@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from handloom import SoftmaxCrossEntropy
+from handloom import BinaryCrossEntropy, SoftmaxCrossEntropy
 from handloom.backend import BACKENDS, choose_backend
 from handloom.layers import softmax
 from handloom.losses import Loss
@@ -69,3 +69,17 @@ def test_the_loss_of_shifted_logits_is_that_of_the_formula(
 def test_a_common_shift_of_logits_changes_no_probability(shift: float) -> None:
     z = LOGITS.astype(np.float32)
     assert np.array_equal(softmax(z + np.float32(shift)), softmax(z))
+
+
+@pytest.mark.parametrize("z", [1e4, -1e4, 1e6, 30.0])
+@backends
+@dtypes
+def test_a_large_logit_keeps_the_small_loss_of_a_target_that_is_nearly_certain(
+    dtype: str, backend: str, z: float
+) -> None:
+    t = np.array([[0.999999 if z > 0 else 1e-6]], dtype)
+    chosen = choose_backend(backend, np.dtype(dtype), weights=1, rows=1, steps=1)
+    value, _ = BinaryCrossEntropy().on(chosen)(np.array([[z]], dtype), t)
+    wrong = 1.0 - float(t[0, 0]) if z > 0 else float(t[0, 0])
+    expected = wrong * abs(z) + np.log1p(np.exp(-abs(z)))
+    assert value == pytest.approx(expected, rel=4 * float(np.finfo(dtype).eps))

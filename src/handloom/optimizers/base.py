@@ -87,7 +87,7 @@ class Optimizer(ABC):
         taken = [*inspect.signature(cls.__init__).parameters.values()][1:]
         names = [each.name for each in taken if each.kind is each.KEYWORD_ONLY]
         unknown = [*map(repr, arguments), *(name for name in options if name not in names)]
-        if unknown and len(names) == len(taken):
+        if unknown and 0 < len(names) == len(taken):
             raise TypeError(
                 f"{cls.__name__} takes keyword arguments only: {', '.join(names)}; "
                 f"got {', '.join(unknown)}. The learning rate is an argument of Trainer"

@@ -66,7 +66,7 @@ class Experiment(ABC):
     @property
     def fixed_length(self) -> bool:
         """Whether the learning rate depends on the number of epochs, which then cannot change."""
-        return self.rate(1_000_000) != self.rate(2_000_000)
+        return self.rate(1 << 40) != self.rate(1 << 41)  # above any warmup
 
     @abstractmethod
     def trainer(
