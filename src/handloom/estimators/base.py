@@ -156,7 +156,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             network = architecture.rebuild(self._network_in_use(), X.shape[1], task.outputs)
         else:
             network = architecture.build(X.shape[1], task.outputs, X.dtype, random)
-        dtype = network.parameters.dtype
+        dtype = np.dtype(np.float64) if self.solver == "lbfgs" else network.parameters.dtype
         sample = training_sample(
             task, X, y, call.sample_weight, dtype, incremental=call.incremental
         )
