@@ -74,7 +74,7 @@ def minimize(
 
     def objective(w: Vector) -> tuple[float, Vector]:
         vector[...] = w
-        return measure().loss, gradient.copy()
+        return measure().loss, gradient.astype(np.float64)
 
     result = search(
         objective,

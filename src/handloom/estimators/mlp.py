@@ -94,7 +94,7 @@ class MLPClassifier(Classifier):
         The number of threads per step; by default the number of cores. The result is the same.
     backend : {"auto", "numpy", "fused"}
         NumPy or compiled kernels. ``"auto"`` takes compiled kernels if they are installed (the
-        extra ``fast``). The first fit of a process then takes a second longer to load them.
+        extra ``fast``) and work here, else NumPy. The first fit of a process then takes a second longer to load them.
     on_divergence : {"raise", "warn"}
         Whether NaN or infinity in weights, loss or gradient raises an error or warns. Either way
         the model cannot predict or score; but if ``early_stopping``, ``restore_best`` or a callback

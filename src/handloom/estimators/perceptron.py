@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from handloom.backend import fused_is_installed
+from handloom.backend import fused_works
 from handloom.errors import ModelError
 from handloom.estimators.translate import (
     by_name,
@@ -42,10 +42,8 @@ class Perceptron:
     penalty_per_row: ClassVar[bool] = True  # as alpha is defined
 
     def backend(self, asked: str) -> str:
-        """Return the fastest installed backend for ``"auto"``, else the one asked for."""
-        if asked == "auto":
-            return "fused" if fused_is_installed() else "numpy"
-        return asked
+        """Return the fastest backend that works for ``"auto"``, else the one asked for."""
+        return "fused" if asked == "auto" and fused_works() else asked
 
     def build(
         self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState

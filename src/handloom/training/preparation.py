@@ -148,9 +148,10 @@ def prepare(
             part.bind(network.parameters, backend, threads)
     objective, runner = _engine(state, backend, threads, size)
     state.history.preparation_seconds = time.perf_counter() - started
+    notes += backend.notes
     if snapshot:
         snapshot.restore(state)
-        state.history.notes += [note for note in notes if note not in state.history.notes]
+    state.history.notes += [note for note in notes if note not in state.history.notes]
     if warm is not None:
         options.optimizer.load_state_dict(warm.optimizer)
     arrays = Arrays(train.inputs, train.targets, weights)
