@@ -315,7 +315,7 @@ class Sequential:
         return softmax(logits, out=logits)
 
     def predict_logits(
-        self, x: npt.NDArray[np.generic], transform: Transform | None = None
+        self, x: npt.NDArray[np.generic], transform: Transform | None = None, *, skip: int = 0
     ) -> Array:
         """Return the logits of each row, shape (n, k), batch by batch; see `predict`.
 
@@ -325,6 +325,8 @@ class Sequential:
             Rows of the network's input or, with a transform, of the transform's input.
         transform : Transform, optional
             Preprocesses each batch for the network.
+        skip : int
+            The number of layers, from the first, that the transform computes too.
         """
         dtype = self.parameters.dtype
         rows_at_once = prediction_rows(self.width)
@@ -333,16 +335,22 @@ class Sequential:
         size = min(len(x), rows_at_once)
         # a replica's buffers serve every batch, and no other thread sees them
         runner = self.replica() if len(x) > size else self
-        prepared: Array = np.empty((size if transform else 0, *self.input_shape), dtype)
+        shape = Chain(self.layers[:skip]).output_shape(self.input_shape)
+        prepared: Array = np.empty((size if transform else 0, *shape), dtype)
         out: Array = np.empty((len(x), *self.output_shape), dtype)
         for start in range(0, len(x), rows_at_once):
             rows = slice(start, start + rows_at_once)
             batch = x[rows]
             if transform:
-                transform(batch, prepared[: len(batch)])
-                batch = prepared[: len(batch)]
-            out[rows] = runner.logits(batch)  # type: ignore[arg-type]
+                transform(batch, prepared[: len(out[rows])])
+                batch = prepared[: len(out[rows])]
+            out[rows] = runner._logits_after(skip, batch) if skip else runner.logits(batch)  # type: ignore[arg-type]
         return out
+
+    def _logits_after(self, skip: int, x: Array) -> Array:
+        """Run the layers after the first ``skip`` of them, up to the logits."""
+        rest = Chain(self._to_logits.layers[skip:])
+        return rest.forward(x, training=False, draw=lambda _: None)
 
     def predict_classes(self, x: Array) -> npt.NDArray[np.int64]:
         """Return the most probable class of each row, shape (n,)."""

@@ -68,9 +68,17 @@ class Perceptron:
         Raises
         ------
         ModelError
-            If ``hidden_layer_sizes`` now gives another number of layers.
+            If ``hidden_layer_sizes`` now gives other layers.
         """
-        return self._network(*_arrays(network))
+        coefs, intercepts = _arrays(network)
+        fitted, now = [len(each) for each in intercepts[:-1]], hidden_sizes(self.hidden_layer_sizes)
+        if now != fitted:
+            raise ModelError(
+                f"hidden_layer_sizes must be {tuple(fitted)}, as in the fit that is continued "
+                f"(warm_start=True, or partial_fit), got {tuple(now)}: fit a new estimator, or "
+                "set warm_start=False"
+            )
+        return self._network(coefs, intercepts)
 
     def attributes(self, network: Sequential) -> dict[str, Any]:
         """Return ``network_``, ``coefs_``, ``intercepts_`` and ``n_layers_``."""

@@ -19,8 +19,12 @@ VARIABLE = "HANDLOOM_CACHE"
 _told: set[str] = set()
 
 
-class ChosenDirectory(caching.InTreeCacheLocator):  # type: ignore[misc]
-    """Numba's locator for a directory that need not be writable: it may be filled already."""
+# Numba's locator of a directory that the user chose; its name changed between versions
+_UserProvided: Any = caching.CompileResultCacheImpl._locator_classes[0]
+
+
+class ChosenDirectory(_UserProvided):  # type: ignore[misc]
+    """The locator of a directory that need not be writable: it may be filled already."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
         super().__init__(py_func, py_file)
