@@ -166,7 +166,7 @@ class Hooks:
         begun: list[Callback] = []
         try:
             for callback in self._callbacks:
-                callback.on_train_begin(state=state)
+                _call([callback], "on_train_begin", {"state": state})
                 begun.append(callback)
             yield
         except BaseException as error:
@@ -178,14 +178,18 @@ class Hooks:
         _call(begun, "on_train_end", {"state": state})
 
 
-def _call(callbacks: Sequence[Callback], hook: str, arguments: Mapping[str, object]) -> None:
+def _call(callbacks: Sequence[Callback], hook: str, arguments: Mapping[str, Any]) -> None:
     """Call a hook of every callback; then raise the first error, an interrupt before all others."""
     errors: list[BaseException] = []
+    state: TrainingState = arguments["state"]
     for callback in callbacks:
+        state.recorder = callback
         try:
             getattr(callback, hook)(**arguments)
         except BaseException as error:
             errors.append(error)
+        finally:
+            state.recorder = None
     errors.sort(key=lambda error: isinstance(error, Exception))
     for other in errors[1:]:
         errors[0].add_note(f"another {hook} raised {other!r}")
