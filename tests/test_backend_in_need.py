@@ -178,6 +178,26 @@ def test_the_variable_chooses_where_compiled_code_is_kept(tmp_path: Path) -> Non
     assert kept == {each: each.stat().st_mtime_ns for each in (tmp_path / "kept").rglob("*.nb?")}
 
 
+def test_a_cache_that_was_filled_before_may_be_read_only(installed: Path) -> None:
+    cache = Path(tempfile.mkdtemp())
+    try:
+        assert run(STEP, path=installed, HANDLOOM_CACHE=cache).stdout == "ready\n"
+        kept = set(cache.rglob("*"))
+        for each in [cache, *kept]:
+            each.chmod(0o555 if each.is_dir() else 0o444)
+        done = run(STEP, path=installed, HANDLOOM_CACHE=cache)
+        assert (done.stdout, done.stderr) == ("ready\n", "")
+        by = USERS["nobody"]
+        if os.getuid() == 0 and not run("import numba", by=by).returncode:
+            done = run(STEP, path=installed, by=by, HANDLOOM_CACHE=cache)
+            assert (done.stdout, done.stderr) == ("ready\n", "")
+        assert set(cache.rglob("*")) == kept
+    finally:
+        for each in [cache, *cache.rglob("*")]:
+            each.chmod(0o755)
+        shutil.rmtree(cache)
+
+
 @pytest.mark.parametrize("left", [0.0, 0.5])
 def test_damaged_files_of_compiled_code_are_compiled_again(tmp_path: Path, left: float) -> None:
     run(STEP, HANDLOOM_CACHE=tmp_path)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier as TheirClassifier, MLPRegressor as TheirRegressor
 
-from handloom import MLPClassifier, MLPRegressor
+from handloom import MLPClassifier, MLPRegressor, NetworkRegressor
 from handloom.estimators.lbfgs import minimize
 from handloom.layers import Dense
 from handloom.network import Sequential
@@ -94,3 +94,15 @@ def test_a_search_that_stops_far_from_a_minimum_says_so() -> None:
     assert minimum.loss > 1e27
     assert minimum.complaint is not None
     assert "gradient of up to 1e+14, expected at most tol=0.0001" in minimum.complaint
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_frozen_layers_of_a_float32_network_keep_their_bits() -> None:
+    built = Sequential([Dense(8), Dense(1)]).build((5,), seed=0).freeze("0.dense")
+    before = built.parameters.weights["0.dense.weights"].copy()
+    made = NetworkRegressor(lambda _: built, **OPTIONS)
+    made.fit(X.astype(np.float32), SIGNAL.astype(np.float32))
+    weights = made.network_.parameters.weights
+    assert weights["1.dense.weights"].dtype == np.float32
+    np.testing.assert_array_equal(weights["0.dense.weights"], before)
+    assert made.score(X.astype(np.float32), SIGNAL) > 0.5

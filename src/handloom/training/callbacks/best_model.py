@@ -45,6 +45,11 @@ class BestModel(BestWeights):
         """The folder of the model; that of a copy is known once training begins."""
         return self._own.path
 
+    @property
+    def writes_to(self) -> Path:
+        """The folder of the model."""
+        return self.folder
+
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Reset the state of an earlier training."""
         super().on_train_begin(state=state)

@@ -39,6 +39,11 @@ class CSVLog(Callback):
         """The file that is written."""
         return self._own.path
 
+    @property
+    def writes_to(self) -> Path:
+        """The file that is written."""
+        return self.path
+
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Start the file with the names of the columns, and the epochs made before a resume."""
         self._columns = state.history.columns

@@ -9,7 +9,7 @@ from handloom.files import FileError
 
 
 class OwnPath:
-    """A path to write to. A copy takes another one when it is first used: a free one beside it.
+    """A path to write to. A copy or pickle takes another one when it is first used, a free one.
 
     Searches and cross-validation copy an estimator with its callbacks for every fit, in several
     processes at once. The copies of ``log.csv`` take ``log.csv``, ``log-2.csv``, ``log-3.csv`` and
@@ -30,13 +30,9 @@ class OwnPath:
         self.path = self._first = Path(path)
         self._is_copy = False
 
-    def __copy__(self) -> "OwnPath":
-        other = OwnPath(self._first)
-        other._is_copy = True
-        return other
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "OwnPath":
-        return self.__copy__()
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Have copies and pickles made by `_copy`."""
+        return _copy, (self._first, self.path)
 
     def claim(self, create: Callable[[Path], object]) -> Path:
         """Return the path; that of a copy is chosen by the first call.
@@ -51,16 +47,13 @@ class OwnPath:
         FileError
             If it cannot be created.
         """
-        for path in self._candidates() if self._is_copy else ():
+        if self._is_copy:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                create(path)
-            except FileExistsError:
-                continue
+                self._first.parent.mkdir(parents=True, exist_ok=True)
+                self.path = next(path for path in self._candidates() if _created(path, create))
             except OSError as error:
-                raise FileError(f"cannot write {path}: {error.strerror}") from None
-            self.path, self._is_copy = path, False
-            break
+                raise FileError(f"cannot write {self._first}: {error.strerror}") from None
+            self._is_copy = False
         return self.path
 
     def _candidates(self) -> Iterator[Path]:
@@ -68,3 +61,19 @@ class OwnPath:
         yield first
         for number in count(2):
             yield first.with_name(f"{first.stem}-{number}{first.suffix}")
+
+
+def _copy(first: Path, path: Path) -> OwnPath:
+    """Return a copy of the path that a caller chose first; it shows where the original writes."""
+    copied = OwnPath(first)
+    copied.path, copied._is_copy = path, True
+    return copied
+
+
+def _created(path: Path, create: Callable[[Path], object]) -> bool:
+    """Return whether a path was free, and is created now."""
+    try:
+        create(path)
+    except FileExistsError:
+        return False
+    return True
