@@ -370,7 +370,9 @@ class Sequential:
         """Return the layers with their names."""
         return self._chain.named
 
-    def predict(self, x: npt.NDArray[np.generic], transform: Transform | None = None) -> Array:
+    def predict(
+        self, x: npt.NDArray[np.generic], transform: Transform | None = None, *, skip: int = 0
+    ) -> Array:
         """Return the output of the last layer for each row, shape (n, k), batch by batch.
 
         The output of a network that ends in logits is logits; `handloom.Model.predict` applies the
@@ -382,6 +384,8 @@ class Sequential:
             Rows of the network's input or, with a transform, of the transform's input.
         transform : Transform, optional
             Preprocesses each batch for the network.
+        skip : int
+            The number of layers, from the first, that the transform computes too.
 
         Raises
         ------
@@ -395,16 +399,22 @@ class Sequential:
         size = min(len(x), rows_at_once)
         # a replica's buffers serve every batch, and no other thread sees them
         runner = self.replica() if len(x) > size else self
-        prepared: Array = np.empty((size if transform else 0, *self.input_shape), dtype)
+        shape = Chain(self.layers[:skip]).output_shape(self.input_shape)
+        prepared: Array = np.empty((size if transform else 0, *shape), dtype)
         out: Array = np.empty((len(x), *self.output_shape), dtype)
         for start in range(0, len(x), rows_at_once):
             rows = slice(start, start + rows_at_once)
             batch = x[rows]
             if transform:
-                transform(batch, prepared[: len(batch)].reshape(len(batch), -1))
-                batch = prepared[: len(batch)]
-            out[rows] = runner.forward(batch)  # type: ignore[arg-type]
+                filled = prepared[: len(out[rows])]
+                transform(batch, filled.reshape(len(filled), -1))
+                batch = filled
+            out[rows] = runner._after(skip, batch) if skip else runner.forward(batch)  # type: ignore[arg-type]
         return out
+
+    def _after(self, skip: int, x: Array) -> Array:
+        """Run the layers after the first ``skip`` of them."""
+        return Chain(self.layers[skip:]).forward(x, training=False, draw=lambda _: None)
 
     def summary(self) -> list[tuple[str, tuple[int, ...], int]]:
         """Return for each layer its name, the shape of an output row, its number of parameters."""

@@ -162,6 +162,7 @@ def prepare(
             part.bind(network.parameters, backend, threads)
     objective, runner = _engine(state, backend, threads, size)
     state.history.preparation_seconds = time.perf_counter() - started
+    notes += backend.notes
     if snapshot:
         snapshot.restore(state)
     state.history.notes += [note for note in notes if note not in state.history.notes]
