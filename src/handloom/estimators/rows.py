@@ -183,7 +183,13 @@ def _check_split(rows: int, fraction: float, strata: npt.NDArray[Any] | None) ->
             f"validation_fraction must be above 0 with early_stopping=True, got {fraction!r}"
         )
     held_out = math.ceil(fraction * rows)
-    groups = np.unique(strata, return_counts=True)[1] if strata is not None else np.ones(0, int)
+    names, groups = np.unique([] if strata is None else strata, return_counts=True)
+    if groups.min(initial=2) < 2:
+        raise ValueError(
+            "The least populated classes in y have only 1 member, expected at least 2 rows of each "
+            "class, one to train on and one to hold out: set early_stopping=False, or pass X_val "
+            f"and y_val. Classes with too few members are: {names[groups < 2].astype(str).tolist()}"
+        )
     if held_out < max(2, len(groups)):
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of "
@@ -193,9 +199,4 @@ def _check_split(rows: int, fraction: float, strata: npt.NDArray[Any] | None) ->
         raise ValueError(
             f"validation_fraction must leave at least {max(1, len(groups))} rows to train on, got "
             f"{fraction!r} of {rows} rows, which leaves {rows - held_out}"
-        )
-    if groups.min(initial=2) < 2:
-        raise ValueError(
-            "early_stopping=True needs at least 2 rows of each class, one to train on and one to "
-            "hold out, got a class of 1 row: set early_stopping=False, or pass X_val and y_val"
         )
