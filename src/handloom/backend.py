@@ -20,6 +20,8 @@ are the same to the bit only for the same backend, on one kind of machine.
 """
 
 import copy
+import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
@@ -30,7 +32,7 @@ from typing import Any, Protocol, Self, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import MissingExtraError, ModelError, require_known
+from handloom.errors import ConfigurationError, MissingExtraError, ModelError, require_known
 from handloom.operations import Array, LayerOperation
 from handloom.parallel.partition import LANES
 from handloom.parallel.pool import SERIAL, Pool
@@ -45,6 +47,9 @@ FUSED_FROM = 5e10
 
 It is about three seconds of training in NumPy; loading takes half a second.
 """
+
+OLDEST_NUMBA = (0, 60)
+"""The oldest version of Numba that the extra ``fast`` takes."""
 
 ROWS_PER_UPDATE = 32
 """The approximate cost of an update of the weights, in rows taken through the network."""
@@ -82,9 +87,14 @@ class Backend:
     ----------
     name : str
         The name in a training's history and checkpoints.
+    notes : list of str
+        Remarks for the history: the compiled code that ``"auto"`` could not take, and why.
     """
 
     name: str = "numpy"
+
+    def __init__(self, *notes: str) -> None:
+        self.notes = list(notes)
 
     def fetch(self, definition: Definition, pool: Pool = SERIAL) -> Definition:
         """Return the version of a definition that this backend runs, ready to be called.
@@ -140,6 +150,8 @@ class FusedBackend(Backend):
     ----------
     dtype : float32 or float64
         The dtype of the arrays that functions are called with.
+    fall_back : bool
+        Whether definitions replace functions that do not compile, with a warning and a note.
 
     Raises
     ------
@@ -149,17 +161,27 @@ class FusedBackend(Backend):
 
     name = "fused"
 
-    def __init__(self, dtype: npt.DTypeLike) -> None:
-        self.dtype = np.dtype(dtype)
+    def __init__(self, dtype: npt.DTypeLike, *, fall_back: bool = False) -> None:
+        super().__init__()
+        self.dtype, self.fall_back = np.dtype(dtype), fall_back
         if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ModelError(f"dtype must be float32 or float64, got {self.dtype}")
         self._ready: set[str] = set()
+        self._failed: set[str] = set()
 
     def fetch(self, definition: Definition, pool: Pool = SERIAL) -> Definition:
-        """Return the compiled version of a definition or, without one, the definition itself."""
+        """Return the compiled version of a definition or, without one, the definition itself.
+
+        Raises
+        ------
+        ConfigurationError
+            If it does not compile, unless the backend falls back.
+        """
         if not self.compiles(definition):
             return definition
         module = self._rehearsed(_file_of(definition))
+        if module is None:
+            return definition
         function = getattr(module, definition.__name__)
         return cast(Definition, partial(function, pool) if _is_split(function) else function)
 
@@ -180,7 +202,8 @@ class FusedBackend(Backend):
         module: Any = _fused_module("network")
         if not self._available(module) or not module.takes(operations):
             return None
-        self._rehearsed("network")
+        if self._rehearsed("network") is None:
+            return None
         return cast(NetworkPass, module.DensePass(operations, weights, gradient, pool))
 
     def threads(self, threads: int | None = None, lanes: int = LANES) -> Threads:
@@ -191,11 +214,24 @@ class FusedBackend(Backend):
         pool.splitter = split_job.SplitJobs(pool.lend)
         return pool
 
-    def _rehearsed(self, name: str) -> ModuleType:
-        """Return a file of `handloom.fused` with its functions compiled for the dtype."""
+    def _rehearsed(self, name: str) -> ModuleType | None:
+        """Return a file of `handloom.fused` with its functions compiled for the dtype.
+
+        None if they do not compile and the backend falls back.
+        """
         module: Any = _fused_module(name)
+        if name in self._failed:
+            return None
         if name not in self._ready:
-            module.rehearse(self.dtype)
+            try:
+                module.rehearse(self.dtype)
+            except Exception as error:  # whatever Numba or LLVM raises
+                reason = f"fused/{name}.py does not compile: {error!r}"
+                if not self.fall_back:
+                    raise ConfigurationError(_cannot_work(reason)) from error
+                self._failed.add(name)
+                self.notes.append(_warn_of_numpy(reason))
+                return None
             self._ready.add(name)
         return cast(ModuleType, module)
 
@@ -234,8 +270,9 @@ def choose_backend(
     Parameters
     ----------
     name : str
-        ``"numpy"``, ``"fused"``, or ``"auto"``: fused where Numba is installed and the training is
-        long enough for loading it to pay.
+        ``"numpy"``, ``"fused"``, or ``"auto"``: fused where it works and the training is long
+        enough for loading it to pay. Where Numba is installed and does not work, a warning says so
+        once.
     dtype : float32 or float64
         The type of the weights.
     weights : int
@@ -246,23 +283,82 @@ def choose_backend(
     Raises
     ------
     ConfigurationError
-        If the name is unknown.
+        If the name is unknown, or the fused backend is asked for by name and does not work.
     ModelError
         If the fused backend is chosen for another dtype.
     MissingExtraError
         If the fused backend is asked for by name and Numba is not installed.
     """
     require_known("backend", name, BACKENDS)
-    if name == "fused" and not fused_is_installed():
-        raise MissingExtraError("numba", "fast", "training with compiled functions")
     long = weights * (rows + ROWS_PER_UPDATE * steps) >= FUSED_FROM
-    chosen = name == "fused" or (name == "auto" and long and fused_is_installed())
-    return FusedBackend(dtype) if chosen else NUMPY
+    if name == "numpy" or (name == "auto" and not (long and fused_is_installed())):
+        return NUMPY
+    if not fused_is_installed():
+        raise MissingExtraError("numba", "fast", "training with compiled functions")
+    problem = problem_of_fused()
+    if problem is None:
+        return FusedBackend(dtype, fall_back=name == "auto")
+    if name == "fused":
+        raise ConfigurationError(_cannot_work(problem))
+    return Backend(_warn_of_numpy(problem))
 
 
 def fused_is_installed() -> bool:
-    """Return whether Numba is installed, which compiles the fused backend."""
-    return find_spec("numba") is not None
+    """Return whether Numba is installed, which compiles the fused backend; it may not work."""
+    try:
+        return find_spec("numba") is not None
+    except ValueError:  # a module without a specification
+        return sys.modules.get("numba") is not None
+
+
+def fused_works() -> bool:
+    """Return whether the fused backend works here; warn once where Numba is installed in vain."""
+    if not fused_is_installed():
+        return False
+    problem = problem_of_fused()
+    if problem is not None:
+        _warn_of_numpy(problem)
+    return problem is None
+
+
+@cache
+def problem_of_fused() -> str | None:
+    """Return why compiled code cannot work here, or None; found by compiling some, once."""
+    try:
+        numba: Any = import_module("numba")
+        version = str(getattr(numba, "__version__", "unknown"))
+        if _release(version) < OLDEST_NUMBA:
+            oldest = ".".join(map(str, OLDEST_NUMBA))
+            return f"Numba must be of version {oldest} or later, got {version}"
+        if numba.config.DISABLE_JIT:
+            return "NUMBA_DISABLE_JIT is set, which has Numba compile nothing"
+        FusedBackend(np.float32).threads(1)
+    except ConfigurationError as error:
+        return repr(error.__cause__)
+    except Exception as error:  # a broken installation may raise anything
+        return f"Numba cannot be used: {error!r}"
+    return None
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return the first two numbers of a version; none if it has no such numbers."""
+    numbers = version.split(".")[: len(OLDEST_NUMBA)]
+    return tuple(map(int, numbers)) if all(map(str.isdigit, numbers)) else ()
+
+
+def _cannot_work(reason: str) -> str:
+    return (
+        f"backend='fused' must be able to compile code, which failed: {reason}. Take "
+        "backend='numpy', or 'auto', which takes NumPy where compiled code does not work"
+    )
+
+
+@cache  # a reason is told once
+def _warn_of_numpy(reason: str) -> str:
+    """Warn that NumPy runs in place of compiled code, once; return the message."""
+    message = f"NumPy runs in place of compiled code: {reason}"
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
+    return message
 
 
 def _file_of(definition: Callable[..., object]) -> str:

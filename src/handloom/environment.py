@@ -15,19 +15,34 @@ def environment() -> dict[str, Any]:
 
     Results agree to the bit where versions, processor and BLAS do; see the guide to training.
     """
-    from importlib.metadata import version  # slow to load, and needed here alone
-
     return {
         "versions": {
             "handloom": __version__,
             "python": platform.python_version(),
             "numpy": np.__version__,
-            "numba": version("numba") if find_spec("numba") else None,
+            "numba": _version_of("numba"),
         },
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "blas": _blas(),
     }
+
+
+def _version_of(package: str) -> str | None:
+    """Return the version of a package, ``"unknown"`` without metadata, None if not installed."""
+    from importlib.metadata import version  # slow to load, and needed here alone
+
+    try:
+        return version(package) or "unknown"
+    except Exception:  # metadata may be missing, incomplete or unreadable
+        return "unknown" if _is_installed(package) else None
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # a module without a specification
+        return True
 
 
 def _blas() -> list[str]:

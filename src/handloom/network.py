@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
-from handloom.errors import ModelError, require_count, unknown_name
+from handloom.errors import ModelError, has_channels_last, require_count, unknown_name
 from handloom.layers import LAYERS, Layer
 from handloom.layers.chain import Chain, rows_together
 from handloom.layers.names import as_layers
@@ -22,7 +22,7 @@ from handloom.randomness import Source, Stream
 
 DTYPES = ("float32", "float64")
 
-# transform(rows, out) writes stored rows, preprocessed for a network, into a buffer
+# transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
 Transform = Callable[[npt.NDArray[np.generic], Array], object]
 
 
@@ -114,6 +114,8 @@ class Sequential:
         Whether a row is an image, of shape (c, y, x), between any of them.
     output_activation : str or None
         ``"softmax"`` or ``"sigmoid"`` if the network ends in it, else None.
+    fewest_rows : int
+        The fewest rows of a training pass; see `handloom.Layer.fewest_rows`.
 
     Raises
     ------
@@ -133,7 +135,7 @@ class Sequential:
         self._parameters: Parameters | None = None
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
-        self.width, self.images = 0, False
+        self.width, self.images, self.fewest_rows = 0, False, 1
         self.stochastic = any(layer.stochastic for layer in self.layers)
 
     def build(
@@ -146,9 +148,25 @@ class Sequential:
     ) -> Self:
         """Allocate and initialize the weights of the layers; see `handloom.build`."""
         shape = _shape_of(input_shape)
+        self._check_channels(shape)
         self._parameters = _build(self._chain, shape, seed, dtype, weights, self._parameters)
         self._settle(shape)
         return self
+
+    def _check_channels(self, input_shape: tuple[int, ...]) -> None:
+        """Refuse the shape of an image with its channels last, where a layer takes images."""
+        if not has_channels_last(input_shape):
+            return
+        for name, layer in self._chain.named:
+            if layer.takes_images:
+                y, x, c = input_shape
+                raise ModelError(
+                    f"layer {name} takes images (c, y, x), and the input shape {input_shape} looks "
+                    f"like (y, x, c): build the network with ({c}, {y}, {x}), and load images of "
+                    f"shape (n, {y}, {x}, {c}) with Dataset(..., channels_last=True)"
+                )
+            if layer.output_shape(input_shape) != input_shape:
+                return
 
     def _settle(self, input_shape: tuple[int, ...]) -> None:
         self.input_shape = shape = input_shape
@@ -159,6 +177,7 @@ class Sequential:
         self.width = max(prod(shape) for shape in shapes)
         self.images = any(len(shape) == 3 for shape in shapes)
         self.output_shape = shape
+        self.fewest_rows = self._chain.fewest_rows(input_shape)
 
     @property
     def built(self) -> bool:
@@ -360,7 +379,7 @@ class Sequential:
         """Return the layers with their names."""
         return self._chain.named
 
-    def predict(self, x: object, transform: Transform | None = None) -> Array:
+    def predict(self, x: object, transform: Transform | None = None, *, skip: int = 0) -> Array:
         """Return the output of the last layer for each row, shape (n, k), batch by batch.
 
         The output of a network that ends in logits is logits; `handloom.Model.predict` applies the
@@ -373,6 +392,8 @@ class Sequential:
             columns are not compared, as `handloom.Model.predict` does.
         transform : Transform, optional
             Preprocesses each batch for the network.
+        skip : int
+            The number of layers, from the first, that the transform computes too.
 
         Raises
         ------
@@ -393,16 +414,22 @@ class Sequential:
         size = min(len(x), rows_at_once)
         # a replica's buffers serve every batch, and no other thread sees them
         runner = self.replica() if len(x) > size else self
-        prepared: Array = np.empty((size if transform else 0, *self.input_shape), dtype)
+        shape = Chain(self.layers[:skip]).output_shape(self.input_shape)
+        prepared: Array = np.empty((size if transform else 0, *shape), dtype)
         out: Array = np.empty((len(x), *self.output_shape), dtype)
         for start in range(0, len(x), rows_at_once):
             rows = slice(start, start + rows_at_once)
             batch = x[rows]
             if transform:
-                transform(batch, prepared[: len(batch)])
-                batch = prepared[: len(batch)]
-            out[rows] = runner.forward(batch)
+                filled = prepared[: len(out[rows])]
+                transform(batch, filled.reshape(len(filled), -1))
+                batch = filled
+            out[rows] = runner._after(skip, batch) if skip else runner.forward(batch)
         return out
+
+    def _after(self, skip: int, x: Array) -> Array:
+        """Run the layers after the first ``skip`` of them."""
+        return Chain(self.layers[skip:]).forward(x, training=False, draw=lambda _: None)
 
     def summary(self) -> list[tuple[str, tuple[int, ...], int]]:
         """Return for each layer its name, the shape of an output row, its number of parameters.

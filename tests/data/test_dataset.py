@@ -135,7 +135,7 @@ def test_rows_may_have_continuous_targets() -> None:
 
 
 def test_inputs_of_another_kind() -> None:
-    with pytest.raises(DataError, match="inputs must be numbers, got an array of complex128"):
+    with pytest.raises(DataError, match="inputs must be numbers, got dtype complex128"):
         Dataset(np.zeros((3, 2), complex), np.zeros(3, np.int64), NAMES)
 
 

@@ -113,7 +113,7 @@ def test_classes_may_be_strings() -> None:
 def test_a_single_class_is_always_predicted() -> None:
     made = clone(MLP).fit(X, np.full(120, "owl"))
     assert set(made.predict(X)) == {"owl"}
-    assert (made.predict_proba(X) == 1.0).all()
+    assert (made.predict_proba(X) == [1.0, 0.0]).all()
 
 
 def test_predictions_from_several_threads_are_the_same() -> None:

@@ -83,7 +83,7 @@ def test_without_warm_start_everything_begins_anew() -> None:
 
 def test_another_number_of_layers_is_refused_where_a_fit_goes_on() -> None:
     made = classifier(warm_start=True).fit(X, y).set_params(hidden_layer_sizes=(8, 8))
-    with pytest.raises(ModelError, match=r"must give 3 layers of weights.* got 2"):
+    with pytest.raises(ModelError, match=r"hidden_layer_sizes must be \(8,\).* got \(8, 8\)"):
         made.fit(X, y)
 
 

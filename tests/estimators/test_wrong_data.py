@@ -24,9 +24,12 @@ def classifier(**options: Any) -> MLPClassifier:
     ("inputs", "message"),
     [
         (MASKED, "X must have no masked values, got one in row"),
-        (TABLE.assign(v=DAYS), "column 'v' of X must hold numbers, got datetime64"),
-        (TABLE.assign(v=DAYS - DAYS[0]), "column 'v' of X must hold numbers, got timedelta64"),
-        (X.astype("M8[D]"), "X must be numbers, got an array of datetime64"),
+        (TABLE.assign(v=DAYS), "X must not hold dates, times or records, got dtype datetime64"),
+        (
+            TABLE.assign(v=DAYS - DAYS[0]),
+            "X must not hold dates, times or records, got dtype timedelta64",
+        ),
+        (X.astype("M8[D]"), "X must not hold dates, times or records, got dtype datetime64"),
     ],
 )
 def test_masked_inputs_and_times_are_refused(inputs: Any, message: str) -> None:
@@ -38,6 +41,12 @@ def test_masked_inputs_and_times_are_refused(inputs: Any, message: str) -> None:
         classifier().fit(X, Y).predict_proba(inputs)
 
 
+def test_tables_of_other_libraries_with_times_are_refused() -> None:
+    polars = pytest.importorskip("polars")
+    with pytest.raises(DataError, match="X must not hold dates, times or records"):
+        classifier().fit(polars.DataFrame({"day": DAYS.to_numpy()}), Y)
+
+
 def test_masked_targets_and_weights_are_refused() -> None:
     masked = np.ma.masked_array(np.ones(30), np.arange(30) == 7)
     for fit in (classifier().fit, MLPRegressor(random_state=0).fit):
@@ -45,7 +54,9 @@ def test_masked_targets_and_weights_are_refused() -> None:
             fit(X, masked)
         with pytest.raises(DataError, match=r"sample_weight must have no masked .* row 7"):
             fit(X, np.arange(30) % 3, sample_weight=masked)
-    with pytest.raises(DataError, match="y must be numbers, got an array of datetime64"):
+    with pytest.raises(
+        DataError, match="y must not hold dates, times or records, got dtype datetime64"
+    ):
         MLPRegressor().fit(X, DAYS.to_numpy())
 
 

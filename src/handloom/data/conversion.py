@@ -137,18 +137,20 @@ def numeric(array: Array, part: str) -> Array:
         return array
     if array.dtype.names:
         raise DataError(
-            f"{part} must be an array of numbers, got a structured array with the fields "
-            f"{', '.join(array.dtype.names)}: convert it with "
+            f"{part} must be numbers, got dtype {array.dtype}, records with the fields "
+            f"{', '.join(array.dtype.names)}: convert them with "
             "numpy.lib.recfunctions.structured_to_unstructured, or pass a pandas.DataFrame"
         )
     require_complete(array, part)
     if all_strings(array) or array.dtype.kind == "S":
-        raise DataError(f"{part} must be numbers, got strings: encode them as numbers")
+        raise DataError(
+            f"{part} must be numbers, got dtype {array.dtype}: encode strings as numbers"
+        )
     advice = {
         "O": "all entries must be of one kind; convert numbers with .astype(float) or .astype(int)",
         "c": "pass real and imaginary parts as features of their own",
     }.get(array.dtype.kind, "convert it, for instance times to days since the first")
-    raise DataError(f"{part} must be numbers, got an array of {array.dtype}: {advice}")
+    raise DataError(f"{part} must be numbers, got dtype {array.dtype}: {advice}")
 
 
 def require_complete(array: Array, part: str) -> None:

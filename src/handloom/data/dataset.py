@@ -1,7 +1,7 @@
 """Datasets: inputs, targets and class names, with their training and test split."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,13 @@ import numpy.typing as npt
 from handloom.data.columns import require_same_columns
 from handloom.data.conversion import convert_inputs
 from handloom.data.targets import convert_targets, listed
-from handloom.errors import DataError, require_fraction, require_number
+from handloom.errors import (
+    DataError,
+    has_channels_last,
+    require_bool,
+    require_fraction,
+    require_number,
+)
 from handloom.randomness import Purpose, Stream
 
 CHECKED_AT_ONCE = 1 << 21
@@ -42,6 +48,9 @@ class Dataset:
         The name of the dataset, for tables, plots and result files.
     column_names : tuple of str, optional
         The names of the columns of ``inputs``; by default those of a table.
+    channels_last : bool
+        Whether ``inputs`` are images of shape (n, y, x, c). They are stored as (n, c, y, x), the
+        shape that layers and augmentations take.
 
     Attributes
     ----------
@@ -62,6 +71,7 @@ class Dataset:
     class_names: tuple[str, ...]
     name: str = "unnamed"
     column_names: tuple[str, ...] | None = None
+    channels_last: InitVar[bool] = False
 
     def __init__(
         self,
@@ -70,16 +80,21 @@ class Dataset:
         class_names: Iterable[object] | None = None,
         name: str = "unnamed",
         column_names: tuple[str, ...] | None = None,
+        *,
+        channels_last: bool = False,
     ) -> None:
         converted = convert_inputs(inputs)
-        check_inputs(converted.rows)
+        rows = converted.rows
+        if require_bool("channels_last", channels_last):
+            rows = _channels_first(rows)
+        check_inputs(rows)
         values, names = convert_targets(targets, class_names)
-        if len(converted.rows) != len(values):
+        if len(rows) != len(values):
             raise DataError(
                 f"inputs and targets must have one row each per sample, got inputs of shape "
-                f"{converted.rows.shape} and targets of shape {values.shape}"
+                f"{rows.shape} and targets of shape {values.shape}"
             )
-        self._keep("inputs", converted.rows)
+        self._keep("inputs", rows)
         self._keep("targets", values)
         self._keep("class_names", names)
         self._keep("name", name)
@@ -172,6 +187,31 @@ class Dataset:
             (f"class {name!r}", np.flatnonzero(self.targets == label))
             for label, name in enumerate(self.class_names)
         ]
+
+
+def require_channels_first(data: Dataset) -> None:
+    """Check that the shape of images (n, c, y, x) does not look like (n, y, x, c).
+
+    Raises
+    ------
+    DataError
+        If it does, as for operations along the axes y and x.
+    """
+    if has_channels_last(data.input_shape):
+        raise DataError(
+            f"images must have shape (n, c, y, x), got {data.inputs.shape}, which looks like "
+            "(n, y, x, c): pass channels_last=True to Dataset"
+        )
+
+
+def _channels_first(images: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Return images of shape (n, y, x, c) as (n, c, y, x); mapped ones remain mapped."""
+    if images.ndim != 4:
+        raise DataError(
+            f"inputs must have shape (n, y, x, c) with channels_last=True, got {images.shape}"
+        )
+    moved = np.moveaxis(images, -1, 1)
+    return moved if isinstance(images, np.memmap) else np.ascontiguousarray(moved)
 
 
 def check_inputs(inputs: npt.NDArray[np.generic]) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from handloom.backend import Backend, Computes
 from handloom.errors import ConfigurationError, DataError, require_known, require_number
-from handloom.operations import TakeRows
+from handloom.operations import ScaleRows, TakeRows
 
 Floats = npt.NDArray[np.floating]
 
@@ -72,6 +72,10 @@ class Scale(Computes):
     def use(self, backend: Backend) -> None:
         """Use the backend's `scale_rows`."""
         object.__setattr__(self, "_scale", backend.fetch(scale_rows))  # the settings stay frozen
+
+    def as_operation(self) -> ScaleRows:
+        """Return the transform as a record."""
+        return ScaleRows(self.shift, self.divisor)
 
     def to_config(self) -> dict[str, Any]:
         """Return the settings as a JSON object."""

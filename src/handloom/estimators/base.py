@@ -1,6 +1,5 @@
 """The base class of all estimators: `fit`, fitted attributes, and `set_params`."""
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from handloom.estimators.validation import (
     refuse_masks_and_times,
     training_sample,
 )
+from handloom.estimators.warn import warn
 from handloom.network import Sequential
 from handloom.parameters import Array
 from handloom.training.interrupts import deliver
@@ -155,13 +155,19 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         X, y = check_rows(
             self, call.X, call.y, continuous=self._continuous_targets, reset=not continued
         )
-        task = self._learn_task(y, call, self.__dict__.get("_task") if continued else None)
+        earlier: Task | None = self.__dict__.get("_task") if continued else None
+        if earlier is not None and self.out_activation_ != earlier.output_activation:
+            raise ValueError(
+                f"out_activation_ must be {earlier.output_activation!r}, that of the loss, where a "
+                f"fit continues from another, got {self.out_activation_!r}"
+            )
+        task = self._learn_task(y, call, earlier)
         random = check_random_state(self.random_state)
         if continued:  # in a new network: the fitted one is left unchanged if the fit fails
             network = architecture.rebuild(self._network_in_use(), X.shape[1], task.outputs)
         else:
             network = architecture.build(X.shape[1], task.outputs, X.dtype, random)
-        dtype = network.parameters.dtype
+        dtype = np.dtype(np.float64) if self.solver == "lbfgs" else network.parameters.dtype
         sample = training_sample(
             task, X, y, call.sample_weight, dtype, incremental=call.incremental
         )
@@ -197,10 +203,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if isinstance(self.batch_size, str):
             return min(200, rows)
         if self.batch_size > rows:
-            warnings.warn(
+            warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be "
                 "clipped.",
-                stacklevel=5,  # where `fit` is called
+                UserWarning,
             )
         return min(int(self.batch_size), rows)
 
@@ -239,7 +245,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self.network_.parameters.values[...] = np.nan
             if self.on_divergence == "raise":
                 raise ModelError(warning.message)
-        warnings.warn(warning.message, warning.category, stacklevel=4)  # where `fit` is called
+        warn(warning.message, warning.category)
 
     def _logits(self, X: Any) -> Array:
         """Return the logits of rows, shape (n, k).
@@ -251,7 +257,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         network = self._network_in_use()
-        refuse_masks_and_times(X, "X")
+        refuse_masks_and_times("X", X)
         X = validate_data(self, X, accept_sparse="csr", dtype=network.parameters.dtype, reset=False)
         if not np.isfinite(network.parameters.values).all():
             raise ModelError(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.estimators.labels import Labels
-from handloom.layers import sigmoid, softmax
+from handloom.estimators.outputs import activate
 from handloom.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, Targets
 from handloom.parameters import Array
 
@@ -109,20 +109,33 @@ class Classification:
             correct = ((logits > 0.0) == (targets > 0.5)).all(axis=1)
         return float(np.average(correct, weights=weights))
 
-    def decode(self, logits: Array) -> Any:
-        """Return the most probable classes, shape (n,), or labels of 0 and 1, shape (n, k)."""
-        return self.labels.decode(logits)
+    def decode(self, logits: Array, activation: Any = None) -> Any:
+        """Return the most probable classes, shape (n,), or labels of 0 and 1, shape (n, k).
 
-    def probabilities(self, logits: Array) -> Array:
-        """Return the probability of each class, shape (n, k); the logits may be overwritten."""
-        if not self.labels.independent:
-            return softmax(logits, out=logits)
-        positive = sigmoid(logits, out=logits)
-        if self.labels.multilabel:
-            return positive
-        if len(self.labels.classes) == 1:
-            return np.ones_like(positive)
-        return np.hstack([1.0 - positive, positive])
+        Parameters
+        ----------
+        logits : array, shape (n, outputs)
+            They may be overwritten.
+        activation : str, optional
+            Another output activation, whose outputs are compared with 0.5 or with each other.
+        """
+        if activation in (None, self.output_activation):
+            return self.labels.decode(logits)
+        return self.labels.decode(activate(logits, activation), threshold=0.5)
+
+    def probabilities(self, logits: Array, activation: Any = None) -> Array:
+        """Return the probability of each class, shape (n, k); the logits may be overwritten.
+
+        A single class has two columns, as in scikit-learn, whose tools expect them: its own, all
+        ones, and one of zeros.
+        """
+        alone = len(self.labels.classes) == 1 and not self.labels.multilabel
+        if alone and activation in (None, self.output_activation):
+            return np.tile(np.array([1.0, 0.0], logits.dtype), (len(logits), 1))
+        outputs = activate(logits, activation or self.output_activation)
+        if self.labels.multilabel or outputs.shape[1] > 1:
+            return outputs
+        return np.hstack([1.0 - outputs, outputs])
 
 
 def _balanced_weights(

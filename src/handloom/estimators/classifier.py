@@ -67,15 +67,17 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If the number or the names of the columns differ from those in `fit`, or the fit
-            diverged.
+            If the number or the names of the columns differ from those in `fit`, the fit
+            diverged, or ``out_activation_`` was set to an unknown name.
         """
         logits = self._logits(X)
-        predicted: npt.NDArray[Any] = self._task.decode(logits)
+        predicted: npt.NDArray[Any] = self._task.decode(logits, self.out_activation_)
         return predicted
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, shape (n, k), in the order of ``classes_``.
+
+        A single class has two columns, as in scikit-learn: ones, and zeros for another class.
 
         Raises
         ------
@@ -83,7 +85,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             As `predict`.
         """
         logits = self._logits(X)
-        return self._task.probabilities(logits)
+        return self._task.probabilities(logits, self.out_activation_)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of `predict_proba`."""

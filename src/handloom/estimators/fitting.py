@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from threading import Event
 
@@ -14,6 +15,7 @@ from handloom.estimators.problem import FitOptions, FitResult, FitState, FitWarn
 from handloom.estimators.rows import predict_logits
 from handloom.estimators.solvers import RateByEpoch, optimizer_for, rate_for
 from handloom.estimators.verbosity import progress_output
+from handloom.network import Sequential
 from handloom.training import (
     BestWeights,
     Callback,
@@ -66,7 +68,7 @@ def fit_by_steps(problem: Problem, options: FitOptions, signals: list[int]) -> F
 
 
 def fit_by_lbfgs(problem: Problem, options: FitOptions, signals: list[int]) -> FitResult:
-    """Fit with L-BFGS, on all rows (full batch).
+    """Fit with L-BFGS, on all rows (full batch), in float64 whatever the dtype of the network.
 
     Parameters
     ----------
@@ -86,33 +88,46 @@ def fit_by_lbfgs(problem: Problem, options: FitOptions, signals: list[int]) -> F
                 "solver='lbfgs' needs a deterministic network that computes the same in every "
                 f"pass, got a layer {layer.kind!r}: use 'adam' or 'sgd'"
             )
-    parameters = problem.network.parameters
-    with _objective(problem, options, signals) as (measure, interrupted):
+    network, weights = _in_float64(problem.network), problem.network.parameters.values
+    with _objective(network, problem, options, signals) as (measure, interrupted):
         minimum = minimize(
             measure,
-            parameters,
+            network.parameters,
             interrupted=interrupted,
             max_iter=options.max_iter,
             max_fun=options.max_fun,
             tol=options.tol,
             verbose=bool(options.verbose),
         )
+        weights[...] = network.parameters.values  # inf if one is too large for float32
     warning = None
-    if not (np.isfinite(parameters.vector).all() and np.isfinite(minimum.loss)):
+    if not (np.isfinite(weights).all() and np.isfinite(minimum.loss)):
         warning = FitWarning(NON_FINITE, ruined=True)
     elif minimum.complaint is not None:  # without one, a signal came too late to end the search
         warning = INTERRUPTED if interrupted() else FitWarning(minimum.complaint)
     return FitResult(FitState(problem.state.seed), minimum.iterations, warning, minimum.loss)
 
 
+def _in_float64(network: Sequential) -> Sequential:
+    """Return a network in float64 with the same weights: a copy, unless it is in float64."""
+    if network.parameters.dtype == np.float64:
+        return network
+    arrays = network.parameters.weights.items()
+    return deepcopy(network).build(
+        network.input_shape,
+        dtype=np.float64,
+        weights={name: array.astype(np.float64) for name, array in arrays},
+    )
+
+
 @contextmanager
 def _objective(
-    problem: Problem, options: FitOptions, signals: list[int]
+    network: Sequential, problem: Problem, options: FitOptions, signals: list[int]
 ) -> Iterator[tuple[Callable[[], Measured], Callable[[], bool]]]:
     """Yield a function for loss and gradient, and one that returns whether a signal came."""
     sample, interrupted = problem.sample, Event()
     measure, threads = whole_objective(
-        problem.network,
+        network,
         problem.task.loss(),
         sample.dataset(problem.task.output_names),
         sample.weights,

@@ -141,10 +141,18 @@ class Labels:
             )
         return np.asarray(np.searchsorted(self.classes, y), np.int64)
 
-    def decode(self, logits: Array) -> Any:
-        """Return the predictions, shape (n,) or (n, k), of logits, shape (n, outputs)."""
+    def decode(self, outputs: Array, threshold: float = 0.0) -> Any:
+        """Return the predictions, shape (n,) or (n, k).
+
+        Parameters
+        ----------
+        outputs : array, shape (n, outputs)
+            Logits, or values of an output activation.
+        threshold : float
+            A binary decision is positive above it.
+        """
         if self.multilabel:
-            positive = (logits > 0.0).astype(np.int64)
+            positive = (outputs > threshold).astype(np.int64)
             if self.sparse:
                 from scipy.sparse import csr_matrix
 
@@ -152,5 +160,5 @@ class Labels:
             return positive
         if self.independent:
             last = len(self.classes) - 1
-            return self.classes[np.where(logits[:, 0] > 0.0, last, 0)]
-        return self.classes[logits.argmax(axis=1)]
+            return self.classes[np.where(outputs[:, 0] > threshold, last, 0)]
+        return self.classes[outputs.argmax(axis=1)]

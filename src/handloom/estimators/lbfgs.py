@@ -1,4 +1,8 @@
-"""L-BFGS on the full-batch objective, with scikit-learn's options and scipy's line search."""
+"""L-BFGS on the full-batch objective, with scikit-learn's options and scipy's line search.
+
+The search needs float64: a first step of length 1 / |gradient| changes no float32 weight where
+targets are large, and the loss seems to have converged.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.parameters import Parameters
+from handloom.parameters import Parameters, l2_norm
 from handloom.training.objective import Measured
+
+Vector = npt.NDArray[np.float64]
+Objective = Callable[[Vector], tuple[float, Vector]]
+
+STALLED = 0.01
+"""A search has stalled if a step along its last gradient would lower the loss by this fraction."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ def minimize(
         Returns the loss at the current weights and writes its gradient to
         ``parameters.gradient``.
     parameters : Parameters
-        The starting weights.
+        The starting weights, in float64.
     interrupted : function
         Returns whether the search is to end after the current iteration.
     max_iter, max_fun : int
@@ -62,21 +72,28 @@ def minimize(
 
     vector, gradient = parameters.vector, parameters.gradient
 
-    def objective(w: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+    def objective(w: Vector) -> tuple[float, Vector]:
         vector[...] = w
         return measure().loss, gradient.astype(np.float64)
 
     result = search(
         objective,
-        vector.astype(np.float64),
+        vector.copy(),
         method="L-BFGS-B",
         jac=True,
         callback=_reporter(interrupted, verbose=verbose),
         options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
     )
-    vector[...] = result.x
     iterations = min(int(result.nit), max_iter)
-    return Minimum(float(result.fun), iterations, _complaint(result, iterations, max_iter))
+    complaint = _complaint(result, iterations, max_iter, max_fun)
+    if complaint is None and _has_stalled(objective, result, tol):
+        complaint = (
+            f"lbfgs stopped after {iterations} iteration(s) with a gradient of up to "
+            f"{np.abs(result.jac).max():.2g}, expected at most tol={tol:g}: it found no step that "
+            "lowers the loss. Standardize inputs and targets."
+        )
+    vector[...] = result.x
+    return Minimum(float(result.fun), iterations, complaint)
 
 
 def _reporter(interrupted: Callable[[], bool], *, verbose: bool) -> Callable[[Any], None]:
@@ -92,11 +109,32 @@ def _reporter(interrupted: Callable[[], bool], *, verbose: bool) -> Callable[[An
     return report
 
 
-def _complaint(result: Any, iterations: int, max_iter: int) -> str | None:
+def _complaint(result: Any, iterations: int, max_iter: int, max_fun: int) -> str | None:
     if result.status == 0:
         return None
-    more = f" Increase max_iter (now {max_iter})." if iterations == max_iter else ""
+    more = ""
+    if iterations == max_iter:
+        more = f" Increase max_iter (now {max_iter})."
+    elif result.nfev >= max_fun:
+        more = f" Increase max_fun (now {max_fun})."
     return (
         f"lbfgs failed to converge after {iterations} iteration(s) (status={result.status}): "
         f"{result.message}{more} Standardized inputs help too."
     )
+
+
+def _has_stalled(objective: Objective, result: Any, tol: float) -> bool:
+    """Whether the search ended because the loss changed too little, far from a minimum.
+
+    To second order, the best step along a gradient ``g`` lowers the loss by
+    ``|g|^4 / (2 g.H g)``. The curvature ``g.H g`` comes from a second gradient nearby.
+    """
+    g, w = result.jac, result.x
+    if not (np.isfinite(g).all() and np.abs(g).max() > tol):
+        return False
+    norm = l2_norm(g)
+    direction = g / norm
+    distance = 1e-4 * max(1.0, l2_norm(w))
+    _, nearby = objective(w - distance * direction)
+    curvature = float(direction @ (g - nearby)) / distance
+    return not 0.5 * norm * norm < STALLED * max(1.0, abs(float(result.fun))) * curvature

@@ -94,7 +94,8 @@ class MLPClassifier(Classifier):
         The number of threads per step; by default the number of cores. The result is the same.
     backend : {"auto", "numpy", "fused"}
         NumPy or compiled kernels. ``"auto"`` takes compiled kernels if they are installed (the
-        extra ``fast``). The first fit of a process then takes a second longer to load them.
+        extra ``fast``) and work here, else NumPy. The first fit of a process then takes a second
+        longer to load them.
     on_divergence : {"raise", "warn"}
         Whether NaN or infinity in weights, loss or gradient raises an error or warns. Either way
         the model cannot predict or score; but if ``early_stopping``, ``restore_best`` or a callback
@@ -120,7 +121,8 @@ class MLPClassifier(Classifier):
     feature_names_in_ : array of str
         The names of the columns, if they have names.
     out_activation_ : str
-        The activation from logits to predictions.
+        The activation from logits to predictions. Predictions obey another one that is set here:
+        ``"identity"``, ``"logistic"``, ``"softmax"``, ``"exp"``, ``"tanh"`` or ``"relu"``.
     classes_ : array, shape (k,)
         The classes, in ascending order.
 

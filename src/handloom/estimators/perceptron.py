@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from handloom.backend import fused_is_installed
+from handloom.backend import fused_works
 from handloom.errors import ModelError
 from handloom.estimators.translate import (
     by_name,
@@ -42,10 +42,8 @@ class Perceptron:
     penalty_per_row: ClassVar[bool] = True  # as alpha is defined
 
     def backend(self, asked: str) -> str:
-        """Return the fastest installed backend for ``"auto"``, else the one asked for."""
-        if asked == "auto":
-            return "fused" if fused_is_installed() else "numpy"
-        return asked
+        """Return the fastest backend that works for ``"auto"``, else the one asked for."""
+        return "fused" if asked == "auto" and fused_works() else asked
 
     def build(
         self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState
@@ -70,9 +68,17 @@ class Perceptron:
         Raises
         ------
         ModelError
-            If ``hidden_layer_sizes`` now gives another number of layers.
+            If ``hidden_layer_sizes`` now gives other layers.
         """
-        return self._network(*_arrays(network))
+        coefs, intercepts = _arrays(network)
+        fitted, now = [len(each) for each in intercepts[:-1]], hidden_sizes(self.hidden_layer_sizes)
+        if now != fitted:
+            raise ModelError(
+                f"hidden_layer_sizes must be {tuple(fitted)}, as in the fit that is continued "
+                f"(warm_start=True, or partial_fit), got {tuple(now)}: fit a new estimator, or "
+                "set warm_start=False"
+            )
+        return self._network(coefs, intercepts)
 
     def attributes(self, network: Sequential) -> dict[str, Any]:
         """Return ``network_``, ``coefs_``, ``intercepts_`` and ``n_layers_``."""

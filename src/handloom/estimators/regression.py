@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import r2_score
 
+from handloom.errors import require_numeric
+from handloom.estimators.outputs import activate
 from handloom.losses import Loss, MeanSquaredError, Poisson, Targets
 from handloom.parameters import Array
 
@@ -41,8 +43,10 @@ class Regression:
         Raises
         ------
         ValueError
-            If the number of targets differs, or one is negative and the loss is ``"poisson"``.
+            If the number of targets differs, they are not numeric, or one is negative and the loss
+            is ``"poisson"``.
         """
+        require_numeric("y", np.asarray(y).dtype)
         targets: Targets = np.asarray(y, dtype).reshape(len(y), -1)
         if targets.shape[1] != self.outputs:
             raise ValueError(
@@ -90,7 +94,5 @@ def output_activation(loss_name: str) -> str:
 
 def predictions(logits: Array, activation: str) -> Array:
     """Return predictions, shape (n,) or (n, k), of logits, shape (n, k), which are overwritten."""
-    if activation == "exp":
-        with np.errstate(over="ignore"):
-            np.exp(logits, out=logits)
-    return logits[:, 0] if logits.shape[1] == 1 else logits
+    outputs = activate(logits, activation)
+    return outputs[:, 0] if outputs.shape[1] == 1 else outputs

@@ -50,8 +50,8 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If the number or the names of the columns differ from those in `fit`, or the fit
-            diverged.
+            If the number or the names of the columns differ from those in `fit`, the fit
+            diverged, or ``out_activation_`` was set to an unknown name.
         """
         logits = self._logits(X)
         fitted = getattr(self, "out_activation_", None)  # weights that a caller assigned lack it

@@ -1,5 +1,6 @@
 """The rows of an estimator: sparse inputs, and samples of inputs, targets and weights."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,13 @@ from sklearn.model_selection import train_test_split
 from handloom.data.dataset import Dataset
 from handloom.data.lazy_rows import LazyRows
 from handloom.data.transforms import AsFloat
+from handloom.layers import Dense
 from handloom.losses import Loss, Targets
 from handloom.network import Sequential
 from handloom.parameters import Array
+
+DENSE_FROM = 0.25
+"""The fraction of entries that are not zero from which a product of dense rows is faster."""
 
 Index = slice | npt.NDArray[np.integer]
 
@@ -50,14 +55,36 @@ class SparseRows(LazyRows):
         return dense
 
 
+class SparseBatches(SparseRows):
+    """A sparse matrix that returns sparse rows when indexed."""
+
+    def __getitem__(self, rows: Index) -> Any:
+        return self.matrix[rows]
+
+
 def predict_logits(network: Sequential, X: Any, loss: Loss | None) -> Array:
-    """Return the inputs of a loss, shape (n, k), for dense or sparse rows, shape (n, d)."""
+    """Return the inputs of a loss, shape (n, k), for dense or sparse rows, shape (n, d).
+
+    A dense layer multiplies sparse rows as they are, unless so many entries are not zero that
+    dense rows are faster.
+    """
     network = network.without_activation(getattr(loss, "output_activation", "identity"))
     with np.errstate(over="ignore", invalid="ignore"):
-        if isinstance(X, np.ndarray) and X.dtype == network.parameters.dtype:
-            return network.predict(X)
-        rows: Any = X if isinstance(X, np.ndarray) else SparseRows(X)
-        return network.predict(rows, AsFloat())
+        if isinstance(X, np.ndarray):
+            if X.dtype == network.parameters.dtype:
+                return network.predict(X)
+            return network.predict(X, AsFloat())
+        first = network.layers[0]
+        if type(first) is not Dense or X.nnz > DENSE_FROM * X.shape[0] * X.shape[1]:
+            rows: Any = SparseRows(X)
+            return network.predict(rows, AsFloat())
+        w, b = first.weights["weights"], first.weights["biases"]
+
+        def affine(batch: Any, out: Array) -> None:
+            np.add(batch @ w, b, out=out)
+
+        batches: Any = SparseBatches(X)
+        return network.predict(batches, affine, skip=1)
 
 
 def drop_zero_weights(X: Any, y: Any, weights: Array | None) -> tuple[Any, Any, Array | None]:
@@ -140,14 +167,37 @@ def hold_out(
     Raises
     ------
     ValueError
-        If fewer than two rows would be held out.
+        If fewer than two rows would be held out, or one trained on, or fewer than the groups; or if
+        a group has a single row.
     """
+    _check_split(len(sample), fraction, strata)
     rest, held_out = train_test_split(
         np.arange(len(sample)), test_size=fraction, random_state=random, stratify=strata
     )
-    if len(held_out) < 2:
+    return sample.take(rest), sample.take(held_out)
+
+
+def _check_split(rows: int, fraction: float, strata: npt.NDArray[Any] | None) -> None:
+    """Refuse a split that `train_test_split` would refuse, in the estimators' words."""
+    if fraction <= 0.0:
+        raise ValueError(
+            f"validation_fraction must be above 0 with early_stopping=True, got {fraction!r}"
+        )
+    held_out = math.ceil(fraction * rows)
+    names, groups = np.unique([] if strata is None else strata, return_counts=True)
+    if groups.min(initial=2) < 2:
+        raise ValueError(
+            "The least populated classes in y have only 1 member, expected at least 2 rows of each "
+            "class, one to train on and one to hold out: set early_stopping=False, or pass X_val "
+            f"and y_val. Classes with too few members are: {names[groups < 2].astype(str).tolist()}"
+        )
+    if held_out < max(2, len(groups)):
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of "
-            "your dataset."
+            f"your dataset: {fraction!r} of {rows} rows is {held_out}, expected at least 2."
         )
-    return sample.take(rest), sample.take(held_out)
+    if rows - held_out < max(1, len(groups)):
+        raise ValueError(
+            f"validation_fraction must leave at least {max(1, len(groups))} rows to train on, got "
+            f"{fraction!r} of {rows} rows, which leaves {rows - held_out}"
+        )

@@ -6,39 +6,13 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from handloom.data.columns import FRAMES, SERIES, columns_of, is_instance
-from handloom.data.conversion import numeric, require_unmasked
+from handloom.data.columns import columns_of, is_instance
+from handloom.data.conversion import require_unmasked
+from handloom.errors import DataError
 from handloom.estimators.rows import Sample, drop_zero_weights
 from handloom.estimators.tasks import Task
 
 FLOATS = (np.float64, np.float32)
-
-
-def refuse_masks_and_times(value: Any, part: str) -> None:
-    """Refuse masked values and times, which scikit-learn's checks let through as numbers.
-
-    Parameters
-    ----------
-    value : array, table or Series
-        Anything else is left to scikit-learn's checks.
-    part : str
-        The name of the argument.
-
-    Raises
-    ------
-    DataError
-        Naming the first masked value, or the column of times.
-    """
-    if isinstance(value, np.ma.MaskedArray):
-        require_unmasked(value, part)
-    elif is_instance(value, *FRAMES):
-        for column in columns_of(value):
-            if column.values.dtype.kind in "mM":
-                column.numeric(part)
-    elif isinstance(value, np.ndarray) or is_instance(value, *SERIES):
-        array = np.asarray(value)
-        if array.dtype.kind in "mM":
-            numeric(array, part)
 
 
 def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool) -> tuple[Any, Any]:
@@ -59,10 +33,15 @@ def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool)
     -------
     X : float32 or float64 array, or CSR matrix, shape (n, d)
     y : array or sparse matrix, shape (n,) or (n, k)
+
+    Raises
+    ------
+    ValueError
+        If they are invalid.
     """
-    refuse_masks_and_times(X, "X")
-    if continuous or isinstance(y, np.ma.MaskedArray):
-        refuse_masks_and_times(y, "y")
+    refuse_masks_and_times("X", X)
+    if isinstance(y, np.ma.MaskedArray):
+        refuse_masks_and_times("y", y)
     X, y = validate_data(
         estimator,
         X,
@@ -74,6 +53,7 @@ def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool)
         order="C",
         reset=reset,
     )
+    refuse_masks_and_times("y", y)
     if y.ndim == 2 and y.shape[1] == 1 and isinstance(y, np.ndarray):
         y = column_or_1d(y, warn=True)
     return X, y
@@ -101,7 +81,7 @@ def training_sample(
     """
     weights = None
     if sample_weight is not None:
-        refuse_masks_and_times(sample_weight, "sample_weight")
+        refuse_masks_and_times("sample_weight", sample_weight)
         weights = _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
     weights = task.weigh(y, weights, dtype, incremental=incremental)
     X, y, weights = drop_zero_weights(X, y, weights)
@@ -136,3 +116,27 @@ def held_out_sample(
         return Sample(X_val, task.encode(y_val, dtype))
     except ValueError as error:
         raise ValueError(f"X_val, y_val: {error}") from error
+
+
+def refuse_masks_and_times(name: str, values: Any) -> None:
+    """Refuse masked values, and dates, times and records: scikit-learn would make numbers of them.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for the message.
+    values : array-like or data frame
+
+    Raises
+    ------
+    DataError
+        Naming the first masked value, or the dtype.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        require_unmasked(values, name)
+    dtypes: Any = getattr(values, "dtypes", getattr(values, "dtype", None))
+    if is_instance(values, "polars.DataFrame", "pyarrow.Table"):
+        dtypes = [column.values.dtype for column in columns_of(values)]
+    for dtype in dtypes if hasattr(dtypes, "__iter__") else [dtypes]:
+        if getattr(dtype, "kind", None) in ("M", "m", "V"):
+            raise DataError(f"{name} must not hold dates, times or records, got dtype {dtype}")

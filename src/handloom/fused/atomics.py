@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
+
+from handloom.fused.compiling import compiled
 
 PATIENCE = 100_000
 """The number of reads in a spin wait before a thread sleeps: some milliseconds."""
@@ -64,7 +66,7 @@ store: Any = intrinsic(_store)
 exchange: Any = intrinsic(_exchange)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _wait(counter: Any, seen: Any, looks: Any) -> None:
     for _ in range(looks):
         if look(counter) != seen:

@@ -25,7 +25,7 @@ def _binary_cross_entropy(logits, targets, known, out, losses):  # type: ignore[
         for column in range(logits.shape[1]):
             z, t = logits[row, column], targets[row, column]
             small = exponential(-abs(z), known)
-            losses[row] += (zero if z < zero else z) - t * z + math.log1p(small)
+            losses[row] += ((one if z > zero else zero) - t) * z + math.log1p(small)
             out[row, column] = (one if z > zero else small) / (one + small) - t
 
 

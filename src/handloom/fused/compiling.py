@@ -1,10 +1,14 @@
 """Decorators that compile loops with Numba, which the extra ``fast`` installs."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from numba import njit, types
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
 from numba.extending import intrinsic
+
+from handloom.fused.caching import cache_of
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -12,17 +16,32 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     With Python's division every loop would check for zero, and none would be vectorized.
     """
-    return njit(cache=True, nogil=True, error_model="numpy")(function)
+    return _compiled(function, error_model="numpy")
 
 
 def compiled_sum(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a sum, vectorized into several partial sums, always in the same order."""
-    return njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})(function)
+    return _compiled(function, error_model="numpy", fastmath={"reassoc", "nsz"})
+
+
+def compiled_callback(function: Callable[..., Any], signature: str) -> Any:
+    """Compile a function at once, for other compiled code to call by its address."""
+    types_of: Any = normalize_signature
+    callback: Any = CFunc(function, types_of(signature), {}, {"error_model": "numpy"})
+    callback._cache = cache_of(function)
+    callback.compile()
+    return callback
 
 
 def compiled_within(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function that is inlined into the compiled loops that call it."""
     return njit(error_model="numpy", forceinline=True)(function)
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    dispatcher: Any = njit(nogil=True, **options)(function)
+    dispatcher._cache = cache_of(function)
+    return cast(Callable[..., Any], dispatcher)
 
 
 def _pointer(_: Any, address: Any) -> Any:

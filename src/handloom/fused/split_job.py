@@ -13,11 +13,11 @@ from typing import Any, Protocol, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import carray, cfunc, types  # type: ignore[attr-defined]
+from numba import carray, types  # type: ignore[attr-defined]
 from numba.extending import intrinsic
 
 from handloom.fused.atomics import PATIENCE, exchange, look, store
-from handloom.fused.compiling import compiled, compiled_within, pointer
+from handloom.fused.compiling import compiled, compiled_callback, compiled_within, pointer
 
 IDLE, READY, TAKEN, LEAVE = range(4)
 
@@ -52,8 +52,7 @@ def job(function: Callable[[Any, int, int], None]) -> Job:
         ``function(args, start, stop)``, which gets its arrays by `array_at`. An error in it is
         lost: check the arguments before running the job.
     """
-    compile_job = cfunc("void(int64, int64, int64)", cache=True, error_model="numpy")
-    return cast(Job, compile_job(function))
+    return cast(Job, compiled_callback(function, "void(int64, int64, int64)"))
 
 
 def arguments(*arrays: Array) -> Array:

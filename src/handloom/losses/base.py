@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.backend import Computes
-from handloom.errors import ConfigurationError, DataError
+from handloom.errors import ConfigurationError, DataError, require_numeric
+from handloom.operations import LossOperation
 from handloom.parameters import Array
 
 #: Class indices, class probabilities or continuous targets.
@@ -40,7 +41,8 @@ class Loss(Protocol):
 class ClassificationLoss(Loss, Protocol):
     """A loss that can count correct predictions, for accuracy.
 
-    ``isinstance(loss, ClassificationLoss)`` is True for a loss with a method `correct`.
+    ``isinstance(loss, ClassificationLoss)`` is True for a loss with a method `correct`. For
+    training it also needs an ``output_activation``; see `RowLoss`.
     """
 
     def correct(self, predictions: Array, targets: Targets) -> int:
@@ -129,7 +131,8 @@ class RowLoss(Computes, ABC):
         Raises
         ------
         DataError
-            If the shapes do not match or a target is invalid.
+            If the shapes do not match, predictions are not floating-point, weights are not numeric
+            or a target is invalid.
         """
         _check_rows(predictions, weights)
         targets = self.check_targets(predictions, targets, weights)
@@ -140,6 +143,10 @@ class RowLoss(Computes, ABC):
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments as JSON-serializable values."""
         return {}
+
+    def as_operation(self) -> LossOperation | None:
+        """Return this loss as a record, or None if there is no record for it."""
+        return None
 
     @abstractmethod
     def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
@@ -183,8 +190,12 @@ def _check_rows(predictions: Array, weights: Array | None) -> None:
         raise DataError(
             f"predictions must have shape (n, k), k at least 1, got {predictions.shape}"
         )
-    if weights is not None and weights.shape != predictions.shape[:1]:
-        raise DataError(f"weights must have shape ({len(predictions)},), got {weights.shape}")
+    if predictions.dtype.kind != "f":
+        raise DataError(f"predictions must be floating-point, got dtype {predictions.dtype}")
+    if weights is not None:
+        if weights.shape != predictions.shape[:1]:
+            raise DataError(f"weights must have shape ({len(predictions)},), got {weights.shape}")
+        require_numeric("weights", weights.dtype)
 
 
 def _mean(

@@ -5,6 +5,7 @@ import numpy as np
 from handloom.backend import Backend
 from handloom.losses.base import Targets
 from handloom.losses.outputs import OutputLoss, as_rows
+from handloom.operations import SigmoidCrossEntropy
 from handloom.parameters import Array
 
 
@@ -14,12 +15,12 @@ class BinaryCrossEntropy(OutputLoss):
     For a row of logits ``z`` with targets ``t``, from 0 (negative) to 1 (positive)::
 
         loss = sum_j  -t_j log p_j - (1 - t_j) log(1 - p_j)        with p = sigmoid(z)
-             = sum_j  max(z_j, 0) - t_j z_j + log(1 + exp(-|z_j|))
+             = sum_j  ([z_j > 0] - t_j) z_j + log(1 + exp(-|z_j|))
         dz_j = p_j - t_j
 
-    The second form, which is computed, does not overflow and takes no logarithm of zero. The loss
-    of a row is the sum over its outputs, as in scikit-learn, not their mean; the loss is
-    the mean over rows.
+    The second form, which is computed, does not overflow, takes no logarithm of zero, and keeps the
+    digits of a small loss of a large logit. The loss of a row is the sum over its outputs, as in
+    scikit-learn, not their mean; the loss is the mean over rows.
 
     Predictions have shape (n, k): one output for two classes, several for multi-label
     classification. Targets have shape (n, k), or (n,) where ``k`` is 1.
@@ -59,6 +60,10 @@ class BinaryCrossEntropy(OutputLoss):
         """Use the backend's version of `binary_cross_entropy`."""
         self._binary_cross_entropy = backend.fetch(binary_cross_entropy)
 
+    def as_operation(self) -> SigmoidCrossEntropy:
+        """Return the loss as a record."""
+        return SigmoidCrossEntropy()
+
 
 def binary_cross_entropy(logits: Array, targets: Array, out: Array, losses: Array) -> None:
     """Compute the binary cross-entropy of each row and its gradient.
@@ -69,11 +74,11 @@ def binary_cross_entropy(logits: Array, targets: Array, out: Array, losses: Arra
     out : array, shape (n, k)
         Overwritten with ``sigmoid(logits) - targets``.
     losses : float64 array, shape (n,)
-        Overwritten with the sums over outputs of ``max(z, 0) - t z + log(1 + exp(-|z|))``.
+        Overwritten with the sums over outputs of ``([z > 0] - t) z + log(1 + exp(-|z|))``.
     """
     z, t = logits, targets
     small = np.exp(-np.abs(z))
-    of_outputs = np.maximum(z, 0.0) - t * z + np.log1p(small)
+    of_outputs = ((z > 0.0) - t) * z + np.log1p(small)
     np.divide(np.where(z > 0.0, 1.0, small), 1.0 + small, out=out)  # sigmoid(z)
     out -= t
     of_outputs.sum(axis=1, dtype=np.float64, out=losses)

@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.backend import Backend
-from handloom.errors import DataError, require_fraction
+from handloom.errors import DataError, require_fraction, require_numeric
 from handloom.losses.base import RowLoss, Targets
+from handloom.operations import CrossEntropy
 from handloom.parameters import Array
 from handloom.reductions import row_maxima, row_sums
 
@@ -31,7 +32,8 @@ class _OfClasses(RowLoss):
         Raises
         ------
         DataError
-            If the shapes do not match, or class indices are not integers or out of range.
+            If the shapes do not match, targets are not numeric, or class indices are not integers
+            or out of range.
         """
         targets = self.check_targets(predictions, targets, None)
         classes = targets if targets.ndim == 1 else targets.argmax(axis=1)
@@ -43,7 +45,8 @@ class _OfClasses(RowLoss):
         Raises
         ------
         DataError
-            If the shapes do not match, or class indices are not integers or out of range.
+            If the shapes do not match, targets are not numeric, or class indices are not integers
+            or out of range.
         """
         n, k = predictions.shape
         if targets.shape not in ((n,), (n, k)):
@@ -52,6 +55,7 @@ class _OfClasses(RowLoss):
                 f"({n}, {k}), got {targets.shape}"
             )
         if targets.ndim == 2:
+            require_numeric("targets", targets.dtype)
             return targets.astype(predictions.dtype, copy=False)
         if targets.dtype.kind not in "iu":
             raise DataError(f"class indices must be integers, got {targets.dtype}")
@@ -163,6 +167,10 @@ class SoftmaxCrossEntropy(_OfClasses):
     def use(self, backend: Backend) -> None:
         """Use the backend's version of `softmax_cross_entropy`; NumPy's by default."""
         self._softmax_cross_entropy = backend.fetch(softmax_cross_entropy)
+
+    def as_operation(self) -> CrossEntropy:
+        """Return the loss as a record, from which a backend may compile whole training steps."""
+        return CrossEntropy(self.label_smoothing)
 
 
 def softmax_cross_entropy(

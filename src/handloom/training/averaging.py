@@ -9,6 +9,7 @@ import numpy as np
 
 from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError, require_count, require_fraction
+from handloom.operations import MovingAverage
 from handloom.optimizers.moving_average import lerp
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, check_array
@@ -78,6 +79,10 @@ class EMA:
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, which is bound to no parameters."""
         return {**self.__dict__, "_parameters": None, "_pool": SERIAL, "_pieces": [], "_lerp": lerp}
+
+    def as_operation(self) -> MovingAverage:
+        """Return the average as a record."""
+        return MovingAverage(self.decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -49,6 +49,9 @@ class Stateful(Protocol):
 class TrainingState:
     """The state of a training, which callbacks receive and checkpoints save.
 
+    It can be copied and pickled, its callbacks included. A deep copy has a network of its own; its
+    optimizer keeps its state and, as any copy, is bound to no parameters.
+
     Attributes
     ----------
     model : Model
@@ -94,6 +97,16 @@ class TrainingState:
         self.trained = shapes_of(self.network)
         self.keep_weights()
         self.at_step_boundary, self.ended = True, False
+        self.recorder: object = None  # the callback whose hook runs
+        self._recorders: dict[str, object] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return the state of a copy or a pickle, in which the weights are the network's own."""
+        return {name: value for name, value in vars(self).items() if name != "parameters"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        vars(self).update(state)
+        self.parameters = self.network.parameters
 
     def keep_weights(self) -> None:
         """Store the initial weights."""
@@ -166,13 +179,20 @@ class TrainingState:
         Raises
         ------
         ConfigurationError
-            If the name is not a word or is one of `COLUMNS`, the value is not a number, or
-            training has ended.
+            If the name is not a word or is one of `COLUMNS`, another callback records it, the value
+            is not a number, or training has ended.
         """
         if checked_name(name) in COLUMNS:
             raise ConfigurationError(f"{name!r} is measured by the trainer: record another name")
         if self.ended:
             raise ConfigurationError(f"{name}: training has ended: record figures by on_epoch_end")
+        first = self._recorders.setdefault(name, self.recorder)
+        if first is not self.recorder:
+            kinds = " and ".join(type(each).__name__ for each in (first, self.recorder))
+            raise ConfigurationError(
+                f"each figure must be recorded by one callback, got {name!r} from two, {kinds}: "
+                "record another name"
+            )
         self.progress.recorded[name] = checked_number(name, value)
 
     def require_measured(self, figure: str) -> None:

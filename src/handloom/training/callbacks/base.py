@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 from handloom.errors import ConfigurationError, require_known
@@ -46,6 +47,11 @@ class Callback:
                 require_known(f"hook of {cls.__name__}", name, known)
                 if hasattr(Callback, name):
                     _check_signature(cls, name)
+
+    @property
+    def writes_to(self) -> Path | None:
+        """The file or folder that this callback replaces, which no other callback may."""
+        return None
 
     def check(self, *, state: TrainingState) -> None:
         """Raise an error if the training is unsuitable, before any callback begins."""
@@ -166,7 +172,7 @@ class Hooks:
         begun: list[Callback] = []
         try:
             for callback in self._callbacks:
-                callback.on_train_begin(state=state)
+                _call([callback], "on_train_begin", {"state": state})
                 begun.append(callback)
             yield
         except BaseException as error:
@@ -178,14 +184,18 @@ class Hooks:
         _call(begun, "on_train_end", {"state": state})
 
 
-def _call(callbacks: Sequence[Callback], hook: str, arguments: Mapping[str, object]) -> None:
+def _call(callbacks: Sequence[Callback], hook: str, arguments: Mapping[str, Any]) -> None:
     """Call a hook of every callback; then raise the first error, an interrupt before all others."""
     errors: list[BaseException] = []
+    state: TrainingState = arguments["state"]
     for callback in callbacks:
+        state.recorder = callback
         try:
             getattr(callback, hook)(**arguments)
         except BaseException as error:
             errors.append(error)
+        finally:
+            state.recorder = None
     errors.sort(key=lambda error: isinstance(error, Exception))
     for other in errors[1:]:
         errors[0].add_note(f"another {hook} raised {other!r}")
@@ -199,7 +209,7 @@ def check_callbacks(callbacks: object) -> tuple[Callback, ...]:
     Raises
     ------
     ConfigurationError
-        If one is not a `Callback`, or appears twice.
+        If one is not a `Callback`, or appears twice, or two write to the same path.
     """
     checked: list[Callback] = []
     if not isinstance(callbacks, Iterable):
@@ -216,6 +226,9 @@ def check_callbacks(callbacks: object) -> tuple[Callback, ...]:
             raise ConfigurationError(
                 f"callbacks must be different objects, got the same {type(callback).__name__} twice"
             )
+        path = callback.writes_to
+        if path is not None and any(path == other.writes_to for other in checked):
+            raise ConfigurationError(f"callbacks must write to different paths, got {path} twice")
         checked.append(callback)
     return tuple(checked)
 

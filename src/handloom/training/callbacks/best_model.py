@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from handloom.files import FileError
 from handloom.training.callbacks.best_weights import BestWeights, Goal, Improves
+from handloom.training.callbacks.own_path import OwnPath
 from handloom.training.history import EpochRecord
 from handloom.training.state import TrainingState
 
@@ -18,7 +19,8 @@ class BestModel(BestWeights):
     Parameters
     ----------
     folder : path
-        The folder of the model.
+        The folder of the model. A copy of this callback, as searches and cross-validation make for
+        each fit, replaces no folder: it takes ``best-2`` where ``best`` exists, and so on.
     monitor, goal, min_delta, improves
         As in `BestWeights`; the network itself keeps its last weights.
     """
@@ -35,12 +37,23 @@ class BestModel(BestWeights):
         improves: Improves | None = None,
     ) -> None:
         super().__init__(monitor, goal=goal, min_delta=min_delta, improves=improves, restore=False)
-        self.folder = Path(folder)
+        self._own = OwnPath(folder)
         self._saved = False
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the model; that of a copy is known once training begins."""
+        return self._own.path
+
+    @property
+    def writes_to(self) -> Path:
+        """The folder of the model."""
+        return self.folder
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Reset the state of an earlier training."""
         super().on_train_begin(state=state)
+        self._own.claim(Path.mkdir)
         self._saved = False
 
     def on_best(self, *, state: TrainingState, record: EpochRecord) -> None:

@@ -1,11 +1,13 @@
 """CSVLog callback: writes the history to a CSV file, epoch by epoch."""
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from handloom.files import write_text
 from handloom.training.callbacks.base import Callback
+from handloom.training.callbacks.own_path import OwnPath
 from handloom.training.history import EpochRecord, csv_line
 from handloom.training.state import TrainingState
 
@@ -16,19 +18,36 @@ class CSVLog(Callback):
     Parameters
     ----------
     path : path
-        The CSV file; an existing one is replaced.
+        The CSV file; an existing one is replaced. A copy of this callback, as searches and
+        cross-validation make for each fit, replaces nothing: it takes ``log-2.csv`` where
+        ``log.csv`` exists, and so on.
+
+    Attributes
+    ----------
+    path : Path
+        The file that is written; that of a copy is known once training begins.
     """
 
     changes_results: ClassVar[bool] = False
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self._own = OwnPath(path)
         self._columns: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The file that is written."""
+        return self._own.path
+
+    @property
+    def writes_to(self) -> Path:
+        """The file that is written."""
+        return self.path
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Start the file with the names of the columns, and the epochs made before a resume."""
         self._columns = state.history.columns
-        write_text(self.path, state.history.to_csv())
+        write_text(self._own.claim(partial(Path.touch, exist_ok=False)), state.history.to_csv())
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Append the record; a full disk stops the log, not the training."""

@@ -1,0 +1,94 @@
+"""The cache of compiled code: files that save a process from compiling what another compiled.
+
+They are in the directory that the environment variable ``HANDLOOM_CACHE`` names or, without it,
+where Numba keeps those of any package: ``NUMBA_CACHE_DIR``, the ``__pycache__`` beside the source,
+or a directory of the user. A cache that cannot be read or written costs time and nothing else.
+"""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numba.core.caching
+
+caching: Any = numba.core.caching  # without types
+
+VARIABLE = "HANDLOOM_CACHE"
+
+_told: set[str] = set()
+
+
+# Numba's locator of a directory that the user chose; its name changed between versions
+_UserProvided: Any = caching.CompileResultCacheImpl._locator_classes[0]
+
+
+class ChosenDirectory(_UserProvided):  # type: ignore[misc]
+    """The locator of a directory that need not be writable: it may be filled already."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        super().__init__(py_func, py_file)
+        folder = Path(os.environ[VARIABLE]).expanduser().absolute()
+        self._cache_path = str(folder / self.get_suitable_cache_subpath(py_file))
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> "ChosenDirectory":
+        """Return the locator of a function; Numba's own would write to the directory first."""
+        return cls(py_func, py_file)
+
+
+class ChosenImplementation(caching.CompileResultCacheImpl):  # type: ignore[misc]
+    """Numba's implementation, for `ChosenDirectory`."""
+
+    _locator_classes = (ChosenDirectory,)
+
+
+class Cache(caching.FunctionCache):  # type: ignore[misc]
+    """Numba's cache of a function, in which no fault of a file is an error."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return compiled code, or None if there is none that can be read."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # whatever a damaged pickle raises; the next line writes a new one
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Save compiled code; warn once if that fails."""
+        try:
+            try:
+                super().save_overload(sig, data)
+            except OSError:
+                raise
+            except Exception:  # a damaged index, which is read first
+                self.flush()
+                super().save_overload(sig, data)
+        except Exception as error:
+            _tell(str(error))
+
+
+class ChosenCache(Cache):
+    """A cache in the directory that ``HANDLOOM_CACHE`` names."""
+
+    _impl_class = ChosenImplementation
+
+
+def cache_of(function: Any) -> Any:
+    """Return the cache of a function, or one that keeps nothing if there is no place for it."""
+    try:
+        return ChosenCache(function) if os.environ.get(VARIABLE) else Cache(function)
+    except (RuntimeError, OSError) as error:
+        _tell(str(error))
+        return caching.NullCache()
+
+
+def _tell(reason: str) -> None:
+    """Warn that compiled code is not kept, once a process."""
+    if not _told:
+        _told.add(reason)
+        warnings.warn(
+            f"compiled code is not kept, so each process compiles it again, which takes some ten "
+            f"seconds: {reason}. Set {VARIABLE} to a directory that can be written.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
