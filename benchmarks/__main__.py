@@ -176,7 +176,8 @@ rows, backend = int(sys.argv[1]), sys.argv[2]
 data = read_npy("inputs.npy", "targets.npy").take(slice(0, rows))
 network = Sequential([Dense(128), ReLU(), Dense(128), ReLU(), Dense(10)]).build((784,))
 batch = None if sys.argv[3] == "full" else int(sys.argv[3])
-trainer = Trainer(network, Adam(), 1e-3, epochs=3, batch_size=batch, backend=backend)
+options = {"batch_size": batch, "backend": backend, "transform": "scale"}
+trainer = Trainer(network, Adam(), 1e-3, epochs=3, **options)
 seconds = trainer.fit(data)["seconds"][1:].mean()
 print(json.dumps([seconds, peak_memory()]))
 """

@@ -82,7 +82,7 @@ def test_a_training_refuses_them_as_sample_weights(dtype: str, values: Values) -
     with refused(dtype):
         Trainer(network, Adam(), 0.1, epochs=1).fit(
             Dataset(X, CLASSES, ("a", "b")),
-            sample_weights=values,  # type: ignore[arg-type]
+            sample_weights=values,
         )
     assert np.array_equal(network.parameters.vector, before)
 
