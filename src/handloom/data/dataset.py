@@ -1,7 +1,7 @@
 """Datasets: inputs, targets and class names, with their training and test split."""
 
 from collections.abc import Iterable
-from dataclasses import InitVar, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,6 @@ class Dataset:
     class_names: tuple[str, ...]
     name: str = "unnamed"
     column_names: tuple[str, ...] | None = None
-    channels_last: InitVar[bool] = False
 
     def __init__(
         self,

@@ -52,7 +52,7 @@ from benchmarks.measure import peak_memory
 from handloom import SGD, Dense, ReLU, Sequential, Trainer, read_npy
 data = read_npy("inputs.npy", "targets.npy").take(slice(0, int(sys.argv[1])))
 network = Sequential([Dense(16), ReLU(), Dense(10)]).build((784,))
-Trainer(network, SGD(), 0.1, epochs=1, batch_size={batch_size}).fit(data)
+Trainer(network, SGD(), 0.1, epochs=1, batch_size={batch_size}, transform="scale").fit(data)
 print(int(peak_memory()))
 """
     pixels = np.lib.format.open_memmap(
@@ -66,7 +66,7 @@ print(int(peak_memory()))
         done = subprocess.run(
             [sys.executable, "-c", code, str(rows)],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,
             text=True,
             check=False,
