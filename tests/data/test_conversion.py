@@ -406,6 +406,9 @@ def test_the_names_of_columns_are_compared_wherever_both_are_known(tmp_path: Pat
     train, other = Dataset(frame(), CLASSES), Dataset(frame()[["w", "v", "u"]], CLASSES)
     assert train.column_names == ("u", "v", "w")
     assert train.take(slice(0, 5)).column_names == ("u", "v", "w")
+    for names in (["u", "v"], "uvw"):
+        with pytest.raises(DataError, match=r"one name for each column of .*\(12, 3\), got u"):
+            Dataset(X, CLASSES, column_names=names)
     with pytest.raises(DataError, match=r"the test rows must .*: got 'w' in place of 'u'"):
         Splits(train, other)
     trainer = Trainer(Sequential([Dense(3)]).build(3), Adam(), 1e-2, epochs=1)

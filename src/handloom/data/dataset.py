@@ -78,7 +78,7 @@ class Dataset:
         targets: object,
         class_names: Iterable[object] | None = None,
         name: str = "unnamed",
-        column_names: tuple[str, ...] | None = None,
+        column_names: Iterable[str] | None = None,
         *,
         channels_last: bool = False,
     ) -> None:
@@ -97,7 +97,7 @@ class Dataset:
         self._keep("targets", values)
         self._keep("class_names", names)
         self._keep("name", name)
-        self._keep("column_names", column_names or converted.column_names)
+        self._keep("column_names", _column_names(rows, column_names or converted.column_names))
 
     def _keep(self, field: str, value: object) -> None:
         object.__setattr__(self, field, value)
@@ -201,6 +201,21 @@ def require_channels_first(data: Dataset) -> None:
             f"images must have shape (n, c, y, x), got {data.inputs.shape}, which looks like "
             "(n, y, x, c): pass channels_last=True to Dataset"
         )
+
+
+def _column_names(
+    rows: npt.NDArray[np.generic], names: Iterable[str] | None
+) -> tuple[str, ...] | None:
+    """Return the names of the columns of rows, shape (n, d), or None."""
+    if names is None:
+        return None
+    names = (names,) if isinstance(names, str) else tuple(names)
+    if rows.shape[1:] != (len(names),):
+        raise DataError(
+            f"column_names must have one name for each column of inputs of shape {rows.shape}, "
+            f"got {listed(names)}"
+        )
+    return names
 
 
 def _channels_first(images: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
