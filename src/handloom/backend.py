@@ -342,8 +342,8 @@ def problem_of_fused() -> str | None:
 
 def _release(version: str) -> tuple[int, ...]:
     """Return the first two numbers of a version; none if it has no such numbers."""
-    numbers = version.split(".")[: len(OLDEST_NUMBA)]
-    return tuple(map(int, numbers)) if all(map(str.isdigit, numbers)) else ()
+    parts = version.split(".")[: len(OLDEST_NUMBA)]
+    return tuple(map(int, parts)) if all(map(str.isdigit, parts)) else ()
 
 
 def _cannot_work(reason: str) -> str:

@@ -108,7 +108,7 @@ def test_a_split_that_holds_out_too_much_or_too_little_names_the_fraction(
 @quietly
 def test_a_fraction_of_zero_serves_where_nothing_is_held_out_of_the_rows() -> None:
     made = small(validation_fraction=0, early_stopping=True)
-    made.fit(X, y, X_val=X, y_val=y)
+    made.fit(X[30:], y[30:], X_val=X[:30], y_val=y[:30])
     assert small(validation_fraction=0).fit(X, y).n_iter_ == 3
 
 
