@@ -9,9 +9,9 @@ memory.
 
 An object fetches each of its definitions once, when its backend is set, and keeps the result: the
 compiled version, ready to be called, or the definition itself. Layers, losses and transforms have a
-method ``use(backend)`` for it, optimizers and averages ``bind``::
+method ``set_backend(backend)`` for it, optimizers and averages ``bind``::
 
-    self._bound_step = backend.fetch(adam_step, pool)
+    self._step_function = backend.version_of(adam_step, pool)
 
 The pool is an argument where a version may share the work of a call between threads.
 
@@ -53,8 +53,8 @@ ROWS_PER_UPDATE = 32
 class NetworkPass(Protocol):
     """Compiled forward and backward pass of a whole network, one call each, in its own memory."""
 
-    def takes(self, rows: int) -> bool:
-        """Return whether a batch of ``rows`` rows runs faster here than layer by layer."""
+    def should_run(self, rows: int) -> bool:
+        """Return whether to run a batch of ``rows`` rows here; else it runs layer by layer."""
         ...
 
     def forward(self, x: Array) -> Array:
@@ -86,7 +86,7 @@ class Backend:
 
     name: str = "numpy"
 
-    def fetch(self, definition: Definition, pool: Pool = SERIAL) -> Definition:
+    def version_of(self, definition: Definition, pool: Pool = SERIAL) -> Definition:
         """Return the version of a definition that this backend runs, ready to be called.
 
         Parameters
@@ -99,7 +99,7 @@ class Backend:
         return definition
 
     def compiles(self, definition: Callable[..., object]) -> bool:
-        """Return whether `fetch` returns a compiled version of a definition.
+        """Return whether `version_of` returns a compiled version of a definition.
 
         How work is cut, or which algorithm is faster, may depend on it.
         """
@@ -155,11 +155,11 @@ class FusedBackend(Backend):
             raise ModelError(f"dtype must be float32 or float64, got {self.dtype}")
         self._ready: set[str] = set()
 
-    def fetch(self, definition: Definition, pool: Pool = SERIAL) -> Definition:
+    def version_of(self, definition: Definition, pool: Pool = SERIAL) -> Definition:
         """Return the compiled version of a definition or, without one, the definition itself."""
         if not self.compiles(definition):
             return definition
-        module = self._rehearsed(_file_of(definition))
+        module = self._compiled_module(_file_of(definition))
         function = getattr(module, definition.__name__)
         return cast(Definition, partial(function, pool) if _is_split(function) else function)
 
@@ -178,24 +178,24 @@ class FusedBackend(Backend):
     ) -> NetworkPass | None:
         """Return a compiled pass, for dense layers with ReLU, tanh, sigmoid or nothing between."""
         module: Any = _fused_module("network")
-        if not self._available(module) or not module.takes(operations):
+        if not self._available(module) or not module.supports(operations):
             return None
-        self._rehearsed("network")
+        self._compiled_module("network")
         return cast(NetworkPass, module.DensePass(operations, weights, gradient, pool))
 
     def threads(self, threads: int | None = None, lanes: int = LANES) -> Threads:
         """Return a pool whose threads stay awake between calls, and share compiled jobs."""
-        atomics: Any = self._rehearsed("atomics")
-        split_job: Any = self._rehearsed("split_job")
+        atomics: Any = self._compiled_module("atomics")
+        split_job: Any = self._compiled_module("split_job")
         pool = Threads(threads, lanes=lanes, wait=atomics.wait)
         pool.splitter = split_job.SplitJobs(pool.lend)
         return pool
 
-    def _rehearsed(self, name: str) -> ModuleType:
+    def _compiled_module(self, name: str) -> ModuleType:
         """Return a file of `handloom.fused` with its functions compiled for the dtype."""
         module: Any = _fused_module(name)
         if name not in self._ready:
-            module.rehearse(self.dtype)
+            module.compile_for(self.dtype)
             self._ready.add(name)
         return cast(ModuleType, module)
 
@@ -205,24 +205,24 @@ class FusedBackend(Backend):
         return available is None or bool(available(self.dtype))
 
 
-class Computes:
+class UsesBackend:
     """Base class of losses and transforms that run definitions through a backend."""
 
     def __new__(cls, *_: object, **__: object) -> Self:
         """Create an object that uses NumPy, before its constructor runs."""
         part = super().__new__(cls)
-        part.use(NUMPY)
+        part.set_backend(NUMPY)
         return part
 
-    def use(self, backend: Backend) -> None:
+    def set_backend(self, backend: Backend) -> None:
         """Fetch the backend's version of every definition; read no other attribute."""
 
-    def on(self, backend: Backend) -> Self:
+    def with_backend(self, backend: Backend) -> Self:
         """Return a shallow copy that uses a backend, or the object itself if it fetches nothing."""
-        if type(self).use is Computes.use:
+        if type(self).set_backend is UsesBackend.set_backend:
             return self
         replica = copy.copy(self)
-        replica.use(backend)
+        replica.set_backend(backend)
         return replica
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError, require_count, unknown_name
 from handloom.layers import LAYERS, Layer
-from handloom.layers.chain import Chain, rows_together
+from handloom.layers.chain import Chain, coupled_rows
 from handloom.operations import LayerOperation
 from handloom.parallel.partition import prediction_rows
 from handloom.parallel.pool import SERIAL, Pool
@@ -123,7 +123,7 @@ class Sequential:
         self._parameters: Parameters | None = None
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
-        self.width, self.images = 0, False
+        self.largest_activation, self.has_images = 0, False
         self.stochastic = any(layer.stochastic for layer in self.layers)
 
     def build(
@@ -137,17 +137,17 @@ class Sequential:
         """Allocate and initialize the weights of the layers; see `handloom.build`."""
         shape = tuple(require_count("a size in input_shape", size) for size in input_shape)
         self._parameters = _build(self._chain, shape, seed, dtype, weights, self._parameters)
-        self._settle(shape)
+        self._set_shapes(shape)
         return self
 
-    def _settle(self, input_shape: tuple[int, ...]) -> None:
+    def _set_shapes(self, input_shape: tuple[int, ...]) -> None:
         self.input_shape = shape = input_shape
         shapes = [shape]
         for layer in self.layers:
             shape = layer.output_shape(shape)
             shapes.append(shape)
-        self.width = max(prod(shape) for shape in shapes)
-        self.images = any(len(shape) == 3 for shape in shapes)
+        self.largest_activation = max(prod(shape) for shape in shapes)
+        self.has_images = any(len(shape) == 3 for shape in shapes)
         self.output_shape = shape
 
     @property
@@ -239,7 +239,7 @@ class Sequential:
         """Return a network of bound layers that take the same input."""
         network = Sequential(layers)
         network._parameters = parameters
-        network._settle(self.input_shape)
+        network._set_shapes(self.input_shape)
         return network
 
     def operations(self) -> list[LayerOperation] | None:
@@ -276,29 +276,29 @@ class Sequential:
         return self.build(self.input_shape, dtype=old.dtype, weights=old.weights)
 
     @property
-    def rows_together(self) -> int | None:
+    def coupled_rows(self) -> int | None:
         """The number of rows of a batch that a training pass must not split; None for all."""
-        return rows_together(self.layers)
+        return coupled_rows(self.layers)
 
     def take_statistics(self) -> dict[str, Array]:
         """Return the sums that training passes collected for running statistics, and reset them."""
         return self._chain.take_statistics()
 
-    def commit_statistics(self, noted: Sequence[Mapping[str, Array]] | None = None) -> None:
+    def commit_statistics(self, collected: Sequence[Mapping[str, Array]] | None = None) -> None:
         """Update running statistics, once a step.
 
         Without this call the statistics that inference uses do not change.
 
         Parameters
         ----------
-        noted : sequence of mapping, optional
+        collected : sequence of mapping, optional
             The results of `take_statistics` of all replicas, in lane order, in which they are
             added; by default the result of this network.
         """
         if not self._chain.keeps_statistics:
             return
         sums: dict[str, Array] = {}
-        for each in [self.take_statistics()] if noted is None else noted:
+        for each in [self.take_statistics()] if collected is None else collected:
             for name, array in each.items():
                 sums[name] = sums[name] + array if name in sums else array
         self._chain.commit_statistics(sums)
@@ -370,12 +370,12 @@ class Sequential:
             If the network is not built, or the shape of a row is not ``input_shape``.
         """
         dtype = self.parameters.dtype
-        rows_at_once = prediction_rows(self.width)
+        rows_at_once = prediction_rows(self.largest_activation)
         if len(x) <= rows_at_once and transform is None:
             return self.forward(x)  # type: ignore[arg-type]
         size = min(len(x), rows_at_once)
         # a replica's buffers serve every batch, and no other thread sees them
-        runner = self.replica() if len(x) > size else self
+        network = self.replica() if len(x) > size else self
         prepared: Array = np.empty((size if transform else 0, *self.input_shape), dtype)
         out: Array = np.empty((len(x), *self.output_shape), dtype)
         for start in range(0, len(x), rows_at_once):
@@ -384,7 +384,7 @@ class Sequential:
             if transform:
                 transform(batch, prepared[: len(batch)])
                 batch = prepared[: len(batch)]
-            out[rows] = runner.forward(batch)  # type: ignore[arg-type]
+            out[rows] = network.forward(batch)  # type: ignore[arg-type]
         return out
 
     def summary(self) -> list[tuple[str, tuple[int, ...], int]]:
@@ -405,8 +405,8 @@ class Sequential:
             for name, shape, size in [("input", self.input_shape, 0), *self.summary()]
         ]
         lines.append(f"{'total':<32}{len(self.parameters):>12,}")
-        if beside := len(self.parameters.values) - len(self.parameters):
-            lines.append(f"{'not trained':<32}{beside:>12,}")
+        if untrained := len(self.parameters.values) - len(self.parameters):
+            lines.append(f"{'not trained':<32}{untrained:>12,}")
         return "\n".join(lines)
 
     def config(self) -> dict[str, object]:

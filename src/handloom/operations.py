@@ -67,7 +67,7 @@ LayerOperation = Affine | Elementwise
 
 
 @dataclass(frozen=True)
-class TakeRows:
+class CastRows:
     """``x = stored``, converted to the network's dtype."""
 
 

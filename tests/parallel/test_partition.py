@@ -1,4 +1,4 @@
-"""Rows are dealt to lanes whole and in order, and groups of coupled rows stay together."""
+"""Rows are dealt to lanes whole and in order, and groups of coupled rows stay coupled."""
 
 import numpy as np
 import pytest
@@ -17,23 +17,23 @@ def test_shards_cover_every_row_once(rows: int) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 31, 32, 33, 64, 100, 1000, 5000])
-@pytest.mark.parametrize("together", [1, 32, None])
+@pytest.mark.parametrize("coupled", [1, 32, None])
 @pytest.mark.parametrize("most", [10, 64, SHARD_ROWS])
-def test_a_cut_parts_no_group_and_loses_no_row(rows: int, together: int | None, most: int) -> None:
-    deal = deal_shards(rows, together, most)
+def test_a_cut_parts_no_group_and_loses_no_row(rows: int, coupled: int | None, most: int) -> None:
+    deal = deal_shards(rows, coupled, most)
     slices = sorted((part for lane in deal for part in lane), key=lambda part: part.start)
     assert [part.start for part in slices] == [0, *(part.stop for part in slices[:-1])]
     assert slices[-1].stop == rows
     assert all(lane for lane in deal)
-    if together is None:
+    if coupled is None:
         assert len(slices) == 1
     else:
-        assert all(part.start % together == 0 for part in slices)
-        assert all(part.stop - part.start < most + 2 * together for part in slices)
+        assert all(part.start % coupled == 0 for part in slices)
+        assert all(part.stop - part.start < most + 2 * coupled for part in slices)
 
 
 @pytest.mark.parametrize(
-    ("images", "width", "rows", "together", "lanes"),
+    ("images", "width", "rows", "coupled", "lanes"),
     [
         (False, 784, 512, 1, 1),  # flat rows: one lane, whose products are shared
         (False, 50_000, 64, 1, 1),
@@ -44,6 +44,6 @@ def test_a_cut_parts_no_group_and_loses_no_row(rows: int, together: int | None, 
     ],
 )
 def test_a_batch_of_images_is_dealt_to_lanes(
-    images: bool, width: int, rows: int, together: int | None, lanes: int
+    images: bool, width: int, rows: int, coupled: int | None, lanes: int
 ) -> None:
-    assert len(deal_shards(rows, together, shard_rows(width, images=images))) == lanes
+    assert len(deal_shards(rows, coupled, shard_rows(width, images=images))) == lanes

@@ -44,7 +44,7 @@ class Layer(ABC):
     output_activation : str or None
         The name of the activation that this layer applies, if a loss may apply it itself, in one
         step from the logits. A subclass does not inherit it, because it may override `forward`.
-    threads : Pool
+    pool : Pool
         The thread pool that shares large pieces of this layer's work.
     """
 
@@ -54,11 +54,11 @@ class Layer(ABC):
     output_activation: ClassVar[str | None] = None
     ghost_batch: int | None = None
     trainable: bool = True
-    threads: Pool = SERIAL
+    pool: Pool = SERIAL
     _network: ref[Parameters] | None = None  # a copy of a layer belongs to no network
 
     def __init__(self) -> None:
-        self.use(NUMPY)
+        self.set_backend(NUMPY)
         self.weights: Mapping[str, Array] = {}
         self.gradients: Mapping[str, Array] = {}
         self._buffers: dict[str, npt.NDArray[np.generic]] | None = None
@@ -183,7 +183,7 @@ class Layer(ABC):
         """Whether any array of this layer is trained."""
         return self.trainable and bool(self.gradients)
 
-    def use(self, backend: Backend) -> None:  # noqa: B027 - most layers compute nothing compiled
+    def set_backend(self, backend: Backend) -> None:  # noqa: B027 - most layers compute nothing compiled
         """Set the backend's version of every function that this layer calls."""
 
     def as_operation(self, offsets: Mapping[str, int]) -> LayerOperation | None:
@@ -224,12 +224,12 @@ class Layer(ABC):
             The pool that shares large pieces of its work.
         """
         replica = copy.copy(self)
-        replica.use(backend)
+        replica.set_backend(backend)
         return replica._unbound(pool)
 
     def _unbound(self, pool: Pool) -> Self:
         """Drop the arrays and buffers that a copy shares with the original; return the copy."""
-        self.weights, self.gradients, self.threads = {}, {}, pool
+        self.weights, self.gradients, self.pool = {}, {}, pool
         self._saved, self._buffers = None, {}
         return self
 
@@ -258,12 +258,12 @@ class Layer(ABC):
             buffer = self._buffers[name] = np.empty(shape, dtype)
         return buffer[: shape[0]]  # type: ignore[return-value]
 
-    def _remember(self, array: Array, training: bool) -> None:
+    def _save_for_backward(self, array: Array, training: bool) -> None:
         """Save an array for `backward`, in training only."""
         if training:
             self._saved = array
 
-    def _recall(self) -> Array:
+    def _saved_array(self) -> Array:
         """Return the array that the last training pass saved.
 
         Raises

@@ -123,12 +123,12 @@ class BatchNorm(Layer):
             "ghost_batch": self.ghost_batch,
         }
 
-    def use(self, backend: Backend) -> None:
+    def set_backend(self, backend: Backend) -> None:
         """Use the backend's versions of the functions below the class; NumPy's by default."""
-        self._moments = backend.fetch(moments)
-        self._standardize = backend.fetch(standardize)
-        self._standardize_sums = backend.fetch(standardize_sums)
-        self._standardize_backward = backend.fetch(standardize_backward)
+        self._moments = backend.version_of(moments)
+        self._standardize = backend.version_of(standardize)
+        self._standardize_sums = backend.version_of(standardize_sums)
+        self._standardize_backward = backend.version_of(standardize_backward)
 
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Return a copy for a lane, without collected statistics."""
@@ -158,7 +158,7 @@ class BatchNorm(Layer):
             mean, variance = self.weights["running_mean"], self.weights["running_variance"]
             self._normalize(features, mean, self._inverse_deviation(variance), out)
             return y
-        self._remember(x, training)
+        self._save_for_backward(x, training)
         self._group_statistics = []
         for group in self._groups(len(x), len(features)):
             mean, variance = self._statistics(features[group])
@@ -177,7 +177,7 @@ class BatchNorm(Layer):
         ModelError
             If there was no training pass.
         """
-        x = self._recall()
+        x = self._saved_array()
         features, slopes = _columns(x), _columns(dy)
         gradient_of_scale, gradient_of_shift = self.gradients["scale"], self.gradients["shift"]
         gradient_of_scale.fill(0.0)

@@ -13,7 +13,7 @@ from handloom.layers.base import Layer
 from handloom.operations import Affine
 from handloom.parallel.pool import matmul
 from handloom.parameters import Array, ParameterSpec
-from handloom.reductions import sum_rows
+from handloom.reductions import column_sums
 
 
 class Dense(Layer):
@@ -123,8 +123,8 @@ class Dense(Layer):
         w, b = self.weights["weights"], self.weights["biases"]
         if x.ndim != 2 or x.shape[1] != len(w):
             raise ModelError(f"dense: expected rows of {len(w)} columns, got shape {x.shape}")
-        self._remember(x, training)
-        y = matmul(x, w, out=self._buffer("y", (len(x), self.units), w.dtype), pool=self.threads)
+        self._save_for_backward(x, training)
+        y = matmul(x, w, out=self._buffer("y", (len(x), self.units), w.dtype), pool=self.pool)
         y += b
         return y
 
@@ -147,20 +147,20 @@ class Dense(Layer):
         ModelError
             If there was no training pass.
         """
-        x, w = self._recall(), self.weights["weights"]
-        matmul(x.T, dy, out=self.gradients["weights"], pool=self.threads)
-        self._sum_rows(dy, out=self.gradients["biases"])
+        x, w = self._saved_array(), self.weights["weights"]
+        matmul(x.T, dy, out=self.gradients["weights"], pool=self.pool)
+        self._column_sums(dy, out=self.gradients["biases"])
         if not need_dx:
             return None
-        return matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype), pool=self.threads)
+        return matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype), pool=self.pool)
 
-    def use(self, backend: Backend) -> None:
-        """Use the backend's version of `sum_rows`; NumPy's by default.
+    def set_backend(self, backend: Backend) -> None:
+        """Use the backend's version of `column_sums`; NumPy's by default.
 
-        Matrix products are computed by BLAS on every backend; the threads of ``self.threads``
+        Matrix products are computed by BLAS on every backend; the threads of ``self.pool``
         share large ones.
         """
-        self._sum_rows = backend.fetch(sum_rows)
+        self._column_sums = backend.version_of(column_sums)
 
     def as_operation(self, offsets: Mapping[str, int]) -> Affine:
         """Return ``y = x W + b`` as a record, from which a backend may compile whole networks."""

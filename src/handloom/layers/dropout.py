@@ -77,14 +77,14 @@ class Dropout(Layer):
         scale = self._buffer("scale", x.shape, x.dtype)
         self._draw(scale, rng)
         np.multiply(x, scale, out=y)
-        self._remember(scale, training)
+        self._save_for_backward(scale, training)
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Return ``dy`` times the mask and the scale of the last training pass."""
         if not need_dx:
             return None
-        scale = self._recall()
+        scale = self._saved_array()
         dx = self._buffer("dx", scale.shape, scale.dtype)
         np.multiply(dy, scale, out=dx)
         return dx

@@ -34,14 +34,14 @@ class Softmax(Layer):
     ) -> Array:
         """Compute the probabilities of each row."""
         y = softmax(x, out=self._buffer("y", x.shape, x.dtype))
-        self._remember(y, training)
+        self._save_for_backward(y, training)
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Return ``dx = y (dy - sum_i dy_i y_i)``."""
         if not need_dx:
             return None
-        y = self._recall()
+        y = self._saved_array()
         inner = np.einsum("nk,nk->n", dy, y)
         dx: Array = np.subtract(dy, inner[:, None], out=self._buffer("dx", y.shape, y.dtype))
         np.multiply(dx, y, out=dx)

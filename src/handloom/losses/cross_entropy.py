@@ -10,7 +10,7 @@ from handloom.parameters import Array
 from handloom.reductions import row_maxima, row_sums
 
 
-class _OfClasses(RowLoss):
+class _ClassLoss(RowLoss):
     """Base class of losses of predictions with a column for each class.
 
     Predictions are float32 or float64, shape (n, k). Targets are class indices, an integer array of
@@ -62,7 +62,7 @@ class _OfClasses(RowLoss):
         return targets.astype(np.int64, copy=False)
 
 
-class SoftmaxCrossEntropy(_OfClasses):
+class SoftmaxCrossEntropy(_ClassLoss):
     """Categorical cross-entropy from logits: softmax and cross-entropy in one step.
 
     For a row of logits ``z`` with class ``c``, where ``[j = c]`` is 1 for that class and else 0::
@@ -86,7 +86,7 @@ class SoftmaxCrossEntropy(_OfClasses):
 
     and the value is the cross-entropy with these: it is above zero for correct predictions too.
 
-    These are the loss and the gradient of each row. `RowLoss` calls `check_targets`, then `rows`,
+    These are the loss and the gradient of each row. `RowLoss` calls `check_targets`, then `row_losses`,
     multiplies both by the rows' weights, and divides them by the number of rows, or by the sum of
     the weights.
 
@@ -116,7 +116,7 @@ class SoftmaxCrossEntropy(_OfClasses):
         """Return the constructor's arguments."""
         return {"label_smoothing": self.label_smoothing}
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return each row's loss, and overwrite ``gradient``, which must not overlap the logits."""
         losses: Array = np.empty(len(predictions), predictions.dtype)
         if targets.ndim == 1:
@@ -160,9 +160,9 @@ class SoftmaxCrossEntropy(_OfClasses):
         gradient *= total[:, None]
         gradient -= targets
 
-    def use(self, backend: Backend) -> None:
+    def set_backend(self, backend: Backend) -> None:
         """Use the backend's version of `softmax_cross_entropy`; NumPy's by default."""
-        self._softmax_cross_entropy = backend.fetch(softmax_cross_entropy)
+        self._softmax_cross_entropy = backend.version_of(softmax_cross_entropy)
 
 
 def softmax_cross_entropy(
@@ -193,7 +193,7 @@ def softmax_cross_entropy(
     out[rows, targets] -= 1.0
 
 
-class CategoricalCrossEntropy(_OfClasses):
+class CategoricalCrossEntropy(_ClassLoss):
     """Categorical cross-entropy from probabilities, the output of a softmax.
 
     For a row of probabilities ``p`` with class probabilities ``t``, where a one-hot row stands for
@@ -212,7 +212,7 @@ class CategoricalCrossEntropy(_OfClasses):
     output_activation = "identity"
     _smallest = 1e-7
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return each row's loss, and overwrite ``gradient``."""
         clipped = np.clip(predictions, self._smallest, 1.0 - self._smallest)
         inside = clipped == predictions

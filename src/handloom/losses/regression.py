@@ -43,7 +43,7 @@ class MeanSquaredError(OutputLoss):
         """Return the constructor's arguments."""
         return {"factor": self.factor}
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
         np.subtract(predictions, targets, out=gradient)
         losses = np.square(gradient).mean(axis=1, dtype=np.float64)
@@ -66,7 +66,7 @@ class MeanAbsoluteError(OutputLoss):
 
     kind = "mean_absolute_error"
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
         np.subtract(predictions, targets, out=gradient)
         losses = np.abs(gradient).mean(axis=1, dtype=np.float64)
@@ -108,7 +108,7 @@ class Huber(OutputLoss):
         """Return the constructor's arguments."""
         return {"delta": self.delta}
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
         errors = predictions - targets
         clipped = np.clip(errors, -self.delta, self.delta, out=gradient)
