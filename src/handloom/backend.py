@@ -7,13 +7,13 @@ name, which says in ``COMPILES`` whose definitions it has. `handloom.optimizers.
 ``adam_step``; ``fused/adam.py`` has an ``adam_step`` that computes the same in a single pass over
 memory.
 
-An object fetches each of its definitions once, when its backend is set, and keeps the result: the
-compiled version, ready to be called, or the definition itself. Layers, losses and transforms have a
-method ``set_backend(backend)`` for it, optimizers and averages ``bind``::
+An object asks for the version of each of its definitions once, when its backend is set, and keeps
+it: the compiled function, ready to be called, or the definition itself. Layers, losses and
+transforms have a method ``set_backend(backend)`` for it, optimizers and averages ``bind``::
 
     self._step_function = backend.version_of(adam_step, pool)
 
-The pool is an argument where a version may share the work of a call between threads.
+The pool is an argument where a compiled version may run the work of a call on two threads.
 
 A backend is chosen before a training and serves all of it. The versions agree to rounding; results
 are the same to the bit only for the same backend, on one kind of machine.
@@ -94,7 +94,8 @@ class Backend:
         definition : function
             The NumPy definition, not a compiled version.
         pool : Pool
-            Its threads may share the work of a call. Few versions can (see `handloom.fused`).
+            Its threads may run parts of a call. Few compiled versions have parts (see
+            `handloom.fused`).
         """
         return definition
 
@@ -117,7 +118,7 @@ class Backend:
         weights, gradient : array, shape (size,)
             The network's vectors: an operation says at which offsets its arrays begin.
         pool : Pool
-            Its threads may share the rows.
+            Its threads may run parts of the rows.
         """
         return None
 
@@ -132,9 +133,9 @@ NUMPY = Backend()
 class FusedBackend(Backend):
     """Numba backend: runs the compiled version of each definition that has one.
 
-    A file of `handloom.fused` is imported when it is first needed. When one of its functions is
-    first fetched, all of them are compiled for the dtype, or read from Numba's cache on disk:
-    compiling takes seconds only once on a machine.
+    A file of `handloom.fused` is imported when it is first needed. When the version of one of its
+    functions is first asked for, all of them are compiled for the dtype, or read from Numba's cache
+    on disk: compiling takes seconds only once on a machine.
 
     Parameters
     ----------
@@ -184,7 +185,7 @@ class FusedBackend(Backend):
         return cast(NetworkPass, module.DensePass(operations, weights, gradient, pool))
 
     def threads(self, threads: int | None = None, lanes: int = LANES) -> Threads:
-        """Return a pool whose threads stay awake between calls, and share compiled jobs."""
+        """Return a pool whose threads stay awake between calls, and run parts of compiled jobs."""
         atomics: Any = self._compiled_module("atomics")
         split_job: Any = self._compiled_module("split_job")
         pool = Threads(threads, lanes=lanes, wait=atomics.wait)
@@ -215,10 +216,13 @@ class UsesBackend:
         return part
 
     def set_backend(self, backend: Backend) -> None:
-        """Fetch the backend's version of every definition; read no other attribute."""
+        """Store ``backend.version_of(definition)`` for every definition that the object calls.
+
+        It also runs before ``__init__``, so it must not read attributes.
+        """
 
     def with_backend(self, backend: Backend) -> Self:
-        """Return a shallow copy that uses a backend, or the object itself if it fetches nothing."""
+        """Return a shallow copy that uses a backend; the object itself if it has no definition."""
         if type(self).set_backend is UsesBackend.set_backend:
             return self
         replica = copy.copy(self)

@@ -32,7 +32,10 @@ def build(
     dtype: npt.DTypeLike = np.float32,
     weights: Mapping[str, Array] | None = None,
 ) -> Parameters:
-    """Allocate and initialize the weights of layers: declare, allocate one vector, bind views.
+    """Allocate and initialize the weights of layers.
+
+    Collect the arrays that the layers declare, allocate one vector for all, give each layer its
+    parts of the vector, and draw the initial values.
 
     Parameters
     ----------
@@ -51,7 +54,7 @@ def build(
     Returns
     -------
     handloom.parameters.Parameters
-        With arrays named ``"0.dense.weights"``, to bind an optimizer to.
+        All weights and gradients, by name (``"0.dense.weights"``); pass it to `Optimizer.bind`.
 
     Raises
     ------
@@ -98,10 +101,11 @@ class Sequential:
 
     Attributes
     ----------
-    width : int
-        The largest number of entries of a row between two layers, once the network is built.
-    images : bool
-        Whether a row is an image, of shape (c, y, x), between any of them.
+    largest_activation : int
+        The number of entries of the largest activation of one row, the input included; 0 before
+        `build`.
+    has_images : bool
+        Whether any activation of a row, the input included, is an image, of shape (c, y, x).
     output_activation : str or None
         ``"softmax"`` or ``"sigmoid"`` if the network ends in it, else None.
 
@@ -112,14 +116,19 @@ class Sequential:
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        self.layers = tuple(layers)
-        if not self.layers:
+        if not layers:
             raise ModelError("layers must hold at least one layer, got none")
+        self._set_layers(layers)
+
+    def _set_layers(self, layers: Sequence[Layer]) -> None:
+        """Set the layers of a network that is not built, possibly none."""
+        self.layers = tuple(layers)
         if len({id(layer) for layer in self.layers}) < len(self.layers):
             raise ModelError("each layer must be used only once, got one twice")
         self._chain = Chain(self.layers)
         # of the class itself: a subclass may override forward
-        self.output_activation = vars(type(self.layers[-1])).get("output_activation")
+        last = vars(type(self.layers[-1])) if self.layers else {}
+        self.output_activation: str | None = last.get("output_activation")
         self._parameters: Parameters | None = None
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
@@ -141,6 +150,7 @@ class Sequential:
         return self
 
     def _set_shapes(self, input_shape: tuple[int, ...]) -> None:
+        """Set the attributes that follow from the shape of an input row."""
         self.input_shape = shape = input_shape
         shapes = [shape]
         for layer in self.layers:
@@ -197,7 +207,7 @@ class Sequential:
         backend : Backend
             The backend of its layers.
         pool : Pool
-            The pool that shares large pieces of their work.
+            The pool that runs the pieces of their large products.
         share_gradient : bool
             Whether it writes its gradients to this network's memory, or to its own.
         """
@@ -218,7 +228,8 @@ class Sequential:
         -------
         Sequential
             If the last layer is this activation, a network of the layers before it, which shares
-            layers and weights; otherwise this network.
+            layers and weights; otherwise this network. Before a softmax alone there is no layer,
+            and the network returns its input.
 
         Raises
         ------
@@ -236,17 +247,18 @@ class Sequential:
         return self._with(self.layers[:-1], self.parameters)
 
     def _with(self, layers: Sequence[Layer], parameters: Parameters) -> "Sequential":
-        """Return a network of bound layers that take the same input."""
-        network = Sequential(layers)
+        """Return a network of bound layers, possibly none, that take the same input."""
+        network = Sequential.__new__(Sequential)
+        network._set_layers(layers)
         network._parameters = parameters
         network._set_shapes(self.input_shape)
         return network
 
     def operations(self) -> list[LayerOperation] | None:
-        """Return the computations of the layers, as records.
+        """Return the computations of the layers as records, or None if any layer has no record.
 
-        None if a layer has no record: if there is none for its class, or it is a subclass without
-        its own ``as_operation``, or frozen.
+        A frozen layer has none. Neither does one whose own class does not define ``as_operation``:
+        a subclass does not inherit the record.
         """
         offsets = {name: span.start for name, span in self.parameters.slices().items()}
         return self._chain.operations(offsets)
@@ -277,7 +289,10 @@ class Sequential:
 
     @property
     def coupled_rows(self) -> int | None:
-        """The number of rows of a batch that a training pass must not split; None for all."""
+        """The number of consecutive rows of a batch that must be in one shard; None for all.
+
+        See `handloom.layers.chain.coupled_rows`.
+        """
         return coupled_rows(self.layers)
 
     def take_statistics(self) -> dict[str, Array]:
@@ -292,8 +307,8 @@ class Sequential:
         Parameters
         ----------
         collected : sequence of mapping, optional
-            The results of `take_statistics` of all replicas, in lane order, in which they are
-            added; by default the result of this network.
+            The result of `take_statistics` of each replica, in lane order. They are added in this
+            order. By default there is one, that of this network.
         """
         if not self._chain.keeps_statistics:
             return

@@ -68,7 +68,7 @@ LayerOperation = Affine | Elementwise
 
 @dataclass(frozen=True)
 class CastRows:
-    """``x = stored``, converted to the network's dtype."""
+    """The identity: rows as they are stored, converted to the network's dtype."""
 
 
 # data
@@ -93,10 +93,10 @@ class Arrays:
 
 
 def operation_of(part: object, *arguments: object) -> Any:
-    """Return the operation of a layer or transform, or None if its own class defines none.
+    """Return the operation of a layer or transform, ``part.as_operation(*arguments)``, or None.
 
-    Subclasses may override methods, so an inherited ``as_operation`` is ignored, as is that of an
-    object with replaced methods.
+    ``as_operation`` counts only if the object's own class defines it and no method of the object
+    was replaced: a subclass may compute something else.
     """
     kind = type(part)
     replaced = any(callable(getattr(kind, name, None)) for name in getattr(part, "__dict__", ()))

@@ -212,8 +212,8 @@ def penalize(
 ) -> tuple[float, float]:
     """Add the gradient of all penalties to ``dw``; return the penalty and the squares of ``dw``.
 
-    The gradient is ``l1 sign(w) + 2 l2 w``, and ``sign(0)`` is 0. The sum of squares is for the norm
-    of the gradient, see `l2_norm`.
+    The gradient is ``l1 sign(w) + 2 l2 w``, and ``sign(0)`` is 0. The sum of squares is for the
+    norm of the gradient, see `l2_norm`.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ COMPILES = "handloom.reductions"
 
 @compiled
 def column_sums(dy, out):  # type: ignore[no-untyped-def]
-    """Write the sum of the rows of ``dy``."""
+    """Write the sum of each column of ``dy``."""
     out[:] = 0
     for row in range(dy.shape[0]):
         for column in range(dy.shape[1]):

@@ -45,7 +45,11 @@ class Layer(ABC):
         The name of the activation that this layer applies, if a loss may apply it itself, in one
         step from the logits. A subclass does not inherit it, because it may override `forward`.
     pool : Pool
-        The thread pool that shares large pieces of this layer's work.
+        The pool that runs the pieces of this layer's large products.
+    weights : mapping of str to array
+        All arrays that `declare` names, running statistics included; empty before `bind`.
+    gradients : mapping of str to array
+        The gradients of the trained arrays, by the same names, which `backward` overwrites.
     """
 
     kind: ClassVar[str]
@@ -184,17 +188,21 @@ class Layer(ABC):
         return self.trainable and bool(self.gradients)
 
     def set_backend(self, backend: Backend) -> None:  # noqa: B027 - most layers compute nothing compiled
-        """Set the backend's version of every function that this layer calls."""
+        """Store ``backend.version_of(function)`` for every definition that this layer calls.
+
+        The constructor calls it with `handloom.backend.NUMPY`, `replica` with another backend.
+        """
 
     def as_operation(self, offsets: Mapping[str, int]) -> LayerOperation | None:
-        """Return this layer's computation as a record, or None if there is no record for it.
+        """Return a description of this layer's computation, or None if there is no record for it.
 
-        A subclass does not inherit the record, because subclasses may override `forward`.
+        `handloom.operations.operation_of` calls it only if the layer's own class defines it: a
+        subclass may override `forward`.
 
         Parameters
         ----------
         offsets : mapping of str to int
-            The offset of each of the layer's arrays in the network's vector of weights.
+            The start of each of the layer's arrays in the network's vector of weights.
         """
         return None
 
@@ -221,7 +229,7 @@ class Layer(ABC):
         backend : Backend
             The backend of the copy.
         pool : Pool
-            The pool that shares large pieces of its work.
+            The pool that runs the pieces of its large products.
         """
         replica = copy.copy(self)
         replica.set_backend(backend)
@@ -234,7 +242,7 @@ class Layer(ABC):
         return self
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """Return a buffer for a result: reused in a replica, newly allocated anywhere else.
+        """Return memory for a result: reused from call to call in a replica, else a new array.
 
         Images, shape (n, c, y, x), have their channels last in memory (NHWC), so that the entries
         that a convolution adds up are contiguous.

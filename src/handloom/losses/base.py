@@ -174,7 +174,7 @@ class RowLoss(UsesBackend, ABC):
         Returns
         -------
         array, shape (n,)
-            A new array that the caller may change.
+            In the predictions' dtype; a new array that the caller may change.
         """
 
 

@@ -79,13 +79,8 @@ class EMA:
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, which is bound to no parameters."""
-        return {
-            **self.__dict__,
-            "_parameters": None,
-            "_pool": SERIAL,
-            "_blocks_by_piece": [],
-            "_lerp": lerp,
-        }
+        views: dict[str, object] = {"_parameters": None, "_blocks_by_piece": []}
+        return {**self.__dict__, **views, "_pool": SERIAL, "_lerp": lerp}
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
