@@ -1,4 +1,4 @@
-"""Split jobs: two lanes, the same result on any thread, and no waiting for a sleeping thread."""
+"""Split jobs: two parts, the same result on any thread, and no waiting for a sleeping thread."""
 
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +71,7 @@ def test_updates_are_the_same_bits_on_any_number_of_threads(fused: FusedBackend,
         np.testing.assert_allclose(array, expected, rtol=1e-6 if real is np.float32 else 1e-14)
 
 
-def test_a_helper_that_is_awake_takes_its_lane(fused: FusedBackend) -> None:
+def test_a_helper_that_is_awake_takes_its_part(fused: FusedBackend) -> None:
     from handloom.fused.batches import _rows_job as rows_job
     from handloom.fused.split_job import SplitJobs, pack_arrays
 
@@ -90,7 +90,7 @@ def test_a_helper_that_is_awake_takes_its_lane(fused: FusedBackend) -> None:
             np.testing.assert_array_equal(out, source[::-1])
             if not alone:
                 return
-        pytest.fail("no helper ever took the second lane")
+        pytest.fail("no helper ever took the second part")
 
 
 @pytest.mark.parametrize("stored", [np.uint8, np.float32, np.float64])

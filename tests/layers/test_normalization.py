@@ -216,7 +216,7 @@ def test_a_network_of_image_layers_has_the_right_gradient() -> None:
 
 def test_mistakes_are_named() -> None:
     for options, message in (
-        ({"momentum": 1.0}, "momentum must be below 1"),
+        ({"momentum": 1.0}, "momentum must be at least 0 and below 1"),
         ({"epsilon": 0.0}, "epsilon must be a finite number above 0"),
         ({"ghost_batch": 1}, "ghost_batch must be a whole number of at least 2"),
     ):

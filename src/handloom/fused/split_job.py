@@ -116,8 +116,8 @@ class SplitJobs:
         """
         # only the owner shares the cell; other threads run both parts
         cell = self._cell if get_ident() == self._owner else _new_cell()
-        alone: bool = _run_in_two_parts(cell, job.address, args, cut, stop)
-        return alone
+        ran_both: bool = _run_in_two_parts(cell, job.address, args, cut, stop)
+        return ran_both
 
     def request_helper(self) -> None:
         """Wake a helper thread, unless one helps already.

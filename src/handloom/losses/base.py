@@ -131,10 +131,11 @@ class RowLoss(UsesBackend, ABC):
         DataError
             If the shapes do not match or a target is invalid.
         """
+        weights = None if weights is None else np.asarray(weights)
         _check_rows(predictions, weights)
-        targets = self.check_targets(predictions, targets, weights)
+        checked = self.check_targets(predictions, np.asarray(targets), weights)  # type: ignore[arg-type]
         gradient: Array = np.empty_like(predictions) if out is None else out
-        losses = self.row_losses(predictions, targets, gradient)
+        losses = self.row_losses(predictions, checked, gradient)
         return _mean(losses, gradient, weights, total_weight)
 
     def config(self) -> dict[str, object]:

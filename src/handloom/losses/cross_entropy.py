@@ -71,6 +71,8 @@ class _ClassLoss(RowLoss):
                 f"targets must have shape ({n},) or ({n}, {k}) to fit predictions of shape "
                 f"({n}, {k}), got {targets.shape}"
             )
+        if targets.dtype.kind not in "biuf":
+            raise DataError(f"targets must be numeric, got dtype {targets.dtype}")
         if targets.ndim == 2:
             return targets.astype(predictions.dtype, copy=False)
         if targets.dtype.kind not in "iu":

@@ -75,15 +75,16 @@ def adam_step(
 class Adam(Optimizer):
     """Adam: moving averages of the gradient and of its square, with bias correction.
 
-    One step is `adam_step`. Both averages start as zeros, which biases them toward zero; dividing
-    by ``1 - beta1^t`` and ``1 - beta2^t`` corrects this.
+    The update rule is `adam_step`. Both averages start as zeros, which biases them toward zero;
+    dividing by ``1 - beta1^t`` and ``1 - beta2^t`` corrects this.
 
     Parameters
     ----------
     beta1, beta2 : float
         The decays of the moving averages of ``dw`` and ``dw^2``, at least 0 and below 1.
     epsilon : float
-        Added to the root for numerical stability, above 0.
+        Added to the root for numerical stability, above 0. The default is that of Keras; estimators
+        have that of scikit-learn, 1e-8.
     weight_decay : float
         The decay ``c``, at least 0, by which `Optimizer` shrinks matrices, but not biases, before
         the update: ``w <- w - r c w``. With a decay above 0 this is AdamW.

@@ -35,7 +35,7 @@ class Block:
 
 
 class Optimizer(ABC):
-    """Base class of optimizers: the state, and an update of the weights at each step.
+    """Base class of optimizers: an update rule for the weights, and its state.
 
     A subclass names its state vectors in ``state_names`` and has two methods: `update` changes a
     block of weights in place, and `config` returns the constructor's arguments. This class
@@ -158,7 +158,7 @@ class Optimizer(ABC):
         )
 
     def _cut_into_blocks(self, parameters: Parameters, span: slice) -> list[list[Block]]:
-        """Cut a span of the weights into pieces for lanes, and those into blocks."""
+        """Cut a span of the weights into pieces, and those into blocks."""
         vectors = parameters.vector, parameters.gradient, *self.state.values()
         pieces = self._pool.blocks_by_piece(
             *(vector[span] for vector in vectors), whole=self._whole

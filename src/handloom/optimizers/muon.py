@@ -224,7 +224,7 @@ def orthogonalize(g: Array, iterations: int = 5, pool: Pool = SERIAL) -> Array:
     iterations : int
         The number of iterations.
     pool : Pool
-        The pool whose lanes share large products.
+        The pool that runs the pieces of large products.
 
     Returns
     -------
