@@ -66,7 +66,7 @@ def ours(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> Curve:
     """Return seconds and test accuracy after each epoch of ours."""
     settings = RecipeSettings(recipe, epochs, seed=seed, backend="fused")
     network, watcher = settings.build(splits.train), TestCurve(splits.test)
-    trainer = settings.trainer(network, settings.steps(splits.train), [watcher])
+    trainer = settings.trainer(network, settings.steps(splits.train, network), [watcher])
     if trainer.fit(splits.train).stop_reason is StopReason.INTERRUPTED:
         raise KeyboardInterrupt  # half a training is no figure
     return watcher.curve

@@ -1,11 +1,26 @@
-"""Initializers: starting values follow the seed and have their deviation."""
+"""Initial weights: the variance that the formula of an initializer promises, for every shape."""
+
+import math
 
 import numpy as np
 import pytest
 from tests.helpers.networks import network
 
-from handloom import Dense, ReLU, Sequential
-from handloom.initializers import Glorot, He, ScaledNormal, Zeros
+from handloom import Conv2D, Dense, Flatten, ReLU, Sequential
+from handloom.initializers import INITIALIZERS, Glorot, He, Initializer, ScaledNormal
+
+DENSE, KERNEL, ONE_BY_ONE = (400, 300), (5, 5, 40, 120), (1, 1, 300, 400)
+
+VARIANCES = [
+    (He(), DENSE, 2 / 400),
+    (He(), KERNEL, 2 / (25 * 40)),
+    (He(), ONE_BY_ONE, 2 / 300),
+    (Glorot(), DENSE, 2 / (400 + 300)),
+    (Glorot(), KERNEL, 2 / (25 * 40 + 25 * 120)),
+    (Glorot(), ONE_BY_ONE, 2 / (300 + 400)),
+    (ScaledNormal(0.02), DENSE, 0.02**2),
+    (ScaledNormal(0.02), KERNEL, 0.02**2),
+]
 
 
 def test_starting_values_follow_the_seed() -> None:
@@ -15,18 +30,26 @@ def test_starting_values_follow_the_seed() -> None:
     assert not np.array_equal(vectors[0], other.parameters.vector)
 
 
-@pytest.mark.parametrize(
-    ("start", "deviation"),
-    [
-        (ScaledNormal(0.01), 0.01),
-        (He(), np.sqrt(2 / 400)),
-        (Glorot(), np.sqrt(2 / 700)),
-        (Zeros(), 0.0),
-    ],
-)
-def test_initializers_have_their_deviation(
-    start: ScaledNormal | He | Glorot | Zeros, deviation: float
+@pytest.mark.parametrize(("start", "shape", "variance"), VARIANCES)
+def test_initial_weights_have_the_variance_of_the_formula(
+    start: Initializer, shape: tuple[int, ...], variance: float
 ) -> None:
-    weights = start((400, 300), np.random.default_rng(0))
-    assert weights.std() == pytest.approx(deviation, rel=0.02)
-    assert abs(weights.mean()) <= deviation * 0.02
+    weights = start(shape, np.random.default_rng(0))
+    assert weights.shape == shape
+    assert weights.var() == pytest.approx(variance, rel=0.02)
+    assert abs(weights.mean()) < 5 * math.sqrt(variance / weights.size)
+
+
+def test_glorot_fills_its_interval_and_stays_within() -> None:
+    weights = Glorot()(KERNEL, np.random.default_rng(0))
+    limit = math.sqrt(6 / (25 * 40 + 25 * 120))
+    assert 0.999 * limit < np.abs(weights).max() <= limit
+
+
+@pytest.mark.parametrize("name", ["he", "glorot", "scaled_normal"])
+def test_a_layer_draws_its_weights_from_the_initializer_it_names(name: str) -> None:
+    network = Sequential([Conv2D(60, 5, weights=name), Flatten(), Dense(300, weights=name)])
+    drawn = network.build((40, 9, 9)).parameters.weights
+    for layer in ("0.conv2d.weights", "2.dense.weights"):
+        expected = INITIALIZERS[name]()(drawn[layer].shape, np.random.default_rng(1)).std()
+        assert drawn[layer].std() == pytest.approx(expected, rel=0.02)

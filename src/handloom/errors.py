@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from math import isfinite
+from typing import Any
 
 
 class HandloomError(Exception):
@@ -68,6 +69,15 @@ def _abbreviates(short: str, name: str) -> bool:
     """Return whether each word of ``short`` begins that word of ``name``, as in val_loss."""
     begun, words = short.split("_"), name.split("_")
     return len(begun) == len(words) and all(begun) and all(map(str.startswith, words, begun))
+
+
+COLORS, LEAST_SIDE = (1, 3, 4), 8
+"""The numbers of channels (gray, RGB, RGBA) and the least side of an image."""
+
+
+def has_channels_last(row_shape: tuple[int, ...]) -> bool:
+    """Return whether the shape of a row looks like an image (y, x, c), not (c, y, x)."""
+    return len(row_shape) == 3 and row_shape[2] in COLORS and min(row_shape[:2]) >= LEAST_SIDE
 
 
 def require_known(kind: str, name: str, known: Collection[str]) -> None:
@@ -149,6 +159,25 @@ def require_fraction(name: str, value: object) -> float:
     if not 0.0 <= number < 1.0:
         raise ConfigurationError(f"{name} must be at least 0 and below 1, got {value!r}")
     return number
+
+
+def require_numeric(name: str, dtype: Any) -> None:
+    """Refuse arrays of complex numbers, dates and times, text, records or Python objects.
+
+    Parameters
+    ----------
+    name : str
+        The array's name, for the message.
+    dtype : dtype
+        Of the array.
+
+    Raises
+    ------
+    DataError
+        Naming the dtype.
+    """
+    if dtype.kind not in "biuf":
+        raise DataError(f"{name} must be numeric, got dtype {dtype}")
 
 
 def require_bool(name: str, value: object) -> bool:

@@ -68,19 +68,25 @@ class ScaledNormal:
 class He:
     """He (Kaiming) initializer: ``N(0, 2 / d)``, keeps the variance through ReLU layers.
 
+    ``d`` is the number of products that add up to one output: ``k k c`` for a kernel of shape
+    ``(k, k, c, f)``.
+
     Source: He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", ICCV 2015.
     """
 
     def __call__(
         self, shape: tuple[int, ...], generator: np.random.Generator
     ) -> npt.NDArray[np.float64]:
-        """Return normal draws of shape ``(d, h)``."""
+        """Return normal draws of shape ``(d, h)`` or ``(k, k, c, f)``."""
         return math.sqrt(2.0 / _fan_in(shape)) * generator.standard_normal(shape)
 
 
 @dataclass(frozen=True)
 class Glorot:
     """Glorot (Xavier) initializer: ``U(-a, a)``, ``a = sqrt(6 / (d + h))``, for tanh or softmax.
+
+    ``d`` is the number of products that add up to one output, ``h`` the number of those that one
+    input has a share in: ``k k c`` and ``k k f`` for a kernel of shape ``(k, k, c, f)``.
 
     Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", AISTATS 2010.
@@ -89,13 +95,17 @@ class Glorot:
     def __call__(
         self, shape: tuple[int, ...], generator: np.random.Generator
     ) -> npt.NDArray[np.float64]:
-        """Return uniform draws of shape ``(d, h)``."""
-        limit = math.sqrt(6.0 / (_fan_in(shape) + shape[-1]))
+        """Return uniform draws of shape ``(d, h)`` or ``(k, k, c, f)``."""
+        limit = math.sqrt(6.0 / (_fan_in(shape) + _fan_out(shape)))
         return generator.uniform(-limit, limit, shape)
 
 
 def _fan_in(shape: tuple[int, ...]) -> int:
     return math.prod(shape[:-1])
+
+
+def _fan_out(shape: tuple[int, ...]) -> int:
+    return math.prod(shape[:-2]) * shape[-1]
 
 
 INITIALIZERS: dict[str, type[Zeros | ScaledNormal | He | Glorot]] = {

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.backend import NUMPY, Backend
-from handloom.errors import ModelError, require_count, unknown_name
+from handloom.errors import ModelError, has_channels_last, require_count, unknown_name
 from handloom.layers import LAYERS, Layer
 from handloom.layers.chain import Chain, coupled_rows
 from handloom.operations import LayerOperation
@@ -20,7 +20,7 @@ from handloom.randomness import Source, Stream
 
 DTYPES = ("float32", "float64")
 
-# transform(rows, out) writes stored rows, preprocessed for a network, into a buffer
+# transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
 Transform = Callable[[npt.NDArray[np.generic], Array], object]
 
 
@@ -108,6 +108,8 @@ class Sequential:
         Whether any activation of a row, the input included, is an image, of shape (c, y, x).
     output_activation : str or None
         ``"softmax"`` or ``"sigmoid"`` if the network ends in it, else None.
+    fewest_rows : int
+        The fewest rows of a training pass; see `handloom.Layer.fewest_rows`.
 
     Raises
     ------
@@ -132,7 +134,7 @@ class Sequential:
         self._parameters: Parameters | None = None
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
-        self.largest_activation, self.has_images = 0, False
+        self.largest_activation, self.has_images, self.fewest_rows = 0, False, 1
         self.stochastic = any(layer.stochastic for layer in self.layers)
 
     def build(
@@ -145,12 +147,27 @@ class Sequential:
     ) -> Self:
         """Allocate and initialize the weights of the layers; see `handloom.build`."""
         shape = tuple(require_count("a size in input_shape", size) for size in input_shape)
+        self._check_channels(shape)
         self._parameters = _build(self._chain, shape, seed, dtype, weights, self._parameters)
         self._set_shapes(shape)
         return self
 
+    def _check_channels(self, input_shape: tuple[int, ...]) -> None:
+        """Refuse the shape of an image with its channels last, where a layer takes images."""
+        if not has_channels_last(input_shape):
+            return
+        for name, layer in self._chain.named:
+            if layer.takes_images:
+                y, x, c = input_shape
+                raise ModelError(
+                    f"layer {name} takes images (c, y, x), and the input shape {input_shape} looks "
+                    f"like (y, x, c): build the network with ({c}, {y}, {x}), and load images of "
+                    f"shape (n, {y}, {x}, {c}) with Dataset(..., channels_last=True)"
+                )
+            if layer.output_shape(input_shape) != input_shape:
+                return
+
     def _set_shapes(self, input_shape: tuple[int, ...]) -> None:
-        """Set the attributes that follow from the shape of an input row."""
         self.input_shape = shape = input_shape
         shapes = [shape]
         for layer in self.layers:
@@ -159,6 +176,7 @@ class Sequential:
         self.largest_activation = max(prod(shape) for shape in shapes)
         self.has_images = any(len(shape) == 3 for shape in shapes)
         self.output_shape = shape
+        self.fewest_rows = self._chain.fewest_rows(input_shape)
 
     @property
     def built(self) -> bool:
@@ -397,7 +415,7 @@ class Sequential:
             rows = slice(start, start + rows_at_once)
             batch = x[rows]
             if transform:
-                transform(batch, prepared[: len(batch)])
+                transform(batch, prepared[: len(batch)].reshape(len(batch), -1))
                 batch = prepared[: len(batch)]
             out[rows] = network.forward(batch)  # type: ignore[arg-type]
         return out

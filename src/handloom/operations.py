@@ -1,9 +1,10 @@
-"""Operations of layers and transforms, as records (dataclasses).
+"""The operations of a training step, as records (dataclasses).
 
-A layer or transform returns its computation as one of these records from ``as_operation``, or None
-if there is no record for it. A backend compiles a whole pass from the records of the layers of a
-dense network; `handloom.data.batches` skips a transform that takes rows as they are stored. Records
-hold values and offsets only, and are independent of the classes that they describe.
+Layers, losses, transforms, optimizers, clipping and averaging return their computation as one of
+these records from ``as_operation``, or None if there is no record for it.
+`handloom.training.step` collects them, for a backend to compile the operations that it supports;
+today these are the layers of a dense network. Records hold values and offsets only, and are
+independent of the classes that they describe.
 
 Offsets count from the start of the network's vector of weights; its gradient has the same layout.
 """
@@ -54,21 +55,163 @@ class Elementwise:
     Attributes
     ----------
     function : str
-        ``"relu"``, ``"tanh"`` or ``"sigmoid"``.
+        ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"tanh"``, ``"sigmoid"``, ``"silu"`` or
+        ``"gelu"``.
+    parameter : float
+        The slope of ``leaky_relu``, the alpha of ``elu``; 0 for the others.
     """
 
     function: str
+    parameter: float = 0.0
 
 
-LayerOperation = Affine | Elementwise
+@dataclass(frozen=True)
+class DropEntries:
+    """Dropout, ``y = x m / keep`` with a random mask ``m``.
+
+    Attributes
+    ----------
+    dropped : int
+        An entry is dropped if its 16-bit random number is below this.
+    """
+
+    dropped: int
+
+
+LayerOperation = Affine | Elementwise | DropEntries
+
+
+# losses, from logits
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Softmax and cross-entropy with class indices or rows of class probabilities."""
+
+    label_smoothing: float = 0.0
+
+
+@dataclass(frozen=True)
+class SigmoidCrossEntropy:
+    """Sigmoid and binary cross-entropy, summed over outputs."""
+
+
+@dataclass(frozen=True)
+class ErrorLoss:
+    """A loss with continuous targets.
+
+    Attributes
+    ----------
+    function : str
+        ``"squared"``, ``"absolute"`` or ``"huber"``, the mean over a row's outputs, or
+        ``"poisson"``, the sum over them.
+    parameter : float
+        The factor of ``squared``, the delta of ``huber``; 0 for the others.
+    """
+
+    function: str
+    parameter: float = 0.0
+
+
+LossOperation = CrossEntropy | SigmoidCrossEntropy | ErrorLoss
 
 
 # transforms
 
 
 @dataclass(frozen=True)
+class ScaleRows:
+    """``x = (stored - shift) / divisor``."""
+
+    shift: float
+    divisor: float
+
+
+@dataclass(frozen=True)
 class CastRows:
     """The identity: rows as they are stored, converted to the network's dtype."""
+
+
+TransformOperation = ScaleRows | CastRows
+
+
+# penalties, clipping and updates
+
+
+@dataclass(frozen=True, eq=False)
+class Penalties:
+    """The L1 and L2 penalties of all arrays that have one.
+
+    Attributes
+    ----------
+    bounds : int64 array, shape (arrays, 2)
+        The start and stop offsets of each array.
+    strengths : float64 array, shape (arrays, 2)
+        Its l1 and l2.
+    per_row : bool
+        Whether they are divided by the weight of the batch.
+    """
+
+    bounds: npt.NDArray[np.int64]
+    strengths: npt.NDArray[np.float64]
+    per_row: bool
+
+
+@dataclass(frozen=True)
+class ClipNorm:
+    """Gradient clipping: a gradient with an l2 norm above ``norm`` is scaled down to it."""
+
+    norm: float
+
+
+@dataclass(frozen=True)
+class SGDUpdate:
+    """SGD, with momentum if it is above 0."""
+
+    momentum: float
+    nesterov: bool
+
+
+@dataclass(frozen=True)
+class AdamUpdate:
+    """Adam; ``corrected``: whether epsilon is added to the bias-corrected root."""
+
+    beta1: float
+    beta2: float
+    epsilon: float
+    corrected: bool = True
+
+
+@dataclass(frozen=True)
+class AdaptiveUpdate:
+    """Adagrad, RMSprop: ``s <- decay s + weight dw^2``; ``w <- w - r dw / (sqrt(s) + epsilon)``."""
+
+    decay: float
+    weight: float
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class Update:
+    """One update of all trained weights.
+
+    Attributes
+    ----------
+    optimizer : SGDUpdate, AdamUpdate or AdaptiveUpdate
+    weight_decay : float
+        The decay ``c``: every step first shrinks the weights that decay, ``w <- w - r c w``. These
+        are the matrices, which `StepOperations.decaying` lists.
+    """
+
+    optimizer: SGDUpdate | AdamUpdate | AdaptiveUpdate
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class MovingAverage:
+    """The average of the weights after each update; see `handloom.EMA`."""
+
+    decay: float
 
 
 # data
@@ -93,7 +236,7 @@ class Arrays:
 
 
 def operation_of(part: object, *arguments: object) -> Any:
-    """Return the operation of a layer or transform, ``part.as_operation(*arguments)``, or None.
+    """Return the operation of a layer, loss or other part, ``part.as_operation(*arguments)``.
 
     ``as_operation`` counts only if the object's own class defines it and no method of the object
     was replaced: a subclass may compute something else.

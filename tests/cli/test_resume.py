@@ -163,9 +163,9 @@ def test_a_finished_training_writes_the_same_results_again(
 def test_resuming_needs_nothing_else_and_refuses_what_it_would_ignore(
     handloom: Command, whole: Path, tmp_path: Path
 ) -> None:
-    ended = handloom("train", "--resume", whole, "--epochs", 100, "--out", tmp_path / "x")
+    ended = handloom("train", "--resume", whole, "--hidden", 100, "--out", tmp_path / "x")
     assert ended.status == 1
-    assert "--epochs would be ignored beside --resume" in ended.err
+    assert "--hidden would be ignored beside --resume" in ended.err
     assert not (tmp_path / "x").exists()
 
 

@@ -109,7 +109,7 @@ def test_a_partial_fit_that_watches_another_figure_begins_to_wait_anew() -> None
     made = classifier(solver="sgd", learning_rate="adaptive", n_iter_no_change=2, tol=0.0)
     made.set_params(early_stopping=True, learning_rate_init=0.05)
     for _ in range(3):
-        made.partial_fit(X, y, classes=[0, 1, 2], X_val=X[:30], y_val=y[:30])
+        made.partial_fit(X[30:], y[30:], classes=[0, 1, 2], X_val=X[:30], y_val=y[:30])
     made.set_params(early_stopping=False)
     seen = Rates()
     made.set_params(callbacks=[seen])

@@ -49,7 +49,7 @@ def test_an_update_shared_by_threads_is_the_update(name: str) -> None:
         assert np.array_equal(vectors[0], vectors[1])
 
 
-@pytest.mark.parametrize("make", [SGD, lambda: SGD(0.9), Adagrad, RMSprop, Adam, AdamW])
+@pytest.mark.parametrize("make", [SGD, lambda: SGD(momentum=0.9), Adagrad, RMSprop, Adam, AdamW])
 def test_state_carries_on_where_it_was_saved(make: type[SGD]) -> None:
     whole = run(make(), steps=6)
 
@@ -73,7 +73,7 @@ def test_the_options_make_the_same_rule_again(name: str) -> None:
 
 
 def test_a_state_of_another_rule_is_refused() -> None:
-    adam, sgd = Adam().bind(parameters()), SGD(0.9).bind(parameters())
+    adam, sgd = Adam().bind(parameters()), SGD(momentum=0.9).bind(parameters())
     with pytest.raises(ModelError, match="first_moment"):
         adam.load_state_dict(sgd.state_dict())
 
@@ -94,19 +94,19 @@ def test_a_step_before_bind_is_refused() -> None:
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda: SGD(-0.1), "momentum"),
-        (lambda: SGD(1.0), "momentum"),
+        (lambda: SGD(momentum=-0.1), "momentum"),
+        (lambda: SGD(momentum=1.0), "momentum"),
         (lambda: Adam(beta1=1.5), "beta1"),
         (lambda: Adam(beta2=-1), "beta2"),
         (lambda: Adam(epsilon=0), "epsilon"),
         (lambda: SGD(nesterov=True), "nesterov"),
         (lambda: SGD(weight_decay=-1), "weight_decay"),
-        (lambda: RMSprop(1.0), "rho"),
+        (lambda: RMSprop(rho=1.0), "rho"),
         (lambda: RMSprop(epsilon=0), "epsilon"),
-        (lambda: Adagrad(0.0), "epsilon"),
+        (lambda: Adagrad(epsilon=0.0), "epsilon"),
         (lambda: AdamW(weight_decay=float("nan")), "weight_decay"),
-        (lambda: Muon(1.0), "momentum"),
-        (lambda: Muon(0.0), "nesterov"),
+        (lambda: Muon(momentum=1.0), "momentum"),
+        (lambda: Muon(momentum=0.0), "nesterov"),
         (lambda: Muon(iterations=0), "iterations"),
         (lambda: Muon(adam_rate=0), "adam_rate"),
     ],
@@ -137,7 +137,7 @@ def test_a_copy_keeps_what_it_remembers_and_is_bound_to_nothing() -> None:
 
 def test_an_optimizer_may_lose_its_momentum_during_training() -> None:
     network = Sequential([Dense(3)]).build((2,))
-    optimizer = SGD(0.9).bind(network.parameters)
+    optimizer = SGD(momentum=0.9).bind(network.parameters)
     network.parameters.gradient[...] = 1.0
     optimizer.step(0.1)
     optimizer.momentum = 0.0

@@ -24,8 +24,10 @@ def test_muon_makes_the_momentum_of_matrices_orthogonal_and_leaves_the_rest_to_a
     nesterov: bool,
 ) -> None:
     made, beside = shaped(), shaped()
-    rule = Muon(0.9, nesterov=nesterov, weight_decay=0.3, adam_rate=0.5, adam_for=["2"]).bind(made)
-    adam = Adam(0.9, 0.95, 1e-10).bind(beside)
+    rule = Muon(
+        momentum=0.9, nesterov=nesterov, weight_decay=0.3, adam_rate=0.5, adam_for=["2"]
+    ).bind(made)
+    adam = Adam(beta1=0.9, beta2=0.95, epsilon=1e-10).bind(beside)
     matrices = {name: made.weights[name].copy() for name in ("0.weights", "1.kernel")}
     means = {name: np.zeros_like(w) for name, w in matrices.items()}
     for step, g in enumerate(drawn(made, 5)):

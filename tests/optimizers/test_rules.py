@@ -22,7 +22,7 @@ def test_momentum_keeps_the_rate_inside_the_velocity(nesterov: bool) -> None:
         rate = 0.1 / (1 + step)
         u = 0.9 * u - rate * g
         w = w + (0.9 * u - rate * g if nesterov else u)
-    np.testing.assert_allclose(run(SGD(0.9, nesterov=nesterov)), w, rtol=1e-12)
+    np.testing.assert_allclose(run(SGD(momentum=0.9, nesterov=nesterov)), w, rtol=1e-12)
 
 
 def test_adam_corrects_its_moments_for_their_start_at_zero() -> None:
@@ -40,7 +40,7 @@ def test_rmsprop_divides_by_the_root_of_a_running_mean_of_squares() -> None:
     for step, g in enumerate(gradients(5)):
         v = 0.8 * v + 0.2 * g**2
         w = w - 0.1 / (1 + step) * g / (np.sqrt(v) + 1e-7)
-    np.testing.assert_allclose(run(RMSprop(0.8)), w, rtol=1e-11)
+    np.testing.assert_allclose(run(RMSprop(rho=0.8)), w, rtol=1e-11)
 
 
 def test_adagrad_divides_by_the_root_of_all_squares() -> None:

@@ -99,9 +99,9 @@ def test_cross_entropy_of_probabilities() -> None:
     [
         (SGD(), lambda p: torch.optim.SGD(p, lr=0.1)),
         # PyTorch keeps the rate outside the velocity; at a constant rate the two are one
-        (SGD(0.9), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9)),
+        (SGD(momentum=0.9), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9)),
         (
-            SGD(0.9, nesterov=True),
+            SGD(momentum=0.9, nesterov=True),
             lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
         ),
         (Adam(), lambda p: torch.optim.Adam(p, lr=0.1, eps=1e-7)),

@@ -131,7 +131,7 @@ def test_training_a_small_residual_network() -> None:
         y = y + functional.conv2d(x, h, i)
         return functional.max_pool2d(y, 2).flatten(1) @ j + k
 
-    optimizer = SGD(0.9).bind(parameters)
+    optimizer = SGD(momentum=0.9).bind(parameters)
     theirs = torch.optim.SGD(tensors.values(), lr=0.05, momentum=0.9)
     loss, targets = SoftmaxCrossEntropy(), np.array([0, 1, 2, 0, 1, 2, 0, 1])
     for step in range(5):

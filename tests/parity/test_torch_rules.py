@@ -82,11 +82,14 @@ def clip(arrays: list[Any], most: float) -> None:
     ("optimizer", "theirs"),
     [
         (RMSprop(), lambda p: torch.optim.RMSprop(p, lr=0.02, alpha=0.9, eps=1e-7)),
-        (RMSprop(0.99, 1e-3), lambda p: torch.optim.RMSprop(p, lr=0.02, alpha=0.99, eps=1e-3)),
+        (
+            RMSprop(rho=0.99, epsilon=1e-3),
+            lambda p: torch.optim.RMSprop(p, lr=0.02, alpha=0.99, eps=1e-3),
+        ),
         (Adagrad(), lambda p: torch.optim.Adagrad(p, lr=0.02, eps=1e-7)),
         (AdamW(), lambda p: torch.optim.AdamW(weights_decay(p, 0.01), lr=0.02, eps=1e-7)),
         (
-            AdamW(0.8, 0.95, 1e-4, weight_decay=0.3),
+            AdamW(beta1=0.8, beta2=0.95, epsilon=1e-4, weight_decay=0.3),
             lambda p: torch.optim.AdamW(
                 weights_decay(p, 0.3), lr=0.02, betas=(0.8, 0.95), eps=1e-4
             ),
@@ -114,7 +117,7 @@ def test_muon_moves_matrices_as_pytorch_does_in_half_the_digits() -> None:
     network = Sequential([Dense(9)]).build((6,), dtype=np.float64)
     parameters = network.parameters
     parameters.weights["0.dense.weights"][...] = w
-    optimizer = Muon(0.9, weight_decay=0.1).bind(parameters)
+    optimizer = Muon(momentum=0.9, weight_decay=0.1).bind(parameters)
     for step in range(5):
         g = np.random.default_rng(step).standard_normal((6, 9))
         parameters.gradients["0.dense.weights"][...] = g

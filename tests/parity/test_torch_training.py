@@ -43,9 +43,9 @@ def flat(arrays: list[Any]) -> Any:
     [
         (SGD, lambda p: torch.optim.SGD(p, lr=0.1)),
         # PyTorch keeps the rate outside the velocity; at a constant rate the two are one
-        (lambda: SGD(0.9), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9)),
+        (lambda: SGD(momentum=0.9), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9)),
         (
-            lambda: SGD(0.9, nesterov=True),
+            lambda: SGD(momentum=0.9, nesterov=True),
             lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
         ),
         (Adam, lambda p: torch.optim.Adam(p, lr=0.1, eps=1e-7)),

@@ -98,7 +98,7 @@ def test_validation_measures_the_average() -> None:
 def test_the_best_weights_are_the_best_average(watch: Callable[[], BestWeights]) -> None:
     made, best = network(DATA), watch()
     options: dict[str, Any] = {"epochs": 30, "batch_size": 64, "callbacks": [best]}
-    trainer = Watched(made, SGD(0.9), 1.5, average=EMA(0.8), **options)
+    trainer = Watched(made, SGD(momentum=0.9), 1.5, average=EMA(0.8), **options)
     history = trainer.fit(DATA, HELD_OUT)
     assert best.epoch == int(np.argmin(history["validation_loss"]))
     mean = weighted_mean(trainer.seen[: 5 * (best.epoch + 1)], 0.8)

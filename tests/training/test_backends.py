@@ -39,7 +39,7 @@ def test_fifty_steps_agree_with_the_textbook(backend: str, threads: int, optimiz
         else:
             textbook.sgd(gradients, 0.05, 0.5 if optimizer == "momentum" else 0.0)
 
-    optimizers: dict[str, Optimizer] = {"sgd": SGD(), "momentum": SGD(0.5), "adam": Adam()}
+    optimizers: dict[str, Optimizer] = {"sgd": SGD(), "momentum": SGD(momentum=0.5), "adam": Adam()}
     rate = 0.003 if optimizer == "adam" else 0.05
     trainer = Trainer(
         made, optimizers[optimizer], rate, epochs=50, threads=threads, backend=backend

@@ -63,7 +63,9 @@ def test_coupled_rows_learn_the_same_for_any_number_of_threads(
     values = []
     for threads in (1, 2, 3, 4):
         network = flat_network(ghost_batch)
-        trainer = Trainer(network, SGD(0.9), 0.1, epochs=2, batch_size=batch_size, threads=threads)
+        trainer = Trainer(
+            network, SGD(momentum=0.9), 0.1, epochs=2, batch_size=batch_size, threads=threads
+        )
         trainer.fit(DATA.train)
         values.append(network.parameters.values)
     assert all(np.array_equal(value, values[0]) for value in values)
@@ -73,7 +75,9 @@ def test_a_network_of_images_learns_the_same_for_any_number_of_threads() -> None
     values = []
     for threads in (1, 2):
         network = image_network()
-        trainer = Trainer(network, SGD(0.9), 0.05, epochs=3, batch_size=200, threads=threads)
+        trainer = Trainer(
+            network, SGD(momentum=0.9), 0.05, epochs=3, batch_size=200, threads=threads
+        )
         history = trainer.fit(DATA.train)
         values.append(network.parameters.values)
     assert np.array_equal(values[0], values[1])
@@ -95,7 +99,7 @@ def test_running_statistics_are_those_of_the_batches() -> None:
 
 def test_validation_and_evaluation_use_the_statistics_of_training(tmp_path: Path) -> None:
     network = flat_network()
-    trainer = Trainer(network, SGD(0.9), 0.1, epochs=5, batch_size=100)
+    trainer = Trainer(network, SGD(momentum=0.9), 0.1, epochs=5, batch_size=100)
     history = trainer.fit(DATA.train, DATA.test)
     trainer.model().save(tmp_path)
     evaluated = evaluate(Model.load(tmp_path), DATA.test)
@@ -105,9 +109,9 @@ def test_validation_and_evaluation_use_the_statistics_of_training(tmp_path: Path
 def test_the_best_weights_come_with_their_statistics() -> None:
     best = BestWeights()
     network = flat_network()
-    history = Trainer(network, SGD(0.9), 0.3, epochs=8, batch_size=50, callbacks=[best]).fit(
-        DATA.train, DATA.test
-    )
+    history = Trainer(
+        network, SGD(momentum=0.9), 0.3, epochs=8, batch_size=50, callbacks=[best]
+    ).fit(DATA.train, DATA.test)
     assert best.epoch is not None
     evaluated = evaluate_network(network)
     assert evaluated == pytest.approx(history["validation_loss"][best.epoch], rel=1e-5)
@@ -130,7 +134,9 @@ def test_a_resumed_training_has_the_same_statistics(tmp_path: Path) -> None:
     def run(folder: Path, *callbacks: Callback, resume: bool = False) -> Sequential:
         network = flat_network(32)
         options: dict[str, Any] = {"epochs": 3, "batch_size": 150, "callbacks": callbacks}
-        trainer = Trainer(network, SGD(0.9), 0.1, checkpoints=Checkpoints(folder), **options)
+        trainer = Trainer(
+            network, SGD(momentum=0.9), 0.1, checkpoints=Checkpoints(folder), **options
+        )
         trainer.fit(DATA.train, resume=resume)
         return network
 

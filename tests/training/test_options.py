@@ -66,7 +66,7 @@ BEFORE: dict[str, Any] = {
 
 REFUSED: list[tuple[str, Callable[[], Any], str]] = [
     ("optimizer", SGD, "optimizer kind is Adam there, SGD here"),
-    ("optimizer", lambda: Adam(0.8), "optimizer beta1 is 0.9 there, 0.8 here"),
+    ("optimizer", lambda: Adam(beta1=0.8), "optimizer beta1 is 0.9 there, 0.8 here"),
     ("learning_rate", lambda: 0.01, "learning_rate kind is InverseTimeDecay there, Constant here"),
     ("learning_rate", lambda: Warmup(2, 0.1), "InverseTimeDecay there, Warmup here"),
     ("learning_rate", lambda: InverseTimeDecay(0.02, 0.1), "is 0.01 there, 0.02 here"),

@@ -34,7 +34,7 @@ from handloom import (
     [
         ({"units": 9}, r"network layers 0 units is 8 there, 9 here"),
         ({"rule": SGD}, r"optimizer kind is Adam there, SGD here"),
-        ({"rule": lambda: Adam(0.8)}, r"optimizer beta1 is 0.9 there, 0.8 here"),
+        ({"rule": lambda: Adam(beta1=0.8)}, r"optimizer beta1 is 0.9 there, 0.8 here"),
         ({"learning_rate": 0.01}, r"learning_rate kind is InverseTimeDecay there, Constant here"),
         ({"batch_size": 32}, r"batch_size is 64 there, 32 here"),
         ({"seed": 1}, r"seed is 0 there, 1 here"),
@@ -89,7 +89,7 @@ def test_a_checkpoint_of_another_dataset_is_refused_by_name(tmp_path: Path) -> N
     with pytest.raises(ModelError, match=r"data is features \(300 rows, .* there, others \(300"):
         stoppable(tmp_path).fit(replace(features(seed=1), name="others"), resume=True)
     with pytest.raises(ModelError, match=r"step-000000007: it is of .*validation is none there"):
-        stoppable(tmp_path).fit(ROWS, ROWS, resume=True)
+        stoppable(tmp_path).fit(ROWS, HELD_OUT, resume=True)
     with pytest.raises(ModelError, match="sample_weights"):
         stoppable(tmp_path).fit(ROWS, sample_weights=np.full(300, 2.0), resume=True)
 
@@ -104,9 +104,9 @@ def test_a_checkpoint_of_another_dataset_is_refused_by_name(tmp_path: Path) -> N
 def test_what_a_callback_kept_goes_only_to_one_made_alike(
     tmp_path: Path, there: Callback, here: Callback, named: str
 ) -> None:
-    stoppable(tmp_path, last_step=7, callbacks=(there,)).fit(ROWS, ROWS)
+    stoppable(tmp_path, last_step=7, callbacks=(there,)).fit(ROWS, HELD_OUT)
     with pytest.raises(ModelError, match=named):
-        stoppable(tmp_path, callbacks=(here,)).fit(ROWS, ROWS, resume=True)
+        stoppable(tmp_path, callbacks=(here,)).fit(ROWS, HELD_OUT, resume=True)
 
 
 def test_resuming_needs_somewhere_to_resume_from() -> None:

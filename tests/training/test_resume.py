@@ -47,7 +47,7 @@ from handloom.training import EpochRecord, TrainingState
 
 
 @pytest.mark.parametrize("batch_size", [64, None])
-@pytest.mark.parametrize("rule", [Adam, lambda: SGD(0.9, nesterov=True)])
+@pytest.mark.parametrize("rule", [Adam, lambda: SGD(momentum=0.9, nesterov=True)])
 @pytest.mark.parametrize("last_step", [1, 4, 5, 7, 19])
 def test_a_resumed_training_ends_with_the_same_bits_and_history(
     tmp_path: Path, batch_size: int | None, rule: Callable[[], Optimizer], last_step: int

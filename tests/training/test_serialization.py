@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.helpers.training import ROWS
+from tests.helpers.training import HELD_OUT, ROWS
 from tests.training.helpers import StopAfter, StopAt, Watcher, steps_kept, stoppable, trainer
 
 from handloom import ConfigurationError, EarlyStopping, History
@@ -101,7 +101,7 @@ def test_figures_that_are_not_finite_are_kept_too(tmp_path: Path) -> None:
 
     made = stoppable(tmp_path)
     made.__class__ = Spoil
-    made.fit(ROWS, ROWS)
-    history = stoppable(tmp_path).fit(ROWS, ROWS, resume=True)
+    made.fit(ROWS, HELD_OUT)
+    history = stoppable(tmp_path).fit(ROWS, HELD_OUT, resume=True)
     assert np.isnan(history["validation_loss"]).all()
     assert len(history) == 4

@@ -104,8 +104,10 @@ def test_a_weight_of_two_is_the_row_twice_and_of_zero_its_absence() -> None:
     weights = np.arange(60) % 3.0
     repeated = data.take(np.repeat(np.arange(60), weights.astype(int)))
     by_weight, by_rows = network(data, dtype=np.float64), network(data, dtype=np.float64)
-    weighted = Trainer(by_weight, SGD(0.9), 0.1, epochs=10).fit(data, sample_weights=weights)
-    copied = Trainer(by_rows, SGD(0.9), 0.1, epochs=10).fit(repeated)
+    weighted = Trainer(by_weight, SGD(momentum=0.9), 0.1, epochs=10).fit(
+        data, sample_weights=weights
+    )
+    copied = Trainer(by_rows, SGD(momentum=0.9), 0.1, epochs=10).fit(repeated)
     np.testing.assert_allclose(by_weight.parameters.vector, by_rows.parameters.vector, rtol=1e-9)
     np.testing.assert_allclose(weighted["loss"], copied["loss"], rtol=1e-12)
 

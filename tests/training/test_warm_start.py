@@ -79,7 +79,7 @@ def test_a_warm_start_takes_weights_and_optimizer_and_begins_all_else_anew() -> 
     ):
         other.fit(data, warm=first.state)
     with pytest.raises(ModelError, match="the optimizer is adam with"):
-        Trainer(network(data), SGD(0.9), 0.1).fit(data, warm=first.state)
+        Trainer(network(data), SGD(momentum=0.9), 0.1).fit(data, warm=first.state)
 
 
 def test_a_warm_start_goes_by_names_or_not_at_all() -> None:
@@ -104,7 +104,7 @@ def test_a_warm_start_goes_by_names_or_not_at_all() -> None:
 
 
 def test_a_refused_warm_start_changes_nothing() -> None:
-    first, second = trainer(None, optimizer=SGD(0.9)), trainer(None)
+    first, second = trainer(None, optimizer=SGD(momentum=0.9)), trainer(None)
     first.fit(ROWS)
     second.fit(ROWS)
     weights = second.network.parameters.values.copy()
@@ -130,10 +130,10 @@ def test_a_warm_start_with_an_average_ends_with_the_warm_weights() -> None:
 
 
 def test_no_training_starts_warm_from_one_that_diverged() -> None:
-    first = trainer(None, optimizer=SGD(0.9), learning_rate=1e30)
+    first = trainer(None, optimizer=SGD(momentum=0.9), learning_rate=1e30)
     first.fit(ROWS)
     with pytest.raises(ModelError, match="that diverged"):
-        trainer(None, optimizer=SGD(0.9)).fit(ROWS, warm=first.state)
+        trainer(None, optimizer=SGD(momentum=0.9)).fit(ROWS, warm=first.state)
 
 
 def test_an_optimizer_that_trained_another_network_since_is_no_warm_start() -> None:

@@ -20,8 +20,8 @@ L1, L2 = 0.003, 0.02
 OPTIMIZERS_TO_WALK = {
     "plain": SGD(),
     "decay": SGD(weight_decay=0.2),
-    "momentum": SGD(0.9),
-    "nesterov": SGD(0.9, nesterov=True),
+    "momentum": SGD(momentum=0.9),
+    "nesterov": SGD(momentum=0.9, nesterov=True),
     "adagrad": Adagrad(),
     "rmsprop": RMSprop(),
     "adam": Adam(),

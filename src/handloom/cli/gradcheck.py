@@ -86,5 +86,5 @@ def _check(
     generator = Stream(seed).at(Purpose.GENERATE).generator()
     chosen = np.sort(generator.choice(len(part), min(rows, len(part)), replace=False))
     x = np.empty((len(chosen), *network.input_shape), np.float64)
-    transform(part.inputs[chosen], x)
+    transform(part.inputs[chosen], x.reshape(len(x), -1))
     return check_gradients(network, x, part.targets[chosen], thorough=thorough, seed=seed)

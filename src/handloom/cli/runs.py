@@ -14,15 +14,15 @@ class Describe(Callback):
 
     changes_results: ClassVar[bool] = False
 
-    def __init__(self, run: RunFolder, *, resumed: bool) -> None:
-        self.run, self.resumed = run, resumed
+    def __init__(self, run: RunFolder, *, resumed: bool, fixed_length: bool) -> None:
+        self.run, self.resumed, self.fixed_length = run, resumed, fixed_length
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Write the description, and print where a resumed training continues."""
         self.run.write_description()
         progress = state.progress
         if progress.steps and not state.goes_on:
-            note(f"nothing left to do: {progress.epoch} of {state.until} epochs are done")
+            note(self._finished(state))
         elif progress.steps:
             epoch = f"{progress.epoch + 1} of {state.until}"
             note(f"resumed in epoch {epoch}, after {progress.steps:,} steps")
@@ -30,6 +30,16 @@ class Describe(Callback):
                 note(change)
         elif self.resumed:
             note("no checkpoint to resume from: training starts from the beginning")
+
+    def _finished(self, state: TrainingState) -> str:
+        """Return the message that a training has ended, and how it can be longer."""
+        done = f"{state.progress.epoch} of {state.until} epochs are done"
+        if (reason := state.history.stop_reason) is not None:
+            return f"finished: {done}, ended by {reason}; a resume leaves it ended"
+        longer = f"for more epochs: handloom train --resume {self.run.path} --epochs N"
+        if self.fixed_length:
+            longer = "its schedule of the learning rate was made for this number"
+        return f"finished: {done}; {longer}. The results are written again"
 
 
 def experiment_of(run: RunFolder, **changes: object) -> Experiment:

@@ -48,7 +48,7 @@ EVERY = "5m"
 OWN = ("checkpoint_every", "data")
 """Options of the command itself that are allowed with ``--resume`` and ``--recipe``."""
 
-WITH_RESUME = ("resume", "threads", *OWN)
+WITH_RESUME = ("resume", "threads", "epochs", *OWN)
 """The options allowed with ``--resume``; all others are those of the run."""
 
 WITH_RECIPE = (*(option.name for option in options_of(RecipeSettings)), *OWN, "out")
@@ -64,7 +64,10 @@ def train(
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Resume a run that was stopped, with its own settings."),
+        typer.Option(
+            metavar="RUN",
+            help="Resume a run, with its own settings; a finished one with more --epochs.",
+        ),
     ] = None,
     checkpoint_every: Annotated[
         str | None,
@@ -81,6 +84,8 @@ def train(
     handloom train --hidden 256,128 --epochs 5 --out runs/wide
 
     handloom train --resume runs/wide
+
+    handloom train --resume runs/wide --epochs 20
 
     handloom train --recipe mlp-flash
     """
@@ -109,6 +114,12 @@ def _resume(
     if every is None:
         raise ModelError(f"{folder} cannot be resumed: its training wrote no checkpoints")
     settings = experiment_of(run, **changes)
+    done = run.description.settings.get("epochs")
+    if settings.fixed_length and changes.get("epochs", done) != done:
+        raise ModelError(
+            f"{folder}: --epochs must be {done}, for which its schedule of the learning rate was "
+            f"made, got {changes['epochs']}"
+        )
     with only_writer(folder):
         source = run.description.data if data is None else data
         _train(folder, settings, source, checkpoint_every or every, resumed=run)
@@ -138,7 +149,7 @@ def _train(
         settings,
         splits,
         [
-            Describe(run, resumed=resumed is not None),
+            Describe(run, resumed=resumed is not None, fixed_length=settings.fixed_length),
             Progress(),
             CSVLog(run.history_table),
             LayerNorms(),

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.dataset import Dataset
+from handloom.data.dataset import Dataset, require_channels_first
 from handloom.errors import (
     ConfigurationError,
     DataError,
@@ -256,6 +256,7 @@ def check_images(data: Dataset) -> None:
             f"augmentation takes uint8 images of shape (n, y, x), got training rows of "
             f"{data.inputs.dtype} of shape {data.inputs.shape}"
         )
+    require_channels_first(data)
 
 
 def _inside(extent: Floats, relative_start: Floats, size: int) -> npt.NDArray[np.bool_]:

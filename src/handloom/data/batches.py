@@ -17,6 +17,7 @@ from handloom.data.augment import Augmentation, StepAugmentation
 from handloom.data.formats.npy import Reading
 from handloom.data.transforms import Transform
 from handloom.operations import Array, Arrays, CastRows, operation_of
+from handloom.parallel.partition import batch_count
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.randomness import Purpose, StepStream, Stream
 
@@ -34,8 +35,10 @@ class Order:
         Counted from 0.
     first, steps : int
         The index of the first of the steps within the epoch, and their number.
-    rows, batch_size : int
-        The number of rows of the epoch, and of a step; the last step may have fewer.
+    rows, batch_size, batches : int
+        The number of rows of the epoch, of rows of a step, and of steps of the epoch. The last step
+        takes the rest, which may be fewer rows, or more; see
+        `handloom.parallel.partition.batch_count`.
     permutation : integer array, shape (rows,), or None
         The order of the epoch's rows; None without shuffling.
     """
@@ -45,6 +48,7 @@ class Order:
     steps: int
     rows: int
     batch_size: int
+    batches: int
     permutation: npt.NDArray[np.integer] | None
 
     def __len__(self) -> int:
@@ -52,7 +56,8 @@ class Order:
 
     def batch(self, step: int) -> Rows:
         """Return the rows of the step with the index ``step`` within the epoch."""
-        taken = slice(step * self.batch_size, min((step + 1) * self.batch_size, self.rows))
+        start, last = step * self.batch_size, step == self.batches - 1
+        taken = slice(start, self.rows if last else start + self.batch_size)
         return taken if self.permutation is None else self.permutation[taken]
 
     def part(self, first: int, steps: int) -> "Order":
@@ -60,7 +65,9 @@ class Order:
         return replace(self, first=first, steps=steps)
 
 
-def epoch_order(rows: int, batch_size: int, stream: Stream | None, epoch: int) -> Order:
+def epoch_order(
+    rows: int, batch_size: int, stream: Stream | None, epoch: int, *, fewest: int = 1
+) -> Order:
     """Return the order of the rows of an epoch.
 
     Parameters
@@ -68,15 +75,17 @@ def epoch_order(rows: int, batch_size: int, stream: Stream | None, epoch: int) -
     rows : int
         The number of rows.
     batch_size : int
-        Rows per step. A full batch is not shuffled.
+        Rows per step. A batch of all rows is not shuffled.
     stream : Stream or None
         The source of a new permutation for each epoch; None for no shuffling.
     epoch : int
+    fewest : int
+        The fewest rows of a step; fewer that are left over join the step before.
     """
-    permutation = None
-    if stream is not None and batch_size < rows:
+    permutation, batches = None, batch_count(rows, batch_size, fewest)
+    if stream is not None and batches > 1:
         permutation = stream.at(Purpose.SHUFFLE, epoch).generator().permutation(rows)
-    return Order(epoch, 0, -(-rows // batch_size), rows, batch_size, permutation)
+    return Order(epoch, 0, batches, rows, batch_size, batches, permutation)
 
 
 @dataclass(frozen=True)
@@ -203,7 +212,7 @@ class ShardLoader:
         stored = self._take(reading, rows, x, change=augmentation is not None)
         if augmentation is not None:
             augmentation(stored, rows, rows_of_batch.start)
-        self._transform(stored, x)
+        self._transform(stored, x.reshape(len(x), -1))
         return Shard(x, targets, weights, self._stream(batch, rows_of_batch.start))
 
     def _augmentation(self, batch: Batch) -> StepAugmentation | None:

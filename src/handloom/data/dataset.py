@@ -1,13 +1,19 @@
 """Datasets: inputs, targets and class names, with their training and test split."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import DataError, require_fraction, require_number
+from handloom.errors import (
+    DataError,
+    has_channels_last,
+    require_bool,
+    require_fraction,
+    require_number,
+)
 from handloom.randomness import Purpose, Stream
 
 CHECKED_AT_ONCE = 1 << 21
@@ -29,6 +35,9 @@ class Dataset:
         The names of the classes, or of the outputs.
     name : str
         The name of the dataset, for tables, plots and result files.
+    channels_last : bool
+        Whether ``inputs`` are images of shape (n, y, x, c). They are stored as (n, c, y, x), the
+        shape that layers and augmentations take.
 
     Raises
     ------
@@ -41,8 +50,12 @@ class Dataset:
     targets: npt.NDArray[Any]
     class_names: tuple[str, ...]
     name: str = "unnamed"
+    _: KW_ONLY
+    channels_last: InitVar[bool] = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, channels_last: bool) -> None:
+        if require_bool("channels_last", channels_last):
+            object.__setattr__(self, "inputs", _channels_first(self.inputs))
         object.__setattr__(self, "class_names", tuple(self.class_names))
         check_inputs(self.inputs)
         if self.targets.ndim not in (1, 2) or len(self.inputs) != len(self.targets):
@@ -72,7 +85,7 @@ class Dataset:
             raise DataError("targets must be finite, got NaN or infinity")
 
     def _check_classes(self) -> None:
-        if not np.issubdtype(self.targets.dtype, np.integer):
+        if self.targets.dtype.kind not in "iu":  # for NumPy a timedelta64 is an integer, too
             raise DataError(f"targets of shape (n,) must be integers, got {self.targets.dtype}")
         object.__setattr__(self, "targets", self.targets.astype(np.int64, copy=False))
         low, high = int(self.targets.min()), int(self.targets.max())
@@ -165,6 +178,31 @@ class Dataset:
             (f"class {name!r}", np.flatnonzero(self.targets == label))
             for label, name in enumerate(self.class_names)
         ]
+
+
+def require_channels_first(data: Dataset) -> None:
+    """Check that the shape of images (n, c, y, x) does not look like (n, y, x, c).
+
+    Raises
+    ------
+    DataError
+        If it does, as for operations along the axes y and x.
+    """
+    if has_channels_last(data.input_shape):
+        raise DataError(
+            f"images must have shape (n, c, y, x), got {data.inputs.shape}, which looks like "
+            "(n, y, x, c): pass channels_last=True to Dataset"
+        )
+
+
+def _channels_first(images: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Return images of shape (n, y, x, c) as (n, c, y, x); mapped ones remain mapped."""
+    if images.ndim != 4:
+        raise DataError(
+            f"inputs must have shape (n, y, x, c) with channels_last=True, got {images.shape}"
+        )
+    moved = np.moveaxis(images, -1, 1)
+    return moved if isinstance(images, np.memmap) else np.ascontiguousarray(moved)
 
 
 def check_inputs(inputs: npt.NDArray[np.generic]) -> None:

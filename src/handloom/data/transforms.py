@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from handloom.backend import Backend, UsesBackend
 from handloom.errors import ConfigurationError, DataError, require_known, require_number
-from handloom.operations import CastRows
+from handloom.operations import CastRows, ScaleRows
 
 Floats = npt.NDArray[np.floating]
 
@@ -74,6 +74,10 @@ class Scale(UsesBackend):
         object.__setattr__(
             self, "_scale", backend.version_of(scale_rows)
         )  # the settings stay frozen
+
+    def as_operation(self) -> ScaleRows:
+        """Return the transform as a record."""
+        return ScaleRows(self.shift, self.divisor)
 
     def to_config(self) -> dict[str, Any]:
         """Return the settings as a JSON object."""

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import r2_score
 
+from handloom.errors import require_numeric
 from handloom.losses import Loss, MeanSquaredError, Poisson, Targets
 from handloom.parameters import Array
 
@@ -41,8 +42,10 @@ class Regression:
         Raises
         ------
         ValueError
-            If the number of targets differs, or one is negative and the loss is ``"poisson"``.
+            If the number of targets differs, they are not numeric, or one is negative and the loss
+            is ``"poisson"``.
         """
+        require_numeric("y", np.asarray(y).dtype)
         targets: Targets = np.asarray(y, dtype).reshape(len(y), -1)
         if targets.shape[1] != self.outputs:
             raise ValueError(

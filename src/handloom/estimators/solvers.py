@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handloom.estimators.convergence import Pace
+from handloom.operations import AdamUpdate, Update
 from handloom.optimizers import SGD, Adam, Optimizer
 from handloom.optimizers.adam import adam_step
 from handloom.parameters import Array
@@ -35,6 +36,11 @@ class UncorrectedAdam(Adam):
         m, v = state["first_moment"], state["second_moment"]
         epsilon = self.epsilon / math.sqrt(1.0 - self.beta2**self.steps)
         self._step_function(w, dw, m, v, rate, self.beta1, self.beta2, epsilon, self.steps, scratch)
+
+    def as_operation(self) -> Update:
+        """Return the step as a record."""
+        adam = AdamUpdate(self.beta1, self.beta2, self.epsilon, corrected=False)
+        return Update(adam, self.weight_decay)
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,15 @@ def optimizer_for(estimator: Any) -> Optimizer:
     decay = float(estimator.weight_decay)
     if estimator.solver == "adam":
         return UncorrectedAdam(
-            estimator.beta_1, estimator.beta_2, estimator.epsilon, weight_decay=decay
+            beta1=estimator.beta_1,
+            beta2=estimator.beta_2,
+            epsilon=estimator.epsilon,
+            weight_decay=decay,
         )
     # SGD requires momentum < 1; scikit-learn allows 1, and the difference is a rounding error
     momentum = min(float(estimator.momentum), math.nextafter(1.0, 0.0))
     nesterov = bool(estimator.nesterovs_momentum) and momentum > 0.0
-    return SGD(momentum, nesterov=nesterov, weight_decay=decay)
+    return SGD(momentum=momentum, nesterov=nesterov, weight_decay=decay)
 
 
 def rate_for(estimator: Any, pace: Pace) -> Schedule:

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from handloom.errors import DataError
 from handloom.estimators.rows import Sample, drop_zero_weights
 from handloom.estimators.tasks import Task
 
@@ -30,7 +31,13 @@ def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool)
     -------
     X : float32 or float64 array, or CSR matrix, shape (n, d)
     y : array or sparse matrix, shape (n,) or (n, k)
+
+    Raises
+    ------
+    ValueError
+        If they are invalid.
     """
+    _refuse_times("X", X)
     X, y = validate_data(
         estimator,
         X,
@@ -42,6 +49,7 @@ def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool)
         order="C",
         reset=reset,
     )
+    _refuse_times("y", y)
     if y.ndim == 2 and y.shape[1] == 1 and isinstance(y, np.ndarray):
         y = column_or_1d(y, warn=True)
     return X, y
@@ -69,6 +77,7 @@ def training_sample(
     """
     weights = None
     if sample_weight is not None:
+        _refuse_times("sample_weight", sample_weight)
         weights = _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
     weights = task.weigh(y, weights, dtype, incremental=incremental)
     X, y, weights = drop_zero_weights(X, y, weights)
@@ -103,3 +112,18 @@ def held_out_sample(
         return Sample(X_val, task.encode(y_val, dtype))
     except ValueError as error:
         raise ValueError(f"X_val, y_val: {error}") from error
+
+
+def _refuse_times(name: str, values: Any) -> None:
+    """Refuse dates, times and records, which scikit-learn would convert to numbers or sort.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for the message.
+    values : array-like or data frame
+    """
+    dtypes: Any = getattr(values, "dtypes", getattr(values, "dtype", None))
+    for dtype in dtypes if hasattr(dtypes, "__iter__") else [dtypes]:
+        if getattr(dtype, "kind", None) in ("M", "m", "V"):
+            raise DataError(f"{name} must not hold dates, times or records, got dtype {dtype}")

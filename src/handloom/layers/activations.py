@@ -138,6 +138,10 @@ class LeakyReLU(Activation):
         """Return the constructor's arguments."""
         return {"slope": self.slope}
 
+    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
+        """Return the function as a record."""
+        return Elementwise(self.kind, self.slope)
+
     def apply(self, x: Array, out: Array) -> None:
         """Write ``f(x)``."""
         np.multiply(x, self.slope, out=out)
@@ -186,6 +190,10 @@ class ELU(Activation):
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
         return {"alpha": self.alpha}
+
+    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
+        """Return the function as a record."""
+        return Elementwise(self.kind, self.alpha)
 
     def apply(self, x: Array, out: Array) -> None:
         """Write ``f(x)``."""

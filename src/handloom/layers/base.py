@@ -41,6 +41,8 @@ class Layer(ABC):
         Whether its arrays are trained; see `freeze`.
     keeps_statistics : bool
         Whether there are running statistics to commit.
+    takes_images : bool
+        Whether input rows must be images (c, y, x).
     output_activation : str or None
         The name of the activation that this layer applies, if a loss may apply it itself, in one
         step from the logits. A subclass does not inherit it, because it may override `forward`.
@@ -55,6 +57,7 @@ class Layer(ABC):
     kind: ClassVar[str]
     stochastic: ClassVar[bool] = False
     couples_rows: ClassVar[bool] = False
+    takes_images: ClassVar[bool] = False
     output_activation: ClassVar[str | None] = None
     ghost_batch: int | None = None
     trainable: bool = True
@@ -78,6 +81,13 @@ class Layer(ABC):
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of one output row, from the shape of one input row."""
         return input_shape
+
+    def fewest_rows(self, input_shape: tuple[int, ...]) -> int:
+        """Return the fewest rows of a training pass, from the shape of one input row.
+
+        Rows of an epoch that are left over and are fewer join the batch before them.
+        """
+        return 2 if self.couples_rows else 1
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments as JSON-serializable values."""

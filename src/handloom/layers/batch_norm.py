@@ -3,6 +3,7 @@
 from __future__ import annotations  # so that naming np.random.Generator does not load it
 
 from collections.abc import Mapping
+from math import prod
 from typing import Self
 
 import numpy as np
@@ -44,7 +45,7 @@ class BatchNorm(Layer):
     The running statistics are arrays that are not trained, ``self.weights["running_mean"]`` and
     ``self.weights["running_variance"]``, saved with the weights. A training pass does not change
     them; it collects the sums over its groups of ``mu`` and of the unbiased variance
-    ``var m / (m - 1)`` (0 for a single entry); `handloom.Sequential.commit_statistics`, once a
+    ``var m / (m - 1)``; `handloom.Sequential.commit_statistics`, once a
     step, adds the sums of all passes and updates the statistics, with means over the groups, each
     of which counts once::
 
@@ -70,6 +71,8 @@ class BatchNorm(Layer):
     ghost_batch : int, optional
         The number of consecutive rows that make a group, at least 2. Rows that are left over belong
         to the last group; a pass with fewer rows is one group. By default all rows of a pass are.
+        Training needs at least 2 entries of each feature in a group: 2 rows, or an image of 2
+        pixels.
 
     Raises
     ------
@@ -119,6 +122,10 @@ class BatchNorm(Layer):
             "running_variance": ParameterSpec(shape, Ones(), trained=False),
         }
 
+    def fewest_rows(self, input_shape: tuple[int, ...]) -> int:
+        """Return 2, or 1 if there is no single entry to normalize: for images, or if frozen."""
+        return 2 if self.trainable and prod(input_shape[1:]) == 1 else 1
+
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
         return {
@@ -152,8 +159,9 @@ class BatchNorm(Layer):
         Raises
         ------
         ModelError
-            If the layer is not built, or ``x`` is neither (n, d) nor (n, c, y, x), or its number of
-            features is wrong.
+            If the layer is not built, ``x`` is neither (n, d) nor (n, c, y, x), its number of
+            features is wrong, or a group to train on has a single entry of each feature, whose
+            variance would be 0.
         """
         self._check(x)
         y = self._buffer("y", x.shape, x.dtype)
@@ -228,13 +236,18 @@ class BatchNorm(Layer):
         if not self.trainable:
             return self.weights["running_mean"], self.weights["running_variance"]
         m = len(features)
+        if m < 2:
+            raise ModelError(
+                f"{self.kind}: a group must have at least 2 entries of each feature in training, "
+                f"got 1: a single row"
+            )
         mean = np.empty(features.shape[1], features.dtype)
         variance = np.empty_like(mean)
         self._moments(features, mean, variance)
         sums = {
             "groups": np.ones(1),
             "running_mean": mean,
-            "running_variance": variance * (m / max(m - 1, 1)),  # 0 for a single entry
+            "running_variance": variance * (m / (m - 1)),
         }
         if self._collected:
             sums = {name: self._collected[name] + array for name, array in sums.items()}

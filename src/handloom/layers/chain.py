@@ -80,6 +80,14 @@ class Chain:
         for prefix, layer in self.named:
             layer.claim(prefix, parameters, before)
 
+    def fewest_rows(self, input_shape: tuple[int, ...]) -> int:
+        """Return the fewest rows of a training pass, from the shape of one input row."""
+        fewest = 1
+        for layer in self.layers:
+            fewest = max(fewest, layer.fewest_rows(input_shape))
+            input_shape = layer.output_shape(input_shape)
+        return fewest
+
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Bind every layer to its own arrays."""
         views, slopes = self._own(weights), self._own(gradients)

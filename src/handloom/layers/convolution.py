@@ -85,6 +85,7 @@ class Conv2D(Layer):
     """
 
     kind = "conv2d"
+    takes_images = True
 
     def __init__(
         self,

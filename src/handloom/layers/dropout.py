@@ -2,10 +2,13 @@
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from handloom.errors import ModelError, require_fraction
 from handloom.layers.base import Layer
+from handloom.operations import DropEntries
 from handloom.parameters import Array
 
 CHANCES = 1 << 16
@@ -55,6 +58,10 @@ class Dropout(Layer):
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
         return {"rate": self.rate}
+
+    def as_operation(self, offsets: Mapping[str, int]) -> DropEntries:
+        """Return dropout as a record, with the number of draws out of 65,536 that drop an entry."""
+        return DropEntries(self._dropped)
 
     def forward(
         self,

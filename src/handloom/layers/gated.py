@@ -3,11 +3,13 @@
 from __future__ import annotations  # numpy.random is loaded when it is used
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from handloom.layers.activations import sigmoid
 from handloom.layers.base import Layer
+from handloom.operations import Elementwise
 from handloom.parameters import Array
 
 SATURATED = 30.0
@@ -54,6 +56,10 @@ class SiLU(Gated):
 
     kind = "silu"
 
+    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
+        """Return the function as a record."""
+        return Elementwise(self.kind)
+
     def forward(
         self,
         x: Array,
@@ -96,6 +102,10 @@ class GELU(Gated):
     """
 
     kind = "gelu"
+
+    def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
+        """Return the function as a record."""
+        return Elementwise(self.kind)
 
     def forward(
         self,

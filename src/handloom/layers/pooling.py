@@ -31,6 +31,8 @@ class Pool2D(Layer):
         If ``size`` or ``stride`` is not a whole number of at least 1.
     """
 
+    takes_images = True
+
     def __init__(self, size: int, *, stride: int | None = None) -> None:
         super().__init__()
         self.size = require_count("size", size)

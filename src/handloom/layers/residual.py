@@ -99,6 +99,10 @@ class Residual(Layer):
             )
         return added
 
+    def fewest_rows(self, input_shape: tuple[int, ...]) -> int:
+        """Return the fewest rows of a training pass, the larger one of both branches."""
+        return max(chain.fewest_rows(input_shape) for chain in self._branches.values())
+
     def config(self) -> dict[str, object]:
         """Return the configurations of the layers of block and shortcut."""
         return {branch: chain.config() for branch, chain in self._branches.items()}

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.backend import UsesBackend
-from handloom.errors import ConfigurationError, DataError
+from handloom.errors import ConfigurationError, DataError, require_numeric
+from handloom.operations import LossOperation
 from handloom.parameters import Array
 
 #: Class indices, class probabilities or continuous targets.
@@ -40,7 +41,8 @@ class Loss(Protocol):
 class ClassificationLoss(Loss, Protocol):
     """A loss that can count correct predictions, for accuracy.
 
-    ``isinstance(loss, ClassificationLoss)`` is True for a loss with a method `correct`.
+    ``isinstance(loss, ClassificationLoss)`` is True for a loss with a method `correct`. For
+    training it also needs an ``output_activation``; see `RowLoss`.
     """
 
     def correct(self, predictions: Array, targets: Targets) -> int:
@@ -129,7 +131,8 @@ class RowLoss(UsesBackend, ABC):
         Raises
         ------
         DataError
-            If the shapes do not match or a target is invalid.
+            If the shapes do not match, predictions are not floating-point, weights are not numeric
+            or a target is invalid.
         """
         weights = None if weights is None else np.asarray(weights)
         _check_rows(predictions, weights)
@@ -141,6 +144,10 @@ class RowLoss(UsesBackend, ABC):
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments as JSON-serializable values."""
         return {}
+
+    def as_operation(self) -> LossOperation | None:
+        """Return this loss as a record, or None if there is no record for it."""
+        return None
 
     @abstractmethod
     def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
@@ -175,7 +182,7 @@ class RowLoss(UsesBackend, ABC):
         Returns
         -------
         array, shape (n,)
-            In the predictions' dtype; a new array that the caller may change.
+            In the predictions' dtype or float64; a new array that the caller may change.
         """
 
 
@@ -184,8 +191,12 @@ def _check_rows(predictions: Array, weights: Array | None) -> None:
         raise DataError(
             f"predictions must have shape (n, k), k at least 1, got {predictions.shape}"
         )
-    if weights is not None and weights.shape != predictions.shape[:1]:
-        raise DataError(f"weights must have shape ({len(predictions)},), got {weights.shape}")
+    if predictions.dtype.kind != "f":
+        raise DataError(f"predictions must be floating-point, got dtype {predictions.dtype}")
+    if weights is not None:
+        if weights.shape != predictions.shape[:1]:
+            raise DataError(f"weights must have shape ({len(predictions)},), got {weights.shape}")
+        require_numeric("weights", weights.dtype)
 
 
 def _mean(

@@ -5,6 +5,7 @@ import numpy as np
 from handloom.backend import Backend
 from handloom.losses.base import Targets
 from handloom.losses.outputs import OutputLoss, as_rows
+from handloom.operations import SigmoidCrossEntropy
 from handloom.parameters import Array
 
 
@@ -58,6 +59,10 @@ class BinaryCrossEntropy(OutputLoss):
     def set_backend(self, backend: Backend) -> None:
         """Use the backend's version of `binary_cross_entropy`."""
         self._binary_cross_entropy = backend.version_of(binary_cross_entropy)
+
+    def as_operation(self) -> SigmoidCrossEntropy:
+        """Return the loss as a record."""
+        return SigmoidCrossEntropy()
 
 
 def binary_cross_entropy(logits: Array, targets: Array, out: Array, losses: Array) -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.backend import Backend
-from handloom.errors import DataError, require_fraction
+from handloom.errors import DataError, require_fraction, require_numeric
 from handloom.losses.base import RowLoss, Targets
+from handloom.operations import CrossEntropy
 from handloom.parameters import Array
 from handloom.reductions import row_maxima, row_sums
 
@@ -36,7 +37,8 @@ class _ClassLoss(RowLoss):
         Raises
         ------
         DataError
-            If the shapes do not match, or class indices are not integers or out of range.
+            If the shapes do not match, targets are not numeric, or class indices are not integers
+            or out of range.
         """
         targets = self.check_targets(predictions, targets, None)
         classes = targets if targets.ndim == 1 else targets.argmax(axis=1)
@@ -62,8 +64,8 @@ class _ClassLoss(RowLoss):
         Raises
         ------
         DataError
-            If the shapes do not match, or class indices are not integers, or out of range in a row
-            that is not of weight zero.
+            If the shapes do not match, targets are not numeric, or class indices are not integers,
+            or out of range in a row that is not of weight zero.
         """
         n, k = predictions.shape
         if targets.shape not in ((n,), (n, k)):
@@ -71,9 +73,8 @@ class _ClassLoss(RowLoss):
                 f"targets must have shape ({n},) or ({n}, {k}) to fit predictions of shape "
                 f"({n}, {k}), got {targets.shape}"
             )
-        if targets.dtype.kind not in "biuf":
-            raise DataError(f"targets must be numeric, got dtype {targets.dtype}")
         if targets.ndim == 2:
+            require_numeric("targets", targets.dtype)
             return targets.astype(predictions.dtype, copy=False)
         if targets.dtype.kind not in "iu":
             raise DataError(f"class indices must be integers, got {targets.dtype}")
@@ -204,6 +205,10 @@ class SoftmaxCrossEntropy(_ClassLoss):
     def set_backend(self, backend: Backend) -> None:
         """Store ``backend.version_of(softmax_cross_entropy)``; NumPy's by default."""
         self._softmax_cross_entropy = backend.version_of(softmax_cross_entropy)
+
+    def as_operation(self) -> CrossEntropy:
+        """Return the loss as a record, from which a backend may compile whole training steps."""
+        return CrossEntropy(self.label_smoothing)
 
 
 def softmax_cross_entropy(

@@ -3,7 +3,7 @@
 from math import inf
 from typing import ClassVar
 
-from handloom.errors import DataError
+from handloom.errors import DataError, require_numeric
 from handloom.losses.base import RowLoss, Targets
 from handloom.parameters import Array
 
@@ -51,7 +51,6 @@ def as_rows(predictions: Array, targets: Targets) -> Targets:
             f"targets must have shape {expected} to fit predictions of shape ({n}, {k}), "
             f"got {targets.shape}"
         )
-    if targets.dtype.kind not in "biuf":
-        raise DataError(f"targets must be numeric, got dtype {targets.dtype}")
+    require_numeric("targets", targets.dtype)
     rows: Targets = targets.reshape(n, k)
     return rows

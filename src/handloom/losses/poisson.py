@@ -4,6 +4,7 @@ import numpy as np
 
 from handloom.losses.base import Targets
 from handloom.losses.outputs import OutputLoss
+from handloom.operations import ErrorLoss
 from handloom.parameters import Array
 
 
@@ -31,6 +32,10 @@ class Poisson(OutputLoss):
     kind = "poisson"
     output_activation = "exp"
     lowest = 0.0
+
+    def as_operation(self) -> ErrorLoss:
+        """Return the loss as a record."""
+        return ErrorLoss("poisson")
 
     def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""

@@ -9,6 +9,7 @@ import numpy as np
 from handloom.errors import require_number
 from handloom.losses.base import Targets
 from handloom.losses.outputs import OutputLoss
+from handloom.operations import ErrorLoss
 from handloom.parameters import Array
 
 
@@ -43,6 +44,10 @@ class MeanSquaredError(OutputLoss):
         """Return the constructor's arguments."""
         return {"factor": self.factor}
 
+    def as_operation(self) -> ErrorLoss:
+        """Return the loss as a record."""
+        return ErrorLoss("squared", self.factor)
+
     def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
         np.subtract(predictions, targets, out=gradient)
@@ -65,6 +70,10 @@ class MeanAbsoluteError(OutputLoss):
     """
 
     kind = "mean_absolute_error"
+
+    def as_operation(self) -> ErrorLoss:
+        """Return the loss as a record."""
+        return ErrorLoss("absolute")
 
     def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
@@ -107,6 +116,10 @@ class Huber(OutputLoss):
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
         return {"delta": self.delta}
+
+    def as_operation(self) -> ErrorLoss:
+        """Return the loss as a record."""
+        return ErrorLoss("huber", self.delta)
 
     def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""

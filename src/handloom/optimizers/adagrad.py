@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from handloom.errors import require_number
+from handloom.operations import AdaptiveUpdate, Update
 from handloom.optimizers.base import Optimizer
-from handloom.optimizers.moving_average import flush_to_zero
+from handloom.optimizers.moving_average import flush_to_zero, require_epsilon
 from handloom.parameters import Array
 
 
@@ -47,7 +47,7 @@ class Adagrad(Optimizer):
     Parameters
     ----------
     epsilon : float
-        Added to the root for numerical stability, above 0.
+        Added to the root for numerical stability, at least 1e-12.
     weight_decay : float
         See `Optimizer`.
 
@@ -65,9 +65,9 @@ class Adagrad(Optimizer):
     kind = "adagrad"
     state_names = ("squares",)
 
-    def __init__(self, epsilon: float = 1e-7, *, weight_decay: float = 0.0) -> None:
+    def __init__(self, *, epsilon: float = 1e-7, weight_decay: float = 0.0) -> None:
         super().__init__(weight_decay=weight_decay)
-        self.epsilon = require_number("epsilon", epsilon, minimum=0.0, exclusive=True)
+        self.epsilon = require_epsilon(epsilon)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
@@ -83,3 +83,7 @@ class Adagrad(Optimizer):
     ) -> None:
         """Update one block by `adagrad_step`."""
         self._step_function(w, dw, state["squares"], rate, self.epsilon, self.steps, scratch)
+
+    def as_operation(self) -> Update:
+        """Return the step as a record."""
+        return Update(AdaptiveUpdate(1.0, 1.0, self.epsilon), self.weight_decay)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from handloom.errors import require_fraction, require_number
+from handloom.errors import require_fraction
+from handloom.operations import AdamUpdate, Update
 from handloom.optimizers.base import Optimizer
-from handloom.optimizers.moving_average import flush_to_zero
+from handloom.optimizers.moving_average import flush_to_zero, require_epsilon
 from handloom.parameters import Array
 
 
@@ -83,8 +84,8 @@ class Adam(Optimizer):
     beta1, beta2 : float
         The decays of the moving averages of ``dw`` and ``dw^2``, at least 0 and below 1.
     epsilon : float
-        Added to the root for numerical stability, above 0. The default is that of Keras; estimators
-        have that of scikit-learn, 1e-8.
+        Added to the root for numerical stability, at least 1e-12. The default is that of Keras;
+        estimators have that of scikit-learn, 1e-8.
     weight_decay : float
         The decay ``c``, at least 0, by which `Optimizer` shrinks matrices, but not biases, before
         the update: ``w <- w - r c w``. With a decay above 0 this is AdamW.
@@ -105,16 +106,16 @@ class Adam(Optimizer):
 
     def __init__(
         self,
+        *,
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-7,
-        *,
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(weight_decay=weight_decay)
         self.beta1 = require_fraction("beta1", beta1)
         self.beta2 = require_fraction("beta2", beta2)
-        self.epsilon = require_number("epsilon", epsilon, minimum=0.0, exclusive=True)
+        self.epsilon = require_epsilon(epsilon)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
@@ -142,6 +143,10 @@ class Adam(Optimizer):
         """
         m, v, beta1, beta2 = state["first_moment"], state["second_moment"], self.beta1, self.beta2
         self._step_function(w, dw, m, v, rate, beta1, beta2, self.epsilon, self.steps, scratch)
+
+    def as_operation(self) -> Update:
+        """Return the step as a record, from which a backend may compile whole training steps."""
+        return Update(AdamUpdate(self.beta1, self.beta2, self.epsilon), self.weight_decay)
 
 
 class AdamW(Adam):
@@ -179,10 +184,14 @@ class AdamW(Adam):
 
     def __init__(
         self,
+        *,
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-7,
-        *,
         weight_decay: float = 0.01,
     ) -> None:
-        super().__init__(beta1, beta2, epsilon, weight_decay=weight_decay)
+        super().__init__(beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay)
+
+    def as_operation(self) -> Update:
+        """Return the record of `Adam`; an inherited method would be ignored, see `operation_of`."""
+        return super().as_operation()

@@ -1,5 +1,6 @@
 """Base class of optimizers, which update the flat vector of weights in place, block by block."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 
 from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError, require_count, require_number
+from handloom.operations import Update
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, check_array
 
@@ -46,6 +48,8 @@ class Optimizer(ABC):
     ``w <- w - r c w``, independently of the gradient and the batch size (decoupled weight decay).
     Matrices and kernels decay; biases, scales and shifts do not.
 
+    The optimizers of this library take keyword arguments only. The learning rate is none of them:
+    it is an argument of `handloom.Trainer`.
     A subclass with a compiled version returns its NumPy function as `definition`, and calls
     ``self._step_function`` in `update`. Without a gradient, entries of the state shrink until they
     are subnormal numbers, which are slow: see `handloom.optimizers.moving_average.flush_to_zero`.
@@ -74,6 +78,24 @@ class Optimizer(ABC):
         super().__init_subclass__(**options)
         if not hasattr(cls, "kind"):
             cls.kind = cls.__name__.lower()
+
+    def __new__(cls, *arguments: object, **options: object) -> Self:
+        """Refuse positional arguments and unknown ones, a learning rate above all.
+
+        Raises
+        ------
+        TypeError
+            Naming the arguments that the constructor takes, if they are keyword arguments only.
+        """
+        taken = [*inspect.signature(cls.__init__).parameters.values()][1:]
+        names = [each.name for each in taken if each.kind is each.KEYWORD_ONLY]
+        unknown = [*map(repr, arguments), *(name for name in options if name not in names)]
+        if unknown and len(names) == len(taken):
+            raise TypeError(
+                f"{cls.__name__} takes keyword arguments only: {', '.join(names)}; "
+                f"got {', '.join(unknown)}. The learning rate is an argument of Trainer"
+            )
+        return super().__new__(cls)
 
     def __init__(self, *, weight_decay: float = 0.0) -> None:
         self.weight_decay = require_number("weight_decay", weight_decay, minimum=0.0)
@@ -195,6 +217,10 @@ class Optimizer(ABC):
             Memory for intermediate results. It is empty only for a class with its own `definition`
             that is compiled and needs none.
         """
+
+    def as_operation(self) -> Update | None:
+        """Return the update as a record, or None if there is no record for it."""
+        return None
 
     @abstractmethod
     def config(self) -> dict[str, object]:

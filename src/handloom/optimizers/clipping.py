@@ -1,7 +1,7 @@
 """Gradient clipping by the l2 norm."""
 
 from handloom.errors import require_number
-from handloom.operations import Array
+from handloom.operations import Array, ClipNorm
 
 
 class ClipByNorm:
@@ -33,3 +33,7 @@ class ClipByNorm:
         """Clip a gradient, shape (size,), in place; ``norm`` is its l2 norm."""
         if norm > self.limit:
             gradient *= self.limit / norm
+
+    def as_operation(self) -> ClipNorm:
+        """Return the clipping as a record."""
+        return ClipNorm(self.limit)

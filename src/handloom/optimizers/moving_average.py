@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from handloom.errors import require_number
 from handloom.operations import TINY, Array
 
 FLUSH_EVERY = 8
@@ -10,6 +11,25 @@ FLUSH_EVERY = 8
 An average with a decay of a third or more does not shrink from `TINY` to the smallest normal number
 in fewer steps. One with a smaller decay shrinks past the subnormal numbers in a few steps.
 """
+
+SMALLEST_EPSILON = 1e-12
+"""The smallest ``epsilon`` of an optimizer that divides by ``sqrt(v) + epsilon``.
+
+A mean of squares ``v`` below `TINY` becomes 0. It belongs to gradients of at most 1e-15 or so, far
+below such an epsilon, so the step is the same to about a thousandth of itself. Beside a much
+smaller one it would be ``rate m / epsilon``, of any size, instead of about the learning rate.
+"""
+
+
+def require_epsilon(value: object) -> float:
+    """Return the ``epsilon`` of an optimizer, at least `SMALLEST_EPSILON`.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not such a number.
+    """
+    return require_number("epsilon", value, minimum=SMALLEST_EPSILON)
 
 
 def lerp(mean: Array, x: Array, weight: float, step: int, scratch: Array) -> None:

@@ -20,7 +20,7 @@ from handloom.errors import (
 )
 from handloom.optimizers.adam import adam_step
 from handloom.optimizers.base import Optimizer
-from handloom.optimizers.moving_average import lerp
+from handloom.optimizers.moving_average import lerp, require_epsilon
 from handloom.parallel.partition import product_is_shared
 from handloom.parallel.pool import SERIAL, Pool, matmul
 from handloom.parameters import Array, Parameters, l2_norm
@@ -77,8 +77,8 @@ class Muon(Optimizer):
 
     def __init__(
         self,
-        momentum: float = 0.95,
         *,
+        momentum: float = 0.95,
         nesterov: bool = True,
         iterations: int = 5,
         adam_rate: float = 0.015,
@@ -100,7 +100,7 @@ class Muon(Optimizer):
         self.adam_for = tuple(adam_for)
         self.beta1 = require_fraction("beta1", beta1)
         self.beta2 = require_fraction("beta2", beta2)
-        self.epsilon = require_number("epsilon", epsilon, minimum=0.0, exclusive=True)
+        self.epsilon = require_epsilon(epsilon)
         self._matrices: list[_Matrix] = []
 
     def config(self) -> dict[str, object]:

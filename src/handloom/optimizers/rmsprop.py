@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from handloom.errors import require_fraction, require_number
+from handloom.errors import require_fraction
+from handloom.operations import AdaptiveUpdate, Update
 from handloom.optimizers.base import Optimizer
-from handloom.optimizers.moving_average import flush_to_zero
+from handloom.optimizers.moving_average import flush_to_zero, require_epsilon
 from handloom.parameters import Array
 
 
@@ -58,7 +59,7 @@ class RMSprop(Optimizer):
     rho : float
         The decay of the moving average, at least 0 and below 1.
     epsilon : float
-        Added to the root for numerical stability, above 0.
+        Added to the root for numerical stability, at least 1e-12.
     weight_decay : float
         See `Optimizer`.
 
@@ -77,11 +78,11 @@ class RMSprop(Optimizer):
     state_names = ("second_moment",)
 
     def __init__(
-        self, rho: float = 0.9, epsilon: float = 1e-7, *, weight_decay: float = 0.0
+        self, *, rho: float = 0.9, epsilon: float = 1e-7, weight_decay: float = 0.0
     ) -> None:
         super().__init__(weight_decay=weight_decay)
         self.rho = require_fraction("rho", rho)
-        self.epsilon = require_number("epsilon", epsilon, minimum=0.0, exclusive=True)
+        self.epsilon = require_epsilon(epsilon)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
@@ -98,3 +99,7 @@ class RMSprop(Optimizer):
         """Update one block by `rmsprop_step`."""
         v = state["second_moment"]
         self._step_function(w, dw, v, rate, self.rho, self.epsilon, self.steps, scratch)
+
+    def as_operation(self) -> Update:
+        """Return the step as a record."""
+        return Update(AdaptiveUpdate(self.rho, 1.0 - self.rho, self.epsilon), self.weight_decay)

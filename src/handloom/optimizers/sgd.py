@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from handloom.errors import ConfigurationError, require_fraction
+from handloom.operations import SGDUpdate, Update
 from handloom.optimizers.base import Optimizer
 from handloom.optimizers.moving_average import flush_to_zero
 from handloom.parameters import Array
@@ -85,7 +86,7 @@ class SGD(Optimizer):
     kind = "sgd"
 
     def __init__(
-        self, momentum: float = 0.0, *, nesterov: bool = False, weight_decay: float = 0.0
+        self, *, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
     ) -> None:
         super().__init__(weight_decay=weight_decay)
         self.momentum = require_fraction("momentum", momentum)
@@ -117,3 +118,7 @@ class SGD(Optimizer):
             self._step_function(w, dw, state["velocity"], rate, *options, scratch)
         else:
             self._step_function(w, dw, rate, scratch)
+
+    def as_operation(self) -> Update:
+        """Return the step as a record."""
+        return Update(SGDUpdate(self.momentum, self.nesterov), self.weight_decay)

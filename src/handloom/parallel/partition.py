@@ -92,6 +92,23 @@ def blocks(piece: slice, size: int | None) -> Iterator[slice]:
         yield slice(start, min(start + size, piece.stop))
 
 
+def batch_count(rows: int, batch_size: int, fewest: int = 1) -> int:
+    """Return the number of batches of an epoch.
+
+    Each has ``batch_size`` rows. Rows that are left over make a last batch or, if they are fewer
+    than ``fewest``, join the batch before them.
+
+    Parameters
+    ----------
+    rows, batch_size : int
+        At least 1.
+    fewest : int
+        The fewest rows of a training pass; see `handloom.Layer.fewest_rows`.
+    """
+    full, left_over = divmod(rows, batch_size)
+    return max(1, full + (left_over >= fewest))
+
+
 def shard_rows(activation: int, *, images: bool) -> int:
     """Return the most rows of a shard, at least 1.
 

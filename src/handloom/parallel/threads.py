@@ -110,6 +110,19 @@ class Threads(Pool):
         self._helper_count = 0
         self._cleanup = ExitStack()
 
+    def __getstate__(self) -> object:
+        """Refuse copies and pickles.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(
+            "threads, and a prepared training that has some, cannot be copied or pickled: copy its "
+            "state, model or network"
+        )
+
     def __enter__(self) -> Self:
         self._cleanup.enter_context(single_threaded_blas())
         self._helper_count = min(self.threads, self.lanes) - 1

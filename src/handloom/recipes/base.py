@@ -10,6 +10,7 @@ from handloom.data.dataset import Dataset
 from handloom.errors import require_fraction
 from handloom.network import Sequential
 from handloom.recipes.option import documented, option
+from handloom.schedules import Schedule
 from handloom.training import Callback, Checkpoints, Trainer
 from handloom.training.interrupts import OnSignal
 
@@ -55,8 +56,17 @@ class Experiment(ABC):
         """Return the network for the rows, with its initial weights."""
 
     @abstractmethod
-    def steps(self, train: Dataset) -> int:
+    def steps(self, train: Dataset, network: Sequential) -> int:
         """Return the number of steps of a training that does not stop early."""
+
+    @abstractmethod
+    def rate(self, steps: int) -> Schedule:
+        """Return the learning-rate schedule for a number of steps."""
+
+    @property
+    def fixed_length(self) -> bool:
+        """Whether the learning rate depends on the number of epochs, which then cannot change."""
+        return self.rate(1_000_000) != self.rate(2_000_000)
 
     @abstractmethod
     def trainer(

@@ -85,7 +85,7 @@ def train(
     if experiment.validation_fraction:
         rows, held_out = rows.split(experiment.validation_fraction, Stream(experiment.seed))
     trainer = experiment.trainer(
-        network, experiment.steps(rows), callbacks, checkpoints, on_signal=on_signal
+        network, experiment.steps(rows, network), callbacks, checkpoints, on_signal=on_signal
     )
     history = trainer.fit(rows, held_out, resume=resume)
     model = trainer.model()

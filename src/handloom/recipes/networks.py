@@ -16,7 +16,8 @@ from handloom.layers import (
 )
 
 Network = Callable[[tuple[int, ...], int], Sequence[Layer]]
-"""A function from the shape of an image, (y, x), and the number of classes to new layers."""
+"""A function from the shape of an image, (y, x) or (c, y, x), and the number of classes to new
+layers."""
 
 
 def mlp(*units: int, ghost_batch: int = 64, dropout: float = 0.0) -> Network:
@@ -44,7 +45,7 @@ def mlp(*units: int, ghost_batch: int = 64, dropout: float = 0.0) -> Network:
 
 
 def cnn(filters: Sequence[Sequence[int]], *, dropout: float) -> Network:
-    """Return a network of 3 x 3 convolutions for images of one channel.
+    """Return a network of 3 x 3 convolutions for images.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def cnn(filters: Sequence[Sequence[int]], *, dropout: float) -> Network:
                 convolutions += _convolution(count)
             convolutions += _convolution(last, pooled=True)
         return [
-            Reshape((1, *image_shape)),
+            Reshape(image_shape if len(image_shape) == 3 else (1, *image_shape)),
             *convolutions,
             Flatten(),
             Dropout(dropout),

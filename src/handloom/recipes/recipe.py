@@ -13,6 +13,7 @@ from handloom.layers import Dense
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
+from handloom.parallel.partition import batch_count
 from handloom.recipes.base import Experiment
 from handloom.recipes.networks import Network
 from handloom.schedules import LinearDecay, Schedule, Warmup
@@ -158,9 +159,14 @@ class RecipeSettings(Experiment):
         layers = self.recipe.layers(train.input_shape, len(train.class_names))
         return Sequential(layers).build((math.prod(train.input_shape),), seed=self.seed)
 
-    def steps(self, train: Dataset) -> int:
+    def steps(self, train: Dataset, network: Sequential) -> int:
         """Return the number of steps of a training that does not stop early."""
-        return self.epochs * -(-len(train) // self.recipe.batch_size)
+        size = self.recipe.batch_size
+        return self.epochs * batch_count(len(train), size, network.fewest_rows)
+
+    def rate(self, steps: int) -> Schedule:
+        """Return the learning-rate schedule for a number of steps."""
+        return self.recipe.rate(steps)
 
     def trainer(
         self,
@@ -176,7 +182,7 @@ class RecipeSettings(Experiment):
         return Trainer(
             network,
             recipe.optimizer(),
-            recipe.rate(steps),
+            self.rate(steps),
             epochs=self.epochs,
             batch_size=recipe.batch_size,
             loss=SoftmaxCrossEntropy(recipe.label_smoothing),

@@ -12,6 +12,7 @@ from handloom.layers import Dense, Dropout, Layer, ReLU, Softmax
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.network import Sequential
 from handloom.optimizers import OPTIMIZERS, Optimizer, optimizer
+from handloom.parallel.partition import batch_count
 from handloom.recipes.base import Experiment
 from handloom.recipes.option import documented, option, options_of
 from handloom.schedules import DECAY, SCHEDULES, InverseTimeDecay, Schedule, Warmup, named_schedule
@@ -146,9 +147,10 @@ class Settings(Experiment):
             then = named_schedule(self.schedule, self.learning_rate, steps - self.warmup)
         return Warmup(self.warmup, then) if self.warmup else then
 
-    def steps(self, train: Dataset) -> int:
+    def steps(self, train: Dataset, network: Sequential) -> int:
         """Return the number of steps of a training that does not stop early."""
-        return self.epochs * -(-len(train) // (self.batch_size or len(train)))
+        size = self.batch_size or len(train)
+        return self.epochs * batch_count(len(train), size, network.fewest_rows)
 
     def to_json(self) -> dict[str, object]:
         """Return the settings by name."""

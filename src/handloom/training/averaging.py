@@ -9,6 +9,7 @@ import numpy as np
 
 from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError, require_count, require_fraction
+from handloom.operations import MovingAverage
 from handloom.optimizers.moving_average import lerp
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, check_array
@@ -81,6 +82,10 @@ class EMA:
         """Return the state of a copy or a pickle, which is bound to no parameters."""
         views: dict[str, object] = {"_parameters": None, "_blocks_by_piece": []}
         return {**self.__dict__, **views, "_pool": SERIAL, "_lerp": lerp}
+
+    def as_operation(self) -> MovingAverage:
+        """Return the average as a record."""
+        return MovingAverage(self.decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
-from handloom.errors import DataError
+from handloom.errors import ConfigurationError, DataError
 from handloom.network import Sequential
 
 
@@ -18,15 +18,59 @@ def check_data(network: Sequential, part: str, data: Dataset) -> None:
     DataError
         With the part of the data, and the sizes that differ.
     """
-    if math.prod(data.input_shape) != math.prod(network.input_shape):
-        raise DataError(
-            f"the {part} rows must have {math.prod(network.input_shape)} features, for which the "
-            f"network was built, got {math.prod(data.input_shape)} (shape {data.input_shape})"
-        )
+    check_rows(network, part, data.input_shape)
     if network.output_shape != (len(data.class_names),):
         raise DataError(
             f"the network's output must have shape ({len(data.class_names)},), one entry for each "
             f"class of the {part} rows, got {network.output_shape}"
+        )
+
+
+def check_rows(network: Sequential, part: str, shape: tuple[int, ...]) -> None:
+    """Refuse rows that do not fit the input of the network.
+
+    A network of flat rows takes rows of any shape, flattened. Otherwise shapes must agree, except
+    for axes of size 1: images (28, 28) fit a network of images (1, 28, 28).
+
+    Raises
+    ------
+    DataError
+        With the part of the data, and both shapes.
+    """
+    expected = network.input_shape
+    if math.prod(shape) != math.prod(expected):
+        raise DataError(
+            f"the {part} rows must have {math.prod(expected)} features, for which the "
+            f"network was built, got {math.prod(shape)} (shape {shape})"
+        )
+    if 1 in (len(shape), len(expected)) or _long_axes(shape) == _long_axes(expected):
+        return
+    channels_last = shape[-1:] + shape[:-1] == expected
+    hint = ": pass channels_last=True to Dataset" if channels_last else ""
+    raise DataError(
+        f"the {part} rows must have shape {expected}, for which the network was built, "
+        f"got {shape}{hint}"
+    )
+
+
+def _long_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size > 1)
+
+
+def check_batches(network: Sequential, rows: int, batch_size: int | None) -> None:
+    """Refuse batches with fewer rows than a layer that couples rows needs.
+
+    Raises
+    ------
+    ConfigurationError
+        With the fewest rows, and the rows that there are.
+    """
+    size, fewest = min(batch_size or rows, rows), network.fewest_rows
+    if size < fewest:
+        layers = ", ".join(name for name, layer in network.named_layers() if layer.couples_rows)
+        raise ConfigurationError(
+            f"a batch must have at least {fewest} rows, over which {layers} computes statistics, "
+            f"got {size} ({rows} training rows, batch_size={batch_size})"
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.dataset import Dataset
+from handloom.data.dataset import Dataset, require_channels_first
 from handloom.data.test_time_augmentation import View
 from handloom.errors import DataError, ModelError
 from handloom.layers import softmax
@@ -74,9 +74,11 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
     model.check_rows(data.inputs)
     if views and data.inputs.ndim < 3:
         raise DataError(
-            f"views are of images: rows must have the shape (y, x) or (y, x, c), "
+            f"views are of images: rows must have the shape (y, x) or (c, y, x), "
             f"got {data.input_shape}"
         )
+    if views:
+        require_channels_first(data)
     logits = _logits(model, data, View())
     of_views = None
     if views:

@@ -165,9 +165,10 @@ class Objective:
                 np.copyto(parameters.gradient, first)
             for other in others:
                 parameters.gradient += other
-            w, dw, (spans, strengths) = parameters.vector, parameters.gradient, parameters.penalized
+            w, dw = parameters.vector, parameters.gradient
+            bounds, strengths = parameters.penalized
             strengths = strengths if scale == 1.0 else scale * strengths
-            penalty, squares = self._penalize(w, dw, spans, strengths)
+            penalty, squares = self._penalize(w, dw, bounds, strengths)
             norm = l2_norm(dw, squares)
         else:
             penalty = parameters.penalty(scale)

@@ -56,7 +56,9 @@ class TrainingOptions:
     epochs : int
         The number of passes over the training rows.
     batch_size : int, optional
-        Rows per step; by default all rows. The last batch of an epoch may be smaller.
+        Rows per step; by default all rows. The last batch of an epoch may be smaller. A single row
+        that is left over joins the batch before it if a layer, such as `handloom.BatchNorm`,
+        couples rows.
     shuffle : bool
         Whether rows are shuffled each epoch.
     penalty_per_row : bool

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,24 +16,32 @@ from handloom.data.augment import Augmentation, check_images
 from handloom.data.batches import Batch, LoaderOptions, Order, epoch_order
 from handloom.data.dataset import Dataset
 from handloom.data.fingerprint import checksum, fingerprint
+from handloom.data.overlap import are_training_rows
 from handloom.data.transforms import Transform, transform_for
-from handloom.errors import ConfigurationError, DataError
+from handloom.errors import ConfigurationError, DataError, require_numeric
 from handloom.losses import Loss, output_activation_of
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.operations import Arrays, LayerOperation
 from handloom.optimizers.clipping import ClipByNorm
-from handloom.parallel.partition import LANES
+from handloom.parallel.partition import LANES, batch_count
 from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.randomness import Stream
-from handloom.training.checks import check_data, check_weights
+from handloom.training.checks import check_batches, check_data, check_weights
 from handloom.training.objective import Measured, Objective
 from handloom.training.options import TrainingOptions
 from handloom.training.runner import LayerByLayer, Runner
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
+from handloom.training.step import compose
 from handloom.training.warm_start import WarmStart
+
+TRAINING_ROWS = (
+    "the validation rows are training rows: validation metrics do not show how the network does on "
+    "other rows"
+)
+"""The warning about a validation set that is part of the training set, and its note."""
 
 
 @dataclass
@@ -66,7 +75,8 @@ class Prepared:
         """Return the order of the rows of an epoch."""
         rows, options = len(self.arrays.inputs), self.state.options
         size = min(options.batch_size or rows, rows)
-        return epoch_order(rows, size, Stream(options.seed) if options.shuffle else None, epoch)
+        stream = Stream(options.seed) if options.shuffle else None
+        return epoch_order(rows, size, stream, epoch, fewest=self.state.network.fewest_rows)
 
     def measure(self, data: Dataset) -> Measured:
         """Measure rows with the network's current weights, without a gradient."""
@@ -114,14 +124,16 @@ def prepare(
     """
     if snapshot is not None and warm is not None:
         raise ConfigurationError("a training is resumed or starts warm, not both")
+    held_out = not isinstance(validation, Dataset)  # by a split, which shares no row
     train, validation, weights = _checked(network, options, train, validation, sample_weights)
     if warm is not None:
         warm.check(network, options.optimizer)
     size = min(options.batch_size or len(train), len(train))
+    batches = batch_count(len(train), size, network.fewest_rows)
     state = TrainingState(
         model_for(network, options.loss or DEFAULT_LOSS, train, options.transform),
         options,
-        full_batch=size == len(train),
+        full_batch=batches == 1,
         validation=validation,
         callbacks=callbacks or {},
         data=_fingerprints(train, validation, weights) if saved else {},
@@ -133,11 +145,14 @@ def prepare(
         network.parameters.dtype,
         weights=len(network.parameters),
         rows=options.epochs * len(train),
-        steps=options.epochs * -(-len(train) // size),
+        steps=options.epochs * batches,
     )
     threads = backend.threads(options.threads, snapshot.lanes if snapshot else LANES)
     state.history.backend, state.history.lanes = backend.name, threads.lanes
     notes = snapshot.compare(state) if snapshot else []
+    if not held_out and validation is not None and are_training_rows(train, validation):
+        notes.append(TRAINING_ROWS)
+        warnings.warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
     check(state)
     if warm is not None:  # everything was checked before anything is changed
         network.parameters.load(warm.weights)
@@ -149,7 +164,7 @@ def prepare(
     state.history.preparation_seconds = time.perf_counter() - started
     if snapshot:
         snapshot.restore(state)
-        state.history.notes += [note for note in notes if note not in state.history.notes]
+    state.history.notes += [note for note in notes if note not in state.history.notes]
     if warm is not None:
         options.optimizer.load_state_dict(warm.optimizer)
     arrays = Arrays(train.inputs, train.targets, weights)
@@ -280,6 +295,15 @@ def _engine(
     """Return the objective of a training, and the runner of its steps."""
     options = state.options
     clip = None if options.clip_norm is None else ClipByNorm(options.clip_norm)
+    operations = compose(
+        state.model.before_loss,
+        state.model.transform,
+        state.loss,
+        options.optimizer,
+        penalty_per_row=options.penalty_per_row,
+        clip=clip,
+        average=options.average,
+    )
     objective = make_objective(
         state.model,
         state.loss,
@@ -288,7 +312,7 @@ def _engine(
         rows=size,
         seed=options.seed,
         augment=tuple(options.augment),
-        layers=state.model.before_loss.operations(),
+        layers=operations.layers,
         penalty_per_row=options.penalty_per_row,
         count_correct=options.count_correct,
     )
@@ -313,6 +337,7 @@ def _checked(
     for part, rows in (("training", train), ("validation", validation)):
         if rows is not None:
             check_data(network, part, rows)
+    check_batches(network, len(train), options.batch_size)
     if options.augment:
         check_images(train)
     if not train.has_classes and options.loss is None:
@@ -324,6 +349,7 @@ def _checked(
         raise DataError("the training rows must have at least two classes, got a single class")
     if sample_weights is None:
         return train, validation, None
+    require_numeric("sample_weights", np.asarray(sample_weights).dtype)
     weights = np.asarray(sample_weights, network.parameters.dtype)
     check_weights(weights, len(train))
     return train, validation, weights

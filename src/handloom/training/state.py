@@ -49,6 +49,9 @@ class Stateful(Protocol):
 class TrainingState:
     """The state of a training, which callbacks receive and checkpoints save.
 
+    It can be copied and pickled, its callbacks included. A deep copy has a network of its own; its
+    optimizer keeps its state and, as any copy, is bound to no parameters.
+
     Attributes
     ----------
     model : Model
@@ -94,6 +97,14 @@ class TrainingState:
         self.trained = shapes_of(self.network)
         self.keep_weights()
         self.at_step_boundary, self.ended = True, False
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return the state of a copy or a pickle, in which the weights are the network's own."""
+        return {name: value for name, value in vars(self).items() if name != "parameters"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        vars(self).update(state)
+        self.parameters = self.network.parameters
 
     def keep_weights(self) -> None:
         """Store the initial weights."""

@@ -160,6 +160,7 @@ class Trainer:
             The rows to learn from.
         validation : Dataset or float, optional
             Rows for validation after each epoch, or the fraction of every class to hold out for it.
+            Rows that are training rows get a warning, and a note in ``history.notes``.
         sample_weights : array, shape (n,), optional
             A weight, zero or more, for each training row; not with a fraction as ``validation``.
         resume : bool

@@ -127,7 +127,7 @@ def test_a_class_that_one_part_has_beside_the_others(folder: Path) -> None:
 def test_numbers_with_a_gap(folder: Path) -> None:
     (folder / "train" / "2").rename(folder / "train" / "3")
     message = refusal(folder)
-    assert "from 0 to 2 without gaps, got 0, 1, 3" in message
+    assert "must be consecutive numbers, got 0, 1, 3" in message
 
 
 def test_a_stray_file_beside_the_class_folders(folder: Path) -> None:

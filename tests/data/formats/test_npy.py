@@ -131,5 +131,7 @@ def _saved(folder: Path, array: np.ndarray) -> Path:
 
 def test_plain_sgd_from_files_learns(files: tuple[Path, Path]) -> None:
     network = Sequential([Dense(32), ReLU(), Dense(10)]).build((784,))
-    history = Trainer(network, SGD(0.9), 0.05, epochs=5, batch_size=50).fit(read_npy(*files))
+    history = Trainer(network, SGD(momentum=0.9), 0.05, epochs=5, batch_size=50).fit(
+        read_npy(*files)
+    )
     assert history["loss"][-1] < 0.7 * history["loss"][0]

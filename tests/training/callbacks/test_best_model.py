@@ -14,7 +14,7 @@ from handloom.training import EpochRecord, TrainingState
 
 def test_the_best_model_is_saved_whole(tmp_path: Path) -> None:
     best, made = BestModel(tmp_path / "best"), network(ROWS)
-    Trainer(made, SGD(0.9), 1.5, epochs=30, callbacks=[best]).fit(ROWS, HELD_OUT)
+    Trainer(made, SGD(momentum=0.9), 1.5, epochs=30, callbacks=[best]).fit(ROWS, HELD_OUT)
     saved = Model.load(tmp_path / "best")
     assert loss_of(saved.network.parameters.vector, HELD_OUT) == pytest.approx(best.value, rel=1e-5)
 

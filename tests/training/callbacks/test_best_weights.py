@@ -20,7 +20,9 @@ from handloom.training.objective import Measured
 @pytest.mark.parametrize("batch_size", [None, 64])
 def test_best_by_validation_loss_are_the_weights_measured_then(batch_size: int | None) -> None:
     best, made = BestWeights("validation_loss"), network(ROWS)
-    trainer = Trainer(made, SGD(0.9), 1.5, epochs=30, batch_size=batch_size, callbacks=[best])
+    trainer = Trainer(
+        made, SGD(momentum=0.9), 1.5, epochs=30, batch_size=batch_size, callbacks=[best]
+    )
     history = trainer.fit(ROWS, HELD_OUT)
     assert best.epoch == int(np.argmin(history["validation_loss"]))
     assert best.value == history["validation_loss"].min()
@@ -29,7 +31,7 @@ def test_best_by_validation_loss_are_the_weights_measured_then(batch_size: int |
 
 def test_best_by_training_loss_are_the_weights_before_that_epochs_update() -> None:
     best, made = BestWeights("loss"), network(ROWS)
-    history = Trainer(made, SGD(0.9), 1.5, epochs=30, callbacks=[best]).fit(ROWS)
+    history = Trainer(made, SGD(momentum=0.9), 1.5, epochs=30, callbacks=[best]).fit(ROWS)
     assert best.epoch == int(np.argmin(history["loss"]))
     assert loss_of(made.parameters.vector) == pytest.approx(best.value, rel=1e-5)
 

@@ -93,7 +93,9 @@ def read_idx_folder(
     folder : path
         Holds the four files of `FILE_STEMS`, each with or without ``.gz``.
     class_names : sequence of str, optional
-        The names of the classes; by default ``"0"`` up to the highest label.
+        The names of the classes; by default the labels from the lowest to the highest, which is
+        class 0: ``"1"`` to ``"26"`` for the letters of EMNIST. Labels from 1 to the number of names
+        are counted from 1, any other labels from 0.
     name : str, optional
         The name of the dataset; by default the name of the folder.
 
@@ -109,7 +111,7 @@ def read_idx_folder(
         class.
     """
     folder = Path(folder)
-    arrays = {}
+    arrays, paths = {}, {}
     for part, (images_stem, labels_stem) in FILE_STEMS.items():
         images_path, labels_path = find_idx(folder, images_stem), find_idx(folder, labels_stem)
         images, labels = read_idx(images_path, dimensions=3), read_idx(labels_path, dimensions=1)
@@ -118,14 +120,20 @@ def read_idx_folder(
                 f"{labels_path}: holds {len(labels)} labels, expected {len(images)}, "
                 f"one for each image of {images_path.name}"
             )
-        if class_names is not None:
-            _check_labels(labels, len(class_names), labels_path)
         arrays[part] = images, labels
+        paths[part] = labels_path
+    lowest = min(int(labels.min()) for _, labels in arrays.values())
+    highest = max(int(labels.max()) for _, labels in arrays.values())
     if class_names is None:
-        highest = max(int(labels.max()) for _, labels in arrays.values())
-        class_names = [str(label) for label in range(highest + 1)]
+        first, class_names = lowest, [str(label) for label in range(lowest, highest + 1)]
+    else:
+        first = 1 if (lowest, highest) == (1, len(class_names)) else 0
+        for part, (_, labels) in arrays.items():
+            _check_labels(labels, first + len(class_names), paths[part])
     train, test = (
-        Dataset(images, labels.astype(np.int64), tuple(class_names), name or name_of(folder))
+        Dataset(
+            images, labels.astype(np.int64) - first, tuple(class_names), name or name_of(folder)
+        )
         for images, labels in arrays.values()
     )
     try:

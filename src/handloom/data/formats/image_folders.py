@@ -5,7 +5,7 @@ Rows are sorted by class, and within a class by file name.
 
 import os
 from collections.abc import Callable
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,8 +43,9 @@ def read_image_folders(
 ) -> Splits:
     """Read a dataset of images with one folder per class.
 
-    Class folders with numeric names must be 0, 1, ..., k - 1, and the number is the label; other
-    names are labeled in sorted order. Hidden files are ignored.
+    Class folders with numeric names must be consecutive numbers, such as 0, 1, ..., k - 1 or
+    1, 2, ..., k, and are labeled in their order; other names are labeled in sorted order. Hidden
+    files are ignored.
 
     Parameters
     ----------
@@ -145,10 +146,10 @@ def _by_label(folder: Path, paths: list[Path]) -> list[Path]:
     if not all(path.name.isascii() and path.name.isdecimal() for path in paths):
         return paths
     paths = sorted(paths, key=lambda path: int(path.name))
-    if [int(path.name) for path in paths] != list(range(len(paths))):
+    if any(int(after.name) != int(path.name) + 1 for path, after in pairwise(paths)):
         raise DataError(
-            f"{folder}: class folders with numeric names must run from 0 to "
-            f"{len(paths) - 1} without gaps, got {', '.join(path.name for path in paths)}"
+            f"{folder}: class folders with numeric names must be consecutive numbers, "
+            f"got {', '.join(path.name for path in paths)}"
         )
     return paths
 

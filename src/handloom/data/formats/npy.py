@@ -46,7 +46,8 @@ def read_npy(
     targets : path
         Integer classes of shape (n,).
     class_names : sequence of str, optional
-        The names of the classes; by default ``"0"`` to the largest.
+        The names of the classes, counted from 0; by default the classes from the lowest to the
+        highest in the file: ``"1"`` to ``"26"`` if they are counted from 1.
     name : str, optional
         The name of the dataset; by default the name of the inputs' file.
 
@@ -63,23 +64,25 @@ def read_npy(
         match.
     """
     labels = _open(Path(targets))
-    if not np.issubdtype(labels.dtype, np.integer):
+    if labels.dtype.kind not in "iu":
         raise DataError(f"{targets}: targets must be integers, got {labels.dtype}")
     classes = np.array(labels, np.int64)
     if class_names is None:
-        class_names = _default_names(int(classes.max()), Path(targets))
+        lowest = max(0, int(classes.min()))  # a Dataset refuses classes below 0
+        class_names = _default_names(lowest, int(classes.max()), Path(targets))
+        classes -= lowest
     stored = _open(Path(inputs))
     return Dataset(stored, classes, tuple(class_names or ()), name or Path(inputs).stem)
 
 
-def _default_names(highest: int, path: Path) -> list[str]:
-    """Return the default class names: ``"0"`` to the highest label."""
+def _default_names(lowest: int, highest: int, path: Path) -> list[str]:
+    """Return the default class names: the lowest to the highest label."""
     if highest >= MAX_CLASSES:
         raise DataError(
             f"{path}: holds the class {highest}, expected classes numbered from 0 to at most "
             f"{MAX_CLASSES - 1}; give class_names if there are more"
         )
-    return [str(label) for label in range(highest + 1)]
+    return [str(label) for label in range(lowest, highest + 1)]
 
 
 def _open(path: Path) -> "MappedRows":

@@ -30,6 +30,10 @@ class Progress(Callback):
         self.every = None if every is None else require_count("every", every)
         self._bar: Any = None
 
+    def __getstate__(self) -> dict[str, object]:
+        """Return the state of a copy or a pickle, without the bar on the terminal."""
+        return {**self.__dict__, "_bar": None}
+
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Start the bar, on a terminal."""
         self._bar = _bar() if sys.stderr is not None and sys.stderr.isatty() else None

@@ -1,0 +1,85 @@
+"""A loss of one's own: a model predicts by the activation that the loss declares."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from tests.helpers.training import features
+
+from handloom import Adam, ConfigurationError, Dense, Sequential, Trainer
+from handloom.losses import RowLoss, SoftmaxCrossEntropy, Targets
+from handloom.parameters import Array
+
+DATA = features(40)
+
+
+class Hinge(RowLoss):
+    """The largest violation of a margin of 1 between a class's logit and another one."""
+
+    def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
+        return targets
+
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+        rows = np.arange(len(targets))
+        violations = predictions + 1.0 - predictions[rows, targets][:, None]
+        violations[rows, targets] = 0.0
+        worst = violations.argmax(axis=1)
+        gradient[...] = 0.0
+        gradient[rows, worst] += 1.0
+        gradient[rows, targets] -= 1.0
+        return np.asarray(violations[rows, worst])
+
+
+class CountingHinge(Hinge):
+    def correct(self, predictions: Array, targets: Targets) -> int:
+        return int((predictions.argmax(axis=1) == targets).sum())
+
+
+class DeclaredHinge(CountingHinge):
+    output_activation: ClassVar[str] = "softmax"
+
+
+class Bare:
+    """A loss that derives from no class of the library."""
+
+    def __call__(self, predictions, targets, weights=None, *, total_weight=None, out=None):  # type: ignore[no-untyped-def]
+        return SoftmaxCrossEntropy()(
+            predictions, targets, weights, total_weight=total_weight, out=out
+        )
+
+
+class CountingBare(Bare):
+    def correct(self, predictions: Array, targets: Targets) -> int:
+        return SoftmaxCrossEntropy().correct(predictions, targets)
+
+
+def trained(loss: object) -> Trainer:
+    network = Sequential([Dense(3)]).build(DATA.input_shape, dtype="float64")
+    trainer = Trainer(network, Adam(), 0.1, epochs=3, batch_size=10, loss=loss)  # type: ignore[arg-type]
+    trainer.fit(DATA)
+    return trainer
+
+
+@pytest.mark.parametrize("loss", [CountingHinge(), CountingBare()])
+def test_a_loss_with_correct_and_no_output_activation_is_refused_by_name(loss: object) -> None:
+    message = (
+        rf'{type(loss).__name__} must have an attribute output_activation: .*"softmax", "sigmoid"'
+    )
+    with pytest.raises(ConfigurationError, match=message):
+        trained(loss)
+
+
+@pytest.mark.parametrize("loss", [Hinge(), Bare()])
+def test_without_correct_a_model_predicts_the_outputs_themselves(loss: object) -> None:
+    trainer = trained(loss)
+    predicted = trainer.model().predict(DATA.inputs)
+    np.testing.assert_array_equal(predicted, trainer.network.predict(DATA.inputs))
+    assert trainer.history.records[-1].accuracy is None
+
+
+def test_a_declared_softmax_makes_probabilities_and_accuracy_is_measured() -> None:
+    trainer = trained(DeclaredHinge())
+    predicted = trainer.model().predict(DATA.inputs)
+    np.testing.assert_allclose(predicted.sum(axis=1), 1.0, rtol=1e-12)
+    assert predicted.min() > 0
+    assert 0 < trainer.history["accuracy"][-1] <= 1
