@@ -187,7 +187,8 @@ def read_set(folder: Path, kind: str, version: int) -> dict[str, bytes]:
     FileError
         If a file cannot be read.
     ModelError
-        If a file is missing or changed, or the kind or version of the set is another.
+        If a file is missing or changed, or the kind or version of the set is another. No earlier
+        version is read: where a format changes, its reader would have to accept both versions.
     """
     if not folder.is_dir():
         raise FileError(f"{folder} is not a folder that holds a {kind}")
@@ -209,9 +210,12 @@ def _read_files(
     if manifest.get("kind") != kind:
         raise ModelError(f"{folder} holds a {manifest.get('kind')!r}, expected a {kind!r}")
     if manifest.get("version") != version:
+        written = manifest.get("version")
+        later = isinstance(written, int) and written > version
+        remedy = "update Handloom" if later else f"write the {kind} again"
         raise ModelError(
-            f"{folder / MANIFEST}: version {manifest.get('version')!r} of the format; "
-            f"this Handloom reads version {version}"
+            f"{folder / MANIFEST}: version {written!r} of the format; this Handloom reads version "
+            f"{version}: {remedy}"
         )
     contents: dict[str, bytes] = {}
     total = 0

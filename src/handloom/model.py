@@ -162,7 +162,7 @@ class Model:
         from safetensors.numpy import save  # imported when a model is saved, not with the package
 
         parameters = self.network.parameters
-        arrays = parameters.weights if weights is None else parameters.named(weights)
+        arrays = parameters.weights if weights is None else parameters.views(weights)
         described = {
             "network": self.network.config(),
             "transform": self.transform.to_config(),

@@ -113,7 +113,7 @@ class FromRecords:
         record = self.step.penalties
         total = sum(
             l1 * np.abs(w[start:stop]).sum() + l2 * (w[start:stop] ** 2).sum()
-            for (start, stop), (l1, l2) in zip(record.spans, record.strengths, strict=True)
+            for (start, stop), (l1, l2) in zip(record.bounds, record.strengths, strict=True)
         )
         return float(total) / (rows if record.per_row else 1)
 
@@ -132,7 +132,7 @@ class FromRecords:
         if isinstance(transform, op.ScaleRows):
             x = (x - transform.shift) / transform.divisor
         else:
-            assert isinstance(transform, op.TakeRows)
+            assert isinstance(transform, op.CastRows)
         dw = self.gradient(x, targets)
         if clip is not None:
             dw *= min(1.0, clip.norm / float(np.linalg.norm(dw)))
@@ -158,7 +158,7 @@ class FromRecords:
             epsilon = optimizer.epsilon if optimizer.corrected else optimizer.epsilon / correction
             w -= RATE * m / (np.sqrt(self.second) / correction + epsilon)
         else:
-            self.second = optimizer.decay * self.second + optimizer.share * dw**2
+            self.second = optimizer.decay * self.second + optimizer.weight * dw**2
             w -= RATE * dw / (np.sqrt(self.second) + optimizer.epsilon)
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.backend import NUMPY, Backend, Computes
+from handloom.backend import NUMPY, Backend, UsesBackend
 from handloom.data.augment import Augmentation, StepAugmentation
 from handloom.data.formats.npy import Reading
 from handloom.data.transforms import Transform
-from handloom.operations import Array, Arrays, TakeRows, operation_of
+from handloom.operations import Array, Arrays, CastRows, operation_of
 from handloom.parallel.partition import batch_count
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.randomness import Purpose, StepStream, Stream
@@ -182,10 +182,12 @@ class ShardLoader:
         self, options: LoaderOptions, backend: Backend = NUMPY, pool: Pool = SERIAL
     ) -> None:
         self._options = options
-        self._gather = backend.fetch(gather_rows, pool)
+        self._gather = backend.version_of(gather_rows, pool)
         transform = options.transform
-        self._transform = transform.on(backend) if isinstance(transform, Computes) else transform
-        self._takes_as_stored = isinstance(operation_of(transform), TakeRows)
+        self._transform = (
+            transform.with_backend(backend) if isinstance(transform, UsesBackend) else transform
+        )
+        self._takes_as_stored = isinstance(operation_of(transform), CastRows)
         self._stored: npt.NDArray[np.generic] | None = None
         self._x: Array = np.empty((0, *options.input_shape), options.dtype)
 

@@ -126,7 +126,7 @@ class Convergence(EarlyStopping):
         if "weights" in saved:  # by name: their order in memory changes if layers are frozen
             parameters = state.network.parameters
             values = parameters.values.copy()
-            for name, own in parameters.named(values).items():
+            for name, own in parameters.views(values).items():
                 own[...] = saved["weights"][name]
             saved["weights"] = values
         self.load_state_dict(saved)
@@ -177,5 +177,5 @@ class Convergence(EarlyStopping):
         """Return the state of this callback, with the best weights by name."""
         saved = {"monitor": self.monitor, **self.state_dict()}
         if self.weights is not None:
-            saved["weights"] = state.network.parameters.named(self.weights)
+            saved["weights"] = state.network.parameters.views(self.weights)
         return saved

@@ -194,7 +194,9 @@ def _continue_from(state: TrainingState, earlier: FitState, *, incremental: bool
     A ``partial_fit`` continues the counts of epochs and steps, too.
     """
     optimizer, trained = state.optimizer, tuple(state.network.parameters.gradients)
-    same = set(earlier.optimizer) == {"steps", *optimizer.moments} and earlier.trained == trained
+    same = (
+        set(earlier.optimizer) == {"steps", *optimizer.state_names} and earlier.trained == trained
+    )
     if same:
         optimizer.load_state_dict(earlier.optimizer)
     if incremental:

@@ -35,7 +35,7 @@ class UncorrectedAdam(Adam):
         """Update one block of weights."""
         m, v = state["first_moment"], state["second_moment"]
         epsilon = self.epsilon / math.sqrt(1.0 - self.beta2**self.steps)
-        self._bound_step(w, dw, m, v, rate, self.beta1, self.beta2, epsilon, self.steps, scratch)
+        self._step_function(w, dw, m, v, rate, self.beta1, self.beta2, epsilon, self.steps, scratch)
 
     def as_operation(self) -> Update:
         """Return the step as a record."""

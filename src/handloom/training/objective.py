@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from handloom.backend import NUMPY, Backend, Computes
+from handloom.backend import NUMPY, Backend, UsesBackend
 from handloom.data.batches import Batch, LoaderOptions, Shard, ShardLoader
 from handloom.data.formats.npy import Reading
 from handloom.losses import ClassificationLoss, Loss, Targets
@@ -120,10 +120,10 @@ class Objective:
         self.network = network
         self.penalty_per_row = penalty_per_row
         self._pool, self._backend = pool, backend
-        loss = loss.on(backend) if isinstance(loss, Computes) else loss
+        loss = loss.with_backend(backend) if isinstance(loss, UsesBackend) else loss
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
         self._make_lane = partial(_Lane, network, layers, loss, count, options, backend)
-        self._penalize = backend.fetch(penalize, pool)
+        self._penalize = backend.version_of(penalize, pool)
         self._alone: _Lane | None = None
         self._lanes: list[_Lane] = []
         self._reading: tuple[npt.NDArray[np.generic], Reading] | None = None
@@ -165,9 +165,10 @@ class Objective:
                 np.copyto(parameters.gradient, first)
             for other in others:
                 parameters.gradient += other
-            w, dw, (spans, strengths) = parameters.vector, parameters.gradient, parameters.penalized
+            w, dw = parameters.vector, parameters.gradient
+            bounds, strengths = parameters.penalized
             strengths = strengths if scale == 1.0 else scale * strengths
-            penalty, squares = self._penalize(w, dw, spans, strengths)
+            penalty, squares = self._penalize(w, dw, bounds, strengths)
             norm = l2_norm(dw, squares)
         else:
             penalty = parameters.penalty(scale)
@@ -197,8 +198,8 @@ class Objective:
     def _deal(self, rows: int) -> list[list[slice]]:
         if rows not in self._deals:
             network = self.network
-            most = shard_rows(network.width, images=network.images)
-            self._deals[rows] = deal_shards(rows, network.rows_together, most, self._pool.lanes)
+            most = shard_rows(network.largest_activation, images=network.has_images)
+            self._deals[rows] = deal_shards(rows, network.coupled_rows, most, self._pool.lanes)
         return self._deals[rows]
 
     def _reading_of(self, inputs: npt.NDArray[np.generic]) -> Reading:
@@ -259,7 +260,7 @@ class _Lane:
     def _run_shard(self, shard: Shard, total_weight: float, *, training: bool) -> tuple[float, int]:
         rows = len(shard.x)
         # one compiled call forward and one backward, or layer by layer: the definition
-        whole = self._pass if training and self._pass and self._pass.takes(rows) else None
+        whole = self._pass if training and self._pass and self._pass.should_run(rows) else None
         if whole is not None:
             logits = whole.forward(shard.x)
         else:

@@ -21,7 +21,7 @@ class WarmStart:
         The weights by name: their order in memory depends on frozen layers.
     trained : dict of str to shape
         The arrays that the optimizer updated, in their order.
-    kind, moments : str, tuple of str
+    kind, state_names : str, tuple of str
         The kind of the optimizer, and the names of its state vectors.
     optimizer : mapping
         Its state.
@@ -30,7 +30,7 @@ class WarmStart:
     weights: Mapping[str, Array]
     trained: Mapping[str, tuple[int, ...]]
     kind: str
-    moments: tuple[str, ...]
+    state_names: tuple[str, ...]
     optimizer: Mapping[str, Any]
 
     @classmethod
@@ -53,7 +53,7 @@ class WarmStart:
             {name: array.copy() for name, array in weights.items()},
             earlier.trained,
             earlier.optimizer.kind,
-            earlier.optimizer.moments,
+            earlier.optimizer.state_names,
             earlier.optimizer.state_dict(),
         )
 
@@ -76,8 +76,8 @@ class WarmStart:
                         f"{now.get(name)} here"
                     )
         there, here = (
-            _description(self.kind, self.moments),
-            _description(optimizer.kind, optimizer.moments),
+            _description(self.kind, self.state_names),
+            _description(optimizer.kind, optimizer.state_names),
         )
         if there != here:
             raise ModelError(f"no warm start: the optimizer is {there} there, {here} here")
