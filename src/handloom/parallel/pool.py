@@ -107,8 +107,8 @@ def matmul(a: Array, b: Array, out: Array, pool: Pool = SERIAL) -> Array:
     (n, d), h = a.shape, b.shape[1]
     if d == 1:
         return np.multiply(a, b, out=out)  # the gradient of a single output: BLAS is slow there
-    pieces = product_pieces(n, d, h, pool.lanes)
-    if len(pieces) == 1:
+    pieces = product_pieces(n, d, h, pool.lanes) if pool.lanes > 1 else []
+    if len(pieces) < 2:
         return np.matmul(a, b, out=out)
     pool.run(
         [
