@@ -21,13 +21,13 @@ class Minimum:
     loss : float
         The objective at the final weights.
     iterations : int
-    complaint : str or None
-        The reason if the search ended before it converged.
+    failure : str or None
+        The reason why the search ended before it converged; None if it converged.
     """
 
     loss: float
     iterations: int
-    complaint: str | None = None
+    failure: str | None = None
 
 
 def minimize(

@@ -21,8 +21,10 @@ from handloom.parameters import Array
 
 
 @dataclass(frozen=True)
-class Perceptron:
-    """Multilayer perceptrons; a `handloom.estimators.architectures.Architecture`.
+class PerceptronArchitecture:
+    """The architecture of a multilayer perceptron.
+
+    It implements `handloom.estimators.architectures.Architecture`.
 
     ``coefs_`` and ``intercepts_`` are views of the network's memory. If a caller has assigned other
     arrays, `network_of` returns a network of those.
@@ -84,7 +86,7 @@ class Perceptron:
             "n_layers_": len(coefs) + 1,
         }
 
-    def is_held_by(self, attributes: Mapping[str, Any]) -> bool:
+    def found_in(self, attributes: Mapping[str, Any]) -> bool:
         """Whether there is ``coefs_``."""
         return "coefs_" in attributes
 

@@ -70,7 +70,7 @@ def training_sample(
     weights = None
     if sample_weight is not None:
         weights = _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
-    weights = task.weigh(y, weights, dtype, incremental=incremental)
+    weights = task.row_weights(y, weights, dtype, incremental=incremental)
     X, y, weights = drop_zero_weights(X, y, weights)
     return Sample(X, task.encode(y, dtype), weights)
 

@@ -223,7 +223,7 @@ def make_objective(
     return objective
 
 
-def whole_objective(
+def full_batch_objective(
     network: Sequential,
     loss: Loss,
     data: Dataset,
@@ -232,9 +232,9 @@ def whole_objective(
     penalty_per_row: bool = False,
     threads: int | None = None,
     backend: str = "auto",
-    times: int = 1,
+    expected_calls: int = 1,
 ) -> tuple[Callable[[], Measured], Threads]:
-    """Return loss and gradient over all rows as a function, for line searches such as L-BFGS.
+    """Return loss and gradient over all rows as a function, for full-batch methods such as L-BFGS.
 
     Parameters
     ----------
@@ -245,8 +245,8 @@ def whole_objective(
     sample_weights : array, shape (n,), optional
     penalty_per_row, threads, backend
         As in `TrainingOptions`.
-    times : int
-        The approximate number of calls.
+    expected_calls : int
+        The approximate number of calls, by which ``"auto"`` chooses the backend.
 
     Returns
     -------
@@ -256,7 +256,11 @@ def whole_objective(
     """
     parameters, rows = network.parameters, len(data)
     chosen = choose_backend(
-        backend, parameters.dtype, weights=len(parameters), rows=times * rows, steps=times
+        backend,
+        parameters.dtype,
+        weights=len(parameters),
+        rows=expected_calls * rows,
+        steps=expected_calls,
     )
     pool = chosen.threads(threads, LANES)
     model = model_for(network, loss, data)

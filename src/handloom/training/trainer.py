@@ -20,6 +20,7 @@ from handloom.network import Sequential
 from handloom.schedules import rates_from
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
 from handloom.training.checkpoints import Checkpoints
+from handloom.training.docstrings import describes_options_of
 from handloom.training.history import History, StopReason
 from handloom.training.interrupts import deliver, on_interrupt
 from handloom.training.objective import Measured
@@ -34,14 +35,13 @@ CALL_SECONDS = 0.1
 are handled."""
 
 
+@describes_options_of(TrainingOptions)
 @dataclass(frozen=True, eq=False)
 class TrainerOptions(TrainingOptions):
     """The options of a trainer: those of a training, callbacks and checkpoints.
 
     Parameters
     ----------
-    optimizer, ..., on_signal
-        As in `TrainingOptions`.
     callbacks : sequence of Callback
         The callbacks, called in this order.
     checkpoints : Checkpoints, optional
@@ -75,6 +75,7 @@ class TrainerOptions(TrainingOptions):
         return OnResume.TOLD if name == "watchers" else super().on_resume(name)
 
 
+@describes_options_of(TrainerOptions)
 class Trainer:
     """Trains a network.
 
@@ -82,8 +83,6 @@ class Trainer:
     ----------
     network : Sequential
         A built network that ends in logits or in a softmax.
-    optimizer, learning_rate, ...
-        The fields of `TrainerOptions`.
 
     Attributes
     ----------
