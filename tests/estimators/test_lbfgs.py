@@ -21,7 +21,7 @@ from handloom import (
 from handloom.estimators.lbfgs import Minimum, minimize
 from handloom.parameters import Parameters
 from handloom.training import Objective
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 TARGET = np.arange(4.0)
@@ -31,13 +31,13 @@ def weights() -> Parameters:
     return Sequential([Dense(1)]).build((3,), dtype=np.float64, seed=0).parameters
 
 
-def bowl(parameters: Parameters) -> Callable[[], Measured]:
+def bowl(parameters: Parameters) -> Callable[[], Measurement]:
     """Return the measurement of ``sum_i (i + 1) (w_i - target_i)^2 / 2``."""
 
-    def measure() -> Measured:
+    def measure() -> Measurement:
         steep, distance = np.arange(1.0, 5.0), parameters.vector - TARGET
         parameters.gradient[...] = steep * distance
-        return Measured(float(steep @ distance**2) / 2.0, 0.0, 0, 1, 1.0)
+        return Measurement(float(steep @ distance**2) / 2.0, 0.0, 0, 1, 1.0)
 
     return measure
 

@@ -1,4 +1,4 @@
-"""A warm start goes on with weights and optimizer, and begins patience and best figures anew."""
+"""A warm start goes on with weights and optimizer, and begins patience and best metrics anew."""
 
 from typing import Any
 

@@ -21,10 +21,10 @@ class Describe(Callback):
         """Write the description, and print where a resumed training continues."""
         self.run.write_description()
         progress = state.progress
-        if progress.steps and not state.goes_on:
-            note(f"nothing left to do: {progress.epoch} of {state.until} epochs are done")
+        if progress.steps and not state.is_running:
+            note(f"nothing left to do: {progress.epoch} of {state.total_epochs} epochs are done")
         elif progress.steps:
-            epoch = f"{progress.epoch + 1} of {state.until}"
+            epoch = f"{progress.epoch + 1} of {state.total_epochs}"
             note(f"resumed in epoch {epoch}, after {progress.steps:,} steps")
             for change in state.history.notes:
                 note(change)

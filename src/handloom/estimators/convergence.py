@@ -12,7 +12,7 @@ from handloom.estimators.tasks import Task
 from handloom.parameters import Array
 from handloom.training import Callback, EarlyStopping, EpochRecord, StopReason, TrainingState
 from handloom.training.callbacks.best_weights import Goal
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 SCORE_COLUMN = "validation_score"
 WEIGHTED_LOSS_COLUMN = "weighted_validation_loss"
@@ -51,7 +51,7 @@ class RecordScore(Callback):
     def __init__(self, task: Task, held_out: Sample) -> None:
         self.task, self.held_out = task, held_out
 
-    def on_validation_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_validation_end(self, *, state: TrainingState, measured: Measurement) -> None:
         """Measure the score; NaN if a logit is not finite."""
         held_out = self.held_out
         if state.counts_correct and held_out.weights is None:

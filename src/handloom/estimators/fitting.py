@@ -28,7 +28,7 @@ from handloom.training import (
     TrainingState,
 )
 from handloom.training.interrupts import on_interrupt
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 from handloom.training.preparation import full_batch_objective
 from handloom.training.progress import TrainingProgress
 
@@ -121,7 +121,7 @@ def fit_by_lbfgs(problem: Problem, options: FitOptions, signals: list[int]) -> F
 @contextmanager
 def _objective(
     problem: Problem, options: FitOptions, signals: list[int]
-) -> Iterator[tuple[Callable[[], Measured], Callable[[], bool]]]:
+) -> Iterator[tuple[Callable[[], Measurement], Callable[[], bool]]]:
     """Yield a function for loss and gradient, and one that returns whether a signal came."""
     sample, interrupted = problem.sample, Event()
     measure, threads = full_batch_objective(

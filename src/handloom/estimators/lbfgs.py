@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.parameters import Parameters
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Minimum:
 
 
 def minimize(
-    measure: Callable[[], Measured],
+    measure: Callable[[], Measurement],
     parameters: Parameters,
     *,
     interrupted: Callable[[], bool],

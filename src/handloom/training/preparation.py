@@ -27,16 +27,16 @@ from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.training.checks import check_data, check_weights
-from handloom.training.objective import Measured, Objective
+from handloom.training.objective import Measurement, Objective
 from handloom.training.options import TrainingOptions
-from handloom.training.runner import LayerByLayer, Runner
+from handloom.training.runner import Runner, StepRunner
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
 from handloom.training.warm_start import WarmStart
 
 
 @dataclass
-class Prepared:
+class PreparedTraining:
     """A training that is ready to run.
 
     Attributes
@@ -68,7 +68,7 @@ class Prepared:
         size = min(options.batch_size or rows, rows)
         return epoch_order(rows, size, Stream(options.seed) if options.shuffle else None, epoch)
 
-    def measure(self, data: Dataset) -> Measured:
+    def measure(self, data: Dataset) -> Measurement:
         """Measure rows with the network's current weights, without a gradient."""
         batch = Batch(Arrays(data.inputs, data.targets, None), slice(0, len(data)))
         return self.objective(batch, gradient=False)
@@ -83,10 +83,10 @@ def prepare(
     sample_weights: npt.NDArray[np.floating] | None = None,
     callbacks: Mapping[str, Stateful] | None = None,
     check: Callable[[TrainingState], None] = lambda _: None,
-    saved: bool = False,
+    fingerprint_data: bool = False,
     snapshot: Snapshot | None = None,
     warm: WarmStart | None = None,
-) -> Prepared:
+) -> PreparedTraining:
     """Prepare a training, from the network's weights or from a snapshot.
 
     Parameters
@@ -100,8 +100,8 @@ def prepare(
         The callbacks that have a state.
     check : callable
         Raises an error for an unsuitable training, before anything is changed.
-    saved : bool
-        Whether the training will be saved, and so needs fingerprints of its data.
+    fingerprint_data : bool
+        Whether to compute fingerprints of the data, which checkpoints need.
     snapshot : Snapshot, optional
         The snapshot to resume from.
     warm : WarmStart, optional
@@ -114,7 +114,9 @@ def prepare(
     """
     if snapshot is not None and warm is not None:
         raise ConfigurationError("a training is resumed or starts warm, not both")
-    train, validation, weights = _checked(network, options, train, validation, sample_weights)
+    train, validation, weights = _split_and_check(
+        network, options, train, validation, sample_weights
+    )
     if warm is not None:
         warm.check(network, options.optimizer)
     size = min(options.batch_size or len(train), len(train))
@@ -124,7 +126,7 @@ def prepare(
         full_batch=size == len(train),
         validation=validation,
         callbacks=callbacks or {},
-        data=_fingerprints(train, validation, weights) if saved else {},
+        data_fingerprints=_fingerprints(train, validation, weights) if fingerprint_data else {},
     )
     started = time.perf_counter()
     recorded = snapshot.backend if snapshot and options.backend == "auto" else options.backend
@@ -141,11 +143,11 @@ def prepare(
     check(state)
     if warm is not None:  # everything was checked before anything is changed
         network.parameters.load(warm.weights)
-        state.keep_weights()
+        state.store_initial_weights()
     for part in (options.optimizer, options.average):
         if part is not None:
             part.bind(network.parameters, backend, threads)
-    objective, runner = _engine(state, backend, threads, size)
+    objective, runner = _objective_and_runner(state, backend, threads, size)
     state.history.preparation_seconds = time.perf_counter() - started
     if snapshot:
         snapshot.restore(state)
@@ -153,7 +155,7 @@ def prepare(
     if warm is not None:
         options.optimizer.load_state_dict(warm.optimizer)
     arrays = Arrays(train.inputs, train.targets, weights)
-    return Prepared(state, arrays, objective, runner, threads, snapshot)
+    return PreparedTraining(state, arrays, objective, runner, threads, snapshot)
 
 
 def model_for(
@@ -219,7 +221,7 @@ def make_objective(
         penalty_per_row=penalty_per_row,
         count_correct=count_correct,
     )
-    objective.open(rows)
+    objective.prepare_lanes(rows)
     return objective
 
 
@@ -233,7 +235,7 @@ def full_batch_objective(
     threads: int | None = None,
     backend: str = "auto",
     expected_calls: int = 1,
-) -> tuple[Callable[[], Measured], Threads]:
+) -> tuple[Callable[[], Measurement], Threads]:
     """Return loss and gradient over all rows as a function, for full-batch methods such as L-BFGS.
 
     Parameters
@@ -278,7 +280,7 @@ def full_batch_objective(
     return partial(objective, Batch(arrays, slice(0, rows))), pool
 
 
-def _engine(
+def _objective_and_runner(
     state: TrainingState, backend: Backend, threads: Threads, size: int
 ) -> tuple[Objective, Runner]:
     """Return the objective of a training, and the runner of its steps."""
@@ -296,11 +298,11 @@ def _engine(
         penalty_per_row=options.penalty_per_row,
         count_correct=options.count_correct,
     )
-    runner = LayerByLayer(objective, options.optimizer, clip=clip, average=options.average)
+    runner = StepRunner(objective, options.optimizer, clip=clip, average=options.average)
     return objective, runner
 
 
-def _checked(
+def _split_and_check(
     network: Sequential,
     options: TrainingOptions,
     train: Dataset,
