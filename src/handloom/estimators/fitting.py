@@ -242,8 +242,11 @@ def _warning(
 ) -> FitWarning | None:
     """Return the warning about a fit by steps, if any."""
     if _diverged(history):
+        cause = str(history.divergence)
         remark = " The best weights before that were restored." if restored else ""
-        return FitWarning(f"{NON_FINITE} {history.divergence}{remark}", weights_lost=not restored)
+        return FitWarning(
+            f"{NON_FINITE} {cause[:1].upper()}{cause[1:]}{remark}", weights_lost=not restored
+        )
     if history.stop_reason is StopReason.INTERRUPTED:
         return INTERRUPTED
     if options.incremental and convergence.restored:

@@ -42,8 +42,8 @@ class Divergence:
             )
         return (
             f"{self.array} was the first array that was not finite, in epoch {self.epoch} at step "
-            f"{self.step}; {before}. A smaller learning rate is what usually helps; then smaller "
-            f"starting weights, or inputs of about unit size"
+            f"{self.step} (both counted from 0); {before}. A smaller learning rate usually helps; "
+            f"if not, smaller initial weights, or inputs of about unit size."
         )
 
 
