@@ -87,6 +87,13 @@ def test_another_number_of_layers_is_refused_where_a_fit_goes_on() -> None:
         made.fit(X, y)
 
 
+def test_other_sizes_of_layers_are_refused_where_a_fit_goes_on() -> None:
+    made = classifier(hidden_layer_sizes=(8,), warm_start=True).fit(X, y)
+    made.set_params(hidden_layer_sizes=(9,))
+    with pytest.raises(ModelError, match=r"\(9,\) units, as hidden_layer_sizes does, got \(8,\)"):
+        made.fit(X, y)
+
+
 @pytest.mark.parametrize("made", [MLPClassifier((8,)), NetworkClassifier(plain_network)])
 def test_a_warm_start_that_a_callback_breaks_leaves_the_model_too(made: Any) -> None:
     rows, targets = classes()

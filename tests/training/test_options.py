@@ -214,6 +214,12 @@ def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
         Trainer(network, Adam(), 0.1, epoch=3)  # type: ignore[call-arg]
 
 
+def test_a_missing_option_is_an_error_of_the_trainer() -> None:
+    network = Sequential([Dense(3)]).build((5,))
+    with pytest.raises(TypeError, match="^Trainer: missing a required argument: 'learning_rate'"):
+        Trainer(network, Adam())  # type: ignore[call-arg]
+
+
 def test_options_are_frozen() -> None:
     made = Trainer(Sequential([Dense(3)]).build((5,)), Adam(), 0.1, transform=AsFloat())
     for name in (option.name for option in fields(made.options)):

@@ -106,6 +106,15 @@ def check_combinations(estimator: Any, call: FitCall) -> None:
             raise ValueError(
                 f"every entry of 'callbacks' must be a handloom.Callback, got {callback!r}"
             )
+    if (
+        estimator.early_stopping
+        and estimator.validation_fraction == 0.0
+        and not call.has_validation_data
+    ):
+        raise ValueError(
+            "'validation_fraction' must be above 0 with early_stopping=True, unless X_val and "
+            f"y_val are passed, got {estimator.validation_fraction!r}"
+        )
     if call.incremental:
         _check_incremental(estimator, call)
     if estimator.solver == "lbfgs":

@@ -62,13 +62,13 @@ def fit_by_steps(problem: Problem, options: FitOptions, signals: list[int]) -> F
         None if held_out is None else held_out.dataset(names),
         sample_weights=problem.sample.weights,
     )
-    _continue_from(prepared.state, problem.state, incremental=options.incremental)
+    _continue_from(prepared.state, problem.earlier, incremental=options.incremental)
     with np.errstate(over="ignore", invalid="ignore"):  # the history records a divergence
         history = trainer.run(prepared)
     diverged = _diverged(history)
     restored = diverged and (convergence.restored or _restored_weights_are_usable(trainer, problem))
     return FitResult(
-        _state_of(prepared.state, problem.state, convergence),
+        _state_of(prepared.state, problem.earlier, convergence),
         len(history) + diverged,
         _warning(history, options, convergence, restored=restored),
     )
@@ -115,7 +115,7 @@ def fit_by_lbfgs(problem: Problem, options: FitOptions, signals: list[int]) -> F
         warning = FitWarning(NON_FINITE, weights_lost=True)
     elif minimum.failure is not None:  # else it converged before a signal came
         warning = INTERRUPTED if interrupted() else FitWarning(minimum.failure)
-    return FitResult(FitState(problem.state.seed), minimum.iterations, warning, minimum.loss)
+    return FitResult(FitState(problem.earlier.seed), minimum.iterations, warning, minimum.loss)
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def _objective(
 def _convergence(problem: Problem, options: FitOptions) -> Convergence:
     """Return the callback that stops a fit once it has converged."""
     rate_state = replace(
-        problem.state.rate_state
+        problem.earlier.rate_state
     )  # a copy: a failed fit leaves the earlier state unchanged
     rate = rate_for(options, rate_state)
     return Convergence(
@@ -156,7 +156,7 @@ def _convergence(problem: Problem, options: FitOptions) -> Convergence:
         rate_state=rate_state,
         adaptive=isinstance(rate, ScikitLearnRate) and rate.adaptive,
         restore=not options.incremental,
-        earlier=problem.state.convergence,
+        earlier=problem.earlier.convergence,
     )
 
 
@@ -181,7 +181,7 @@ def _trainer(problem: Problem, options: FitOptions, convergence: Convergence) ->
         # the fitted attributes need only the accuracy of held-out rows, but progress output and
         # callbacks may need that of training rows too
         count_correct=held_out is not None or bool(options.verbose or options.callbacks),
-        seed=problem.state.seed,
+        seed=problem.earlier.seed,
         callbacks=[*callbacks, *(options.callbacks or ())],
         threads=options.threads,
         backend=options.backend,

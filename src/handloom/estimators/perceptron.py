@@ -72,7 +72,7 @@ class PerceptronArchitecture:
         Raises
         ------
         ModelError
-            If ``hidden_layer_sizes`` now gives another number of layers.
+            If ``hidden_layer_sizes`` has changed.
         """
         return self._network(*_arrays(network))
 
@@ -87,7 +87,7 @@ class PerceptronArchitecture:
         }
 
     def found_in(self, attributes: Mapping[str, Any]) -> bool:
-        """Whether there is ``coefs_``."""
+        """Return whether the fitted attributes contain ``coefs_``."""
         return "coefs_" in attributes
 
     def network_of(self, attributes: Mapping[str, Any]) -> Sequential:
@@ -112,6 +112,12 @@ class PerceptronArchitecture:
             raise ModelError(
                 f"coefs_ must give {len(hidden) + 1} layers of weights for "
                 f"hidden_layer_sizes={tuple(hidden)}, got {len(coefs)}"
+            )
+        sizes = tuple(np.shape(array)[1] for array in coefs[:-1])
+        if sizes != tuple(hidden):
+            raise ModelError(
+                f"coefs_ must give hidden layers of {tuple(hidden)} units, as "
+                f"hidden_layer_sizes does, got {sizes}"
             )
         dtype = np.asarray(coefs[0]).dtype
         layers = layers_of(

@@ -116,7 +116,7 @@ class Problem:
         The training data.
     held_out : Sample or None
         The validation data, measured after each epoch.
-    state : FitState
+    earlier : FitState
         The state to continue from.
     """
 
@@ -124,7 +124,7 @@ class Problem:
     task: Task
     sample: Sample
     held_out: Sample | None
-    state: FitState
+    earlier: FitState
 
 
 @dataclass(frozen=True, kw_only=True)

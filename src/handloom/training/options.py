@@ -195,7 +195,8 @@ def takes_options(
     TypeError
         From the constructor, if an option is unknown; the message names the closest one.
     """
-    own = inspect.signature(options).parameters
+    signature_of_options = inspect.signature(options)
+    own = signature_of_options.parameters
 
     def wrap(
         init: Callable[[Owner, Sequential, Options], None],
@@ -208,6 +209,10 @@ def takes_options(
                 if name not in own:
                     hint = did_you_mean(name, own)
                     raise TypeError(f"{type(self).__name__} has no option {name!r}.{hint}")
+            try:
+                signature_of_options.bind(*args, **named)
+            except TypeError as error:
+                raise TypeError(f"{type(self).__name__}: {error}") from None
             init(self, network, options(*args, **named))
 
         head = list(inspect.signature(init).parameters.values())[:2]

@@ -186,7 +186,9 @@ def make_objective(
     penalty_per_row: bool = False,
     count_correct: bool = True,
 ) -> Objective:
-    """Return the objective, loss and gradient of a batch, with its functions compiled.
+    """Return the objective, which computes the loss and the gradient of a batch.
+
+    Its functions are fetched from the backend, and compiled if the backend compiles.
 
     Parameters
     ----------
