@@ -72,7 +72,7 @@ def test_a_checkpoint_of_another_version_is_refused_by_name(
     monkeypatch.setattr("handloom.training.snapshot.VERSION", 99)
     cut_training(tmp_path)
     monkeypatch.undo()
-    with pytest.raises(ModelError, match="version 99 .* later Handloom; .*: update Handloom"):
+    with pytest.raises(ModelError, match=r"version 99 .* later Handloom; .*: update Handloom"):
         stoppable(tmp_path).fit(ROWS, resume=True)
 
 

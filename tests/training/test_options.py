@@ -216,7 +216,7 @@ def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
 
 def test_a_missing_option_is_an_error_of_the_trainer() -> None:
     network = Sequential([Dense(3)]).build((5,))
-    with pytest.raises(TypeError, match="^Trainer: missing a required argument: 'learning_rate'"):
+    with pytest.raises(TypeError, match=r"^Trainer: missing a required argument: 'learning_rate'"):
         Trainer(network, Adam())  # type: ignore[call-arg]
 
 

@@ -72,6 +72,11 @@ def epoch_order(rows: int, batch_size: int, stream: Stream | None, epoch: int) -
     stream : Stream or None
         The source of a new permutation for each epoch; None for no shuffling.
     epoch : int
+
+    Returns
+    -------
+    Order
+        The rows of every step of the epoch.
     """
     permutation = None
     if stream is not None and batch_size < rows:
@@ -190,6 +195,11 @@ class ShardLoader:
             The reader of the batch's stored inputs.
         rows_of_batch : slice
             The rows of the shard within the batch.
+
+        Returns
+        -------
+        Shard
+            Its inputs are in memory that the next call overwrites.
         """
         arrays, rows = batch.arrays, batch.rows_of(rows_of_batch)
         targets = arrays.targets[rows]

@@ -108,6 +108,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             Validation data, measured after each epoch; replaces the rows that ``early_stopping``
             holds out.
 
+        Returns
+        -------
+        self
+            The fitted estimator.
+
         Raises
         ------
         ValueError

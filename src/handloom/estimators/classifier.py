@@ -53,6 +53,11 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             Validation data, measured after the epoch. Required by ``early_stopping``; once the
             score has not risen for ``n_iter_no_change`` calls, the best weights are restored.
 
+        Returns
+        -------
+        self
+            The fitted estimator.
+
         Raises
         ------
         ValueError

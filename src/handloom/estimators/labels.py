@@ -64,6 +64,10 @@ class Labels:
         one_logit : bool
             Whether two classes share one logit.
 
+        Returns
+        -------
+        Labels
+
         Raises
         ------
         ValueError

@@ -57,6 +57,11 @@ def minimize(
         The search has converged once no entry of the projected gradient is larger.
     verbose : bool
         Whether to print a line per iteration.
+
+    Returns
+    -------
+    Minimum
+        The final objective, the number of iterations, and the reason of an early end.
     """
     from scipy.optimize import minimize as search
 

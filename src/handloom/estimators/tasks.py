@@ -35,6 +35,10 @@ class Task(Protocol):
         y : array or sparse matrix, shape (n,) or (n, k)
         dtype : float32 or float64
 
+        Returns
+        -------
+        array, shape (n,) or (n, outputs)
+
         Raises
         ------
         ValueError
@@ -53,6 +57,10 @@ class Task(Protocol):
         dtype : float32 or float64
         incremental : bool
             Whether this is a ``partial_fit``, which does not see all rows.
+
+        Returns
+        -------
+        array, shape (n,), or None
         """
 
     def strata(self, targets: Targets) -> npt.NDArray[Any] | None:

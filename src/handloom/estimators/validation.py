@@ -62,6 +62,10 @@ def training_sample(
     incremental : bool
         Whether this is a ``partial_fit``, which does not see all rows.
 
+    Returns
+    -------
+    Sample
+
     Raises
     ------
     ValueError
@@ -89,6 +93,10 @@ def held_out_sample(
     dtype : float32 or float64
     continuous : bool
         Whether targets are continuous (regression targets).
+
+    Returns
+    -------
+    Sample
 
     Raises
     ------

@@ -105,6 +105,11 @@ def rise_and_fall(peak: float, rise: float = 0.1) -> Callable[[int], Schedule]:
     rise : float
         The fraction of warm-up steps, below 1.
 
+    Returns
+    -------
+    callable
+        From the number of steps to a schedule.
+
     Raises
     ------
     ConfigurationError

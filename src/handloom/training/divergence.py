@@ -61,6 +61,11 @@ def first_bad_array(
         The rows of the step, in order.
     total_weight : float
         The sum of the rows' weights.
+
+    Returns
+    -------
+    str
+        Such as ``"the output of 2.dense"``.
     """
     if bad := first_bad_weights(network):
         return bad

@@ -53,6 +53,10 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
         `handloom.data.test_time_augmentation.MIRRORED`. The metrics of their mean are in
         ``of_views``; all others are those of the original rows.
 
+    Returns
+    -------
+    Evaluation
+
     Raises
     ------
     DataError

@@ -107,6 +107,10 @@ def prepare(
     warm : WarmStart, optional
         The initial weights and state of the optimizer.
 
+    Returns
+    -------
+    PreparedTraining
+
     Raises
     ------
     ConfigurationError, DataError, ModelError
@@ -203,6 +207,11 @@ def make_objective(
     augment : tuple of Augmentation
     layers, penalty_per_row, count_correct
         As in `Objective`.
+
+    Returns
+    -------
+    Objective
+        With its lanes made for batches of ``rows`` rows.
     """
     network = model.before_loss
     loading = LoaderOptions(
