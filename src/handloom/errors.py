@@ -125,6 +125,10 @@ def require_number(
     exclusive : bool
         Whether the minimum itself is excluded.
 
+    Returns
+    -------
+    float
+
     Raises
     ------
     ConfigurationError

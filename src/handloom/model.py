@@ -94,6 +94,10 @@ class Model:
             As in `predict`; not checked.
         transform : callable, optional
             Replaces the model's transform.
+
+        Returns
+        -------
+        array, shape (n, k)
         """
         activation = self.network.output_activation or "identity"
         network = self.network.without_activation(activation)
@@ -106,6 +110,10 @@ class Model:
         ----------
         inputs : array, shape (n, ...)
             Rows as the dataset stores them: ``uint8`` images, or features.
+
+        Returns
+        -------
+        array, shape (n, k)
 
         Raises
         ------
@@ -190,6 +198,10 @@ class Model:
             As `save` wrote it.
         layers : mapping of str to Layer class, optional
             Custom layers, by their names in the file.
+
+        Returns
+        -------
+        Model
 
         Raises
         ------

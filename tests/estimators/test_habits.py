@@ -31,7 +31,7 @@ from handloom import (
 )
 from handloom.errors import ConfigurationError, ModelError
 from handloom.training import TrainingState
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 X, y = classes(3)
 TWO = classes(2)
@@ -271,14 +271,14 @@ def test_a_search_leaves_the_files_of_earlier_fits_in_place(tmp_path: Path) -> N
 class Score(Callback):
     """Records a score of its own under the estimators' name."""
 
-    def on_validation_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_validation_end(self, *, state: TrainingState, measured: Measurement) -> None:
         state.record("validation_score", 0.5)
 
 
 class Mine(Callback):
     """Records a figure at every step."""
 
-    def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
         state.record("mine", measured.loss)
 
 

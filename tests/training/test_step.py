@@ -39,7 +39,7 @@ from handloom import (
     operations as op,
 )
 from handloom.data.transforms import AsFloat, Scale
-from handloom.estimators.solvers import UncorrectedAdam
+from handloom.estimators.solvers import EpsilonHatAdam
 from handloom.losses import RowLoss
 from handloom.optimizers import Optimizer
 from handloom.optimizers.clipping import ClipByNorm
@@ -191,7 +191,7 @@ CASES: dict[str, tuple[Sequence[Layer], RowLoss, Optimizer, dict[str, Any]]] = {
     "as scikit-learn": (
         [Dense(4), LeakyReLU(0.2), Dense(3)],
         MeanAbsoluteError(),
-        UncorrectedAdam(epsilon=1e-2, weight_decay=0.1),
+        EpsilonHatAdam(epsilon=1e-2, weight_decay=0.1),
         {},
     ),
     "rmsprop": (

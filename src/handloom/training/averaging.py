@@ -98,7 +98,7 @@ class EMA:
         finally:
             np.copyto(values, own)
 
-    def keep(self) -> None:
+    def copy_to_network(self) -> None:
         """Give the network its averaged values for good."""
         np.copyto(self._bound.values, self.values)
 

@@ -65,22 +65,28 @@ class WarmStart:
         ModelError
             With the first difference.
         """
-        theirs = {name: array.shape for name, array in self.weights.items()}
-        ours = {name: array.shape for name, array in network.parameters.weights.items()}
-        pairs = [("arrays", theirs, ours), ("trained arrays", self.trained, shapes_of(network))]
-        for group, then, now in pairs:
-            for name in dict.fromkeys([*then, *now]):
-                if then.get(name) != now.get(name):
+        earlier = {name: array.shape for name, array in self.weights.items()}
+        current = {name: array.shape for name, array in network.parameters.weights.items()}
+        pairs = [
+            ("arrays", earlier, current),
+            ("trained arrays", self.trained, shapes_of(network)),
+        ]
+        for group, before, now in pairs:
+            for name in dict.fromkeys([*before, *now]):
+                if before.get(name) != now.get(name):
                     raise ModelError(
-                        f"no warm start: among the {group}, {name} is {then.get(name)} there, "
-                        f"{now.get(name)} here"
+                        f"no warm start: among the {group}, {name} is {now.get(name)}, "
+                        f"the earlier training has {before.get(name)}"
                     )
-        there, here = (
+        before_optimizer, optimizer_now = (
             _description(self.kind, self.state_names),
             _description(optimizer.kind, optimizer.state_names),
         )
-        if there != here:
-            raise ModelError(f"no warm start: the optimizer is {there} there, {here} here")
+        if before_optimizer != optimizer_now:
+            raise ModelError(
+                f"no warm start: the optimizer is {optimizer_now}, "
+                f"the earlier training has {before_optimizer}"
+            )
 
 
 def _description(kind: str, vectors: Iterable[str]) -> str:
