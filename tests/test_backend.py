@@ -41,14 +41,14 @@ def test_without_numba_numpy_serves_and_fused_says_what_to_install(
 
 
 def test_numpy_runs_definitions_as_they_are() -> None:
-    assert NUMPY.fetch(adam_step) is adam_step
+    assert NUMPY.version_of(adam_step) is adam_step
     assert not NUMPY.compiles(adam_step)
 
 
 def test_what_has_no_compiled_version_is_its_definition() -> None:
     pytest.importorskip("numba")
     fused = FusedBackend(np.float32)
-    assert fused.fetch(row_sums) is row_sums
+    assert fused.version_of(row_sums) is row_sums
     assert not fused.compiles(row_sums)
     assert fused.compiles(adam_step)
 
@@ -60,7 +60,7 @@ def test_a_function_of_another_package_is_never_replaced() -> None:
         """Do something else, in a module named like one of the library's."""
 
     adam_step.__module__ = "mine.adam"
-    assert FusedBackend(np.float32).fetch(adam_step) is adam_step
+    assert FusedBackend(np.float32).version_of(adam_step) is adam_step
     assert not FusedBackend(np.float32).compiles(adam_step)
 
 

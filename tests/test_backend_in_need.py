@@ -42,7 +42,7 @@ from handloom.backend import choose_backend
 from handloom.optimizers.adam import adam_step
 backend = choose_backend("fused", np.float32, weights=1, rows=1, steps=1)
 with backend.threads(1) as pool:
-    backend.fetch(adam_step, pool)
+    backend.version_of(adam_step, pool)
 print("ready")
 """
 
@@ -157,16 +157,16 @@ def test_the_history_says_why_numpy_took_the_place_of_compiled_code(
 def test_a_function_that_does_not_compile_is_replaced_or_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def rehearse(_: object) -> None:
+    def compile_for(_: object) -> None:
         raise TypeError("no lowering of this")
 
-    monkeypatch.setattr("handloom.fused.adam.rehearse", rehearse)
+    monkeypatch.setattr("handloom.fused.adam.compile_for", compile_for)
     lenient = FusedBackend(np.float32, fall_back=True)
     with pytest.warns(RuntimeWarning, match=r"fused/adam.py does not compile: TypeError"):
-        assert lenient.fetch(adam_step) is adam_step
+        assert lenient.version_of(adam_step) is adam_step
     assert len(lenient.notes) == 1
     with pytest.raises(ConfigurationError, match=r"must be able .*'no lowering of this'"):
-        FusedBackend(np.float32).fetch(adam_step)
+        FusedBackend(np.float32).version_of(adam_step)
 
 
 def test_the_variable_chooses_where_compiled_code_is_kept(tmp_path: Path) -> None:

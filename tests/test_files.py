@@ -112,7 +112,10 @@ def test_a_manifest_cannot_reach_outside_its_folder(folder: Path, tmp_path: Path
 def test_another_kind_or_version_is_refused_by_name(folder: Path) -> None:
     with pytest.raises(ModelError, match="holds a 'thing', expected a 'model'"):
         read_set(folder, "model", 1)
-    with pytest.raises(ModelError, match="version 1 of the format; this Handloom reads version 2"):
+    with pytest.raises(
+        ModelError,
+        match="version 1 of the format, written by an earlier Handloom; this one reads version 2",
+    ):
         read_set(folder, "thing", 2)
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from handloom import BatchNorm, Dense, Dropout, Layer, ReLU, Sequential, Sigmoid, Tanh
+from handloom import BatchNorm, Dense, Layer, LayerNorm, ReLU, Sequential, Sigmoid, Tanh
 from handloom.operations import Affine, Elementwise, LayerOperation, operation_of
 
 
@@ -37,7 +37,7 @@ def test_a_dense_network_is_described_by_shapes_functions_and_offsets() -> None:
     ]
 
 
-@pytest.mark.parametrize("layer", [BatchNorm(), Dropout(0.5), Shifted()])
+@pytest.mark.parametrize("layer", [BatchNorm(), LayerNorm(), Shifted()])
 def test_a_layer_without_a_record_leaves_the_network_without_any(layer: Layer) -> None:
     assert operations(Dense(3), layer, Dense(2)) is None
 

@@ -142,6 +142,18 @@ def test_a_softmax_is_learned_through_by_a_squared_error() -> None:
     assert evaluate(trainer.model(), classes).accuracy > 0.95
 
 
+def test_a_softmax_alone_is_applied_once() -> None:
+    x = np.array([[0.0, 10.0], [3.0, 1.0]])
+    made = Sequential([Softmax()]).build((2,), dtype=np.float64)
+    assert np.allclose(made.predict(x), softmax(x))
+    trainer = Trainer(made, SGD(), 0.1, epochs=1)
+    trainer.fit(Dataset(x, np.array([1, 0]), tuple("ab")))
+    assert np.allclose(trainer.model().predict(x), softmax(x))
+    assert np.array_equal(trainer.model().logits(x), x)
+    expected = -np.log(softmax(x)[[0, 1], [1, 0]]).mean()
+    assert trainer.history["loss"][-1] == pytest.approx(expected)
+
+
 def test_a_model_is_saved_with_the_activation_that_it_predicts_with(tmp_path: object) -> None:
     made = Sequential([Dense(1), Sigmoid()]).build((4,), dtype=np.float64)
     trainer = Trainer(made, SGD(), 0.1, loss=BinaryCrossEntropy(), epochs=1)
@@ -206,7 +218,7 @@ class Counted(RowLoss):
     def check_targets(self, predictions: Array, targets: Targets, weights: object) -> Targets:
         return targets
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         gradient[...] = 0.0
         return np.zeros(len(predictions))
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom.reductions import row_maxima, row_sums, sum_rows
+from handloom.reductions import column_sums, row_maxima, row_sums
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -15,7 +15,7 @@ def test_reductions_are_those_of_numpy(dtype: Any, shape: tuple[int, int], order
     x = np.random.default_rng(0).standard_normal(shape).astype(dtype, order=order)
     close: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-4}
     total = np.full(shape[1], np.nan, dtype)  # whatever was there is written over
-    sum_rows(x, total)
+    column_sums(x, total)
     np.testing.assert_allclose(total, x.sum(axis=0), **close)
     np.testing.assert_allclose(row_sums(x), x.sum(axis=1, keepdims=True), **close)
     np.testing.assert_array_equal(row_maxima(x), x.max(axis=1, keepdims=True))

@@ -7,13 +7,13 @@ name, which says in ``COMPILES`` whose definitions it has. `handloom.optimizers.
 ``adam_step``; ``fused/adam.py`` has an ``adam_step`` that computes the same in a single pass over
 memory.
 
-An object fetches each of its definitions once, when its backend is set, and keeps the result: the
-compiled version, ready to be called, or the definition itself. Layers, losses and transforms have a
-method ``use(backend)`` for it, optimizers and averages ``bind``::
+An object asks for the version of each of its definitions once, when its backend is set, and keeps
+it: the compiled function, ready to be called, or the definition itself. Layers, losses and
+transforms have a method ``set_backend(backend)`` for it, optimizers and averages ``bind``::
 
-    self._bound_step = backend.fetch(adam_step, pool)
+    self._step_function = backend.version_of(adam_step, pool)
 
-The pool is an argument where a version may share the work of a call between threads.
+The pool is an argument where a compiled version may run the work of a call on two threads.
 
 A backend is chosen before a training and serves all of it. The versions agree to rounding; results
 are the same to the bit only for the same backend, on one kind of machine.
@@ -58,8 +58,8 @@ ROWS_PER_UPDATE = 32
 class NetworkPass(Protocol):
     """Compiled forward and backward pass of a whole network, one call each, in its own memory."""
 
-    def takes(self, rows: int) -> bool:
-        """Return whether a batch of ``rows`` rows runs faster here than layer by layer."""
+    def should_run(self, rows: int) -> bool:
+        """Return whether to run a batch of ``rows`` rows here; else it runs layer by layer."""
         ...
 
     def forward(self, x: Array) -> Array:
@@ -96,7 +96,7 @@ class Backend:
     def __init__(self, *notes: str) -> None:
         self.notes = list(notes)
 
-    def fetch(self, definition: Definition, pool: Pool = SERIAL) -> Definition:
+    def version_of(self, definition: Definition, pool: Pool = SERIAL) -> Definition:
         """Return the version of a definition that this backend runs, ready to be called.
 
         Parameters
@@ -104,12 +104,13 @@ class Backend:
         definition : function
             The NumPy definition, not a compiled version.
         pool : Pool
-            Its threads may share the work of a call. Few versions can (see `handloom.fused`).
+            Its threads may run parts of a call. Few compiled versions have parts (see
+            `handloom.fused`).
         """
         return definition
 
     def compiles(self, definition: Callable[..., object]) -> bool:
-        """Return whether `fetch` returns a compiled version of a definition.
+        """Return whether `version_of` returns a compiled version of a definition.
 
         How work is cut, or which algorithm is faster, may depend on it.
         """
@@ -127,7 +128,7 @@ class Backend:
         weights, gradient : array, shape (size,)
             The network's vectors: an operation says at which offsets its arrays begin.
         pool : Pool
-            Its threads may share the rows.
+            Its threads may run parts of the rows.
         """
         return None
 
@@ -142,9 +143,9 @@ NUMPY = Backend()
 class FusedBackend(Backend):
     """Numba backend: runs the compiled version of each definition that has one.
 
-    A file of `handloom.fused` is imported when it is first needed. When one of its functions is
-    first fetched, all of them are compiled for the dtype, or read from Numba's cache on disk:
-    compiling takes seconds only once on a machine.
+    A file of `handloom.fused` is imported when it is first needed. When the version of one of its
+    functions is first asked for, all of them are compiled for the dtype, or read from Numba's cache
+    on disk: compiling takes seconds only once on a machine.
 
     Parameters
     ----------
@@ -169,7 +170,7 @@ class FusedBackend(Backend):
         self._ready: set[str] = set()
         self._failed: set[str] = set()
 
-    def fetch(self, definition: Definition, pool: Pool = SERIAL) -> Definition:
+    def version_of(self, definition: Definition, pool: Pool = SERIAL) -> Definition:
         """Return the compiled version of a definition or, without one, the definition itself.
 
         Raises
@@ -179,7 +180,7 @@ class FusedBackend(Backend):
         """
         if not self.compiles(definition):
             return definition
-        module = self._rehearsed(_file_of(definition))
+        module = self._compiled_module(_file_of(definition))
         if module is None:
             return definition
         function = getattr(module, definition.__name__)
@@ -200,21 +201,21 @@ class FusedBackend(Backend):
     ) -> NetworkPass | None:
         """Return a compiled pass, for dense layers with ReLU, tanh, sigmoid or nothing between."""
         module: Any = _fused_module("network")
-        if not self._available(module) or not module.takes(operations):
+        if not self._available(module) or not module.supports(operations):
             return None
-        if self._rehearsed("network") is None:
+        if self._compiled_module("network") is None:
             return None
         return cast(NetworkPass, module.DensePass(operations, weights, gradient, pool))
 
     def threads(self, threads: int | None = None, lanes: int = LANES) -> Threads:
-        """Return a pool whose threads stay awake between calls, and share compiled jobs."""
-        atomics: Any = self._rehearsed("atomics")
-        split_job: Any = self._rehearsed("split_job")
+        """Return a pool whose threads stay awake between calls, and run parts of compiled jobs."""
+        atomics: Any = self._compiled_module("atomics")
+        split_job: Any = self._compiled_module("split_job")
         pool = Threads(threads, lanes=lanes, wait=atomics.wait)
         pool.splitter = split_job.SplitJobs(pool.lend)
         return pool
 
-    def _rehearsed(self, name: str) -> ModuleType | None:
+    def _compiled_module(self, name: str) -> ModuleType | None:
         """Return a file of `handloom.fused` with its functions compiled for the dtype.
 
         None if they do not compile and the backend falls back.
@@ -224,7 +225,7 @@ class FusedBackend(Backend):
             return None
         if name not in self._ready:
             try:
-                module.rehearse(self.dtype)
+                module.compile_for(self.dtype)
             except Exception as error:  # whatever Numba or LLVM raises
                 reason = f"fused/{name}.py does not compile: {error!r}"
                 if not self.fall_back:
@@ -241,24 +242,27 @@ class FusedBackend(Backend):
         return available is None or bool(available(self.dtype))
 
 
-class Computes:
+class UsesBackend:
     """Base class of losses and transforms that run definitions through a backend."""
 
     def __new__(cls, *_: object, **__: object) -> Self:
         """Create an object that uses NumPy, before its constructor runs."""
         part = super().__new__(cls)
-        part.use(NUMPY)
+        part.set_backend(NUMPY)
         return part
 
-    def use(self, backend: Backend) -> None:
-        """Fetch the backend's version of every definition; read no other attribute."""
+    def set_backend(self, backend: Backend) -> None:
+        """Store ``backend.version_of(definition)`` for every definition that the object calls.
 
-    def on(self, backend: Backend) -> Self:
-        """Return a shallow copy that uses a backend, or the object itself if it fetches nothing."""
-        if type(self).use is Computes.use:
+        It also runs before ``__init__``, so it must not read attributes.
+        """
+
+    def with_backend(self, backend: Backend) -> Self:
+        """Return a shallow copy that uses a backend; the object itself if it has no definition."""
+        if type(self).set_backend is UsesBackend.set_backend:
             return self
         replica = copy.copy(self)
-        replica.use(backend)
+        replica.set_backend(backend)
         return replica
 
 
@@ -342,8 +346,8 @@ def problem_of_fused() -> str | None:
 
 def _release(version: str) -> tuple[int, ...]:
     """Return the first two numbers of a version; none if it has no such numbers."""
-    numbers = version.split(".")[: len(OLDEST_NUMBA)]
-    return tuple(map(int, numbers)) if all(map(str.isdigit, numbers)) else ()
+    parts = version.split(".")[: len(OLDEST_NUMBA)]
+    return tuple(map(int, parts)) if all(map(str.isdigit, parts)) else ()
 
 
 def _cannot_work(reason: str) -> str:

@@ -148,6 +148,10 @@ def require_number(
     exclusive : bool
         Whether the minimum itself is excluded.
 
+    Returns
+    -------
+    float
+
     Raises
     ------
     ConfigurationError
@@ -179,9 +183,9 @@ def require_fraction(name: str, value: object) -> float:
     ConfigurationError
         If the value is not such a number.
     """
-    number = require_number(name, value, minimum=0.0)
-    if number >= 1.0:
-        raise ConfigurationError(f"{name} must be below 1, got {value!r}")
+    number = require_number(name, value)
+    if not 0.0 <= number < 1.0:
+        raise ConfigurationError(f"{name} must be at least 0 and below 1, got {value!r}")
     return number
 
 

@@ -35,6 +35,29 @@ class FileError(HandloomError, OSError):
     """A file or folder cannot be read or written."""
 
 
+class VersionError(ModelError):
+    """Files are in another version of their format than the one that this Handloom reads.
+
+    Parameters
+    ----------
+    path : path
+        The file that states the version.
+    version : int
+        The version of the files.
+    expected : int
+        The version that this Handloom reads.
+    """
+
+    def __init__(self, path: Path, version: object, expected: int) -> None:
+        self.is_later = isinstance(version, int) and version > expected
+        writer = "a later" if self.is_later else "an earlier"
+        remedy = "update Handloom" if self.is_later else "read it with the Handloom that wrote it"
+        super().__init__(
+            f"{path}: version {version!r} of the format, written by {writer} Handloom; this one "
+            f"reads version {expected}: {remedy}"
+        )
+
+
 def make_folder(folder: Path) -> Path:
     """Create a folder, and check that it is writable.
 
@@ -188,6 +211,7 @@ def read_set(folder: Path, kind: str, version: int) -> dict[str, bytes]:
         If a file cannot be read.
     ModelError
         If a file is missing or changed, or the kind or version of the set is another.
+        The version is checked first, as a `VersionError`.
     """
     if not folder.is_dir():
         raise FileError(f"{folder} is not a folder that holds a {kind}")
@@ -209,10 +233,7 @@ def _read_files(
     if manifest.get("kind") != kind:
         raise ModelError(f"{folder} holds a {manifest.get('kind')!r}, expected a {kind!r}")
     if manifest.get("version") != version:
-        raise ModelError(
-            f"{folder / MANIFEST}: version {manifest.get('version')!r} of the format; "
-            f"this Handloom reads version {version}"
-        )
+        raise VersionError(folder / MANIFEST, manifest.get("version"), version)
     contents: dict[str, bytes] = {}
     total = 0
     for name, entry in manifest["files"].items():

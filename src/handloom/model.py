@@ -99,6 +99,10 @@ class Model:
             As in `predict`; not checked.
         transform : callable, optional
             Replaces the model's transform.
+
+        Returns
+        -------
+        array, shape (n, k)
         """
         activation = self.network.output_activation or "identity"
         network = self.network.without_activation(activation)
@@ -112,6 +116,10 @@ class Model:
         inputs : array-like, shape (n, ...)
             Rows as the training data: ``uint8`` images, features, or a table with the same columns
             in the same order.
+
+        Returns
+        -------
+        array, shape (n, k)
 
         Raises
         ------
@@ -177,7 +185,7 @@ class Model:
         from safetensors.numpy import save  # imported when a model is saved, not with the package
 
         parameters = self.network.parameters
-        arrays = parameters.weights if weights is None else parameters.named(weights)
+        arrays = parameters.weights if weights is None else parameters.views(weights)
         described = {
             "network": self.network.config(),
             "transform": self.transform.to_config(),
@@ -206,6 +214,10 @@ class Model:
             As `save` wrote it.
         layers : mapping of str to Layer class, optional
             Custom layers, by their names in the file.
+
+        Returns
+        -------
+        Model
 
         Raises
         ------

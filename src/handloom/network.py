@@ -12,7 +12,7 @@ from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
 from handloom.errors import ModelError, has_channels_last, require_count, unknown_name
 from handloom.layers import LAYERS, Layer
-from handloom.layers.chain import Chain, rows_together
+from handloom.layers.chain import Chain, coupled_rows
 from handloom.layers.names import as_layers
 from handloom.operations import LayerOperation
 from handloom.parallel.partition import prediction_rows
@@ -34,7 +34,10 @@ def build(
     dtype: npt.DTypeLike = np.float32,
     weights: Mapping[str, Array] | None = None,
 ) -> Parameters:
-    """Allocate and initialize the weights of layers: declare, allocate one vector, bind views.
+    """Allocate and initialize the weights of layers.
+
+    Collect the arrays that the layers declare, allocate one vector for all, give each layer its
+    parts of the vector, and draw the initial values.
 
     Parameters
     ----------
@@ -53,7 +56,7 @@ def build(
     Returns
     -------
     handloom.parameters.Parameters
-        With arrays named ``"0.dense.weights"``, to bind an optimizer to.
+        All weights and gradients, by name (``"0.dense.weights"``); pass it to `Optimizer.bind`.
 
     Raises
     ------
@@ -108,10 +111,11 @@ class Sequential:
 
     Attributes
     ----------
-    width : int
-        The largest number of entries of a row between two layers, once the network is built.
-    images : bool
-        Whether a row is an image, of shape (c, y, x), between any of them.
+    largest_activation : int
+        The number of entries of the largest activation of one row, the input included; 0 before
+        `build`.
+    has_images : bool
+        Whether any activation of a row, the input included, is an image, of shape (c, y, x).
     output_activation : str or None
         ``"softmax"`` or ``"sigmoid"`` if the network ends in it, else None.
     fewest_rows : int
@@ -124,18 +128,24 @@ class Sequential:
     """
 
     def __init__(self, layers: Sequence[Layer | str]) -> None:
-        self.layers = as_layers(layers)
-        if not self.layers:
+        layers = as_layers(layers)
+        if not layers:
             raise ModelError("layers must hold at least one layer, got none")
+        self._set_layers(layers)
+
+    def _set_layers(self, layers: Sequence[Layer]) -> None:
+        """Set the layers of a network that is not built, possibly none."""
+        self.layers = tuple(layers)
         if len({id(layer) for layer in self.layers}) < len(self.layers):
             raise ModelError("each layer must be used only once, got one twice")
         self._chain = Chain(self.layers)
         # of the class itself: a subclass may override forward
-        self.output_activation = vars(type(self.layers[-1])).get("output_activation")
+        last = vars(type(self.layers[-1])) if self.layers else {}
+        self.output_activation: str | None = last.get("output_activation")
         self._parameters: Parameters | None = None
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
-        self.width, self.images, self.fewest_rows = 0, False, 1
+        self.largest_activation, self.has_images, self.fewest_rows = 0, False, 1
         self.stochastic = any(layer.stochastic for layer in self.layers)
 
     def build(
@@ -150,7 +160,7 @@ class Sequential:
         shape = _shape_of(input_shape)
         self._check_channels(shape)
         self._parameters = _build(self._chain, shape, seed, dtype, weights, self._parameters)
-        self._settle(shape)
+        self._set_shapes(shape)
         return self
 
     def _check_channels(self, input_shape: tuple[int, ...]) -> None:
@@ -168,14 +178,14 @@ class Sequential:
             if layer.output_shape(input_shape) != input_shape:
                 return
 
-    def _settle(self, input_shape: tuple[int, ...]) -> None:
+    def _set_shapes(self, input_shape: tuple[int, ...]) -> None:
         self.input_shape = shape = input_shape
         shapes = [shape]
         for layer in self.layers:
             shape = layer.output_shape(shape)
             shapes.append(shape)
-        self.width = max(prod(shape) for shape in shapes)
-        self.images = any(len(shape) == 3 for shape in shapes)
+        self.largest_activation = max(prod(shape) for shape in shapes)
+        self.has_images = any(len(shape) == 3 for shape in shapes)
         self.output_shape = shape
         self.fewest_rows = self._chain.fewest_rows(input_shape)
 
@@ -226,7 +236,7 @@ class Sequential:
         backend : Backend
             The backend of its layers.
         pool : Pool
-            The pool that shares large pieces of their work.
+            The pool that runs the pieces of their large products.
         share_gradient : bool
             Whether it writes its gradients to this network's memory, or to its own.
         """
@@ -247,7 +257,8 @@ class Sequential:
         -------
         Sequential
             If the last layer is this activation, a network of the layers before it, which shares
-            layers and weights; otherwise this network.
+            layers and weights; otherwise this network. Before a softmax alone there is no layer,
+            and the network returns its input.
 
         Raises
         ------
@@ -265,17 +276,18 @@ class Sequential:
         return self._with(self.layers[:-1], self.parameters)
 
     def _with(self, layers: Sequence[Layer], parameters: Parameters) -> "Sequential":
-        """Return a network of bound layers that take the same input."""
-        network = Sequential(layers)
+        """Return a network of bound layers, possibly none, that take the same input."""
+        network = Sequential.__new__(Sequential)
+        network._set_layers(layers)
         network._parameters = parameters
-        network._settle(self.input_shape)
+        network._set_shapes(self.input_shape)
         return network
 
     def operations(self) -> list[LayerOperation] | None:
-        """Return the computations of the layers, as records.
+        """Return the computations of the layers as records, or None if any layer has no record.
 
-        None if a layer has no record: if there is none for its class, or it is a subclass without
-        its own ``as_operation``, or frozen.
+        A frozen layer has none. Neither does one whose own class does not define ``as_operation``:
+        a subclass does not inherit the record.
         """
         offsets = {name: span.start for name, span in self.parameters.slices().items()}
         return self._chain.operations(offsets)
@@ -305,29 +317,32 @@ class Sequential:
         return self.build(self.input_shape, dtype=old.dtype, weights=old.weights)
 
     @property
-    def rows_together(self) -> int | None:
-        """The number of rows of a batch that a training pass must not split; None for all."""
-        return rows_together(self.layers)
+    def coupled_rows(self) -> int | None:
+        """The number of consecutive rows of a batch that must be in one shard; None for all.
+
+        See `handloom.layers.chain.coupled_rows`.
+        """
+        return coupled_rows(self.layers)
 
     def take_statistics(self) -> dict[str, Array]:
         """Return the sums that training passes collected for running statistics, and reset them."""
         return self._chain.take_statistics()
 
-    def commit_statistics(self, noted: Sequence[Mapping[str, Array]] | None = None) -> None:
+    def commit_statistics(self, collected: Sequence[Mapping[str, Array]] | None = None) -> None:
         """Update running statistics, once a step.
 
         Without this call the statistics that inference uses do not change.
 
         Parameters
         ----------
-        noted : sequence of mapping, optional
-            The results of `take_statistics` of all replicas, in lane order, in which they are
-            added; by default the result of this network.
+        collected : sequence of mapping, optional
+            The result of `take_statistics` of each replica, in lane order. They are added in this
+            order. By default there is one, that of this network.
         """
         if not self._chain.keeps_statistics:
             return
         sums: dict[str, Array] = {}
-        for each in [self.take_statistics()] if noted is None else noted:
+        for each in [self.take_statistics()] if collected is None else collected:
             for name, array in each.items():
                 sums[name] = sums[name] + array if name in sums else array
         self._chain.commit_statistics(sums)
@@ -408,12 +423,12 @@ class Sequential:
             raise ModelError(
                 f"x must hold rows of shape {self.input_shape}, got a single row: pass x[None]"
             )
-        rows_at_once = prediction_rows(self.width)
+        rows_at_once = prediction_rows(self.largest_activation)
         if len(x) <= rows_at_once and transform is None:
             return self.forward(x)
         size = min(len(x), rows_at_once)
         # a replica's buffers serve every batch, and no other thread sees them
-        runner = self.replica() if len(x) > size else self
+        network = self.replica() if len(x) > size else self
         shape = Chain(self.layers[:skip]).output_shape(self.input_shape)
         prepared: Array = np.empty((size if transform else 0, *shape), dtype)
         out: Array = np.empty((len(x), *self.output_shape), dtype)
@@ -424,7 +439,7 @@ class Sequential:
                 filled = prepared[: len(out[rows])]
                 transform(batch, filled.reshape(len(filled), -1))
                 batch = filled
-            out[rows] = runner._after(skip, batch) if skip else runner.forward(batch)
+            out[rows] = network._after(skip, batch) if skip else network.forward(batch)
         return out
 
     def _after(self, skip: int, x: Array) -> Array:
@@ -456,8 +471,8 @@ class Sequential:
             for name, shape, size in [("input", self.input_shape, 0), *self.summary()]
         ]
         lines.append(f"{'total':<32}{len(self.parameters):>12,}")
-        if beside := len(self.parameters.values) - len(self.parameters):
-            lines.append(f"{'not trained':<32}{beside:>12,}")
+        if untrained := len(self.parameters.values) - len(self.parameters):
+            lines.append(f"{'not trained':<32}{untrained:>12,}")
         return "\n".join(lines)
 
     def config(self) -> dict[str, object]:

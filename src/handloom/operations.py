@@ -72,7 +72,7 @@ class DropEntries:
     Attributes
     ----------
     dropped : int
-        The number of the 65,536 values of a draw that drop an entry.
+        An entry is dropped if its 16-bit random number is below this.
     """
 
     dropped: int
@@ -128,11 +128,11 @@ class ScaleRows:
 
 
 @dataclass(frozen=True)
-class TakeRows:
-    """``x = stored``, converted to the network's dtype."""
+class CastRows:
+    """The identity: rows as they are stored, converted to the network's dtype."""
 
 
-TransformOperation = ScaleRows | TakeRows
+TransformOperation = ScaleRows | CastRows
 
 
 # penalties, clipping and updates
@@ -144,7 +144,7 @@ class Penalties:
 
     Attributes
     ----------
-    spans : int64 array, shape (arrays, 2)
+    bounds : int64 array, shape (arrays, 2)
         The start and stop offsets of each array.
     strengths : float64 array, shape (arrays, 2)
         Its l1 and l2.
@@ -152,7 +152,7 @@ class Penalties:
         Whether they are divided by the weight of the batch.
     """
 
-    spans: npt.NDArray[np.int64]
+    bounds: npt.NDArray[np.int64]
     strengths: npt.NDArray[np.float64]
     per_row: bool
 
@@ -184,10 +184,10 @@ class AdamUpdate:
 
 @dataclass(frozen=True)
 class AdaptiveUpdate:
-    """Adagrad, RMSprop: ``s <- decay s + share dw^2``; ``w <- w - r dw / (sqrt(s) + epsilon)``."""
+    """Adagrad, RMSprop: ``s <- decay s + weight dw^2``; ``w <- w - r dw / (sqrt(s) + epsilon)``."""
 
     decay: float
-    share: float
+    weight: float
     epsilon: float
 
 
@@ -236,10 +236,10 @@ class Arrays:
 
 
 def operation_of(part: object, *arguments: object) -> Any:
-    """Return the operation of a layer, loss or other part, or None if its own class defines none.
+    """Return the operation of a layer, loss or other part, ``part.as_operation(*arguments)``.
 
-    Subclasses may override methods, so an inherited ``as_operation`` is ignored, as is that of an
-    object with replaced methods.
+    ``as_operation`` counts only if the object's own class defines it and no method of the object
+    was replaced: a subclass may compute something else.
     """
     kind = type(part)
     replaced = any(callable(getattr(kind, name, None)) for name in getattr(part, "__dict__", ()))

@@ -114,31 +114,31 @@ class Parameters:
         if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ModelError(f"dtype must be float32 or float64, got {self.dtype}")
         trained = {name: spec for name, spec in self.specs.items() if spec.trained}
-        beside = {name: spec for name, spec in self.specs.items() if not spec.trained}
-        self._layout = {**trained, **beside}
+        untrained = {name: spec for name, spec in self.specs.items() if not spec.trained}
+        self._layout = {**trained, **untrained}
         size = sum(spec.size for spec in trained.values())
-        total = size + sum(spec.size for spec in beside.values())
+        total = size + sum(spec.size for spec in untrained.values())
         try:
             self.values: Array = np.zeros(total, self.dtype) if values is None else values
             self.gradient: Array = np.zeros(size, self.dtype) if gradient is None else gradient
         except (MemoryError, ValueError, OverflowError):
             raise ModelError(f"{total:,} weights do not fit into memory") from None
         self.vector: Array = self.values[:size]
-        self.weights = self.named(self.values)
-        views = self.named(self.gradient)
+        self.weights = self.views(self.values)
+        views = self.views(self.gradient)
         self.gradients = {name: views[name] for name in trained}
 
     def __len__(self) -> int:
         return len(self.vector)
 
-    def named(self, vector: Array) -> dict[str, Array]:
+    def views(self, vector: Array) -> dict[str, Array]:
         """Return views by name, in the order of declaration.
 
         Parameters
         ----------
         vector : array, shape (size,) or (size + untrained,)
-            In the layout of ``vector`` or of ``values``. With the shorter one, the views of arrays
-            that are not trained are views into ``self.values``.
+            In the layout of ``vector`` or of ``values``. If it has only the trained weights, the
+            views of the untrained arrays are views into ``self.values``.
         """
         views, start = {}, 0
         for name, spec in self._layout.items():
@@ -149,12 +149,12 @@ class Parameters:
 
     def slices(self) -> dict[str, slice]:
         """Return the slice of each trained array in ``vector``, by name."""
-        spans, start = {}, 0
+        slices, start = {}, 0
         for name, spec in self._layout.items():
             if spec.trained:
-                spans[name] = slice(start, start + spec.size)
+                slices[name] = slice(start, start + spec.size)
                 start += spec.size
-        return spans
+        return slices
 
     def replica(self, *, share_gradient: bool = False) -> "Parameters":
         """Return parameters that share these weights, with own or shared gradients."""
@@ -181,13 +181,18 @@ class Parameters:
 
     @cached_property
     def penalized(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """The spans in ``vector`` of arrays with a penalty, and its strengths.
+        """The bounds in ``vector`` of each array with a penalty, and the penalty's strengths.
 
-        Two arrays of shape (arrays, 2): starts and stops, and the strengths l1 and l2.
+        Returns
+        -------
+        bounds : int64 array, shape (arrays, 2)
+            The start and stop of each.
+        strengths : float64 array, shape (arrays, 2)
+            The strengths l1 and l2 of each.
         """
-        spans = self.slices()
+        slices = self.slices()
         rows = [
-            (spans[name].start, spans[name].stop, spec.l1, spec.l2)
+            (slices[name].start, slices[name].stop, spec.l1, spec.l2)
             for name, spec in self.specs.items()
             if spec.l1 or spec.l2
         ]
@@ -196,25 +201,28 @@ class Parameters:
 
     def penalty(self, scale: float = 1.0) -> float:
         """Return ``scale * (sum over arrays of l1 * sum |w| + l2 * sum w^2)``."""
-        spans, strengths = self.penalized
-        return scale * penalty(self.vector, spans, strengths)
+        bounds, strengths = self.penalized
+        return scale * penalty(self.vector, bounds, strengths)
 
     def add_penalty_gradient(self, scale: float = 1.0) -> None:
         """Add ``scale * (l1 sign w + 2 l2 w)`` to the gradients; ``sign 0`` is 0."""
-        spans, strengths = self.penalized
-        penalize(self.vector, self.gradient, spans, scale * strengths)
+        bounds, strengths = self.penalized
+        penalize(self.vector, self.gradient, bounds, scale * strengths)
 
 
 def penalize(
-    w: Array, dw: Array, spans: npt.NDArray[np.int64], strengths: npt.NDArray[np.float64]
+    w: Array, dw: Array, bounds: npt.NDArray[np.int64], strengths: npt.NDArray[np.float64]
 ) -> tuple[float, float]:
-    """Add the gradient of all penalties, ``l1 sign w + 2 l2 w``, to ``dw``.
+    """Add the gradient of all penalties to ``dw``; return the penalty and the squares of ``dw``.
+
+    The gradient is ``l1 sign(w) + 2 l2 w``, and ``sign(0)`` is 0. The sum of squares is for the
+    norm of the gradient, see `l2_norm`.
 
     Parameters
     ----------
     w, dw : array, shape (size,)
         All weights, and their gradient.
-    spans : int64 array, shape (arrays, 2)
+    bounds : int64 array, shape (arrays, 2)
         The start and stop of each array with a penalty.
     strengths : float64 array, shape (arrays, 2)
         Its l1 and l2.
@@ -225,18 +233,18 @@ def penalize(
         ``sum over arrays of l1 * sum |w| + l2 * sum w^2``, and the sum of the squares of the
         updated ``dw``.
     """
-    for (start, stop), (l1, l2) in zip(spans.tolist(), strengths.tolist(), strict=True):
+    for (start, stop), (l1, l2) in zip(bounds.tolist(), strengths.tolist(), strict=True):
         if l1:
             dw[start:stop] += l1 * np.sign(w[start:stop])
         if l2:
             dw[start:stop] += (2.0 * l2) * w[start:stop]
-    return penalty(w, spans, strengths), float(np.vdot(dw, dw))
+    return penalty(w, bounds, strengths), float(np.vdot(dw, dw))
 
 
-def penalty(w: Array, spans: npt.NDArray[np.int64], strengths: npt.NDArray[np.float64]) -> float:
+def penalty(w: Array, bounds: npt.NDArray[np.int64], strengths: npt.NDArray[np.float64]) -> float:
     """Return the sum of all penalties; see `penalize`."""
     total = 0.0
-    for (start, stop), (l1, l2) in zip(spans.tolist(), strengths.tolist(), strict=True):
+    for (start, stop), (l1, l2) in zip(bounds.tolist(), strengths.tolist(), strict=True):
         if l1:
             total += l1 * float(np.abs(w[start:stop]).sum(dtype=np.float64))
         if l2:

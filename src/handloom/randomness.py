@@ -1,8 +1,9 @@
 """Random streams: every draw is a function of one seed and of the indices of its stream.
 
 No generator is global and none is passed along: code that draws names its stream by indices
-(purpose, epoch, step, shard, layer) and gets the generator of that stream. So threads, prefetching
-and a resumed training draw the same random numbers as an uninterrupted training.
+(purpose, epoch, step, first row of the shard, layer) and gets the generator of that stream. The
+indices name no thread and no lane, so any number of threads, prefetching and a resumed training
+draw the same random numbers as an uninterrupted training.
 
 Draws inside a training step come from `StepStream`, whose generators are NumPy's Philox: a function
 of a key and a counter, so that compiled code can draw the same bits (see `philox`). All other draws

@@ -7,8 +7,8 @@ import numpy as np
 from handloom.operations import Array
 
 
-def sum_rows(dy: Array, out: Array) -> None:
-    """Write the sum of the rows of ``dy``, shape (n, h), into ``out``, shape (h,)."""
+def column_sums(dy: Array, out: Array) -> None:
+    """Write the sum of each column of ``dy``, shape (n, h), into ``out``, shape (h,)."""
     np.matmul(_ones(len(dy), dy.dtype), dy, out=out)  # faster than a sum along an axis
 
 

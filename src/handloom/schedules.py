@@ -60,7 +60,8 @@ class StepDecay:
     learning_rate : float
         The rate of the first step.
     every : int
-        The number of training steps between two changes of the rate.
+        The number of training steps, not epochs, between two changes of the rate; for a change
+        every ``n`` epochs it is ``n`` times the number of steps in an epoch.
     factor : float
         The factor of each change, above 0 and at most 1.
     """

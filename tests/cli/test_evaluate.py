@@ -1,4 +1,4 @@
-"""``handloom evaluate``: the figures of a model, on the dataset that it is given."""
+"""``handloom evaluate``: the metrics of a model, on the dataset that it is given."""
 
 from pathlib import Path
 

@@ -45,8 +45,8 @@ def test_an_inverted_image_is_the_same_as_its_negative(
     Image.fromarray(255 - pixels).save(tmp_path / "dark.png")
     light = handloom("predict", trained, tmp_path / "light.png")
     dark = handloom("predict", trained, tmp_path / "dark.png", "--invert")
-    figures = [[word for word in ended.out.split() if "%" in word] for ended in (light, dark)]
-    assert figures[0] == figures[1] != []
+    metrics = [[word for word in ended.out.split() if "%" in word] for ended in (light, dark)]
+    assert metrics[0] == metrics[1] != []
 
 
 def test_a_model_of_numbers_names_no_classes(

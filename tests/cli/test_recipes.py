@@ -15,10 +15,10 @@ def test_the_list_names_every_recipe_with_its_figures(handloom: Command) -> None
     assert ended.status == 0
     for recipe in RECIPES.values():
         line = next(line for line in ended.out.splitlines() if line.split()[:1] == [recipe.name])
-        figures = recipe.figures[0]
-        assert f"{figures.accuracy:.2%}" in line
+        results = recipe.results[0]
+        assert f"{results.accuracy:.2%}" in line
         assert f"{recipe.parameters():,}" in line
-        assert line.split()[-2:] == [str(figures.threads), str(len(figures.accuracies))]
+        assert line.split()[-2:] == [str(results.threads), str(len(results.accuracies))]
 
 
 def test_a_recipe_is_trained_by_name_and_resumed(handloom: Command, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``handloom reproduce``: the study's files, figures and table."""
+"""``handloom reproduce``: the study's files, metrics and table."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from handloom.cli import options
 from handloom.data import DownloadError, write_image_folders
 from handloom.studies import reference
 from handloom.training import RunFolder
-from handloom.training.preparation import Prepared
+from handloom.training.preparation import PreparedTraining
 
 COLUMNS = ["epoch", "train_accuracy", "train_loss", "learning_rate", "regularization_loss"]
 
@@ -84,10 +84,10 @@ def test_the_commands_take_a_run_of_a_study_and_its_best_model(
     assert run.description.settings["seed"] == 1
     assert run.description.data == str(tiny_folder)
     assert len(run.history()) == 12
-    figures = run.results()
+    metrics = run.results()
     for path, prefix in ((folder, "test"), (folder / "best-model", "best_test")):
         said = handloom("evaluate", path, "--data", tiny_folder).out
-        accuracy, loss = figures[f"{prefix}_accuracy"], figures[f"{prefix}_loss"]
+        accuracy, loss = metrics[f"{prefix}_accuracy"], metrics[f"{prefix}_loss"]
         assert f"accuracy {accuracy:.4f}, loss {loss:.4f}" in said
         assert "55,050" in handloom("summary", path).out
         picture = study / "pictures" / "samples.png"
@@ -183,7 +183,7 @@ def test_ctrl_c_keeps_the_runs_made_so_far(
 ) -> None:
     run_epoch = Trainer.run_epoch
 
-    def interrupting(self: Trainer, prepared: Prepared) -> None:
+    def interrupting(self: Trainer, prepared: PreparedTraining) -> None:
         epoch = prepared.state.progress.epoch
         if epoch == 2 and len(self.network.parameters) < 60_000:  # in the second model
             os.kill(os.getpid(), signal.SIGINT)

@@ -217,7 +217,7 @@ def test_settings_that_were_changed_by_hand_are_refused(
     shutil.copytree(whole, run)
     described = json.loads((run / "run.json").read_text())
     for change, named in (
-        ({"hidden": [17]}, "units is 16 there, 17 here"),
+        ({"hidden": [17]}, "units is 17, the checkpoint has 16"),
         ({"optimizer": "adma"}, "adam"),
         ({"epochs": "many"}, "epochs"),
         ({"hidden": 16}, "settings: "),
@@ -235,7 +235,7 @@ def test_another_dataset_is_refused_by_name(handloom: Command, whole: Path, tmp_
     shutil.copytree(whole, run)
     ended = handloom("train", "--resume", run, "--data", "silhouettes")
     assert ended.status == 1
-    assert "data is tiny (300 rows" in ended.err
+    assert "the checkpoint has tiny (300 rows" in ended.err
     assert "silhouettes (10,000 rows" in ended.err
 
 

@@ -216,7 +216,7 @@ def test_ctrl_c_saves_what_was_learned(
         (["--warmup", "-1"], "warmup must be"),
         (["--warmup", "45"], "warmup must be below the number of steps, 45, got 45"),
         (["--clip-norm", "0"], "clip_norm must be"),
-        (["--average", "1"], "decay must be below 1"),
+        (["--average", "1"], "decay must be at least 0 and below 1"),
         (["--dropout", "1"], "rate must be"),
         (["--label-smoothing", "1.5"], "label_smoothing must be"),
         (["--augment", "flp"], "Did you mean 'flip'"),

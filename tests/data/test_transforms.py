@@ -100,6 +100,6 @@ def test_compiled_scaling_takes_every_stored_type(stored: str) -> None:
     pytest.importorskip("numba")
     inputs = np.arange(12).reshape(3, 4).astype(stored)
     scaled, expected = np.empty((3, 4), np.float32), np.empty((3, 4), np.float32)
-    FusedBackend(np.float32).fetch(scale_rows)(inputs, 1.5, 2.0, scaled)
+    FusedBackend(np.float32).version_of(scale_rows)(inputs, 1.5, 2.0, scaled)
     scale_rows(inputs.astype(np.float64), 1.5, 2.0, expected)
     np.testing.assert_allclose(scaled, expected)

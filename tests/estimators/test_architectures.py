@@ -7,11 +7,11 @@ import pytest
 
 from handloom import Dense, ModelError, ReLU, Sequential
 from handloom.estimators.architectures import Architecture
-from handloom.estimators.factory import FactoryMade
-from handloom.estimators.perceptron import Perceptron
+from handloom.estimators.factory import FactoryArchitecture
+from handloom.estimators.perceptron import PerceptronArchitecture
 
-PERCEPTRON = Perceptron((4,), "tanh", 0.0, alpha=0.1, l1=0.0)
-FACTORY = FactoryMade(lambda outputs: Sequential([Dense(4), ReLU(), Dense(outputs)]))
+PERCEPTRON = PerceptronArchitecture((4,), "tanh", 0.0, alpha=0.1, l1=0.0)
+FACTORY = FactoryArchitecture(lambda outputs: Sequential([Dense(4), ReLU(), Dense(outputs)]))
 BOTH = pytest.mark.parametrize("architecture", [PERCEPTRON, FACTORY], ids=["mlp", "factory"])
 
 
@@ -39,8 +39,8 @@ def test_a_rebuilt_network_has_the_weights_in_memory_of_its_own(architecture: An
 def test_attributes_hold_the_network(architecture: Architecture) -> None:
     network = built(architecture)
     attributes = architecture.attributes(network)
-    assert architecture.is_held_by(attributes)
-    assert not architecture.is_held_by({})
+    assert architecture.found_in(attributes)
+    assert not architecture.found_in({})
     assert architecture.network_of(attributes) is network
 
 
@@ -55,4 +55,4 @@ def test_arrays_in_place_of_views_make_another_network() -> None:
         other.parameters.weights["0.dense.weights"], attributes["coefs_"][0]
     )
     with pytest.raises(ModelError, match="must give 3 layers of weights"):
-        Perceptron((4, 4), "tanh", 0.0, alpha=0.1, l1=0.0).network_of(attributes)
+        PerceptronArchitecture((4, 4), "tanh", 0.0, alpha=0.1, l1=0.0).network_of(attributes)

@@ -31,7 +31,7 @@ from handloom import (
 )
 from handloom.errors import ConfigurationError, ModelError
 from handloom.training import TrainingState
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 X, y = classes(3)
 TWO = classes(2)
@@ -108,7 +108,7 @@ def test_a_split_that_holds_out_too_much_or_too_little_names_the_fraction(
 @quietly
 def test_a_fraction_of_zero_serves_where_nothing_is_held_out_of_the_rows() -> None:
     made = small(validation_fraction=0, early_stopping=True)
-    made.fit(X, y, X_val=X, y_val=y)
+    made.fit(X[30:], y[30:], X_val=X[:30], y_val=y[:30])
     assert small(validation_fraction=0).fit(X, y).n_iter_ == 3
 
 
@@ -271,14 +271,14 @@ def test_a_search_leaves_the_files_of_earlier_fits_in_place(tmp_path: Path) -> N
 class Score(Callback):
     """Records a score of its own under the estimators' name."""
 
-    def on_validation_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_validation_end(self, *, state: TrainingState, measured: Measurement) -> None:
         state.record("validation_score", 0.5)
 
 
 class Mine(Callback):
     """Records a figure at every step."""
 
-    def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
         state.record("mine", measured.loss)
 
 

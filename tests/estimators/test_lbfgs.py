@@ -21,7 +21,7 @@ from handloom import (
 from handloom.estimators.lbfgs import Minimum, minimize
 from handloom.parameters import Parameters
 from handloom.training import Objective
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 TARGET = np.arange(4.0)
@@ -31,13 +31,13 @@ def weights() -> Parameters:
     return Sequential([Dense(1)]).build((3,), dtype=np.float64, seed=0).parameters
 
 
-def bowl(parameters: Parameters) -> Callable[[], Measured]:
+def bowl(parameters: Parameters) -> Callable[[], Measurement]:
     """Return the measurement of ``sum_i (i + 1) (w_i - target_i)^2 / 2``."""
 
-    def measure() -> Measured:
+    def measure() -> Measurement:
         steep, distance = np.arange(1.0, 5.0), parameters.vector - TARGET
         parameters.gradient[...] = steep * distance
-        return Measured(float(steep @ distance**2) / 2.0, 0.0, 0, 1, 1.0)
+        return Measurement(float(steep @ distance**2) / 2.0, 0.0, 0, 1, 1.0)
 
     return measure
 
@@ -61,7 +61,7 @@ def test_the_weights_end_at_the_minimum() -> None:
     minimum = search(parameters)
     np.testing.assert_allclose(parameters.vector, TARGET, atol=1e-6)
     assert minimum.loss == pytest.approx(0.0, abs=1e-12)
-    assert minimum.complaint is None
+    assert minimum.failure is None
 
 
 def test_a_search_ends_after_the_iteration_that_is_interrupted() -> None:
@@ -69,15 +69,15 @@ def test_a_search_ends_after_the_iteration_that_is_interrupted() -> None:
     before = bowl(parameters)().loss
     minimum = search(parameters, lambda: True)
     assert minimum.iterations == 1
-    assert minimum.complaint is not None
+    assert minimum.failure is not None
     assert bowl(parameters)().loss == minimum.loss < before
 
 
 def test_too_few_iterations_are_told() -> None:
-    complaint = search(weights(), max_iter=2).complaint
-    assert complaint is not None
-    assert "after 2 iteration(s)" in complaint
-    assert "Increase max_iter (now 2)" in complaint
+    failure = search(weights(), max_iter=2).failure
+    assert failure is not None
+    assert "after 2 iteration(s)" in failure
+    assert "Increase max_iter (now 2)" in failure
 
 
 X, y = classes(3)
@@ -150,5 +150,5 @@ def test_lbfgs_refuses_networks_that_change_as_they_are_asked(layer: Any) -> Non
     ],
 )
 def test_lbfgs_refuses_what_it_cannot_use(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"{name!r} must be unused with solver='lbfgs'"):
+    with pytest.raises(ValueError, match=f"{name!r} has no effect with solver='lbfgs'"):
         classifier(solver="lbfgs", **{name: value}).fit(X, y)

@@ -12,7 +12,7 @@ from handloom import MLPClassifier, MLPRegressor, NetworkRegressor
 from handloom.estimators.lbfgs import minimize
 from handloom.layers import Dense
 from handloom.network import Sequential
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 X = np.random.default_rng(0).normal(size=(300, 5))
 SIGNAL = np.sin(X[:, 0]) + X[:, 1]
@@ -84,16 +84,16 @@ def test_a_limit_that_ends_a_fit_is_named(option: str, value: int) -> None:
 def test_a_search_that_stops_far_from_a_minimum_says_so() -> None:
     parameters = Sequential([Dense(1)]).build((3,), dtype=np.float64, seed=0).parameters
 
-    def measure() -> Measured:  # in float32, where no small step changes a weight
+    def measure() -> Measurement:  # in float32, where no small step changes a weight
         distance = 1e14 - parameters.vector.astype(np.float32)
         parameters.gradient[...] = -distance
-        return Measured(float(distance @ distance) / 2.0, 0.0, 0, 1, 1.0)
+        return Measurement(float(distance @ distance) / 2.0, 0.0, 0, 1, 1.0)
 
     options: dict[str, Any] = {"max_iter": 50, "max_fun": 1000, "tol": 1e-4, "verbose": False}
     minimum = minimize(measure, parameters, interrupted=lambda: False, **options)
     assert minimum.loss > 1e27
-    assert minimum.complaint is not None
-    assert "gradient of up to 1e+14, expected at most tol=0.0001" in minimum.complaint
+    assert minimum.failure is not None
+    assert "gradient of up to 1e+14, expected at most tol=0.0001" in minimum.failure
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

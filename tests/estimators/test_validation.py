@@ -16,7 +16,7 @@ from tests.estimators.helpers import (
 )
 
 from handloom import MLPClassifier, MLPRegressor, NetworkClassifier
-from handloom.estimators.convergence import Scores
+from handloom.estimators.convergence import RecordScore
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, y = classes(3)
@@ -66,12 +66,12 @@ def test_two_classes_are_held_out_in_proportion_by_any_network(
     rare = (np.arange(len(rows)) < len(rows) // 20).astype(int)
     held_out: list[set[int]] = []
 
-    class Watched(Scores):
+    class Watched(RecordScore):
         def __init__(self, task: Any, held: Any) -> None:
             super().__init__(task, held)
             held_out.append(set(held.targets.tolist()))
 
-    monkeypatch.setattr("handloom.estimators.fitting.Scores", Watched)
+    monkeypatch.setattr("handloom.estimators.fitting.RecordScore", Watched)
     for seed in range(5):
         made = NetworkClassifier(plain_network, early_stopping=True, max_iter=1, random_state=seed)
         made.fit(rows, rare)

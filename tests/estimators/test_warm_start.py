@@ -1,4 +1,4 @@
-"""A warm start goes on with weights and optimizer, and begins patience and best figures anew."""
+"""A warm start goes on with weights and optimizer, and begins patience and best metrics anew."""
 
 from typing import Any
 
@@ -84,6 +84,13 @@ def test_without_warm_start_everything_begins_anew() -> None:
 def test_another_number_of_layers_is_refused_where_a_fit_goes_on() -> None:
     made = classifier(warm_start=True).fit(X, y).set_params(hidden_layer_sizes=(8, 8))
     with pytest.raises(ModelError, match=r"hidden_layer_sizes must be \(8,\).* got \(8, 8\)"):
+        made.fit(X, y)
+
+
+def test_other_sizes_of_layers_are_refused_where_a_fit_goes_on() -> None:
+    made = classifier(hidden_layer_sizes=(8,), warm_start=True).fit(X, y)
+    made.set_params(hidden_layer_sizes=(9,))
+    with pytest.raises(ModelError, match=r"\(9,\) units, as hidden_layer_sizes does, got \(8,\)"):
         made.fit(X, y)
 
 

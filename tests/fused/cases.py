@@ -23,7 +23,7 @@ from handloom.losses import binary, cross_entropy
 from handloom.optimizers import adagrad, adam, moving_average, rmsprop, sgd
 from handloom.parameters import penalize
 from handloom.randomness import Purpose, StepStream, philox
-from handloom.reductions import sum_rows
+from handloom.reductions import column_sums
 
 Cases = Callable[[np.random.Generator, Any], Iterator[Arguments]]
 CASES: dict[Callable[..., Any], Cases] = {}
@@ -61,7 +61,7 @@ def _(rng: np.random.Generator, real: Any) -> Iterator[Arguments]:
         yield [a, b, with_gaps(np.empty(a.shape, real))]
 
 
-@cases_of(sum_rows)
+@cases_of(column_sums)
 def _(rng: np.random.Generator, real: Any) -> Iterator[Arguments]:
     for n, h in [(0, 5), *shapes(rng)]:
         yield [normal(rng, real, n, h), np.empty(h, real)]

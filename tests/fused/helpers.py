@@ -91,4 +91,4 @@ def vectors(rng: np.random.Generator, real: Any, state: int) -> Iterator[list[An
 
 def both(definition: Callable[..., Any], real: Any) -> list[Callable[..., Any]]:
     """Return a definition and its compiled version."""
-    return [definition, FusedBackend(real).fetch(definition)]
+    return [definition, FusedBackend(real).version_of(definition)]

@@ -73,7 +73,7 @@ def agree(definition: Callable[..., Any], real: Any, ours: Any, theirs: Any) -> 
 def test_a_compiled_version_agrees_with_its_definition(
     definition: Callable[..., Any], real: Any, seed: int
 ) -> None:
-    compiled = FusedBackend(real).fetch(definition)
+    compiled = FusedBackend(real).version_of(definition)
     assert compiled is not definition
     for arguments in CASES[definition](np.random.default_rng(seed), real):
         # scratch is memory that a compiled version does not need
@@ -117,7 +117,7 @@ def compiled_versions() -> Iterator[tuple[tuple[str, str], Any]]:
             yield (module.COMPILES, name), getattr(module, name)
 
 
-PROTOCOL = {"rehearse", "available"}
+PROTOCOL = {"compile_for", "available"}
 """The other public functions of compiled files."""
 
 

@@ -21,7 +21,7 @@ def test_a_logit_that_is_no_number_gives_a_loss_that_is_none() -> None:
 
 @needs_numba
 def test_a_yes_or_no_that_is_no_number_gives_a_loss_that_is_none(real: Any) -> None:
-    version = FusedBackend(real).fetch(binary.binary_cross_entropy)
+    version = FusedBackend(real).version_of(binary.binary_cross_entropy)
     logits, targets = np.array([[np.nan], [-np.inf]], real), np.array([[0.5], [0.5]], real)
     gradient, losses = np.empty_like(logits), np.empty(2)
     version(logits, targets, gradient, losses)

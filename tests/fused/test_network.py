@@ -140,13 +140,13 @@ def test_a_helper_that_left_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     from handloom.fused.split_job import SplitJobs
 
     alone: list[bool] = []
-    run = SplitJobs.run
+    run = SplitJobs.run_job
 
     def noting(jobs: SplitJobs, *args: Any) -> bool:
         alone.append(run(jobs, *args))
         return alone[-1]
 
-    monkeypatch.setattr(SplitJobs, "run", noting)
+    monkeypatch.setattr(SplitJobs, "run_job", noting)
     made = built([Dense(128), ReLU(), Dense(10)], 400, np.float64)
     x, dlogits = GENERATOR.standard_normal((300, 400)), GENERATOR.standard_normal((300, 10))
     with FusedBackend(np.float64).threads(2) as pool:
@@ -330,7 +330,7 @@ def test_no_thread_outlives_a_training() -> None:
 def test_the_exponential_is_right_to_rounding() -> None:
     from numba import njit
 
-    from handloom.fused.exponential import constants, exponential, exponential_less_one
+    from handloom.fused.exponential import exp_constants, exponential, exponential_less_one
 
     @njit  # not from the cache, which does not see changes to what is compiled within
     def both(x: Any, known: Any, y: Any, z: Any) -> None:
@@ -341,7 +341,7 @@ def test_the_exponential_is_right_to_rounding() -> None:
         near = np.geomspace(1e-12, reach, 5000)
         x = np.concatenate([-near, near, np.linspace(-3, 3, 5001)]).astype(real)
         y, z = np.empty_like(x), np.empty_like(x)
-        both(x, constants(np.dtype(real)), y, z)
+        both(x, exp_constants(np.dtype(real)), y, z)
         exact: Any = x.astype(np.longdouble)
         units = 2 * float(np.finfo(real).eps)
         np.testing.assert_allclose(y, np.exp(exact), rtol=units)

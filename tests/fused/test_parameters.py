@@ -30,7 +30,7 @@ def test_penalties_are_what_is_written_down(
     expected[size + free :] += 0.5 * 2 * 0.1 * v
     backend = FusedBackend(real)
     with backend.threads(2) as threads:
-        for version in (*both(penalize, real), backend.fetch(penalize, threads)):
+        for version in (*both(penalize, real), backend.version_of(penalize, threads)):
             gradient = slope.copy()
             penalty, squares = version(vector, gradient, spans, strengths)
             of_w, of_v = l1 * abs(w).sum() + l2 * (w * w).sum(), 0.1 * (v * v).sum()
@@ -47,7 +47,7 @@ def test_norms_are_finite_where_gradients_are(real: Any, size: float) -> None:
     spans = none.astype(np.int64)
     backend = FusedBackend(real)
     with backend.threads(2) as threads, np.errstate(over="ignore", invalid="ignore"):
-        for version in (*both(penalize, real), backend.fetch(penalize, threads)):
+        for version in (*both(penalize, real), backend.version_of(penalize, threads)):
             gradient = np.full(70_001, size, real)
             _, squares = version(w, gradient, spans, none)
             assert l2_norm(gradient, squares) == pytest.approx(size * math.sqrt(70_001), rel=1e-6)

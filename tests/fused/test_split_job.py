@@ -1,4 +1,4 @@
-"""Split jobs: two lanes, the same result on any thread, and no waiting for a sleeping thread."""
+"""Split jobs: two parts, the same result on any thread, and no waiting for a sleeping thread."""
 
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +35,7 @@ def update(pool: Pool, drawn: Array) -> tuple[Array, ...]:
     """Return what Adam and a penalty make of weights and gradient, (2, SIZE), in a few steps."""
     real: Any = drawn.dtype
     backend = FusedBackend(real)
-    adam, penalties = backend.fetch(adam_step, pool), backend.fetch(penalize, pool)
+    adam, penalties = backend.version_of(adam_step, pool), backend.version_of(penalize, pool)
     w, dw = drawn.copy()
     spans, strengths = np.array([[0, SIZE]]), 0.5 * np.array([[1e-4, 1e-3]])
     m, v, scratch = (np.zeros(SIZE, real) for _ in range(3))
@@ -53,11 +53,11 @@ def test_updates_are_the_same_bits_on_any_number_of_threads(fused: FusedBackend,
     for threads in (1, 2, 4):
         with fused.threads(threads) as pool:
             splitter: Any = pool.splitter
-            run = splitter.run
+            run = splitter.run_job
             alone: list[bool] = []
-            splitter.run = lambda *job, run=run, alone=alone: alone.append(run(*job))
+            splitter.run_job = lambda *job, run=run, alone=alone: alone.append(run(*job))
             for _ in range(20 if threads == 1 else 2000):
-                splitter.ask()
+                splitter.request_helper()
                 updated.append(update(pool, drawn))
                 if not all(alone):
                     helped += 1
@@ -71,9 +71,9 @@ def test_updates_are_the_same_bits_on_any_number_of_threads(fused: FusedBackend,
         np.testing.assert_allclose(array, expected, rtol=1e-6 if real is np.float32 else 1e-14)
 
 
-def test_a_helper_that_is_awake_takes_its_lane(fused: FusedBackend) -> None:
+def test_a_helper_that_is_awake_takes_its_part(fused: FusedBackend) -> None:
     from handloom.fused.batches import _rows_job as rows_job
-    from handloom.fused.split_job import SplitJobs, arguments
+    from handloom.fused.split_job import SplitJobs, pack_arrays
 
     rows = np.arange(1000)[::-1].copy()
     source = np.arange(1_000_000, dtype=np.int32).reshape(1000, 1000)
@@ -81,14 +81,16 @@ def test_a_helper_that_is_awake_takes_its_lane(fused: FusedBackend) -> None:
         jobs, alone = SplitJobs(pool.lend), True
         for _ in range(2000):
             if alone:
-                jobs.ask()
+                jobs.request_helper()
             out = np.zeros_like(source)
-            job_arguments = arguments(rows, *(a.reshape(-1).view(np.uint8) for a in (source, out)))
-            alone = jobs.run(rows_job(), job_arguments, 500, 1000)
+            job_arguments = pack_arrays(
+                rows, *(a.reshape(-1).view(np.uint8) for a in (source, out))
+            )
+            alone = jobs.run_job(rows_job(), job_arguments, 500, 1000)
             np.testing.assert_array_equal(out, source[::-1])
             if not alone:
                 return
-        pytest.fail("no helper ever took the second lane")
+        pytest.fail("no helper ever took the second part")
 
 
 @pytest.mark.parametrize("stored", [np.uint8, np.float32, np.float64])
@@ -96,9 +98,9 @@ def test_rows_are_copied_as_numpy_copies_them(fused: FusedBackend, stored: Any) 
     draw = np.random.default_rng(0)
     inputs = draw.integers(0, 256, (500, 29, 31)).astype(stored)
     with fused.threads(2) as pool:
-        gather = fused.fetch(gather_rows, pool)
+        gather = fused.version_of(gather_rows, pool)
         for n in (1, 3, 400, 1001):
-            pool.splitter.ask()  # type: ignore[union-attr]
+            pool.splitter.request_helper()  # type: ignore[union-attr]
             rows = draw.integers(0, len(inputs), n)
             for source in (inputs, inputs[:, :, ::-1], inputs[::2]):
                 kind: Any = np.int32 if n == 400 else np.int64
@@ -115,21 +117,21 @@ def test_rows_are_copied_into_memory_of_any_order(fused: FusedBackend, order: An
     inputs, rows = draw.random((300, 400)), draw.integers(0, 300, 200)
     with fused.threads(2) as pool:
         out = np.empty((200, 400), order=order)
-        fused.fetch(gather_rows, pool)(inputs, rows, out)
+        fused.version_of(gather_rows, pool)(inputs, rows, out)
     np.testing.assert_array_equal(out, inputs[rows])
 
 
 def test_a_job_takes_no_array_with_gaps(fused: FusedBackend) -> None:
-    from handloom.fused.split_job import arguments
+    from handloom.fused.split_job import pack_arrays
 
     with pytest.raises(ValueError, match="array 1 of a job must be C-contiguous"):
-        arguments(np.zeros(3), np.zeros((4, 6))[:, ::2])
+        pack_arrays(np.zeros(3), np.zeros((4, 6))[:, ::2])
 
 
 def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: FusedBackend) -> None:
     """It reads that first, so that other work for its thread does not wait."""
     from handloom.fused.batches import _rows_job as rows_job
-    from handloom.fused.split_job import SplitJobs, arguments
+    from handloom.fused.split_job import SplitJobs, pack_arrays
 
     served: list[Any] = []
 
@@ -138,15 +140,15 @@ def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: FusedBacken
         return True
 
     rows, source, out = np.arange(4), np.arange(8, dtype=np.uint8), np.zeros(8, np.uint8)
-    job_arguments, jobs = arguments(rows, source, out), SplitJobs(lend)
-    jobs.ask()
+    job_arguments, jobs = pack_arrays(rows, source, out), SplitJobs(lend)
+    jobs.request_helper()
     jobs.dismiss()
-    assert jobs.run(rows_job(), job_arguments, 2, 4)
+    assert jobs.run_job(rows_job(), job_arguments, 2, 4)
     np.testing.assert_array_equal(out, source)
-    jobs.ask()
+    jobs.request_helper()
     assert len(served) == 1  # it is still about to come, and to leave
     served[0]()
-    jobs.ask()
+    jobs.request_helper()
     assert len(served) == 2
 
 
@@ -161,24 +163,24 @@ def test_an_unread_dismissal_does_not_dismiss_the_next_helper(fused: FusedBacken
 
     jobs = SplitJobs(lend)
     jobs.dismiss()  # the helper of before has just left by itself
-    jobs.ask()
+    jobs.request_helper()
     assert jobs._cell[0] != LEAVE
 
 
 def test_any_thread_that_asks_for_help_is_helped(fused: FusedBackend) -> None:
     """A training may begin in one thread and go on in another."""
     from handloom.fused.batches import _rows_job as rows_job
-    from handloom.fused.split_job import SplitJobs, arguments
+    from handloom.fused.split_job import SplitJobs, pack_arrays
 
     rows = np.arange(1000)
     source = np.arange(1_000_000, dtype=np.uint8).reshape(1000, 1000)
     out = np.zeros_like(source)
-    job_arguments = arguments(rows, source, out)
+    job_arguments = pack_arrays(rows, source, out)
 
     def helped(jobs: Any) -> bool:
         for _ in range(2000):
-            jobs.ask()
-            if not jobs.run(rows_job(), job_arguments, 500, 1000):
+            jobs.request_helper()
+            if not jobs.run_job(rows_job(), job_arguments, 500, 1000):
                 return True
         return False
 
@@ -190,7 +192,7 @@ def test_another_thread_has_no_part_in_it(fused: FusedBackend) -> None:
     """Pieces of an update may run at once, on threads without a helper."""
     drawn = draw(np.float32)
     with fused.threads(2) as threads, ThreadPoolExecutor(4) as others:
-        threads.splitter.ask()  # type: ignore[union-attr]
+        threads.splitter.request_helper()  # type: ignore[union-attr]
         expected = update(threads, drawn)
         for arrays in [*others.map(lambda _: update(threads, drawn), range(32))]:
             for array, other in zip(arrays, expected, strict=True):

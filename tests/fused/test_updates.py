@@ -51,7 +51,7 @@ def test_what_a_dead_unit_leaves_never_becomes_too_small_to_be_quick(
 ) -> None:
     backend = make()
     adam_step, momentum_step, rmsprop_step, lerp = (
-        backend.fetch(definition)
+        backend.version_of(definition)
         for definition in (
             adam.adam_step,
             sgd.momentum_step,
@@ -76,7 +76,7 @@ def test_what_a_dead_unit_leaves_never_becomes_too_small_to_be_quick(
 
 @pytest.mark.parametrize("make", BACKENDS)
 def test_flushing_changes_less_than_rounding(make: Callable[[], Any]) -> None:
-    adam_step = make().fetch(adam.adam_step)
+    adam_step = make().version_of(adam.adam_step)
     w, m, v, scratch = (np.zeros(2, np.float32) for _ in range(4))
     m[:], v[:] = [TINY / 2, 1.0], [TINY / 2, 1.0]
     w[:] = 1e-6

@@ -31,7 +31,7 @@ class TransposedInBackward(Square):
 
 class TransposedGradient(Square):
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        self.gradients["w"][...] = dy.T @ self._recall()
+        self.gradients["w"][...] = dy.T @ self._saved_array()
         return dy @ self.weights["w"].T
 
 
@@ -60,20 +60,20 @@ class StaleWeights(Square):
 
 class NoBiasGradient(Scale):
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        self.gradients["gain"][...] = (dy * self._recall()).sum(axis=0)
+        self.gradients["gain"][...] = (dy * self._saved_array()).sum(axis=0)
         return dy * self.weights["gain"]
 
 
 class Accumulated(Scale):
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        self.gradients["gain"][...] = (dy * self._recall()).sum(axis=0)
+        self.gradients["gain"][...] = (dy * self._saved_array()).sum(axis=0)
         self.gradients["shift"][...] += dy.sum(axis=0)
         return dy * self.weights["gain"]
 
 
 class ReplacedGradient(Scale):
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        self.gradients["gain"][...] = (dy * self._recall()).sum(axis=0)
+        self.gradients["gain"][...] = (dy * self._saved_array()).sum(axis=0)
         self.gradients["shift"] = dy.sum(axis=0)  # type: ignore[index]
         return dy * self.weights["gain"]
 
@@ -105,14 +105,14 @@ class ForgottenProjection(Normalize):
 
 class AnotherMask(Drop):
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        return dy * np.roll(self._recall(), 1)
+        return dy * np.roll(self._saved_array(), 1)
 
 
 class NotScaled(Drop):
     """Lets the right entries through, without doubling them."""
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        return dy * (self._recall() > 0)
+        return dy * (self._saved_array() > 0)
 
 
 class OneEntry(Square):

@@ -102,11 +102,11 @@ class Hatched(Layer):
     kind = "hatched"
 
     def forward(self, x: Array, *, training: bool = False, rng: Rng = None) -> Array:
-        self._remember(x, training)
+        self._save_for_backward(x, training)
         return np.asarray(np.abs(np.sin(1e9 * x)))
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        inside = 1e9 * self._recall()
+        inside = 1e9 * self._saved_array()
         return np.asarray(dy * 1e9 * np.cos(inside) * np.sign(np.sin(inside)))
 
 

@@ -160,11 +160,11 @@ class DividesByZero(Layer):
         return (1,)
 
     def forward(self, x: Array, *, training: bool = False, rng: Rng = None) -> Array:
-        self._remember(x, training)
+        self._save_for_backward(x, training)
         return np.asarray(np.sqrt((x * x).sum(axis=1, keepdims=True)))
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        x = self._recall()
+        x = self._saved_array()
         return np.asarray(dy * x / np.sqrt((x * x).sum(axis=1, keepdims=True)))
 
 

@@ -33,11 +33,11 @@ class Scale(Layer):
         }
 
     def forward(self, x: Array, *, training: bool = False, rng: Rng = None) -> Array:
-        self._remember(x, training)
+        self._save_for_backward(x, training)
         return x * self.weights["gain"] + self.weights["shift"]
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        self.gradients["gain"][...] = (dy * self._recall()).sum(axis=0)
+        self.gradients["gain"][...] = (dy * self._saved_array()).sum(axis=0)
         self.gradients["shift"][...] = dy.sum(axis=0)
         return dy * self.weights["gain"] if need_dx else None
 
@@ -54,11 +54,11 @@ class Square(Layer):
         return {"w": ParameterSpec((*input_shape, *input_shape), start)}
 
     def forward(self, x: Array, *, training: bool = False, rng: Rng = None) -> Array:
-        self._remember(x, training)
+        self._save_for_backward(x, training)
         return x @ self.weights["w"]
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        self.gradients["w"][...] = self._recall().T @ dy
+        self.gradients["w"][...] = self._saved_array().T @ dy
         return dy @ self.weights["w"].T if need_dx else None
 
 
@@ -82,7 +82,7 @@ class MaxPool(Layer):
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         n, c, y, x = dy.shape
-        spread = self._recall() * dy[..., None]
+        spread = self._saved_array() * dy[..., None]
         spread = spread.reshape(n, c, y, x, 2, 2).swapaxes(3, 4)
         return spread.reshape(n, c, 2 * y, 2 * x) if need_dx else None
 
@@ -104,7 +104,7 @@ class Normalize(Layer):
         return self._saved.copy()
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        y = self._recall()
+        y = self._saved_array()
         along = y * (dy * y).mean(axis=0)
         return (dy - dy.mean(axis=0) - along) / self._deviation if need_dx else None
 
@@ -123,7 +123,7 @@ class Drop(Layer):
         return x * mask
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        return dy * self._recall() if need_dx else None
+        return dy * self._saved_array() if need_dx else None
 
 
 class Noise(Layer):

@@ -56,7 +56,7 @@ EACH_WAY = pytest.mark.parametrize("backend", [NUMPY, TILED], ids=["im2col", "wi
 
 
 def on(backend: Backend, layer: Conv2D) -> Conv2D:
-    layer.use(backend)
+    layer.set_backend(backend)
     return layer
 
 
@@ -260,7 +260,7 @@ def test_a_frozen_layer_gets_no_gradient_and_lets_it_through() -> None:
 def test_prediction_takes_fewer_rows_at_once_where_images_are_wide() -> None:
     layers = [Conv2D(16, 3, padding=1), Flatten(), Dense(2)]
     network = Sequential(layers).build((16, 24, 24), dtype=np.float64)
-    assert network.width == 16 * 24 * 24
+    assert network.largest_activation == 16 * 24 * 24
     x = draw(500, 16, 24, 24)
     alone = np.vstack([network.forward(row[None]) for row in x[::100]])
     assert relative_error(network.predict(x)[::100], alone) < 1e-12

@@ -147,22 +147,22 @@ def test_statistics_lie_beside_the_weights_and_are_saved_with_them() -> None:
     assert np.array_equal(again.parameters.values, parameters.values)
     saved = parameters.values.copy()
     parameters.values[...] = 0.0
-    parameters.load(parameters.named(saved))
+    parameters.load(parameters.views(saved))
     assert np.array_equal(parameters.values, saved)
     # a vector of trained weights alone is shown with the statistics of the present
-    named = parameters.named(saved[: len(parameters)].copy())
+    named = parameters.views(saved[: len(parameters)].copy())
     running = named["1.batch_norm.running_mean"]
     assert np.shares_memory(running, parameters.values)
 
 
 def test_a_network_says_which_rows_belong_together() -> None:
-    def rows_together(*layers: Layer) -> int | None:
-        return Sequential(layers).rows_together
+    def coupled_rows(*layers: Layer) -> int | None:
+        return Sequential(layers).coupled_rows
 
-    assert rows_together(Dense(2), ReLU()) == 1
-    assert rows_together(Dense(2), BatchNorm()) is None
-    assert rows_together(BatchNorm(ghost_batch=4), Dense(2), BatchNorm(ghost_batch=6)) == 12
-    assert rows_together(BatchNorm(ghost_batch=4), BatchNorm()) is None
+    assert coupled_rows(Dense(2), ReLU()) == 1
+    assert coupled_rows(Dense(2), BatchNorm()) is None
+    assert coupled_rows(BatchNorm(ghost_batch=4), Dense(2), BatchNorm(ghost_batch=6)) == 12
+    assert coupled_rows(BatchNorm(ghost_batch=4), BatchNorm()) is None
 
 
 def test_a_frozen_batch_norm_computes_as_in_inference() -> None:
@@ -216,7 +216,7 @@ def test_a_network_of_image_layers_has_the_right_gradient() -> None:
 
 def test_mistakes_are_named() -> None:
     for options, message in (
-        ({"momentum": 1.0}, "momentum must be below 1"),
+        ({"momentum": 1.0}, "momentum must be at least 0 and below 1"),
         ({"epsilon": 0.0}, "epsilon must be a finite number above 0"),
         ({"ghost_batch": 1}, "ghost_batch must be a whole number of at least 2"),
     ):

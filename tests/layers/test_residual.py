@@ -111,7 +111,7 @@ def test_a_backend_and_a_pool_reach_the_layers_within() -> None:
     called: list[str] = []
 
     class Noting(Backend):
-        def fetch(self, definition: Any, pool: Pool = SERIAL) -> Any:
+        def version_of(self, definition: Any, pool: Pool = SERIAL) -> Any:
             def noted(*arguments: Any, **options: Any) -> Any:
                 called.append(definition.__name__)
                 return definition(*arguments, **options)
@@ -122,13 +122,13 @@ def test_a_backend_and_a_pool_reach_the_layers_within() -> None:
     replica = network.replica(Noting(), pool)
     (layer,) = replica.layers
     assert isinstance(layer, Residual)
-    assert all(i.threads is pool for i in (*layer.block.layers, *layer.shortcut.layers))
+    assert all(i.pool is pool for i in (*layer.block.layers, *layer.shortcut.layers))
     x = np.ones((4, 2), np.float32)
     network.forward(x, training=True)
     assert not called  # the network itself computes as before
     replica.forward(x, training=True)
     replica.backward(np.ones((4, 3), np.float32))
-    assert sorted(called) == ["relu", "relu_backward", "sum_rows", "sum_rows"]
+    assert sorted(called) == ["column_sums", "column_sums", "relu", "relu_backward"]
 
 
 def test_a_replica_shares_weights_and_nothing_else() -> None:

@@ -11,12 +11,14 @@ from handloom import (
     SoftmaxCrossEntropy,
     check_gradients,
 )
+from handloom.backend import NUMPY, Backend, FusedBackend, fused_is_installed
 from handloom.layers import softmax
 from handloom.losses import ClassificationLoss, Loss
 
 N, K = 6, 4
 TARGETS = np.array([0, 3, 1, 1, 2, 0])
 ONE_HOT = np.eye(K)[TARGETS]
+BACKENDS = [NUMPY, *([FusedBackend(np.float64)] if fused_is_installed() else [])]
 
 
 def logits() -> Float64:
@@ -91,6 +93,33 @@ def test_a_row_of_weight_zero_is_absent_even_if_its_loss_is_not_finite() -> None
     value, gradient = SoftmaxCrossEntropy()(x, TARGETS, weights)
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_row_of_weight_zero_may_have_any_class(backend: Backend, smoothing: float) -> None:
+    loss = SoftmaxCrossEntropy(smoothing).with_backend(backend)
+    targets, weights = np.array([0, -1, K, 1, 2, -100]), np.array([1.0, 0.0, 0.0, 2.0, 0.5, 0.0])
+    value, gradient = loss(logits(), targets, weights)
+    present = weights > 0
+    expected = loss(logits()[present], targets[present], weights[present])
+    assert value == pytest.approx(expected[0], rel=1e-14)
+    assert not gradient[~present].any()
+    assert relative_error(gradient[present], expected[1]) < 1e-14
+    with pytest.raises(DataError, match=r"class indices must be in 0\.\.3, got -1\.\.2"):
+        loss(logits(), targets, np.array([1.0, 1.0, 0.0, 2.0, 0.5, 0.0]))
+    with pytest.raises(DataError, match=r"must be in 0\.\.3, got -100\.\.4"):
+        loss(logits(), targets)
+
+
+def test_probabilities_ignore_the_class_of_a_row_of_weight_zero() -> None:
+    targets, weights = np.array([0, -1, K, 1, 2, 0]), np.array([1.0, 0.0, 0.0, 2.0, 0.5, 3.0])
+    p = softmax(logits())
+    value, gradient = CategoricalCrossEntropy()(p, targets, weights)
+    present = weights > 0
+    expected = CategoricalCrossEntropy()(p[present], targets[present], weights[present])
+    assert value == pytest.approx(expected[0], rel=1e-14)
+    assert not gradient[~present].any()
 
 
 def test_no_weight_at_all_is_no_loss(case: tuple[Loss, Float64]) -> None:

@@ -194,6 +194,21 @@ def test_shapes_that_do_not_belong_together_are_refused(
 
 
 @pytest.mark.parametrize("name", LOSSES)
+def test_targets_and_weights_may_be_lists(name: str) -> None:
+    predictions, targets, weights = np.full((2, 2), 0.5), [[1.0, 0.0], [0.0, 1.0]], [1.0, 3.0]
+    value, gradient = loss(name)(predictions, targets, weights)  # type: ignore[arg-type]
+    expected = loss(name)(predictions, np.array(targets), np.array(weights))
+    assert value == expected[0]
+    np.testing.assert_array_equal(gradient, expected[1])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_targets_that_are_not_numeric_are_refused(name: str) -> None:
+    with pytest.raises(DataError, match="targets must be numeric, got dtype <U1"):
+        loss(name)(np.full((1, 2), 0.5), np.array([["1", "0"]]))
+
+
+@pytest.mark.parametrize("name", LOSSES)
 def test_a_loss_is_made_again_from_its_configuration(name: str) -> None:
     config = json.loads(json.dumps(loss(name).config()))
     assert loss(name, **config).config() == config

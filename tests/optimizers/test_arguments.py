@@ -9,12 +9,12 @@ import pytest
 
 from handloom import Adagrad, Adam, AdamW, ConfigurationError, Dense, Muon, RMSprop, Sequential
 from handloom.backend import BACKENDS, choose_backend
-from handloom.estimators.solvers import UncorrectedAdam
+from handloom.estimators.solvers import EpsilonHatAdam
 from handloom.optimizers import OPTIMIZERS, Optimizer, optimizer
 from handloom.parameters import Array
 
 every_optimizer = pytest.mark.parametrize("kind", OPTIMIZERS.values(), ids=OPTIMIZERS)
-WITH_EPSILON = [Adagrad, Adam, AdamW, Muon, RMSprop, UncorrectedAdam]
+WITH_EPSILON = [Adagrad, Adam, AdamW, Muon, RMSprop, EpsilonHatAdam]
 
 
 @every_optimizer
@@ -104,7 +104,7 @@ def steps_by_formula(kind: type[Optimizer], g: float, steps: int) -> float:
             w -= rate * g / (v**0.5 + epsilon)
         else:
             correction = (1 - beta2**t) ** 0.5
-            added = epsilon if kind is UncorrectedAdam else epsilon * correction
+            added = epsilon if kind is EpsilonHatAdam else epsilon * correction
             scale = 0.015 if kind is Muon else 1.0
             w -= scale * rate * correction / (1 - 0.9**t) * m / (v**0.5 + added)
     return w

@@ -12,7 +12,7 @@ import pytest
 from handloom import ConfigurationError, silhouettes
 from handloom.data import Splits, open_folder
 from handloom.recipes.experiment import experiment_from_json, experiment_to_json, train
-from handloom.recipes.recipe import Figures, Recipe, RecipeSettings, rise_and_fall
+from handloom.recipes.recipe import MeasuredResults, Recipe, RecipeSettings, rise_and_fall
 from handloom.recipes.registry import RECIPES, named_recipe
 
 DATA = silhouettes(640, test_rows=160)
@@ -27,10 +27,10 @@ def test_a_recipe_is_a_short_file_with_its_sources_and_figures(recipe: Recipe) -
     text = (Path(handloom.recipes.__path__[0]) / name).read_text()
     assert len(text.splitlines()) <= 80
     assert re.search(r"\b(19|20)\d\d\b", text.split('"""')[1]), "a source has a year"
-    assert recipe.figures
-    for figures in recipe.figures:
-        assert all(0.8 < accuracy < 1.0 for accuracy in figures.accuracies)
-        assert figures.seconds > 0.0
+    assert recipe.results
+    for results in recipe.results:
+        assert all(0.8 < accuracy < 1.0 for accuracy in results.accuracies)
+        assert results.seconds > 0.0
 
 
 @EACH
@@ -81,10 +81,10 @@ def test_the_rate_rises_and_falls_to_nothing_over_any_number_of_steps() -> None:
 
 
 def test_mean_and_spread_are_those_of_the_seeds() -> None:
-    figures = Figures(accuracies=(0.90, 0.92, 0.91), seconds=1.0, epochs=2)
-    assert figures.accuracy == pytest.approx(0.91)
-    assert figures.spread == pytest.approx(0.01)
-    assert replace(figures, accuracies=(0.9,)).spread == 0.0
+    results = MeasuredResults(accuracies=(0.90, 0.92, 0.91), seconds=1.0, epochs=2)
+    assert results.accuracy == pytest.approx(0.91)
+    assert results.spread == pytest.approx(0.01)
+    assert replace(results, accuracies=(0.9,)).spread == 0.0
 
 
 def test_mlp_flash_shortened_learns_what_it_should() -> None:

@@ -50,13 +50,13 @@ class ForgetsTheShapeItAnnounces(MaxPool):
 class WritesToX(ReLU):
     def forward(self, x: Array, *, training: bool = False, rng: Rng = None) -> Array:
         np.maximum(x, 0.0, out=x)
-        self._remember(x.copy(), training)
+        self._save_for_backward(x.copy(), training)
         return x.copy()
 
 
 class WritesToDy(ReLU):
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        dy *= self._recall() > 0.0
+        dy *= self._saved_array() > 0.0
         return dy.copy() if need_dx else None
 
 

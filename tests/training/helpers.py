@@ -27,7 +27,7 @@ from handloom import (
     silhouettes,
 )
 from handloom.optimizers import Optimizer
-from handloom.training import Measured, TrainingState
+from handloom.training import Measurement, TrainingState
 from handloom.training.history import COLUMNS
 
 
@@ -43,7 +43,7 @@ class StopAt(Watcher):
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
         if state.progress.steps == self.step:
             state.stop(StopReason.INTERRUPTED)
 

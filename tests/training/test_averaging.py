@@ -28,7 +28,7 @@ from handloom.parallel.partition import LANES, UPDATE_SHARED_FROM
 from handloom.parallel.pool import Pool
 from handloom.parameters import Parameters, ParameterSpec
 from handloom.training import TrainingState
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 DATA, HELD_OUT = features(), features(seed=1)
 
@@ -39,7 +39,7 @@ class Seen(Callback):
     def __init__(self) -> None:
         self.seen: list[Float64] = []
 
-    def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
         self.seen.append(state.network.parameters.values.astype(np.float64))
 
 

@@ -13,7 +13,7 @@ from tests.training.helpers import StopAt, Watcher, steps_kept, stoppable, train
 
 from handloom import SGD, BestWeights, Callback, Checkpoints, ConfigurationError, Trainer
 from handloom.files import FileError
-from handloom.training import EpochRecord, Measured, TrainingState
+from handloom.training import EpochRecord, Measurement, TrainingState
 from handloom.training.snapshot import Snapshot
 
 
@@ -178,7 +178,7 @@ def test_a_callback_that_fails_costs_no_training(tmp_path: Path) -> None:
 
 def test_a_callback_that_fails_after_a_step_costs_no_training(tmp_path: Path) -> None:
     class Fails(Watcher):
-        def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+        def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
             if state.progress.steps == 7:
                 raise RuntimeError("mine")
 

@@ -63,9 +63,9 @@ class Named:
 
 def test_fields_may_have_any_name_and_are_compared(tmp_path: Path) -> None:
     trainer(tmp_path, StopAt(4), learning_rate=Named("slow")).fit(ROWS)
-    with pytest.raises(ModelError, match="its kind is slow there, fast here"):
+    with pytest.raises(ModelError, match="its kind is fast, the checkpoint has slow"):
         trainer(tmp_path, learning_rate=Named("fast")).fit(ROWS, resume=True)
-    with pytest.raises(ModelError, match=r"config is 0\.0 there, 1\.0 here"):
+    with pytest.raises(ModelError, match=r"config is 1\.0, the checkpoint has 0\.0"):
         trainer(tmp_path, learning_rate=Named("slow", 1.0)).fit(ROWS, resume=True)
     trainer(tmp_path, learning_rate=Named("slow")).fit(ROWS, resume=True)
 

@@ -32,7 +32,7 @@ from handloom.data.batches import LoaderOptions
 from handloom.data.transforms import AsFloat
 from handloom.parallel.threads import Threads
 from handloom.training import TrainingState
-from handloom.training.objective import Measured, Objective
+from handloom.training.objective import Measurement, Objective
 
 DATA = silhouettes(rows=600, test_rows=100)
 
@@ -127,7 +127,7 @@ def test_a_resumed_training_has_the_same_statistics(tmp_path: Path) -> None:
     class Cut(Callback):
         changes_results = False
 
-        def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+        def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
             if state.progress.steps == 6:
                 state.stop(StopReason.INTERRUPTED)
 
@@ -160,4 +160,4 @@ def test_flat_rows_are_left_together_however_wide(
     options = LoaderOptions(shape, network.parameters.dtype, AsFloat())
     with Threads(1) as threads:
         objective = Objective(network, SoftmaxCrossEntropy(), options, pool=threads)
-        assert len(objective._deal(128)) == lanes
+        assert len(objective._deal_rows(128)) == lanes

@@ -20,7 +20,7 @@ from handloom import (
     Trainer,
 )
 from handloom.parameters import Array
-from handloom.training import Measured, TrainingState
+from handloom.training import Measurement, TrainingState
 from handloom.training.divergence import Divergence
 
 ROWS = features()
@@ -185,7 +185,7 @@ def test_a_gradient_that_is_not_finite_ends_training_before_the_update() -> None
 
 def test_a_step_that_breaks_weights_is_told_though_a_callback_stopped_there() -> None:
     class Stops(Callback):
-        def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+        def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
             if state.progress.steps == 4:
                 state.stop(StopReason.EARLY_STOPPING)
 

@@ -1,4 +1,4 @@
-"""Evaluation: figures of the original rows, and those of several views."""
+"""Evaluation: metrics of the original rows, and those of several views."""
 
 import numpy as np
 import pytest

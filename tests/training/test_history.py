@@ -1,4 +1,4 @@
-"""Figures that callbacks record are columns of the history like any others."""
+"""Metrics that callbacks record are columns of the history like any others."""
 
 import csv
 from pathlib import Path
@@ -19,7 +19,7 @@ from handloom import (
     Progress,
     StopReason,
 )
-from handloom.training import Measured, TrainingState
+from handloom.training import Measurement, TrainingState
 
 
 class Errors(Callback):
@@ -27,7 +27,7 @@ class Errors(Callback):
 
     changes_results = False
 
-    def on_validation_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_validation_end(self, *, state: TrainingState, measured: Measurement) -> None:
         state.record("validation_error", 1.0 - measured.accuracy)
 
 
@@ -74,7 +74,7 @@ def test_a_figure_recorded_in_the_middle_of_an_epoch_survives_a_stop(tmp_path: P
     class Stop(Callback):
         changes_results = False
 
-        def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+        def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
             if state.progress.steps == 3:
                 state.stop(StopReason.INTERRUPTED)
 

@@ -65,28 +65,40 @@ BEFORE: dict[str, Any] = {
 """The options of the training that is stopped, made anew for each trainer."""
 
 REFUSED: list[tuple[str, Callable[[], Any], str]] = [
-    ("optimizer", SGD, "optimizer kind is Adam there, SGD here"),
-    ("optimizer", lambda: Adam(beta1=0.8), "optimizer beta1 is 0.9 there, 0.8 here"),
-    ("learning_rate", lambda: 0.01, "learning_rate kind is InverseTimeDecay there, Constant here"),
-    ("learning_rate", lambda: Warmup(2, 0.1), "InverseTimeDecay there, Warmup here"),
-    ("learning_rate", lambda: InverseTimeDecay(0.02, 0.1), "is 0.01 there, 0.02 here"),
-    ("batch_size", lambda: 32, "batch_size is 64 there, 32 here"),
-    ("batch_size", lambda: None, "batch_size is 64 there, None here"),
-    ("shuffle", lambda: False, "shuffle is True there, False here"),
-    ("penalty_per_row", lambda: True, "penalty_per_row is False there, True here"),
-    ("loss", lambda: SoftmaxCrossEntropy(0.1), "loss label_smoothing is 0.0 there, 0.1 here"),
-    ("count_correct", lambda: False, "count_correct is True there, False here"),
-    ("clip_norm", lambda: 2.0, "clip_norm is None there, 2.0 here"),
-    ("average", lambda: EMA(0.9), "average is None there, .*'decay': 0.9"),
+    ("optimizer", SGD, "optimizer kind is SGD, the checkpoint has Adam"),
+    ("optimizer", lambda: Adam(beta1=0.8), "optimizer beta1 is 0.8, the checkpoint has 0.9"),
+    (
+        "learning_rate",
+        lambda: 0.01,
+        "learning_rate kind is Constant, the checkpoint has InverseTimeDecay",
+    ),
+    ("learning_rate", lambda: Warmup(2, 0.1), "Warmup, the checkpoint has InverseTimeDecay"),
+    ("learning_rate", lambda: InverseTimeDecay(0.02, 0.1), "is 0.02, the checkpoint has 0.01"),
+    ("batch_size", lambda: 32, "batch_size is 32, the checkpoint has 64"),
+    ("batch_size", lambda: None, "batch_size is None, the checkpoint has 64"),
+    ("shuffle", lambda: False, "shuffle is False, the checkpoint has True"),
+    ("penalty_per_row", lambda: True, "penalty_per_row is True, the checkpoint has False"),
+    (
+        "loss",
+        lambda: SoftmaxCrossEntropy(0.1),
+        "loss label_smoothing is 0.1, the checkpoint has 0.0",
+    ),
+    ("count_correct", lambda: False, "count_correct is False, the checkpoint has True"),
+    ("clip_norm", lambda: 2.0, "clip_norm is 2.0, the checkpoint has None"),
+    ("average", lambda: EMA(0.9), "average is .*'decay': 0.9.*, the checkpoint has None"),
     ("transform", lambda: Scale(2.0, 0.5), "transform"),
-    ("seed", lambda: 1, "seed is 0 there, 1 here"),
-    ("callbacks", lambda: [BestWeights("loss")], r"callbacks is \[\] there, .*BestWeights"),
+    ("seed", lambda: 1, "seed is 1, the checkpoint has 0"),
+    (
+        "callbacks",
+        lambda: [BestWeights("loss")],
+        r"callbacks is .*BestWeights.*, the checkpoint has \[\]",
+    ),
     ("callbacks", lambda: [EarlyStopping("loss", patience=9)], "callbacks"),
-    ("callbacks", lambda: [Callback()], r"callbacks is \[\] there, .*Callback"),
-    ("backend", lambda: "fused", "backend is numpy there, fused here"),
+    ("callbacks", lambda: [Callback()], r"callbacks is .*Callback.*, the checkpoint has \[\]"),
+    ("backend", lambda: "fused", "backend is fused, the checkpoint has numpy"),
 ]
 
-TOLD: list[tuple[str, Callable[[Path], Any], str]] = [
+NOTED: list[tuple[str, Callable[[Path], Any], str]] = [
     ("epochs", lambda _: 6, "resumed with epochs 6, before 4"),
     ("threads", lambda _: 2, "resumed with threads 2, before 1"),
     ("on_signal", lambda _: "finish", "resumed with on_signal finish, before deliver"),
@@ -107,7 +119,7 @@ def trainer(folder: Path, *, cut: bool = False, **changes: Any) -> Trainer:
 
 
 def test_every_option_is_tried() -> None:
-    tried = {name for name, *_ in [*REFUSED, *TOLD]}
+    tried = {name for name, *_ in [*REFUSED, *NOTED]}
     tried.add("augment")  # which takes images: see below
     assert tried == {option.name for option in fields(TrainerOptions)}
 
@@ -126,7 +138,7 @@ def test_an_option_that_results_depend_on_is_refused(
     assert np.array_equal(other.network.parameters.vector, start)
 
 
-@pytest.mark.parametrize(("name", "make", "note"), TOLD)
+@pytest.mark.parametrize(("name", "make", "note"), NOTED)
 def test_an_option_that_results_do_not_depend_on_is_told(
     tmp_path: Path, name: str, make: Callable[[Path], Any], note: str
 ) -> None:
@@ -148,13 +160,15 @@ def test_epochs_may_not_grow_where_the_schedule_was_made_for_their_number(tmp_pa
     for rate in (CosineDecay(0.1, 20), Warmup(2, CosineDecay(0.1, 18))):
         folder = tmp_path / type(rate).__name__
         trainer(folder, cut=True, learning_rate=rate).fit(ROWS)
-        with pytest.raises(ModelError, match=r"epochs is 4 there, 6 here.*made for 20 steps"):
+        with pytest.raises(
+            ModelError, match=r"epochs is 6, the checkpoint has 4.*made for 20 steps"
+        ):
             trainer(folder, learning_rate=rate, epochs=6).fit(ROWS, resume=True)
 
 
 def test_epochs_may_not_be_fewer_than_there_were(tmp_path: Path) -> None:
     trainer(tmp_path).fit(ROWS)
-    with pytest.raises(ModelError, match="4 epochs were begun already, epochs is 3"):
+    with pytest.raises(ModelError, match="epochs is 3, and 4 epochs were begun"):
         trainer(tmp_path, epochs=3).fit(ROWS, resume=True)
 
 
@@ -169,7 +183,7 @@ def test_other_augmentation_is_refused(tmp_path: Path) -> None:
         )
 
     fit()
-    with pytest.raises(ModelError, match=r"augment is \[\] there, .*Flip"):
+    with pytest.raises(ModelError, match=r"augment is .*Flip.*, the checkpoint has \[\]"):
         fit(Flip(), resume=True)
 
 
@@ -190,7 +204,7 @@ def test_a_new_option_is_refused_without_a_word_about_it(tmp_path: Path) -> None
 
     hotter(1.0).fit(ROWS)
     hotter(1.0).fit(ROWS, resume=True)
-    with pytest.raises(ModelError, match=r"temperature is 1.0 there, 2.0 here"):
+    with pytest.raises(ModelError, match=r"temperature is 2.0, the checkpoint has 1.0"):
         hotter(2.0).fit(ROWS, resume=True)
 
 
@@ -198,6 +212,12 @@ def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
     network = Sequential([Dense(3)]).build((5,))
     with pytest.raises(TypeError, match=r"no option 'epoch'\. Did you mean 'epochs'"):
         Trainer(network, Adam(), 0.1, epoch=3)  # type: ignore[call-arg]
+
+
+def test_a_missing_option_is_an_error_of_the_trainer() -> None:
+    network = Sequential([Dense(3)]).build((5,))
+    with pytest.raises(TypeError, match=r"^Trainer: missing a required argument: 'learning_rate'"):
+        Trainer(network, Adam())  # type: ignore[call-arg]
 
 
 def test_options_are_frozen() -> None:

@@ -19,7 +19,7 @@ class Hinge(RowLoss):
     def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
         return targets
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         rows = np.arange(len(targets))
         violations = predictions + 1.0 - predictions[rows, targets][:, None]
         violations[rows, targets] = 0.0

@@ -10,7 +10,7 @@ from handloom import SGD, BestModel, Callback, CSVLog, Dense, Sequential, Traine
 from handloom.errors import ConfigurationError
 from handloom.files import FileError
 from handloom.training import TrainingState
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 DATA = silhouettes(rows=40, test_rows=10)
 
@@ -66,7 +66,7 @@ class Records(Callback):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
         state.record(self.name, measured.loss)
 
 

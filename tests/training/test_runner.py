@@ -28,7 +28,7 @@ from handloom.errors import ConfigurationError
 from handloom.operations import Arrays
 from handloom.parameters import Array
 from handloom.training import TrainingState, trainer as loop
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_callback_that_looks_at_every_step_sees_each_one(monkeypatch: pytest.M
     seen: list[tuple[int, int, float]] = []
 
     class Steps(Callback):
-        def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+        def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
             seen.append((state.progress.steps, measured.rows, measured.loss))
             if state.progress.steps == 7:
                 state.stop(StopReason.EARLY_STOPPING)
@@ -109,7 +109,7 @@ def test_a_step_that_is_refused_changes_nothing() -> None:
         made.parameters.vector[0] = np.inf
         before = made.parameters.values.copy()
         result = runner.run(arrays, epoch_order(40, 20, None, 0), [0.1, 0.1])
-        assert result.stopped is StopReason.NON_FINITE_LOSS
+        assert result.stop_reason is StopReason.NON_FINITE_LOSS
         assert not result.measured
         assert np.array_equal(made.parameters.values, before)
         made.parameters.vector[0] = 0.0

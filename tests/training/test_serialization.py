@@ -1,4 +1,4 @@
-"""States of callbacks and figures come back from a checkpoint as they were."""
+"""States of callbacks and metrics come back from a checkpoint as they were."""
 
 import math
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from tests.helpers.training import HELD_OUT, ROWS
 from tests.training.helpers import StopAfter, StopAt, Watcher, steps_kept, stoppable, trainer
 
 from handloom import ConfigurationError, EarlyStopping, History
-from handloom.training import Measured, TrainingState
-from handloom.training.preparation import Prepared
+from handloom.training import Measurement, TrainingState
+from handloom.training.preparation import PreparedTraining
 from handloom.training.serialization import pack, unpack
 
 
@@ -75,7 +75,7 @@ def test_arrays_whose_names_would_clash_are_all_kept() -> None:
 
 def test_a_figure_that_is_not_a_number_in_the_middle_of_an_epoch_is_kept(tmp_path: Path) -> None:
     class Records(Watcher):
-        def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+        def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
             state.record("odd", math.nan if state.progress.steps < 6 else 1.0)
 
     trainer(tmp_path, Records(), StopAt(4)).fit(ROWS)
@@ -94,7 +94,7 @@ def test_a_schedule_may_give_numbers_of_numpy(tmp_path: Path) -> None:
 
 def test_figures_that_are_not_finite_are_kept_too(tmp_path: Path) -> None:
     class Spoil(StopAfter):
-        def run_epoch(self, prepared: Prepared) -> None:
+        def run_epoch(self, prepared: PreparedTraining) -> None:
             super().run_epoch(prepared)
             records = prepared.state.history.records
             records[-1] = replace(records[-1], validation_loss=float("nan"))

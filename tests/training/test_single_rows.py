@@ -29,7 +29,7 @@ from handloom.parallel.partition import batch_count, deal_shards
 from handloom.recipes.recipe import RecipeSettings
 from handloom.recipes.registry import named_recipe
 from handloom.training import TrainingState
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 
 def rows(n: int, *shape: int, seed: int = 0) -> Dataset:
@@ -45,7 +45,7 @@ class BatchSizes(Callback):
     def __init__(self) -> None:
         self.sizes: list[int] = []
 
-    def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
         self.sizes.append(measured.rows)
 
 

@@ -39,7 +39,7 @@ from handloom import (
     operations as op,
 )
 from handloom.data.transforms import AsFloat, Scale
-from handloom.estimators.solvers import UncorrectedAdam
+from handloom.estimators.solvers import EpsilonHatAdam
 from handloom.losses import RowLoss
 from handloom.optimizers import Optimizer
 from handloom.optimizers.clipping import ClipByNorm
@@ -113,7 +113,7 @@ class FromRecords:
         record = self.step.penalties
         total = sum(
             l1 * np.abs(w[start:stop]).sum() + l2 * (w[start:stop] ** 2).sum()
-            for (start, stop), (l1, l2) in zip(record.spans, record.strengths, strict=True)
+            for (start, stop), (l1, l2) in zip(record.bounds, record.strengths, strict=True)
         )
         return float(total) / (rows if record.per_row else 1)
 
@@ -132,7 +132,7 @@ class FromRecords:
         if isinstance(transform, op.ScaleRows):
             x = (x - transform.shift) / transform.divisor
         else:
-            assert isinstance(transform, op.TakeRows)
+            assert isinstance(transform, op.CastRows)
         dw = self.gradient(x, targets)
         if clip is not None:
             dw *= min(1.0, clip.norm / float(np.linalg.norm(dw)))
@@ -158,7 +158,7 @@ class FromRecords:
             epsilon = optimizer.epsilon if optimizer.corrected else optimizer.epsilon / correction
             w -= RATE * m / (np.sqrt(self.second) / correction + epsilon)
         else:
-            self.second = optimizer.decay * self.second + optimizer.share * dw**2
+            self.second = optimizer.decay * self.second + optimizer.weight * dw**2
             w -= RATE * dw / (np.sqrt(self.second) + optimizer.epsilon)
 
 
@@ -191,7 +191,7 @@ CASES: dict[str, tuple[Sequence[Layer], RowLoss, Optimizer, dict[str, Any]]] = {
     "as scikit-learn": (
         [Dense(4), LeakyReLU(0.2), Dense(3)],
         MeanAbsoluteError(),
-        UncorrectedAdam(epsilon=1e-2, weight_decay=0.1),
+        EpsilonHatAdam(epsilon=1e-2, weight_decay=0.1),
         {},
     ),
     "rmsprop": (

@@ -145,9 +145,9 @@ def test_a_custom_loss_is_the_object_that_was_passed() -> None:
     class Counts(MeanSquaredError):  # noqa: N818 - an error of predictions
         calls = 0
 
-        def rows(self, predictions: Array, targets: Any, gradient: Array) -> Array:
+        def row_losses(self, predictions: Array, targets: Any, gradient: Array) -> Array:
             self.calls += 1
-            return super().rows(predictions, targets, gradient)
+            return super().row_losses(predictions, targets, gradient)
 
     loss, made = Counts(), Sequential([Dense(2)]).build((4,))
     Trainer(made, SGD(), 0.01, epochs=2, batch_size=50, loss=loss).fit(continuous_targets())

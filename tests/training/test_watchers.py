@@ -18,7 +18,7 @@ from handloom import (
     EarlyStopping,
     Model,
 )
-from handloom.training import EpochRecord, Measured, TrainingState
+from handloom.training import EpochRecord, Measurement, TrainingState
 
 
 def test_state_goes_only_to_a_watcher_made_alike(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ class Counts(Watcher):
     def on_epoch_begin(self, *, state: TrainingState) -> None:
         self.begun += 1
 
-    def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
         self.steps += 1
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from handloom.cli.console import show_table
-from handloom.data.sources.verify import FileSum, Report, verify as inspect
+from handloom.data.sources.verify import FileSum, Report, verify as verify_files
 from handloom.errors import require_count
 from handloom.files import FileError, make_folder
 
@@ -25,7 +25,7 @@ def verify(path: Folder) -> None:
 
     Example: handloom data verify ~/fashion-mnist
     """
-    report = inspect(path)
+    report = verify_files(path)
     _print(report)
     if report.problems:
         raise typer.Exit(1)

@@ -23,6 +23,11 @@ def options_from(settings: object, *names: str) -> Callable[[Command], Command]:
         The fields are made by `handloom.recipes.option.option`; the values are the defaults.
     *names : str
         The fields that become options; by default all.
+
+    Returns
+    -------
+    callable
+        The decorator.
     """
     options = [
         _parameter(option, getattr(settings, option.name))

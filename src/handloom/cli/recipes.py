@@ -28,15 +28,15 @@ def recipes() -> None:
                 recipe.name,
                 recipe.summary,
                 f"{recipe.parameters():,}",
-                figures.epochs,
-                f"{figures.accuracy:.2%}"
-                + (f" ± {100 * figures.spread:.2f}" if len(figures.accuracies) > 1 else ""),
-                f"{figures.seconds:.1f} s",
-                figures.threads,
-                len(figures.accuracies),
+                results.epochs,
+                f"{results.accuracy:.2%}"
+                + (f" ± {100 * results.spread:.2f}" if len(results.accuracies) > 1 else ""),
+                f"{results.seconds:.1f} s",
+                results.threads,
+                len(results.accuracies),
             )
             for recipe in RECIPES.values()
-            for figures in recipe.figures
+            for results in recipe.results
         ],
         left=2,
         caption="mean and standard deviation over seeds, after the last epoch on all 60,000 rows;\n"

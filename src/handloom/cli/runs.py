@@ -21,10 +21,10 @@ class Describe(Callback):
         """Write the description, and print where a resumed training continues."""
         self.run.write_description()
         progress = state.progress
-        if progress.steps and not state.goes_on:
+        if progress.steps and not state.is_running:
             note(self._finished(state))
         elif progress.steps:
-            epoch = f"{progress.epoch + 1} of {state.until}"
+            epoch = f"{progress.epoch + 1} of {state.total_epochs}"
             note(f"resumed in epoch {epoch}, after {progress.steps:,} steps")
             for change in state.history.notes:
                 note(change)
@@ -33,7 +33,7 @@ class Describe(Callback):
 
     def _finished(self, state: TrainingState) -> str:
         """Return the message that a training has ended, and how it can be longer."""
-        done = f"{state.progress.epoch} of {state.until} epochs are done"
+        done = f"{state.progress.epoch} of {state.total_epochs} epochs are done"
         if (reason := state.history.stop_reason) is not None:
             return f"finished: {done}, ended by {reason}; a resume leaves it ended"
         longer = f"for more epochs: handloom train --resume {self.run.path} --epochs N"

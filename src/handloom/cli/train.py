@@ -45,13 +45,13 @@ from handloom.training.triggers import FORMS, trigger
 EVERY = "5m"
 """The default of ``--checkpoint-every``."""
 
-OWN = ("checkpoint_every", "data")
+WITH_BOTH = ("checkpoint_every", "data")
 """Options of the command itself that are allowed with ``--resume`` and ``--recipe``."""
 
-WITH_RESUME = ("resume", "threads", "epochs", *OWN)
+WITH_RESUME = ("resume", "threads", "epochs", *WITH_BOTH)
 """The options allowed with ``--resume``; all others are those of the run."""
 
-WITH_RECIPE = (*(option.name for option in options_of(RecipeSettings)), *OWN, "out")
+WITH_RECIPE = (*(option.name for option in options_of(RecipeSettings)), *WITH_BOTH, "out")
 """The options allowed with ``--recipe``; all others are those of the recipe."""
 
 
@@ -212,6 +212,6 @@ def end_with(history: History, run: Path | None = None) -> None:
     if reason is not None and reason.diverged:
         note(
             f"error: training diverged ({reason}); the last good weights are saved.\n"
-            f"{history.divergence}."
+            f"{history.divergence}"
         )
         raise typer.Exit(1)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.backend import NUMPY, Backend, Computes
+from handloom.backend import NUMPY, Backend, UsesBackend
 from handloom.data.augment import Augmentation, StepAugmentation
-from handloom.data.formats.npy import Reading
+from handloom.data.row_reader import RowReader
 from handloom.data.transforms import Transform
-from handloom.operations import Array, Arrays, TakeRows, operation_of
+from handloom.operations import Array, Arrays, CastRows, operation_of
 from handloom.parallel.partition import batch_count
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.randomness import Purpose, StepStream, Stream
@@ -81,6 +81,11 @@ def epoch_order(
     epoch : int
     fewest : int
         The fewest rows of a step; fewer that are left over join the step before.
+
+    Returns
+    -------
+    Order
+        The rows of every step of the epoch.
     """
     permutation, batches = None, batch_count(rows, batch_size, fewest)
     if stream is not None and batches > 1:
@@ -182,23 +187,30 @@ class ShardLoader:
         self, options: LoaderOptions, backend: Backend = NUMPY, pool: Pool = SERIAL
     ) -> None:
         self._options = options
-        self._gather = backend.fetch(gather_rows, pool)
+        self._gather = backend.version_of(gather_rows, pool)
         transform = options.transform
-        self._transform = transform.on(backend) if isinstance(transform, Computes) else transform
-        self._takes_as_stored = isinstance(operation_of(transform), TakeRows)
+        self._transform = (
+            transform.with_backend(backend) if isinstance(transform, UsesBackend) else transform
+        )
+        self._takes_as_stored = isinstance(operation_of(transform), CastRows)
         self._stored: npt.NDArray[np.generic] | None = None
         self._x: Array = np.empty((0, *options.input_shape), options.dtype)
 
-    def load(self, batch: Batch, reading: Reading, rows_of_batch: slice) -> Shard:
+    def load(self, batch: Batch, reader: RowReader, rows_of_batch: slice) -> Shard:
         """Return some rows of a batch as a shard for the network.
 
         Parameters
         ----------
         batch : Batch
-        reading : Reading
+        reader : RowReader
             The reader of the batch's stored inputs.
         rows_of_batch : slice
             The rows of the shard within the batch.
+
+        Returns
+        -------
+        Shard
+            Its inputs are in memory that the next call overwrites.
         """
         arrays, rows = batch.arrays, batch.rows_of(rows_of_batch)
         targets = arrays.targets[rows]
@@ -207,7 +219,7 @@ class ShardLoader:
             self._x = np.empty((len(targets), *self._x.shape[1:]), self._x.dtype)
         x = self._x[: len(targets)]
         augmentation = self._augmentation(batch)
-        stored = self._take(reading, rows, x, change=augmentation is not None)
+        stored = self._take(reader, rows, x, change=augmentation is not None)
         if augmentation is not None:
             augmentation(stored, rows, rows_of_batch.start)
         self._transform(stored, x.reshape(len(x), -1))
@@ -225,15 +237,15 @@ class ShardLoader:
             return None
         return StepStream(self._options.seed, Purpose.LAYER, (batch.epoch, batch.step or 0, start))
 
-    def _take(self, reading: Reading, rows: Rows, x: Array, *, change: bool) -> npt.NDArray[Any]:
+    def _take(self, reader: RowReader, rows: Rows, x: Array, *, change: bool) -> npt.NDArray[Any]:
         """Return stored rows: a view, or a copy in reused memory.
 
         It is a copy if rows are not consecutive, or will be changed; made in ``x`` if the transform
         would only copy it there.
         """
         if isinstance(rows, slice) and not change:
-            return reading.rows(rows)
-        inputs = reading.inputs
+            return reader.rows(rows)
+        inputs = reader.inputs
         shape = (len(x), *inputs.shape[1:])
         if self._takes_as_stored and inputs.dtype == x.dtype:
             stored = x.reshape(shape)
@@ -242,9 +254,9 @@ class ShardLoader:
                 self._stored = np.empty(shape, inputs.dtype)
             stored = self._stored[: len(x)]
         if isinstance(rows, slice):
-            np.copyto(stored, reading.rows(rows))
+            np.copyto(stored, reader.rows(rows))
         else:
-            reading.copy(rows, stored, self._gather)
+            reader.copy(rows, stored, self._gather)
         return stored
 
 

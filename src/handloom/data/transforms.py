@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from handloom.backend import Backend, Computes
+from handloom.backend import Backend, UsesBackend
 from handloom.errors import ConfigurationError, DataError, require_known, require_number
-from handloom.operations import ScaleRows, TakeRows
+from handloom.operations import CastRows, ScaleRows
 
 Floats = npt.NDArray[np.floating]
 
@@ -30,7 +30,7 @@ class Transform(Protocol):
 
 
 @dataclass(frozen=True)
-class Scale(Computes):
+class Scale(UsesBackend):
     """Flatten and scale inputs: ``(x - shift) / divisor``.
 
     Parameters
@@ -69,9 +69,11 @@ class Scale(Computes):
         self._scale(_flat(inputs, out), self.shift, self.divisor, out)
         return out
 
-    def use(self, backend: Backend) -> None:
+    def set_backend(self, backend: Backend) -> None:
         """Use the backend's `scale_rows`."""
-        object.__setattr__(self, "_scale", backend.fetch(scale_rows))  # the settings stay frozen
+        object.__setattr__(
+            self, "_scale", backend.version_of(scale_rows)
+        )  # the settings stay frozen
 
     def as_operation(self) -> ScaleRows:
         """Return the transform as a record."""
@@ -97,9 +99,9 @@ class AsFloat:
         np.copyto(out, _flat(inputs, out), casting="same_kind")
         return out
 
-    def as_operation(self) -> TakeRows:
+    def as_operation(self) -> CastRows:
         """Return the transform as a record."""
-        return TakeRows()
+        return CastRows()
 
     def to_config(self) -> dict[str, Any]:
         """Return the settings as a JSON object."""

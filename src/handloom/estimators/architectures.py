@@ -11,7 +11,7 @@ from handloom.network import Sequential
 class Architecture(Protocol):
     """The source of an estimator's network, and of the fitted attributes that hold it.
 
-    An architecture knows neither targets nor training.
+    An architecture is independent of targets and of training.
     """
 
     @property
@@ -44,8 +44,8 @@ class Architecture(Protocol):
     def attributes(self, network: Sequential) -> dict[str, Any]:
         """Return the fitted attributes that hold a network: ``network_``, and views of it."""
 
-    def is_held_by(self, attributes: Mapping[str, Any]) -> bool:
-        """Whether fitted attributes hold a network."""
+    def found_in(self, attributes: Mapping[str, Any]) -> bool:
+        """Return whether the fitted attributes contain a network."""
 
     def network_of(self, attributes: Mapping[str, Any]) -> Sequential:
         """Return the network that fitted attributes hold."""

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from handloom.errors import ModelError, did_you_mean
 from handloom.estimators.architectures import Architecture
+from handloom.estimators.constraints import CONSTRAINTS, check_combinations
 from handloom.estimators.fitting import fit_by_lbfgs, fit_by_steps
-from handloom.estimators.parameters import CONSTRAINTS, check_together
 from handloom.estimators.problem import (
     FitCall,
     FitOptions,
@@ -45,7 +45,7 @@ CURVES = (
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """Fits a network and sets the fitted attributes of scikit-learn's estimators.
 
-    A subclass names its task, in `_learn_task`, and its architecture, in `_architecture`.
+    A subclass defines its task, in `_task_for`, and its architecture, in `_architecture`.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
@@ -59,7 +59,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     network_: Sequential
 
     @abstractmethod
-    def _learn_task(self, y: Any, call: FitCall, earlier: Any) -> Task:
+    def _task_for(self, y: Any, call: FitCall, earlier: Any) -> Task:
         """Return the task of the targets; a continued fit must agree with its earlier task."""
 
     @abstractmethod
@@ -71,7 +71,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         known = [name for name in cls._get_param_names() if name in CONSTRAINTS]
         cls._parameter_constraints = {name: CONSTRAINTS[name] for name in known}
 
-    def _keep(self, options: Mapping[str, Any]) -> None:
+    def _store_parameters(self, options: Mapping[str, Any]) -> None:
         """Store a constructor's arguments unchanged, as `sklearn.base.clone` expects."""
         for name, value in options.items():
             if name != "self":
@@ -113,6 +113,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             Validation data, measured after each epoch; replaces the rows that ``early_stopping``
             holds out.
 
+        Returns
+        -------
+        self
+            The fitted estimator.
+
         Raises
         ------
         ValueError
@@ -149,7 +154,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _prepare(self, call: FitCall) -> Problem:
         """Check parameters and data; return the problem to solve."""
         self._validate_params()
-        check_together(self, call)
+        check_combinations(self, call)
         architecture = self._architecture()
         continued = self._has_network() and (self.warm_start or call.incremental)
         X, y = check_rows(
@@ -161,7 +166,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 f"out_activation_ must be {earlier.output_activation!r}, that of the loss, where a "
                 f"fit continues from another, got {self.out_activation_!r}"
             )
-        task = self._learn_task(y, call, earlier)
+        task = self._task_for(y, call, earlier)
         random = check_random_state(self.random_state)
         if continued:  # in a new network: the fitted one is left unchanged if the fit fails
             network = architecture.rebuild(self._network_in_use(), X.shape[1], task.outputs)
@@ -172,7 +177,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             task, X, y, call.sample_weight, dtype, incremental=call.incremental
         )
         held_out = None
-        if call.validates:
+        if call.has_validation_data:
             held_out = held_out_sample(
                 self, task, call.X_val, call.y_val, dtype, continuous=self._continuous_targets
             )
@@ -183,7 +188,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if state is None:
             state = FitState(seed=int(random.randint(2**31 - 1)))
         elif not call.incremental:
-            state = state.warm()
+            state = state.for_warm_start()
         return Problem(network, task, sample, held_out, state)
 
     def _options(self, rows: int, *, incremental: bool) -> FitOptions:
@@ -236,12 +241,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.t_ = state.rows_seen
 
     def _report(self, warning: FitWarning) -> None:
-        """Raise or warn; a network whose weights are lost cannot predict.
+        """Raise an error or warn; if no finite weights are left, the model cannot predict.
 
         If the best weights were restored, a divergence is always a warning: scikit-learn's own
         tests require it.
         """
-        if warning.ruined:
+        if warning.weights_lost:
             self.network_.parameters.values[...] = np.nan
             if self.on_divergence == "raise":
                 raise ModelError(warning.message)
@@ -273,7 +278,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _has_network(self) -> bool:
         """Whether there are weights to continue from."""
-        return self._architecture().is_held_by(self.__dict__)
+        return self._architecture().found_in(self.__dict__)
 
     def _network_in_use(self) -> Sequential:
         """Return the fitted network, with the arrays that a caller assigned to it, if any."""
@@ -306,7 +311,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def goes_step_by_step(estimator: Any) -> bool:
+def supports_partial_fit(estimator: Any) -> bool:
     """Return True if the solver supports `partial_fit`.
 
     Raises

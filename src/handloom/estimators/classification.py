@@ -17,7 +17,9 @@ ClassWeight = Mapping[Any, float] | str | None
 
 @dataclass(frozen=True)
 class Classification:
-    """The prediction of classes or labels; a `handloom.estimators.tasks.Task`.
+    """The task of predicting classes or labels.
+
+    It implements `handloom.estimators.tasks.Task`.
 
     Parameters
     ----------
@@ -40,13 +42,13 @@ class Classification:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """The class of each output; a single output stands for the second class."""
+        """The name of each output's class; a single output is the logit of the second class."""
         return tuple(str(label) for label in self.labels.classes[-self.outputs :])
 
     @property
     def output_activation(self) -> str:
         """``"logistic"`` or ``"softmax"``."""
-        return "logistic" if self.labels.independent else "softmax"
+        return "logistic" if self.labels.uses_sigmoid else "softmax"
 
     def encode(self, y: Any, dtype: Any) -> Targets:
         """Return class indices, shape (n,), or probabilities, shape (n, outputs).
@@ -58,7 +60,7 @@ class Classification:
         """
         return self.labels.encode(y, dtype, smoothing=self.label_smoothing)
 
-    def weigh(
+    def row_weights(
         self, y: Any, sample_weights: Array | None, dtype: Any, *, incremental: bool
     ) -> Array | None:
         """Return the product of sample weights and class weights, shape (n,).
@@ -90,14 +92,20 @@ class Classification:
         return by_row if sample_weights is None else by_row * sample_weights
 
     def strata(self, targets: Targets) -> npt.NDArray[Any] | None:
-        """Return the class of each row for two classes, else None, as scikit-learn stratifies."""
+        """Return the groups of a stratified split: as in scikit-learn, only for two classes.
+
+        Returns
+        -------
+        array of bool, shape (n,), or None
+            The class of each row if there are two classes, else None.
+        """
         if self.labels.multilabel or len(self.labels.classes) != 2:
             return None
         return np.asarray(targets) > 0.5
 
     def loss(self) -> Loss:
         """Return the cross-entropy."""
-        if self.labels.independent:
+        if self.labels.uses_sigmoid:
             return BinaryCrossEntropy()  # its targets are smoothed already
         return SoftmaxCrossEntropy(label_smoothing=self.label_smoothing)
 

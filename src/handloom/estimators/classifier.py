@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
-from handloom.estimators.base import NetworkEstimator, goes_step_by_step
+from handloom.estimators.base import NetworkEstimator, supports_partial_fit
 from handloom.estimators.classification import Classification
 from handloom.estimators.labels import Labels
 from handloom.estimators.problem import FitCall
@@ -19,11 +19,12 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     """An estimator that predicts one class per row, or several labels (multilabel)."""
 
     _one_logit: ClassVar[bool] = True
+    """Whether two classes share one logit; a network of the caller's has one for each class."""
     _task: Classification
 
     classes_: npt.NDArray[Any]
 
-    @available_if(goes_step_by_step)  # type: ignore[untyped-decorator]
+    @available_if(supports_partial_fit)  # type: ignore[untyped-decorator]
     def partial_fit(
         self,
         X: Any,
@@ -51,6 +52,11 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         X_val, y_val : arrays, optional
             Validation data, measured after the epoch. Required by ``early_stopping``; once the
             score has not risen for ``n_iter_no_change`` calls, the best weights are restored.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
 
         Raises
         ------
@@ -102,14 +108,14 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _learn_task(self, y: Any, call: FitCall, earlier: Classification | None) -> Classification:
-        labels = self._learn_labels(y, call, earlier)
+    def _task_for(self, y: Any, call: FitCall, earlier: Classification | None) -> Classification:
+        labels = self._labels_for(y, call, earlier)
         return Classification(labels, self.label_smoothing, self.class_weight)
 
-    def _learn_labels(self, y: Any, call: FitCall, earlier: Classification | None) -> Labels:
+    def _labels_for(self, y: Any, call: FitCall, earlier: Classification | None) -> Labels:
         if call.incremental:
             if _check_partial_fit_first_call(self, call.classes):  # which sets classes_
-                return Labels.announced(call.classes, y, one_logit=self._one_logit)
+                return Labels.from_classes(call.classes, y, one_logit=self._one_logit)
             return self._task.labels
         labels = Labels.of(y, one_logit=self._one_logit)
         if earlier is None:

@@ -12,17 +12,17 @@ from handloom.estimators.tasks import Task
 from handloom.parameters import Array
 from handloom.training import Callback, EarlyStopping, EpochRecord, StopReason, TrainingState
 from handloom.training.callbacks.best_weights import Goal
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
-SCORE = "validation_score"
-WEIGHTED_LOSS = "weighted_validation_loss"
+SCORE_COLUMN = "validation_score"
+WEIGHTED_LOSS_COLUMN = "weighted_validation_loss"
 
 LEAST_RATE = 1e-6
 """The learning rate at which ``"adaptive"``, which divides the rate by 5, ends training."""
 
 
 @dataclass
-class Pace:
+class RateState:
     """Counts that a learning rate depends on, over all calls of ``partial_fit``.
 
     Attributes
@@ -37,7 +37,7 @@ class Pace:
     divisions: int = 0
 
 
-class Scores(Callback):
+class RecordScore(Callback):
     """Records the validation score, and the validation loss if rows have sample weights.
 
     Parameters
@@ -51,20 +51,20 @@ class Scores(Callback):
     def __init__(self, task: Task, held_out: Sample) -> None:
         self.task, self.held_out = task, held_out
 
-    def on_validation_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_validation_end(self, *, state: TrainingState, measured: Measurement) -> None:
         """Measure the score; NaN if a logit is not finite."""
         held_out = self.held_out
         if state.counts_correct and held_out.weights is None:
-            state.record(SCORE, measured.accuracy)
+            state.record(SCORE_COLUMN, measured.accuracy)
             return
         logits = predict_logits(state.network, held_out.inputs, state.loss)
         score = math.nan
         if np.isfinite(logits).all():
             score = self.task.score(logits, held_out.targets, held_out.weights)
-        state.record(SCORE, score)
+        state.record(SCORE_COLUMN, score)
         if held_out.weights is not None:
             loss, _ = state.loss(logits, held_out.targets, held_out.weights)
-            state.record(WEIGHTED_LOSS, loss)
+            state.record(WEIGHTED_LOSS_COLUMN, loss)
 
 
 class Convergence(EarlyStopping):
@@ -77,14 +77,14 @@ class Convergence(EarlyStopping):
     Parameters
     ----------
     monitor : str
-        ``"loss"``, or `SCORE`; then the weights of the best score are kept.
+        ``"loss"``, or `SCORE_COLUMN`; then the weights of the best score are kept.
     tol : float
         The smallest improvement that resets the count.
     patience : float
         The number of epochs without improvement that are allowed; may be infinite.
     rows : int
         The number of rows of an epoch.
-    pace : Pace
+    rate_state : RateState
         Updated after every epoch.
     adaptive : bool
         Whether the learning rate is divided before training ends.
@@ -107,14 +107,14 @@ class Convergence(EarlyStopping):
         tol: float,
         patience: float,
         rows: int,
-        pace: Pace,
+        rate_state: RateState,
         adaptive: bool = False,
         restore: bool = True,
         earlier: Mapping[str, Any] | None = None,
     ) -> None:
-        goal: Goal = "high" if monitor == SCORE else "low"
+        goal: Goal = "high" if monitor == SCORE_COLUMN else "low"
         super().__init__(monitor, goal=goal, patience=patience + 1, restore=restore)
-        self.tol, self.rows, self.pace, self.adaptive = tol, rows, pace, adaptive
+        self.tol, self.rows, self.rate_state, self.adaptive = tol, rows, rate_state, adaptive
         self.earlier, self.converged = earlier or {}, False
 
     def on_train_begin(self, *, state: TrainingState) -> None:
@@ -126,14 +126,14 @@ class Convergence(EarlyStopping):
         if "weights" in saved:  # by name: their order in memory changes if layers are frozen
             parameters = state.network.parameters
             values = parameters.values.copy()
-            for name, own in parameters.named(values).items():
+            for name, own in parameters.views(values).items():
                 own[...] = saved["weights"][name]
             saved["weights"] = values
         self.load_state_dict(saved)
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Count the rows; out of patience, end training or divide the learning rate."""
-        self.pace.rows_seen += self.rows
+        self.rate_state.rows_seen += self.rows
         super().on_epoch_end(state=state, record=record)
 
     def counts(self, value: float) -> bool:
@@ -146,7 +146,7 @@ class Convergence(EarlyStopping):
 
     def keep_weights(self, state: TrainingState) -> Array | None:
         """Return the weights of the best score, or None if the loss is monitored."""
-        return super().keep_weights(state) if self.monitor == SCORE else None
+        return super().keep_weights(state) if self.monitor == SCORE_COLUMN else None
 
     def lose_patience(self, state: TrainingState) -> None:
         """End training, or divide an adaptive learning rate that is above `LEAST_RATE`."""
@@ -155,7 +155,7 @@ class Convergence(EarlyStopping):
             self.converged = self.restore = True
             state.stop(StopReason.EARLY_STOPPING)
         else:
-            self.pace.divisions += 1
+            self.rate_state.divisions += 1
             self.waited = 0
 
     def on_train_end(self, *, state: TrainingState) -> None:
@@ -167,7 +167,7 @@ class Convergence(EarlyStopping):
         """Return the reason for convergence, in scikit-learn's words."""
         if self.adaptive:
             return "Learning rate too small."
-        monitored = "Validation score" if self.monitor == SCORE else "Training loss"
+        monitored = "Validation score" if self.monitor == SCORE_COLUMN else "Training loss"
         return (
             f"{monitored} did not improve more than tol={self.tol:f} for {self.patience - 1} "
             "consecutive epochs."
@@ -177,5 +177,5 @@ class Convergence(EarlyStopping):
         """Return the state of this callback, with the best weights by name."""
         saved = {"monitor": self.monitor, **self.state_dict()}
         if self.weights is not None:
-            saved["weights"] = state.network.parameters.named(self.weights)
+            saved["weights"] = state.network.parameters.views(self.weights)
         return saved

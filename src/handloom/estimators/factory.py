@@ -12,8 +12,10 @@ from handloom.network import Sequential
 
 
 @dataclass(frozen=True)
-class FactoryMade:
-    """Networks that a function returns; a `handloom.estimators.architectures.Architecture`.
+class FactoryArchitecture:
+    """The architecture of a caller's factory.
+
+    It implements `handloom.estimators.architectures.Architecture`.
 
     Penalties are those of the network's layers.
 
@@ -63,8 +65,8 @@ class FactoryMade:
         """Return ``network_``."""
         return {"network_": network}
 
-    def is_held_by(self, attributes: Mapping[str, Any]) -> bool:
-        """Whether there is ``network_``."""
+    def found_in(self, attributes: Mapping[str, Any]) -> bool:
+        """Return whether the fitted attributes contain ``network_``."""
         return "network_" in attributes
 
     def network_of(self, attributes: Mapping[str, Any]) -> Sequential:

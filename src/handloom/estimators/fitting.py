@@ -9,11 +9,16 @@ from threading import Event
 
 import numpy as np
 
-from handloom.estimators.convergence import SCORE, WEIGHTED_LOSS, Convergence, Scores
+from handloom.estimators.convergence import (
+    SCORE_COLUMN,
+    WEIGHTED_LOSS_COLUMN,
+    Convergence,
+    RecordScore,
+)
 from handloom.estimators.lbfgs import minimize
 from handloom.estimators.problem import FitOptions, FitResult, FitState, FitWarning, Problem
 from handloom.estimators.rows import predict_logits
-from handloom.estimators.solvers import RateByEpoch, optimizer_for, rate_for
+from handloom.estimators.solvers import ScikitLearnRate, optimizer_for, rate_for
 from handloom.estimators.verbosity import progress_output
 from handloom.network import Sequential
 from handloom.training import (
@@ -25,8 +30,8 @@ from handloom.training import (
     TrainingState,
 )
 from handloom.training.interrupts import on_interrupt
-from handloom.training.objective import Measured
-from handloom.training.preparation import whole_objective
+from handloom.training.objective import Measurement
+from handloom.training.preparation import full_batch_objective
 from handloom.training.progress import TrainingProgress
 
 NON_FINITE = (
@@ -45,6 +50,10 @@ def fit_by_steps(problem: Problem, options: FitOptions, signals: list[int]) -> F
     options : FitOptions
     signals : list of int
         Receives the numbers of signals that interrupt the fit.
+
+    Returns
+    -------
+    FitResult
     """
     convergence = _convergence(problem, options)
     trainer = _trainer(problem, options, convergence)
@@ -55,13 +64,13 @@ def fit_by_steps(problem: Problem, options: FitOptions, signals: list[int]) -> F
         None if held_out is None else held_out.dataset(names),
         sample_weights=problem.sample.weights,
     )
-    _continue_from(prepared.state, problem.state, incremental=options.incremental)
+    _continue_from(prepared.state, problem.earlier, incremental=options.incremental)
     with np.errstate(over="ignore", invalid="ignore"):  # the history records a divergence
         history = trainer.run(prepared)
     diverged = _diverged(history)
-    restored = diverged and (convergence.restored or _best_weights_are_valid(trainer, problem))
+    restored = diverged and (convergence.restored or _restored_weights_are_usable(trainer, problem))
     return FitResult(
-        _state_of(prepared.state, problem.state, convergence),
+        _state_of(prepared.state, problem.earlier, convergence),
         len(history) + diverged,
         _warning(history, options, convergence, restored=restored),
     )
@@ -76,6 +85,10 @@ def fit_by_lbfgs(problem: Problem, options: FitOptions, signals: list[int]) -> F
     options : FitOptions
     signals : list of int
         Receives the numbers of signals that interrupt the fit.
+
+    Returns
+    -------
+    FitResult
 
     Raises
     ------
@@ -102,10 +115,10 @@ def fit_by_lbfgs(problem: Problem, options: FitOptions, signals: list[int]) -> F
         weights[...] = network.parameters.values  # inf if one is too large for float32
     warning = None
     if not (np.isfinite(weights).all() and np.isfinite(minimum.loss)):
-        warning = FitWarning(NON_FINITE, ruined=True)
-    elif minimum.complaint is not None:  # without one, a signal came too late to end the search
-        warning = INTERRUPTED if interrupted() else FitWarning(minimum.complaint)
-    return FitResult(FitState(problem.state.seed), minimum.iterations, warning, minimum.loss)
+        warning = FitWarning(NON_FINITE, weights_lost=True)
+    elif minimum.failure is not None:  # else it converged before a signal came
+        warning = INTERRUPTED if interrupted() else FitWarning(minimum.failure)
+    return FitResult(FitState(problem.earlier.seed), minimum.iterations, warning, minimum.loss)
 
 
 def _in_float64(network: Sequential) -> Sequential:
@@ -123,10 +136,10 @@ def _in_float64(network: Sequential) -> Sequential:
 @contextmanager
 def _objective(
     network: Sequential, problem: Problem, options: FitOptions, signals: list[int]
-) -> Iterator[tuple[Callable[[], Measured], Callable[[], bool]]]:
+) -> Iterator[tuple[Callable[[], Measurement], Callable[[], bool]]]:
     """Yield a function for loss and gradient, and one that returns whether a signal came."""
     sample, interrupted = problem.sample, Event()
-    measure, threads = whole_objective(
+    measure, threads = full_batch_objective(
         network,
         problem.task.loss(),
         sample.dataset(problem.task.output_names),
@@ -134,7 +147,7 @@ def _objective(
         penalty_per_row=options.penalty_per_row,
         threads=options.threads,
         backend=options.backend,
-        times=options.max_iter,
+        expected_calls=options.max_iter,
     )
     with (
         on_interrupt(interrupted.set, signals),
@@ -145,18 +158,20 @@ def _objective(
 
 
 def _convergence(problem: Problem, options: FitOptions) -> Convergence:
-    """Return the early stopping of a fit."""
-    pace = replace(problem.state.pace)  # a copy: a failed fit leaves the earlier state unchanged
-    rate = rate_for(options, pace)
+    """Return the callback that stops a fit once it has converged."""
+    rate_state = replace(
+        problem.earlier.rate_state
+    )  # a copy: a failed fit leaves the earlier state unchanged
+    rate = rate_for(options, rate_state)
     return Convergence(
-        SCORE if options.early_stopping else "loss",
+        SCORE_COLUMN if options.early_stopping else "loss",
         tol=options.tol,
         patience=options.n_iter_no_change,
         rows=len(problem.sample),
-        pace=pace,
-        adaptive=isinstance(rate, RateByEpoch) and rate.adaptive,
+        rate_state=rate_state,
+        adaptive=isinstance(rate, ScikitLearnRate) and rate.adaptive,
         restore=not options.incremental,
-        earlier=problem.state.convergence,
+        earlier=problem.earlier.convergence,
     )
 
 
@@ -164,7 +179,7 @@ def _trainer(problem: Problem, options: FitOptions, convergence: Convergence) ->
     held_out = problem.held_out
     callbacks: list[Callback] = [convergence]
     if held_out is not None:
-        callbacks.insert(0, Scores(problem.task, held_out))
+        callbacks.insert(0, RecordScore(problem.task, held_out))
     if options.verbose:
         callbacks.append(progress_output(options.label, convergence))
     if options.restore_best and not options.early_stopping:
@@ -172,15 +187,16 @@ def _trainer(problem: Problem, options: FitOptions, convergence: Convergence) ->
     return Trainer(
         problem.network,
         optimizer_for(options),
-        rate_for(options, convergence.pace),
+        rate_for(options, convergence.rate_state),
         epochs=1 if options.incremental else options.max_iter,
         batch_size=options.batch_size,
         shuffle=bool(options.shuffle),
         penalty_per_row=options.penalty_per_row,
         loss=problem.task.loss(),
-        # fitted attributes need the accuracy of held-out rows only; callbacks may need it too
+        # the fitted attributes need only the accuracy of held-out rows, but progress output and
+        # callbacks may need that of training rows too
         count_correct=held_out is not None or bool(options.verbose or options.callbacks),
-        seed=problem.state.seed,
+        seed=problem.earlier.seed,
         callbacks=[*callbacks, *(options.callbacks or ())],
         threads=options.threads,
         backend=options.backend,
@@ -194,7 +210,10 @@ def _continue_from(state: TrainingState, earlier: FitState, *, incremental: bool
     A ``partial_fit`` continues the counts of epochs and steps, too.
     """
     optimizer, trained = state.optimizer, tuple(state.network.parameters.gradients)
-    same = set(earlier.optimizer) == {"steps", *optimizer.moments} and earlier.trained == trained
+    same = (
+        set(earlier.optimizer) == {"steps", *optimizer.state_names}
+        and earlier.trained_arrays == trained
+    )
     if same:
         optimizer.load_state_dict(earlier.optimizer)
     if incremental:
@@ -210,14 +229,19 @@ def _state_of(state: TrainingState, earlier: FitState, convergence: Convergence)
     def curve(column: str) -> list[float]:
         return [*history[column].tolist(), *lost] if column in history.columns else lost
 
-    losses, scores = curve("loss"), curve(SCORE) if state.validates else []
-    weighted = WEIGHTED_LOSS if WEIGHTED_LOSS in history.columns else "validation_loss"
+    losses, scores = curve("loss"), curve(SCORE_COLUMN) if state.validates else []
+    weighted = (
+        WEIGHTED_LOSS_COLUMN if WEIGHTED_LOSS_COLUMN in history.columns else "validation_loss"
+    )
     return FitState(
         seed=earlier.seed,
-        optimizer={"steps": optimizer.steps, **optimizer.state},  # no other step is made
-        trained=tuple(state.network.parameters.gradients),
+        optimizer={
+            "steps": optimizer.steps,
+            **optimizer.state,
+        },  # not copied: this trainer makes no further step
+        trained_arrays=tuple(state.network.parameters.gradients),
         progress=state.progress,
-        pace=convergence.pace,
+        rate_state=convergence.rate_state,
         convergence=convergence.final_state(state),
         best_loss=float(np.fmin.reduce([earlier.best_loss, *losses])),
         best_score=float(np.fmax.reduce([earlier.best_score, *scores])),
@@ -233,8 +257,11 @@ def _warning(
 ) -> FitWarning | None:
     """Return the warning about a fit by steps, if any."""
     if _diverged(history):
+        cause = str(history.divergence)
         remark = " The best weights before that were restored." if restored else ""
-        return FitWarning(f"{NON_FINITE} {history.divergence}{remark}", ruined=not restored)
+        return FitWarning(
+            f"{NON_FINITE} {cause[:1].upper()}{cause[1:]}{remark}", weights_lost=not restored
+        )
     if history.stop_reason is StopReason.INTERRUPTED:
         return INTERRUPTED
     if options.incremental and convergence.restored:
@@ -255,10 +282,11 @@ def _diverged(history: History) -> bool:
     return history.divergence is not None
 
 
-def _best_weights_are_valid(trainer: Trainer, problem: Problem) -> bool:
-    """Whether a callback has restored weights with a loss no larger than that of every epoch.
+def _restored_weights_are_usable(trainer: Trainer, problem: Problem) -> bool:
+    """Return whether a callback restored weights with a loss not above that of the worst epoch.
 
-    The training loss of an epoch is a mean over steps: the last step may have ruined the weights.
+    The training loss of an epoch is a mean over its steps, so the weights after the best epoch may
+    be useless already: its last step may have been the one that diverged.
     """
     if not any(
         isinstance(each, BestWeights) and each.restored for each in trainer.options.callbacks

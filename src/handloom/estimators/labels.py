@@ -52,7 +52,7 @@ class Labels:
         return cls(np.unique(y), False, one_logit)
 
     @classmethod
-    def announced(cls, classes: Any, y: Any, *, one_logit: bool = True) -> "Labels":
+    def from_classes(cls, classes: Any, y: Any, *, one_logit: bool = True) -> "Labels":
         """Return the labels of the argument ``classes`` of a first ``partial_fit``.
 
         Multilabel targets have a column of ``y`` for each label.
@@ -64,6 +64,10 @@ class Labels:
         one_logit : bool
             Whether two classes share one logit.
 
+        Returns
+        -------
+        Labels
+
         Raises
         ------
         ValueError
@@ -74,14 +78,14 @@ class Labels:
         return cls.of(shown, one_logit=one_logit)
 
     @property
-    def independent(self) -> bool:
-        """Whether every logit is an independent binary decision."""
+    def uses_sigmoid(self) -> bool:
+        """Whether every logit is an independent binary decision, with a sigmoid."""
         return self.multilabel or (self.one_logit and len(self.classes) <= 2)
 
     @property
     def outputs(self) -> int:
         """The number of logits."""
-        return 1 if self.independent and not self.multilabel else len(self.classes)
+        return 1 if self.uses_sigmoid and not self.multilabel else len(self.classes)
 
     def encode(self, y: Any, dtype: Any, *, smoothing: float = 0.0) -> Targets:
         """Return encoded targets for the loss.
@@ -116,7 +120,7 @@ class Labels:
                 )
         else:
             indices = self.indices(y)
-            if not self.independent:
+            if not self.uses_sigmoid:
                 return indices
             positive = (indices == 1)[:, None]
         targets: Targets = positive.astype(dtype)
@@ -158,7 +162,7 @@ class Labels:
 
                 return csr_matrix(positive)
             return positive
-        if self.independent:
+        if self.uses_sigmoid:
             last = len(self.classes) - 1
             return self.classes[np.where(outputs[:, 0] > threshold, last, 0)]
         return self.classes[outputs.argmax(axis=1)]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.parameters import Parameters, l2_norm
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 Vector = npt.NDArray[np.float64]
 Objective = Callable[[Vector], tuple[float, Vector]]
@@ -31,17 +31,17 @@ class Minimum:
     loss : float
         The objective at the final weights.
     iterations : int
-    complaint : str or None
-        The reason if the search ended before it converged.
+    failure : str or None
+        The reason why the search ended before it converged; None if it converged.
     """
 
     loss: float
     iterations: int
-    complaint: str | None = None
+    failure: str | None = None
 
 
 def minimize(
-    measure: Callable[[], Measured],
+    measure: Callable[[], Measurement],
     parameters: Parameters,
     *,
     interrupted: Callable[[], bool],
@@ -67,6 +67,11 @@ def minimize(
         The search has converged once no entry of the projected gradient is larger.
     verbose : bool
         Whether to print a line per iteration.
+
+    Returns
+    -------
+    Minimum
+        The final objective, the number of iterations, and the reason of an early end.
     """
     from scipy.optimize import minimize as search
 

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from handloom.estimators.classifier import Classifier
-from handloom.estimators.parameters import suggesting
-from handloom.estimators.perceptron import Perceptron
+from handloom.estimators.constraints import with_suggestions
+from handloom.estimators.perceptron import PerceptronArchitecture
 from handloom.estimators.regressor import Regressor
 from handloom.schedules import Schedule
 from handloom.training import Callback
+from handloom.training.docstrings import describes_options_of
 
 
 class MLPClassifier(Classifier):
@@ -35,11 +36,11 @@ class MLPClassifier(Classifier):
     batch_size : int or "auto"
         Rows per step; ``"auto"`` is 200, or all rows if there are fewer.
     learning_rate : {"constant", "invscaling", "adaptive"} or callable
-        The learning rate schedule. The names apply to ``"sgd"`` only: ``"invscaling"`` divides the
-        initial rate by ``(rows seen + 1) ** power_t`` after each epoch, ``"adaptive"`` divides the
-        rate by 5 whenever training would end for lack of improvement. A function from the step,
-        counted from 0, to a rate, such as `handloom.InverseTimeDecay`, works with ``"sgd"`` and
-        ``"adam"``.
+        The learning rate schedule. The names apply to ``"sgd"`` only: with ``"invscaling"`` the
+        rate of an epoch is ``learning_rate_init / (t + 1) ** power_t``, where ``t`` is the number
+        of rows seen before it; ``"adaptive"`` divides the rate by 5 whenever training would end for
+        lack of improvement. A function from the step, counted from 0, to a rate, such as
+        `handloom.InverseTimeDecay`, works with ``"sgd"`` and ``"adam"``.
     learning_rate_init : float
         The initial learning rate, if ``learning_rate`` is a name.
     power_t : float
@@ -68,7 +69,8 @@ class MLPClassifier(Classifier):
         The fraction of the rows to hold out.
     beta_1, beta_2, epsilon : float
         The decay rates of the moments of ``"adam"``, and the constant added to its denominator for
-        numerical stability.
+        numerical stability: added before bias correction, with the default 1e-8, as in
+        scikit-learn (`handloom.Adam` adds 1e-7 after it).
     n_iter_no_change : int or inf
         The maximum number of epochs in a row without improvement.
     max_fun : int
@@ -91,33 +93,39 @@ class MLPClassifier(Classifier):
     callbacks : list of handloom.Callback or None
         Callbacks for the trainer.
     threads : int or None
-        The number of threads per step; by default the number of cores. The result is the same.
+        The number of threads per step; by default the number of cores. The result does not depend
+        on it.
     backend : {"auto", "numpy", "fused"}
         NumPy or compiled kernels. ``"auto"`` takes compiled kernels if they are installed (the
         extra ``fast``) and work here, else NumPy. The first fit of a process then takes a second
         longer to load them.
     on_divergence : {"raise", "warn"}
-        Whether NaN or infinity in weights, loss or gradient raises an error or warns. Either way
-        the model cannot predict or score; but if ``early_stopping``, ``restore_best`` or a callback
-        saved the best weights, they are restored with a warning, as scikit-learn does.
+        The reaction to NaN or infinity in weights, loss or gradient: an error, or a warning. The
+        model can then neither predict nor score. If ``early_stopping``, ``restore_best`` or a
+        callback kept the best weights, they are restored instead, always with a warning, as
+        scikit-learn does.
 
     Attributes
     ----------
     coefs_, intercepts_ : list of array
         Weights of shape (d, h) and biases of shape (h,), layer by layer: views of the network's.
     network_ : handloom.Sequential
-        The network, whose outputs are logits.
+        The network, without the output activation.
     loss_, best_loss_ : float
         The objective of the last epoch, and the lowest; the latter is None with early stopping.
     loss_curve_, validation_loss_curve_, validation_scores_ : list of float
-        One entry per epoch, continued by a warm start or ``partial_fit``; the last two are None
-        without held-out rows.
+        One entry per epoch, continued by a warm start or ``partial_fit``.
+        ``validation_loss_curve_`` and ``validation_scores_`` are None without held-out rows. With
+        ``"lbfgs"`` none of the three exists, nor do ``best_loss_`` and
+        ``best_validation_score_``.
     best_validation_score_ : float or None
-        The best score.
+        The best score; None without held-out rows.
     n_iter_, t_ : int
         The epochs of the latest fit, and the total number of rows seen.
-    n_layers_, n_outputs_, n_features_in_ : int
-        The number of layers, input and output included, of outputs, and of inputs.
+    n_layers_ : int
+        The number of layers, input and output included.
+    n_outputs_, n_features_in_ : int
+        The number of outputs, and of inputs.
     feature_names_in_ : array of str
         The names of the columns, if they have names.
     out_activation_ : str
@@ -138,7 +146,7 @@ class MLPClassifier(Classifier):
     initial weights.
     """
 
-    @suggesting
+    @with_suggestions
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
@@ -176,14 +184,15 @@ class MLPClassifier(Classifier):
         backend: str = "auto",
         on_divergence: str = "raise",
     ) -> None:
-        self._keep(locals())
+        self._store_parameters(locals())
 
-    def _architecture(self) -> Perceptron:
-        return Perceptron(
+    def _architecture(self) -> PerceptronArchitecture:
+        return PerceptronArchitecture(
             self.hidden_layer_sizes, self.activation, self.dropout, self.alpha, self.l1
         )
 
 
+@describes_options_of(MLPClassifier, attributes_except=["classes_"])
 class MLPRegressor(Regressor):
     """A multilayer perceptron regressor, a drop-in replacement for scikit-learn's.
 
@@ -193,18 +202,12 @@ class MLPRegressor(Regressor):
         squared_error:  (z - y)^2 / 2                       the prediction is z
         poisson:        exp(z) - y - y (z - log y)          the prediction is exp(z)
 
+    The score is the coefficient of determination, R^2.
+
     Parameters
     ----------
     loss : {"squared_error", "poisson"}
         The loss function; ``"poisson"`` needs ``y`` to be at least 0.
-    hidden_layer_sizes, activation, ..., on_divergence
-        As in `MLPClassifier`, which has ``class_weight`` and ``label_smoothing`` besides. The score
-        is the coefficient of determination.
-
-    Attributes
-    ----------
-    coefs_, intercepts_, ..., out_activation_
-        As in `MLPClassifier`, but for the classes.
 
     Raises
     ------
@@ -212,7 +215,7 @@ class MLPRegressor(Regressor):
         If a parameter is unknown; the message suggests the nearest known one.
     """
 
-    @suggesting
+    @with_suggestions
     def __init__(
         self,
         loss: str = "squared_error",
@@ -249,9 +252,9 @@ class MLPRegressor(Regressor):
         backend: str = "auto",
         on_divergence: str = "raise",
     ) -> None:
-        self._keep(locals())
+        self._store_parameters(locals())
 
-    def _architecture(self) -> Perceptron:
-        return Perceptron(
+    def _architecture(self) -> PerceptronArchitecture:
+        return PerceptronArchitecture(
             self.hidden_layer_sizes, self.activation, self.dropout, self.alpha, self.l1
         )

@@ -6,14 +6,17 @@ from typing import Any
 import numpy as np
 
 from handloom.estimators.classifier import Classifier
-from handloom.estimators.factory import FactoryMade
-from handloom.estimators.parameters import suggesting
+from handloom.estimators.constraints import with_suggestions
+from handloom.estimators.factory import FactoryArchitecture
+from handloom.estimators.mlp import MLPClassifier, MLPRegressor
 from handloom.estimators.regressor import Regressor
 from handloom.network import Sequential
 from handloom.schedules import Schedule
 from handloom.training import Callback
+from handloom.training.docstrings import describes_options_of
 
 
+@describes_options_of(MLPClassifier, attributes_except=["coefs_", "intercepts_", "n_layers_"])
 class NetworkClassifier(Classifier):
     """A scikit-learn classifier around any network.
 
@@ -24,15 +27,11 @@ class NetworkClassifier(Classifier):
         outputs: one for each class or label. It may start with a `handloom.Reshape`. If it is built
         already, a fit starts from a copy of it, weights and frozen layers included. Penalties are
         those of its layers. The estimator can be pickled if the factory can.
-    solver, ..., on_divergence
-        As in `handloom.MLPClassifier`.
 
     Attributes
     ----------
     network_ : handloom.Sequential
         The fitted network.
-    classes_, loss_curve_, validation_scores_, ...
-        As in `handloom.MLPClassifier`, except ``coefs_``, ``intercepts_`` and ``n_layers_``.
 
     Raises
     ------
@@ -42,7 +41,7 @@ class NetworkClassifier(Classifier):
 
     _one_logit = False
 
-    @suggesting
+    @with_suggestions
     def __init__(
         self,
         network_factory: Callable[[int], Sequential],
@@ -76,23 +75,26 @@ class NetworkClassifier(Classifier):
         backend: str = "auto",
         on_divergence: str = "raise",
     ) -> None:
-        self._keep(locals())
+        self._store_parameters(locals())
 
-    def _architecture(self) -> FactoryMade:
-        return FactoryMade(self.network_factory)
+    def _architecture(self) -> FactoryArchitecture:
+        return FactoryArchitecture(self.network_factory)
 
 
+@describes_options_of(MLPRegressor, attributes_except=["coefs_", "intercepts_", "n_layers_"])
 class NetworkRegressor(Regressor):
     """A scikit-learn regressor around any network.
 
     Parameters
     ----------
     network_factory : callable
-        As in `NetworkClassifier`; ``k`` is the number of targets per row.
-    loss : {"squared_error", "poisson"}
-        As in `handloom.MLPRegressor`.
-    solver, ..., on_divergence
-        As in `handloom.MLPRegressor`.
+        ``network_factory(k)`` returns a `handloom.Sequential` that takes flat rows and has ``k``
+        outputs, one for each target; as in `NetworkClassifier`.
+
+    Attributes
+    ----------
+    network_ : handloom.Sequential
+        The fitted network.
 
     Raises
     ------
@@ -100,7 +102,7 @@ class NetworkRegressor(Regressor):
         If a parameter is unknown; the message suggests the nearest known one.
     """
 
-    @suggesting
+    @with_suggestions
     def __init__(
         self,
         network_factory: Callable[[int], Sequential],
@@ -133,7 +135,7 @@ class NetworkRegressor(Regressor):
         backend: str = "auto",
         on_divergence: str = "raise",
     ) -> None:
-        self._keep(locals())
+        self._store_parameters(locals())
 
-    def _architecture(self) -> FactoryMade:
-        return FactoryMade(self.network_factory)
+    def _architecture(self) -> FactoryArchitecture:
+        return FactoryArchitecture(self.network_factory)

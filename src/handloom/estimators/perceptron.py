@@ -21,8 +21,10 @@ from handloom.parameters import Array
 
 
 @dataclass(frozen=True)
-class Perceptron:
-    """Multilayer perceptrons; a `handloom.estimators.architectures.Architecture`.
+class PerceptronArchitecture:
+    """The architecture of a multilayer perceptron.
+
+    It implements `handloom.estimators.architectures.Architecture`.
 
     ``coefs_`` and ``intercepts_`` are views of the network's memory. If a caller has assigned other
     arrays, `network_of` returns a network of those.
@@ -90,8 +92,8 @@ class Perceptron:
             "n_layers_": len(coefs) + 1,
         }
 
-    def is_held_by(self, attributes: Mapping[str, Any]) -> bool:
-        """Whether there is ``coefs_``."""
+    def found_in(self, attributes: Mapping[str, Any]) -> bool:
+        """Return whether the fitted attributes contain ``coefs_``."""
         return "coefs_" in attributes
 
     def network_of(self, attributes: Mapping[str, Any]) -> Sequential:
@@ -116,6 +118,12 @@ class Perceptron:
             raise ModelError(
                 f"coefs_ must give {len(hidden) + 1} layers of weights for "
                 f"hidden_layer_sizes={tuple(hidden)}, got {len(coefs)}"
+            )
+        sizes = tuple(np.shape(array)[1] for array in coefs[:-1])
+        if sizes != tuple(hidden):
+            raise ModelError(
+                f"coefs_ must give hidden layers of {tuple(hidden)} units, as "
+                f"hidden_layer_sizes does, got {sizes}"
             )
         dtype = np.asarray(coefs[0]).dtype
         layers = layers_of(

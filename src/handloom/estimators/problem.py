@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
-from handloom.estimators.convergence import Pace
+from handloom.estimators.convergence import RateState
 from handloom.estimators.rows import Sample
 from handloom.estimators.tasks import Task
 from handloom.network import Sequential
@@ -37,7 +37,7 @@ class FitCall:
     classes: Any = None
 
     @property
-    def validates(self) -> bool:
+    def has_validation_data(self) -> bool:
         """Whether it has validation data."""
         return self.X_val is not None
 
@@ -51,12 +51,13 @@ class FitState:
     seed : int
         The seed of shuffling and dropout.
     optimizer : mapping
-        The optimizer's moments, and its number of steps.
-    trained : tuple of str
+        The optimizer's state vectors, and its number of steps.
+    trained_arrays : tuple of str
         The names of the trained arrays, in their order.
     progress : TrainingProgress
         The number of epochs and steps, over all calls of ``partial_fit``.
-    pace : Pace
+    rate_state : RateState
+        The rows seen and the divisions of the learning rate, for a rate given by name.
     convergence : mapping
         See `Convergence.final_state`.
     best_loss, best_score : float
@@ -70,9 +71,9 @@ class FitState:
 
     seed: int
     optimizer: Mapping[str, Any] = field(default_factory=dict)
-    trained: tuple[str, ...] = ()
+    trained_arrays: tuple[str, ...] = ()
     progress: TrainingProgress = field(default_factory=TrainingProgress)
-    pace: Pace = field(default_factory=Pace)
+    rate_state: RateState = field(default_factory=RateState)
     convergence: Mapping[str, Any] = field(default_factory=dict)
     best_loss: float = math.inf
     best_score: float = -math.inf
@@ -81,16 +82,20 @@ class FitState:
     scores: list[float] = field(default_factory=list)
     rows_seen: int = 0
 
-    def warm(self) -> "FitState":
+    def for_warm_start(self) -> "FitState":
         """Return the state of a warm start.
 
-        It keeps the optimizer's state and, as scikit-learn does, the curves and the count of rows.
-        Patience, best values and schedule start again, with other random draws.
+        As in scikit-learn, the curves and the count of rows are kept, and so is the optimizer's
+        state. Patience, best values and schedule start again, and the seed is a new one.
+
+        Returns
+        -------
+        FitState
         """
         return FitState(
             self.seed + 1,
             self.optimizer,
-            self.trained,
+            self.trained_arrays,
             losses=self.losses,
             validation_losses=self.validation_losses,
             scores=self.scores,
@@ -100,7 +105,7 @@ class FitState:
 
 @dataclass(frozen=True)
 class Problem:
-    """A network with its task and its data.
+    """The input of a fit: a network to train, its task, its data, and the state to start from.
 
     Attributes
     ----------
@@ -111,7 +116,7 @@ class Problem:
         The training data.
     held_out : Sample or None
         The validation data, measured after each epoch.
-    state : FitState
+    earlier : FitState
         The state to continue from.
     """
 
@@ -119,7 +124,7 @@ class Problem:
     task: Task
     sample: Sample
     held_out: Sample | None
-    state: FitState
+    earlier: FitState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,13 +186,13 @@ class FitWarning:
     ----------
     message : str
     category : type
-    ruined : bool
-        Whether the weights are lost.
+    weights_lost : bool
+        Whether the fit diverged and left no finite weights to predict with.
     """
 
     message: str
     category: type[Warning] = ConvergenceWarning
-    ruined: bool = False
+    weights_lost: bool = False
 
 
 @dataclass(frozen=True)

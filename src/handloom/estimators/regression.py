@@ -15,7 +15,9 @@ from handloom.parameters import Array
 
 @dataclass(frozen=True)
 class Regression:
-    """The prediction of continuous targets; a `handloom.estimators.tasks.Task`.
+    """The task of predicting continuous targets.
+
+    It implements `handloom.estimators.tasks.Task`.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ class Regression:
             raise ValueError(f"y must be at least 0 for loss='poisson', got {targets.min()}")
         return targets
 
-    def weigh(
+    def row_weights(
         self, y: Any, sample_weights: Array | None, dtype: Any, *, incremental: bool
     ) -> Array | None:
         """Return the sample weights unchanged."""

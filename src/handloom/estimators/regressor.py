@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from handloom.estimators.base import NetworkEstimator, goes_step_by_step
+from handloom.estimators.base import NetworkEstimator, supports_partial_fit
 from handloom.estimators.problem import FitCall
 from handloom.estimators.regression import Regression, output_activation, predictions
 from handloom.parameters import Array
@@ -16,7 +16,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     _continuous_targets: ClassVar[bool] = True
 
-    @available_if(goes_step_by_step)  # type: ignore[untyped-decorator]
+    @available_if(supports_partial_fit)  # type: ignore[untyped-decorator]
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
     ) -> Self:
@@ -34,6 +34,11 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         X_val, y_val : arrays, optional
             Validation data, measured after the epoch. Required by ``early_stopping``; once the
             score has not risen for ``n_iter_no_change`` calls, the best weights are restored.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
 
         Raises
         ------
@@ -62,7 +67,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         tags.target_tags.multi_output = True
         return tags
 
-    def _learn_task(self, y: Any, call: FitCall, earlier: Regression | None) -> Regression:
+    def _task_for(self, y: Any, call: FitCall, earlier: Regression | None) -> Regression:
         if earlier is not None:
             return Regression(earlier.outputs, self.loss)
         return Regression(1 if y.ndim == 1 else y.shape[1], self.loss)

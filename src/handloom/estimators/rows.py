@@ -96,6 +96,12 @@ def drop_zero_weights(X: Any, y: Any, weights: Array | None) -> tuple[Any, Any, 
     y : array or sparse CSR matrix, shape (n,) or (n, k)
     weights : array, shape (n,), or None
 
+    Returns
+    -------
+    X, y : arrays
+        As passed, without the rows of weight zero.
+    weights : array, shape (m,), or None
+
     Raises
     ------
     ValueError
@@ -163,6 +169,10 @@ def hold_out(
     random : RandomState
     strata : array, shape (n,), or None
         Groups to stratify by: both parts keep their proportions.
+
+    Returns
+    -------
+    rest, held_out : Sample, Sample
 
     Raises
     ------

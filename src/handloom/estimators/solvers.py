@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from handloom.estimators.convergence import Pace
+from handloom.estimators.convergence import RateState
+from handloom.estimators.problem import FitOptions
 from handloom.operations import AdamUpdate, Update
 from handloom.optimizers import SGD, Adam, Optimizer
 from handloom.optimizers.adam import adam_step
@@ -13,10 +13,12 @@ from handloom.parameters import Array
 from handloom.schedules import Schedule
 
 
-class UncorrectedAdam(Adam):
-    """Adam with ``epsilon`` added to the root of the second moment without bias correction.
+class EpsilonHatAdam(Adam):
+    """Adam as scikit-learn computes it: ``epsilon`` is the "epsilon hat" of the paper.
 
-    One step, the ``t``-th, at learning rate ``r``::
+    It is added to the root of the second moment before bias correction, instead of after it.
+
+    Step ``t``, counted from 1, at learning rate ``r``::
 
         w <- w - r sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)
 
@@ -35,7 +37,7 @@ class UncorrectedAdam(Adam):
         """Update one block of weights."""
         m, v = state["first_moment"], state["second_moment"]
         epsilon = self.epsilon / math.sqrt(1.0 - self.beta2**self.steps)
-        self._bound_step(w, dw, m, v, rate, self.beta1, self.beta2, epsilon, self.steps, scratch)
+        self._step_function(w, dw, m, v, rate, self.beta1, self.beta2, epsilon, self.steps, scratch)
 
     def as_operation(self) -> Update:
         """Return the step as a record."""
@@ -44,8 +46,10 @@ class UncorrectedAdam(Adam):
 
 
 @dataclass(frozen=True)
-class RateByEpoch:
-    """A learning rate that depends on the rows seen in earlier epochs, not on the step.
+class ScikitLearnRate:
+    """The learning rate of a name: ``"constant"``, ``"invscaling"`` or ``"adaptive"``.
+
+    It depends on the rows seen in earlier epochs, not on the step.
 
     Parameters
     ----------
@@ -54,7 +58,7 @@ class RateByEpoch:
     power : float
         The exponent of ``initial / (t + 1)^power``, where ``t`` is the number of rows seen before
         the epoch; 0 for a constant rate.
-    pace : Pace
+    rate_state : RateState
         The rows seen, and the divisions by 5.
     adaptive : bool
         Whether the divisions apply.
@@ -62,39 +66,38 @@ class RateByEpoch:
 
     initial: float
     power: float
-    pace: Pace
+    rate_state: RateState
     adaptive: bool = False
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
-        fallen = self.initial / (self.pace.rows_seen + 1) ** self.power
-        return float(fallen / 5.0**self.pace.divisions if self.adaptive else fallen)
+        fallen = self.initial / (self.rate_state.rows_seen + 1) ** self.power
+        return float(fallen / 5.0**self.rate_state.divisions if self.adaptive else fallen)
 
 
-def optimizer_for(estimator: Any) -> Optimizer:
-    """Return the optimizer that an estimator's parameters describe."""
-    decay = float(estimator.weight_decay)
-    if estimator.solver == "adam":
-        return UncorrectedAdam(
-            beta1=estimator.beta_1,
-            beta2=estimator.beta_2,
-            epsilon=estimator.epsilon,
+def optimizer_for(options: FitOptions) -> Optimizer:
+    """Return the optimizer of a fit."""
+    decay = float(options.weight_decay)
+    if options.solver == "adam":
+        return EpsilonHatAdam(
+            beta1=options.beta_1,
+            beta2=options.beta_2,
+            epsilon=options.epsilon,
             weight_decay=decay,
         )
     # SGD requires momentum < 1; scikit-learn allows 1, and the difference is a rounding error
-    momentum = min(float(estimator.momentum), math.nextafter(1.0, 0.0))
-    nesterov = bool(estimator.nesterovs_momentum) and momentum > 0.0
+    momentum = min(float(options.momentum), math.nextafter(1.0, 0.0))
+    nesterov = bool(options.nesterovs_momentum) and momentum > 0.0
     return SGD(momentum=momentum, nesterov=nesterov, weight_decay=decay)
 
 
-def rate_for(estimator: Any, pace: Pace) -> Schedule:
-    """Return the learning rate that an estimator's parameters describe."""
-    if callable(estimator.learning_rate):
-        schedule: Schedule = estimator.learning_rate
-        return schedule
-    falls, adapts = (
-        estimator.solver == "sgd" and estimator.learning_rate == name
+def rate_for(options: FitOptions, rate_state: RateState) -> Schedule:
+    """Return the learning rate of a fit, as a function of the step."""
+    if callable(options.learning_rate):
+        return options.learning_rate
+    is_invscaling, is_adaptive = (
+        options.solver == "sgd" and options.learning_rate == name
         for name in ("invscaling", "adaptive")
     )
-    power = float(estimator.power_t) if falls else 0.0
-    return RateByEpoch(float(estimator.learning_rate_init), power, pace, adapts)
+    power = float(options.power_t) if is_invscaling else 0.0
+    return ScikitLearnRate(float(options.learning_rate_init), power, rate_state, is_adaptive)

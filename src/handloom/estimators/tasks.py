@@ -11,8 +11,8 @@ from handloom.parameters import Array
 class Task(Protocol):
     """The prediction problem that a network is fitted to.
 
-    A task is an immutable record of the training targets and of their options. It knows neither
-    networks nor estimators.
+    A task is an immutable record of the classes, or the number, of the outputs, and of the
+    options that concern targets. It holds no rows, and is independent of networks and estimators.
     """
 
     @property
@@ -35,13 +35,17 @@ class Task(Protocol):
         y : array or sparse matrix, shape (n,) or (n, k)
         dtype : float32 or float64
 
+        Returns
+        -------
+        array, shape (n,) or (n, outputs)
+
         Raises
         ------
         ValueError
             If they are invalid for this task.
         """
 
-    def weigh(
+    def row_weights(
         self, y: Any, sample_weights: Array | None, dtype: Any, *, incremental: bool
     ) -> Array | None:
         """Return the weight of each row, shape (n,), or None if all are equal.
@@ -53,6 +57,10 @@ class Task(Protocol):
         dtype : float32 or float64
         incremental : bool
             Whether this is a ``partial_fit``, which does not see all rows.
+
+        Returns
+        -------
+        array, shape (n,), or None
         """
 
     def strata(self, targets: Targets) -> npt.NDArray[Any] | None:

@@ -96,6 +96,11 @@ def layers_of(
     # the trainer's penalty is `l2 * sum w^2`, scikit-learn's `alpha / 2 * sum w^2`
     dense = partial(Dense, weights_l1=l1, weights_l2=alpha / 2.0)
     layers: list[Layer] = []
+    for rate in dropouts:
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(
+                f"every entry of 'dropout' must be at least 0 and below 1, got {rate!r}"
+            )
     for units, name, rate in zip(hidden, activations, dropouts, strict=True):
         layers.append(dense(units))
         if (activation := ACTIVATIONS[name]) is not None:

@@ -74,6 +74,10 @@ def training_sample(
     incremental : bool
         Whether this is a ``partial_fit``, which does not see all rows.
 
+    Returns
+    -------
+    Sample
+
     Raises
     ------
     ValueError
@@ -83,7 +87,7 @@ def training_sample(
     if sample_weight is not None:
         refuse_masks_and_times("sample_weight", sample_weight)
         weights = _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
-    weights = task.weigh(y, weights, dtype, incremental=incremental)
+    weights = task.row_weights(y, weights, dtype, incremental=incremental)
     X, y, weights = drop_zero_weights(X, y, weights)
     return Sample(X, task.encode(y, dtype), weights)
 
@@ -102,6 +106,10 @@ def held_out_sample(
     dtype : float32 or float64
     continuous : bool
         Whether targets are continuous (regression targets).
+
+    Returns
+    -------
+    Sample
 
     Raises
     ------

@@ -3,7 +3,7 @@
 import sys
 from typing import ClassVar
 
-from handloom.estimators.convergence import SCORE, Convergence
+from handloom.estimators.convergence import SCORE_COLUMN, Convergence
 from handloom.training import Callback, EpochRecord, Progress, StopReason, TrainingState
 
 
@@ -25,7 +25,7 @@ class IterationLines(Callback):
         """Print the epoch."""
         print(f"Iteration {len(state.history)}, loss = {record.loss:.8f}")
         if state.validates:
-            print(f"Validation score: {record[SCORE]:.6f}")
+            print(f"Validation score: {record[SCORE_COLUMN]:.6f}")
 
     def on_train_end(self, *, state: TrainingState) -> None:
         """Print the reason why training ended, unless all epochs are done."""

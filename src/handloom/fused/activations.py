@@ -38,7 +38,7 @@ def _relu_backward(y, dy, out):  # type: ignore[no-untyped-def]
         out[i] = dy[i] if y[i] > zero else zero
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the functions compiled for a dtype."""
     x = np.zeros(4, dtype)
     relu(x, x.copy())

@@ -1,11 +1,11 @@
 """Compiled versions of `handloom.optimizers.adagrad`."""
 
-from handloom.fused.adaptive_step import adaptive_step, rehearse
+from handloom.fused.adaptive_step import adaptive_step, compile_for
 from handloom.operations import Array
 
 COMPILES = "handloom.optimizers.adagrad"
 
-__all__ = ["COMPILES", "adagrad_step", "rehearse"]
+__all__ = ["COMPILES", "adagrad_step", "compile_for"]
 
 
 def adagrad_step(

@@ -1,4 +1,4 @@
-"""Compiled versions of `handloom.optimizers.adam`, which two threads can share."""
+"""Compiled versions of `handloom.optimizers.adam`, which two threads can run."""
 
 from functools import cache
 from typing import Any
@@ -6,12 +6,20 @@ from typing import Any
 import numpy as np
 
 from handloom.fused.compiling import compiled
-from handloom.fused.split_job import Job, arguments, array_at, job, splits
+from handloom.fused.split_job import Job, array_at, compile_job, pack_arrays, splits
 from handloom.operations import TINY, Array
 from handloom.parallel.partition import compiled_cut
 from handloom.parallel.pool import SERIAL, Pool
 
 COMPILES = "handloom.optimizers.adam"
+
+RATE, CORRECTION, KEPT1, ADDED1, KEPT2, ADDED2, EPSILON, SMALLEST = range(8)
+"""The indices of the coefficients of a step.
+
+The rate divided by the bias correction of ``m``, the factor that corrects the bias of ``v``,
+``beta1``, ``1 - beta1``, ``beta2``, ``1 - beta2``, ``epsilon``, and the magnitude below which a
+moment is set to zero.
+"""
 
 
 @splits
@@ -29,31 +37,29 @@ def adam_step(
     scratch: Array,
 ) -> None:
     """Make a step of Adam in a single pass; ``scratch`` is unused."""
-    scaled = rate / (1.0 - beta1**step), 1.0 / (1.0 - beta2**step)
-    complements = 1.0 - beta1, 1.0 - beta2
-    coefficients = np.array(
-        [*scaled, beta1, complements[0], beta2, complements[1], epsilon, TINY], w.dtype
-    )
-    middle = compiled_cut(len(w), w.nbytes, pool.lanes)
-    if pool.splitter is None or middle is None:
+    coefficients = np.empty(8, w.dtype)
+    coefficients[RATE] = rate / (1.0 - beta1**step)
+    coefficients[CORRECTION] = 1.0 / (1.0 - beta2**step)
+    coefficients[KEPT1], coefficients[ADDED1] = beta1, 1.0 - beta1
+    coefficients[KEPT2], coefficients[ADDED2] = beta2, 1.0 - beta2
+    coefficients[EPSILON], coefficients[SMALLEST] = epsilon, TINY
+    cut = compiled_cut(len(w), w.nbytes, pool.lanes)
+    if pool.splitter is None or cut is None:
         _adam(w, dw, m, v, coefficients)
     else:
-        args = arguments(w, dw, m, v, coefficients)
-        pool.splitter.run(_job(w.dtype), args, middle, len(w))
+        args = pack_arrays(w, dw, m, v, coefficients)
+        pool.splitter.run_job(_job(w.dtype), args, cut, len(w))
 
 
 @cache
 def _job(dtype: np.dtype[Any]) -> Job:
     """Return the job that updates some of the weights.
 
-    It takes the weights, their gradient, both moments, and eight coefficients: the rate divided by
-    the bias correction of the first moment, the factor that corrects the bias of the second,
-    ``beta1``, ``1 - beta1``, ``beta2``, ``1 - beta2``, ``epsilon``, and the size below which a
-    moment is set to zero.
+    Its arrays are the weights, their gradient, both moments, and the coefficients of the step.
     """
     real = dtype.type
 
-    def run(args, start, stop):  # type: ignore[no-untyped-def]
+    def update_weights(args, start, stop):  # type: ignore[no-untyped-def]
         _adam(
             array_at(args, 0, real)[start:stop],
             array_at(args, 1, real)[start:stop],
@@ -62,26 +68,28 @@ def _job(dtype: np.dtype[Any]) -> Job:
             array_at(args, 4, real),
         )
 
-    return job(run)
+    return compile_job(update_weights)
 
 
 @compiled
 def _adam(w, dw, m, v, coefficients):  # type: ignore[no-untyped-def]
-    rate, unbias, beta1, rest1 = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
-    beta2, rest2, epsilon, tiny = coefficients[4], coefficients[5], coefficients[6], coefficients[7]
+    rate, correction = coefficients[RATE], coefficients[CORRECTION]
+    beta1, added1 = coefficients[KEPT1], coefficients[ADDED1]
+    beta2, added2 = coefficients[KEPT2], coefficients[ADDED2]
+    epsilon, tiny = coefficients[EPSILON], coefficients[SMALLEST]
     zero = w.dtype.type(0)
     for i in range(len(w)):
         g = dw[i]
-        first = beta1 * m[i] + rest1 * g
-        second = beta2 * v[i] + rest2 * (g * g)
+        first = beta1 * m[i] + added1 * g
+        second = beta2 * v[i] + added2 * (g * g)
         first = zero if abs(first) < tiny else first
         second = zero if second < tiny else second
         m[i] = first
         v[i] = second
-        w[i] -= rate * (first / (np.sqrt(second * unbias) + epsilon))
+        w[i] -= rate * (first / (np.sqrt(second * correction) + epsilon))
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the functions compiled for a dtype."""
     w = np.zeros(4, dtype)
     adam_step(SERIAL, w, w, w.copy(), w.copy(), 0.1, 0.9, 0.999, 1e-7, 1, w[:0])

@@ -1,4 +1,8 @@
-"""Gradient step scaled by the root of a mean or sum of squares, for RMSprop and Adagrad."""
+"""Gradient step scaled by the root of a mean or sum of squares.
+
+It is the shared loop of ``fused/rmsprop.py`` and ``fused/adagrad.py``. It compiles no definition
+itself, so it has no ``COMPILES``.
+"""
 
 from typing import Any
 
@@ -9,26 +13,29 @@ from handloom.operations import TINY, Array
 
 
 def adaptive_step(
-    w: Array, dw: Array, squares: Array, rate: float, decay: float, share: float, epsilon: float
+    w: Array, dw: Array, squares: Array, rate: float, decay: float, weight: float, epsilon: float
 ) -> None:
-    """Compute ``s <- decay s + share dw^2`` and ``w <- w - rate dw / (sqrt(s) + epsilon)``."""
+    """Compute ``s <- decay s + weight dw^2``, then ``w <- w - rate dw / (sqrt(s) + epsilon)``.
+
+    Entries of ``s``, which is ``squares``, below `TINY` become 0.
+    """
     real = w.dtype.type
-    constants = real(rate), real(decay), real(share), real(epsilon), real(TINY)
+    constants = real(rate), real(decay), real(weight), real(epsilon), real(TINY)
     _adaptive_step(w, dw, squares, *constants)
 
 
 @compiled
-def _adaptive_step(w, dw, squares, rate, decay, share, epsilon, tiny):  # type: ignore[no-untyped-def]
+def _adaptive_step(w, dw, squares, rate, decay, weight, epsilon, tiny):  # type: ignore[no-untyped-def]
     zero = w.dtype.type(0)
     for i in range(len(w)):
         g = dw[i]
-        v = decay * squares[i] + share * (g * g)
+        v = decay * squares[i] + weight * (g * g)
         v = zero if v < tiny else v
         squares[i] = v
         w[i] -= rate * (g / (np.sqrt(v) + epsilon))
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the function compiled for a dtype."""
     w = np.zeros(4, dtype)
     adaptive_step(w, w.copy(), w.copy(), 0.1, 0.9, 0.1, 1e-7)

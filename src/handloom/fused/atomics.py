@@ -1,8 +1,8 @@
 """Atomic load, store and compare-and-exchange on a cell in memory, and a spin wait on it.
 
-A sleeping thread takes tens of microseconds to wake, on some virtual machines hundreds; within a
-training step the next piece of work rarely takes longer to come, so threads spin. Through a cell,
-which one thread writes and another reads, threads pass work to each other without the interpreter.
+A sleeping thread takes tens of microseconds to wake, on some virtual machines hundreds. In a
+training step the next piece of work usually comes sooner, so threads spin. Through a cell, which
+one thread writes and another reads, threads pass work to each other without the interpreter.
 """
 
 import platform
@@ -21,7 +21,7 @@ PATIENCE = 100_000
 """The number of reads in a spin wait before a thread sleeps: some milliseconds."""
 
 
-def _read(_: Any, counter: Any) -> Any:
+def _atomic_load(_: Any, counter: Any) -> Any:
     """Generate an atomic load of the first entry, which another thread may change."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -39,7 +39,7 @@ def _read(_: Any, counter: Any) -> Any:
     return types.int64(counter), generate
 
 
-def _store(_: Any, cell: Any, value: Any) -> Any:
+def _atomic_store(_: Any, cell: Any, value: Any) -> Any:
     """Generate an atomic store to the first entry, after all earlier writes."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -50,7 +50,7 @@ def _store(_: Any, cell: Any, value: Any) -> Any:
     return types.void(cell, types.int64), generate
 
 
-def _exchange(_: Any, cell: Any, expected: Any, value: Any) -> Any:
+def _compare_exchange(_: Any, cell: Any, expected: Any, value: Any) -> Any:
     """Generate an atomic compare-and-exchange of the first entry; it returns whether it wrote."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -61,15 +61,15 @@ def _exchange(_: Any, cell: Any, expected: Any, value: Any) -> Any:
     return types.boolean(cell, types.int64, types.int64), generate
 
 
-look: Any = intrinsic(_read)
-store: Any = intrinsic(_store)
-exchange: Any = intrinsic(_exchange)
+atomic_load: Any = intrinsic(_atomic_load)
+atomic_store: Any = intrinsic(_atomic_store)
+compare_exchange: Any = intrinsic(_compare_exchange)
 
 
 @compiled
 def _wait(counter: Any, seen: Any, looks: Any) -> None:
     for _ in range(looks):
-        if look(counter) != seen:
+        if atomic_load(counter) != seen:
             return
 
 
@@ -78,6 +78,6 @@ def wait(counter: npt.NDArray[np.int64], seen: int) -> None:
     _wait(counter, seen, PATIENCE)
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the loop compiled; it is the same for any dtype."""
     wait(np.ones(1, np.int64), 0)

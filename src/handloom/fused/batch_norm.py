@@ -74,7 +74,7 @@ def standardize_backward(x, dy, mean, a, b, e, out):  # type: ignore[no-untyped-
             out[row, k] = a[k] * dy[row, k] - b[k] * (x[row, k] - mean[k]) - e[k]
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the functions compiled for a dtype."""
     x, (a, b, c, d) = np.zeros((2, 2), dtype), np.zeros((4, 2), dtype)
     moments(x, a, b)

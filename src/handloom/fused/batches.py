@@ -1,4 +1,4 @@
-"""Compiled versions of `handloom.data.batches`, which two threads can share."""
+"""Compiled versions of `handloom.data.batches`, which two threads can run."""
 
 from functools import cache
 from typing import Any
@@ -10,7 +10,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from handloom.fused.split_job import Job, arguments, array_at, job, splits
+from handloom.fused.split_job import Job, array_at, compile_job, pack_arrays, splits
 from handloom.parallel.partition import compiled_cut
 from handloom.parallel.pool import Pool
 
@@ -24,17 +24,22 @@ def gather_rows(
     rows: npt.NDArray[np.integer],
     out: npt.NDArray[np.generic],
 ) -> None:
-    """Copy rows, shared between two threads; by NumPy where no other thread can help."""
+    """Copy rows in two parts, or by NumPy.
+
+    NumPy copies if the pool has no splitter, if the rows have fewer bytes than
+    `handloom.parallel.partition.COMPILED_SHARED_FROM_BYTES`, if an array is not C-contiguous, or if
+    the dtypes or shapes differ.
+    """
     contiguous = inputs.flags.c_contiguous and out.flags.c_contiguous
     same_layout = inputs.dtype == out.dtype and out.shape == (len(rows), *inputs.shape[1:])
-    middle = compiled_cut(len(rows), out.nbytes, pool.lanes)
-    if pool.splitter is None or middle is None or not (contiguous and same_layout):
+    cut = compiled_cut(len(rows), out.nbytes, pool.lanes)
+    if pool.splitter is None or cut is None or not (contiguous and same_layout):
         inputs.take(rows, axis=0, out=out, mode="clip")
         return
     indices = np.ascontiguousarray(rows, np.int64)  # held while its address is used
     source, target = (array.reshape(-1).view(np.uint8) for array in (inputs, out))
-    args = arguments(indices, source, target)
-    pool.splitter.run(_rows_job(), args, middle, len(rows))
+    args = pack_arrays(indices, source, target)
+    pool.splitter.run_job(_rows_job(), args, cut, len(rows))
 
 
 @cache
@@ -44,7 +49,7 @@ def _rows_job() -> Job:
     It takes the indices of the rows, and the source and the target as bytes.
     """
 
-    def run(args, start, stop):  # type: ignore[no-untyped-def]
+    def copy_rows(args, start, stop):  # type: ignore[no-untyped-def]
         rows = array_at(args, 0, np.int64)
         source, out = array_at(args, 1, np.uint8), array_at(args, 2, np.uint8)
         width = len(out) // len(rows)
@@ -53,7 +58,7 @@ def _rows_job() -> Job:
             row = min(max(rows[i], 0), last)
             copy_bytes(source.ctypes.data + row * width, out.ctypes.data + i * width, width)
 
-    return job(run)
+    return compile_job(copy_rows)
 
 
 def _copy(_: Any, source: Any, target: Any, count: Any) -> Any:
@@ -73,6 +78,6 @@ def _copy(_: Any, source: Any, target: Any, count: Any) -> Any:
 copy_bytes: Any = intrinsic(_copy)
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the job compiled; it is the same for any dtype."""
     _rows_job()

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.fused.compiling import compiled
-from handloom.fused.exponential import constants, exponential
+from handloom.fused.exponential import exp_constants, exponential
 from handloom.operations import Array
 
 COMPILES = "handloom.losses.cross_entropy"
@@ -17,15 +17,15 @@ def softmax_cross_entropy(
     logits: Array, targets: npt.NDArray[np.integer], out: Array, losses: Array
 ) -> None:
     """Write ``softmax(logits) - onehot(targets)`` and the loss of each row."""
-    _softmax_cross_entropy(logits, targets, constants(out.dtype), out, losses)
+    _softmax_cross_entropy(logits, targets, exp_constants(out.dtype), out, losses)
 
 
 @compiled
-def _softmax_cross_entropy(logits, targets, known, out, losses):  # type: ignore[no-untyped-def]
+def _softmax_cross_entropy(logits, targets, constants, out, losses):  # type: ignore[no-untyped-def]
     _shift(logits, targets, out, losses)
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
-            out[row, column] = exponential(out[row, column], known)
+            out[row, column] = exponential(out[row, column], constants)
     _normalize(targets, out, losses)
 
 
@@ -58,7 +58,7 @@ def _normalize(targets, out, losses):  # type: ignore[no-untyped-def]
         out[row, targets[row]] -= out.dtype.type(1)
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the functions compiled for a dtype."""
     square, targets = np.zeros((2, 2), dtype), np.zeros(2, np.int64)
     softmax_cross_entropy(square, targets, square.copy(), np.zeros(2, dtype))

@@ -28,7 +28,7 @@ LOG2_E = 1.4426950408889634
 
 
 @cache
-def constants(dtype: np.dtype[Any]) -> Array:
+def exp_constants(dtype: np.dtype[Any]) -> Array:
     """Return the constants of a dtype for the functions below.
 
     They are the largest argument, a number whose last bit has the value 1, and ln 2 as a sum of two
@@ -56,13 +56,13 @@ _power_of_two: Any = intrinsic(_power)
 
 
 @compiled_within
-def _parts(x: Any, known: Any) -> Any:
+def _parts(x: Any, constants: Any) -> Any:
     """Return ``2^k`` and ``e^r - 1``."""
-    real = known.dtype.type
-    x = known[0] if x > known[0] else (-known[0] if x < -known[0] else x)
-    shifted = x * real(LOG2_E) + known[1]
-    k = shifted - known[1]
-    r = (x - k * known[2]) - k * known[3]
+    real = constants.dtype.type
+    x = constants[0] if x > constants[0] else (-constants[0] if x < -constants[0] else x)
+    shifted = x * real(LOG2_E) + constants[1]
+    k = shifted - constants[1]
+    r = (x - k * constants[2]) - k * constants[3]
     p = real(_13)
     p = p * r + real(_12)
     p = p * r + real(_11)
@@ -80,14 +80,14 @@ def _parts(x: Any, known: Any) -> Any:
 
 
 @compiled_within
-def exponential(x: Any, known: Any) -> Any:
+def exponential(x: Any, constants: Any) -> Any:
     """Return ``e^x``; ``x`` is clipped to the range of its dtype, a NaN stays one."""
-    scale, rest = _parts(x, known)
+    scale, rest = _parts(x, constants)
     return scale * rest + scale
 
 
 @compiled_within
-def exponential_less_one(x: Any, known: Any) -> Any:
+def exponential_less_one(x: Any, constants: Any) -> Any:
     """Return ``e^x - 1``, accurate for small ``x`` too; see `exponential`."""
-    scale, rest = _parts(x, known)
-    return scale * rest + (scale - known.dtype.type(1))
+    scale, rest = _parts(x, constants)
+    return scale * rest + (scale - constants.dtype.type(1))

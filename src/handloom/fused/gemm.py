@@ -99,24 +99,24 @@ _call: Any = intrinsic(_gemm)
 
 
 @compiled_within
-def product(gemm: int, a: Any, b: Any, out: Any) -> None:
+def gemm_nn(gemm: int, a: Any, b: Any, out: Any) -> None:
     """Write ``a b`` into ``out``: (n, d), (d, h), (n, h)."""
     _call(gemm, NO_TRANS, NO_TRANS, a.shape[0], b.shape[1], a.shape[1], 0, a, b, out)
 
 
 @compiled_within
-def product_of_transposed(gemm: int, a: Any, b: Any, out: Any) -> None:
+def gemm_tn(gemm: int, a: Any, b: Any, out: Any) -> None:
     """Write ``a^T b`` into ``out``: (n, d), (n, h), (d, h)."""
     _call(gemm, TRANS, NO_TRANS, a.shape[1], b.shape[1], a.shape[0], 0, a, b, out)
 
 
 @compiled_within
-def add_product_of_transposed(gemm: int, a: Any, b: Any, out: Any) -> None:
+def add_gemm_tn(gemm: int, a: Any, b: Any, out: Any) -> None:
     """Add ``a^T b`` to ``out``: (n, d), (n, h), (d, h)."""
     _call(gemm, TRANS, NO_TRANS, a.shape[1], b.shape[1], a.shape[0], 1, a, b, out)
 
 
 @compiled_within
-def product_with_transposed(gemm: int, a: Any, b: Any, out: Any) -> None:
+def gemm_nt(gemm: int, a: Any, b: Any, out: Any) -> None:
     """Write ``a b^T`` into ``out``: (n, h), (d, h), (n, d)."""
     _call(gemm, NO_TRANS, TRANS, a.shape[0], b.shape[0], a.shape[1], 0, a, b, out)

@@ -10,20 +10,20 @@ from handloom.operations import TINY, Array
 COMPILES = "handloom.optimizers.moving_average"
 
 
-def lerp(mean: Array, x: Array, share: float, step: int, scratch: Array) -> None:
+def lerp(mean: Array, x: Array, weight: float, step: int, scratch: Array) -> None:
     """Move an average in a single pass; ``scratch`` is unused."""
     real = mean.dtype.type
-    _lerp(mean, x, real(share), real(TINY))
+    _lerp(mean, x, real(weight), real(TINY))
 
 
 @compiled
-def _lerp(mean, x, share, tiny):  # type: ignore[no-untyped-def]
+def _lerp(mean, x, weight, tiny):  # type: ignore[no-untyped-def]
     zero = mean.dtype.type(0)
     for i in range(len(mean)):
-        m = mean[i] + share * (x[i] - mean[i])
+        m = mean[i] + weight * (x[i] - mean[i])
         mean[i] = zero if abs(m) < tiny else m
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the functions compiled for a dtype."""
     lerp(np.zeros(4, dtype), np.zeros(4, dtype), 0.1, 1, np.zeros(4, dtype))

@@ -1,9 +1,12 @@
 """Compiled forward and backward pass of a network of dense layers, one call each.
 
-The results agree with the layers' own to rounding. Biases and activation are one pass over the
-outputs of a matrix product, slope and sums of the biases' gradient another. Rows go to two lanes,
-each with its own gradients, which two threads run without waiting for the GIL
-(`handloom.fused.split_job`); the lanes and their sum do not depend on the thread that ran them.
+The results agree with the layers' own to rounding. After a matrix product one loop adds biases and
+applies the activation; in the backward pass one loop multiplies by the derivative of the activation
+and sums the gradient of the biases.
+
+The rows of a batch are cut in two parts, each with its own gradients, which two threads run without
+waiting for the GIL (`handloom.fused.split_job`). The two gradients are then added. Results do not
+depend on the thread that runs a part.
 """
 
 from collections.abc import Sequence
@@ -14,28 +17,51 @@ import numpy as np
 
 from handloom.errors import ModelError
 from handloom.fused.compiling import compiled
-from handloom.fused.exponential import constants, exponential_less_one
+from handloom.fused.exponential import exp_constants, exponential_less_one
 from handloom.fused.gemm import (
     gemm_address,
-    product,
-    product_of_transposed,
-    product_with_transposed,
+    gemm_nn,
+    gemm_nt,
+    gemm_tn,
 )
-from handloom.fused.reductions import sum_rows
-from handloom.fused.split_job import Job, arguments, array_at, job, run_whole
+from handloom.fused.reductions import column_sums
+from handloom.fused.split_job import Job, array_at, compile_job, pack_arrays, run_serially
 from handloom.operations import Affine, Array, Elementwise, LayerOperation
-from handloom.parallel.partition import compiled_row_cut, product_is_shared
+from handloom.parallel.partition import (
+    compiled_addition_cut,
+    compiled_row_cut,
+    product_is_shared,
+)
 from handloom.parallel.pool import Pool
 
 NONE, RELU, TANH, SIGMOID = range(4)
 ACTIVATIONS = {"": NONE, "relu": RELU, "tanh": TANH, "sigmoid": SIGMOID}
 
-SETTINGS, PLAN, KNOWN, VALUES, GRADIENT, SECOND, OUTPUTS, SLOPES, X, DLOGITS = range(10)
-"""The indices of a job's arrays. Settings: address of ``gemm``, number of layers, of rows."""
+HEADER, LAYER_TABLE, EXP_CONSTANTS, VALUES, GRADIENT = range(5)
+SECOND_GRADIENT, OUTPUTS, OUTPUT_GRADIENTS, X, DLOGITS = range(5, 10)
+"""The indices of the arrays of the forward and backward jobs.
+
+=================  ===============================================================================
+HEADER             int64: the address of ``gemm``, the number of layers, the number of rows n
+LAYER_TABLE        int64, (layers, 5): inputs, units, offsets of weights and biases, activation
+EXP_CONSTANTS      see `handloom.fused.exponential.exp_constants`
+VALUES             the network's weights, flat
+GRADIENT           their gradient, summed over the rows of the first part
+SECOND_GRADIENT    the same for the rows of the second part
+OUTPUTS            the output of every layer after its activation, (n, units), one after another
+OUTPUT_GRADIENTS   the gradient of each of them before the activation, in the same layout
+X                  the rows, (n, d)
+DLOGITS            the gradient of the last layer's output, (n, k)
+=================  ===============================================================================
+"""
 
 
-def takes(operations: Sequence[LayerOperation]) -> bool:
-    """Return whether layers are dense, each but the last with at most one simple activation."""
+def supports(operations: Sequence[LayerOperation]) -> bool:
+    """Return whether there is a compiled pass through these layers.
+
+    They must be dense layers. Each but the last may be followed by one activation, ReLU, tanh or
+    sigmoid; the last layer has none.
+    """
     return _paired(operations) is not None
 
 
@@ -50,16 +76,16 @@ class DensePass:
     Parameters
     ----------
     operations : sequence of LayerOperation
-        Operations for which `takes` is True.
+        Operations for which `supports` is True.
     values, gradient : array, shape (size,)
         The weights, and the array that their gradient is written to.
     pool : Pool
-        Its threads share the rows, if it has a splitter.
+        Runs the two parts of each job on two threads, if it has a splitter.
 
     Raises
     ------
     ValueError
-        If `takes` is False for the operations, or NumPy's BLAS cannot be called.
+        If `supports` is False for the operations, or NumPy's BLAS cannot be called.
     """
 
     def __init__(
@@ -71,47 +97,54 @@ class DensePass:
                 "operations must be dense layers, and NumPy's BLAS callable from compiled code"
             )
         self._steps, self._lanes, self._splitter = steps, pool.lanes, pool.splitter
-        self._plan = np.array(
+        self._layer_table = np.array(
             [
                 (dense.inputs, dense.units, dense.weights, dense.biases, ACTIVATIONS[activation])
                 for dense, activation in steps
             ],
             np.int64,
         )
-        self._known = constants(values.dtype)
+        self._constants = exp_constants(values.dtype)
         self._values, self._gradient = values, gradient
-        self._second = gradient if self._splitter is None else np.empty_like(gradient)
+        self._second_gradient = gradient if self._splitter is None else np.empty_like(gradient)
         layers = [dense for dense, _ in steps]
         self._inputs, self._outputs_of_row = layers[0].inputs, layers[-1].units
         self._units = sum(dense.units for dense in layers)
         self._work = sum(dense.inputs * dense.units for dense in layers)
-        self._settings = np.array([gemm, len(steps), 0], np.int64)
+        self._header = np.array([gemm, len(steps), 0], np.int64)
         self._x: Array = np.empty((0, self._inputs), values.dtype)
         self._allocate(0)
-        self._sums = arguments(self._gradient, self._second)
-        self._jobs = forward_job(values.dtype), backward_job(values.dtype)
-        self._addition = addition_job(values.dtype)
+        self._both_gradients = pack_arrays(self._gradient, self._second_gradient)
+        self._forward_job, self._backward_job = (
+            forward_job(values.dtype),
+            backward_job(values.dtype),
+        )
+        self._addition_job = addition_job(values.dtype)
 
     def _allocate(self, rows: int) -> None:
         """Allocate memory for ``rows`` rows."""
         self._outputs = np.empty(rows * self._units, self._values.dtype)
-        self._slopes = np.empty_like(self._outputs)
+        self._output_gradients = np.empty_like(self._outputs)
         self._rows = rows
-        self._args = arguments(
-            self._settings,
-            self._plan,
-            self._known,
+        self._args = pack_arrays(
+            self._header,
+            self._layer_table,
+            self._constants,
             self._values,
             self._gradient,
-            self._second,
+            self._second_gradient,
             self._outputs,
-            self._slopes,
+            self._output_gradients,
             self._x,
             self._x,
         )
 
-    def takes(self, rows: int) -> bool:
-        """Return whether no matrix product is so large that lanes should share it."""
+    def should_run(self, rows: int) -> bool:
+        """Return False if a product is so large that a pool should cut it.
+
+        Layers then run one by one, and the pool runs the pieces of their products; see
+        `product_is_shared`. Without a splitter a pass always runs whole.
+        """
         shared = any(product_is_shared(rows, d.inputs, d.units) for d, _ in self._steps)
         return self._splitter is None or not shared
 
@@ -129,9 +162,9 @@ class DensePass:
         x = np.ascontiguousarray(x, self._values.dtype)
         if n > self._rows:
             self._allocate(n)
-        self._x, self._settings[2] = x, n
+        self._x, self._header[2] = x, n
         self._args[X] = x.ctypes.data, x.size
-        self._run(self._jobs[0])
+        self._run_job(self._forward_job)
         return self._outputs[n * (self._units - k) : n * self._units].reshape(n, k)
 
     def backward(self, dlogits: Array) -> None:
@@ -147,22 +180,25 @@ class DensePass:
             raise ModelError(f"dlogits must have shape {expected}, got {dlogits.shape}")
         dlogits = np.ascontiguousarray(dlogits, self._values.dtype)
         self._args[DLOGITS] = dlogits.ctypes.data, dlogits.size
-        self._run(self._jobs[1])
-        if self._splitter is not None and self._middle is not None:
-            size = len(self._second)
-            self._splitter.run(self._addition, self._sums, size // 2, size)
+        self._run_job(self._backward_job)
+        if self._splitter is not None and self._row_cut is not None:
+            size = len(self._second_gradient)
+            self._splitter.run_job(
+                self._addition_job, self._both_gradients, compiled_addition_cut(size), size
+            )
 
     @property
-    def _middle(self) -> int | None:
-        """The row at which the last pass is cut for two lanes, or None."""
+    def _row_cut(self) -> int | None:
+        """The row at which the current batch is cut in two, or None."""
         return compiled_row_cut(len(self._x), self._work, self._lanes)
 
-    def _run(self, job: Job) -> None:
-        n, middle = len(self._x), self._middle
-        if self._splitter is None or middle is None:
-            run_whole(job, self._args, n)
-        elif self._splitter.run(job, self._args, middle, n):
-            self._splitter.ask()
+    def _run_job(self, job: Job) -> None:
+        """Run the forward or the backward job; wake a helper if none took the second part."""
+        n, cut = len(self._x), self._row_cut
+        if self._splitter is None or cut is None:
+            run_serially(job, self._args, n)
+        elif self._splitter.run_job(job, self._args, cut, n):
+            self._splitter.request_helper()
 
 
 def _paired(operations: Sequence[LayerOperation]) -> list[tuple[Affine, str]] | None:
@@ -188,21 +224,21 @@ def forward_job(dtype: np.dtype[Any]) -> Job:
     """Return the job that writes the outputs of every layer for some of the rows."""
     real = dtype.type
 
-    def run(args, start, stop):  # type: ignore[no-untyped-def]
-        settings = array_at(args, SETTINGS, np.int64)
-        plan = array_at(args, PLAN, np.int64).reshape(settings[1], 5)
+    def forward_rows(args, start, stop):  # type: ignore[no-untyped-def]
+        header = array_at(args, HEADER, np.int64)
+        layer_table = array_at(args, LAYER_TABLE, np.int64).reshape(header[1], 5)
         _forward(
             start,
             stop,
-            settings[0],
-            plan,
-            array_at(args, KNOWN, real),
+            header[0],
+            layer_table,
+            array_at(args, EXP_CONSTANTS, real),
             array_at(args, VALUES, real),
-            array_at(args, X, real).reshape(settings[2], plan[0, 0]),
+            array_at(args, X, real).reshape(header[2], layer_table[0, 0]),
             array_at(args, OUTPUTS, real),
         )
 
-    return job(run)
+    return compile_job(forward_rows)
 
 
 @cache
@@ -210,63 +246,63 @@ def backward_job(dtype: np.dtype[Any]) -> Job:
     """Return the job that writes the gradient of every weight, summed over some of the rows."""
     real = dtype.type
 
-    def run(args, start, stop):  # type: ignore[no-untyped-def]
-        settings = array_at(args, SETTINGS, np.int64)
-        plan = array_at(args, PLAN, np.int64).reshape(settings[1], 5)
+    def backward_rows(args, start, stop):  # type: ignore[no-untyped-def]
+        header = array_at(args, HEADER, np.int64)
+        layer_table = array_at(args, LAYER_TABLE, np.int64).reshape(header[1], 5)
         _backward(
             start,
             stop,
-            settings[0],
-            plan,
+            header[0],
+            layer_table,
             array_at(args, VALUES, real),
-            array_at(args, X, real).reshape(settings[2], plan[0, 0]),
+            array_at(args, X, real).reshape(header[2], layer_table[0, 0]),
             array_at(args, OUTPUTS, real),
-            array_at(args, SLOPES, real),
-            array_at(args, DLOGITS, real).reshape(settings[2], plan[-1, 1]),
-            array_at(args, GRADIENT if start == 0 else SECOND, real),
+            array_at(args, OUTPUT_GRADIENTS, real),
+            array_at(args, DLOGITS, real).reshape(header[2], layer_table[-1, 1]),
+            array_at(args, GRADIENT if start == 0 else SECOND_GRADIENT, real),
         )
 
-    return job(run)
+    return compile_job(backward_rows)
 
 
 @cache
 def addition_job(dtype: np.dtype[Any]) -> Job:
-    """Return the job that adds a part of the second array to the first."""
+    """Return the job that adds the second part's gradient to the first's, for some weights."""
     real = dtype.type
 
-    def run(args, start, stop):  # type: ignore[no-untyped-def]
+    def add_gradients(args, start, stop):  # type: ignore[no-untyped-def]
         total, part = array_at(args, 0, real), array_at(args, 1, real)
         for i in range(start, stop):
             total[i] += part[i]
 
-    return job(run)
+    return compile_job(add_gradients)
 
 
 @compiled
-def _forward(start, stop, gemm, plan, known, values, x, outputs):  # type: ignore[no-untyped-def]
-    """Write the outputs of every layer, one layer after the other in memory."""
+def _forward(start, stop, gemm, layer_table, constants, values, x, outputs):  # type: ignore[no-untyped-def]
+    """Write the outputs of every layer for the rows from ``start`` to ``stop``."""
     a, offset, rows = x[start:stop], 0, len(x)
-    for layer in range(len(plan)):
-        d, h, at, biases, activation = plan[layer]
+    for layer in range(len(layer_table)):
+        d, h, at, biases, activation = layer_table[layer]
         y = outputs[offset + start * h : offset + stop * h].reshape(stop - start, h)
-        product(gemm, a, values[at : at + d * h].reshape(d, h), y)
-        _activate(activation, values[biases : biases + h], known, y)
+        gemm_nn(gemm, a, values[at : at + d * h].reshape(d, h), y)
+        _activation_forward(activation, values[biases : biases + h], constants, y)
         a, offset = y, offset + rows * h
 
 
 @compiled
 def _backward(  # type: ignore[no-untyped-def]
-    start, stop, gemm, plan, values, x, outputs, slopes, dlogits, gradient
+    start, stop, gemm, layer_table, values, x, outputs, output_gradients, dlogits, gradient
 ):
-    """Write the gradients of every layer, from the last to the first."""
-    dy, rows, last = dlogits[start:stop], len(x), len(plan) - 1
+    """Write the gradients of every layer, from the last to the first, summed over some rows."""
+    dy, rows, last = dlogits[start:stop], len(x), len(layer_table) - 1
     offset = 0
-    for layer in range(len(plan)):
-        offset += rows * plan[layer, 1]
-    biases = plan[last, 3]
-    sum_rows(dy, gradient[biases : biases + plan[last, 1]])
+    for layer in range(len(layer_table)):
+        offset += rows * layer_table[layer, 1]
+    biases = layer_table[last, 3]
+    column_sums(dy, gradient[biases : biases + layer_table[last, 1]])
     for layer in range(last, -1, -1):
-        d, h, at = plan[layer, 0], plan[layer, 1], plan[layer, 2]
+        d, h, at = layer_table[layer, 0], layer_table[layer, 1], layer_table[layer, 2]
         offset -= rows * h
         dw = gradient[at : at + d * h].reshape(d, h)
         if layer == 0:
@@ -275,18 +311,18 @@ def _backward(  # type: ignore[no-untyped-def]
         before = offset - rows * d
         a = outputs[before + start * d : before + stop * d].reshape(stop - start, d)
         _gradient_of_weights(gemm, a, dy, dw)
-        dx = slopes[before + start * d : before + stop * d].reshape(stop - start, d)
+        dx = output_gradients[before + start * d : before + stop * d].reshape(stop - start, d)
         _gradient_of_inputs(gemm, dy, values[at : at + d * h].reshape(d, h), dx)
-        biases = plan[layer - 1, 3]
-        _pull_back(plan[layer - 1, 4], a, dx, gradient[biases : biases + d])
+        biases = layer_table[layer - 1, 3]
+        _activation_backward(layer_table[layer - 1, 4], a, dx, gradient[biases : biases + d])
         dy = dx
 
 
 @compiled
 def _gradient_of_weights(gemm, a, dy, dw):  # type: ignore[no-untyped-def]
-    """Write ``a^T dy``. BLAS is slow where there is a single output, here and below."""
+    """Write ``dw = a^T dy``. BLAS is slow where there is a single output, here and below."""
     if dy.shape[1] > 1:
-        product_of_transposed(gemm, a, dy, dw)
+        gemm_tn(gemm, a, dy, dw)
         return
     dw[:, 0] = 0
     for row in range(len(a)):
@@ -296,9 +332,9 @@ def _gradient_of_weights(gemm, a, dy, dw):  # type: ignore[no-untyped-def]
 
 @compiled
 def _gradient_of_inputs(gemm, dy, w, dx):  # type: ignore[no-untyped-def]
-    """Write ``dy w^T``."""
+    """Write ``dx = dy w^T``."""
     if dy.shape[1] > 1:
-        product_with_transposed(gemm, dy, w, dx)
+        gemm_nt(gemm, dy, w, dx)
         return
     for row in range(len(dx)):
         for i in range(len(w)):
@@ -306,7 +342,7 @@ def _gradient_of_inputs(gemm, dy, w, dx):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _activate(activation, biases, known, y):  # type: ignore[no-untyped-def]
+def _activation_forward(activation, biases, constants, y):  # type: ignore[no-untyped-def]
     """Write ``f(y + biases)`` over ``y``."""
     zero, one, two = y.dtype.type(0), y.dtype.type(1), y.dtype.type(2)
     for row in range(len(y)):
@@ -317,11 +353,11 @@ def _activate(activation, biases, known, y):  # type: ignore[no-untyped-def]
                 line[i] = zero if z < zero else z
         elif activation == TANH:
             for i in range(len(line)):
-                e = exponential_less_one(two * (line[i] + biases[i]), known)
+                e = exponential_less_one(two * (line[i] + biases[i]), constants)
                 line[i] = e / (e + two)
         elif activation == SIGMOID:
             for i in range(len(line)):
-                e = exponential_less_one(-(line[i] + biases[i]), known)
+                e = exponential_less_one(-(line[i] + biases[i]), constants)
                 line[i] = one / (e + two)
         else:
             for i in range(len(line)):
@@ -329,8 +365,11 @@ def _activate(activation, biases, known, y):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _pull_back(activation, y, dy, sums):  # type: ignore[no-untyped-def]
-    """Multiply ``dy`` by the slope at ``y = f(x)``, and write the sums of its rows."""
+def _activation_backward(activation, y, dy, sums):  # type: ignore[no-untyped-def]
+    """Multiply ``dy`` by ``f'(x)``, computed from ``y = f(x)``.
+
+    Write the column sums of the result, the gradient of the biases, to ``sums``.
+    """
     zero, one = y.dtype.type(0), y.dtype.type(1)
     sums[:] = 0
     for row in range(len(y)):
@@ -348,7 +387,7 @@ def _pull_back(activation, y, dy, sums):  # type: ignore[no-untyped-def]
             sums[i] += line[i]
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the jobs compiled for a dtype."""
-    for compile_job in (forward_job, backward_job, addition_job):
-        compile_job(dtype)
+    for job in (forward_job, backward_job, addition_job):
+        job(dtype)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.fused.compiling import compiled, compiled_sum
-from handloom.fused.split_job import Job, arguments, array_at, job, splits
+from handloom.fused.split_job import Job, array_at, compile_job, pack_arrays, splits
 from handloom.operations import Array
 from handloom.parallel.partition import compiled_cut
 from handloom.parallel.pool import SERIAL, Pool
@@ -23,17 +23,17 @@ def penalize(
     pool: Pool,
     w: Array,
     dw: Array,
-    spans: npt.NDArray[np.int64],
+    bounds: npt.NDArray[np.int64],
     strengths: npt.NDArray[np.float64],
 ) -> tuple[float, float]:
     """Add the gradient of all penalties; return their sum, and that of the squares of ``dw``."""
     sums = np.zeros(4)
-    middle = compiled_cut(len(w), w.nbytes, pool.lanes)
-    if pool.splitter is None or middle is None:
-        _penalize(w, dw, spans, strengths, 0, len(w), sums)
+    cut = compiled_cut(len(w), w.nbytes, pool.lanes)
+    if pool.splitter is None or cut is None:
+        _penalize(w, dw, bounds, strengths, 0, len(w), sums)
     else:
-        args = arguments(w, dw, spans, strengths, sums)
-        pool.splitter.run(_job(w.dtype), args, middle, len(w))
+        args = pack_arrays(w, dw, bounds, strengths, sums)
+        pool.splitter.run_job(_job(w.dtype), args, cut, len(w))
     return float(sums[0] + sums[2]), float(sums[1] + sums[3])
 
 
@@ -42,7 +42,7 @@ def _job(dtype: np.dtype[Any]) -> Job:
     """Return the job that runs `_penalize` for some of the weights."""
     real = dtype.type
 
-    def run(args, start, stop):  # type: ignore[no-untyped-def]
+    def penalize_weights(args, start, stop):  # type: ignore[no-untyped-def]
         strengths = array_at(args, 3, np.float64)
         _penalize(
             array_at(args, 0, real),
@@ -54,27 +54,27 @@ def _job(dtype: np.dtype[Any]) -> Job:
             array_at(args, 4, np.float64),
         )
 
-    return job(run)
+    return compile_job(penalize_weights)
 
 
 @compiled
-def _penalize(w, dw, spans, strengths, start, stop, sums):  # type: ignore[no-untyped-def]
+def _penalize(w, dw, bounds, strengths, start, stop, sums):  # type: ignore[no-untyped-def]
     """Add penalties for the weights from ``start`` to ``stop``.
 
-    The first lane writes the penalty and the sum of the squares of ``dw`` to the first two of four
-    ``sums``, the second lane to the last two.
+    The first part writes the penalty and the sum of the squares of ``dw`` to the first two of four
+    ``sums``, the second part to the last two.
     """
     penalty, squares = 0.0, 0.0
     for first in range(start, stop, SUMMED):
         last = min(first + SUMMED, stop)
-        for span in range(len(spans)):
-            low, high = max(first, spans[span, 0]), min(last, spans[span, 1])
+        for array in range(len(bounds)):
+            low, high = max(first, bounds[array, 0]), min(last, bounds[array, 1])
             if low < high:
-                l1, l2 = strengths[span]
+                l1, l2 = strengths[array]
                 penalty += _penalize_block(w[low:high], dw[low:high], l1, l2)
         squares += _sum_of_squares(dw[first:last])
-    lane = 0 if start == 0 else 2
-    sums[lane], sums[lane + 1] = penalty, squares
+    index = 0 if start == 0 else 2
+    sums[index], sums[index + 1] = penalty, squares
 
 
 @compiled
@@ -110,7 +110,7 @@ def _sum_of_squares(x):  # type: ignore[no-untyped-def]
     return total
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the functions compiled for a dtype."""
     w = np.zeros(4, dtype)
     penalize(SERIAL, w, w.copy(), np.array([[0, 4]]), np.ones((1, 2)))

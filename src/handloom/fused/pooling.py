@@ -100,7 +100,7 @@ def _max_pool_pairs_backward(x, y, dy, out):  # type: ignore[no-untyped-def]
                     dx11[k] = left if x11[k] == h else zero
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the functions compiled for a dtype."""
     x, y = np.zeros((1, 4, 4, 2), dtype), np.zeros((1, 2, 2, 2), dtype)
     for stride in (1, 2):

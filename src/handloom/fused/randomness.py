@@ -55,6 +55,6 @@ def _philox(key, counter, out):  # type: ignore[no-untyped-def]
             out[start + i] = words[i]
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the function compiled; it is the same for any dtype."""
     philox(np.zeros(2, np.uint64), np.zeros(4, np.uint64), np.zeros(1, np.uint64))

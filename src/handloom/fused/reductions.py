@@ -10,14 +10,14 @@ COMPILES = "handloom.reductions"
 
 
 @compiled
-def sum_rows(dy, out):  # type: ignore[no-untyped-def]
-    """Write the sum of the rows of ``dy``."""
+def column_sums(dy, out):  # type: ignore[no-untyped-def]
+    """Write the sum of each column of ``dy``."""
     out[:] = 0
     for row in range(dy.shape[0]):
         for column in range(dy.shape[1]):
             out[column] += dy[row, column]
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the functions compiled for a dtype."""
-    sum_rows(np.zeros((2, 2), dtype), np.zeros(2, dtype))
+    column_sums(np.zeros((2, 2), dtype), np.zeros(2, dtype))

@@ -1,11 +1,11 @@
 """Compiled versions of `handloom.optimizers.rmsprop`."""
 
-from handloom.fused.adaptive_step import adaptive_step, rehearse
+from handloom.fused.adaptive_step import adaptive_step, compile_for
 from handloom.operations import Array
 
 COMPILES = "handloom.optimizers.rmsprop"
 
-__all__ = ["COMPILES", "rehearse", "rmsprop_step"]
+__all__ = ["COMPILES", "compile_for", "rmsprop_step"]
 
 
 def rmsprop_step(

@@ -47,7 +47,7 @@ def _momentum_step(w, dw, velocity, rate, momentum, nesterov, tiny):  # type: ig
         w[i] += momentum * u + step if nesterov else u
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the functions compiled for a dtype."""
     w = np.zeros(4, dtype)
     sgd_step(w, w.copy(), 0.1, w)

@@ -1,8 +1,11 @@
-"""Compiled jobs in two lanes, on two threads that do not wait for the GIL.
+"""Compiled jobs in two parts, on two threads that do not wait for the GIL.
 
 A helper thread spins on a cell in memory. The calling thread writes a job there, runs the first
-lane itself, and then the second one too if the helper has not taken it. So no job waits for a
-sleeping thread, and the results do not depend on the thread that ran a lane.
+part itself, and then the second part too if the helper has not taken it. So no job waits for a
+sleeping thread, and the results do not depend on the thread that ran a part.
+
+The two parts of a job are no lanes: a lane of a training has its own replica of the network, and
+may itself run jobs.
 """
 
 from collections.abc import Callable
@@ -16,7 +19,7 @@ from llvmlite import ir
 from numba import carray, types  # type: ignore[attr-defined]
 from numba.extending import intrinsic
 
-from handloom.fused.atomics import PATIENCE, exchange, look, store
+from handloom.fused.atomics import PATIENCE, atomic_load, atomic_store, compare_exchange
 from handloom.fused.compiling import compiled, compiled_callback, compiled_within, pointer
 
 IDLE, READY, TAKEN, LEAVE = range(4)
@@ -24,18 +27,18 @@ IDLE, READY, TAKEN, LEAVE = range(4)
 Array = npt.NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., object])
 Lend = Callable[[Callable[[], object], Callable[[], object]], bool]
-"""``lend(call, recall)`` has another thread make a call, which ends after a while without work or
-after ``recall()``; it returns False if there is no other thread."""
+"""``lend(call, recall)`` has a helper thread make a call. The call ends after a while without work,
+or after ``recall()``. It returns False if there is no helper thread."""
 
 
 def splits(function: Function) -> Function:
-    """Mark a compiled version that shares its work: it takes a pool before its other arguments."""
+    """Mark a compiled version that runs split jobs: it takes a pool before its other arguments."""
     function.splits = True  # type: ignore[attr-defined]
     return function
 
 
 class Job(Protocol):
-    """A compiled function that runs a part of some work; valid as long as this object exists."""
+    """A compiled function for an index range of some work; valid as long as this object exists."""
 
     @property
     def address(self) -> int:
@@ -43,20 +46,20 @@ class Job(Protocol):
         ...
 
 
-def job(function: Callable[[Any, int, int], None]) -> Job:
-    """Compile a function that runs a part of some work.
+def compile_job(function: Callable[[Any, int, int], None]) -> Job:
+    """Compile a function for an index range of some work.
 
     Parameters
     ----------
     function : callable
-        ``function(args, start, stop)``, which gets its arrays by `array_at`. An error in it is
-        lost: check the arguments before running the job.
+        ``function(args, start, stop)``, which gets its arrays by `array_at`. Its name is the
+        job's in Numba's cache. An error in it is lost: check the arguments before running the job.
     """
     return cast(Job, compiled_callback(function, "void(int64, int64, int64)"))
 
 
-def arguments(*arrays: Array) -> Array:
-    """Return the addresses and sizes of arrays, the arguments of a job.
+def pack_arrays(*arrays: Array) -> Array:
+    """Return the arguments of a job: the address and size of each array, int64, shape (arrays, 2).
 
     Addresses keep no array alive: the caller holds the arrays until the job is done.
 
@@ -81,7 +84,7 @@ def array_at(args: Any, index: int, kind: Any) -> Any:
 
 
 class SplitJobs:
-    """Runs jobs in two lanes, on the calling thread and on a helper thread.
+    """Runs jobs in two parts, on the calling thread and on a helper thread.
 
     Parameters
     ----------
@@ -93,62 +96,66 @@ class SplitJobs:
         self._lend, self._lent = lend, False
         self._owner, self._cell = get_ident(), _new_cell()
 
-    def run(self, job: Job, args: Array, middle: int, stop: int) -> bool:
-        """Run a job up to ``middle`` here, and from there to ``stop`` on the first free thread.
+    def run_job(self, job: Job, args: Array, cut: int, stop: int) -> bool:
+        """Run a job up to ``cut`` here, and from there to ``stop`` on the first free thread.
 
         Parameters
         ----------
         job : Job
         args : int64 array
-            See `arguments`.
-        middle, stop : int
-            Neither lane is empty: ``0 < middle < stop``. A job knows its lane by ``start``.
+            See `pack_arrays`.
+        cut, stop : int
+            Neither part is empty: ``0 < cut < stop``. A job can tell the parts apart: the first has
+            ``start == 0``.
 
         Returns
         -------
         bool
-            Whether this thread ran all of it.
+            True if no helper took the second part, so that this thread ran both.
         """
-        # only the owner shares the cell; other threads run both lanes
+        # only the owner shares the cell; other threads run both parts
         cell = self._cell if get_ident() == self._owner else _new_cell()
-        alone: bool = _run(cell, job.address, args, middle, stop)
-        return alone
+        ran_both: bool = _run_in_two_parts(cell, job.address, args, cut, stop)
+        return ran_both
 
-    def ask(self) -> None:
-        """Request the help of a thread until work pauses, unless one helps already."""
+    def request_helper(self) -> None:
+        """Wake a helper thread, unless one helps already.
+
+        It leaves when no job has come for a few milliseconds.
+        """
         self._owner = get_ident()
         if self._lend is not None and not self._lent:
-            _clear(self._cell)  # a dismissal that no thread received
-            self._lent = True  # until `_serve` ends, which may be before the next line
+            _withdraw_dismissal(self._cell)  # a LEAVE that no helper has read
+            self._lent = True  # before lending: `_serve` may end before `_lend` returns
             if not self._lend(self._serve, self.dismiss):
                 self._lent = False
 
     def dismiss(self) -> None:
         """End the helper's call, so that its thread is free for other work."""
-        _dismiss(self._cell)
+        _post_dismissal(self._cell)
 
-    def rehearse(self, job: Job) -> None:
-        """Compile all functions, or read them from the cache, by a job with empty lanes."""
-        args = arguments(np.zeros(1))
-        run_whole(job, args, 0)
-        self.run(job, args, 0, 0)
-        _clear(self._cell)
+    def warm_up(self, job: Job) -> None:
+        """Compile all functions, or read them from the cache, by a job with empty parts."""
+        args = pack_arrays(np.zeros(1))
+        run_serially(job, args, 0)
+        self.run_job(job, args, 0, 0)
+        _withdraw_dismissal(self._cell)
         self.dismiss()
         self._serve()
 
     def _serve(self) -> None:
         try:
-            _serve(self._cell, PATIENCE)
+            _run_second_parts(self._cell, PATIENCE)
         finally:
             self._lent = False
 
 
 def _new_cell() -> Array:
-    """Return a cell: the state of the second lane, and its job, arguments, start and stop."""
+    """Return a cell: the state of the second part, and its job, arguments, start and stop."""
     return np.zeros(5, np.int64)
 
 
-def _call(_: Any, address: Any, args: Any, start: Any, stop: Any) -> Any:
+def _call_address(_: Any, address: Any, args: Any, start: Any, stop: Any) -> Any:
     """Generate a call of a job."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -159,72 +166,73 @@ def _call(_: Any, address: Any, args: Any, start: Any, stop: Any) -> Any:
     return types.void(*[types.int64] * 4), generate
 
 
-call: Any = intrinsic(_call)
+call_address: Any = intrinsic(_call_address)
 
 
 @compiled
-def _run(cell, job, args, middle, stop):  # type: ignore[no-untyped-def]
-    """Post the second lane, run the first, then run or await the second.
+def _run_in_two_parts(cell, job, args, cut, stop):  # type: ignore[no-untyped-def]
+    """Post the second part, run the first, then run or await the second.
 
-    It is not posted to a dismissed helper, which may not have read that yet.
+    While the cell is LEAVE (a helper is dismissed and has not read it yet), nothing is posted, and
+    this thread runs both parts. Return True if this thread ran both.
     """
     args_address = args.ctypes.data
-    cell[1], cell[2], cell[3], cell[4] = job, args_address, middle, stop
-    posted = exchange(cell, IDLE, READY)
-    call(job, args_address, 0, middle)
-    if posted and not exchange(cell, READY, TAKEN):
-        while look(cell) != IDLE:
+    cell[1], cell[2], cell[3], cell[4] = job, args_address, cut, stop
+    posted = compare_exchange(cell, IDLE, READY)
+    call_address(job, args_address, 0, cut)
+    if posted and not compare_exchange(cell, READY, TAKEN):
+        while atomic_load(cell) != IDLE:
             pass
         return False
-    call(job, args_address, middle, stop)
+    call_address(job, args_address, cut, stop)
     if posted:
-        store(cell, IDLE)
+        atomic_store(cell, IDLE)
     return True
 
 
-def run_whole(job: Job, args: Array, stop: int) -> None:
-    """Run all of a job here."""
-    _run_whole(job.address, args, stop)
+def run_serially(job: Job, args: Array, stop: int) -> None:
+    """Run both parts of a job at once, on this thread."""
+    _run_serially(job.address, args, stop)
 
 
 @compiled
-def _run_whole(job, args, stop):  # type: ignore[no-untyped-def]
-    call(job, args.ctypes.data, 0, stop)
+def _run_serially(job, args, stop):  # type: ignore[no-untyped-def]
+    call_address(job, args.ctypes.data, 0, stop)
 
 
 @compiled
-def _serve(cell, patience):  # type: ignore[no-untyped-def]
-    """Run second lanes until none comes for a while, or until dismissed."""
+def _run_second_parts(cell, patience):  # type: ignore[no-untyped-def]
+    """Run second parts until none has come for ``patience`` reads of the cell, or until LEAVE."""
     looks = 0
     while looks < patience:
         looks += 1
-        state = look(cell)
-        if state == LEAVE and exchange(cell, LEAVE, IDLE):
+        state = atomic_load(cell)
+        if state == LEAVE and compare_exchange(cell, LEAVE, IDLE):
             return
-        if state == READY and exchange(cell, READY, TAKEN):
-            call(cell[1], cell[2], cell[3], cell[4])
-            store(cell, IDLE)
+        if state == READY and compare_exchange(cell, READY, TAKEN):
+            call_address(cell[1], cell[2], cell[3], cell[4])
+            atomic_store(cell, IDLE)
             looks = 0
 
 
 @compiled
-def _dismiss(cell):  # type: ignore[no-untyped-def]
-    exchange(cell, IDLE, LEAVE)
+def _post_dismissal(cell):  # type: ignore[no-untyped-def]
+    compare_exchange(cell, IDLE, LEAVE)
 
 
 @compiled
-def _clear(cell):  # type: ignore[no-untyped-def]
-    exchange(cell, LEAVE, IDLE)
+def _withdraw_dismissal(cell):  # type: ignore[no-untyped-def]
+    compare_exchange(cell, LEAVE, IDLE)
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the functions compiled, or read from the cache; they are the same for any dtype."""
-    SplitJobs(None).rehearse(_empty_job())
+    SplitJobs(None).warm_up(_empty_job())
 
 
 @cache
 def _empty_job() -> Job:
-    def run(args, start, stop):  # type: ignore[no-untyped-def]
+    def run_nothing(args, start, stop):  # type: ignore[no-untyped-def]
         pass
 
-    return job(run)
+    return compile_job(run_nothing)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from handloom.fused.compiling import compiled, compiled_within
-from handloom.fused.gemm import add_product_of_transposed, gemm_address, product
+from handloom.fused.gemm import add_gemm_tn, gemm_address, gemm_nn
 from handloom.operations import Array
 
 COMPILES = "handloom.layers.winograd"
@@ -59,7 +59,7 @@ def available(dtype: np.dtype[Any]) -> bool:
     return gemm_address(dtype) is not None
 
 
-def rehearse(dtype: np.dtype[Any]) -> None:
+def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the functions compiled for a dtype."""
     x, w, tiles = np.zeros((1, 4, 4, 2), dtype), np.zeros((36, 2, 2), dtype), (6, 6, 1, 1, 1, 2)
     inputs, outputs = np.zeros(tiles, dtype), np.zeros(tiles, dtype)
@@ -95,7 +95,7 @@ def _backward(  # type: ignore[no-untyped-def]
             transform_inputs(x[start:stop], top, left, v)
             columns, slopes = _as_matrices(v), _as_matrices(m)
             for k in range(36):
-                add_product_of_transposed(gemm, columns[k], slopes[k], dw[k])
+                add_gemm_tn(gemm, columns[k], slopes[k], dw[k])
         if len(dx):
             _multiply(gemm, _as_matrices(m), back, _as_matrices(v))
             transform_inputs_backward(v, top, left, dx[start:stop])
@@ -104,7 +104,7 @@ def _backward(  # type: ignore[no-untyped-def]
 @compiled
 def _multiply(gemm, a, b, out):  # type: ignore[no-untyped-def]
     for k in range(36):
-        product(gemm, a[k], b[k], out[k])
+        gemm_nn(gemm, a[k], b[k], out[k])
 
 
 @compiled

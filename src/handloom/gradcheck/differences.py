@@ -20,7 +20,7 @@ STEPS = (2.0**-15, 2.0**-18, 2.0**-21)
 
 @dataclass(frozen=True)
 class Probe:
-    """Computes directional derivatives of a function with respect to one array.
+    """UsesBackend directional derivatives of a function with respect to one array.
 
     Attributes
     ----------

@@ -39,14 +39,14 @@ class Activation(Layer):
         """Compute ``f(x)``; NaN stays NaN."""
         y = self._buffer("y", x.shape, x.dtype)
         self.apply(x, out=y)
-        self._remember(y, training)
+        self._save_for_backward(y, training)
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Return the derivative times ``dy``."""
         if not need_dx:
             return None
-        y = self._recall()
+        y = self._saved_array()
         dx = self._buffer("dx", y.shape, y.dtype)
         self.apply_backward(y, dy, out=dx)
         return dx
@@ -85,10 +85,10 @@ class ReLU(Activation):
         """Write ``f'(x) dy``."""
         self._relu_backward(y, dy, out)
 
-    def use(self, backend: Backend) -> None:
+    def set_backend(self, backend: Backend) -> None:
         """Use the backend's versions of `relu` and `relu_backward`."""
-        self._relu = backend.fetch(relu)
-        self._relu_backward = backend.fetch(relu_backward)
+        self._relu = backend.version_of(relu)
+        self._relu_backward = backend.version_of(relu_backward)
 
 
 def relu(x: Array, out: Array) -> None:

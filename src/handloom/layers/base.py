@@ -46,8 +46,12 @@ class Layer(ABC):
     output_activation : str or None
         The name of the activation that this layer applies, if a loss may apply it itself, in one
         step from the logits. A subclass does not inherit it, because it may override `forward`.
-    threads : Pool
-        The thread pool that shares large pieces of this layer's work.
+    pool : Pool
+        The pool that runs the pieces of this layer's large products.
+    weights : mapping of str to array
+        All arrays that `declare` names, running statistics included; empty before `bind`.
+    gradients : mapping of str to array
+        The gradients of the trained arrays, by the same names, which `backward` overwrites.
     """
 
     kind: ClassVar[str]
@@ -57,11 +61,11 @@ class Layer(ABC):
     output_activation: ClassVar[str | None] = None
     ghost_batch: int | None = None
     trainable: bool = True
-    threads: Pool = SERIAL
+    pool: Pool = SERIAL
     _network: ref[Parameters] | None = None  # a copy of a layer belongs to no network
 
     def __init__(self) -> None:
-        self.use(NUMPY)
+        self.set_backend(NUMPY)
         self.weights: Mapping[str, Array] = {}
         self.gradients: Mapping[str, Array] = {}
         self._buffers: dict[str, npt.NDArray[np.generic]] | None = None
@@ -193,18 +197,22 @@ class Layer(ABC):
         """Whether any array of this layer is trained."""
         return self.trainable and bool(self.gradients)
 
-    def use(self, backend: Backend) -> None:  # noqa: B027 - most layers compute nothing compiled
-        """Set the backend's version of every function that this layer calls."""
+    def set_backend(self, backend: Backend) -> None:  # noqa: B027 - most layers compute nothing compiled
+        """Store ``backend.version_of(function)`` for every definition that this layer calls.
+
+        The constructor calls it with `handloom.backend.NUMPY`, `replica` with another backend.
+        """
 
     def as_operation(self, offsets: Mapping[str, int]) -> LayerOperation | None:
-        """Return this layer's computation as a record, or None if there is no record for it.
+        """Return a description of this layer's computation, or None if there is no record for it.
 
-        A subclass does not inherit the record, because subclasses may override `forward`.
+        `handloom.operations.operation_of` calls it only if the layer's own class defines it: a
+        subclass may override `forward`.
 
         Parameters
         ----------
         offsets : mapping of str to int
-            The offset of each of the layer's arrays in the network's vector of weights.
+            The start of each of the layer's arrays in the network's vector of weights.
         """
         return None
 
@@ -231,20 +239,20 @@ class Layer(ABC):
         backend : Backend
             The backend of the copy.
         pool : Pool
-            The pool that shares large pieces of its work.
+            The pool that runs the pieces of its large products.
         """
         replica = copy.copy(self)
-        replica.use(backend)
+        replica.set_backend(backend)
         return replica._unbound(pool)
 
     def _unbound(self, pool: Pool) -> Self:
         """Drop the arrays and buffers that a copy shares with the original; return the copy."""
-        self.weights, self.gradients, self.threads = {}, {}, pool
+        self.weights, self.gradients, self.pool = {}, {}, pool
         self._saved, self._buffers = None, {}
         return self
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """Return a buffer for a result: reused in a replica, newly allocated anywhere else.
+        """Return memory for a result: reused from call to call in a replica, else a new array.
 
         Images, shape (n, c, y, x), have their channels last in memory (NHWC), so that the entries
         that a convolution adds up are contiguous.
@@ -268,12 +276,12 @@ class Layer(ABC):
             buffer = self._buffers[name] = np.empty(shape, dtype)
         return buffer[: shape[0]]  # type: ignore[return-value]
 
-    def _remember(self, array: Array, training: bool) -> None:
+    def _save_for_backward(self, array: Array, training: bool) -> None:
         """Save an array for `backward`, in training only."""
         if training:
             self._saved = array
 
-    def _recall(self) -> Array:
+    def _saved_array(self) -> Array:
         """Return the array that the last training pass saved.
 
         Raises

@@ -42,8 +42,9 @@ class BatchNorm(Layer):
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, d)`` or, for images, ``(n, c, y, x)``;
     ``scale``, ``shift`` and the running statistics have shape ``(d,)`` or ``(c,)``.
 
-    The running statistics are arrays that are not trained, saved with the weights. A training pass
-    only collects the sums over its groups of ``mu`` and of the unbiased variance
+    The running statistics are arrays that are not trained, ``self.weights["running_mean"]`` and
+    ``self.weights["running_variance"]``, saved with the weights. A training pass does not change
+    them; it collects the sums over its groups of ``mu`` and of the unbiased variance
     ``var m / (m - 1)``; `handloom.Sequential.commit_statistics`, once a
     step, adds the sums of all passes and updates the statistics, with means over the groups, each
     of which counts once::
@@ -51,7 +52,10 @@ class BatchNorm(Layer):
         running mean     = momentum (running mean)     + (1 - momentum) (mean of mu)
         running variance = momentum (running variance) + (1 - momentum) (mean of var m / (m - 1))
 
-    A training step may split its rows into several passes, each of them normalized by itself. The
+    A trainer calls it; a training loop written by hand must call it after each step.
+
+    Without ``ghost_batch`` all rows of a training step are one pass. With it, a step may split its
+    rows into several passes between groups (see `handloom.parallel.partition.deal_shards`). The
     split and the order of the sums do not depend on the number of threads. A frozen layer collects
     nothing.
 
@@ -93,7 +97,7 @@ class BatchNorm(Layer):
         self.epsilon = require_number("epsilon", epsilon, minimum=0.0, exclusive=True)
         if ghost_batch is not None:  # else None, the default of `Layer`
             self.ghost_batch = require_count("ghost_batch", ghost_batch, minimum=2)
-        self._noted: dict[str, Array] = {}
+        self._collected: dict[str, Array] = {}
         # of each group: its rows, mu, 1 / s
         self._group_statistics: list[tuple[slice, Array, Array]] = []
 
@@ -130,17 +134,17 @@ class BatchNorm(Layer):
             "ghost_batch": self.ghost_batch,
         }
 
-    def use(self, backend: Backend) -> None:
-        """Use the backend's versions of the functions below the class; NumPy's by default."""
-        self._moments = backend.fetch(moments)
-        self._standardize = backend.fetch(standardize)
-        self._standardize_sums = backend.fetch(standardize_sums)
-        self._standardize_backward = backend.fetch(standardize_backward)
+    def set_backend(self, backend: Backend) -> None:
+        """Store the backend's versions of the functions below the class; NumPy's by default."""
+        self._moments = backend.version_of(moments)
+        self._standardize = backend.version_of(standardize)
+        self._standardize_sums = backend.version_of(standardize_sums)
+        self._standardize_backward = backend.version_of(standardize_backward)
 
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Return a copy for a lane, without collected statistics."""
         replica = super().replica(backend, pool)
-        replica._noted, replica._group_statistics = {}, []
+        replica._collected, replica._group_statistics = {}, []
         return replica
 
     def forward(
@@ -166,7 +170,7 @@ class BatchNorm(Layer):
             mean, variance = self.weights["running_mean"], self.weights["running_variance"]
             self._normalize(features, mean, self._inverse_deviation(variance), out)
             return y
-        self._remember(x, training)
+        self._save_for_backward(x, training)
         self._group_statistics = []
         for group in self._groups(len(x), len(features)):
             mean, variance = self._statistics(features[group])
@@ -185,7 +189,7 @@ class BatchNorm(Layer):
         ModelError
             If there was no training pass.
         """
-        x = self._recall()
+        x = self._saved_array()
         features, slopes = _columns(x), _columns(dy)
         gradient_of_scale, gradient_of_shift = self.gradients["scale"], self.gradients["shift"]
         gradient_of_scale.fill(0.0)
@@ -215,8 +219,8 @@ class BatchNorm(Layer):
         They have the names of the running statistics that they update; ``"groups"`` is the number
         of groups. The mapping is empty if there was no group.
         """
-        noted, self._noted = self._noted, {}
-        return noted
+        collected, self._collected = self._collected, {}
+        return collected
 
     def commit_statistics(self, sums: Mapping[str, Array]) -> None:
         """Update the running statistics from the sums of `take_statistics`, added over lanes."""
@@ -245,9 +249,9 @@ class BatchNorm(Layer):
             "running_mean": mean,
             "running_variance": variance * (m / (m - 1)),
         }
-        if self._noted:
-            sums = {name: self._noted[name] + array for name, array in sums.items()}
-        self._noted = sums
+        if self._collected:
+            sums = {name: self._collected[name] + array for name, array in sums.items()}
+        self._collected = sums
         return mean, variance
 
     def _normalize(self, features: Array, mean: Array, inverse: Array, out: Array) -> None:

@@ -191,7 +191,7 @@ class Chain:
         return of_layers
 
 
-def rows_together(layers: Iterable[Layer]) -> int | None:
+def coupled_rows(layers: Iterable[Layer]) -> int | None:
     """Return the number of consecutive rows of a batch that a training pass must not split.
 
     1 if rows are independent; the size of ghost batches (or a common multiple) if layers couple

@@ -29,7 +29,7 @@ from handloom.layers.windows import (
 from handloom.layers.winograd import Winograd, winograd_backward, winograd_forward
 from handloom.parallel.partition import blocks, image_pieces
 from handloom.parameters import Array, ParameterSpec
-from handloom.reductions import sum_rows
+from handloom.reductions import column_sums
 
 
 class Conv2D(Layer):
@@ -173,7 +173,7 @@ class Conv2D(Layer):
         """
         w = self._bound(x)
         windows = self._windows(x.shape[1:])
-        self._remember(x, training)
+        self._save_for_backward(x, training)
         y = self._buffer("y", (len(x), self.filters, windows.rows, windows.columns), w.dtype)
         algorithm = self._algorithm(windows, w)
         ready, images, out = algorithm.ready(w), channels_last(x), channels_last(y)
@@ -190,7 +190,7 @@ class Conv2D(Layer):
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Write ``dW`` and ``db``; return ``dx`` of shape (n, c, y, x), or None."""
-        x, w = self._recall(), self.weights["weights"]
+        x, w = self._saved_array(), self.weights["weights"]
         windows = self._windows(x.shape[1:])
         algorithm = self._algorithm(windows, w)
         ready, images, slopes = algorithm.ready(w), channels_last(x), channels_last(dy)
@@ -199,8 +199,8 @@ class Conv2D(Layer):
         np.copyto(back, turned)
         dx = self._buffer("dx", x.shape, w.dtype) if need_dx else None
         # pieces may run at the same time: each has its own sums
-        sums = self._memory("dw", (self.threads.lanes, *ready.shape), w.dtype)
-        bias_sums = self._memory("db", (self.threads.lanes, self.filters), w.dtype)
+        sums = self._memory("dw", (self.pool.lanes, *ready.shape), w.dtype)
+        bias_sums = self._memory("db", (self.pool.lanes, self.filters), w.dtype)
 
         def run(piece: int, rows: slice, space: Workspace) -> None:
             dw, db = sums[piece], bias_sums[piece]
@@ -213,7 +213,7 @@ class Conv2D(Layer):
                 algorithm.backward(images[block], back, d, own_dw, into, space)
                 if self.biases and self.trainable:
                     part = space.take("db", self.filters)
-                    self._sum_rows(contiguous_rows(d), out=part)
+                    self._column_sums(contiguous_rows(d), out=part)
                     db += part
 
         pieces = self._share(len(x), windows, run, w.dtype)
@@ -234,9 +234,9 @@ class Conv2D(Layer):
     ) -> int:
         """Run the images in pieces, shared by the pool; return the number of pieces."""
         work = images * windows.rows * windows.columns * self.size**2
-        pieces = image_pieces(images, work * windows.channels * self.filters, self.threads.lanes)
+        pieces = image_pieces(images, work * windows.channels * self.filters, self.pool.lanes)
         memory = {} if self._buffers is None else self._buffers
-        self.threads.run(
+        self.pool.run(
             [
                 partial(run, piece, rows, Workspace(memory, f"piece {piece}", dtype))
                 for piece, rows in enumerate(pieces)
@@ -247,12 +247,15 @@ class Conv2D(Layer):
     def _windows(self, input_shape: tuple[int, ...]) -> Windows:
         return Windows.over(self.kind, input_shape, self.size, self.stride, self.padding)
 
-    def use(self, backend: Backend) -> None:
+    def set_backend(self, backend: Backend) -> None:
         """Use the backend's sum of rows and, if it is compiled, Winograd's algorithm."""
-        self._sum_rows = backend.fetch(sum_rows)
+        self._column_sums = backend.version_of(column_sums)
         self._winograd = None
         if backend.compiles(winograd_forward):
-            self._winograd = backend.fetch(winograd_forward), backend.fetch(winograd_backward)
+            self._winograd = (
+                backend.version_of(winograd_forward),
+                backend.version_of(winograd_backward),
+            )
 
     def _algorithm(self, windows: Windows, w: Array) -> ConvolutionAlgorithm:
         """Return the algorithm, which depends on shapes and backend only.

@@ -1,6 +1,6 @@
 """Dense: the fully connected layer, ``y = x W + b``."""
 
-from __future__ import annotations  # so that naming np.random.Generator does not load it
+from __future__ import annotations  # numpy.random is loaded when it is used
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from handloom.layers.base import Layer
 from handloom.operations import Affine
 from handloom.parallel.pool import matmul
 from handloom.parameters import Array, ParameterSpec
-from handloom.reductions import sum_rows
+from handloom.reductions import column_sums
 
 
 class Dense(Layer):
@@ -28,16 +28,22 @@ class Dense(Layer):
         db_j = sum over rows i of dy_ij  (h,)
         dx   = dy W^T                    (n, d) = (n, h) (h, d)
 
-    A training pass keeps a reference to ``x``, for ``dW``. Neither ``x`` nor ``W`` may change
-    between forward and backward. ``x`` and ``dy`` have the dtype of ``W``; if the loss is a mean
-    over rows, ``dy`` includes its ``1 / n``.
+    ``W`` is ``self.weights["weights"]`` and ``b`` is ``self.weights["biases"]``; ``self.gradients``
+    holds ``dW`` and ``db`` under the same names. All are views into a network's vectors, set when
+    the layer is built; before that, both dicts are empty.
+
+    A training pass keeps a reference to ``x`` until the next one, for ``dW``; other passes keep
+    what was saved. `backward` may be called several times. Neither ``x`` nor ``W`` may change
+    between forward and backward. ``x`` and ``dy`` have the dtype of ``W``. If the loss is a mean
+    over rows, ``dy`` is already divided by ``n``.
 
     Parameters
     ----------
     units : int
         The number of outputs, ``h``.
     weights : str, dict or Initializer
-        The initializer of ``W``: its name, its configuration, or an object. Biases start at zero.
+        The initializer of ``W``: its name, its configuration, or an object, kept as
+        ``self.initializer``. Biases start at zero.
     weights_l1, weights_l2, biases_l1, biases_l2 : float
         The strengths of the penalties ``l1 * sum |w| + l2 * sum w^2`` of ``W`` and of ``b``, at
         least 0. They are no part of `forward` and `backward`: training adds them to the loss, and
@@ -70,7 +76,7 @@ class Dense(Layer):
         self.biases_l2 = require_number("biases_l2", biases_l2, minimum=0.0)
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
-        """Declare weights of shape (d, h) and biases of shape (h,), for input rows of shape (d,).
+        """Declare ``"weights"`` (d, h) and ``"biases"`` (h,), for input rows of shape (d,).
 
         Raises
         ------
@@ -110,8 +116,21 @@ class Dense(Layer):
     ) -> Array:
         """Compute ``y = x W + b``: ``x`` of shape (n, d), ``y`` of shape (n, h).
 
-        ``y`` is a new array. In a replica, the copy of a layer that training runs, the next call
-        overwrites it. ``rng`` is for layers that draw.
+        Called by hand, every call returns a new ``y``. A replica, the copy of a layer that training
+        runs, reuses its memory: the next call overwrites it (see `Layer._buffer`).
+
+        Parameters
+        ----------
+        x : array, shape (n, d)
+            Only read.
+        training : bool
+            Save ``x`` for `backward`.
+        rng : Generator, optional
+            Not used; a layer with random numbers, such as `Dropout`, needs it.
+
+        Returns
+        -------
+        y : array, shape (n, h)
 
         Raises
         ------
@@ -123,46 +142,59 @@ class Dense(Layer):
         w, b = self.weights["weights"], self.weights["biases"]
         if x.ndim != 2 or x.shape[1] != len(w):
             raise ModelError(f"dense: expected rows of {len(w)} columns, got shape {x.shape}")
-        self._remember(x, training)
-        y = matmul(x, w, out=self._buffer("y", (len(x), self.units), w.dtype), pool=self.threads)
+        self._save_for_backward(x, training)
+        y = matmul(x, w, out=self._buffer("y", (len(x), self.units), w.dtype), pool=self.pool)
         y += b
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Overwrite ``self.gradients`` of ``W`` and ``b``; return ``dx``, new memory as ``y`` is.
+        """Write ``dW`` and ``db`` into the arrays of ``self.gradients``, and return ``dx``.
 
         Parameters
         ----------
         dy : array, shape (n, h)
-            The gradient of the loss with respect to the last training pass's ``y``.
+            The gradient of the loss with respect to the last training pass's ``y``, only read.
         need_dx : bool
             False for a network's first layer, whose ``dx`` no other layer takes.
 
         Returns
         -------
-        dx : array, shape (n, d), or None if it is not needed
+        dx : array, shape (n, d), or None if ``need_dx`` is False
+            A new array; in a replica, reused memory, as ``y`` is.
 
         Raises
         ------
         ModelError
             If there was no training pass.
         """
-        x, w = self._recall(), self.weights["weights"]
-        matmul(x.T, dy, out=self.gradients["weights"], pool=self.threads)
-        self._sum_rows(dy, out=self.gradients["biases"])
+        x, w = self._saved_array(), self.weights["weights"]
+        matmul(x.T, dy, out=self.gradients["weights"], pool=self.pool)
+        self._column_sums(dy, out=self.gradients["biases"])
         if not need_dx:
             return None
-        return matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype), pool=self.threads)
+        return matmul(dy, w.T, out=self._buffer("dx", x.shape, w.dtype), pool=self.pool)
 
-    def use(self, backend: Backend) -> None:
-        """Use the backend's version of `sum_rows`; NumPy's by default.
+    def set_backend(self, backend: Backend) -> None:
+        """Store ``backend.version_of(column_sums)`` for `backward`.
 
-        Matrix products are computed by BLAS on every backend; the threads of ``self.threads``
-        share large ones.
+        `Layer` calls this with NumPy when a layer is made, and with another backend for a replica.
+        Matrix products are computed by BLAS on every backend, by `matmul`, which cuts large ones
+        into pieces for ``self.pool``.
         """
-        self._sum_rows = backend.fetch(sum_rows)
+        self._column_sums = backend.version_of(column_sums)
 
     def as_operation(self, offsets: Mapping[str, int]) -> Affine:
-        """Return ``y = x W + b`` as a record, from which a backend may compile whole networks."""
+        """Return a description of this layer, from which a backend may compile a whole network.
+
+        Parameters
+        ----------
+        offsets : mapping of str to int
+            The start of ``"weights"`` and of ``"biases"`` in the network's vector of weights.
+
+        Returns
+        -------
+        Affine
+            The shape of ``W`` and the offsets of ``W`` and ``b``.
+        """
         d, h = self.weights["weights"].shape
         return Affine(inputs=d, units=h, weights=offsets["weights"], biases=offsets["biases"])

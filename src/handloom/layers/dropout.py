@@ -81,30 +81,30 @@ class Dropout(Layer):
         if not training:
             np.copyto(y, x)
             return y
-        scale = self._buffer("scale", x.shape, x.dtype)
-        self._draw(scale, rng)
-        np.multiply(x, scale, out=y)
-        self._remember(scale, training)
+        scaled_mask = self._buffer("scaled_mask", x.shape, x.dtype)
+        self._draw(scaled_mask, rng)
+        np.multiply(x, scaled_mask, out=y)
+        self._save_for_backward(scaled_mask, training)
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Return ``dy`` times the mask and the scale of the last training pass."""
         if not need_dx:
             return None
-        scale = self._recall()
-        dx = self._buffer("dx", scale.shape, scale.dtype)
-        np.multiply(dy, scale, out=dx)
+        scaled_mask = self._saved_array()
+        dx = self._buffer("dx", scaled_mask.shape, scaled_mask.dtype)
+        np.multiply(dy, scaled_mask, out=dx)
         return dx
 
-    def _draw(self, scale: Array, rng: np.random.Generator | None) -> None:
-        """Write ``m / keep`` into ``scale``."""
+    def _draw(self, scaled_mask: Array, rng: np.random.Generator | None) -> None:
+        """Write ``m / keep`` into ``scaled_mask``."""
         if not self._dropped:
-            scale.fill(1.0)
+            scaled_mask.fill(1.0)
             return
         if rng is None:
             raise ModelError("dropout: rng must be a generator in training, got None")
         # four draws from 64 bits, at half the cost of drawing floats
-        words = rng.integers(0, 1 << 64, -(-scale.size // 4), np.uint64)
-        draws = words.view(np.uint16)[: scale.size].reshape(scale.shape)
-        np.copyto(scale, draws >= self._dropped)
-        scale *= CHANCES / (CHANCES - self._dropped)
+        words = rng.integers(0, 1 << 64, -(-scaled_mask.size // 4), np.uint64)
+        draws = words.view(np.uint16)[: scaled_mask.size].reshape(scaled_mask.shape)
+        np.copyto(scaled_mask, draws >= self._dropped)
+        scaled_mask *= CHANCES / (CHANCES - self._dropped)

@@ -31,7 +31,7 @@ class Gated(Layer):
         """Return the derivative times ``dy``."""
         if not need_dx:
             return None
-        slope = self._recall()
+        slope = self._saved_array()
         dx = self._buffer("dx", slope.shape, slope.dtype)
         np.multiply(slope, dy, out=dx)
         return dx
@@ -75,7 +75,7 @@ class SiLU(Gated):
             np.subtract(1.0, gate, out=slope)
             slope *= y
             slope += gate
-            self._remember(slope, training)
+            self._save_for_backward(slope, training)
         return y
 
 
@@ -133,5 +133,5 @@ class GELU(Gated):
             slope *= squares
             slope *= y
             slope += gate
-            self._remember(slope, training)
+            self._save_for_backward(slope, training)
         return y

@@ -97,7 +97,7 @@ class LayerNorm(Layer):
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Write the gradients of scale and shift; return ``dx``, or None."""
-        z = self._recall()
+        z = self._saved_array()
         dx = self._buffer("dx", z.shape, z.dtype)
         np.multiply(dy, z, out=dx)
         dx.sum(axis=0, out=self.gradients["scale"])

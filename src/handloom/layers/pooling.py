@@ -74,7 +74,7 @@ class Pool2D(Layer):
             raise ModelError(f"{self.kind}: expected images (n, c, y, x), got shape {x.shape}")
         y = self._buffer("y", (len(x), *self.output_shape(x.shape[1:])), x.dtype)
         self.pool_windows(channels_last(x), out=channels_last(y))
-        self._remember(x, training)
+        self._save_for_backward(x, training)
         if training:
             self._pooled = y
         return y
@@ -99,7 +99,7 @@ class Pool2D(Layer):
         """
         if not need_dx:
             return None
-        x = self._recall()
+        x = self._saved_array()
         dx = self._buffer("dx", x.shape, x.dtype)
         self.pool_backward(channels_last(x), channels_last(dy), out=channels_last(dx))
         return dx
@@ -164,10 +164,10 @@ class MaxPool2D(Pool2D):
         y = channels_last(self._pooled)
         self._max_pool_backward(x, y, dy, self.size, self.stride, out)
 
-    def use(self, backend: Backend) -> None:
+    def set_backend(self, backend: Backend) -> None:
         """Use the backend's versions of `max_pool` and `max_pool_backward`; NumPy's by default."""
-        self._max_pool = backend.fetch(max_pool)
-        self._max_pool_backward = backend.fetch(max_pool_backward)
+        self._max_pool = backend.version_of(max_pool)
+        self._max_pool_backward = backend.version_of(max_pool_backward)
 
 
 def max_pool(x: Array, size: int, stride: int, out: Array) -> None:

@@ -27,14 +27,14 @@ class NewShape(Layer):
         rng: np.random.Generator | None = None,
     ) -> Array:
         """Return a copy of ``x`` in the new shape, with its entries in row-major order."""
-        self._remember(x, training)
+        self._save_for_backward(x, training)
         y = self._memory("y", (len(x), *self.output_shape(x.shape[1:])), x.dtype)
         np.copyto(y.reshape(x.shape), x)
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Return ``dy`` in the old shape."""
-        x = self._recall()
+        x = self._saved_array()
         if not need_dx:
             return None
         dx = self._buffer("dx", x.shape, x.dtype)

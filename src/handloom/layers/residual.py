@@ -11,7 +11,7 @@ import numpy as np
 from handloom.backend import NUMPY, Backend
 from handloom.errors import ConfigurationError, ModelError
 from handloom.layers.base import Layer
-from handloom.layers.chain import Chain, rows_together
+from handloom.layers.chain import Chain, coupled_rows
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, ParameterSpec
 from handloom.randomness import spawn
@@ -67,7 +67,7 @@ class Residual(Layer):
         layers = (*block.layers, *shortcut.layers)
         self.stochastic = any(layer.stochastic for layer in layers)  # type: ignore[misc]
         self.couples_rows = any(layer.couples_rows for layer in layers)  # type: ignore[misc]
-        self.ghost_batch = rows_together(layers) if self.couples_rows else None
+        self.ghost_batch = coupled_rows(layers) if self.couples_rows else None
 
     @property
     def _branches(self) -> dict[str, Chain]:
@@ -136,11 +136,11 @@ class Residual(Layer):
                 layer.freeze()
         return super().freeze()
 
-    def use(self, backend: Backend) -> None:
+    def set_backend(self, backend: Backend) -> None:
         """Set the backend of the inner layers."""
         for chain in vars(self).get("block"), vars(self).get("shortcut"):
             for layer in chain.layers if chain else ():
-                layer.use(backend)
+                layer.set_backend(backend)
 
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Return a copy for a lane, with replicas of the inner layers."""
@@ -183,12 +183,12 @@ class Residual(Layer):
             training=training,
             draw=lambda index: None if draws is None else draws[len(self.block) + index],
         )
-        self._remember(x, training)
+        self._save_for_backward(x, training)
         return np.add(added, passed, out=self._buffer("y", added.shape, added.dtype))
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Run block and shortcut backward and return the sum of their ``dx``."""
-        x = self._recall()
+        x = self._saved_array()
         added = self.block.backward(dy, need_dx=need_dx)
         passed = self.shortcut.backward(dy, need_dx=need_dx)
         if added is None or passed is None:

@@ -17,9 +17,11 @@ class Softmax(Layer):
         y_j  = exp(x_j - max x) / sum_i exp(x_i - max x)
         dx_j = y_j (dy_j - sum_i dy_i y_i)
 
-    All arrays have shape ``(n, k)``. The maximum is subtracted against overflow; it cancels. In
-    training, a final softmax is computed by the loss, together with it in one step (see
-    `SoftmaxCrossEntropy`).
+    All arrays have shape ``(n, k)``. The maximum is subtracted against overflow; it cancels.
+
+    With `SoftmaxCrossEntropy`, a softmax as the last layer of a network does not run in training,
+    forward or backward: the loss computes softmax and cross-entropy together, from the logits. See
+    `Sequential.without_activation`.
     """
 
     kind = "softmax"
@@ -32,16 +34,16 @@ class Softmax(Layer):
         training: bool = False,
         rng: np.random.Generator | None = None,
     ) -> Array:
-        """Compute the probabilities of each row."""
+        """Compute the probabilities ``y`` of each row, shape (n, k); a training pass saves them."""
         y = softmax(x, out=self._buffer("y", x.shape, x.dtype))
-        self._remember(y, training)
+        self._save_for_backward(y, training)
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Return ``dx = y (dy - sum_i dy_i y_i)``."""
+        """Return ``dx = y (dy - sum_i dy_i y_i)``, shape (n, k), or None if it is not needed."""
         if not need_dx:
             return None
-        y = self._recall()
+        y = self._saved_array()
         inner = np.einsum("nk,nk->n", dy, y)
         dx: Array = np.subtract(dy, inner[:, None], out=self._buffer("dx", y.shape, y.dtype))
         np.multiply(dx, y, out=dx)
@@ -56,7 +58,12 @@ def softmax(x: Array, out: Array | None = None) -> Array:
     x : array, shape (n, k)
         Logits.
     out : array, shape (n, k), optional
-        Where to write; may be ``x`` itself.
+        Where to write; may be ``x`` itself. By default a new array.
+
+    Returns
+    -------
+    array, shape (n, k)
+        ``out``, if it is set.
     """
     y: Array = np.subtract(x, row_maxima(x), out=out)
     np.exp(y, out=y)

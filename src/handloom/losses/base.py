@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from handloom.backend import Computes
+from handloom.backend import UsesBackend
 from handloom.errors import ConfigurationError, DataError, require_numeric
 from handloom.operations import LossOperation
 from handloom.parameters import Array
@@ -75,10 +75,10 @@ def output_activation_of(loss: Loss, last_layer: str | None) -> str:
     return declared or "identity"
 
 
-class RowLoss(Computes, ABC):
+class RowLoss(UsesBackend, ABC):
     """Base class for losses: the weighted mean of the losses of rows.
 
-    A subclass has two methods: `check_targets` validates and converts the targets, and `rows`
+    A subclass has two methods: `check_targets` validates and converts the targets, and `row_losses`
     computes the loss of each row and its gradient. This class checks shapes, applies the sample
     weights and takes the mean.
 
@@ -134,10 +134,11 @@ class RowLoss(Computes, ABC):
             If the shapes do not match, predictions are not floating-point, weights are not numeric
             or a target is invalid.
         """
+        weights = None if weights is None else np.asarray(weights)
         _check_rows(predictions, weights)
-        targets = self.check_targets(predictions, targets, weights)
+        checked = self.check_targets(predictions, np.asarray(targets), weights)  # type: ignore[arg-type]
         gradient: Array = np.empty_like(predictions) if out is None else out
-        losses = self.rows(predictions, targets, gradient)
+        losses = self.row_losses(predictions, checked, gradient)
         return _mean(losses, gradient, weights, total_weight)
 
     def config(self) -> dict[str, object]:
@@ -150,7 +151,7 @@ class RowLoss(Computes, ABC):
 
     @abstractmethod
     def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
-        """Return the targets in the form that `rows` takes.
+        """Return the targets in the form that `row_losses` takes.
 
         Parameters
         ----------
@@ -166,7 +167,7 @@ class RowLoss(Computes, ABC):
         """
 
     @abstractmethod
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient.
 
         Parameters
@@ -181,7 +182,7 @@ class RowLoss(Computes, ABC):
         Returns
         -------
         array, shape (n,)
-            A new array that the caller may change.
+            In the predictions' dtype or float64; a new array that the caller may change.
         """
 
 

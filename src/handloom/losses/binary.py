@@ -50,15 +50,15 @@ class BinaryCrossEntropy(OutputLoss):
         correct = np.where(positive, predictions > 0.0, predictions <= 0.0)
         return int(np.count_nonzero(correct.all(axis=1)))
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
         losses: Array = np.empty(len(predictions), np.float64)
         self._binary_cross_entropy(predictions, targets, gradient, losses)  # type: ignore[arg-type]
         return losses
 
-    def use(self, backend: Backend) -> None:
+    def set_backend(self, backend: Backend) -> None:
         """Use the backend's version of `binary_cross_entropy`."""
-        self._binary_cross_entropy = backend.fetch(binary_cross_entropy)
+        self._binary_cross_entropy = backend.version_of(binary_cross_entropy)
 
     def as_operation(self) -> SigmoidCrossEntropy:
         """Return the loss as a record."""

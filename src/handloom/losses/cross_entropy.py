@@ -11,23 +11,28 @@ from handloom.parameters import Array
 from handloom.reductions import row_maxima, row_sums
 
 
-class _OfClasses(RowLoss):
-    """Base class of losses of predictions with a column for each class.
+class _ClassLoss(RowLoss):
+    """Base class of the losses for one of several classes.
 
-    Predictions are float32 or float64, shape (n, k). Targets are class indices, an integer array of
-    shape (n,), or rows of class probabilities, shape (n, k), usually one-hot. The sums of these
-    rows are not checked, and need not be 1.
+    Predictions are float32 or float64, shape (n, k), with a column for each class. Targets are
+    class indices, an integer array of shape (n,), or rows of class probabilities, shape (n, k),
+    usually one-hot. The sums of these rows are not checked, and need not be 1.
     """
 
     def correct(self, predictions: Array, targets: Targets) -> int:
-        """Return the number of correct predictions: the largest one is that of the target's class.
+        """Return the number of rows whose largest prediction is at the target's class.
 
-        The class of a row of probabilities is its largest entry, the first of equal ones.
+        Of equal predictions the first one counts. The class of a row of probabilities is its
+        largest entry, again the first of equal ones.
 
         Parameters
         ----------
         predictions : array, shape (n, k)
         targets : integer array, shape (n,), or array, shape (n, k)
+
+        Returns
+        -------
+        int
 
         Raises
         ------
@@ -40,13 +45,27 @@ class _OfClasses(RowLoss):
         return int(np.count_nonzero(predictions.argmax(axis=1) == classes))
 
     def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
-        """Return class indices as int64, or probabilities in the predictions' dtype.
+        """Check the targets, and return them in the form that `row_losses` takes.
+
+        Parameters
+        ----------
+        predictions : array, shape (n, k)
+        targets : integer array, shape (n,), or array, shape (n, k)
+        weights : array, shape (n,), or None
+            Sample weights. In a row of weight zero, which is ignored, any integer is a valid class
+            index.
+
+        Returns
+        -------
+        array
+            Class indices as int64, shape (n,), with 0 for the invalid ones of rows of weight zero;
+            or probabilities in the predictions' dtype, shape (n, k).
 
         Raises
         ------
         DataError
-            If the shapes do not match, targets are not numeric, or class indices are not integers
-            or out of range.
+            If the shapes do not match, targets are not numeric, or class indices are not integers,
+            or out of range in a row that is not of weight zero.
         """
         n, k = predictions.shape
         if targets.shape not in ((n,), (n, k)):
@@ -60,13 +79,16 @@ class _OfClasses(RowLoss):
         if targets.dtype.kind not in "iu":
             raise DataError(f"class indices must be integers, got {targets.dtype}")
         if n and (targets.min() < 0 or targets.max() >= k):
-            raise DataError(
-                f"class indices must be in 0..{k - 1}, got {targets.min()}..{targets.max()}"
-            )
+            present = targets if weights is None else targets[weights != 0]
+            if present.size and (present.min() < 0 or present.max() >= k):
+                raise DataError(
+                    f"class indices must be in 0..{k - 1}, got {present.min()}..{present.max()}"
+                )
+            targets = np.where((targets >= 0) & (targets < k), targets, 0)
         return targets.astype(np.int64, copy=False)
 
 
-class SoftmaxCrossEntropy(_OfClasses):
+class SoftmaxCrossEntropy(_ClassLoss):
     """Categorical cross-entropy from logits: softmax and cross-entropy in one step.
 
     For a row of logits ``z`` with class ``c``, where ``[j = c]`` is 1 for that class and else 0::
@@ -80,8 +102,8 @@ class SoftmaxCrossEntropy(_OfClasses):
         dz_j = softmax(z)_j sum_i t_i - t_j
 
     In one step, probabilities need no clipping: there is no logarithm of zero. Logits and their
-    differences must be finite. The maximum of a row is subtracted first (log-sum-exp), for
-    numerical stability with large logits.
+    differences must be finite; this is not checked, and a row with an infinite logit gives NaN. The
+    maximum of a row is subtracted first (log-sum-exp), for numerical stability with large logits.
 
     With label smoothing, targets are replaced by a mixture with equal probabilities of all ``k``
     classes::
@@ -89,10 +111,11 @@ class SoftmaxCrossEntropy(_OfClasses):
         t_j <- (1 - s) t_j + (s / k) sum_i t_i
 
     and the value is the cross-entropy with these: it is above zero for correct predictions too.
+    Class indices and rows of probabilities are smoothed alike.
 
-    These are the loss and the gradient of each row. `RowLoss` calls `check_targets`, then `rows`,
-    multiplies both by the rows' weights, and divides them by the number of rows, or by the sum of
-    the weights.
+    These are the loss and the gradient of each row. `RowLoss` calls `check_targets`, then
+    `row_losses`. It multiplies each row's loss and gradient by the row's weight, and divides them
+    by the number of rows, or by the sum of the weights.
 
     Parameters
     ----------
@@ -117,11 +140,26 @@ class SoftmaxCrossEntropy(_OfClasses):
         self.label_smoothing = require_fraction("label_smoothing", label_smoothing)
 
     def config(self) -> dict[str, object]:
-        """Return the constructor's arguments."""
+        """Return the constructor's arguments as JSON-serializable values."""
         return {"label_smoothing": self.label_smoothing}
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
-        """Return each row's loss, and overwrite ``gradient``, which must not overlap the logits."""
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+        """Return each row's loss, and overwrite ``gradient`` with its gradient.
+
+        Parameters
+        ----------
+        predictions : array, shape (n, k)
+            The logits, only read.
+        targets : array, shape (n,) or (n, k)
+            As `check_targets` returned them.
+        gradient : array, shape (n, k)
+            Overwritten; must not overlap the logits.
+
+        Returns
+        -------
+        array, shape (n,)
+            A new array, in the logits' dtype.
+        """
         losses: Array = np.empty(len(predictions), predictions.dtype)
         if targets.ndim == 1:
             self._softmax_cross_entropy(predictions, targets, gradient, losses)  # type: ignore[arg-type]
@@ -132,41 +170,41 @@ class SoftmaxCrossEntropy(_OfClasses):
         return losses
 
     def _smooth(self, logits: Array, classes: Targets, gradient: Array, losses: Array) -> None:
-        """Apply label smoothing to losses and gradients for class indices.
+        """Apply label smoothing to losses and gradients for class indices, in place.
 
         ::
 
             loss <- loss + s (z_c - mean of z)        dz_j <- dz_j + s [j = c] - s / k
         """
-        share, k, rows = self.label_smoothing, logits.shape[1], np.arange(len(logits))
+        s, k, index = self.label_smoothing, logits.shape[1], np.arange(len(logits))
         shifted = logits - row_maxima(logits)
-        losses += share * (shifted[rows, classes] - row_sums(shifted)[:, 0] / k)
-        gradient[rows, classes] += share
-        gradient -= share / k
+        losses += s * (shifted[index, classes] - row_sums(shifted)[:, 0] / k)
+        gradient[index, classes] += s
+        gradient -= s / k
 
     def _with_probabilities(
         self, logits: Array, targets: Targets, gradient: Array, losses: Array
     ) -> None:
-        """Compute each row's loss and gradient, for rows of class probabilities.
+        """Compute each row's loss and gradient for rows of class probabilities, smoothing included.
 
-        The function of class indices is called with the largest logit as the class: then its loss
-        is ``log sum exp`` of the shifted logits, and its gradient ``softmax`` less 1 at that class,
-        which is added back.
+        To reuse `softmax_cross_entropy`, the column of each row's largest logit, which is 0 when
+        shifted, serves as its class. The loss is then ``log sum exp`` of the shifted logits, and
+        the gradient is ``softmax`` minus 1 at that class; the 1 is added back.
         """
-        largest, rows = logits.argmax(axis=1), np.arange(len(logits))
+        largest, index = logits.argmax(axis=1), np.arange(len(logits))
         self._softmax_cross_entropy(logits, largest, gradient, losses)
-        gradient[rows, largest] += 1.0
+        gradient[index, largest] += 1.0
         total = targets.sum(axis=1)
-        if share := self.label_smoothing:
-            targets = (1.0 - share) * targets + (share / logits.shape[1]) * total[:, None]
+        if s := self.label_smoothing:
+            targets = (1.0 - s) * targets + (s / logits.shape[1]) * total[:, None]
         losses *= total
         losses -= np.einsum("nk,nk->n", logits - row_maxima(logits), targets)
         gradient *= total[:, None]
         gradient -= targets
 
-    def use(self, backend: Backend) -> None:
-        """Use the backend's version of `softmax_cross_entropy`; NumPy's by default."""
-        self._softmax_cross_entropy = backend.fetch(softmax_cross_entropy)
+    def set_backend(self, backend: Backend) -> None:
+        """Store ``backend.version_of(softmax_cross_entropy)``; NumPy's by default."""
+        self._softmax_cross_entropy = backend.version_of(softmax_cross_entropy)
 
     def as_operation(self) -> CrossEntropy:
         """Return the loss as a record, from which a backend may compile whole training steps."""
@@ -178,30 +216,35 @@ def softmax_cross_entropy(
 ) -> None:
     """Compute the softmax cross-entropy of each row and its gradient, for class indices.
 
+    Each row's maximum is subtracted first. Shifted logits below -60 are raised to -60 in the sum of
+    exponentials and in the gradient; ``logits[target]`` in the loss is exact.
+
     Parameters
     ----------
     logits : array, shape (n, k)
+        Only read.
     targets : integer array, shape (n,)
+        In 0..k - 1; not checked.
     out : array, shape (n, k)
         Overwritten with ``softmax(logits) - onehot(targets)``.
     losses : array, shape (n,)
         Overwritten with ``log sum_j exp(logits_j) - logits[target]``.
     """
-    rows = np.arange(len(targets))
+    index = np.arange(len(targets))
     np.subtract(logits, row_maxima(logits), out=out)
-    target_logits = out[rows, targets]  # copied before the floor below, so that the loss is exact
-    # The largest term of the sum is exp(0). exp(-60) is far below its rounding, and far above
-    # subnormal numbers, on which processors are slow.
+    target_logits = out[index, targets]  # copied before the floor below, so that the loss is exact
+    # The sum is at least exp(0) = 1, and adding exp(-60) to 1 does not change a float. Much smaller
+    # terms would be subnormal numbers, on which processors are slow.
     np.maximum(out, -60.0, out=out)
     np.exp(out, out=out)
     sums = row_sums(out)
     np.log(sums[:, 0], out=losses)
     losses -= target_logits
     out /= sums
-    out[rows, targets] -= 1.0
+    out[index, targets] -= 1.0
 
 
-class CategoricalCrossEntropy(_OfClasses):
+class CategoricalCrossEntropy(_ClassLoss):
     """Categorical cross-entropy from probabilities, the output of a softmax.
 
     For a row of probabilities ``p`` with class probabilities ``t``, where a one-hot row stands for
@@ -220,15 +263,18 @@ class CategoricalCrossEntropy(_OfClasses):
     output_activation = "identity"
     _smallest = 1e-7
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
-        """Return each row's loss, and overwrite ``gradient``."""
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+        """Return each row's loss, shape (n,), and overwrite ``gradient`` with its gradient.
+
+        ``targets`` are as `check_targets` returned them.
+        """
         clipped = np.clip(predictions, self._smallest, 1.0 - self._smallest)
         inside = clipped == predictions
         if targets.ndim == 1:
-            rows = np.arange(len(targets))
-            losses: Array = -np.log(clipped[rows, targets])
+            index = np.arange(len(targets))
+            losses: Array = -np.log(clipped[index, targets])
             gradient[...] = 0.0
-            gradient[rows, targets] = -1.0 / clipped[rows, targets]
+            gradient[index, targets] = -1.0 / clipped[index, targets]
         else:
             losses = -np.einsum("nk,nk->n", np.log(clipped), targets)
             np.divide(-targets, clipped, out=gradient)

@@ -37,7 +37,7 @@ class Poisson(OutputLoss):
         """Return the loss as a record."""
         return ErrorLoss("poisson")
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
         z, t = predictions, targets
         np.copyto(gradient, z)  # exp rounds differently if memory is not contiguous

@@ -48,7 +48,7 @@ class MeanSquaredError(OutputLoss):
         """Return the loss as a record."""
         return ErrorLoss("squared", self.factor)
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
         np.subtract(predictions, targets, out=gradient)
         losses = np.square(gradient).mean(axis=1, dtype=np.float64)
@@ -75,7 +75,7 @@ class MeanAbsoluteError(OutputLoss):
         """Return the loss as a record."""
         return ErrorLoss("absolute")
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
         np.subtract(predictions, targets, out=gradient)
         losses = np.abs(gradient).mean(axis=1, dtype=np.float64)
@@ -121,7 +121,7 @@ class Huber(OutputLoss):
         """Return the loss as a record."""
         return ErrorLoss("huber", self.delta)
 
-    def rows(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
+    def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return the loss of each row and write its gradient."""
         errors = predictions - targets
         clipped = np.clip(errors, -self.delta, self.delta, out=gradient)

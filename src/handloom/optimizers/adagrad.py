@@ -6,7 +6,7 @@ import numpy as np
 
 from handloom.operations import AdaptiveUpdate, Update
 from handloom.optimizers.base import Optimizer
-from handloom.optimizers.moving_average import flush, require_epsilon
+from handloom.optimizers.moving_average import flush_to_zero, require_epsilon
 from handloom.parameters import Array
 
 
@@ -27,7 +27,7 @@ def adagrad_step(
     """
     np.square(dw, out=scratch)
     s += scratch
-    flush(s, step)
+    flush_to_zero(s, step)
 
     np.sqrt(s, out=scratch)
     scratch += epsilon
@@ -63,7 +63,7 @@ class Adagrad(Optimizer):
     """
 
     kind = "adagrad"
-    moments = ("squares",)
+    state_names = ("squares",)
 
     def __init__(self, *, epsilon: float = 1e-7, weight_decay: float = 0.0) -> None:
         super().__init__(weight_decay=weight_decay)
@@ -82,7 +82,7 @@ class Adagrad(Optimizer):
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
         """Update one block by `adagrad_step`."""
-        self._bound_step(w, dw, state["squares"], rate, self.epsilon, self.steps, scratch)
+        self._step_function(w, dw, state["squares"], rate, self.epsilon, self.steps, scratch)
 
     def as_operation(self) -> Update:
         """Return the step as a record."""

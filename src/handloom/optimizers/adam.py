@@ -8,7 +8,7 @@ import numpy as np
 from handloom.errors import require_fraction
 from handloom.operations import AdamUpdate, Update
 from handloom.optimizers.base import Optimizer
-from handloom.optimizers.moving_average import flush, require_epsilon
+from handloom.optimizers.moving_average import flush_to_zero, require_epsilon
 from handloom.parameters import Array
 
 
@@ -33,7 +33,8 @@ def adam_step(
         w <- w - r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 
     All arrays are float32, or all are float64. ``m`` and ``v`` start as zeros and are kept from
-    step to step. At every eighth step their entries of magnitude below 1e-34 become 0.
+    step to step. At every eighth step their entries of magnitude below 1e-34 become 0. The fraction
+    is computed with numerator and denominator multiplied by ``k = sqrt(1 - beta2^t)``.
 
     Parameters
     ----------
@@ -57,13 +58,13 @@ def adam_step(
     scratch *= 1.0 - beta2
     v *= beta2
     v += scratch
-    # Where a gradient stays 0, its means shrink to subnormal numbers, on which processors are slow,
-    # and rounding keeps them there; 1e-34 is as far above those as means shrink in eight steps.
-    flush(m, step)
-    flush(v, step)
+    # If a gradient stays 0, m and v shrink toward 0 and become subnormal numbers, on which
+    # processors are slow. In eight steps they cannot shrink from 1e-34 to a subnormal number.
+    flush_to_zero(m, step)
+    flush_to_zero(v, step)
 
-    # w <- w - (r k / (1 - beta1^t)) m / (sqrt(v) + epsilon k), with k = sqrt(1 - beta2^t): that is
-    # the step above with the fraction expanded by k, which spares dividing v by k^2
+    # w <- w - (r k / (1 - beta1^t)) m / (sqrt(v) + epsilon k), with k = sqrt(1 - beta2^t): the step
+    # above, with numerator and denominator multiplied by k, so that v need not be divided by k^2
     correction = math.sqrt(1.0 - beta2**step)
     np.sqrt(v, out=scratch)
     scratch += epsilon * correction
@@ -75,15 +76,16 @@ def adam_step(
 class Adam(Optimizer):
     """Adam: moving averages of the gradient and of its square, with bias correction.
 
-    One step is `adam_step`. Both averages start as zeros, which biases them toward zero; dividing
-    by ``1 - beta1^t`` and ``1 - beta2^t`` corrects this.
+    The update rule is `adam_step`. Both averages start as zeros, which biases them toward zero;
+    dividing by ``1 - beta1^t`` and ``1 - beta2^t`` corrects this.
 
     Parameters
     ----------
     beta1, beta2 : float
         The decays of the moving averages of ``dw`` and ``dw^2``, at least 0 and below 1.
     epsilon : float
-        Added to the root for numerical stability, at least 1e-12.
+        Added to the root for numerical stability, at least 1e-12. The default is that of Keras;
+        estimators have that of scikit-learn, 1e-8.
     weight_decay : float
         The decay ``c``, at least 0, by which `Optimizer` shrinks matrices, but not biases, before
         the update: ``w <- w - r c w``. With a decay above 0 this is AdamW.
@@ -100,7 +102,7 @@ class Adam(Optimizer):
     """
 
     kind = "adam"
-    moments = ("first_moment", "second_moment")  # the names of m and v in files
+    state_names = ("first_moment", "second_moment")  # the names of m and v in files
 
     def __init__(
         self,
@@ -126,15 +128,21 @@ class Adam(Optimizer):
 
     @property
     def definition(self) -> Callable[..., None]:
-        """`adam_step`; `Optimizer.bind` sets ``self._bound_step`` to it or its compiled version."""
+        """The NumPy function `adam_step`.
+
+        `Optimizer.bind` sets ``self._step_function`` to it or to its compiled version.
+        """
         return adam_step
 
     def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        """Update one block of weights; `Optimizer` has counted the step and applied the decay."""
+        """Update one block of weights by `adam_step`, with the shapes and dtypes described there.
+
+        `Optimizer.step` has already counted the step and applied the decay, ``w <- w - r c w``.
+        """
         m, v, beta1, beta2 = state["first_moment"], state["second_moment"], self.beta1, self.beta2
-        self._bound_step(w, dw, m, v, rate, beta1, beta2, self.epsilon, self.steps, scratch)
+        self._step_function(w, dw, m, v, rate, beta1, beta2, self.epsilon, self.steps, scratch)
 
     def as_operation(self) -> Update:
         """Return the step as a record, from which a backend may compile whole training steps."""
@@ -146,8 +154,10 @@ class AdamW(Adam):
 
     One step at learning rate ``r``, for weights with a decay ``c``::
 
-        w <- w - r c w
-        w <- as by `adam_step`
+        w <- w - r c w              in `Optimizer.step`
+        w <- as by `adam_step`      in `Adam.update`
+
+    The default of ``weight_decay`` is the only difference from `Adam`.
 
     The gradient of an L2 penalty in the loss would enter both moments and be divided by the root of
     the second, so weights with large gradients would hardly decay. Decoupled decay shrinks all

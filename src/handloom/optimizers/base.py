@@ -37,12 +37,12 @@ class Block:
 
 
 class Optimizer(ABC):
-    """Base class of optimizers: the state, and an update of the weights at each step.
+    """Base class of optimizers: an update rule for the weights, and its state.
 
-    A subclass names its state vectors in ``moments`` and has two methods: `update` changes a block
-    of weights in place, and `config` returns the constructor's arguments. This class allocates the
-    state, cuts the vectors into blocks, lets the lanes of a pool share them, applies weight decay,
-    and saves and loads the state.
+    A subclass names its state vectors in ``state_names`` and has two methods: `update` changes a
+    block of weights in place, and `config` returns the constructor's arguments. This class
+    allocates the state, cuts the vectors into blocks, which the threads of a pool update, applies
+    weight decay in `step`, and saves and loads the state.
 
     With a weight decay ``c``, each step at learning rate ``r`` first shrinks the weights,
     ``w <- w - r c w``, independently of the gradient and the batch size (decoupled weight decay).
@@ -50,6 +50,9 @@ class Optimizer(ABC):
 
     The optimizers of this library take keyword arguments only. The learning rate is none of them:
     it is an argument of `handloom.Trainer`.
+    A subclass with a compiled version returns its NumPy function as `definition`, and calls
+    ``self._step_function`` in `update`. Without a gradient, entries of the state shrink until they
+    are subnormal numbers, which are slow: see `handloom.optimizers.moving_average.flush_to_zero`.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ class Optimizer(ABC):
     ----------
     kind : str
         The optimizer's name in files.
-    moments : tuple of str
+    state_names : tuple of str
         The names of its state vectors.
     steps : int
         The number of updates made.
@@ -69,7 +72,7 @@ class Optimizer(ABC):
     """
 
     kind: ClassVar[str]
-    moments: tuple[str, ...] = ()
+    state_names: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -101,12 +104,15 @@ class Optimizer(ABC):
         self._decaying: list[Array] = []
         self._parameters: Parameters | None = None
         self._pool: Pool = SERIAL
-        self._pieces: list[list[Block]] = []
-        self._bound_step: Callable[..., None] = _unbound
+        self._blocks_by_piece: list[list[Block]] = []
+        self._step_function: Callable[..., None] = _unbound
 
     @property
     def definition(self) -> Callable[..., None] | None:
-        """The function that `update` calls as ``self._bound_step``, or None if there is none."""
+        """The NumPy function of one step, such as `adam_step`; None if `update` is all there is.
+
+        `bind` stores it, or its compiled version, as ``self._step_function``, which `update` calls.
+        """
         return None
 
     def bind(self, parameters: Parameters, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
@@ -119,22 +125,24 @@ class Optimizer(ABC):
         backend : Backend
             The source of compiled versions of `definition`.
         pool : Pool
-            The pool whose lanes share the update.
+            The pool whose threads update pieces of the weights.
         """
         self._parameters, self._pool = parameters, pool
-        self.state = {name: np.zeros_like(parameters.vector) for name in self.moments}
+        self.state = {name: np.zeros_like(parameters.vector) for name in self.state_names}
         function = self.definition
         # the update of a subclass may need blocks that fit the cache, and scratch memory
         own = _defining(type(self), "update") is _defining(type(self), "definition")
         self._whole = function is not None and own and backend.compiles(function)
-        self._pieces = self._cut(parameters, slice(0, len(parameters)))
+        self._blocks_by_piece = self._cut_into_blocks(parameters, slice(0, len(parameters)))
         if function is not None:
-            self._bound_step = backend.fetch(function, pool if len(self._pieces) == 1 else SERIAL)
+            self._step_function = backend.version_of(
+                function, pool if len(self._blocks_by_piece) == 1 else SERIAL
+            )
         self._decaying = [
             w
             for name, span in parameters.slices().items()
             if self.weight_decay and parameters.specs[name].is_matrix
-            for ((w, _),) in pool.cut(parameters.vector[span], whole=True)
+            for ((w, _),) in pool.blocks_by_piece(parameters.vector[span], whole=True)
         ]
         self.steps = 0
         return self
@@ -145,11 +153,11 @@ class Optimizer(ABC):
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, without views into the weights: not bound."""
-        views: dict[str, object] = {"_parameters": None, "_decaying": [], "_pieces": []}
-        return {**self.__dict__, **views, "_pool": SERIAL, "_bound_step": _unbound}
+        views: dict[str, object] = {"_parameters": None, "_decaying": [], "_blocks_by_piece": []}
+        return {**self.__dict__, **views, "_pool": SERIAL, "_step_function": _unbound}
 
     def step(self, learning_rate: float) -> None:
-        """Update the weights once, from the gradients.
+        """Decay the weights, then update them once from the gradients by `update`.
 
         Parameters
         ----------
@@ -165,16 +173,18 @@ class Optimizer(ABC):
             raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
         self.steps += 1
         if self._decaying:
-            left = 1.0 - learning_rate * self.weight_decay
-            self._pool.run([partial(np.multiply, w, left, out=w) for w in self._decaying])
+            kept = 1.0 - learning_rate * self.weight_decay  # w <- w - r c w
+            self._pool.run([partial(np.multiply, w, kept, out=w) for w in self._decaying])
         self._pool.run(
-            [partial(self._update_piece, piece, learning_rate) for piece in self._pieces]
+            [partial(self._update_piece, piece, learning_rate) for piece in self._blocks_by_piece]
         )
 
-    def _cut(self, parameters: Parameters, span: slice) -> list[list[Block]]:
-        """Cut a span of the weights into pieces for lanes, and those into blocks."""
+    def _cut_into_blocks(self, parameters: Parameters, span: slice) -> list[list[Block]]:
+        """Cut a span of the weights into pieces, and those into blocks."""
         vectors = parameters.vector, parameters.gradient, *self.state.values()
-        pieces = self._pool.cut(*(vector[span] for vector in vectors), whole=self._whole)
+        pieces = self._pool.blocks_by_piece(
+            *(vector[span] for vector in vectors), whole=self._whole
+        )
         return [
             [
                 Block(w, dw, dict(zip(self.state, state, strict=True)), scratch)
@@ -191,7 +201,7 @@ class Optimizer(ABC):
     def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
-        """Update one block of weights and state in place.
+        """Update one block of weights and state in place; the decay is already applied.
 
         Blocks may be updated by several threads at once, in any order.
 
@@ -247,5 +257,5 @@ def _defining(kind: type, name: str) -> type:
 
 
 def _unbound(*_: object) -> None:
-    """Raise an error: the ``_bound_step`` of an optimizer that is not bound."""
+    """Raise an error: the ``_step_function`` of an optimizer that is not bound."""
     raise ModelError("bind the optimizer to parameters before a step")

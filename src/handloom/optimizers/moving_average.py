@@ -6,10 +6,10 @@ from handloom.errors import require_number
 from handloom.operations import TINY, Array
 
 FLUSH_EVERY = 8
-"""The number of steps between two calls of `flush` that set tiny entries to zero.
+"""The number of steps after which `flush_to_zero` sets tiny entries to zero again.
 
-An average with a decay of a third or more does not get from `TINY` to the smallest normal number in
-fewer steps; one with a smaller decay is past the subnormal numbers in a few steps.
+An average with a decay of a third or more does not shrink from `TINY` to the smallest normal number
+in fewer steps. One with a smaller decay shrinks past the subnormal numbers in a few steps.
 """
 
 SMALLEST_EPSILON = 1e-12
@@ -32,26 +32,36 @@ def require_epsilon(value: object) -> float:
     return require_number("epsilon", value, minimum=SMALLEST_EPSILON)
 
 
-def lerp(mean: Array, x: Array, share: float, step: int, scratch: Array) -> None:
-    """Update a moving average in place, ``mean <- mean + share (x - mean)``.
+def lerp(mean: Array, x: Array, weight: float, step: int, scratch: Array) -> None:
+    """Update a moving average in place, ``mean <- mean + weight (x - mean)``.
 
     Parameters
     ----------
     mean, x : array, shape (m,)
-    share : float
-        From 0 to 1.
+        The average, and the new values, which are only read.
+    weight : float
+        The weight of the new values, from 0 to 1.
     step : int
-        Counted from 1.
+        The number of this step, counted from 1, for `flush_to_zero`.
     scratch : array, shape (m,)
         Memory for intermediate results.
     """
     np.subtract(x, mean, out=scratch)
-    scratch *= share
+    scratch *= weight
     mean += scratch
-    flush(mean, step)
+    flush_to_zero(mean, step)
 
 
-def flush(state: Array, step: int) -> None:
-    """Set entries that are smaller than `TINY` to zero, in place, once in `FLUSH_EVERY` steps."""
+def flush_to_zero(state: Array, step: int) -> None:
+    """Set entries of magnitude below `TINY` to zero, in place, in every `FLUSH_EVERY`-th step.
+
+    Subnormal numbers, to which they would shrink, are slow. In other steps this does nothing.
+
+    Parameters
+    ----------
+    state : array of any shape
+    step : int
+        The number of this step, counted from 1.
+    """
     if step % FLUSH_EVERY == 0:
         state[np.abs(state) < TINY] = 0.0

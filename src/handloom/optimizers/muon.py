@@ -73,7 +73,7 @@ class Muon(Optimizer):
     """
 
     kind = "muon"
-    moments = ("first_moment", "second_moment")
+    state_names = ("first_moment", "second_moment")
 
     def __init__(
         self,
@@ -131,20 +131,20 @@ class Muon(Optimizer):
             If a name in ``adam_for`` is unknown.
         """
         super().bind(parameters, backend, pool)
-        self._lerp, whole = backend.fetch(lerp), backend.compiles(lerp)
+        self._lerp, whole = backend.version_of(lerp), backend.compiles(lerp)
         for name in self.adam_for:
             if not any(_names(name, array) for array in parameters.specs):
                 known = {array.rpartition(".")[0] for array in parameters.specs}
                 raise ModelError(unknown_name("layer in adam_for", name, known - {""}))
-        self._matrices, self._pieces = [], []
+        self._matrices, self._blocks_by_piece = [], []
         for name, span in parameters.slices().items():
             spec = parameters.specs[name]
             if spec.is_matrix and not any(_names(entry, name) for entry in self.adam_for):
                 m, dw = self.state["first_moment"][span], parameters.gradient[span]
-                pieces = pool.cut(m, dw, whole=whole)
+                pieces = pool.blocks_by_piece(m, dw, whole=whole)
                 self._matrices.append(_Matrix(parameters.vector[span], m, dw, pieces, spec.shape))
             else:
-                self._pieces += self._cut(parameters, span)
+                self._blocks_by_piece += self._cut_into_blocks(parameters, span)
         # largest first, so that threads end at about the same time
         self._matrices.sort(key=lambda matrix: -prod(matrix.product))
         return self
@@ -185,7 +185,7 @@ class Muon(Optimizer):
         """Update one block of an array that is not a matrix by AdamW."""
         m, v, rate = state["first_moment"], state["second_moment"], self.adam_rate * rate
         betas = self.beta1, self.beta2
-        self._bound_step(w, dw, m, v, rate, *betas, self.epsilon, self.steps, scratch)
+        self._step_function(w, dw, m, v, rate, *betas, self.epsilon, self.steps, scratch)
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def orthogonalize(g: Array, iterations: int = 5, pool: Pool = SERIAL) -> Array:
     iterations : int
         The number of iterations.
     pool : Pool
-        The pool whose lanes share large products.
+        The pool that runs the pieces of large products.
 
     Returns
     -------

@@ -7,7 +7,7 @@ import numpy as np
 from handloom.errors import require_fraction
 from handloom.operations import AdaptiveUpdate, Update
 from handloom.optimizers.base import Optimizer
-from handloom.optimizers.moving_average import flush, require_epsilon
+from handloom.optimizers.moving_average import flush_to_zero, require_epsilon
 from handloom.parameters import Array
 
 
@@ -37,7 +37,7 @@ def rmsprop_step(
     np.square(dw, out=scratch)
     scratch *= 1.0 - rho
     v += scratch
-    flush(v, step)
+    flush_to_zero(v, step)
 
     np.sqrt(v, out=scratch)
     scratch += epsilon
@@ -75,7 +75,7 @@ class RMSprop(Optimizer):
     """
 
     kind = "rmsprop"
-    moments = ("second_moment",)
+    state_names = ("second_moment",)
 
     def __init__(
         self, *, rho: float = 0.9, epsilon: float = 1e-7, weight_decay: float = 0.0
@@ -98,7 +98,7 @@ class RMSprop(Optimizer):
     ) -> None:
         """Update one block by `rmsprop_step`."""
         v = state["second_moment"]
-        self._bound_step(w, dw, v, rate, self.rho, self.epsilon, self.steps, scratch)
+        self._step_function(w, dw, v, rate, self.rho, self.epsilon, self.steps, scratch)
 
     def as_operation(self) -> Update:
         """Return the step as a record."""

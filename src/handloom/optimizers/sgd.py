@@ -7,7 +7,7 @@ import numpy as np
 from handloom.errors import ConfigurationError, require_fraction
 from handloom.operations import SGDUpdate, Update
 from handloom.optimizers.base import Optimizer
-from handloom.optimizers.moving_average import flush
+from handloom.optimizers.moving_average import flush_to_zero
 from handloom.parameters import Array
 
 
@@ -43,7 +43,7 @@ def momentum_step(
     gradient_step = np.multiply(dw, -rate, out=scratch)
     u *= momentum
     u += gradient_step
-    flush(u, step)
+    flush_to_zero(u, step)
     if nesterov:
         w += gradient_step
         np.multiply(u, momentum, out=scratch)
@@ -94,7 +94,7 @@ class SGD(Optimizer):
         if nesterov and not momentum:
             raise ConfigurationError("momentum must be above 0 with nesterov=True, got 0")
         if momentum:
-            self.moments = ("velocity",)
+            self.state_names = ("velocity",)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
@@ -107,17 +107,17 @@ class SGD(Optimizer):
     @property
     def definition(self) -> Callable[..., None]:
         """`momentum_step` where there is momentum, else `sgd_step`."""
-        return momentum_step if self.moments else sgd_step
+        return momentum_step if self.state_names else sgd_step
 
     def update(
         self, w: Array, dw: Array, state: Mapping[str, Array], rate: float, scratch: Array
     ) -> None:
         """Update one block."""
-        if self.moments:
+        if self.state_names:
             options = self.momentum, self.nesterov, self.steps
-            self._bound_step(w, dw, state["velocity"], rate, *options, scratch)
+            self._step_function(w, dw, state["velocity"], rate, *options, scratch)
         else:
-            self._bound_step(w, dw, rate, scratch)
+            self._step_function(w, dw, rate, scratch)
 
     def as_operation(self) -> Update:
         """Return the step as a record."""

@@ -1,6 +1,6 @@
 """Parallelism: work is cut into pieces, and a pool runs them.
 
-`handloom.parallel.partition` cuts work by shapes and the number of lanes only, never by the number
-of threads. `handloom.parallel.pool` runs the pieces on one thread, `handloom.parallel.threads` on
-several.
+`handloom.parallel.partition` has all rules by which work is cut; none depends on the number of
+threads. `handloom.parallel.pool` runs the pieces on one thread, `handloom.parallel.threads` on
+several, and `handloom.parallel.blas` holds BLAS to one thread meanwhile.
 """

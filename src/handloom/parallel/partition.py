@@ -1,78 +1,92 @@
 """Partition of work: shards, lanes, pieces of a matrix product or an update, blocks.
 
-It depends on shapes, on the network and on the number of lanes that is recorded with a training,
-and on nothing else. So results agree to the bit for any number of threads.
+The cuts depend on shapes, on the network, on the backend and on the number of lanes that is
+recorded with a training. They never depend on the number of threads, so results agree to the bit
+for any number of threads.
 
 =======  =========================================================================================
 batch    the rows of one step
 shard    rows of a batch that go through the network together
-lane     the shards, or pieces, that one thread takes in order; lanes' sums are added in lane order
+lane     the shards that one thread runs one after another; lanes' sums are added in lane order
+piece    a part of one product, update or convolution; any thread runs any piece
+part     the first or the second part of a compiled job; see `handloom.fused.split_job`
 block    the part of a vector, or the images, that fit the cache of one core
 =======  =========================================================================================
+
+All functions that return a list of slices cover every entry once, in order.
 """
 
 from collections.abc import Iterator
 from itertools import pairwise
 
 LANES = 4
-"""The number of lanes of a training, the most threads that can share a step."""
+"""The default number of lanes of a training, and so the largest useful number of threads."""
 
 MOST_LANES = 1024
 """The most lanes of a training: each has its own memory."""
 
 SHARD_ROWS = 1024
-"""The most rows of a shard: their activations stay in the cache of one core."""
+"""The most rows of a shard, so that narrow activations stay in the cache of one core."""
 
 SHARD_NUMBERS = 1 << 22
-"""The largest size of a shard's widest activation, in entries."""
+"""The most entries of a shard's largest activation, rows times entries of a row."""
 
 IMAGE_NUMBERS = 1 << 19
-"""The same for a network of images, whose weights are few beside the entries of a row.
+"""As `SHARD_NUMBERS`, for a network in which any activation is an image.
 
-A few images are work enough for a core, and the gradients that lanes then add up are small. So a
-batch of a hundred is dealt to lanes, and each lane does all of the work on its own images.
+Its weights are few compared with its activations, so the gradients that lanes add up are small, and
+a few images are work enough for a core. A batch of a hundred images is dealt to several lanes.
 """
 
 PRODUCT_SHARED_FROM = 25_000_000
-"""Multiplications from which a matrix product is cut in two, and from four times as many in four.
+"""The fewest multiplications of a matrix product that is cut: in two from here on, in as many
+pieces as there are lanes from four times this number on.
 
-Below, handing a piece to another thread takes longer than computing it.
+It is also the threshold of a convolution, which is cut in as many pieces as there are lanes at
+once. Below it, handing a piece to another thread takes longer than computing it.
 """
 
 UPDATE_SHARED_FROM = 1 << 18
-"""Weights from which lanes share their update."""
+"""The fewest weights of an update that is cut, into as many pieces as there are lanes."""
 
 BLOCK = 16_384
-"""Entries of a block, where NumPy makes several passes over the same vector."""
+"""The most entries of a block, where NumPy makes several passes over the same vector."""
 
 COMPILED_SHARED_FROM = 400_000
-"""Multiplications of a compiled forward pass from which its rows go to two lanes."""
+"""The fewest multiplications of a compiled forward pass whose rows are cut in two."""
 
 COMPILED_SHARED_FROM_ROWS = 32
-"""Rows from which they do: matrix products of few rows are slow."""
+"""The fewest rows that a compiled pass cuts in two: matrix products of few rows are slow."""
 
 COMPILED_SHARED_FROM_BYTES = 1 << 17
-"""Bytes from which a compiled copy or update goes to two lanes."""
+"""The fewest bytes of a compiled copy or update that is cut in two."""
 
 CONVOLUTION_BYTES = 1 << 22
 """The most memory, in bytes, of a block of images between convolution's matrix products.
 
-Smaller blocks would stay closer to the core, but threads then meet more often between their calls.
+Smaller blocks would stay closer to the core, but threads then wait for each other more often.
 """
 
 COMPILED_CONVOLUTION_BYTES = 1 << 21
-"""The same for a compiled loop over blocks, in which threads do not meet."""
+"""As `CONVOLUTION_BYTES`, for the compiled loop, in which no thread waits between blocks."""
 
 
 def cut_evenly(size: int, pieces: int) -> list[slice]:
-    """Cut ``size`` entries into ``pieces`` slices of nearly equal length, none of them empty."""
+    """Cut ``size`` entries into slices whose lengths differ by at most 1.
+
+    There are ``pieces`` slices, or ``size`` if that is fewer, and none is empty; of no entries
+    there is a single, empty slice. Slice ``i`` of ``p`` begins at ``size * i // p``.
+    """
     pieces = max(1, min(pieces, size))
     bounds = [size * piece // pieces for piece in range(pieces + 1)]
     return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
 def blocks(piece: slice, size: int | None) -> Iterator[slice]:
-    """Cut a piece into blocks of ``size``, or leave it whole."""
+    """Cut a piece into blocks of ``size``, the last one shorter; None leaves it whole.
+
+    An empty piece has no block.
+    """
     size = size or max(1, piece.stop - piece.start)
     for start in range(piece.start, piece.stop, size):
         yield slice(start, min(start + size, piece.stop))
@@ -95,88 +109,121 @@ def batch_count(rows: int, batch_size: int, fewest: int = 1) -> int:
     return max(1, full + (left_over >= fewest))
 
 
-def shard_rows(width: int, *, images: bool) -> int:
-    """Return the most rows of a shard.
+def shard_rows(activation: int, *, images: bool) -> int:
+    """Return the most rows of a shard, at least 1.
+
+    They are at most `SHARD_ROWS`, and their largest activation has at most `SHARD_NUMBERS` entries,
+    or `IMAGE_NUMBERS` with images.
 
     Parameters
     ----------
-    width : int
-        The largest size of a row between two layers, in entries.
+    activation : int
+        The number of entries of the largest activation of one row.
     images : bool
-        Whether it is an image between any of them.
+        Whether any activation is an image.
     """
     entries = IMAGE_NUMBERS if images else SHARD_NUMBERS
-    return max(1, min(SHARD_ROWS, entries // width))
+    return max(1, min(SHARD_ROWS, entries // activation))
 
 
 def deal_shards(
-    rows: int, together: int | None = 1, most: int = SHARD_ROWS, lanes: int = LANES
+    rows: int, coupled: int | None = 1, most: int = SHARD_ROWS, lanes: int = LANES
 ) -> list[list[slice]]:
     """Cut the rows of a batch into shards of nearly equal size and deal them to lanes.
+
+    The whole groups of ``coupled`` rows are cut by `cut_evenly` into the fewest shards of at most
+    ``most // coupled`` groups, at least one. Rows that fill no group join the last shard. Shards
+    are dealt in turn: of ``p`` lanes, lane ``i`` gets the shards ``i``, ``i + p``, ``i + 2 p``, ...
 
     Parameters
     ----------
     rows : int
-    together : int or None
-        The number of consecutive rows that a network couples, which must be in one shard; None for
-        all.
+    coupled : int or None
+        The number of consecutive rows that the network couples: a group, which is in one shard.
+        None for all rows.
     most : int
-        The most rows of a shard, unless more belong together.
+        The most rows of a shard, or ``coupled`` if that is more. The last shard has up to
+        ``coupled - 1`` rows in addition.
     lanes : int
         The most lanes.
 
     Returns
     -------
     list of list of slice
-        The shards of each lane, in order. No lane is empty.
+        The shards of each lane, in order. No lane is empty. With ``coupled=None``, or fewer rows
+        than two groups, all rows are one shard.
     """
-    if together is None or rows < 2 * together:
+    if coupled is None or rows < 2 * coupled:
         return [[slice(0, rows)]]
-    groups = rows // together
-    in_groups = cut_evenly(groups, -(-groups // max(1, most // together)))
-    shards = [slice(part.start * together, part.stop * together) for part in in_groups]
-    shards[-1] = slice(shards[-1].start, rows)  # rows that fill no group join the last shard
+    groups = rows // coupled
+    in_groups = cut_evenly(groups, -(-groups // max(1, most // coupled)))
+    shards = [slice(part.start * coupled, part.stop * coupled) for part in in_groups]
+    shards[-1] = slice(shards[-1].start, rows)
     count = min(lanes, len(shards))
     return [shards[lane::count] for lane in range(count)]
 
 
 def product_is_shared(n: int, d: int, h: int) -> bool:
-    """Return whether lanes share a matrix product of ``(n, d)`` and ``(d, h)``."""
+    """Return whether a matrix product of ``(n, d)`` and ``(d, h)`` is cut into pieces.
+
+    It is from `PRODUCT_SHARED_FROM` multiplications, ``n d h``, on.
+    """
     return n * d * h >= PRODUCT_SHARED_FROM
 
 
-def product_pieces(n: int, d: int, h: int, lanes: int) -> list[slice]:
-    """Cut the longer side of the result of a shared product, where no sum crosses a cut."""
-    pieces = 2 if n * d * h < 4 * PRODUCT_SHARED_FROM else lanes
-    return cut_evenly(max(n, h), min(pieces, lanes))
+def product_pieces(n: int, d: int, h: int, lanes: int) -> list[tuple[slice, slice]]:
+    """Cut the result of a matrix product of ``(n, d)`` and ``(d, h)``, shape (n, h), into pieces.
+
+    The rows are cut if ``n >= h``, else the columns, so that no sum over ``d`` crosses a cut. There
+    are two pieces from `PRODUCT_SHARED_FROM` multiplications on, ``lanes`` pieces from four times
+    as many on, never more than ``lanes``, and one piece below.
+
+    Returns
+    -------
+    list of (rows, columns)
+        Two slices of the result for each piece.
+    """
+    if not product_is_shared(n, d, h):
+        return [(slice(0, n), slice(0, h))]
+    pieces = min(lanes, 2 if n * d * h < 4 * PRODUCT_SHARED_FROM else lanes)
+    if n >= h:
+        return [(rows, slice(0, h)) for rows in cut_evenly(n, pieces)]
+    return [(slice(0, n), columns) for columns in cut_evenly(h, pieces)]
 
 
 def update_pieces(size: int, lanes: int) -> list[slice]:
-    """Cut a vector into the pieces in which lanes update it."""
+    """Cut the update of a vector: into ``lanes`` pieces from `UPDATE_SHARED_FROM` entries on."""
     return cut_evenly(size, lanes if size >= UPDATE_SHARED_FROM else 1)
 
 
 def image_pieces(images: int, multiplications: int, lanes: int) -> list[slice]:
-    """Cut the images of a convolution into pieces that lanes share.
+    """Cut the images of a convolution: into ``lanes`` pieces from `PRODUCT_SHARED_FROM` on.
 
     Parameters
     ----------
     images : int
     multiplications : int
-        Of all of them.
+        Those of all images, compared with `PRODUCT_SHARED_FROM`; below it there is one piece.
     lanes : int
     """
     return cut_evenly(images, lanes if multiplications >= PRODUCT_SHARED_FROM else 1)
 
 
 def image_block(bytes_per_image: int, *, compiled: bool = False) -> int:
-    """Return how many images a convolution takes at a time."""
+    """Return the most images in a block of a convolution, at least 1.
+
+    They take at most `CONVOLUTION_BYTES`, or `COMPILED_CONVOLUTION_BYTES` if compiled.
+    """
     most = COMPILED_CONVOLUTION_BYTES if compiled else CONVOLUTION_BYTES
     return max(1, most // bytes_per_image)
 
 
 def even_block(images: int, most: int) -> int:
-    """Return the size of blocks of at most about ``most`` images that cut them evenly."""
+    """Return a block size near ``most`` with which all blocks have nearly equal size.
+
+    There are ``round(images / most)`` blocks, at least one; their size is rounded up. So a block
+    may have more than ``most`` images.
+    """
     return max(1, -(-images // max(1, round(images / most))))
 
 
@@ -185,37 +232,52 @@ def row_block(columns: int) -> int:
     return max(1, BLOCK // columns)
 
 
-def prediction_rows(width: int) -> int:
-    """Return the most rows of a batch of prediction; see `shard_rows`."""
-    return shard_rows(width, images=False)
+def prediction_rows(activation: int) -> int:
+    """Return the number of rows predicted at once: `shard_rows` without images.
+
+    The limit for images is made for dealing rows to lanes, and a prediction has no lanes.
+    """
+    return shard_rows(activation, images=False)
 
 
 def compiled_row_cut(rows: int, multiplications: int, lanes: int) -> int | None:
-    """Return where compiled code cuts the rows of a pass in two, or None if it does not.
+    """Return the row at which compiled code cuts a pass in two, ``rows // 2``, or None.
+
+    It cuts from `COMPILED_SHARED_FROM_ROWS` rows and `COMPILED_SHARED_FROM` multiplications on.
 
     Parameters
     ----------
     rows : int
     multiplications : int
-        Of one row, forward.
+        Those of one row, forward.
     lanes : int
-        The most lanes.
+        The recorded number of lanes; with a single lane nothing is cut.
     """
     shared = rows >= COMPILED_SHARED_FROM_ROWS and rows * multiplications >= COMPILED_SHARED_FROM
     return rows // 2 if shared and lanes > 1 else None
 
 
 def compiled_cut(size: int, nbytes: int, lanes: int) -> int | None:
-    """Return where compiled code cuts a copy or an update in two, or None if it does not.
+    """Return the index at which compiled code cuts a copy or update in two, ``size // 2``, or None.
+
+    It cuts from `COMPILED_SHARED_FROM_BYTES` bytes on.
 
     Parameters
     ----------
     size : int
-        The number of rows, or of weights.
+        The number of rows, or of weights; a single one is not cut.
     nbytes : int
-        Of all of them.
+        The memory of all of them.
     lanes : int
-        The most lanes.
+        The recorded number of lanes; with a single lane nothing is cut.
     """
     shared = size > 1 and nbytes >= COMPILED_SHARED_FROM_BYTES
     return size // 2 if shared and lanes > 1 else None
+
+
+def compiled_addition_cut(size: int) -> int:
+    """Return the index at which compiled code cuts the addition of two gradients: the middle.
+
+    A pass that was cut in two adds the gradients of its two parts, for any number of weights.
+    """
+    return size // 2

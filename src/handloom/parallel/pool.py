@@ -1,7 +1,7 @@
-"""Pool: runs the pieces of work; here one lane, on the calling thread.
+"""Pool: runs calls one after another on the calling thread.
 
-`handloom.parallel.threads.Threads` runs several lanes at once. Ranks on several machines could too:
-a pool returns the results in lane order, and they are added in it.
+`handloom.parallel.threads.Threads` runs several at once. Both return the results in the order of
+the calls, so sums of the results do not depend on the threads.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,6 @@ from handloom.operations import Array
 from handloom.parallel.partition import (
     BLOCK,
     blocks,
-    product_is_shared,
     product_pieces,
     update_pieces,
 )
@@ -24,53 +23,58 @@ Result = TypeVar("Result")
 
 
 class Splitter(Protocol):
-    """Runs a compiled job in two lanes that do not wait for the GIL."""
+    """Runs a compiled job in two parts that do not wait for the GIL."""
 
-    def run(self, job: object, arguments: npt.NDArray[np.int64], middle: int, stop: int) -> bool:
-        """Run a job up to ``middle`` here and from there to ``stop`` on any awake thread.
+    def run_job(self, job: object, arguments: npt.NDArray[np.int64], cut: int, stop: int) -> bool:
+        """Run a job up to ``cut`` here and from there to ``stop`` on any awake thread.
 
-        Return whether this thread ran all of it.
+        Return True if no helper thread took the second part, so that this thread ran both.
         """
         ...
 
-    def ask(self) -> None:
-        """Request the help of another thread, until no job comes for some milliseconds."""
+    def request_helper(self) -> None:
+        """Wake a helper thread. It leaves when no job has come for a few milliseconds."""
         ...
 
 
 class Pool:
-    """Runs calls one after another, in a single lane.
+    """Runs calls one after another on the calling thread.
 
     Attributes
     ----------
     lanes : int
-        The most pieces that work is cut into.
+        The recorded number of lanes, by which `handloom.parallel.partition` cuts work. It is not
+        the number of threads.
     splitter : Splitter or None
-        Shares compiled jobs between threads, where a backend has given the pool one.
+        Runs compiled jobs in two parts; None if the backend has no compiled jobs.
     """
 
     lanes: int = 1
     splitter: Splitter | None = None
 
     def run(self, calls: Sequence[Callable[[], Result]]) -> list[Result]:
-        """Make calls that do not depend on each other; return their results in order."""
+        """Make calls that do not depend on each other; return the results in their order."""
         return [call() for call in calls]
 
-    def cut(self, *vectors: Array, whole: bool = False) -> list[list[tuple[Array, ...]]]:
-        """Cut vectors of one length and dtype into pieces for lanes, and those into blocks.
+    def blocks_by_piece(
+        self, *vectors: Array, whole: bool = False
+    ) -> list[list[tuple[Array, ...]]]:
+        """Cut vectors of one length and dtype into pieces, and those into blocks.
+
+        Pieces are cut by `update_pieces`, and have blocks of `BLOCK` entries.
 
         Parameters
         ----------
         *vectors : array, shape (size,)
         whole : bool
-            Whether pieces stay whole, for a function that makes a single pass.
+            Whether each piece is a single block, for a function that makes a single pass.
 
         Returns
         -------
         list of list of tuple
-            For each piece its blocks, in order: a view into every vector, shape (m,), and scratch
-            memory of the same shape, which the blocks of a piece share. It is empty for those that
-            stay whole.
+            The blocks of each piece, in order. A block is a tuple: one view per vector, shape (m,),
+            then scratch memory of the same shape, or of shape (0,) if ``whole``. The blocks of a
+            piece share their scratch memory.
         """
         pieces = []
         for piece in update_pieces(len(vectors[0]), self.lanes):
@@ -89,7 +93,9 @@ SERIAL = Pool()
 
 
 def matmul(a: Array, b: Array, out: Array, pool: Pool = SERIAL) -> Array:
-    """Write ``a b`` into ``out`` and return it; the lanes of a pool share a large matrix product.
+    """Write ``a b`` into ``out`` and return it; a pool runs the pieces of a large matrix product.
+
+    See `product_pieces` for the cuts.
 
     Parameters
     ----------
@@ -101,11 +107,13 @@ def matmul(a: Array, b: Array, out: Array, pool: Pool = SERIAL) -> Array:
     (n, d), h = a.shape, b.shape[1]
     if d == 1:
         return np.multiply(a, b, out=out)  # the gradient of a single output: BLAS is slow there
-    if pool.lanes == 1 or not product_is_shared(n, d, h):
+    pieces = product_pieces(n, d, h, pool.lanes) if pool.lanes > 1 else []
+    if len(pieces) < 2:
         return np.matmul(a, b, out=out)
-    pieces = product_pieces(n, d, h, pool.lanes)
-    if n >= h:
-        pool.run([partial(np.matmul, a[rows], b, out=out[rows]) for rows in pieces])
-    else:
-        pool.run([partial(np.matmul, a, b[:, cut], out=out[:, cut]) for cut in pieces])
+    pool.run(
+        [
+            partial(np.matmul, a[rows], b[:, columns], out=out[rows, columns])
+            for rows, columns in pieces
+        ]
+    )
     return out

@@ -1,4 +1,4 @@
-"""Thread pool that runs lanes, while BLAS is held to one thread."""
+"""Thread pool that runs several calls at once, while BLAS is held to one thread."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -84,7 +84,7 @@ class Threads(Pool):
     threads : int, optional
         The number of calls that run at once; by default the number of cores, at most one per lane.
     lanes : int
-        The most pieces that work is cut into, for any number of threads.
+        The recorded number of lanes, by which work is cut for any number of threads.
     wait : callable, optional
         See `Wait`; with it, threads stay awake between the calls of a step.
 
@@ -105,9 +105,9 @@ class Threads(Pool):
         self._tasks: _Queue[_Task[object] | None] = _Queue(wait)
         self._done: _Queue[_Task[object]] = _Queue(wait)
         self._helpers: list[Thread] = []
-        self._recall: Callable[[], object] | None = None
+        self._recall_lent: Callable[[], object] | None = None
         self._failed: BaseException | None = None
-        self._more = 0
+        self._helper_count = 0
         self._cleanup = ExitStack()
 
     def __getstate__(self) -> object:
@@ -125,7 +125,7 @@ class Threads(Pool):
 
     def __enter__(self) -> Self:
         self._cleanup.enter_context(single_threaded_blas())
-        self._more = min(self.threads, self.lanes) - 1
+        self._helper_count = min(self.threads, self.lanes) - 1
         return self
 
     def __exit__(
@@ -135,12 +135,12 @@ class Threads(Pool):
         traceback: TracebackType | None,
     ) -> None:
         with self._cleanup:  # also if a second Ctrl-C ends the wait for helpers
-            self._call_back()
+            self._end_lent_call()
             for _ in self._helpers:
                 self._tasks.put(None)
             for helper in self._helpers:
                 helper.join()
-            self._helpers, self._more = [], 0
+            self._helpers, self._helper_count = [], 0
         failed, self._failed = self._failed, None
         if failed is not None and error is None:
             raise failed  # by a call that no thread waited for
@@ -150,9 +150,9 @@ class Threads(Pool):
 
         All calls are made, and have ended, before an error of one of them is raised.
         """
-        if not self._more or len(calls) < 2:
+        if not self._helper_count or len(calls) < 2:
             return [call() for call in calls]
-        self._call_back()
+        self._end_lent_call()
         self._start()
         tasks = [_Task(call) for call in calls]
         for task in tasks[1:]:
@@ -165,7 +165,7 @@ class Threads(Pool):
             except Empty:
                 break
             task.run()
-            if task.awaited:  # a lent call was recalled, and ends at once
+            if task.awaited:  # else it is the lent call, which is not one of ours
                 open_tasks -= 1
         for _ in range(open_tasks):
             self._done.get()
@@ -175,32 +175,37 @@ class Threads(Pool):
         return [task.result for task in tasks]
 
     def lend(self, call: Callable[[], object], recall: Callable[[], object]) -> bool:
-        """Have a helper thread make a call that no thread waits for, if there is a helper.
+        """Have a helper thread make a call that no thread waits for.
 
         Parameters
         ----------
         call : callable
             Ends by itself after a while without work.
         recall : callable
-            Makes the call end soon: called before the helpers are needed for other work.
+            Makes the call end soon. It is called before the helpers are needed for other work.
+
+        Returns
+        -------
+        bool
+            False if the pool has no helper thread, so that nothing was lent.
         """
-        if not self._more:
+        if not self._helper_count:
             return False
-        if self._recall != recall:  # else it is the same call, which ended by itself
-            self._call_back()
+        if self._recall_lent != recall:  # the same lender lends again if its call has ended
+            self._end_lent_call()
         self._start()
-        self._recall = recall
+        self._recall_lent = recall
         self._tasks.put(_Task(call, awaited=False))
         return True
 
-    def _call_back(self) -> None:
+    def _end_lent_call(self) -> None:
         """Make the lent call end."""
-        recall, self._recall = self._recall, None
+        recall, self._recall_lent = self._recall_lent, None
         if recall is not None:
             recall()
 
     def _start(self) -> None:
-        while len(self._helpers) < self._more:
+        while len(self._helpers) < self._helper_count:
             self._helpers.append(Thread(target=self._help, name="handloom", daemon=True))
             self._helpers[-1].start()
 

@@ -90,6 +90,10 @@ class Experiment(ABC):
         checkpoints : Checkpoints, optional
         on_signal : str
             As in `handloom.Trainer`.
+
+        Returns
+        -------
+        Trainer
         """
 
     @abstractmethod

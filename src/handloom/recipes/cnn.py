@@ -10,7 +10,7 @@ from functools import partial
 from handloom.data.augment import Flip, Shift
 from handloom.optimizers import Muon
 from handloom.recipes.networks import cnn
-from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
+from handloom.recipes.recipe import MeasuredResults, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="cnn",
@@ -22,5 +22,5 @@ RECIPE = Recipe(
     batch_size=128,
     label_smoothing=0.1,
     augment=(Flip(alternating=True), Shift(1)),
-    figures=(Figures((0.9431, 0.9420, 0.9429, 0.9441, 0.9406), seconds=275.8, epochs=15),),
+    results=(MeasuredResults((0.9431, 0.9420, 0.9429, 0.9441, 0.9406), seconds=275.8, epochs=15),),
 )

@@ -14,7 +14,7 @@ from functools import partial
 from handloom.data.augment import Flip
 from handloom.optimizers import Muon
 from handloom.recipes.networks import cnn
-from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
+from handloom.recipes.recipe import MeasuredResults, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="cnn-flash",
@@ -26,5 +26,5 @@ RECIPE = Recipe(
     batch_size=128,
     label_smoothing=0.1,
     augment=(Flip(alternating=True),),
-    figures=(Figures((0.9364, 0.9371, 0.9375, 0.9369, 0.9371), seconds=111.7, epochs=6),),
+    results=(MeasuredResults((0.9364, 0.9371, 0.9375, 0.9369, 0.9371), seconds=111.7, epochs=6),),
 )

@@ -10,7 +10,7 @@ from functools import partial
 from handloom.data.augment import Erase, Flip, Shift
 from handloom.optimizers import Muon
 from handloom.recipes.networks import cnn
-from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
+from handloom.recipes.recipe import MeasuredResults, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="cnn-record",
@@ -22,5 +22,5 @@ RECIPE = Recipe(
     batch_size=128,
     label_smoothing=0.1,
     augment=(Flip(alternating=True), Shift(1), Erase(probability=0.25, largest=0.2)),
-    figures=(Figures((0.9476, 0.9483, 0.9487), seconds=919.4, epochs=26),),
+    results=(MeasuredResults((0.9476, 0.9483, 0.9487), seconds=919.4, epochs=26),),
 )

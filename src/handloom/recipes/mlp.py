@@ -12,7 +12,7 @@ from functools import partial
 from handloom.data.augment import Flip, Shift
 from handloom.optimizers import Adam
 from handloom.recipes.networks import mlp
-from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
+from handloom.recipes.recipe import MeasuredResults, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="mlp",
@@ -24,5 +24,5 @@ RECIPE = Recipe(
     batch_size=512,
     label_smoothing=0.05,
     augment=(Flip(alternating=True), Shift(1)),
-    figures=(Figures((0.9112, 0.9126, 0.9119, 0.9152, 0.9120), seconds=52.8, epochs=80),),
+    results=(MeasuredResults((0.9112, 0.9126, 0.9119, 0.9152, 0.9120), seconds=52.8, epochs=80),),
 )

@@ -11,7 +11,7 @@ from functools import partial
 
 from handloom.optimizers import Adam
 from handloom.recipes.networks import mlp
-from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
+from handloom.recipes.recipe import MeasuredResults, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="mlp-flash",
@@ -21,8 +21,8 @@ RECIPE = Recipe(
     rate=rise_and_fall(3e-2),
     epochs=3,
     batch_size=256,
-    figures=(
-        Figures(
+    results=(
+        MeasuredResults(
             (0.8832, 0.8850, 0.8851, 0.8834, 0.8843, 0.8860, 0.8866, 0.8838, 0.8837, 0.8846),
             seconds=0.391,
             epochs=3,

@@ -8,7 +8,7 @@ from functools import partial
 
 from handloom.optimizers import Adam
 from handloom.recipes.networks import mlp
-from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
+from handloom.recipes.recipe import MeasuredResults, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="mlp-quick",
@@ -19,8 +19,8 @@ RECIPE = Recipe(
     epochs=9,
     batch_size=512,
     label_smoothing=0.05,
-    figures=(
-        Figures(
+    results=(
+        MeasuredResults(
             (0.9047, 0.9048, 0.9025, 0.9011, 0.9043, 0.9050, 0.9027, 0.9037, 0.9039, 0.9057),
             seconds=3.59,
             epochs=9,

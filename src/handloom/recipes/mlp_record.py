@@ -7,7 +7,7 @@ The best published dense network for this dataset has the same size and normaliz
 from handloom.data.augment import Flip, Shift
 from handloom.optimizers import Adam
 from handloom.recipes.networks import mlp
-from handloom.recipes.recipe import Figures, Recipe, rise_and_fall
+from handloom.recipes.recipe import MeasuredResults, Recipe, rise_and_fall
 
 RECIPE = Recipe(
     name="mlp-record",
@@ -19,5 +19,5 @@ RECIPE = Recipe(
     batch_size=512,
     label_smoothing=0.1,
     augment=(Flip(), Shift(1)),
-    figures=(Figures((0.9221, 0.9224, 0.9207), seconds=463.1, epochs=120),),
+    results=(MeasuredResults((0.9221, 0.9224, 0.9207), seconds=463.1, epochs=120),),
 )

@@ -31,6 +31,11 @@ def mlp(*units: int, ghost_batch: int = 64, dropout: float = 0.0) -> Network:
         The number of rows that are normalized together.
     dropout : float
         The dropout rate after each hidden layer, 0 for none.
+
+    Returns
+    -------
+    callable
+        From the shape of an image and the number of classes to new layers.
     """
 
     def layers(_: tuple[int, ...], classes: int) -> Sequence[Layer]:
@@ -54,6 +59,11 @@ def cnn(filters: Sequence[Sequence[int]], *, dropout: float) -> Network:
         convolution of a group is pooled.
     dropout : float
         The dropout rate before the last layer.
+
+    Returns
+    -------
+    callable
+        From the shape of an image and the number of classes to new layers.
     """
 
     def layers(image_shape: tuple[int, ...], classes: int) -> Sequence[Layer]:

@@ -25,6 +25,11 @@ def option(default: Value, text: str) -> Value:
         The default; immutable.
     text : str
         The help text, for users of Python and of the command line.
+
+    Returns
+    -------
+    field
+        A field for a dataclass, with the type of its default.
     """
     return field(default=default, metadata={"help": text})
 

@@ -22,7 +22,7 @@ from handloom.training.interrupts import OnSignal
 
 
 @dataclass(frozen=True)
-class Figures:
+class MeasuredResults:
     """Measured results of a recipe on Fashion-MNIST, trained on all 60,000 rows.
 
     Attributes
@@ -76,7 +76,7 @@ class Recipe:
         Rows per step.
     label_smoothing : float
     augment : tuple of Augmentation
-    figures : tuple of Figures
+    results : tuple of MeasuredResults
         Measured results, for one number of epochs or several.
     """
 
@@ -89,7 +89,7 @@ class Recipe:
     batch_size: int
     label_smoothing: float = 0.0
     augment: tuple[Augmentation, ...] = ()
-    figures: tuple[Figures, ...] = ()
+    results: tuple[MeasuredResults, ...] = ()
 
     def parameters(self) -> int:
         """Return the number of parameters of the network for Fashion-MNIST."""
@@ -105,6 +105,11 @@ def rise_and_fall(peak: float, rise: float = 0.1) -> Callable[[int], Schedule]:
         The largest learning rate.
     rise : float
         The fraction of warm-up steps, below 1.
+
+    Returns
+    -------
+    callable
+        From the number of steps to a schedule.
 
     Raises
     ------

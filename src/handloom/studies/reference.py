@@ -37,7 +37,7 @@ class ReferenceModel:
     schedule : InverseTimeDecay
         The learning-rate schedule.
     reference_accuracy, reference_loss : float or None
-        The notebook's figures on the test set; None for our addition.
+        The notebook's metrics on the test set; None for our addition.
     """
 
     units: int

@@ -18,7 +18,7 @@ from handloom.training.history import (
     History as History,
     StopReason as StopReason,
 )
-from handloom.training.objective import Measured as Measured, Objective as Objective
+from handloom.training.objective import Measurement as Measurement, Objective as Objective
 from handloom.training.options import TrainingOptions as TrainingOptions
 from handloom.training.run_folder import (
     RunDescription as RunDescription,

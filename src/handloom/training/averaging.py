@@ -55,30 +55,33 @@ class EMA:
         self.values: Array = np.empty(0)
         self._parameters: Parameters | None = None
         self._pool: Pool = SERIAL
-        self._pieces: list[list[tuple[Array, ...]]] = []
+        self._blocks_by_piece: list[list[tuple[Array, ...]]] = []
 
     def bind(self, parameters: Parameters, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Bind the average to parameters, with no update yet; see `Optimizer.bind`."""
-        self._parameters, self._pool, self._lerp = parameters, pool, backend.fetch(lerp)
+        self._parameters, self._pool, self._lerp = parameters, pool, backend.version_of(lerp)
         self.values, self.steps = parameters.values.copy(), 0
-        self._pieces = pool.cut(self.values, parameters.values, whole=backend.compiles(lerp))
+        self._blocks_by_piece = pool.blocks_by_piece(
+            self.values, parameters.values, whole=backend.compiles(lerp)
+        )
         return self
 
     def update(self) -> None:
         """Add the current values to the average."""
         _ = self._bound
         self.steps += 1
-        share = (1.0 - self.decay) / (1.0 - self.decay**self.steps)
-        self._pool.run([partial(self._move, piece, share) for piece in self._pieces])
+        weight = (1.0 - self.decay) / (1.0 - self.decay**self.steps)
+        self._pool.run([partial(self._move, piece, weight) for piece in self._blocks_by_piece])
 
-    def _move(self, piece: list[tuple[Array, ...]], share: float) -> None:
+    def _move(self, piece: list[tuple[Array, ...]], weight: float) -> None:
         """Move a piece of the average toward the current values."""
         for mean, values, scratch in piece:
-            self._lerp(mean, values, share, self.steps, scratch)
+            self._lerp(mean, values, weight, self.steps, scratch)
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, which is bound to no parameters."""
-        return {**self.__dict__, "_parameters": None, "_pool": SERIAL, "_pieces": [], "_lerp": lerp}
+        views: dict[str, object] = {"_parameters": None, "_blocks_by_piece": []}
+        return {**self.__dict__, **views, "_pool": SERIAL, "_lerp": lerp}
 
     def as_operation(self) -> MovingAverage:
         """Return the average as a record."""
@@ -95,7 +98,7 @@ class EMA:
         finally:
             np.copyto(values, own)
 
-    def keep(self) -> None:
+    def copy_to_network(self) -> None:
         """Give the network its averaged values for good."""
         np.copyto(self._bound.values, self.values)
 

@@ -30,8 +30,8 @@ class Checkpoints:
     folder : path
         The folder of the checkpoints; no other training may use it at the same time.
     every : int, str or Trigger
-        The interval in epochs (``5``) or minutes (``"5m"``), or a custom trigger. In any case, one
-        more is written when training ends: complete, interrupted, or because a callback raised.
+        The interval in epochs (``5``) or minutes (``"5m"``), or a custom trigger. A last checkpoint
+        is always written when training ends, also after an interruption or an error in a callback.
     keep : int
         The number of checkpoints to keep; older ones are the fallback if the newest is damaged.
     warn : callable, optional
@@ -62,7 +62,7 @@ class Checkpoints:
         """Return the options of the checkpoints, without the folder."""
         return {"every": describe(self.every), "keep": self.keep}
 
-    def alone(self) -> AbstractContextManager[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Lock the folder against other trainings, until the end of the block.
 
         Raises
@@ -73,11 +73,15 @@ class Checkpoints:
         return only_writer(make_folder(self.folder))
 
     @contextmanager
-    def final(self, state: TrainingState) -> Iterator[None]:
+    def saving_at_end(self, state: TrainingState) -> Iterator[None]:
         """Write a last checkpoint at the end of the block, also after an error between two steps.
 
-        Before the block, a training that cannot be serialized is refused. After an error in the
-        middle of an update none is written: the one before is good.
+        After an error in the middle of an update none is written; the one before it remains.
+
+        Raises
+        ------
+        ConfigurationError
+            Before the block, if the training cannot be serialized.
         """
         self.require_serializable(state)
         self.every.reset(state)
@@ -155,7 +159,7 @@ class Checkpoints:
         Raises
         ------
         ModelError
-            If there are checkpoints, and none of them is valid.
+            If there are checkpoints, and none of them can be read.
         """
         problems = []
         for folder in self._finished():
@@ -171,7 +175,7 @@ class Checkpoints:
                 self._warn(f"in another environment the bits may differ: {'; '.join(changed)}")
             return snapshot
         if problems:
-            raise ModelError(f"no checkpoint is complete: {'; '.join(problems)}")
+            raise ModelError(f"no checkpoint can be read: {'; '.join(problems)}")
         return None
 
     def _finished(self) -> list[Path]:

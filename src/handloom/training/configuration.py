@@ -59,23 +59,24 @@ def _constructor_arguments(value: Any) -> dict[str, Any]:
     return {BY_NAME: True}
 
 
-def differences(theirs: Any, ours: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+def differences(saved: Any, current: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Yield the name of each entry in which two configurations differ, and both values.
 
     Parameters
     ----------
-    theirs, ours : JSON values
+    saved, current : JSON values
     name : str
-        The name of the two; keys and indices are appended to it.
+        The name of the two; keys (other than the same name) and indices are appended to it.
     """
-    if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
-        for key in dict.fromkeys([*theirs, *ours]):
-            yield from differences(theirs.get(key), ours.get(key), f"{name} {key}".strip())
-    elif isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
-        for index, (a, b) in enumerate(zip(theirs, ours, strict=True)):
+    if isinstance(saved, Mapping) and isinstance(current, Mapping):
+        for key in dict.fromkeys([*saved, *current]):
+            entry = name if key == name else f"{name} {key}".strip()
+            yield from differences(saved.get(key), current.get(key), entry)
+    elif isinstance(saved, list) and isinstance(current, list) and len(saved) == len(current):
+        for index, (a, b) in enumerate(zip(saved, current, strict=True)):
             yield from differences(a, b, f"{name} {index}")
-    elif theirs != ours:
-        yield name, theirs, ours
+    elif saved != current:
+        yield name, saved, current
 
 
 def known_by_name(described: Any, name: str = "") -> Iterator[str]:

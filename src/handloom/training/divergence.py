@@ -42,8 +42,8 @@ class Divergence:
             )
         return (
             f"{self.array} was the first array that was not finite, in epoch {self.epoch} at step "
-            f"{self.step}; {before}. A smaller learning rate is what usually helps; then smaller "
-            f"starting weights, or inputs of about unit size"
+            f"{self.step} (both counted from 0); {before}. A smaller learning rate usually helps; "
+            f"if not, smaller initial weights, or inputs of about unit size."
         )
 
 
@@ -61,6 +61,11 @@ def first_bad_array(
         The rows of the step, in order.
     total_weight : float
         The sum of the rows' weights.
+
+    Returns
+    -------
+    str
+        Such as ``"the output of 2.dense"``.
     """
     if bad := first_bad_weights(network):
         return bad

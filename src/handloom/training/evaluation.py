@@ -21,7 +21,7 @@ from handloom.training.datasets import require_dataset, require_model
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The predictions of a model for a dataset, and their figures.
+    """The predictions of a model for a dataset, and their metrics.
 
     Attributes
     ----------
@@ -52,8 +52,12 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
     data : Dataset
     views : sequence of View, optional
         Transformations of each image for test-time augmentation, such as
-        `handloom.data.test_time_augmentation.MIRRORED`. The figures of their mean are in
+        `handloom.data.test_time_augmentation.MIRRORED`. The metrics of their mean are in
         ``of_views``; all others are those of the original rows.
+
+    Returns
+    -------
+    Evaluation
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Training history: the figures of every epoch, and the stop reason."""
+"""Training history: the metrics of every epoch, and the stop reason."""
 
 import math
 import re
@@ -22,7 +22,7 @@ from handloom.parallel.partition import LANES
 from handloom.training.divergence import Divergence
 
 NAME = re.compile(r"[A-Za-z_][\w./-]*")
-"""The name of a recorded figure: a word that CSV holds without quotes."""
+"""The name of a recorded metric: a word that CSV holds without quotes."""
 
 
 class StopReason(StrEnum):
@@ -48,14 +48,14 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """The figures of one epoch; ``record["loss"]`` is a figure by name, recorded ones included.
+    """The metrics of one epoch; ``record["loss"]`` is a metric by name, recorded ones included.
 
     Attributes
     ----------
     epoch : int
         Counted from 0.
     loss : float
-        Data loss plus penalty. Like all training figures it is measured in the training passes:
+        Data loss plus penalty. Like all training metrics it is measured in the training passes:
         with one step an epoch it is measured before that step's update, with several
         it is their mean.
     data_loss, penalty : float
@@ -70,7 +70,7 @@ class EpochRecord:
         Measured after the epoch's last update, without penalty; None without validation rows, and
         as for ``accuracy``.
     recorded : mapping of str to float
-        Figures that callbacks recorded; see `TrainingState.record`.
+        Metrics that callbacks recorded; see `TrainingState.record`.
     """
 
     epoch: int
@@ -85,23 +85,23 @@ class EpochRecord:
     recorded: Mapping[str, float] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> float:
-        """Return a figure.
+        """Return a metric.
 
         Raises
         ------
         ConfigurationError
-            If it was neither measured nor recorded; the message names the figures that were.
+            If it was neither measured nor recorded; the message names the metrics that were.
         """
         if name not in self.recorded and (name not in COLUMNS or getattr(self, name) is None):
             known = [each for each in COLUMNS if getattr(self, each) is not None]
-            raise ConfigurationError(unknown_name("figure", name, [*known, *self.recorded]))
+            raise ConfigurationError(unknown_name("metric", name, [*known, *self.recorded]))
         return float(self.recorded[name] if name in self.recorded else getattr(self, name))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures by name, as JSON."""
-        figures = {name: _to_json(getattr(self, name)) for name in COLUMNS}
+        """Return the metrics by name, as JSON."""
+        metrics = {name: _to_json(getattr(self, name)) for name in COLUMNS}
         recorded = {name: _to_json(value) for name, value in self.recorded.items()}
-        return {**figures, "recorded": recorded}
+        return {**metrics, "recorded": recorded}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -110,23 +110,23 @@ class EpochRecord:
         Raises
         ------
         ModelError
-            If a figure is missing or not a number.
+            If a metric is missing or not a number.
         """
-        figures: dict[str, Any] = {name: _from_json(values[name]) for name in COLUMNS}
-        empty = [name for name in COLUMNS if figures[name] is None and name not in MAY_BE_NONE]
-        if empty or not isinstance(figures["epoch"], int) or figures["epoch"] < 0:
-            raise ModelError(f"invalid record of an epoch: {', '.join(empty) or figures['epoch']}")
+        metrics: dict[str, Any] = {name: _from_json(values[name]) for name in COLUMNS}
+        empty = [name for name in COLUMNS if metrics[name] is None and name not in MAY_BE_NONE]
+        if empty or not isinstance(metrics["epoch"], int) or metrics["epoch"] < 0:
+            raise ModelError(f"invalid record of an epoch: {', '.join(empty) or metrics['epoch']}")
         recorded = {checked_name(n): _from_json(v) for n, v in values["recorded"].items()}
-        return cls(**figures, recorded={n: v for n, v in recorded.items() if v is not None})
+        return cls(**metrics, recorded={n: v for n, v in recorded.items() if v is not None})
 
     def values(self, columns: Iterable[str] | None = None) -> tuple[float | None, ...]:
-        """Return the figures of some columns, by default `COLUMNS`; None for a missing figure."""
+        """Return the metrics of some columns, by default `COLUMNS`; None for a missing metric."""
         known = {**{name: getattr(self, name) for name in COLUMNS}, **self.recorded}
         return tuple(known.get(name) for name in columns or COLUMNS)
 
 
 COLUMNS = tuple(each.name for each in fields(EpochRecord) if each.name != "recorded")
-"""The figures that every epoch has."""
+"""The metrics that every epoch has."""
 
 
 MAY_BE_NONE = ("accuracy", "validation_loss", "validation_accuracy")
@@ -200,7 +200,7 @@ class History:
         return iter(self.records)
 
     def __getitem__(self, column: str) -> npt.NDArray[np.float64]:
-        """Return one column, shape (epochs,); NaN where the figure was not measured.
+        """Return one column, shape (epochs,); NaN where the metric was not measured.
 
         Raises
         ------
@@ -213,7 +213,7 @@ class History:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """`COLUMNS`, and the names of recorded figures in the order of their first appearance."""
+        """`COLUMNS`, and the names of recorded metrics in the order of their first appearance."""
         recorded = [name for record in self.records for name in record.recorded]
         return tuple(dict.fromkeys([*COLUMNS, *recorded]))
 
@@ -259,8 +259,8 @@ class History:
             if values["stopped_in"] is not None:
                 history.stopped_in = require_count("stopped_in", values["stopped_in"], minimum=0)
             if broken is not None:
-                array, *figures = (broken[each.name] for each in fields(Divergence))
-                rest: Any = map(_from_json, figures)
+                array, *metrics = (broken[each.name] for each in fields(Divergence))
+                rest: Any = map(_from_json, metrics)
                 history.divergence = Divergence(str(array), *rest)
             history.backend = str(values["backend"])
             history.lanes = require_count("lanes", values["lanes"])
@@ -278,7 +278,7 @@ class History:
 
 
 def checked_name(name: object) -> str:
-    """Return the name of a figure.
+    """Return the name of a metric.
 
     Raises
     ------
@@ -287,13 +287,13 @@ def checked_name(name: object) -> str:
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ConfigurationError(
-            f"the name of a figure must be a word such as 'top5' or 'norm/0.dense', got {name!r}"
+            f"the name of a metric must be a word such as 'top5' or 'norm/0.dense', got {name!r}"
         )
     return name
 
 
 def checked_number(name: str, value: object) -> float:
-    """Return the value of a figure, which may be NaN or infinite.
+    """Return the value of a metric, which may be NaN or infinite.
 
     Raises
     ------
@@ -307,12 +307,12 @@ def checked_number(name: str, value: object) -> float:
 
 
 def _to_json(value: Any) -> Any:
-    """Return a figure as JSON: NaN and infinity by name."""
+    """Return a metric as JSON: NaN and infinity by name."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _from_json(value: object) -> int | float | None:
-    """Return the figure that `_to_json` described.
+    """Return the metric that `_to_json` described.
 
     Raises
     ------
@@ -322,7 +322,7 @@ def _from_json(value: object) -> int | float | None:
     if value in ("nan", "inf", "-inf"):
         return float(str(value))
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise ModelError(f"a figure must be a number, got {value!r}")
+        raise ModelError(f"a metric must be a number, got {value!r}")
     if isinstance(value, int):
         float(value)  # OverflowError if damaged
     return value

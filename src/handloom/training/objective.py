@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from handloom.backend import NUMPY, Backend, Computes
+from handloom.backend import NUMPY, Backend, UsesBackend
 from handloom.data.batches import Batch, LoaderOptions, Shard, ShardLoader
-from handloom.data.formats.npy import Reading
+from handloom.data.row_reader import RowReader
 from handloom.losses import ClassificationLoss, Loss, Targets
 from handloom.network import Sequential
 from handloom.operations import LayerOperation
@@ -20,7 +20,7 @@ from handloom.training.divergence import first_bad_array
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """Loss, accuracy and gradient norm of one evaluation of the objective.
 
     Attributes
@@ -68,7 +68,8 @@ class LaneSums:
     data_loss : float
     correct : int
     statistics : mapping of str to array
-        The batch statistics of training passes, for running statistics.
+        The batch statistics that layers such as BatchNorm collected, for the update of their
+        running statistics.
     """
 
     gradient: Array
@@ -82,8 +83,9 @@ class Objective:
 
     The rows are cut into shards and dealt to lanes (see `handloom.parallel.partition`). Each lane
     runs a replica of the network, which shares its weights and has its own gradients and buffers,
-    and sums the gradients of its shards. The lanes' sums are then added in lane order. A
-    single lane shares its large pieces of work with the pool instead.
+    and sums the gradients of its shards. The lanes' sums are then added in lane order. If
+    there is a single lane, its large matrix products and loops are cut into pieces instead, which
+    the threads of the pool share.
 
     Parameters
     ----------
@@ -120,16 +122,16 @@ class Objective:
         self.network = network
         self.penalty_per_row = penalty_per_row
         self._pool, self._backend = pool, backend
-        loss = loss.on(backend) if isinstance(loss, Computes) else loss
+        loss = loss.with_backend(backend) if isinstance(loss, UsesBackend) else loss
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
         self._make_lane = partial(_Lane, network, layers, loss, count, options, backend)
-        self._penalize = backend.fetch(penalize, pool)
-        self._alone: _Lane | None = None
+        self._penalize = backend.version_of(penalize, pool)
+        self._single_lane: _Lane | None = None
         self._lanes: list[_Lane] = []
-        self._reading: tuple[npt.NDArray[np.generic], Reading] | None = None
-        self._deals: dict[int, list[list[slice]]] = {}
+        self._reader: tuple[npt.NDArray[np.generic], RowReader] | None = None
+        self._shards_of_lanes: dict[int, list[list[slice]]] = {}
 
-    def __call__(self, batch: Batch, *, gradient: bool = True) -> Measured:
+    def __call__(self, batch: Batch, *, gradient: bool = True) -> Measurement:
         """Measure loss and accuracy, and write the gradient if ``gradient`` is True.
 
         Values may overflow without a warning: check the result.
@@ -138,24 +140,44 @@ class Objective:
         ----------
         batch : Batch
         gradient : bool
-            Whether this is a training pass: the gradient is computed and stochastic layers draw.
+            Whether this is a training pass: the gradient is computed, and stochastic layers such as
+            `handloom.Dropout` draw random numbers.
+
+        Returns
+        -------
+        Measurement
         """
-        return self.add(batch, self.run_lanes(batch, gradient=gradient), gradient=gradient)
+        return self.combine(batch, self.run_lanes(batch, gradient=gradient), gradient=gradient)
 
     def run_lanes(self, batch: Batch, *, gradient: bool = True) -> list[LaneSums]:
         """Run a batch through the network; return each lane's contribution, in lane order."""
-        reading = self._reading_of(batch.arrays.inputs)
-        deal = self._deal(len(batch))
-        lanes = self._open(len(deal))
+        reader = self._reader_of(batch.arrays.inputs)
+        deal = self._deal_rows(len(batch))
+        lanes = self._lanes_for(len(deal))
         return self._pool.run(
             [
-                partial(lane.run, batch, reading, shards, training=gradient)
+                partial(lane.run, batch, reader, shards, training=gradient)
                 for lane, shards in zip(lanes, deal, strict=True)
             ]
         )
 
-    def add(self, batch: Batch, lanes: Sequence[LaneSums], *, gradient: bool = True) -> Measured:
-        """Add the contributions of lanes, in their order, and the penalty."""
+    def combine(
+        self, batch: Batch, lanes: Sequence[LaneSums], *, gradient: bool = True
+    ) -> Measurement:
+        """Return the sum of the lanes' contributions, in lane order, with the penalty.
+
+        With ``gradient`` the network's gradient is written too.
+
+        Parameters
+        ----------
+        batch : Batch
+        lanes : sequence of LaneSums
+        gradient : bool
+
+        Returns
+        -------
+        Measurement
+        """
         parameters = self.network.parameters
         scale = 1.0 / batch.total_weight if self.penalty_per_row and batch.total_weight else 1.0
         norm = 0.0
@@ -165,13 +187,14 @@ class Objective:
                 np.copyto(parameters.gradient, first)
             for other in others:
                 parameters.gradient += other
-            w, dw, (spans, strengths) = parameters.vector, parameters.gradient, parameters.penalized
+            w, dw = parameters.vector, parameters.gradient
+            bounds, strengths = parameters.penalized
             strengths = strengths if scale == 1.0 else scale * strengths
-            penalty, squares = self._penalize(w, dw, spans, strengths)
+            penalty, squares = self._penalize(w, dw, bounds, strengths)
             norm = l2_norm(dw, squares)
         else:
             penalty = parameters.penalty(scale)
-        return Measured(
+        return Measurement(
             sum(lane.data_loss for lane in lanes),
             penalty,
             sum(lane.correct for lane in lanes),
@@ -180,38 +203,42 @@ class Objective:
             norm,
         )
 
-    def open(self, rows: int) -> None:
+    def prepare_lanes(self, rows: int) -> None:
         """Make the lanes of a batch of ``rows`` rows, and compile the functions that they call."""
-        self._open(len(self._deal(rows)))
+        self._lanes_for(len(self._deal_rows(rows)))
 
     def first_bad_array(self, batch: Batch) -> str:
         """Run a batch again, layer by layer; return the name of the first array not finite."""
-        lane = self._alone or (self._lanes or self._open(1))[0]
-        shards = sorted((part for shards in self._deal(len(batch)) for part in shards), key=_start)
-        reading = self._reading_of(batch.arrays.inputs)
-        ready = (lane.loader.load(batch, reading, shard) for shard in shards)
+        lane = self._single_lane or (self._lanes or self._lanes_for(1))[0]
+        shards = sorted(
+            (part for shards in self._deal_rows(len(batch)) for part in shards), key=_start
+        )
+        reader = self._reader_of(batch.arrays.inputs)
+        ready = (lane.loader.load(batch, reader, shard) for shard in shards)
         bad = first_bad_array(lane.replica, lane.loss, ready, batch.total_weight)
-        lane.replica.take_statistics()  # of a step that is not accepted
+        lane.replica.take_statistics()  # discarded: this step is not accepted
         return bad
 
-    def _deal(self, rows: int) -> list[list[slice]]:
-        if rows not in self._deals:
+    def _deal_rows(self, rows: int) -> list[list[slice]]:
+        if rows not in self._shards_of_lanes:
             network = self.network
-            most = shard_rows(network.width, images=network.images)
-            self._deals[rows] = deal_shards(rows, network.rows_together, most, self._pool.lanes)
-        return self._deals[rows]
+            most = shard_rows(network.largest_activation, images=network.has_images)
+            self._shards_of_lanes[rows] = deal_shards(
+                rows, network.coupled_rows, most, self._pool.lanes
+            )
+        return self._shards_of_lanes[rows]
 
-    def _reading_of(self, inputs: npt.NDArray[np.generic]) -> Reading:
-        if self._reading is None or self._reading[0] is not inputs:
-            self._reading = inputs, Reading(inputs)
-        return self._reading[1]
+    def _reader_of(self, inputs: npt.NDArray[np.generic]) -> RowReader:
+        if self._reader is None or self._reader[0] is not inputs:
+            self._reader = inputs, RowReader(inputs)
+        return self._reader[1]
 
-    def _open(self, count: int) -> "list[_Lane]":
-        """Return ``count`` lanes. A single one shares its large pieces of work with the pool."""
+    def _lanes_for(self, count: int) -> "list[_Lane]":
+        """Return ``count`` lanes; a single one shares its work with the threads of the pool."""
         if count == 1:
-            if self._alone is None:
-                self._alone = self._make_lane(self._pool, share_gradient=True)
-            return [self._alone]
+            if self._single_lane is None:
+                self._single_lane = self._make_lane(self._pool, share_gradient=True)
+            return [self._single_lane]
         while len(self._lanes) < count:
             self._lanes.append(self._make_lane(SERIAL))
         return self._lanes[:count]
@@ -225,7 +252,7 @@ class _Lane:
         network: Sequential,
         layers: Sequence[LayerOperation] | None,
         loss: Loss,
-        count: Callable[[Array, Targets], int] | None,
+        count_correct: Callable[[Array, Targets], int] | None,
         options: LoaderOptions,
         backend: Backend,
         pool: Pool,
@@ -233,23 +260,23 @@ class _Lane:
         share_gradient: bool = False,
     ) -> None:
         self.replica = network.replica(backend, pool, share_gradient=share_gradient)
-        self.loss, self._count = loss, count
+        self.loss, self._count_correct = loss, count_correct
         self.loader = ShardLoader(options, backend, pool)
         own = self.replica.parameters
-        self._pass = None
+        self._compiled_network = None
         if layers is not None:
-            self._pass = backend.network_pass(layers, own.vector, own.gradient, pool)
+            self._compiled_network = backend.network_pass(layers, own.vector, own.gradient, pool)
         self._sum: Array | None = None
         self._dlogits: Array = np.empty((0, *network.output_shape), own.dtype)
 
     def run(
-        self, batch: Batch, reading: Reading, shards: Sequence[slice], *, training: bool
+        self, batch: Batch, reader: RowReader, shards: Sequence[slice], *, training: bool
     ) -> LaneSums:
         """Run shards in order and return their sums."""
         data_loss, correct = 0.0, 0
         gradient = self.replica.parameters.gradient
         for index, rows in enumerate(shards):
-            shard = self.loader.load(batch, reading, rows)
+            shard = self.loader.load(batch, reader, rows)
             loss, correct_in_shard = self._run_shard(shard, batch.total_weight, training=training)
             data_loss, correct = data_loss + loss, correct + correct_in_shard
             if training and len(shards) > 1:
@@ -258,19 +285,23 @@ class _Lane:
 
     def _run_shard(self, shard: Shard, total_weight: float, *, training: bool) -> tuple[float, int]:
         rows = len(shard.x)
-        # one compiled call forward and one backward, or layer by layer: the definition
-        whole = self._pass if training and self._pass and self._pass.takes(rows) else None
-        if whole is not None:
-            logits = whole.forward(shard.x)
+        # a compiled call for each pass, or layer by layer
+        compiled = (
+            self._compiled_network
+            if training and self._compiled_network and self._compiled_network.should_run(rows)
+            else None
+        )
+        if compiled is not None:
+            logits = compiled.forward(shard.x)
         else:
             logits = self.replica.forward(shard.x, training=training, stream=shard.stream)
-        correct = self._count(logits, shard.targets) if self._count else 0
+        correct = self._count_correct(logits, shard.targets) if self._count_correct else 0
         dlogits = self._buffer(rows)
         loss, _ = self.loss(
             logits, shard.targets, shard.weights, total_weight=total_weight, out=dlogits
         )
-        if whole is not None:
-            whole.backward(dlogits)
+        if compiled is not None:
+            compiled.backward(dlogits)
         elif training:
             self.replica.backward(dlogits)
         return loss, correct

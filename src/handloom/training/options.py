@@ -32,11 +32,11 @@ class OnResume(Enum):
     """Whether an option may have another value at a resume."""
 
     REFUSED = "results depend on it"
-    DURATION = "training may be longer or shorter, unless its schedule was made for its length"
-    TOLD = "results do not depend on it; the change is noted in the history"
+    DURATION = "the number of epochs may change, unless the schedule was made for a number of steps"
+    NOTED = "results do not depend on it; the change is noted in the history"
 
 
-TOLD = {"on_resume": OnResume.TOLD}
+MAY_CHANGE = {"on_resume": OnResume.NOTED}
 """The metadata of an option that results do not depend on."""
 
 
@@ -49,8 +49,9 @@ class TrainingOptions:
     Parameters
     ----------
     optimizer : Optimizer or str
-        The update of the weights, or its name in `handloom.optimizers.OPTIMIZERS`; a training
-        binds it anew.
+        The optimizer, which updates the weights, or its name in `handloom.optimizers.OPTIMIZERS`.
+        Each training binds it to the network, with new state vectors (except for a resume and a
+        warm start).
     learning_rate : float or schedule
         A rate, or a function from the step, counted from 0, to a rate. It is called
         for several steps ahead, within an epoch.
@@ -74,8 +75,8 @@ class TrainingOptions:
     clip_norm : float, optional
         The largest l2 norm of a step's gradient, penalty included; a larger one is scaled down.
     average : EMA, optional
-        An average of the weights, which is validated and which the network ends with. Training
-        steps and training figures use the weights themselves.
+        A moving average of the weights: the weights for validation, and the network's weights
+        after training. Training steps and training metrics use the current weights.
     augment : sequence of Augmentation
         Random augmentations of the stored images of a step, in this order, before the transform.
         Validation images are not augmented.
@@ -93,8 +94,8 @@ class TrainingOptions:
         or ``"auto"``: fused if it is installed and the training is long enough to be worth the
         loading time. The two agree to rounding; results agree to the bit for the same backend.
     on_signal : {"deliver", "finish"}
-        Whether a signal that ended training is delivered to the application afterwards, or
-        only ends training; see `Trainer.fit`.
+        The treatment of a signal that ended training: it is delivered to the application
+        afterwards, or only ends training; see `Trainer.fit`.
 
     Raises
     ------
@@ -116,9 +117,9 @@ class TrainingOptions:
     augment: Sequence[Augmentation] = ()
     transform: Transform | str | None = None
     seed: int = 0
-    threads: int | None = field(default=None, metadata=TOLD)
+    threads: int | None = field(default=None, metadata=MAY_CHANGE)
     backend: str = "auto"
-    on_signal: OnSignal = field(default="deliver", metadata=TOLD)
+    on_signal: OnSignal = field(default="deliver", metadata=MAY_CHANGE)
 
     def __post_init__(self) -> None:
         self._keep("optimizer", as_optimizer(self.optimizer))
@@ -181,39 +182,54 @@ class TrainingOptions:
         return on_resume.get(name) or OnResume.REFUSED
 
 
-Made = TypeVar("Made")
+Owner = TypeVar("Owner")
 Arguments = ParamSpec("Arguments")
-Built = TypeVar("Built", bound=TrainingOptions)
+Options = TypeVar("Options", bound=TrainingOptions)
 
 
 def takes_options(
-    options: Callable[Arguments, Built],
+    options: Callable[Arguments, Options],
 ) -> Callable[
-    [Callable[[Made, Sequential, Built], None]],
-    Callable[Concatenate[Made, Sequential, Arguments], None],
+    [Callable[[Owner, Sequential, Options], None]],
+    Callable[Concatenate[Owner, Sequential, Arguments], None],
 ]:
-    """Give a constructor ``init(self, network, options)`` each option as a parameter.
+    """Decorate a constructor ``init(self, network, options)``: each option becomes a parameter.
 
-    The constructor then has the parameters of the options class.
+    Callers then pass ``network`` and the parameters of the options class one by one.
+
+    Parameters
+    ----------
+    options : type
+        The options class.
+
+    Returns
+    -------
+    callable
+        The decorator of the constructor.
 
     Raises
     ------
     TypeError
         From the constructor, if an option is unknown; the message names the closest one.
     """
-    own = inspect.signature(options).parameters
+    signature_of_options = inspect.signature(options)
+    own = signature_of_options.parameters
 
     def wrap(
-        init: Callable[[Made, Sequential, Built], None],
-    ) -> Callable[Concatenate[Made, Sequential, Arguments], None]:
+        init: Callable[[Owner, Sequential, Options], None],
+    ) -> Callable[Concatenate[Owner, Sequential, Arguments], None]:
         @wraps(init)
         def one_by_one(
-            self: Made, network: Sequential, *args: Arguments.args, **named: Arguments.kwargs
+            self: Owner, network: Sequential, *args: Arguments.args, **named: Arguments.kwargs
         ) -> None:
             for name in named:
                 if name not in own:
                     hint = did_you_mean(name, own)
                     raise TypeError(f"{type(self).__name__} has no option {name!r}.{hint}")
+            try:
+                signature_of_options.bind(*args, **named)
+            except TypeError as error:
+                raise TypeError(f"{type(self).__name__}: {error}") from None
             init(self, network, options(*args, **named))
 
         head = list(inspect.signature(init).parameters.values())[:2]

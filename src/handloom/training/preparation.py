@@ -31,9 +31,9 @@ from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.training.checks import check_batches, check_data, check_weights
 from handloom.training.datasets import check_same_names, require_dataset
-from handloom.training.objective import Measured, Objective
+from handloom.training.objective import Measurement, Objective
 from handloom.training.options import TrainingOptions
-from handloom.training.runner import LayerByLayer, Runner
+from handloom.training.runner import Runner, StepRunner
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
 from handloom.training.step import compose
@@ -47,7 +47,7 @@ TRAINING_ROWS = (
 
 
 @dataclass
-class Prepared:
+class PreparedTraining:
     """A training that is ready to run.
 
     Attributes
@@ -80,7 +80,7 @@ class Prepared:
         stream = Stream(options.seed) if options.shuffle else None
         return epoch_order(rows, size, stream, epoch, fewest=self.state.network.fewest_rows)
 
-    def measure(self, data: Dataset) -> Measured:
+    def measure(self, data: Dataset) -> Measurement:
         """Measure rows with the network's current weights, without a gradient."""
         batch = Batch(Arrays(data.inputs, data.targets, None), slice(0, len(data)))
         return self.objective(batch, gradient=False)
@@ -95,10 +95,10 @@ def prepare(
     sample_weights: npt.ArrayLike | None = None,
     callbacks: Mapping[str, Stateful] | None = None,
     check: Callable[[TrainingState], None] = lambda _: None,
-    saved: bool = False,
+    fingerprint_data: bool = False,
     snapshot: Snapshot | None = None,
     warm: WarmStart | None = None,
-) -> Prepared:
+) -> PreparedTraining:
     """Prepare a training, from the network's weights or from a snapshot.
 
     Parameters
@@ -112,12 +112,16 @@ def prepare(
         The callbacks that have a state.
     check : callable
         Raises an error for an unsuitable training, before anything is changed.
-    saved : bool
-        Whether the training will be saved, and so needs fingerprints of its data.
+    fingerprint_data : bool
+        Whether to compute fingerprints of the data, which checkpoints need.
     snapshot : Snapshot, optional
         The snapshot to resume from.
     warm : WarmStart, optional
         The initial weights and state of the optimizer.
+
+    Returns
+    -------
+    PreparedTraining
 
     Raises
     ------
@@ -127,7 +131,9 @@ def prepare(
     if snapshot is not None and warm is not None:
         raise ConfigurationError("a training is resumed or starts warm, not both")
     held_out = not isinstance(validation, Dataset)  # by a split, which shares no row
-    train, validation, weights = _checked(network, options, train, validation, sample_weights)
+    train, validation, weights = _split_and_check(
+        network, options, train, validation, sample_weights
+    )
     if warm is not None:
         warm.check(network, options.chosen_optimizer)
     size = min(options.batch_size or len(train), len(train))
@@ -139,7 +145,7 @@ def prepare(
         full_batch=batches == 1,
         validation=validation,
         callbacks=callbacks or {},
-        data=_fingerprints(train, validation, weights) if saved else {},
+        data_fingerprints=_fingerprints(train, validation, weights) if fingerprint_data else {},
     )
     started = time.perf_counter()
     recorded = snapshot.backend if snapshot and options.backend == "auto" else options.backend
@@ -159,11 +165,11 @@ def prepare(
     check(state)
     if warm is not None:  # everything was checked before anything is changed
         network.parameters.load(warm.weights)
-        state.keep_weights()
+        state.store_initial_weights()
     for part in (options.chosen_optimizer, options.average):
         if part is not None:
             part.bind(network.parameters, backend, threads)
-    objective, runner = _engine(state, backend, threads, size)
+    objective, runner = _objective_and_runner(state, backend, threads, size)
     state.history.preparation_seconds = time.perf_counter() - started
     notes += backend.notes
     if snapshot:
@@ -172,7 +178,7 @@ def prepare(
     if warm is not None:
         options.chosen_optimizer.load_state_dict(warm.optimizer)
     arrays = Arrays(train.inputs, train.targets, weights)
-    return Prepared(state, arrays, objective, runner, threads, snapshot)
+    return PreparedTraining(state, arrays, objective, runner, threads, snapshot)
 
 
 def model_for(
@@ -204,7 +210,9 @@ def make_objective(
     penalty_per_row: bool = False,
     count_correct: bool = True,
 ) -> Objective:
-    """Return the objective, loss and gradient of a batch, with its functions compiled.
+    """Return the objective, which computes the loss and the gradient of a batch.
+
+    Its functions are fetched from the backend, and compiled if the backend compiles.
 
     Parameters
     ----------
@@ -219,6 +227,11 @@ def make_objective(
     augment : tuple of Augmentation
     layers, penalty_per_row, count_correct
         As in `Objective`.
+
+    Returns
+    -------
+    Objective
+        With its lanes made for batches of ``rows`` rows.
     """
     network = model.before_loss
     loading = LoaderOptions(
@@ -239,11 +252,11 @@ def make_objective(
         penalty_per_row=penalty_per_row,
         count_correct=count_correct,
     )
-    objective.open(rows)
+    objective.prepare_lanes(rows)
     return objective
 
 
-def whole_objective(
+def full_batch_objective(
     network: Sequential,
     loss: Loss,
     data: Dataset,
@@ -252,9 +265,9 @@ def whole_objective(
     penalty_per_row: bool = False,
     threads: int | None = None,
     backend: str = "auto",
-    times: int = 1,
-) -> tuple[Callable[[], Measured], Threads]:
-    """Return loss and gradient over all rows as a function, for line searches such as L-BFGS.
+    expected_calls: int = 1,
+) -> tuple[Callable[[], Measurement], Threads]:
+    """Return loss and gradient over all rows as a function, for full-batch methods such as L-BFGS.
 
     Parameters
     ----------
@@ -265,8 +278,8 @@ def whole_objective(
     sample_weights : array, shape (n,), optional
     penalty_per_row, threads, backend
         As in `TrainingOptions`.
-    times : int
-        The approximate number of calls.
+    expected_calls : int
+        The approximate number of calls, by which ``"auto"`` chooses the backend.
 
     Returns
     -------
@@ -276,7 +289,11 @@ def whole_objective(
     """
     parameters, rows = network.parameters, len(data)
     chosen = choose_backend(
-        backend, parameters.dtype, weights=len(parameters), rows=times * rows, steps=times
+        backend,
+        parameters.dtype,
+        weights=len(parameters),
+        rows=expected_calls * rows,
+        steps=expected_calls,
     )
     pool = chosen.threads(threads, LANES)
     model = model_for(network, loss, data)
@@ -294,7 +311,7 @@ def whole_objective(
     return partial(objective, Batch(arrays, slice(0, rows))), pool
 
 
-def _engine(
+def _objective_and_runner(
     state: TrainingState, backend: Backend, threads: Threads, size: int
 ) -> tuple[Objective, Runner]:
     """Return the objective of a training, and the runner of its steps."""
@@ -321,11 +338,11 @@ def _engine(
         penalty_per_row=options.penalty_per_row,
         count_correct=options.count_correct,
     )
-    runner = LayerByLayer(objective, options.chosen_optimizer, clip=clip, average=options.average)
+    runner = StepRunner(objective, options.chosen_optimizer, clip=clip, average=options.average)
     return objective, runner
 
 
-def _checked(
+def _split_and_check(
     network: Sequential,
     options: TrainingOptions,
     train: Dataset,

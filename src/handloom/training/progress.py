@@ -6,7 +6,7 @@ from numbers import Real
 from typing import Any, Self
 
 from handloom.errors import ModelError
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 
 @dataclass
@@ -35,7 +35,7 @@ class TrainingProgress:
     begun : bool
         Whether `Callback.on_epoch_begin` has been called.
     recorded : dict of str to float
-        Figures that callbacks recorded in the epoch; see `TrainingState.record`.
+        Metrics that callbacks recorded in the epoch; see `TrainingState.record`.
     """
 
     epoch: int = 0
@@ -52,7 +52,7 @@ class TrainingProgress:
     begun: bool = False
     recorded: dict[str, float] = field(default_factory=dict)
 
-    def add(self, measured: Measured, rate: float) -> None:
+    def add(self, measured: Measurement, rate: float) -> None:
         """Count a step."""
         self.steps += 1
         self.epoch_steps += 1

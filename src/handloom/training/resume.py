@@ -11,9 +11,16 @@ from handloom.training.options import OnResume, TrainingOptions
 from handloom.training.serialization import pack
 from handloom.training.state import TrainingState
 
+_OTHER_SAMPLE_WEIGHTS = {
+    (True, True): "the values of sample_weights are not those of the checkpoint",
+    (True, False): "there are no sample_weights, the checkpoint was trained with some",
+    (False, True): "there are sample_weights, the checkpoint was trained without",
+}
+"""Messages about changed sample weights: whether the checkpoint has some, and this training."""
+
 
 def configuration(state: TrainingState) -> dict[str, Any]:
-    """Return the configuration of a training, as JSON: everything that must agree at a resume.
+    """Return the configuration of a training, as JSON: everything that a resume compares.
 
     Loss, backend and transform are those in effect, where an option is None or ``"auto"``.
     """
@@ -24,28 +31,32 @@ def configuration(state: TrainingState) -> dict[str, Any]:
         "transform": state.model.transform.to_config(),
         "backend": state.history.backend,
         "lanes": state.history.lanes,
-        **{"data": None, "validation": None, "sample_weights": None, **state.data},
+        **{"data": None, "validation": None, "sample_weights": None, **state.data_fingerprints},
     }
     configured: dict[str, Any] = json.loads(json.dumps(pack(described, {})))
     return configured
 
 
 def compare(
-    theirs: Mapping[str, Any],
-    ours: Mapping[str, Any],
+    saved: Mapping[str, Any],
+    current: Mapping[str, Any],
     options: TrainingOptions,
-    made: Mapping[str, Any],
+    progress: Mapping[str, Any],
 ) -> list[str]:
     """Return notes on allowed changes at a resume, and on objects that cannot be compared.
 
     Parameters
     ----------
-    theirs, ours : mapping
+    saved, current : mapping
         The `configuration` of the checkpoint, and of the training that resumes it.
     options : TrainingOptions
         The options of the training that resumes.
-    made : mapping
+    progress : mapping
         The progress in the checkpoint.
+
+    Returns
+    -------
+    list of str
 
     Raises
     ------
@@ -53,47 +64,51 @@ def compare(
         If an entry differs that results depend on.
     """
     notes: list[str] = []
-    for name in dict.fromkeys([*theirs, *ours]):
+    for name in dict.fromkeys([*saved, *current]):
         on_resume = type(options).on_resume(name)
         # an option that is newer than the checkpoint had its default
-        then, now = theirs.get(name, type(options).default(name)), ours.get(name)
+        before, now = saved.get(name, type(options).default(name)), current.get(name)
         if name in ("data", "validation"):
-            _require_same_data(name, then, now)
+            _require_same_data(name, before, now)
         elif on_resume is OnResume.DURATION:
-            if then != now:
-                notes.append(_other_length(options, then, now, made))
+            if before != now:
+                notes.append(_check_epochs(options, before, now, progress))
+        elif name == "sample_weights" and before != now:
+            raise ModelError(f"cannot resume: {_OTHER_SAMPLE_WEIGHTS[bool(before), bool(now)]}")
         else:
-            for entry, before, after in differences(then, now, name):
+            for entry, old, new in differences(before, now, name):
                 if on_resume is OnResume.REFUSED:
-                    raise ModelError(
-                        f"it is of another training: {entry} is {before} there, {after} here"
-                    )
-                notes.append(f"resumed with {entry} {after}, before {before}")
-    relevant = {n: v for n, v in ours.items() if type(options).on_resume(n) is OnResume.REFUSED}
+                    raise ModelError(f"cannot resume: {entry} is {new}, the checkpoint has {old}")
+                notes.append(f"resumed with {entry} {new}, before {old}")
+    relevant = {n: v for n, v in current.items() if type(options).on_resume(n) is OnResume.REFUSED}
     if unknown := list(known_by_name(relevant)):
         notes.append(f"compared by name alone, since there is no config: {', '.join(unknown)}")
     return notes
 
 
-def _other_length(options: TrainingOptions, then: Any, now: Any, made: Mapping[str, Any]) -> str:
-    """Return the note about another number of epochs, if that is allowed."""
+def _check_epochs(
+    options: TrainingOptions, before: Any, now: Any, progress: Mapping[str, Any]
+) -> str:
+    """Return the note about a changed number of epochs, if that is allowed."""
     planned = planned_steps(options.schedule)
     if planned is not None:
         raise ModelError(
-            f"it is of another training: epochs is {then} there, {now} here, and the schedule is "
+            f"cannot resume: epochs is {now}, the checkpoint has {before}, and the schedule was "
             f"made for {planned} steps"
         )
-    begun = made["epoch"] + bool(made["epoch_steps"])
+    begun = progress["epoch"] + bool(progress["epoch_steps"])
     if now < begun:
-        raise ModelError(f"{begun} epochs were begun already, epochs is {now}")
-    return f"resumed with epochs {now}, before {then}"
-
-
-def _require_same_data(name: str, then: Any, now: Any) -> None:
-    """Refuse other rows; another name of the same rows is allowed."""
-    if {**(then or {}), "name": ""} != {**(now or {}), "name": ""}:
         raise ModelError(
-            f"it is of another training: {name} is {_summary(then)} there, {_summary(now)} here"
+            f"cannot resume: epochs is {now}, and {begun} epochs were begun before the checkpoint"
+        )
+    return f"resumed with epochs {now}, before {before}"
+
+
+def _require_same_data(name: str, before: Any, now: Any) -> None:
+    """Refuse other rows; another name of the same rows is allowed."""
+    if {**(before or {}), "name": ""} != {**(now or {}), "name": ""}:
+        raise ModelError(
+            f"cannot resume: {name} is {_summary(now)}, the checkpoint has {_summary(before)}"
         )
 
 

@@ -35,7 +35,7 @@ CONTENTS: Mapping[str, str] = {
     BEST_MODEL: "the same with the best weights",
     CHECKPOINTS: "the state of the training, to resume it",
     PICTURES: "learning curves, confusion matrix, most confident mistakes",
-    RESULTS: "the figures on the test set",
+    RESULTS: "the metrics on the test set",
 }
 """The files of a run folder."""
 
@@ -43,7 +43,7 @@ STUDY_CONTENTS: Mapping[str, str] = {
     RUNS: "the folder of each run",
     LOGS: "the CSV log of each run, with the reference's columns",
     PICTURES: "learning curves and comparisons, confusion matrices, mistakes",
-    RESULTS: "the figures of every run",
+    RESULTS: "the metrics of every run",
 }
 """The files of a study's folder."""
 
@@ -140,7 +140,7 @@ class _ResultsFolder:
         return {name: meaning for name, meaning in known if (self.path / name).exists()}
 
     def write_results(self, results: Mapping[str, object]) -> None:
-        """Write the figures on the test set; NaN and infinity are not JSON.
+        """Write the metrics on the test set; NaN and infinity are not JSON.
 
         Raises
         ------
@@ -150,7 +150,7 @@ class _ResultsFolder:
         write_json(self.path / RESULTS, results)
 
     def results(self) -> dict[str, Any]:
-        """Return the figures that `write_results` wrote.
+        """Return the metrics that `write_results` wrote.
 
         Raises
         ------

@@ -1,8 +1,9 @@
 """Runner: makes the steps of a training, one after another.
 
-`LayerByLayer` is the definition of a step. A step has two parts: the lanes' gradients, and their
-sum with the update. A step changes in place: weights, the optimizer's
-vectors and its counter, running statistics, the average of the weights.
+A step has two parts: the lanes' gradients, and their sum with the update. It overwrites the
+weights, the optimizer's vectors and its number of steps, the running statistics, and the average of
+the weights. `StepRunner` defines a step, for every backend: layers, loss and optimizer run the
+functions that they have fetched from the backend, compiled or not.
 """
 
 import math
@@ -18,7 +19,7 @@ from handloom.optimizers import Optimizer
 from handloom.optimizers.clipping import ClipByNorm
 from handloom.training.averaging import EMA
 from handloom.training.history import StopReason
-from handloom.training.objective import LaneSums, Measured, Objective
+from handloom.training.objective import LaneSums, Measurement, Objective
 
 
 @dataclass(frozen=True)
@@ -27,37 +28,38 @@ class RunResult:
 
     Attributes
     ----------
-    measured : list of Measured
-        The measurements of each accepted step, in order, before its update.
-    stopped : StopReason or None
-        The reason of an early end: a loss or a gradient that is not finite. That step has changed
-        nothing.
+    measured : list of Measurement
+        The measurements of each accepted (finite) step, in order, before its update.
+    stop_reason : StopReason or None
+        The reason of an early end: a loss or a gradient that is not finite. That step made no
+        update; the trainer then restores `TrainingState.good_weights`.
     bad_array : str
         The first array of that step that is not finite.
     error : BaseException or None
         The error of the step after the accepted ones.
-    half_made : bool
+    update_incomplete : bool
         Whether the error was raised in the update, so that weights may be updated in part.
     """
 
-    measured: list[Measured]
-    stopped: StopReason | None = None
+    measured: list[Measurement]
+    stop_reason: StopReason | None = None
     bad_array: str = ""
     error: BaseException | None = None
-    half_made: bool = False
+    update_incomplete: bool = False
 
 
 class Runner(Protocol):
     """Advances a training by whole steps. The number of steps per call never changes the result.
 
-    `run` calls the two parts of each step. Between them, ranks exchange their lanes' sums.
+    `run` calls the two parts of each step. They are separate so that a distributed runner, which
+    does not exist yet, could exchange the lanes' sums between them.
     """
 
     def gradients(self, batch: Batch) -> list[LaneSums]:
         """Return the sums of each lane for a step, in lane order."""
         ...
 
-    def update(self, batch: Batch, lanes: Sequence[LaneSums], rate: float) -> Measured:
+    def update(self, batch: Batch, lanes: Sequence[LaneSums], rate: float) -> Measurement:
         """Add the sums of lanes and, if the result is finite, update the weights."""
         ...
 
@@ -72,12 +74,19 @@ class Runner(Protocol):
             The rows of each step.
         rates : sequence of float
             The learning rate of each step.
+
+        Returns
+        -------
+        RunResult
+            The accepted steps, and the reason of an early end.
         """
         ...
 
 
-class LayerByLayer:
-    """Runs the parts of a step one after another, each by its definition.
+class StepRunner:
+    """Runs the parts of a step one after another, each in the version of the backend.
+
+    The network runs in one compiled call for each pass, or layer by layer; see `Objective`.
 
     Parameters
     ----------
@@ -105,7 +114,7 @@ class LayerByLayer:
     @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
     def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> RunResult:
         """Make consecutive steps of one epoch; see `Runner`."""
-        accepted: list[Measured] = []
+        accepted: list[Measurement] = []
         for step, rate in enumerate(rates, order.first):
             batch = Batch(arrays, order.batch(step), order.epoch, step)
             updating = False
@@ -114,7 +123,7 @@ class LayerByLayer:
                 updating = True
                 measured = self.update(batch, lanes, rate)
             except BaseException as error:  # raised again after the steps before it are counted
-                return RunResult(accepted, error=error, half_made=updating)
+                return RunResult(accepted, error=error, update_incomplete=updating)
             if not math.isfinite(measured.loss):
                 reason = StopReason.NON_FINITE_LOSS
             elif not math.isfinite(measured.gradient_norm):
@@ -129,12 +138,12 @@ class LayerByLayer:
         """Return the sums of each lane for a step, in lane order."""
         return self.objective.run_lanes(batch)
 
-    def update(self, batch: Batch, lanes: Sequence[LaneSums], rate: float) -> Measured:
+    def update(self, batch: Batch, lanes: Sequence[LaneSums], rate: float) -> Measurement:
         """Add the sums of lanes and, if the result is finite, update the weights.
 
         The gradient is clipped first; running statistics and the average of the weights follow.
         """
-        measured = self.objective.add(batch, lanes)
+        measured = self.objective.combine(batch, lanes)
         norm = measured.gradient_norm
         if math.isfinite(measured.loss) and math.isfinite(norm):
             if self.clip is not None:

@@ -25,6 +25,11 @@ def pack(value: Any, arrays: dict[str, Array], path: str = "") -> Any:
     path : str
         The keys that lead to the value, joined by dots; for names and messages.
 
+    Returns
+    -------
+    JSON value
+        With the name of an array in place of each array.
+
     Raises
     ------
     ConfigurationError

@@ -20,7 +20,7 @@ from handloom.errors import (
     require_count,
     require_number,
 )
-from handloom.files import read_set, write_set
+from handloom.files import VersionError, read_set, write_set
 from handloom.parallel.partition import MOST_LANES
 from handloom.parameters import Array
 from handloom.training.resume import compare, configuration
@@ -37,7 +37,7 @@ class Snapshot:
     Attributes
     ----------
     configuration : dict
-        The configuration: options, network, data. A resume needs the same.
+        The configuration: options, network, data. A resume compares it.
     values : dict
         The state, with a name for each array.
     arrays : dict of str to array
@@ -65,16 +65,16 @@ class Snapshot:
         return cls(configuration(state), values, arrays)
 
     def compare(self, state: TrainingState) -> list[str]:
-        """Return notes on allowed changes, before anything is restored.
+        """Return notes on allowed changes at a resume, before anything is restored.
 
         Raises
         ------
         ModelError
             If the snapshot is of another training (the difference is named) or invalid.
         """
-        ours = configuration(state)
+        current = configuration(state)
         with self._checking("configuration"):
-            return compare(self.configuration, ours, state.options, self.values["progress"])
+            return compare(self.configuration, current, state.options, self.values["progress"])
 
     def restore(self, state: TrainingState) -> None:
         """Restore a training from the snapshot; callbacks are restored once they have begun.
@@ -171,7 +171,14 @@ class Snapshot:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        content = read_set(folder, KIND, VERSION)
+        try:
+            content = read_set(folder, KIND, VERSION)
+        except VersionError as error:
+            if error.is_later:
+                raise
+            raise ModelError(
+                f"{error}, or train again, with checkpoints in another folder"
+            ) from None
         try:
             described = json.loads(content["state.json"])
             return cls(

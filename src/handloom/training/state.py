@@ -25,7 +25,7 @@ from handloom.training.history import (
     checked_name,
     checked_number,
 )
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 from handloom.training.options import TrainingOptions
 from handloom.training.progress import TrainingProgress
 from handloom.training.serialization import pack
@@ -63,21 +63,23 @@ class TrainingState:
         The rows that are validated after each epoch.
     callbacks : mapping of str to Stateful
         The callbacks that have a state, by name.
-    data : mapping
-        The fingerprints of the data, if training is saved.
+    data_fingerprints : mapping
+        The fingerprints of the data, if there are checkpoints.
     progress : TrainingProgress
         Epochs and steps done, and sums of the current epoch.
     history : History
-        The figures of complete epochs, and the stop reason.
-    until : int
-        The epoch at which training ends.
+        The metrics of complete epochs, and the stop reason.
+    total_epochs : int
+        The number of epochs after which training ends, those of a continued training included.
     good_weights : array, shape (size + untrained,)
-        The last values, trained and untrained, with a finite loss: those before the first update
-        of the epoch.
+        The weights, running statistics included, that a divergence restores: those before the
+        first update of the latest epoch whose first step was finite. So a step that is not finite
+        restores the beginning of its epoch, or of the epoch before if it is the first of its epoch.
+        The optimizer's state is not restored.
     trained : dict of str to shape
         The arrays that are trained, in their order.
     ended : bool
-        Whether the last hook but ``on_train_end`` has run.
+        Whether training is over, except for ``on_train_end``.
     at_step_boundary : bool
         Whether the weights are those of a whole step; False after an error in an update.
     """
@@ -87,15 +89,15 @@ class TrainingState:
     full_batch: bool = False
     validation: Dataset | None = None
     callbacks: Mapping[str, Stateful] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data_fingerprints: Mapping[str, Any] = field(default_factory=dict)
     progress: TrainingProgress = field(default_factory=TrainingProgress)
     history: History = field(default_factory=History)
 
     def __post_init__(self) -> None:
-        self.until = self.options.epochs
+        self.total_epochs = self.options.epochs
         self.parameters = self.network.parameters  # freezing a layer later replaces the network's
         self.trained = shapes_of(self.network)
-        self.keep_weights()
+        self.store_initial_weights()
         self.at_step_boundary, self.ended = True, False
         self.recorder: object = None  # the callback whose hook runs
         self._recorders: dict[str, object] = {}
@@ -108,8 +110,8 @@ class TrainingState:
         vars(self).update(state)
         self.parameters = self.network.parameters
 
-    def keep_weights(self) -> None:
-        """Store the initial weights."""
+    def store_initial_weights(self) -> None:
+        """Store the current weights as the ones that a divergence in the first step restores."""
         self.good_weights: Array = self.network.parameters.values.copy()
         self._before_epoch: Array = self.good_weights.copy()
 
@@ -144,15 +146,16 @@ class TrainingState:
         return self.options.count_correct and isinstance(self.loss, ClassificationLoss)
 
     @property
-    def goes_on(self) -> bool:
+    def is_running(self) -> bool:
         """Whether training has another step."""
-        return self.history.stop_reason is None and self.progress.epoch < self.until
+        return self.history.stop_reason is None and self.progress.epoch < self.total_epochs
 
     def stop(self, reason: StopReason) -> None:
         """End training, for a reason that the history records.
 
-        The first reason counts, but any other one replaces ``INTERRUPTED``. A resume goes on after
-        ``INTERRUPTED``; after ``EARLY_STOPPING`` it does not.
+        The first reason is kept, except that any later one replaces ``INTERRUPTED``. A resume
+        continues a training that ended with ``INTERRUPTED``, and not one that ended with
+        ``EARLY_STOPPING``.
 
         Raises
         ------
@@ -169,7 +172,7 @@ class TrainingState:
             self.history.stop_reason = reason
 
     def record(self, name: str, value: float) -> None:
-        """Record a figure of the current epoch.
+        """Record a metric of the current epoch.
 
         It becomes a column of the history. Monitors, the CSV log, the progress bar and pictures
         use it like any other, from the end of the epoch on: record it in
@@ -185,18 +188,18 @@ class TrainingState:
         if checked_name(name) in COLUMNS:
             raise ConfigurationError(f"{name!r} is measured by the trainer: record another name")
         if self.ended:
-            raise ConfigurationError(f"{name}: training has ended: record figures by on_epoch_end")
+            raise ConfigurationError(f"{name}: training has ended: record metrics by on_epoch_end")
         first = self._recorders.setdefault(name, self.recorder)
         if first is not self.recorder:
             kinds = " and ".join(type(each).__name__ for each in (first, self.recorder))
             raise ConfigurationError(
-                f"each figure must be recorded by one callback, got {name!r} from two, {kinds}: "
+                f"each metric must be recorded by one callback, got {name!r} from two, {kinds}: "
                 "record another name"
             )
         self.progress.recorded[name] = checked_number(name, value)
 
-    def require_measured(self, figure: str) -> None:
-        """Refuse a figure of `COLUMNS` that this training does not measure.
+    def require_measured(self, metric: str) -> None:
+        """Refuse a metric of `COLUMNS` that this training does not measure.
 
         Raises
         ------
@@ -204,22 +207,29 @@ class TrainingState:
             With the reason.
         """
         why = ""
-        if figure.startswith("validation") and not self.validates:
+        if metric.startswith("validation") and not self.validates:
             why = "there is no validation set"
-        elif figure.endswith("accuracy") and not self.counts_correct:
+        elif metric.endswith("accuracy") and not self.counts_correct:
             why = f"the loss {type(self.loss).__name__} is not a ClassificationLoss"
             if not self.options.count_correct:
                 why = "count_correct is False"
-        if figure in COLUMNS and why:
-            raise ConfigurationError(f"{figure!r}, which is not measured: {why}")
+        if metric in COLUMNS and why:
+            raise ConfigurationError(f"{metric!r}, which is not measured: {why}")
 
-    def weights_measured(self, figure: str) -> Array:
-        """Return the values, trained and untrained, that a figure of the last epoch belongs to.
+    def weights_of_metric(self, metric: str) -> Array:
+        """Return the weights, running statistics included, of a metric of the last epoch.
 
-        Training figures of a full-batch epoch are measured before its update; all others at the
-        weights after the epoch, and validation figures at their average if there is one.
+        - A training metric of a full-batch epoch is measured before its update.
+        - Another training metric belongs to the weights after the epoch.
+        - Validation and recorded metrics belong to the weights for validation: the average of the
+          weights if there is one.
+
+        Returns
+        -------
+        array, shape (size + untrained,)
+            Not a copy.
         """
-        if figure in COLUMNS and not figure.startswith("validation"):
+        if metric in COLUMNS and not metric.startswith("validation"):
             return self.good_weights if self.full_batch else self.network.parameters.values
         return self.validated_weights
 
@@ -232,17 +242,19 @@ class TrainingState:
         """Store the weights before the first update of an epoch."""
         np.copyto(self._before_epoch, self.network.parameters.values)
 
-    def count(self, steps: Sequence[Measured], rates: Sequence[float]) -> None:
-        """Count finished steps, each with its measurements and learning rate."""
+    def add_steps(self, steps: Sequence[Measurement], rates: Sequence[float]) -> None:
+        """Add finite steps to the progress, each with its measurement and learning rate.
+
+        The first step of an epoch shows that the weights before it were good: they become
+        ``good_weights``.
+        """
         add = self.progress.add
         for measured, rate in zip(steps, rates, strict=False):
-            if (
-                self.progress.epoch_steps == 0
-            ):  # its loss is finite, so the weights before were good
+            if self.progress.epoch_steps == 0:
                 self.good_weights, self._before_epoch = self._before_epoch, self.good_weights
             add(measured, rate)
 
-    def end_epoch(self, validation: Measured | None, seconds: float) -> EpochRecord:
+    def end_epoch(self, validation: Measurement | None, seconds: float) -> EpochRecord:
         """Append the record of the current epoch to the history, and return it."""
         data_loss, penalty, accuracy = self.progress.means()
         counted = self.counts_correct
@@ -273,7 +285,22 @@ class TrainingState:
         self.diverge(StopReason.NON_FINITE_WEIGHTS, bad, self.progress.steps - 1, math.nan)
 
     def diverge(self, reason: StopReason, bad_array: str, step: int, first_rate: float) -> None:
-        """End training at a step that is not finite, and restore the last good weights."""
+        """End training at a step that is not finite, and restore ``good_weights``.
+
+        That step made no update, but earlier steps of the epoch did: they are lost. The optimizer's
+        vectors and its number of steps, the average of the weights and the progress stay those of
+        the last finite step, so they no longer belong to the weights: a warm start is refused.
+
+        Parameters
+        ----------
+        reason : StopReason
+        bad_array : str
+            The first array that is not finite.
+        step : int
+            The step, counted from 0 over the whole training.
+        first_rate : float
+            The learning rate of the first step, if no step was finite.
+        """
         rate = self.progress.learning_rate
         self.history.divergence = Divergence(
             bad_array,
@@ -320,7 +347,7 @@ class TrainingState:
             self.average.load_state_dict(state["average"])
         np.copyto(self.network.parameters.values, weights)
         np.copyto(self.good_weights, good)
-        self.begin_epoch()  # the epoch may have begun, without a step
+        self.begin_epoch()  # the checkpoint may be between `begin_epoch` and the first step
         if history.stop_reason is not None and not history.stop_reason.final:
             history.stop_reason = history.stopped_in = None
         self.progress, self.history = progress, history
@@ -350,7 +377,7 @@ class TrainingState:
         self.progress = TrainingProgress(
             progress.epoch + bool(progress.epoch_steps), progress.steps
         )
-        self.until = self.progress.epoch + self.options.epochs
+        self.total_epochs = self.progress.epoch + self.options.epochs
 
     def _checked(self, name: str, state: Mapping[str, Any]) -> Array:
         """Return saved weights if they match this network."""

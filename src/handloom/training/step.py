@@ -82,7 +82,7 @@ def compose(
         Takes the weights after the update.
     """
     parameters = network.parameters
-    spans, strengths = parameters.penalized
+    bounds, strengths = parameters.penalized
     matrices = [
         (span.start, span.stop)
         for name, span in parameters.slices().items()
@@ -92,7 +92,7 @@ def compose(
         transform=operation_of(transform),
         layers=network.operations(),
         loss=operation_of(loss),
-        penalties=Penalties(spans, strengths, penalty_per_row),
+        penalties=Penalties(bounds, strengths, penalty_per_row),
         clip=None if clip is None else operation_of(clip),
         decaying=tuple(matrices),
         update=operation_of(optimizer),

@@ -20,11 +20,12 @@ from handloom.network import Sequential
 from handloom.schedules import rates_from
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
 from handloom.training.checkpoints import Checkpoints
+from handloom.training.docstrings import describes_options_of
 from handloom.training.history import History, StopReason
 from handloom.training.interrupts import deliver, on_interrupt
-from handloom.training.objective import Measured
-from handloom.training.options import TOLD, OnResume, TrainingOptions, takes_options
-from handloom.training.preparation import Prepared, prepare
+from handloom.training.objective import Measurement
+from handloom.training.options import MAY_CHANGE, OnResume, TrainingOptions, takes_options
+from handloom.training.preparation import PreparedTraining, prepare
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import TrainingState
 from handloom.training.warm_start import WarmStart
@@ -34,14 +35,13 @@ CALL_SECONDS = 0.1
 are handled."""
 
 
+@describes_options_of(TrainingOptions)
 @dataclass(frozen=True, eq=False)
 class TrainerOptions(TrainingOptions):
     """The options of a trainer: those of a training, callbacks and checkpoints.
 
     Parameters
     ----------
-    optimizer, ..., on_signal
-        As in `TrainingOptions`.
     callbacks : sequence of Callback
         The callbacks, called in this order.
     checkpoints : Checkpoints, optional
@@ -50,7 +50,7 @@ class TrainerOptions(TrainingOptions):
 
     _: KW_ONLY
     callbacks: Sequence[Callback] = ()
-    checkpoints: Checkpoints | None = field(default=None, metadata=TOLD)
+    checkpoints: Checkpoints | None = field(default=None, metadata=MAY_CHANGE)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,7 +59,7 @@ class TrainerOptions(TrainingOptions):
             require_instance("checkpoints", self.checkpoints, Checkpoints)
 
     def describe(self) -> dict[str, Any]:
-        """Return every option by name; callbacks that only watch are separate, as ``watchers``."""
+        """Return every option by name; callbacks that only observe are separate: ``watchers``."""
         options = super().describe()
         watch = [not each.get("changes_results", True) for each in options["callbacks"]]
         both = list(zip(options["callbacks"], watch, strict=True))
@@ -71,10 +71,11 @@ class TrainerOptions(TrainingOptions):
 
     @classmethod
     def on_resume(cls, name: str) -> OnResume:
-        """Return whether an option may change at a resume; watchers may."""
-        return OnResume.TOLD if name == "watchers" else super().on_resume(name)
+        """Return the rule for an option at a resume; ``watchers`` may always change."""
+        return OnResume.NOTED if name == "watchers" else super().on_resume(name)
 
 
+@describes_options_of(TrainerOptions)
 class Trainer:
     """Trains a network.
 
@@ -82,8 +83,6 @@ class Trainer:
     ----------
     network : Sequential
         A built network that ends in logits or in a softmax.
-    optimizer, learning_rate, ...
-        The fields of `TrainerOptions`.
 
     Attributes
     ----------
@@ -125,7 +124,7 @@ class Trainer:
 
     @property
     def history(self) -> History:
-        """The history of the latest training: figures of every epoch, and the stop reason."""
+        """The history of the latest training: metrics of every epoch, and the stop reason."""
         return self.state.history
 
     def model(self) -> Model:
@@ -143,16 +142,20 @@ class Trainer:
     ) -> History:
         """Train the network, from its current weights or from a checkpoint.
 
-        Ctrl-C and SIGTERM end training within about a tenth of a second, after whole steps and with
-        a last checkpoint. Then the signal is delivered to the application: its handler is called,
-        or SIGTERM ends the process, even if a callback has raised. A Ctrl-C with Python's default
-        handler is not delivered; a warning says that training was interrupted. With
-        ``on_signal="finish"`` no signal is delivered. A second signal acts at once.
+        Ctrl-C and SIGTERM end training after a whole step, within about a tenth of a second, and a
+        last checkpoint is written. Then, also if a callback has raised an error:
 
-        A loss or gradient that is not finite ends training before the update, weights that are not
-        finite end it after the epoch; then the last weights with a finite loss are restored: those
-        before the first update of the epoch, or of the epoch before. ``history.divergence`` names
-        the first array that was not finite.
+        - a handler of the application is called; without one, SIGTERM ends the process;
+        - after Ctrl-C with Python's default handler, `fit` returns, with a warning;
+        - with ``on_signal="finish"``, `fit` returns in every case.
+
+        A second signal takes effect at once.
+
+        A loss or gradient that is not finite ends training without that step's update; weights that
+        are not finite end it after the epoch. The weights return to those before the first update
+        of the epoch or, if the first step of the epoch was not finite, of the epoch before. The
+        optimizer's state does not return: it stays that of the last update.
+        ``history.divergence`` names the first array that was not finite.
 
         Parameters
         ----------
@@ -164,12 +167,12 @@ class Trainer:
         sample_weights : array-like, shape (n,), optional
             A weight, zero or more, for each training row; not with a fraction as ``validation``.
         resume : bool
-            Resume from the newest checkpoint, if there is one. Weights, to the bit, and history,
-            except for times, are then those of an uninterrupted training. Everything that results
-            depend on must agree; other changes are noted in ``history.notes``.
+            Resume from the newest checkpoint, if there is one. The weights are then bitwise those
+            of an uninterrupted training, and so is the history except for times. An option that
+            results depend on must be the same; other changes are noted in ``history.notes``.
         warm : TrainingState, optional
             A training whose weights and optimizer state this one starts with. Everything else
-            starts afresh: patience, best figures, history and schedule.
+            starts over: patience, best metrics, history and schedule.
 
         Returns
         -------
@@ -180,14 +183,14 @@ class Trainer:
         ------
         ConfigurationError, DataError, ModelError
             If data, network and options do not match, the checkpoint is of another training, or no
-            checkpoint is valid.
+            checkpoint can be read.
         FileError
             If another training writes to the same checkpoints, or a new training would replace
             existing ones.
         """
         if warm is not None:
             require_instance("warm", warm, TrainingState)
-        with self._delivering(), self._alone():
+        with self._delivering_signals(), self._lock_checkpoints():
             snapshot = self._snapshot(resume=resume, warm=warm is not None)
             prepared = self.prepare(
                 train, validation, sample_weights=sample_weights, snapshot=snapshot, warm=warm
@@ -202,7 +205,7 @@ class Trainer:
         sample_weights: npt.ArrayLike | None = None,
         snapshot: Snapshot | None = None,
         warm: TrainingState | None = None,
-    ) -> Prepared:
+    ) -> PreparedTraining:
         """Prepare a training for `run`, or for calls of `run_epoch`.
 
         Arguments and errors are those of `fit`; ``snapshot`` is a snapshot to resume from.
@@ -217,14 +220,14 @@ class Trainer:
             sample_weights=sample_weights,
             callbacks=stateful(self.options.callbacks),
             check=self._hooks.check,
-            saved=self.options.checkpoints is not None,
+            fingerprint_data=self.options.checkpoints is not None,
             snapshot=snapshot,
             warm=None if warm is None else WarmStart.of(warm),
         )
         self._state = prepared.state
         return prepared
 
-    def run(self, prepared: Prepared) -> History:
+    def run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, once.
 
         Raises
@@ -239,10 +242,10 @@ class Trainer:
         if prepared.state.ended:
             raise ModelError("this training has ended: prepare another, or resume it with fit")
         self._state = prepared.state
-        with self._delivering(), self._alone():
+        with self._delivering_signals(), self._lock_checkpoints():
             return self._run(prepared)
 
-    def _run(self, prepared: Prepared) -> History:
+    def _run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, with the lock of the checkpoints held."""
         state, checkpoints = prepared.state, self.options.checkpoints
         interrupt = partial(state.stop, StopReason.INTERRUPTED)
@@ -253,18 +256,18 @@ class Trainer:
         ):
             if prepared.snapshot:
                 prepared.snapshot.restore_callbacks(state)
-            with checkpoints.final(state) if checkpoints else nullcontext():
-                while state.goes_on:
+            with checkpoints.saving_at_end(state) if checkpoints else nullcontext():
+                while state.is_running:
                     self.run_epoch(prepared)
-                if state.progress.epoch >= state.until:
+                if state.progress.epoch >= state.total_epochs:
                     state.stop(StopReason.MAX_EPOCHS)
             if state.average is not None and state.history.divergence is None:
-                state.average.keep()
+                state.average.copy_to_network()
             state.ended = True
         return state.history
 
     @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
-    def run_epoch(self, prepared: Prepared) -> None:
+    def run_epoch(self, prepared: PreparedTraining) -> None:
         """Run one epoch, or the rest of it, unless training stops."""
         state, progress = prepared.state, prepared.state.progress
         started = time.perf_counter() - progress.seconds
@@ -273,12 +276,12 @@ class Trainer:
             progress.begun = True
             state.begin_epoch()
             self._hooks.call("on_epoch_begin", state=state)
-        while state.goes_on and progress.epoch_steps < len(order):
+        while state.is_running and progress.epoch_steps < len(order):
             self._run_steps(prepared, order)
             progress.seconds = time.perf_counter() - started
             self._save_if_due(state)
         state.diverge_if_not_finite()
-        if not state.goes_on:
+        if not state.is_running:
             state.history.stopped_in = progress.epoch
             return
         validation = self._validate(prepared)
@@ -289,31 +292,35 @@ class Trainer:
             state.progress = progress.next_epoch()
         self._save_if_due(state)
 
-    def _run_steps(self, prepared: Prepared, order: Order) -> None:
+    def _run_steps(self, prepared: PreparedTraining, order: Order) -> None:
         """Make the next steps of an epoch in one call of the runner.
 
         A call lasts about `CALL_SECONDS`, or one step if a callback has a step hook. The number of
         steps per call does not change results.
         """
         state, first = prepared.state, prepared.state.progress.epoch_steps
-        steps = 1 if self._hooks.steps else max(1, int(CALL_SECONDS / prepared.seconds_per_step))
-        if self._hooks.steps:
+        steps = (
+            1
+            if self._hooks.has_step_hooks
+            else max(1, int(CALL_SECONDS / prepared.seconds_per_step))
+        )
+        if self._hooks.has_step_hooks:
             self._hooks.call("on_step_begin", state=state)
         steps = min(steps, len(order) - first)
         rates = rates_from(state.options.schedule, state.progress.steps, steps)
         started, state.at_step_boundary = time.perf_counter(), False
         result = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
         prepared.seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
-        state.count(result.measured, rates)
-        state.at_step_boundary = not result.half_made
-        for measured in result.measured if self._hooks.steps else ():
+        state.add_steps(result.measured, rates)
+        state.at_step_boundary = not result.update_incomplete
+        for measured in result.measured if self._hooks.has_step_hooks else ():
             self._hooks.call("on_step_end", state=state, measured=measured)
         if result.error is not None:
             raise result.error
-        if result.stopped is not None:
-            state.diverge(result.stopped, result.bad_array, state.progress.steps, rates[0])
+        if result.stop_reason is not None:
+            state.diverge(result.stop_reason, result.bad_array, state.progress.steps, rates[0])
 
-    def _validate(self, prepared: Prepared) -> Measured | None:
+    def _validate(self, prepared: PreparedTraining) -> Measurement | None:
         """Validate, if there are validation rows, with averaged weights if there are any."""
         state = prepared.state
         if state.validation is None:
@@ -328,9 +335,9 @@ class Trainer:
         if self.options.checkpoints:
             self.options.checkpoints.save_if_due(state)
 
-    def _alone(self) -> AbstractContextManager[None]:
+    def _lock_checkpoints(self) -> AbstractContextManager[None]:
         """Lock the checkpoints against other trainings, until the end of a block."""
-        return self.options.checkpoints.alone() if self.options.checkpoints else nullcontext()
+        return self.options.checkpoints.lock() if self.options.checkpoints else nullcontext()
 
     def _snapshot(self, *, resume: bool, warm: bool) -> Snapshot | None:
         """Return the snapshot to resume from, or None."""
@@ -345,7 +352,7 @@ class Trainer:
         return self.options.checkpoints.newest()
 
     @contextmanager
-    def _delivering(self) -> Iterator[None]:
+    def _delivering_signals(self) -> Iterator[None]:
         """Deliver the signals that ended training in a block; see `fit`."""
         self.signals.clear()
         try:

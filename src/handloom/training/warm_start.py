@@ -21,7 +21,7 @@ class WarmStart:
         The weights by name: their order in memory depends on frozen layers.
     trained : dict of str to shape
         The arrays that the optimizer updated, in their order.
-    kind, moments : str, tuple of str
+    kind, state_names : str, tuple of str
         The kind of the optimizer, and the names of its state vectors.
     optimizer : mapping
         Its state.
@@ -30,7 +30,7 @@ class WarmStart:
     weights: Mapping[str, Array]
     trained: Mapping[str, tuple[int, ...]]
     kind: str
-    moments: tuple[str, ...]
+    state_names: tuple[str, ...]
     optimizer: Mapping[str, Any]
 
     @classmethod
@@ -53,7 +53,7 @@ class WarmStart:
             {name: array.copy() for name, array in weights.items()},
             earlier.trained,
             earlier.optimizer.kind,
-            earlier.optimizer.moments,
+            earlier.optimizer.state_names,
             earlier.optimizer.state_dict(),
         )
 
@@ -65,22 +65,28 @@ class WarmStart:
         ModelError
             With the first difference.
         """
-        theirs = {name: array.shape for name, array in self.weights.items()}
-        ours = {name: array.shape for name, array in network.parameters.weights.items()}
-        pairs = [("arrays", theirs, ours), ("trained arrays", self.trained, shapes_of(network))]
-        for group, then, now in pairs:
-            for name in dict.fromkeys([*then, *now]):
-                if then.get(name) != now.get(name):
+        earlier = {name: array.shape for name, array in self.weights.items()}
+        current = {name: array.shape for name, array in network.parameters.weights.items()}
+        pairs = [
+            ("arrays", earlier, current),
+            ("trained arrays", self.trained, shapes_of(network)),
+        ]
+        for group, before, now in pairs:
+            for name in dict.fromkeys([*before, *now]):
+                if before.get(name) != now.get(name):
                     raise ModelError(
-                        f"no warm start: among the {group}, {name} is {then.get(name)} there, "
-                        f"{now.get(name)} here"
+                        f"no warm start: among the {group}, {name} is {now.get(name)}, "
+                        f"the earlier training has {before.get(name)}"
                     )
-        there, here = (
-            _description(self.kind, self.moments),
-            _description(optimizer.kind, optimizer.moments),
+        before_optimizer, optimizer_now = (
+            _description(self.kind, self.state_names),
+            _description(optimizer.kind, optimizer.state_names),
         )
-        if there != here:
-            raise ModelError(f"no warm start: the optimizer is {there} there, {here} here")
+        if before_optimizer != optimizer_now:
+            raise ModelError(
+                f"no warm start: the optimizer is {optimizer_now}, "
+                f"the earlier training has {before_optimizer}"
+            )
 
 
 def _description(kind: str, vectors: Iterable[str]) -> str:

@@ -218,7 +218,7 @@ def _penalty(parameters: Parameters, loss: float) -> Part:
 def _updated(parameters: Parameters, optimizer: Optimizer, rate: float) -> list[Part]:
     """Step and return the part of each array; the optimizer updates them as one vector."""
     weights = {name: w.copy() for name, w in parameters.weights.items()}
-    state = {moment: parameters.named(vector.copy()) for moment, vector in optimizer.state.items()}
+    state = {moment: parameters.views(vector.copy()) for moment, vector in optimizer.state.items()}
     optimizer.step(rate)
     parts = []
     for name, spec in parameters.specs.items():
@@ -231,7 +231,7 @@ def _updated(parameters: Parameters, optimizer: Optimizer, rate: float) -> list[
             Named(gradient, parameters.gradients[name].copy()),
             {moment: Named(short, state[moment][name]) for moment, short in moments.items()},
             {
-                moment: Named(f"{short}'", parameters.named(optimizer.state[moment])[name].copy())
+                moment: Named(f"{short}'", parameters.views(optimizer.state[moment])[name].copy())
                 for moment, short in moments.items()
             },
             Named(f"{letter}'", parameters.weights[name].copy()),

@@ -10,7 +10,7 @@ import pytest
 
 from handloom import SGD, Adam, DataError, Dense, ReLU, Sequential, Trainer, read_npy, silhouettes
 from handloom.data.batches import gather_rows
-from handloom.data.formats.npy import Reading
+from handloom.data.row_reader import RowReader
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_row_comes_from_its_place_in_the_file_that_was_opened(
         copied = np.empty((4, *part.shape[1:]), part.dtype)
         path.with_name("other").write_bytes(b"another file takes the name")
         path.with_name("other").replace(path)
-        Reading(part).copy(wanted, copied, gather_rows)
+        RowReader(part).copy(wanted, copied, gather_rows)
         assert np.array_equal(copied, silhouettes(rows=3000).train.inputs[100::2][wanted])
         path.write_bytes(files[0].read_bytes())
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_cut_off_during_training_is_named(
     rows = read_npy(path, files[1]).inputs
     os.truncate(path, 100_000)
     with pytest.raises(DataError, match=r"inputs\.npy: row 2999 is truncated: expected .* got 0"):
-        Reading(rows).copy(np.array([5, 2999]), np.empty((2, 28, 28), np.uint8), gather_rows)
+        RowReader(rows).copy(np.array([5, 2999]), np.empty((2, 28, 28), np.uint8), gather_rows)
 
 
 def test_bad_files_are_refused_by_name(files: tuple[Path, Path], tmp_path: Path) -> None:

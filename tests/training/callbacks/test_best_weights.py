@@ -1,4 +1,4 @@
-"""The best weights are those at which the figure was measured."""
+"""The best weights are those at which the metric was measured."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from handloom import (
     Trainer,
 )
 from handloom.training import TrainingState
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 
 @pytest.mark.parametrize("batch_size", [None, 64])
@@ -64,7 +64,7 @@ def test_restoring_can_be_left_off() -> None:
 
 
 class Top5(Callback):
-    def on_validation_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_validation_end(self, *, state: TrainingState, measured: Measurement) -> None:
         state.record("top5", measured.accuracy)
 
 

@@ -19,6 +19,6 @@ def test_a_refused_training_leaves_the_log_of_the_one_before(tmp_path: Path) -> 
     log = tmp_path / "log.csv"
     trainer(None, CSVLog(log)).fit(ROWS)
     before = log.read_text()
-    with pytest.raises(ConfigurationError, match="EarlyStopping watches 'validation_loss', which"):
+    with pytest.raises(ConfigurationError, match="EarlyStopping monitors 'validation_loss', which"):
         trainer(None, CSVLog(log), EarlyStopping()).fit(ROWS)
     assert log.read_text() == before

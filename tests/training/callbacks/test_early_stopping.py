@@ -1,4 +1,4 @@
-"""Early stopping ends a training when the figure has not improved for long enough."""
+"""Early stopping ends a training when the metric has not improved for long enough."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from handloom.training import EpochRecord, TrainingState
 
 
 class Script(Callback):
-    """Passes a callback some figures."""
+    """Passes a callback some metrics."""
 
     def __init__(self, under_test: BestWeights, values: list[float]) -> None:
         self.under_test, self.values = under_test, values
@@ -79,7 +79,7 @@ def test_a_figure_may_be_recorded_in_some_epochs_only() -> None:
 
 @pytest.mark.parametrize("monitor", ["epoch", "seconds", "learning_rate", "bad name", 3])
 def test_what_no_figure_can_be_is_not_watched(monitor: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"unknown figure to monitor|must be a word"):
+    with pytest.raises(ConfigurationError, match=r"unknown metric to monitor|must be a word"):
         EarlyStopping(monitor, goal="low")
 
 

@@ -20,7 +20,7 @@ from handloom import (
 from handloom.locks import only_writer
 from handloom.training import EpochRecord, TrainingState, trainer as loop
 from handloom.training.callbacks.base import Hooks
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 
 HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
 
@@ -43,7 +43,7 @@ def test_hooks_are_called_in_order() -> None:
     diary = Diary()
     made = short_trainer(diary)
     diary.calls.clear()
-    made._hooks.steps = True
+    made._hooks.has_step_hooks = True
     made.fit(ROWS, HELD_OUT)
     epoch = [
         "on_epoch_begin",
@@ -63,7 +63,7 @@ def test_a_hook_gets_the_state_as_it_is_then() -> None:
         def on_step_begin(self, *, state: TrainingState) -> None:
             seen.append(("step", state.progress.steps, state.progress.epoch_steps))
 
-        def on_validation_end(self, *, state: TrainingState, measured: Measured) -> None:
+        def on_validation_end(self, *, state: TrainingState, measured: Measurement) -> None:
             seen.append(("validated", measured.rows, len(state.history)))
 
         def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
@@ -89,8 +89,8 @@ def test_step_hooks_cost_nothing_where_no_callback_has_one(monkeypatch: pytest.M
         def on_step_begin(self, *, state: TrainingState) -> None:
             calls.append("step")
 
-    assert not Hooks([Epochs(), CSVLog("log.csv"), EarlyStopping(), Progress()]).steps
-    assert Hooks([Epochs(), Before()]).steps
+    assert not Hooks([Epochs(), CSVLog("log.csv"), EarlyStopping(), Progress()]).has_step_hooks
+    assert Hooks([Epochs(), Before()]).has_step_hooks
     short_trainer(Before()).fit(ROWS)
     assert len(calls) == 4
 

@@ -2,14 +2,12 @@
 
 import io
 import math
-import mmap
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
 from handloom.errors import DataError
@@ -25,9 +23,6 @@ _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-
-RELEASE_AFTER = 1 << 24
-"""The number of bytes of a mapped file that are read before their pages are released."""
 
 
 def read_npy(
@@ -99,7 +94,7 @@ def _open(path: Path) -> "MappedRows":
                 )
             order: Literal["F", "C"] = "F" if in_columns else "C"
             mapped = np.memmap(file, dtype, "r", start.tell(), shape, order).view(MappedRows)
-            mapped.file = _OpenFile(path, os.dup(file.fileno()))
+            mapped.file = OpenFile(path, os.dup(file.fileno()))
         return mapped
     except Exception as error:
         # NumPy reads the header as a Python literal and may raise nearly any error: ValueError,
@@ -127,18 +122,18 @@ class MappedRows(np.memmap):
 
     Attributes
     ----------
-    file : _OpenFile or None
+    file : OpenFile or None
         The mapped file, even if its path has been replaced since.
     """
 
-    file: "_OpenFile | None" = None
+    file: "OpenFile | None" = None
 
     def __array_finalize__(self, obj: object) -> None:
         super().__array_finalize__(obj)
         self.file = getattr(obj, "file", None)
 
 
-class _OpenFile:
+class OpenFile:
     """An open file, closed when the last array that reads from it is deleted."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -146,88 +141,3 @@ class _OpenFile:
 
     def __del__(self) -> None:
         os.close(self.descriptor)
-
-
-class Reading:
-    """Reads stored rows for a batch, with little of a mapped file in memory.
-
-    Pages of a mapped file count as memory of the process from their first access until they are
-    released. Consecutive rows are read through the map, and their pages are released from time to
-    time. A scattered row would load its whole page, hundreds of kilobytes if the system caches
-    files in large pages, so scattered rows are read from the file one by one.
-
-    Parameters
-    ----------
-    inputs : array, shape (N, ...)
-        Mapped, or in memory.
-    """
-
-    def __init__(self, inputs: npt.NDArray[np.generic]) -> None:
-        self.inputs = inputs
-        base: object = inputs
-        while isinstance(base, np.ndarray):
-            base = base.base
-        self._map = base if isinstance(base, mmap.mmap) else None
-        self._is_array = isinstance(
-            inputs, np.ndarray
-        )  # or an object that returns rows when indexed
-        self._since_release = 0
-        self._file: _OpenFile | None = None
-        if isinstance(inputs, MappedRows) and len(inputs) and inputs[0].flags.c_contiguous:
-            self._file = inputs.file if hasattr(os, "preadv") else None
-            self._start = _file_offset(inputs)
-
-    def rows(self, rows: slice) -> npt.NDArray[np.generic]:
-        """Return a view of consecutive rows."""
-        taken = self.inputs[rows]
-        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
-            self._since_release += taken.nbytes
-            if self._since_release >= RELEASE_AFTER:
-                self._map.madvise(mmap.MADV_DONTNEED)
-                self._since_release = 0
-        return taken
-
-    def copy(
-        self,
-        rows: npt.NDArray[np.integer],
-        out: npt.NDArray[np.generic],
-        gather: Callable[..., None],
-    ) -> None:
-        """Copy scattered rows into ``out``, shape (n, ...), which is contiguous.
-
-        Parameters
-        ----------
-        rows : integer array, shape (n,)
-            Must be in range; not checked.
-        out : array, shape (n, ...)
-        gather : callable
-            Copies rows in memory: `handloom.data.batches.gather_rows`, or its compiled version.
-
-        Raises
-        ------
-        DataError
-            If the file was truncated since it was opened.
-        """
-        if not self._is_array:
-            out[...] = self.inputs[rows]
-            return
-        if self._file is None:
-            gather(self.inputs, rows, out)
-            return
-        into, size = out.data.cast("B"), out[0].nbytes
-        for index, row in enumerate(rows.tolist()):
-            offset = self._start + row * self.inputs.strides[0]
-            part = into[index * size : (index + 1) * size]
-            if (received := os.preadv(self._file.descriptor, [part], offset)) < size:
-                raise DataError(
-                    f"{self._file.path}: row {row} is truncated: expected {size} bytes, "
-                    f"got {received}"
-                )
-
-
-def _file_offset(inputs: MappedRows) -> int:
-    """Return the file offset of the first row of mapped inputs, or of a view of them."""
-    whole: np.memmap[Any, Any] = inputs
-    while isinstance(whole.base, np.memmap):
-        whole = whole.base
-    return whole.offset + inputs.ctypes.data - whole.ctypes.data

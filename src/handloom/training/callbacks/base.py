@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 
 from handloom.errors import ConfigurationError, require_known
 from handloom.training.history import EpochRecord
-from handloom.training.objective import Measured
+from handloom.training.objective import Measurement
 from handloom.training.state import Stateful, TrainingState
 
 
 class Callback:
-    """Base class of callbacks: all hooks do nothing; override some. Arguments are keyword-only.
+    """Base class of callbacks: a subclass overrides hooks, which are called during training.
+
+    The hooks of the base class do nothing. All their arguments are passed by keyword.
 
     A method named ``on_...`` that is not a hook is an error when its class is defined. A class that
     calls additional hooks declares them: ``class Mine(Callback, hooks=["on_new_best"])``.
@@ -24,9 +26,9 @@ class Callback:
     Attributes
     ----------
     changes_results : bool
-        Whether weights, stopping, or a figure that another callback watches, depend on this
-        callback. Then a resume without it, or with another `config`, is refused. Set it to False
-        in a class that only watches.
+        Whether this callback can affect results: the weights, the end of training, or a metric that
+        another callback monitors. If so, a resume without it, or with another `config`, is refused.
+        A class that only observes training sets it to False.
 
     Raises
     ------
@@ -71,16 +73,16 @@ class Callback:
         Without a callback that has a step hook, the trainer makes many steps in one call.
         """
 
-    def on_step_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
         """Run after each step, with its loss and gradient before the update."""
 
     def on_validation_begin(self, *, state: TrainingState) -> None:
         """Run before validation; the network has the weights that are validated."""
 
-    def on_validation_end(self, *, state: TrainingState, measured: Measured) -> None:
+    def on_validation_end(self, *, state: TrainingState, measured: Measurement) -> None:
         """Run after validation, with the same weights.
 
-        Record a custom figure here: ``state.record("top5", value)``.
+        Record a custom metric here: ``state.record("top5", value)``.
         """
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
@@ -138,13 +140,13 @@ class Hooks:
 
     Attributes
     ----------
-    steps : bool
+    has_step_hooks : bool
         Whether a callback overrides a step hook.
     """
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         self._callbacks = callbacks
-        self.steps = any(
+        self.has_step_hooks = any(
             _overrides(callback, hook)
             for callback in callbacks
             for hook in ("on_step_begin", "on_step_end")

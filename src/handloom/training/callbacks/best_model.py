@@ -1,4 +1,4 @@
-"""BestModel callback: saves the model at each new best value of a figure."""
+"""BestModel callback: saves the model at each new best value of a metric."""
 
 import warnings
 from pathlib import Path
@@ -12,7 +12,7 @@ from handloom.training.state import TrainingState
 
 
 class BestModel(BestWeights):
-    """Saves the model to a folder each time a figure reaches a new best value.
+    """Saves the model to a folder each time a metric reaches a new best value.
 
     The folder is replaced atomically: it holds the model before, or the new one.
 

@@ -1,4 +1,4 @@
-"""BestWeights callback: keeps the weights at the best value of a monitored figure."""
+"""BestWeights callback: keeps the weights at the best value of a monitored metric."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -21,26 +21,26 @@ MONITORS: Mapping[str, Goal] = {
     "validation_loss": "low",
     "validation_accuracy": "high",
 }
-"""The figures that a trainer measures and a callback may monitor, each with its goal."""
+"""The metrics that a trainer measures and a callback may monitor, each with its goal."""
 
 
 class BestWeights(Callback, hooks=["on_best"]):
-    """Keeps the weights at the best value of a figure.
+    """Keeps the weights at the best value of a metric.
 
-    A training figure of a full-batch epoch is measured before that epoch's update, so the weights
-    kept are those from before it; every other figure belongs to the weights after the epoch. A NaN
+    A training metric of a full-batch epoch is measured before that epoch's update, so the weights
+    kept are those from before it; every other metric belongs to the weights after the epoch. A NaN
     is never the best.
 
     Parameters
     ----------
     monitor : str
-        A figure of `MONITORS`, or one that a callback records (see `TrainingState.record`).
+        A metric of `MONITORS`, or one that a callback records (see `TrainingState.record`).
     goal : {"low", "high"}, optional
-        Whether lower or higher values are better; a recorded figure needs it.
+        Whether lower or higher values are better; a recorded metric needs it.
     min_delta : float
         The least improvement that counts.
     improves : callable, optional
-        ``improves(value, best)`` returns whether a figure is better than the best so far; replaces
+        ``improves(value, best)`` returns whether a metric is better than the best so far; replaces
         ``goal`` and ``min_delta``.
     restore : bool
         Whether the network ends with these weights, for any reason that training ends.
@@ -50,14 +50,14 @@ class BestWeights(Callback, hooks=["on_best"]):
     epoch : int or None
         The best epoch so far.
     value : float or None
-        The figure of that epoch.
+        The metric of that epoch.
     weights : array, shape (size + untrained,), or None
         All values of that epoch, trained and untrained.
 
     Raises
     ------
     ConfigurationError
-        If the figure is unknown, or another parameter is invalid.
+        If the metric is unknown, or another parameter is invalid.
     """
 
     def __init__(
@@ -84,11 +84,11 @@ class BestWeights(Callback, hooks=["on_best"]):
         self.weights: Array | None = None
 
     def check(self, *, state: TrainingState) -> None:
-        """Raise an error if the figure will not be measured."""
+        """Raise an error if the metric will not be measured."""
         try:
             state.require_measured(self.monitor)
         except ConfigurationError as error:
-            raise ConfigurationError(f"{type(self).__name__} watches {error}") from None
+            raise ConfigurationError(f"{type(self).__name__} monitors {error}") from None
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Reset the state of an earlier training."""
@@ -97,14 +97,14 @@ class BestWeights(Callback, hooks=["on_best"]):
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Copy the weights if they are the best so far."""
-        value = self.figure(state, record)
+        value = self.metric(state, record)
         if value is not None and self.is_better(value):
             self.epoch, self.value = record.epoch, value
             self.weights = self.keep_weights(state)
             self.on_best(state=state, record=record)
 
-    def figure(self, state: TrainingState, record: EpochRecord) -> float | None:
-        """Return the figure of an epoch; None if it is recorded in other epochs only.
+    def metric(self, state: TrainingState, record: EpochRecord) -> float | None:
+        """Return the metric of an epoch; None if it is recorded in other epochs only.
 
         Raises
         ------
@@ -117,8 +117,8 @@ class BestWeights(Callback, hooks=["on_best"]):
         return record[self.monitor]
 
     def keep_weights(self, state: TrainingState) -> Array | None:
-        """Return a copy of the weights that the figure belongs to."""
-        return state.weights_measured(self.monitor).copy()
+        """Return a copy of the weights that the metric belongs to."""
+        return state.weights_of_metric(self.monitor).copy()
 
     def on_best(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Run at each new best value."""
@@ -134,7 +134,7 @@ class BestWeights(Callback, hooks=["on_best"]):
         return self.restore and self.weights is not None
 
     def is_better(self, value: float) -> bool:
-        """Return whether a figure is the best so far."""
+        """Return whether a metric is the best so far."""
         if not math.isfinite(value) or self.value is None:
             return math.isfinite(value)
         if self.improves is not None:
@@ -166,17 +166,17 @@ class BestWeights(Callback, hooks=["on_best"]):
 
 
 def _checked_goal(monitor: str, goal: Goal | None, improves: Improves | None) -> Goal | None:
-    """Return the goal of a figure."""
+    """Return the goal of a metric."""
     if goal is not None:
         require_known("goal", goal, ("low", "high"))
         if monitor in COLUMNS:
-            require_known("figure to monitor", monitor, MONITORS)
+            require_known("metric to monitor", monitor, MONITORS)
         if goal != MONITORS.get(monitor, goal):
             raise ConfigurationError(f"{monitor!r} is best {MONITORS[monitor]}, got goal={goal!r}")
         return goal
     if monitor not in MONITORS and (improves is None or monitor in COLUMNS):
         raise ConfigurationError(
-            f"{unknown_name('figure to monitor', monitor, MONITORS)} "
-            f"A figure that a callback records needs goal='high' or goal='low'."
+            f"{unknown_name('metric to monitor', monitor, MONITORS)} "
+            f"A metric that a callback records needs goal='high' or goal='low'."
         )
     return MONITORS.get(monitor)

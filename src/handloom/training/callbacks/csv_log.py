@@ -13,7 +13,7 @@ from handloom.training.state import TrainingState
 
 
 class CSVLog(Callback):
-    """Writes a line to a CSV file after every epoch, with a column for every figure.
+    """Writes a line to a CSV file after every epoch, with a column for every metric.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class CSVLog(Callback):
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Append the record; a full disk stops the log, not the training."""
         with suppress(OSError):
-            if not set(record.recorded) <= set(self._columns):  # a figure without a column
+            if not set(record.recorded) <= set(self._columns):  # a metric without a column
                 write_text(self.path, state.history.to_csv())
                 self._columns = state.history.columns
                 return

@@ -1,4 +1,4 @@
-"""Early stopping: training ends when a figure no longer improves."""
+"""Early stopping: training ends when a metric no longer improves."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from handloom.training.state import TrainingState
 
 
 class EarlyStopping(BestWeights):
-    """Ends training when a figure has not improved for ``patience`` epochs.
+    """Ends training when a metric has not improved for ``patience`` epochs.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class EarlyStopping(BestWeights):
         `is_better` and `counts` in a subclass.
     patience : int or inf
         The number of consecutive epochs without improvement after which training ends; epochs
-        without the figure do not count.
+        without the metric do not count.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class EarlyStopping(BestWeights):
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Stop training when patience is over."""
-        value = self.figure(state, record)
+        value = self.metric(state, record)
         if value is None:
             return
         gained = self.counts(value)
@@ -64,7 +64,7 @@ class EarlyStopping(BestWeights):
             self.lose_patience(state)
 
     def counts(self, value: float) -> bool:
-        """Return whether a figure is an improvement that resets ``waited``."""
+        """Return whether a metric is an improvement that resets ``waited``."""
         return self.is_better(value)
 
     def lose_patience(self, state: TrainingState) -> None:

@@ -25,7 +25,7 @@ class LayerNorms(Callback):
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Measure every array that is trained."""
         parameters = state.network.parameters
-        before = parameters.named(state.good_weights)  # those before the epoch's first update
+        before = parameters.views(state.good_weights)  # those before the epoch's first update
         gradients = _gradients(parameters)
         if (
             self._restored.get("steps") == state.progress.steps

@@ -41,21 +41,21 @@ class Progress(Callback):
             self._bar.start()
             done = state.progress.epoch
             self._task = self._bar.add_task(
-                self.label, total=state.until, completed=done, figures=""
+                self.label, total=state.total_epochs, completed=done, metrics=""
             )
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Show the epoch."""
         done = record.epoch + 1
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, figures=_figures(record))
+            self._bar.update(self._task, completed=done, metrics=_metrics(record))
             return
-        every = self.every or max(1, state.until // 10)
-        if done % every == 0 or done in (1, state.until):
+        every = self.every or max(1, state.total_epochs // 10)
+        if done % every == 0 or done in (1, state.total_epochs):
             seconds = state.history["seconds"]
-            left = float(seconds[-20:].mean()) * (state.until - done)
+            left = float(seconds[-20:].mean()) * (state.total_epochs - done)
             print(
-                f"{self.label}  epoch {done}/{state.until}  {_figures(record)}  "
+                f"{self.label}  epoch {done}/{state.total_epochs}  {_metrics(record)}  "
                 f"{_clock(left)} left",
                 file=sys.stderr,
                 flush=True,
@@ -68,15 +68,15 @@ class Progress(Callback):
             self._bar = None
 
 
-def _figures(record: EpochRecord) -> str:
-    figures = {
+def _metrics(record: EpochRecord) -> str:
+    metrics = {
         "loss": record.loss,
         "accuracy": record.accuracy,
         "validation loss": record.validation_loss,
         "validation accuracy": record.validation_accuracy,
         **record.recorded,
     }
-    return "  ".join(f"{name} {value:.4f}" for name, value in figures.items() if value is not None)
+    return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if value is not None)
 
 
 def _clock(seconds: float) -> str:
@@ -102,7 +102,7 @@ def _bar() -> Any:
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[metrics]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

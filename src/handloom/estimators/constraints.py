@@ -1,4 +1,4 @@
-"""The parameters of all estimators: their constraints, and suggestions for unknown names."""
+"""The constraints of the estimators' parameters, and suggestions for unknown names."""
 
 import functools
 import inspect
@@ -68,7 +68,7 @@ def names_of(init: Callable[..., object]) -> list[str]:
     return [name for name in inspect.signature(init).parameters if name != "self"]
 
 
-def suggesting(
+def with_suggestions(
     init: Callable[Concatenate[Instance, Arguments], None],
 ) -> Callable[Concatenate[Instance, Arguments], None]:
     """Decorate a constructor: an unknown keyword raises a TypeError that suggests the nearest."""
@@ -87,7 +87,7 @@ def suggesting(
     return checked  # type: ignore[return-value]
 
 
-def check_together(estimator: Any, call: FitCall) -> None:
+def check_combinations(estimator: Any, call: FitCall) -> None:
     """Refuse parameters that the solver or `partial_fit` would ignore, and invalid callbacks.
 
     Parameters that scikit-learn's estimators accept and ignore are ignored here too, so that code
@@ -98,7 +98,7 @@ def check_together(estimator: Any, call: FitCall) -> None:
     ValueError
         If a parameter would be ignored or is invalid; the message names it.
     """
-    if call.validates != (call.y_val is not None):
+    if call.has_validation_data != (call.y_val is not None):
         missing = "X_val" if call.X_val is None else "y_val"
         raise ValueError(f"X_val and y_val must both be given or both be None, got no {missing}")
     for callback in estimator.callbacks or ():
@@ -106,6 +106,15 @@ def check_together(estimator: Any, call: FitCall) -> None:
             raise ValueError(
                 f"every entry of 'callbacks' must be a handloom.Callback, got {callback!r}"
             )
+    if (
+        estimator.early_stopping
+        and estimator.validation_fraction == 0.0
+        and not call.has_validation_data
+    ):
+        raise ValueError(
+            "'validation_fraction' must be above 0 with early_stopping=True, unless X_val and "
+            f"y_val are passed, got {estimator.validation_fraction!r}"
+        )
     if call.incremental:
         _check_incremental(estimator, call)
     if estimator.solver == "lbfgs":
@@ -126,7 +135,7 @@ def _check_incremental(estimator: Any, call: FitCall) -> None:
                 "selects among the epochs of a fit, and partial_fit runs a single one; use fit, "
                 "or partial_fit with early_stopping=True"
             )
-    if estimator.early_stopping and not call.validates:
+    if estimator.early_stopping and not call.has_validation_data:
         raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")
 
 
@@ -137,11 +146,11 @@ def _check_lbfgs(estimator: Any, call: FitCall) -> None:
         "learning_rate": callable(estimator.learning_rate),
         "restore_best": estimator.restore_best,
         "weight_decay": estimator.weight_decay > 0,
-        "X_val": call.validates,
+        "X_val": call.has_validation_data,
     }
     for name, is_used in used.items():
         if is_used:
             raise ValueError(
-                f"{name!r} must be unused with solver='lbfgs', which minimizes the full-batch "
-                "objective: use 'adam' or 'sgd'"
+                f"{name!r} has no effect with solver='lbfgs', which minimizes the full-batch "
+                "objective: leave it at its default, or use 'adam' or 'sgd'"
             )

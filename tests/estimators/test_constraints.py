@@ -32,6 +32,23 @@ def test_values_that_mean_nothing_are_refused_in_scikit_learns_words(name: str, 
         classifier(**{name: value}).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dropout": [2]}, "every entry of 'dropout' must be at least 0 and below 1, got 2"),
+        (
+            {"early_stopping": True, "validation_fraction": 0.0},
+            "'validation_fraction' must be above 0 with early_stopping=True, .* got 0.0",
+        ),
+    ],
+)
+def test_an_error_names_the_parameter_of_the_estimator(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        classifier(**{"hidden_layer_sizes": (8,), **options}).fit(X, y)
+
+
 class Smooth(MLPClassifier):
     def __init__(self, alpha: float = 0.1, named: str = "") -> None:
         super().__init__((8,), alpha=alpha, max_iter=60, random_state=0)
