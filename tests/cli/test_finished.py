@@ -56,7 +56,7 @@ def test_fewer_epochs_than_were_begun_are_refused(
     before = learned(run)
     ended = handloom("train", "--resume", run, "--epochs", 2)
     assert ended.status == 1
-    assert "3 epochs were begun already, epochs is 2" in ended.err
+    assert "epochs is 2, and 3 epochs were begun before the checkpoint" in ended.err
     assert learned(run) == before
 
 
