@@ -22,7 +22,6 @@ from handloom.data.columns import (
     is_instance,
     names_of,
 )
-from handloom.data.lazy_rows import LazyRows
 from handloom.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -34,7 +33,7 @@ class Inputs:
 
     Attributes
     ----------
-    rows : array or LazyRows, shape (n, ...)
+    rows : array or `handloom.data.row_reader.StoredRows`, shape (n, ...)
         ``uint8``, or floating-point.
     column_names : tuple of str, or None
         The names of the columns of a table.
@@ -70,7 +69,7 @@ def convert_inputs(inputs: object, part: str = "inputs", *, scaled: bool = True)
     DataError
         If they are not numbers, values are missing or masked, or their kind is unknown.
     """
-    if isinstance(inputs, LazyRows):
+    if _loads_rows(inputs):
         return Inputs(inputs)  # type: ignore[arg-type]
     if is_instance(inputs, *FRAMES):
         columns = columns_of(inputs)
@@ -189,6 +188,14 @@ def as_floats(array: Array, part: str = "inputs") -> Array:
         )
     with np.errstate(over="ignore"):  # infinity is refused later
         return array.astype(_float_for(array.dtype), copy=False)
+
+
+def _loads_rows(value: object) -> bool:
+    """Return whether an object loads rows on demand; see `handloom.data.row_reader.StoredRows`."""
+    if hasattr(value, "__array__") or not isinstance(getattr(value, "dtype", None), np.dtype):
+        return False
+    needed = ("shape", "ndim", "size", "__len__", "__getitem__")
+    return not hasattr(value, "tocsr") and all(hasattr(value, name) for name in needed)
 
 
 def _is_mapped(array: object) -> bool:

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
 from handloom.data.dataset import Dataset
-from handloom.data.lazy_rows import LazyRows
 from handloom.data.transforms import AsFloat
 from handloom.layers import Dense
 from handloom.losses import Loss, Targets
@@ -22,7 +21,7 @@ DENSE_FROM = 0.25
 Index = slice | npt.NDArray[np.integer]
 
 
-class SparseRows(LazyRows):
+class SparseRows:
     """A sparse matrix that returns dense rows when indexed; only those rows become dense.
 
     Parameters
@@ -34,8 +33,8 @@ class SparseRows(LazyRows):
 
     def __init__(self, matrix: Any) -> None:
         self.matrix = matrix
-        self.shape = matrix.shape
-        self.dtype = matrix.dtype
+        self.shape: tuple[int, ...] = matrix.shape
+        self.dtype: np.dtype[Any] = matrix.dtype
 
     @property
     def size(self) -> int:
