@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: study test test-long test-fused test-oldest test-newest lint types parity docs bench fuzz clean
+.PHONY: study test test-long test-fused test-tables test-oldest test-newest lint types parity docs bench fuzz clean
 
 study: $(READY)  ## the reference study, shortened: four networks, 150 epochs, pictures
 	$(BIN)/handloom reproduce --epochs 150
@@ -35,6 +35,10 @@ types: $(READY)
 parity: $(READY)  ## the comparisons with PyTorch, which is installed for them alone
 	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pytest -m parity
+
+test-tables: $(READY)  ## data from polars and pyarrow, which are installed for these tests alone
+	$(BIN)/python -c "import polars, pyarrow" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[tables]'
+	$(BIN)/python -m pytest -m "not long" tests/data tests/estimators/test_wrong_data.py tests/test_model.py
 
 docs: $(READY)  ## the site in build/docs: guides, derivations and the API reference; warnings are errors
 	$(BIN)/python -c "import furo" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[docs]'
