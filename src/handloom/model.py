@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,13 @@ import numpy.typing as npt
 
 from handloom.data.dataset import check_inputs
 from handloom.data.transforms import Transform, transform_from_config
-from handloom.errors import HandloomError, ModelError, require_count, require_known
+from handloom.errors import (
+    DivergenceWarning,
+    HandloomError,
+    ModelError,
+    require_count,
+    require_known,
+)
 from handloom.files import read_set, write_set
 from handloom.layers import Layer, sigmoid, softmax
 from handloom.network import Sequential, Transform as TransformRows
@@ -102,6 +109,8 @@ class Model:
     def predict(self, inputs: npt.NDArray[np.generic]) -> Array:
         """Return class probabilities, or the predictions of a regression, shape (n, k).
 
+        Outputs that are not finite raise a `DivergenceWarning`.
+
         Parameters
         ----------
         inputs : array, shape (n, ...)
@@ -115,8 +124,9 @@ class Model:
             If features are not finite.
         """
         self.check_rows(inputs)
-        outputs = self.before_loss.predict(inputs, self.transform)
-        with np.errstate(over="ignore"):  # infinity is visible in the prediction
+        with np.errstate(over="ignore", invalid="ignore"):  # a warning of our own says more
+            outputs = self.before_loss.predict(inputs, self.transform)
+            warn_if_not_finite(outputs, stacklevel=3)
             return OUTPUT_ACTIVATIONS[self.output_activation](outputs, out=outputs)
 
     def check_rows(self, inputs: npt.NDArray[np.generic]) -> None:
@@ -236,3 +246,17 @@ class Model:
                 f"{len(self.class_names)} class names do not fit the network's output shape "
                 f"{self.network.output_shape}, expected one name for each output"
             )
+
+
+def warn_if_not_finite(outputs: Array, *, stacklevel: int) -> None:
+    """Warn of rows whose outputs, shape (n, k), are not finite."""
+    if np.isfinite(outputs).all():
+        return
+    bad = np.flatnonzero(~np.isfinite(outputs).all(axis=1))
+    warnings.warn(
+        f"the outputs of the network are not finite for {len(bad):,} of {len(outputs):,} rows, the "
+        f"first is row {bad[0]}: their inputs are much larger than those of the training, or its "
+        f"weights are too large",
+        DivergenceWarning,
+        stacklevel=stacklevel,
+    )

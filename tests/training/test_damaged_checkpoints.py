@@ -83,7 +83,7 @@ def test_a_checkpoint_of_an_older_format_is_refused_and_kept(
     with monkeypatch.context() as older:
         older.setattr("handloom.training.snapshot.VERSION", 1)
         stoppable(tmp_path, last_step=7).fit(ROWS)
-    with pytest.raises(ModelError, match=r"version 1 of the format; this Handloom reads version 3"):
+    with pytest.raises(ModelError, match=r"version 1 of the format; this Handloom reads version 4"):
         stoppable(tmp_path).fit(ROWS, resume=True)
     assert steps_kept(tmp_path) == [7]
 

@@ -23,6 +23,8 @@ from handloom.parameters import Array
 from handloom.training import Measured, TrainingState
 from handloom.training.divergence import Divergence
 
+pytestmark = pytest.mark.filterwarnings("ignore::handloom.DivergenceWarning")
+
 ROWS = features()
 
 

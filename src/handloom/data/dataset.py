@@ -69,7 +69,8 @@ class Dataset:
                 f"got {_listed(self.class_names)}"
             )
         if not np.isfinite(self.targets).all():
-            raise DataError("targets must be finite, got NaN or infinity")
+            bad = self.targets[~np.isfinite(self.targets)]
+            raise DataError(f"targets must be finite, got {_not_finite(bad[0])}")
 
     def _check_classes(self) -> None:
         if not np.issubdtype(self.targets.dtype, np.integer):
@@ -186,12 +187,22 @@ def check_inputs(inputs: npt.NDArray[np.generic]) -> None:
     row_size = int(np.prod(inputs.shape[1:]))
     rows = max(1, CHECKED_AT_ONCE // row_size)
     for start in range(0, len(inputs), rows):
-        bad = np.flatnonzero(~np.isfinite(inputs[start : start + rows]).reshape(-1))
+        values = inputs[start : start + rows].reshape(-1)
+        bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:
             row = start + int(bad[0]) // row_size
             raise DataError(
-                f"inputs must be finite, got NaN or infinity; the first such row is {row}"
+                f"inputs must be finite, got {_not_finite(values[bad[0]])}; the first such row is "
+                f"{row}"
             )
+
+
+def _not_finite(value: np.generic) -> str:
+    """Return the description of a value that is not finite."""
+    if np.isnan(value):
+        return f"NaN ({value.dtype})"
+    largest = float(np.finfo(str(value.dtype)).max)
+    return f"{value} ({value.dtype}, in which values above {largest:.2g} become infinity)"
 
 
 @dataclass(frozen=True)

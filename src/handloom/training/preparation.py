@@ -27,8 +27,10 @@ from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.training.checks import check_data, check_weights
+from handloom.training.divergence import largest_values
 from handloom.training.objective import Measured, Objective
 from handloom.training.options import TrainingOptions
+from handloom.training.probe import Probe
 from handloom.training.runner import LayerByLayer, Runner
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
@@ -50,6 +52,8 @@ class Prepared:
         Steps run inside ``with prepared.threads:``.
     snapshot : Snapshot or None
         The snapshot that training resumes from.
+    probe : Probe or None
+        Measures the training, with the option ``diagnose``.
     seconds_per_step : float
         The mean time of a step in the latest call of the runner; infinite before the first.
     """
@@ -60,6 +64,7 @@ class Prepared:
     runner: Runner
     threads: Threads
     snapshot: Snapshot | None = None
+    probe: Probe | None = None
     seconds_per_step: float = math.inf
 
     def order(self, epoch: int) -> Order:
@@ -67,6 +72,14 @@ class Prepared:
         rows, options = len(self.arrays.inputs), self.state.options
         size = min(options.batch_size or rows, rows)
         return epoch_order(rows, size, Stream(options.seed) if options.shuffle else None, epoch)
+
+    def due_probe(self, epoch: int) -> Probe | None:
+        """Return the probe if it measures after an epoch, counted from 0."""
+        return self.probe if self.probe is not None and self.probe.due(epoch) else None
+
+    def largest_values(self) -> tuple[float, float]:
+        """Return the largest absolute values of inputs and targets; see `Divergence`."""
+        return largest_values(self.arrays, self.state.model.transform, self.state.network)
 
     def measure(self, data: Dataset) -> Measured:
         """Measure rows with the network's current weights, without a gradient."""
@@ -153,7 +166,10 @@ def prepare(
     if warm is not None:
         options.optimizer.load_state_dict(warm.optimizer)
     arrays = Arrays(train.inputs, train.targets, weights)
-    return Prepared(state, arrays, objective, runner, threads, snapshot)
+    probe = Probe(state, arrays, -(-len(train) // size)) if options.diagnose else None
+    if probe is not None:
+        probe.begin()
+    return Prepared(state, arrays, objective, runner, threads, snapshot, probe)
 
 
 def model_for(

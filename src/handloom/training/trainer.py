@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from handloom.data.batches import Order
 from handloom.data.dataset import Dataset
-from handloom.errors import ConfigurationError, ModelError, require_instance
+from handloom.errors import ConfigurationError, DivergenceWarning, ModelError, require_instance
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.schedules import rates_from
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
 from handloom.training.checkpoints import Checkpoints
+from handloom.training.findings import findings
 from handloom.training.history import History, StopReason
 from handloom.training.interrupts import deliver, on_interrupt
 from handloom.training.objective import Measured
@@ -152,7 +153,8 @@ class Trainer:
         A loss or gradient that is not finite ends training before the update, weights that are not
         finite end it after the epoch; then the last weights with a finite loss are restored: those
         before the first update of the epoch, or of the epoch before. ``history.divergence`` names
-        the first array that was not finite.
+        the first array that was not finite, and a `DivergenceWarning` says the same; `prepare` and
+        `run` end without the warning.
 
         Parameters
         ----------
@@ -191,7 +193,11 @@ class Trainer:
             prepared = self.prepare(
                 train, validation, sample_weights=sample_weights, snapshot=snapshot, warm=warm
             )
-            return self._run(prepared)
+            history = self._run(prepared)
+        if history.divergence is not None:
+            message = f"training diverged: {history.divergence}"
+            warnings.warn(message, DivergenceWarning, stacklevel=2)
+        return history
 
     def prepare(
         self,
@@ -257,8 +263,12 @@ class Trainer:
                     self.run_epoch(prepared)
                 if state.progress.epoch >= state.until:
                     state.stop(StopReason.MAX_EPOCHS)
+                if prepared.probe is not None:
+                    prepared.probe.end()
             if state.average is not None and state.history.divergence is None:
                 state.average.keep()
+            sentences = map(str, findings(state.history))
+            state.history.notes += [s for s in sentences if s not in state.history.notes]
             state.ended = True
         return state.history
 
@@ -276,12 +286,14 @@ class Trainer:
             self._run_steps(prepared, order)
             progress.seconds = time.perf_counter() - started
             self._save_if_due(state)
-        state.diverge_if_not_finite()
+        state.diverge_if_not_finite(prepared.largest_values)
         if not state.goes_on:
             state.history.stopped_in = progress.epoch
             return
         validation = self._validate(prepared)
         record = state.end_epoch(validation, time.perf_counter() - started)
+        if (probe := prepared.due_probe(record.epoch)) is not None:
+            probe.measure(record.epoch)
         try:
             self._hooks.call("on_epoch_end", state=state, record=record)
         finally:
@@ -298,10 +310,15 @@ class Trainer:
         steps = 1 if self._hooks.steps else max(1, int(CALL_SECONDS / prepared.seconds_per_step))
         if self._hooks.steps:
             self._hooks.call("on_step_begin", state=state)
-        steps = min(steps, len(order) - first)
+        left = len(order) - first
+        probe = prepared.due_probe(state.progress.epoch)
+        if probe is not None:
+            steps = min(steps, max(left - 1, 1))  # the last step is made alone
+        steps = min(steps, left)
         rates = rates_from(state.options.schedule, state.progress.steps, steps)
         started, state.at_step_boundary = time.perf_counter(), False
-        result = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
+        with probe.last_step() if probe is not None and left == 1 else nullcontext():
+            result = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
         prepared.seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
         state.count(result.measured, rates)
         state.at_step_boundary = not result.half_made
@@ -310,7 +327,8 @@ class Trainer:
         if result.error is not None:
             raise result.error
         if result.stopped is not None:
-            state.diverge(result.stopped, result.bad_array, state.progress.steps, rates[0])
+            largest = prepared.largest_values()
+            state.diverge(result.stopped, result.bad_array, state.progress.steps, rates[0], largest)
 
     def _validate(self, prepared: Prepared) -> Measured | None:
         """Validate, if there are validation rows, with averaged weights if there are any."""

@@ -1,0 +1,277 @@
+"""Probe: measures a training on a few fixed rows, outside of its steps.
+
+The rows run through a replica of the network, which shares the weights and has its own gradients
+and buffers. Nothing of the training changes: no random stream is drawn from, no weight, optimizer
+state or running statistic is written. Dropout is inactive.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.layers import Dropout, Layer
+from handloom.losses import Loss
+from handloom.network import Sequential
+from handloom.operations import Arrays
+from handloom.parameters import Array, l2_norm
+from handloom.training.diagnosis import QUANTILES, Diagnosis, LayerProbe, ProbeRecord
+from handloom.training.state import TrainingState
+
+MOST_ROWS, FEWEST_ROWS = 256, 32
+"""The number of rows that are measured, if there are as many; fewer for wide networks."""
+
+MOST_VALUES = 1 << 20
+"""The number of values of a layer's output above which fewer rows are measured."""
+
+SHORT_SECONDS, LONG_FRACTION, LONG_RUN = 0.02, 0.01, 10.0
+"""The time of all measurements: some milliseconds, or a fraction of a run of many seconds."""
+
+SLOWER = 4.0
+"""How much slower a row is at most in the probe, which is not compiled, than in the training."""
+
+SAMPLED = 1000
+"""The number of entries of which quantiles are taken."""
+
+
+class Probe:
+    """Measures a training after the epochs 1, 2, 4, 8, ... and the last one.
+
+    Parameters
+    ----------
+    state : TrainingState
+    arrays : Arrays
+        The training rows.
+    steps : int
+        The number of steps of an epoch.
+    """
+
+    def __init__(self, state: TrainingState, arrays: Arrays, steps: int) -> None:
+        self._state, self._arrays, self._steps = state, arrays, steps
+        self._network: Sequential | None = None
+        self._batch: tuple[Array, Array, Array | None] | None = None
+        self._cost: float | None = None
+
+    def begin(self) -> None:
+        """Make the diagnosis, or continue that of a resumed training."""
+        history, options = self._state.history, self._state.options
+        if history.diagnosis is None:
+            repeated = 0.0 if options.shuffle else _repeated(self._arrays.targets)
+            kind = type(options.optimizer).__name__
+            history.diagnosis = Diagnosis(kind, self._steps, repeated)
+        own = history.diagnosis  # a longer training has another last epoch
+        own.records = [each for each in own.records if self.due(each.epoch)]
+        own.skipped = [epoch for epoch in own.skipped if self.due(epoch)]
+
+    def due(self, epoch: int) -> bool:
+        """Return whether there is a measurement after an epoch, counted from 0."""
+        done = epoch + 1
+        return done & (done - 1) == 0 or done == self._state.until
+
+    @contextmanager
+    def last_step(self) -> Iterator[None]:
+        """Measure the update of the last step of an epoch, which the block makes."""
+        if self._diagnosis.seconds >= self._allowed():
+            yield
+            return
+        parameters = self._state.network.parameters
+        with self._timed():
+            before = parameters.named(parameters.vector.copy())
+        yield
+        with self._timed() as diagnosis:
+            diagnosis.updates = {}
+            for name, _ in self._state.network.named_layers():
+                own = [each for each in parameters.gradients if each.startswith(f"{name}.")]
+                size = _norm([parameters.weights[each] for each in own])
+                if own and size > 0.0:
+                    update = _norm([parameters.weights[each] - before[each] for each in own])
+                    diagnosis.updates[name] = update / size
+
+    def measure(self, epoch: int) -> None:
+        """Measure after an epoch, unless all the time for it is spent."""
+        diagnosis = self._diagnosis
+        if diagnosis.seconds + self._expected() > self._allowed():
+            diagnosis.skipped.append(epoch)
+            return
+        before = diagnosis.seconds
+        with self._timed():
+            self._measure(epoch, diagnosis)
+        self._cost = diagnosis.seconds - before
+
+    def end(self) -> None:
+        """Measure after the last epoch of a training that stopped early, unless that was due."""
+        history = self._state.history
+        early = history.stop_reason is not None and history.stop_reason.final
+        if early and history.records and not self.due(history.records[-1].epoch):
+            self.measure(history.records[-1].epoch)
+
+    @property
+    def _diagnosis(self) -> Diagnosis:
+        diagnosis = self._state.history.diagnosis
+        assert diagnosis is not None  # made in begin
+        return diagnosis
+
+    @contextmanager
+    def _timed(self) -> Iterator[Diagnosis]:
+        """Count the time of the block."""
+        started = time.perf_counter()
+        yield self._diagnosis
+        self._diagnosis.seconds += time.perf_counter() - started
+
+    def _allowed(self) -> float:
+        """Return the time of all measurements that is allowed so far."""
+        elapsed = sum(record.seconds for record in self._state.history)
+        return LONG_FRACTION * elapsed if elapsed > LONG_RUN else SHORT_SECONDS
+
+    def _expected(self) -> float:
+        """Return the expected time of a measurement: that of the last one, or of training rows."""
+        if self._batch is not None and self._cost is not None:
+            return self._cost
+        records = self._state.history.records
+        per_row = records[-1].seconds / len(self._arrays.inputs) if records else 0.0
+        return SLOWER * per_row * len(self._rows())
+
+    def _rows(self) -> npt.NDArray[np.intp]:
+        """Return the indices of the rows, evenly spaced: the same in every training."""
+        together = self._state.network.rows_together or 1
+        count = max(FEWEST_ROWS, min(MOST_ROWS, MOST_VALUES // max(1, self._state.network.width)))
+        count = min(count, len(self._arrays.inputs))
+        count = max(count - count % together, min(together, len(self._arrays.inputs)))
+        return np.linspace(0, len(self._arrays.inputs) - 1, count).astype(np.intp)
+
+    def _load(self, diagnosis: Diagnosis) -> tuple[Sequential, Array, Array, Array | None]:
+        """Return network, inputs, targets and sample weights; measure what is constant, once."""
+        if self._network is None or self._batch is None:
+            network = self._network = self._state.model.before_loss.replica()
+            rows, stored = self._rows(), self._arrays
+            x: Array = np.empty((len(rows), *network.input_shape), network.parameters.dtype)
+            self._state.model.transform(stored.inputs[rows], x)
+            weights = None if stored.weights is None else stored.weights[rows]
+            self._batch = x, stored.targets[rows], weights  # type: ignore[assignment]
+            targets: Array = self._batch[1]  # type: ignore[index]
+            diagnosis.rows, diagnosis.input_scale = len(rows), _scale(x)
+            diagnosis.target_scale = _scale(targets) if targets.ndim == 2 else 0.0
+            shape = (len(rows), *network.output_shape)
+            diagnosis.guessing = guessing(self._state.loss, targets, weights, shape, x.dtype)
+        return self._network, *self._batch  # type: ignore[misc]
+
+    def _measure(self, epoch: int, diagnosis: Diagnosis) -> None:
+        network, x, targets, weights = self._load(diagnosis)
+        layers = [(n, each) for n, each in network.named_layers() if not isinstance(each, Dropout)]
+        rng = np.random.default_rng(0) if network.stochastic else None
+        measured: list[dict[str, object]] = []
+        for index, (_, layer) in enumerate(layers):
+            x = layer.forward(x, training=True, rng=rng if layer.stochastic else None)
+            measured.append(_of_output(layer, x, hidden=index < len(layers) - 1))
+        loss, dy = self._state.loss(x, targets, weights)
+        for index in range(len(layers) - 1, -1, -1):
+            measured[index]["gradient"] = _rms(dy) * len(x)
+            dx = layers[index][1].backward(dy, need_dx=index > 0)
+            dy = dy if dx is None else dx
+        network.take_statistics()  # they are not those of a step
+        records: list[LayerProbe] = []
+        for (name, _), figures in zip(layers, measured, strict=True):
+            update, moment = diagnosis.updates.get(name), self._second_moment(name)
+            records.append(LayerProbe(name, update=update, second_moment=moment, **figures))  # type: ignore[arg-type]
+        diagnosis.updates = {}
+        diagnosis.records.append(ProbeRecord(epoch, loss, tuple(records)))
+
+    def _second_moment(self, layer: str) -> tuple[float, ...]:
+        """Return quantiles of the optimizer's second moment for the weights of a layer."""
+        moment = self._state.optimizer.state.get("second_moment")
+        if moment is None:
+            return ()
+        spans = self._state.network.parameters.slices().items()
+        own = [moment[span] for name, span in spans if name.startswith(f"{layer}.")]
+        if not own:
+            return ()
+        values = np.concatenate([each[:: 1 + each.size // SAMPLED] for each in own])
+        return tuple(np.quantile(values, QUANTILES).tolist())
+
+
+def guessing(
+    loss: Loss,
+    targets: Array,
+    weights: Array | None,
+    shape: tuple[int, ...],
+    dtype: npt.DTypeLike,
+) -> float:
+    """Return the loss of the best constant prediction.
+
+    Parameters
+    ----------
+    loss : Loss
+    targets : array, shape (n,) or (n, k)
+    weights : array, shape (n,), or None
+        Sample weights.
+    shape : tuple of int
+        The shape (n, k) of the network's outputs.
+    dtype : dtype
+        That of the outputs.
+
+    Returns
+    -------
+    float
+        The smallest loss of the constants that are optimal for some loss: the logarithms of the
+        classes' frequencies, or the targets' mean, median, logarithm of the mean, and logit.
+    """
+    if targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer):
+        shares = np.bincount(targets.astype(np.int64), weights, minlength=shape[1])
+        constants = [np.log(np.maximum(shares / max(shares.sum(), 1e-30), 1e-6))]
+    else:
+        columns = targets.reshape(len(targets), -1).astype(np.float64)
+        mean = columns.mean(axis=0)
+        inside = np.clip(mean, 1e-6, 1 - 1e-6)
+        constants = [mean, np.median(columns, axis=0), np.log(np.maximum(mean, 1e-6))]
+        constants.append(np.log(inside / (1 - inside)))
+    losses = []
+    for constant in [*constants, np.zeros(shape[1])]:
+        outputs = np.broadcast_to(constant, shape).astype(dtype)
+        losses.append(loss(outputs, targets, weights)[0])
+    return float(np.nanmin(losses))
+
+
+def _of_output(layer: Layer, y: Array, *, hidden: bool) -> dict[str, object]:
+    """Return the measurements of a layer's output, shape (n, ...); channels are the second axis.
+
+    Saturation is as in Glorot and Bengio, "Understanding the difficulty of training deep
+    feedforward neural networks", AISTATS 2010: outputs near the asymptotes.
+    """
+    figures: dict[str, object] = {"output": _rms(y)}
+    if layer.kind == "relu":
+        per_unit = y.max(axis=tuple(axis for axis in range(y.ndim) if axis != 1))
+        figures["dead"] = float((per_unit <= 0.0).mean())
+    elif layer.kind == "sigmoid":
+        figures["saturated"] = float((np.abs(y - 0.5) > 0.45).mean())
+    elif layer.kind == "tanh":
+        figures["saturated"] = float((np.abs(y) > 0.95).mean())
+    elif hidden and layer.weights and y.shape[1] > 1:
+        few = y[:16]
+        spread = few.max(axis=1) - few.min(axis=1)
+        figures["alike"] = bool(spread.max() <= 1e-6 * np.abs(few).max())
+    return figures
+
+
+def _rms(x: Array) -> float:
+    return l2_norm(x.reshape(-1)) / math.sqrt(max(1, x.size))
+
+
+def _norm(arrays: list[Array]) -> float:
+    """Return the l2 norm of the entries of several arrays."""
+    return math.hypot(*(l2_norm(each.reshape(-1)) for each in arrays))
+
+
+def _scale(x: Array) -> float:
+    """Return the root mean square of the largest column of rows, shape (n, ...)."""
+    columns = x.reshape(len(x), -1)
+    return float(np.sqrt(np.einsum("ij,ij->j", columns, columns).max() / len(x)))
+
+
+def _repeated(targets: npt.NDArray[np.generic]) -> float:
+    """Return the fraction of consecutive rows of one class; 0 for continuous targets."""
+    if targets.ndim != 1 or len(targets) < 2:
+        return 0.0
+    return float(np.mean(targets[1:] == targets[:-1]))
