@@ -54,7 +54,7 @@ class Breaks(Layer):
 
 def trained(layer: Layer, **options: Any) -> Trainer:
     network = Sequential([Dense(4), layer, Dense(3)]).build((5,))
-    options = {"batch_size": 100, "epochs": 5, **options}
+    options = {"batch_size": 100, "epochs": 5, "diagnose": False, **options}
     trainer = Trainer(network, SGD(), options.pop("learning_rate", 0.125), **options)
     trainer.fit(ROWS)
     return trainer

@@ -87,7 +87,7 @@ class Diagnosis:
         The epochs after which there was no time for a measurement; see `handloom.training.probe`.
     seconds : float
         The time of all measurements.
-    updates : dict of str to float
+    update_ratios : dict of str to float
         The norms of the last update of the current epoch, relative to the weights.
     """
 
@@ -101,7 +101,7 @@ class Diagnosis:
     records: list[ProbeRecord] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
     seconds: float = 0.0
-    updates: dict[str, float] = field(default_factory=dict)
+    update_ratios: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the measurements as JSON; NaN and infinity become None."""
@@ -117,7 +117,7 @@ class Diagnosis:
         AttributeError, KeyError, TypeError, ValueError
             If an entry is missing, unknown or invalid.
         """
-        numbers = ("repeated", "guessing", "input_scale", "target_scale", "seconds")
+        figures = ("repeated", "guessing", "input_scale", "target_scale", "seconds")
         if set(values) != set(asdict(cls("", 0))):
             raise ValueError("a diagnosis has other entries")
         return cls(
@@ -126,8 +126,10 @@ class Diagnosis:
             rows=require_count("rows", values["rows"], minimum=0),
             records=[_record(each) for each in values["records"]],
             skipped=[require_count("an epoch", each, minimum=0) for each in values["skipped"]],
-            updates={str(name): _number(value) for name, value in values["updates"].items()},
-            **{name: _number(values[name]) for name in numbers},
+            update_ratios={
+                str(name): _number(value) for name, value in values["update_ratios"].items()
+            },
+            **{name: _number(values[name]) for name in figures},
         )
 
 

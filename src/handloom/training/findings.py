@@ -132,13 +132,13 @@ def _scales(seen: _Measured) -> Iterator[Finding]:
 
 
 def _large_rate(seen: _Measured) -> Iterator[Finding]:
-    updates = [
+    ratios = [
         (layer.update, layer.layer, record.epoch)
         for record in seen.diagnosis.records
         for layer in record.layers
         if layer.update is not None
     ]
-    change, changed, epoch = max(updates, default=(0.0, "", 0))
+    change, changed, epoch = max(ratios, default=(0.0, "", 0))
     learning = [(each.output, each.layer) for each in seen.last.layers if each.update is not None]
     output, grown = max(learning, default=(0.0, ""))
     if output > LARGE_OUTPUT:
@@ -207,13 +207,13 @@ def _saturation(seen: _Measured) -> Iterator[Finding]:
 
 
 def _small_rate(seen: _Measured) -> Iterator[Finding]:
-    updates = [each.update for record in seen.diagnosis.records for each in record.layers]
-    measured = [each for each in updates if each is not None]
+    ratios = [each.update for record in seen.diagnosis.records for each in record.layers]
+    measured = [each for each in ratios if each is not None]
     if measured and max(measured) < SMALL_UPDATE and _max_dead(seen.last) < DEAD:
         rate = seen.history.records[seen.last.epoch].learning_rate
         yield Finding(
             "learning rate too small",
-            f"A step changes the weights by at most {max(measured):.1g} of their norm, where about "
+            f"A step changes the weights by at most {max(measured):.2g} of their norm, where about "
             f"0.001 is usual: the learning rate, {rate:.3g}, is too small for "
             f"{seen.diagnosis.optimizer}; try {rate * 10:.2g}, then {rate * 100:.2g}",
         )

@@ -21,17 +21,19 @@ from handloom.parameters import Array, l2_norm
 from handloom.training.diagnosis import QUANTILES, Diagnosis, LayerProbe, ProbeRecord
 from handloom.training.state import TrainingState
 
-MOST_ROWS, FEWEST_ROWS = 256, 32
-"""The number of rows that are measured, if there are as many; fewer for wide networks."""
+MOST_ROWS, FEWEST_ROWS = 256, 64
+"""The number of rows that are measured, if there are as many; fewer for large networks."""
 
-MOST_VALUES = 1 << 20
-"""The number of values of a layer's output above which fewer rows are measured."""
+MOST_VALUES, MOST_PRODUCTS = 1 << 20, 1 << 25
+"""The numbers of values of a layer's output, and of products of a weight and a row, above which
+fewer rows are measured."""
 
 SHORT_SECONDS, LONG_FRACTION, LONG_RUN = 0.02, 0.01, 10.0
-"""The time of all measurements: some milliseconds, or a fraction of a run of many seconds."""
+"""The time of all measurements: some milliseconds, or a fraction of a run of many seconds. It is
+time of the processor, so that other processes do not prevent a measurement."""
 
-SLOWER = 4.0
-"""How much slower a row is at most in the probe, which is not compiled, than in the training."""
+BEFORE_LAST = 0.5
+"""The fraction of this time that measurements before the last epoch may take."""
 
 SAMPLED = 1000
 """The number of entries of which quantiles are taken."""
@@ -53,7 +55,7 @@ class Probe:
         self._state, self._arrays, self._steps = state, arrays, steps
         self._network: Sequential | None = None
         self._batch: tuple[Array, Array, Array | None] | None = None
-        self._cost: float | None = None
+        self._costs: list[float] = []
 
     def begin(self) -> None:
         """Make the diagnosis, or continue that of a resumed training."""
@@ -74,7 +76,8 @@ class Probe:
     @contextmanager
     def last_step(self) -> Iterator[None]:
         """Measure the update of the last step of an epoch, which the block makes."""
-        if self._diagnosis.seconds >= self._allowed():
+        epoch = self._state.progress.epoch
+        if self._diagnosis.seconds >= self._allowed(epoch):
             yield
             return
         parameters = self._state.network.parameters
@@ -82,24 +85,24 @@ class Probe:
             before = parameters.named(parameters.vector.copy())
         yield
         with self._timed() as diagnosis:
-            diagnosis.updates = {}
+            diagnosis.update_ratios = {}
             for name, _ in self._state.network.named_layers():
                 own = [each for each in parameters.gradients if each.startswith(f"{name}.")]
                 size = _norm([parameters.weights[each] for each in own])
                 if own and size > 0.0:
                     update = _norm([parameters.weights[each] - before[each] for each in own])
-                    diagnosis.updates[name] = update / size
+                    diagnosis.update_ratios[name] = update / size
 
     def measure(self, epoch: int) -> None:
         """Measure after an epoch, unless all the time for it is spent."""
         diagnosis = self._diagnosis
-        if diagnosis.seconds + self._expected() > self._allowed():
+        if diagnosis.seconds + self._expected() > self._allowed(epoch):
             diagnosis.skipped.append(epoch)
             return
         before = diagnosis.seconds
         with self._timed():
             self._measure(epoch, diagnosis)
-        self._cost = diagnosis.seconds - before
+        self._costs.append(diagnosis.seconds - before)
 
     def end(self) -> None:
         """Measure after the last epoch of a training that stopped early, unless that was due."""
@@ -117,30 +120,32 @@ class Probe:
     @contextmanager
     def _timed(self) -> Iterator[Diagnosis]:
         """Count the time of the block."""
-        started = time.perf_counter()
+        started = time.thread_time()
         yield self._diagnosis
-        self._diagnosis.seconds += time.perf_counter() - started
+        self._diagnosis.seconds += time.thread_time() - started
 
-    def _allowed(self) -> float:
-        """Return the time of all measurements that is allowed so far."""
+    def _allowed(self, epoch: int) -> float:
+        """Return the time of all measurements that is allowed up to an epoch."""
         elapsed = sum(record.seconds for record in self._state.history)
-        return LONG_FRACTION * elapsed if elapsed > LONG_RUN else SHORT_SECONDS
+        seconds = LONG_FRACTION * elapsed if elapsed > LONG_RUN else SHORT_SECONDS
+        last = epoch + 1 == self._state.until or not self._state.goes_on
+        return seconds if last else BEFORE_LAST * seconds
 
     def _expected(self) -> float:
-        """Return the expected time of a measurement: that of the last one, or of training rows."""
-        if self._batch is not None and self._cost is not None:
-            return self._cost
-        records = self._state.history.records
-        per_row = records[-1].seconds / len(self._arrays.inputs) if records else 0.0
-        return SLOWER * per_row * len(self._rows())
+        """Return the expected time of a measurement: that of one before, or of training rows."""
+        if self._costs:
+            return min(self._costs)
+        record = self._state.history.records[-1]
+        return record.seconds / len(self._arrays.inputs) * len(self._rows())
 
     def _rows(self) -> npt.NDArray[np.intp]:
         """Return the indices of the rows, evenly spaced: the same in every training."""
-        together = self._state.network.rows_together or 1
-        count = max(FEWEST_ROWS, min(MOST_ROWS, MOST_VALUES // max(1, self._state.network.width)))
-        count = min(count, len(self._arrays.inputs))
-        count = max(count - count % together, min(together, len(self._arrays.inputs)))
-        return np.linspace(0, len(self._arrays.inputs) - 1, count).astype(np.intp)
+        network, available = self._state.network, len(self._arrays.inputs)
+        most = min(MOST_VALUES // network.width, MOST_PRODUCTS // max(1, len(network.parameters)))
+        count = min(max(FEWEST_ROWS, min(MOST_ROWS, most)), available)
+        together = network.rows_together or 1
+        count = max(count - count % together, min(together, available))
+        return np.linspace(0, available - 1, count).astype(np.intp)
 
     def _load(self, diagnosis: Diagnosis) -> tuple[Sequential, Array, Array, Array | None]:
         """Return network, inputs, targets and sample weights; measure what is constant, once."""
@@ -174,9 +179,9 @@ class Probe:
         network.take_statistics()  # they are not those of a step
         records: list[LayerProbe] = []
         for (name, _), figures in zip(layers, measured, strict=True):
-            update, moment = diagnosis.updates.get(name), self._second_moment(name)
+            update, moment = diagnosis.update_ratios.get(name), self._second_moment(name)
             records.append(LayerProbe(name, update=update, second_moment=moment, **figures))  # type: ignore[arg-type]
-        diagnosis.updates = {}
+        diagnosis.update_ratios = {}
         diagnosis.records.append(ProbeRecord(epoch, loss, tuple(records)))
 
     def _second_moment(self, layer: str) -> tuple[float, ...]:
