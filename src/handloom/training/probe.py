@@ -9,12 +9,14 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.layers import Dropout, Layer
-from handloom.losses import Loss
+from handloom.losses import Loss, Targets
 from handloom.network import Sequential
 from handloom.operations import Arrays
 from handloom.parameters import Array, l2_norm
@@ -53,8 +55,7 @@ class Probe:
 
     def __init__(self, state: TrainingState, arrays: Arrays, steps: int) -> None:
         self._state, self._arrays, self._steps = state, arrays, steps
-        self._network: Sequential | None = None
-        self._batch: tuple[Array, Array, Array | None] | None = None
+        self._sample: _Sample | None = None
         self._costs: list[float] = []
 
     def begin(self) -> None:
@@ -147,40 +148,33 @@ class Probe:
         count = max(count - count % together, min(together, available))
         return np.linspace(0, available - 1, count).astype(np.intp)
 
-    def _load(self, diagnosis: Diagnosis) -> tuple[Sequential, Array, Array, Array | None]:
-        """Return network, inputs, targets and sample weights; measure what is constant, once."""
-        if self._network is None or self._batch is None:
-            network = self._network = self._state.model.before_loss.replica()
-            rows, stored = self._rows(), self._arrays
+    def _load(self, diagnosis: Diagnosis) -> "_Sample":
+        """Return the rows that are measured; measure what is constant, once."""
+        if self._sample is None:
+            state, stored, rows = self._state, self._arrays, self._rows()
+            network = state.model.before_loss.replica()
             x: Array = np.empty((len(rows), *network.input_shape), network.parameters.dtype)
-            self._state.model.transform(stored.inputs[rows], x)
+            state.model.transform(stored.inputs[rows], x)
+            targets = stored.targets[rows]
             weights = None if stored.weights is None else stored.weights[rows]
-            self._batch = x, stored.targets[rows], weights  # type: ignore[assignment]
-            targets: Array = self._batch[1]  # type: ignore[index]
             diagnosis.rows, diagnosis.input_scale = len(rows), _scale(x)
             diagnosis.target_scale = _scale(targets) if targets.ndim == 2 else 0.0
             shape = (len(rows), *network.output_shape)
-            diagnosis.guessing = guessing(self._state.loss, targets, weights, shape, x.dtype)
-        return self._network, *self._batch  # type: ignore[misc]
+            diagnosis.guessing = guessing(state.loss, targets, weights, shape, x.dtype)
+            self._sample = _Sample(network, x, targets, weights)
+        return self._sample
 
     def _measure(self, epoch: int, diagnosis: Diagnosis) -> None:
-        network, x, targets, weights = self._load(diagnosis)
-        layers = [(n, each) for n, each in network.named_layers() if not isinstance(each, Dropout)]
-        rng = np.random.default_rng(0) if network.stochastic else None
-        measured: list[dict[str, object]] = []
-        for index, (_, layer) in enumerate(layers):
-            x = layer.forward(x, training=True, rng=rng if layer.stochastic else None)
-            measured.append(_of_output(layer, x, hidden=index < len(layers) - 1))
-        loss, dy = self._state.loss(x, targets, weights)
-        for index in range(len(layers) - 1, -1, -1):
-            measured[index]["gradient"] = _rms(dy) * len(x)
-            dx = layers[index][1].backward(dy, need_dx=index > 0)
-            dy = dy if dx is None else dx
-        network.take_statistics()  # they are not those of a step
-        records: list[LayerProbe] = []
-        for (name, _), figures in zip(layers, measured, strict=True):
-            update, moment = diagnosis.update_ratios.get(name), self._second_moment(name)
-            records.append(LayerProbe(name, update=update, second_moment=moment, **figures))  # type: ignore[arg-type]
+        """Append a record to the diagnosis."""
+        loss, layers = _passes(self._load(diagnosis), self._state.loss)
+        records = [
+            replace(
+                each,
+                update=diagnosis.update_ratios.get(each.layer),
+                second_moment=self._second_moment(each.layer),
+            )
+            for each in layers
+        ]
         diagnosis.update_ratios = {}
         diagnosis.records.append(ProbeRecord(epoch, loss, tuple(records)))
 
@@ -197,9 +191,37 @@ class Probe:
         return tuple(np.quantile(values, QUANTILES).tolist())
 
 
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """A replica of the network, and the rows that it is measured on."""
+
+    network: Sequential
+    x: Array
+    targets: Targets
+    weights: Array | None
+
+
+def _passes(sample: _Sample, loss: Loss) -> tuple[float, list[LayerProbe]]:
+    """Run the rows forward and backward; return their loss and the measurements of each layer."""
+    network, x = sample.network, sample.x
+    layers = [(n, each) for n, each in network.named_layers() if not isinstance(each, Dropout)]
+    rng = np.random.default_rng(0) if network.stochastic else None  # not of the training
+    measured: list[LayerProbe] = []
+    for index, (name, layer) in enumerate(layers):
+        x = layer.forward(x, training=True, rng=rng if layer.stochastic else None)
+        measured.append(_of_output(name, layer, x, hidden=index < len(layers) - 1))
+    value, dy = loss(x, sample.targets, sample.weights)
+    for index in range(len(layers) - 1, -1, -1):
+        measured[index] = replace(measured[index], gradient=_rms(dy) * len(x))
+        dx = layers[index][1].backward(dy, need_dx=index > 0)
+        dy = dy if dx is None else dx
+    network.take_statistics()  # they are not those of a step
+    return value, measured
+
+
 def guessing(
     loss: Loss,
-    targets: Array,
+    targets: Targets,
     weights: Array | None,
     shape: tuple[int, ...],
     dtype: npt.DTypeLike,
@@ -239,25 +261,25 @@ def guessing(
     return float(np.nanmin(losses))
 
 
-def _of_output(layer: Layer, y: Array, *, hidden: bool) -> dict[str, object]:
+def _of_output(name: str, layer: Layer, y: Array, *, hidden: bool) -> LayerProbe:
     """Return the measurements of a layer's output, shape (n, ...); channels are the second axis.
 
     Saturation is as in Glorot and Bengio, "Understanding the difficulty of training deep
     feedforward neural networks", AISTATS 2010: outputs near the asymptotes.
     """
-    figures: dict[str, object] = {"output": _rms(y)}
+    measured = LayerProbe(name, _rms(y), 0.0)
     if layer.kind == "relu":
-        per_unit = y.max(axis=tuple(axis for axis in range(y.ndim) if axis != 1))
-        figures["dead"] = float((per_unit <= 0.0).mean())
-    elif layer.kind == "sigmoid":
-        figures["saturated"] = float((np.abs(y - 0.5) > 0.45).mean())
-    elif layer.kind == "tanh":
-        figures["saturated"] = float((np.abs(y) > 0.95).mean())
-    elif hidden and layer.weights and y.shape[1] > 1:
+        largest = y.max(axis=tuple(axis for axis in range(y.ndim) if axis != 1))
+        return replace(measured, dead=float(np.mean(largest <= 0.0)))
+    if layer.kind == "sigmoid":
+        return replace(measured, saturated=float(np.mean(np.abs(y - 0.5) > 0.45)))
+    if layer.kind == "tanh":
+        return replace(measured, saturated=float(np.mean(np.abs(y) > 0.95)))
+    if hidden and layer.weights and y.shape[1] > 1:
         few = y[:16]
-        spread = few.max(axis=1) - few.min(axis=1)
-        figures["alike"] = bool(spread.max() <= 1e-6 * np.abs(few).max())
-    return figures
+        spread = float((few.max(axis=1) - few.min(axis=1)).max())
+        return replace(measured, alike=spread <= 1e-6 * float(np.abs(few).max()))
+    return measured
 
 
 def _rms(x: Array) -> float:
@@ -269,7 +291,7 @@ def _norm(arrays: list[Array]) -> float:
     return math.hypot(*(l2_norm(each.reshape(-1)) for each in arrays))
 
 
-def _scale(x: Array) -> float:
+def _scale(x: npt.NDArray[Any]) -> float:
     """Return the root mean square of the largest column of rows, shape (n, ...)."""
     columns = x.reshape(len(x), -1)
     return float(np.sqrt(np.einsum("ij,ij->j", columns, columns).max() / len(x)))
