@@ -47,7 +47,7 @@ def test_a_network_that_learns(handloom: Command, tmp_path: Path) -> None:
 
 def test_a_training_without_measurements(handloom: Command, tmp_path: Path) -> None:
     ended = handloom("doctor", run_of(tmp_path, 1e-3, diagnose=False))
-    assert "with diagnose=False" in " ".join(ended.out.split())
+    assert "the training had diagnose=False" in " ".join(ended.out.split())
     assert "No problem" not in ended.out
 
 

@@ -1,6 +1,6 @@
 """``handloom doctor``: measurements of each layer of a run, and likely causes of its problems."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +44,7 @@ def _show_epochs(run: Path, history: History, diagnosis: Diagnosis) -> None:
         largest = max((layer.update or 0.0 for layer in each.layers), default=0.0)
         shown = (each.loss, validation, largest)
         rows.append((str(each.epoch + 1), *map(_number, shown)))
-    show_table(
+    _show(
         f"{run}: loss on {diagnosis.rows} training rows",
         ("after epoch", "loss", "validation loss", "largest update"),
         [*rows, ("guessing", _number(diagnosis.guessing), "", "")],
@@ -53,7 +53,19 @@ def _show_epochs(run: Path, history: History, diagnosis: Diagnosis) -> None:
 
 
 def _show_layers(last: ProbeRecord) -> None:
-    show_table(f"Layers after epoch {last.epoch + 1}", COLUMNS, map(_row, last.layers))
+    _show(f"Layers after epoch {last.epoch + 1}", COLUMNS, [_row(each) for each in last.layers])
+
+
+def _show(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str | None = None,
+) -> None:
+    """Print a table without its empty columns."""
+    kept = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    shown = [[row[index] for index in kept] for row in rows]
+    show_table(title, [columns[index] for index in kept], shown, caption=caption)
 
 
 def _row(layer: LayerProbe) -> tuple[str, ...]:
@@ -73,7 +85,7 @@ def _sentences(history: History) -> Iterable[str]:
         yield f"Training diverged: {history.divergence}"
     yield from map(str, symptoms)
     if diagnosis is None:
-        yield "Nothing was measured, because the training was made with diagnose=False"
+        yield "Nothing was measured: the training had diagnose=False, or is of an earlier Handloom"
         return
     if diagnosis.skipped:
         epochs = ", ".join(str(epoch + 1) for epoch in diagnosis.skipped)

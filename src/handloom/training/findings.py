@@ -142,7 +142,8 @@ def _large_rate(seen: _Measured) -> Iterator[Finding]:
     learning = [(each.output, each.layer) for each in seen.last.layers if each.update is not None]
     output, grown = max(learning, default=(0.0, ""))
     if output > LARGE_OUTPUT:
-        epoch = seen.last.epoch
+        rates = [record.learning_rate for record in seen.history.records]
+        epoch = rates.index(max(rates))
         cause = (
             f"The outputs of {grown} have grown to {output:.3g} (root mean square), where initial "
             f"weights make them about 1"

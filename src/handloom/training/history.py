@@ -266,7 +266,9 @@ class History:
             if values["stopped_in"] is not None:
                 history.stopped_in = require_count("stopped_in", values["stopped_in"], minimum=0)
             if broken is not None:
-                words: dict[str, Any] = {name: str(broken[name]) for name in ("array", "dtype")}
+                words: dict[str, Any] = {
+                    name: str(broken[name]) for name in ("array", "dtype") if name in broken
+                }
                 figures = {n: _from_json(v) for n, v in broken.items() if n not in words}
                 history.divergence = Divergence(**{**figures, **words})
             if (diagnosis := values.get("diagnosis")) is not None:
