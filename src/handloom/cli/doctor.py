@@ -1,4 +1,4 @@
-"""``handloom doctor``: measurements of each layer of a run, and likely causes of its problems."""
+"""``handloom doctor``: measurements of each layer of a run, and likely causes of problems."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ COLUMNS = ("layer", "outputs", "gradient", "update", "dead", "saturated")
 
 
 def doctor(run: Run) -> None:
-    """Show measurements of each layer of a run, and likely causes of its problems.
+    """Show why a training does not work, layer by layer.
 
     The outputs are a root mean square, as is the gradient of a row's loss with respect to them. The
     update is the norm of the epoch's last one, relative to the weights. Dead units of ReLU output 0
