@@ -143,7 +143,7 @@ def test_sorted_labels_that_are_not_shuffled() -> None:
     rows = IMAGES.train.sorted_by_class()
     history = fit([Dense(32), ReLU()], Adam(), 1e-3, rows, shuffle=False)
     assert symptoms(history) == ["sorted rows"]
-    assert "rows are not shuffled" in sentence(history, "sorted rows")
+    assert "sorted by class and not shuffled" in sentence(history, "sorted rows")
     assert symptoms(fit([Dense(32), ReLU()], Adam(), 1e-3, rows)) == []
     assert symptoms(fit([Dense(32), ReLU()], Adam(), 1e-3, shuffle=False)) == []
 
@@ -153,6 +153,16 @@ def test_a_learning_rate_that_is_far_too_small(optimizer: type[Optimizer], rate:
     history = fit([Dense(32), ReLU()], optimizer(), rate)
     assert symptoms(history) == ["stuck", "learning rate too small"]
     assert f"is too small for {optimizer.__name__}; try {rate * 10:.2g}" in history.notes[-1]
+
+
+def test_a_frequent_class_is_not_taken_for_sorted_rows() -> None:
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((600, 6))
+    rows = Dataset(x, (x[:, 0] > 2.0).astype(np.int64), ("often", "rarely"))
+    assert np.mean(rows.targets) < 0.04
+    assert "sorted rows" not in symptoms(fit([], Adam(), 1e-2, rows, shuffle=False))
+    in_order = rows.sorted_by_class()
+    assert "sorted rows" in symptoms(fit([], Adam(), 1e-2, in_order, shuffle=False))
 
 
 def test_overfitting() -> None:

@@ -74,8 +74,9 @@ class Diagnosis:
         The class of the optimizer.
     steps : int
         The number of steps of an epoch.
-    repeated : float
-        The fraction of consecutive training rows of one class; 0 if rows are shuffled.
+    sortedness : float
+        The fraction of consecutive training rows of one class, beyond that of a random order: 1 if
+        rows are sorted; 0 if they are shuffled.
     rows : int
         The number of training rows that are measured.
     guessing : float
@@ -93,7 +94,7 @@ class Diagnosis:
 
     optimizer: str
     steps: int
-    repeated: float = 0.0
+    sortedness: float = 0.0
     rows: int = 0
     guessing: float = 0.0
     input_scale: float = 0.0
@@ -117,7 +118,7 @@ class Diagnosis:
         AttributeError, KeyError, TypeError, ValueError
             If an entry is missing, unknown or invalid.
         """
-        figures = ("repeated", "guessing", "input_scale", "target_scale", "seconds")
+        figures = ("sortedness", "guessing", "input_scale", "target_scale", "seconds")
         if set(values) != set(asdict(cls("", 0))):
             raise ValueError("a diagnosis has other entries")
         return cls(

@@ -41,7 +41,9 @@ last: Glorot and Bengio, "Understanding the difficulty of training deep feedforw
 networks", AISTATS 2010. A sigmoid passes on at most a quarter of its gradient."""
 
 SORTED = 0.9
-"""The fraction of consecutive rows of one class above which batches hold one class."""
+"""The fraction of consecutive rows of one class, beyond that of a random order, above which batches
+hold one class: for shuffling see Bengio, "Practical Recommendations for Gradient-Based Training of
+Deep Architectures", 2012, section 3.1."""
 
 OVERFIT_RISE, OVERFIT_GAP = 1.2, 2.0
 """The validation loss relative to its lowest value, and to the training loss. Early stopping after
@@ -241,12 +243,11 @@ def _no_cause(history: History) -> Finding:
 
 
 def _sorted_rows(diagnosis: Diagnosis) -> Iterator[Finding]:
-    if diagnosis.repeated > SORTED and diagnosis.steps > 1:
+    if diagnosis.sortedness > SORTED and diagnosis.steps > 1:
         yield Finding(
             "sorted rows",
-            f"{diagnosis.repeated:.0%} of the rows follow a row of their class, and rows are not "
-            f"shuffled, so each step learns one class and forgets the others: shuffle the rows "
-            f"(shuffle=True)",
+            "The rows are sorted by class and not shuffled, so each step learns one class and "
+            "forgets the others: shuffle the rows (shuffle=True)",
         )
 
 

@@ -62,9 +62,9 @@ class Probe:
         """Make the diagnosis, or continue that of a resumed training."""
         history, options = self._state.history, self._state.options
         if history.diagnosis is None:
-            repeated = 0.0 if options.shuffle else _repeated(self._arrays.targets)
+            sortedness = 0.0 if options.shuffle else _sortedness(self._arrays.targets)
             kind = type(options.optimizer).__name__
-            history.diagnosis = Diagnosis(kind, self._steps, repeated)
+            history.diagnosis = Diagnosis(kind, self._steps, sortedness)
         own = history.diagnosis  # a longer training has another last epoch
         own.records = [each for each in own.records if self.due(each.epoch)]
         own.skipped = [epoch for epoch in own.skipped if self.due(epoch)]
@@ -297,8 +297,17 @@ def _scale(x: npt.NDArray[Any]) -> float:
     return float(np.sqrt(np.einsum("ij,ij->j", columns, columns).max() / len(x)))
 
 
-def _repeated(targets: npt.NDArray[np.generic]) -> float:
-    """Return the fraction of consecutive rows of one class; 0 for continuous targets."""
+def _sortedness(targets: npt.NDArray[Any]) -> float:
+    """Return how far rows are sorted by class: about 0 in a random order, 1 if they are sorted.
+
+    It is the fraction of consecutive rows of one class beyond that of a random order; 0 for
+    continuous targets.
+    """
     if targets.ndim != 1 or len(targets) < 2:
         return 0.0
-    return float(np.mean(targets[1:] == targets[:-1]))
+    shares = np.bincount(targets) / len(targets)
+    repeated, by_chance = (
+        float(np.mean(targets[1:] == targets[:-1])),
+        float(np.vdot(shares, shares)),
+    )
+    return max(0.0, (repeated - by_chance) / (1.0 - by_chance)) if by_chance < 1.0 else 0.0
