@@ -14,6 +14,8 @@ import pytest
 
 import handloom
 import handloom.training.history
+from handloom.training import History, probe, trainer
+from handloom.training.findings import Finding, findings
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -32,6 +34,9 @@ def examples(page: Path) -> list[tuple[str, str]]:
     return pairs
 
 
+WITH_FINDINGS = {"training": 1}
+"""The number of examples of a page that show a training which does not work."""
+
 WITH_EXAMPLES = [page for page in PAGES if examples(page)]
 
 
@@ -40,6 +45,15 @@ def test_examples_print_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(probe, "SHORT_SECONDS", 1e9)
+    symptoms: list[list[str]] = []
+
+    def recorded(history: History) -> list[Finding]:
+        each = findings(history)
+        symptoms.append([finding.symptom for finding in each])
+        return each
+
+    monkeypatch.setattr(trainer, "findings", recorded)
     names: dict[str, object] = {}  # a page's examples build on each other
     for code, expected in examples(page):
         said = io.StringIO()
@@ -50,6 +64,7 @@ def test_examples_print_what_the_page_says(
         assert NUMBER.sub("#", printed) == NUMBER.sub("#", expected)
         for ours, theirs in zip(NUMBER.findall(printed), NUMBER.findall(expected), strict=True):
             assert float(ours) == pytest.approx(float(theirs), rel=0.1, abs=0.03)
+    assert len([each for each in symptoms if each]) == WITH_FINDINGS.get(page.stem, 0), symptoms
 
 
 def test_the_readme_is_found() -> None:

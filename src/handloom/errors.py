@@ -22,6 +22,10 @@ class ConfigurationError(HandloomError, ValueError):
     """An option has an invalid value."""
 
 
+class DivergenceWarning(UserWarning):
+    """A training diverged, or the outputs of a model are not finite."""
+
+
 class CheckError(HandloomError, AssertionError):
     """A layer or a loss violates the contract of its base class."""
 

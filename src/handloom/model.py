@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,13 @@ from handloom.data.columns import require_same_columns
 from handloom.data.conversion import convert_inputs
 from handloom.data.dataset import check_inputs
 from handloom.data.transforms import Transform, transform_from_config
-from handloom.errors import HandloomError, ModelError, require_count, require_known
+from handloom.errors import (
+    DivergenceWarning,
+    HandloomError,
+    ModelError,
+    require_count,
+    require_known,
+)
 from handloom.files import read_set, write_set
 from handloom.layers import Layer, sigmoid, softmax
 from handloom.network import Sequential, Transform as TransformRows
@@ -111,6 +118,8 @@ class Model:
     def predict(self, inputs: object) -> Array:
         """Return class probabilities, or the predictions of a regression, shape (n, k).
 
+        Outputs that are not finite raise a `DivergenceWarning`.
+
         Parameters
         ----------
         inputs : array-like, shape (n, ...)
@@ -131,8 +140,9 @@ class Model:
         converted = convert_inputs(inputs)
         require_same_columns(converted.column_names, self.column_names, "table")
         self.check_rows(converted.rows)
-        outputs = self.before_loss.predict(converted.rows, self.transform)
-        with np.errstate(over="ignore"):  # infinity is visible in the prediction
+        with np.errstate(over="ignore", invalid="ignore"):  # a warning of our own says more
+            outputs = self.before_loss.predict(converted.rows, self.transform)
+            warn_if_not_finite(outputs, stacklevel=3)
             return OUTPUT_ACTIVATIONS[self.output_activation](outputs, out=outputs)
 
     def check_rows(self, inputs: npt.NDArray[np.generic]) -> None:
@@ -275,3 +285,17 @@ class Model:
 def _names(names: list[str] | None) -> tuple[str, ...] | None:
     """Return the column names of a file; None if there are none."""
     return None if names is None else tuple(str(name) for name in names)
+
+
+def warn_if_not_finite(outputs: Array, *, stacklevel: int) -> None:
+    """Warn of rows whose outputs, shape (n, k), are not finite."""
+    if np.isfinite(outputs).all():
+        return
+    bad = np.flatnonzero(~np.isfinite(outputs).all(axis=1))
+    warnings.warn(
+        f"the outputs of the network are not finite for {len(bad):,} of {len(outputs):,} rows, the "
+        f"first is row {bad[0]}: their inputs are much larger than those of the training, or its "
+        f"weights are too large",
+        DivergenceWarning,
+        stacklevel=stacklevel,
+    )

@@ -12,6 +12,7 @@ from handloom.environment import environment
 from handloom.files import make_folder
 from handloom.recipes.experiment import Trained
 from handloom.studies.reference import MODELS, Run, diverged_at
+from handloom.training.boundary import boundary_grid
 from handloom.training.evaluation import Evaluation
 from handloom.training.history import History, csv_line
 from handloom.training.run_folder import RunDescription, RunFolder, StudyFolder
@@ -31,6 +32,8 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
     run.write_model(trained.model)
     run.write_history(history)
     run.write_results({"dataset": splits.name, **_figures(history, test)})
+    grid = boundary_grid(trained.model, splits.train.inputs)
+    run.write_predictions({"test": test.probabilities, **grid})
     pictures = make_folder(run.pictures)
     curves = plots.training_curves(
         [history],
@@ -61,6 +64,7 @@ def write_study_run(
     folder.write_model(run.model, best_weights=run.best_weights)
     folder.write_history(run.history)
     folder.write_results({"dataset": splits.name, **_study_figures(run)})
+    folder.write_predictions({"test": run.last.probabilities})
 
 
 _HELD_OUT = ("validation_accuracy", "validation_loss")

@@ -97,7 +97,7 @@ def test_no_rows_or_no_columns(shape: tuple[int, ...]) -> None:
 def test_features_that_are_not_finite_are_named_by_row(value: float) -> None:
     inputs = np.zeros((5000, 2, 3))
     inputs[4321, 1, 2] = value
-    with pytest.raises(DataError, match="NaN or infinity; the first such row is 4321"):
+    with pytest.raises(DataError, match=rf"(NaN|{value}) \(float64.*the first such row is 4321"):
         Dataset(inputs, np.zeros(5000, np.int64), NAMES)
 
 
@@ -111,7 +111,8 @@ def test_features_that_are_not_finite_are_named_by_row(value: float) -> None:
         ),
         (np.zeros((3, 2)), r"shape \(3, 2\) need 2 names, got a, b, c"),
         (np.zeros((3, 1, 1)), r"must have shape \(n,\) or \(n, k\), got \(3, 1, 1\)"),
-        (np.full((3, 3), np.nan), "NaN or infinity"),
+        (np.full((3, 3), np.nan), r"finite, got NaN \(float64\)"),
+        (np.full((3, 3), np.inf, np.float32), r"inf \(float32, in which values above 3.4e\+38"),
         (np.zeros(3), "must be integers"),
         (np.array([0, 1, 3]), r"must lie in 0\.\.2 .*got 0\.\.3"),
         (np.array([0, -1, 2]), r"got -1\.\.2"),

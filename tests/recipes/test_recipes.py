@@ -14,6 +14,8 @@ from handloom.data import Splits, open_folder
 from handloom.recipes.experiment import experiment_from_json, experiment_to_json, train
 from handloom.recipes.recipe import MeasuredResults, Recipe, RecipeSettings, rise_and_fall
 from handloom.recipes.registry import RECIPES, named_recipe
+from handloom.training import probe
+from handloom.training.findings import findings
 
 DATA = silhouettes(640, test_rows=160)
 EACH = pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
@@ -34,11 +36,18 @@ def test_a_recipe_is_a_short_file_with_its_sources_and_figures(recipe: Recipe) -
 
 
 @EACH
-def test_a_recipe_trains_any_images_of_one_channel(recipe: Recipe) -> None:
+def test_a_recipe_trains_any_images_of_one_channel(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "SHORT_SECONDS", 1e9)
+    monkeypatch.setattr(probe, "LONG_FRACTION", 1e9)
     part = Splits(DATA.train.take(slice(0, 256)), DATA.test.take(slice(0, 64)))
     trained = train(RecipeSettings(recipe, epochs=1), part)
     assert len(trained.history) == 1
     assert trained.history.divergence is None
+    assert trained.history.diagnosis is not None
+    assert [each.epoch for each in trained.history.diagnosis.records] == [0]
+    assert findings(trained.history) == []
     again = train(RecipeSettings(recipe, epochs=1, threads=1), part)
     np.testing.assert_array_equal(
         again.model.network.parameters.values, trained.model.network.parameters.values

@@ -106,6 +106,7 @@ def test_the_best_weights_are_the_best_average(watch: Callable[[], BestWeights])
     assert loss_of(made.parameters.vector, HELD_OUT) == pytest.approx(best.value, rel=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::handloom.DivergenceWarning")
 def test_a_training_that_broke_down_ends_with_good_weights_and_no_average() -> None:
     made = network(DATA)
     trainer = Watched(made, SGD(), 0.1, epochs=9, average=EMA(0.9), callbacks=[At(4, spoil)])

@@ -93,6 +93,7 @@ def test_after_the_first_epoch_a_step_takes_no_memory_of_the_size_of_a_batch(
         threads=2,
         backend=backend,
         callbacks=[watch],
+        diagnose=False,
     )
     tracemalloc.start()
     try:

@@ -88,6 +88,7 @@ def test_trainings_with_checkpoints_are_copied_and_pickled(tmp_path: Path) -> No
         assert each.options.checkpoints.folder == tmp_path
 
 
+@pytest.mark.filterwarnings("ignore::handloom.DivergenceWarning")
 def test_a_diverged_training_is_not_written_over_the_good_one(tmp_path: Path) -> None:
     def rate(step: int) -> float:
         return 1e20 if step == 12 else 0.01
@@ -100,6 +101,7 @@ def test_a_diverged_training_is_not_written_over_the_good_one(tmp_path: Path) ->
     assert np.isfinite(Checkpoints(tmp_path).newest().arrays["weights"]).all()  # type: ignore[union-attr]
 
 
+@pytest.mark.filterwarnings("ignore::handloom.DivergenceWarning")
 @pytest.mark.parametrize("batch_size", [None, 100])
 def test_a_training_that_diverges_leaves_the_last_good_checkpoint_as_it_is(
     tmp_path: Path, batch_size: int | None
@@ -118,6 +120,7 @@ def test_a_training_that_diverges_leaves_the_last_good_checkpoint_as_it_is(
         assert state.values["history"]["stop_reason"] is None
 
 
+@pytest.mark.filterwarnings("ignore::handloom.DivergenceWarning")
 def test_weights_that_are_ruined_are_in_no_checkpoint(tmp_path: Path) -> None:
     class Always:
         def reset(self, state: TrainingState) -> None: ...

@@ -23,6 +23,8 @@ from handloom.parameters import Array
 from handloom.training import Measurement, TrainingState
 from handloom.training.divergence import Divergence
 
+pytestmark = pytest.mark.filterwarnings("ignore::handloom.DivergenceWarning")
+
 ROWS = features()
 
 
@@ -52,7 +54,7 @@ class Breaks(Layer):
 
 def trained(layer: Layer, **options: Any) -> Trainer:
     network = Sequential([Dense(4), layer, Dense(3)]).build((5,))
-    options = {"batch_size": 100, "epochs": 5, **options}
+    options = {"batch_size": 100, "epochs": 5, "diagnose": False, **options}
     trainer = Trainer(network, SGD(), options.pop("learning_rate", 0.125), **options)
     trainer.fit(ROWS)
     return trainer

@@ -101,6 +101,7 @@ REFUSED: list[tuple[str, Callable[[], Any], str]] = [
 NOTED: list[tuple[str, Callable[[Path], Any], str]] = [
     ("epochs", lambda _: 6, "resumed with epochs 6, before 4"),
     ("threads", lambda _: 2, "resumed with threads 2, before 1"),
+    ("diagnose", lambda _: False, "resumed with diagnose False, before True"),
     ("on_signal", lambda _: "finish", "resumed with on_signal finish, before deliver"),
     ("checkpoints", lambda folder: Checkpoints(folder, every=1), "resumed with checkpoints every"),
     ("checkpoints", lambda folder: Checkpoints(folder, keep=5), "checkpoints keep 5, before 2"),

@@ -252,6 +252,7 @@ def test_measurements_of_layers_are_the_same_wherever_a_training_was_stopped(
     assert resumed.layers == whole.layers
 
 
+@pytest.mark.filterwarnings("ignore::handloom.DivergenceWarning")
 def test_a_training_that_stopped_before_the_first_step_of_an_epoch_keeps_its_good_weights(
     tmp_path: Path,
 ) -> None:

@@ -32,12 +32,16 @@ def trainer() -> Trainer:
     return made
 
 
+PREDICTIONS = np.arange(6.0, dtype=np.float32).reshape(2, 3)
+
+
 def write(path: Path, trainer: Trainer) -> RunFolder:
     run = RunFolder(path, DESCRIPTION)
     run.write_description()
     run.write_model(trainer.model(), best_weights=trainer.network.parameters.values * 2)
     run.write_history(trainer.history)
     run.write_results(RESULTS)
+    run.write_predictions({"test": PREDICTIONS.T})
     return run
 
 
@@ -58,6 +62,31 @@ def test_everything_that_is_written_comes_back(run: RunFolder, trainer: Trainer)
     weights = trainer.network.parameters.vector
     assert np.array_equal(opened.model().network.parameters.vector, weights)
     assert np.array_equal(opened.best_model().network.parameters.vector, 2 * weights)
+    assert np.array_equal(opened.predictions()["test"], PREDICTIONS.T)
+
+
+def test_damaged_predictions_are_refused_by_name(run: RunFolder) -> None:
+    (run.path / "predictions.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ModelError, match=r"predictions\.safetensors: "):
+        run.predictions()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"steps": -1}, {"rows": "few"}, {"guessing": "much"}, {"extra": 1}, {"records": [{}]}],
+)
+def test_a_damaged_diagnosis_is_refused(run: RunFolder, changes: dict[str, Any]) -> None:
+    assert run.history().diagnosis is not None
+    described: dict[str, Any] = run.history().to_json()
+    described["diagnosis"] |= changes
+    with pytest.raises(ModelError, match="invalid history"):
+        History.from_json(described)
+
+
+def test_a_history_of_before_the_diagnosis_can_be_read(run: RunFolder) -> None:
+    described: dict[str, Any] = run.history().to_json()
+    del described["diagnosis"]
+    assert History.from_json(described).diagnosis is None
 
 
 def test_a_history_that_diverged_comes_back(run: RunFolder) -> None:
@@ -92,6 +121,7 @@ def test_what_is_written_when_training_ends_is_missing_before(tmp_path: Path) ->
         (run.best_model, "best-model"),
         (run.history, "history.json"),
         (run.results, "results.json"),
+        (run.predictions, "predictions.safetensors"),
     ):
         with pytest.raises(FileError, match=f"{name} is missing.*written when training ends"):
             read()
@@ -273,7 +303,7 @@ def strings(tree: ast.AST) -> set[str]:
     literals = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            literals |= set(re.findall(r"[\w-]+\.(?:json|csv)\b", node.value))
+            literals |= set(re.findall(r"[\w-]+\.(?:json|csv|safetensors)\b", node.value))
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             parts = [part for part in ast.walk(node.right) if isinstance(part, ast.Constant)]
             literals |= {str(part.value).strip("/") for part in parts}

@@ -136,7 +136,8 @@ def test_an_error_in_the_middle_of_a_run_of_steps_leaves_all_counts_as_they_are(
     error: BaseException,
 ) -> None:
     data = features(100)
-    trainer = Trainer(network(data), Adam(), 0.01, epochs=3, batch_size=10, loss=FailsAt(18, error))
+    options: dict[str, Any] = {"epochs": 3, "batch_size": 10, "diagnose": False}
+    trainer = Trainer(network(data), Adam(), 0.01, loss=FailsAt(18, error), **options)
     with pytest.raises(type(error)):
         trainer.fit(data)
     state = trainer.state

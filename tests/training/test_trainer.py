@@ -39,7 +39,8 @@ def test_mini_batches_take_every_row_once_an_epoch_in_a_new_order() -> None:
             seen.append([int((data.inputs == row).all(axis=1).argmax()) for row in inputs])
             return super().__call__(inputs, out)
 
-    Trainer(network(data), SGD(), 0.1, epochs=2, batch_size=4, transform=Spy()).fit(data)
+    options: dict[str, Any] = {"epochs": 2, "batch_size": 4, "diagnose": False}
+    Trainer(network(data), SGD(), 0.1, transform=Spy(), **options).fit(data)
     assert [len(rows) for rows in seen] == [4, 4, 2, 4, 4, 2]
     first, second = sum(seen[:3], []), sum(seen[3:], [])
     assert sorted(first) == sorted(second) == list(range(10))
@@ -53,7 +54,7 @@ def test_rows_that_are_not_shuffled_come_in_order() -> None:
             return super().__call__(inputs, out)
 
     data, seen = features(100), []  # type: ignore[var-annotated]
-    options: dict[str, Any] = {"epochs": 2, "batch_size": 40, "shuffle": False}
+    options: dict[str, Any] = {"epochs": 2, "batch_size": 40, "shuffle": False, "diagnose": False}
     Trainer(network(data), SGD(), 0.1, transform=Seen(), **options).fit(data)
     column = data.inputs[:, 0].tolist()
     assert seen == [column[:40], column[40:80], column[80:]] * 2

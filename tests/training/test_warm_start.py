@@ -135,6 +135,7 @@ def test_a_warm_start_with_an_average_ends_with_the_warm_weights() -> None:
     np.testing.assert_array_equal(second.network.parameters.values, first.network.parameters.values)
 
 
+@pytest.mark.filterwarnings("ignore::handloom.DivergenceWarning")
 def test_no_training_starts_warm_from_one_that_diverged() -> None:
     first = trainer(None, optimizer=SGD(momentum=0.9), learning_rate=1e30)
     first.fit(ROWS)

@@ -64,5 +64,6 @@ def show_arrays(arrays: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:
 def wrote(folder: Path, contents: Mapping[str, str]) -> None:
     """Print the list of written files, each with its description."""
     print(f"\nWrote to {folder}:")
+    width = max(map(len, contents), default=0)
     for name, description in contents.items():
-        print(f"  {name:<14} {description}")
+        print(f"  {name:<{width}} {description}")

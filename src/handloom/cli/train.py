@@ -1,5 +1,6 @@
 """``handloom train``: train a network described by options."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from handloom.cli.options import (
 )
 from handloom.cli.runs import Describe, experiment_of
 from handloom.data import Splits
-from handloom.errors import ModelError
+from handloom.errors import DivergenceWarning, ModelError
 from handloom.locks import only_writer
 from handloom.parallel.threads import default_threads
 from handloom.recipes import experiment
@@ -145,19 +146,22 @@ def _train(
     if resumed is not None:
         description = resumed.description.resumed(**described)
     run = RunFolder(folder, description)
-    trained = experiment.train(
-        settings,
-        splits,
-        [
-            Describe(run, resumed=resumed is not None, fixed_length=settings.fixed_length),
-            Progress(),
-            CSVLog(run.history_table),
-            LayerNorms(),
-        ],
-        checkpoints=Checkpoints(run.checkpoints, every=checkpoint_every, warn=note),
-        resume=resumed is not None,
-        on_signal="finish",  # the command itself reports an interruption
-    )
+    callbacks = [
+        Describe(run, resumed=resumed is not None, fixed_length=settings.fixed_length),
+        Progress(),
+        CSVLog(run.history_table),
+        LayerNorms(),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DivergenceWarning)  # the command itself reports it
+        trained = experiment.train(
+            settings,
+            splits,
+            callbacks,
+            checkpoints=Checkpoints(run.checkpoints, every=checkpoint_every, warn=note),
+            resume=resumed is not None,
+            on_signal="finish",  # and an interruption
+        )
     reports.write_run(run, settings.title, splits, trained)
     _show(splits, trained)
     wrote(folder, run.contents())
@@ -209,7 +213,7 @@ def end_with(history: History, run: Path | None = None) -> None:
         further = "" if run is None else f"; to resume: handloom train --resume {run}"
         note(f"interrupted: the state reached is saved{further}")
         raise typer.Exit(130)
-    if reason is not None and reason.diverged:
+    if history.divergence is not None:
         note(
             f"error: training diverged ({reason}); the last good weights are saved.\n"
             f"{history.divergence}"

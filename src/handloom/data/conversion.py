@@ -303,3 +303,11 @@ def _advice(value: object) -> str:
     if hasattr(value, "collect"):
         return ": pass the result of its method collect()"
     return ""
+
+
+def describe_not_finite(value: np.generic) -> str:
+    """Return the description of a value that is not finite."""
+    if np.isnan(value):
+        return f"NaN ({value.dtype})"
+    largest = float(np.finfo(str(value.dtype)).max)
+    return f"{value} ({value.dtype}, in which values above {largest:.2g} become infinity)"

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.columns import require_same_columns
-from handloom.data.conversion import convert_inputs
+from handloom.data.conversion import convert_inputs, describe_not_finite
 from handloom.data.targets import convert_targets, listed
 from handloom.errors import (
     DataError,
@@ -253,11 +253,13 @@ def check_inputs(inputs: npt.NDArray[np.generic]) -> None:
     row_size = int(np.prod(inputs.shape[1:]))
     rows = max(1, CHECKED_AT_ONCE // row_size)
     for start in range(0, len(inputs), rows):
-        bad = np.flatnonzero(~np.isfinite(inputs[start : start + rows]).reshape(-1))
+        values = inputs[start : start + rows].reshape(-1)
+        bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:
             row = start + int(bad[0]) // row_size
             raise DataError(
-                f"inputs must be finite, got NaN or infinity; the first such row is {row}"
+                f"inputs must be finite, got {describe_not_finite(values[bad[0]])}; "
+                f"the first such row is {row}"
             )
 
 

@@ -19,6 +19,7 @@ from handloom.data.columns import (
 )
 from handloom.data.conversion import (
     as_floats,
+    describe_not_finite,
     numeric,
     plain_array,
     require_complete,
@@ -170,7 +171,10 @@ def _continuous(
         raise DataError(f"targets of shape {array.shape} need {outputs} names, got {listed(names)}")
     if not np.isfinite(array).all():
         row = int(np.argmin(np.isfinite(array).all(axis=1)))
-        raise DataError(f"targets must be finite, got NaN or infinity; the first such row is {row}")
+        value = array[row][~np.isfinite(array[row])][0]
+        raise DataError(
+            f"targets must be finite, got {describe_not_finite(value)}; the first such row is {row}"
+        )
     return array, names or learned or tuple(str(index) for index in range(outputs))
 
 

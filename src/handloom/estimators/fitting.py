@@ -200,6 +200,7 @@ def _trainer(problem: Problem, options: FitOptions, convergence: Convergence) ->
         callbacks=[*callbacks, *(options.callbacks or ())],
         threads=options.threads,
         backend=options.backend,
+        diagnose=False,  # it would take a noticeable part of a fit of milliseconds
         on_signal="finish",
     )
 

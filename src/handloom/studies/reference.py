@@ -216,7 +216,8 @@ def run(
         callbacks=(best, *callbacks),
         on_signal=on_signal,
     )
-    history = trainer.fit(splits.train, validation_fraction or None)
+    # not fit, which warns of divergence: the study reports it
+    history = trainer.run(trainer.prepare(splits.train, validation_fraction or None))
     return _examined(name, seed, trainer, history, best, splits.test)
 
 

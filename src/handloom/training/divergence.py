@@ -6,9 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from handloom.data.batches import Shard
+from handloom.data.transforms import Transform
 from handloom.losses import Loss
 from handloom.network import Sequential
+from handloom.operations import Arrays
 from handloom.parameters import Array
+
+LARGE = 100.0
+"""The size of inputs or targets above which they are the likely cause. Initial weights are made for
+inputs of about unit size; see LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, section 4.3.
+"""
+
+SEARCHED = 1 << 24
+"""The number of values in which the largest input is searched; of more, a part of the rows is."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,11 @@ class Divergence:
         The rate of the last update before it, or of the first step itself.
     gradient_norm : float or None
         The Euclidean norm of the gradient at that update; None at the first step.
+    largest_input, largest_target : float
+        The largest absolute values of the transformed inputs and of continuous targets; of inputs
+        that overflow, that before the transform.
+    dtype : str
+        The dtype of the network.
     """
 
     array: str
@@ -32,6 +47,9 @@ class Divergence:
     step: int
     learning_rate: float
     gradient_norm: float | None
+    largest_input: float = 0.0
+    largest_target: float = 0.0
+    dtype: str = "float32"
 
     def __str__(self) -> str:
         before = "it was the first step"
@@ -41,10 +59,57 @@ class Divergence:
                 f"learning rate of {self.learning_rate:.3g}"
             )
         return (
-            f"{self.array} was the first array that was not finite, in epoch {self.epoch} at step "
-            f"{self.step} (both counted from 0); {before}. A smaller learning rate usually helps; "
-            f"if not, smaller initial weights, or inputs of about unit size."
+            f"{self.array} was the first array that was not finite, in epoch {self.epoch + 1} at "
+            f"step {self.step + 1}; {before}. {self.advice}"
         )
+
+    @property
+    def advice(self) -> str:
+        """The most likely cause, with a remedy."""
+        parts = {"targets": self.largest_target, "inputs": self.largest_input}
+        large = {name: size for name, size in parts.items() if not size <= LARGE}
+        if not large:
+            return (
+                "A smaller learning rate usually helps; if not, smaller initial weights, or "
+                "clip_norm"
+            )
+        sizes = " and ".join(f"{name} are as large as {size:.3g}" for name, size in large.items())
+        reason = "which no learning rate is made for"
+        if max(large.values()) > float(np.finfo(self.dtype).max):
+            reason = f"which overflows {self.dtype}"
+        return (
+            f"The {sizes}, {reason}: scale the {' and '.join(large)} to about unit size, for "
+            f"instance to mean 0 and standard deviation 1"
+        )
+
+
+def largest_values(
+    arrays: Arrays, transform: Transform, network: Sequential
+) -> tuple[float, float]:
+    """Return the largest absolute values of inputs and of continuous targets; see `Divergence`.
+
+    Parameters
+    ----------
+    arrays : Arrays
+        The training rows, before the transform.
+    transform : Transform
+    network : Sequential
+        Its dtype and the shape of its input are those of the transformed rows.
+    """
+    size = max(1, SEARCHED // max(1, network.largest_activation))
+    every = -(-len(arrays.inputs) // size)
+    largest, at_once = 0.0, 1024
+    prepared = np.empty((at_once, *network.input_shape), network.parameters.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, len(arrays.inputs), at_once * every):
+            rows = arrays.inputs[start : start + at_once * every : every]
+            transform(rows, prepared[: len(rows)].reshape(len(rows), -1))
+            values = prepared[: len(rows)]
+            if not np.isfinite(values).all():  # they overflow
+                values = rows
+            largest = max(largest, float(np.abs(values).max()))
+    continuous = np.issubdtype(arrays.targets.dtype, np.floating)
+    return largest, float(np.abs(arrays.targets).max()) if continuous else 0.0
 
 
 def first_bad_array(

@@ -13,7 +13,7 @@ from handloom.errors import DataError, ModelError
 from handloom.layers import softmax
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.metrics import accuracy, confusion_matrix
-from handloom.model import Model
+from handloom.model import Model, warn_if_not_finite
 from handloom.parallel.blas import single_threaded_blas
 from handloom.parameters import Array
 from handloom.training.datasets import require_dataset, require_model
@@ -45,6 +45,8 @@ class Evaluation:
 
 def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluation:
     """Evaluate a model on a dataset.
+
+    Outputs that are not finite raise a `DivergenceWarning`; their rows count as the first class.
 
     Parameters
     ----------
@@ -92,6 +94,7 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
     if views:
         require_channels_first(data)
     logits = _logits(model, data, View())
+    warn_if_not_finite(logits, stacklevel=3)
     of_views = None
     if views:
         each = {view: logits if view == View() else _logits(model, data, view) for view in views}

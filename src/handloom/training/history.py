@@ -19,6 +19,7 @@ from handloom.errors import (
     unknown_name,
 )
 from handloom.parallel.partition import LANES
+from handloom.training.diagnosis import Diagnosis
 from handloom.training.divergence import Divergence
 
 NAME = re.compile(r"[A-Za-z_][\w./-]*")
@@ -167,7 +168,8 @@ class History:
     layers : list of LayerRecord
         The l2 norms of each layer, if a callback such as `LayerNorms` measures them.
     notes : list of str
-        Notes about the training, in sentences: changes at a resume, for instance.
+        Notes about the training, in sentences: changes at a resume, and at the end findings about
+        a training that does not work.
     stop_reason : StopReason or None
         The reason of the end; None while training goes on.
     backend : str
@@ -180,6 +182,9 @@ class History:
         The incomplete epoch in which training ended; None if it ended after a whole epoch.
     divergence : Divergence or None
         The first array that was not finite, if training diverged.
+    diagnosis : Diagnosis or None
+        Measurements of each layer on a few rows, after the epochs 1, 2, 4, 8, ... and the last one;
+        None with ``diagnose=False``.
     """
 
     def __init__(self) -> None:
@@ -192,6 +197,7 @@ class History:
         self.preparation_seconds = 0.0
         self.stopped_in: int | None = None
         self.divergence: Divergence | None = None
+        self.diagnosis: Diagnosis | None = None
 
     def __len__(self) -> int:
         return len(self.records)
@@ -234,6 +240,7 @@ class History:
             "stop_reason": self.stop_reason,
             "stopped_in": self.stopped_in,
             "divergence": broken,
+            "diagnosis": None if self.diagnosis is None else self.diagnosis.to_json(),
             "backend": self.backend,
             "lanes": self.lanes,
             "preparation_seconds": _to_json(self.preparation_seconds),
@@ -259,9 +266,13 @@ class History:
             if values["stopped_in"] is not None:
                 history.stopped_in = require_count("stopped_in", values["stopped_in"], minimum=0)
             if broken is not None:
-                array, *metrics = (broken[each.name] for each in fields(Divergence))
-                rest: Any = map(_from_json, metrics)
-                history.divergence = Divergence(str(array), *rest)
+                words: dict[str, Any] = {
+                    name: str(broken[name]) for name in ("array", "dtype") if name in broken
+                }
+                metrics = {n: _from_json(v) for n, v in broken.items() if n not in words}
+                history.divergence = Divergence(**{**metrics, **words})
+            if (diagnosis := values.get("diagnosis")) is not None:
+                history.diagnosis = Diagnosis.from_json(diagnosis)
             history.backend = str(values["backend"])
             history.lanes = require_count("lanes", values["lanes"])
             history.preparation_seconds = float(_from_json(values["preparation_seconds"]) or 0.0)

@@ -89,6 +89,10 @@ class TrainingOptions:
     threads : int, optional
         The number of threads that share a step; by default the number of cores. A step uses at
         most four. The result is the same, to the bit, for any number.
+    diagnose : bool
+        Whether a few rows are measured after the epochs 1, 2, 4, 8, ... and the last one, for
+        `History.diagnosis` and its findings. Results are the same without it, but a layer, loss or
+        transform that counts its calls is called for these rows too.
     backend : str
         The backend: ``"numpy"``, ``"fused"``, which is compiled (the extra ``fast``),
         or ``"auto"``: fused if it is installed and the training is long enough to be worth the
@@ -119,6 +123,7 @@ class TrainingOptions:
     seed: int = 0
     threads: int | None = field(default=None, metadata=MAY_CHANGE)
     backend: str = "auto"
+    diagnose: bool = field(default=True, metadata=MAY_CHANGE)
     on_signal: OnSignal = field(default="deliver", metadata=MAY_CHANGE)
 
     def __post_init__(self) -> None:
@@ -130,7 +135,7 @@ class TrainingOptions:
         for name in ("batch_size", "threads"):
             if getattr(self, name) is not None:
                 self._keep(name, require_count(name, getattr(self, name)))
-        for name in ("shuffle", "penalty_per_row", "count_correct"):
+        for name in ("shuffle", "penalty_per_row", "count_correct", "diagnose"):
             self._keep(name, require_bool(name, getattr(self, name)))
         self._keep("loss", as_loss(self.loss))
         if self.clip_norm is not None:

@@ -31,8 +31,10 @@ from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.training.checks import check_batches, check_data, check_weights
 from handloom.training.datasets import check_same_names, require_dataset
+from handloom.training.divergence import largest_values
 from handloom.training.objective import Measurement, Objective
 from handloom.training.options import TrainingOptions
+from handloom.training.probe import Probe
 from handloom.training.runner import Runner, StepRunner
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
@@ -61,6 +63,8 @@ class PreparedTraining:
         Steps run inside ``with prepared.threads:``.
     snapshot : Snapshot or None
         The snapshot that training resumes from.
+    probe : Probe or None
+        Measures the training, with the option ``diagnose``.
     seconds_per_step : float
         The mean time of a step in the latest call of the runner; infinite before the first.
     """
@@ -71,6 +75,7 @@ class PreparedTraining:
     runner: Runner
     threads: Threads
     snapshot: Snapshot | None = None
+    probe: Probe | None = None
     seconds_per_step: float = math.inf
 
     def order(self, epoch: int) -> Order:
@@ -79,6 +84,14 @@ class PreparedTraining:
         size = min(options.batch_size or rows, rows)
         stream = Stream(options.seed) if options.shuffle else None
         return epoch_order(rows, size, stream, epoch, fewest=self.state.network.fewest_rows)
+
+    def due_probe(self, epoch: int) -> Probe | None:
+        """Return the probe if it measures after an epoch, counted from 0."""
+        return self.probe if self.probe is not None and self.probe.due(epoch) else None
+
+    def largest_values(self) -> tuple[float, float]:
+        """Return the largest absolute values of inputs and targets; see `Divergence`."""
+        return largest_values(self.arrays, self.state.model.transform, self.state.network)
 
     def measure(self, data: Dataset) -> Measurement:
         """Measure rows with the network's current weights, without a gradient."""
@@ -178,7 +191,10 @@ def prepare(
     if warm is not None:
         options.chosen_optimizer.load_state_dict(warm.optimizer)
     arrays = Arrays(train.inputs, train.targets, weights)
-    return PreparedTraining(state, arrays, objective, runner, threads, snapshot)
+    probe = Probe(state, arrays, -(-len(train) // size)) if options.diagnose else None
+    if probe is not None:
+        probe.begin()
+    return PreparedTraining(state, arrays, objective, runner, threads, snapshot, probe)
 
 
 def model_for(

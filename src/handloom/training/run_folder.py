@@ -6,9 +6,19 @@ from pathlib import Path
 from reprlib import repr as short_repr
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from handloom.environment import environment
 from handloom.errors import ModelError, require_count, require_known
-from handloom.files import FileError, make_folder, read_json, write_json, write_text
+from handloom.files import (
+    FileError,
+    make_folder,
+    read_bytes,
+    read_json,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from handloom.model import Model
 from handloom.parameters import Array
 from handloom.training.history import History
@@ -23,6 +33,7 @@ MODEL = "model/"
 BEST_MODEL = "best-model/"
 CHECKPOINTS = "checkpoints/"
 PICTURES = "pictures/"
+PREDICTIONS = "predictions.safetensors"
 RESULTS = "results.json"
 LOGS = "logs/"
 RUNS = "runs/"
@@ -35,6 +46,7 @@ CONTENTS: Mapping[str, str] = {
     BEST_MODEL: "the same with the best weights",
     CHECKPOINTS: "the state of the training, to resume it",
     PICTURES: "learning curves, confusion matrix, most confident mistakes",
+    PREDICTIONS: "the predictions of the test rows",
     RESULTS: "the metrics on the test set",
 }
 """The files of a run folder."""
@@ -287,6 +299,36 @@ class RunFolder(_ResultsFolder):
             If it is not written yet, or damaged.
         """
         return Model.load(self._part(MODEL))
+
+    def write_predictions(self, predictions: Mapping[str, Array]) -> None:
+        """Write predictions, such as those of the test rows, by name.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written.
+        """
+        from safetensors.numpy import save  # imported when something is saved
+
+        arrays = {name: np.ascontiguousarray(array) for name, array in predictions.items()}
+        write_bytes(self.path / PREDICTIONS, save(arrays))
+
+    def predictions(self) -> dict[str, Array]:
+        """Return the predictions that `write_predictions` wrote.
+
+        Raises
+        ------
+        FileError, ModelError
+            If they are not written yet, or damaged.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        path = self._part(PREDICTIONS)
+        try:
+            return dict(load(read_bytes(path)))
+        except SafetensorError as error:
+            raise ModelError(f"{path}: {error}") from None
 
     def best_model(self) -> Model:
         """Return the model with the best weights, if they were written; see `Model.load`.

@@ -27,7 +27,7 @@ from handloom.training.resume import compare, configuration
 from handloom.training.serialization import pack, unpack
 from handloom.training.state import TrainingState
 
-KIND, VERSION = "handloom checkpoint", 3
+KIND, VERSION = "handloom checkpoint", 4
 
 
 @dataclass(frozen=True)

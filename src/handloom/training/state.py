@@ -1,7 +1,7 @@
 """Training state: model, options, progress, history and callbacks of a training."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -277,14 +277,22 @@ class TrainingState:
         """Return whether all weights and the sum of their squares are finite."""
         return math.isfinite(l2_norm(self.network.parameters.values))
 
-    def diverge_if_not_finite(self) -> None:
-        """End training as diverged if a weight is not finite."""
+    def diverge_if_not_finite(self, largest: Callable[[], tuple[float, float]]) -> None:
+        """End training as diverged if a weight is not finite; ``largest`` is as in `diverge`."""
         if self.weights_are_finite():
             return
         bad = first_bad_weights(self.network) or "the sum of the weights' squares"
-        self.diverge(StopReason.NON_FINITE_WEIGHTS, bad, self.progress.steps - 1, math.nan)
+        step = self.progress.steps - 1
+        self.diverge(StopReason.NON_FINITE_WEIGHTS, bad, step, math.nan, largest())
 
-    def diverge(self, reason: StopReason, bad_array: str, step: int, first_rate: float) -> None:
+    def diverge(
+        self,
+        reason: StopReason,
+        bad_array: str,
+        step: int,
+        first_rate: float,
+        largest: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
         """End training at a step that is not finite, and restore ``good_weights``.
 
         That step made no update, but earlier steps of the epoch did: they are lost. The optimizer's
@@ -300,6 +308,8 @@ class TrainingState:
             The step, counted from 0 over the whole training.
         first_rate : float
             The learning rate of the first step, if no step was finite.
+        largest : tuple of float
+            The largest absolute values of inputs and of continuous targets; see `Divergence`.
         """
         rate = self.progress.learning_rate
         self.history.divergence = Divergence(
@@ -308,6 +318,8 @@ class TrainingState:
             step,
             first_rate if rate is None else rate,
             self.progress.gradient_norm,
+            *largest,
+            str(self.parameters.dtype),
         )
         np.copyto(self.network.parameters.values, self.good_weights)
         self.stop(reason)

@@ -14,13 +14,14 @@ import numpy.typing as npt
 
 from handloom.data.batches import Order
 from handloom.data.dataset import Dataset
-from handloom.errors import ConfigurationError, ModelError, require_instance
+from handloom.errors import ConfigurationError, DivergenceWarning, ModelError, require_instance
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.schedules import rates_from
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.docstrings import describes_options_of
+from handloom.training.findings import findings
 from handloom.training.history import History, StopReason
 from handloom.training.interrupts import deliver, on_interrupt
 from handloom.training.objective import Measurement
@@ -155,7 +156,8 @@ class Trainer:
         are not finite end it after the epoch. The weights return to those before the first update
         of the epoch or, if the first step of the epoch was not finite, of the epoch before. The
         optimizer's state does not return: it stays that of the last update.
-        ``history.divergence`` names the first array that was not finite.
+        ``history.divergence`` names the first array that was not finite, and a
+        `DivergenceWarning` says the same; `prepare` and `run` end without the warning.
 
         Parameters
         ----------
@@ -195,7 +197,11 @@ class Trainer:
             prepared = self.prepare(
                 train, validation, sample_weights=sample_weights, snapshot=snapshot, warm=warm
             )
-            return self._run(prepared)
+            history = self._run(prepared)
+        if history.divergence is not None:
+            message = f"training diverged: {history.divergence}"
+            warnings.warn(message, DivergenceWarning, stacklevel=2)
+        return history
 
     def prepare(
         self,
@@ -261,8 +267,12 @@ class Trainer:
                     self.run_epoch(prepared)
                 if state.progress.epoch >= state.total_epochs:
                     state.stop(StopReason.MAX_EPOCHS)
+                if prepared.probe is not None:
+                    prepared.probe.end()
             if state.average is not None and state.history.divergence is None:
                 state.average.copy_to_network()
+            sentences = map(str, findings(state.history))
+            state.history.notes += [s for s in sentences if s not in state.history.notes]
             state.ended = True
         return state.history
 
@@ -280,12 +290,14 @@ class Trainer:
             self._run_steps(prepared, order)
             progress.seconds = time.perf_counter() - started
             self._save_if_due(state)
-        state.diverge_if_not_finite()
+        state.diverge_if_not_finite(prepared.largest_values)
         if not state.is_running:
             state.history.stopped_in = progress.epoch
             return
         validation = self._validate(prepared)
         record = state.end_epoch(validation, time.perf_counter() - started)
+        if (probe := prepared.due_probe(record.epoch)) is not None:
+            probe.measure(record.epoch)
         try:
             self._hooks.call("on_epoch_end", state=state, record=record)
         finally:
@@ -306,10 +318,15 @@ class Trainer:
         )
         if self._hooks.has_step_hooks:
             self._hooks.call("on_step_begin", state=state)
-        steps = min(steps, len(order) - first)
+        left = len(order) - first
+        probe = prepared.due_probe(state.progress.epoch)
+        if probe is not None:
+            steps = min(steps, max(left - 1, 1))  # the last step is made alone
+        steps = min(steps, left)
         rates = rates_from(state.options.schedule, state.progress.steps, steps)
         started, state.at_step_boundary = time.perf_counter(), False
-        result = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
+        with probe.last_step() if probe is not None and left == 1 else nullcontext():
+            result = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
         prepared.seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
         state.add_steps(result.measured, rates)
         state.at_step_boundary = not result.update_incomplete
@@ -318,7 +335,10 @@ class Trainer:
         if result.error is not None:
             raise result.error
         if result.stop_reason is not None:
-            state.diverge(result.stop_reason, result.bad_array, state.progress.steps, rates[0])
+            largest = prepared.largest_values()
+            state.diverge(
+                result.stop_reason, result.bad_array, state.progress.steps, rates[0], largest
+            )
 
     def _validate(self, prepared: PreparedTraining) -> Measurement | None:
         """Validate, if there are validation rows, with averaged weights if there are any."""

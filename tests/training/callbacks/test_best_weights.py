@@ -36,6 +36,7 @@ def test_best_by_training_loss_are_the_weights_before_that_epochs_update() -> No
     assert loss_of(made.parameters.vector) == pytest.approx(best.value, rel=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::handloom.DivergenceWarning")
 def test_the_best_weights_are_restored_when_training_breaks_down() -> None:
     best, made = BestWeights("validation_loss"), network(ROWS)
     trainer = Trainer(made, SGD(), 0.1, epochs=20, callbacks=[best, At(5, spoil)])

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from handloom.errors import require_count
 from handloom.training.callbacks.base import Callback
+from handloom.training.findings import findings
 from handloom.training.history import EpochRecord
 from handloom.training.state import TrainingState
 
@@ -62,10 +63,19 @@ class Progress(Callback):
             )
 
     def on_train_end(self, *, state: TrainingState) -> None:
-        """Stop the bar and leave it on the terminal."""
+        """Stop the bar and leave it on the terminal; then print divergence and findings."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+        history = state.history
+        if history.divergence is not None:
+            array, epoch = history.divergence.array, history.divergence.epoch + 1
+            self._say(f"diverged in epoch {epoch}: {array} was not finite")
+        for finding in findings(history):
+            self._say(str(finding))
+
+    def _say(self, text: str) -> None:
+        print(f"{self.label}  {text}", file=sys.stderr, flush=True)
 
 
 def _metrics(record: EpochRecord) -> str:

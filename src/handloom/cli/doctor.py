@@ -1,0 +1,97 @@
+"""``handloom doctor``: measurements of each layer of a run, and likely causes of problems."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from handloom.cli.console import show_table, show_text
+from handloom.training.diagnosis import Diagnosis, LayerProbe, ProbeRecord
+from handloom.training.findings import findings
+from handloom.training.history import History
+from handloom.training.run_folder import RunFolder
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+
+COLUMNS = ("layer", "outputs", "gradient", "update", "dead", "saturated")
+
+
+def doctor(run: Run) -> None:
+    """Show why a training does not work, layer by layer.
+
+    The outputs are a root mean square, as is the gradient of a row's loss with respect to them. The
+    update is the norm of the epoch's last one, relative to the weights. Dead units of ReLU output 0
+    for every row; saturated outputs of sigmoid and tanh are near their limits.
+
+    Example: handloom doctor runs/train-1
+    """
+    history = RunFolder.open(run).history()
+    diagnosis = history.diagnosis
+    if diagnosis is not None and diagnosis.records:
+        _show_epochs(run, history, diagnosis)
+        _show_layers(diagnosis.records[-1])
+    print()
+    for sentence in _sentences(history):
+        show_text(f"- {sentence}.")
+
+
+def _show_epochs(run: Path, history: History, diagnosis: Diagnosis) -> None:
+    records = {record.epoch: record for record in history}
+    rows = []
+    for each in diagnosis.records:
+        validation = records[each.epoch].validation_loss
+        largest = max((layer.update or 0.0 for layer in each.layers), default=0.0)
+        shown = (each.loss, validation, largest)
+        rows.append((str(each.epoch + 1), *map(_number, shown)))
+    _show(
+        f"{run}: loss on {diagnosis.rows} training rows",
+        ("after epoch", "loss", "validation loss", "largest update"),
+        [*rows, ("guessing", _number(diagnosis.guessing), "", "")],
+        caption="guessing: the best constant prediction",
+    )
+
+
+def _show_layers(last: ProbeRecord) -> None:
+    _show(f"Layers after epoch {last.epoch + 1}", COLUMNS, [_row(each) for each in last.layers])
+
+
+def _show(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str | None = None,
+) -> None:
+    """Print a table without its empty columns."""
+    kept = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    shown = [[row[index] for index in kept] for row in rows]
+    show_table(title, [columns[index] for index in kept], shown, caption=caption)
+
+
+def _row(layer: LayerProbe) -> tuple[str, ...]:
+    metrics = map(_number, (layer.output, layer.gradient, layer.update))
+    shares = ("" if share is None else f"{share:.0%}" for share in (layer.dead, layer.saturated))
+    return (layer.layer, *metrics, *shares)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _sentences(history: History) -> Iterable[str]:
+    """Yield what there is to say about a training, at least one sentence."""
+    diagnosis, symptoms = history.diagnosis, findings(history)
+    if history.divergence is not None:
+        yield f"Training diverged: {history.divergence}"
+    yield from map(str, symptoms)
+    if diagnosis is None:
+        yield "Nothing was measured: the training had diagnose=False, or is of an earlier Handloom"
+        return
+    if diagnosis.skipped:
+        epochs = ", ".join(str(epoch + 1) for epoch in diagnosis.skipped)
+        yield (
+            f"Nothing was measured after epoch {epochs}: the measurements may take 1 % of a run of "
+            f"10 s or more, and 20 ms of a shorter one"
+        )
+    if diagnosis.records and not symptoms and history.divergence is None:
+        yield "No problem was found"

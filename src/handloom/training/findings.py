@@ -1,0 +1,281 @@
+"""Findings: the likely causes of a training that does not work, from its measurements.
+
+Most findings need a symptom first: a loss no better than that of a constant prediction. A network
+that learns well with half of its units dead has no problem.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from handloom.training.diagnosis import Diagnosis, ProbeRecord
+from handloom.training.history import History, StopReason
+
+STUCK = 0.95
+"""The loss relative to that of guessing at which a network has learned nothing."""
+
+FEWEST_STEPS = 50
+"""The number of steps before which a loss near that of guessing is no symptom."""
+
+LARGE_UPDATE, SMALL_UPDATE = 1e-2, 1e-4
+"""Ten times, and a tenth, of the usual norm of an update relative to the weights, 1e-3: Karpathy,
+"CS231n: Convolutional Neural Networks for Visual Recognition", Stanford, notes on neural networks
+3."""
+
+LARGE_OUTPUT = 100.0
+"""The root mean square of a layer's outputs above which steps have ruined its weights: initial
+weights keep it near that of the inputs, about 1 (He, Zhang, Ren, Sun, "Delving Deep into
+Rectifiers", ICCV 2015). Large inputs are another cause, which comes first."""
+
+LARGE_INPUT, LARGE_TARGET = 10.0, 100.0
+"""The scale of features and targets above which initial weights and usual rates are too large: for
+unit scale see LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, section 4.3."""
+
+DEAD, MOSTLY_DEAD = 0.5, 0.95
+"""The fraction of dead ReLUs, with the symptom and without it. Half of the units are inactive for a
+row at random, 0.5 for all rows is not random: Lu, Shin, Su, Karniadakis, "Dying ReLU and
+Initialization", 2019. (Up to 40 % die at high rates: CS231n, notes on neural networks 1.)"""
+
+SATURATED, VANISHING = 0.5, 1e-2
+"""The fraction of saturated outputs, and the gradient at the first layer relative to that at the
+last: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+networks", AISTATS 2010. A sigmoid passes on at most a quarter of its gradient."""
+
+SORTED = 0.9
+"""The fraction of consecutive rows of one class, beyond that of a random order, above which batches
+hold one class: for shuffling see Bengio, "Practical Recommendations for Gradient-Based Training of
+Deep Architectures", 2012, section 3.1."""
+
+OVERFIT_RISE, OVERFIT_GAP = 1.2, 2.0
+"""The validation loss relative to its lowest value, and to the training loss. Early stopping after
+a rise of the validation loss: Prechelt, "Early stopping - but when?", 1998."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A likely cause of a training that does not work.
+
+    Attributes
+    ----------
+    symptom : str
+        A name, such as ``"dead units"``.
+    sentence : str
+        The measurement, and something to try.
+    """
+
+    symptom: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def findings(history: History) -> list[Finding]:
+    """Return the findings about a training; none without a diagnosis."""
+    diagnosis = history.diagnosis
+    if diagnosis is None:
+        return []
+    causes = list(_sorted_rows(diagnosis))
+    if not diagnosis.records:
+        return [*causes, *_overfitting(history)]
+    last = diagnosis.records[-1]
+    if not _is_stuck(diagnosis, last):
+        return [*causes, *_dead(last, MOSTLY_DEAD), *_overfitting(history)]
+    seen = _Measured(history, diagnosis, last)
+    for cause in _CAUSES:  # a later one may be the effect of an earlier one
+        causes = causes or list(cause(seen))
+    return [_stuck(diagnosis, last), *(causes or [_no_cause(history)])]
+
+
+def _is_stuck(diagnosis: Diagnosis, last: ProbeRecord) -> bool:
+    """Return whether a network has learned nothing in enough steps."""
+    enough = (last.epoch + 1) * diagnosis.steps >= FEWEST_STEPS
+    return enough and not last.loss < STUCK * diagnosis.guessing and diagnosis.guessing > 1e-6
+
+
+def _stuck(diagnosis: Diagnosis, last: ProbeRecord) -> Finding:
+    return Finding(
+        "stuck",
+        f"After epoch {last.epoch + 1} the loss on {diagnosis.rows} training rows is "
+        f"{last.loss:.4g}. The best constant prediction has {diagnosis.guessing:.4g}: the network "
+        f"has learned nothing",
+    )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """The measurements that causes are found in; ``last`` is the latest record."""
+
+    history: History
+    diagnosis: Diagnosis
+    last: ProbeRecord
+
+
+def _alike(seen: _Measured) -> Iterator[Finding]:
+    if names := [each.layer for each in seen.last.layers if each.alike]:
+        yield Finding(
+            "equal units",
+            f"All units of {_listed(names)} compute the same function, because their initial "
+            f"weights are zero or equal: use random initial weights, such as the default of the "
+            f"layer",
+        )
+
+
+def _scales(seen: _Measured) -> Iterator[Finding]:
+    for part, size, limit in (
+        ("input feature", seen.diagnosis.input_scale, LARGE_INPUT),
+        ("target", seen.diagnosis.target_scale, LARGE_TARGET),
+    ):
+        if size > limit:
+            yield Finding(
+                f"large {part}s",
+                f"The largest {part} has a scale (root mean square) of {size:.3g}: scale the "
+                f"{part}s to about unit size, for instance to mean 0 and standard deviation 1",
+            )
+
+
+def _large_rate(seen: _Measured) -> Iterator[Finding]:
+    ratios = [
+        (layer.update, layer.layer, record.epoch)
+        for record in seen.diagnosis.records
+        for layer in record.layers
+        if layer.update is not None
+    ]
+    change, changed, epoch = max(ratios, default=(0.0, "", 0))
+    learning = [(each.output, each.layer) for each in seen.last.layers if each.update is not None]
+    output, grown = max(learning, default=(0.0, ""))
+    if output > LARGE_OUTPUT:
+        rates = [record.learning_rate for record in seen.history.records]
+        epoch = rates.index(max(rates))
+        cause = (
+            f"The outputs of {grown} have grown to {output:.3g} (root mean square), where initial "
+            f"weights make them about 1"
+        )
+    elif change > LARGE_UPDATE:
+        cause = (
+            f"In epoch {epoch + 1} a step changed the weights of {changed} by {change:.2g} of "
+            f"their norm, where about 0.001 is usual"
+        )
+    else:
+        return
+    rate = seen.history.records[epoch].learning_rate
+    yield Finding(
+        "learning rate too large",
+        f"{cause}: the learning rate, {rate:.3g}, is too large for {seen.diagnosis.optimizer}; try "
+        f"{rate / 10:.2g}, then {rate / 100:.2g}",
+    )
+
+
+def _dead_units(seen: _Measured) -> Iterator[Finding]:
+    yield from _dead(seen.last, DEAD)
+
+
+def _dead(last: ProbeRecord, limit: float) -> Iterator[Finding]:
+    dead = [(each.dead, each.layer) for each in last.layers if each.dead is not None]
+    share, name = max(dead, default=(0.0, ""))
+    if share >= limit:
+        yield Finding(
+            "dead units",
+            f"{share:.0%} of the units of {name} are dead: they output 0 for every row, and get no "
+            f"gradient. Try a smaller learning rate, biases of 0 or above as initial values, or "
+            f"LeakyReLU",
+        )
+
+
+def _vanishing(seen: _Measured) -> Iterator[Finding]:
+    learning = [each for each in seen.last.layers if each.update is not None]
+    if (
+        len(learning) < 2
+        or _max_dead(seen.last) >= DEAD
+        or _max_saturated(seen.last)[0] > SATURATED
+    ):
+        return
+    first, top = learning[0].gradient, learning[-1].gradient
+    if first < VANISHING * top:
+        yield Finding(
+            "vanishing gradient",
+            f"The gradient vanishes on its way back: at the output of {learning[0].layer} it is "
+            f"{first / top:.1g} of that of {learning[-1].layer}. Try fewer layers, ReLU in place "
+            f"of sigmoid or tanh, BatchNorm before the activations, or Residual blocks",
+        )
+
+
+def _saturation(seen: _Measured) -> Iterator[Finding]:
+    share, name = _max_saturated(seen.last)
+    if share > SATURATED:
+        yield Finding(
+            "saturation",
+            f"{share:.0%} of the outputs of {name} are saturated, where the derivative nearly "
+            f"vanishes. Try smaller initial weights, BatchNorm before the activations, or ReLU",
+        )
+
+
+def _small_rate(seen: _Measured) -> Iterator[Finding]:
+    ratios = [each.update for record in seen.diagnosis.records for each in record.layers]
+    measured = [each for each in ratios if each is not None]
+    if measured and max(measured) < SMALL_UPDATE and _max_dead(seen.last) < DEAD:
+        rate = seen.history.records[seen.last.epoch].learning_rate
+        yield Finding(
+            "learning rate too small",
+            f"A step changes the weights by at most {max(measured):.2g} of their norm, where about "
+            f"0.001 is usual: the learning rate, {rate:.3g}, is too small for "
+            f"{seen.diagnosis.optimizer}; try {rate * 10:.2g}, then {rate * 100:.2g}",
+        )
+
+
+_CAUSES: tuple[Callable[[_Measured], Iterator[Finding]], ...] = (
+    _alike,
+    _scales,
+    _vanishing,
+    _large_rate,
+    _dead_units,
+    _saturation,
+    _small_rate,
+)
+
+
+def _no_cause(history: History) -> Finding:
+    rate = history.records[-1].learning_rate
+    return Finding(
+        "unknown cause",
+        f"Weights, gradients and inputs show no cause: check that targets belong to their rows, "
+        f"and try the learning rates {rate / 10:.2g} and {rate * 10:.2g}, then more epochs",
+    )
+
+
+def _sorted_rows(diagnosis: Diagnosis) -> Iterator[Finding]:
+    if diagnosis.sortedness > SORTED and diagnosis.steps > 1:
+        yield Finding(
+            "sorted rows",
+            "The rows are sorted by class and not shuffled, so each step learns one class and "
+            "forgets the others: shuffle the rows (shuffle=True)",
+        )
+
+
+def _overfitting(history: History) -> Iterator[Finding]:
+    """Find a validation loss that rises while the training loss falls."""
+    records = [each for each in history if each.validation_loss is not None]
+    if len(records) < 2 or history.stop_reason is StopReason.EARLY_STOPPING:
+        return  # early stopping is the remedy
+    losses = [each.validation_loss or 0.0 for each in records]
+    best, last = min(range(len(losses)), key=losses.__getitem__), records[-1]
+    risen = losses[-1] > OVERFIT_RISE * losses[best]
+    if risen and losses[-1] > OVERFIT_GAP * last.data_loss and last.data_loss < losses[best]:
+        yield Finding(
+            "overfitting",
+            f"The network overfits: the validation loss was lowest after epoch "
+            f"{records[best].epoch + 1} ({losses[best]:.4g}) and rose to {losses[-1]:.4g}, while "
+            f"the training loss fell to {last.data_loss:.4g}. Try EarlyStopping or BestWeights, "
+            f"Dropout, a weight penalty, augmentation, or more training rows",
+        )
+
+
+def _max_saturated(last: ProbeRecord) -> tuple[float, str]:
+    return max(((each.saturated or 0.0, each.layer) for each in last.layers), default=(0.0, ""))
+
+
+def _max_dead(last: ProbeRecord) -> float:
+    return max((each.dead or 0.0 for each in last.layers), default=0.0)
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,213 @@
+"""Each way in which a training does not work is found, and said in a sentence."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handloom import (
+    SGD,
+    Adam,
+    Dataset,
+    Dense,
+    Dropout,
+    EarlyStopping,
+    History,
+    Layer,
+    MeanSquaredError,
+    Progress,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Tanh,
+    Trainer,
+    silhouettes,
+)
+from handloom.optimizers import Optimizer
+from handloom.training import probe
+from handloom.training.findings import findings
+
+IMAGES = silhouettes(rows=1000, test_rows=200)
+
+
+@pytest.fixture(autouse=True)
+def _no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "SHORT_SECONDS", 1e9)
+
+
+def unscaled(scale: float = 100.0) -> Dataset:
+    x = np.random.default_rng(0).standard_normal((600, 6))
+    targets = (x[:, 0] + x[:, 1] > 0).astype(np.int64)
+    return Dataset(x * [1.0, scale, 3.0, scale, 1.0, 0.1] + scale, targets, ("no", "yes"))
+
+
+def fit(
+    layers: Sequence[Layer],
+    optimizer: Optimizer,
+    rate: float,
+    data: Dataset = IMAGES.train,
+    validation: Dataset | None = None,
+    **options: Any,
+) -> History:
+    size = int(np.prod(data.input_shape))
+    network = Sequential([*layers, Dense(len(data.class_names))]).build((size,), seed=0)
+    options = {"epochs": 8, "batch_size": 50, "threads": 1, "backend": "numpy", **options}
+    return Trainer(network, optimizer, rate, **options).fit(data, validation)
+
+
+def symptoms(history: History) -> list[str]:
+    return [each.symptom for each in findings(history)]
+
+
+def sentence(history: History, symptom: str) -> str:
+    """Return the sentence of a symptom, after a check that the notes have it too."""
+    sentences = {each.symptom: each.sentence for each in findings(history)}
+    assert set(sentences.values()) <= set(history.notes)
+    return sentences[symptom]
+
+
+def test_unscaled_features() -> None:
+    history = fit([Dense(16), ReLU()], SGD(), 0.1, unscaled())
+    assert symptoms(history) == ["stuck", "large input features"]
+    assert "scale (root mean square) of 1" in sentence(history, "large input features")
+    assert "scale the input features to about unit size" in history.notes[-1]
+    scaled = unscaled()
+    inputs = (scaled.inputs - scaled.inputs.mean(axis=0)) / scaled.inputs.std(axis=0)
+    scaled = Dataset(inputs, scaled.targets, scaled.class_names)
+    assert symptoms(fit([Dense(16), ReLU()], SGD(), 0.1, scaled)) == []
+
+
+def test_unscaled_targets() -> None:
+    x = np.random.default_rng(0).standard_normal((600, 3))
+    rows = Dataset(x, 1e5 + 1e5 * x[:, :1], ("price",))
+    history = fit([Dense(16), ReLU()], Adam(), 1e-3, rows, loss=MeanSquaredError())
+    assert symptoms(history) == ["stuck", "large targets"]
+    assert "scale the targets" in history.notes[-1]
+
+
+def test_six_sigmoid_layers() -> None:
+    layers = [layer for _ in range(6) for layer in (Dense(32), Sigmoid())]
+    history = fit(layers, SGD(), 0.1)
+    assert symptoms(history) == ["stuck", "vanishing gradient"]
+    assert "at the output of 0.dense it is 0.000" in sentence(history, "vanishing gradient")
+    assert "ReLU in place of sigmoid or tanh, BatchNorm" in history.notes[-1]
+
+
+def test_saturated_units() -> None:
+    network = Sequential([Dense(16), Tanh(), Dense(16), Tanh(), Dense(10)]).build((784,), seed=0)
+    network.parameters.weights["2.dense.weights"][:] *= 30.0
+    history = Trainer(network, SGD(), 1e-4, epochs=5, batch_size=50).fit(IMAGES.train)
+    assert symptoms(history) == ["stuck", "saturation"]
+    assert "of the outputs of 3.tanh are saturated" in sentence(history, "saturation")
+
+
+def test_a_learning_rate_that_is_far_too_large() -> None:
+    history = fit([Dense(32), ReLU()], Adam(), 0.5)
+    assert symptoms(history) == ["stuck", "learning rate too large"]
+    assert "0.5, is too large for Adam; try 0.05, then 0.005" in history.notes[-1]
+    assert "outputs of 0.dense have grown to" in history.notes[-1]
+
+
+def test_a_large_update() -> None:
+    history = fit([Dense(32), Tanh()], Adam(), 0.5)
+    assert "learning rate too large" in symptoms(history)
+
+
+@pytest.mark.parametrize("activation", [ReLU, Sigmoid])
+def test_zero_initial_weights(activation: type[Layer]) -> None:
+    network = Sequential(
+        [Dense(16, weights="zeros"), activation(), Dense(10, weights="zeros")]
+    ).build((784,), seed=0)
+    history = Trainer(network, SGD(), 0.01, epochs=5, batch_size=50).fit(IMAGES.train)
+    assert symptoms(history) == ["stuck", "equal units"]
+    assert "All units of 0.dense compute the same" in sentence(history, "equal units")
+
+
+def test_dead_units() -> None:
+    network = Sequential([Dense(16), ReLU(), Dense(10)]).build((784,), seed=0)
+    network.parameters.weights["0.dense.biases"][:] = -20.0
+    history = Trainer(network, SGD(), 0.01, epochs=5, batch_size=50).fit(IMAGES.train)
+    assert symptoms(history) == ["stuck", "dead units"]
+    assert sentence(history, "dead units").startswith("100% of the units of 1.relu are dead")
+
+
+def test_dead_units_of_a_network_that_learns() -> None:
+    network = Sequential([Dense(100), ReLU(), Dense(10)]).build((784,), seed=0)
+    network.parameters.weights["0.dense.biases"][:97] = -50.0
+    history = Trainer(network, Adam(), 1e-3, epochs=8, batch_size=50).fit(IMAGES.train)
+    assert symptoms(history) == ["dead units"]
+
+
+def test_sorted_labels_that_are_not_shuffled() -> None:
+    rows = IMAGES.train.sorted_by_class()
+    history = fit([Dense(32), ReLU()], Adam(), 1e-3, rows, shuffle=False)
+    assert symptoms(history) == ["sorted rows"]
+    assert "sorted by class and not shuffled" in sentence(history, "sorted rows")
+    assert symptoms(fit([Dense(32), ReLU()], Adam(), 1e-3, rows)) == []
+    assert symptoms(fit([Dense(32), ReLU()], Adam(), 1e-3, shuffle=False)) == []
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [(SGD, 1e-6), (Adam, 1e-7)])
+def test_a_learning_rate_that_is_far_too_small(optimizer: type[Optimizer], rate: float) -> None:
+    history = fit([Dense(32), ReLU()], optimizer(), rate)
+    assert symptoms(history) == ["stuck", "learning rate too small"]
+    assert f"is too small for {optimizer.__name__}; try {rate * 10:.2g}" in history.notes[-1]
+
+
+def test_a_frequent_class_is_not_taken_for_sorted_rows() -> None:
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((600, 6))
+    rows = Dataset(x, (x[:, 0] > 2.0).astype(np.int64), ("often", "rarely"))
+    assert np.mean(rows.targets) < 0.04
+    assert "sorted rows" not in symptoms(fit([], Adam(), 1e-2, rows, shuffle=False))
+    in_order = rows.sorted_by_class()
+    assert "sorted rows" in symptoms(fit([], Adam(), 1e-2, in_order, shuffle=False))
+
+
+def test_overfitting() -> None:
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((400, 20))
+    targets = ((x[:, 0] > 0) ^ (generator.random(400) < 0.2)).astype(np.int64)
+    rows = Dataset(x, targets, ("no", "yes"))
+    train, held_out = rows.take(slice(0, 200)), rows.take(slice(200, 400))
+    layers = [Dense(64), ReLU()]
+    history = fit(layers, Adam(), 3e-3, train, held_out, epochs=60)
+    assert symptoms(history) == ["overfitting"]
+    assert "the validation loss was lowest after epoch" in sentence(history, "overfitting")
+    stopped = [EarlyStopping(patience=10)]
+    layers = [Dense(64), ReLU()]
+    history = fit(layers, Adam(), 3e-3, train, held_out, epochs=60, callbacks=stopped)
+    assert symptoms(history) == []
+
+
+def test_labels_that_do_not_belong_to_their_rows() -> None:
+    generator = np.random.default_rng(0)
+    rows = Dataset(
+        generator.standard_normal((2000, 3)), generator.integers(0, 2, 2000), ("no", "yes")
+    )
+    history = fit([Dense(4), Tanh()], Adam(), 1e-3, rows)
+    assert symptoms(history) == ["stuck", "unknown cause"]
+    assert "check that targets belong to their rows" in history.notes[-1]
+
+
+def test_a_training_that_works_has_no_findings() -> None:
+    history = fit([Dense(32), ReLU(), Dropout(0.2)], Adam(), 1e-3, validation=IMAGES.test)
+    assert history.notes == []
+    assert fit([Dense(32), ReLU()], Adam(), 0.5, diagnose=False).notes == []
+
+
+def test_a_few_steps_are_no_symptom() -> None:
+    assert fit([Dense(32), ReLU()], SGD(), 1e-6, epochs=1).notes == []
+
+
+def test_the_progress_bar_ends_with_the_findings(capsys: pytest.CaptureFixture[str]) -> None:
+    history = fit([Dense(32), ReLU()], Adam(), 0.5, callbacks=[Progress("mine")])
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-2:] == [f"mine  {note}" for note in history.notes]
+
+
+def test_findings_are_those_of_the_saved_history() -> None:
+    history = fit([Dense(32), ReLU()], Adam(), 0.5)
+    assert findings(History.from_json(history.to_json())) == findings(history)
+    assert len(findings(history)) == 2
