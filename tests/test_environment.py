@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
@@ -21,6 +22,10 @@ def test_versions_and_cores_are_those_of_this_process() -> None:
 
 
 def test_without_numba_its_version_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", version)
     monkeypatch.setattr("handloom.environment.find_spec", lambda name: None)
     assert environment()["versions"]["numba"] is None
 

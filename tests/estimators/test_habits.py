@@ -91,7 +91,7 @@ def test_other_hidden_layers_are_refused_by_name_where_a_fit_continues(
 @pytest.mark.parametrize(
     ("rows", "fraction", "message"),
     [
-        (120, 0, r"validation_fraction must be above 0 with early_stopping=True, got 0"),
+        (120, 0, r"'validation_fraction' must be above 0 with early_stopping=True, .*got 0"),
         (120, 0.999, r"validation_fraction must leave at least 1 rows to train on, got 0.999"),
         (120, 0.001, r"Increase 'validation_fraction'.*0.001 of 120 rows is 1"),
         (1, 0.1, r"Increase 'validation_fraction'.*0.1 of 1 rows is 1"),
@@ -284,7 +284,9 @@ class Mine(Callback):
 
 @quietly
 def test_two_callbacks_that_record_the_same_figure_are_refused_by_name() -> None:
-    with pytest.raises(ConfigurationError, match=r"'validation_score' from two, Scores and Score"):
+    with pytest.raises(
+        ConfigurationError, match=r"'validation_score' from two, RecordScore and Score"
+    ):
         small(callbacks=[Score()], early_stopping=True).fit(X, y)
     with pytest.raises(ConfigurationError, match=r"'mine' from two, Mine and Mine"):
         small(callbacks=[Mine(), Mine()]).fit(X, y)
