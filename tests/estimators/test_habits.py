@@ -285,7 +285,7 @@ class Mine(Callback):
 @quietly
 def test_two_callbacks_that_record_the_same_figure_are_refused_by_name() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"'validation_score' from two, RecordScore and Score"
+        ConfigurationError, match="from two, RecordScore and Score"
     ):
         small(callbacks=[Score()], early_stopping=True).fit(X, y)
     with pytest.raises(ConfigurationError, match=r"'mine' from two, Mine and Mine"):

@@ -18,7 +18,6 @@ from handloom import (
     SoftmaxCrossEntropy,
     Trainer,
 )
-from handloom.parallel.blas import single_threaded_blas
 from handloom.parameters import Array
 
 ROWS = DATA.train
@@ -43,8 +42,7 @@ def test_the_same_bits_for_any_number_of_threads(
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_blas_has_one_thread_in_a_step(threads: int) -> None:
-    held: Any = single_threaded_blas()
-    blas = held._blas.select(user_api="blas")  # NumPy's; other tests may have loaded SciPy's
+    blas = ThreadpoolController().select(user_api="blas")
     seen: set[int] = set()
 
     class Observed(ReLU):

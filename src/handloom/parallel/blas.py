@@ -4,9 +4,14 @@ The lanes carry the parallelism, not BLAS: a product that BLAS splits between th
 differently, while one thread gives the same bits on every number of cores.
 """
 
+import sys
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from threading import Lock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 
 class _SingleThread:
@@ -17,16 +22,27 @@ class _SingleThread:
     """
 
     def __init__(self) -> None:
-        from threadpoolctl import ThreadpoolController  # imported when training, not before
-
-        self._blas = ThreadpoolController()  # NumPy's is loaded before any training
+        self._controller: ThreadpoolController | None = None
+        self._modules = 0
         self._lock, self._users, self._limits = Lock(), 0, ExitStack()
 
     def __enter__(self) -> None:
         with self._lock:
             if self._users == 0:
-                self._limits.enter_context(self._blas.limit(limits=1, user_api="blas"))
+                self._limits.enter_context(self._blas().limit(limits=1, user_api="blas"))
             self._users += 1
+
+    def _blas(self) -> "ThreadpoolController":
+        """Return the controller of all loaded libraries.
+
+        Looking through them takes longer than a small training, so it is done again only if modules
+        were imported since, which may have brought a BLAS of their own, as SciPy does.
+        """
+        from threadpoolctl import ThreadpoolController  # imported when training, not before
+
+        if self._controller is None or len(sys.modules) != self._modules:
+            self._controller, self._modules = ThreadpoolController(), len(sys.modules)
+        return self._controller
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
@@ -35,7 +51,7 @@ class _SingleThread:
                 self._limits.close()
 
 
-@cache  # looking through all loaded libraries takes longer than a small training
+@cache  # the setting belongs to the process
 def single_threaded_blas() -> AbstractContextManager[None]:
     """Hold BLAS to one thread; the earlier limit is restored when the last user is done."""
     return _SingleThread()
