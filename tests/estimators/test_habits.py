@@ -284,9 +284,7 @@ class Mine(Callback):
 
 @quietly
 def test_two_callbacks_that_record_the_same_figure_are_refused_by_name() -> None:
-    with pytest.raises(
-        ConfigurationError, match="from two, RecordScore and Score"
-    ):
+    with pytest.raises(ConfigurationError, match="from two, RecordScore and Score"):
         small(callbacks=[Score()], early_stopping=True).fit(X, y)
     with pytest.raises(ConfigurationError, match=r"'mine' from two, Mine and Mine"):
         small(callbacks=[Mine(), Mine()]).fit(X, y)

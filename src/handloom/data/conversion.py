@@ -69,7 +69,7 @@ def convert_inputs(inputs: object, part: str = "inputs", *, scaled: bool = True)
     DataError
         If they are not numbers, values are missing or masked, or their kind is unknown.
     """
-    if _loads_rows(inputs):
+    if _is_plain(inputs) or _loads_rows(inputs):
         return Inputs(inputs)  # type: ignore[arg-type]
     if is_instance(inputs, *FRAMES):
         columns = columns_of(inputs)
@@ -188,6 +188,13 @@ def as_floats(array: Array, part: str = "inputs") -> Array:
         )
     with np.errstate(over="ignore"):  # infinity is refused later
         return array.astype(_float_for(array.dtype), copy=False)
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether there is nothing to convert, as for the single rows of a running service."""
+    return (
+        type(value) is np.ndarray and value.dtype.char in "fd" and value.dtype.isnative
+    ) and value.ndim > 0
 
 
 def _loads_rows(value: object) -> bool:
