@@ -268,5 +268,5 @@ def test_a_training_that_stopped_before_the_first_step_of_an_epoch_keeps_its_goo
         resumed = trainer(folder, LayerNorms(), **options)
         resumed.network.parameters.values[...] = 0.0  # what a new process begins with
         history = resumed.fit(ROWS, resume=True)
-        assert history.layers == whole.history.layers
+        assert history.layer_norms == whole.history.layer_norms
         assert np.array_equal(resumed.network.parameters.values, whole.network.parameters.values)

@@ -19,7 +19,7 @@ from handloom.errors import (
     unknown_name,
 )
 from handloom.parallel.partition import LANES
-from handloom.training.diagnosis import Diagnosis
+from handloom.training.diagnosis import Diagnosis, ProbeRecord
 from handloom.training.divergence import Divergence
 
 NAME = re.compile(r"[A-Za-z_][\w./-]*")
@@ -165,7 +165,7 @@ class History:
     Attributes
     ----------
     records : list of EpochRecord
-    layers : list of LayerRecord
+    layer_norms : list of LayerRecord
         The l2 norms of each layer, if a callback such as `LayerNorms` measures them.
     notes : list of str
         Notes about the training, in sentences: changes at a resume, and at the end findings about
@@ -189,7 +189,7 @@ class History:
 
     def __init__(self) -> None:
         self.records: list[EpochRecord] = []
-        self.layers: list[LayerRecord] = []
+        self.layer_norms: list[LayerRecord] = []
         self.notes: list[str] = []
         self.stop_reason: StopReason | None = None
         self.backend = "numpy"
@@ -228,6 +228,11 @@ class History:
         """Whether rows were held out and measured."""
         return any(record.validation_loss is not None for record in self.records)
 
+    @property
+    def layers(self) -> list[ProbeRecord]:
+        """The measurements of each layer on a few rows: the records of ``diagnosis``, if any."""
+        return [] if self.diagnosis is None else self.diagnosis.records
+
     def to_json(self) -> dict[str, object]:
         """Return the history as JSON."""
         broken = None
@@ -235,7 +240,7 @@ class History:
             broken = {name: _to_json(value) for name, value in asdict(self.divergence).items()}
         return {
             "records": [record.to_json() for record in self.records],
-            "layers": [[_to_json(value) for value in astuple(record)] for record in self.layers],
+            "layers": [[_to_json(value) for value in astuple(each)] for each in self.layer_norms],
             "notes": self.notes,
             "stop_reason": self.stop_reason,
             "stopped_in": self.stopped_in,
@@ -259,7 +264,7 @@ class History:
         try:
             history.records = [EpochRecord.from_json(record) for record in values["records"]]
             for epoch, array, *norms in values["layers"]:
-                history.layers.append(LayerRecord(int(epoch), str(array), *map(float, norms)))
+                history.layer_norms.append(LayerRecord(int(epoch), str(array), *map(float, norms)))
             history.notes = [str(note) for note in values["notes"]]
             reason, broken = values["stop_reason"], values["divergence"]
             history.stop_reason = None if reason is None else StopReason(reason)

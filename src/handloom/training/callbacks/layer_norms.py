@@ -10,7 +10,7 @@ from handloom.training.state import TrainingState
 
 
 class LayerNorms(Callback):
-    """Keeps the l2 norms of each array of weights in ``history.layers``; see `LayerRecord`.
+    """Keeps the l2 norms of each array of weights in ``history.layer_norms``; see `LayerRecord`.
 
     An update norm of about a thousandth of the weights' norm is usual; a layer whose gradient is
     zero does not learn.
@@ -35,7 +35,8 @@ class LayerNorms(Callback):
             weights = parameters.weights[name]
             update = l2_norm((weights - before[name]).reshape(-1))
             norm = l2_norm(weights.reshape(-1))
-            state.history.layers.append(LayerRecord(record.epoch, name, norm, gradient, update))
+            norms = LayerRecord(record.epoch, name, norm, gradient, update)
+            state.history.layer_norms.append(norms)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the gradient norms of the latest step; a checkpoint has no gradients."""
