@@ -183,7 +183,7 @@ def confident_mistakes(
     DataError
         If the shapes of the arrays do not match, or the inputs are not gray images.
     ConfigurationError
-        If `count` is not a whole number of at least 1.
+        If ``count`` is not a whole number of at least 1.
     """
     count = require_count("count", count)
     images = _images(images)
