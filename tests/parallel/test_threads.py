@@ -54,11 +54,11 @@ def test_a_wait_ends_when_the_counter_moves_on() -> None:
 def test_a_lent_thread_comes_back_before_there_is_other_work() -> None:
     back = Event()
     with Threads(2) as pool:
-        assert pool.lend(lambda: back.wait(10), back.set)
+        assert pool.run_in_background(lambda: back.wait(10), back.set)
         assert pool.run([lambda: 1, lambda: 2]) == [1, 2]
         assert back.is_set()
         again = Event()
-        assert pool.lend(lambda: again.wait(10), again.set)
+        assert pool.run_in_background(lambda: again.wait(10), again.set)
     assert again.is_set()
 
 
@@ -67,12 +67,12 @@ def test_an_error_of_a_lent_thread_is_raised_in_the_end() -> None:
         raise ArithmeticError("lent")
 
     with pytest.raises(ArithmeticError, match="lent"), Threads(2) as pool:
-        pool.lend(fail, lambda: None)
+        pool.run_in_background(fail, lambda: None)
 
 
 def test_where_there_is_no_other_thread_none_is_lent() -> None:
     with Threads(1) as pool:
-        assert not pool.lend(lambda: None, lambda: None)
+        assert not pool.run_in_background(lambda: None, lambda: None)
 
 
 def test_what_limits_the_threads_of_blas_limits_ours(monkeypatch: pytest.MonkeyPatch) -> None:
