@@ -383,5 +383,5 @@ def _fused_module(name: str) -> ModuleType | None:
 
 
 def _is_split(function: Callable[..., object]) -> bool:
-    """Return whether a compiled version shares its work, and so takes a pool first."""
+    """Return whether a compiled version is marked by `splits`, and so takes a pool first."""
     return bool(getattr(function, "splits", False))

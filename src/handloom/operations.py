@@ -67,7 +67,7 @@ class Elementwise:
 
 @dataclass(frozen=True)
 class DropEntries:
-    """Dropout, ``y = x m / keep`` with a random mask ``m``.
+    """Dropout, ``y = x m / keep`` with a random mask ``m``; no backend compiles it yet.
 
     Attributes
     ----------
@@ -86,7 +86,13 @@ LayerOperation = Affine | Elementwise | DropEntries
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Softmax and cross-entropy with class indices or rows of class probabilities."""
+    """Softmax and cross-entropy with class indices or rows of class probabilities.
+
+    Attributes
+    ----------
+    label_smoothing : float
+        The smoothing ``s`` of `handloom.SoftmaxCrossEntropy`.
+    """
 
     label_smoothing: float = 0.0
 
@@ -219,7 +225,7 @@ class MovingAverage:
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """The rows of a dataset, which a run of steps reads.
+    """The rows of a dataset as they are stored, which the steps of a training read.
 
     Attributes
     ----------

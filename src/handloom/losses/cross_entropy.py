@@ -65,8 +65,8 @@ class _ClassLoss(RowLoss):
         Raises
         ------
         DataError
-            If the shapes do not match, targets are not numeric, or class indices are not integers,
-            or out of range in a row that is not of weight zero.
+            If the shapes do not match, targets are not numeric (bool, integer or floating-point),
+            or class indices are not integers, or out of range in a row that is not of weight zero.
         """
         n, k = predictions.shape
         if targets.shape not in ((n,), (n, k)):
@@ -161,7 +161,7 @@ class SoftmaxCrossEntropy(_ClassLoss):
         Returns
         -------
         array, shape (n,)
-            A new array, in the logits' dtype.
+            A new array, in the logits' dtype, which the caller may change.
         """
         losses: Array = np.empty(len(predictions), predictions.dtype)
         if targets.ndim == 1:
@@ -175,7 +175,7 @@ class SoftmaxCrossEntropy(_ClassLoss):
     def _smooth(self, logits: Array, classes: Targets, gradient: Array, losses: Array) -> None:
         """Apply label smoothing to losses and gradients for class indices, in place.
 
-        ::
+        With the shifted logits ``z``, whose largest is 0::
 
             loss <- loss + s (z_c - mean of z)        dz_j <- dz_j + s [j = c] - s / k
         """

@@ -135,6 +135,7 @@ class Optimizer(ABC):
         self._single_block = function is not None and same_class and backend.compiles(function)
         self._blocks_by_piece = self._cut_into_blocks(parameters, slice(0, len(parameters)))
         if function is not None:
+            # either the threads of the pool update pieces, or they run the parts of a compiled step
             self._step_function = backend.version_of(
                 function, pool if len(self._blocks_by_piece) == 1 else SERIAL
             )
