@@ -3,9 +3,9 @@
 The arithmetic of layers, losses, transforms and optimizers is written in NumPy, each function in
 the file of what it computes: that is its definition. Some definitions have a compiled version in
 `handloom.fused`, by Numba (the extra ``fast``): a function of the same name in a file of the same
-name, which says in ``COMPILES`` whose definitions it has. `handloom.optimizers.adam` defines
-``adam_step``; ``fused/adam.py`` has an ``adam_step`` that computes the same in a single pass over
-memory.
+name. The file's ``COMPILES`` names the module of the definitions. `handloom.optimizers.adam`
+defines ``adam_step``; ``fused/adam.py`` has an ``adam_step`` that computes the same in a single
+pass over memory.
 
 An object asks for the version of each of its definitions once, when its backend is set, and keeps
 it: the compiled function, ready to be called, or the definition itself. Layers, losses and
@@ -13,7 +13,7 @@ transforms have a method ``set_backend(backend)`` for it, optimizers and average
 
     self._step_function = backend.version_of(adam_step, pool)
 
-The pool is an argument where a compiled version may run the work of a call on two threads.
+Pass a pool if the compiled version may run a call on two threads.
 
 A backend is chosen before a training and serves all of it. The versions agree to rounding; results
 are the same to the bit only for the same backend, on one kind of machine.
@@ -45,7 +45,7 @@ BACKENDS = ("auto", "numpy", "fused")
 FUSED_FROM = 5e10
 """The least work of a training, in weights times rows, for which compiled code is loaded.
 
-It is about three seconds of training in NumPy; loading takes half a second.
+It is about three seconds of training in NumPy; loading takes 0.4 to 0.9 seconds.
 """
 
 OLDEST_NUMBA = (0, 60)
@@ -55,11 +55,14 @@ ROWS_PER_UPDATE = 32
 """The approximate cost of an update of the weights, in rows taken through the network."""
 
 
-class NetworkPass(Protocol):
-    """Compiled forward and backward pass of a whole network, one call each, in its own memory."""
+class CompiledNetwork(Protocol):
+    """Compiled version of a whole network: one call for a forward pass, one for a backward pass.
 
-    def should_run(self, rows: int) -> bool:
-        """Return whether to run a batch of ``rows`` rows here; else it runs layer by layer."""
+    It has memory of its own for the activations.
+    """
+
+    def runs_compiled(self, rows: int) -> bool:
+        """Return whether to run ``rows`` rows compiled; else they run layer by layer."""
         ...
 
     def forward(self, x: Array) -> Array:
@@ -88,7 +91,7 @@ class Backend:
     name : str
         The name in a training's history and checkpoints.
     notes : list of str
-        Remarks for the history: the compiled code that ``"auto"`` could not take, and why.
+        Remarks for the history: which compiled code ``"auto"`` had to do without, and why.
     """
 
     name: str = "numpy"
@@ -116,10 +119,10 @@ class Backend:
         """
         return False
 
-    def network_pass(
+    def compiled_network(
         self, operations: Sequence[LayerOperation], weights: Array, gradient: Array, pool: Pool
-    ) -> NetworkPass | None:
-        """Return a compiled pass through a whole network, or None if this backend has none for it.
+    ) -> CompiledNetwork | None:
+        """Return the compiled version of a whole network, or None if there is none for its layers.
 
         Parameters
         ----------
@@ -196,23 +199,25 @@ class FusedBackend(Backend):
             and self._available(module)
         )
 
-    def network_pass(
+    def compiled_network(
         self, operations: Sequence[LayerOperation], weights: Array, gradient: Array, pool: Pool
-    ) -> NetworkPass | None:
-        """Return a compiled pass, for dense layers with ReLU, tanh, sigmoid or nothing between."""
+    ) -> CompiledNetwork | None:
+        """Return a compiled network of dense layers with ReLU, tanh, sigmoid or nothing between."""
         module: Any = _fused_module("network")
         if not self._available(module) or not module.supports(operations):
             return None
         if self._compiled_module("network") is None:
             return None
-        return cast(NetworkPass, module.DensePass(operations, weights, gradient, pool))
+        return cast(
+            CompiledNetwork, module.CompiledDenseNetwork(operations, weights, gradient, pool)
+        )
 
     def threads(self, threads: int | None = None, lanes: int = LANES) -> Threads:
         """Return a pool whose threads stay awake between calls, and run parts of compiled jobs."""
         atomics: Any = self._compiled_module("atomics")
         split_job: Any = self._compiled_module("split_job")
         pool = Threads(threads, lanes=lanes, wait=atomics.wait)
-        pool.splitter = split_job.SplitJobs(pool.lend)
+        pool.splitter = split_job.SplitJobs(pool.run_in_background)
         return pool
 
     def _compiled_module(self, name: str) -> ModuleType | None:
@@ -316,7 +321,7 @@ def fused_is_installed() -> bool:
 
 
 def fused_works() -> bool:
-    """Return whether the fused backend works here; warn once where Numba is installed in vain."""
+    """Return whether the fused backend works here; warn once if Numba is installed but fails."""
     if not fused_is_installed():
         return False
     problem = problem_of_fused()
@@ -345,7 +350,7 @@ def problem_of_fused() -> str | None:
 
 
 def _release(version: str) -> tuple[int, ...]:
-    """Return the first two numbers of a version; none if it has no such numbers."""
+    """Return the first two numbers of a version; empty, so too old, if they are no numbers."""
     parts = version.split(".")[: len(OLDEST_NUMBA)]
     return tuple(map(int, parts)) if all(map(str.isdigit, parts)) else ()
 
@@ -378,5 +383,5 @@ def _fused_module(name: str) -> ModuleType | None:
 
 
 def _is_split(function: Callable[..., object]) -> bool:
-    """Return whether a compiled version shares its work, and so takes a pool first."""
+    """Return whether a compiled version is marked by `splits`, and so takes a pool first."""
     return bool(getattr(function, "splits", False))

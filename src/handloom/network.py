@@ -80,14 +80,14 @@ def _build(
     seed: int,
     dtype: npt.DTypeLike,
     weights: Mapping[str, Array] | None,
-    before: Parameters | None = None,
+    earlier: Parameters | None = None,
 ) -> Parameters:
-    """Build layers that belong to no network, or to the one with the parameters ``before``."""
+    """Build layers. ``earlier``: the parameters of an earlier build of the same network, if any."""
     specs = chain.declare(input_shape)
     if weights is not None:
         check_arrays(weights, specs, dtype)
     parameters = Parameters(specs, dtype)
-    chain.claim(parameters, before)
+    chain.claim(parameters, earlier)
     chain.bind(parameters.weights, parameters.gradients)
     if weights is None:
         parameters.initialize(Stream(seed))
@@ -99,9 +99,9 @@ def _build(
 class Sequential:
     """A sequential network: each layer takes the output of the one before it.
 
-    It may end in logits or in an output activation, `Softmax` or `Sigmoid`. A loss that applies
-    this activation itself takes the logits before it; every other last layer is a layer like any
-    other. A `handloom.Model` knows the loss, and predicts probabilities in both cases.
+    It may end in logits or in an output activation, `Softmax` or `Sigmoid`. If the loss applies
+    this activation itself, training leaves the layer out; any other last layer stays. A
+    `handloom.Model` knows the loss, and predicts probabilities in both cases.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ class Sequential:
         return replica
 
     def without_activation(self, name: str) -> "Sequential":
-        """Return the network that a loss takes which applies an output activation itself.
+        """Return the network without its output activation, if the loss applies that itself.
 
         Parameters
         ----------
@@ -353,7 +353,7 @@ class Sequential:
         Parameters
         ----------
         x : array, shape (n, ...)
-            Rows of the network's dtype.
+            Rows, which are converted to the network's dtype.
         training : bool
             Keep the arrays that `backward` needs.
         stream : Stream or StepStream, optional
@@ -408,7 +408,8 @@ class Sequential:
         transform : Transform, optional
             Preprocesses each batch for the network.
         skip : int
-            The number of layers, from the first, that the transform computes too.
+            The number of layers, from the first, that do not run because the transform has already
+            computed them.
 
         Raises
         ------
@@ -500,8 +501,9 @@ class Sequential:
         layers : mapping of str to Layer class, optional
             Custom layers by name, in addition.
         weights : mapping of str to array, optional
-            As in `build`. With weights, a configuration of a huge network is refused before memory
-            is allocated, unless the weights match it; without them memory is allocated for it.
+            As in `build`. Their shapes are compared with the configuration before memory is
+            allocated, so that a malicious file cannot cause a huge allocation. Without weights,
+            memory is allocated for any configuration.
 
         Raises
         ------

@@ -2,9 +2,9 @@
 
 Layers, losses, transforms, optimizers, clipping and averaging return their computation as one of
 these records from ``as_operation``, or None if there is no record for it.
-`handloom.training.step` collects them, for a backend to compile the operations that it supports;
-today these are the layers of a dense network. Records hold values and offsets only, and are
-independent of the classes that they describe.
+`handloom.training.step` collects them. Today a backend reads only the records of layers, to compile
+networks of dense layers as a whole; tests run whole steps from all of the records. Records hold
+values and offsets only, and are independent of the classes that they describe.
 
 Offsets count from the start of the network's vector of weights; its gradient has the same layout.
 """
@@ -21,9 +21,9 @@ Array = npt.NDArray[np.floating]
 TINY = 1e-34
 """The magnitude below which entries of optimizer state and of averages are set to zero.
 
-The gradient of a dead unit is exactly zero. Its moments then shrink at every step until processors
-handle them in microcode, many times slower. An update made of remainders this small is far below
-the rounding of any weight.
+The gradient of a dead unit is exactly zero. Its moments then shrink at every step until they are
+subnormal numbers, on which arithmetic is many times slower. An update made of remainders this small
+is far below the rounding of any weight.
 """
 
 
@@ -67,7 +67,7 @@ class Elementwise:
 
 @dataclass(frozen=True)
 class DropEntries:
-    """Dropout, ``y = x m / keep`` with a random mask ``m``.
+    """Dropout, ``y = x m / keep`` with a random mask ``m``; no backend compiles it yet.
 
     Attributes
     ----------
@@ -86,7 +86,13 @@ LayerOperation = Affine | Elementwise | DropEntries
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Softmax and cross-entropy with class indices or rows of class probabilities."""
+    """Softmax and cross-entropy with class indices or rows of class probabilities.
+
+    Attributes
+    ----------
+    label_smoothing : float
+        The smoothing ``s`` of `handloom.SoftmaxCrossEntropy`.
+    """
 
     label_smoothing: float = 0.0
 
@@ -219,7 +225,7 @@ class MovingAverage:
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """The rows of a dataset, which a run of steps reads.
+    """The rows of a dataset as they are stored, which the steps of a training read.
 
     Attributes
     ----------
@@ -238,8 +244,9 @@ class Arrays:
 def operation_of(part: object, *arguments: object) -> Any:
     """Return the operation of a layer, loss or other part, ``part.as_operation(*arguments)``.
 
-    ``as_operation`` counts only if the object's own class defines it and no method of the object
-    was replaced: a subclass may compute something else.
+    It is called only if the object's own class defines ``as_operation``, and no method of the
+    object was replaced; otherwise there is none. An inherited ``as_operation`` is ignored, since a
+    subclass may compute something else.
     """
     kind = type(part)
     replaced = any(callable(getattr(kind, name, None)) for name in getattr(part, "__dict__", ()))

@@ -55,7 +55,7 @@ class ParameterSpec:
 
     @property
     def is_matrix(self) -> bool:
-        """Whether it is a weight matrix or a kernel, and not biases or gains."""
+        """Whether it is a weight matrix or the kernel (the weights) of a convolution."""
         return len(self.shape) > 1 and not self.elementwise
 
     def frozen(self) -> "ParameterSpec":
@@ -213,7 +213,7 @@ class Parameters:
 def penalize(
     w: Array, dw: Array, bounds: npt.NDArray[np.int64], strengths: npt.NDArray[np.float64]
 ) -> tuple[float, float]:
-    """Add the gradient of all penalties to ``dw``; return the penalty and the squares of ``dw``.
+    """Add the gradient of all penalties to ``dw``; return the penalty and the sum of its squares.
 
     The gradient is ``l1 sign(w) + 2 l2 w``, and ``sign(0)`` is 0. The sum of squares is for the
     norm of the gradient, see `l2_norm`.

@@ -6,8 +6,8 @@ indices name no thread and no lane, so any number of threads, prefetching and a 
 draw the same random numbers as an uninterrupted training.
 
 Draws inside a training step come from `StepStream`, whose generators are NumPy's Philox: a function
-of a key and a counter, so that compiled code can draw the same bits (see `philox`). All other draws
-come from `Stream`.
+of a key and a counter, so that compiled code could draw the same bits (see `philox`; today no
+compiled layer draws). All other draws come from `Stream`.
 """
 
 from __future__ import annotations  # numpy.random is loaded when it is used
@@ -42,7 +42,7 @@ class Source(Protocol):
         ...
 
     def generator(self) -> np.random.Generator:
-        """Return a fresh generator of this stream; each call returns the same one."""
+        """Return a new generator of this stream: all of its generators draw the same numbers."""
         ...
 
 
@@ -69,7 +69,7 @@ class Stream:
         return Stream(self.seed, (*self.key, *(int(index) for index in indices)))
 
     def generator(self) -> np.random.Generator:
-        """Return a fresh generator of this stream; each call returns the same one."""
+        """Return a new generator of this stream: all of its generators draw the same numbers."""
         return np.random.Generator(
             np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=self.key))
         )
@@ -123,7 +123,7 @@ class StepStream:
         return np.array([0, layer, shard, (epoch << 32) | step], np.uint64)
 
     def generator(self) -> np.random.Generator:
-        """Return a fresh generator of this stream; each call returns the same one."""
+        """Return a new generator of this stream: all of its generators draw the same numbers."""
         return np.random.Generator(np.random.Philox(counter=self.counter(), key=self.key()))
 
 

@@ -28,7 +28,7 @@ from handloom import (
     Tanh,
     Trainer,
 )
-from handloom.backend import FusedBackend, NetworkPass
+from handloom.backend import CompiledNetwork, FusedBackend
 from handloom.data.batches import Batch, LoaderOptions
 from handloom.data.transforms import AsFloat
 from handloom.layers.im2col import Im2col
@@ -72,12 +72,12 @@ class Compiled:
         self.made.backward(dlogits)
 
 
-def compiled(made: Sequential, gradient: Any, pool: Pool = SERIAL) -> NetworkPass | None:
+def compiled(made: Sequential, gradient: Any, pool: Pool = SERIAL) -> CompiledNetwork | None:
     """Return a network's compiled pass, if it has one."""
     operations, vector = made.operations(), made.parameters.vector
     if operations is None:
         return None
-    return FusedBackend(vector.dtype).network_pass(operations, vector, gradient, pool)
+    return FusedBackend(vector.dtype).compiled_network(operations, vector, gradient, pool)
 
 
 def layer_by_layer(made: Sequential, x: Any, dlogits: Any) -> tuple[Any, Any]:

@@ -78,7 +78,7 @@ def test_a_helper_that_is_awake_takes_its_part(fused: FusedBackend) -> None:
     rows = np.arange(1000)[::-1].copy()
     source = np.arange(1_000_000, dtype=np.int32).reshape(1000, 1000)
     with fused.threads(2) as pool:
-        jobs, alone = SplitJobs(pool.lend), True
+        jobs, alone = SplitJobs(pool.run_in_background), True
         for _ in range(2000):
             if alone:
                 jobs.request_helper()
@@ -135,12 +135,12 @@ def test_a_helper_that_was_told_to_leave_is_asked_for_nothing(fused: FusedBacken
 
     served: list[Any] = []
 
-    def lend(call: Any, recall: Any) -> bool:
+    def run_in_background(call: Any, end: Any) -> bool:
         served.append(call)
         return True
 
     rows, source, out = np.arange(4), np.arange(8, dtype=np.uint8), np.zeros(8, np.uint8)
-    job_arguments, jobs = pack_arrays(rows, source, out), SplitJobs(lend)
+    job_arguments, jobs = pack_arrays(rows, source, out), SplitJobs(run_in_background)
     jobs.request_helper()
     jobs.dismiss()
     assert jobs.run_job(rows_job(), job_arguments, 2, 4)
@@ -157,11 +157,11 @@ def test_an_unread_dismissal_does_not_dismiss_the_next_helper(fused: FusedBacken
 
     served: list[Any] = []
 
-    def lend(call: Any, recall: Any) -> bool:
+    def run_in_background(call: Any, end: Any) -> bool:
         served.append(call)
         return True
 
-    jobs = SplitJobs(lend)
+    jobs = SplitJobs(run_in_background)
     jobs.dismiss()  # the helper of before has just left by itself
     jobs.request_helper()
     assert jobs._cell[0] != LEAVE
@@ -185,7 +185,7 @@ def test_any_thread_that_asks_for_help_is_helped(fused: FusedBackend) -> None:
         return False
 
     with fused.threads(2) as threads, ThreadPoolExecutor(1) as others:
-        assert others.submit(helped, SplitJobs(threads.lend)).result()
+        assert others.submit(helped, SplitJobs(threads.run_in_background)).result()
 
 
 def test_another_thread_has_no_part_in_it(fused: FusedBackend) -> None:

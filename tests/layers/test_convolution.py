@@ -21,7 +21,7 @@ from handloom.layers.im2col import Im2col
 from handloom.layers.winograd import Winograd
 from handloom.parallel import partition
 from handloom.parallel.blas import single_threaded_blas
-from handloom.parallel.pool import Pool
+from handloom.parallel.pool import Pool, SerialPool
 from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.testing import check_layer
@@ -135,7 +135,7 @@ def test_compiled_tiles_agree(case: tuple[int, ...], images: int, real: type) ->
         assert relative_error(ours, theirs) < (1e-5 if real is np.float32 else 1e-13)
 
 
-class OneAfterAnother(Pool):
+class OneAfterAnother(SerialPool):
     """Cuts work as a training does, and runs the pieces on this thread."""
 
     lanes = partition.LANES

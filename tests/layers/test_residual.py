@@ -22,7 +22,7 @@ from handloom import (
 )
 from handloom.backend import Backend
 from handloom.layers import Layer
-from handloom.parallel.pool import SERIAL, Pool
+from handloom.parallel.pool import SERIAL, Pool, SerialPool
 from handloom.parameters import Array
 from handloom.randomness import Stream, spawn
 from handloom.testing import check_layer
@@ -118,7 +118,7 @@ def test_a_backend_and_a_pool_reach_the_layers_within() -> None:
 
             return noted
 
-    network, pool = Sequential([Residual([Dense(3), ReLU()], [Dense(3)])]).build((2,)), Pool()
+    network, pool = Sequential([Residual([Dense(3), ReLU()], [Dense(3)])]).build((2,)), SerialPool()
     replica = network.replica(Noting(), pool)
     (layer,) = replica.layers
     assert isinstance(layer, Residual)

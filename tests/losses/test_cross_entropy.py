@@ -213,6 +213,19 @@ def test_rows_are_correct_whose_largest_prediction_is_at_the_target(
     assert loss.correct(ONE_HOT, TARGETS) == N
     with pytest.raises(DataError, match=r"shape \(6,\)"):
         loss.correct(x, TARGETS[:2])
+    with pytest.raises(DataError, match=r"predictions must have shape \(n, k\)"):
+        loss.correct(x[0], TARGETS[:1])
+
+
+def test_of_infinite_logits_only_plus_infinity_gives_nan_for_sure() -> None:
+    x, loss = np.zeros((1, 3)), SoftmaxCrossEntropy()
+    x[0, 1] = -np.inf
+    with np.errstate(all="ignore"):
+        assert loss(x, np.array([2]))[0] == pytest.approx(np.log(2.0))
+        assert loss(x, np.array([1]))[0] == np.inf
+        assert np.isnan(loss(x, np.array([[0.0, 0.0, 1.0]]))[0])
+        for target in range(3):
+            assert np.isnan(loss(-x, np.array([target]))[0])
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

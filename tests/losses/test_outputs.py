@@ -139,6 +139,8 @@ def test_a_row_is_right_when_all_its_outputs_are_on_the_right_side(
 def test_counting_refuses_targets_of_another_shape() -> None:
     with pytest.raises(DataError, match="targets must have shape"):
         BinaryCrossEntropy().correct(np.ones((3, 2)), np.ones(3))
+    with pytest.raises(DataError, match="predictions must have shape"):
+        BinaryCrossEntropy().correct(np.ones(3), np.ones(3))
 
 
 def test_values_agree_with_the_metrics_of_scikit_learn() -> None:

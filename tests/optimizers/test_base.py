@@ -11,7 +11,7 @@ from handloom import SGD, Adagrad, Adam, AdamW, Dense, ModelError, Muon, RMSprop
 from handloom.errors import ConfigurationError
 from handloom.initializers import Zeros
 from handloom.optimizers import OPTIMIZERS, optimizer
-from handloom.parallel.partition import LANES, UPDATE_SHARED_FROM
+from handloom.parallel.partition import LANES, UPDATE_CUT_WEIGHTS
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Parameters, ParameterSpec
 
@@ -19,10 +19,10 @@ from handloom.parameters import Parameters, ParameterSpec
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
 def test_an_update_shared_by_threads_is_the_update(name: str) -> None:
     """Whatever is cut in pieces is covered once; every rule gets the same gradient twice."""
-    rows = UPDATE_SHARED_FROM // 64 + 1
+    rows = UPDATE_CUT_WEIGHTS // 64 + 1
     specs = {
         "weights": ParameterSpec((rows, 64), Zeros()),
-        "biases": ParameterSpec((UPDATE_SHARED_FROM + 5,), Zeros()),
+        "biases": ParameterSpec((UPDATE_CUT_WEIGHTS + 5,), Zeros()),
     }
     calls: list[int] = []
 

@@ -5,13 +5,13 @@ import pytest
 
 from handloom.parallel.partition import (
     LANES,
-    PRODUCT_SHARED_FROM,
+    PRODUCT_CUT_MULTIPLICATIONS,
     SHARD_ROWS,
     blocks,
     compiled_addition_cut,
     cut_evenly,
     deal_shards,
-    even_block,
+    even_block_size,
     image_pieces,
     product_pieces,
     shard_rows,
@@ -89,7 +89,7 @@ def test_an_empty_piece_has_no_block() -> None:
 @pytest.mark.parametrize("lanes", [1, 2, 4, 6])
 @pytest.mark.parametrize(("times", "expected"), [(0.99, 1), (1, 2), (3.99, 2), (4, 6), (9, 6)])
 def test_a_product_is_cut_along_the_longer_side(lanes: int, times: float, expected: int) -> None:
-    long = round(times * PRODUCT_SHARED_FROM / 10_000)
+    long = round(times * PRODUCT_CUT_MULTIPLICATIONS / 10_000)
     rows = product_pieces(long, 100, 100, lanes)
     columns = product_pieces(100, 100, long, lanes)
     assert len(rows) == len(columns) == min(expected, lanes)
@@ -105,13 +105,13 @@ def test_a_square_product_is_cut_by_rows() -> None:
 
 
 def test_a_convolution_has_a_piece_for_each_lane_or_one() -> None:
-    assert image_pieces(12, PRODUCT_SHARED_FROM - 1, 4) == [slice(0, 12)]
-    assert len(image_pieces(12, PRODUCT_SHARED_FROM, 4)) == 4
+    assert image_pieces(12, PRODUCT_CUT_MULTIPLICATIONS - 1, 4) == [slice(0, 12)]
+    assert len(image_pieces(12, PRODUCT_CUT_MULTIPLICATIONS, 4)) == 4
 
 
 @pytest.mark.parametrize(("images", "size"), [(1, 1), (10, 10), (14, 14), (15, 8), (25, 13)])
 def test_blocks_of_images_are_even(images: int, size: int) -> None:
-    assert even_block(images, 10) == size
+    assert even_block_size(images, 10) == size
 
 
 def test_the_addition_of_gradients_is_cut_in_the_middle() -> None:

@@ -1,4 +1,4 @@
-"""Threads run tasks, wait without work, and can be lent; their errors reach the caller."""
+"""Threads run tasks, wait without work, and run background calls; errors reach the caller."""
 
 import time
 from threading import Event, Timer
@@ -26,6 +26,11 @@ def test_an_error_in_a_lane_reaches_the_caller_after_all_lanes_have_ended() -> N
         assert sorted(ended) == [0, 2, 3]
         assert pool.run([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
 
+    ended.clear()
+    with Threads(1) as alone, pytest.raises(ValueError, match="lane 1"):
+        alone.run(calls)
+    assert ended == [0]
+
 
 def test_threads_that_stay_awake_see_each_task_and_sleep_when_there_is_none() -> None:
     pytest.importorskip("numba")
@@ -51,28 +56,28 @@ def test_a_wait_ends_when_the_counter_moves_on() -> None:
     wait(counter, 0)  # returns at once
 
 
-def test_a_lent_thread_comes_back_before_there_is_other_work() -> None:
+def test_a_background_call_ends_before_other_work_begins() -> None:
     back = Event()
     with Threads(2) as pool:
-        assert pool.lend(lambda: back.wait(10), back.set)
+        assert pool.run_in_background(lambda: back.wait(10), back.set)
         assert pool.run([lambda: 1, lambda: 2]) == [1, 2]
         assert back.is_set()
         again = Event()
-        assert pool.lend(lambda: again.wait(10), again.set)
+        assert pool.run_in_background(lambda: again.wait(10), again.set)
     assert again.is_set()
 
 
-def test_an_error_of_a_lent_thread_is_raised_in_the_end() -> None:
+def test_an_error_of_a_background_call_is_raised_in_the_end() -> None:
     def fail() -> None:
-        raise ArithmeticError("lent")
+        raise ArithmeticError("background")
 
-    with pytest.raises(ArithmeticError, match="lent"), Threads(2) as pool:
-        pool.lend(fail, lambda: None)
+    with pytest.raises(ArithmeticError, match="background"), Threads(2) as pool:
+        pool.run_in_background(fail, lambda: None)
 
 
-def test_where_there_is_no_other_thread_none_is_lent() -> None:
+def test_without_another_thread_no_background_call_is_made() -> None:
     with Threads(1) as pool:
-        assert not pool.lend(lambda: None, lambda: None)
+        assert not pool.run_in_background(lambda: None, lambda: None)
 
 
 def test_what_limits_the_threads_of_blas_limits_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from handloom import (
 )
 from handloom.errors import ConfigurationError
 from handloom.initializers import Zeros
-from handloom.parallel.partition import LANES, UPDATE_SHARED_FROM
+from handloom.parallel.partition import LANES, UPDATE_CUT_WEIGHTS
 from handloom.parallel.pool import Pool
 from handloom.parameters import Parameters, ParameterSpec
 from handloom.training import TrainingState
@@ -130,7 +130,7 @@ def test_the_average_is_the_same_to_the_bit_for_any_number_of_threads(
 
 
 def test_an_update_shared_by_threads_covers_every_weight_once() -> None:
-    size = UPDATE_SHARED_FROM + 3
+    size = UPDATE_CUT_WEIGHTS + 3
     made = Parameters({"w": ParameterSpec((size,), Zeros())}, np.float32)
     calls: list[int] = []
 

@@ -27,7 +27,7 @@ class EpsilonHatAdam(Adam):
     """
 
     @property
-    def definition(self) -> Callable[..., None]:
+    def step_definition(self) -> Callable[..., None]:
         """`handloom.optimizers.adam.adam_step`, with another epsilon for each step."""
         return adam_step
 

@@ -13,12 +13,19 @@ from handloom.parallel.pool import SERIAL, Pool
 
 COMPILES = "handloom.optimizers.adam"
 
-RATE, CORRECTION, KEPT1, ADDED1, KEPT2, ADDED2, EPSILON, SMALLEST = range(8)
+RATE, V_CORRECTION, KEPT1, ADDED1, KEPT2, ADDED2, EPSILON, SMALLEST = range(8)
 """The indices of the coefficients of a step.
 
-The rate divided by the bias correction of ``m``, the factor that corrects the bias of ``v``,
-``beta1``, ``1 - beta1``, ``beta2``, ``1 - beta2``, ``epsilon``, and the magnitude below which a
-moment is set to zero.
+============  =====================================================
+RATE          ``rate / (1 - beta1^t)``
+V_CORRECTION  ``1 / (1 - beta2^t)``, the factor that corrects ``v``
+KEPT1         ``beta1``
+ADDED1        ``1 - beta1``
+KEPT2         ``beta2``
+ADDED2        ``1 - beta2``
+EPSILON       ``epsilon``
+SMALLEST      the magnitude below which a moment is set to zero
+============  =====================================================
 """
 
 
@@ -39,7 +46,7 @@ def adam_step(
     """Make a step of Adam in a single pass; ``scratch`` is unused."""
     coefficients = np.empty(8, w.dtype)
     coefficients[RATE] = rate / (1.0 - beta1**step)
-    coefficients[CORRECTION] = 1.0 / (1.0 - beta2**step)
+    coefficients[V_CORRECTION] = 1.0 / (1.0 - beta2**step)
     coefficients[KEPT1], coefficients[ADDED1] = beta1, 1.0 - beta1
     coefficients[KEPT2], coefficients[ADDED2] = beta2, 1.0 - beta2
     coefficients[EPSILON], coefficients[SMALLEST] = epsilon, TINY
@@ -73,7 +80,7 @@ def _job(dtype: np.dtype[Any]) -> Job:
 
 @compiled
 def _adam(w, dw, m, v, coefficients):  # type: ignore[no-untyped-def]
-    rate, correction = coefficients[RATE], coefficients[CORRECTION]
+    rate, v_correction = coefficients[RATE], coefficients[V_CORRECTION]
     beta1, added1 = coefficients[KEPT1], coefficients[ADDED1]
     beta2, added2 = coefficients[KEPT2], coefficients[ADDED2]
     epsilon, tiny = coefficients[EPSILON], coefficients[SMALLEST]
@@ -86,7 +93,7 @@ def _adam(w, dw, m, v, coefficients):  # type: ignore[no-untyped-def]
         second = zero if second < tiny else second
         m[i] = first
         v[i] = second
-        w[i] -= rate * (first / (np.sqrt(second * correction) + epsilon))
+        w[i] -= rate * (first / (np.sqrt(second * v_correction) + epsilon))
 
 
 def compile_for(dtype: np.dtype[Any]) -> None:

@@ -1,7 +1,7 @@
-"""Gradient step scaled by the root of a mean or sum of squares.
+"""Step of RMSprop and Adagrad: the gradient, scaled by the root of a mean or sum of squares.
 
-It is the shared loop of ``fused/rmsprop.py`` and ``fused/adagrad.py``. It compiles no definition
-itself, so it has no ``COMPILES``.
+It is the shared loop of ``fused/rmsprop.py`` and ``fused/adagrad.py``; Adam has a loop of its own.
+It compiles no definition itself, so it has no ``COMPILES``.
 """
 
 from typing import Any

@@ -2,7 +2,7 @@
 
 A sleeping thread takes tens of microseconds to wake, on some virtual machines hundreds. In a
 training step the next piece of work usually comes sooner, so threads spin. Through a cell, which
-one thread writes and another reads, threads pass work to each other without the interpreter.
+both of them read and write, two threads pass work to each other without the interpreter.
 """
 
 import platform

@@ -27,7 +27,7 @@ def gather_rows(
     """Copy rows in two parts, or by NumPy.
 
     NumPy copies if the pool has no splitter, if the rows have fewer bytes than
-    `handloom.parallel.partition.COMPILED_SHARED_FROM_BYTES`, if an array is not C-contiguous, or if
+    `handloom.parallel.partition.COMPILED_CUT_BYTES`, if an array is not C-contiguous, or if
     the dtypes or shapes differ.
     """
     contiguous = inputs.flags.c_contiguous and out.flags.c_contiguous

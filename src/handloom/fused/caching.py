@@ -1,8 +1,9 @@
 """The cache of compiled code: files that save a process from compiling what another compiled.
 
 They are in the directory that the environment variable ``HANDLOOM_CACHE`` names or, without it,
-where Numba keeps those of any package: ``NUMBA_CACHE_DIR``, the ``__pycache__`` beside the source,
-or a directory of the user. A cache that cannot be read or written costs time and nothing else.
+where Numba keeps those of any package: in the first that can be written of ``NUMBA_CACHE_DIR``, the
+``__pycache__`` beside the source, and a directory of the user. A cache that cannot be read or
+written costs time and nothing else.
 """
 
 import os
@@ -16,7 +17,7 @@ caching: Any = numba.core.caching  # without types
 
 VARIABLE = "HANDLOOM_CACHE"
 
-_told: set[str] = set()
+_warned: set[str] = set()
 
 
 # Numba's locator of a directory that the user chose; its name changed between versions
@@ -64,7 +65,7 @@ class Cache(caching.FunctionCache):  # type: ignore[misc]
                 self.flush()
                 super().save_overload(sig, data)
         except Exception as error:
-            _tell(str(error))
+            _warn_once(str(error))
 
 
 class ChosenCache(Cache):
@@ -78,14 +79,14 @@ def cache_of(function: Any) -> Any:
     try:
         return ChosenCache(function) if os.environ.get(VARIABLE) else Cache(function)
     except (RuntimeError, OSError) as error:
-        _tell(str(error))
+        _warn_once(str(error))
         return caching.NullCache()
 
 
-def _tell(reason: str) -> None:
+def _warn_once(reason: str) -> None:
     """Warn that compiled code is not kept, once a process."""
-    if not _told:
-        _told.add(reason)
+    if not _warned:
+        _warned.add(reason)
         warnings.warn(
             f"compiled code is not kept, so each process compiles it again, which takes some ten "
             f"seconds: {reason}. Set {VARIABLE} to a directory that can be written.",

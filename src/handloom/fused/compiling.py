@@ -25,7 +25,7 @@ def compiled_sum(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compiled_callback(function: Callable[..., Any], signature: str) -> Any:
-    """Compile a function at once, for other compiled code to call by its address."""
+    """Compile a function immediately, for other compiled code to call by its address."""
     types_of: Any = normalize_signature
     callback: Any = CFunc(function, types_of(signature), {}, {"error_model": "numpy"})
     callback._cache = cache_of(function)
@@ -33,7 +33,7 @@ def compiled_callback(function: Callable[..., Any], signature: str) -> Any:
     return callback
 
 
-def compiled_within(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled_inline(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function that is inlined into the compiled loops that call it."""
     return njit(error_model="numpy", forceinline=True)(function)
 

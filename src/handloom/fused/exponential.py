@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from handloom.fused.compiling import compiled_within
+from handloom.fused.compiling import compiled_inline
 from handloom.operations import Array
 
 _1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, _13 = (
@@ -55,7 +55,7 @@ def _power(_: Any, shifted: Any) -> Any:
 _power_of_two: Any = intrinsic(_power)
 
 
-@compiled_within
+@compiled_inline
 def _parts(x: Any, constants: Any) -> Any:
     """Return ``2^k`` and ``e^r - 1``."""
     real = constants.dtype.type
@@ -79,14 +79,14 @@ def _parts(x: Any, constants: Any) -> Any:
     return _power_of_two(shifted), p * r
 
 
-@compiled_within
+@compiled_inline
 def exponential(x: Any, constants: Any) -> Any:
     """Return ``e^x``; ``x`` is clipped to the range of its dtype, a NaN stays one."""
     scale, rest = _parts(x, constants)
     return scale * rest + scale
 
 
-@compiled_within
+@compiled_inline
 def exponential_less_one(x: Any, constants: Any) -> Any:
     """Return ``e^x - 1``, accurate for small ``x`` too; see `exponential`."""
     scale, rest = _parts(x, constants)

@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from handloom.fused.compiling import compiled_within
+from handloom.fused.compiling import compiled_inline
 
 ROW_MAJOR, NO_TRANS, TRANS = 101, 111, 112
 NAMES = {np.dtype(np.float32): "scipy_cblas_sgemm64_", np.dtype(np.float64): "scipy_cblas_dgemm64_"}
@@ -98,25 +98,25 @@ def _gemm(
 _call: Any = intrinsic(_gemm)
 
 
-@compiled_within
+@compiled_inline
 def gemm_nn(gemm: int, a: Any, b: Any, out: Any) -> None:
-    """Write ``a b`` into ``out``: (n, d), (d, h), (n, h)."""
+    """Write ``a b`` into ``out``; the shapes of a, b and out are (n, d), (d, h) and (n, h)."""
     _call(gemm, NO_TRANS, NO_TRANS, a.shape[0], b.shape[1], a.shape[1], 0, a, b, out)
 
 
-@compiled_within
+@compiled_inline
 def gemm_tn(gemm: int, a: Any, b: Any, out: Any) -> None:
-    """Write ``a^T b`` into ``out``: (n, d), (n, h), (d, h)."""
+    """Write ``a^T b`` into ``out``; the shapes are (n, d), (n, h) and (d, h)."""
     _call(gemm, TRANS, NO_TRANS, a.shape[1], b.shape[1], a.shape[0], 0, a, b, out)
 
 
-@compiled_within
+@compiled_inline
 def add_gemm_tn(gemm: int, a: Any, b: Any, out: Any) -> None:
-    """Add ``a^T b`` to ``out``: (n, d), (n, h), (d, h)."""
+    """Add ``a^T b`` to ``out``; the shapes are (n, d), (n, h) and (d, h)."""
     _call(gemm, TRANS, NO_TRANS, a.shape[1], b.shape[1], a.shape[0], 1, a, b, out)
 
 
-@compiled_within
+@compiled_inline
 def gemm_nt(gemm: int, a: Any, b: Any, out: Any) -> None:
-    """Write ``a b^T`` into ``out``: (n, h), (d, h), (n, d)."""
+    """Write ``a b^T`` into ``out``; the shapes are (n, h), (d, h) and (n, d)."""
     _call(gemm, NO_TRANS, TRANS, a.shape[0], b.shape[0], a.shape[1], 0, a, b, out)

@@ -1,12 +1,12 @@
-"""Compiled forward and backward pass of a network of dense layers, one call each.
+"""Compiled network of dense layers: one call for a forward pass, one for a backward pass.
 
 The results agree with the layers' own to rounding. After a matrix product one loop adds biases and
 applies the activation; in the backward pass one loop multiplies by the derivative of the activation
 and sums the gradient of the biases.
 
-The rows of a batch are cut in two parts, each with its own gradients, which two threads run without
-waiting for the GIL (`handloom.fused.split_job`). The two gradients are then added. Results do not
-depend on the thread that runs a part.
+In a step with a single lane, many rows are cut in two parts (`compiled_pass_cut`), each with
+its own gradients, which two threads run without waiting for the GIL (`handloom.fused.split_job`).
+The two gradients are then added. Results do not depend on the thread that runs a part.
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ from handloom.fused.split_job import Job, array_at, compile_job, pack_arrays, ru
 from handloom.operations import Affine, Array, Elementwise, LayerOperation
 from handloom.parallel.partition import (
     compiled_addition_cut,
-    compiled_row_cut,
-    product_is_shared,
+    compiled_pass_cut,
+    product_is_cut,
 )
 from handloom.parallel.pool import Pool
 
@@ -57,7 +57,7 @@ DLOGITS            the gradient of the last layer's output, (n, k)
 
 
 def supports(operations: Sequence[LayerOperation]) -> bool:
-    """Return whether there is a compiled pass through these layers.
+    """Return whether there is a compiled version of a network of these layers.
 
     They must be dense layers. Each but the last may be followed by one activation, ReLU, tanh or
     sigmoid; the last layer has none.
@@ -70,8 +70,8 @@ def available(dtype: np.dtype[Any]) -> bool:
     return gemm_address(dtype) is not None
 
 
-class DensePass:
-    """Compiled pass through dense layers; see `handloom.backend.NetworkPass`.
+class CompiledDenseNetwork:
+    """Compiled network of dense layers; see `handloom.backend.CompiledNetwork`.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class DensePass:
         self._header = np.array([gemm, len(steps), 0], np.int64)
         self._x: Array = np.empty((0, self._inputs), values.dtype)
         self._allocate(0)
-        self._both_gradients = pack_arrays(self._gradient, self._second_gradient)
+        self._addition_args = pack_arrays(self._gradient, self._second_gradient)
         self._forward_job, self._backward_job = (
             forward_job(values.dtype),
             backward_job(values.dtype),
@@ -139,14 +139,14 @@ class DensePass:
             self._x,
         )
 
-    def should_run(self, rows: int) -> bool:
-        """Return False if a product is so large that a pool should cut it.
+    def runs_compiled(self, rows: int) -> bool:
+        """Return whether to run ``rows`` rows compiled.
 
-        Layers then run one by one, and the pool runs the pieces of their products; see
-        `product_is_shared`. Without a splitter a pass always runs whole.
+        It is True without a splitter, or if no product is so large that the pool should cut it (see
+        `product_is_cut`). Else layers run one by one, and the pool runs pieces of their products.
         """
-        shared = any(product_is_shared(rows, d.inputs, d.units) for d, _ in self._steps)
-        return self._splitter is None or not shared
+        cut = any(product_is_cut(rows, d.inputs, d.units) for d, _ in self._steps)
+        return self._splitter is None or not cut
 
     def forward(self, x: Array) -> Array:
         """Return the logits, shape (n, k), of rows ``x``, shape (n, d).
@@ -184,13 +184,13 @@ class DensePass:
         if self._splitter is not None and self._row_cut is not None:
             size = len(self._second_gradient)
             self._splitter.run_job(
-                self._addition_job, self._both_gradients, compiled_addition_cut(size), size
+                self._addition_job, self._addition_args, compiled_addition_cut(size), size
             )
 
     @property
     def _row_cut(self) -> int | None:
         """The row at which the current batch is cut in two, or None."""
-        return compiled_row_cut(len(self._x), self._work, self._lanes)
+        return compiled_pass_cut(len(self._x), self._work, self._lanes)
 
     def _run_job(self, job: Job) -> None:
         """Run the forward or the backward job; wake a helper if none took the second part."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.fused.compiling import compiled, compiled_within
+from handloom.fused.compiling import compiled, compiled_inline
 
 COMPILES = "handloom.randomness"
 
@@ -23,7 +23,7 @@ def philox(
     _philox(key, counter, out)
 
 
-@compiled_within
+@compiled_inline
 def _high_word(a: Any, b: Any) -> Any:
     """Return the upper 64 bits of the product of two 64-bit integers."""
     a0, a1, b0, b1 = a & LOW, a >> HALF, b & LOW, b >> HALF

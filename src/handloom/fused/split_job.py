@@ -2,7 +2,9 @@
 
 A helper thread spins on a cell in memory. The calling thread writes a job there, runs the first
 part itself, and then the second part too if the helper has not taken it. So no job waits for a
-sleeping thread, and the results do not depend on the thread that ran a part.
+thread to wake up. If the helper has taken the second part, the caller spins until it is done; this
+can take longer than running both parts, if another process has the helper's core. The results do
+not depend on the thread that ran a part.
 
 The two parts of a job are no lanes: a lane of a training has its own replica of the network, and
 may itself run jobs.
@@ -20,15 +22,15 @@ from numba import carray, types  # type: ignore[attr-defined]
 from numba.extending import intrinsic
 
 from handloom.fused.atomics import PATIENCE, atomic_load, atomic_store, compare_exchange
-from handloom.fused.compiling import compiled, compiled_callback, compiled_within, pointer
+from handloom.fused.compiling import compiled, compiled_callback, compiled_inline, pointer
 
 IDLE, READY, TAKEN, LEAVE = range(4)
 
 Array = npt.NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., object])
-Lend = Callable[[Callable[[], object], Callable[[], object]], bool]
-"""``lend(call, recall)`` has a helper thread make a call. The call ends after a while without work,
-or after ``recall()``. It returns False if there is no helper thread."""
+RunInBackground = Callable[[Callable[[], object], Callable[[], object]], bool]
+"""``run_in_background(call, end)`` makes a call on a helper thread, until the call has had no work
+for a while or until ``end()`` is called. It returns False if there is no helper thread."""
 
 
 def splits(function: Function) -> Function:
@@ -76,7 +78,7 @@ def pack_arrays(*arrays: Array) -> Array:
     return np.array([(array.ctypes.data, array.size) for array in arrays], np.int64)
 
 
-@compiled_within
+@compiled_inline
 def array_at(args: Any, index: int, kind: Any) -> Any:
     """Return an array of a job's arguments, flat; ``kind`` is the type of its entries."""
     cells: Any = carray(pointer(args), (index + 1, 2), np.int64)
@@ -88,12 +90,12 @@ class SplitJobs:
 
     Parameters
     ----------
-    lend : callable or None
-        See `Lend`.
+    run_in_background : callable or None
+        See `RunInBackground`.
     """
 
-    def __init__(self, lend: Lend | None) -> None:
-        self._lend, self._lent = lend, False
+    def __init__(self, run_in_background: RunInBackground | None) -> None:
+        self._run_in_background, self._has_helper = run_in_background, False
         self._owner, self._cell = get_ident(), _new_cell()
 
     def run_job(self, job: Job, args: Array, cut: int, stop: int) -> bool:
@@ -113,22 +115,23 @@ class SplitJobs:
         bool
             True if no helper took the second part, so that this thread ran both.
         """
-        # only the owner shares the cell; other threads run both parts
+        # The helper reads the cell of the thread that requested it; any other thread gets a cell
+        # that no helper reads, and runs both parts.
         cell = self._cell if get_ident() == self._owner else _new_cell()
-        ran_both: bool = _run_in_two_parts(cell, job.address, args, cut, stop)
+        ran_both: bool = _run_job_with_helper(cell, job.address, args, cut, stop)
         return ran_both
 
     def request_helper(self) -> None:
         """Wake a helper thread, unless one helps already.
 
-        It leaves when no job has come for a few milliseconds.
+        The helper stops spinning when no job has come for a few milliseconds.
         """
         self._owner = get_ident()
-        if self._lend is not None and not self._lent:
-            _withdraw_dismissal(self._cell)  # a LEAVE that no helper has read
-            self._lent = True  # before lending: `_serve` may end before `_lend` returns
-            if not self._lend(self._serve, self.dismiss):
-                self._lent = False
+        if self._run_in_background is not None and not self._has_helper:
+            _withdraw_dismissal(self._cell)  # cancels a dismissal that no helper has seen yet
+            self._has_helper = True  # set before the call: `_serve` may end before it returns
+            if not self._run_in_background(self._serve, self.dismiss):
+                self._has_helper = False
 
     def dismiss(self) -> None:
         """End the helper's call, so that its thread is free for other work."""
@@ -147,7 +150,7 @@ class SplitJobs:
         try:
             _run_second_parts(self._cell, PATIENCE)
         finally:
-            self._lent = False
+            self._has_helper = False
 
 
 def _new_cell() -> Array:
@@ -170,7 +173,7 @@ call_address: Any = intrinsic(_call_address)
 
 
 @compiled
-def _run_in_two_parts(cell, job, args, cut, stop):  # type: ignore[no-untyped-def]
+def _run_job_with_helper(cell, job, args, cut, stop):  # type: ignore[no-untyped-def]
     """Post the second part, run the first, then run or await the second.
 
     While the cell is LEAVE (a helper is dismissed and has not read it yet), nothing is posted, and
@@ -191,7 +194,7 @@ def _run_in_two_parts(cell, job, args, cut, stop):  # type: ignore[no-untyped-de
 
 
 def run_serially(job: Job, args: Array, stop: int) -> None:
-    """Run both parts of a job at once, on this thread."""
+    """Run a whole job on this thread, in one call."""
     _run_serially(job.address, args, stop)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from handloom.fused.compiling import compiled, compiled_within
+from handloom.fused.compiling import compiled, compiled_inline
 from handloom.fused.gemm import add_gemm_tn, gemm_address, gemm_nn
 from handloom.operations import Array
 
@@ -122,7 +122,7 @@ def _as_matrices(tiles):  # type: ignore[no-untyped-def]
     return tiles.reshape(36, images * down * across, c)
 
 
-@compiled_within
+@compiled_inline
 def _six(x, at, apart, n):  # type: ignore[no-untyped-def]
     """Return six lines of ``n`` entries as separate arrays, so that loops are vectorized."""
     a, b, c = at + apart, at + 2 * apart, at + 3 * apart
@@ -130,7 +130,7 @@ def _six(x, at, apart, n):  # type: ignore[no-untyped-def]
     return x[at : at + n], x[a : a + n], x[b : b + n], x[c : c + n], x[d : d + n], x[e : e + n]
 
 
-@compiled_within
+@compiled_inline
 def _spread(d, v, at, apart):  # type: ignore[no-untyped-def]
     """Write ``v = B^T d``; ``d``: (6, n)."""
     n = d.shape[1]
@@ -146,7 +146,7 @@ def _spread(d, v, at, apart):  # type: ignore[no-untyped-def]
         v5[k] = four * d1 - five * d3 + d5
 
 
-@compiled_within
+@compiled_inline
 def _add_spread_back(v, at, apart, d):  # type: ignore[no-untyped-def]
     """Add ``B v`` to ``d``, shape (6, n)."""
     n = d.shape[1]
@@ -162,7 +162,7 @@ def _add_spread_back(v, at, apart, d):  # type: ignore[no-untyped-def]
         d[5, k] += a5
 
 
-@compiled_within
+@compiled_inline
 def _gather(m, at, apart, y):  # type: ignore[no-untyped-def]
     """Write ``y = A^T m``; ``y``: (4, n)."""
     n = y.shape[1]
@@ -176,7 +176,7 @@ def _gather(m, at, apart, y):  # type: ignore[no-untyped-def]
         y[3, k] = (a1 - a2) + eight * (a3 - a4) + a5
 
 
-@compiled_within
+@compiled_inline
 def _gather_back(y, m, at, apart):  # type: ignore[no-untyped-def]
     """Write ``m = A y``; ``y``: (4, n)."""
     n = y.shape[1]

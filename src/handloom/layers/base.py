@@ -27,6 +27,10 @@ class Layer(ABC):
     `backward` needs; `backward` takes ``dy``, the gradient of the loss with respect to ``y``,
     writes the gradients of the layer's arrays and returns ``dx``.
 
+    Training runs replicas of a layer, which share its weights. So a layer of your own keeps what
+    `backward` needs by `_save_for_backward`, which replicas do not share, and writes results into
+    memory from `_buffer`, which replicas reuse.
+
     Attributes
     ----------
     kind : str
@@ -143,7 +147,7 @@ class Layer(ABC):
         dx : array, shape of the last training input, or None if it is not needed
         """
 
-    def claim(self, name: str, parameters: Parameters, before: Parameters | None = None) -> None:
+    def claim(self, name: str, parameters: Parameters, earlier: Parameters | None = None) -> None:
         """Make this layer belong to a network, as long as that exists.
 
         Parameters
@@ -152,7 +156,7 @@ class Layer(ABC):
             The layer's name in the network.
         parameters : Parameters
             Those of the network.
-        before : Parameters, optional
+        earlier : Parameters, optional
             Those of the same network's earlier build.
 
         Raises
@@ -163,7 +167,7 @@ class Layer(ABC):
         owner = self._network and self._network()
         if owner is parameters:
             raise ModelError(f"each layer must be used only once, got {name} twice")
-        if owner is not None and owner is not before:
+        if owner is not None and owner is not earlier:
             raise ModelError(
                 f"layer {name} belongs to another network already: make new layers for every "
                 "network, or copy them with copy.deepcopy(layers)"
@@ -200,7 +204,8 @@ class Layer(ABC):
     def set_backend(self, backend: Backend) -> None:  # noqa: B027 - most layers compute nothing compiled
         """Store ``backend.version_of(function)`` for every definition that this layer calls.
 
-        The constructor calls it with `handloom.backend.NUMPY`, `replica` with another backend.
+        The constructor calls it with `handloom.backend.NUMPY`, `replica` with another backend. A
+        method that overrides it need not call this one, which does nothing.
         """
 
     def as_operation(self, offsets: Mapping[str, int]) -> LayerOperation | None:
@@ -243,10 +248,10 @@ class Layer(ABC):
         """
         replica = copy.copy(self)
         replica.set_backend(backend)
-        return replica._unbound(pool)
+        return replica._emptied(pool)
 
-    def _unbound(self, pool: Pool) -> Self:
-        """Drop the arrays and buffers that a copy shares with the original; return the copy."""
+    def _emptied(self, pool: Pool) -> Self:
+        """Drop the arrays and buffers that this copy shares with the original; return the copy."""
         self.weights, self.gradients, self.pool = {}, {}, pool
         self._saved, self._buffers = None, {}
         return self
@@ -254,8 +259,27 @@ class Layer(ABC):
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         """Return memory for a result: reused from call to call in a replica, else a new array.
 
+        A layer of your own writes its results there, with NumPy's ``out``::
+
+            y = self._buffer("y", (len(x), self.units), x.dtype)
+
         Images, shape (n, c, y, x), have their channels last in memory (NHWC), so that the entries
         that a convolution adds up are contiguous.
+
+        Parameters
+        ----------
+        name : str
+            The name of the result in this layer. Results that are in use at the same time, as ``y``
+            and ``dx``, need different names.
+        shape : tuple of int
+            The shape, rows first.
+        dtype : dtype
+            The dtype of the result, usually that of the weights or of ``x``.
+
+        Returns
+        -------
+        array
+            Not initialized.
         """
         if len(shape) == 4:
             n, c, y, x = shape
@@ -277,7 +301,12 @@ class Layer(ABC):
         return buffer[: shape[0]]  # type: ignore[return-value]
 
     def _save_for_backward(self, array: Array, training: bool) -> None:
-        """Save an array for `backward`, in training only."""
+        """Save an array for `backward`, if ``training`` is True; `_saved_array` returns it.
+
+        Use it instead of an attribute of your own: a replica drops the saved array, and so does
+        `bind`, so that `backward` never runs on the rows of another network. Only a reference is
+        kept.
+        """
         if training:
             self._saved = array
 

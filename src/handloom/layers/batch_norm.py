@@ -13,7 +13,7 @@ from handloom.errors import ModelError, require_count, require_fraction, require
 from handloom.initializers import Ones, Zeros
 from handloom.layers.base import Layer
 from handloom.layers.windows import channels_last, contiguous_rows
-from handloom.parallel.partition import blocks, row_block
+from handloom.parallel.partition import blocks, rows_per_block
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, ParameterSpec
 
@@ -329,7 +329,7 @@ def standardize_backward(
 
 def _row_blocks(x: Array) -> list[slice]:
     """Cut the rows of ``x``, shape (m, c), into blocks that fit the cache."""
-    return list(blocks(slice(0, len(x)), row_block(x.shape[1])))
+    return list(blocks(slice(0, len(x)), rows_per_block(x.shape[1])))
 
 
 def _columns(x: Array) -> Array:

@@ -63,13 +63,13 @@ class Chain:
             input_shape = layer.output_shape(input_shape)
         return input_shape
 
-    def claim(self, parameters: Parameters, before: Parameters | None = None) -> None:
+    def claim(self, parameters: Parameters, earlier: Parameters | None = None) -> None:
         """Make every layer belong to the network with these parameters.
 
         Parameters
         ----------
         parameters : Parameters
-        before : Parameters, optional
+        earlier : Parameters, optional
             Those of the same network's earlier build.
 
         Raises
@@ -78,7 +78,7 @@ class Chain:
             If a layer belongs to another network.
         """
         for prefix, layer in self.named:
-            layer.claim(prefix, parameters, before)
+            layer.claim(prefix, parameters, earlier)
 
     def fewest_rows(self, input_shape: tuple[int, ...]) -> int:
         """Return the fewest rows of a training pass, from the shape of one input row."""

@@ -32,10 +32,11 @@ class Dense(Layer):
     holds ``dW`` and ``db`` under the same names. All are views into a network's vectors, set when
     the layer is built; before that, both dicts are empty.
 
-    A training pass keeps a reference to ``x`` until the next one, for ``dW``; other passes keep
-    what was saved. `backward` may be called several times. Neither ``x`` nor ``W`` may change
-    between forward and backward. ``x`` and ``dy`` have the dtype of ``W``. If the loss is a mean
-    over rows, ``dy`` is already divided by ``n``.
+    A training pass saves a reference to ``x``, no copy, for ``dW``, by `Layer._save_for_backward`;
+    a pass with ``training=False`` leaves unchanged what is saved. `backward` may be called several
+    times. The caller changes neither ``x`` nor ``W`` between forward and backward, and passes ``x``
+    and ``dy`` in the dtype of ``W``; neither is checked. If the loss is a mean over rows, ``dy`` is
+    already divided by ``n``.
 
     Parameters
     ----------
@@ -116,8 +117,8 @@ class Dense(Layer):
     ) -> Array:
         """Compute ``y = x W + b``: ``x`` of shape (n, d), ``y`` of shape (n, h).
 
-        Called by hand, every call returns a new ``y``. A replica, the copy of a layer that training
-        runs, reuses its memory: the next call overwrites it (see `Layer._buffer`).
+        A layer that you made returns a new ``y`` from each call. Training runs copies of layers
+        (replicas), whose calls overwrite the same memory (see `Layer._buffer`).
 
         Parameters
         ----------
@@ -177,14 +178,17 @@ class Dense(Layer):
     def set_backend(self, backend: Backend) -> None:
         """Store ``backend.version_of(column_sums)`` for `backward`.
 
-        `Layer` calls this with NumPy when a layer is made, and with another backend for a replica.
+        `Layer.__init__` calls this with NumPy, `Layer.replica` with the backend of the training. A
+        method of a subclass need not call that of `Layer`, which does nothing.
         Matrix products are computed by BLAS on every backend, by `matmul`, which cuts large ones
         into pieces for ``self.pool``.
         """
         self._column_sums = backend.version_of(column_sums)
 
     def as_operation(self, offsets: Mapping[str, int]) -> Affine:
-        """Return a description of this layer, from which a backend may compile a whole network.
+        """Return a record of this layer, from which a backend may compile a whole network.
+
+        The layer must be built.
 
         Parameters
         ----------

@@ -11,8 +11,8 @@ from handloom.layers.base import Layer
 from handloom.operations import DropEntries
 from handloom.parameters import Array
 
-CHANCES = 1 << 16
-"""The number of values of a draw; an entry is dropped for a whole number of them."""
+DRAW_VALUES = 1 << 16
+"""The number of values that a draw can have: whole numbers below 65,536, so 16 bits."""
 
 
 class Dropout(Layer):
@@ -27,9 +27,9 @@ class Dropout(Layer):
     So the expected value of ``y`` is ``x``, and inference needs no scaling. Every entry is drawn
     independently. ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
 
-    A draw has 16 bits, so the rate is rounded to the nearest multiple of 1 / 65,536, but not to 0
-    (unless it is 0) and not to 1. ``keep`` is one minus the rounded rate, so the expected value of
-    ``y`` is exactly ``x``.
+    A draw has 16 bits, so the rate is rounded to ``j / 65536``, with a whole number ``j`` from 1 to
+    65,535; a rate of exactly 0 stays 0. An entry is dropped if its draw is below ``j``. ``keep`` is
+    one minus the rounded rate, so the expected value of ``y`` is exactly ``x``.
 
     Parameters
     ----------
@@ -53,14 +53,16 @@ class Dropout(Layer):
     def __init__(self, rate: float = 0.5) -> None:
         super().__init__()
         self.rate = require_fraction("rate", rate)
-        self._dropped = min(max(round(self.rate * CHANCES), 1), CHANCES - 1) if self.rate else 0
+        self._dropped = (
+            min(max(round(self.rate * DRAW_VALUES), 1), DRAW_VALUES - 1) if self.rate else 0
+        )
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
         return {"rate": self.rate}
 
     def as_operation(self, offsets: Mapping[str, int]) -> DropEntries:
-        """Return dropout as a record, with the number of draws out of 65,536 that drop an entry."""
+        """Return dropout as a record."""
         return DropEntries(self._dropped)
 
     def forward(
@@ -107,4 +109,4 @@ class Dropout(Layer):
         words = rng.integers(0, 1 << 64, -(-scaled_mask.size // 4), np.uint64)
         draws = words.view(np.uint16)[: scaled_mask.size].reshape(scaled_mask.shape)
         np.copyto(scaled_mask, draws >= self._dropped)
-        scaled_mask *= CHANCES / (CHANCES - self._dropped)
+        scaled_mask *= DRAW_VALUES / (DRAW_VALUES - self._dropped)

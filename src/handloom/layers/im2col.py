@@ -4,7 +4,7 @@ import numpy as np
 
 from handloom.layers.convolution_algorithms import ConvolutionAlgorithm, Workspace
 from handloom.layers.windows import Windows, contiguous_rows
-from handloom.parallel.partition import image_block
+from handloom.parallel.partition import images_per_block
 from handloom.parameters import Array
 
 FEW_CHANNELS = 8
@@ -34,7 +34,7 @@ class Im2col(ConvolutionAlgorithm):
         self.windows, self.filters = windows, filters
         self.taps = windows.size**2 * windows.channels
         pixels = windows.rows * windows.columns
-        self.block = image_block(pixels * (self.taps + filters) * itemsize)
+        self.block = images_per_block(pixels * (self.taps + filters) * itemsize)
 
     def ready(self, w: Array) -> Array:
         """Return the weights as a matrix, shape (size size c, f)."""

@@ -116,12 +116,12 @@ class Residual(Layer):
         }
         return cls(**made)
 
-    def claim(self, name: str, parameters: Parameters, before: Parameters | None = None) -> None:
+    def claim(self, name: str, parameters: Parameters, earlier: Parameters | None = None) -> None:
         """Make the block and all inner layers belong to a network."""
-        super().claim(name, parameters, before)
+        super().claim(name, parameters, earlier)
         for branch, chain in self._branches.items():
             for inner, layer in chain.named:
-                layer.claim(f"{name}.{branch}.{inner}", parameters, before)
+                layer.claim(f"{name}.{branch}.{inner}", parameters, earlier)
 
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Bind every inner layer to its own arrays."""
@@ -146,7 +146,7 @@ class Residual(Layer):
         """Return a copy for a lane, with replicas of the inner layers."""
         replica = copy.copy(self)
         replica._take(self.block.replica(backend, pool), self.shortcut.replica(backend, pool))
-        return replica._unbound(pool)
+        return replica._emptied(pool)
 
     @property
     def keeps_statistics(self) -> bool:

@@ -19,9 +19,10 @@ class Softmax(Layer):
 
     All arrays have shape ``(n, k)``. The maximum is subtracted against overflow; it cancels.
 
-    With `SoftmaxCrossEntropy`, a softmax as the last layer of a network does not run in training,
-    forward or backward: the loss computes softmax and cross-entropy together, from the logits. See
-    `Sequential.without_activation`.
+    `SoftmaxCrossEntropy` computes softmax and cross-entropy together, from the logits. With this
+    loss, a `Trainer` leaves out a softmax that is the network's last layer. Code that calls the
+    loss by hand must pass it the logits, as `Sequential.without_activation` returns them: of
+    probabilities, the loss would compute the softmax again, without an error.
     """
 
     kind = "softmax"

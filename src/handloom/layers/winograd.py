@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from handloom.layers.convolution_algorithms import ConvolutionAlgorithm, Workspace
 from handloom.layers.windows import Windows
-from handloom.parallel.partition import blocks, even_block, image_block
+from handloom.parallel.partition import blocks, even_block_size, images_per_block
 from handloom.parameters import Array
 
 MANY_CHANNELS = 16
@@ -102,7 +102,7 @@ class Winograd(ConvolutionAlgorithm):
         self._forward, self._backward = functions
         self._tiles = -(-windows.rows // TILE), -(-windows.columns // TILE)
         entries = SEEN**2 * prod(self._tiles) * (windows.channels + filters)
-        self._together = image_block(entries * itemsize, compiled=True)
+        self._together = images_per_block(entries * itemsize, compiled=True)
 
     @staticmethod
     def suits(windows: Windows, filters: int) -> bool:
@@ -134,7 +134,7 @@ class Winograd(ConvolutionAlgorithm):
 
     def _memory(self, x: Array, space: Workspace) -> tuple[Array, Array]:
         """Return memory for the tiles of one block of images."""
-        shape = SEEN, SEEN, even_block(len(x), self._together), *self._tiles
+        shape = SEEN, SEEN, even_block_size(len(x), self._together), *self._tiles
         inputs = space.take("inputs", *shape, self.windows.channels)
         return inputs, space.take("outputs", *shape, self.filters)
 

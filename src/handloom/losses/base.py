@@ -146,7 +146,7 @@ class RowLoss(UsesBackend, ABC):
         return {}
 
     def as_operation(self) -> LossOperation | None:
-        """Return this loss as a record, or None if there is no record for it."""
+        """Return this loss as a record, or None if there is none. No backend reads it yet."""
         return None
 
     @abstractmethod
@@ -186,13 +186,24 @@ class RowLoss(UsesBackend, ABC):
         """
 
 
-def _check_rows(predictions: Array, weights: Array | None) -> None:
+def check_predictions(predictions: Array) -> None:
+    """Check the shape and the dtype of predictions.
+
+    Raises
+    ------
+    DataError
+        If the shape is not (n, k), k at least 1, or they are not floating-point.
+    """
     if predictions.ndim != 2 or not predictions.shape[1]:
         raise DataError(
             f"predictions must have shape (n, k), k at least 1, got {predictions.shape}"
         )
     if predictions.dtype.kind != "f":
         raise DataError(f"predictions must be floating-point, got dtype {predictions.dtype}")
+
+
+def _check_rows(predictions: Array, weights: Array | None) -> None:
+    check_predictions(predictions)
     if weights is not None:
         if weights.shape != predictions.shape[:1]:
             raise DataError(f"weights must have shape ({len(predictions)},), got {weights.shape}")

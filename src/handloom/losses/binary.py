@@ -3,7 +3,7 @@
 import numpy as np
 
 from handloom.backend import Backend
-from handloom.losses.base import Targets
+from handloom.losses.base import Targets, check_predictions
 from handloom.losses.outputs import OutputLoss, as_rows
 from handloom.operations import SigmoidCrossEntropy
 from handloom.parameters import Array
@@ -44,8 +44,9 @@ class BinaryCrossEntropy(OutputLoss):
         Raises
         ------
         DataError
-            If the shapes do not match.
+            If predictions have another shape or are not floating-point, or the shapes do not match.
         """
+        check_predictions(predictions)
         positive = as_rows(predictions, targets) > 0.5
         correct = np.where(positive, predictions > 0.0, predictions <= 0.0)
         return int(np.count_nonzero(correct.all(axis=1)))

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from handloom.backend import Backend
 from handloom.errors import DataError, require_fraction, require_numeric
-from handloom.losses.base import RowLoss, Targets
+from handloom.losses.base import RowLoss, Targets, check_predictions
 from handloom.operations import CrossEntropy
 from handloom.parameters import Array
 from handloom.reductions import row_maxima, row_sums
@@ -16,7 +16,7 @@ class _ClassLoss(RowLoss):
 
     Predictions are float32 or float64, shape (n, k), with a column for each class. Targets are
     class indices, an integer array of shape (n,), or rows of class probabilities, shape (n, k),
-    usually one-hot. The sums of these rows are not checked, and need not be 1.
+    usually one-hot. Their entries are not checked; the sums of rows need not be 1.
     """
 
     def correct(self, predictions: Array, targets: Targets) -> int:
@@ -37,9 +37,10 @@ class _ClassLoss(RowLoss):
         Raises
         ------
         DataError
-            If the shapes do not match, targets are not numeric, or class indices are not integers
-            or out of range.
+            If predictions have another shape or are not floating-point, the shapes do not match,
+            targets are not numeric, or class indices are not integers or out of range.
         """
+        check_predictions(predictions)
         targets = self.check_targets(predictions, targets, None)
         classes = targets if targets.ndim == 1 else targets.argmax(axis=1)
         return int(np.count_nonzero(predictions.argmax(axis=1) == classes))
@@ -58,14 +59,14 @@ class _ClassLoss(RowLoss):
         Returns
         -------
         array
-            Class indices as int64, shape (n,), with 0 for the invalid ones of rows of weight zero;
-            or probabilities in the predictions' dtype, shape (n, k).
+            Class indices as int64, shape (n,); an invalid index in a row of weight zero becomes 0.
+            Or probabilities in the predictions' dtype, shape (n, k).
 
         Raises
         ------
         DataError
-            If the shapes do not match, targets are not numeric, or class indices are not integers,
-            or out of range in a row that is not of weight zero.
+            If the shapes do not match, targets are not numeric (bool, integer or floating-point),
+            or class indices are not integers, or out of range in a row that is not of weight zero.
         """
         n, k = predictions.shape
         if targets.shape not in ((n,), (n, k)):
@@ -96,14 +97,16 @@ class SoftmaxCrossEntropy(_ClassLoss):
         loss = log sum_j exp(z_j) - z_c
         dz_j = softmax(z)_j - [j = c]
 
-    and for a row of class probabilities ``t``, where a one-hot row stands for its class::
+    and for a row of class probabilities ``t``, of which a class index is the one-hot case::
 
         loss = sum_i t_i (log sum_j exp(z_j) - z_i)
         dz_j = softmax(z)_j sum_i t_i - t_j
 
-    In one step, probabilities need no clipping: there is no logarithm of zero. Logits and their
-    differences must be finite; this is not checked, and a row with an infinite logit gives NaN. The
-    maximum of a row is subtracted first (log-sum-exp), for numerical stability with large logits.
+    Because softmax and logarithm are combined, probabilities need no clipping: there is no
+    logarithm of zero. Logits and their differences must be finite, which is not checked: a row with
+    a logit of plus infinity gives NaN; with one of minus infinity the loss may be finite, infinite
+    or NaN. The maximum of a row is subtracted first (log-sum-exp), for numerical stability with
+    large logits.
 
     With label smoothing, targets are replaced by a mixture with equal probabilities of all ``k``
     classes::
@@ -158,7 +161,7 @@ class SoftmaxCrossEntropy(_ClassLoss):
         Returns
         -------
         array, shape (n,)
-            A new array, in the logits' dtype.
+            A new array, in the logits' dtype, which the caller may change.
         """
         losses: Array = np.empty(len(predictions), predictions.dtype)
         if targets.ndim == 1:
@@ -166,13 +169,13 @@ class SoftmaxCrossEntropy(_ClassLoss):
             if self.label_smoothing:
                 self._smooth(predictions, targets, gradient, losses)
         else:
-            self._with_probabilities(predictions, targets, gradient, losses)
+            self._losses_of_probabilities(predictions, targets, gradient, losses)
         return losses
 
     def _smooth(self, logits: Array, classes: Targets, gradient: Array, losses: Array) -> None:
         """Apply label smoothing to losses and gradients for class indices, in place.
 
-        ::
+        With the shifted logits ``z``, whose largest is 0::
 
             loss <- loss + s (z_c - mean of z)        dz_j <- dz_j + s [j = c] - s / k
         """
@@ -182,14 +185,14 @@ class SoftmaxCrossEntropy(_ClassLoss):
         gradient[index, classes] += s
         gradient -= s / k
 
-    def _with_probabilities(
+    def _losses_of_probabilities(
         self, logits: Array, targets: Targets, gradient: Array, losses: Array
     ) -> None:
         """Compute each row's loss and gradient for rows of class probabilities, smoothing included.
 
-        To reuse `softmax_cross_entropy`, the column of each row's largest logit, which is 0 when
-        shifted, serves as its class. The loss is then ``log sum exp`` of the shifted logits, and
-        the gradient is ``softmax`` minus 1 at that class; the 1 is added back.
+        It calls `softmax_cross_entropy` with the column of each row's largest logit as its class.
+        The largest shifted logit is 0, so the loss is then ``log sum exp`` of the shifted logits.
+        The gradient is ``softmax`` minus 1 at that class; this method adds the 1 back.
         """
         largest, index = logits.argmax(axis=1), np.arange(len(logits))
         self._softmax_cross_entropy(logits, largest, gradient, losses)
@@ -203,11 +206,14 @@ class SoftmaxCrossEntropy(_ClassLoss):
         gradient -= targets
 
     def set_backend(self, backend: Backend) -> None:
-        """Store ``backend.version_of(softmax_cross_entropy)``; NumPy's by default."""
+        """Store ``backend.version_of(softmax_cross_entropy)`` as ``self._softmax_cross_entropy``.
+
+        `UsesBackend` calls it with NumPy before ``__init__``.
+        """
         self._softmax_cross_entropy = backend.version_of(softmax_cross_entropy)
 
     def as_operation(self) -> CrossEntropy:
-        """Return the loss as a record, from which a backend may compile whole training steps."""
+        """Return the loss as a record."""
         return CrossEntropy(self.label_smoothing)
 
 
@@ -247,8 +253,8 @@ def softmax_cross_entropy(
 class CategoricalCrossEntropy(_ClassLoss):
     """Categorical cross-entropy from probabilities, the output of a softmax.
 
-    For a row of probabilities ``p`` with class probabilities ``t``, where a one-hot row stands for
-    its class, and with ``q`` for ``p`` clipped to ``[1e-7, 1 - 1e-7]``::
+    For a row of probabilities ``p`` with class probabilities ``t``, of which a class index is the
+    one-hot case, and with ``q`` for ``p`` clipped to ``[1e-7, 1 - 1e-7]``::
 
         loss = -sum_i t_i log q_i
         dp_j = -t_j / q_j where p_j = q_j, else 0

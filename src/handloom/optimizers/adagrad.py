@@ -74,7 +74,7 @@ class Adagrad(Optimizer):
         return {"epsilon": self.epsilon, "weight_decay": self.weight_decay}
 
     @property
-    def definition(self) -> Callable[..., None]:
+    def step_definition(self) -> Callable[..., None]:
         """`adagrad_step`."""
         return adagrad_step
 

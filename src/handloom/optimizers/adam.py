@@ -1,4 +1,4 @@
-"""Adam, and AdamW: Adam with decoupled weight decay by default."""
+"""Adam, and AdamW: the same with another default, ``weight_decay=0.01`` instead of 0."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -33,8 +33,7 @@ def adam_step(
         w <- w - r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 
     All arrays are float32, or all are float64. ``m`` and ``v`` start as zeros and are kept from
-    step to step. At every eighth step their entries of magnitude below 1e-34 become 0. The fraction
-    is computed with numerator and denominator multiplied by ``k = sqrt(1 - beta2^t)``.
+    step to step. At every eighth step their entries of magnitude below 1e-34 become 0.
 
     Parameters
     ----------
@@ -65,11 +64,11 @@ def adam_step(
 
     # w <- w - (r k / (1 - beta1^t)) m / (sqrt(v) + epsilon k), with k = sqrt(1 - beta2^t): the step
     # above, with numerator and denominator multiplied by k, so that v need not be divided by k^2
-    correction = math.sqrt(1.0 - beta2**step)
+    k = math.sqrt(1.0 - beta2**step)
     np.sqrt(v, out=scratch)
-    scratch += epsilon * correction
+    scratch += epsilon * k
     np.divide(m, scratch, out=scratch)
-    scratch *= rate * correction / (1.0 - beta1**step)
+    scratch *= rate * k / (1.0 - beta1**step)
     w -= scratch
 
 
@@ -127,7 +126,7 @@ class Adam(Optimizer):
         }
 
     @property
-    def definition(self) -> Callable[..., None]:
+    def step_definition(self) -> Callable[..., None]:
         """The NumPy function `adam_step`.
 
         `Optimizer.bind` sets ``self._step_function`` to it or to its compiled version.
@@ -145,12 +144,12 @@ class Adam(Optimizer):
         self._step_function(w, dw, m, v, rate, beta1, beta2, self.epsilon, self.steps, scratch)
 
     def as_operation(self) -> Update:
-        """Return the step as a record, from which a backend may compile whole training steps."""
+        """Return the step as a record."""
         return Update(AdamUpdate(self.beta1, self.beta2, self.epsilon), self.weight_decay)
 
 
 class AdamW(Adam):
-    """AdamW: `Adam` with decoupled weight decay by default.
+    """AdamW: `Adam` with a decoupled weight decay of 0.01 by default.
 
     One step at learning rate ``r``, for weights with a decay ``c``::
 
@@ -193,5 +192,5 @@ class AdamW(Adam):
         super().__init__(beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay)
 
     def as_operation(self) -> Update:
-        """Return the record of `Adam`; an inherited method would be ignored, see `operation_of`."""
+        """Return the record of `Adam`; needed since `operation_of` ignores an inherited method."""
         return super().as_operation()

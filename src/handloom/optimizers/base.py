@@ -18,7 +18,7 @@ from handloom.parameters import Array, Parameters, check_array
 
 @dataclass(frozen=True)
 class Block:
-    """A contiguous block of weights that is updated at a time, as views into the vectors.
+    """Consecutive weights that one call of `Optimizer.update` updates, as views into the vectors.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Block:
     state : dict of str to array, shape (m,)
         The optimizer's state of these weights.
     scratch : array, shape (m,)
-        Memory for intermediate results; empty where the backend needs none.
+        Memory for intermediate results; empty if the compiled step function needs none.
     """
 
     w: Array
@@ -50,7 +50,7 @@ class Optimizer(ABC):
 
     The optimizers of this library take keyword arguments only. The learning rate is none of them:
     it is an argument of `handloom.Trainer`.
-    A subclass with a compiled version returns its NumPy function as `definition`, and calls
+    A subclass with a compiled version returns its NumPy function as `step_definition`, and calls
     ``self._step_function`` in `update`. Without a gradient, entries of the state shrink until they
     are subnormal numbers, which are slow: see `handloom.optimizers.moving_average.flush_to_zero`.
 
@@ -105,11 +105,11 @@ class Optimizer(ABC):
         self._parameters: Parameters | None = None
         self._pool: Pool = SERIAL
         self._blocks_by_piece: list[list[Block]] = []
-        self._step_function: Callable[..., None] = _unbound
+        self._step_function: Callable[..., None] = _raise_not_bound
 
     @property
-    def definition(self) -> Callable[..., None] | None:
-        """The NumPy function of one step, such as `adam_step`; None if `update` is all there is.
+    def step_definition(self) -> Callable[..., None] | None:
+        """The NumPy function of one step, such as `adam_step`; None if `update` calls none.
 
         `bind` stores it, or its compiled version, as ``self._step_function``, which `update` calls.
         """
@@ -123,18 +123,19 @@ class Optimizer(ABC):
         parameters : Parameters
             Weights and gradient.
         backend : Backend
-            The source of compiled versions of `definition`.
+            The source of the compiled version of `step_definition`.
         pool : Pool
             The pool whose threads update pieces of the weights.
         """
         self._parameters, self._pool = parameters, pool
         self.state = {name: np.zeros_like(parameters.vector) for name in self.state_names}
-        function = self.definition
-        # the update of a subclass may need blocks that fit the cache, and scratch memory
-        own = _defining(type(self), "update") is _defining(type(self), "definition")
-        self._whole = function is not None and own and backend.compiles(function)
+        function = self.step_definition
+        # If a subclass overrides only `update`, that may need small blocks and scratch memory.
+        same_class = _defining(type(self), "update") is _defining(type(self), "step_definition")
+        self._single_block = function is not None and same_class and backend.compiles(function)
         self._blocks_by_piece = self._cut_into_blocks(parameters, slice(0, len(parameters)))
         if function is not None:
+            # either the threads of the pool update pieces, or they run the parts of a compiled step
             self._step_function = backend.version_of(
                 function, pool if len(self._blocks_by_piece) == 1 else SERIAL
             )
@@ -142,7 +143,7 @@ class Optimizer(ABC):
             w
             for name, span in parameters.slices().items()
             if self.weight_decay and parameters.specs[name].is_matrix
-            for ((w, _),) in pool.blocks_by_piece(parameters.vector[span], whole=True)
+            for ((w, _),) in pool.blocks_by_piece(parameters.vector[span], single_block=True)
         ]
         self.steps = 0
         return self
@@ -154,7 +155,7 @@ class Optimizer(ABC):
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, without views into the weights: not bound."""
         views: dict[str, object] = {"_parameters": None, "_decaying": [], "_blocks_by_piece": []}
-        return {**self.__dict__, **views, "_pool": SERIAL, "_step_function": _unbound}
+        return {**self.__dict__, **views, "_pool": SERIAL, "_step_function": _raise_not_bound}
 
     def step(self, learning_rate: float) -> None:
         """Decay the weights, then update them once from the gradients by `update`.
@@ -173,8 +174,8 @@ class Optimizer(ABC):
             raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
         self.steps += 1
         if self._decaying:
-            kept = 1.0 - learning_rate * self.weight_decay  # w <- w - r c w
-            self._pool.run([partial(np.multiply, w, kept, out=w) for w in self._decaying])
+            shrink = 1.0 - learning_rate * self.weight_decay  # w <- w - r c w
+            self._pool.run([partial(np.multiply, w, shrink, out=w) for w in self._decaying])
         self._pool.run(
             [partial(self._update_piece, piece, learning_rate) for piece in self._blocks_by_piece]
         )
@@ -183,7 +184,7 @@ class Optimizer(ABC):
         """Cut a span of the weights into pieces, and those into blocks."""
         vectors = parameters.vector, parameters.gradient, *self.state.values()
         pieces = self._pool.blocks_by_piece(
-            *(vector[span] for vector in vectors), whole=self._whole
+            *(vector[span] for vector in vectors), single_block=self._single_block
         )
         return [
             [
@@ -214,12 +215,12 @@ class Optimizer(ABC):
         rate : float
             The learning rate of this step; ``self.steps`` is its number, counted from 1.
         scratch : array, shape (m,)
-            Memory for intermediate results. It is empty only for a class with its own `definition`
-            that is compiled and needs none.
+            Memory for intermediate results. It is empty only if the class that defines `update`
+            also defines `step_definition`, and that runs compiled.
         """
 
     def as_operation(self) -> Update | None:
-        """Return the update as a record, or None if there is no record for it."""
+        """Return the update as a record, or None if there is none. No backend reads it yet."""
         return None
 
     @abstractmethod
@@ -251,11 +252,11 @@ class Optimizer(ABC):
         self.steps = require_count("steps", state["steps"], minimum=0)
 
 
-def _defining(kind: type, name: str) -> type:
+def _defining(class_: type, name: str) -> type:
     """Return the class that defines an attribute of a class."""
-    return next(base for base in kind.__mro__ if name in vars(base))
+    return next(base for base in class_.__mro__ if name in vars(base))
 
 
-def _unbound(*_: object) -> None:
+def _raise_not_bound(*_: object) -> None:
     """Raise an error: the ``_step_function`` of an optimizer that is not bound."""
     raise ModelError("bind the optimizer to parameters before a step")

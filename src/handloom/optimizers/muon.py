@@ -21,7 +21,7 @@ from handloom.errors import (
 from handloom.optimizers.adam import adam_step
 from handloom.optimizers.base import Optimizer
 from handloom.optimizers.moving_average import lerp, require_epsilon
-from handloom.parallel.partition import product_is_shared
+from handloom.parallel.partition import product_is_cut
 from handloom.parallel.pool import SERIAL, Pool, matmul
 from handloom.parameters import Array, Parameters, l2_norm
 
@@ -118,7 +118,7 @@ class Muon(Optimizer):
         }
 
     @property
-    def definition(self) -> Callable[..., None]:
+    def step_definition(self) -> Callable[..., None]:
         """`handloom.optimizers.adam.adam_step`, for arrays that are not matrices."""
         return adam_step
 
@@ -131,7 +131,7 @@ class Muon(Optimizer):
             If a name in ``adam_for`` is unknown.
         """
         super().bind(parameters, backend, pool)
-        self._lerp, whole = backend.version_of(lerp), backend.compiles(lerp)
+        self._lerp, single_block = backend.version_of(lerp), backend.compiles(lerp)
         for name in self.adam_for:
             if not any(_names(name, array) for array in parameters.specs):
                 known = {array.rpartition(".")[0] for array in parameters.specs}
@@ -141,7 +141,7 @@ class Muon(Optimizer):
             spec = parameters.specs[name]
             if spec.is_matrix and not any(_names(entry, name) for entry in self.adam_for):
                 m, dw = self.state["first_moment"][span], parameters.gradient[span]
-                pieces = pool.blocks_by_piece(m, dw, whole=whole)
+                pieces = pool.blocks_by_piece(m, dw, single_block=single_block)
                 self._matrices.append(_Matrix(parameters.vector[span], m, dw, pieces, spec.shape))
             else:
                 self._blocks_by_piece += self._cut_into_blocks(parameters, span)
@@ -156,7 +156,7 @@ class Muon(Optimizer):
     def step(self, learning_rate: float) -> None:
         """Update the weights once, from the gradients; see `Optimizer.step`."""
         super().step(learning_rate)
-        shared = [matrix for matrix in self._matrices if product_is_shared(*matrix.product)]
+        shared = [matrix for matrix in self._matrices if product_is_cut(*matrix.product)]
         for matrix in shared:  # threads share each of its products
             self._step_matrix(matrix, learning_rate, self._pool)
         self._pool.run(

@@ -89,7 +89,7 @@ class RMSprop(Optimizer):
         return {"rho": self.rho, "epsilon": self.epsilon, "weight_decay": self.weight_decay}
 
     @property
-    def definition(self) -> Callable[..., None]:
+    def step_definition(self) -> Callable[..., None]:
         """`rmsprop_step`."""
         return rmsprop_step
 

@@ -105,7 +105,7 @@ class SGD(Optimizer):
         }
 
     @property
-    def definition(self) -> Callable[..., None]:
+    def step_definition(self) -> Callable[..., None]:
         """`momentum_step` where there is momentum, else `sgd_step`."""
         return momentum_step if self.state_names else sgd_step
 

@@ -2,5 +2,5 @@
 
 `handloom.parallel.partition` has all rules by which work is cut; none depends on the number of
 threads. `handloom.parallel.pool` runs the pieces on one thread, `handloom.parallel.threads` on
-several, and `handloom.parallel.blas` holds BLAS to one thread meanwhile.
+several, and `handloom.parallel.blas` holds BLAS to one thread during a training.
 """

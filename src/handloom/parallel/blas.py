@@ -1,7 +1,7 @@
-"""BLAS held to one thread while lanes run.
+"""BLAS held to one thread during a training or an evaluation.
 
-The lanes carry the parallelism, not BLAS: a product that BLAS splits between threads may round
-differently, while one thread gives the same bits on every number of cores.
+Lanes and pieces carry the parallelism, not BLAS: a product that BLAS splits between threads may
+round differently, while one thread gives the same bits on every number of cores.
 """
 
 import sys

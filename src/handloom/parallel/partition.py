@@ -20,7 +20,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 LANES = 4
-"""The default number of lanes of a training, and so the largest useful number of threads."""
+"""The number of lanes of a new training, and so the largest useful number of threads.
+
+A resumed training keeps its own.
+"""
 
 MOST_LANES = 1024
 """The most lanes of a training: each has its own memory."""
@@ -28,37 +31,40 @@ MOST_LANES = 1024
 SHARD_ROWS = 1024
 """The most rows of a shard, so that narrow activations stay in the cache of one core."""
 
-SHARD_NUMBERS = 1 << 22
+SHARD_ENTRIES = 1 << 22
 """The most entries of a shard's largest activation, rows times entries of a row."""
 
-IMAGE_NUMBERS = 1 << 19
-"""As `SHARD_NUMBERS`, for a network in which any activation is an image.
+IMAGE_SHARD_ENTRIES = 1 << 19
+"""As `SHARD_ENTRIES`, for a network in which any activation is an image.
 
-Its weights are few compared with its activations, so the gradients that lanes add up are small, and
-a few images are work enough for a core. A batch of a hundred images is dealt to several lanes.
+Its weights are few compared with its activations, so adding the gradients of lanes is cheap, and a
+few images keep a core busy. A batch of a hundred images is dealt to several lanes.
 """
 
-PRODUCT_SHARED_FROM = 25_000_000
-"""The fewest multiplications of a matrix product that is cut: in two from here on, in as many
-pieces as there are lanes from four times this number on.
+PRODUCT_CUT_MULTIPLICATIONS = 25_000_000
+"""The fewest multiplications of a matrix product that is cut into pieces.
 
-It is also the threshold of a convolution, which is cut in as many pieces as there are lanes at
-once. Below it, handing a piece to another thread takes longer than computing it.
+It is cut in two; a product of four times as many multiplications, into one piece per lane. A
+convolution of this many is cut into one piece per lane right away. Below it, handing a piece to
+another thread takes longer than computing it.
 """
 
-UPDATE_SHARED_FROM = 1 << 18
-"""The fewest weights of an update that is cut, into as many pieces as there are lanes."""
+UPDATE_CUT_WEIGHTS = 1 << 18
+"""The fewest weights of an update that is cut, into one piece per lane."""
 
 BLOCK = 16_384
 """The most entries of a block, where NumPy makes several passes over the same vector."""
 
-COMPILED_SHARED_FROM = 400_000
-"""The fewest multiplications of a compiled forward pass whose rows are cut in two."""
+COMPILED_CUT_MULTIPLICATIONS = 400_000
+"""The fewest multiplications of a compiled forward pass whose rows are cut in two.
 
-COMPILED_SHARED_FROM_ROWS = 32
+The backward pass is cut at the same row.
+"""
+
+COMPILED_CUT_ROWS = 32
 """The fewest rows that a compiled pass cuts in two: matrix products of few rows are slow."""
 
-COMPILED_SHARED_FROM_BYTES = 1 << 17
+COMPILED_CUT_BYTES = 1 << 17
 """The fewest bytes of a compiled copy or update that is cut in two."""
 
 CONVOLUTION_BYTES = 1 << 22
@@ -96,24 +102,24 @@ def batch_count(rows: int, batch_size: int, fewest: int = 1) -> int:
     """Return the number of batches of an epoch.
 
     Each has ``batch_size`` rows. Rows that are left over make a last batch or, if they are fewer
-    than ``fewest``, join the batch before them.
+    than ``fewest``, join the batch before them. There is at least one batch.
 
     Parameters
     ----------
     rows, batch_size : int
         At least 1.
     fewest : int
-        The fewest rows of a training pass; see `handloom.Layer.fewest_rows`.
+        The fewest rows of a training pass, at least 1; see `handloom.Layer.fewest_rows`.
     """
     full, left_over = divmod(rows, batch_size)
     return max(1, full + (left_over >= fewest))
 
 
 def shard_rows(activation: int, *, images: bool) -> int:
-    """Return the most rows of a shard, at least 1.
+    """Return the most rows of a shard, rounded down, at least 1.
 
-    They are at most `SHARD_ROWS`, and their largest activation has at most `SHARD_NUMBERS` entries,
-    or `IMAGE_NUMBERS` with images.
+    They are at most `SHARD_ROWS`, and their largest activation has at most `SHARD_ENTRIES` entries,
+    or `IMAGE_SHARD_ENTRIES` with images.
 
     Parameters
     ----------
@@ -122,7 +128,7 @@ def shard_rows(activation: int, *, images: bool) -> int:
     images : bool
         Whether any activation is an image.
     """
-    entries = IMAGE_NUMBERS if images else SHARD_NUMBERS
+    entries = IMAGE_SHARD_ENTRIES if images else SHARD_ENTRIES
     return max(1, min(SHARD_ROWS, entries // activation))
 
 
@@ -131,9 +137,10 @@ def deal_shards(
 ) -> list[list[slice]]:
     """Cut the rows of a batch into shards of nearly equal size and deal them to lanes.
 
-    The whole groups of ``coupled`` rows are cut by `cut_evenly` into the fewest shards of at most
-    ``most // coupled`` groups, at least one. Rows that fill no group join the last shard. Shards
-    are dealt in turn: of ``p`` lanes, lane ``i`` gets the shards ``i``, ``i + p``, ``i + 2 p``, ...
+    The whole groups of ``coupled`` rows are cut by `cut_evenly` into as few shards as possible,
+    each of at most ``max(1, most // coupled)`` groups. Rows that fill no group join the last shard.
+    Shards are dealt in turn: of ``p`` lanes, lane ``i`` gets the shards ``i``, ``i + p``,
+    ``i + 2 p``, ...
 
     Parameters
     ----------
@@ -163,54 +170,55 @@ def deal_shards(
     return [shards[lane::count] for lane in range(count)]
 
 
-def product_is_shared(n: int, d: int, h: int) -> bool:
+def product_is_cut(n: int, d: int, h: int) -> bool:
     """Return whether a matrix product of ``(n, d)`` and ``(d, h)`` is cut into pieces.
 
-    It is from `PRODUCT_SHARED_FROM` multiplications, ``n d h``, on.
+    It is if it has at least `PRODUCT_CUT_MULTIPLICATIONS` multiplications, ``n d h``.
     """
-    return n * d * h >= PRODUCT_SHARED_FROM
+    return n * d * h >= PRODUCT_CUT_MULTIPLICATIONS
 
 
 def product_pieces(n: int, d: int, h: int, lanes: int) -> list[tuple[slice, slice]]:
     """Cut the result of a matrix product of ``(n, d)`` and ``(d, h)``, shape (n, h), into pieces.
 
-    The rows are cut if ``n >= h``, else the columns, so that no sum over ``d`` crosses a cut. There
-    are two pieces from `PRODUCT_SHARED_FROM` multiplications on, ``lanes`` pieces from four times
-    as many on, never more than ``lanes``, and one piece below.
+    The rows are cut if ``n >= h``, else the columns, so that no sum over ``d`` crosses a cut. A
+    product of at least `PRODUCT_CUT_MULTIPLICATIONS` multiplications has two pieces, one of at
+    least four times as many ``lanes`` pieces, and a smaller one a single piece. There are never
+    more than ``lanes``.
 
     Returns
     -------
     list of (rows, columns)
         Two slices of the result for each piece.
     """
-    if not product_is_shared(n, d, h):
+    if not product_is_cut(n, d, h):
         return [(slice(0, n), slice(0, h))]
-    pieces = min(lanes, 2 if n * d * h < 4 * PRODUCT_SHARED_FROM else lanes)
+    pieces = min(lanes, 2 if n * d * h < 4 * PRODUCT_CUT_MULTIPLICATIONS else lanes)
     if n >= h:
         return [(rows, slice(0, h)) for rows in cut_evenly(n, pieces)]
     return [(slice(0, n), columns) for columns in cut_evenly(h, pieces)]
 
 
 def update_pieces(size: int, lanes: int) -> list[slice]:
-    """Cut the update of a vector: into ``lanes`` pieces from `UPDATE_SHARED_FROM` entries on."""
-    return cut_evenly(size, lanes if size >= UPDATE_SHARED_FROM else 1)
+    """Cut the update of a vector: ``lanes`` pieces, or one below `UPDATE_CUT_WEIGHTS` entries."""
+    return cut_evenly(size, lanes if size >= UPDATE_CUT_WEIGHTS else 1)
 
 
 def image_pieces(images: int, multiplications: int, lanes: int) -> list[slice]:
-    """Cut the images of a convolution: into ``lanes`` pieces from `PRODUCT_SHARED_FROM` on.
+    """Cut the images of a convolution: ``lanes`` pieces, or one if there is little work.
 
     Parameters
     ----------
     images : int
     multiplications : int
-        Those of all images, compared with `PRODUCT_SHARED_FROM`; below it there is one piece.
+        Those of all images; below `PRODUCT_CUT_MULTIPLICATIONS` there is one piece.
     lanes : int
     """
-    return cut_evenly(images, lanes if multiplications >= PRODUCT_SHARED_FROM else 1)
+    return cut_evenly(images, lanes if multiplications >= PRODUCT_CUT_MULTIPLICATIONS else 1)
 
 
-def image_block(bytes_per_image: int, *, compiled: bool = False) -> int:
-    """Return the most images in a block of a convolution, at least 1.
+def images_per_block(bytes_per_image: int, *, compiled: bool = False) -> int:
+    """Return the most images in a block of a convolution, rounded down, at least 1.
 
     They take at most `CONVOLUTION_BYTES`, or `COMPILED_CONVOLUTION_BYTES` if compiled.
     """
@@ -218,49 +226,51 @@ def image_block(bytes_per_image: int, *, compiled: bool = False) -> int:
     return max(1, most // bytes_per_image)
 
 
-def even_block(images: int, most: int) -> int:
+def even_block_size(images: int, most: int) -> int:
     """Return a block size near ``most`` with which all blocks have nearly equal size.
 
-    There are ``round(images / most)`` blocks, at least one; their size is rounded up. So a block
-    may have more than ``most`` images.
+    There are ``round(images / most)`` blocks (a half is rounded to even), at least one; their size
+    is rounded up. So a block may have more than ``most`` images.
     """
     return max(1, -(-images // max(1, round(images / most))))
 
 
-def row_block(columns: int) -> int:
-    """Return the number of rows in a block of an array with ``columns`` columns; see `BLOCK`."""
+def rows_per_block(columns: int) -> int:
+    """Return the most rows in a block of ``columns`` columns, at least 1; see `BLOCK`."""
     return max(1, BLOCK // columns)
 
 
 def prediction_rows(activation: int) -> int:
-    """Return the number of rows predicted at once: `shard_rows` without images.
+    """Return the number of rows of a batch of predictions: `shard_rows` without images.
 
     The limit for images is made for dealing rows to lanes, and a prediction has no lanes.
     """
     return shard_rows(activation, images=False)
 
 
-def compiled_row_cut(rows: int, multiplications: int, lanes: int) -> int | None:
+def compiled_pass_cut(rows: int, multiplications_per_row: int, lanes: int) -> int | None:
     """Return the row at which compiled code cuts a pass in two, ``rows // 2``, or None.
 
-    It cuts from `COMPILED_SHARED_FROM_ROWS` rows and `COMPILED_SHARED_FROM` multiplications on.
+    It cuts a pass of at least `COMPILED_CUT_ROWS` rows whose forward pass has at least
+    `COMPILED_CUT_MULTIPLICATIONS` multiplications, ``rows * multiplications_per_row``.
 
     Parameters
     ----------
     rows : int
-    multiplications : int
-        Those of one row, forward.
+    multiplications_per_row : int
+        Those of a forward pass of one row.
     lanes : int
         The recorded number of lanes; with a single lane nothing is cut.
     """
-    shared = rows >= COMPILED_SHARED_FROM_ROWS and rows * multiplications >= COMPILED_SHARED_FROM
-    return rows // 2 if shared and lanes > 1 else None
+    multiplications = rows * multiplications_per_row
+    large = rows >= COMPILED_CUT_ROWS and multiplications >= COMPILED_CUT_MULTIPLICATIONS
+    return rows // 2 if large and lanes > 1 else None
 
 
 def compiled_cut(size: int, nbytes: int, lanes: int) -> int | None:
     """Return the index at which compiled code cuts a copy or update in two, ``size // 2``, or None.
 
-    It cuts from `COMPILED_SHARED_FROM_BYTES` bytes on.
+    It cuts what has at least `COMPILED_CUT_BYTES` bytes.
 
     Parameters
     ----------
@@ -271,8 +281,8 @@ def compiled_cut(size: int, nbytes: int, lanes: int) -> int | None:
     lanes : int
         The recorded number of lanes; with a single lane nothing is cut.
     """
-    shared = size > 1 and nbytes >= COMPILED_SHARED_FROM_BYTES
-    return size // 2 if shared and lanes > 1 else None
+    large = size > 1 and nbytes >= COMPILED_CUT_BYTES
+    return size // 2 if large and lanes > 1 else None
 
 
 def compiled_addition_cut(size: int) -> int:

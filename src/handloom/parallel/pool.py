@@ -1,9 +1,11 @@
-"""Pool: runs calls one after another on the calling thread.
+"""Pools, which run calls that do not depend on each other.
 
-`handloom.parallel.threads.Threads` runs several at once. Both return the results in the order of
-the calls, so sums of the results do not depend on the threads.
+`SerialPool` runs them one after another, `handloom.parallel.threads.Threads` several in parallel.
+Both return the results in the order of the calls, so sums of the results do not depend on the
+threads.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
@@ -26,19 +28,19 @@ class Splitter(Protocol):
     """Runs a compiled job in two parts that do not wait for the GIL."""
 
     def run_job(self, job: object, arguments: npt.NDArray[np.int64], cut: int, stop: int) -> bool:
-        """Run a job up to ``cut`` here and from there to ``stop`` on any awake thread.
+        """Run a job up to ``cut`` on this thread, and from there to ``stop`` on a helper thread.
 
-        Return True if no helper thread took the second part, so that this thread ran both.
+        If no helper is awake, this thread runs the second part too. Return True in that case.
         """
         ...
 
     def request_helper(self) -> None:
-        """Wake a helper thread. It leaves when no job has come for a few milliseconds."""
+        """Wake a helper thread, which spins until no job has come for a few milliseconds."""
         ...
 
 
-class Pool:
-    """Runs calls one after another on the calling thread.
+class Pool(ABC):
+    """Runs calls that do not depend on each other; base class of pools.
 
     Attributes
     ----------
@@ -52,12 +54,12 @@ class Pool:
     lanes: int = 1
     splitter: Splitter | None = None
 
+    @abstractmethod
     def run(self, calls: Sequence[Callable[[], Result]]) -> list[Result]:
         """Make calls that do not depend on each other; return the results in their order."""
-        return [call() for call in calls]
 
     def blocks_by_piece(
-        self, *vectors: Array, whole: bool = False
+        self, *vectors: Array, single_block: bool = False
     ) -> list[list[tuple[Array, ...]]]:
         """Cut vectors of one length and dtype into pieces, and those into blocks.
 
@@ -66,30 +68,38 @@ class Pool:
         Parameters
         ----------
         *vectors : array, shape (size,)
-        whole : bool
+        single_block : bool
             Whether each piece is a single block, for a function that makes a single pass.
 
         Returns
         -------
         list of list of tuple
             The blocks of each piece, in order. A block is a tuple: one view per vector, shape (m,),
-            then scratch memory of the same shape, or of shape (0,) if ``whole``. The blocks of a
-            piece share their scratch memory.
+            then scratch memory of the same shape, or of shape (0,) if ``single_block``. The blocks
+            of a piece share their scratch memory.
         """
         pieces = []
         for piece in update_pieces(len(vectors[0]), self.lanes):
-            size = 0 if whole else min(BLOCK, piece.stop - piece.start)
+            size = 0 if single_block else min(BLOCK, piece.stop - piece.start)
             scratch = np.empty(size, vectors[0].dtype)
             pieces.append(
                 [
                     (*(vector[block] for vector in vectors), scratch[: block.stop - block.start])
-                    for block in blocks(piece, None if whole else BLOCK)
+                    for block in blocks(piece, None if single_block else BLOCK)
                 ]
             )
         return pieces
 
 
-SERIAL = Pool()
+class SerialPool(Pool):
+    """Runs calls one after another on the calling thread."""
+
+    def run(self, calls: Sequence[Callable[[], Result]]) -> list[Result]:
+        """Make the calls; return the results in their order."""
+        return [call() for call in calls]
+
+
+SERIAL = SerialPool()
 
 
 def matmul(a: Array, b: Array, out: Array, pool: Pool = SERIAL) -> Array:

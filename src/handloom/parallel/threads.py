@@ -1,4 +1,4 @@
-"""Thread pool that runs several calls at once, while BLAS is held to one thread."""
+"""Thread pool that runs several calls in parallel, while BLAS is held to one thread."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from handloom.parallel.pool import Pool, Splitter
 
 Wait = Callable[[npt.NDArray[np.int64], int], None]
 """``wait(counter, seen)`` returns when a counter, shape (1,), is no longer ``seen``, or after some
-milliseconds, without sleeping and without blocking other threads."""
+milliseconds. It spins, without the GIL."""
 
 LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -62,7 +62,7 @@ class _Queue(Generic[Item]):
 
     def put(self, item: Item) -> None:
         self._items.put(item)
-        self._added += 1  # if one of two concurrent additions is lost, a reader spins longer
+        self._added += 1  # not atomic: a lost addition only makes a reader spin longer
 
     def get(self) -> Item:
         seen = int(self._added[0])
@@ -77,12 +77,13 @@ class _Queue(Generic[Item]):
 class Threads(Pool):
     """A thread pool. Threads are reused, since starting one takes as long as a small step.
 
-    They start when work is first shared, and end with the ``with`` block.
+    They start when `run` first gets several calls, or `run_in_background` a call, and end with the
+    ``with`` block.
 
     Parameters
     ----------
     threads : int, optional
-        The number of calls that run at once; by default the number of cores, at most one per lane.
+        The most calls that run in parallel; by default the number of cores, at most one per lane.
     lanes : int
         The recorded number of lanes, by which work is cut for any number of threads.
     wait : callable, optional
@@ -105,7 +106,7 @@ class Threads(Pool):
         self._tasks: _Queue[_Task[object] | None] = _Queue(wait)
         self._done: _Queue[_Task[object]] = _Queue(wait)
         self._helpers: list[Thread] = []
-        self._recall_lent: Callable[[], object] | None = None
+        self._background_end: Callable[[], object] | None = None
         self._failed: BaseException | None = None
         self._helper_count = 0
         self._cleanup = ExitStack()
@@ -135,7 +136,7 @@ class Threads(Pool):
         traceback: TracebackType | None,
     ) -> None:
         with self._cleanup:  # also if a second Ctrl-C ends the wait for helpers
-            self._end_lent_call()
+            self._end_background_call()
             for _ in self._helpers:
                 self._tasks.put(None)
             for helper in self._helpers:
@@ -146,13 +147,14 @@ class Threads(Pool):
             raise failed  # by a call that no thread waited for
 
     def run(self, calls: Sequence[Callable[[], Result]]) -> list[Result]:
-        """Make the calls, several at once where there are threads; return the results in order.
+        """Make the calls, in parallel if there are helper threads; return the results in order.
 
-        All calls are made, and have ended, before an error of one of them is raised.
+        The first error in their order is raised. With helper threads all calls have ended before;
+        on the calling thread alone, the calls after the one that failed are not made.
         """
         if not self._helper_count or len(calls) < 2:
             return [call() for call in calls]
-        self._end_lent_call()
+        self._end_background_call()
         self._start()
         tasks = [_Task(call) for call in calls]
         for task in tasks[1:]:
@@ -165,7 +167,7 @@ class Threads(Pool):
             except Empty:
                 break
             task.run()
-            if task.awaited:  # else it is the lent call, which is not one of ours
+            if task.awaited:  # else it is the background call, which is not one of ours
                 open_tasks -= 1
         for _ in range(open_tasks):
             self._done.get()
@@ -174,35 +176,35 @@ class Threads(Pool):
                 raise task.error
         return [task.result for task in tasks]
 
-    def lend(self, call: Callable[[], object], recall: Callable[[], object]) -> bool:
-        """Have a helper thread make a call that no thread waits for.
+    def run_in_background(self, call: Callable[[], object], end: Callable[[], object]) -> bool:
+        """Make a call on a helper thread, in the background: no thread waits for it.
 
         Parameters
         ----------
         call : callable
             Ends by itself after a while without work.
-        recall : callable
+        end : callable
             Makes the call end soon. It is called before the helpers are needed for other work.
 
         Returns
         -------
         bool
-            False if the pool has no helper thread, so that nothing was lent.
+            False if the pool has no helper thread, so that the call is not made.
         """
         if not self._helper_count:
             return False
-        if self._recall_lent != recall:  # the same lender lends again if its call has ended
-            self._end_lent_call()
+        if self._background_end != end:  # if it is the same, the earlier call has ended
+            self._end_background_call()
         self._start()
-        self._recall_lent = recall
+        self._background_end = end
         self._tasks.put(_Task(call, awaited=False))
         return True
 
-    def _end_lent_call(self) -> None:
-        """Make the lent call end."""
-        recall, self._recall_lent = self._recall_lent, None
-        if recall is not None:
-            recall()
+    def _end_background_call(self) -> None:
+        """Make the background call end."""
+        end, self._background_end = self._background_end, None
+        if end is not None:
+            end()
 
     def _start(self) -> None:
         while len(self._helpers) < self._helper_count:

@@ -62,7 +62,7 @@ class EMA:
         self._parameters, self._pool, self._lerp = parameters, pool, backend.version_of(lerp)
         self.values, self.steps = parameters.values.copy(), 0
         self._blocks_by_piece = pool.blocks_by_piece(
-            self.values, parameters.values, whole=backend.compiles(lerp)
+            self.values, parameters.values, single_block=backend.compiles(lerp)
         )
         return self
 

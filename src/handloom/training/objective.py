@@ -265,7 +265,9 @@ class _Lane:
         own = self.replica.parameters
         self._compiled_network = None
         if layers is not None:
-            self._compiled_network = backend.network_pass(layers, own.vector, own.gradient, pool)
+            self._compiled_network = backend.compiled_network(
+                layers, own.vector, own.gradient, pool
+            )
         self._sum: Array | None = None
         self._dlogits: Array = np.empty((0, *network.output_shape), own.dtype)
 
@@ -288,7 +290,7 @@ class _Lane:
         # a compiled call for each pass, or layer by layer
         compiled = (
             self._compiled_network
-            if training and self._compiled_network and self._compiled_network.should_run(rows)
+            if training and self._compiled_network and self._compiled_network.runs_compiled(rows)
             else None
         )
         if compiled is not None:
