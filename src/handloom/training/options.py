@@ -91,8 +91,8 @@ class TrainingOptions:
         most four. The result is the same, to the bit, for any number.
     diagnose : bool
         Whether a few rows are measured after the epochs 1, 2, 4, 8, ... and the last one, for
-        ``history.diagnosis`` and its findings. Results are the same without it, but a layer, loss or
-        transform that counts its calls is called for these rows too.
+        ``history.diagnosis`` and its findings. Results are the same without it, but a layer, loss
+        or transform that counts its calls is called for these rows too.
     backend : str
         The backend: ``"numpy"``, ``"fused"``, which is compiled (the extra ``fast``),
         or ``"auto"``: fused if it is installed and the training is long enough to be worth the
