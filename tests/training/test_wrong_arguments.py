@@ -233,7 +233,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "validation, switch": (lambda: TRAINER.fit(DATA, True), "hold out must be .* got True"),
     "warm, trainer": (
         lambda: TRAINER.fit(DATA, warm=TRAINER),  # type: ignore[arg-type]
-        "warm must be an instance of TrainingState, got",
+        r"warm must be a TrainingState, got a Trainer: pass its \.state",
     ),
     "evaluate(network)": (
         lambda: evaluate(network(), DATA),  # type: ignore[arg-type]

@@ -143,7 +143,7 @@ def prepare(
     """
     if snapshot is not None and warm is not None:
         raise ConfigurationError("a training is resumed or starts warm, not both")
-    held_out = not isinstance(validation, Dataset)  # by a split, which shares no row
+    split_here = not isinstance(validation, Dataset)  # then no row is in both parts
     train, validation, weights = _split_and_check(
         network, options, train, validation, sample_weights
     )
@@ -161,9 +161,9 @@ def prepare(
         data_fingerprints=_fingerprints(train, validation, weights) if fingerprint_data else {},
     )
     started = time.perf_counter()
-    recorded = snapshot.backend if snapshot and options.backend == "auto" else options.backend
+    wanted = snapshot.backend if snapshot and options.backend == "auto" else options.backend
     backend = choose_backend(
-        recorded,
+        wanted,
         network.parameters.dtype,
         weights=len(network.parameters),
         rows=options.epochs * len(train),
@@ -172,7 +172,7 @@ def prepare(
     threads = backend.threads(options.threads, snapshot.lanes if snapshot else LANES)
     state.history.backend, state.history.lanes = backend.name, threads.lanes
     notes = snapshot.compare(state) if snapshot else []
-    if not held_out and validation is not None and are_training_rows(train, validation):
+    if not split_here and validation is not None and are_training_rows(train, validation):
         notes.append(TRAINING_ROWS)
         warnings.warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
     check(state)
@@ -288,14 +288,15 @@ def full_batch_objective(
     Parameters
     ----------
     network : Sequential
-        The function measures at its weights; its gradient vector takes the result.
+        Built. The function uses its current weights, and writes the gradient into its gradient
+        vector.
     loss : Loss
     data : Dataset
     sample_weights : array, shape (n,), optional
     penalty_per_row, threads, backend
         As in `TrainingOptions`.
     expected_calls : int
-        The approximate number of calls, by which ``"auto"`` chooses the backend.
+        About how often the function will be called; ``"auto"`` uses it to choose the backend.
 
     Returns
     -------
