@@ -130,7 +130,7 @@ class Objective:
         self._single_lane: _Lane | None = None
         self._lanes: list[_Lane] = []
         self._reader: tuple[npt.NDArray[np.generic], RowReader] | None = None
-        self._shards_of_lanes: dict[int, list[list[slice]]] = {}
+        self._deals: dict[int, list[list[slice]]] = {}
 
     def __call__(self, batch: Batch, *, gradient: bool = True) -> Measurement:
         """Measure loss and accuracy, and write the gradient if ``gradient`` is True.
@@ -153,12 +153,12 @@ class Objective:
     def run_lanes(self, batch: Batch, *, gradient: bool = True) -> list[LaneSums]:
         """Run a batch through the network; return each lane's contribution, in lane order."""
         reader = self._reader_of(batch.arrays.inputs)
-        deal = self._deal_rows(len(batch))
-        lanes = self._lanes_for(len(deal))
+        shards_by_lane = self._shards_by_lane(len(batch))
+        lanes = self._lanes_for(len(shards_by_lane))
         return self._pool.run(
             [
                 partial(lane.run, batch, reader, shards, training=gradient)
-                for lane, shards in zip(lanes, deal, strict=True)
+                for lane, shards in zip(lanes, shards_by_lane, strict=True)
             ]
         )
 
@@ -206,13 +206,13 @@ class Objective:
 
     def prepare_lanes(self, rows: int) -> None:
         """Make the lanes of a batch of ``rows`` rows, and compile the functions that they call."""
-        self._lanes_for(len(self._deal_rows(rows)))
+        self._lanes_for(len(self._shards_by_lane(rows)))
 
     def first_bad_array(self, batch: Batch) -> str:
         """Run a batch again, layer by layer; return the first array's name that is not finite."""
         lane = self._single_lane or (self._lanes or self._lanes_for(1))[0]
         shards = sorted(
-            (part for shards in self._deal_rows(len(batch)) for part in shards), key=_start
+            (part for shards in self._shards_by_lane(len(batch)) for part in shards), key=_start
         )
         reader = self._reader_of(batch.arrays.inputs)
         ready = (lane.loader.load(batch, reader, shard) for shard in shards)
@@ -220,14 +220,12 @@ class Objective:
         lane.replica.take_statistics()  # discarded: this step is not accepted
         return bad
 
-    def _deal_rows(self, rows: int) -> list[list[slice]]:
-        if rows not in self._shards_of_lanes:
+    def _shards_by_lane(self, rows: int) -> list[list[slice]]:
+        if rows not in self._deals:
             network = self.network
-            most = shard_rows(network.largest_activation, images=network.has_images)
-            self._shards_of_lanes[rows] = deal_shards(
-                rows, network.coupled_rows, most, self._pool.lanes
-            )
-        return self._shards_of_lanes[rows]
+            max_rows = shard_rows(network.largest_activation, images=network.has_images)
+            self._deals[rows] = deal_shards(rows, network.coupled_rows, max_rows, self._pool.lanes)
+        return self._deals[rows]
 
     def _reader_of(self, inputs: npt.NDArray[np.generic]) -> RowReader:
         if self._reader is None or self._reader[0] is not inputs:
@@ -297,7 +295,7 @@ class _Lane:
         else:
             logits = self.replica.forward(shard.x, training=training, stream=shard.stream)
         correct = self._count_correct(logits, shard.targets) if self._count_correct else 0
-        dlogits = self._buffer(rows)
+        dlogits = self._dlogits_of(rows)
         loss, _ = self.loss(
             logits, shard.targets, shard.weights, total_weight=total_weight, out=dlogits
         )
@@ -317,7 +315,7 @@ class _Lane:
             self._gradient_sum += self.replica.parameters.gradient
         return self._gradient_sum
 
-    def _buffer(self, rows: int) -> Array:
+    def _dlogits_of(self, rows: int) -> Array:
         """Return memory for the gradient of a shard's logits."""
         if len(self._dlogits) < rows:
             self._dlogits = np.empty((rows, *self._dlogits.shape[1:]), self._dlogits.dtype)

@@ -20,7 +20,7 @@ from handloom.data.fingerprint import checksum, fingerprint
 from handloom.data.overlap import are_training_rows
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import ConfigurationError, DataError
-from handloom.losses import Loss, output_activation_of
+from handloom.losses import LOSSES, ClassificationLoss, Loss, output_activation_of
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.operations import Arrays, LayerOperation
@@ -389,6 +389,12 @@ def _split_and_check(
             "for instance loss=MeanSquaredError(); if they are classes, pass integers: "
             "targets.astype(int), or targets.argmax(axis=1) of one-hot rows"
         )
+    if train.has_classes and _takes_continuous_targets(options.chosen_loss):
+        raise ConfigurationError(
+            f"{type(options.loss).__name__} takes continuous targets, and those of {train.name} "
+            "are classes: if they are not, pass targets.astype('float32'); else another loss, such "
+            "as SoftmaxCrossEntropy()"
+        )
     if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
         raise DataError("the training rows must have at least two classes, got a single class")
     if sample_weights is None:
@@ -396,6 +402,11 @@ def _split_and_check(
     weights = convert_weights(sample_weights).astype(network.parameters.dtype, copy=False)
     check_weights(weights, len(train))
     return train, validation, weights
+
+
+def _takes_continuous_targets(loss: Loss | None) -> bool:
+    """Return whether a loss of the library takes continuous targets only."""
+    return type(loss) in LOSSES.values() and not isinstance(loss, ClassificationLoss)
 
 
 def _fingerprints(
