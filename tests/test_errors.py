@@ -64,7 +64,10 @@ def test_a_number_may_be_of_any_type(value: Any) -> None:
     assert (type(number), number) == (float, 3.0)
 
 
-@pytest.mark.parametrize("value", [True, None, "high", [], NAN, INFINITE, -INFINITE, 10**400, 1j])
+NO_NUMBERS = [True, np.True_, None, "high", "0.1", np.str_("0.1"), np.array("0.1"), b"0.1", []]
+
+
+@pytest.mark.parametrize("value", [*NO_NUMBERS, NAN, INFINITE, -INFINITE, 10**400, 1j])
 def test_what_is_no_finite_number_is_refused(value: Any) -> None:
     with pytest.raises(ConfigurationError, match="it must be a finite number, got"):
         require_number("it", value)

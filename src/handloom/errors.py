@@ -146,7 +146,7 @@ def require_number(
     name : str
         The parameter's name, for the message.
     value : object
-        The value to check; a bool or a string is not a number.
+        The value to check; a bool or a string, also one of NumPy's, is not a number.
     minimum, maximum : float, optional
         The bounds, both inclusive; ``exclusive`` excludes the minimum.
     exclusive : bool
@@ -168,7 +168,8 @@ def require_number(
         bounds.append(f"at most {maximum:g}")
     expected = " ".join(["a finite number", " and ".join(bounds)]).strip()
     try:
-        invalid = isinstance(value, bool | str | bytes)
+        kind = getattr(getattr(value, "dtype", None), "kind", "f")  # of NumPy's values
+        invalid = isinstance(value, bool | str | bytes) or kind not in "iuf"
         number = float("nan") if invalid else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         number = float("nan")

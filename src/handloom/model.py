@@ -23,7 +23,7 @@ from handloom.errors import (
 )
 from handloom.files import read_set, write_set
 from handloom.layers import Layer, sigmoid, softmax
-from handloom.network import Sequential, Transform as TransformRows
+from handloom.network import Sequential, Transform as RowTransform
 from handloom.parameters import Array
 
 KIND, VERSION = "handloom model", 1
@@ -60,7 +60,8 @@ class Model:
     trained_on : str
         The name of the dataset.
     output_activation : {"softmax", "sigmoid", "exp", "identity"}
-        The function from the network's outputs to predictions: that of the training loss.
+        The function from the network's outputs to predictions, which is the activation that the
+        training loss applies.
     column_names : tuple of str, optional
         The columns of the table it was trained on, compared with those of tables to predict.
 
@@ -69,7 +70,7 @@ class Model:
     ConfigurationError
         If the output activation is unknown.
     ModelError
-        If the network ends in another output activation.
+        If the network ends in an output activation that differs from ``output_activation``.
     """
 
     network: Sequential
@@ -92,11 +93,11 @@ class Model:
 
     @property
     def before_loss(self) -> Sequential:
-        """The network without an output activation that the loss applies itself."""
+        """The network; if its last layer is ``output_activation``, without that layer."""
         return self.network.without_activation(self.output_activation)
 
     def logits(
-        self, inputs: npt.NDArray[np.generic], transform: TransformRows | None = None
+        self, inputs: npt.NDArray[np.generic], transform: RowTransform | None = None
     ) -> Array:
         """Return the outputs of the network, shape (n, k), before the output activation.
 
@@ -182,8 +183,9 @@ class Model:
         ----------
         folder : path
             Created if it does not exist.
-        weights : array, shape (size,), optional
-            The vector of weights to save; by default that of the network.
+        weights : array, shape (size,) or (size + untrained,), optional
+            The vector of weights to save; by default that of the network. The longer one has the
+            running statistics too; with the shorter one those of the network are saved.
 
         Raises
         ------

@@ -274,7 +274,7 @@ def test_a_damaged_checkpoint_falls_back_and_says_so(
     payload.write_bytes(payload.read_bytes()[:-1])
     ended = handloom("train", "--resume", run)
     assert ended.status == 0
-    assert f"going on from {older.name}, which is older" in ended.err
+    assert f"continuing from {older.name}, which is older" in ended.err
     assert learned(run) == learned(whole)
 
 

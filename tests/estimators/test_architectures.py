@@ -7,7 +7,7 @@ import pytest
 
 from handloom import Dense, ModelError, ReLU, Sequential
 from handloom.estimators.architectures import Architecture
-from handloom.estimators.factory import FactoryArchitecture
+from handloom.estimators.factory_architecture import FactoryArchitecture
 from handloom.estimators.perceptron import PerceptronArchitecture
 
 PERCEPTRON = PerceptronArchitecture((4,), "tanh", 0.0, alpha=0.1, l1=0.0)

@@ -44,6 +44,15 @@ def test_restore_best_ends_with_the_best_epoch() -> None:
     assert min(column(made.validation_loss_curve_)) < column(made.validation_loss_curve_)[-1]
 
 
+def test_early_stopping_restores_by_score_with_restore_best_too() -> None:
+    rows, targets = continuous(rows=60, seed=1)
+    options = {"learning_rate_init": 0.3, "max_iter": 30, "early_stopping": True}
+    by_score, both = regressor(**options), regressor(restore_best=True, **options)
+    for made in (by_score, both):
+        made.fit(*continuous(), X_val=rows, y_val=targets)
+    assert np.array_equal(weights_of(both), weights_of(by_score))
+
+
 def test_a_refused_fit_changes_nothing() -> None:
     rows, targets = classes()
     made = MLPClassifier(max_iter=3, random_state=0)

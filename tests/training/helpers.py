@@ -95,7 +95,7 @@ class StopAfter(Trainer):
     def fit(self, *arguments: Any, **options: Any) -> History:
         if self.last_step >= 0:
             callbacks = (*self.options.callbacks, StopAt(self.last_step))
-            self._take(self.network, replace(self.options, callbacks=callbacks))
+            self._set_options(self.network, replace(self.options, callbacks=callbacks))
         return super().fit(*arguments, **options)
 
 

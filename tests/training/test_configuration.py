@@ -30,7 +30,7 @@ from handloom import (
 from handloom.data.augment import AUGMENTATIONS, named_augmentation
 from handloom.optimizers import OPTIMIZERS, Optimizer
 from handloom.schedules import SCHEDULES, named_schedule
-from handloom.training.configuration import describe, known_by_name
+from handloom.training.configuration import compared_by_name, describe
 
 
 def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_all_parts_of_the_library_say_how_they_were_made() -> None:
         Warmup(3, 0.1),
     ]
     for part in parts:
-        assert list(known_by_name(describe(part))) == [], part
+        assert list(compared_by_name(describe(part))) == [], part
 
 
 def test_a_config_that_is_none_is_refused_by_its_class(tmp_path: Path) -> None:

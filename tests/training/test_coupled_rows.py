@@ -160,4 +160,4 @@ def test_flat_rows_are_left_together_however_wide(
     options = LoaderOptions(shape, network.parameters.dtype, AsFloat())
     with Threads(1) as threads:
         objective = Objective(network, SoftmaxCrossEntropy(), options, pool=threads)
-        assert len(objective._deal_rows(128)) == lanes
+        assert len(objective._shards_by_lane(128)) == lanes

@@ -162,7 +162,7 @@ def test_epochs_may_not_grow_where_the_schedule_was_made_for_their_number(tmp_pa
         folder = tmp_path / type(rate).__name__
         trainer(folder, cut=True, learning_rate=rate).fit(ROWS)
         with pytest.raises(
-            ModelError, match=r"epochs is 6, the checkpoint has 4.*made for 20 steps"
+            ModelError, match=r"epochs is 6, the checkpoint has 4.*fixed number of 20 steps"
         ):
             trainer(folder, learning_rate=rate, epochs=6).fit(ROWS, resume=True)
 
@@ -215,8 +215,10 @@ def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
         Trainer(network, Adam(), 0.1, epoch=3)  # type: ignore[call-arg]
 
 
-def test_a_missing_option_is_an_error_of_the_trainer() -> None:
+def test_missing_and_positional_options_are_errors_of_the_trainer() -> None:
     network = Sequential([Dense(3)]).build((5,))
+    with pytest.raises(TypeError, match="pass optimizer, learning_rate by position"):
+        Trainer(network, Adam(), 1e-3, 5)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"^Trainer: missing a required argument: 'learning_rate'"):
         Trainer(network, Adam())  # type: ignore[call-arg]
 

@@ -178,7 +178,7 @@ def test_a_schedule_may_count_its_steps_with_numpy(tmp_path: Path) -> None:
             return 0.01
 
     trainer(tmp_path, StopAt(4), learning_rate=Made()).fit(ROWS)
-    with pytest.raises(ModelError, match="made for 9 steps"):
+    with pytest.raises(ModelError, match="fixed number of 9 steps"):
         trainer(tmp_path, learning_rate=Made(), epochs=9).fit(ROWS, resume=True)
 
 

@@ -118,7 +118,7 @@ def test_a_refused_warm_start_changes_nothing() -> None:
         second.fit(ROWS, warm=first.state)
     np.testing.assert_array_equal(second.network.parameters.values, weights)
     assert (second.state.optimizer.steps, len(second.history)) == (9, 3)
-    with pytest.raises(ConfigurationError, match="warm must be an instance of Training"):
+    with pytest.raises(ConfigurationError, match=r"got a Trainer: pass its \.state"):
         second.fit(ROWS, warm=first)  # type: ignore[arg-type]
 
 

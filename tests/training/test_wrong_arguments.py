@@ -192,6 +192,10 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: Trainer(MODEL, Adam(), 1e-3),  # type: ignore[arg-type]
         "network must be an instance of Sequential, got Model$",
     ),
+    "loss of continuous targets": (
+        lambda: trainer(loss="huber").fit(DATA),
+        r"Huber takes continuous targets, and those of unnamed are classes: .*astype\('float32'\)",
+    ),
     "network, not built": (
         lambda: Trainer(Sequential([Dense(3)]), Adam(), 1e-3).fit(DATA),
         r"build the network first: network\.build\(\(4,\), seed=0\)",
@@ -233,7 +237,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "validation, switch": (lambda: TRAINER.fit(DATA, True), "hold out must be .* got True"),
     "warm, trainer": (
         lambda: TRAINER.fit(DATA, warm=TRAINER),  # type: ignore[arg-type]
-        "warm must be an instance of TrainingState, got",
+        r"warm must be a TrainingState, got a Trainer: pass its \.state",
     ),
     "evaluate(network)": (
         lambda: evaluate(network(), DATA),  # type: ignore[arg-type]

@@ -34,7 +34,8 @@ class Dataset:
     ----------
     inputs : array-like, shape (n, ...)
         ``uint8`` images ``(n, y, x)`` as stored, or finite features ``(n, d)``, which become
-        floating-point numbers. All columns of a table must be numeric.
+        floating-point numbers. All columns of a table must be numeric. An object that loads rows on
+        demand is kept as it is; see `handloom.data.row_reader.StoredRows`.
     targets : array-like, shape (n,), (n, 1) or (n, k)
         Classes: strings, booleans, categories, integers from 0 to k - 1, or one-hot rows of
         integers or booleans, stored as int64 of shape (n,). Or continuous targets: finite
@@ -93,13 +94,13 @@ class Dataset:
                 f"inputs and targets must have one row each per sample, got inputs of shape "
                 f"{rows.shape} and targets of shape {values.shape}"
             )
-        self._keep("inputs", rows)
-        self._keep("targets", values)
-        self._keep("class_names", names)
-        self._keep("name", name)
-        self._keep("column_names", _column_names(rows, column_names or converted.column_names))
+        self._set("inputs", rows)
+        self._set("targets", values)
+        self._set("class_names", names)
+        self._set("name", name)
+        self._set("column_names", _column_names(rows, column_names or converted.column_names))
 
-    def _keep(self, field: str, value: object) -> None:
+    def _set(self, field: str, value: object) -> None:
         object.__setattr__(self, field, value)
 
     def __len__(self) -> int:

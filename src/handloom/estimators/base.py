@@ -13,15 +13,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from handloom.errors import ModelError, did_you_mean
 from handloom.estimators.architectures import Architecture
 from handloom.estimators.constraints import CONSTRAINTS, check_combinations
-from handloom.estimators.fitting import fit_by_lbfgs, fit_by_steps
-from handloom.estimators.problem import (
+from handloom.estimators.fit_records import (
     FitCall,
+    FitInput,
     FitOptions,
     FitResult,
     FitState,
     FitWarning,
-    Problem,
 )
+from handloom.estimators.fitting import fit_by_lbfgs, fit_by_steps
 from handloom.estimators.rows import hold_out, predict_logits
 from handloom.estimators.tasks import Task
 from handloom.estimators.validation import (
@@ -130,11 +130,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         signals: list[int] = []
         try:
             with self._unchanged_if_broken():
-                problem = self._prepare(call)
-                options = self._options(len(problem.sample), incremental=call.incremental)
+                fit_input = self._prepare(call)
+                options = self._options(len(fit_input.sample), incremental=call.incremental)
                 fit = fit_by_lbfgs if self.solver == "lbfgs" else fit_by_steps
-                result = fit(problem, options, signals)
-                self._adopt(problem, result)
+                result = fit(fit_input, options, signals)
+                self._adopt(fit_input, result)
             if result.warning is not None:
                 self._report(result.warning)
         finally:
@@ -151,8 +151,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self.__dict__ = before
             raise
 
-    def _prepare(self, call: FitCall) -> Problem:
-        """Check parameters and data; return the problem to solve."""
+    def _prepare(self, call: FitCall) -> FitInput:
+        """Check parameters and data; return the input of the fit."""
         self._validate_params()
         check_combinations(self, call)
         architecture = self._architecture()
@@ -189,7 +189,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             state = FitState(seed=int(random.randint(2**31 - 1)))
         elif not call.incremental:
             state = state.for_warm_start()
-        return Problem(network, task, sample, held_out, state)
+        return FitInput(network, task, sample, held_out, state)
 
     def _options(self, rows: int, *, incremental: bool) -> FitOptions:
         architecture = self._architecture()
@@ -215,19 +215,19 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             )
         return min(int(self.batch_size), rows)
 
-    def _adopt(self, problem: Problem, result: FitResult) -> None:
+    def _adopt(self, fit_input: FitInput, result: FitResult) -> None:
         """Set the fitted attributes."""
-        self._task, self._state = problem.task, result.state
+        self._task, self._state = fit_input.task, result.state
         for name in CURVES:
             self.__dict__.pop(name, None)
         if result.minimum is not None:
             self.loss_, self.t_ = result.minimum, 0
         else:
-            self._keep_curves(result.state, validated=problem.held_out is not None)
+            self._keep_curves(result.state, validated=fit_input.held_out is not None)
         self.n_iter_ = result.iterations
-        self.n_outputs_ = problem.network.output_shape[0]
-        self.out_activation_ = problem.task.output_activation
-        self._hold(problem.network)
+        self.n_outputs_ = fit_input.network.output_shape[0]
+        self.out_activation_ = fit_input.task.output_activation
+        self._hold(fit_input.network)
 
     def _keep_curves(self, state: FitState, *, validated: bool) -> None:
         """Set the attributes that describe the epochs of a fit by steps."""

@@ -42,7 +42,7 @@ class Classification:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """The name of each output's class; a single output is the logit of the second class."""
+        """The name of each output's class; a single output has the name of the second class."""
         return tuple(str(label) for label in self.labels.classes[-self.outputs :])
 
     @property

@@ -10,8 +10,8 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from handloom.estimators.base import NetworkEstimator, supports_partial_fit
 from handloom.estimators.classification import Classification
+from handloom.estimators.fit_records import FitCall
 from handloom.estimators.labels import Labels
-from handloom.estimators.problem import FitCall
 from handloom.parameters import Array
 
 
@@ -19,7 +19,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     """An estimator that predicts one class per row, or several labels (multilabel)."""
 
     _one_logit: ClassVar[bool] = True
-    """Whether two classes share one logit; a network of the caller's has one for each class."""
+    """Whether two classes have one logit (`MLPClassifier`) or two (`NetworkClassifier`)."""
     _task: Classification
 
     classes_: npt.NDArray[Any]

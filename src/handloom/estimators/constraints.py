@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from handloom.backend import BACKENDS
 from handloom.errors import did_you_mean
-from handloom.estimators.problem import FitCall
+from handloom.estimators.fit_records import FitCall
 from handloom.estimators.translate import ACTIVATIONS
 from handloom.training import BestWeights, Callback
 
@@ -88,10 +88,11 @@ def with_suggestions(
 
 
 def check_combinations(estimator: Any, call: FitCall) -> None:
-    """Refuse parameters that the solver or `partial_fit` would ignore, and invalid callbacks.
+    """Refuse parameters without an effect in `partial_fit` or L-BFGS, and invalid callbacks.
 
     Parameters that scikit-learn's estimators accept and ignore are ignored here too, so that code
-    written for them runs; parameters that only Handloom has are never ignored.
+    written for them runs; parameters that only Handloom has are refused. ``restore_best`` adds
+    nothing to ``early_stopping``, which restores the best weights too, by score; both are allowed.
 
     Raises
     ------
@@ -131,9 +132,9 @@ def _check_incremental(estimator: Any, call: FitCall) -> None:
     for callback in estimator.callbacks or ():
         if isinstance(callback, BestWeights):
             raise ValueError(
-                f"'callbacks' must hold no BestWeights in partial_fit, got {callback!r}: it "
-                "selects among the epochs of a fit, and partial_fit runs a single one; use fit, "
-                "or partial_fit with early_stopping=True"
+                "'callbacks' must hold no BestWeights, EarlyStopping or BestModel in partial_fit, "
+                f"got {type(callback).__name__}: it selects among the epochs of a fit, and "
+                "partial_fit runs a single one; use fit, or partial_fit with early_stopping=True"
             )
     if estimator.early_stopping and not call.has_validation_data:
         raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")

@@ -15,8 +15,8 @@ from handloom.estimators.convergence import (
     Convergence,
     RecordScore,
 )
+from handloom.estimators.fit_records import FitInput, FitOptions, FitResult, FitState, FitWarning
 from handloom.estimators.lbfgs import minimize
-from handloom.estimators.problem import FitOptions, FitResult, FitState, FitWarning, Problem
 from handloom.estimators.rows import predict_logits
 from handloom.estimators.solvers import ScikitLearnRate, optimizer_for, rate_for
 from handloom.estimators.verbosity import progress_output
@@ -41,12 +41,12 @@ NON_FINITE = (
 INTERRUPTED = FitWarning("Training interrupted by user.", UserWarning)
 
 
-def fit_by_steps(problem: Problem, options: FitOptions, signals: list[int]) -> FitResult:
+def fit_by_steps(fit_input: FitInput, options: FitOptions, signals: list[int]) -> FitResult:
     """Fit with Adam or SGD, in mini-batches.
 
     Parameters
     ----------
-    problem : Problem
+    fit_input : FitInput
     options : FitOptions
     signals : list of int
         Receives the numbers of signals that interrupt the fit.
@@ -55,33 +55,35 @@ def fit_by_steps(problem: Problem, options: FitOptions, signals: list[int]) -> F
     -------
     FitResult
     """
-    convergence = _convergence(problem, options)
-    trainer = _trainer(problem, options, convergence)
+    convergence = _convergence(fit_input, options)
+    trainer = _trainer(fit_input, options, convergence)
     trainer.signals = signals
-    names, held_out = problem.task.output_names, problem.held_out
+    names, held_out = fit_input.task.output_names, fit_input.held_out
     prepared = trainer.prepare(
-        problem.sample.dataset(names),
+        fit_input.sample.dataset(names),
         None if held_out is None else held_out.dataset(names),
-        sample_weights=problem.sample.weights,
+        sample_weights=fit_input.sample.weights,
     )
-    _continue_from(prepared.state, problem.earlier, incremental=options.incremental)
+    _continue_from(prepared.state, fit_input.earlier, incremental=options.incremental)
     with np.errstate(over="ignore", invalid="ignore"):  # the history records a divergence
         history = trainer.run(prepared)
     diverged = _diverged(history)
-    restored = diverged and (convergence.restored or _restored_weights_are_usable(trainer, problem))
+    restored = diverged and (
+        convergence.restored or _restored_weights_are_usable(trainer, fit_input)
+    )
     return FitResult(
-        _state_of(prepared.state, problem.earlier, convergence),
+        _state_of(prepared.state, fit_input.earlier, convergence),
         len(history) + diverged,
         _warning(history, options, convergence, restored=restored),
     )
 
 
-def fit_by_lbfgs(problem: Problem, options: FitOptions, signals: list[int]) -> FitResult:
+def fit_by_lbfgs(fit_input: FitInput, options: FitOptions, signals: list[int]) -> FitResult:
     """Fit with L-BFGS, on all rows (full batch), in float64 whatever the dtype of the network.
 
     Parameters
     ----------
-    problem : Problem
+    fit_input : FitInput
     options : FitOptions
     signals : list of int
         Receives the numbers of signals that interrupt the fit.
@@ -95,14 +97,14 @@ def fit_by_lbfgs(problem: Problem, options: FitOptions, signals: list[int]) -> F
     ValueError
         If the network has stochastic layers or layers that keep running statistics.
     """
-    for layer in problem.network.layers:
+    for layer in fit_input.network.layers:
         if layer.stochastic or layer.keeps_statistics:
             raise ValueError(
                 "solver='lbfgs' needs a deterministic network that computes the same in every "
                 f"pass, got a layer {layer.kind!r}: use 'adam' or 'sgd'"
             )
-    network, weights = _in_float64(problem.network), problem.network.parameters.values
-    with _objective(network, problem, options, signals) as (measure, interrupted):
+    network, weights = _in_float64(fit_input.network), fit_input.network.parameters.values
+    with _objective(network, fit_input, options, signals) as (measure, interrupted):
         minimum = minimize(
             measure,
             network.parameters,
@@ -116,9 +118,9 @@ def fit_by_lbfgs(problem: Problem, options: FitOptions, signals: list[int]) -> F
     warning = None
     if not (np.isfinite(weights).all() and np.isfinite(minimum.loss)):
         warning = FitWarning(NON_FINITE, weights_lost=True)
-    elif minimum.failure is not None:  # else it converged before a signal came
+    elif minimum.failure is not None:  # None: it converged, before any signal
         warning = INTERRUPTED if interrupted() else FitWarning(minimum.failure)
-    return FitResult(FitState(problem.earlier.seed), minimum.iterations, warning, minimum.loss)
+    return FitResult(FitState(fit_input.earlier.seed), minimum.iterations, warning, minimum.loss)
 
 
 def _in_float64(network: Sequential) -> Sequential:
@@ -135,14 +137,14 @@ def _in_float64(network: Sequential) -> Sequential:
 
 @contextmanager
 def _objective(
-    network: Sequential, problem: Problem, options: FitOptions, signals: list[int]
+    network: Sequential, fit_input: FitInput, options: FitOptions, signals: list[int]
 ) -> Iterator[tuple[Callable[[], Measurement], Callable[[], bool]]]:
     """Yield a function for loss and gradient, and one that returns whether a signal came."""
-    sample, interrupted = problem.sample, Event()
+    sample, interrupted = fit_input.sample, Event()
     measure, threads = full_batch_objective(
         network,
-        problem.task.loss(),
-        sample.dataset(problem.task.output_names),
+        fit_input.task.loss(),
+        sample.dataset(fit_input.task.output_names),
         sample.weights,
         penalty_per_row=options.penalty_per_row,
         threads=options.threads,
@@ -157,46 +159,46 @@ def _objective(
         yield measure, interrupted.is_set
 
 
-def _convergence(problem: Problem, options: FitOptions) -> Convergence:
+def _convergence(fit_input: FitInput, options: FitOptions) -> Convergence:
     """Return the callback that stops a fit once it has converged."""
     rate_state = replace(
-        problem.earlier.rate_state
+        fit_input.earlier.rate_state
     )  # a copy: a failed fit leaves the earlier state unchanged
     rate = rate_for(options, rate_state)
     return Convergence(
         SCORE_COLUMN if options.early_stopping else "loss",
         tol=options.tol,
         patience=options.n_iter_no_change,
-        rows=len(problem.sample),
+        rows=len(fit_input.sample),
         rate_state=rate_state,
         adaptive=isinstance(rate, ScikitLearnRate) and rate.adaptive,
         restore=not options.incremental,
-        earlier=problem.earlier.convergence,
+        earlier=fit_input.earlier.convergence,
     )
 
 
-def _trainer(problem: Problem, options: FitOptions, convergence: Convergence) -> Trainer:
-    held_out = problem.held_out
+def _trainer(fit_input: FitInput, options: FitOptions, convergence: Convergence) -> Trainer:
+    held_out = fit_input.held_out
     callbacks: list[Callback] = [convergence]
     if held_out is not None:
-        callbacks.insert(0, RecordScore(problem.task, held_out))
+        callbacks.insert(0, RecordScore(fit_input.task, held_out))
     if options.verbose:
         callbacks.append(progress_output(options.label, convergence))
     if options.restore_best and not options.early_stopping:
         callbacks.append(BestWeights("loss" if held_out is None else "validation_loss"))
     return Trainer(
-        problem.network,
+        fit_input.network,
         optimizer_for(options),
         rate_for(options, convergence.rate_state),
         epochs=1 if options.incremental else options.max_iter,
         batch_size=options.batch_size,
         shuffle=bool(options.shuffle),
         penalty_per_row=options.penalty_per_row,
-        loss=problem.task.loss(),
+        loss=fit_input.task.loss(),
         # the fitted attributes need only the accuracy of held-out rows, but progress output and
         # callbacks may need that of training rows too
         count_correct=held_out is not None or bool(options.verbose or options.callbacks),
-        seed=problem.earlier.seed,
+        seed=fit_input.earlier.seed,
         callbacks=[*callbacks, *(options.callbacks or ())],
         threads=options.threads,
         backend=options.backend,
@@ -225,10 +227,11 @@ def _continue_from(state: TrainingState, earlier: FitState, *, incremental: bool
 def _state_of(state: TrainingState, earlier: FitState, convergence: Convergence) -> FitState:
     """Return the state at the end of a fit. An epoch that diverged is NaN in the curves."""
     optimizer, history = state.optimizer, state.history
-    lost = [math.nan] * _diverged(history)
+    diverged_epoch = [math.nan] * _diverged(history)
 
     def curve(column: str) -> list[float]:
-        return [*history[column].tolist(), *lost] if column in history.columns else lost
+        recorded = history[column].tolist() if column in history.columns else []
+        return [*recorded, *diverged_epoch]
 
     losses, scores = curve("loss"), curve(SCORE_COLUMN) if state.validates else []
     weighted = (
@@ -283,17 +286,17 @@ def _diverged(history: History) -> bool:
     return history.divergence is not None
 
 
-def _restored_weights_are_usable(trainer: Trainer, problem: Problem) -> bool:
-    """Return whether a callback restored weights with a loss not above that of the worst epoch.
+def _restored_weights_are_usable(trainer: Trainer, fit_input: FitInput) -> bool:
+    """Return whether a callback restored weights whose loss is at most the largest of an epoch.
 
-    The training loss of an epoch is a mean over its steps, so the weights after the best epoch may
-    be useless already: its last step may have been the one that diverged.
+    The weights after the best epoch may have diverged already: the training loss of an epoch is a
+    mean over its steps, and only the last of them may have made the weights useless.
     """
     if not any(
         isinstance(each, BestWeights) and each.restored for each in trainer.options.callbacks
     ):
         return False
-    sample = problem.sample
+    sample = fit_input.sample
     logits = predict_logits(trainer.network, sample.inputs, trainer.state.loss)
     loss, _ = trainer.state.loss(logits, sample.targets, sample.weights)
     return loss <= float(np.nanmax(trainer.history["data_loss"]))

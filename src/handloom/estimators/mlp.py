@@ -69,8 +69,8 @@ class MLPClassifier(Classifier):
         The fraction of the rows to hold out.
     beta_1, beta_2, epsilon : float
         The decay rates of the moments of ``"adam"``, and the constant added to its denominator for
-        numerical stability: added before bias correction, with the default 1e-8, as in
-        scikit-learn (`handloom.Adam` adds 1e-7 after it).
+        numerical stability. As in scikit-learn it is added before bias correction, with the default
+        1e-8; `handloom.Adam` adds it after, with the default 1e-7.
     n_iter_no_change : int or inf
         The maximum number of epochs in a row without improvement.
     max_fun : int
@@ -89,7 +89,8 @@ class MLPClassifier(Classifier):
         weights, for any batch size. Biases do not decay.
     restore_best : bool
         Whether to restore the weights of the epoch with the lowest validation loss, or training
-        loss if no rows are held out. With ``early_stopping`` the score decides instead.
+        loss if no rows are held out. With ``early_stopping`` it has no effect: the weights of the
+        best score are restored.
     callbacks : list of handloom.Callback or None
         Callbacks for the trainer.
     threads : int or None
@@ -100,9 +101,9 @@ class MLPClassifier(Classifier):
         extra ``fast``) and work here, else NumPy. The first fit of a process then takes a second
         longer to load them.
     on_divergence : {"raise", "warn"}
-        The reaction to NaN or infinity in weights, loss or gradient: an error, or a warning. The
-        model can then neither predict nor score. If ``early_stopping``, ``restore_best`` or a
-        callback kept the best weights, they are restored instead, always with a warning, as
+        The reaction to NaN or infinity in weights, loss or gradient: an error, or a warning. In
+        both cases the model can neither predict nor score. If ``early_stopping``, ``restore_best``
+        or a callback kept the best weights, they are restored instead, always with a warning, as
         scikit-learn does.
 
     Attributes
@@ -121,7 +122,7 @@ class MLPClassifier(Classifier):
     best_validation_score_ : float or None
         The best score; None without held-out rows.
     n_iter_, t_ : int
-        The epochs of the latest fit, and the total number of rows seen.
+        The epochs (``"lbfgs"``: iterations) of the latest fit, and the total number of rows seen.
     n_layers_ : int
         The number of layers, input and output included.
     n_outputs_, n_features_in_ : int
@@ -129,8 +130,9 @@ class MLPClassifier(Classifier):
     feature_names_in_ : array of str
         The names of the columns, if they have names.
     out_activation_ : str
-        The activation from logits to predictions. Predictions obey another one that is set here:
-        ``"identity"``, ``"logistic"``, ``"softmax"``, ``"exp"``, ``"tanh"`` or ``"relu"``.
+        The activation from logits to predictions. It may be set to another one, which predictions
+        then use: ``"identity"``, ``"logistic"``, ``"softmax"``, ``"exp"``, ``"tanh"`` or
+        ``"relu"``.
     classes_ : array, shape (k,)
         The classes, in ascending order.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from handloom.estimators.classifier import Classifier
 from handloom.estimators.constraints import with_suggestions
-from handloom.estimators.factory import FactoryArchitecture
+from handloom.estimators.factory_architecture import FactoryArchitecture
 from handloom.estimators.mlp import MLPClassifier, MLPRegressor
 from handloom.estimators.regressor import Regressor
 from handloom.network import Sequential

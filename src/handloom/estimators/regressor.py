@@ -6,7 +6,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from handloom.estimators.base import NetworkEstimator, supports_partial_fit
-from handloom.estimators.problem import FitCall
+from handloom.estimators.fit_records import FitCall
 from handloom.estimators.regression import Regression, output_activation, predictions
 from handloom.parameters import Array
 

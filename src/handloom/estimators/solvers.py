@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from handloom.estimators.convergence import RateState
-from handloom.estimators.problem import FitOptions
+from handloom.estimators.fit_records import FitOptions
 from handloom.operations import AdamUpdate, Update
 from handloom.optimizers import SGD, Adam, Optimizer
 from handloom.optimizers.adam import adam_step

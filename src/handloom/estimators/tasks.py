@@ -11,8 +11,8 @@ from handloom.parameters import Array
 class Task(Protocol):
     """The prediction problem that a network is fitted to.
 
-    A task is an immutable record of the classes, or the number, of the outputs, and of the
-    options that concern targets. It holds no rows, and is independent of networks and estimators.
+    A task is immutable. It has the classes (or the number of targets) and the options that concern
+    targets. It holds no rows, and is independent of networks and estimators.
     """
 
     @property
@@ -25,7 +25,7 @@ class Task(Protocol):
 
     @property
     def output_activation(self) -> str:
-        """The name of the function from logits to predictions, in scikit-learn's words."""
+        """Scikit-learn's name of the function from logits to predictions: ``"logistic"``, ..."""
 
     def encode(self, y: Any, dtype: Any) -> Targets:
         """Return encoded targets for the loss.

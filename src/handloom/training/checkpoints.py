@@ -31,12 +31,14 @@ class Checkpoints:
         The folder of the checkpoints; no other training may use it at the same time.
     every : int, str or Trigger
         The interval in epochs (``5``) or minutes (``"5m"``), or a custom trigger. A last checkpoint
-        is always written when training ends, also after an interruption or an error in a callback.
+        is written when training ends, also by an interruption or an error in a callback, but not
+        after a divergence or an error in the middle of an update.
     keep : int
         The number of checkpoints to keep; older ones are the fallback if the newest is damaged.
     warn : callable, optional
-        Called with a message if a checkpoint cannot be written (training goes on) or read (the one
-        before is loaded); by default it issues a Python warning.
+        Called with a message if a checkpoint cannot be written; training then continues. Also
+        called if one cannot be read; the checkpoint before it is then loaded. By default it issues
+        a Python warning.
 
     Raises
     ------
@@ -145,12 +147,12 @@ class Checkpoints:
         Raises
         ------
         FileError
-            With the ways to go on.
+            With the ways to continue.
         """
         if finished := self._finished():
             raise FileError(
-                f"{self.folder} holds the checkpoints of a training ({finished[0].name}): go on "
-                f"with fit(..., resume=True), or choose another folder"
+                f"{self.folder} holds the checkpoints of a training ({finished[0].name}): "
+                f"continue it with fit(..., resume=True), or choose another folder"
             )
 
     def newest(self) -> Snapshot | None:
@@ -170,7 +172,7 @@ class Checkpoints:
                 continue
             self._last_good = folder
             for problem in problems:
-                self._warn(f"{problem}; going on from {folder.name}, which is older")
+                self._warn(f"{problem}; continuing from {folder.name}, which is older")
             if changed := snapshot.changed_environment():
                 self._warn(f"in another environment the bits may differ: {'; '.join(changed)}")
             return snapshot

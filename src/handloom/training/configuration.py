@@ -79,13 +79,13 @@ def differences(saved: Any, current: Any, name: str = "") -> Iterator[tuple[str,
         yield name, saved, current
 
 
-def known_by_name(described: Any, name: str = "") -> Iterator[str]:
-    """Yield the names of entries whose object `describe` knows by name only."""
+def compared_by_name(described: Any, name: str = "") -> Iterator[str]:
+    """Yield the names of entries that are compared by name only: their object has no config."""
     if isinstance(described, Mapping):
         if BY_NAME in described:
             yield f"{name} ({described.get('kind')})"
         for key, part in described.items():
-            yield from known_by_name(part, f"{name} {key}".strip())
+            yield from compared_by_name(part, f"{name} {key}".strip())
     elif isinstance(described, list):
         for index, part in enumerate(described):
-            yield from known_by_name(part, f"{name} {index}")
+            yield from compared_by_name(part, f"{name} {index}")

@@ -83,9 +83,9 @@ class Objective:
 
     The rows are cut into shards and dealt to lanes (see `handloom.parallel.partition`). Each lane
     runs a replica of the network, which shares its weights and has its own gradients and buffers,
-    and sums the gradients of its shards. The lanes' sums are then added in lane order. If
-    there is a single lane, its large matrix products and loops are cut into pieces instead, which
-    the threads of the pool share.
+    and sums the gradients of its shards. The lanes' sums are then added in lane order. A batch of
+    a single shard has a single lane: the threads of the pool share its large matrix products and
+    loops instead, cut into pieces.
 
     Parameters
     ----------
@@ -96,11 +96,12 @@ class Objective:
     options : LoaderOptions
         The preparation of rows.
     backend : Backend
-        Runs the definitions of layers, loss and transform.
+        Has the versions of the functions of layers, loss and transform, in NumPy or compiled.
     pool : Pool
         Runs the lanes.
     layers : sequence of LayerOperation, optional
-        The operations of the network, for a backend that compiles it as a whole.
+        The operations of the network, for a backend that compiles it as a whole (see
+        `handloom.backend.Backend.network_pass`); by default the network runs layer by layer.
     penalty_per_row : bool
         Whether the penalty is divided by the sum of the sample weights.
     count_correct : bool
@@ -129,7 +130,7 @@ class Objective:
         self._single_lane: _Lane | None = None
         self._lanes: list[_Lane] = []
         self._reader: tuple[npt.NDArray[np.generic], RowReader] | None = None
-        self._shards_of_lanes: dict[int, list[list[slice]]] = {}
+        self._deals: dict[int, list[list[slice]]] = {}
 
     def __call__(self, batch: Batch, *, gradient: bool = True) -> Measurement:
         """Measure loss and accuracy, and write the gradient if ``gradient`` is True.
@@ -152,17 +153,17 @@ class Objective:
     def run_lanes(self, batch: Batch, *, gradient: bool = True) -> list[LaneSums]:
         """Run a batch through the network; return each lane's contribution, in lane order."""
         reader = self._reader_of(batch.arrays.inputs)
-        deal = self._deal_rows(len(batch))
-        lanes = self._lanes_for(len(deal))
+        shards_by_lane = self._shards_by_lane(len(batch))
+        lanes = self._lanes_for(len(shards_by_lane))
         return self._pool.run(
             [
                 partial(lane.run, batch, reader, shards, training=gradient)
-                for lane, shards in zip(lanes, deal, strict=True)
+                for lane, shards in zip(lanes, shards_by_lane, strict=True)
             ]
         )
 
     def combine(
-        self, batch: Batch, lanes: Sequence[LaneSums], *, gradient: bool = True
+        self, batch: Batch, sums: Sequence[LaneSums], *, gradient: bool = True
     ) -> Measurement:
         """Return the sum of the lanes' contributions, in lane order, with the penalty.
 
@@ -171,7 +172,7 @@ class Objective:
         Parameters
         ----------
         batch : Batch
-        lanes : sequence of LaneSums
+        sums : sequence of LaneSums
         gradient : bool
 
         Returns
@@ -182,7 +183,7 @@ class Objective:
         scale = 1.0 / batch.total_weight if self.penalty_per_row and batch.total_weight else 1.0
         norm = 0.0
         if gradient:
-            first, *others = (lane.gradient for lane in lanes)
+            first, *others = (lane.gradient for lane in sums)
             if first is not parameters.gradient:
                 np.copyto(parameters.gradient, first)
             for other in others:
@@ -195,9 +196,9 @@ class Objective:
         else:
             penalty = parameters.penalty(scale)
         return Measurement(
-            sum(lane.data_loss for lane in lanes),
+            sum(lane.data_loss for lane in sums),
             penalty,
-            sum(lane.correct for lane in lanes),
+            sum(lane.correct for lane in sums),
             len(batch),
             batch.total_weight,
             norm,
@@ -205,13 +206,13 @@ class Objective:
 
     def prepare_lanes(self, rows: int) -> None:
         """Make the lanes of a batch of ``rows`` rows, and compile the functions that they call."""
-        self._lanes_for(len(self._deal_rows(rows)))
+        self._lanes_for(len(self._shards_by_lane(rows)))
 
     def first_bad_array(self, batch: Batch) -> str:
-        """Run a batch again, layer by layer; return the name of the first array not finite."""
+        """Run a batch again, layer by layer; return the first array's name that is not finite."""
         lane = self._single_lane or (self._lanes or self._lanes_for(1))[0]
         shards = sorted(
-            (part for shards in self._deal_rows(len(batch)) for part in shards), key=_start
+            (part for shards in self._shards_by_lane(len(batch)) for part in shards), key=_start
         )
         reader = self._reader_of(batch.arrays.inputs)
         ready = (lane.loader.load(batch, reader, shard) for shard in shards)
@@ -219,14 +220,12 @@ class Objective:
         lane.replica.take_statistics()  # discarded: this step is not accepted
         return bad
 
-    def _deal_rows(self, rows: int) -> list[list[slice]]:
-        if rows not in self._shards_of_lanes:
+    def _shards_by_lane(self, rows: int) -> list[list[slice]]:
+        if rows not in self._deals:
             network = self.network
-            most = shard_rows(network.largest_activation, images=network.has_images)
-            self._shards_of_lanes[rows] = deal_shards(
-                rows, network.coupled_rows, most, self._pool.lanes
-            )
-        return self._shards_of_lanes[rows]
+            max_rows = shard_rows(network.largest_activation, images=network.has_images)
+            self._deals[rows] = deal_shards(rows, network.coupled_rows, max_rows, self._pool.lanes)
+        return self._deals[rows]
 
     def _reader_of(self, inputs: npt.NDArray[np.generic]) -> RowReader:
         if self._reader is None or self._reader[0] is not inputs:
@@ -268,7 +267,7 @@ class _Lane:
             self._compiled_network = backend.compiled_network(
                 layers, own.vector, own.gradient, pool
             )
-        self._sum: Array | None = None
+        self._gradient_sum: Array | None = None
         self._dlogits: Array = np.empty((0, *network.output_shape), own.dtype)
 
     def run(
@@ -282,7 +281,7 @@ class _Lane:
             loss, correct_in_shard = self._run_shard(shard, batch.total_weight, training=training)
             data_loss, correct = data_loss + loss, correct + correct_in_shard
             if training and len(shards) > 1:
-                gradient = self._collect(first=index == 0)
+                gradient = self._add_gradient(first=index == 0)
         return LaneSums(gradient, data_loss, correct, self.replica.take_statistics())
 
     def _run_shard(self, shard: Shard, total_weight: float, *, training: bool) -> tuple[float, int]:
@@ -298,7 +297,7 @@ class _Lane:
         else:
             logits = self.replica.forward(shard.x, training=training, stream=shard.stream)
         correct = self._count_correct(logits, shard.targets) if self._count_correct else 0
-        dlogits = self._buffer(rows)
+        dlogits = self._dlogits_of(rows)
         loss, _ = self.loss(
             logits, shard.targets, shard.weights, total_weight=total_weight, out=dlogits
         )
@@ -308,17 +307,17 @@ class _Lane:
             self.replica.backward(dlogits)
         return loss, correct
 
-    def _collect(self, *, first: bool) -> Array:
+    def _add_gradient(self, *, first: bool) -> Array:
         """Add the gradient of a shard to those before it; return the sum."""
-        if self._sum is None:
-            self._sum = np.empty_like(self.replica.parameters.gradient)
+        if self._gradient_sum is None:
+            self._gradient_sum = np.empty_like(self.replica.parameters.gradient)
         if first:
-            np.copyto(self._sum, self.replica.parameters.gradient)
+            np.copyto(self._gradient_sum, self.replica.parameters.gradient)
         else:
-            self._sum += self.replica.parameters.gradient
-        return self._sum
+            self._gradient_sum += self.replica.parameters.gradient
+        return self._gradient_sum
 
-    def _buffer(self, rows: int) -> Array:
+    def _dlogits_of(self, rows: int) -> Array:
         """Return memory for the gradient of a shard's logits."""
         if len(self._dlogits) < rows:
             self._dlogits = np.empty((rows, *self._dlogits.shape[1:]), self._dlogits.dtype)

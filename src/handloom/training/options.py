@@ -32,19 +32,20 @@ class OnResume(Enum):
     """Whether an option may have another value at a resume."""
 
     REFUSED = "results depend on it"
-    DURATION = "the number of epochs may change, unless the schedule was made for a number of steps"
+    EPOCHS = "epochs may change, unless the schedule has a fixed number of steps, as CosineDecay"
     NOTED = "results do not depend on it; the change is noted in the history"
 
 
-MAY_CHANGE = {"on_resume": OnResume.NOTED}
-"""The metadata of an option that results do not depend on."""
+NOTED_AT_RESUME = {"on_resume": OnResume.NOTED}
+"""The metadata of the field of an option that may change at a resume."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingOptions:
     """The options of a training, without its network and its data.
 
-    Each option is a field. By default a resume with another value is refused; see `OnResume`.
+    Each option is a field. Without ``on_resume`` in its metadata, a resume with another value is
+    refused; see `OnResume`.
 
     Parameters
     ----------
@@ -53,8 +54,9 @@ class TrainingOptions:
         Each training binds it to the network, with new state vectors (except for a resume and a
         warm start).
     learning_rate : float or schedule
-        A rate, or a function from the step, counted from 0, to a rate. It is called
-        for several steps ahead, within an epoch.
+        A rate, or a function from the step, counted from 0 over the whole training, to a rate. The
+        trainer asks for the rates of several steps at once, so the function must not depend on the
+        progress of the training.
     epochs : int
         The number of passes over the training rows.
     batch_size : int, optional
@@ -64,11 +66,11 @@ class TrainingOptions:
     shuffle : bool
         Whether rows are shuffled each epoch.
     penalty_per_row : bool
-        Whether the penalty of a step is divided by the sum of its sample weights, so that it is
-        smaller for larger batches.
+        Whether the penalty of a step is divided by the sum of its sample weights (without sample
+        weights, its number of rows). It is then smaller for larger batches.
     loss : Loss or str, optional
-        The loss, from logits, or its name in `handloom.losses.LOSSES`; by default, for classes
-        only, `SoftmaxCrossEntropy`.
+        The loss, a function of the logits, or its name in `handloom.losses.LOSSES`. For datasets
+        with classes the default is `SoftmaxCrossEntropy`; for others it must be set.
     count_correct : bool
         Whether to count correct predictions, if the loss is a `ClassificationLoss`; if False, the
         history has no accuracy, and a small step is some percent faster.
@@ -110,7 +112,7 @@ class TrainingOptions:
     optimizer: Optimizer | str
     learning_rate: float | Schedule
     _: KW_ONLY
-    epochs: int = field(default=10, metadata={"on_resume": OnResume.DURATION})
+    epochs: int = field(default=10, metadata={"on_resume": OnResume.EPOCHS})
     batch_size: int | None = None
     shuffle: bool = True
     penalty_per_row: bool = False
@@ -121,33 +123,33 @@ class TrainingOptions:
     augment: Sequence[Augmentation] = ()
     transform: Transform | str | None = None
     seed: int = 0
-    threads: int | None = field(default=None, metadata=MAY_CHANGE)
+    threads: int | None = field(default=None, metadata=NOTED_AT_RESUME)
     backend: str = "auto"
-    diagnose: bool = field(default=True, metadata=MAY_CHANGE)
-    on_signal: OnSignal = field(default="deliver", metadata=MAY_CHANGE)
+    diagnose: bool = field(default=True, metadata=NOTED_AT_RESUME)
+    on_signal: OnSignal = field(default="deliver", metadata=NOTED_AT_RESUME)
 
     def __post_init__(self) -> None:
-        self._keep("optimizer", as_optimizer(self.optimizer))
+        self._set("optimizer", as_optimizer(self.optimizer))
         if self.average is not None:
             require_instance("average", self.average, EMA)
-        self._keep("learning_rate", schedule(self.learning_rate))
-        self._keep("epochs", require_count("epochs", self.epochs))
+        self._set("learning_rate", schedule(self.learning_rate))
+        self._set("epochs", require_count("epochs", self.epochs))
         for name in ("batch_size", "threads"):
             if getattr(self, name) is not None:
-                self._keep(name, require_count(name, getattr(self, name)))
+                self._set(name, require_count(name, getattr(self, name)))
         for name in ("shuffle", "penalty_per_row", "count_correct", "diagnose"):
-            self._keep(name, require_bool(name, getattr(self, name)))
-        self._keep("loss", as_loss(self.loss))
+            self._set(name, require_bool(name, getattr(self, name)))
+        self._set("loss", as_loss(self.loss))
         if self.clip_norm is not None:
             limit = require_number("clip_norm", self.clip_norm, minimum=0.0, exclusive=True)
-            self._keep("clip_norm", limit)
-        self._keep("augment", as_augmentations(self.augment))
-        self._keep("transform", as_transform(self.transform))
-        self._keep("seed", require_count("seed", self.seed, minimum=0))
+            self._set("clip_norm", limit)
+        self._set("augment", as_augmentations(self.augment))
+        self._set("transform", as_transform(self.transform))
+        self._set("seed", require_count("seed", self.seed, minimum=0))
         require_known("backend", self.backend, BACKENDS)
         require_known("on_signal", self.on_signal, ON_SIGNAL)
 
-    def _keep(self, name: str, value: object) -> None:
+    def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
     @property
@@ -157,17 +159,17 @@ class TrainingOptions:
 
     @property
     def chosen_optimizer(self) -> Optimizer:
-        """The optimizer, also if it was named."""
+        """The optimizer; an option that is a name was replaced by the object."""
         return cast(Optimizer, self.optimizer)
 
     @property
     def chosen_loss(self) -> Loss | None:
-        """The loss, also if it was named."""
+        """The loss, or None for the default."""
         return cast("Loss | None", self.loss)
 
     @property
     def chosen_transform(self) -> Transform | None:
-        """The transform, also if it was named."""
+        """The transform, or None for the default."""
         return cast("Transform | None", self.transform)
 
     def describe(self) -> dict[str, Any]:
@@ -219,6 +221,8 @@ def takes_options(
     """
     signature_of_options = inspect.signature(options)
     own = signature_of_options.parameters
+    by_position = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    positional = [name for name, parameter in own.items() if parameter.kind is by_position]
 
     def wrap(
         init: Callable[[Owner, Sequential, Options], None],
@@ -234,7 +238,10 @@ def takes_options(
             try:
                 signature_of_options.bind(*args, **named)
             except TypeError as error:
-                raise TypeError(f"{type(self).__name__}: {error}") from None
+                hint = ""
+                if len(args) > len(positional):
+                    hint = f": pass {', '.join(positional)} by position, other options by name"
+                raise TypeError(f"{type(self).__name__}: {error}{hint}") from None
             init(self, network, options(*args, **named))
 
         head = list(inspect.signature(init).parameters.values())[:2]

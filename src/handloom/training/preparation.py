@@ -20,7 +20,7 @@ from handloom.data.fingerprint import checksum, fingerprint
 from handloom.data.overlap import are_training_rows
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import ConfigurationError, DataError
-from handloom.losses import Loss, output_activation_of
+from handloom.losses import LOSSES, ClassificationLoss, Loss, output_activation_of
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.operations import Arrays, LayerOperation
@@ -143,7 +143,7 @@ def prepare(
     """
     if snapshot is not None and warm is not None:
         raise ConfigurationError("a training is resumed or starts warm, not both")
-    held_out = not isinstance(validation, Dataset)  # by a split, which shares no row
+    split_here = not isinstance(validation, Dataset)  # then no row is in both parts
     train, validation, weights = _split_and_check(
         network, options, train, validation, sample_weights
     )
@@ -161,9 +161,9 @@ def prepare(
         data_fingerprints=_fingerprints(train, validation, weights) if fingerprint_data else {},
     )
     started = time.perf_counter()
-    recorded = snapshot.backend if snapshot and options.backend == "auto" else options.backend
+    wanted = snapshot.backend if snapshot and options.backend == "auto" else options.backend
     backend = choose_backend(
-        recorded,
+        wanted,
         network.parameters.dtype,
         weights=len(network.parameters),
         rows=options.epochs * len(train),
@@ -172,7 +172,7 @@ def prepare(
     threads = backend.threads(options.threads, snapshot.lanes if snapshot else LANES)
     state.history.backend, state.history.lanes = backend.name, threads.lanes
     notes = snapshot.compare(state) if snapshot else []
-    if not held_out and validation is not None and are_training_rows(train, validation):
+    if not split_here and validation is not None and are_training_rows(train, validation):
         notes.append(TRAINING_ROWS)
         warnings.warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
     check(state)
@@ -288,14 +288,15 @@ def full_batch_objective(
     Parameters
     ----------
     network : Sequential
-        The function measures at its weights; its gradient vector takes the result.
+        Built. The function uses its current weights, and writes the gradient into its gradient
+        vector.
     loss : Loss
     data : Dataset
     sample_weights : array, shape (n,), optional
     penalty_per_row, threads, backend
         As in `TrainingOptions`.
     expected_calls : int
-        The approximate number of calls, by which ``"auto"`` chooses the backend.
+        About how often the function will be called; ``"auto"`` uses it to choose the backend.
 
     Returns
     -------
@@ -388,6 +389,12 @@ def _split_and_check(
             "for instance loss=MeanSquaredError(); if they are classes, pass integers: "
             "targets.astype(int), or targets.argmax(axis=1) of one-hot rows"
         )
+    if train.has_classes and _takes_continuous_targets(options.chosen_loss):
+        raise ConfigurationError(
+            f"{type(options.loss).__name__} takes continuous targets, and those of {train.name} "
+            "are classes: if they are not, pass targets.astype('float32'); else another loss, such "
+            "as SoftmaxCrossEntropy()"
+        )
     if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
         raise DataError("the training rows must have at least two classes, got a single class")
     if sample_weights is None:
@@ -395,6 +402,11 @@ def _split_and_check(
     weights = convert_weights(sample_weights).astype(network.parameters.dtype, copy=False)
     check_weights(weights, len(train))
     return train, validation, weights
+
+
+def _takes_continuous_targets(loss: Loss | None) -> bool:
+    """Return whether a loss of the library takes continuous targets only."""
+    return type(loss) in LOSSES.values() and not isinstance(loss, ClassificationLoss)
 
 
 def _fingerprints(

@@ -6,7 +6,7 @@ from typing import Any
 
 from handloom.errors import ModelError
 from handloom.schedules import planned_steps
-from handloom.training.configuration import describe, differences, known_by_name
+from handloom.training.configuration import compared_by_name, describe, differences
 from handloom.training.options import OnResume, TrainingOptions
 from handloom.training.serialization import pack
 from handloom.training.state import TrainingState
@@ -22,7 +22,7 @@ _OTHER_SAMPLE_WEIGHTS = {
 def configuration(state: TrainingState) -> dict[str, Any]:
     """Return the configuration of a training, as JSON: everything that a resume compares.
 
-    Loss, backend and transform are those in effect, where an option is None or ``"auto"``.
+    If loss, transform or backend was not set, the one that is used is described.
     """
     described = {
         **state.options.describe(),
@@ -43,7 +43,7 @@ def compare(
     options: TrainingOptions,
     progress: Mapping[str, Any],
 ) -> list[str]:
-    """Return notes on allowed changes at a resume, and on objects that cannot be compared.
+    """Return the notes for the history: allowed changes, and objects compared by name only.
 
     Parameters
     ----------
@@ -66,11 +66,11 @@ def compare(
     notes: list[str] = []
     for name in dict.fromkeys([*saved, *current]):
         on_resume = type(options).on_resume(name)
-        # an option that is newer than the checkpoint had its default
+        # an option that did not exist when the checkpoint was written counts as its default
         before, now = saved.get(name, type(options).default(name)), current.get(name)
         if name in ("data", "validation"):
             _require_same_data(name, before, now)
-        elif on_resume is OnResume.DURATION:
+        elif on_resume is OnResume.EPOCHS:
             if before != now:
                 notes.append(_check_epochs(options, before, now, progress))
         elif name == "sample_weights" and before != now:
@@ -78,11 +78,13 @@ def compare(
         else:
             for entry, old, new in differences(before, now, name):
                 if on_resume is OnResume.REFUSED:
-                    raise ModelError(f"cannot resume: {entry} is {new}, the checkpoint has {old}")
-                notes.append(f"resumed with {entry} {new}, before {old}")
+                    raise ModelError(
+                        f"cannot resume: {entry} is {_value(new)}, the checkpoint has {_value(old)}"
+                    )
+                notes.append(f"resumed with {entry} {_default(new)}, before {_default(old)}")
     relevant = {n: v for n, v in current.items() if type(options).on_resume(n) is OnResume.REFUSED}
-    if unknown := list(known_by_name(relevant)):
-        notes.append(f"compared by name alone, since there is no config: {', '.join(unknown)}")
+    if unknown := list(compared_by_name(relevant)):
+        notes.append(f"compared by name only, since there is no config: {', '.join(unknown)}")
     return notes
 
 
@@ -93,8 +95,8 @@ def _check_epochs(
     planned = planned_steps(options.schedule)
     if planned is not None:
         raise ModelError(
-            f"cannot resume: epochs is {now}, the checkpoint has {before}, and the schedule was "
-            f"made for {planned} steps"
+            f"cannot resume: epochs is {now}, the checkpoint has {before}, and the schedule has a "
+            f"fixed number of {planned} steps"
         )
     begun = progress["epoch"] + bool(progress["epoch_steps"])
     if now < begun:
@@ -110,6 +112,18 @@ def _require_same_data(name: str, before: Any, now: Any) -> None:
         raise ModelError(
             f"cannot resume: {name} is {_summary(now)}, the checkpoint has {_summary(before)}"
         )
+
+
+def _default(option: Any) -> Any:
+    """Return the value of an option for a note."""
+    return "the default" if option is None else option
+
+
+def _value(option: Any) -> Any:
+    """Return the value of an option for a message: objects of a list by their class."""
+    if isinstance(option, list) and all(isinstance(each, Mapping) for each in option):
+        return f"[{', '.join(str(each.get('kind', each)) for each in option)}]"
+    return option
 
 
 def _summary(fingerprint: Mapping[str, Any] | None) -> str:

@@ -1,9 +1,9 @@
 """Runner: makes the steps of a training, one after another.
 
-A step has two parts: the lanes' gradients, and their sum with the update. It overwrites the
-weights, the optimizer's vectors and its number of steps, the running statistics, and the average of
-the weights. `StepRunner` defines a step, for every backend: layers, loss and optimizer run the
-functions that they have fetched from the backend, compiled or not.
+A step first computes the gradients of the lanes, then adds them and makes the update. The update
+overwrites the weights, the optimizer's vectors and its number of steps, the running statistics, and
+the average of the weights. `StepRunner` defines a step, for every backend: layers, loss and
+optimizer run the functions that they have fetched from the backend, compiled or not.
 """
 
 import math
@@ -29,7 +29,7 @@ class RunResult:
     Attributes
     ----------
     measured : list of Measurement
-        The measurements of each accepted (finite) step, in order, before its update.
+        One for each accepted (finite) step, in order, measured with the weights before its update.
     stop_reason : StopReason or None
         The reason of an early end: a loss or a gradient that is not finite. That step made no
         update; the trainer then restores `TrainingState.good_weights`.
@@ -51,15 +51,15 @@ class RunResult:
 class Runner(Protocol):
     """Advances a training by whole steps. The number of steps per call never changes the result.
 
-    `run` calls the two parts of each step. They are separate so that a distributed runner, which
-    does not exist yet, could exchange the lanes' sums between them.
+    `run` calls `gradients` and `update` for each step. They are separate so that a distributed
+    runner, which does not exist yet, could exchange the lanes' sums between them.
     """
 
     def gradients(self, batch: Batch) -> list[LaneSums]:
         """Return the sums of each lane for a step, in lane order."""
         ...
 
-    def update(self, batch: Batch, lanes: Sequence[LaneSums], rate: float) -> Measurement:
+    def update(self, batch: Batch, sums: Sequence[LaneSums], rate: float) -> Measurement:
         """Add the sums of lanes and, if the result is finite, update the weights."""
         ...
 
@@ -84,7 +84,7 @@ class Runner(Protocol):
 
 
 class StepRunner:
-    """Runs the parts of a step one after another, each in the version of the backend.
+    """Makes steps in this process: `gradients`, then `update`, in the versions of the backend.
 
     The network runs in one compiled call for each pass, or layer by layer; see `Objective`.
 
@@ -119,9 +119,9 @@ class StepRunner:
             batch = Batch(arrays, order.batch(step), order.epoch, step)
             updating = False
             try:
-                lanes = self.gradients(batch)
+                sums = self.gradients(batch)
                 updating = True
-                measured = self.update(batch, lanes, rate)
+                measured = self.update(batch, sums, rate)
             except BaseException as error:  # raised again after the steps before it are counted
                 return RunResult(accepted, error=error, update_incomplete=updating)
             if not math.isfinite(measured.loss):
@@ -138,18 +138,18 @@ class StepRunner:
         """Return the sums of each lane for a step, in lane order."""
         return self.objective.run_lanes(batch)
 
-    def update(self, batch: Batch, lanes: Sequence[LaneSums], rate: float) -> Measurement:
+    def update(self, batch: Batch, sums: Sequence[LaneSums], rate: float) -> Measurement:
         """Add the sums of lanes and, if the result is finite, update the weights.
 
         The gradient is clipped first; running statistics and the average of the weights follow.
         """
-        measured = self.objective.combine(batch, lanes)
+        measured = self.objective.combine(batch, sums)
         norm = measured.gradient_norm
         if math.isfinite(measured.loss) and math.isfinite(norm):
             if self.clip is not None:
                 self.clip(self.objective.network.parameters.gradient, norm)
             self.optimizer.step(rate)
-            self.objective.network.commit_statistics([lane.statistics for lane in lanes])
+            self.objective.network.commit_statistics([lane.statistics for lane in sums])
             if self.average is not None:
                 self.average.update()
         return measured

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from handloom.data.dataset import Dataset
-from handloom.errors import ConfigurationError, ModelError, unknown_name
+from handloom.errors import ConfigurationError, ModelError
 from handloom.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
 from handloom.model import Model
 from handloom.network import Sequential
@@ -70,14 +70,14 @@ class TrainingState:
     history : History
         The metrics of complete epochs, and the stop reason.
     total_epochs : int
-        The number of epochs after which training ends, those of a continued training included.
+        The number of epochs after which training ends, counted from the first epoch of the training
+        that this one continues.
     good_weights : array, shape (size + untrained,)
-        The weights, running statistics included, that a divergence restores: those before the
-        first update of the latest epoch whose first step was finite. So a step that is not finite
-        restores the beginning of its epoch, or of the epoch before if it is the first of its epoch.
-        The optimizer's state is not restored.
-    trained : dict of str to shape
-        The arrays that are trained, in their order.
+        The weights, running statistics included, that a divergence restores: those at the
+        beginning of the epoch or, until its first step was finite, of the epoch before. The
+        optimizer's state is not restored.
+    trained_shapes : dict of str to shape
+        The shapes of the trained arrays by name, in the order of the vector of weights.
     ended : bool
         Whether training is over, except for ``on_train_end``.
     at_step_boundary : bool
@@ -95,8 +95,8 @@ class TrainingState:
 
     def __post_init__(self) -> None:
         self.total_epochs = self.options.epochs
-        self.parameters = self.network.parameters  # freezing a layer later replaces the network's
-        self.trained = shapes_of(self.network)
+        self.parameters = self.network.parameters  # kept: freezing makes new ones
+        self.trained_shapes = shapes_of(self.network)
         self.store_initial_weights()
         self.at_step_boundary, self.ended = True, False
         self.recorder: object = None  # the callback whose hook runs
@@ -163,7 +163,7 @@ class TrainingState:
             If it is not a `StopReason`, or one of a divergence, which only the trainer sets.
         """
         if not isinstance(reason, StopReason):
-            raise ConfigurationError(unknown_name("StopReason", reason, [*StopReason]))
+            raise ConfigurationError(f"reason must be {_stop_reasons()}, got {reason!r}")
         if reason.diverged and self.history.divergence is None:
             raise ConfigurationError(
                 f"reason must not be of a divergence, which only the trainer sets, got {reason}"
@@ -295,9 +295,10 @@ class TrainingState:
     ) -> None:
         """End training at a step that is not finite, and restore ``good_weights``.
 
-        That step made no update, but earlier steps of the epoch did: they are lost. The optimizer's
-        vectors and its number of steps, the average of the weights and the progress stay those of
-        the last finite step, so they no longer belong to the weights: a warm start is refused.
+        So the updates since the beginning of the epoch are lost; if the first step of the epoch
+        was not finite, those of the epoch before. The optimizer's vectors and its number of steps,
+        the average of the weights and the progress stay those of the last update. They no longer
+        belong to the weights: a warm start is refused.
 
         Parameters
         ----------
@@ -343,8 +344,8 @@ class TrainingState:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Load the state that `state_dict` returned, except for callbacks.
 
-        The stop reason is removed unless it is final, so training goes on. Load the rest by
-        `load_callbacks`, once callbacks have begun.
+        The stop reason is removed unless it is final, so training continues. Afterwards
+        ``on_train_begin`` runs, and then `load_callbacks` loads the callbacks.
 
         Raises
         ------
@@ -367,20 +368,23 @@ class TrainingState:
     def load_callbacks(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Load the states of callbacks from `state_dict`.
 
-        A callback that is new, or has another ``config``, starts without a state, with a note.
+        A callback that is new or has another ``config`` starts without a state, and the history
+        notes it.
         """
-        left = dict(states)
+        remaining = dict(states)
         for name, callback in self.callbacks.items():
             made = pack(describe(callback), {})
             kind = name.partition(" ")[0]
-            alike = [n for n in (name, *left) if n in left and n.partition(" ")[0] == kind]
-            own = next((n for n in alike if pack(left[n]["made"], {}) == made), None)
+            alike = [
+                n for n in (name, *remaining) if n in remaining and n.partition(" ")[0] == kind
+            ]
+            own = next((n for n in alike if pack(remaining[n]["made"], {}) == made), None)
             if own is None:
                 note = f"{name} starts without a state: it is new or has another config"
                 self.history.notes.append(note)
                 continue
             try:
-                callback.load_state_dict(left.pop(own)["state"])
+                callback.load_state_dict(remaining.pop(own)["state"])
             except Exception as error:
                 raise ModelError(f"the state of {name} cannot be loaded: {error!r}") from error
 
@@ -400,6 +404,11 @@ class TrainingState:
         return saved
 
 
+def _stop_reasons() -> str:
+    """Return the names of the reasons that `TrainingState.stop` accepts."""
+    return " or ".join(f"StopReason.{each.name}" for each in StopReason if not each.diverged)
+
+
 def shapes_of(network: Sequential) -> dict[str, tuple[int, ...]]:
-    """Return the names and shapes of the arrays that are trained, in their order."""
+    """Return the shapes of the trained arrays by name, in the order of the vector of weights."""
     return {name: array.shape for name, array in network.parameters.gradients.items()}

@@ -25,8 +25,8 @@ from handloom.training.averaging import EMA
 class StepOperations:
     """The operations of a step in the order in which they run; None for a part without a record.
 
-    A part has no record if its class, possibly a user's, defines none. A backend may run the parts
-    that it has compiled; all others run by their definitions.
+    A part has no record if its class, possibly a user's, defines none. Backends read only the
+    records of the layers so far; the other parts run by their definitions or compiled versions.
 
     Attributes
     ----------

@@ -25,7 +25,7 @@ from handloom.training.findings import findings
 from handloom.training.history import History, StopReason
 from handloom.training.interrupts import deliver, on_interrupt
 from handloom.training.objective import Measurement
-from handloom.training.options import MAY_CHANGE, OnResume, TrainingOptions, takes_options
+from handloom.training.options import NOTED_AT_RESUME, OnResume, TrainingOptions, takes_options
 from handloom.training.preparation import PreparedTraining, prepare
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import TrainingState
@@ -51,7 +51,7 @@ class TrainerOptions(TrainingOptions):
 
     _: KW_ONLY
     callbacks: Sequence[Callback] = ()
-    checkpoints: Checkpoints | None = field(default=None, metadata=MAY_CHANGE)
+    checkpoints: Checkpoints | None = field(default=None, metadata=NOTED_AT_RESUME)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,7 +60,10 @@ class TrainerOptions(TrainingOptions):
             require_instance("checkpoints", self.checkpoints, Checkpoints)
 
     def describe(self) -> dict[str, Any]:
-        """Return every option by name; callbacks that only observe are separate: ``watchers``."""
+        """Return every option by name.
+
+        ``watchers`` has the callbacks with ``changes_results = False``, ``callbacks`` the others.
+        """
         options = super().describe()
         watch = [not each.get("changes_results", True) for each in options["callbacks"]]
         both = list(zip(options["callbacks"], watch, strict=True))
@@ -83,7 +86,7 @@ class Trainer:
     Parameters
     ----------
     network : Sequential
-        A built network that ends in logits or in a softmax.
+        A built network.
 
     Attributes
     ----------
@@ -100,9 +103,9 @@ class Trainer:
 
     @takes_options(TrainerOptions)
     def __init__(self, network: Sequential, options: TrainerOptions) -> None:
-        self._take(network, options)
+        self._set_options(network, options)
 
-    def _take(self, network: Sequential, options: TrainerOptions) -> None:
+    def _set_options(self, network: Sequential, options: TrainerOptions) -> None:
         require_instance("network", network, Sequential)
         require_instance("options", options, TrainerOptions)
         self.network, self.options = network, options
@@ -144,7 +147,7 @@ class Trainer:
         """Train the network, from its current weights or from a checkpoint.
 
         Ctrl-C and SIGTERM end training after a whole step, within about a tenth of a second, and a
-        last checkpoint is written. Then, also if a callback has raised an error:
+        last checkpoint is written. After that, even if a callback raised an error:
 
         - a handler of the application is called; without one, SIGTERM ends the process;
         - after Ctrl-C with Python's default handler, `fit` returns, with a warning;
@@ -153,8 +156,8 @@ class Trainer:
         A second signal takes effect at once.
 
         A loss or gradient that is not finite ends training without that step's update; weights that
-        are not finite end it after the epoch. The weights return to those before the first update
-        of the epoch or, if the first step of the epoch was not finite, of the epoch before. The
+        are not finite end it after the epoch. The weights return to those at the beginning of the
+        epoch; if its first step was not finite, to those at the beginning of the epoch before. The
         optimizer's state does not return: it stays that of the last update.
         ``history.divergence`` names the first array that was not finite, and a
         `DivergenceWarning` says the same; `prepare` and `run` end without the warning.
@@ -190,10 +193,12 @@ class Trainer:
             If another training writes to the same checkpoints, or a new training would replace
             existing ones.
         """
+        if isinstance(warm, Trainer):
+            raise ConfigurationError("warm must be a TrainingState, got a Trainer: pass its .state")
         if warm is not None:
             require_instance("warm", warm, TrainingState)
         with self._delivering_signals(), self._lock_checkpoints():
-            snapshot = self._snapshot(resume=resume, warm=warm is not None)
+            snapshot = self._snapshot_to_resume(resume=resume, warm=warm is not None)
             prepared = self.prepare(
                 train, validation, sample_weights=sample_weights, snapshot=snapshot, warm=warm
             )
@@ -359,7 +364,7 @@ class Trainer:
         """Lock the checkpoints against other trainings, until the end of a block."""
         return self.options.checkpoints.lock() if self.options.checkpoints else nullcontext()
 
-    def _snapshot(self, *, resume: bool, warm: bool) -> Snapshot | None:
+    def _snapshot_to_resume(self, *, resume: bool, warm: bool) -> Snapshot | None:
         """Return the snapshot to resume from, or None."""
         if resume and warm:
             raise ConfigurationError("a training is resumed or starts warm, not both")

@@ -19,8 +19,8 @@ class WarmStart:
     ----------
     weights : dict of str to array
         The weights by name: their order in memory depends on frozen layers.
-    trained : dict of str to shape
-        The arrays that the optimizer updated, in their order.
+    trained_shapes : dict of str to shape
+        The shapes of the arrays that the optimizer updated by name, in the order of the vector.
     kind, state_names : str, tuple of str
         The kind of the optimizer, and the names of its state vectors.
     optimizer : mapping
@@ -28,7 +28,7 @@ class WarmStart:
     """
 
     weights: Mapping[str, Array]
-    trained: Mapping[str, tuple[int, ...]]
+    trained_shapes: Mapping[str, tuple[int, ...]]
     kind: str
     state_names: tuple[str, ...]
     optimizer: Mapping[str, Any]
@@ -51,7 +51,7 @@ class WarmStart:
         weights = earlier.network.parameters.weights
         return cls(
             {name: array.copy() for name, array in weights.items()},
-            earlier.trained,
+            earlier.trained_shapes,
             earlier.optimizer.kind,
             earlier.optimizer.state_names,
             earlier.optimizer.state_dict(),
@@ -69,7 +69,7 @@ class WarmStart:
         current = {name: array.shape for name, array in network.parameters.weights.items()}
         pairs = [
             ("arrays", earlier, current),
-            ("trained arrays", self.trained, shapes_of(network)),
+            ("trained arrays", self.trained_shapes, shapes_of(network)),
         ]
         for group, before, now in pairs:
             for name in dict.fromkeys([*before, *now]):

@@ -143,7 +143,8 @@ def test_a_reason_to_stop_is_one_of_those_there_are(reason: Any) -> None:
         def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
             state.stop(reason)
 
-    with pytest.raises(ConfigurationError, match=r"unknown StopReason .*early_stopping"):
+    message = r"reason must be StopReason.MAX_EPOCHS or .*INTERRUPTED, got"
+    with pytest.raises(ConfigurationError, match=message):
         trainer(None, Stops()).fit(ROWS)
 
 

@@ -1,4 +1,4 @@
-"""The records of a fit: arguments, problem, options and result."""
+"""The records of a fit: arguments, input, options, state and result."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ class FitState:
     progress : TrainingProgress
         The number of epochs and steps, over all calls of ``partial_fit``.
     rate_state : RateState
-        The rows seen and the divisions of the learning rate, for a rate given by name.
+        The rows seen and the divisions of the learning rate; used only if it is a name.
     convergence : mapping
         See `Convergence.final_state`.
     best_loss, best_score : float
@@ -104,7 +104,7 @@ class FitState:
 
 
 @dataclass(frozen=True)
-class Problem:
+class FitInput:
     """The input of a fit: a network to train, its task, its data, and the state to start from.
 
     Attributes
