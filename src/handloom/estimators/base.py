@@ -189,7 +189,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             state = FitState(seed=int(random.randint(2**31 - 1)))
         elif not call.incremental:
             state = state.for_warm_start()
-        return Problem(network, task, sample, held_out, state)
+        named = self.__dict__.get("feature_names_in_")
+        columns = None if named is None else tuple(named.tolist())
+        return Problem(network, task, sample, held_out, state, columns)
 
     def _options(self, rows: int, *, incremental: bool) -> FitOptions:
         architecture = self._architecture()

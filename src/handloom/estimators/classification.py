@@ -29,11 +29,14 @@ class Classification:
         The fraction of every target that is spread evenly over all classes.
     class_weight : mapping, "balanced" or None
         The weight of each class.
+    label_names : tuple of str, or None
+        The names of several labels a row, the columns of a table.
     """
 
     labels: Labels
     label_smoothing: float = 0.0
     class_weight: ClassWeight = None
+    label_names: tuple[str, ...] | None = None
 
     @property
     def outputs(self) -> int:
@@ -43,7 +46,15 @@ class Classification:
     @property
     def output_names(self) -> tuple[str, ...]:
         """The name of each output's class; a single output is the logit of the second class."""
-        return tuple(str(label) for label in self.labels.classes[-self.outputs :])
+        names = self.label_names if self.labels.multilabel else None
+        return names or tuple(str(label) for label in self.labels.classes[-self.outputs :])
+
+    @property
+    def binary_classes(self) -> tuple[str, ...] | None:
+        """The two classes of a single output, the logit of the second one; else None."""
+        if self.outputs > 1 or len(self.labels.classes) != 2 or self.labels.multilabel:
+            return None
+        return tuple(str(label) for label in self.labels.classes)
 
     @property
     def output_activation(self) -> str:

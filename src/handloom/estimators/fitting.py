@@ -58,12 +58,14 @@ def fit_by_steps(problem: Problem, options: FitOptions, signals: list[int]) -> F
     convergence = _convergence(problem, options)
     trainer = _trainer(problem, options, convergence)
     trainer.signals = signals
-    names, held_out = problem.task.output_names, problem.held_out
+    names, columns = problem.task.output_names, problem.column_names
+    held_out = problem.held_out
     prepared = trainer.prepare(
-        problem.sample.dataset(names),
-        None if held_out is None else held_out.dataset(names),
+        problem.sample.dataset(names, columns),
+        None if held_out is None else held_out.dataset(names, columns),
         sample_weights=problem.sample.weights,
     )
+    prepared.state.model = replace(prepared.state.model, binary_classes=problem.task.binary_classes)
     _continue_from(prepared.state, problem.earlier, incremental=options.incremental)
     with np.errstate(over="ignore", invalid="ignore"):  # the history records a divergence
         history = trainer.run(prepared)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from handloom.data.columns import columns_of, is_instance
+from handloom.data.columns import FRAMES, SERIES, column_of, columns_of, is_instance, names_of
 from handloom.data.conversion import require_unmasked
 from handloom.errors import DataError
 from handloom.estimators.rows import Sample, drop_zero_weights
@@ -57,6 +57,24 @@ def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool)
     if y.ndim == 2 and y.shape[1] == 1 and isinstance(y, np.ndarray):
         y = column_or_1d(y, warn=True)
     return X, y
+
+
+def target_names(y: Any, outputs: int) -> tuple[str, ...] | None:
+    """Return the names of the columns of a table of targets, or that of a Series.
+
+    Returns
+    -------
+    tuple of str, or None
+        None if there are no names, other than ``outputs`` of them, or two are equal.
+    """
+    if is_instance(y, *FRAMES):
+        names = names_of(columns_of(y))
+    elif is_instance(y, *SERIES):
+        name = column_of(y).name
+        names = None if name is None else (name,)
+    else:
+        return None
+    return names if names is not None and len(set(names)) == len(names) == outputs else None
 
 
 def training_sample(
