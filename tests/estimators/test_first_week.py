@@ -2,14 +2,24 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-
-from handloom import BestModel, Dataset, MLPClassifier, MLPRegressor, Model, evaluate
-from handloom.errors import DataError
 from tests.estimators.helpers import classes, continuous, labels
+
+from handloom import (
+    BestModel,
+    Dataset,
+    InverseTimeDecay,
+    MLPClassifier,
+    MLPRegressor,
+    Model,
+    evaluate,
+)
+from handloom.errors import DataError
+
+pd = pytest.importorskip("pandas")
 
 COLUMNS = list("abcde")
 
@@ -55,3 +65,62 @@ def test_a_saved_model_of_two_classes_is_evaluated_on_both(tmp_path: Path) -> No
     assert result.confusion.shape == (2, 2)
     with pytest.raises(DataError, match=r"class_names=model\.binary_classes"):
         evaluate(model, Dataset(X, y))
+
+
+@pytest.mark.parametrize("wrong", [[0], [0, 1], range(4)])
+def test_classes_that_are_not_the_columns_of_labels_are_refused(wrong: object) -> None:
+    X, y = labels()
+    with pytest.raises(ValueError, match=r"`y` has classes not in `self\.classes_`.*range\(3\)"):
+        MLPClassifier().partial_fit(X, y, classes=wrong)
+    fitted = MLPClassifier().partial_fit(X, y, classes=range(3))
+    assert fitted.classes_.tolist() == [0, 1, 2]
+
+
+def test_a_class_of_one_row_is_named_as_in_the_targets() -> None:
+    X, _ = classes()
+    with pytest.raises(ValueError, match=r"too few members are: \['spam'\]"):
+        MLPClassifier(early_stopping=True).fit(X, ["ham"] * 119 + ["spam"])
+
+
+def test_objects_that_are_no_strings_get_an_advice_that_works() -> None:
+    X, y = classes(2)
+    for values in (y, y > 0):
+        objects = pd.Series(values).astype(object)
+        with pytest.raises(DataError, match=r"column\.astype\(int\)"):
+            Dataset(X, objects)
+        with pytest.raises(ValueError, match=r"pass y\.astype\(int\)"):
+            MLPClassifier().fit(X, objects)
+
+
+def test_a_schedule_without_its_arguments_gets_an_advice_that_works() -> None:
+    X, y = classes()
+    rate: Any = InverseTimeDecay
+    with pytest.raises(
+        ValueError, match=r"pass InverseTimeDecay\(learning_rate=\.\.\., decay=\.\.\.\)"
+    ):
+        MLPClassifier(learning_rate=rate).fit(X, y)
+
+
+def test_times_among_objects_are_refused_by_column() -> None:
+    X, y = classes()
+    frame = pd.DataFrame(X, columns=COLUMNS)
+    periods = pd.period_range("2020", periods=120)
+    for times in (periods, pd.Series([pd.Timestamp("2020")] * 120, dtype=object)):
+        with pytest.raises(DataError, match="row 0 of column 'day'"):
+            MLPClassifier().fit(frame.assign(day=times), y)
+
+
+def test_none_among_labels_is_named() -> None:
+    X, y = classes()
+    texts = np.array(list("xyz"), dtype=object)[y]
+    texts[3] = None
+    for targets in (texts, texts.tolist(), pd.Series(texts, dtype=object)):
+        with pytest.raises(DataError, match="None in row 3"):
+            MLPClassifier().fit(X, targets)
+
+
+def test_a_parameter_passed_to_fit_is_for_the_constructor() -> None:
+    X, y = classes()
+    unchecked: Any = MLPClassifier()
+    with pytest.raises(TypeError, match=r"MLPClassifier\.fit.*: pass MLPClassifier\(class_weight="):
+        unchecked.fit(X, y, class_weight={0: 9})

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Never, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -97,7 +97,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        **unknown: Never,
     ) -> Self:
         """Fit the network, from new weights or, with ``warm_start``, from the current weights.
 
@@ -112,6 +119,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         X_val, y_val : arrays, optional
             Validation data, measured after each epoch; replaces the rows that ``early_stopping``
             holds out.
+        **unknown
+            Refused: parameters are set in the constructor.
 
         Returns
         -------
@@ -120,10 +129,16 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
         Raises
         ------
+        TypeError
+            If there is another argument.
         ValueError
             If a parameter or the data are invalid, or the fit diverges and ``on_divergence`` is
             ``"raise"``.
         """
+        for name in unknown:
+            own, known = type(self).__name__, self._get_param_names()
+            where = f": pass {own}({name}=...)" if name in known else ""
+            raise TypeError(f"{own}.fit() got an unexpected keyword argument {name!r}{where}")
         return self._fit(FitCall(X, y, sample_weight, X_val, y_val))
 
     def _fit(self, call: FitCall) -> Self:

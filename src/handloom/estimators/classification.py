@@ -107,12 +107,13 @@ class Classification:
 
         Returns
         -------
-        array of bool, shape (n,), or None
+        array, shape (n,), or None
             The class of each row if there are two classes, else None.
         """
         if self.labels.multilabel or len(self.labels.classes) != 2:
             return None
-        return np.asarray(targets) > 0.5
+        second = np.asarray(targets).reshape(-1) > 0.5
+        return self.labels.classes[second.astype(np.intp)]
 
     def loss(self) -> Loss:
         """Return the cross-entropy."""

@@ -42,6 +42,7 @@ def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool)
     refuse_masks_and_times("X", X)
     if isinstance(y, np.ma.MaskedArray):
         refuse_masks_and_times("y", y)
+    _refuse_none(y)
     X, y = validate_data(
         estimator,
         X,
@@ -166,3 +167,39 @@ def refuse_masks_and_times(name: str, values: Any) -> None:
     for dtype in dtypes if hasattr(dtypes, "__iter__") else [dtypes]:
         if getattr(dtype, "kind", None) in ("M", "m", "V"):
             raise DataError(f"{name} must not hold dates, times or records, got dtype {dtype}")
+    if is_instance(values, "pandas.DataFrame"):
+        for index, dtype in enumerate(dtypes):
+            if getattr(dtype, "kind", None) == "O":
+                _refuse_times_among_objects(name, values.iloc[:, index])
+
+
+TIMES = ("Period", "Timestamp", "Timedelta", "datetime", "date", "time", "timedelta")
+"""The classes of dates and times of pandas and Python."""
+
+
+def _refuse_times_among_objects(name: str, column: Any) -> None:
+    """Refuse dates and times in a column of Python objects, or of periods."""
+    for row, value in enumerate(column):
+        if type(value).__name__ in TIMES:
+            raise DataError(
+                f"{name} must not hold dates or times, got {value!r} in row {row} of column "
+                f"{column.name!r} (rows count from 0): convert them to numbers, for instance to "
+                "days since the first"
+            )
+
+
+def _refuse_none(y: Any) -> None:
+    """Refuse None among targets, which scikit-learn would compare with strings."""
+    values = np.asarray(y, object) if isinstance(y, list | tuple) else getattr(y, "to_numpy", None)
+    if callable(values):
+        values = y.to_numpy() if getattr(y, "dtype", None) == object else None
+    elif values is None and isinstance(y, np.ndarray):
+        values = y
+    if values is None or values.dtype != object or values.ndim != 1:
+        return
+    for row, value in enumerate(values):
+        if value is None:
+            raise DataError(
+                f"y must have no missing values, got None in row {row} (rows count from 0): drop "
+                "such rows, or fill in a value"
+            )
