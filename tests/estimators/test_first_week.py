@@ -6,6 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from tests.estimators.helpers import classes, continuous, labels
 
 from handloom import (
@@ -18,6 +24,7 @@ from handloom import (
     evaluate,
 )
 from handloom.errors import DataError
+from handloom.estimators.scales import differ_grossly
 
 pd = pytest.importorskip("pandas")
 
@@ -124,3 +131,54 @@ def test_a_parameter_passed_to_fit_is_for_the_constructor() -> None:
     unchecked: Any = MLPClassifier()
     with pytest.raises(TypeError, match=r"MLPClassifier\.fit.*: pass MLPClassifier\(class_weight="):
         unchecked.fit(X, y, class_weight={0: 9})
+
+
+WINE = load_wine(return_X_y=True)
+
+
+def halves() -> tuple[Any, Any, Any, Any]:
+    parts: tuple[Any, Any, Any, Any] = train_test_split(*WINE, random_state=0, stratify=WINE[1])
+    return parts
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler()])
+def test_validation_rows_that_the_pipeline_did_not_transform(scaler: Any) -> None:
+    X, X_val, y, y_val = halves()
+    model = MLPClassifier(random_state=0, tol=0.01)
+    with pytest.warns(UserWarning, match=r'transform_input=\["X_val"\]'):
+        make_pipeline(scaler, model).fit(
+            X, y, mlpclassifier__X_val=X_val, mlpclassifier__y_val=y_val
+        )
+
+
+def test_validation_rows_of_one_source_are_not_warned_of() -> None:
+    X, X_val, y, y_val = halves()
+    scaler = StandardScaler().fit(X)
+    small = np.arange(12)
+    for rows, others in ((X, X_val), (scaler.transform(X), scaler.transform(X_val))):
+        assert not differ_grossly(rows, others)
+        assert not differ_grossly(rows, others[small])
+    trend = np.arange(200.0)[:, None] * [1.0, -2.0, 5.0]
+    for part in (100, 160):
+        assert not differ_grossly(trend[:part], trend[part:])
+    rare = np.eye(50)[np.random.default_rng(0).integers(0, 50, 300)]
+    assert not differ_grossly(rare[:200], rare[200:])
+
+
+def test_validation_targets_that_were_not_transformed() -> None:
+    x = np.random.default_rng(0).normal(size=(400, 3))
+    y = 1e4 + 1e3 * x[:, 0]
+    inner = MLPRegressor(random_state=0, early_stopping=True, max_iter=100)
+    model = TransformedTargetRegressor(inner, transformer=StandardScaler())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(x[:300], y[:300], X_val=x[300:], y_val=y[300:])
+    assert any("y_val has another scale than y" in str(each.message) for each in caught)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e-6])
+def test_a_fit_worse_than_the_mean_names_the_scale_of_the_targets(scale: float) -> None:
+    x = np.random.default_rng(1).normal(size=(500, 3))
+    y = scale * (x @ [1.0, 2.0, 3.0])
+    with pytest.warns(ConvergenceWarning, match="worse than predicting the mean of y.*scale the"):
+        MLPRegressor(random_state=0, max_iter=300).fit(x, y)

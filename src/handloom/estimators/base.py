@@ -23,6 +23,11 @@ from handloom.estimators.problem import (
     Problem,
 )
 from handloom.estimators.rows import hold_out, predict_logits
+from handloom.estimators.scales import (
+    warn_of_other_scale,
+    warn_of_other_targets,
+    worse_than_mean,
+)
 from handloom.estimators.tasks import Task
 from handloom.estimators.validation import (
     check_rows,
@@ -150,8 +155,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 fit = fit_by_lbfgs if self.solver == "lbfgs" else fit_by_steps
                 result = fit(problem, options, signals)
                 self._adopt(problem, result)
-            if result.warning is not None:
-                self._report(result.warning)
+            warning = result.warning
+            if warning is None and not call.incremental:
+                warning = worse_than_mean(problem.network, problem.task, problem.sample)
+            if warning is not None:
+                self._report(warning)
         finally:
             deliver(signals)  # after the fitted attributes are set
         return self
@@ -196,6 +204,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             held_out = held_out_sample(
                 self, task, call.X_val, call.y_val, dtype, continuous=self._continuous_targets
             )
+            if not call.incremental:  # a batch may hold rows of one kind
+                warn_of_other_scale(sample, held_out)
+                if self._continuous_targets:
+                    warn_of_other_targets(sample, held_out)
         elif self.early_stopping and self.solver != "lbfgs":
             strata = task.strata(sample.targets)
             sample, held_out = hold_out(sample, self.validation_fraction, random, strata)

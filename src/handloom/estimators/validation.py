@@ -190,14 +190,9 @@ def _refuse_times_among_objects(name: str, column: Any) -> None:
 
 def _refuse_none(y: Any) -> None:
     """Refuse None among targets, which scikit-learn would compare with strings."""
-    values = np.asarray(y, object) if isinstance(y, list | tuple) else getattr(y, "to_numpy", None)
-    if callable(values):
-        values = y.to_numpy() if getattr(y, "dtype", None) == object else None
-    elif values is None and isinstance(y, np.ndarray):
-        values = y
-    if values is None or values.dtype != object or values.ndim != 1:
+    if not isinstance(y, list | tuple) and getattr(getattr(y, "dtype", None), "kind", "") != "O":
         return
-    for row, value in enumerate(values):
+    for row, value in enumerate(y):
         if value is None:
             raise DataError(
                 f"y must have no missing values, got None in row {row} (rows count from 0): drop "
