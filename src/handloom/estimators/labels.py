@@ -44,7 +44,7 @@ class Labels:
         kind = type_of_target(y, input_name="y")
         if kind == "multilabel-indicator":
             return cls(np.arange(y.shape[1]), True, one_logit, not isinstance(y, np.ndarray))
-        if kind == "unknown" and getattr(y, "dtype", None) == object:
+        if kind == "unknown" and getattr(getattr(y, "dtype", None), "kind", "") == "O":
             found = sorted({type(label).__name__ for label in y.flat})
             raise ValueError(
                 f"Unknown label type: y of dtype object must hold strings, got {', '.join(found)}: "
