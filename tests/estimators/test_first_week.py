@@ -152,7 +152,7 @@ def test_validation_rows_that_the_pipeline_did_not_transform(scaler: Any) -> Non
 
 
 def test_validation_rows_of_one_source_are_not_warned_of() -> None:
-    X, X_val, y, y_val = halves()
+    X, X_val, _, _ = halves()
     scaler = StandardScaler().fit(X)
     small = np.arange(12)
     for rows, others in ((X, X_val), (scaler.transform(X), scaler.transform(X_val))):

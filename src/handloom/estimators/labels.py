@@ -45,9 +45,9 @@ class Labels:
         if kind == "multilabel-indicator":
             return cls(np.arange(y.shape[1]), True, one_logit, not isinstance(y, np.ndarray))
         if kind == "unknown" and getattr(getattr(y, "dtype", None), "kind", "") == "O":
-            found = sorted({type(label).__name__ for label in y.flat})
+            kinds = sorted({type(label).__name__ for label in y.flat})
             raise ValueError(
-                f"Unknown label type: y of dtype object must hold strings, got {', '.join(found)}: "
+                f"Unknown label type: y of dtype object must hold strings, got {', '.join(kinds)}: "
                 "pass y.astype(int), y.astype(bool) or y.astype(str)"
             )
         if kind not in ("binary", "multiclass"):

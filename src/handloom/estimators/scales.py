@@ -68,8 +68,8 @@ def differ_grossly(values: Any, others: Any) -> bool:
         if not varies.any():
             return False
         standard = (abs(mean) < 0.05) & (abs(spread - 1.0) < 0.1)
-        unit = (known.min(axis=0) == 0.0) & (known.max(axis=0) == 1.0)
-        scaled = min(standard[varies].mean(), 1.0) >= 0.9 or unit[varies].mean() >= 0.9
+        unit = (abs(known.min(axis=0)) < 1e-6) & (abs(known.max(axis=0) - 1.0) < 1e-6)
+        scaled = standard[varies].mean() >= 0.9 or unit[varies].mean() >= 0.9
         factor = GROSS_IF_SCALED if scaled else GROSS
         ratio, shift = own / spread, abs(other - mean) / spread
         differs = (ratio > factor) | (ratio < 1.0 / factor) | (shift > factor)
@@ -92,9 +92,8 @@ def worse_than_mean(network: Sequential, task: Any, sample: Sample) -> FitWarnin
     some = sample.take(rows)
     if not np.ptp(some.targets, axis=0).all():
         return None  # a constant target has no scale
-    score = task.score(
-        predict_logits(network, some.inputs, task.loss()), some.targets, some.weights
-    )
+    logits = predict_logits(network, some.inputs, task.loss())
+    score = task.score(logits, some.targets, some.weights)
     if not score < WORSE_THAN_MEAN:
         return None
     spread = float(np.min(np.std(some.targets, axis=0)))

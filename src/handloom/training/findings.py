@@ -32,7 +32,8 @@ Rectifiers", ICCV 2015). Large inputs are another cause, which comes first."""
 
 LARGE_INPUT, LARGE_TARGET, SMALL_TARGET = 10.0, 100.0, 0.01
 """The scale of features and targets above which initial weights and usual rates are too large, and
-that of targets below which they are: for unit scale see LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, section 4.3."""
+that of targets below which they are: for unit scale see LeCun, Bottou, Orr, Müller, "Efficient
+BackProp", 1998, section 4.3."""
 
 DEAD, MOSTLY_DEAD = 0.5, 0.95
 """The fraction of dead ReLUs, with the symptom and without it. Half of the units are inactive for a
