@@ -113,6 +113,8 @@ class Classification:
         if self.labels.multilabel or len(self.labels.classes) != 2:
             return None
         second = np.asarray(targets).reshape(-1) > 0.5
+        if np.array_equal(self.labels.classes, [0, 1]):
+            return second  # the error of a split names False and True, as in scikit-learn
         return self.labels.classes[second.astype(np.intp)]
 
     def loss(self) -> Loss:
