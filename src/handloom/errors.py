@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+from inspect import Parameter, signature
 from math import isfinite
 from typing import Any
 
@@ -127,8 +128,22 @@ def refuse_class(name: str, value: object) -> None:
     """
     if isinstance(value, type):
         raise ConfigurationError(
-            f"{name} must be an instance, got the class {value.__name__}: pass {value.__name__}()"
+            f"{name} must be an instance, got the class {value.__name__}: pass "
+            f"{value.__name__}({_required_arguments(value)})"
         )
+
+
+def _required_arguments(kind: type) -> str:
+    """Return the arguments that a constructor requires, such as ``"gamma=..., step=..."``."""
+    try:
+        parameters = signature(kind).parameters.values()
+    except (TypeError, ValueError):  # compiled classes may have none
+        return ""
+    kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    required = [
+        each.name for each in parameters if each.kind in kinds and each.default is each.empty
+    ]
+    return ", ".join(f"{each}=..." for each in required)
 
 
 def require_number(

@@ -64,6 +64,9 @@ class Model:
         training loss applies.
     column_names : tuple of str, optional
         The columns of the table it was trained on, compared with those of tables to predict.
+    binary_classes : tuple of two str, optional
+        The two classes of a network with a single output, the probability of the second one. Such
+        a network is that of an estimator, with two classes.
 
     Raises
     ------
@@ -81,6 +84,7 @@ class Model:
     trained_on: str = "unnamed"
     output_activation: str = "softmax"
     column_names: tuple[str, ...] | None = None
+    binary_classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         require_known("output activation", self.output_activation, OUTPUT_ACTIVATIONS)
@@ -208,6 +212,8 @@ class Model:
             "output_activation": self.output_activation,
             "column_names": None if self.column_names is None else list(self.column_names),
         }
+        if self.binary_classes is not None:
+            described["binary_classes"] = list(self.binary_classes)
         content = {
             "model.json": json.dumps(described, indent=2, allow_nan=False).encode(),
             "weights.safetensors": save({name: array.copy() for name, array in arrays.items()}),
@@ -253,6 +259,7 @@ class Model:
                 str(described["trained_on"]),
                 str(described.get("output_activation", "softmax")),
                 _names(described.get("column_names")),
+                _names(described.get("binary_classes")),
             )
             model._check_sizes()
         except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
@@ -282,10 +289,15 @@ class Model:
                 f"{len(self.class_names)} class names do not fit the network's output shape "
                 f"{self.network.output_shape}, expected one name for each output"
             )
+        if self.binary_classes and (len(self.binary_classes), len(self.class_names)) != (2, 1):
+            raise ModelError(
+                f"a network with a single output has 2 binary_classes, got "
+                f"{len(self.binary_classes)} for {len(self.class_names)} outputs"
+            )
 
 
 def _names(names: list[str] | None) -> tuple[str, ...] | None:
-    """Return the column names of a file; None if there are none."""
+    """Return the names in a file; None if there are none."""
     return None if names is None else tuple(str(name) for name in names)
 
 

@@ -248,7 +248,7 @@ def test_saved_models_name_the_classes(tmp_path: Path) -> None:
         def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
             spied.append(state.model.class_names)
 
-    MLPClassifier((4,), callbacks=[Spy()]).partial_fit(rows, targets, classes=[0, 1, 2, 3])
+    MLPClassifier((4,), callbacks=[Spy()]).partial_fit(rows, targets, classes=[0, 1, 2])
     assert spied == [("0", "1", "2")]
 
 

@@ -211,3 +211,28 @@ def test_findings_are_those_of_the_saved_history() -> None:
     history = fit([Dense(32), ReLU()], Adam(), 0.5)
     assert findings(History.from_json(history.to_json())) == findings(history)
     assert len(findings(history)) == 2
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e-4, 1e-6])
+def test_tiny_targets_are_named(scale: float) -> None:
+    x = np.random.default_rng(1).normal(size=(500, 3))
+    rows = Dataset(x, scale * (x @ [1.0, 2.0, 3.0]))
+    history = fit([Dense(32), ReLU()], Adam(), 1e-3, rows, loss=MeanSquaredError())
+    assert symptoms(history) == ["stuck", "small targets"]
+    assert "scale the targets" in sentence(history, "small targets")
+
+
+def test_constant_tiny_targets_are_no_symptom() -> None:
+    x = np.random.default_rng(1).normal(size=(500, 3))
+    rows = Dataset(x, np.full(500, 1e-4))
+    network = Sequential([Dense(1, weights="zeros")]).build((3,), seed=0)
+    trainer = Trainer(network, SGD(), 0.3, epochs=20, batch_size=50, loss=MeanSquaredError())
+    assert symptoms(trainer.fit(rows)) == []
+
+
+def test_a_few_full_batch_steps_that_learned_little() -> None:
+    history = fit([Dense(32), ReLU()], Adam(), 1e-3, batch_size=None, epochs=5)
+    assert symptoms(history) == ["few steps"]
+    assert sentence(history, "few steps").startswith("The training made 5 steps in all")
+    assert "set batch_size=32" in history.notes[-1]
+    assert symptoms(fit([Dense(32), ReLU()], Adam(), 3e-3, batch_size=None, epochs=49)) == []

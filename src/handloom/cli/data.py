@@ -25,6 +25,11 @@ def verify(path: Folder) -> None:
 
     Example: handloom data verify ~/fashion-mnist
     """
+    if path in ("fashion-mnist", "silhouettes") and not Path(path).exists():
+        raise FileError(
+            f"data verify takes a folder, which holds files to verify, got the name {path}: see "
+            f"its rows with handloom data show {path}"
+        )
     report = verify_files(path)
     _print(report)
     if report.problems:

@@ -80,9 +80,16 @@ class Column:
         nested = self.name is not None and self.values.ndim > 1
         if self.values.dtype.kind in NUMERIC and self.categories is None and not nested:
             return self.values
-        raise DataError(f"{self.label(part)} must hold numbers, got {self.dtype}: {self._advice()}")
+        raise DataError(
+            f"{self.label(part)} must hold numbers, got {self.dtype}: {self._advice(part)}"
+        )
 
-    def _advice(self) -> str:
+    def _advice(self, part: str) -> str:
+        if part == "targets" and self.values.dtype == object:
+            return (
+                "pass classes as column.astype(int), column.astype(bool) or column.astype(str), "
+                "and continuous targets as column.astype(float)"
+            )
         if self.categories is not None or all_strings(self.values):
             return (
                 "encode the categories as columns of 0 and 1, for instance with "

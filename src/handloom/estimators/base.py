@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Never, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -23,6 +23,11 @@ from handloom.estimators.fit_records import (
 )
 from handloom.estimators.fitting import fit_by_lbfgs, fit_by_steps
 from handloom.estimators.rows import hold_out, predict_logits
+from handloom.estimators.scales import (
+    warn_of_other_scale,
+    warn_of_other_targets,
+    worse_than_mean,
+)
 from handloom.estimators.tasks import Task
 from handloom.estimators.validation import (
     check_rows,
@@ -97,7 +102,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        **unknown: Never,
     ) -> Self:
         """Fit the network, from new weights or, with ``warm_start``, from the current weights.
 
@@ -112,6 +124,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         X_val, y_val : arrays, optional
             Validation data, measured after each epoch; replaces the rows that ``early_stopping``
             holds out.
+        **unknown
+            Refused: parameters are set in the constructor.
 
         Returns
         -------
@@ -120,10 +134,16 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
         Raises
         ------
+        TypeError
+            If there is another argument.
         ValueError
             If a parameter or the data are invalid, or the fit diverges and ``on_divergence`` is
             ``"raise"``.
         """
+        for name in unknown:
+            own, known = type(self).__name__, self._get_param_names()
+            where = f": pass {own}({name}=...)" if name in known else ""
+            raise TypeError(f"{own}.fit() got an unexpected keyword argument {name!r}{where}")
         return self._fit(FitCall(X, y, sample_weight, X_val, y_val))
 
     def _fit(self, call: FitCall) -> Self:
@@ -135,8 +155,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 fit = fit_by_lbfgs if self.solver == "lbfgs" else fit_by_steps
                 result = fit(fit_input, options, signals)
                 self._adopt(fit_input, result)
-            if result.warning is not None:
-                self._report(result.warning)
+            warning = result.warning
+            if warning is None and not call.incremental:
+                warning = worse_than_mean(fit_input.network, fit_input.task, fit_input.sample)
+            if warning is not None:
+                self._report(warning)
         finally:
             deliver(signals)  # after the fitted attributes are set
         return self
@@ -181,6 +204,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             held_out = held_out_sample(
                 self, task, call.X_val, call.y_val, dtype, continuous=self._continuous_targets
             )
+            if not call.incremental:  # a batch may hold rows of one kind
+                warn_of_other_scale(sample, held_out)
+                if self._continuous_targets:
+                    warn_of_other_targets(sample, held_out)
         elif self.early_stopping and self.solver != "lbfgs":
             strata = task.strata(sample.targets)
             sample, held_out = hold_out(sample, self.validation_fraction, random, strata)
@@ -189,7 +216,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             state = FitState(seed=int(random.randint(2**31 - 1)))
         elif not call.incremental:
             state = state.for_warm_start()
-        return FitInput(network, task, sample, held_out, state)
+        named = self.__dict__.get("feature_names_in_")
+        columns = None if named is None else tuple(named.tolist())
+        return FitInput(network, task, sample, held_out, state, columns)
 
     def _options(self, rows: int, *, incremental: bool) -> FitOptions:
         architecture = self._architecture()

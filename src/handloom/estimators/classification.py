@@ -29,11 +29,14 @@ class Classification:
         The fraction of every target that is spread evenly over all classes.
     class_weight : mapping, "balanced" or None
         The weight of each class.
+    label_names : tuple of str, or None
+        The names of several labels a row, the columns of a table.
     """
 
     labels: Labels
     label_smoothing: float = 0.0
     class_weight: ClassWeight = None
+    label_names: tuple[str, ...] | None = None
 
     @property
     def outputs(self) -> int:
@@ -42,8 +45,16 @@ class Classification:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """The name of each output's class; a single output has the name of the second class."""
-        return tuple(str(label) for label in self.labels.classes[-self.outputs :])
+        """The name of each output's class; a single output is the logit of the second class."""
+        names = self.label_names if self.labels.multilabel else None
+        return names or tuple(str(label) for label in self.labels.classes[-self.outputs :])
+
+    @property
+    def binary_classes(self) -> tuple[str, ...] | None:
+        """The two classes of a single output, the logit of the second one; else None."""
+        if self.outputs > 1 or len(self.labels.classes) != 2 or self.labels.multilabel:
+            return None
+        return tuple(str(label) for label in self.labels.classes)
 
     @property
     def output_activation(self) -> str:
@@ -96,12 +107,15 @@ class Classification:
 
         Returns
         -------
-        array of bool, shape (n,), or None
+        array, shape (n,), or None
             The class of each row if there are two classes, else None.
         """
         if self.labels.multilabel or len(self.labels.classes) != 2:
             return None
-        return np.asarray(targets) > 0.5
+        second = np.asarray(targets).reshape(-1) > 0.5
+        if np.array_equal(self.labels.classes, [0, 1]):
+            return second  # the error of a split names False and True, as in scikit-learn
+        return self.labels.classes[second.astype(np.intp)]
 
     def loss(self) -> Loss:
         """Return the cross-entropy."""

@@ -12,6 +12,7 @@ from handloom.estimators.base import NetworkEstimator, supports_partial_fit
 from handloom.estimators.classification import Classification
 from handloom.estimators.fit_records import FitCall
 from handloom.estimators.labels import Labels
+from handloom.estimators.validation import target_names
 from handloom.parameters import Array
 
 
@@ -110,7 +111,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _task_for(self, y: Any, call: FitCall, earlier: Classification | None) -> Classification:
         labels = self._labels_for(y, call, earlier)
-        return Classification(labels, self.label_smoothing, self.class_weight)
+        names = earlier.label_names if earlier else target_names(call.y, labels.outputs)
+        return Classification(labels, self.label_smoothing, self.class_weight, names)
 
     def _labels_for(self, y: Any, call: FitCall, earlier: Classification | None) -> Labels:
         if call.incremental:

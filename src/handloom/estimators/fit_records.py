@@ -118,6 +118,8 @@ class FitInput:
         The validation data, measured after each epoch.
     earlier : FitState
         The state to continue from.
+    column_names : tuple of str, or None
+        The columns of the table, for the models that callbacks save.
     """
 
     network: Sequential
@@ -125,6 +127,7 @@ class FitInput:
     sample: Sample
     held_out: Sample | None
     earlier: FitState
+    column_names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

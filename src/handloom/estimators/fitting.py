@@ -58,11 +58,15 @@ def fit_by_steps(fit_input: FitInput, options: FitOptions, signals: list[int]) -
     convergence = _convergence(fit_input, options)
     trainer = _trainer(fit_input, options, convergence)
     trainer.signals = signals
-    names, held_out = fit_input.task.output_names, fit_input.held_out
+    names, columns = fit_input.task.output_names, fit_input.column_names
+    held_out = fit_input.held_out
     prepared = trainer.prepare(
-        fit_input.sample.dataset(names),
-        None if held_out is None else held_out.dataset(names),
+        fit_input.sample.dataset(names, columns),
+        None if held_out is None else held_out.dataset(names, columns),
         sample_weights=fit_input.sample.weights,
+    )
+    prepared.state.model = replace(
+        prepared.state.model, binary_classes=fit_input.task.binary_classes
     )
     _continue_from(prepared.state, fit_input.earlier, incremental=options.incremental)
     with np.errstate(over="ignore", invalid="ignore"):  # the history records a divergence

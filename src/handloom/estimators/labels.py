@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from handloom.losses import Targets
 from handloom.parameters import Array
@@ -44,6 +44,12 @@ class Labels:
         kind = type_of_target(y, input_name="y")
         if kind == "multilabel-indicator":
             return cls(np.arange(y.shape[1]), True, one_logit, not isinstance(y, np.ndarray))
+        if kind == "unknown" and getattr(getattr(y, "dtype", None), "kind", "") == "O":
+            kinds = sorted({type(label).__name__ for label in y.flat})
+            raise ValueError(
+                f"Unknown label type: y of dtype object must hold strings, got {', '.join(kinds)}: "
+                "pass y.astype(int), y.astype(bool) or y.astype(str)"
+            )
         if kind not in ("binary", "multiclass"):
             raise ValueError(
                 "Unknown label type: y must hold one class a row, or a 0 or 1 for each label, "
@@ -71,11 +77,19 @@ class Labels:
         Raises
         ------
         ValueError
-            As `of`.
+            As `of`, and if ``classes`` are not the columns of multilabel targets.
         """
         kind = type_of_target(y, input_name="y", raise_unknown=True)
-        shown = y if kind.startswith("multilabel") else np.asarray(classes)
-        return cls.of(shown, one_logit=one_logit)
+        if not kind.startswith("multilabel"):
+            return cls.of(np.asarray(classes), one_logit=one_logit)
+        known, columns = unique_labels(classes), np.arange(y.shape[1])
+        if not np.array_equal(known, columns):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`, or fewer: with several labels a row, "
+                f"`classes` must be the numbers of its {len(columns)} columns, "
+                f"range({len(columns)}), got {known}"
+            )
+        return cls.of(y, one_logit=one_logit)
 
     @property
     def uses_sigmoid(self) -> bool:

@@ -24,15 +24,23 @@ class Regression:
     outputs : int
         The number of targets per row.
     loss_name : {"squared_error", "poisson"}
+    target_names : tuple of str, or None
+        The columns of a table of targets.
     """
 
     outputs: int
     loss_name: str = "squared_error"
+    target_names: tuple[str, ...] | None = None
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """The index of each target."""
-        return tuple(str(index) for index in range(self.outputs))
+        """The name or the index of each target."""
+        return self.target_names or tuple(str(index) for index in range(self.outputs))
+
+    @property
+    def binary_classes(self) -> tuple[str, ...] | None:
+        """None: there are no classes."""
+        return None
 
     @property
     def output_activation(self) -> str:

@@ -8,6 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from handloom.estimators.base import NetworkEstimator, supports_partial_fit
 from handloom.estimators.fit_records import FitCall
 from handloom.estimators.regression import Regression, output_activation, predictions
+from handloom.estimators.validation import target_names
 from handloom.parameters import Array
 
 
@@ -69,5 +70,6 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _task_for(self, y: Any, call: FitCall, earlier: Regression | None) -> Regression:
         if earlier is not None:
-            return Regression(earlier.outputs, self.loss)
-        return Regression(1 if y.ndim == 1 else y.shape[1], self.loss)
+            return Regression(earlier.outputs, self.loss, earlier.target_names)
+        outputs = 1 if y.ndim == 1 else y.shape[1]
+        return Regression(outputs, self.loss, target_names(call.y, outputs))

@@ -140,8 +140,10 @@ class Sample:
         weights = None if self.weights is None else self.weights[rows]
         return Sample(self.inputs[rows], self.targets[rows], weights)
 
-    def dataset(self, names: tuple[str, ...]) -> Dataset:
-        """Return a dataset for the trainer, with a name for each output."""
+    def dataset(
+        self, names: tuple[str, ...], column_names: tuple[str, ...] | None = None
+    ) -> Dataset:
+        """Return a dataset for the trainer, with a name for each output and each column."""
         targets = self.targets
         if targets.ndim == 1 and (targets == targets[0]).all():
             # a trainer refuses a single class; in partial_fit others may follow
@@ -149,7 +151,7 @@ class Sample:
         inputs: Any = (
             self.inputs if isinstance(self.inputs, np.ndarray) else SparseRows(self.inputs)
         )
-        return Dataset(inputs, targets, names)
+        return Dataset(inputs, targets, names, column_names=column_names)
 
 
 def hold_out(

@@ -24,6 +24,10 @@ class Task(Protocol):
         """A name for each output, for the models that callbacks save."""
 
     @property
+    def binary_classes(self) -> tuple[str, ...] | None:
+        """The two classes of a single output, the logit of the second one; else None."""
+
+    @property
     def output_activation(self) -> str:
         """Scikit-learn's name of the function from logits to predictions: ``"logistic"``, ..."""
 

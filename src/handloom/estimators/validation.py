@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from handloom.data.columns import columns_of, is_instance
+from handloom.data.columns import FRAMES, SERIES, column_of, columns_of, is_instance, names_of
 from handloom.data.conversion import require_unmasked
 from handloom.errors import DataError
 from handloom.estimators.rows import Sample, drop_zero_weights
@@ -42,6 +42,7 @@ def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool)
     refuse_masks_and_times("X", X)
     if isinstance(y, np.ma.MaskedArray):
         refuse_masks_and_times("y", y)
+    _refuse_none(y)
     X, y = validate_data(
         estimator,
         X,
@@ -57,6 +58,24 @@ def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool)
     if y.ndim == 2 and y.shape[1] == 1 and isinstance(y, np.ndarray):
         y = column_or_1d(y, warn=True)
     return X, y
+
+
+def target_names(y: Any, outputs: int) -> tuple[str, ...] | None:
+    """Return the names of the columns of a table of targets, or that of a Series.
+
+    Returns
+    -------
+    tuple of str, or None
+        None if there are no names, other than ``outputs`` of them, or two are equal.
+    """
+    if is_instance(y, *FRAMES):
+        names = names_of(columns_of(y))
+    elif is_instance(y, *SERIES):
+        name = column_of(y).name
+        names = None if name is None else (name,)
+    else:
+        return None
+    return names if names is not None and len(set(names)) == len(names) == outputs else None
 
 
 def training_sample(
@@ -148,3 +167,34 @@ def refuse_masks_and_times(name: str, values: Any) -> None:
     for dtype in dtypes if hasattr(dtypes, "__iter__") else [dtypes]:
         if getattr(dtype, "kind", None) in ("M", "m", "V"):
             raise DataError(f"{name} must not hold dates, times or records, got dtype {dtype}")
+    if is_instance(values, "pandas.DataFrame"):
+        for index, dtype in enumerate(dtypes):
+            if getattr(dtype, "kind", None) == "O":
+                _refuse_times_among_objects(name, values.iloc[:, index])
+
+
+TIMES = ("Period", "Timestamp", "Timedelta", "datetime", "date", "time", "timedelta")
+"""The classes of dates and times of pandas and Python."""
+
+
+def _refuse_times_among_objects(name: str, column: Any) -> None:
+    """Refuse dates and times in a column of Python objects, or of periods."""
+    for row, value in enumerate(column):
+        if type(value).__name__ in TIMES:
+            raise DataError(
+                f"{name} must not hold dates or times, got {value!r} in row {row} of column "
+                f"{column.name!r} (rows count from 0): convert them to numbers, for instance to "
+                "days since the first"
+            )
+
+
+def _refuse_none(y: Any) -> None:
+    """Refuse None among targets, which scikit-learn would compare with strings."""
+    if not isinstance(y, list | tuple) and getattr(getattr(y, "dtype", None), "kind", "") != "O":
+        return
+    for row, value in enumerate(y):
+        if value is None:
+            raise DataError(
+                f"y must have no missing values, got None in row {row} (rows count from 0): drop "
+                "such rows, or fill in a value"
+            )

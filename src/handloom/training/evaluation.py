@@ -46,6 +46,8 @@ class Evaluation:
 def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluation:
     """Evaluate a model on a dataset.
 
+    A model with ``binary_classes`` is evaluated on both, with two columns of probabilities.
+
     Outputs that are not finite raise a `DivergenceWarning`; their rows count as the first class.
 
     Parameters
@@ -73,16 +75,18 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
     """
     require_model(model)
     require_dataset("data", data)
-    if not model.predicts_classes or not data.has_classes:
+    if not (model.predicts_classes or model.binary_classes) or not data.has_classes:
         raise ModelError(
             "only predictions of classes are evaluated, on rows with one class each; for "
             "continuous targets, compare model.predict(data.inputs) with data.targets"
         )
-    if data.class_names != model.class_names:
+    known = model.binary_classes or model.class_names
+    if data.class_names != known:
+        where = "binary_classes" if model.binary_classes else "class_names"
         raise DataError(
-            f"the dataset must have the model's classes {', '.join(model.class_names)}, "
+            f"the dataset must have the model's classes {', '.join(known)}, "
             f"got {', '.join(data.class_names)}: match labels by name with "
-            "Dataset(inputs, targets, class_names=model.class_names)"
+            f"Dataset(inputs, targets, class_names=model.{where})"
         )
     require_same_columns(data.column_names, model.column_names, "rows")
     model.check_rows(data.inputs)
@@ -108,7 +112,10 @@ def _logits(model: Model, data: Dataset, view: View) -> Array:
         return model.transform(rows if view == View() else view(rows), out)
 
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
-        return model.logits(data.inputs, transform)
+        logits = model.logits(data.inputs, transform)
+    if model.binary_classes:  # softmax of (0, z) is (1 - sigmoid(z), sigmoid(z))
+        return np.hstack([np.zeros_like(logits), logits])
+    return logits
 
 
 def _evaluation(logits: Array, data: Dataset) -> Evaluation:

@@ -16,6 +16,10 @@ STUCK = 0.95
 FEWEST_STEPS = 50
 """The number of steps before which a loss near that of guessing is no symptom."""
 
+MANY_ROWS, UNFINISHED = 200, 0.5
+"""The number of measured rows, and the loss relative to that of guessing, from which a training of
+fewer full-batch steps than `FEWEST_STEPS` is found to be unfinished."""
+
 LARGE_UPDATE, SMALL_UPDATE = 1e-2, 1e-4
 """Ten times, and a tenth, of the usual norm of an update relative to the weights, 1e-3: Karpathy,
 "CS231n: Convolutional Neural Networks for Visual Recognition", Stanford, notes on neural networks
@@ -26,9 +30,10 @@ LARGE_OUTPUT = 100.0
 weights keep it near that of the inputs, about 1 (He, Zhang, Ren, Sun, "Delving Deep into
 Rectifiers", ICCV 2015). Large inputs are another cause, which comes first."""
 
-LARGE_INPUT, LARGE_TARGET = 10.0, 100.0
-"""The scale of features and targets above which initial weights and usual rates are too large: for
-unit scale see LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, section 4.3."""
+LARGE_INPUT, LARGE_TARGET, SMALL_TARGET = 10.0, 100.0, 0.01
+"""The scale of features and targets above which initial weights and usual rates are too large, and
+that of targets below which they are: for unit scale see LeCun, Bottou, Orr, Müller, "Efficient
+BackProp", 1998, section 4.3."""
 
 DEAD, MOSTLY_DEAD = 0.5, 0.95
 """The fraction of dead ReLUs, with the symptom and without it. Half of the units are inactive for a
@@ -79,6 +84,7 @@ def findings(history: History) -> list[Finding]:
         return [*causes, *_overfitting(history)]
     last = diagnosis.records[-1]
     if not _is_stuck(diagnosis, last):
+        causes += _few_steps(history, diagnosis, last)
         return [*causes, *_dead(last, MOSTLY_DEAD), *_overfitting(history)]
     seen = _Measured(history, diagnosis, last)
     for cause in _CAUSES:  # a later one may be the effect of an earlier one
@@ -89,7 +95,28 @@ def findings(history: History) -> list[Finding]:
 def _is_stuck(diagnosis: Diagnosis, last: ProbeRecord) -> bool:
     """Return whether a network has learned nothing in enough steps."""
     enough = (last.epoch + 1) * diagnosis.steps >= FEWEST_STEPS
-    return enough and not last.loss < STUCK * diagnosis.guessing and diagnosis.guessing > 1e-6
+    scale = min(1.0, diagnosis.target_scale or 1.0)  # that of a squared error is its square
+    varies = diagnosis.guessing > 1e-6 * scale * scale  # constant targets are learned by then
+    return enough and not last.loss < STUCK * diagnosis.guessing and varies
+
+
+def _few_steps(history: History, diagnosis: Diagnosis, last: ProbeRecord) -> Iterator[Finding]:
+    """Find a training of one step an epoch that ended before it learned much."""
+    steps = len(history)
+    if (
+        diagnosis.steps == 1
+        and steps < FEWEST_STEPS
+        and diagnosis.rows >= MANY_ROWS
+        and history.stop_reason is StopReason.MAX_EPOCHS
+        and last.loss > UNFINISHED * diagnosis.guessing
+    ):
+        yield Finding(
+            "few steps",
+            f"The training made {steps} step{'s' if steps > 1 else ''} in all, and the loss, "
+            f"{last.loss:.4g}, is still near that of the best constant prediction, "
+            f"{diagnosis.guessing:.4g}: batch_size=None makes one step an epoch; set "
+            f"batch_size=32, or train for more epochs",
+        )
 
 
 def _stuck(diagnosis: Diagnosis, last: ProbeRecord) -> Finding:
@@ -131,6 +158,13 @@ def _scales(seen: _Measured) -> Iterator[Finding]:
                 f"The largest {part} has a scale (root mean square) of {size:.3g}: scale the "
                 f"{part}s to about unit size, for instance to mean 0 and standard deviation 1",
             )
+    if 0.0 < (size := seen.diagnosis.target_scale) < SMALL_TARGET:
+        yield Finding(
+            "small targets",
+            f"The largest target has a scale (root mean square) of {size:.3g}, which the first "
+            f"outputs exceed by far: scale the targets to about unit size, for instance to mean 0 "
+            f"and standard deviation 1",
+        )
 
 
 def _large_rate(seen: _Measured) -> Iterator[Finding]:

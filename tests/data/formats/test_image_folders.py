@@ -180,7 +180,7 @@ def test_what_is_not_8_bit_gray_is_refused_with_its_mode(folder: Path, mode: str
     Image.new(mode, (5, 5)).save(path.with_suffix(".tif"))
     message = refusal(folder)
     assert f"mode {mode!r}, expected 8-bit grayscale" in message
-    assert "convert('L')" in message
+    assert ("// 257" if mode == "I;16" else "convert('L')") in message
 
 
 def test_several_frames(folder: Path) -> None:
@@ -245,3 +245,13 @@ def test_a_target_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file: cannot be written"):
         write_image_folders(small_splits(), tmp_path / "file")
+
+
+def test_the_advice_for_16_bit_images_keeps_their_levels(folder: Path) -> None:
+    path = folder / "train" / "0" / "0000.png"
+    levels = np.full((5, 5), 30000, np.uint16)
+    levels[:, 2:] = 2000
+    Image.fromarray(levels).save(path)
+    assert "(numpy.asarray(Image.open(path)) // 257).astype('uint8')" in refusal(folder)
+    Image.fromarray((np.asarray(Image.open(path)) // 257).astype("uint8")).save(path)
+    assert np.asarray(Image.open(path))[0].tolist() == [116, 116, 7, 7, 7]

@@ -120,6 +120,12 @@ def _checked_shape(image: "PillowImage", path: Path) -> tuple[int, int]:
     shape = (image.height, image.width)
     if image.height * image.width > MAX_PIXELS:
         raise DataError(f"{path}: claims {_pixels(shape)}, expected at most {MAX_PIXELS} pixels")
+    if image.mode.startswith("I"):  # convert("L") would clip its levels at 255
+        raise DataError(
+            f"{path}: an image of Pillow's mode {image.mode!r}, expected 8-bit grayscale ('L') or "
+            "black and white ('1'); scale 16 bits to 8 first: "
+            "Image.fromarray((numpy.asarray(Image.open(path)) // 257).astype('uint8'))"
+        )
     if image.mode not in ("L", "1"):
         raise DataError(
             f"{path}: an image of Pillow's mode {image.mode!r}, expected 8-bit grayscale ('L') or "
