@@ -30,7 +30,7 @@ from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.training.checks import check_batches, check_data, check_weights
-from handloom.training.datasets import check_same_names, require_dataset
+from handloom.training.datasets import check_same_names, check_same_rows, require_dataset
 from handloom.training.divergence import largest_values
 from handloom.training.objective import Measurement, Objective
 from handloom.training.options import TrainingOptions
@@ -379,6 +379,7 @@ def _split_and_check(
     if validation is not None:
         check_same_names(train, validation)
         check_data(network, "validation", validation)
+        check_same_rows(train, validation)
     check_batches(network, len(train), options.batch_size)
     if options.augment:
         check_images(train)
