@@ -40,6 +40,9 @@ SATURATED, VANISHING = 0.5, 1e-2
 last: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
 networks", AISTATS 2010. A sigmoid passes on at most a quarter of its gradient."""
 
+VANISHED = 1e-12
+"""The learning rate below which a schedule has ended, whatever the optimizer."""
+
 SORTED = 0.9
 """The fraction of consecutive rows of one class, beyond that of a random order, above which batches
 hold one class: for shuffling see Bengio, "Practical Recommendations for Gradient-Based Training of
@@ -213,7 +216,7 @@ def _small_rate(seen: _Measured) -> Iterator[Finding]:
     ratios = [each.update for record in seen.diagnosis.records for each in record.layers]
     measured = [each for each in ratios if each is not None]
     if measured and max(measured) < SMALL_UPDATE and _max_dead(seen.last) < DEAD:
-        rate = seen.history.records[seen.last.epoch].learning_rate
+        rate = _largest_rate(seen.history)
         yield Finding(
             "learning rate too small",
             f"A step changes the weights by at most {max(measured):.2g} of their norm, where about "
@@ -222,9 +225,25 @@ def _small_rate(seen: _Measured) -> Iterator[Finding]:
         )
 
 
+def _ended_schedule(seen: _Measured) -> Iterator[Finding]:
+    rate = _largest_rate(seen.history)
+    if rate < VANISHED:
+        yield Finding(
+            "ended schedule",
+            f"The learning rate was at most {rate:.3g} at the end of every epoch: the schedule has "
+            f"decayed it within the first epoch. Schedules count optimizer steps, not epochs",
+        )
+
+
+def _largest_rate(history: History) -> float:
+    """Return the largest rate at the end of an epoch; the last one may be 0 by its schedule."""
+    return max(record.learning_rate for record in history.records)
+
+
 _CAUSES: tuple[Callable[[_Measured], Iterator[Finding]], ...] = (
     _alike,
     _scales,
+    _ended_schedule,
     _vanishing,
     _large_rate,
     _dead_units,
@@ -234,7 +253,7 @@ _CAUSES: tuple[Callable[[_Measured], Iterator[Finding]], ...] = (
 
 
 def _no_cause(history: History) -> Finding:
-    rate = history.records[-1].learning_rate
+    rate = _largest_rate(history)
     return Finding(
         "unknown cause",
         f"Weights, gradients and inputs show no cause: check that targets belong to their rows, "
