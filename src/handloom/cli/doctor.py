@@ -94,10 +94,10 @@ def _sentences(history: History, test_loss: float) -> Iterable[str]:
     if history.divergence is not None:
         yield f"Training diverged: {history.divergence}"
     not_finite = _not_finite(history, test_loss)
-    if not_finite and history.divergence is None:
+    if not_finite:
         yield (
-            f"Training diverged: the {' and the '.join(not_finite)} became NaN or infinite, although the weights are. A "
-            f"smaller learning rate usually helps"
+            f"The {' and the '.join(not_finite)} became NaN or infinite. A smaller learning rate "
+            f"usually helps"
         )
     yield from map(str, symptoms)
     if diagnosis is None:
@@ -115,11 +115,9 @@ def _sentences(history: History, test_loss: float) -> Iterable[str]:
 
 def _not_finite(history: History, test_loss: float) -> list[str]:
     """Return the names of the losses of a run that are not finite."""
-    measured = [] if history.diagnosis is None else history.diagnosis.records
     losses = {
         "training loss": [record.loss for record in history],
         "validation loss": [record.validation_loss or 0.0 for record in history],
-        "loss on measured rows": [record.loss for record in measured],
         "test loss": [test_loss],
     }
     return [name for name, values in losses.items() if not all(map(math.isfinite, values))]

@@ -4,6 +4,7 @@ Most findings need a symptom first: a loss no better than that of a constant pre
 that learns well with half of its units dead has no problem.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -81,12 +82,22 @@ def findings(history: History) -> list[Finding]:
     if not diagnosis.records:
         return [*causes, *_overfitting(history)]
     last = diagnosis.records[-1]
+    if not math.isfinite(last.loss):
+        return [*causes, _not_finite(diagnosis, last)]
     if not _is_stuck(diagnosis, last):
         return [*causes, *_dead(last, MOSTLY_DEAD), *_overfitting(history)]
     seen = _Measured(history, diagnosis, last)
     for cause in _CAUSES:  # a later one may be the effect of an earlier one
         causes = causes or list(cause(seen))
     return [_stuck(diagnosis, last), *(causes or [_no_cause(history)])]
+
+
+def _not_finite(diagnosis: Diagnosis, last: ProbeRecord) -> Finding:
+    return Finding(
+        "not finite",
+        f"Training diverged: after epoch {last.epoch + 1} the loss on {diagnosis.rows} training "
+        f"rows is not finite, although the weights are. A smaller learning rate usually helps",
+    )
 
 
 def _is_stuck(diagnosis: Diagnosis, last: ProbeRecord) -> bool:

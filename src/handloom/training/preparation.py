@@ -176,10 +176,8 @@ def prepare(
     if not held_out and validation is not None and are_training_rows(train, validation):
         notes.append(TRAINING_ROWS)
         warnings.warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
-    found = remarks(
-        network, loss, state.model.transform, train, options.schedule, options.epochs * batches
-    )
-    for remark in found:
+    planned, transform = options.epochs * batches, state.model.transform
+    for remark in remarks(network, loss, transform, train, options.schedule, planned):
         notes.append(remark)
         warnings.warn(remark, stacklevel=4)  # the caller of `Trainer.fit`
     check(state)

@@ -85,7 +85,7 @@ def _schedule(rate: Schedule, steps: int) -> Iterator[str]:
         if reached < steps:
             option = "every counts" if isinstance(decay, StepDecay) else "factor is that of"
             yield (
-                f"{name} has divided the learning rate by more than {1 / DECAYED:.0e} after "
+                f"{name} has divided the learning rate by more than {1 / DECAYED:,.0f} after "
                 f"{reached} of {steps} steps: {option} optimizer steps, not epochs"
             )
 
