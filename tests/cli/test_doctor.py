@@ -88,6 +88,22 @@ def test_train_warns_of_a_divergence_once(
     assert ended.err.count("A smaller learning rate usually helps") == 1
 
 
+def test_a_test_loss_that_is_not_finite(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    options = ("--optimizer", "sgd", "--learning-rate", 1e9, "--hidden", "128,128")
+    batches = ("--epochs", 2, "--batch-size", 60000, "--out", folder)
+    ended = handloom("train", "--data", tiny_folder, *options, *batches)
+    assert ended.status == 1
+    assert "error: training diverged: the test loss is nan, although the weights" in ended.err
+    assert "RuntimeWarning" not in ended.err
+    said = " ".join(handloom("doctor", folder).out.split())
+    assert "The test loss became NaN or infinite" in said
+    assert "after epoch 2 the loss on" in said
+    assert "No problem was found" not in said
+
+
 def test_the_grid_of_two_inputs() -> None:
     x = np.random.default_rng(0).standard_normal((100, 2)).astype(np.float32)
     rows = Dataset(x, (x[:, 0] > 0).astype(np.int64), ("left", "right"))

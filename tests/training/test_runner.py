@@ -131,6 +131,7 @@ class FailsAt(SoftmaxCrossEntropy):
         return super().__call__(*arguments, **options)
 
 
+@pytest.mark.filterwarnings("ignore:fit was called again")
 @pytest.mark.parametrize("error", [ArithmeticError("mine"), KeyboardInterrupt()])
 def test_an_error_in_the_middle_of_a_run_of_steps_leaves_all_counts_as_they_are(
     error: BaseException,

@@ -1,5 +1,6 @@
 """``handloom doctor``: measurements of each layer of a run, and likely causes of problems."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from handloom.cli.console import show_table, show_text
 from handloom.training.diagnosis import Diagnosis, LayerProbe, ProbeRecord
 from handloom.training.findings import findings
 from handloom.training.history import History
-from handloom.training.run_folder import RunFolder
+from handloom.training.run_folder import RESULTS, RunFolder
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
@@ -26,14 +27,23 @@ def doctor(run: Run) -> None:
 
     Example: handloom doctor runs/train-1
     """
-    history = RunFolder.open(run).history()
+    folder = RunFolder.open(run)
+    history, test_loss = folder.history(), _test_loss(folder)
     diagnosis = history.diagnosis
     if diagnosis is not None and diagnosis.records:
         _show_epochs(run, history, diagnosis)
         _show_layers(diagnosis.records[-1])
     print()
-    for sentence in _sentences(history):
+    for sentence in _sentences(history, test_loss):
         show_text(f"- {sentence}.")
+
+
+def _test_loss(run: RunFolder) -> float:
+    """Return the test loss of a run, NaN if it was not finite, and 0 if there is none."""
+    if not (run.path / RESULTS).exists():
+        return 0.0
+    loss = run.results().get("test_loss", 0.0)
+    return loss if isinstance(loss, int | float) else math.nan
 
 
 def _show_epochs(run: Path, history: History, diagnosis: Diagnosis) -> None:
@@ -78,11 +88,17 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
 
 
-def _sentences(history: History) -> Iterable[str]:
+def _sentences(history: History, test_loss: float) -> Iterable[str]:
     """Yield what there is to say about a training, at least one sentence."""
     diagnosis, symptoms = history.diagnosis, findings(history)
     if history.divergence is not None:
         yield f"Training diverged: {history.divergence}"
+    not_finite = _not_finite(history, test_loss)
+    if not_finite:
+        yield (
+            f"The {' and the '.join(not_finite)} became NaN or infinite. A smaller learning rate "
+            f"usually helps"
+        )
     yield from map(str, symptoms)
     if diagnosis is None:
         yield "Nothing was measured: the training had diagnose=False, or is of an earlier Handloom"
@@ -93,5 +109,15 @@ def _sentences(history: History) -> Iterable[str]:
             f"Nothing was measured after epoch {epochs}: the measurements may take 1 % of a run of "
             f"10 s or more, and 20 ms of a shorter one"
         )
-    if diagnosis.records and not symptoms and history.divergence is None:
+    if diagnosis.records and not (symptoms or not_finite) and history.divergence is None:
         yield "No problem was found"
+
+
+def _not_finite(history: History, test_loss: float) -> list[str]:
+    """Return the names of the losses of a run that are not finite."""
+    losses = {
+        "training loss": [record.loss for record in history],
+        "validation loss": [record.validation_loss or 0.0 for record in history],
+        "test loss": [test_loss],
+    }
+    return [name for name, values in losses.items() if not all(map(math.isfinite, values))]

@@ -1,5 +1,6 @@
 """``handloom train``: train a network described by options."""
 
+import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -166,6 +167,12 @@ def _train(
     _show(splits, trained)
     wrote(folder, run.contents())
     end_with(trained.history, folder)
+    if not math.isfinite(trained.test.loss):
+        note(
+            f"error: training diverged: the test loss is {trained.test.loss}, although the weights "
+            f"are finite. A smaller learning rate usually helps"
+        )
+        raise typer.Exit(1)
 
 
 def _show(splits: Splits, trained: Trained) -> None:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, DataError, ModelError
+from handloom.losses import Loss
 from handloom.network import Sequential
 
 
@@ -66,6 +67,27 @@ def check_rows(network: Sequential, part: str, shape: tuple[int, ...]) -> None:
 
 def _long_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(size for size in shape if size > 1)
+
+
+def check_trainable(network: Sequential, loss: Loss) -> None:
+    """Refuse a network that cannot learn: no trainable weights, or a softmax of one output.
+
+    Raises
+    ------
+    ConfigurationError, ModelError
+        With what to change.
+    """
+    if not len(network.parameters):
+        raise ModelError(
+            "the network has no trainable weights: every layer is frozen, or has no weights"
+        )
+    applied = getattr(loss, "output_activation", None)
+    if network.output_shape == (1,) and applied == "softmax":
+        raise ConfigurationError(
+            f"{type(loss).__name__} needs two outputs or more, since the softmax of a single "
+            f"output is always 1, got a network with one: use loss=BinaryCrossEntropy(), or two "
+            f"outputs, one for each class"
+        )
 
 
 def check_batches(network: Sequential, rows: int, batch_size: int | None) -> None:

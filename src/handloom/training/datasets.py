@@ -1,5 +1,7 @@
 """Arguments that must be a `Dataset` or a `Model`: an error has the line to write instead."""
 
+import numpy as np
+
 from handloom.data.columns import require_same_columns
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.targets import listed
@@ -54,6 +56,31 @@ def require_model(value: object) -> None:
         raise ConfigurationError(
             f"model must be a Model, got {type(value).__name__}: pass trainer.model(), which has "
             "the transform and the class names too"
+        )
+
+
+def check_same_rows(train: Dataset, validation: Dataset) -> None:
+    """Refuse validation rows of another shape or kind of dtype than the training rows.
+
+    ``uint8`` rows are scaled, unlike floating-point rows, and the transform is that of the training
+    rows. Rows of another shape would be flattened in another order.
+
+    Raises
+    ------
+    DataError
+        With the shapes or the dtypes of both.
+    """
+    if validation.input_shape != train.input_shape:
+        raise DataError(
+            f"the validation rows must have shape {train.input_shape}, as the training rows, got "
+            f"{validation.input_shape}"
+        )
+    dtype, expected = validation.inputs.dtype, train.inputs.dtype
+    if (dtype == np.uint8) != (expected == np.uint8):
+        raise DataError(
+            f"the validation rows must be {expected}, as the training rows, got {dtype}: prepare "
+            f"them in the same way; if only the dtype differs, pass "
+            f"numpy.asarray(inputs, '{expected}')"
         )
 
 

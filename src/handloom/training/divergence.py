@@ -1,5 +1,6 @@
 """Divergence: the first array that is not finite, by running the step again layer by layer."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ LARGE = 100.0
 """The size of inputs or targets above which they are the likely cause. Initial weights are made for
 inputs of about unit size; see LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, section 4.3.
 """
+
+INPUT = "the input"
+"""The name of the network's input."""
 
 SEARCHED = 1 << 24
 """The number of values in which the largest input is searched; of more, a part of the rows is."""
@@ -68,6 +72,12 @@ class Divergence:
         """The most likely cause, with a remedy."""
         parts = {"targets": self.largest_target, "inputs": self.largest_input}
         large = {name: size for name, size in parts.items() if not size <= LARGE}
+        if self.array == INPUT and (not large or math.isinf(self.largest_input)):
+            return (
+                "Rows of the inputs are NaN or infinite. A Dataset checks its rows when it is "
+                "made, so they have changed since, or an augmentation or a transform makes such "
+                "values: numpy.isfinite(train.inputs) shows which rows"
+            )
         if not large:
             return (
                 "A smaller learning rate usually helps; if not, smaller initial weights, or "
@@ -155,7 +165,7 @@ def _arrays(
 ) -> Iterator[tuple[str, Array]]:
     """Yield every array of one shard's passes, in the order of computation."""
     x = shard.x
-    yield "the input", x
+    yield INPUT, x
     named = network.named_layers()
     for index, (name, layer) in enumerate(named):
         stream = shard.stream if layer.stochastic else None

@@ -122,9 +122,11 @@ def _evaluation(logits: Array, data: Dataset) -> Evaluation:
     """Return the evaluation of logits, shape (n, k), which are not changed."""
     loss, _ = SoftmaxCrossEntropy()(logits, data.targets)
     predicted = logits.argmax(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # `evaluate` warns of such logits
+        probabilities = softmax(logits)
     return Evaluation(
         loss,
         accuracy(data.targets, predicted),
-        softmax(logits),
+        probabilities,
         confusion_matrix(data.targets, predicted, len(data.class_names)),
     )

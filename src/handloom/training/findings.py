@@ -4,6 +4,7 @@ Most findings need a symptom first: a loss no better than that of a constant pre
 that learns well with half of its units dead has no problem.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -45,6 +46,9 @@ SATURATED, VANISHING = 0.5, 1e-2
 last: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
 networks", AISTATS 2010. A sigmoid passes on at most a quarter of its gradient."""
 
+VANISHED = 1e-12
+"""The learning rate below which a schedule has ended, whatever the optimizer."""
+
 SORTED = 0.9
 """The fraction of consecutive rows of one class, beyond that of a random order, above which batches
 hold one class: for shuffling see Bengio, "Practical Recommendations for Gradient-Based Training of
@@ -83,6 +87,8 @@ def findings(history: History) -> list[Finding]:
     if not diagnosis.records:
         return [*causes, *_overfitting(history)]
     last = diagnosis.records[-1]
+    if not math.isfinite(last.loss):
+        return [*causes, _not_finite(diagnosis, last)]
     if not _is_stuck(diagnosis, last):
         causes += _few_steps(history, diagnosis, last)
         return [*causes, *_dead(last, MOSTLY_DEAD), *_overfitting(history)]
@@ -90,6 +96,14 @@ def findings(history: History) -> list[Finding]:
     for cause in _CAUSES:  # a later one may be the effect of an earlier one
         causes = causes or list(cause(seen))
     return [_stuck(diagnosis, last), *(causes or [_no_cause(history)])]
+
+
+def _not_finite(diagnosis: Diagnosis, last: ProbeRecord) -> Finding:
+    return Finding(
+        "not finite",
+        f"Training diverged: after epoch {last.epoch + 1} the loss on {diagnosis.rows} training "
+        f"rows is not finite, although the weights are. A smaller learning rate usually helps",
+    )
 
 
 def _is_stuck(diagnosis: Diagnosis, last: ProbeRecord) -> bool:
@@ -247,7 +261,7 @@ def _small_rate(seen: _Measured) -> Iterator[Finding]:
     ratios = [each.update for record in seen.diagnosis.records for each in record.layers]
     measured = [each for each in ratios if each is not None]
     if measured and max(measured) < SMALL_UPDATE and _max_dead(seen.last) < DEAD:
-        rate = seen.history.records[seen.last.epoch].learning_rate
+        rate = _largest_rate(seen.history)
         yield Finding(
             "learning rate too small",
             f"A step changes the weights by at most {max(measured):.2g} of their norm, where about "
@@ -256,9 +270,25 @@ def _small_rate(seen: _Measured) -> Iterator[Finding]:
         )
 
 
+def _ended_schedule(seen: _Measured) -> Iterator[Finding]:
+    rate = _largest_rate(seen.history)
+    if rate < VANISHED:
+        yield Finding(
+            "ended schedule",
+            f"The learning rate was at most {rate:.3g} at the end of every epoch: the schedule has "
+            f"decayed it within the first epoch. Schedules count optimizer steps, not epochs",
+        )
+
+
+def _largest_rate(history: History) -> float:
+    """Return the largest rate at the end of an epoch; the last one may be 0 by its schedule."""
+    return max(record.learning_rate for record in history.records)
+
+
 _CAUSES: tuple[Callable[[_Measured], Iterator[Finding]], ...] = (
     _alike,
     _scales,
+    _ended_schedule,
     _vanishing,
     _large_rate,
     _dead_units,
@@ -268,7 +298,7 @@ _CAUSES: tuple[Callable[[_Measured], Iterator[Finding]], ...] = (
 
 
 def _no_cause(history: History) -> Finding:
-    rate = history.records[-1].learning_rate
+    rate = _largest_rate(history)
     return Finding(
         "unknown cause",
         f"Weights, gradients and inputs show no cause: check that targets belong to their rows, "

@@ -29,12 +29,13 @@ from handloom.parallel.partition import LANES, batch_count
 from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.randomness import Stream
-from handloom.training.checks import check_batches, check_data, check_weights
-from handloom.training.datasets import check_same_names, require_dataset
+from handloom.training.checks import check_batches, check_data, check_trainable, check_weights
+from handloom.training.datasets import check_same_names, check_same_rows, require_dataset
 from handloom.training.divergence import largest_values
 from handloom.training.objective import Measurement, Objective
 from handloom.training.options import TrainingOptions
 from handloom.training.probe import Probe
+from handloom.training.remarks import remarks
 from handloom.training.runner import Runner, StepRunner
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
@@ -175,6 +176,10 @@ def prepare(
     if not split_here and validation is not None and are_training_rows(train, validation):
         notes.append(TRAINING_ROWS)
         warnings.warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
+    planned, transform = options.epochs * batches, state.model.transform
+    for remark in remarks(network, loss, transform, train, options.schedule, planned):
+        notes.append(remark)
+        warnings.warn(remark, stacklevel=4)  # the caller of `Trainer.fit`
     check(state)
     if warm is not None:  # everything was checked before anything is changed
         network.parameters.load(warm.weights)
@@ -380,6 +385,7 @@ def _split_and_check(
     if validation is not None:
         check_same_names(train, validation)
         check_data(network, "validation", validation)
+        check_same_rows(train, validation)
     check_batches(network, len(train), options.batch_size)
     if options.augment:
         check_images(train)
@@ -395,6 +401,7 @@ def _split_and_check(
             "are classes: if they are not, pass targets.astype('float32'); else another loss, such "
             "as SoftmaxCrossEntropy()"
         )
+    check_trainable(network, options.chosen_loss or DEFAULT_LOSS)
     if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
         raise DataError("the training rows must have at least two classes, got a single class")
     if sample_weights is None:

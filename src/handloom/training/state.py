@@ -150,6 +150,20 @@ class TrainingState:
         """Whether training has another step."""
         return self.history.stop_reason is None and self.progress.epoch < self.total_epochs
 
+    def require_same_arrays(self) -> None:
+        """Refuse a network that was built again or frozen during the training.
+
+        Raises
+        ------
+        ModelError
+            With what to do.
+        """
+        if self.network.parameters is not self.parameters:
+            raise ModelError(
+                "the network was frozen or built again during the training, so the optimizer and "
+                "the runner have other arrays: do it between two trainings, and make a new trainer"
+            )
+
     def stop(self, reason: StopReason) -> None:
         """End training, for a reason that the history records.
 

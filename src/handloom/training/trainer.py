@@ -36,6 +36,18 @@ CALL_SECONDS = 0.1
 are handled."""
 
 
+FITTED_AGAIN = (
+    "fit was called again on the same trainer: row orders, dropout masks and augmentations are "
+    "those of the first fit, and the optimizer starts over. Train longer with epochs=... in one "
+    "fit, or resume a checkpoint; or make a trainer with another seed, and pass warm="
+)
+FITTED_AGAIN_WARM = (
+    "fit was called again on the same trainer: row orders, dropout masks and augmentations are "
+    "those of the first fit. Make a trainer with another seed, and pass warm= to its fit"
+)
+"""The warnings about a second fit of the same weights, and their notes."""
+
+
 @describes_options_of(TrainingOptions)
 @dataclass(frozen=True, eq=False)
 class TrainerOptions(TrainingOptions):
@@ -179,6 +191,9 @@ class Trainer:
             A training whose weights and optimizer state this one starts with. Everything else
             starts over: patience, best metrics, history and schedule.
 
+        A second `fit` of the same network repeats the row orders and random draws of the first one,
+        and gets a warning: pass ``epochs=``, or make a trainer with another ``seed``.
+
         Returns
         -------
         History
@@ -199,14 +214,29 @@ class Trainer:
             require_instance("warm", warm, TrainingState)
         with self._delivering_signals(), self._lock_checkpoints():
             snapshot = self._snapshot_to_resume(resume=resume, warm=warm is not None)
+            again = not resume and self._has_trained()
             prepared = self.prepare(
                 train, validation, sample_weights=sample_weights, snapshot=snapshot, warm=warm
             )
+            if again:
+                remark = FITTED_AGAIN if warm is None else FITTED_AGAIN_WARM
+                prepared.state.history.notes.append(remark)
+                warnings.warn(remark, stacklevel=2)
             history = self._run(prepared)
         if history.divergence is not None:
             message = f"training diverged: {history.divergence}"
             warnings.warn(message, DivergenceWarning, stacklevel=2)
         return history
+
+    def _has_trained(self) -> bool:
+        """Return whether this trainer has trained the current weights of its network."""
+        state = self._state
+        return (
+            state is not None
+            and state.progress.steps > 0
+            and self.network.built
+            and self.network.parameters is state.parameters
+        )
 
     def prepare(
         self,
@@ -285,6 +315,7 @@ class Trainer:
     def run_epoch(self, prepared: PreparedTraining) -> None:
         """Run one epoch, or the rest of it, unless training stops."""
         state, progress = prepared.state, prepared.state.progress
+        state.require_same_arrays()
         started = time.perf_counter() - progress.seconds
         order = prepared.order(progress.epoch)
         if not progress.begun:
@@ -323,6 +354,7 @@ class Trainer:
         )
         if self._hooks.has_step_hooks:
             self._hooks.call("on_step_begin", state=state)
+        state.require_same_arrays()
         left = len(order) - first
         probe = prepared.due_probe(state.progress.epoch)
         if probe is not None:
