@@ -34,7 +34,10 @@ def check_data(network: Sequential, part: str, data: Dataset) -> None:
 
 def _advice(network: Sequential, data: Dataset) -> str:
     if data.has_classes and network.output_shape == (1,):
-        return "; integers are classes: for continuous targets pass targets.astype('float32')"
+        return (
+            "; integers are classes: for continuous targets pass targets.astype('float32'), "
+            "also for BinaryCrossEntropy"
+        )
     return ""
 
 
