@@ -11,7 +11,7 @@ import numpy.typing as npt
 from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
 from handloom.errors import ModelError, has_channels_last, require_count, unknown_name
-from handloom.layers import LAYERS, Layer
+from handloom.layers import LAYERS, Dropout, Flatten, Layer, Reshape, Sigmoid, Softmax
 from handloom.layers.chain import Chain, coupled_rows
 from handloom.layers.names import as_layers
 from handloom.operations import LayerOperation
@@ -21,6 +21,9 @@ from handloom.parameters import Array, Parameters, check_arrays
 from handloom.randomness import Source, Stream
 
 DTYPES = ("float32", "float64")
+
+KEEPING_VALUES = (Dropout, Flatten, Reshape, Softmax, Sigmoid)
+"""Layers after which an output activation is still one: probabilities stay probabilities."""
 
 # transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
 Transform = Callable[[npt.NDArray[np.generic], Array], object]
@@ -263,9 +266,23 @@ class Sequential:
         Raises
         ------
         ModelError
-            If the last layer is another output activation, so that two would be applied.
+            If the last layer is another output activation, or an activation is in front of layers
+            that keep its values, so that two would be applied.
         """
-        if self.output_activation is None or name == "identity":
+        if name == "identity":
+            return self
+        end = len(self.layers) - (self.output_activation == name)
+        for layer in reversed(self.layers[:end]):
+            applied = vars(type(layer)).get("output_activation")
+            if applied and layer is not self.layers[-1]:
+                raise ModelError(
+                    f"{applied} must be the last layer, since the loss applies {name} to the "
+                    f"network's output and two activations would be applied: remove the layers "
+                    f"after {applied}, or {applied} itself"
+                )
+            if type(layer) not in KEEPING_VALUES:
+                break
+        if self.output_activation is None:
             return self
         if self.output_activation != name:
             raise ModelError(
@@ -296,6 +313,7 @@ class Sequential:
         """Freeze layers: their arrays are no longer trained; see `handloom.Layer.freeze`.
 
         Arrays move to new memory, so an optimizer or a trainer of this network must be made again.
+        `unfreeze` is the way back.
 
         Parameters
         ----------
@@ -307,13 +325,33 @@ class Sequential:
         ModelError
             If a layer is unknown, or the network is not built.
         """
-        known = dict(self._chain.named)
+        return self._set_trainable(names, trainable=False)
+
+    def unfreeze(self, *names: str) -> Self:
+        """Train the arrays of frozen layers again, from their present values.
+
+        Arrays move to new memory, so an optimizer or a trainer of this network must be made again.
+
+        Parameters
+        ----------
+        names : str
+            Names of layers, as in `summary`: ``"0.conv2d"``. A layer that is not frozen stays as it
+            is.
+
+        Raises
+        ------
+        ModelError
+            If a layer is unknown, or the network is not built.
+        """
+        return self._set_trainable(names, trainable=True)
+
+    def _set_trainable(self, names: Sequence[str], *, trainable: bool) -> Self:
+        old, known = self.parameters, dict(self._chain.named)
         for name in names:
             if name not in known:
                 raise ModelError(unknown_name("layer", name, known))
         for name in names:
-            known[name].freeze()
-        old = self.parameters
+            known[name].set_trainable(trainable)
         return self.build(self.input_shape, dtype=old.dtype, weights=old.weights)
 
     @property

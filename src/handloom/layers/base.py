@@ -42,7 +42,7 @@ class Layer(ABC):
     ghost_batch : int or None
         For a layer that couples rows: the number of rows of a group; None for all rows.
     trainable : bool
-        Whether its arrays are trained; see `freeze`.
+        Whether its arrays are trained; see `freeze`. It can be set until the network is built.
     keeps_statistics : bool
         Whether there are running statistics to commit.
     takes_images : bool
@@ -64,8 +64,9 @@ class Layer(ABC):
     takes_images: ClassVar[bool] = False
     output_activation: ClassVar[str | None] = None
     ghost_batch: int | None = None
-    trainable: bool = True
     pool: Pool = SERIAL
+    _trainable: bool = True
+    _name: str = ""  # in the network that it belongs to
     _network: ref[Parameters] | None = None  # a copy of a layer belongs to no network
 
     def __init__(self) -> None:
@@ -172,7 +173,7 @@ class Layer(ABC):
                 f"layer {name} belongs to another network already: make new layers for every "
                 "network, or copy them with copy.deepcopy(layers)"
             )
-        self._network = ref(parameters)
+        self._network, self._name = ref(parameters), name
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, which belongs to no network."""
@@ -190,11 +191,36 @@ class Layer(ABC):
     def freeze(self) -> Self:
         """Freeze this layer: its arrays are no longer trained. Return the layer.
 
-        They get no gradient, no penalty and no optimizer state, from the next `handloom.build` on;
-        `handloom.Sequential.freeze` freezes layers of a network that is already built.
+        They get no gradient, no penalty and no optimizer state. `handloom.Sequential.freeze` and
+        `handloom.Sequential.unfreeze` are for layers of a network that is already built.
+
+        Raises
+        ------
+        ModelError
+            If the layer belongs to a network that is already built.
         """
         self.trainable = False
         return self
+
+    @property
+    def trainable(self) -> bool:
+        """Whether its arrays are trained."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        if trainable != self._trainable and self._network and self._network():
+            verb = "unfreeze" if trainable else "freeze"
+            outermost = ".".join(self._name.split(".")[:2])
+            raise ModelError(
+                f"layer {self._name} belongs to a network that is already built: call "
+                f'network.{verb}("{outermost}"), and make the trainer after it'
+            )
+        self.set_trainable(trainable)
+
+    def set_trainable(self, trainable: bool) -> None:
+        """Set whether its arrays are trained, without a check; `handloom.build` must follow."""
+        self._trainable = trainable
 
     @property
     def learns(self) -> bool:
