@@ -354,6 +354,44 @@ class Sequential:
             known[name].set_trainable(trainable)
         return self.build(self.input_shape, dtype=old.dtype, weights=old.weights)
 
+    def copy_weights(self, earlier: "Sequential", *names: str) -> Self:
+        """Copy the weights of layers from another network, as for a new last layer.
+
+        Parameters
+        ----------
+        earlier : Sequential
+            A built network with layers of the same names and shapes.
+        names : str
+            Names of layers, as in `summary`; by default all layers whose arrays have the same names
+            and shapes in both networks.
+
+        Raises
+        ------
+        ModelError
+            If a named layer is not in both networks with arrays of the same shapes, no array is the
+            same in both, or a network is not built.
+        """
+        own, others = self.parameters.weights, earlier.parameters.weights
+        for name in names:
+            if name not in dict(self._chain.named):
+                raise ModelError(unknown_name("layer", name, dict(self._chain.named)))
+        copied = 0
+        for name, layer in self._chain.named:
+            if names and name not in names:
+                continue
+            arrays = [f"{name}.{array}" for array in layer.weights]
+            same = all(a in others and others[a].shape == own[a].shape for a in arrays)
+            if not same and names:
+                raise ModelError(
+                    f"layer {name} must have arrays of the same shapes in both networks"
+                )
+            for array in arrays if same else ():
+                own[array][...] = others[array]
+                copied += 1
+        if not copied:
+            raise ModelError("no layer has arrays of the same names and shapes in both networks")
+        return self
+
     @property
     def coupled_rows(self) -> int | None:
         """The number of consecutive rows of a batch that must be in one shard; None for all.
@@ -515,7 +553,13 @@ class Sequential:
         return "\n".join(lines)
 
     def config(self) -> dict[str, object]:
-        """Return the configuration of this network, without its weights; see `from_config`."""
+        """Return the configuration of this network, without its weights; see `from_config`.
+
+        Raises
+        ------
+        ConfigurationError
+            If a layer cannot be made again from its configuration.
+        """
         return {
             "layers": self._chain.config(),
             "input_shape": list(self.input_shape),
@@ -551,6 +595,12 @@ class Sequential:
             If an option is invalid.
         """
         known = {**LAYERS, **(layers or {})}
+        for kind, own in known.items():
+            if own is not LAYERS.get(kind, own):
+                raise ModelError(
+                    f"layers must hold custom layers by kinds of their own, got {kind!r}, which is "
+                    f"that of {LAYERS[kind].__name__}"
+                )
         try:
             entries = [dict(entry) for entry in config["layers"]]  # type: ignore[attr-defined]
             input_shape: tuple[int, ...] = tuple(config["input_shape"])  # type: ignore[arg-type]
@@ -566,7 +616,10 @@ class Sequential:
             options = dict(entry)
             kind = str(options.pop("kind", None))
             if kind not in known:
-                raise ModelError(unknown_name("layer", kind, known))
+                raise ModelError(
+                    f"{unknown_name('layer', kind, known)}; a custom layer is loaded with "
+                    f"layers={{{kind!r}: its class}}"
+                )
             trainable = options.pop("trainable", True)
             if not isinstance(trainable, bool):
                 raise ModelError(

@@ -5,7 +5,7 @@ from __future__ import annotations  # numpy.random is loaded when it is used
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 from weakref import ref
 
 import numpy as np
@@ -34,7 +34,8 @@ class Layer(ABC):
     Attributes
     ----------
     kind : str
-        The layer's name in summaries, in the names of arrays and in files.
+        The layer's name in summaries, in the names of arrays and in files. By default the name of
+        the class in lower case; a subclass does not inherit it.
     stochastic : bool
         Whether a training pass draws random numbers; only then is a generator passed to it.
     couples_rows : bool
@@ -68,6 +69,11 @@ class Layer(ABC):
     _trainable: bool = True
     _name: str = ""  # in the network that it belongs to
     _network: ref[Parameters] | None = None  # a copy of a layer belongs to no network
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kind" not in vars(cls):
+            cls.kind = cls.__name__.lower()
 
     def __init__(self) -> None:
         self.set_backend(NUMPY)
@@ -171,7 +177,8 @@ class Layer(ABC):
         if owner is not None and owner is not earlier:
             raise ModelError(
                 f"layer {name} belongs to another network already: make new layers for every "
-                "network, or copy them with copy.deepcopy(layers)"
+                "network, or copy them with copy.deepcopy(layers). Copies get new weights when "
+                "they are built; network.copy_weights(earlier) carries the weights of layers over"
             )
         self._network, self._name = ref(parameters), name
 

@@ -195,8 +195,15 @@ class Optimizer(ABC):
         ]
 
     def _update_piece(self, piece: list[Block], rate: float) -> None:
-        for block in piece:
-            self.update(block.w, block.dw, block.state, rate, block.scratch)
+        try:
+            for block in piece:
+                self.update(block.w, block.dw, block.state, rate, block.scratch)
+        except ValueError as error:
+            raise ModelError(
+                f"update of {type(self).__name__} failed: {error}. It is called with blocks of "
+                f"weights, of different sizes: name vectors of the size of the weights in "
+                f"state_names, and use state[name], not attributes"
+            ) from error
 
     @abstractmethod
     def update(
