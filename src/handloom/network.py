@@ -11,7 +11,7 @@ import numpy.typing as npt
 from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
 from handloom.errors import ModelError, has_channels_last, require_count, unknown_name
-from handloom.layers import LAYERS, Dropout, Flatten, Layer, Reshape, Sigmoid, Softmax
+from handloom.layers import LAYERS, Layer
 from handloom.layers.chain import Chain, coupled_rows
 from handloom.layers.names import as_layers
 from handloom.operations import LayerOperation
@@ -21,9 +21,6 @@ from handloom.parameters import Array, Parameters, check_arrays
 from handloom.randomness import Source, Stream
 
 DTYPES = ("float32", "float64")
-
-KEEPING_VALUES = (Dropout, Flatten, Reshape, Softmax, Sigmoid)
-"""Layers after which an output activation is still one: probabilities stay probabilities."""
 
 # transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
 Transform = Callable[[npt.NDArray[np.generic], Array], object]
@@ -280,7 +277,7 @@ class Sequential:
                     f"network's output and two activations would be applied: remove the layers "
                     f"after {applied}, or {applied} itself"
                 )
-            if type(layer) not in KEEPING_VALUES:
+            if not vars(type(layer)).get("keeps_values"):
                 break
         if self.output_activation is None:
             return self

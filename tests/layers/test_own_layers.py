@@ -20,7 +20,8 @@ from handloom import (
     Trainer,
 )
 from handloom.errors import ConfigurationError, ModelError
-from handloom.parameters import Array
+from handloom.initializers import Zeros
+from handloom.parameters import Array, ParameterSpec
 
 X = np.random.default_rng(0).standard_normal((20, 4)).astype(np.float32)
 DATA = Dataset(X, (X[:, 0] > 0).astype(int))
@@ -132,7 +133,7 @@ def test_the_weights_of_a_model_that_cannot_be_saved_are_kept(tmp_path: Path) ->
     made = Sequential([Dense(2), Scaled(5.0)]).build((4,))
     trainer = Trainer(made, SGD(), 0.1, epochs=1)
     trainer.fit(DATA)
-    with pytest.raises(ConfigurationError, match=r"The weights alone were saved to .*model-weights"):
+    with pytest.raises(ConfigurationError, match=r"The weights alone were saved to .*-weights"):
         trainer.model().save(tmp_path / "model")
     arrays = np.load(tmp_path / "model-weights.npz")
     again = Sequential([Dense(2), Scaled(5.0)]).build((4,), weights=arrays)
@@ -166,3 +167,76 @@ def test_weights_are_carried_over_to_copies_of_layers() -> None:
     assert np.array_equal(new.parameters.weights["2.dense.weights"], head)
     with pytest.raises(ModelError, match=r"layer 2\.dense must have arrays of the same shapes"):
         new.copy_weights(old, "2.dense")
+
+
+class Offset(Layer):
+    """y = x + b."""
+
+    def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
+        return {"b": ParameterSpec(input_shape, Zeros())}
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> Array:
+        return x + self.weights["b"]
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        self.gradients["b"][...] = dy.sum(axis=0)
+        return dy if need_dx else None
+
+
+class Adds(Offset):
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        self.gradients["b"][...] += dy.sum(axis=0)
+        return dy if need_dx else None
+
+
+class Rebinds(Offset):
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        self.gradients["b"] = dy.sum(axis=0)  # type: ignore[index]
+        return dy if need_dx else None
+
+
+class Draws(Offset):
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> Array:
+        return x + rng.normal(size=x.shape) if training else x  # type: ignore[union-attr]
+
+
+class ReturnsAnotherShape(Offset):
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        super().backward(dy)
+        return dy[:, :1].repeat(3, axis=1)
+
+
+@pytest.mark.parametrize("layer", [Adds(), Rebinds()])
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_a_layer_that_does_not_overwrite_its_gradient_is_named(
+    layer: Layer, batch_size: int | None
+) -> None:
+    layer = copy.deepcopy(layer)
+    made = Sequential([Dense(2), layer]).build((4,))
+    before = weights_of(made)
+    expected = rf"layer 1\.{layer.kind}: backward must overwrite its gradient, as self\.gradients"
+    with pytest.raises(ModelError, match=expected):
+        Trainer(made, SGD(), 0.1, epochs=2, batch_size=batch_size).fit(DATA)
+    assert np.array_equal(weights_of(made), before)
+
+
+def test_a_layer_that_overwrites_its_gradient_is_trained() -> None:
+    made = Sequential([Dense(2), Offset()]).build((4,))
+    history = Trainer(made, SGD(), 0.1, epochs=5).fit(DATA)
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_a_layer_that_draws_without_saying_so_is_named() -> None:
+    made = Sequential([Dense(2), Draws()]).build((4,))
+    with pytest.raises(ModelError, match=r"layer 1\.draws: .*set stochastic = True in Draws"):
+        Trainer(made, SGD(), 0.1, epochs=1).fit(DATA)
+
+
+def test_a_layer_that_returns_dx_of_another_shape_is_named() -> None:
+    made = Sequential([Dense(2), ReturnsAnotherShape()]).build((4,))
+    with pytest.raises(ModelError, match=r"dx that backward of layer 1\.returnsanothershape ret"):
+        Trainer(made, SGD(), 0.1, epochs=1).fit(DATA)

@@ -12,6 +12,7 @@ from tests.training.helpers import StopAt, trainer
 
 from handloom import (
     EMA,
+    SGD,
     BestWeights,
     BinaryCrossEntropy,
     Callback,

@@ -51,6 +51,9 @@ class Layer(ABC):
     output_activation : str or None
         The name of the activation that this layer applies, if a loss may apply it itself, in one
         step from the logits. A subclass does not inherit it, because it may override `forward`.
+    keeps_values : bool
+        Whether probabilities in its input are probabilities in its output, so that an output
+        activation in front of it is one of the network. A subclass does not inherit it.
     pool : Pool
         The pool that runs the pieces of this layer's large products.
     weights : mapping of str to array
@@ -64,6 +67,7 @@ class Layer(ABC):
     couples_rows: ClassVar[bool] = False
     takes_images: ClassVar[bool] = False
     output_activation: ClassVar[str | None] = None
+    keeps_values: ClassVar[bool] = False
     ghost_batch: int | None = None
     pool: Pool = SERIAL
     _trainable: bool = True

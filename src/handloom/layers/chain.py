@@ -163,7 +163,9 @@ class Chain:
                     need_dx=need_dx or index > first,
                 )
         except (AttributeError, TypeError, ValueError) as error:
-            if index == len(self) - 1 or isinstance(error, HandloomError):
+            upper = self.layers[min(index + 1, len(self) - 1)]
+            own = not type(upper).__module__.startswith("handloom.")  # a user's own layer
+            if index == len(self) - 1 or not own or isinstance(error, HandloomError):
                 raise
             got = f"shape {above.shape}" if isinstance(above, np.ndarray) else repr(above)
             raise ModelError(
@@ -224,13 +226,12 @@ def coupled_rows(layers: Iterable[Layer]) -> int | None:
 
 
 def _config(name: str, layer: Layer) -> dict[str, object]:
-    from handloom.layers import LAYERS  # which imports this module
-
-    if LAYERS.get(layer.kind, type(layer)) is not type(layer):
-        raise ConfigurationError(
-            f"layer {name}: the class {type(layer).__name__} must have a kind of its own, since "
-            f"{layer.kind!r} is that of {LAYERS[layer.kind].__name__}"
-        )
+    for base in type(layer).__mro__[1:]:
+        if vars(base).get("kind") == layer.kind:
+            raise ConfigurationError(
+                f"layer {name}: the class {type(layer).__name__} must have a kind of its own, "
+                f"since {layer.kind!r} is that of {base.__name__}"
+            )
     config = layer.config()
     if type(layer).from_config.__func__ is Layer.from_config.__func__:  # type: ignore[attr-defined]
         require_complete_config(f"layer {name}", layer, config)

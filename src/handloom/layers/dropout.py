@@ -49,6 +49,7 @@ class Dropout(Layer):
 
     kind = "dropout"
     stochastic = True
+    keeps_values = True
 
     def __init__(self, rate: float = 0.5) -> None:
         super().__init__()

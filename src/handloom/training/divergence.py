@@ -161,8 +161,8 @@ def _not_overwritten(name: str, loss: Loss) -> str:
         kind = getattr(loss, "__name__", type(loss).__name__)
         array = "gradient" if isinstance(loss, RowLoss) else "out"
         return (
-            f"the loss {kind} must overwrite its gradient, as {array}[...] = ...; it leaves entries "
-            f"as they are, adds to them, or writes into another array"
+            f"the loss {kind} must overwrite its gradient, as {array}[...] = ...; it leaves "
+            f"entries as they are, adds to them, or writes into another array"
         )
     layer, _, own = name.removeprefix(GRADIENT).rpartition(".")
     return (

@@ -323,9 +323,7 @@ class _Lane:
     def _buffer(self, rows: int) -> Array:
         """Return memory for the gradient of a shard's logits."""
         if len(self._dlogits) < rows:
-            self._dlogits = np.full(
-                (rows, *self._dlogits.shape[1:]), np.nan, self._dlogits.dtype
-            )
+            self._dlogits = np.full((rows, *self._dlogits.shape[1:]), np.nan, self._dlogits.dtype)
         return self._dlogits[:rows]
 
 

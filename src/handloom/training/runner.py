@@ -14,10 +14,10 @@ from typing import Protocol
 import numpy as np
 
 from handloom.data.batches import Batch, Order
+from handloom.errors import ModelError
 from handloom.operations import Arrays
 from handloom.optimizers import Optimizer
 from handloom.optimizers.clipping import ClipByNorm
-from handloom.errors import ModelError
 from handloom.training.averaging import EMA
 from handloom.training.history import StopReason
 from handloom.training.objective import LaneSums, Measurement, Objective
