@@ -286,7 +286,7 @@ def test_a_value_that_is_not_the_reference_is_named() -> None:
 def test_all_broken_promises_are_named_at_once() -> None:
     with pytest.raises(CheckError) as caught:
         check_layer(KeepsInInference(), X, lambda x, w: x)
-    assert "the layer 'scale' does not keep its contract" in str(caught.value)
+    assert "the layer 'keepsininference' does not keep its contract" in str(caught.value)
     assert "- values: " in str(caught.value)
     assert "- inference: " in str(caught.value)
     assert isinstance(caught.value, HandloomError)
