@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from handloom import (
@@ -141,7 +142,7 @@ def test_the_weights_of_a_model_that_cannot_be_saved_are_kept(tmp_path: Path) ->
 
 
 def test_a_layer_with_an_own_initializer_is_saved_and_loaded(tmp_path: Path) -> None:
-    def halves(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    def halves(shape: tuple[int, ...], generator: np.random.Generator) -> npt.NDArray[np.float64]:
         return np.full(shape, 0.5)
 
     made = Sequential([Dense(2, weights=halves)]).build((4,))
