@@ -139,6 +139,7 @@ class Chain:
             for index, layer in enumerate(self.layers):
                 rng = draw(index) if training and layer.stochastic else None
                 x = layer.forward(x, training=training, rng=rng)
+            return x
         except AttributeError as error:
             if not training or self.layers[index].stochastic or "'NoneType'" not in str(error):
                 raise
@@ -147,7 +148,6 @@ class Chain:
                 f"layer {name}: forward failed: {error}. If it draws random numbers, set "
                 f"stochastic = True in {type(layer).__name__}: otherwise rng is None"
             ) from error
-        return x
 
     def backward(self, dy: Array, *, need_dx: bool) -> Array | None:
         """Run the layers backward, down to the first one whose gradients are needed."""
