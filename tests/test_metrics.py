@@ -37,3 +37,12 @@ def test_what_does_not_belong_together_is_refused() -> None:
         accuracy(TARGETS[:0], PREDICTED[:0])
     with pytest.raises(DataError, match=r"must lie in 0\.\.2, got "):
         confusion_matrix(TARGETS, PREDICTED, 3)
+
+
+def test_metrics_take_lists() -> None:
+    assert accuracy([0, 1, 1], [0, 1, 0]) == pytest.approx(2 / 3)
+    confusion = confusion_matrix([0, 1, 1], [0, 1, 0], 2)
+    assert confusion.tolist() == [[1, 0], [1, 1]]
+    precision, recall = precision_and_recall([[1, 0], [1, 1]])
+    assert precision.tolist() == [0.5, 1.0]
+    assert recall.tolist() == [1.0, 0.5]

@@ -11,6 +11,8 @@ from handloom import (
     BinaryCrossEntropy,
     Dataset,
     Dense,
+    Dropout,
+    Flatten,
     Huber,
     Layer,
     MeanAbsoluteError,
@@ -18,6 +20,7 @@ from handloom import (
     Model,
     Poisson,
     ReLU,
+    Reshape,
     Sequential,
     Sigmoid,
     Softmax,
@@ -227,3 +230,28 @@ def test_a_classification_loss_must_declare_what_it_applies() -> None:
     data = Dataset(X, np.array([0, 1, 2, 0, 1, 2]), tuple("abc"))
     with pytest.raises(ConfigurationError, match="loss Counted must have an attribute output_act"):
         Trainer(network("logits"), SGD(), 0.1, loss=Counted(), epochs=1).fit(data)
+
+
+@pytest.mark.parametrize(
+    ("loss", "end", "activation"),
+    [
+        (SoftmaxCrossEntropy(), [Softmax(), Flatten()], "softmax"),
+        (SoftmaxCrossEntropy(), [Softmax(), Dropout(0.5)], "softmax"),
+        (SoftmaxCrossEntropy(), [Softmax(), Softmax()], "softmax"),
+        (SoftmaxCrossEntropy(), [Softmax(), Reshape((1, 3)), Flatten()], "softmax"),
+        (BinaryCrossEntropy(), [Sigmoid(), Flatten()], "sigmoid"),
+        (BinaryCrossEntropy(), [Sigmoid(), Sigmoid()], "sigmoid"),
+    ],
+)
+def test_an_activation_in_front_of_layers_that_keep_its_values_is_refused(
+    loss: RowLoss, end: list[Layer], activation: str
+) -> None:
+    network = Sequential([Dense(3), *end]).build((4,))
+    with pytest.raises(ModelError, match=f"{activation} must be the last layer"):
+        network.without_activation(loss.output_activation)
+    assert network.without_activation("identity") is network
+
+
+def test_a_sigmoid_inside_a_network_is_accepted() -> None:
+    network = Sequential([Dense(3), Sigmoid(), Dropout(0.5), Dense(3), Softmax()]).build((4,))
+    assert len(network.without_activation("softmax").layers) == 4

@@ -1,6 +1,7 @@
 """The errors that Handloom raises, and checks of arguments that raise them."""
 
-from collections.abc import Collection, Iterable
+import inspect
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from inspect import Parameter, signature
 from math import isfinite
@@ -257,3 +258,29 @@ def require_count(name: str, value: object, *, minimum: int = 1) -> int:
             f"{name} must be a whole number of at least {minimum}, got {value!r}"
         )
     return int(value.__index__())  # type: ignore[attr-defined]
+
+
+def omitted_arguments(class_: type, config: Mapping[str, object]) -> list[str]:
+    """Return the arguments of a class's constructor that a configuration does not hold."""
+    parameters = [*inspect.signature(class_.__init__).parameters.values()][1:]  # type: ignore[misc]
+    return [
+        each.name
+        for each in parameters
+        if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD) and each.name not in config
+    ]
+
+
+def require_complete_config(name: str, value: object, config: Mapping[str, object]) -> None:
+    """Refuse a configuration that omits arguments of the constructor.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming them.
+    """
+    if omitted := omitted_arguments(type(value), config):
+        raise ConfigurationError(
+            f"{name}: config() of {type(value).__name__} must return all arguments of its "
+            f"constructor, but {', '.join(omitted)} is missing: without it, the object cannot be "
+            f"made again from a file"
+        )

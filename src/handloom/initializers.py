@@ -116,6 +116,39 @@ INITIALIZERS: dict[str, type[Zeros | ScaledNormal | He | Glorot]] = {
 }
 
 
+@dataclass(frozen=True)
+class Unavailable:
+    """The initializer of a loaded layer that a file names only, since it is a user's own.
+
+    Loaded weights need no initializer; drawing new ones is refused.
+
+    Parameters
+    ----------
+    name : str
+        The name of its class or function.
+    """
+
+    name: str
+
+    def __call__(
+        self, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> npt.NDArray[np.float64]:
+        """Refuse to draw.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        raise ConfigurationError(
+            f"the initializer {self.name} is not known after loading: pass weights to build, or "
+            f"make the layer with the initializer again"
+        )
+
+
+CUSTOM = "custom"
+"""The kind, in files, of an initializer that is not one of `INITIALIZERS`."""
+
+
 def initializer(value: str | dict[str, object] | Initializer) -> Initializer:
     """Return an initializer from its name, its configuration, or an object.
 
@@ -128,6 +161,8 @@ def initializer(value: str | dict[str, object] | Initializer) -> Initializer:
         value = {"kind": value}
     if not isinstance(value, dict):
         return value
+    if value.keys() == {"kind", "name"} and value["kind"] == CUSTOM:
+        return Unavailable(str(value["name"]))
     options = {str(key): option for key, option in value.items() if key != "kind"}
     kind = str(value.get("kind"))
     require_known("initializer", kind, INITIALIZERS)
@@ -140,15 +175,11 @@ def initializer(value: str | dict[str, object] | Initializer) -> Initializer:
 def initializer_config(value: Initializer) -> dict[str, object]:
     """Return the configuration of an initializer, as `initializer` takes it.
 
-    Raises
-    ------
-    ConfigurationError
-        If it is not one of `INITIALIZERS`, which a file can name.
+    Of one that is not in `INITIALIZERS` it holds only the name, since loaded weights need none.
     """
     for kind, own in INITIALIZERS.items():
         if type(value) is own:
             return {"kind": kind, **vars(value)}
-    raise ConfigurationError(
-        f"the initializer must be one of {', '.join(INITIALIZERS)} to be saved to a file, "
-        f"got {type(value).__name__}"
-    )
+    if isinstance(value, Unavailable):
+        return {"kind": CUSTOM, "name": value.name}
+    return {"kind": CUSTOM, "name": getattr(value, "__name__", type(value).__name__)}

@@ -8,12 +8,12 @@ from handloom.errors import DataError
 Labels = npt.NDArray[np.integer]
 
 
-def accuracy(targets: Labels, predicted: Labels) -> float:
+def accuracy(targets: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     """Return the accuracy: the fraction of correct predictions.
 
     Parameters
     ----------
-    targets, predicted : integer array, shape (n,)
+    targets, predicted : integer array-like, shape (n,)
         The true and the predicted class of each row.
 
     Raises
@@ -21,16 +21,18 @@ def accuracy(targets: Labels, predicted: Labels) -> float:
     DataError
         If the two differ in shape or there are no rows.
     """
-    _check(targets, predicted)
+    targets, predicted = _labels(targets, predicted)
     return float(np.mean(targets == predicted))
 
 
-def confusion_matrix(targets: Labels, predicted: Labels, classes: int) -> npt.NDArray[np.int64]:
+def confusion_matrix(
+    targets: npt.ArrayLike, predicted: npt.ArrayLike, classes: int
+) -> npt.NDArray[np.int64]:
     """Return the confusion matrix: counts by true class (row) and predicted class (column).
 
     Parameters
     ----------
-    targets, predicted : integer array, shape (n,)
+    targets, predicted : integer array-like, shape (n,)
         The true and the predicted class of each row, from 0 to ``classes - 1``.
     classes : int
         The number of classes, ``k``.
@@ -44,7 +46,7 @@ def confusion_matrix(targets: Labels, predicted: Labels, classes: int) -> npt.ND
     DataError
         If the two differ in shape, there are no rows, or a class is out of range.
     """
-    _check(targets, predicted)
+    targets, predicted = _labels(targets, predicted)
     for name, labels in (("targets", targets), ("predicted", predicted)):
         if labels.min() < 0 or labels.max() >= classes:
             raise DataError(
@@ -56,7 +58,7 @@ def confusion_matrix(targets: Labels, predicted: Labels, classes: int) -> npt.ND
 
 
 def precision_and_recall(
-    confusion: npt.NDArray[np.int64],
+    confusion: npt.ArrayLike,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the precision and the recall of each class.
 
@@ -65,7 +67,7 @@ def precision_and_recall(
 
     Parameters
     ----------
-    confusion : array of int64, shape (k, k)
+    confusion : integer array-like, shape (k, k)
         As `confusion_matrix` returns it.
 
     Returns
@@ -73,14 +75,18 @@ def precision_and_recall(
     precision, recall : array, shape (k,)
         NaN for a class that was never predicted, or has no rows.
     """
+    confusion = np.asarray(confusion)
     correct = np.diag(confusion).astype(np.float64)
     with np.errstate(invalid="ignore"):
         return correct / confusion.sum(axis=0), correct / confusion.sum(axis=1)
 
 
-def _check(targets: Labels, predicted: Labels) -> None:
+def _labels(targets: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Labels, Labels]:
+    """Return both as arrays, if they have one shape (n,)."""
+    targets, predicted = np.asarray(targets), np.asarray(predicted)
     if targets.shape != predicted.shape or targets.ndim != 1 or not len(targets):
         raise DataError(
             f"targets and predictions must have one shape (n,), n at least 1, got "
             f"{targets.shape} and {predicted.shape}"
         )
+    return targets, predicted

@@ -15,6 +15,7 @@ from handloom.data.conversion import convert_inputs
 from handloom.data.dataset import check_inputs
 from handloom.data.transforms import Transform, transform_from_config
 from handloom.errors import (
+    ConfigurationError,
     DivergenceWarning,
     HandloomError,
     ModelError,
@@ -196,14 +197,14 @@ class Model:
         FileError
             If the folder cannot be written to; an earlier model is left unchanged.
         ConfigurationError
-            If the network has an initializer that a file cannot name.
+            If a layer cannot be made again from its configuration. The weights are saved alone.
         """
         from safetensors.numpy import save  # imported when a model is saved, not with the package
 
         parameters = self.network.parameters
         arrays = parameters.weights if weights is None else parameters.views(weights)
         described = {
-            "network": self.network.config(),
+            "network": self._network_config(folder, arrays),
             "transform": self.transform.to_config(),
             "class_names": list(self.class_names),
             "row_shape": list(self.row_shape),
@@ -219,6 +220,20 @@ class Model:
             "weights.safetensors": save({name: array.copy() for name, array in arrays.items()}),
         }
         write_set(Path(folder), KIND, VERSION, content)
+
+    def _network_config(self, folder: str | Path, arrays: Mapping[str, Array]) -> dict[str, object]:
+        """Return the configuration of the network; without one, save the weights alone."""
+        try:
+            return self.network.config()
+        except ConfigurationError as error:
+            whole = Path(folder).resolve()
+            path = whole.with_name(f"{whole.name}-weights.npz")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(path, **arrays)  # type: ignore[arg-type]
+            raise ConfigurationError(
+                f"{error}. The weights alone were saved to {path}: mend the class, then build the "
+                f"network with weights=numpy.load(path)"
+            ) from None
 
     @classmethod
     def load(

@@ -263,9 +263,23 @@ class Sequential:
         Raises
         ------
         ModelError
-            If the last layer is another output activation, so that two would be applied.
+            If the last layer is another output activation, or an activation is in front of layers
+            that keep its values, so that two would be applied.
         """
-        if self.output_activation is None or name == "identity":
+        if name == "identity":
+            return self
+        end = len(self.layers) - (self.output_activation == name)
+        for layer in reversed(self.layers[:end]):
+            applied = vars(type(layer)).get("output_activation")
+            if applied and layer is not self.layers[-1]:
+                raise ModelError(
+                    f"{applied} must be the last layer, since the loss applies {name} to the "
+                    f"network's output and two activations would be applied: remove the layers "
+                    f"after {applied}, or {applied} itself"
+                )
+            if not vars(type(layer)).get("keeps_values"):
+                break
+        if self.output_activation is None:
             return self
         if self.output_activation != name:
             raise ModelError(
@@ -296,6 +310,7 @@ class Sequential:
         """Freeze layers: their arrays are no longer trained; see `handloom.Layer.freeze`.
 
         Arrays move to new memory, so an optimizer or a trainer of this network must be made again.
+        `unfreeze` is the way back.
 
         Parameters
         ----------
@@ -307,14 +322,72 @@ class Sequential:
         ModelError
             If a layer is unknown, or the network is not built.
         """
-        known = dict(self._chain.named)
+        return self._set_trainable(names, trainable=False)
+
+    def unfreeze(self, *names: str) -> Self:
+        """Train the arrays of frozen layers again, from their present values.
+
+        Arrays move to new memory, so an optimizer or a trainer of this network must be made again.
+
+        Parameters
+        ----------
+        names : str
+            Names of layers, as in `summary`: ``"0.conv2d"``. A layer that is not frozen stays as it
+            is.
+
+        Raises
+        ------
+        ModelError
+            If a layer is unknown, or the network is not built.
+        """
+        return self._set_trainable(names, trainable=True)
+
+    def _set_trainable(self, names: Sequence[str], *, trainable: bool) -> Self:
+        old, known = self.parameters, dict(self._chain.named)
         for name in names:
             if name not in known:
                 raise ModelError(unknown_name("layer", name, known))
         for name in names:
-            known[name].freeze()
-        old = self.parameters
+            known[name].set_trainable(trainable)
         return self.build(self.input_shape, dtype=old.dtype, weights=old.weights)
+
+    def copy_weights(self, earlier: "Sequential", *names: str) -> Self:
+        """Copy the weights of layers from another network, as for a new last layer.
+
+        Parameters
+        ----------
+        earlier : Sequential
+            A built network with layers of the same names and shapes.
+        names : str
+            Names of layers, as in `summary`; by default all layers whose arrays have the same names
+            and shapes in both networks.
+
+        Raises
+        ------
+        ModelError
+            If a named layer is not in both networks with arrays of the same shapes, no array is the
+            same in both, or a network is not built.
+        """
+        own, others = self.parameters.weights, earlier.parameters.weights
+        for name in names:
+            if name not in dict(self._chain.named):
+                raise ModelError(unknown_name("layer", name, dict(self._chain.named)))
+        copied = 0
+        for name, layer in self._chain.named:
+            if names and name not in names:
+                continue
+            arrays = [f"{name}.{array}" for array in layer.weights]
+            same = all(a in others and others[a].shape == own[a].shape for a in arrays)
+            if not same and names:
+                raise ModelError(
+                    f"layer {name} must have arrays of the same shapes in both networks"
+                )
+            for array in arrays if same else ():
+                own[array][...] = others[array]
+                copied += 1
+        if not copied:
+            raise ModelError("no layer has arrays of the same names and shapes in both networks")
+        return self
 
     @property
     def coupled_rows(self) -> int | None:
@@ -477,7 +550,13 @@ class Sequential:
         return "\n".join(lines)
 
     def config(self) -> dict[str, object]:
-        """Return the configuration of this network, without its weights; see `from_config`."""
+        """Return the configuration of this network, without its weights; see `from_config`.
+
+        Raises
+        ------
+        ConfigurationError
+            If a layer cannot be made again from its configuration.
+        """
         return {
             "layers": self._chain.config(),
             "input_shape": list(self.input_shape),
@@ -513,6 +592,12 @@ class Sequential:
             If an option is invalid.
         """
         known = {**LAYERS, **(layers or {})}
+        for kind, own in known.items():
+            if own is not LAYERS.get(kind, own):
+                raise ModelError(
+                    f"layers must hold custom layers by kinds of their own, got {kind!r}, which is "
+                    f"that of {LAYERS[kind].__name__}"
+                )
         try:
             entries = [dict(entry) for entry in config["layers"]]  # type: ignore[attr-defined]
             input_shape: tuple[int, ...] = tuple(config["input_shape"])  # type: ignore[arg-type]
@@ -528,7 +613,10 @@ class Sequential:
             options = dict(entry)
             kind = str(options.pop("kind", None))
             if kind not in known:
-                raise ModelError(unknown_name("layer", kind, known))
+                raise ModelError(
+                    f"{unknown_name('layer', kind, known)}; a custom layer is loaded with "
+                    f"layers={{{kind!r}: its class}}"
+                )
             trainable = options.pop("trainable", True)
             if not isinstance(trainable, bool):
                 raise ModelError(

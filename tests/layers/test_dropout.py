@@ -149,3 +149,10 @@ def test_prediction_drops_nothing() -> None:
     without_dropout = Sequential([Dense(16), ReLU(), Dense(3)]).build((16,))
     without_dropout.parameters.vector[...] = network.parameters.vector
     assert np.array_equal(network.predict(x), without_dropout.predict(x))
+
+
+def test_a_rate_that_is_set_later_is_refused() -> None:
+    layer = Dropout(0.5)
+    with pytest.raises(ModelError, match=r"rate cannot be changed.*Dropout\(0\.0\)"):
+        layer.rate = 0.0
+    assert layer.config() == {"rate": 0.5}

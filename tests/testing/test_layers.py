@@ -256,8 +256,8 @@ IMAGES = rows(3, 2, 4, 6)
         (DropsTheSame(), X, "repeatable: it is stochastic, yet nine seeds"),
         (SaysNothingOfRows(), X, "rows: in inference a row's output depends"),
         (Averages(), X, "rows: in inference a row's output depends"),
-        (ForgetsItsOption(2.0), X, "configuration: restored from .* computes another output"),
-        (NamesAnotherOption(2.0), X, "configuration: ModelError: .*times"),
+        (ForgetsItsOption(2.0), X, "configuration: ConfigurationError: .* factor is missing"),
+        (NamesAnotherOption(2.0), X, "configuration: ConfigurationError: .* factor is missing"),
         (NotForJson(2.0), X, "configuration: TypeError"),
         (LearnsOutsideOfItsArrays(), X, "save and load: saved and loaded it computes"),
         (NeedsDx(), X, "first layer: ValueError: dx is always needed"),
@@ -286,7 +286,7 @@ def test_a_value_that_is_not_the_reference_is_named() -> None:
 def test_all_broken_promises_are_named_at_once() -> None:
     with pytest.raises(CheckError) as caught:
         check_layer(KeepsInInference(), X, lambda x, w: x)
-    assert "the layer 'scale' does not keep its contract" in str(caught.value)
+    assert "the layer 'keepsininference' does not keep its contract" in str(caught.value)
     assert "- values: " in str(caught.value)
     assert "- inference: " in str(caught.value)
     assert isinstance(caught.value, HandloomError)

@@ -12,6 +12,7 @@ from tests.training.helpers import StopAt, trainer
 
 from handloom import (
     EMA,
+    SGD,
     BestWeights,
     BinaryCrossEntropy,
     Callback,
@@ -115,7 +116,6 @@ class Other(SoftmaxCrossEntropy):
     ("before", "after", "told"),
     [
         ({"callbacks": [Limit(0.5)]}, {"callbacks": [Limit(0.9)]}, "callbacks 0 (Limit)"),
-        ({"loss": Other(0.5)}, {"loss": Other(0.9)}, "loss (Other)"),
         (
             {"callbacks": [BestWeights("loss", improves=lambda value, best: value < best)]},
             {"callbacks": [BestWeights("loss", improves=lambda value, best: value > best)]},
@@ -133,6 +133,20 @@ def test_what_says_nothing_of_its_parameters_is_told(
     fit(tmp_path, StopAt(4), **before)
     history = fit(tmp_path, resume=True, **after)
     assert any(told in note and "by name" in note for note in history.notes), history.notes
+
+
+def test_a_loss_or_an_optimizer_that_omits_an_argument_is_refused(tmp_path: Path) -> None:
+    class Own(SGD):
+        def __init__(self, *, more: float) -> None:
+            super().__init__()
+            self.more = more
+
+    for options, missing in (
+        ({"loss": Other(0.5)}, r"loss: config\(\) of Other .* more is missing"),
+        ({"optimizer": Own(more=0.5)}, r"optimizer: config\(\) of Own .* more is missing"),
+    ):
+        with pytest.raises(ConfigurationError, match=missing):
+            trainer(tmp_path, **options).fit(ROWS)
 
 
 def test_all_parts_of_the_library_say_how_they_were_made() -> None:

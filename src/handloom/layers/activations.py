@@ -267,6 +267,7 @@ class Sigmoid(Activation):
 
     kind = "sigmoid"
     output_activation = "sigmoid"
+    keeps_values = True
 
     def as_operation(self, offsets: Mapping[str, int]) -> Elementwise:
         """Return the function as a record."""

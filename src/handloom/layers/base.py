@@ -5,7 +5,7 @@ from __future__ import annotations  # numpy.random is loaded when it is used
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 from weakref import ref
 
 import numpy as np
@@ -34,7 +34,8 @@ class Layer(ABC):
     Attributes
     ----------
     kind : str
-        The layer's name in summaries, in the names of arrays and in files.
+        The layer's name in summaries, in the names of arrays and in files. By default the name of
+        the class in lower case; a subclass does not inherit it.
     stochastic : bool
         Whether a training pass draws random numbers; only then is a generator passed to it.
     couples_rows : bool
@@ -42,7 +43,7 @@ class Layer(ABC):
     ghost_batch : int or None
         For a layer that couples rows: the number of rows of a group; None for all rows.
     trainable : bool
-        Whether its arrays are trained; see `freeze`.
+        Whether its arrays are trained; see `freeze`. It can be set until the network is built.
     keeps_statistics : bool
         Whether there are running statistics to commit.
     takes_images : bool
@@ -50,6 +51,9 @@ class Layer(ABC):
     output_activation : str or None
         The name of the activation that this layer applies, if a loss may apply it itself, in one
         step from the logits. A subclass does not inherit it, because it may override `forward`.
+    keeps_values : bool
+        Whether probabilities in its input are probabilities in its output, so that an output
+        activation in front of it is one of the network. A subclass does not inherit it.
     pool : Pool
         The pool that runs the pieces of this layer's large products.
     weights : mapping of str to array
@@ -63,10 +67,17 @@ class Layer(ABC):
     couples_rows: ClassVar[bool] = False
     takes_images: ClassVar[bool] = False
     output_activation: ClassVar[str | None] = None
+    keeps_values: ClassVar[bool] = False
     ghost_batch: int | None = None
-    trainable: bool = True
     pool: Pool = SERIAL
+    _trainable: bool = True
+    _name: str = ""  # in the network that it belongs to
     _network: ref[Parameters] | None = None  # a copy of a layer belongs to no network
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kind" not in vars(cls):
+            cls.kind = cls.__name__.lower()
 
     def __init__(self) -> None:
         self.set_backend(NUMPY)
@@ -170,9 +181,10 @@ class Layer(ABC):
         if owner is not None and owner is not earlier:
             raise ModelError(
                 f"layer {name} belongs to another network already: make new layers for every "
-                "network, or copy them with copy.deepcopy(layers)"
+                "network, or copy them with copy.deepcopy(layers). Copies get new weights when "
+                "they are built; network.copy_weights(earlier) carries the weights of layers over"
             )
-        self._network = ref(parameters)
+        self._network, self._name = ref(parameters), name
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, which belongs to no network."""
@@ -190,11 +202,36 @@ class Layer(ABC):
     def freeze(self) -> Self:
         """Freeze this layer: its arrays are no longer trained. Return the layer.
 
-        They get no gradient, no penalty and no optimizer state, from the next `handloom.build` on;
-        `handloom.Sequential.freeze` freezes layers of a network that is already built.
+        They get no gradient, no penalty and no optimizer state. `handloom.Sequential.freeze` and
+        `handloom.Sequential.unfreeze` are for layers of a network that is already built.
+
+        Raises
+        ------
+        ModelError
+            If the layer belongs to a network that is already built.
         """
         self.trainable = False
         return self
+
+    @property
+    def trainable(self) -> bool:
+        """Whether its arrays are trained."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        if trainable != self._trainable and self._network and self._network():
+            verb = "unfreeze" if trainable else "freeze"
+            outermost = ".".join(self._name.split(".")[:2])
+            raise ModelError(
+                f"layer {self._name} belongs to a network that is already built: call "
+                f'network.{verb}("{outermost}"), and make the trainer after it'
+            )
+        self.set_trainable(trainable)
+
+    def set_trainable(self, trainable: bool) -> None:
+        """Set whether its arrays are trained, without a check; `handloom.build` must follow."""
+        self._trainable = trainable
 
     @property
     def learns(self) -> bool:

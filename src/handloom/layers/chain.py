@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from handloom.backend import NUMPY, Backend
-from handloom.errors import ModelError
+from handloom.errors import ConfigurationError, HandloomError, ModelError, require_complete_config
 from handloom.layers.base import Layer
 from handloom.operations import LayerOperation, offsets_of, operation_of
 from handloom.parallel.pool import SERIAL, Pool
@@ -134,21 +134,45 @@ class Chain:
         draw : callable
             From the index of a stochastic layer to its random generator in training.
         """
-        for index, layer in enumerate(self.layers):
-            rng = draw(index) if training and layer.stochastic else None
-            x = layer.forward(x, training=training, rng=rng)
-        return x
+        index = 0
+        try:
+            for index, layer in enumerate(self.layers):
+                rng = draw(index) if training and layer.stochastic else None
+                x = layer.forward(x, training=training, rng=rng)
+            return x
+        except AttributeError as error:
+            if not training or self.layers[index].stochastic or "'NoneType'" not in str(error):
+                raise
+            name, layer = self.named[index]
+            raise ModelError(
+                f"layer {name}: forward failed: {error}. If it draws random numbers, set "
+                f"stochastic = True in {type(layer).__name__}: otherwise rng is None"
+            ) from error
 
     def backward(self, dy: Array, *, need_dx: bool) -> Array | None:
         """Run the layers backward, down to the first one whose gradients are needed."""
         learning = (index for index, layer in enumerate(self.layers) if layer.learns)
         first = 0 if need_dx else next(learning, len(self))
         dx: Array | None = dy
-        for index in range(len(self) - 1, first - 1, -1):
-            dx = self.layers[index].backward(
-                dx,  # type: ignore[arg-type]
-                need_dx=need_dx or index > first,
-            )
+        index, above = 0, dx
+        try:
+            for index in range(len(self) - 1, first - 1, -1):
+                above = dx
+                dx = self.layers[index].backward(
+                    dx,  # type: ignore[arg-type]
+                    need_dx=need_dx or index > first,
+                )
+        except (AttributeError, TypeError, ValueError) as error:
+            upper = self.layers[min(index + 1, len(self) - 1)]
+            own = not type(upper).__module__.startswith("handloom.")  # a user's own layer
+            if index == len(self) - 1 or not own or isinstance(error, HandloomError):
+                raise
+            got = f"shape {above.shape}" if isinstance(above, np.ndarray) else repr(above)
+            raise ModelError(
+                f"layer {self.named[index][0]}: backward failed: {error}. It takes the dx that "
+                f"backward of layer {self.named[index + 1][0]} returned, {got}: that must be an "
+                f"array of the shape of its input"
+            ) from error
         return dx if need_dx else None
 
     @property
@@ -172,15 +196,15 @@ class Chain:
             self.layers[index].commit_statistics(own[index])
 
     def config(self) -> list[dict[str, object]]:
-        """Return the configuration of each layer."""
-        return [
-            {
-                "kind": layer.kind,
-                **layer.config(),
-                **({} if layer.trainable else {"trainable": False}),
-            }
-            for layer in self.layers
-        ]
+        """Return the configuration of each layer.
+
+        Raises
+        ------
+        ConfigurationError
+            If a layer cannot be made again from it: it omits an argument of the constructor, or
+            the layer has the kind of another class.
+        """
+        return [_config(name, layer) for name, layer in self.named]
 
     def _own(self, arrays: Mapping[str, Array]) -> list[dict[str, Array]]:
         """Return each layer's arrays, under the layer's own names for them."""
@@ -199,6 +223,19 @@ def coupled_rows(layers: Iterable[Layer]) -> int | None:
     """
     sizes = [layer.ghost_batch for layer in layers if layer.couples_rows]
     return None if None in sizes else lcm(*(size for size in sizes if size is not None))
+
+
+def _config(name: str, layer: Layer) -> dict[str, object]:
+    for base in type(layer).__mro__[1:]:
+        if vars(base).get("kind") == layer.kind:
+            raise ConfigurationError(
+                f"layer {name}: the class {type(layer).__name__} must have a kind of its own, "
+                f"since {layer.kind!r} is that of {base.__name__}"
+            )
+    config = layer.config()
+    if type(layer).from_config.__func__ is Layer.from_config.__func__:  # type: ignore[attr-defined]
+        require_complete_config(f"layer {name}", layer, config)
+    return {"kind": layer.kind, **config, **({} if layer.trainable else {"trainable": False})}
 
 
 def _checked(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -49,12 +49,26 @@ class Dropout(Layer):
 
     kind = "dropout"
     stochastic = True
+    keeps_values = True
 
     def __init__(self, rate: float = 0.5) -> None:
         super().__init__()
-        self.rate = require_fraction("rate", rate)
+        self._rate = require_fraction("rate", rate)
         self._dropped = (
-            min(max(round(self.rate * DRAW_VALUES), 1), DRAW_VALUES - 1) if self.rate else 0
+            min(max(round(self._rate * DRAW_VALUES), 1), DRAW_VALUES - 1) if self._rate else 0
+        )
+
+    @property
+    def rate(self) -> float:
+        """The probability that an entry is dropped; it cannot be changed."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        raise ModelError(
+            f"dropout: rate cannot be changed, since training runs copies of the layer: make new "
+            f"layers with Dropout({rate!r}), and build them with "
+            f"weights=network.parameters.weights"
         )
 
     def config(self) -> dict[str, object]:

@@ -54,6 +54,7 @@ class Flatten(NewShape):
     """
 
     kind = "flatten"
+    keeps_values = True
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return ``(d,)``, the number of entries of a row."""
@@ -83,6 +84,7 @@ class Reshape(NewShape):
     """
 
     kind = "reshape"
+    keeps_values = True
 
     def __init__(self, shape: tuple[int, ...] | list[int]) -> None:
         super().__init__()

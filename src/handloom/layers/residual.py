@@ -129,12 +129,12 @@ class Residual(Layer):
         for branch, chain in self._branches.items():
             chain.bind(_within(branch, weights), _within(branch, gradients))
 
-    def freeze(self) -> Self:
-        """Freeze all inner layers."""
+    def set_trainable(self, trainable: bool) -> None:
+        """Set it for all inner layers."""
+        super().set_trainable(trainable)
         for chain in self._branches.values():
             for layer in chain.layers:
-                layer.freeze()
-        return super().freeze()
+                layer.set_trainable(trainable)
 
     def set_backend(self, backend: Backend) -> None:
         """Set the backend of the inner layers."""

@@ -27,6 +27,7 @@ class Softmax(Layer):
 
     kind = "softmax"
     output_activation = "softmax"
+    keeps_values = True
 
     def forward(
         self,

@@ -7,7 +7,7 @@ gradients of its shards add up to those of the batch.
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +85,8 @@ class RowLoss(UsesBackend, ABC):
     Attributes
     ----------
     kind : str
-        The loss's name in files.
+        The loss's name in files. By default the name of the class in lower case; a subclass does
+        not inherit it.
     output_activation : str
         The activation that this loss applies to a network's outputs itself: the function from
         outputs to predictions (see `handloom.Model`), ``"identity"`` for none.
@@ -93,6 +94,11 @@ class RowLoss(UsesBackend, ABC):
 
     kind: ClassVar[str]
     output_activation: ClassVar[str]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kind" not in vars(cls):
+            cls.kind = cls.__name__.lower()
 
     @np.errstate(over="ignore", invalid="ignore")  # visible in the value
     def __call__(
@@ -132,13 +138,18 @@ class RowLoss(UsesBackend, ABC):
         ------
         DataError
             If the shapes do not match, predictions are not floating-point, weights are not numeric
-            or a target is invalid.
+            or a target is invalid, or `row_losses` returns another shape than (n,).
         """
         weights = None if weights is None else np.asarray(weights)
         _check_rows(predictions, weights)
         checked = self.check_targets(predictions, np.asarray(targets), weights)  # type: ignore[arg-type]
         gradient: Array = np.empty_like(predictions) if out is None else out
         losses = self.row_losses(predictions, checked, gradient)
+        if np.shape(losses) != predictions.shape[:1]:
+            raise DataError(
+                f"row_losses of {type(self).__name__} must return one loss for each row, shape "
+                f"({len(predictions)},), got shape {np.shape(losses)}"
+            )
         return _mean(losses, gradient, weights, total_weight)
 
     def config(self) -> dict[str, object]:

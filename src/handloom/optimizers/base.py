@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from handloom.backend import NUMPY, Backend
-from handloom.errors import ModelError, require_count, require_number
+from handloom.errors import HandloomError, ModelError, require_count, require_number
 from handloom.operations import Update
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, check_array
@@ -195,8 +195,17 @@ class Optimizer(ABC):
         ]
 
     def _update_piece(self, piece: list[Block], rate: float) -> None:
-        for block in piece:
-            self.update(block.w, block.dw, block.state, rate, block.scratch)
+        try:
+            for block in piece:
+                self.update(block.w, block.dw, block.state, rate, block.scratch)
+        except ValueError as error:
+            if isinstance(error, HandloomError):
+                raise
+            raise ModelError(
+                f"update of {type(self).__name__} failed: {error}. It is called with blocks of "
+                f"weights, of different sizes: name vectors of the size of the weights in "
+                f"state_names, and use state[name], not attributes"
+            ) from error
 
     @abstractmethod
     def update(

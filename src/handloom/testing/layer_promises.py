@@ -6,6 +6,7 @@ import json
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -155,9 +156,9 @@ def _save_and_load(case: LayerCase) -> Iterator[str]:
     classes = tuple(str(index) for index in range(network.output_shape[0]))
     model = Model(network, transform_for(x), classes, x.shape[1:], str(x.dtype))
     with tempfile.TemporaryDirectory() as folder:
-        model.save(folder)
+        model.save(Path(folder) / "saved")
         known: dict[str, type[Layer]] = {case.layer.kind: type(case.layer), _Flat.kind: _Flat}
-        loaded = Model.load(folder, layers=known)
+        loaded = Model.load(Path(folder) / "saved", layers=known)
     if not same(loaded.network.forward(x), network.forward(x)):
         yield "saved and loaded it computes another output"
 

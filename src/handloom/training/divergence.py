@@ -8,7 +8,8 @@ import numpy as np
 
 from handloom.data.batches import Shard
 from handloom.data.transforms import Transform
-from handloom.losses import Loss
+from handloom.errors import ModelError
+from handloom.losses import Loss, RowLoss
 from handloom.network import Sequential
 from handloom.operations import Arrays
 from handloom.parameters import Array
@@ -23,6 +24,9 @@ INPUT = "the input"
 
 SEARCHED = 1 << 24
 """The number of values in which the largest input is searched; of more, a part of the rows is."""
+
+LOGITS, GRADIENT = "the gradient of the logits", "the gradient of "
+"""The name of an array, and the beginning of the names of others."""
 
 
 @dataclass(frozen=True)
@@ -141,15 +145,40 @@ def first_bad_array(
     -------
     str
         Such as ``"the output of 2.dense"``.
+
+    Raises
+    ------
+    ModelError
+        If all arrays are finite, but a layer or the loss does not overwrite one of its gradients.
     """
     if bad := first_bad_weights(network):
         return bad
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for shard in shards:
-            for name, array in _arrays(network, loss, shard, total_weight):
+            for name, array in _arrays(network, loss, shard, total_weight, fill=0.0):
                 if not np.isfinite(array).all():
                     return name
+            # finite in memory of zeros: what is not finite in memory of NaN is not overwritten
+            for name, array in _arrays(network, loss, shard, total_weight, fill=np.nan):
+                if not np.isfinite(array).all():
+                    raise ModelError(_not_overwritten(name, loss))
     return "a sum over the shards, or the penalty,"
+
+
+def _not_overwritten(name: str, loss: Loss) -> str:
+    """Return the message that a gradient is not overwritten."""
+    if name == LOGITS:
+        kind = getattr(loss, "__name__", type(loss).__name__)
+        array = "gradient" if isinstance(loss, RowLoss) else "out"
+        return (
+            f"the loss {kind} must overwrite its gradient, as {array}[...] = ...; it leaves "
+            f"entries as they are, adds to them, or writes into another array"
+        )
+    layer, _, own = name.removeprefix(GRADIENT).rpartition(".")
+    return (
+        f"layer {layer}: backward must overwrite its gradient, as self.gradients[{own!r}][...] = "
+        f"...; it leaves entries as they are, adds to them, or writes into another array"
+    )
 
 
 def first_bad_weights(network: Sequential) -> str | None:
@@ -161,9 +190,14 @@ def first_bad_weights(network: Sequential) -> str | None:
 
 
 def _arrays(
-    network: Sequential, loss: Loss, shard: Shard, total_weight: float
+    network: Sequential, loss: Loss, shard: Shard, total_weight: float, fill: float
 ) -> Iterator[tuple[str, Array]]:
-    """Yield every array of one shard's passes, in the order of computation."""
+    """Yield every array of one shard's passes, in the order of computation.
+
+    ``fill`` is the value of gradients before they are written.
+    """
+    gradients = network.parameters.gradients
+    network.parameters.gradient.fill(fill)
     x = shard.x
     yield INPUT, x
     named = network.named_layers()
@@ -172,13 +206,15 @@ def _arrays(
         rng = None if stream is None else stream.at(index).generator()
         x = layer.forward(x, training=True, rng=rng)
         yield f"the output of {name}", x
-    value, dy = loss(x, shard.targets, shard.weights, total_weight=total_weight)
+    dy = np.full_like(x, fill)
+    value, _ = loss(x, shard.targets, shard.weights, total_weight=total_weight, out=dy)
     yield "the loss", np.array(value)
-    yield "the gradient of the logits", dy
+    yield LOGITS, dy
     for name, layer in reversed(named):
         dx = layer.backward(dy)
-        for own, gradient in layer.gradients.items():
-            yield f"the gradient of {name}.{own}", gradient
+        for own, gradient in gradients.items():  # those of the layer may be other arrays
+            if own.startswith(f"{name}."):
+                yield f"{GRADIENT}{own}", gradient
         if dx is None:
             return
         dy = dx

@@ -269,6 +269,8 @@ class _Lane:
             )
         self._gradient_sum: Array | None = None
         self._dlogits: Array = np.empty((0, *network.output_shape), own.dtype)
+        # a part that does not overwrite its gradient is found at the first step
+        own.gradient.fill(np.nan)
 
     def run(
         self, batch: Batch, reader: RowReader, shards: Sequence[slice], *, training: bool
@@ -320,7 +322,7 @@ class _Lane:
     def _dlogits_of(self, rows: int) -> Array:
         """Return memory for the gradient of a shard's logits."""
         if len(self._dlogits) < rows:
-            self._dlogits = np.empty((rows, *self._dlogits.shape[1:]), self._dlogits.dtype)
+            self._dlogits = np.full((rows, *self._dlogits.shape[1:]), np.nan, self._dlogits.dtype)
         return self._dlogits[:rows]
 
 

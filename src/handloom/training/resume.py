@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from handloom.errors import ModelError
+from handloom.errors import ModelError, require_complete_config
 from handloom.schedules import planned_steps
 from handloom.training.configuration import compared_by_name, describe, differences
 from handloom.training.options import OnResume, TrainingOptions
@@ -23,7 +23,17 @@ def configuration(state: TrainingState) -> dict[str, Any]:
     """Return the configuration of a training, as JSON: everything that a resume compares.
 
     If loss, transform or backend was not set, the one that is used is described.
+
+    Raises
+    ------
+    ConfigurationError
+        If the configuration of a layer, the loss or the optimizer omits an argument of its
+        constructor, so that a resume could not compare it.
     """
+    parts = {"loss": state.loss, "optimizer": state.options.chosen_optimizer}
+    for name, part in parts.items():
+        if callable(config := getattr(part, "config", None)):
+            require_complete_config(name, part, config())
     described = {
         **state.options.describe(),
         "loss": describe(state.loss),

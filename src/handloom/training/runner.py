@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from handloom.data.batches import Batch, Order
+from handloom.errors import ModelError
 from handloom.operations import Arrays
 from handloom.optimizers import Optimizer
 from handloom.optimizers.clipping import ClipByNorm
@@ -131,7 +132,11 @@ class StepRunner:
             else:
                 accepted.append(measured)
                 continue
-            return RunResult(accepted, reason, self.objective.first_bad_array(batch))
+            try:
+                bad = self.objective.first_bad_array(batch)
+            except ModelError as error:  # a gradient that is not overwritten
+                return RunResult(accepted, error=error)
+            return RunResult(accepted, reason, bad)
         return RunResult(accepted)
 
     def gradients(self, batch: Batch) -> list[LaneSums]:

@@ -51,7 +51,14 @@ class BestModel(BestWeights):
         return self.folder
 
     def on_train_begin(self, *, state: TrainingState) -> None:
-        """Reset the state of an earlier training."""
+        """Reset the state of an earlier training.
+
+        Raises
+        ------
+        ConfigurationError
+            If the network cannot be saved.
+        """
+        state.network.config()
         super().on_train_begin(state=state)
         self._own.claim(Path.mkdir)
         self._saved = False
