@@ -65,7 +65,7 @@ def test_a_planted_bug_is_caught_inside_a_network(thorough: bool) -> None:
     made = Sequential([Dense(5), WrongSign(), Dense(5)])
     report = check_gradients(made, X, TARGETS, thorough=thorough)
     wrong = [row.name for row in report.rows if not row.ok]
-    assert wrong == ["1.scale.gain"]
+    assert wrong == ["1.wrongsign.gain"]
     made = Sequential([Dense(5), TwiceTheInput(), Dense(5)])
     report = check_gradients(made, X, TARGETS, thorough=thorough)
     assert [row.name for row in report.rows if not row.ok] == ["0.dense.weights", "0.dense.biases"]
