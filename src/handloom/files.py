@@ -17,7 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from handloom.errors import HandloomError, ModelError
+import numpy as np
+
+from handloom.errors import DataError, HandloomError, ModelError
 
 MANIFEST = "manifest.json"
 
@@ -103,8 +105,30 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Replace a JSON file in one move; see `write_bytes`. NaN and infinity are not JSON."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    """Replace a JSON file in one move; see `write_bytes`. NumPy scalars and paths are converted.
+
+    Raises
+    ------
+    DataError
+        If a value is not JSON, such as NaN or an array.
+    FileError
+        If it cannot be written.
+    """
+    try:
+        text = json.dumps(value, indent=2, allow_nan=False, default=_as_json)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}: values must be finite numbers, strings, lists, mappings: {error}"
+        ) from None
+    write_text(path, text + "\n")
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"got {type(value).__name__} {value!r}")
 
 
 def read_bytes(path: Path) -> bytes:

@@ -89,7 +89,11 @@ class Model:
 
     def __post_init__(self) -> None:
         require_known("output activation", self.output_activation, OUTPUT_ACTIVATIONS)
+        names = tuple(str(name) for name in self.class_names)
+        object.__setattr__(self, "class_names", names)
+        object.__setattr__(self, "row_dtype", str(self.row_dtype))
         _ = self.before_loss  # refuses two output activations
+        self._check_sizes()
 
     @property
     def predicts_classes(self) -> bool:
@@ -276,7 +280,6 @@ class Model:
                 _names(described.get("column_names")),
                 _names(described.get("binary_classes")),
             )
-            model._check_sizes()
         except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
             reason = str(error) if isinstance(error, HandloomError) else repr(error)
             raise ModelError(f"{folder}: {reason}") from None
@@ -303,6 +306,11 @@ class Model:
             raise ModelError(
                 f"{len(self.class_names)} class names do not fit the network's output shape "
                 f"{self.network.output_shape}, expected one name for each output"
+            )
+        if self.output_activation == "softmax" and self.network.output_shape == (1,):
+            raise ModelError(
+                "the softmax of a single output is always 1: pass output_activation='sigmoid' for "
+                "the probability of one class"
             )
         if self.binary_classes and (len(self.binary_classes), len(self.class_names)) != (2, 1):
             raise ModelError(

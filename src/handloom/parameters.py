@@ -65,6 +65,26 @@ class ParameterSpec:
         )
 
 
+class ArrayViews(dict[str, Array]):
+    """Views into a vector, by name. Assigning to a name copies values into its view."""
+
+    def __setitem__(self, name: str, values: npt.ArrayLike) -> None:
+        """Copy values into a view.
+
+        Raises
+        ------
+        ModelError
+            If the name is unknown, or the values have another shape.
+        """
+        if name not in self:
+            raise ModelError(unknown_name("array", name, self))
+        _assign(repr(name), self[name], values)
+
+    def __reduce__(self) -> tuple[type["ArrayViews"], tuple[dict[str, Array]]]:
+        """Return what a copy or a pickle is made from."""
+        return ArrayViews, (dict(self),)
+
+
 class Parameters:
     """The weights of a network, their gradients, and the arrays that are not trained.
 
@@ -87,9 +107,9 @@ class Parameters:
         All trained weights, the first part of ``values``.
     gradient : array, shape (size,)
         The gradient of the loss with respect to each of them.
-    weights : dict of str to array
+    weights : ArrayViews
         Views into ``values``, by name.
-    gradients : dict of str to array
+    gradients : ArrayViews
         Views into the gradient, by name, for the trained arrays.
 
     Raises
@@ -119,14 +139,41 @@ class Parameters:
         size = sum(spec.size for spec in trained.values())
         total = size + sum(spec.size for spec in untrained.values())
         try:
-            self.values: Array = np.zeros(total, self.dtype) if values is None else values
-            self.gradient: Array = np.zeros(size, self.dtype) if gradient is None else gradient
+            self._values: Array = np.zeros(total, self.dtype) if values is None else values
+            self._gradient: Array = np.zeros(size, self.dtype) if gradient is None else gradient
         except (MemoryError, ValueError, OverflowError):
             raise ModelError(f"{total:,} weights do not fit into memory") from None
-        self.vector: Array = self.values[:size]
-        self.weights = self.views(self.values)
-        views = self.views(self.gradient)
-        self.gradients = {name: views[name] for name in trained}
+        self._vector: Array = self._values[:size]
+        self.weights = ArrayViews(self.views(self._values))
+        views = self.views(self._gradient)
+        self.gradients = ArrayViews({name: views[name] for name in trained})
+
+    @property
+    def values(self) -> Array:
+        """All arrays of the network, shape (size + untrained,). Assigning copies values in."""
+        return self._values
+
+    @values.setter
+    def values(self, values: npt.ArrayLike) -> None:
+        _assign("values", self._values, values)
+
+    @property
+    def vector(self) -> Array:
+        """All trained weights, shape (size,). Assigning copies values in."""
+        return self._vector
+
+    @vector.setter
+    def vector(self, values: npt.ArrayLike) -> None:
+        _assign("vector", self._vector, values)
+
+    @property
+    def gradient(self) -> Array:
+        """The gradient of the loss, shape (size,). Assigning copies values in."""
+        return self._gradient
+
+    @gradient.setter
+    def gradient(self, values: npt.ArrayLike) -> None:
+        _assign("gradient", self._gradient, values)
 
     def __len__(self) -> int:
         return len(self.vector)
@@ -250,6 +297,14 @@ def penalty(w: Array, bounds: npt.NDArray[np.int64], strengths: npt.NDArray[np.f
         if l2:
             total += l2 * float(np.dot(w[start:stop], w[start:stop]))
     return total
+
+
+def _assign(name: str, array: Array, values: npt.ArrayLike) -> None:
+    """Copy values into an array of the same shape."""
+    if np.shape(values) != array.shape:
+        raise ModelError(f"{name} must have shape {array.shape}, got shape {np.shape(values)}")
+    if values is not array:  # as after ``parameters.vector -= step``, which changed it in place
+        array[...] = values
 
 
 def check_arrays(

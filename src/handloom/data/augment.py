@@ -240,7 +240,11 @@ class StepAugmentation:
         rng = self.stream.at(start).generator()
         draw = Draw(rng, indices, self.epoch, self.stream.seed)
         for change in self.changes:
-            change(images, draw)
+            if change(images, draw) is not None:  # type: ignore[func-returns-value]
+                raise ConfigurationError(
+                    f"the augmentation {change!r} must change images in place and return None, "
+                    "got a return value, which would be ignored: images[...] = ..."
+                )
 
 
 def check_images(data: Dataset) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import require_known
+from handloom.errors import require_bool, require_count, require_known
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,14 @@ class View:
     flip: bool = False
     down: int = 0
     right: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "flip", require_bool("flip", self.flip))
+        for name in ("down", "right"):
+            value = getattr(self, name)
+            sign = -1 if isinstance(value, int) and value < 0 else 1
+            pixels = require_count(f"the number of pixels of {name}", sign * value, minimum=0)
+            object.__setattr__(self, name, sign * pixels)
 
     def __call__(self, images: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """Return the view of images of shape (n, ..., y, x); the images if nothing changes."""

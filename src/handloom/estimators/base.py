@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from handloom.data.transforms import AsFloat
 from handloom.errors import ModelError, did_you_mean
 from handloom.estimators.architectures import Architecture
 from handloom.estimators.constraints import CONSTRAINTS, check_combinations
@@ -36,6 +37,8 @@ from handloom.estimators.validation import (
     training_sample,
 )
 from handloom.estimators.warn import warn
+from handloom.losses import output_activation_of
+from handloom.model import Model
 from handloom.network import Sequential
 from handloom.parameters import Array
 from handloom.training.interrupts import deliver
@@ -280,6 +283,37 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             if self.on_divergence == "raise":
                 raise ModelError(warning.message)
         warn(warning.message, warning.category)
+
+    def to_model(self, name: str = "unnamed") -> Model:
+        """Return the fitted network as a model, which can be saved and loaded without pickle.
+
+        `handloom.Model.predict` returns probabilities, or the predictions of a regression, without
+        the classes of the estimator. With two classes it is the probability of the second one.
+
+        Parameters
+        ----------
+        name : str
+            The name of the dataset.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        check_is_fitted(self)
+        network, task = self._network_in_use(), self.__dict__["_task"]
+        columns = self.__dict__.get("feature_names_in_")
+        return Model(
+            network,
+            AsFloat(),
+            task.output_names,
+            network.input_shape,
+            str(network.parameters.dtype),
+            name,
+            output_activation_of(task.loss(), network.output_activation),
+            None if columns is None else tuple(columns.tolist()),
+            task.binary_classes,
+        )
 
     def _logits(self, X: Any) -> Array:
         """Return the logits of rows, shape (n, k).

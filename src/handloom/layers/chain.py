@@ -13,7 +13,7 @@ from handloom.errors import ConfigurationError, HandloomError, ModelError, requi
 from handloom.layers.base import Layer
 from handloom.operations import LayerOperation, offsets_of, operation_of
 from handloom.parallel.pool import SERIAL, Pool
-from handloom.parameters import Array, Parameters, ParameterSpec
+from handloom.parameters import Array, ArrayViews, Parameters, ParameterSpec
 
 MAX_ROW_SIZE = 1 << 26
 """The largest number of entries of one row between layers: 256 MB in float32."""
@@ -95,7 +95,8 @@ class Chain:
             if layer.trainable:
                 layer.bind(own, own_slopes)
             else:  # it may write gradients, which are not used
-                layer.bind(own, {name: np.empty_like(view) for name, view in own.items()})
+                unused = {name: np.empty_like(view) for name, view in own.items()}
+                layer.bind(own, ArrayViews(unused))
 
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Return a chain of the layers' replicas; see `Layer.replica`."""
@@ -206,13 +207,13 @@ class Chain:
         """
         return [_config(name, layer) for name, layer in self.named]
 
-    def _own(self, arrays: Mapping[str, Array]) -> list[dict[str, Array]]:
+    def _own(self, arrays: Mapping[str, Array]) -> list[ArrayViews]:
         """Return each layer's arrays, under the layer's own names for them."""
         of_layers: list[dict[str, Array]] = [{} for _ in self.layers]
         for name, array in arrays.items():
             index = int(name.partition(".")[0])
             of_layers[index][name.removeprefix(f"{index}.{self.layers[index].kind}.")] = array
-        return of_layers
+        return [ArrayViews(own) for own in of_layers]
 
 
 def coupled_rows(layers: Iterable[Layer]) -> int | None:

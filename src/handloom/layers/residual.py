@@ -13,7 +13,7 @@ from handloom.errors import ConfigurationError, ModelError
 from handloom.layers.base import Layer
 from handloom.layers.chain import Chain, coupled_rows
 from handloom.parallel.pool import SERIAL, Pool
-from handloom.parameters import Array, Parameters, ParameterSpec
+from handloom.parameters import Array, ArrayViews, Parameters, ParameterSpec
 from handloom.randomness import spawn
 
 
@@ -53,11 +53,14 @@ class Residual(Layer):
     def __init__(self, block: Sequence[Layer], shortcut: Sequence[Layer] = ()) -> None:
         super().__init__()
         layers = [*block, *shortcut]
-        if not all(isinstance(layer, Layer) for layer in layers) or not block:
-            raise ConfigurationError(
-                "residual: block and shortcut must be sequences of layers, and block must not be "
-                f"empty, got {block!r} and {shortcut!r}"
-            )
+        if not block:
+            raise ConfigurationError("residual: block must have at least one layer, got none")
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise ConfigurationError(
+                    "residual: block and shortcut must be sequences of layers, such as "
+                    f"[Dense(8), ReLU()], got {layer!r} in one of them"
+                )
         if len({id(layer) for layer in layers}) < len(layers):
             raise ConfigurationError("residual: each layer must be used only once, got one twice")
         self._take(Chain(block), Chain(shortcut))
@@ -196,11 +199,13 @@ class Residual(Layer):
         return np.add(added, passed, out=self._buffer("dx", x.shape, x.dtype))
 
 
-def _within(branch: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+def _within(branch: str, arrays: Mapping[str, Array]) -> ArrayViews:
     """Return the arrays of one branch, under their names within it."""
     prefix = f"{branch}."
-    return {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
+    return ArrayViews(
+        {
+            name.removeprefix(prefix): array
+            for name, array in arrays.items()
+            if name.startswith(prefix)
+        }
+    )

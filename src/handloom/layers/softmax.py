@@ -4,6 +4,7 @@ from __future__ import annotations  # numpy.random is loaded when it is used
 
 import numpy as np
 
+from handloom.errors import ModelError
 from handloom.layers.base import Layer
 from handloom.parameters import Array
 from handloom.reductions import row_maxima, row_sums
@@ -28,6 +29,21 @@ class Softmax(Layer):
     kind = "softmax"
     output_activation = "softmax"
     keeps_values = True
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the same shape.
+
+        Raises
+        ------
+        ModelError
+            If a row has a single entry, whose softmax is always 1.
+        """
+        if input_shape == (1,):
+            raise ModelError(
+                "softmax: a row must have at least 2 entries, got 1, of which the softmax is "
+                "always 1: use Sigmoid() for a single output"
+            )
+        return input_shape
 
     def forward(
         self,

@@ -26,9 +26,10 @@ def check_data(network: Sequential, part: str, data: Dataset) -> None:
         raise ModelError(f"build the network first: network.build(({size},), seed=0)")
     check_rows(network, part, data.input_shape)
     if network.output_shape != (len(data.class_names),):
+        kind = "class" if data.has_classes else "target"
         raise DataError(
             f"the network's output must have shape ({len(data.class_names)},), one entry for each "
-            f"class of the {part} rows, got {network.output_shape}{_advice(network, data)}"
+            f"{kind} of the {part} rows, got {network.output_shape}{_advice(network, data)}"
         )
 
 
@@ -38,6 +39,8 @@ def _advice(network: Sequential, data: Dataset) -> str:
             "; integers are classes: for continuous targets pass targets.astype('float32'), "
             "also for BinaryCrossEntropy"
         )
+    if not data.has_classes and data.targets.shape[1] == 1:
+        return "; targets of floating-point numbers are continuous: for classes pass .astype(int)"
     return ""
 
 

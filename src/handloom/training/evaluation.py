@@ -1,6 +1,6 @@
 """Evaluation of a model on a dataset: loss, accuracy, probabilities, confusion matrix."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from handloom.data.columns import require_same_columns
 from handloom.data.dataset import Dataset, require_channels_first
-from handloom.data.test_time_augmentation import View
-from handloom.errors import DataError, ModelError
+from handloom.data.test_time_augmentation import View, named_views
+from handloom.errors import ConfigurationError, DataError, ModelError, require_instance
 from handloom.layers import softmax
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.metrics import accuracy, confusion_matrix
@@ -90,6 +90,7 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
         )
     require_same_columns(data.column_names, model.column_names, "rows")
     model.check_rows(data.inputs)
+    views = _checked_views(views)
     if views and data.inputs.ndim < 3:
         raise DataError(
             f"views are of images: rows must have the shape (y, x) or (c, y, x), "
@@ -105,6 +106,18 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
         mean: Array = np.stack([each[view] for view in views]).mean(axis=0)
         of_views = _evaluation(mean, data)
     return replace(_evaluation(logits, data), of_views=of_views)
+
+
+def _checked_views(views: object) -> tuple[View, ...]:
+    """Return views as a tuple; refuse anything else by name."""
+    if isinstance(views, str):
+        return named_views(views)
+    if isinstance(views, View):
+        raise ConfigurationError(f"views must be a sequence, got a single View: pass [{views!r}]")
+    checked = tuple(views) if isinstance(views, Iterable) else (views,)
+    for view in checked:
+        require_instance("an entry of views", view, View)
+    return checked
 
 
 def _logits(model: Model, data: Dataset, view: View) -> Array:

@@ -109,12 +109,18 @@ class BestWeights(Callback, hooks=["on_best"]):
         Raises
         ------
         ConfigurationError
-            If no epoch has recorded it.
+            If no epoch has recorded it; a callback that records it must come before this one.
         """
         absent = self.monitor not in COLUMNS and self.monitor not in record.recorded
         if absent and self.monitor in state.history.columns:
             return None
-        return record[self.monitor]
+        try:
+            return record[self.monitor]
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"{type(self).__name__}: {error} A callback that records {self.monitor!r} must "
+                "come before this one"
+            ) from None
 
     def keep_weights(self, state: TrainingState) -> Array | None:
         """Return a copy of the weights that the metric belongs to."""
