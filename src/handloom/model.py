@@ -147,6 +147,7 @@ class Model:
         DataError
             If features are missing or not finite, or columns have other names.
         """
+        _require_several_outputs(self)
         converted = convert_inputs(inputs)
         require_same_columns(converted.column_names, self.column_names, "table")
         self.check_rows(converted.rows)
@@ -203,6 +204,7 @@ class Model:
         ConfigurationError
             If a layer cannot be made again from its configuration. The weights are saved alone.
         """
+        _require_several_outputs(self)
         from safetensors.numpy import save  # imported when a model is saved, not with the package
 
         parameters = self.network.parameters
@@ -307,16 +309,19 @@ class Model:
                 f"{len(self.class_names)} class names do not fit the network's output shape "
                 f"{self.network.output_shape}, expected one name for each output"
             )
-        if self.output_activation == "softmax" and self.network.output_shape == (1,):
-            raise ModelError(
-                "the softmax of a single output is always 1: pass output_activation='sigmoid' for "
-                "the probability of one class"
-            )
         if self.binary_classes and (len(self.binary_classes), len(self.class_names)) != (2, 1):
             raise ModelError(
                 f"a network with a single output has 2 binary_classes, got "
                 f"{len(self.binary_classes)} for {len(self.class_names)} outputs"
             )
+
+
+def _require_several_outputs(model: Model) -> None:
+    if model.output_activation == "softmax" and model.network.output_shape == (1,):
+        raise ModelError(
+            "the softmax of a single output is always 1: pass output_activation='sigmoid' for the "
+            "probability of one class"
+        )
 
 
 def _names(names: list[str] | None) -> tuple[str, ...] | None:

@@ -69,4 +69,4 @@ def test_the_softmax_of_a_single_output_is_refused() -> None:
         Sequential([Dense(1), Softmax()]).build((5,))
     network = Sequential([Dense(1)]).build((5,))
     with pytest.raises(ModelError, match="softmax of a single output is always 1"):
-        Model(network, AsFloat(), ("a",), (5,), "float32")
+        Model(network, AsFloat(), ("a",), (5,), "float32").predict(X.astype(np.float32))

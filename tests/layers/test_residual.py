@@ -187,7 +187,7 @@ def test_a_frozen_layer_within_a_block_is_left_alone() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ConfigurationError, match="must be sequences of layers"):
+    with pytest.raises(ConfigurationError, match="at least one layer, got none"):
         Residual([])
     with pytest.raises(ConfigurationError, match="must be sequences of layers"):
         Residual([3])  # type: ignore[list-item]

@@ -75,7 +75,7 @@ def _long_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(size for size in shape if size > 1)
 
 
-def check_trainable(network: Sequential, loss: Loss) -> None:
+def check_trainable(network: Sequential, loss: Loss, train: Dataset) -> None:
     """Refuse a network that cannot learn: no trainable weights, or a softmax of one output.
 
     Raises
@@ -88,7 +88,8 @@ def check_trainable(network: Sequential, loss: Loss) -> None:
             "the network has no trainable weights: every layer is frozen, or has no weights"
         )
     applied = getattr(loss, "output_activation", None)
-    if network.output_shape == (1,) and applied == "softmax":
+    one = network.output_shape == (1,) and applied == "softmax"
+    if one and (train.has_classes or (train.targets != 1).any()):  # a single class is certain
         raise ConfigurationError(
             f"{type(loss).__name__} needs two outputs or more, since the softmax of a single "
             f"output is always 1, got a network with one: use loss=BinaryCrossEntropy(), or two "

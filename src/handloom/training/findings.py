@@ -119,14 +119,14 @@ def _few_steps(history: History, diagnosis: Diagnosis, last: ProbeRecord) -> Ite
     steps = len(history)
     if (
         diagnosis.steps == 1
-        and steps < FEWEST_STEPS
+        and 1 < steps < FEWEST_STEPS
         and diagnosis.rows >= MANY_ROWS
         and history.stop_reason is StopReason.MAX_EPOCHS
         and last.loss > UNFINISHED * diagnosis.guessing
     ):
         yield Finding(
             "few steps",
-            f"The training made {steps} step{'s' if steps > 1 else ''} in all, and the loss, "
+            f"The training made {steps} steps in all, and the loss, "
             f"{last.loss:.4g}, is still near that of the best constant prediction, "
             f"{diagnosis.guessing:.4g}: batch_size=None makes one step an epoch; set "
             f"batch_size=32, or train for more epochs",

@@ -401,7 +401,7 @@ def _split_and_check(
             "are classes: if they are not, pass targets.astype('float32'); else another loss, such "
             "as SoftmaxCrossEntropy()"
         )
-    check_trainable(network, options.chosen_loss or DEFAULT_LOSS)
+    check_trainable(network, options.chosen_loss or DEFAULT_LOSS, train)
     if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
         raise DataError("the training rows must have at least two classes, got a single class")
     if sample_weights is None:

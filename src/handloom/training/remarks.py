@@ -29,7 +29,7 @@ DECAYED = 1e-6
 """The learning rate relative to the first one below which a training stands still."""
 
 SAMPLED_IMAGES = 256
-"""The number of images in which the largest value is searched."""
+"""The number of images, from the first, in which the largest value is searched."""
 
 RANGES: Mapping[type, tuple[float, float]] = {
     ReLU: (0.0, np.inf),
@@ -99,8 +99,8 @@ def _masks(transform: Transform, inputs: npt.NDArray[np.generic]) -> Iterator[st
     """Find images of 0 and 1 that are scaled as if they were bytes from 0 to 255."""
     if inputs.dtype != np.uint8 or transform != Scale():
         return
-    sample = inputs[:: -(-len(inputs) // SAMPLED_IMAGES)]
-    if sample.max(initial=0) == 1:
+    first = inputs[:SAMPLED_IMAGES]  # of a mapped file, a few pages
+    if first.max(initial=0) == 1:
         yield (
             "the largest value of the uint8 images is 1, and Scale() maps 0 and 1 to -1 and -0.99: "
             "pass transform=AsFloat(), or multiply the images by 255"
