@@ -50,6 +50,7 @@ from handloom.layers import (
     Softmax as Softmax,
     Tanh as Tanh,
 )
+from handloom.layers.building import build as build
 from handloom.losses import (
     BinaryCrossEntropy as BinaryCrossEntropy,
     CategoricalCrossEntropy as CategoricalCrossEntropy,
@@ -65,10 +66,7 @@ from handloom.metrics import (
     precision_and_recall as precision_and_recall,
 )
 from handloom.model import Model as Model
-from handloom.network import (
-    Sequential as Sequential,
-    build as build,
-)
+from handloom.network import Sequential as Sequential
 from handloom.optimizers import (
     SGD as SGD,
     Adagrad as Adagrad,

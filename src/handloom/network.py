@@ -10,90 +10,22 @@ import numpy.typing as npt
 
 from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
-from handloom.errors import ModelError, has_channels_last, require_count, unknown_name
-from handloom.layers import LAYERS, Layer
+from handloom.errors import ModelError, unknown_name
+from handloom.layers import Layer
+from handloom.layers.building import build_chain, check_channels, shape_of
 from handloom.layers.chain import Chain, coupled_rows
+from handloom.layers.configuration import layers_from_config
 from handloom.layers.names import as_layers
 from handloom.operations import LayerOperation
 from handloom.parallel.partition import prediction_rows
 from handloom.parallel.pool import SERIAL, Pool
-from handloom.parameters import Array, Parameters, check_arrays
-from handloom.randomness import Source, Stream
+from handloom.parameters import Array, Parameters
+from handloom.randomness import Source
 
 DTYPES = ("float32", "float64")
 
 # transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
 Transform = Callable[[npt.NDArray[np.generic], Array], object]
-
-
-def build(
-    layers: Sequence[Layer | str],
-    input_shape: int | Iterable[int],
-    *,
-    seed: int = 0,
-    dtype: npt.DTypeLike = np.float32,
-    weights: Mapping[str, Array] | None = None,
-) -> Parameters:
-    """Allocate and initialize the weights of layers.
-
-    Collect the arrays that the layers declare, allocate one vector for all, give each layer its
-    parts of the vector, and draw the initial values.
-
-    Parameters
-    ----------
-    layers : sequence of Layer
-        In the order of the forward pass; afterwards each layer can be called by hand.
-    input_shape : tuple of int, or int
-        The shape of one input row; 784 stands for (784,).
-    seed : int
-        The seed of the initial values.
-    dtype : float32 or float64
-        The dtype of weights and gradients.
-    weights : mapping of str to array, optional
-        Initial weights by name, instead of random ones. They are compared with the declarations of
-        the layers before memory is allocated.
-
-    Returns
-    -------
-    handloom.parameters.Parameters
-        All weights and gradients, by name (``"0.dense.weights"``); pass it to `Optimizer.bind`.
-
-    Raises
-    ------
-    ModelError
-        If a layer cannot take the output of the one before it or belongs to another network, or
-        ``weights`` do not match the declarations of the layers.
-    """
-    return _build(Chain(as_layers(layers)), _shape_of(input_shape), seed, dtype, weights)
-
-
-def _shape_of(input_shape: object) -> tuple[int, ...]:
-    """Return the shape of an input row as a tuple; a single size is a shape too."""
-    if isinstance(input_shape, str) or not isinstance(input_shape, Iterable):
-        return (require_count("input_shape", input_shape),)
-    return tuple(require_count("a size in input_shape", size) for size in input_shape)
-
-
-def _build(
-    chain: Chain,
-    input_shape: tuple[int, ...],
-    seed: int,
-    dtype: npt.DTypeLike,
-    weights: Mapping[str, Array] | None,
-    earlier: Parameters | None = None,
-) -> Parameters:
-    """Build layers. ``earlier``: the parameters of an earlier build of the same network, if any."""
-    specs = chain.declare(input_shape)
-    if weights is not None:
-        check_arrays(weights, specs, dtype)
-    parameters = Parameters(specs, dtype)
-    chain.claim(parameters, earlier)
-    chain.bind(parameters.weights, parameters.gradients)
-    if weights is None:
-        parameters.initialize(Stream(seed))
-    else:
-        parameters.load(weights)
-    return parameters
 
 
 class Sequential:
@@ -157,26 +89,13 @@ class Sequential:
         weights: Mapping[str, Array] | None = None,
     ) -> Self:
         """Allocate and initialize the weights of the layers; see `handloom.build`."""
-        shape = _shape_of(input_shape)
-        self._check_channels(shape)
-        self._parameters = _build(self._chain, shape, seed, dtype, weights, self._parameters)
+        shape = shape_of(input_shape)
+        check_channels(self._chain, shape)
+        self._parameters = build_chain(
+            self._chain, shape, seed, dtype, weights, earlier=self._parameters
+        )
         self._set_shapes(shape)
         return self
-
-    def _check_channels(self, input_shape: tuple[int, ...]) -> None:
-        """Refuse the shape of an image with its channels last, where a layer takes images."""
-        if not has_channels_last(input_shape):
-            return
-        for name, layer in self._chain.named:
-            if layer.takes_images:
-                y, x, c = input_shape
-                raise ModelError(
-                    f"layer {name} takes images (c, y, x), and the input shape {input_shape} looks "
-                    f"like (y, x, c): build the network with ({c}, {y}, {x}), and load images of "
-                    f"shape (n, {y}, {x}, {c}) with Dataset(..., channels_last=True)"
-                )
-            if layer.output_shape(input_shape) != input_shape:
-                return
 
     def _set_shapes(self, input_shape: tuple[int, ...]) -> None:
         self.input_shape = shape = input_shape
@@ -591,13 +510,6 @@ class Sequential:
         ConfigurationError
             If an option is invalid.
         """
-        known = {**LAYERS, **(layers or {})}
-        for kind, own in known.items():
-            if own is not LAYERS.get(kind, own):
-                raise ModelError(
-                    f"layers must hold custom layers by kinds of their own, got {kind!r}, which is "
-                    f"that of {LAYERS[kind].__name__}"
-                )
         try:
             entries = [dict(entry) for entry in config["layers"]]  # type: ignore[attr-defined]
             input_shape: tuple[int, ...] = tuple(config["input_shape"])  # type: ignore[arg-type]
@@ -607,27 +519,6 @@ class Sequential:
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"invalid configuration of a network: {error!r}") from None
 
-        def make(entry: object) -> Layer:
-            if not isinstance(entry, Mapping):
-                raise ModelError(f"a layer must be described by an object, got {entry!r}")
-            options = dict(entry)
-            kind = str(options.pop("kind", None))
-            if kind not in known:
-                raise ModelError(
-                    f"{unknown_name('layer', kind, known)}; a custom layer is loaded with "
-                    f"layers={{{kind!r}: its class}}"
-                )
-            trainable = options.pop("trainable", True)
-            if not isinstance(trainable, bool):
-                raise ModelError(
-                    f"layer {kind!r}: trainable must be true or false, got {trainable!r}"
-                )
-            try:
-                layer = known[kind].from_config(options, make)
-            except TypeError as error:
-                raise ModelError(f"layer {kind!r}: {error}") from None
-            return layer if trainable else layer.freeze()
-
-        return cls([make(entry) for entry in entries]).build(
+        return cls(layers_from_config(entries, layers)).build(
             input_shape, dtype=dtype, weights=weights
         )

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from handloom.errors import ConfigurationError, ModelError
 from handloom.layers import Layer
+from handloom.layers.building import build
 from handloom.losses import Loss, SoftmaxCrossEntropy, Targets, output_activation_of
-from handloom.network import Sequential, build
+from handloom.network import Sequential
 from handloom.parameters import Array, Parameters
 from handloom.randomness import Purpose, Stream
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from handloom.gradcheck import GradientReport, check_gradients
 from handloom.layers import Layer
-from handloom.network import Sequential, build
+from handloom.layers.building import build
+from handloom.network import Sequential
 from handloom.parameters import Array, Parameters
 from handloom.randomness import Purpose, Stream
 from handloom.testing.contract import same

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from handloom.errors import ModelError, require_count
 from handloom.layers import Layer, softmax
+from handloom.layers.building import build
 from handloom.losses import SoftmaxCrossEntropy
-from handloom.network import build
 from handloom.optimizers import Optimizer
 from handloom.parameters import Array, Parameters
 from handloom.randomness import Purpose, Stream
