@@ -101,7 +101,7 @@ class Objective:
         Runs the lanes.
     layers : sequence of LayerOperation, optional
         The operations of the network, for a backend that compiles it as a whole (see
-        `handloom.backend.Backend.network_pass`); by default the network runs layer by layer.
+        `handloom.backend.Backend.compiled_network`); by default the network runs layer by layer.
     penalty_per_row : bool
         Whether the penalty is divided by the sum of the sample weights.
     count_correct : bool
