@@ -16,6 +16,7 @@ import handloom
 DERIVATIONS = Path(__file__).parents[1] / "derivations"
 ROOMS = {
     "handloom.layers": "Layers",
+    "handloom.layers.building": "Building layers",
     "handloom.losses": "Losses",
     "handloom.optimizers": "Optimizers",
     "handloom.schedules": "Schedules",
