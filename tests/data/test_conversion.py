@@ -61,7 +61,7 @@ def torch() -> Any:
 
 
 def frame(values: Any = X, **options: Any) -> Any:
-    return pd.DataFrame(values, columns=COLUMNS, **options)
+    return pd.DataFrame(values, columns=COLUMNS, copy=True, **options)
 
 
 def polars_frame(values: Any) -> Any:
