@@ -207,8 +207,8 @@ def _check_split(rows: int, fraction: float, strata: npt.NDArray[Any] | None) ->
     names, groups = np.unique([] if strata is None else strata, return_counts=True)
     if groups.min(initial=2) < 2:
         raise ValueError(
-            f"{_least_populated()}, expected at least 2 rows of each class, one to train on and one "
-            "to hold out: set early_stopping=False, or pass X_val and y_val. "
+            f"{_least_populated()}, expected at least 2 rows of each class, one to train on and "
+            "one to hold out: set early_stopping=False, or pass X_val and y_val. "
             f"Classes with too few members are: {names[groups < 2].astype(str).tolist()}"
         )
     if held_out < max(2, len(groups)):
