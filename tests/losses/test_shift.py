@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from tests.helpers.training import BACKENDS
 
 from handloom import BinaryCrossEntropy, SoftmaxCrossEntropy
-from handloom.backend import BACKENDS, choose_backend
+from handloom.backend import choose_backend
 from handloom.layers import softmax
 from handloom.losses import Loss
 from handloom.parameters import Array

@@ -7,9 +7,10 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from tests.helpers.training import BACKENDS
 
 from handloom import Adagrad, Adam, AdamW, ConfigurationError, Dense, Muon, RMSprop, Sequential
-from handloom.backend import BACKENDS, choose_backend
+from handloom.backend import choose_backend
 from handloom.optimizers import OPTIMIZERS, Optimizer, optimizer
 from handloom.parameters import Array
 
