@@ -2,10 +2,10 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.helpers.processes import running
 
 from handloom.files import FileError
 from handloom.locks import LOCK, only_writer
@@ -41,11 +41,9 @@ def test_the_folder_is_free_after_an_error(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_killed_leaves_the_folder_free(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
+    with running(HOLD, tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
-        assert holder.stdout.readline() == b"locked\n"
+        assert holder.stdout.readline() == "locked\n"
         with pytest.raises(FileError, match=rf"\(process {holder.pid}\)"):
             only_writer(tmp_path).__enter__()
         holder.kill()

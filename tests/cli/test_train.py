@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.conftest import Command
+from tests.helpers.processes import running
 
 from handloom import Callback, Model, Splits, open_folder
 from handloom.recipes import experiment, settings as plain
@@ -290,18 +290,15 @@ def test_names_with_brackets_are_shown_as_they_are(
 
 def test_sigint_to_the_process_ends_it_tidily(tiny_folder: Path, tmp_path: Path) -> None:
     arguments = ["train", "--data", tiny_folder, "--epochs", 10**6, "--out", tmp_path / "run"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from handloom.cli import main; main()", *map(str, arguments)],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
     history = tmp_path / "run" / "history.csv"
-    while not (history.exists() and len(history.read_text().splitlines()) > 2):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    main = "from handloom.cli import main; main()"
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with running(main, *arguments, **pipes) as process:
+        while not (history.exists() and len(history.read_text().splitlines()) > 2):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
     assert "saved" in said

@@ -5,8 +5,6 @@ import faulthandler
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -18,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.helpers.processes import running
 from tests.helpers.training import At, features, network
 
 from handloom import SGD, Callback, Dense, Sequential, StopReason, Trainer, silhouettes
@@ -48,25 +47,34 @@ def training(*callbacks: Callback, **options: Any) -> Trainer:
 
 
 class Mark(Callback):
-    """Writes down which process trains, after the third epoch."""
+    """Writes down which process trains, after the third epoch; ends what nobody ended in time."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.patience = path, time.monotonic() + 120
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         if record.epoch == 2:
-            self.path.write_text(str(os.getpid()))
+            write_down_this_process(self.path)
+        if time.monotonic() > self.patience:
+            raise TimeoutError("nothing ended this training")
+
+
+def write_down_this_process(mark: Path) -> None:
+    """Write this process's number; the file appears whole, whoever else writes it too."""
+    draft = mark.with_name(f"{mark.name}-{os.getpid()}-{threading.get_ident()}")
+    draft.write_text(str(os.getpid()))
+    draft.replace(mark)
 
 
 def fit_for_long(mark: Path, **options: Any) -> int:
-    """Fit for hours."""
+    """Fit until the process is ended."""
     return len(training(Mark(mark), **{"epochs": 10**7, **options}).fit(DATA))
 
 
 def wait_for(mark: Path) -> int:
     """Return which process trains, once it does."""
     patience = time.monotonic() + 60
-    while not (mark.exists() and mark.read_text()):
+    while not mark.exists():
         assert time.monotonic() < patience, "nothing began to train"
         time.sleep(0.01)
     return int(mark.read_text())
@@ -158,10 +166,10 @@ fit_for_long(second)
 
 def test_kill_ends_a_script_of_several_fits_with_its_checkpoint_written(tmp_path: Path) -> None:
     first, second, folder = (tmp_path / name for name in ("first", "second", "checkpoints"))
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, first, second, folder])
-    assert wait_for(first) == process.pid
-    process.terminate()
-    assert process.wait(timeout=20) == -signal.SIGTERM
+    with running(SCRIPT, first, second, folder) as process:
+        assert wait_for(first) == process.pid
+        process.terminate()
+        assert process.wait(timeout=20) == -signal.SIGTERM
     assert not second.exists()
     snapshot = Checkpoints(folder).newest()
     assert snapshot is not None
@@ -221,7 +229,7 @@ joblib.Parallel(n_jobs=2, backend="threading")(
     joblib.delayed(fit_for_long)(Path({str(mark)!r})) for _ in range(2)
 )
 """
-    with subprocess.Popen([sys.executable, "-c", script]) as process:
+    with running(script) as process:
         wait_for(mark)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == -signal.SIGTERM
@@ -238,7 +246,7 @@ def test_fits_in_threads_leave_what_belongs_to_the_process_as_it_was() -> None:
 
 
 def sleep_long(mark: Path) -> None:
-    mark.write_text(str(os.getpid()))
+    write_down_this_process(mark)
     time.sleep(60)
 
 
