@@ -29,6 +29,7 @@ ROOMS = [
     ["operations", "initializers", "schedules", "metrics", "locks"],
     ["randomness", "files", "environment"],
     ["errors", "_version"],
+    ["text"],
 ]
 """From the top: a room may import those below it, and its own files."""
 

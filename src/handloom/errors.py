@@ -7,9 +7,17 @@ from inspect import Parameter, signature
 from math import isfinite
 from typing import Any
 
+from handloom.text import printable
+
 
 class HandloomError(Exception):
-    """Base class of all errors of this library; the message is meant for people."""
+    """Base class of all errors of this library; the message is meant for people.
+
+    Control characters are escaped in it: it may quote the names of a foreign file.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__(), lines=True)
 
 
 class DataError(HandloomError, ValueError):

@@ -21,6 +21,7 @@ from handloom.parallel.partition import prediction_rows
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters
 from handloom.randomness import Source
+from handloom.text import printable
 
 DTYPES = ("float32", "float64")
 
@@ -457,7 +458,8 @@ class Sequential:
 
     def __repr__(self) -> str:
         if self._parameters is None:
-            return f"Sequential({', '.join(layer.kind for layer in self.layers)}; not built)"
+            kinds = ", ".join(layer.kind for layer in self.layers)
+            return printable(f"Sequential({kinds}; not built)")
         lines = [f"{'layer':<16}{'output shape':<16}{'parameters':>12}"]
         lines += [
             f"{name:<16}{shape!s:<16}{size:>12,}"
@@ -466,7 +468,7 @@ class Sequential:
         lines.append(f"{'total':<32}{len(self.parameters):>12,}")
         if untrained := len(self.parameters.values) - len(self.parameters):
             lines.append(f"{'not trained':<32}{untrained:>12,}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def config(self) -> dict[str, object]:
         """Return the configuration of this network, without its weights; see `from_config`.

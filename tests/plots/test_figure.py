@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib import rcParams
+from matplotlib.figure import Figure
 from PIL import Image
-from tests.plots.helpers import NAMES, WHERE, curves, dataset, falling, history
+from tests.helpers.terminal import HOSTILE, acting
+from tests.plots.helpers import NAMES, WHERE, curves, dataset, falling, history, render, texts
 
-from handloom import plots
+from handloom import Dataset, plots
 from handloom.errors import DataError, MissingExtraError
 
 
@@ -43,3 +45,40 @@ def test_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match="the extra 'cli'"):
         plots.sample_grid(dataset())
+
+
+def hostile_figures() -> dict[str, Figure]:
+    """Return every kind of figure, with hostile names throughout."""
+    images = dataset().inputs
+    names = (HOSTILE, f"{HOSTILE}2", "$\\frac$")
+    recorded = history(falling(4))
+    recorded.records[0].recorded[HOSTILE] = 0.5  # type: ignore[index]
+    named = {"title": HOSTILE, "dataset": HOSTILE}
+    targets = np.arange(len(images)) % 3
+    return {
+        "comparison": plots.comparison({HOSTILE: [recorded]}, HOSTILE, dataset=HOSTILE),
+        "training_curves": plots.training_curves([recorded], **named),
+        "sample_grid": plots.sample_grid(Dataset(images, targets, names, HOSTILE)),
+        "confusion": plots.confusion(np.eye(3, dtype=np.int64), names, **named),
+        "confident_mistakes": plots.confident_mistakes(
+            images, targets, np.eye(3)[(targets + 1) % 3], names, **named
+        ),
+    }
+
+
+def test_names_are_drawn_with_control_characters_escaped() -> None:
+    figures = hostile_figures()
+    assert {*figures, "save"} == set(plots.__all__)
+    for name, figure in figures.items():
+        shown = texts(render(figure))
+        assert acting(shown) == [], name
+        assert r"\x1b]52" in shown, name
+        assert "error: forged" not in shown.splitlines(), name
+
+
+def test_a_class_name_that_is_not_utf8_or_very_long_is_drawn(tmp_path: Path) -> None:
+    names = ("\udcff", "x" * 10**6, "$\\frac$")
+    figure = plots.confusion(np.eye(3, dtype=np.int64), names, title="\udcff", dataset="\udcff")
+    plots.save(figure, tmp_path / "confusion.png")
+    assert r"\udcff" in texts(figure)
+    assert "$\\frac$" in texts(figure)

@@ -7,10 +7,14 @@ import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import typer
 
 from handloom.errors import HandloomError
+from handloom.text import printable
+
+UsageError: Any = typer.BadParameter.__bases__[0]  # of click, or of the copy of it in later typers
 
 COMMANDS = {
     "reproduce": "Train the models of the reference study and compare them.",
@@ -66,11 +70,16 @@ def run(arguments: Sequence[str]) -> int:
                 errors="backslashreplace"
             )  # for locales that cannot encode all characters
     try:
-        application(arguments[0] if arguments else None)(list(arguments), prog_name="handloom")
+        called = application(arguments[0] if arguments else None)
+        status = called(list(arguments), prog_name="handloom", standalone_mode=False)
+    except UsageError as error:
+        error.message = printable(error.message)  # it quotes the arguments
+        error.show()
+        return error.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except (HandloomError, OSError, MemoryError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {reason}", file=sys.stderr)
+        print(f"error: {printable(reason)}", file=sys.stderr)
         return 1
-    return 0
+    return status or 0  # that of typer.Exit

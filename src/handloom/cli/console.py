@@ -13,19 +13,37 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from handloom.text import printable
 
-def note(text: str) -> None:
-    """Print a line on standard error."""
-    print(text, file=sys.stderr, flush=True)
+Lines = str | Sequence[str]
+"""One line, or several."""
+
+
+def say(*lines: str) -> None:
+    """Print lines on standard output; control characters in them are escaped."""
+    print(_shown(lines))
+
+
+def note(*lines: str) -> None:
+    """Print lines on standard error; control characters in them are escaped."""
+    print(_shown(lines), file=sys.stderr, flush=True)
+
+
+def _shown(lines: Lines) -> str:
+    return "\n".join(map(printable, [lines] if isinstance(lines, str) else lines))
+
+
+def _cell(value: object) -> Text:
+    return Text(printable(str(value)))  # a string would be read as markup
 
 
 def show_table(
-    title: str,
+    title: Lines,
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
     *,
     left: int = 1,
-    caption: str | None = None,
+    caption: Lines | None = None,
 ) -> None:
     """Print a title, a table and a caption; the first ``left`` columns are left-aligned text.
 
@@ -35,19 +53,19 @@ def show_table(
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index < left else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(str(value)) for value in row))  # never read as markup
+        table.add_row(*map(_cell, row))
     console = Console()
     needed = Measurement.get(console, console.options.update(width=1000), table).maximum
     console.width = max(console.width, needed)
-    print(f"\n{title}")
+    print(f"\n{_shown(title)}")
     console.print(table)
     if caption:
-        print(caption)
+        print(_shown(caption))
 
 
 def show_text(text: str, *, indent: int = 0) -> None:
     """Print text with an indent, wrapped at spaces to the width of the terminal."""
-    Console(highlight=False).print(Padding(Text(text), (0, 0, 0, indent), expand=False))
+    Console(highlight=False).print(Padding(_cell(text), (0, 0, 0, indent), expand=False))
 
 
 def show_arrays(arrays: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:
@@ -57,13 +75,13 @@ def show_arrays(arrays: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
         for row in rows:
             table.add_row(*(Text(number, justify="right") for number in row))
-        frames.append(Panel(table, title=Text(name), title_align="left", expand=False))
+        frames.append(Panel(table, title=_cell(name), title_align="left", expand=False))
     Console().print(Padding(Columns(frames), (0, 0, 0, 2), expand=False))
 
 
 def wrote(folder: Path, contents: Mapping[str, str]) -> None:
     """Print the list of written files, each with its description."""
-    print(f"\nWrote to {folder}:")
+    say("", f"Wrote to {folder}:")
     width = max(map(len, contents), default=0)
     for name, description in contents.items():
-        print(f"  {name:<{width}} {description}")
+        say(f"  {name:<{width}} {description}")

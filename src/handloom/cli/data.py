@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from handloom.cli.console import show_table
+from handloom.cli.console import say, show_table
 from handloom.data.sources.verify import FileSum, Report, verify as verify_files
 from handloom.errors import require_count
 from handloom.files import FileError, make_folder
@@ -59,12 +59,12 @@ def show(
     train = load_dataset(path).train
     make_folder(out.parent)
     plots.save(plots.sample_grid(train, per_class=per_class), out)
-    print(f"Wrote {out}")
+    say(f"Wrote {out}")
 
 
 def _print(report: Report) -> None:
     kind = "a folder of IDX files" if report.kind == "idx" else "an image folder"
-    print(f"{report.path}: {kind}, dataset {report.name}")
+    say(f"{report.path}: {kind}, dataset {report.name}")
     parts = {"training": report.train, "test": report.test}
     show_table(
         "Parts",
@@ -88,10 +88,10 @@ def _print(report: Report) -> None:
             [(file.name, file.md5, _verdict(file)) for file in report.files],
             left=3,
         )
-    print(f"content (SHA-256): {report.fingerprint}")
-    print("the content is that of Fashion-MNIST" if report.published else "not Fashion-MNIST")
+    say(f"content (SHA-256): {report.fingerprint}")
+    say("the content is that of Fashion-MNIST" if report.published else "not Fashion-MNIST")
     for problem in report.problems:
-        print(f"problem: {problem}")
+        say(f"problem: {problem}")
 
 
 def _verdict(file: FileSum) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from handloom.cli.console import show_table, show_text
+from handloom.cli.console import say, show_table, show_text
 from handloom.training.diagnosis import Diagnosis, LayerProbe, ProbeRecord
 from handloom.training.findings import findings
 from handloom.training.history import History
@@ -33,7 +33,7 @@ def doctor(run: Run) -> None:
     if diagnosis is not None and diagnosis.records:
         _show_epochs(run, history, diagnosis)
         _show_layers(diagnosis.records[-1])
-    print()
+    say("")
     for sentence in _sentences(history, test_loss):
         show_text(f"- {sentence}.")
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from handloom.cli.console import show_table
+from handloom.cli.console import say, show_table
 from handloom.cli.options import Data, Run, load_dataset, load_model
 from handloom.data import Splits
 from handloom.data.sources.published import RESERVED
@@ -46,7 +46,7 @@ def evaluate(
         caption=f"{len(splits.test):,} rows",
     )
     if evaluation.of_views is not None:
-        print(
+        say(
             f"averaged over {len(averaged)} views of each image ({views}): "
             f"accuracy {evaluation.of_views.accuracy:.4f}, loss {evaluation.of_views.loss:.4f}"
         )

@@ -63,11 +63,11 @@ def gradcheck(
         network, transform = model.network, model.transform
     report = _check(network, transform, part, rows, thorough=thorough, seed=settings.seed)
     show_table(
-        f"{report.title}\n{'a new network' if run is None else run} on {part.name}",
+        (report.title, f"{'a new network' if run is None else run} on {part.name}"),
         COLUMNS,
         [row.cells() for row in report.rows],
         left=2,
-        caption=report.conclusion,
+        caption=report.conclusion.splitlines(),
     )
     if not report.ok:
         raise typer.Exit(1)

@@ -39,6 +39,8 @@ def recipes() -> None:
             for results in recipe.results
         ],
         left=2,
-        caption="mean and standard deviation over seeds, after the last epoch on all 60,000 rows;\n"
-        "median seconds of training on that many threads; details: docs/records.md",
+        caption=(
+            "mean and standard deviation over seeds, after the last epoch on all 60,000 rows;",
+            "median seconds of training on that many threads; details: docs/records.md",
+        ),
     )

@@ -86,9 +86,11 @@ def _show(dataset: str, epochs: int, runs: Mapping[str, Sequence[Run]]) -> None:
             "\nreference",
         ),
         rows,
-        caption=f"Best epoch: that of the lowest {selected} loss; its accuracy and loss "
-        f"are on the test set too.\nReference: test accuracy and loss after {EPOCHS:,} epochs "
-        f"on Fashion-MNIST.",
+        caption=(
+            f"Best epoch: that of the lowest {selected} loss; its accuracy and loss are on the "
+            f"test set too.",
+            f"Reference: test accuracy and loss after {EPOCHS:,} epochs on Fashion-MNIST.",
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from handloom.cli.console import show_arrays, show_text
+from handloom.cli.console import say, show_arrays, show_text
 from handloom.cli.from_settings import options_from
 from handloom.walkthrough.equations import Part, number
 from handloom.walkthrough.step import tiny_settings, walk
@@ -32,14 +32,14 @@ def step(
     )
     for count, parts in enumerate(parts_of_steps, start=1):
         legend = ", ".join([*symbols, f"t = {count} the number of the step"])
-        print()
+        say("")
         show_text(f"Step {count} of {steps} by {settings.optimizer}: {legend}.")
         for index, part in enumerate(parts, start=1):
             _show(index, part)
 
 
 def _show(index: int, part: Part) -> None:
-    print(f"\n{index}. {part.title}")
+    say("", f"{index}. {part.title}")
     for equation in part.equations:
         show_text(equation.text, indent=3)
         show_text(equation.entry, indent=6)

@@ -222,7 +222,7 @@ def end_with(history: History, run: Path | None = None) -> None:
         raise typer.Exit(130)
     if history.divergence is not None:
         note(
-            f"error: training diverged ({reason}); the last good weights are saved.\n"
-            f"{history.divergence}"
+            f"error: training diverged ({reason}); the last good weights are saved.",
+            str(history.divergence),
         )
         raise typer.Exit(1)

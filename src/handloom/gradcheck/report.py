@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from handloom.text import printable
+
 DIRECTIONS = 4
 """The number of random directions per array in the fast mode."""
 
@@ -148,4 +150,5 @@ class GradientReport:
             ).rstrip()
             for cells in table
         ]
-        return "\n".join([self.title, "", *lines, "", self.conclusion])
+        whole = "\n".join([self.title, "", *lines, "", self.conclusion])
+        return printable(whole, lines=True)

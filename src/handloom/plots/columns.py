@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import ConfigurationError
+from handloom.text import printable
 from handloom.training.history import History
 
 Values = npt.NDArray[np.float64]
@@ -37,7 +38,7 @@ COLUMNS = {
 
 def column_of(name: str) -> Column:
     """Return the `Column` of a name; recorded metrics are drawn unscaled."""
-    return COLUMNS.get(name) or Column(name.replace("_", " "))
+    return COLUMNS.get(name) or Column(printable(name.replace("_", " ")))
 
 
 def recorded_metrics(histories: Iterable[History]) -> list[str]:

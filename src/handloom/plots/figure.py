@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from handloom.errors import MissingExtraError
 from handloom.files import write_bytes
+from handloom.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,12 +58,12 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float, title: str) -> "Figure":
-    """Return an empty figure with a size in inches and a title."""
+def new_figure(width: float, height: float, *title: str) -> "Figure":
+    """Return an empty figure with a size in inches and a title, which may have several lines."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(title, fontsize=LARGE)
+    figure.suptitle("\n".join(map(printable, title)), fontsize=LARGE)
     return figure
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from handloom.plots.columns import Curves, Values
 from handloom.plots.figure import DARK, GRAY, LIGHT, MEDIUM, SMALL, LineStyle
+from handloom.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,7 @@ def draw(
         marker=marker,
         markersize=7,
         markevery=((index * step // 4) % step, step),
-        label=label,
+        label=printable(label),
     )
 
 

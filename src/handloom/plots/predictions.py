@@ -22,6 +22,7 @@ from handloom.plots.figure import (
     drawing,
     new_figure,
 )
+from handloom.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 Images = npt.NDArray[np.uint8]
+
+LONGEST = 40
+"""The largest number of characters of a class name that are drawn."""
 
 
 def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
@@ -73,7 +77,7 @@ def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
         _bare(panel)
         panel.set_xlabel(f"the first {columns} of each class")
         middles = (shape[0] - 1) / 2 + pitch[0] * np.arange(classes)
-        panel.set_yticks(middles, dataset.class_names, fontsize=min(MEDIUM, 60 * cell))
+        panel.set_yticks(middles, _labels(dataset.class_names), fontsize=min(MEDIUM, 60 * cell))
         panel.tick_params(length=0)
     return figure
 
@@ -108,6 +112,7 @@ def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset
         raise DataError(
             f"the confusion matrix of {k} classes must have shape ({k}, {k}), got {matrix.shape}"
         )
+    labels = _labels(class_names)
     cell = min(0.85, 16 / k)
     total = int(matrix.sum())
     subtitle = f"{_percent(matrix.trace() / total)} of {total:,} correct" if total else "no rows"
@@ -121,8 +126,8 @@ def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset
         _write_cells(panel, matrix, shares, min(MEDIUM, 16 * cell))
         names = min(MEDIUM, 30 * cell)
         panel.text(k, -0.6, "recall", ha="center", va="bottom", fontsize=names)
-        panel.set_xticks(range(k), class_names, rotation=40, ha="right", rotation_mode="anchor")
-        panel.set_yticks(range(k + 1), [*class_names, "precision"])
+        panel.set_xticks(range(k), labels, rotation=40, ha="right", rotation_mode="anchor")
+        panel.set_yticks(range(k + 1), [*labels, "precision"])
         panel.tick_params(length=0, labelsize=names)
         panel.set_xlim(-0.5, k + 0.5)
         panel.set_ylim(k + 0.5, -0.5)
@@ -197,22 +202,28 @@ def confident_mistakes(
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
     columns = 5
     rows = max(1, -(-len(worst) // columns))
-    subtitle = f"the most confident of {len(wrong):,} mistakes" if len(wrong) else ""
-    heading = f"{dataset}: {title}\n{subtitle}".rstrip()
+    subtitle = [f"the most confident of {len(wrong):,} mistakes"] if len(wrong) else []
+    labels = _labels(class_names)
     with drawing():
-        figure = new_figure(2.4 * columns, 2.7 * rows + 0.9, heading)
+        figure = new_figure(2.4 * columns, 2.7 * rows + 0.9, f"{dataset}: {title}", *subtitle)
         panels = figure.subplots(rows, columns, squeeze=False).flat
         for panel, image in zip(panels, worst, strict=False):
             panel.imshow(images[image], cmap="gray", vmin=0, vmax=255)
-            name, percent = class_names[predicted[image]], _percent(confidence[image])
+            name, percent = labels[predicted[image]], _percent(confidence[image])
             panel.set_title(f"pred. {name} {percent}", fontsize=SMALL, color=VERMILLION)
-            panel.set_xlabel(f"true {class_names[targets[image]]}", fontsize=SMALL, color=BLUE)
+            panel.set_xlabel(f"true {labels[targets[image]]}", fontsize=SMALL, color=BLUE)
             _bare(panel)
         for panel in panels[len(worst) :]:
             panel.set_axis_off()
         if not len(wrong):
             figure.text(0.5, 0.4, f"no mistake in {len(images):,} images", ha="center", color=GRAY)
     return figure
+
+
+def _labels(class_names: Sequence[str]) -> list[str]:
+    """Return the names as they are drawn; long ones, which would leave no space, are cut."""
+    labels = map(printable, class_names)
+    return [name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}..." for name in labels]
 
 
 def _images(inputs: npt.NDArray[np.generic]) -> Images:

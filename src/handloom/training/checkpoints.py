@@ -10,6 +10,7 @@ from pathlib import Path
 from handloom.errors import ConfigurationError, ModelError, require_count
 from handloom.files import MANIFEST, FileError, make_folder
 from handloom.locks import only_writer
+from handloom.text import printable
 from handloom.training.configuration import describe
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import TrainingState
@@ -200,4 +201,4 @@ class Checkpoints:
 
 
 def _warning(text: str) -> None:
-    warnings.warn(text, stacklevel=3)
+    warnings.warn(printable(text), stacklevel=3)

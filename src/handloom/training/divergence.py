@@ -13,6 +13,7 @@ from handloom.losses import Loss, RowLoss
 from handloom.network import Sequential
 from handloom.operations import Arrays
 from handloom.parameters import Array
+from handloom.text import printable
 
 LARGE = 100.0
 """The size of inputs or targets above which they are the likely cause. Initial weights are made for
@@ -66,7 +67,7 @@ class Divergence:
                 f"the update before it had a gradient norm of {self.gradient_norm:.3g} and a "
                 f"learning rate of {self.learning_rate:.3g}"
             )
-        return (
+        return printable(
             f"{self.array} was the first array that was not finite, in epoch {self.epoch + 1} at "
             f"step {self.step + 1}; {before}. {self.advice}"
         )

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from handloom.text import printable
 from handloom.training.diagnosis import Diagnosis, ProbeRecord
 from handloom.training.history import History, StopReason
 
@@ -75,7 +76,7 @@ class Finding:
     sentence: str
 
     def __str__(self) -> str:
-        return self.sentence
+        return printable(self.sentence)
 
 
 def findings(history: History) -> list[Finding]:

@@ -1,6 +1,7 @@
 """Progress is shown as lines where there is no terminal."""
 
 import pytest
+from tests.helpers.terminal import HOSTILE, acting, captured
 from tests.helpers.training import HELD_OUT, ROWS, network
 
 from handloom import SGD, Progress, Trainer
@@ -21,3 +22,15 @@ def test_progress_prints_plain_lines_where_there_is_no_terminal(
     assert "mine" in lines[0]
     assert "validation loss" in lines[0]
     assert lines[-1].endswith("0:00 left")
+
+
+@pytest.mark.parametrize("on_terminal", [False, True], ids=["pipe", "terminal"])
+def test_a_label_is_shown_as_it_is_and_does_not_act(
+    monkeypatch: pytest.MonkeyPatch, on_terminal: bool
+) -> None:
+    progress = Progress(f"[b] {HOSTILE}")
+    with captured(monkeypatch, on_terminal=on_terminal) as received:
+        Trainer(network(ROWS), SGD(), 0.1, epochs=2, callbacks=[progress]).fit(ROWS)
+    text = b"".join(received).decode()
+    assert acting(text, on_terminal=on_terminal) == []
+    assert r"[b] \x1b]52" in text

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from handloom.data.sources.published import md5_sum
 from handloom.errors import DataError, MissingExtraError
+from handloom.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -43,7 +44,8 @@ def missing_files(folder: Path, md5_sums: Mapping[str, str]) -> list[str]:
             elif md5_sum(path) != expected:
                 missing.append(name)
                 logging.getLogger(__name__).warning(
-                    "%s: not the file that was published; it must be downloaded again", path
+                    "%s: not the file that was published; it must be downloaded again",
+                    printable(str(path)),
                 )
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -4,6 +4,7 @@ import sys
 from typing import Any, ClassVar
 
 from handloom.errors import require_count
+from handloom.text import printable
 from handloom.training.callbacks.base import Callback
 from handloom.training.findings import findings
 from handloom.training.history import EpochRecord
@@ -42,25 +43,20 @@ class Progress(Callback):
             self._bar.start()
             done = state.progress.epoch
             self._task = self._bar.add_task(
-                self.label, total=state.total_epochs, completed=done, metrics=""
+                printable(self.label), total=state.total_epochs, completed=done, metrics=""
             )
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Show the epoch."""
         done = record.epoch + 1
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, metrics=_metrics(record))
+            self._bar.update(self._task, completed=done, metrics=printable(_metrics(record)))
             return
         every = self.every or max(1, state.total_epochs // 10)
         if done % every == 0 or done in (1, state.total_epochs):
             seconds = state.history["seconds"]
             left = float(seconds[-20:].mean()) * (state.total_epochs - done)
-            print(
-                f"{self.label}  epoch {done}/{state.total_epochs}  {_metrics(record)}  "
-                f"{_clock(left)} left",
-                file=sys.stderr,
-                flush=True,
-            )
+            self._say(f"epoch {done}/{state.total_epochs}  {_metrics(record)}  {_clock(left)} left")
 
     def on_train_end(self, *, state: TrainingState) -> None:
         """Stop the bar and leave it on the terminal; then print divergence and findings."""
@@ -75,7 +71,7 @@ class Progress(Callback):
             self._say(str(finding))
 
     def _say(self, text: str) -> None:
-        print(f"{self.label}  {text}", file=sys.stderr, flush=True)
+        print(printable(f"{self.label}  {text}"), file=sys.stderr, flush=True)
 
 
 def _metrics(record: EpochRecord) -> str:
@@ -109,10 +105,10 @@ def _bar() -> Any:
     except ImportError:
         return None
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[metrics]}"),
+        TextColumn("{task.fields[metrics]}", markup=False),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

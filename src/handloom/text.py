@@ -1,0 +1,28 @@
+"""Text as it is printed: names of foreign files may hold characters that act on a terminal."""
+
+import re
+
+_ACTING = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: they move the cursor, erase, or set the clipboard
+    "\u2028\u2029"  # the separators of lines and paragraphs
+    "\u202a-\u202e\u2066-\u2069"  # bidirectional: they reorder the text around them
+    "\ud800-\udfff]"  # surrogates, of names that are not UTF-8: they cannot be encoded
+)
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    r"""Return text with its control characters escaped visibly, such as ``\x1b``.
+
+    All other characters stay as they are, of any language. Every text that is printed or drawn
+    passes this function once; files keep the original.
+
+    Parameters
+    ----------
+    text : str
+        One line; a line break in it is escaped too.
+    lines : bool
+        Whether the text has several lines, whose breaks are kept.
+    """
+    if lines:
+        return "\n".join(map(printable, text.split("\n")))
+    return _ACTING.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
