@@ -57,7 +57,7 @@ def captured(monkeypatch: pytest.MonkeyPatch, *, on_terminal: bool) -> Iterator[
     thread = Thread(target=read)
     thread.start()
     try:
-        with open(writing, "w", encoding="utf-8") as stream, monkeypatch.context() as patch:
+        with os.fdopen(writing, "w", encoding="utf-8") as stream, monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", stream)
             patch.setattr(sys, "stderr", stream)
             patch.setenv("TERM", "xterm-256color")

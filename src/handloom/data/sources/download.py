@@ -1,20 +1,28 @@
 """Download of published files into a folder; a file has its name only once it is complete.
 
-Pooch writes to a temporary name in the same folder, compares the MD5 sum and only then renames. So
-a broken connection leaves no partial file under the final name, and processes can download at the
-same time.
+A file is received under a temporary name in the same folder, pooch compares its MD5 sum, and only
+then it is renamed. So a broken connection leaves no partial file under the final name, and
+processes can download at the same time.
+
+A server is trusted with nothing: no more than the published size is received, redirects are few,
+and a deadline ends the download however slowly bytes arrive.
 """
 
 import logging
+import secrets
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 from handloom.data.sources.published import md5_sum
 from handloom.errors import DataError, MissingExtraError
+from handloom.files import size_of
 from handloom.text import printable
 
 if TYPE_CHECKING:
@@ -22,33 +30,49 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 16
 
+MAX_REDIRECTS = 5
+"""The largest number of redirects that are followed."""
+
 
 class DownloadError(DataError):
     """A dataset could not be downloaded."""
 
 
-def missing_files(folder: Path, md5_sums: Mapping[str, str]) -> list[str]:
-    """Return the names of files that are missing from a folder or have another MD5 sum.
+def missing_files(folder: Path, md5_sums: Mapping[str, str], sizes: Mapping[str, int]) -> list[str]:
+    """Return the names of files that are missing from a folder or are not those published.
+
+    Parameters
+    ----------
+    folder : Path
+    md5_sums : mapping of str to str
+        The names of the files and their MD5 sums.
+    sizes : mapping of str to int
+        The largest size of each file in bytes; a larger one is not read.
 
     Raises
     ------
     DataError
-        If a file exists and cannot be read.
+        If a file exists and cannot be read, or is a folder, a pipe or a device.
     """
     missing = []
     for name, expected in md5_sums.items():
         path = folder / name
         try:
-            if not path.exists():
-                missing.append(name)
-            elif md5_sum(path) != expected:
-                missing.append(name)
-                logging.getLogger(__name__).warning(
-                    "%s: not the file that was published; it must be downloaded again",
-                    printable(str(path)),
-                )
+            if size_of(path) <= sizes[name] and md5_sum(path) == expected:
+                continue
+        except (FileNotFoundError, NotADirectoryError):
+            missing.append(name)
+            continue
         except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+            raise DataError(
+                f"{path}: cannot be read: {error.strerror or error}; remove it, and the file is "
+                f"downloaded"
+            ) from error
+        missing.append(name)
+        logging.getLogger(__name__).warning(
+            "%s: not the file that was published; it must be downloaded again",
+            printable(str(path)),
+        )
     return missing
 
 
@@ -57,7 +81,9 @@ def download(
     base_url: str,
     folder: Path,
     *,
+    sizes: Mapping[str, int],
     timeout: float,
+    deadline: float,
     show_progress: bool | None = None,
 ) -> None:
     """Download files into a folder, replacing existing ones.
@@ -70,15 +96,19 @@ def download(
         The address that the names are joined to.
     folder : Path
         Created if it does not exist.
+    sizes : mapping of str to int
+        The largest size of each file in bytes; the download of a larger one ends there.
     timeout : float
-        The seconds to wait for an answer.
+        The seconds to wait for an answer, and for each further part of it.
+    deadline : float
+        The seconds that all files together may take.
     show_progress : bool, optional
         Whether to draw a bar on standard error; by default if that is a terminal.
 
     Raises
     ------
     DownloadError
-        If a file cannot be downloaded or has another MD5 sum.
+        If a file cannot be downloaded, or is too large or too slow, or has another MD5 sum.
     MissingExtraError
         If pooch is not installed, or rich is not and ``show_progress`` is true.
     """
@@ -88,49 +118,121 @@ def download(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DownloadError(f"{folder}: cannot be created: {error.strerror or error}") from error
-    _check_answer(base_url + next(iter(md5_sums)), timeout)
+    end = time.monotonic() + deadline
     with _progress(show_progress) as progress, _without_log(pooch.get_logger()):
         for name, md5 in md5_sums.items():
             url = base_url + name
-            downloader = pooch.HTTPDownloader(
-                progressbar=_Bar(progress, name) if progress else False,
-                chunk_size=_CHUNK,
-                timeout=timeout,
-                # Content encoding by the server would change the sum.
-                headers={"Accept-Encoding": "identity"},
-            )
+            advance = _bar(progress, name, sizes[name])
+            transfer = _Transfer(sizes[name], timeout, deadline, end, advance)
+            # a name of its own: pooch would read an existing file, of any size
+            received = folder / f".{name}-{secrets.token_hex(6)}"
             try:
-                pooch.retrieve(url, f"md5:{md5}", fname=name, path=folder, downloader=downloader)
+                pooch.retrieve(
+                    url, f"md5:{md5}", fname=received.name, path=folder, downloader=transfer
+                )
+                received.replace(folder / name)
+            except DownloadError:
+                raise
             except OSError as error:
                 raise DownloadError(_sentence(url, _cause(error, timeout))) from error
             except ValueError as error:
                 cause = f"the MD5 sum must be {md5}, got another: not the published file"
                 raise DownloadError(_sentence(url, cause)) from error
+            finally:
+                with suppress(OSError):
+                    received.unlink(missing_ok=True)
 
 
-def _check_answer(url: str, timeout: float) -> None:
-    """Check that a server answers at an address within `timeout` seconds.
+class _Transfer:
+    """The download of one file, in a thread, so that the deadline holds.
 
-    A timeout of requests applies to each IP address of a host in turn, and not to the DNS lookup.
-    Only our own timer bounds the total.
+    A timeout of requests applies to each part that is received and to each IP address of a host,
+    and not to the DNS lookup. The thread of a transfer that was given up ends with the next part.
     """
-    import requests
 
-    errors: list[Exception] = []
+    def __init__(
+        self,
+        size: int,
+        timeout: float,
+        deadline: float,
+        end: float,
+        advance: Callable[[int], object],
+    ) -> None:
+        self.size, self.timeout, self.deadline, self.end = size, timeout, deadline, end
+        self.advance = advance
+        self._answered = threading.Event()
+        self._errors: list[Exception] = []
 
-    def ask() -> None:
+    def __call__(self, url: str, path: str, _: object) -> None:
+        """Receive a file, as pooch calls it."""
+        with Path(path).open("wb") as file:
+            thread = threading.Thread(target=self._run, args=(url, file), daemon=True)
+            thread.start()
+            answered = self._answered.wait(min(self.timeout, self._left()))
+            if answered:
+                thread.join(self._left())
+            late = thread.is_alive()
+        if self._errors and not late:
+            cause = _cause(self._errors[0], self.timeout)
+            raise DownloadError(_sentence(url, cause)) from self._errors[0]
+        if late and (answered or not self._left()):
+            cause = f"not complete within the deadline of {self.deadline:g} seconds"
+            raise DownloadError(_sentence(url, cause))
+        if late:
+            raise DownloadError(_sentence(url, _no_answer(self.timeout)))
+
+    def _left(self) -> float:
+        """Return the seconds until the deadline."""
+        return max(0.0, self.end - time.monotonic())
+
+    def _run(self, url: str, file: IO[bytes]) -> None:
         try:
-            requests.head(url, timeout=timeout)
-        except Exception as error:  # reported by the caller
-            errors.append(error)
+            self._receive(url, file)
+        except Exception as error:  # reported by the caller, unless it has closed the file
+            self._errors.append(error)
+        finally:
+            self._answered.set()
 
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(timeout)
-    if thread.is_alive():
-        raise DownloadError(_sentence(url, _no_answer(timeout)))
-    if errors:
-        raise DownloadError(_sentence(url, _cause(errors[0], timeout))) from errors[0]
+    def _receive(self, url: str, file: IO[bytes]) -> None:
+        """Write the content of an address to a file.
+
+        Raises
+        ------
+        ValueError
+            If there are too many redirects, or more bytes than expected.
+        """
+        import requests
+
+        with requests.Session() as session:
+            # requests reads the whole body of a redirect, even of one that it does not follow
+            session.get_redirect_target = lambda _: None  # type: ignore[method-assign]
+            for _ in range(MAX_REDIRECTS + 1):
+                response = session.get(
+                    url,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=self.timeout,
+                    # content encoding by the server would change the sum
+                    headers={"Accept-Encoding": "identity"},
+                )
+                self._answered.set()
+                with response:
+                    if response.is_redirect:
+                        url = urljoin(url, response.headers["location"])
+                        continue
+                    response.raise_for_status()
+                    self._write(response.raw, file)
+                    return
+            raise ValueError(f"more than {MAX_REDIRECTS} redirects")
+
+    def _write(self, body: Any, file: IO[bytes]) -> None:
+        received = 0
+        while part := body.read(_CHUNK, decode_content=False):
+            received += len(part)
+            if received > self.size:
+                raise ValueError(f"the server sent more than the {self.size:,} bytes of the file")
+            file.write(part)
+            self.advance(len(part))
 
 
 def _cause(error: Exception, timeout: float) -> str:
@@ -145,6 +247,8 @@ def _cause(error: Exception, timeout: float) -> str:
     root: BaseException = error
     while (below := root.__cause__ or root.__context__) is not None:
         root = below
+    if isinstance(root, TimeoutError):
+        return _no_answer(timeout)
     return str(getattr(root, "strerror", None) or root)
 
 
@@ -199,27 +303,8 @@ def _progress(wanted: bool | None) -> Iterator["Progress | None"]:
         yield progress
 
 
-class _Bar:
-    """One line of a rich progress display, with the methods that pooch calls."""
-
-    def __init__(self, progress: "Progress", name: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(name, total=None)
-
-    @property
-    def total(self) -> float | None:
-        return self._progress.tasks[self._task].total
-
-    @total.setter
-    def total(self, count: float) -> None:
-        # pooch passes 0 if the server did not send the size.
-        self._progress.update(self._task, total=count or None)
-
-    def update(self, count: float) -> None:
-        self._progress.advance(self._task, count)
-
-    def reset(self) -> None:
-        self._progress.update(self._task, completed=0)
-
-    def close(self) -> None:
-        """Do nothing: the display outlives its lines."""
+def _bar(progress: "Progress | None", name: str, size: int) -> Callable[[int], object]:
+    """Add a line to the display, and return the function that advances it by some bytes."""
+    if progress is None:
+        return lambda _: None
+    return partial(progress.advance, progress.add_task(name, total=size))

@@ -8,7 +8,7 @@ from handloom.data.formats.idx import read_idx_folder
 from handloom.data.formats.image_folders import Progress
 from handloom.data.sources.download import DownloadError, download as download_files, missing_files
 from handloom.data.sources.open_folder import open_folder
-from handloom.data.sources.published import BASE_URL, CLASS_NAMES, MD5_SUMS, NAME
+from handloom.data.sources.published import BASE_URL, CLASS_NAMES, MD5_SUMS, NAME, SIZES
 from handloom.errors import DataError, MissingExtraError, require_number
 
 __all__ = ["DownloadError", "fashion_mnist"]
@@ -23,6 +23,7 @@ def fashion_mnist(
     cache: str | os.PathLike[str] | None = None,
     base_url: str = BASE_URL,
     timeout: float = 10.0,
+    deadline: float = 1800.0,
     show_progress: bool | None = None,
     on_progress: Progress | None = None,
 ) -> Splits:
@@ -44,7 +45,10 @@ def fashion_mnist(
     base_url : str
         The address to download from; by default that of the authors.
     timeout : float
-        The seconds to wait for an answer.
+        The seconds to wait for an answer of the server, and for each further part of a file.
+    deadline : float
+        The seconds that the whole download may take. The default, half an hour for 31 MB, suffices
+        for 17 kB a second.
     show_progress : bool, optional
         Whether to draw downloads on standard error; by default if that is a terminal.
     on_progress : callable, optional
@@ -60,13 +64,14 @@ def fashion_mnist(
     DataError
         If the folder is invalid, or files are missing from the cache and ``download`` is false.
     DownloadError
-        If a download fails.
+        If a download fails, takes too long, or sends more than was published.
     MissingExtraError
         If pooch, Pillow or rich is needed and not installed.
     ConfigurationError
-        If ``timeout`` is not above 0.
+        If ``timeout`` or ``deadline`` is not above 0.
     """
     require_number("timeout", timeout, minimum=0.0, exclusive=True)
+    require_number("deadline", deadline, minimum=0.0, exclusive=True)
     if path is not None:
         return open_folder(path, on_progress=on_progress)
     if VARIABLE in os.environ:
@@ -75,7 +80,7 @@ def fashion_mnist(
         except DataError as error:
             raise DataError(f"the environment variable {VARIABLE}: {error}") from error
     folder = _cache_folder() if cache is None else Path(cache).expanduser()
-    missing = missing_files(folder, MD5_SUMS)
+    missing = missing_files(folder, MD5_SUMS, SIZES)
     if missing and not download:
         raise DataError(
             f"{folder}: {missing[0]} is missing or not as published, and download is False: "
@@ -83,7 +88,15 @@ def fashion_mnist(
         )
     if missing:
         wanted = {name: MD5_SUMS[name] for name in missing}
-        download_files(wanted, base_url, folder, timeout=timeout, show_progress=show_progress)
+        download_files(
+            wanted,
+            base_url,
+            folder,
+            sizes=SIZES,
+            timeout=timeout,
+            deadline=deadline,
+            show_progress=show_progress,
+        )
     return read_idx_folder(folder, CLASS_NAMES, NAME)
 
 

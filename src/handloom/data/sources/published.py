@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from handloom.data.dataset import Dataset, Splits
+from handloom.files import size_of
 
 NAME = "fashion-mnist"
 
@@ -35,6 +36,14 @@ MD5_SUMS = {
     "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
 }
 
+SIZES = {
+    "train-images-idx3-ubyte.gz": 26_421_880,
+    "train-labels-idx1-ubyte.gz": 29_515,
+    "t10k-images-idx3-ubyte.gz": 4_422_102,
+    "t10k-labels-idx1-ubyte.gz": 5_148,
+}
+"""The sizes of the files in bytes."""
+
 FINGERPRINT = "590319cbdd3ca9989d50f540268cf127d340db5819a4e1b2d58af0f839a07dcc"
 """The `fingerprint` of the published data."""
 
@@ -51,7 +60,14 @@ def name_of(folder: Path) -> str:
 
 
 def md5_sum(path: Path) -> str:
-    """Return the MD5 sum of a file in hexadecimal digits."""
+    """Return the MD5 sum of a regular file in hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read, or is a folder, a pipe or a device.
+    """
+    size_of(path)  # refuses what could be read forever
     with path.open("rb") as stream:
         # MD5 detects accidents here, not attacks: it is the published checksum.
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
