@@ -53,15 +53,16 @@ def hostile_figures() -> dict[str, Figure]:
     names = (HOSTILE, f"{HOSTILE}2", "$\\frac$")
     recorded = history(falling(4))
     recorded.records[0].recorded[HOSTILE] = 0.5  # type: ignore[index]
-    named = {"title": HOSTILE, "dataset": HOSTILE}
     targets = np.arange(len(images)) % 3
     return {
         "comparison": plots.comparison({HOSTILE: [recorded]}, HOSTILE, dataset=HOSTILE),
-        "training_curves": plots.training_curves([recorded], **named),
+        "training_curves": plots.training_curves([recorded], title=HOSTILE, dataset=HOSTILE),
         "sample_grid": plots.sample_grid(Dataset(images, targets, names, HOSTILE)),
-        "confusion": plots.confusion(np.eye(3, dtype=np.int64), names, **named),
+        "confusion": plots.confusion(
+            np.eye(3, dtype=np.int64), names, title=HOSTILE, dataset=HOSTILE
+        ),
         "confident_mistakes": plots.confident_mistakes(
-            images, targets, np.eye(3)[(targets + 1) % 3], names, **named
+            images, targets, np.eye(3)[(targets + 1) % 3], names, title=HOSTILE, dataset=HOSTILE
         ),
     }
 

@@ -75,11 +75,11 @@ def run(arguments: Sequence[str]) -> int:
     except UsageError as error:
         error.message = printable(error.message)  # it quotes the arguments
         error.show()
-        return error.exit_code
+        return int(error.exit_code)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except (HandloomError, OSError, MemoryError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         print(f"error: {printable(reason)}", file=sys.stderr)
         return 1
-    return status or 0  # that of typer.Exit
+    return int(status or 0)  # that of typer.Exit

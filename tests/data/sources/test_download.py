@@ -253,8 +253,9 @@ def test_a_slow_server_meets_the_deadline(
     server: Server, tmp_path: Path, attack: Callable[[Handler], None], message: str
 ) -> None:
     server.attack = attack
-    options = {"cache": tmp_path, "base_url": server.url, "timeout": 10.0, "deadline": 0.3}
-    error = within(1.5, lambda: fashion_mnist(**options))
+    error = within(
+        1.5, lambda: fashion_mnist(cache=tmp_path, base_url=server.url, timeout=10.0, deadline=0.3)
+    )
     assert isinstance(error, DownloadError)
     with pytest.raises(DownloadError, match=message):
         raise error
@@ -344,8 +345,9 @@ def test_only_regular_files_of_the_cache_are_opened(
     server: Server, tmp_path: Path, attack: Callable[[Path], None], download: bool
 ) -> None:
     attack(tmp_path / IMAGES)
-    options = {"cache": tmp_path, "base_url": server.url, "download": download}
-    error = within(1.5, lambda: fashion_mnist(**options))
+    error = within(
+        1.5, lambda: fashion_mnist(cache=tmp_path, base_url=server.url, download=download)
+    )
     assert isinstance(error, DataError)
     with pytest.raises(DataError, match=f"{IMAGES}: cannot be read: .*; remove it"):
         raise error
@@ -367,8 +369,7 @@ def test_a_file_larger_than_the_published_one_is_replaced_unread(
 ) -> None:
     with (tmp_path / IMAGES).open("wb") as file:
         file.truncate(1 << 38)  # without blocks on the disk
-    options = {"cache": tmp_path, "base_url": server.url}
-    read = within(2.0, lambda: fashion_mnist(**options))
+    read = within(2.0, lambda: fashion_mnist(cache=tmp_path, base_url=server.url))
     assert isinstance(read, Splits)
     assert same(read.train, SPLITS.train)
     assert (tmp_path / IMAGES).read_bytes() == FILES[IMAGES]

@@ -183,7 +183,7 @@ class _Transfer:
 
     def _left(self) -> float:
         """Return the seconds until the deadline."""
-        return max(0.0, self.end - time.monotonic())
+        return min(max(0.0, self.end - time.monotonic()), threading.TIMEOUT_MAX)
 
     def _run(self, url: str, file: IO[bytes]) -> None:
         try:
@@ -205,7 +205,7 @@ class _Transfer:
 
         with requests.Session() as session:
             # requests reads the whole body of a redirect, even of one that it does not follow
-            session.get_redirect_target = lambda _: None  # type: ignore[method-assign]
+            session.get_redirect_target = lambda _: None  # type: ignore
             for _ in range(MAX_REDIRECTS + 1):
                 response = session.get(
                     url,
