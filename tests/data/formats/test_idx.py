@@ -1,7 +1,9 @@
 """IDX files are read exactly, or refused by name."""
 
 import gzip
+import os
 import struct
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -98,6 +100,22 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 22
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("position", ["after the data", "amid the data"])
+def test_zeros_that_fill_a_file_are_not_read(tmp_path: Path, position: str) -> None:
+    """A file that takes no space on the disk would otherwise be read for hours."""
+    content = idx_bytes(IMAGES)
+    parts = [content] if position == "after the data" else [content[:20], content[20:]]
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        for part in parts:
+            file.write(gzip.compress(part))
+            file.truncate(file.seek(20_000_000, os.SEEK_END))
+    start = time.perf_counter()
+    with pytest.raises(DataError, match=r"trailing bytes: [0-9]+ bytes, more than a file"):
+        read_idx(path, dimensions=3)
+    assert time.perf_counter() - start < 1.0
 
 
 def test_a_header_that_claims_too_much(tmp_path: Path) -> None:

@@ -70,9 +70,9 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> npt.NDArray[np
             compressed = raw.read(2) == _GZIP_MAGIC
             raw.seek(0)
             if not compressed:
-                return _parse(raw, path, dimensions, size)
+                return _parse(raw, path, dimensions, size, size)
             with gzip.GzipFile(fileobj=raw) as unzipped:
-                return _parse(unzipped, path, dimensions, MAX_RATIO * size)
+                return _parse(unzipped, path, dimensions, size, MAX_RATIO * size)
     except EOFError as error:
         raise DataError(f"{path}: the gzip stream is truncated: it ends too early") from error
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -158,11 +158,16 @@ def find_idx(folder: Path, stem: str) -> Path:
 
 
 def _parse(
-    stream: io.BufferedIOBase, path: Path, dimensions: int, most: int
+    stream: io.BufferedIOBase, path: Path, dimensions: int, size: int, most: int
 ) -> npt.NDArray[np.uint8]:
-    """Read an IDX stream; ``most`` is the largest number of bytes that the file can hold."""
+    """Read an IDX stream of a file of ``size`` bytes, which can hold at most ``most``."""
     shape = _read_header(stream, path, dimensions)
     claimed = math.prod(shape)
+    if size > 2 * claimed + _CHUNK:  # gzip skips zeros after its data, however many, one by one
+        raise DataError(
+            f"{path}: trailing bytes: {size} bytes, more than a file of the {claimed} bytes that "
+            f"its header claims ({_times(shape)}) can need"
+        )
     values = np.empty(min(claimed, most), dtype=np.uint8)
     received = _fill(stream, values.data)
     if received < claimed:
