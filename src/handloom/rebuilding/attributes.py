@@ -45,7 +45,8 @@ def compare_objects(
     kind = type(part)
     if type(again) is not kind:
         raise ConfigurationError(
-            f"{name}: the configuration of a {kind.__name__} makes a {type(again).__name__}"
+            f"{name}: the configuration of {kind.__name__} makes another object, of "
+            f"{type(again).__name__}"
         )
     seen |= {id(part)}
     for attribute, value in _attributes(part).items():

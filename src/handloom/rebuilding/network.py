@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 
-from handloom.errors import ConfigurationError
+from handloom.errors import ConfigurationError, require_own_config
 from handloom.initializers import Zeros
 from handloom.layers import LAYERS, Layer, Residual
 from handloom.layers.chain import Chain
@@ -36,6 +36,8 @@ def check_network(network: Sequential) -> dict[str, object]:
     custom = _custom_classes(network)
     with same_random_numbers() if custom else nullcontext(), np.errstate(all="ignore"):
         config = network.config()
+        for name, layer in _all_layers(network):
+            require_own_config(f"layer {name}", layer)
         entries = cast(list[object], config["layers"])
 
         def make(entry: object) -> Layer:
@@ -74,22 +76,28 @@ def _custom_classes(network: Sequential) -> dict[str, type[Layer]]:
         If a kind stands for another class.
     """
     custom: dict[str, type[Layer]] = {}
-    for name, layer in network.named_layers():
-        for path, part in [(name, layer), *_inner(name, layer, {id(layer)})]:
-            kind, class_ = part.kind, type(part)
-            if kind != class_.kind:
-                raise ConfigurationError(
-                    f"layer {path}: kind must be set in the class {class_.__name__}, got {kind!r} "
-                    f"for the object and {class_.kind!r} for its class"
-                )
-            stands_for = LAYERS.get(kind) or custom.setdefault(kind, class_)
-            if stands_for is not class_:
-                raise ConfigurationError(
-                    f"layer {path}: the class {class_.__name__} must have a kind of its own, since "
-                    f"{kind!r} is that of {stands_for.__module__}.{stands_for.__qualname__}: set "
-                    f"kind in the class, and load with layers={{kind: {class_.__name__}}}"
-                )
+    for path, part in _all_layers(network):
+        kind, class_ = part.kind, type(part)
+        if kind != class_.kind:
+            raise ConfigurationError(
+                f"layer {path}: kind must be set in the class {class_.__name__}, got {kind!r} "
+                f"for the object and {class_.kind!r} for its class"
+            )
+        stands_for = LAYERS.get(kind) or custom.setdefault(kind, class_)
+        if stands_for is not class_:
+            raise ConfigurationError(
+                f"layer {path}: the class {class_.__name__} must have a kind of its own, since "
+                f"{kind!r} is that of {stands_for.__module__}.{stands_for.__qualname__}: set "
+                f"kind in the class, and load with layers={{kind: {class_.__name__}}}"
+            )
     return custom
+
+
+def _all_layers(network: Sequential) -> Iterator[tuple[str, Layer]]:
+    """Yield the layers of a network, also those inside of others, with their names."""
+    for name, layer in network.named_layers():
+        yield name, layer
+        yield from _inner(name, layer, {id(layer)})
 
 
 def _inner(name: str, value: object, seen: set[int]) -> Iterator[tuple[str, Layer]]:

@@ -32,13 +32,13 @@ def made_again(name: str, original: Part, config: object, make: Callable[[object
         stored = json.loads(json.dumps(config, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(
-            f"{name}: the configuration of a {kind} must hold values for JSON only, finite "
+            f"{name}: the configuration of {kind} must hold values for JSON only, finite "
             f"numbers, strings, lists and dicts, got {config!r}: {error}"
         ) from None
     try:
         return make(stored)
     except Exception as error:
         raise ConfigurationError(
-            f"{name}: a {kind} cannot be made again from its configuration: {error}. The "
+            f"{name}: {kind} cannot be made again from its configuration: {error}. The "
             f"configuration must hold what the constructor, or from_config, takes"
         ) from error
