@@ -20,6 +20,7 @@ ROOMS = [
     ["recipes", "estimators", "plots"],
     ["training", "testing"],
     ["model", "gradcheck"],
+    ["rebuilding"],
     ["network"],
     ["layers", "losses", "optimizers", "data"],
     ["parameters"],

@@ -268,6 +268,30 @@ def require_count(name: str, value: object, *, minimum: int = 1) -> int:
     return int(value.__index__())  # type: ignore[attr-defined]
 
 
+def checked_classes(parameter: str, classes: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return custom classes by name, an empty mapping for None.
+
+    Parameters
+    ----------
+    parameter : str
+        The name of the parameter, for the message.
+    classes : mapping of str to class, or None
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no mapping, or a value is no class.
+    """
+    if classes is None:
+        return {}
+    if not isinstance(classes, Mapping) or not all(isinstance(c, type) for c in classes.values()):
+        raise ConfigurationError(
+            f"{parameter} must be a mapping from names to classes, {{'name': Class}}, got "
+            f"{classes!r}"
+        )
+    return classes
+
+
 def omitted_arguments(class_: type, config: Mapping[str, object]) -> list[str]:
     """Return the arguments of a class's constructor that a configuration does not hold."""
     parameters = [*inspect.signature(class_.__init__).parameters.values()][1:]  # type: ignore[misc]
@@ -292,3 +316,32 @@ def require_complete_config(name: str, value: object, config: Mapping[str, objec
             f"constructor, but {', '.join(omitted)} is missing: without it, the object cannot be "
             f"made again from a file"
         )
+
+
+def require_own_config(name: str, value: object, method: str = "config") -> None:
+    """Refuse an object whose class has a constructor of its own, but inherits its configuration.
+
+    Parameters
+    ----------
+    name : str
+        The name of the object, for the message.
+    value : object
+    method : str
+        The name of the method that returns the configuration.
+
+    Raises
+    ------
+    ConfigurationError
+        If a class defines a constructor with parameters, and only a base class defines the method,
+        which cannot know of these parameters.
+    """
+    for class_ in type(value).__mro__:
+        if method in vars(class_):
+            return
+        constructor = vars(class_).get("__init__")
+        if constructor is not None and len(inspect.signature(constructor).parameters) > 1:
+            raise ConfigurationError(
+                f"{name}: the class {class_.__name__} has a constructor with parameters and no "
+                f"{method} of its own: without it, the object cannot be made again from a file. "
+                f"Write {method}(), which returns all arguments of the constructor"
+            )

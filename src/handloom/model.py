@@ -1,10 +1,12 @@
 """Model: a trained network with its preprocessing, saved to a folder and loaded without pickle."""
 
+import io
 import json
 import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +24,11 @@ from handloom.errors import (
     require_count,
     require_known,
 )
-from handloom.files import read_set, write_set
+from handloom.files import read_set, write_bytes, write_set
 from handloom.layers import Layer, sigmoid, softmax
 from handloom.network import Sequential, Transform as RowTransform
 from handloom.parameters import Array
+from handloom.rebuilding import check_network, check_transform
 
 KIND, VERSION = "handloom model", 1
 
@@ -202,16 +205,22 @@ class Model:
         FileError
             If the folder cannot be written to; an earlier model is left unchanged.
         ConfigurationError
-            If a layer cannot be made again from its configuration. The weights are saved alone.
+            As `check_savable`. An earlier model is left unchanged; the weights are saved alone,
+            beside the folder.
         """
         _require_several_outputs(self)
         from safetensors.numpy import save  # imported when a model is saved, not with the package
 
         parameters = self.network.parameters
         arrays = parameters.weights if weights is None else parameters.views(weights)
+        try:
+            network, transform = self._checked_configs()
+        except ConfigurationError as error:
+            kept = _keep_weights(Path(folder), arrays)
+            raise ConfigurationError(f"{error}. {kept}") from error
         described = {
-            "network": self._network_config(folder, arrays),
-            "transform": self.transform.to_config(),
+            "network": network,
+            "transform": transform,
             "class_names": list(self.class_names),
             "row_shape": list(self.row_shape),
             "row_dtype": self.row_dtype,
@@ -227,23 +236,36 @@ class Model:
         }
         write_set(Path(folder), KIND, VERSION, content)
 
-    def _network_config(self, folder: str | Path, arrays: Mapping[str, Array]) -> dict[str, object]:
-        """Return the configuration of the network; without one, save the weights alone."""
-        try:
-            return self.network.config()
-        except ConfigurationError as error:
-            whole = Path(folder).resolve()
-            path = whole.with_name(f"{whole.name}-weights.npz")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(path, **arrays)  # type: ignore[arg-type]
-            raise ConfigurationError(
-                f"{error}. The weights alone were saved to {path}: mend the class, then build the "
-                f"network with weights=numpy.load(path)"
-            ) from None
+    def check_savable(self) -> None:
+        """Check that the model, saved and loaded, would predict the same.
+
+        `save` checks it, and so does a training with checkpoints or a `handloom.BestModel` before
+        its first step. The model does not change.
+
+        Raises
+        ------
+        ConfigurationError
+            If a layer or the transform, made again from its configuration, has another class, other
+            attributes or, on one row in inference, another output. The message names it, and what
+            to write.
+        """
+        self._checked_configs()
+
+    def _checked_configs(self) -> tuple[dict[str, object], dict[str, object]]:
+        """Return the configurations of network and transform, proven to make them again."""
+        dtype = self.network.parameters.dtype
+        return (
+            check_network(self.network),
+            check_transform(self.transform, self.row_shape, self.row_dtype, dtype),
+        )
 
     @classmethod
     def load(
-        cls, folder: str | Path, *, layers: Mapping[str, type[Layer]] | None = None
+        cls,
+        folder: str | Path,
+        *,
+        layers: Mapping[str, type[Layer]] | None = None,
+        transforms: Mapping[str, type[Transform]] | None = None,
     ) -> "Model":
         """Load a model from a folder.
 
@@ -253,6 +275,9 @@ class Model:
             As `save` wrote it.
         layers : mapping of str to Layer class, optional
             Custom layers, by their names in the file.
+        transforms : mapping of str to class, optional
+            Custom transforms, by their names in the file. The class is called with the other values
+            that ``to_config`` returned.
 
         Returns
         -------
@@ -273,7 +298,7 @@ class Model:
             arrays = load(content["weights.safetensors"])
             model = cls(
                 Sequential.from_config(described["network"], layers, weights=arrays),
-                transform_from_config(described["transform"]),
+                transform_from_config(described["transform"], transforms),
                 tuple(str(name) for name in described["class_names"]),
                 tuple(require_count("a size in row_shape", n) for n in described["row_shape"]),
                 str(described["row_dtype"]),
@@ -322,6 +347,28 @@ def _require_several_outputs(model: Model) -> None:
             "the softmax of a single output is always 1: pass output_activation='sigmoid' for the "
             "probability of one class"
         )
+
+
+def _keep_weights(folder: Path, arrays: Mapping[str, Array]) -> str:
+    """Write the weights of a model that cannot be saved, beside its folder; return a message."""
+    whole = folder.resolve()
+    names = chain([""], (f"-{number}" for number in count(2)))
+    paths = (whole.with_name(f"{whole.name}-weights{number}.npz") for number in names)
+    path = next(path for path in paths if not path.exists())  # nothing earlier is replaced
+    file = io.BytesIO()
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, file.getvalue())
+    except OSError as error:
+        return (
+            f"The weights alone could not be saved either ({error}): keep them with "
+            f"numpy.savez(path, **network.parameters.weights)"
+        )
+    return (
+        f"The weights alone were saved to {path}: mend the class, then build the network with "
+        f"weights=numpy.load(path)"
+    )
 
 
 def _names(names: list[str] | None) -> tuple[str, ...] | None:

@@ -13,7 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.backend import Backend, UsesBackend
-from handloom.errors import ConfigurationError, DataError, require_known, require_number
+from handloom.errors import (
+    ConfigurationError,
+    DataError,
+    checked_classes,
+    require_known,
+    require_number,
+    unknown_name,
+)
 from handloom.operations import CastRows, ScaleRows
 
 Floats = npt.NDArray[np.floating]
@@ -134,19 +141,52 @@ def transform_for(inputs: npt.NDArray[np.generic]) -> Transform:
     return Scale() if inputs.dtype == np.uint8 else AsFloat()
 
 
-def transform_from_config(config: Mapping[str, Any]) -> Transform:
+def transform_from_config(
+    config: Mapping[str, Any], custom: Mapping[str, type[Transform]] | None = None
+) -> Transform:
     """Build a transform from the settings of `Transform.to_config`.
+
+    Parameters
+    ----------
+    config : mapping
+        The name of the transform, and the arguments of its constructor.
+    custom : mapping of str to class, optional
+        Custom transforms by name, in addition to Handloom's.
 
     Raises
     ------
     ConfigurationError
-        If the name or a setting is unknown, or a setting is missing or invalid.
+        If the name or a setting is unknown, a setting is missing or invalid, or a custom transform
+        has the name of another one.
     """
     if not isinstance(config, Mapping):
         raise ConfigurationError(f"a transform must be described by an object, got {config!r}")
+    custom = checked_classes("transforms", custom)
+    for name, own in custom.items():
+        if own is not TRANSFORMS.get(name, own):
+            raise ConfigurationError(
+                f"transforms must hold custom transforms by names of their own, got {name!r}, "
+                f"which is that of {TRANSFORMS[name].__name__}"
+            )
     settings = dict(config)
     name = str(settings.pop("name", None))
-    require_known("transform", name, TRANSFORMS)
+    if name not in {**TRANSFORMS, **custom}:
+        raise ConfigurationError(
+            f"{unknown_name('transform', name, {**TRANSFORMS, **custom})}; a custom transform is "
+            f"loaded with transforms={{{name!r}: its class}}"
+        )
+    if name not in TRANSFORMS:
+        try:
+            made = custom[name](**settings)
+        except TypeError as error:
+            raise ConfigurationError(f"transform {name!r}: {error}") from None
+        if made.to_config() != config:
+            raise ConfigurationError(
+                f"transforms must hold the classes that were saved, got {custom[name].__name__} by "
+                f"{name!r}: to_config() of the transform that it makes is {made.to_config()!r}, "
+                f"expected {config!r}"
+            )
+        return made
     known = set(TRANSFORMS[name]().to_config()) - {"name"}
     for setting in settings:
         require_known(f"setting of {name!r}", setting, known)

@@ -9,7 +9,13 @@ from typing import Self
 import numpy as np
 
 from handloom.backend import NUMPY, Backend
-from handloom.errors import ConfigurationError, HandloomError, ModelError, require_complete_config
+from handloom.errors import (
+    ConfigurationError,
+    HandloomError,
+    ModelError,
+    require_complete_config,
+    require_own_config,
+)
 from handloom.layers.base import Layer
 from handloom.operations import LayerOperation, offsets_of, operation_of
 from handloom.parallel.pool import SERIAL, Pool
@@ -233,9 +239,21 @@ def _config(name: str, layer: Layer) -> dict[str, object]:
                 f"layer {name}: the class {type(layer).__name__} must have a kind of its own, "
                 f"since {layer.kind!r} is that of {base.__name__}"
             )
-    config = layer.config()
+    try:
+        config = layer.config()
+    except HandloomError as error:  # of a layer inside of this one
+        raise ConfigurationError(f"layer {name}: {error}") from None
+    except Exception as error:
+        raise ConfigurationError(
+            f"layer {name}: config() of {type(layer).__name__} failed: {error!r}"
+        ) from error
+    if not isinstance(config, Mapping):
+        raise ConfigurationError(
+            f"layer {name}: config() of {type(layer).__name__} must return a dict, got {config!r}"
+        )
     if type(layer).from_config.__func__ is Layer.from_config.__func__:  # type: ignore[attr-defined]
         require_complete_config(f"layer {name}", layer, config)
+    require_own_config(f"layer {name}", layer)
     return {"kind": layer.kind, **config, **({} if layer.trainable else {"trainable": False})}
 
 

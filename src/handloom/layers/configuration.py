@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from handloom.errors import ModelError, unknown_name
+from handloom.errors import ModelError, checked_classes, unknown_name
 from handloom.layers import LAYERS, Layer
 
 
@@ -21,16 +21,24 @@ def layers_from_config(
     Raises
     ------
     ModelError
-        If a kind or an option is unknown, or a custom layer has the kind of another one.
+        If a kind or an option is unknown, a custom layer has the kind of another one, or is listed
+        under another kind than its own.
     ConfigurationError
-        If an option is invalid.
+        If an option is invalid, or ``custom`` is no mapping.
     """
-    known = {**LAYERS, **(custom or {})}
-    for kind, own in known.items():
+    custom = checked_classes("layers", custom)
+    known = {**LAYERS, **custom}
+    for kind, own in custom.items():
         if own is not LAYERS.get(kind, own):
             raise ModelError(
                 f"layers must hold custom layers by kinds of their own, got {kind!r}, which is "
                 f"that of {LAYERS[kind].__name__}"
+            )
+        if (own_kind := getattr(own, "kind", None)) != kind:
+            raise ModelError(
+                f"layers must hold custom layers by their own kinds, got {own.__name__}, whose "
+                f"kind is {own_kind!r}, by {kind!r}: pass the class that was saved, or set kind = "
+                f"{kind!r} in it"
             )
 
     def make(entry: object) -> Layer:

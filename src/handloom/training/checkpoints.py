@@ -99,6 +99,16 @@ class Checkpoints:
             raise
         self.save(state)
 
+    def check(self, state: TrainingState) -> None:
+        """Check, before a training begins, that its model can be saved when it ends.
+
+        Raises
+        ------
+        ConfigurationError
+            As `handloom.Model.check_savable`.
+        """
+        state.model.check_savable()
+
     def save_if_due(self, state: TrainingState) -> None:
         """Write a checkpoint if the trigger is due."""
         if self.every.due(state):

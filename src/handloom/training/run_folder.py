@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from handloom.data.transforms import Transform
 from handloom.environment import environment
 from handloom.errors import ModelError, require_count, require_known
 from handloom.files import (
@@ -19,6 +20,7 @@ from handloom.files import (
     write_json,
     write_text,
 )
+from handloom.layers import Layer
 from handloom.model import Model
 from handloom.parameters import Array
 from handloom.training.history import History
@@ -285,12 +287,19 @@ class RunFolder(_ResultsFolder):
         ------
         FileError
             If a file cannot be written.
+        ConfigurationError
+            If the loaded model would not be the same; see `Model.check_savable`.
         """
         model.save(self.path / MODEL)
         if best_weights is not None:
             model.save(self.path / BEST_MODEL, weights=best_weights)
 
-    def model(self) -> Model:
+    def model(
+        self,
+        *,
+        layers: Mapping[str, type[Layer]] | None = None,
+        transforms: Mapping[str, type[Transform]] | None = None,
+    ) -> Model:
         """Return the model with the weights at the end of the training; see `Model.load`.
 
         Raises
@@ -298,7 +307,7 @@ class RunFolder(_ResultsFolder):
         FileError, ModelError
             If it is not written yet, or damaged.
         """
-        return Model.load(self._part(MODEL))
+        return Model.load(self._part(MODEL), layers=layers, transforms=transforms)
 
     def write_predictions(self, predictions: Mapping[str, Array]) -> None:
         """Write predictions, such as those of the test rows, by name.
@@ -330,7 +339,12 @@ class RunFolder(_ResultsFolder):
         except SafetensorError as error:
             raise ModelError(f"{path}: {error}") from None
 
-    def best_model(self) -> Model:
+    def best_model(
+        self,
+        *,
+        layers: Mapping[str, type[Layer]] | None = None,
+        transforms: Mapping[str, type[Transform]] | None = None,
+    ) -> Model:
         """Return the model with the best weights, if they were written; see `Model.load`.
 
         Raises
@@ -338,7 +352,7 @@ class RunFolder(_ResultsFolder):
         FileError, ModelError
             If it is not written, or damaged.
         """
-        return Model.load(self._part(BEST_MODEL))
+        return Model.load(self._part(BEST_MODEL), layers=layers, transforms=transforms)
 
 
 class StudyFolder(_ResultsFolder):

@@ -260,13 +260,19 @@ class Trainer:
             validation,
             sample_weights=sample_weights,
             callbacks=stateful(self.options.callbacks),
-            check=self._hooks.check,
+            check=self._check,
             fingerprint_data=self.options.checkpoints is not None,
             snapshot=snapshot,
             warm=None if warm is None else WarmStart.of(warm),
         )
         self._state = prepared.state
         return prepared
+
+    def _check(self, state: TrainingState) -> None:
+        """Check that callbacks and checkpoints suit a training, before anything is changed."""
+        self._hooks.check(state)
+        if self.options.checkpoints:
+            self.options.checkpoints.check(state)
 
     def run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, once.

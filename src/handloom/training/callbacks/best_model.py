@@ -50,15 +50,19 @@ class BestModel(BestWeights):
         """The folder of the model."""
         return self.folder
 
-    def on_train_begin(self, *, state: TrainingState) -> None:
-        """Reset the state of an earlier training.
+    def check(self, *, state: TrainingState) -> None:
+        """Check that the model can be saved.
 
         Raises
         ------
         ConfigurationError
-            If the network cannot be saved.
+            As `handloom.Model.check_savable`.
         """
-        state.network.config()
+        super().check(state=state)
+        state.model.check_savable()
+
+    def on_train_begin(self, *, state: TrainingState) -> None:
+        """Reset the state of an earlier training."""
         super().on_train_begin(state=state)
         self._own.claim(Path.mkdir)
         self._saved = False
