@@ -192,7 +192,7 @@ class _Handle:
         self._is_lock = descriptor is not None
         self._process = os.getpid()
         if descriptor is None and os.name == "posix":  # elsewhere folders cannot be opened
-            descriptor = os.open(path, os.O_RDONLY)
+            descriptor = os.open(path, getattr(os, "O_PATH", os.O_RDONLY))  # needs no permission
         self._descriptor = descriptor
         self._status = path.stat() if descriptor is None else os.fstat(descriptor)
 

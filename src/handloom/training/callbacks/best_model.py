@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 from typing import ClassVar
 
-from handloom.files import FileError
+from handloom.files import FileError, make_folder
 from handloom.training.callbacks.best_weights import BestWeights, Goal, Improves
 from handloom.training.callbacks.own_path import OwnPath
 from handloom.training.history import EpochRecord
@@ -14,7 +14,9 @@ from handloom.training.state import TrainingState
 class BestModel(BestWeights):
     """Saves the model to a folder each time a metric reaches a new best value.
 
-    The folder is replaced atomically: it holds the model before, or the new one.
+    The folder is replaced atomically: it holds the model before, or the new one, whole. If the
+    folder around it is moved, deleted or replaced, the next model is saved at its new path, or in a
+    new folder, with a warning.
 
     Parameters
     ----------
@@ -60,7 +62,7 @@ class BestModel(BestWeights):
         """
         state.network.config()
         super().on_train_begin(state=state)
-        self._own.claim(Path.mkdir)
+        make_folder(self._own.claim(Path.mkdir).parent)
         self._saved = False
 
     def on_best(self, *, state: TrainingState, record: EpochRecord) -> None:
@@ -81,7 +83,8 @@ class BestModel(BestWeights):
         """
         if self.weights is not None and not self._saved:
             self._save(state)
+        self._own.release()
 
     def _save(self, state: TrainingState) -> None:
-        state.model.save(self.folder, weights=self.weights)
+        state.model.save(self._own.current(), weights=self.weights)
         self._saved = True
