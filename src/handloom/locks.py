@@ -141,14 +141,17 @@ class HeldFolder:
             raise FileError(f"cannot write to the folder {before}: {error.strerror}") from None
         return self.path
 
-    def move_to(self, path: Path) -> None:
-        """Hold the folder at another path, without a warning: there it was moved, or it is new.
+    def keep_in(self, parent: Path) -> None:
+        """Hold the folder of the same name in a folder that was moved, or is new, and said so.
 
         Raises
         ------
         FileError
             If it cannot be created.
         """
+        path = parent / self.path.name
+        if path == self.path and self._parent.is_at(parent):
+            return
         if self._folder.is_at(path):
             self._follow(path)
         else:
@@ -191,8 +194,9 @@ class _Handle:
     def __init__(self, path: Path, descriptor: int | None = None) -> None:
         self._is_lock = descriptor is not None
         self._process = os.getpid()
-        if descriptor is None and os.name == "posix":  # elsewhere folders cannot be opened
-            descriptor = os.open(path, getattr(os, "O_PATH", os.O_RDONLY))  # needs no permission
+        if descriptor is None:
+            with suppress(OSError):  # not on Windows, nor with too many open files
+                descriptor = os.open(path, getattr(os, "O_PATH", os.O_RDONLY))
         self._descriptor = descriptor
         self._status = path.stat() if descriptor is None else os.fstat(descriptor)
 

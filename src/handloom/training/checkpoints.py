@@ -170,10 +170,8 @@ class Checkpoints:
         """Have ``folder`` be that which is locked, wherever it is now, or a new one."""
         if self._held is None:
             return
-        if self._run is not None and (path := self._run.writable() / self.folder.name) != (
-            self.folder
-        ):
-            self._held.move_to(path)
+        if self._run is not None:
+            self._held.keep_in(self._run.writable())
         self.folder = self._held.check()
         if self._last_good is not None and not self._last_good.exists():
             moved = self.folder / self._last_good.name

@@ -225,7 +225,7 @@ class RunFolder(_ResultsFolder):
     def __init__(self, path: str | Path | HeldFolder, description: RunDescription) -> None:
         super().__init__(path)
         self.description = description
-        self._described_in: Path | None = None
+        self._described = False
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -271,10 +271,10 @@ class RunFolder(_ResultsFolder):
     def _describe(self, path: Path) -> None:
         described = asdict(self.description)
         write_json(path / DESCRIPTION, {"kind": KIND, "version": VERSION, **described})
-        self._described_in = path
+        self._described = True
 
     def writable(self) -> Path:
-        """Return the path to write to; a new folder has the description from the beginning.
+        """Return the path to write to; in a new folder the description is written again.
 
         Raises
         ------
@@ -282,7 +282,7 @@ class RunFolder(_ResultsFolder):
             If it cannot be written to.
         """
         path = super().writable()
-        if self._described_in not in (None, path) and not is_run(path):
+        if self._described and not is_run(path):
             self._describe(path)
         return path
 
