@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.conftest import Command
@@ -27,25 +29,32 @@ def test_of_six_commands_at_once_each_gets_its_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    barrier, failed = threading.Barrier(6, timeout=10), list[BaseException]()
+    (tmp_path / "runs").mkdir()
+    barrier, failed, mkdir = threading.Barrier(6, timeout=10), list[BaseException](), os.mkdir
+    calls = count()
+
+    def all_at_once(path: Path, *arguments: Any) -> None:
+        if Path(path).name == "train-1" and next(calls) < 6:
+            barrier.wait()  # all have chosen it
+        mkdir(path, *arguments)
 
     def start() -> None:
         try:
-            barrier.wait()
             with output_folder(None, "train"):
                 barrier.wait()
         except BaseException as error:
             failed.append(error)
             barrier.abort()
 
+    monkeypatch.setattr(os, "mkdir", all_at_once)
     threads = [threading.Thread(target=start) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not failed
-    names = sorted(path.name for path in (tmp_path / "runs").iterdir())
-    assert names == [f"train-{number}" for number in range(1, 7)]
+    names = {path.name for path in (tmp_path / "runs").iterdir()}
+    assert names == {f"train-{number}" for number in range(1, 7)}
 
 
 @pytest.mark.long
