@@ -1,10 +1,11 @@
 """BestModel callback: saves the model at each new best value of a metric."""
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from handloom.files import FileError, make_folder
+from handloom.files import FileError
 from handloom.training.callbacks.best_weights import BestWeights, Goal, Improves
 from handloom.training.callbacks.own_path import OwnPath
 from handloom.training.history import EpochRecord
@@ -62,7 +63,10 @@ class BestModel(BestWeights):
         """
         state.network.config()
         super().on_train_begin(state=state)
-        make_folder(self._own.claim(Path.mkdir).parent)
+        path = self._own.claim(Path.mkdir)
+        with suppress(OSError):  # `on_best` warns
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._own.current()
         self._saved = False
 
     def on_best(self, *, state: TrainingState, record: EpochRecord) -> None:
