@@ -268,6 +268,26 @@ def test_two_runs_of_one_name_are_both_whole(tmp_path: Path) -> None:
 
 
 @linux
+def test_a_run_that_is_moved_while_it_is_written_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Written(tmp_path / "run")
+    written.train(lambda: None)
+    replace, moves = os.replace, iter([tmp_path / "moved"])
+
+    def move_first(source: Path, target: Path) -> None:
+        for moved in moves:
+            (tmp_path / "run").rename(moved)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", move_first)
+    with pytest.warns(UserWarning, match="was moved to"):
+        written.run.write_results({"accuracy": 1.0})
+    assert written.is_whole(tmp_path / "moved")
+    assert not (tmp_path / "run").exists()
+
+
+@linux
 def test_the_best_model_and_the_log_follow_their_folder(tmp_path: Path) -> None:
     path, moved = tmp_path / "run", tmp_path / "moved"
     path.mkdir()

@@ -1,6 +1,6 @@
 """Run folder: writes and reads the files of a finished or running training."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from reprlib import repr as short_repr
@@ -163,6 +163,16 @@ class _ResultsFolder:
         self.path = self._held.check()
         return self.path
 
+    def _write(self, write: Callable[[Path], object]) -> None:
+        """Write to the folder; write again if it was moved or deleted in the meantime."""
+        path = self.writable()
+        try:
+            write(path)
+        except FileError:
+            if self.writable() == path:
+                raise
+            write(self.path)
+
     @property
     def pictures(self) -> Path:
         """The folder of the pictures."""
@@ -181,7 +191,7 @@ class _ResultsFolder:
         FileError
             If the file cannot be written.
         """
-        write_json(self.writable() / RESULTS, results)
+        self._write(lambda path: write_json(path / RESULTS, results))
 
     def results(self) -> dict[str, Any]:
         """Return the metrics that `write_results` wrote.
@@ -294,9 +304,8 @@ class RunFolder(_ResultsFolder):
         FileError
             If a file cannot be written.
         """
-        path = self.writable()
-        write_json(path / HISTORY, history.to_json())
-        write_text(path / HISTORY_TABLE, history.to_csv())
+        self._write(lambda path: write_json(path / HISTORY, history.to_json()))
+        self._write(lambda path: write_text(path / HISTORY_TABLE, history.to_csv()))
 
     def history(self) -> History:
         """Return the history that `write_history` wrote.
@@ -328,9 +337,9 @@ class RunFolder(_ResultsFolder):
         FileError
             If a file cannot be written.
         """
-        model.save(self.writable() / MODEL)
+        self._write(lambda path: model.save(path / MODEL))
         if best_weights is not None:
-            model.save(self.writable() / BEST_MODEL, weights=best_weights)
+            self._write(lambda path: model.save(path / BEST_MODEL, weights=best_weights))
 
     def model(self) -> Model:
         """Return the model with the weights at the end of the training; see `Model.load`.
@@ -353,7 +362,7 @@ class RunFolder(_ResultsFolder):
         from safetensors.numpy import save  # imported when something is saved
 
         arrays = {name: np.ascontiguousarray(array) for name, array in predictions.items()}
-        write_bytes(self.writable() / PREDICTIONS, save(arrays))
+        self._write(lambda path: write_bytes(path / PREDICTIONS, save(arrays)))
 
     def predictions(self) -> dict[str, Array]:
         """Return the predictions that `write_predictions` wrote.
