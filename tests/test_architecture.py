@@ -29,7 +29,7 @@ ROOMS = [
     ["parallel", "reductions"],
     ["operations", "initializers", "schedules", "metrics", "locks"],
     ["randomness", "files", "environment"],
-    ["errors", "_version"],
+    ["errors", "file_systems", "_version"],
     ["text"],
 ]
 """From the top: a room may import those below it, and its own files."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from handloom.files import (
     MANIFEST,
     FileError,
     make_folder,
+    new_folder,
     read_set,
     size_of,
     write_bytes,
@@ -153,3 +155,22 @@ def test_a_set_can_be_read_while_it_is_replaced_and_put_back(
     monkeypatch.setattr("handloom.files.size_of", look_too_late)
     assert read_set(tmp_path, "thing", 1) == CONTENT
     assert not pending
+
+
+@pytest.mark.parametrize("path", ["a", "a/b/c"])
+def test_each_new_folder_is_its_own(tmp_path: Path, path: str) -> None:
+    wanted = tmp_path / path
+    made: list[Path] = []
+    threads = [threading.Thread(target=lambda: made.append(new_folder(wanted))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    names = ["", "-2", "-3", "-4", "-5", "-6"]
+    assert sorted(made) == sorted(wanted.with_name(f"{wanted.name}{n}") for n in names)
+
+
+def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(FileError, match=r"cannot create .*file"):
+        new_folder(tmp_path / "file" / "below")

@@ -2,7 +2,8 @@
 
 A file is written to a temporary name in the same folder, flushed to disk and renamed. Files that
 belong together are named after their content; a manifest that lists each with its SHA-256 comes
-last. So a reader finds the old state or the new one, never a part of one.
+last. So a reader finds the old state or the new one, never a part of one. Of several savers at
+once, the last one wins, whole.
 """
 
 import contextlib
@@ -13,15 +14,24 @@ import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from handloom import file_systems
 from handloom.errors import DataError, HandloomError, ModelError
 
 MANIFEST = "manifest.json"
+
+SAVING = ".saving"
+"""The lock file of a set, which exists while its files are replaced."""
+
+MAX_WAIT = 60.0
+"""The longest time, in seconds, for which a saver waits for others; each takes milliseconds."""
 
 MAX_MANIFEST_BYTES = 1 << 20
 """The largest manifest that is read: 1 MiB, some thousands of files."""
@@ -77,6 +87,31 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def new_folder(path: Path) -> Path:
+    """Create a folder that did not exist: ``path``, or else ``path-2``, ``path-3`` and so on.
+
+    However many create one at once, each gets its own.
+
+    Raises
+    ------
+    FileError
+        If it cannot be created.
+    """
+    for number in count(1):
+        folder = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir()
+        except FileExistsError:
+            if folder.parent.is_dir():
+                continue
+            raise FileError(f"cannot create {folder}: {folder.parent} is not a folder") from None
+        except OSError as error:
+            raise FileError(f"cannot create {folder}: {error.strerror}") from None
+        return folder
+    raise AssertionError("unreachable")
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file atomically: a reader sees the old content or the new.
 
@@ -85,18 +120,28 @@ def write_bytes(path: Path, content: bytes) -> None:
     FileError
         If it cannot be written; an earlier file of that name is left as it was.
     """
+    with _written_beside(path, content) as temporary:
+        temporary.replace(path)
+    _flush_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a temporary file beside a path, flushed to disk, for the block to move there."""
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
     try:
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+            file_systems.flush(file.fileno())
+        yield temporary
     except OSError as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"cannot write {path}: {error.strerror}") from None
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise FileError(f"cannot write {path}: {error.strerror}") from None
-    _flush_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -114,13 +159,17 @@ def write_json(path: Path, value: object) -> None:
     FileError
         If it cannot be written.
     """
+    write_bytes(path, _json(path, value))
+
+
+def _json(path: Path, value: object) -> bytes:
     try:
         text = json.dumps(value, indent=2, allow_nan=False, default=_as_json)
     except (TypeError, ValueError) as error:
         raise DataError(
             f"{path}: values must be finite numbers, strings, lists, mappings: {error}"
         ) from None
-    write_text(path, text + "\n")
+    return f"{text}\n".encode()
 
 
 def _as_json(value: object) -> object:
@@ -190,6 +239,9 @@ def size_of(path: Path) -> int:
 def write_set(folder: Path, kind: str, version: int, files: Mapping[str, bytes]) -> None:
     """Write files that belong together, replacing an earlier set atomically.
 
+    Of several savers at once, in threads or processes, the last one wins, whole. If one is
+    interrupted, the earlier set remains.
+
     Parameters
     ----------
     folder : path
@@ -202,28 +254,71 @@ def write_set(folder: Path, kind: str, version: int, files: Mapping[str, bytes])
     Raises
     ------
     FileError
-        If the folder is not writable, or the files together exceed `MAX_SET_BYTES`;
-        an earlier set is left as it was.
+        If the folder is not writable, the files together exceed `MAX_SET_BYTES`, or another saver
+        holds the folder for more than `MAX_WAIT` seconds; an earlier set is left as it was.
     """
     size = sum(map(len, files.values()))
     if size > MAX_SET_BYTES:
         raise FileError(f"{folder}: a {kind} of {size} bytes, expected at most {MAX_SET_BYTES}")
+    folder = folder.absolute()
     make_folder(folder)
     _flush_folder(folder.parent)
-    entries = {}
+    entries, written = {}, {}
     for name, content in files.items():
         digest = hashlib.sha256(content).hexdigest()
         stem, dot, suffix = name.partition(".")
-        entries[name] = {
-            "stored_as": f"{stem}-{digest[:12]}{dot}{suffix}",
-            "bytes": len(content),
-            "sha256": digest,
-        }
-        write_bytes(folder / entries[name]["stored_as"], content)  # type: ignore[operator]
+        stored_as = f"{stem}-{digest[:12]}{dot}{suffix}"
+        entries[name] = {"stored_as": stored_as, "bytes": len(content), "sha256": digest}
+        written[folder / stored_as] = content
     manifest: dict[str, object] = {"kind": kind, "version": version, "files": entries}
     manifest["sha256"] = _digest(manifest)
-    write_json(folder / MANIFEST, manifest)
-    _remove_replaced(folder, files, {str(entry["stored_as"]) for entry in entries.values()})
+    path = folder / MANIFEST
+    with contextlib.ExitStack() as stack:
+        # all is on disk before the lock, which is held for milliseconds then, whatever the size
+        *moves, last = (
+            (stack.enter_context(_written_beside(target, content)), target)
+            for target, content in {**written, path: _json(path, manifest)}.items()
+        )
+        stack.enter_context(_only_saver(folder))
+        for each in (moves, [last]):
+            for temporary, target in each:
+                temporary.replace(target)
+            _flush_folder(folder)
+        _remove_replaced(folder, files, {stored.name for stored in written})
+
+
+@contextlib.contextmanager
+def _only_saver(folder: Path) -> Iterator[None]:
+    """Wait until no other saver replaces the files of a folder, and keep others waiting."""
+    path = folder / SAVING
+    deadline = time.monotonic() + MAX_WAIT
+    while (descriptor := _locked(path)) is None:
+        if time.monotonic() > deadline:
+            raise FileError(
+                f"cannot write to {folder}: another saver has held {path} for {MAX_WAIT:g} s"
+            )
+        time.sleep(0.002)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # still locked: whoever waits for it tries again
+            path.unlink()
+        file_systems.unlock(descriptor)
+
+
+def _locked(path: Path) -> int | None:
+    """Return the descriptor of a lock file, or None if another holds or has just removed it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if file_systems.lock(descriptor) and os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except FileNotFoundError:
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
 
 
 def read_set(folder: Path, kind: str, version: int) -> dict[str, bytes]:

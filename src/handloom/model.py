@@ -192,6 +192,8 @@ class Model:
     def save(self, folder: str | Path, *, weights: Array | None = None) -> None:
         """Save the model to a folder, replacing an earlier one atomically.
 
+        Of several savers at once, in threads or processes, the last one wins, whole.
+
         Parameters
         ----------
         folder : path

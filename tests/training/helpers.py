@@ -27,7 +27,7 @@ from handloom import (
     silhouettes,
 )
 from handloom.optimizers import Optimizer
-from handloom.training import Measurement, TrainingState
+from handloom.training import Measurement, RunFolder, TrainingState
 from handloom.training.history import COLUMNS
 
 
@@ -74,7 +74,7 @@ def small_network(*layers: Layer, seed: int = 0) -> Sequential:
     return Sequential(layers or (Dense(8), ReLU(), Dense(3))).build((5,), seed=seed)
 
 
-def trainer(folder: Path | None, *callbacks: Callback, **options: Any) -> Trainer:
+def trainer(folder: Path | RunFolder | None, *callbacks: Callback, **options: Any) -> Trainer:
     optimizer, rate = options.pop("optimizer", Adam()), options.pop("learning_rate", 0.01)
     every = options.pop("every", 10**6)
     options = {"epochs": 3, "batch_size": 100, "threads": 1, "backend": "numpy", **options}

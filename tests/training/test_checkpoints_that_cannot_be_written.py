@@ -1,6 +1,7 @@
 """A checkpoint that cannot be written costs neither the training nor the one before."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -42,14 +43,15 @@ def test_a_disk_that_is_full_costs_no_training_and_no_earlier_checkpoint(
 
 
 def test_a_folder_that_cannot_be_written_to_any_more_costs_no_training(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
+    above = tmp_path / "above"
+    folder = above / "runs" / "run"
     said: list[str] = []
 
     class Block(Watcher):
         def on_epoch_end(self, **_: Any) -> None:
             if folder.is_dir():
-                folder.rename(tmp_path / "moved")
-                folder.write_text("a file where the folder was")
+                shutil.rmtree(above)
+                above.write_text("a file where the folder was")
 
     made = stoppable(folder, every=1, callbacks=(Block(),), warn=said.append)
     assert made.fit(ROWS).stop_reason is StopReason.MAX_EPOCHS

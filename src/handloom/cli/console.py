@@ -79,9 +79,14 @@ def show_arrays(arrays: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:
     Console().print(Padding(Columns(frames), (0, 0, 0, 2), expand=False))
 
 
+def short(path: Path) -> Path:
+    """Return a path relative to the current folder if it is in it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def wrote(folder: Path, contents: Mapping[str, str]) -> None:
     """Print the list of written files, each with its description."""
-    say("", f"Wrote to {folder}:")
+    say("", f"Wrote to {short(folder)}:")
     width = max(map(len, contents), default=0)
     for name, description in contents.items():
         say(f"  {name:<{width}} {description}")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from handloom.data.sources.fashion_mnist import VARIABLE
 from handloom.data.sources.published import NAME, RESERVED
 from handloom.errors import ConfigurationError, DataError
 from handloom.files import FileError, make_folder
-from handloom.locks import LOCK, only_writer
+from handloom.locks import LOCK, HeldFolder, only_writer
 from handloom.model import Model
 from handloom.training.run_folder import RunFolder, is_run
 
@@ -69,7 +70,7 @@ def dataset_source(named: str | None, splits: Splits) -> str:
 
 
 @contextmanager
-def output_folder(out: Path | None, default: str) -> Iterator[Path]:
+def output_folder(out: Path | None, default: str) -> Iterator[HeldFolder]:
     """Lock a new output folder: ``out``, or by default the next free one in ``runs``.
 
     A new folder is removed again if an error occurs before anything is written to it.
@@ -82,17 +83,17 @@ def output_folder(out: Path | None, default: str) -> Iterator[Path]:
     folder = _next_free(default) if out is None else out
     if folder == Path():
         raise FileError(f"--out must name a new folder, got {str(folder)!r}")
-    new = not folder.exists()
+    new = out is None or not folder.exists()
     if not (folder / LOCK).exists():
         _require_empty(folder)  # before a lock file is created in it
-    with only_writer(make_folder(folder)):
+    with only_writer(make_folder(folder), warn=note) as held:
         _require_empty(folder)
         try:
-            yield folder
+            yield held
         except BaseException:
             if new:
                 with suppress(OSError):
-                    _remove_empty(folder)
+                    _remove_empty(held.path)
             raise
 
 
@@ -114,10 +115,20 @@ def load_model(folder: Path) -> Model:
 
 
 def _next_free(name: str) -> Path:
-    number = 1
-    while (folder := Path("runs") / f"{name}-{number}").exists():
-        number += 1
-    return folder
+    """Create the folder of the next free number; of several commands each gets its own."""
+    for number in count(1):
+        folder = Path("runs") / f"{name}-{number}"
+        try:
+            make_folder(folder.parent)
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            if isinstance(error, FileError):
+                raise
+            raise FileError(f"cannot create {folder}: {error.strerror}") from None
+        return folder
+    raise AssertionError("unreachable")
 
 
 def explicit_options(context: typer.Context) -> list[str]:

@@ -23,8 +23,8 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
     Example: handloom reproduce --epochs 100 --seeds 0,1,2 --out runs/study
     """
     study = Study(**values)
-    with output_folder(out, "study") as path:
-        folder = StudyFolder(path)
+    with output_folder(out, "study") as held:
+        folder = StudyFolder(held)
         splits = load_dataset(data)
         source = dataset_source(data, splits)
         if study.epochs < EPOCHS:
@@ -57,7 +57,7 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
                 break
         _show(splits.name, study.epochs, runs)
         reports.draw_study(folder, splits, runs)
-        wrote(path, folder.contents())
+        wrote(folder.path, folder.contents())
     if interrupted:
         note("interrupted: the state reached is saved")
         raise typer.Exit(130)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from handloom.cli.console import note
+from handloom.cli.console import note, short
 from handloom.errors import HandloomError, ModelError
 from handloom.recipes.base import Experiment
 from handloom.recipes.experiment import experiment_from_json
@@ -36,7 +36,7 @@ class Describe(Callback):
         done = f"{state.progress.epoch} of {state.total_epochs} epochs are done"
         if (reason := state.history.stop_reason) is not None:
             return f"finished: {done}, ended by {reason}; a resume leaves it ended"
-        longer = f"for more epochs: handloom train --resume {self.run.path} --epochs N"
+        longer = f"for more epochs: handloom train --resume {short(self.run.path)} --epochs N"
         if self.fixed_length:
             longer = "its schedule of the learning rate was made for this number"
         return f"finished: {done}; {longer}. The results are written again"

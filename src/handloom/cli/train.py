@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from handloom import reports
-from handloom.cli.console import note, show_table, wrote
+from handloom.cli.console import note, short, show_table, wrote
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import (
     Data,
@@ -23,7 +23,7 @@ from handloom.cli.options import (
 from handloom.cli.runs import Describe, experiment_of
 from handloom.data import Splits
 from handloom.errors import DivergenceWarning, ModelError
-from handloom.locks import only_writer
+from handloom.locks import HeldFolder, only_writer
 from handloom.parallel.threads import default_threads
 from handloom.recipes import experiment
 from handloom.recipes.base import Experiment
@@ -122,13 +122,13 @@ def _resume(
             f"{folder}: --epochs must be {done}, for which its schedule of the learning rate was "
             f"made, got {changes['epochs']}"
         )
-    with only_writer(folder):
+    with only_writer(folder, warn=note) as held:
         source = run.description.data if data is None else data
-        _train(folder, settings, source, checkpoint_every or every, resumed=run)
+        _train(held, settings, source, checkpoint_every or every, resumed=run)
 
 
 def _train(
-    folder: Path,
+    folder: HeldFolder,
     settings: Experiment,
     data: str | None,
     checkpoint_every: str,
@@ -150,7 +150,7 @@ def _train(
     callbacks = [
         Describe(run, resumed=resumed is not None, fixed_length=settings.fixed_length),
         Progress(),
-        CSVLog(run.history_table),
+        CSVLog(run),
         LayerNorms(),
     ]
     with warnings.catch_warnings():
@@ -159,14 +159,14 @@ def _train(
             settings,
             splits,
             callbacks,
-            checkpoints=Checkpoints(run.checkpoints, every=checkpoint_every, warn=note),
+            checkpoints=Checkpoints(run, every=checkpoint_every, warn=note),
             resume=resumed is not None,
             on_signal="finish",  # and an interruption
         )
     reports.write_run(run, settings.title, splits, trained)
     _show(splits, trained)
-    wrote(folder, run.contents())
-    end_with(trained.history, folder)
+    wrote(run.path, run.contents())
+    end_with(trained.history, run.path)
     if not math.isfinite(trained.test.loss):
         note(
             f"error: training diverged: the test loss is {trained.test.loss}, although the weights "
@@ -217,7 +217,7 @@ def end_with(history: History, run: Path | None = None) -> None:
     """
     reason = history.stop_reason
     if reason is StopReason.INTERRUPTED:
-        further = "" if run is None else f"; to resume: handloom train --resume {run}"
+        further = "" if run is None else f"; to resume: handloom train --resume {short(run)}"
         note(f"interrupted: the state reached is saved{further}")
         raise typer.Exit(130)
     if history.divergence is not None:

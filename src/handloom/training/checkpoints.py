@@ -4,14 +4,16 @@ import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from handloom.errors import ConfigurationError, ModelError, require_count
 from handloom.files import MANIFEST, FileError, make_folder
-from handloom.locks import only_writer
+from handloom.locks import HeldFolder, only_writer
 from handloom.text import printable
 from handloom.training.configuration import describe
+from handloom.training.run_folder import RunFolder
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import TrainingState
 from handloom.training.triggers import Trigger, trigger
@@ -26,10 +28,14 @@ class Checkpoints:
     written last; older ones are removed only after that. So whenever the process ends, the last
     good checkpoint is complete.
 
+    If the folder is moved while a training writes to it, the checkpoints follow, with a warning. If
+    it is deleted or replaced, or another training locks it, they go to a new folder.
+
     Parameters
     ----------
-    folder : path
-        The folder of the checkpoints; no other training may use it at the same time.
+    folder : path or RunFolder
+        The folder of the checkpoints; no other training may use it at the same time. Those of a
+        run folder stay in it wherever it is moved.
     every : int, str or Trigger
         The interval in epochs (``5``) or minutes (``"5m"``), or a custom trigger. A last checkpoint
         is written when training ends, also by an interruption or an error in a callback, but not
@@ -41,6 +47,11 @@ class Checkpoints:
         called if one cannot be read; the checkpoint before it is then loaded. By default it issues
         a Python warning.
 
+    Attributes
+    ----------
+    folder : Path
+        The absolute path of the folder; after a training, that of its last checkpoint.
+
     Raises
     ------
     ConfigurationError
@@ -49,13 +60,16 @@ class Checkpoints:
 
     def __init__(
         self,
-        folder: str | Path,
+        folder: str | Path | RunFolder,
         *,
         every: int | str | Trigger = "5m",
         keep: int = 2,
         warn: Callable[[str], None] | None = None,
     ) -> None:
-        self.folder = Path(folder)
+        self._run = folder if isinstance(folder, RunFolder) else None
+        path = folder.checkpoints if isinstance(folder, RunFolder) else Path(folder)
+        self.folder = path.absolute()
+        self._held: HeldFolder | None = None
         self.every = trigger(every)
         self.keep = require_count("keep", keep)
         self._warn = warn or _warning
@@ -65,7 +79,12 @@ class Checkpoints:
         """Return the options of the checkpoints, without the folder."""
         return {"every": describe(self.every), "keep": self.keep}
 
-    def lock(self) -> AbstractContextManager[None]:
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes for a copy, which holds no lock."""
+        return {**self.__dict__, "_held": None}
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
         """Lock the folder against other trainings, until the end of the block.
 
         Raises
@@ -73,7 +92,12 @@ class Checkpoints:
         FileError
             If another training uses it, or it cannot be created.
         """
-        return only_writer(make_folder(self.folder))
+        with only_writer(make_folder(self.folder), warn=self._warn) as held:
+            self._held = held
+            try:
+                yield
+            finally:
+                self._held = None
 
     @contextmanager
     def saving_at_end(self, state: TrainingState) -> Iterator[None]:
@@ -134,8 +158,9 @@ class Checkpoints:
         """
         if state.history.divergence is not None or not state.weights_are_finite():
             return
-        path = self.folder / f"step-{state.progress.steps:09d}"
         try:
+            self._follow_folder()
+            path = self.folder / f"step-{state.progress.steps:09d}"
             existed = path.exists()
             try:
                 Snapshot.take(state).save(path)
@@ -151,6 +176,17 @@ class Checkpoints:
                 last = f"the last good one is {self._last_good}"
             self._warn(f"no checkpoint was written: {error}; {last}")
         self.every.reset(state)
+
+    def _follow_folder(self) -> None:
+        """Have ``folder`` be that which is locked, wherever it is now, or a new one."""
+        if self._held is None:
+            return
+        if self._run is not None:
+            self._held.keep_in(self._run.writable())
+        self.folder = self._held.check()
+        if self._last_good is not None and not self._last_good.exists():
+            moved = self.folder / self._last_good.name
+            self._last_good = moved if moved.exists() else None
 
     def require_none(self) -> None:
         """Refuse a folder with checkpoints in it, which a new training would replace.

@@ -1,6 +1,6 @@
 """Run folder: writes and reads the files of a finished or running training."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from reprlib import repr as short_repr
@@ -21,6 +21,7 @@ from handloom.files import (
     write_text,
 )
 from handloom.layers import Layer
+from handloom.locks import HeldFolder
 from handloom.model import Model
 from handloom.parameters import Array
 from handloom.training.history import History
@@ -136,12 +137,43 @@ class _ResultsFolder:
     Attributes
     ----------
     path : Path
+        The absolute path of the folder when it was last written to.
     """
 
     _contents: ClassVar[Mapping[str, str]]
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path | HeldFolder) -> None:
+        self._held = path if isinstance(path, HeldFolder) else None
+        self.path = path.path if isinstance(path, HeldFolder) else Path(path).absolute()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes for a copy, which opens the folder itself."""
+        return {**self.__dict__, "_held": None}
+
+    def writable(self) -> Path:
+        """Return the path to write to, which is another one if the folder was moved or deleted.
+
+        The folder is created or opened by the first call; see `HeldFolder.check` for later ones.
+
+        Raises
+        ------
+        FileError
+            If it cannot be written to.
+        """
+        if self._held is None:
+            self._held = HeldFolder(make_folder(self.path), lock=False)
+        self.path = self._held.check()
+        return self.path
+
+    def _write(self, write: Callable[[Path], object]) -> None:
+        """Write to the folder; write again if it was moved or deleted in the meantime."""
+        path = self.writable()
+        try:
+            write(path)
+        except FileError:
+            if self.writable() == path:
+                raise
+            write(self.path)
 
     @property
     def pictures(self) -> Path:
@@ -161,7 +193,7 @@ class _ResultsFolder:
         FileError
             If the file cannot be written.
         """
-        write_json(self.path / RESULTS, results)
+        self._write(lambda path: write_json(path / RESULTS, results))
 
     def results(self) -> dict[str, Any]:
         """Return the metrics that `write_results` wrote.
@@ -194,15 +226,18 @@ class RunFolder(_ResultsFolder):
 
     Parameters
     ----------
-    path : path
+    path : path or HeldFolder
+        A folder that is held stays so; another one is opened at the first write. If it is moved or
+        deleted after that, writing goes on at its new path, or in a new folder, with a warning.
     description : RunDescription
     """
 
     _contents = CONTENTS
 
-    def __init__(self, path: str | Path, description: RunDescription) -> None:
+    def __init__(self, path: str | Path | HeldFolder, description: RunDescription) -> None:
         super().__init__(path)
         self.description = description
+        self._described = False
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -243,9 +278,25 @@ class RunFolder(_ResultsFolder):
         FileError
             If the folder cannot be written to.
         """
-        make_folder(self.path)
+        self._describe(super().writable())
+
+    def _describe(self, path: Path) -> None:
         described = asdict(self.description)
-        write_json(self.path / DESCRIPTION, {"kind": KIND, "version": VERSION, **described})
+        write_json(path / DESCRIPTION, {"kind": KIND, "version": VERSION, **described})
+        self._described = True
+
+    def writable(self) -> Path:
+        """Return the path to write to; in a new folder the description is written again.
+
+        Raises
+        ------
+        FileError
+            If it cannot be written to.
+        """
+        path = super().writable()
+        if self._described and not is_run(path):
+            self._describe(path)
+        return path
 
     def write_history(self, history: History) -> None:
         """Write the history, as JSON for `history` and as a table for people.
@@ -255,8 +306,8 @@ class RunFolder(_ResultsFolder):
         FileError
             If a file cannot be written.
         """
-        write_json(self.path / HISTORY, history.to_json())
-        write_text(self.history_table, history.to_csv())
+        self._write(lambda path: write_json(path / HISTORY, history.to_json()))
+        self._write(lambda path: write_text(path / HISTORY_TABLE, history.to_csv()))
 
     def history(self) -> History:
         """Return the history that `write_history` wrote.
@@ -290,9 +341,9 @@ class RunFolder(_ResultsFolder):
         ConfigurationError
             If the loaded model would not be the same; see `Model.check_savable`.
         """
-        model.save(self.path / MODEL)
+        self._write(lambda path: model.save(path / MODEL))
         if best_weights is not None:
-            model.save(self.path / BEST_MODEL, weights=best_weights)
+            self._write(lambda path: model.save(path / BEST_MODEL, weights=best_weights))
 
     def model(
         self,
@@ -320,7 +371,7 @@ class RunFolder(_ResultsFolder):
         from safetensors.numpy import save  # imported when something is saved
 
         arrays = {name: np.ascontiguousarray(array) for name, array in predictions.items()}
-        write_bytes(self.path / PREDICTIONS, save(arrays))
+        self._write(lambda path: write_bytes(path / PREDICTIONS, save(arrays)))
 
     def predictions(self) -> dict[str, Array]:
         """Return the predictions that `write_predictions` wrote.
@@ -360,14 +411,15 @@ class StudyFolder(_ResultsFolder):
 
     Parameters
     ----------
-    path : path
+    path : path or HeldFolder
+        As in `RunFolder`.
     """
 
     _contents = STUDY_CONTENTS
 
     def run(self, name: str, description: RunDescription) -> RunFolder:
         """Return the folder of one run, which is not written yet."""
-        return RunFolder(self.path / RUNS / name, description)
+        return RunFolder(self.writable() / RUNS / name, description)
 
     def write_log(self, name: str, text: str) -> None:
         """Write the CSV log of one run.
@@ -377,7 +429,7 @@ class StudyFolder(_ResultsFolder):
         FileError
             If the file cannot be written.
         """
-        write_text(make_folder(self.path / LOGS) / f"{name}.csv", text)
+        write_text(make_folder(self.writable() / LOGS) / f"{name}.csv", text)
 
 
 def is_run(path: str | Path) -> bool:

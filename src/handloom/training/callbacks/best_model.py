@@ -1,6 +1,7 @@
 """BestModel callback: saves the model at each new best value of a metric."""
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +15,9 @@ from handloom.training.state import TrainingState
 class BestModel(BestWeights):
     """Saves the model to a folder each time a metric reaches a new best value.
 
-    The folder is replaced atomically: it holds the model before, or the new one.
+    The folder is replaced atomically: it holds the model before, or the new one, whole. If the
+    folder around it is moved, deleted or replaced, the next model is saved at its new path, or in a
+    new folder, with a warning.
 
     Parameters
     ----------
@@ -64,7 +67,10 @@ class BestModel(BestWeights):
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Reset the state of an earlier training."""
         super().on_train_begin(state=state)
-        self._own.claim(Path.mkdir)
+        path = self._own.claim(Path.mkdir)
+        with suppress(OSError):  # `on_best` warns
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._own.current()
         self._saved = False
 
     def on_best(self, *, state: TrainingState, record: EpochRecord) -> None:
@@ -85,7 +91,8 @@ class BestModel(BestWeights):
         """
         if self.weights is not None and not self._saved:
             self._save(state)
+        self._own.release()
 
     def _save(self, state: TrainingState) -> None:
-        state.model.save(self.folder, weights=self.weights)
+        state.model.save(self._own.current(), weights=self.weights)
         self._saved = True

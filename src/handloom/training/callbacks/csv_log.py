@@ -9,6 +9,7 @@ from handloom.files import write_text
 from handloom.training.callbacks.base import Callback
 from handloom.training.callbacks.own_path import OwnPath
 from handloom.training.history import EpochRecord, csv_line
+from handloom.training.run_folder import RunFolder
 from handloom.training.state import TrainingState
 
 
@@ -17,10 +18,11 @@ class CSVLog(Callback):
 
     Parameters
     ----------
-    path : path
-        The CSV file; an existing one is replaced. A copy of this callback, as searches and
-        cross-validation make for each fit, replaces nothing: it takes ``log-2.csv`` where
-        ``log.csv`` exists, and so on.
+    path : path or RunFolder
+        The CSV file, or a run folder for its table; an existing one is replaced. A copy of this
+        callback, as searches and cross-validation make for each fit, replaces nothing: it takes
+        ``log-2.csv`` where ``log.csv`` exists, and so on. If the folder of the file is moved,
+        deleted or replaced, the log goes on at its new path, or in a new folder, with a warning.
 
     Attributes
     ----------
@@ -30,8 +32,9 @@ class CSVLog(Callback):
 
     changes_results: ClassVar[bool] = False
 
-    def __init__(self, path: str | Path) -> None:
-        self._own = OwnPath(path)
+    def __init__(self, path: str | Path | RunFolder) -> None:
+        run = path if isinstance(path, RunFolder) else None
+        self._own = OwnPath(path.history_table if isinstance(path, RunFolder) else path, run=run)
         self._columns: tuple[str, ...] = ()
 
     @property
@@ -47,16 +50,19 @@ class CSVLog(Callback):
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Start the file with the names of the columns, and the epochs made before a resume."""
         self._columns = state.history.columns
-        write_text(self._own.claim(partial(Path.touch, exist_ok=False)), state.history.to_csv())
+        self._own.claim(partial(Path.touch, exist_ok=False))
+        write_text(self._own.current(), state.history.to_csv())
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Append the record; a full disk stops the log, not the training."""
         with suppress(OSError):
-            if not set(record.recorded) <= set(self._columns):  # a metric without a column
-                write_text(self.path, state.history.to_csv())
+            path = self._own.current()
+            if not (path.exists() and set(record.recorded) <= set(self._columns)):
+                # a new folder, or a metric without a column
+                write_text(path, state.history.to_csv())
                 self._columns = state.history.columns
                 return
-            with self.path.open("a") as file:
+            with path.open("a") as file:
                 file.write(csv_line(record.values(self._columns)))
 
     def on_train_end(self, *, state: TrainingState) -> None:
@@ -68,5 +74,7 @@ class CSVLog(Callback):
             If the file still cannot be written.
         """
         whole = state.history.to_csv()
-        if not self.path.exists() or self.path.read_bytes() != whole.encode():
-            write_text(self.path, whole)
+        path = self._own.current()
+        if not path.exists() or path.read_bytes() != whole.encode():
+            write_text(path, whole)
+        self._own.release()

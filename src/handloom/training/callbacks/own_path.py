@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from handloom.files import FileError
+from handloom.locks import HeldFolder
+from handloom.training.run_folder import RunFolder
 
 
 class OwnPath:
@@ -19,15 +21,20 @@ class OwnPath:
     ----------
     path : path
         It replaces what is there, unless this is a copy.
+    run : RunFolder, optional
+        The run folder that the path is in, which may be moved. Any other folder that it is in is
+        held while a training writes to it.
 
     Attributes
     ----------
     path : Path
-        The path; that of a copy is final once it is claimed.
+        The absolute path; that of a copy is final once it is claimed.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = self._first = Path(path)
+    def __init__(self, path: str | Path, *, run: RunFolder | None = None) -> None:
+        self.path = self._first = Path(path).absolute()
+        self._run = run
+        self._held: HeldFolder | None = None
         self._is_copy = False
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -54,7 +61,31 @@ class OwnPath:
             except OSError as error:
                 raise FileError(f"cannot write {self._first}: {error.strerror}") from None
             self._is_copy = False
+        self.release()
         return self.path
+
+    def current(self) -> Path:
+        """Return the path to write to, another one if its folder was moved, deleted or replaced.
+
+        Raises
+        ------
+        FileError
+            If the folder is missing, or cannot be written to; see `HeldFolder.check`.
+        """
+        if self._run is not None:
+            folder = self._run.writable()
+        else:
+            if self._held is None:
+                self._held = HeldFolder(self.path.parent, lock=False)
+            folder = self._held.check()
+        self.path = folder / self.path.name
+        return self.path
+
+    def release(self) -> None:
+        """Hold the folder no longer, at the end of a training."""
+        if self._held is not None:
+            self._held.release()
+        self._held = None
 
     def _candidates(self) -> Iterator[Path]:
         first = self._first

@@ -1,0 +1,84 @@
+"""Locks and flushes, which some network file systems lack: work goes on without, with a warning."""
+
+import errno
+import os
+import sys
+import warnings
+
+UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
+"""The errors of a file system that has no locks, or cannot flush."""
+
+_warned: set[tuple[str, int]] = set()
+"""Warnings issued in this process: the call, and the device."""
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+    def _unlock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def lock(descriptor: int) -> bool:
+    """Lock an open file at once; return False if another holder has it.
+
+    Where the file system has no locks, the file counts as locked, with one warning.
+
+    Raises
+    ------
+    OSError
+        If it cannot be locked for another reason.
+    """
+    try:
+        _lock(descriptor)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        _warn("lock", descriptor, f"{error.strerror}): let a single training write to a folder")
+    return True
+
+
+def unlock(descriptor: int) -> None:
+    """Release a lock and close its file; copies of the descriptor in forked processes too."""
+    try:
+        _unlock(descriptor)
+    except OSError:
+        pass  # closing releases it
+    finally:
+        os.close(descriptor)
+
+
+def flush(descriptor: int) -> None:
+    """Flush an open file to disk; where the file system cannot, go on with one warning.
+
+    Raises
+    ------
+    OSError
+        If it cannot be flushed for another reason.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        _warn("flush", descriptor, f"{error.strerror}): a power failure may cost the latest files")
+
+
+def _warn(call: str, descriptor: int, rest: str) -> None:
+    """Warn once for each call and file system."""
+    key = (call, os.fstat(descriptor).st_dev)
+    if key not in _warned:
+        _warned.add(key)
+        warnings.warn(f"this file system cannot {call} files ({rest}", stacklevel=4)
