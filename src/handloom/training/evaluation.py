@@ -124,8 +124,8 @@ def _logits(model: Model, data: Dataset, view: View) -> Array:
     def transform(rows: npt.NDArray[np.generic], out: Array) -> object:
         return model.transform(rows if view == View() else view(rows), out)
 
-    with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
-        logits = model.logits(data.inputs, transform)
+    with single_threaded_blas() as blas, np.errstate(over="ignore", invalid="ignore"):
+        logits = blas.undisturbed(lambda: model.logits(data.inputs, transform))
     if model.binary_classes:  # softmax of (0, z) is (1 - sigmoid(z), sigmoid(z))
         return np.hstack([np.zeros_like(logits), logits])
     return logits

@@ -122,7 +122,7 @@ class Objective:
     ) -> None:
         self.network = network
         self.penalty_per_row = penalty_per_row
-        self._pool, self._backend = pool, backend
+        self.pool, self._backend = pool, backend
         loss = loss.with_backend(backend) if isinstance(loss, UsesBackend) else loss
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
         self._make_lane = partial(_Lane, network, layers, loss, count, options, backend)
@@ -155,12 +155,11 @@ class Objective:
         reader = self._reader_of(batch.arrays.inputs)
         shards_by_lane = self._shards_by_lane(len(batch))
         lanes = self._lanes_for(len(shards_by_lane))
-        return self._pool.run(
-            [
-                partial(lane.run, batch, reader, shards, training=gradient)
-                for lane, shards in zip(lanes, shards_by_lane, strict=True)
-            ]
-        )
+        calls = [
+            partial(lane.run, batch, reader, shards, training=gradient)
+            for lane, shards in zip(lanes, shards_by_lane, strict=True)
+        ]
+        return self.pool.undisturbed(partial(self.pool.run, calls))
 
     def combine(
         self, batch: Batch, sums: Sequence[LaneSums], *, gradient: bool = True
@@ -224,7 +223,7 @@ class Objective:
         if rows not in self._deals:
             network = self.network
             max_rows = shard_rows(network.largest_activation, images=network.has_images)
-            self._deals[rows] = deal_shards(rows, network.coupled_rows, max_rows, self._pool.lanes)
+            self._deals[rows] = deal_shards(rows, network.coupled_rows, max_rows, self.pool.lanes)
         return self._deals[rows]
 
     def _reader_of(self, inputs: npt.NDArray[np.generic]) -> RowReader:
@@ -236,7 +235,7 @@ class Objective:
         """Return ``count`` lanes; a single one shares its work with the threads of the pool."""
         if count == 1:
             if self._single_lane is None:
-                self._single_lane = self._make_lane(self._pool, share_gradient=True)
+                self._single_lane = self._make_lane(self.pool, share_gradient=True)
             return [self._single_lane]
         while len(self._lanes) < count:
             self._lanes.append(self._make_lane(SERIAL))
