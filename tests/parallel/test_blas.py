@@ -383,20 +383,20 @@ print(other, own.num_threads)
     assert _output(code, None, "mkl") == "[1, 1, 1]\n[4] 4\n"  # MKL counts so
 
 
-def test_predictions_in_a_block_are_the_same_for_any_number_of_threads_of_blas() -> None:
+def test_evaluations_and_limited_predictions_are_the_same_for_any_number_of_threads() -> None:
     code = """
 import hashlib
 import numpy as np
 from handloom import Dataset, Dense, ReLU, Sequential, evaluate
 from handloom.data.transforms import Scale
 from handloom.model import Model
-from handloom.parallel.blas import single_threaded_blas
+from threadpoolctl import threadpool_limits
 rng = np.random.default_rng(0)
 net = Sequential([Dense(64), ReLU(), Dense(10)]).build((784,), seed=1)
 rows = rng.integers(0, 256, (600, 28, 28), np.uint8)
 names = tuple("0123456789")
 model = Model(net, Scale(), names, (28, 28), "uint8")
-with single_threaded_blas():
+with threadpool_limits(1, user_api="blas"):
     predicted = model.predict(rows)
 evaluated = evaluate(model, Dataset(rows, rng.integers(0, 10, 600), class_names=names))
 for each in predicted, evaluated.probabilities:

@@ -39,19 +39,16 @@ class BlasHold:
     """
 
     def __init__(self) -> None:
-        self.thread = get_ident()
+        self.thread, self._blas = get_ident(), _process_blas()
+        self.look = self._blas.look
 
     def __enter__(self) -> Self:
         self.thread = get_ident()
-        _process_blas().begin(self)
+        self._blas.begin(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _process_blas().end(self)
-
-    def look(self) -> int:
-        """Set one thread again where other code set more; return how often that was so by now."""
-        return _process_blas().look()
+        self._blas.end(self)
 
     def undisturbed(self, call: Callable[[], Result], *, repeat: bool = True) -> Result:
         """Return the result of a call during which BLAS had one thread.
@@ -70,7 +67,7 @@ class BlasHold:
             result = call()
             if self.look() == changes:
                 return result
-        _process_blas().warn(
+        self._blas.warn(
             "other code changed the number of threads of BLAS while a training or an evaluation "
             "held it to one: the last bits of the result may differ. Set limits before a training "
             "starts, and keep them until it ends"

@@ -122,7 +122,7 @@ class Objective:
     ) -> None:
         self.network = network
         self.penalty_per_row = penalty_per_row
-        self.pool, self._backend = pool, backend
+        self._pool, self._backend = pool, backend
         loss = loss.with_backend(backend) if isinstance(loss, UsesBackend) else loss
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
         self._make_lane = partial(_Lane, network, layers, loss, count, options, backend)
@@ -159,7 +159,7 @@ class Objective:
             partial(lane.run, batch, reader, shards, training=gradient)
             for lane, shards in zip(lanes, shards_by_lane, strict=True)
         ]
-        return self.pool.undisturbed(partial(self.pool.run, calls))
+        return self._pool.undisturbed(partial(self._pool.run, calls))
 
     def combine(
         self, batch: Batch, sums: Sequence[LaneSums], *, gradient: bool = True
@@ -190,10 +190,11 @@ class Objective:
             w, dw = parameters.vector, parameters.gradient
             bounds, strengths = parameters.penalized
             strengths = strengths if scale == 1.0 else scale * strengths
-            penalty, squares = self._penalize(w, dw, bounds, strengths)
+            penalized = partial(self._penalize, w, dw, bounds, strengths)
+            penalty, squares = self._pool.undisturbed(penalized, repeat=False)  # it adds to dw
             norm = l2_norm(dw, squares)
         else:
-            penalty = parameters.penalty(scale)
+            penalty = self._pool.undisturbed(partial(parameters.penalty, scale))
         return Measurement(
             sum(lane.data_loss for lane in sums),
             penalty,
@@ -223,7 +224,7 @@ class Objective:
         if rows not in self._deals:
             network = self.network
             max_rows = shard_rows(network.largest_activation, images=network.has_images)
-            self._deals[rows] = deal_shards(rows, network.coupled_rows, max_rows, self.pool.lanes)
+            self._deals[rows] = deal_shards(rows, network.coupled_rows, max_rows, self._pool.lanes)
         return self._deals[rows]
 
     def _reader_of(self, inputs: npt.NDArray[np.generic]) -> RowReader:
@@ -235,7 +236,7 @@ class Objective:
         """Return ``count`` lanes; a single one shares its work with the threads of the pool."""
         if count == 1:
             if self._single_lane is None:
-                self._single_lane = self._make_lane(self.pool, share_gradient=True)
+                self._single_lane = self._make_lane(self._pool, share_gradient=True)
             return [self._single_lane]
         while len(self._lanes) < count:
             self._lanes.append(self._make_lane(SERIAL))

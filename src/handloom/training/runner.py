@@ -9,7 +9,6 @@ optimizer run the functions that they have fetched from the backend, compiled or
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -123,9 +122,7 @@ class StepRunner:
             try:
                 sums = self.gradients(batch)
                 updating = True
-                measured = self.objective.pool.undisturbed(
-                    partial(self.update, batch, sums, rate), repeat=False
-                )
+                measured = self.update(batch, sums, rate)
             except BaseException as error:  # raised again after the steps before it are counted
                 return RunResult(accepted, error=error, update_incomplete=updating)
             if not math.isfinite(measured.loss):
