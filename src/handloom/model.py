@@ -131,7 +131,8 @@ class Model:
     def predict(self, inputs: object) -> Array:
         """Return class probabilities, or the predictions of a regression, shape (n, k).
 
-        Outputs that are not finite raise a `DivergenceWarning`.
+        Outputs that are not finite raise a `DivergenceWarning`. BLAS keeps its number of threads,
+        on which the last bits may depend; `handloom.evaluate` holds it to one.
 
         Parameters
         ----------

@@ -391,7 +391,8 @@ class Sequential:
         """Return the output of the last layer for each row, shape (n, k), batch by batch.
 
         The output of a network that ends in logits is logits; `handloom.Model.predict` applies the
-        output activation of the loss to them. This method is thread-safe.
+        output activation of the loss to them. This method is thread-safe. BLAS keeps its number of
+        threads, on which the last bits may depend.
 
         Parameters
         ----------

@@ -170,7 +170,9 @@ class Muon(Optimizer):
         m, dw, mu = matrix.m, matrix.dw, self.momentum
         pool.run([partial(self._move_momentum, piece) for piece in matrix.pieces])
         ahead = mu * m + (1.0 - mu) * dw if self.nesterov else m
-        direction = orthogonalize(ahead.reshape(-1, matrix.shape[-1]), self.iterations, pool)
+        rows = ahead.reshape(-1, matrix.shape[-1])
+        # the pool of the step, which holds BLAS, also where `pool` is serial
+        direction = self._pool.undisturbed(partial(orthogonalize, rows, self.iterations, pool))
         direction *= rate * spectral_scale(*direction.shape)
         np.subtract(matrix.w, direction.reshape(-1), out=matrix.w)
 

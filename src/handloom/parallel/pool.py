@@ -58,6 +58,18 @@ class Pool(ABC):
     def run(self, calls: Sequence[Callable[[], Result]]) -> list[Result]:
         """Make calls that do not depend on each other; return the results in their order."""
 
+    def undisturbed(self, call: Callable[[], Result], *, repeat: bool = True) -> Result:
+        """Make a call. A pool that holds BLAS makes it again if other code sets BLAS meanwhile.
+
+        Parameters
+        ----------
+        call : callable
+            With ``repeat``, one that overwrites its results.
+        repeat : bool
+            Whether it may be made again; else a warning says that its last bits may differ.
+        """
+        return call()
+
     def blocks_by_piece(
         self, *vectors: Array, single_block: bool = False
     ) -> list[list[tuple[Array, ...]]]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import require_count
-from handloom.parallel.blas import single_threaded_blas
+from handloom.parallel.blas import BlasHold, single_threaded_blas
 from handloom.parallel.partition import LANES
 from handloom.parallel.pool import Pool, Splitter
 
@@ -46,8 +46,10 @@ class _Task(Generic[Result]):
         self.result: Result
         self.error: BaseException | None = None
 
-    def run(self) -> None:
+    def run(self, blas: BlasHold | None = None) -> None:
         try:
+            if blas is not None:
+                blas.look()  # some libraries keep a number for each thread
             self.result = self.call()
         except BaseException as error:
             self.error = error
@@ -109,6 +111,7 @@ class Threads(Pool):
         self._background_end: Callable[[], object] | None = None
         self._failed: BaseException | None = None
         self._helper_count = 0
+        self._blas: BlasHold | None = None
         self._cleanup = ExitStack()
 
     def __getstate__(self) -> object:
@@ -125,7 +128,7 @@ class Threads(Pool):
         )
 
     def __enter__(self) -> Self:
-        self._cleanup.enter_context(single_threaded_blas())
+        self._blas = self._cleanup.enter_context(single_threaded_blas())
         self._helper_count = min(self.threads, self.lanes) - 1
         return self
 
@@ -141,7 +144,7 @@ class Threads(Pool):
                 self._tasks.put(None)
             for helper in self._helpers:
                 helper.join()
-            self._helpers, self._helper_count = [], 0
+            self._helpers, self._helper_count, self._blas = [], 0, None
         failed, self._failed = self._failed, None
         if failed is not None and error is None:
             raise failed  # by a call that no thread waited for
@@ -175,6 +178,10 @@ class Threads(Pool):
             if task.error is not None:
                 raise task.error
         return [task.result for task in tasks]
+
+    def undisturbed(self, call: Callable[[], Result], *, repeat: bool = True) -> Result:
+        """Make a call during which BLAS has one thread; see `BlasHold.undisturbed`."""
+        return call() if self._blas is None else self._blas.undisturbed(call, repeat=repeat)
 
     def run_in_background(self, call: Callable[[], object], end: Callable[[], object]) -> bool:
         """Make a call on a helper thread, in the background: no thread waits for it.
@@ -214,7 +221,7 @@ class Threads(Pool):
     @np.errstate(over="ignore", invalid="ignore")  # the caller checks the result
     def _help(self) -> None:
         while (task := self._tasks.get()) is not None:
-            task.run()
+            task.run(self._blas)
             if task.awaited:
                 self._done.put(task)
             elif task.error is not None:

@@ -1,7 +1,9 @@
 """Evaluation of a model on a dataset: loss, accuracy, probabilities, confusion matrix."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,8 @@ from handloom.model import Model, warn_if_not_finite
 from handloom.parallel.blas import single_threaded_blas
 from handloom.parameters import Array
 from handloom.training.datasets import require_dataset, require_model
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,8 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
     if views:
         each = {view: logits if view == View() else _logits(model, data, view) for view in views}
         mean: Array = np.stack([each[view] for view in views]).mean(axis=0)
-        of_views = _evaluation(mean, data)
-    return replace(_evaluation(logits, data), of_views=of_views)
+        of_views = _held(partial(_evaluation, mean, data))
+    return replace(_held(partial(_evaluation, logits, data)), of_views=of_views)
 
 
 def _checked_views(views: object) -> tuple[View, ...]:
@@ -124,22 +128,25 @@ def _logits(model: Model, data: Dataset, view: View) -> Array:
     def transform(rows: npt.NDArray[np.generic], out: Array) -> object:
         return model.transform(rows if view == View() else view(rows), out)
 
-    with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
-        logits = model.logits(data.inputs, transform)
+    logits = _held(partial(model.logits, data.inputs, transform))
     if model.binary_classes:  # softmax of (0, z) is (1 - sigmoid(z), sigmoid(z))
         return np.hstack([np.zeros_like(logits), logits])
     return logits
+
+
+def _held(call: Callable[[], Result]) -> Result:
+    """Return the result of a call during which BLAS has one thread; `evaluate` warns of NaN."""
+    with single_threaded_blas() as blas, np.errstate(over="ignore", invalid="ignore"):
+        return blas.undisturbed(call)
 
 
 def _evaluation(logits: Array, data: Dataset) -> Evaluation:
     """Return the evaluation of logits, shape (n, k), which are not changed."""
     loss, _ = SoftmaxCrossEntropy()(logits, data.targets)
     predicted = logits.argmax(axis=1)
-    with np.errstate(over="ignore", invalid="ignore"):  # `evaluate` warns of such logits
-        probabilities = softmax(logits)
     return Evaluation(
         loss,
         accuracy(data.targets, predicted),
-        probabilities,
+        softmax(logits),
         confusion_matrix(data.targets, predicted, len(data.class_names)),
     )

@@ -155,12 +155,11 @@ class Objective:
         reader = self._reader_of(batch.arrays.inputs)
         shards_by_lane = self._shards_by_lane(len(batch))
         lanes = self._lanes_for(len(shards_by_lane))
-        return self._pool.run(
-            [
-                partial(lane.run, batch, reader, shards, training=gradient)
-                for lane, shards in zip(lanes, shards_by_lane, strict=True)
-            ]
-        )
+        calls = [
+            partial(lane.run, batch, reader, shards, training=gradient)
+            for lane, shards in zip(lanes, shards_by_lane, strict=True)
+        ]
+        return self._pool.undisturbed(partial(self._pool.run, calls))
 
     def combine(
         self, batch: Batch, sums: Sequence[LaneSums], *, gradient: bool = True
@@ -191,10 +190,11 @@ class Objective:
             w, dw = parameters.vector, parameters.gradient
             bounds, strengths = parameters.penalized
             strengths = strengths if scale == 1.0 else scale * strengths
-            penalty, squares = self._penalize(w, dw, bounds, strengths)
+            penalized = partial(self._penalize, w, dw, bounds, strengths)
+            penalty, squares = self._pool.undisturbed(penalized, repeat=False)  # it adds to dw
             norm = l2_norm(dw, squares)
         else:
-            penalty = parameters.penalty(scale)
+            penalty = self._pool.undisturbed(partial(parameters.penalty, scale))
         return Measurement(
             sum(lane.data_loss for lane in sums),
             penalty,
