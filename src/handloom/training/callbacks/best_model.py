@@ -46,9 +46,9 @@ class BestModel(BestWeights):
         return self._own.path
 
     @property
-    def writes_to(self) -> Path:
-        """The folder of the model."""
-        return self.folder
+    def writes_to(self) -> Path | None:
+        """The folder that is replaced; None for a copy that has not begun."""
+        return self._own.replaced
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Reset the state of an earlier training.
