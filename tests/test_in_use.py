@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.processes import running
 
 from handloom.errors import ModelError
-from handloom.in_use import Part, in_use
+from handloom.in_use import Part, in_use, unused
 
 
 class Shared:
@@ -56,6 +56,28 @@ def test_a_refused_use_takes_nothing() -> None:
     with in_use([("taken", taken)]):
         assert refused(("free", free), ("taken", taken))
         assert not in_a_thread(lambda: refused(("free", free)))
+
+
+def test_objects_that_no_other_thread_uses_may_be_read_by_many() -> None:
+    part, together = ("mine", Shared()), Barrier(4)
+
+    def read(_: int) -> bool:
+        together.wait(30)
+        with unused([part], remedy="later"):
+            return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(read, range(4)))
+        with in_use([part]):
+            with unused([part], remedy="later"):  # of this thread
+                pass
+            with pytest.raises(ModelError, match=r"mine is in use by another .*: later"):
+                pool.submit(read_alone, part).result()
+
+
+def read_alone(part: Part) -> None:
+    with unused([part], remedy="later"):
+        pass
 
 
 def test_a_path_stands_for_the_file_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

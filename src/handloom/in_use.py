@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock, get_ident
+from threading import RLock, get_ident
 from weakref import WeakValueDictionary
 
 from handloom.errors import ModelError
@@ -30,7 +30,7 @@ class _Uses:
     """The uses of one process, by the ids of the objects; none is kept alive."""
 
     def __init__(self) -> None:
-        self.lock = Lock()
+        self.lock = RLock()  # a signal handler may interrupt the thread that holds it
         self.by_key: WeakValueDictionary[object, _Use] = WeakValueDictionary()
 
 
@@ -58,22 +58,43 @@ def in_use(parts: Iterable[Part], *, nested: bool = False, remedy: str = REMEDY)
         If an object is in use.
     """
     use = _Use(parts)
-    uses = _PROCESSES.setdefault(os.getpid(), _Uses())
-    with uses.lock:
-        free = []
-        for name, each in use.parts:
-            key = each.resolve() if isinstance(each, Path) else id(each)
-            other = uses.by_key.get(key)
-            if other is None or other.ended:
-                free.append(key)
-            elif not nested or other.thread != use.thread:
-                raise ModelError(f"{name} is in use by {_user(other, use)}: {remedy}")
-        for key in free:
-            uses.by_key[key] = use
     try:
+        uses = _uses()
+        with uses.lock:
+            for key in _free_keys(use, uses, nested, remedy):
+                uses.by_key[key] = use
         yield
     finally:
         use.ended = True
+
+
+@contextmanager
+def unused(parts: Iterable[Part], *, remedy: str) -> Iterator[None]:
+    """Refuse objects that another thread uses; no thread begins to use any before the block ends.
+
+    Parameters and errors are those of `in_use`. The block should be short.
+    """
+    uses = _uses()
+    with uses.lock:
+        _free_keys(_Use(parts), uses, True, remedy)
+        yield
+
+
+def _uses() -> _Uses:
+    return _PROCESSES.setdefault(os.getpid(), _Uses())
+
+
+def _free_keys(use: _Use, uses: _Uses, nested: bool, remedy: str) -> list[object]:
+    """Return the keys of the objects that are free; refuse those of another use."""
+    free: list[object] = []
+    for name, each in use.parts:
+        key = each.resolve() if isinstance(each, Path) else id(each)
+        other = uses.by_key.get(key)
+        if other is None or other.ended:
+            free.append(key)
+        elif not nested or other.thread != use.thread:
+            raise ModelError(f"{name} is in use by {_user(other, use)}: {remedy}")
+    return free
 
 
 def _user(other: _Use, use: _Use) -> str:

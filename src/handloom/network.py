@@ -11,7 +11,7 @@ import numpy.typing as npt
 from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
 from handloom.errors import ModelError, unknown_name
-from handloom.in_use import Part, in_use
+from handloom.in_use import Part, in_use, unused
 from handloom.layers import Layer
 from handloom.layers.building import build_chain, check_channels, shape_of
 from handloom.layers.chain import Chain, coupled_rows
@@ -330,7 +330,7 @@ class Sequential:
         if not copied:
             raise ModelError("no layer has arrays of the same names and shapes in both networks")
         both = [*self._memory(), *earlier._memory()]
-        with in_use(both, nested=True, remedy="copy weights when that one has ended"):
+        with unused(both, remedy="copy weights when that one has ended"):
             for array, values in copied.items():
                 own[array][...] = values
         return self
@@ -417,7 +417,8 @@ class Sequential:
         """Return the output of the last layer for each row, shape (n, k), batch by batch.
 
         The output of a network that ends in logits is logits; `handloom.Model.predict` applies the
-        output activation of the loss to them. This method is thread-safe.
+        output activation of the loss to them. This method is thread-safe. It never changes a
+        training of this network in another thread, but may see weights in the middle of an update.
 
         Parameters
         ----------

@@ -493,6 +493,23 @@ def test_a_callback_starts_another_training_warm() -> None:
     assert len(histories) == 3
 
 
+def test_many_trainings_begin_with_the_weights_of_one_that_has_ended() -> None:
+    first, together = fitted(trainer()), Barrier(4)
+
+    def begin(index: int) -> Array:
+        made = trainer()
+        for _ in range(50):
+            together.wait(30)
+            made.network.copy_weights(first.network)
+        together.wait(30)
+        made.fit(DATA.train, warm=first.state)
+        return weights(made)
+
+    with ThreadPoolExecutor(4) as pool:
+        each = list(pool.map(begin, range(4)))
+    assert all(np.array_equal(each[0], other) for other in each)
+
+
 # A network that is being trained
 
 

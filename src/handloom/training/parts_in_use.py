@@ -55,8 +55,10 @@ def _with_attributes(part: object) -> Iterator[object]:
     if is_dataclass(owner) and not isinstance(owner, type) and _is_frozen(owner):
         for each in fields(owner):
             yield from _with_attributes(getattr(owner, each.name))
-    elif getattr(owner, "__dict__", None) and not isinstance(owner, type | ModuleType):
-        yield owner
+    elif not isinstance(owner, type | ModuleType):
+        attributes = set(getattr(owner, "__dict__", ()))
+        if attributes - {"__wrapped__"}:  # which every decorated function has
+            yield owner
 
 
 def _is_frozen(part: object) -> bool:

@@ -153,16 +153,15 @@ class TrainingState:
 
     def store_bindings(self) -> None:
         """Store that the optimizer and the average are bound to this training."""
-        self._bindings = self._current_bindings()
-
-    def _current_bindings(self) -> dict[str, int]:
-        average = {} if self.average is None else {"average": self.average.bindings}
-        return {"optimizer": self.optimizer.bindings, **average}
+        self._bound: list[tuple[str, Optimizer | EMA, int]] = [
+            ("optimizer", self.optimizer, self.optimizer.bindings)
+        ]
+        if self.average is not None:
+            self._bound.append(("average", self.average, self.average.bindings))
 
     def parts_used_since(self) -> list[str]:
         """Return which of the optimizer and the average are bound to a later training."""
-        current = self._current_bindings()
-        return [name for name in current if current[name] != self._bindings[name]]
+        return [name for name, part, bindings in self._bound if part.bindings != bindings]
 
     def require_own_parts(self) -> None:
         """Refuse a network, an optimizer or an average that no longer belongs to this training.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from handloom.errors import ModelError
-from handloom.in_use import in_use
+from handloom.in_use import unused
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
 from handloom.parameters import Array
@@ -51,7 +51,7 @@ class WarmStart:
             raise ModelError("no warm start: another training has used that optimizer since")
         network, optimizer = earlier.network.parameters, earlier.optimizer
         parts = [("the network", network.values), ("the optimizer", optimizer)]
-        with in_use(parts, nested=True, remedy="no warm start before that one has ended"):
+        with unused(parts, remedy="no warm start before that one has ended"):
             return cls(
                 {name: array.copy() for name, array in network.weights.items()},
                 earlier.trained_shapes,
