@@ -286,7 +286,7 @@ def test_of_trainings_that_begin_at_once_one_goes_on(kind: str, tmp_path: Path) 
 
     class WaitForTheOthers(Callback):
         def on_epoch_end(self, **_: Any) -> None:
-            for _ in range(count - 1):
+            for _other in range(count - 1):
                 assert refusals.acquire(timeout=5)
             refusals.release(count - 1)
 
