@@ -27,7 +27,7 @@ ROOMS = [
     ["backend"],
     ["fused"],
     ["parallel", "reductions"],
-    ["operations", "initializers", "schedules", "metrics", "locks"],
+    ["operations", "initializers", "schedules", "metrics", "locks", "in_use"],
     ["randomness", "files", "environment"],
     ["errors", "file_systems", "_version"],
     ["text"],

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
 from handloom.errors import ModelError, unknown_name
+from handloom.in_use import Part, in_use, unused
 from handloom.layers import Layer
 from handloom.layers.building import build_chain, check_channels, shape_of
 from handloom.layers.chain import Chain, coupled_rows
@@ -24,6 +25,12 @@ from handloom.randomness import Source
 from handloom.text import printable
 
 DTYPES = ("float32", "float64")
+
+BUILT_AGAIN = (
+    "it cannot be frozen or built again during the training: do it between two trainings, and make "
+    "a new trainer"
+)
+"""The remedy in the error about a network whose arrays would be replaced during a training."""
 
 # transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
 Transform = Callable[[npt.NDArray[np.generic], Array], object]
@@ -89,7 +96,20 @@ class Sequential:
         dtype: npt.DTypeLike = np.float32,
         weights: Mapping[str, Array] | None = None,
     ) -> Self:
-        """Allocate and initialize the weights of the layers; see `handloom.build`."""
+        """Allocate and initialize the weights of the layers; see `handloom.build`.
+
+        A network that a training uses is refused, by a `ModelError`.
+        """
+        with in_use(self._memory(), remedy=BUILT_AGAIN):
+            return self._build(input_shape, seed, dtype, weights)
+
+    def _build(
+        self,
+        input_shape: int | Iterable[int],
+        seed: int,
+        dtype: npt.DTypeLike,
+        weights: Mapping[str, Array] | None,
+    ) -> Self:
         shape = shape_of(input_shape)
         check_channels(self._chain, shape)
         self._parameters = build_chain(
@@ -126,6 +146,10 @@ class Sequential:
         if self._parameters is None:
             raise ModelError("build the network first: network.build((784,), seed=0)")
         return self._parameters
+
+    def _memory(self) -> list[Part]:
+        """Return the memory of the weights, which stands for the network where it is in use."""
+        return [] if self._parameters is None else [("the network", self._parameters.values)]
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, in which the weights are stored once."""
@@ -240,7 +264,7 @@ class Sequential:
         Raises
         ------
         ModelError
-            If a layer is unknown, or the network is not built.
+            If a layer is unknown, the network is not built, or a training uses it.
         """
         return self._set_trainable(names, trainable=False)
 
@@ -258,7 +282,7 @@ class Sequential:
         Raises
         ------
         ModelError
-            If a layer is unknown, or the network is not built.
+            If a layer is unknown, the network is not built, or a training uses it.
         """
         return self._set_trainable(names, trainable=True)
 
@@ -267,9 +291,10 @@ class Sequential:
         for name in names:
             if name not in known:
                 raise ModelError(unknown_name("layer", name, known))
-        for name in names:
-            known[name].set_trainable(trainable)
-        return self.build(self.input_shape, dtype=old.dtype, weights=old.weights)
+        with in_use(self._memory(), remedy=BUILT_AGAIN):
+            for name in names:
+                known[name].set_trainable(trainable)
+            return self._build(self.input_shape, 0, old.dtype, old.weights)
 
     def copy_weights(self, earlier: "Sequential", *names: str) -> Self:
         """Copy the weights of layers from another network, as for a new last layer.
@@ -286,13 +311,13 @@ class Sequential:
         ------
         ModelError
             If a named layer is not in both networks with arrays of the same shapes, no array is the
-            same in both, or a network is not built.
+            same in both, a network is not built, or a training in another thread uses one.
         """
         own, others = self.parameters.weights, earlier.parameters.weights
         for name in names:
             if name not in dict(self._chain.named):
                 raise ModelError(unknown_name("layer", name, dict(self._chain.named)))
-        copied = 0
+        copied: dict[str, Array] = {}
         for name, layer in self._chain.named:
             if names and name not in names:
                 continue
@@ -302,11 +327,13 @@ class Sequential:
                 raise ModelError(
                     f"layer {name} must have arrays of the same shapes in both networks"
                 )
-            for array in arrays if same else ():
-                own[array][...] = others[array]
-                copied += 1
+            copied |= {array: others[array] for array in arrays if same}
         if not copied:
             raise ModelError("no layer has arrays of the same names and shapes in both networks")
+        both = [*self._memory(), *earlier._memory()]
+        with unused(both, remedy="copy weights when that one has ended"):
+            for array, values in copied.items():
+                own[array][...] = values
         return self
 
     @property
@@ -391,8 +418,9 @@ class Sequential:
         """Return the output of the last layer for each row, shape (n, k), batch by batch.
 
         The output of a network that ends in logits is logits; `handloom.Model.predict` applies the
-        output activation of the loss to them. This method is thread-safe. BLAS keeps its number of
-        threads, on which the last bits may depend.
+        output activation of the loss to them. This method is thread-safe. It never changes a
+        training of this network in another thread, but may see weights in the middle of an update.
+        BLAS keeps its number of threads, on which the last bits may depend.
 
         Parameters
         ----------

@@ -50,7 +50,11 @@ class Draw:
 
 
 class Augmentation(Protocol):
-    """A random change of images; a frozen dataclass, whose fields a checkpoint compares."""
+    """A random change of images; a frozen dataclass, whose fields a checkpoint compares.
+
+    Several threads of a training call it at once, so a call must not change it. Another object with
+    attributes might keep a state: it is refused while another training uses it.
+    """
 
     def __call__(self, images: Images, draw: Draw) -> None:
         """Change images of shape (n, ..., y, x) in place."""

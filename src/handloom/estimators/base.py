@@ -37,6 +37,7 @@ from handloom.estimators.validation import (
     training_sample,
 )
 from handloom.estimators.warn import warn
+from handloom.in_use import in_use
 from handloom.losses import output_activation_of
 from handloom.model import Model
 from handloom.network import Sequential
@@ -140,8 +141,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         TypeError
             If there is another argument.
         ValueError
-            If a parameter or the data are invalid, or the fit diverges and ``on_divergence`` is
-            ``"raise"``.
+            If a parameter or the data are invalid, the fit diverges and ``on_divergence`` is
+            ``"raise"``, or another fit of this estimator has not ended.
         """
         for name in unknown:
             own, known = type(self).__name__, self._get_param_names()
@@ -152,7 +153,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _fit(self, call: FitCall) -> Self:
         signals: list[int] = []
         try:
-            with self._unchanged_if_broken():
+            with in_use([(type(self).__name__, self)]), self._unchanged_if_broken():
                 fit_input = self._prepare(call)
                 options = self._options(len(fit_input.sample), incremental=call.incremental)
                 fit = fit_by_lbfgs if self.solver == "lbfgs" else fit_by_steps

@@ -67,6 +67,8 @@ class Optimizer(ABC):
         The names of its state vectors.
     steps : int
         The number of updates made.
+    bindings : int
+        The number of calls of `bind`: of trainings that have used the optimizer.
     state : dict of str to array, shape (size,)
         The state vectors, which start as zeros.
     """
@@ -99,7 +101,7 @@ class Optimizer(ABC):
 
     def __init__(self, *, weight_decay: float = 0.0) -> None:
         self.weight_decay = require_number("weight_decay", weight_decay, minimum=0.0)
-        self.steps = 0
+        self.steps = self.bindings = 0
         self.state: dict[str, Array] = {}
         self._decaying: list[Array] = []
         self._parameters: Parameters | None = None
@@ -127,6 +129,7 @@ class Optimizer(ABC):
         pool : Pool
             The pool whose threads update pieces of the weights.
         """
+        self.bindings += 1
         self._parameters, self._pool = parameters, pool
         self.state = {name: np.zeros_like(parameters.vector) for name in self.state_names}
         function = self.step_definition
@@ -147,10 +150,6 @@ class Optimizer(ABC):
         ]
         self.steps = 0
         return self
-
-    def is_bound_elsewhere(self, parameters: Parameters) -> bool:
-        """Return whether the optimizer is bound to other weights; a copy is not bound at all."""
-        return self._parameters is not None and self._parameters is not parameters
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, without views into the weights: not bound."""

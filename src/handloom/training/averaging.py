@@ -35,6 +35,8 @@ class EMA:
     ----------
     steps : int
         The number of optimizer steps in the average.
+    bindings : int
+        The number of calls of `bind`.
     values : array, shape (size + untrained,)
         The average, laid out as ``parameters.values``; before the first update, the values.
 
@@ -51,7 +53,7 @@ class EMA:
 
     def __init__(self, decay: float = 0.999) -> None:
         self.decay = require_fraction("decay", decay)
-        self.steps = 0
+        self.steps = self.bindings = 0
         self.values: Array = np.empty(0)
         self._parameters: Parameters | None = None
         self._pool: Pool = SERIAL
@@ -61,6 +63,7 @@ class EMA:
         """Bind the average to parameters, with no update yet; see `Optimizer.bind`."""
         self._parameters, self._pool, self._lerp = parameters, pool, backend.version_of(lerp)
         self.values, self.steps = parameters.values.copy(), 0
+        self.bindings += 1
         self._blocks_by_piece = pool.blocks_by_piece(
             self.values, parameters.values, single_block=backend.compiles(lerp)
         )

@@ -3,9 +3,11 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -78,6 +80,21 @@ class PreparedTraining:
     snapshot: Snapshot | None = None
     probe: Probe | None = None
     seconds_per_step: float = math.inf
+    _thread: int | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run the training in this thread until the end of the block, with its parts in use."""
+        self._thread = get_ident()
+        try:
+            yield
+        finally:
+            self._thread = None
+
+    @property
+    def runs_in_this_thread(self) -> bool:
+        """Whether this thread is inside of `running`."""
+        return self._thread == get_ident()
 
     def order(self, epoch: int) -> Order:
         """Return the order of the rows of an epoch."""
@@ -187,6 +204,7 @@ def prepare(
     for part in (options.chosen_optimizer, options.average):
         if part is not None:
             part.bind(network.parameters, backend, threads)
+    state.store_bindings()
     objective, runner = _objective_and_runner(state, backend, threads, size)
     state.history.preparation_seconds = time.perf_counter() - started
     notes += backend.notes

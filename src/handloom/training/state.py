@@ -99,6 +99,7 @@ class TrainingState:
         self.trained_shapes = shapes_of(self.network)
         self.store_initial_weights()
         self.at_step_boundary, self.ended = True, False
+        self.store_bindings()
         self.recorder: object = None  # the callback whose hook runs
         self._recorders: dict[str, object] = {}
 
@@ -150,14 +151,32 @@ class TrainingState:
         """Whether training has another step."""
         return self.history.stop_reason is None and self.progress.epoch < self.total_epochs
 
-    def require_same_arrays(self) -> None:
-        """Refuse a network that was built again or frozen during the training.
+    def store_bindings(self) -> None:
+        """Store that the optimizer and the average are bound to this training."""
+        self._bound: list[tuple[str, Optimizer | EMA, int]] = [
+            ("optimizer", self.optimizer, self.optimizer.bindings)
+        ]
+        if self.average is not None:
+            self._bound.append(("average", self.average, self.average.bindings))
+
+    def parts_used_since(self) -> list[str]:
+        """Return which of the optimizer and the average are bound to a later training."""
+        return [name for name, part, bindings in self._bound if part.bindings != bindings]
+
+    def require_own_parts(self) -> None:
+        """Refuse a network, an optimizer or an average that no longer belongs to this training.
 
         Raises
         ------
         ModelError
-            With what to do.
+            If the network was built again or frozen, or another training has used the optimizer or
+            the average since.
         """
+        if used := self.parts_used_since():
+            raise ModelError(
+                f"another training has used the {' and the '.join(used)} since: prepare this "
+                "training again, and make one for each training (copy.deepcopy copies one)"
+            )
         if self.network.parameters is not self.parameters:
             raise ModelError(
                 "the network was frozen or built again during the training, so the optimizer and "
@@ -340,7 +359,15 @@ class TrainingState:
         self.stop(reason)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state: JSON values, and arrays, which are not copied."""
+        """Return the state: JSON values, and arrays, which are not copied.
+
+        Raises
+        ------
+        ModelError
+            If another training has used the optimizer or the average since, or the network was
+            built again or frozen.
+        """
+        self.require_own_parts()
         average = {} if self.average is None else {"average": self.average.state_dict()}
         return {
             "progress": self.progress.to_json(),

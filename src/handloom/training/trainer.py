@@ -15,6 +15,7 @@ import numpy.typing as npt
 from handloom.data.batches import Order
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, DivergenceWarning, ModelError, require_instance
+from handloom.in_use import in_use
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.schedules import rates_from
@@ -26,6 +27,7 @@ from handloom.training.history import History, StopReason
 from handloom.training.interrupts import deliver, on_interrupt
 from handloom.training.objective import Measurement
 from handloom.training.options import NOTED_AT_RESUME, OnResume, TrainingOptions, takes_options
+from handloom.training.parts_in_use import parts_in_use
 from handloom.training.preparation import PreparedTraining, prepare
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import TrainingState
@@ -202,8 +204,9 @@ class Trainer:
         Raises
         ------
         ConfigurationError, DataError, ModelError
-            If data, network and options do not match, the checkpoint is of another training, or no
-            checkpoint can be read.
+            If data, network and options do not match, the checkpoint is of another training, no
+            checkpoint can be read, or a training that has not ended uses the trainer, the network,
+            the optimizer or another part that this one would change.
         FileError
             If another training writes to the same checkpoints, or a new training would replace
             existing ones.
@@ -212,12 +215,10 @@ class Trainer:
             raise ConfigurationError("warm must be a TrainingState, got a Trainer: pass its .state")
         if warm is not None:
             require_instance("warm", warm, TrainingState)
-        with self._delivering_signals(), self._lock_checkpoints():
+        with self._in_use(), self._delivering_signals(), self._lock_checkpoints():
             snapshot = self._snapshot_to_resume(resume=resume, warm=warm is not None)
             again = not resume and self._has_trained()
-            prepared = self.prepare(
-                train, validation, sample_weights=sample_weights, snapshot=snapshot, warm=warm
-            )
+            prepared = self._prepare(train, validation, sample_weights, snapshot, warm)
             if again:
                 remark = FITTED_AGAIN if warm is None else FITTED_AGAIN_WARM
                 prepared.state.history.notes.append(remark)
@@ -249,8 +250,21 @@ class Trainer:
     ) -> PreparedTraining:
         """Prepare a training for `run`, or for calls of `run_epoch`.
 
-        Arguments and errors are those of `fit`; ``snapshot`` is a snapshot to resume from.
+        Arguments and errors are those of `fit`; ``snapshot`` is a snapshot to resume from. The
+        training can be run until another one is prepared with the same optimizer or average.
         """
+        with self._in_use():
+            return self._prepare(train, validation, sample_weights, snapshot, warm)
+
+    def _prepare(
+        self,
+        train: Dataset,
+        validation: Dataset | float | None,
+        sample_weights: npt.ArrayLike | None,
+        snapshot: Snapshot | None,
+        warm: TrainingState | None,
+    ) -> PreparedTraining:
+        """Prepare a training whose parts are in use by the caller."""
         if self.options.checkpoints and snapshot is None:
             self.options.checkpoints.require_none()
         prepared = prepare(
@@ -280,23 +294,33 @@ class Trainer:
         Raises
         ------
         ModelError
-            If it was prepared by another trainer, or has been run.
+            If it was prepared by another trainer, has been run, or another training uses a part of
+            it, or has used its optimizer or average since.
         """
         if prepared.state.options is not self.options:
             raise ModelError(
                 "prepared must be of this trainer, got a training that another one prepared"
             )
-        if prepared.state.ended:
-            raise ModelError("this training has ended: prepare another, or resume it with fit")
-        self._state = prepared.state
-        with self._delivering_signals(), self._lock_checkpoints():
+        with self._in_use(), self._delivering_signals(), self._lock_checkpoints():
+            if prepared.state.ended:
+                raise ModelError("this training has ended: prepare another, or resume it with fit")
+            prepared.state.require_own_parts()
+            self._state = prepared.state
             return self._run(prepared)
+
+    def _in_use(self, *, nested: bool = False) -> AbstractContextManager[None]:
+        """Use all parts that a training of this trainer changes until the end of a block."""
+        parts = parts_in_use(
+            self.network, self.options, self.options.callbacks, self.options.checkpoints
+        )
+        return in_use([("the trainer", self), *parts], nested=nested)
 
     def _run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, with the lock of the checkpoints held."""
         state, checkpoints = prepared.state, self.options.checkpoints
         interrupt = partial(state.stop, StopReason.INTERRUPTED)
         with (
+            prepared.running(),
             on_interrupt(interrupt, self.signals),
             prepared.threads,
             self._hooks.training(state),
@@ -317,11 +341,15 @@ class Trainer:
             state.ended = True
         return state.history
 
-    @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
     def run_epoch(self, prepared: PreparedTraining) -> None:
         """Run one epoch, or the rest of it, unless training stops."""
+        with nullcontext() if prepared.runs_in_this_thread else self._in_use(nested=True):
+            self._run_epoch(prepared)
+
+    @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
+    def _run_epoch(self, prepared: PreparedTraining) -> None:
         state, progress = prepared.state, prepared.state.progress
-        state.require_same_arrays()
+        state.require_own_parts()
         started = time.perf_counter() - progress.seconds
         order = prepared.order(progress.epoch)
         if not progress.begun:
@@ -360,7 +388,7 @@ class Trainer:
         )
         if self._hooks.has_step_hooks:
             self._hooks.call("on_step_begin", state=state)
-        state.require_same_arrays()
+        state.require_own_parts()
         left = len(order) - first
         probe = prepared.due_probe(state.progress.epoch)
         if probe is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from handloom.errors import ModelError
+from handloom.in_use import unused
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
 from handloom.parameters import Array
@@ -46,16 +47,18 @@ class WarmStart:
             raise ModelError(
                 "no warm start from a training that diverged: its optimizer's state is invalid"
             )
-        if earlier.optimizer.is_bound_elsewhere(earlier.parameters):
+        if "optimizer" in earlier.parts_used_since():
             raise ModelError("no warm start: another training has used that optimizer since")
-        weights = earlier.network.parameters.weights
-        return cls(
-            {name: array.copy() for name, array in weights.items()},
-            earlier.trained_shapes,
-            earlier.optimizer.kind,
-            earlier.optimizer.state_names,
-            earlier.optimizer.state_dict(),
-        )
+        network, optimizer = earlier.network.parameters, earlier.optimizer
+        parts = [("the network", network.values), ("the optimizer", optimizer)]
+        with unused(parts, remedy="no warm start before that one has ended"):
+            return cls(
+                {name: array.copy() for name, array in network.weights.items()},
+                earlier.trained_shapes,
+                optimizer.kind,
+                optimizer.state_names,
+                optimizer.state_dict(),
+            )
 
     def check(self, network: Sequential, optimizer: Optimizer) -> None:
         """Refuse another network, other frozen layers or another optimizer.

@@ -52,7 +52,10 @@ class Callback:
 
     @property
     def writes_to(self) -> Path | None:
-        """The file or folder that this callback replaces, which no other callback may."""
+        """The file or folder that this callback replaces, which no other callback may.
+
+        Not even one of another training, as long as this one runs in the same process.
+        """
         return None
 
     def check(self, *, state: TrainingState) -> None:

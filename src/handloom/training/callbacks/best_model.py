@@ -49,9 +49,9 @@ class BestModel(BestWeights):
         return self._own.path
 
     @property
-    def writes_to(self) -> Path:
-        """The folder of the model."""
-        return self.folder
+    def writes_to(self) -> Path | None:
+        """The folder that is replaced; None for a copy that has not begun."""
+        return self._own.replaced
 
     def check(self, *, state: TrainingState) -> None:
         """Check that the model can be saved.

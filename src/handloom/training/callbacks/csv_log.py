@@ -43,9 +43,9 @@ class CSVLog(Callback):
         return self._own.path
 
     @property
-    def writes_to(self) -> Path:
-        """The file that is written."""
-        return self.path
+    def writes_to(self) -> Path | None:
+        """The file that is replaced; None for a copy that has not begun."""
+        return self._own.replaced
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Start the file with the names of the columns, and the epochs made before a resume."""

@@ -41,6 +41,11 @@ class OwnPath:
         """Have copies and pickles made by `_copy`."""
         return _copy, (self._first, self.path)
 
+    @property
+    def replaced(self) -> Path | None:
+        """The path that is replaced; None for a copy, which takes a free one."""
+        return None if self._is_copy else self.path
+
     def claim(self, create: Callable[[Path], object]) -> Path:
         """Return the path; that of a copy is chosen by the first call.
 
