@@ -41,7 +41,7 @@ def test_a_single_byte_of_a_large_dataset_is_not_unseen(row: int) -> None:
 
 def large_file(path: Path, changed: int | None = None) -> Path:
     """Write a file that takes no room: its rows are zeros."""
-    rows = np.lib.format.open_memmap(path, "w+", np.uint8, (ROWS, 1, ROW))  # type: ignore[no-untyped-call]
+    rows = np.lib.format.open_memmap(path, "w+", np.uint8, (ROWS, 1, ROW))
     if changed is not None:
         rows[changed, 0, 7] = 1
     rows.flush()
@@ -76,7 +76,7 @@ class Loaded:
         return len(self.rows)
 
     def __getitem__(self, rows: Any) -> npt.NDArray[np.uint8]:
-        taken = self.rows[rows]
+        taken: npt.NDArray[np.uint8] = self.rows[rows]
         self.asked.append(len(taken))
         return taken
 
@@ -91,4 +91,6 @@ def test_rows_that_are_loaded_on_demand_are_read_once_and_one_by_one() -> None:
 
 def test_the_order_in_memory_does_not_change_the_fingerprint() -> None:
     rows = np.arange(24.0).reshape(6, 4)
-    assert checksum(rows) == checksum(np.asfortranarray(rows)) == checksum(np.repeat(rows, 2, 0)[::2])
+    assert (
+        checksum(rows) == checksum(np.asfortranarray(rows)) == checksum(np.repeat(rows, 2, 0)[::2])
+    )

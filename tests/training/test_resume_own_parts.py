@@ -54,7 +54,7 @@ class Scaled:
     output_activation = "softmax"
     offset = 0.0
 
-    def __init__(self, factor: float = 1.0, loss: Any = None, **more: Any) -> None:
+    def __init__(self, factor: Any = 1.0, loss: Any = None, **more: Any) -> None:
         self.factor, self.loss = factor, loss or SoftmaxCrossEntropy()
         vars(self).update(more)
 
@@ -369,9 +369,7 @@ def made(parts: Parts, folder: Path | None, *more: Callback) -> tuple[Trainer, A
     optimizer = parts.pop("optimizer", None) or SGD()
     checkpoints = None if folder is None else Checkpoints(folder, every=10**6)
     rate = parts.pop("learning_rate", 0.01)
-    whole = Trainer(
-        network, optimizer, rate, callbacks=callbacks, checkpoints=checkpoints, **parts
-    )
+    whole = Trainer(network, optimizer, rate, callbacks=callbacks, checkpoints=checkpoints, **parts)
     return whole, PICTURES if pictures else ROWS
 
 
@@ -394,9 +392,7 @@ def test_another_part_of_ones_own_is_refused_by_name(
 
 @pytest.mark.filterwarnings("ignore:fit was called again")
 @pytest.mark.parametrize("case", CASES)
-def test_the_same_part_of_ones_own_is_resumed_with_the_same_bits(
-    tmp_path: Path, case: str
-) -> None:
+def test_the_same_part_of_ones_own_is_resumed_with_the_same_bits(tmp_path: Path, case: str) -> None:
     parts, _, _ = CASES[case]
     whole, rows = made(parts(), None)
     whole.fit(rows)
@@ -458,6 +454,37 @@ def test_a_class_with_the_name_of_one_of_the_librarys_is_another(
     first.fit(rows)
     with pytest.raises(ModelError, match="is the library's, the checkpoint has"):
         made(plain, tmp_path / "own")[0].fit(rows, resume=True)
+
+
+def test_a_layer_that_was_used_before_a_resume_is_the_same_layer(tmp_path: Path) -> None:
+    whole, rows = made({"layers": [Dense(8), Gain(), Dense(3)]}, None)
+    whole.fit(rows)
+    made({"layers": [Dense(8), Gain(), Dense(3)]}, tmp_path, StopAt(1))[0].fit(rows)
+    resumed, _ = made({"layers": [Dense(8), Gain(), Dense(3)]}, tmp_path)
+    resumed.network.layers[1]._save_for_backward(np.ones(3, np.float32), True)
+    resumed.fit(rows, resume=True)
+    assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+
+
+def test_a_network_of_ones_own_is_not_one_of_the_librarys(tmp_path: Path) -> None:
+    class Mine(Sequential):
+        scale = 1.0
+
+    def fit(kind: type[Sequential], *more: Callback, resume: bool = False) -> None:
+        checkpoints = Checkpoints(tmp_path, every=10**6)
+        network = kind([Dense(3)]).build((5,), seed=0)
+        options: dict[str, Any] = {"batch_size": 100, "epochs": 3}
+        Trainer(network, SGD(), 0.1, callbacks=more, checkpoints=checkpoints, **options).fit(
+            ROWS, resume=resume
+        )
+
+    fit(Mine, StopAt(4))
+    with pytest.raises(ModelError, match=r"network is the library's, the checkpoint has .*Mine"):
+        fit(Sequential, resume=True)
+    fit(Mine, StopAt(6), resume=True)
+    Mine.scale = 2.0
+    with pytest.raises(ModelError, match=r"network\.scale is 2\.0, the checkpoint has 1\.0"):
+        fit(Mine, resume=True)
 
 
 def test_running_state_is_not_compared(tmp_path: Path) -> None:
@@ -543,7 +570,10 @@ class Steep(Shift):
             r"loss: config\(\) of Weighted .* weight is missing",
         ),
         (lambda: {"optimizer": Slow(more=0.5)}, r"optimizer: config\(\) of Slow .* more"),
-        (lambda: images(augment=[Steep(0.5)]), r"augment 0: the fields of Steep .* slope"),
+        (
+            lambda: images(augment=[Steep(0.5)]),
+            r"augment 0: the dataclass Steep .* slope is missing",
+        ),
     ],
 )
 def test_an_init_with_an_inherited_config_is_refused_before_the_first_step(

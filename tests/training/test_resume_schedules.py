@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -104,8 +104,8 @@ PAIRS: dict[str, tuple[Callable[[], Schedule], Callable[[], Schedule]]] = {
         lambda: lambda step: 1e-3 if step < 12 else 1e-1,
     ),
     "numpy": (
-        lambda: lambda step: np.float32(1e-3),  # type: ignore[arg-type,return-value]
-        lambda: lambda step: np.float32(1e-1),  # type: ignore[arg-type,return-value]
+        lambda: lambda step: cast(float, np.float32(1e-3)),
+        lambda: lambda step: cast(float, np.float32(1e-1)),
     ),
 }
 
@@ -145,12 +145,12 @@ def test_a_subclass_with_the_name_of_one_of_the_librarys_is_another_schedule(
 ) -> None:
     trainer(tmp_path, StopAt(4), learning_rate=CosineDecay(1e-3, STEPS)).fit(ROWS)
     same_name = type("CosineDecay", (Cosine,), {"__qualname__": "CosineDecay"})
-    with pytest.raises(ModelError, match="learning_rate is .*CosineDecay, .* the library's"):
+    with pytest.raises(ModelError, match=r"learning_rate is .*CosineDecay, .* the library's"):
         trainer(tmp_path, learning_rate=same_name(1e-3, STEPS)).fit(ROWS, resume=True)
     nested = Warmup(1, same_name(1e-3, STEPS - 1))
     trainer(tmp_path / "nested", StopAt(4), learning_rate=nested).fit(ROWS)
+    plain = Warmup(1, CosineDecay(1e-3, STEPS - 1))
     with pytest.raises(ModelError, match="learning_rate"):
-        plain = Warmup(1, CosineDecay(1e-3, STEPS - 1))
         trainer(tmp_path / "nested", learning_rate=plain).fit(ROWS, resume=True)
 
 
@@ -219,7 +219,7 @@ def test_a_schedule_with_a_state_is_refused_before_the_first_step(
 ) -> None:
     made = trainer(tmp_path, learning_rate=STATEFUL[kind]())
     start = made.network.parameters.vector.copy()
-    with pytest.raises(ConfigurationError, match="when it is called again.*lambda step"):
+    with pytest.raises(ConfigurationError, match=r"when it is called again.*lambda step"):
         made.fit(ROWS)
     assert np.array_equal(made.network.parameters.vector, start)
     assert not list(tmp_path.glob("step-*"))

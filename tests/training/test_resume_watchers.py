@@ -86,6 +86,4 @@ def test_observers_may_be_added_removed_and_changed(
     resumed = made(tmp_path / "c", after, first=not first)
     history = resumed.fit(ROWS, HELD_OUT, resume=True)
     assert figures(history) == figures(whole)
-    assert np.array_equal(
-        resumed.network.parameters.vector, weights.network.parameters.vector
-    )
+    assert np.array_equal(resumed.network.parameters.vector, weights.network.parameters.vector)

@@ -50,7 +50,7 @@ class Draw:
 
 
 class Augmentation(Protocol):
-    """A random change of images; a frozen dataclass, whose fields a checkpoint compares."""
+    """A random change of images; a frozen dataclass, whose fields a resume compares."""
 
     def __call__(self, images: Images, draw: Draw) -> None:
         """Change images of shape (n, ..., y, x) in place."""

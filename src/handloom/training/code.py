@@ -78,6 +78,28 @@ def class_functions(class_: type) -> list[tuple[str, FunctionType]]:
     ]
 
 
+def set_by_library(class_: type) -> set[str]:
+    """Return the attributes that library classes among the bases set, other than their arguments.
+
+    They are the library's running state, such as the number of steps of an optimizer.
+    """
+    functions = [
+        function
+        for base in class_.__mro__
+        if is_library(base)
+        for value in vars(base).values()
+        for function in _functions_of(value)
+    ]
+    names = {
+        str(each.argval)
+        for function in functions
+        for each in dis.get_instructions(function.__code__)
+        if each.opname == "STORE_ATTR"
+    }
+    constructors = [each.__code__ for each in functions if each.__name__ == "__init__"]
+    return names.difference(*(code.co_varnames for code in constructors))
+
+
 def is_library(value: object) -> bool:
     """Return whether a function, class or object is one of this library."""
     made = value if isinstance(value, type | FunctionType) else type(value)

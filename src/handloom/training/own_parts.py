@@ -6,14 +6,20 @@ training runs are its running state, and are not compared.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import is_dataclass
 from functools import partial
 from inspect import signature
 from types import FunctionType, MethodType
 from typing import Any
 
 from handloom.errors import ModelError
-from handloom.training.code import LIBRARY, Code, class_functions, is_installed, is_library
+from handloom.training.code import (
+    LIBRARY,
+    Code,
+    class_functions,
+    is_installed,
+    is_library,
+    set_by_library,
+)
 from handloom.training.configuration import describe
 from handloom.training.simple_values import is_simple, simple_text, split
 
@@ -21,11 +27,13 @@ Record = dict[str, Any]
 """A part: ``kind``, its name; ``code``, a checksum; ``attributes`` and ``globals``, values by name;
 ``running``, the names of attributes that training changes."""
 
-DEEPEST = 6
-"""The largest number of attributes that lead from a part of a training to a recorded object."""
+DEEPEST, MOST = 6, 1000
+"""The largest number of attributes that lead to a recorded object, and of records."""
 
 
-def own_parts(parts: Mapping[str, object]) -> dict[str, Record]:
+def own_parts(
+    parts: Mapping[str, object], only: Mapping[str, Record] | None = None
+) -> dict[str, Record]:
     """Return a record of each function and object that is not the library's, by its path.
 
     Parameters
@@ -33,13 +41,16 @@ def own_parts(parts: Mapping[str, object]) -> dict[str, Record]:
     parts : mapping of str to object
         The parts of a training by name. Those of the library are searched for others in the
         arguments of their constructors, and own ones in their attributes.
+    only : mapping of str to dict, optional
+        Earlier records: parts with other paths, such as those that a training collects, are not
+        recorded.
 
     Returns
     -------
     dict of str to dict
         JSON values. A dot in a path comes before the attribute of an own part.
     """
-    collected = _Records()
+    collected = _Records(only)
     for name, part in parts.items():
         collected.add(name, part)
     return collected.records
@@ -102,9 +113,7 @@ def changed_code(saved: Mapping[str, Record], now: Mapping[str, Record]) -> Iter
             raise ModelError(f"cannot resume: {path} is {is_}, the checkpoint has {was}")
         for name, old in before["attributes"].items():
             if (new := after["attributes"].get(name, "missing")) != old:
-                raise ModelError(
-                    f"cannot resume: {path}.{name} is {new}, the checkpoint has {old}"
-                )
+                raise ModelError(f"cannot resume: {path}.{name} is {new}, the checkpoint has {old}")
     for path, before in saved.items():
         old_code, new_code = before["code"], now[path]["code"]
         pythons = {each.partition(" ")[0] for each in (old_code, new_code) if each}
@@ -137,20 +146,27 @@ def _same_kind(before: str, after: str) -> bool:
 
 
 class _Records:
-    """Collects the records of parts, each object once."""
+    """Collects the records of parts."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: Mapping[str, Record] | None) -> None:
         self.records: dict[str, Record] = {}
-        self._seen: dict[int, object] = {}  # objects, too, so that no identity is reused
+        self._only = None if only is None else {part for path in only for part in _prefixes(path)}
+        self._outer: list[object] = []  # the objects that lead to the current one
+        self._code: dict[type, Code] = {}
 
     def add(self, path: str, value: object) -> None:
         """Record a part if it is an own one, and the own parts in it."""
-        if is_simple(value) or id(value) in self._seen or path.count(".") > DEEPEST:
+        unwanted = self._only is not None and path not in self._only
+        deep = path.count(".") > DEEPEST or len(self.records) >= MOST
+        if unwanted or deep or is_simple(value) or any(value is each for each in self._outer):
             return
-        self._seen[id(value)] = value
-        inside = "." in path
-        if isinstance(value, list | tuple | Mapping):
-            entries = value.items() if isinstance(value, Mapping) else enumerate(value)
+        self._outer.append(value)
+        self._add(path, value)
+        self._outer.pop()
+
+    def _add(self, path: str, value: object) -> None:
+        if isinstance(value, list | tuple | dict):
+            entries = value.items() if isinstance(value, dict) else enumerate(value)
             for key, each in list(entries):
                 self.add(f"{path} {key}", each)
         elif isinstance(value, partial):
@@ -167,11 +183,16 @@ class _Records:
             self._record(path, _name_of(value), code, {**vars(value), **code.bound})
         elif isinstance(value, type):
             if not is_installed(value):
-                self._record(path, _name_of(value), Code(class_functions(value)), {})
-        elif not inside or not is_installed(type(value)):
-            code = Code(class_functions(type(value)))
+                self._record(path, _name_of(value), self._code_of(value), {})
+        elif "." not in path or not is_installed(type(value)):
+            code = self._code_of(type(value))
             attributes = {**code.bound, **_attributes(value)}
             self._record(path, _name_of(type(value)), code, attributes)
+
+    def _code_of(self, class_: type) -> Code:
+        if class_ not in self._code:
+            self._code[class_] = Code(class_functions(class_))
+        return self._code[class_]
 
     def _record(self, path: str, kind: str, code: Code, attributes: Mapping[str, object]) -> None:
         simple, others = split(attributes)
@@ -195,7 +216,7 @@ class _Records:
         """
         if isinstance(value, FunctionType | type):
             return
-        frozen = is_dataclass(value) and type(value).__dataclass_params__.frozen  # type: ignore[attr-defined]
+        frozen = getattr(getattr(value, "__dataclass_params__", None), "frozen", False)
         if "." in path and (frozen or callable(getattr(value, "config", None))):
             described = describe(value)
             texts = {str(name): simple_text(each) for name, each in described.items()}
@@ -206,12 +227,21 @@ class _Records:
             self.add(f"{path} {name}", getattr(value, "__dict__", {}).get(name))
 
 
+def _prefixes(path: str) -> Iterator[str]:
+    """Yield a path, and the paths that lead to it."""
+    yield path
+    yield from (path[:index] for index, letter in enumerate(path) if letter in ". ")
+
+
 def _name_of(value: Any) -> str:
     return f"{value.__module__}:{value.__qualname__}"
 
 
 def _attributes(value: object) -> dict[str, object]:
-    """Return the attributes of an own object and of its own classes; not methods."""
+    """Return the attributes of an own object and of its own classes.
+
+    Methods are left out, and the running state of the library's base classes.
+    """
     attributes: dict[str, object] = {}
     for base in reversed(type(value).__mro__):
         slots = vars(base).get("__slots__", ())
@@ -223,8 +253,9 @@ def _attributes(value: object) -> dict[str, object]:
     methods = {name for name, _ in class_functions(type(value))}
     attributes = {n: a for n, a in attributes.items() if n not in methods}
     attributes.update(getattr(value, "__dict__", {}))
+    running = set_by_library(type(value))
     return {
         name: each
         for name, each in attributes.items()
-        if not (name.startswith("__") and name.endswith("__"))
+        if name not in running and not (name.startswith("__") and name.endswith("__"))
     }

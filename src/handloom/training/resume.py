@@ -34,6 +34,7 @@ def configuration(state: TrainingState) -> dict[str, Any]:
         If the configuration of a layer omits an argument of its constructor, so that a resume could
         not compare it.
     """
+    begun = state.own_parts
     described = {
         **state.options.describe(),
         "loss": describe(state.loss),
@@ -42,7 +43,7 @@ def configuration(state: TrainingState) -> dict[str, Any]:
         "backend": state.history.backend,
         "lanes": state.history.lanes,
         **{"data": None, "validation": None, "sample_weights": None, **state.data_fingerprints},
-        "own": constant_parts(state.own_parts, own_parts(_parts(state))) if state.own_parts else {},
+        "own": constant_parts(begun, own_parts(_parts(state), begun)) if begun else {},
         "rates": state.rates,
     }
     configured: dict[str, Any] = json.loads(json.dumps(pack(described, {})))
@@ -84,7 +85,8 @@ def _parts(state: TrainingState) -> dict[str, Any]:
         **parts,
         "loss": state.loss,
         "transform": state.model.transform,
-        "network": {"layers": state.network.layers},
+        "network": state.network,
+        "network layers": state.network.layers,
     }
 
 
@@ -98,25 +100,30 @@ def _each(parts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _require_complete(name: str, part: object) -> None:
-    """Refuse a part whose config, or dataclass, omits an argument of its constructor."""
-    kind = type(part)
+    """Refuse a part whose config, or dataclass, omits an argument of its constructor.
+
+    An own part without either is recorded by its attributes.
+    """
+    kind = type(part).__name__
     if callable(config := getattr(part, "config", None)):
-        recorded, described = config(), "config()"
+        recorded, described = config(), f"config() of {kind} must return"
+        write = "def config(self): return {{**super().config(), {}}}"
     elif is_dataclass(part):
-        recorded, described = dict.fromkeys(each.name for each in fields(part)), "the fields"
+        recorded = dict.fromkeys(each.name for each in fields(part))
+        described = f"the dataclass {kind} must have as fields"
+        write = "@dataclass(frozen=True) above the class instead of __init__, with the fields {}"
     else:
-        return  # an own part, recorded by its attributes
+        return
     if not isinstance(recorded, Mapping):
         return  # `describe` refuses it
-    if omitted := omitted_arguments(kind, recorded):
-        entries = ", ".join(f'"{each}": self.{each}' for each in omitted)
-        write = f"def config(self): return {{**super().config(), {entries}}}"
-        if described == "the fields":
-            write = f"@dataclass(frozen=True) above the class, with {', '.join(omitted)} as fields"
+    if omitted := omitted_arguments(type(part), recorded):
+        entries = ", ".join(
+            omitted if is_dataclass(part) else (f'"{each}": self.{each}' for each in omitted)
+        )
         raise ConfigurationError(
-            f"{name}: {described} of {kind.__name__} must return all arguments of its constructor, "
-            f"but {', '.join(omitted)} is missing: without it, a resume cannot compare it. Write "
-            f"{write}; or train without checkpoints"
+            f"{name}: {described} all arguments of its constructor, but {', '.join(omitted)} is "
+            f"missing: without it, a resume cannot compare it. Write {write.format(entries)}; or "
+            "train without checkpoints"
         )
 
 

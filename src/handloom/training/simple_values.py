@@ -1,16 +1,21 @@
 """Simple values: numbers, strings, arrays, and containers of them, as text to compare."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 
 LONGEST = 200
 """The number of characters from which a text is replaced by its checksum."""
 
 LARGEST_ARRAY = 1 << 24
 """The number of bytes from which an array is compared by dtype and shape only."""
+
+MOST_ENTRIES = 10_000
+"""The number of entries from which a container is compared by its length only."""
 
 DEEPEST = 20
 """The number of containers in each other from which a value is not simple."""
@@ -34,25 +39,26 @@ def simple_text(value: object, depth: int = 0) -> str | None:
         value = value.item()
     if is_simple(value):
         return _shortened(value, repr(value))
-    if depth > DEEPEST or type(value) not in (list, tuple, set, frozenset, dict):
-        return None
-    entries: Iterable[object] = value  # type: ignore[assignment]
-    if isinstance(value, dict):
-        texts = [
-            f"{simple_text(key)}: {text}"
-            if (text := simple_text(each, depth + 1)) is not None and is_simple(key)
-            else None
-            for key, each in value.items()
-        ]
-    else:
-        texts = [simple_text(each, depth + 1) for each in entries]
+    if depth < DEEPEST and type(value) in (list, tuple, set, frozenset, dict):
+        return _container_text(cast("Collection[object]", value), depth + 1)
+    return None
+
+
+def _container_text(values: Collection[object], depth: int) -> str | None:
+    if len(values) > MOST_ENTRIES:
+        return f"{type(values).__name__} of {len(values)}"
+    texts = [simple_text(each, depth) for each in values]
+    if isinstance(values, dict):
+        entries = [simple_text(each, depth) for each in values.values()]
+        pairs = zip(texts, entries, strict=True)
+        texts = [None if None in pair else f"{pair[0]}: {pair[1]}" for pair in pairs]
     known = [text for text in texts if text is not None]
     if len(known) < len(texts):
         return None
-    if isinstance(value, set | frozenset):
+    if isinstance(values, set | frozenset):
         known.sort()  # the order of a set of strings is another in each process
-    before, after = {list: "[]", tuple: "()", dict: "{}"}.get(type(value), "{}")
-    return _shortened(value, f"{before}{', '.join(known)}{after}")
+    before, after = "[]" if type(values) is list else "()" if type(values) is tuple else "{}"
+    return _shortened(values, f"{before}{', '.join(known)}{after}")
 
 
 def split(attributes: Mapping[str, object]) -> tuple[dict[str, str], dict[str, object]]:
@@ -76,7 +82,7 @@ def split(attributes: Mapping[str, object]) -> tuple[dict[str, str], dict[str, o
     return dict(sorted(simple.items())), dict(sorted(others.items()))
 
 
-def _array_text(array: np.ndarray) -> str:  # type: ignore[type-arg]
+def _array_text(array: npt.NDArray[np.generic]) -> str:
     """Return dtype, shape and, if it is not too large, checksum of an array."""
     text = f"array of {array.dtype}, shape {array.shape}"
     if array.nbytes > LARGEST_ARRAY or array.dtype.hasobject:
