@@ -52,6 +52,8 @@ class Terminal(io.StringIO):
 class Copies(Callback):
     """Copies, in every hook, all that it is handed."""
 
+    changes_results = False
+
     def __init__(self, make: Copy) -> None:
         self.make = make
         self.made: dict[str, dict[str, Any]] = {}

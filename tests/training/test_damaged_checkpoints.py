@@ -85,7 +85,7 @@ def test_a_checkpoint_of_an_older_format_is_refused_and_kept(
         stoppable(tmp_path, last_step=7).fit(ROWS)
     with pytest.raises(
         ModelError,
-        match=r"version 1 .* earlier Handloom; this one reads version 4: .*or train again",
+        match=r"version 1 .* earlier Handloom; this one reads version 5: .*or train again",
     ):
         stoppable(tmp_path).fit(ROWS, resume=True)
     assert steps_kept(tmp_path) == [7]

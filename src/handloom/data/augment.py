@@ -50,7 +50,7 @@ class Draw:
 
 
 class Augmentation(Protocol):
-    """A random change of images; a frozen dataclass, whose fields a checkpoint compares.
+    """A random change of images; a frozen dataclass, whose fields a resume compares.
 
     Several threads of a training call it at once, so a call must not change it. Another object with
     attributes might keep a state: it is refused while another training uses it.

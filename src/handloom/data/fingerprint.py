@@ -6,21 +6,22 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
-
-READ_AT_MOST = 1 << 28
-"""The maximum bytes of inputs in a fingerprint; of larger inputs, equally spaced rows count."""
+from handloom.data.row_reader import RowReader
 
 CHUNK = 1 << 22
 """The number of bytes that are hashed at once."""
 
 
 def fingerprint(data: Dataset) -> dict[str, object]:
-    """Return name, shape, dtype, class names and SHA-256 of a dataset, for JSON."""
+    """Return name, shape, dtype, class names and SHA-256 of all rows of a dataset, for JSON.
+
+    Rows of a mapped file, and rows that are loaded on demand, are read a few at a time.
+    """
     digest = hashlib.sha256(np.ascontiguousarray(data.targets).data)
-    stride = max(1, -(-data.inputs.nbytes // READ_AT_MOST))
-    at_once = max(1, CHUNK * len(data) // max(1, data.inputs.nbytes)) * stride
+    at_once = max(1, CHUNK * len(data) // max(1, data.inputs.nbytes))
+    reader = RowReader(data.inputs)
     for start in range(0, len(data), at_once):
-        rows = data.inputs[start : start + at_once : stride]
+        rows = reader.rows(slice(start, start + at_once))
         digest.update(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
     return {
         "name": data.name,

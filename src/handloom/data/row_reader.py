@@ -27,7 +27,7 @@ class StoredRows(Protocol):
     ndim, size : int
         The number of axes, and of entries.
     nbytes : int
-        The number of bytes of all rows; only checkpoints need it.
+        The number of bytes of all rows; only checkpoints need it, which read every row once.
     """
 
     shape: tuple[int, ...]

@@ -56,7 +56,7 @@ class TrainingOptions:
     learning_rate : float or schedule
         A rate, or a function from the step, counted from 0 over the whole training, to a rate. The
         trainer asks for the rates of several steps at once, so the function must not depend on the
-        progress of the training.
+        progress of the training. With checkpoints it must be a function of the step alone.
     epochs : int
         The number of passes over the training rows.
     batch_size : int, optional

@@ -38,6 +38,7 @@ from handloom.training.objective import Measurement, Objective
 from handloom.training.options import TrainingOptions
 from handloom.training.probe import Probe
 from handloom.training.remarks import remarks
+from handloom.training.resume import record_own_parts
 from handloom.training.runner import Runner, StepRunner
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
@@ -144,7 +145,7 @@ def prepare(
     check : callable
         Raises an error for an unsuitable training, before anything is changed.
     fingerprint_data : bool
-        Whether to compute fingerprints of the data, which checkpoints need.
+        Whether to compute fingerprints of the data and to record own parts, which checkpoints need.
     snapshot : Snapshot, optional
         The snapshot to resume from.
     warm : WarmStart, optional
@@ -178,23 +179,26 @@ def prepare(
         callbacks=callbacks or {},
         data_fingerprints=_fingerprints(train, validation, weights) if fingerprint_data else {},
     )
-    started = time.perf_counter()
+    started, planned = time.perf_counter(), options.epochs * batches
     wanted = snapshot.backend if snapshot and options.backend == "auto" else options.backend
     backend = choose_backend(
         wanted,
         network.parameters.dtype,
         weights=len(network.parameters),
         rows=options.epochs * len(train),
-        steps=options.epochs * batches,
+        steps=planned,
     )
     threads = backend.threads(options.threads, snapshot.lanes if snapshot else LANES)
     state.history.backend, state.history.lanes = backend.name, threads.lanes
-    notes = snapshot.compare(state) if snapshot else []
+    if fingerprint_data:
+        record_own_parts(state, planned)
+    notes, changed = snapshot.compare(state) if snapshot else ([], [])
     if not split_here and validation is not None and are_training_rows(train, validation):
         notes.append(TRAINING_ROWS)
         warnings.warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
-    planned, transform = options.epochs * batches, state.model.transform
-    for remark in remarks(network, loss, transform, train, options.schedule, planned):
+    transform = state.model.transform
+    likely = remarks(network, loss, transform, train, options.schedule, planned)
+    for remark in (*changed, *likely):
         notes.append(remark)
         warnings.warn(remark, stacklevel=4)  # the caller of `Trainer.fit`
     check(state)

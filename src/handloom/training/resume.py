@@ -1,13 +1,16 @@
 """Resume: compares the configurations of a checkpoint and a trainer, and notes changes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
-from handloom.errors import ModelError, require_complete_config
+from handloom.errors import ConfigurationError, ModelError, omitted_arguments
 from handloom.schedules import planned_steps
 from handloom.training.configuration import compared_by_name, describe, differences
 from handloom.training.options import OnResume, TrainingOptions
+from handloom.training.own_parts import changed_code, constant_parts, own_parts
+from handloom.training.rates import require_same_rates, sampled_rates
 from handloom.training.serialization import pack
 from handloom.training.state import TrainingState
 
@@ -22,18 +25,16 @@ _OTHER_SAMPLE_WEIGHTS = {
 def configuration(state: TrainingState) -> dict[str, Any]:
     """Return the configuration of a training, as JSON: everything that a resume compares.
 
-    If loss, transform or backend was not set, the one that is used is described.
+    If loss, transform or backend was not set, the one that is used is described. Attributes of own
+    parts that have changed since `record_own_parts` are left out.
 
     Raises
     ------
     ConfigurationError
-        If the configuration of a layer, the loss or the optimizer omits an argument of its
-        constructor, so that a resume could not compare it.
+        If the configuration of a layer omits an argument of its constructor, so that a resume could
+        not compare it.
     """
-    parts = {"loss": state.loss, "optimizer": state.options.chosen_optimizer}
-    for name, part in parts.items():
-        if callable(config := getattr(part, "config", None)):
-            require_complete_config(name, part, config())
+    begun = state.own_parts
     described = {
         **state.options.describe(),
         "loss": describe(state.loss),
@@ -42,9 +43,88 @@ def configuration(state: TrainingState) -> dict[str, Any]:
         "backend": state.history.backend,
         "lanes": state.history.lanes,
         **{"data": None, "validation": None, "sample_weights": None, **state.data_fingerprints},
+        "own": constant_parts(begun, own_parts(_parts(state), begun)) if begun else {},
+        "rates": state.rates,
     }
     configured: dict[str, Any] = json.loads(json.dumps(pack(described, {})))
     return configured
+
+
+def record_own_parts(state: TrainingState, steps: int) -> None:
+    """Record the parts of a training that are not the library's, before its first step.
+
+    Parameters
+    ----------
+    state : TrainingState
+    steps : int
+        The number of steps of the whole training.
+
+    Raises
+    ------
+    ConfigurationError
+        If a resume could not recognize a part: an argument of its constructor is not in its
+        ``config``, or a schedule depends on more than the step.
+    """
+    parts = _parts(state)
+    for name, part in _each(parts):
+        _require_complete(name, part)
+    state.own_parts = own_parts(parts)
+    if any(path.startswith("learning_rate") for path in state.own_parts):
+        state.rates = sampled_rates(state.options.schedule, steps)
+
+
+def _parts(state: TrainingState) -> dict[str, Any]:
+    """Return the parts of a training that results depend on, by the names in `configuration`."""
+    options = state.options
+    names = [each.name for each in fields(options)]
+    parts = {n: getattr(options, n) for n in names if options.on_resume(n) is OnResume.REFUSED}
+    if "callbacks" in parts:
+        changing = (each for each in parts["callbacks"] if each.changes_results is not False)
+        parts["callbacks"] = [*changing]
+    return {
+        **parts,
+        "loss": state.loss,
+        "transform": state.model.transform,
+        "network": state.network,
+        "network layers": state.network.layers,
+    }
+
+
+def _each(parts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the parts that describe themselves by a config or by fields, by name."""
+    for name in ("loss", "optimizer"):
+        yield name, parts[name]
+    for name in ("augment", "callbacks"):
+        for index, part in enumerate(parts.get(name, ())):
+            yield f"{name} {index}", part
+
+
+def _require_complete(name: str, part: object) -> None:
+    """Refuse a part whose config, or dataclass, omits an argument of its constructor.
+
+    An own part without either is recorded by its attributes.
+    """
+    kind = type(part).__name__
+    if callable(config := getattr(part, "config", None)):
+        recorded, described = config(), f"config() of {kind} must return"
+        write = "def config(self): return {{**super().config(), {}}}"
+    elif is_dataclass(part):
+        recorded = dict.fromkeys(each.name for each in fields(part))
+        described = f"the dataclass {kind} must have as fields"
+        write = "@dataclass(frozen=True) above the class instead of __init__, with the fields {}"
+    else:
+        return
+    if not isinstance(recorded, Mapping):
+        return  # `describe` refuses it
+    if omitted := omitted_arguments(type(part), recorded):
+        entries = ", ".join(
+            omitted if is_dataclass(part) else (f'"{each}": self.{each}' for each in omitted)
+        )
+        raise ConfigurationError(
+            f"{name}: {described} all arguments of its constructor, but {', '.join(omitted)} is "
+            f"missing: without it, a resume cannot compare it. Write {write.format(entries)}; or "
+            "train without checkpoints"
+        )
 
 
 def compare(
@@ -52,7 +132,7 @@ def compare(
     current: Mapping[str, Any],
     options: TrainingOptions,
     progress: Mapping[str, Any],
-) -> list[str]:
+) -> tuple[list[str], list[str]]:
     """Return the notes for the history: allowed changes, and objects compared by name only.
 
     Parameters
@@ -66,7 +146,8 @@ def compare(
 
     Returns
     -------
-    list of str
+    notes, warnings : list of str
+        The warnings name the parts of the user's own whose code has changed.
 
     Raises
     ------
@@ -75,6 +156,8 @@ def compare(
     """
     notes: list[str] = []
     for name in dict.fromkeys([*saved, *current]):
+        if name in ("own", "rates"):
+            continue
         on_resume = type(options).on_resume(name)
         # an option that did not exist when the checkpoint was written counts as its default
         before, now = saved.get(name, type(options).default(name)), current.get(name)
@@ -93,9 +176,14 @@ def compare(
                     )
                 notes.append(f"resumed with {entry} {_default(new)}, before {_default(old)}")
     relevant = {n: v for n, v in current.items() if type(options).on_resume(n) is OnResume.REFUSED}
-    if unknown := list(compared_by_name(relevant)):
+    own = current["own"]
+    recorded = {path for path in own if own[path]["code"] or own[path]["attributes"]}
+    by_name = compared_by_name(relevant)
+    unknown = [each for each in by_name if each.partition(" (")[0] not in recorded]
+    if unknown:
         notes.append(f"compared by name only, since there is no config: {', '.join(unknown)}")
-    return notes
+    require_same_rates(saved["rates"], options.schedule)
+    return notes, list(changed_code(saved["own"], current["own"]))
 
 
 def _check_epochs(

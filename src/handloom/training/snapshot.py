@@ -23,11 +23,12 @@ from handloom.errors import (
 from handloom.files import VersionError, read_set, write_set
 from handloom.parallel.partition import MOST_LANES
 from handloom.parameters import Array
+from handloom.training.own_parts import resumed_parts
 from handloom.training.resume import compare, configuration
 from handloom.training.serialization import pack, unpack
 from handloom.training.state import TrainingState
 
-KIND, VERSION = "handloom checkpoint", 4
+KIND, VERSION = "handloom checkpoint", 5
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Snapshot:
         values = pack({**state.state_dict(), "environment": environment()}, arrays)
         return cls(configuration(state), values, arrays)
 
-    def compare(self, state: TrainingState) -> list[str]:
-        """Return notes on allowed changes at a resume, before anything is restored.
+    def compare(self, state: TrainingState) -> tuple[list[str], list[str]]:
+        """Return notes on allowed changes at a resume, and warnings, before anything is restored.
 
         Raises
         ------
@@ -86,6 +87,8 @@ class Snapshot:
         """
         with self._checking("checkpoint"):
             state.load_state_dict(unpack(self.values, self.arrays))
+            state.own_parts = resumed_parts(self.configuration["own"], state.own_parts)
+            state.rates = self.configuration["rates"]
 
     def restore_callbacks(self, state: TrainingState) -> None:
         """Restore the state of callbacks; see `Callback.load_state_dict`.

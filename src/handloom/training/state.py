@@ -65,6 +65,11 @@ class TrainingState:
         The callbacks that have a state, by name.
     data_fingerprints : mapping
         The fingerprints of the data, if there are checkpoints.
+    own_parts : dict
+        The records of own functions and objects, if there are checkpoints; see
+        `handloom.training.own_parts`.
+    rates : list of (int, float or None)
+        The rates of an own schedule at some steps, if there are checkpoints.
     progress : TrainingProgress
         Epochs and steps done, and sums of the current epoch.
     history : History
@@ -90,6 +95,8 @@ class TrainingState:
     validation: Dataset | None = None
     callbacks: Mapping[str, Stateful] = field(default_factory=dict)
     data_fingerprints: Mapping[str, Any] = field(default_factory=dict)
+    own_parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rates: list[tuple[int, float | None]] = field(default_factory=list)
     progress: TrainingProgress = field(default_factory=TrainingProgress)
     history: History = field(default_factory=History)
 

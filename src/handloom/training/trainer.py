@@ -188,7 +188,8 @@ class Trainer:
         resume : bool
             Resume from the newest checkpoint, if there is one. The weights are then bitwise those
             of an uninterrupted training, and so is the history except for times. An option that
-            results depend on must be the same; other changes are noted in ``history.notes``.
+            results depend on must be the same; other changes are noted in ``history.notes``. If
+            only the code of a function or class of your own has changed, there is a warning.
         warm : TrainingState, optional
             A training whose weights and optimizer state this one starts with. Everything else
             starts over: patience, best metrics, history and schedule.

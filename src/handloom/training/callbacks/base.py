@@ -102,7 +102,10 @@ class Callback:
         return {}
 
     def config(self) -> dict[str, object]:
-        """Return the constructor's arguments as JSON; a state is loaded only where they agree."""
+        """Return the constructor's arguments as JSON; a state is loaded only where they agree.
+
+        With checkpoints, a callback that changes results must return all of them.
+        """
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
