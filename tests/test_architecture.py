@@ -27,7 +27,7 @@ ROOMS = [
     ["fused"],
     ["parallel", "reductions"],
     ["operations", "initializers", "schedules", "metrics", "locks"],
-    ["randomness", "files", "environment"],
+    ["randomness", "files", "environment", "secondary"],
     ["errors", "_version"],
 ]
 """From the top: a room may import those below it, and its own files."""

@@ -18,7 +18,9 @@ def main() -> None:
 
         status = run(sys.argv[1:])
     except KeyboardInterrupt:  # outside of a training, which handles its signals itself
-        print("interrupted", file=sys.stderr)
+        from handloom.secondary import say
+
+        say("interrupted")
         status = 130
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("handloom"):

@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +28,7 @@ from handloom.parallel.partition import LANES, batch_count
 from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.randomness import Stream
+from handloom.secondary import warn
 from handloom.training.checks import check_batches, check_data, check_trainable, check_weights
 from handloom.training.datasets import check_same_names, check_same_rows, require_dataset
 from handloom.training.divergence import largest_values
@@ -175,11 +175,11 @@ def prepare(
     notes = snapshot.compare(state) if snapshot else []
     if not split_here and validation is not None and are_training_rows(train, validation):
         notes.append(TRAINING_ROWS)
-        warnings.warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
+        warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
     planned, transform = options.epochs * batches, state.model.transform
     for remark in remarks(network, loss, transform, train, options.schedule, planned):
         notes.append(remark)
-        warnings.warn(remark, stacklevel=4)  # the caller of `Trainer.fit`
+        warn(remark, stacklevel=4)  # the caller of `Trainer.fit`
     check(state)
     if warm is not None:  # everything was checked before anything is changed
         network.parameters.load(warm.weights)

@@ -22,6 +22,7 @@ from handloom.files import (
 from handloom.model import Model
 from handloom.parameters import Array
 from handloom.training.history import History
+from handloom.training.rescue import save_model
 from handloom.training.triggers import trigger
 
 KIND, VERSION = "handloom run", 2
@@ -274,6 +275,8 @@ class RunFolder(_ResultsFolder):
     def write_model(self, model: Model, *, best_weights: Array | None = None) -> None:
         """Write the model, replacing an earlier one atomically.
 
+        If it cannot be written there, it is written elsewhere; see `save_model`.
+
         Parameters
         ----------
         model : Model
@@ -284,11 +287,11 @@ class RunFolder(_ResultsFolder):
         Raises
         ------
         FileError
-            If a file cannot be written.
+            If a file cannot be written; the message says where the model is instead.
         """
-        model.save(self.path / MODEL)
+        save_model(model, self.path / MODEL)
         if best_weights is not None:
-            model.save(self.path / BEST_MODEL, weights=best_weights)
+            save_model(model, self.path / BEST_MODEL, weights=best_weights)
 
     def model(self) -> Model:
         """Return the model with the weights at the end of the training; see `Model.load`.

@@ -1,11 +1,11 @@
 """CSVLog callback: writes the history to a CSV file, epoch by epoch."""
 
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from handloom.files import write_text
+from handloom.secondary import Secondary
 from handloom.training.callbacks.base import Callback
 from handloom.training.callbacks.own_path import OwnPath
 from handloom.training.history import EpochRecord, csv_line
@@ -33,6 +33,7 @@ class CSVLog(Callback):
     def __init__(self, path: str | Path) -> None:
         self._own = OwnPath(path)
         self._columns: tuple[str, ...] = ()
+        self._logging = self._secondary()
 
     @property
     def path(self) -> Path:
@@ -45,13 +46,20 @@ class CSVLog(Callback):
         return self.path
 
     def on_train_begin(self, *, state: TrainingState) -> None:
-        """Start the file with the names of the columns, and the epochs made before a resume."""
+        """Start the file with the names of the columns, and the epochs made before a resume.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written.
+        """
+        self._logging = self._secondary()
         self._columns = state.history.columns
         write_text(self._own.claim(partial(Path.touch, exist_ok=False)), state.history.to_csv())
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
-        """Append the record; a full disk stops the log, not the training."""
-        with suppress(OSError):
+        """Append the record; if that fails, warn and go on."""
+        with self._logging:
             if not set(record.recorded) <= set(self._columns):  # a metric without a column
                 write_text(self.path, state.history.to_csv())
                 self._columns = state.history.columns
@@ -60,13 +68,12 @@ class CSVLog(Callback):
                 file.write(csv_line(record.values(self._columns)))
 
     def on_train_end(self, *, state: TrainingState) -> None:
-        """Rewrite the file if a line could not be written.
+        """Rewrite the file if a line could not be written; if that fails, warn."""
+        with self._logging:
+            whole = state.history.to_csv()
+            if not self.path.exists() or self.path.read_bytes() != whole.encode():
+                write_text(self.path, whole)
 
-        Raises
-        ------
-        FileError
-            If the file still cannot be written.
-        """
-        whole = state.history.to_csv()
-        if not self.path.exists() or self.path.read_bytes() != whole.encode():
-            write_text(self.path, whole)
+    def _secondary(self) -> Secondary:
+        then = "training goes on, and the log is written again when it ends"
+        return Secondary(f"{self.path} lacks epochs", then=then)
