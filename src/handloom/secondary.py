@@ -3,6 +3,7 @@
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from threading import RLock
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -89,9 +90,14 @@ def warn(message: str, category: type[Warning] = UserWarning, *, stacklevel: int
     Warning
         The warning itself, where a filter makes it an error.
     """
+    show(message, partial(warnings.warn, message, category, stacklevel + 2))
+
+
+def show(message: str, issue: Callable[[], None]) -> None:
+    """Issue a warning by a call of `warnings`; see `warn`."""
     with _lock, _WatchedError() as watched:
         try:
-            warnings.warn(message, category, stacklevel=stacklevel + 1)
+            issue()
         except Warning:
             raise
         except Exception:  # of a closed stream, or of a hook of the application

@@ -133,3 +133,16 @@ def test_an_error_is_printed_where_standard_error_is_full(tmp_path: Path) -> Non
     done = shell(("summary", tmp_path / "none"), "2>/dev/full")
     assert done.returncode == 1
     assert done.stdout.startswith("error: ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_no_file_of_a_command_takes_the_number_of_a_closed_stream(trained: Path) -> None:
+    code = (
+        "import atexit, os\nfrom handloom.cli import main\n"
+        "atexit.register(lambda: print(os.readlink('/proc/self/fd/2')))\nmain()"
+    )
+    line = shlex.join([sys.executable, "-c", code, "summary", str(trained)])
+    done = subprocess.run(
+        ["bash", "-c", f"{line} 2>&-"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.splitlines()[-1] == os.devnull

@@ -129,9 +129,9 @@ def test_pictures_that_cannot_be_drawn_cost_nothing_else(
 ) -> None:
     monkeypatch.setenv("MPLBACKEND", "nonsense")
     run = tmp_path / "run"
+    command = ["train", "--data", tiny_folder, "--out", run, *SMALL]
     done = subprocess.run(
-        [sys.executable, "-c", MAIN, "train", "--data", tiny_folder, "--out", run]
-        + [str(each) for each in SMALL],
+        [sys.executable, "-c", MAIN, *map(str, command)],
         capture_output=True,
         text=True,
         timeout=60,
