@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from handloom.training.run_folder import (
     StudyFolder,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 LOG_COLUMNS = (
     "epoch",
     "train_accuracy",
@@ -39,6 +43,15 @@ LOG_COLUMNS = (
 def _part(path: Path) -> Secondary:
     """Return the block that writes a part of a folder; without it, the others are written."""
     return Secondary(f"{path} is not written", then="", tell=say)
+
+
+def _pictures(folder: Path) -> Secondary:
+    """Return the block that draws a picture of a folder: the first failure is told."""
+    return Secondary(f"{folder} lacks pictures", then="", tell=say)
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    plots.save(figure, make_folder(path.parent) / path.name)
 
 
 def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> None:
@@ -54,16 +67,16 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
     with _part(run.path / PREDICTIONS):
         grid = boundary_grid(trained.model, splits.train.inputs)
         run.write_predictions({"test": test.probabilities, **grid})
-    with _part(run.pictures):
-        pictures = make_folder(run.pictures)
+    drawing = _pictures(run.pictures)
+    with drawing:
         curves = plots.training_curves(
             [history],
             title=title,
             dataset=splits.name,
             learning_rates=[record.learning_rate for record in history],
         )
-        plots.save(curves, pictures / "curves.png")
-        _draw_predictions(pictures, "", title, splits.test, test)
+        _save(curves, run.pictures / "curves.png")
+    _draw_predictions(drawing, run.pictures, "", title, splits.test, test)
 
 
 def study_run_folder(
@@ -154,18 +167,15 @@ def write_study_results(
 def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[Run]]) -> None:
     """Draw the plots of the study.
 
-    If that fails, a line on standard error says so.
+    If one cannot be drawn, a line on standard error says so, and the others are drawn.
 
     Each curve is drawn from the first epoch, and again from a later one for a finer scale.
     Confusion matrix and mistakes are those of a model's first run at its best epoch.
     """
-    with _part(study.pictures):
-        _draw_study(make_folder(study.pictures), splits, runs)
-
-
-def _draw_study(pictures: Path, splits: Splits, runs: Mapping[str, Sequence[Run]]) -> None:
-    if splits.train.inputs.dtype == np.uint8:
-        plots.save(plots.sample_grid(splits.train), pictures / "samples.png")
+    pictures, drawing = study.pictures, _pictures(study.pictures)
+    with drawing:
+        if splits.train.inputs.dtype == np.uint8:
+            _save(plots.sample_grid(splits.train), pictures / "samples.png")
     longest = max((len(run.history) for of_model in runs.values() for run in of_model), default=0)
     # as in the reference, of 1,100 epochs: from 300 for one model, from 700 for comparisons
     later = {"": 0, "-late": longest * 3 // 11}
@@ -174,39 +184,52 @@ def _draw_study(pictures: Path, splits: Splits, runs: Mapping[str, Sequence[Run]
         histories = [run.history for run in of_model]
         rates = max((run.learning_rates for run in of_model), key=len)
         for suffix, start in later.items():
-            figure = plots.training_curves(
-                histories,
-                title=name,
-                dataset=splits.name,
-                from_epoch=start,
-                learning_rates=rates,
-            )
-            plots.save(figure, pictures / f"{name}-curves{suffix}.png")
+            with drawing:
+                figure = plots.training_curves(
+                    histories,
+                    title=name,
+                    dataset=splits.name,
+                    from_epoch=start,
+                    learning_rates=rates,
+                )
+                _save(figure, pictures / f"{name}-curves{suffix}.png")
         first = of_model[0]
         title = f"{name}, best epoch by {first.selected_by.replace('_', ' ')}"
-        _draw_predictions(pictures, f"{name}-", title, splits.test, first.best)
+        _draw_predictions(drawing, pictures, f"{name}-", title, splits.test, first.best)
     histories_of = {name: [run.history for run in of_model] for name, of_model in runs.items()}
     for column in ("accuracy", "loss"):
         for suffix, start in across.items():
-            figure = plots.comparison(histories_of, column, dataset=splits.name, from_epoch=start)
-            plots.save(figure, pictures / f"{column}{suffix}.png")
+            with drawing:
+                figure = plots.comparison(
+                    histories_of, column, dataset=splits.name, from_epoch=start
+                )
+                _save(figure, pictures / f"{column}{suffix}.png")
 
 
 def _draw_predictions(
-    pictures: Path, prefix: str, title: str, test: Dataset, evaluation: Evaluation
+    drawing: Secondary,
+    pictures: Path,
+    prefix: str,
+    title: str,
+    test: Dataset,
+    evaluation: Evaluation,
 ) -> None:
-    matrix = plots.confusion(evaluation.confusion, test.class_names, title=title, dataset=test.name)
-    plots.save(matrix, pictures / f"{prefix}confusion.png")
-    if test.inputs.dtype == np.uint8:
-        mistakes = plots.confident_mistakes(
-            test.inputs,
-            test.targets,
-            evaluation.probabilities,
-            test.class_names,
-            title=title,
-            dataset=test.name,
+    with drawing:
+        matrix = plots.confusion(
+            evaluation.confusion, test.class_names, title=title, dataset=test.name
         )
-        plots.save(mistakes, pictures / f"{prefix}mistakes.png")
+        _save(matrix, pictures / f"{prefix}confusion.png")
+    with drawing:
+        if test.inputs.dtype == np.uint8:
+            mistakes = plots.confident_mistakes(
+                test.inputs,
+                test.targets,
+                evaluation.probabilities,
+                test.class_names,
+                title=title,
+                dataset=test.name,
+            )
+            _save(mistakes, pictures / f"{prefix}mistakes.png")
 
 
 def _figures(history: History, test: Evaluation) -> dict[str, object]:

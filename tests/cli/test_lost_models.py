@@ -138,7 +138,7 @@ def test_pictures_that_cannot_be_drawn_cost_nothing_else(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert f"{run / 'pictures'} is not written: matplotlib cannot be used" in done.stderr
+    assert f"{run / 'pictures'} lacks pictures: matplotlib cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
     assert "all 2 epochs done" in done.stdout
     assert json.loads((run / "results.json").read_text())["epochs"] == 2
@@ -161,3 +161,17 @@ def test_a_picture_of_samples_that_cannot_be_drawn_is_an_error_without_traceback
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: matplotlib cannot be used:")
     assert "nonsense" in line
+
+
+def test_one_picture_that_cannot_be_drawn_costs_no_other(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("mine")
+
+    monkeypatch.setattr("handloom.plots.training_curves", fail)
+    run = tmp_path / "run"
+    ended = handloom("train", "--data", tiny_folder, "--out", run, *SMALL)
+    assert ended.status == 0
+    assert f"{run / 'pictures'} lacks pictures: RuntimeError: mine" in ended.err
+    assert {path.name for path in (run / "pictures").iterdir()} == {"confusion.png", "mistakes.png"}

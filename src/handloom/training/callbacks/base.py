@@ -20,8 +20,7 @@ class Callback:
     A method named ``on_...`` that is not a hook is an error when its class is defined. A class that
     calls additional hooks declares them: ``class Mine(Callback, hooks=["on_new_best"])``.
 
-    An exception in a hook ends training (but see `handloom.secondary`, by which the library's own
-    output does not): a checkpoint of the latest step is written if training has
+    An exception in a hook ends training: a checkpoint of the latest step is written if training has
     checkpoints, and `on_train_end` of the callbacks that have begun runs.
 
     Attributes
