@@ -66,9 +66,14 @@ class Secondary:
 
 def reason(error: BaseException) -> str:
     """Return the text of an exception for a message; its type too, if it is not Handloom's."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # of an exception's own method
+        return name
     if isinstance(error, HandloomError):
-        return str(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return text
+    return f"{name}: {text}" if text else name
 
 
 def report(message: str) -> None:
