@@ -14,6 +14,7 @@ from tests.training.helpers import no_file_larger_than
 
 from handloom import Callback, Model
 from handloom.recipes import experiment
+from handloom.studies import reference
 from handloom.training import RunFolder, TrainingState
 
 MAIN = "from handloom.cli import main; main()"
@@ -122,6 +123,21 @@ def test_an_evaluation_that_fails_costs_no_model(
     ended = handloom("train", "--data", tiny_folder, "--out", tmp_path / "run", *SMALL)
     assert (ended.status, ended.err.splitlines()[-1]) == (1, "error: MemoryError")
     Model.load(tmp_path / "run" / "model")
+
+
+def test_an_evaluation_that_fails_costs_no_model_of_a_study(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(reference, "evaluate", fail)
+    study = tmp_path / "study"
+    options = ("--models", "adam", "--epochs", 2)
+    ended = handloom("reproduce", "--data", tiny_folder, "--out", study, *options)
+    assert (ended.status, ended.err.splitlines()[-1]) == (1, "error: MemoryError")
+    Model.load(study / "runs" / "adam-seed0" / "model")
+    Model.load(study / "runs" / "adam-seed0" / "best-model")
 
 
 def test_pictures_that_cannot_be_drawn_cost_nothing_else(
