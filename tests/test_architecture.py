@@ -28,7 +28,7 @@ ROOMS = [
     ["fused"],
     ["parallel", "reductions"],
     ["operations", "initializers", "schedules", "metrics", "locks", "in_use"],
-    ["randomness", "files", "environment"],
+    ["randomness", "files", "environment", "secondary"],
     ["errors", "file_systems", "_version"],
     ["text"],
 ]

@@ -1,8 +1,9 @@
-"""Writing the results, logs, models and plots of a training or study to its folder."""
+"""Writing the results, logs and plots of a training or study to its folder."""
 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +12,24 @@ from handloom.data.dataset import Dataset, Splits
 from handloom.environment import environment
 from handloom.files import make_folder
 from handloom.recipes.experiment import Trained
+from handloom.secondary import Secondary, say
 from handloom.studies.reference import MODELS, Run, diverged_at
 from handloom.training.boundary import boundary_grid
 from handloom.training.evaluation import Evaluation
 from handloom.training.history import History, csv_line
-from handloom.training.run_folder import RunDescription, RunFolder, StudyFolder
+from handloom.training.run_folder import (
+    DESCRIPTION,
+    HISTORY,
+    LOGS,
+    PREDICTIONS,
+    RESULTS,
+    RunDescription,
+    RunFolder,
+    StudyFolder,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LOG_COLUMNS = (
     "epoch",
@@ -26,45 +40,83 @@ LOG_COLUMNS = (
 )
 
 
+def _part(path: Path) -> Secondary:
+    """Return the block that writes a part of a folder; without it, the others are written."""
+    return Secondary(f"{path} is not written", then="", tell=say)
+
+
+def _pictures(folder: Path) -> Secondary:
+    """Return the block that draws a picture of a folder: the first failure is told."""
+    return Secondary(f"{folder} lacks pictures", then="", tell=say)
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    plots.save(figure, make_folder(path.parent) / path.name)
+
+
 def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> None:
-    """Write the model, the history, the results and the plots of one training."""
-    history, test = trained.history, trained.test
-    run.write_model(trained.model)
-    run.write_history(history)
-    run.write_results({"dataset": splits.name, **_figures(history, test)})
-    grid = boundary_grid(trained.model, splits.train.inputs)
-    run.write_predictions({"test": test.probabilities, **grid})
-    pictures = make_folder(run.pictures)
-    curves = plots.training_curves(
-        [history],
-        title=title,
-        dataset=splits.name,
-        learning_rates=[record.learning_rate for record in history],
-    )
-    plots.save(curves, pictures / "curves.png")
-    _draw_predictions(pictures, "", title, splits.test, test)
+    """Write the history, the results and the plots of one training, whose model is saved.
 
-
-def write_study_run(
-    study: StudyFolder, run: Run, splits: Splits, description: RunDescription
-) -> None:
-    """Write the log and the folder of a run, with the last and the best model.
-
-    The log has the columns of the reference's logs, and validation columns if rows were held out.
+    If one cannot be written, a line on standard error says so, and the others are written.
     """
+    history, test = trained.history, trained.test
+    with _part(run.path / HISTORY):
+        run.write_history(history)
+    with _part(run.path / RESULTS):
+        run.write_results({"dataset": splits.name, **_figures(history, test)})
+    with _part(run.path / PREDICTIONS):
+        grid = boundary_grid(trained.model, splits.train.inputs)
+        run.write_predictions({"test": test.probabilities, **grid})
+    drawing = _pictures(run.pictures)
+    with drawing:
+        curves = plots.training_curves(
+            [history],
+            title=title,
+            dataset=splits.name,
+            learning_rates=[record.learning_rate for record in history],
+        )
+        _save(curves, run.pictures / "curves.png")
+    _draw_predictions(drawing, run.pictures, "", title, splits.test, test)
+
+
+def study_run_folder(
+    study: StudyFolder, name: str, seed: int, description: RunDescription
+) -> RunFolder:
+    """Return the folder of a run of a study, which is not written yet."""
+    return study.run(_label(name, seed), description)
+
+
+def _label(name: str, seed: int) -> str:
+    return f"{name}-seed{seed}"
+
+
+def write_study_run(study: StudyFolder, folder: RunFolder, run: Run, splits: Splits) -> None:
+    """Write the log of a run, and its folder, except for the models, which are saved.
+
+    If one cannot be written, a line on standard error says so, and the others are written. The log
+    has the columns of the reference's logs, and validation columns if rows were held out.
+    """
+    with _part(folder.path / DESCRIPTION):
+        folder.write_description()
+    with _part(folder.path / HISTORY):
+        folder.write_history(run.history)
+    with _part(folder.path / RESULTS):
+        folder.write_results({"dataset": splits.name, **_study_figures(run)})
+    with _part(folder.path / PREDICTIONS):
+        folder.write_predictions({"test": run.last.probabilities})
+    label = _label(run.name, run.seed)
+    with _part(study.path / LOGS / f"{label}.csv"):
+        study.write_log(label, _log(run))
+
+
+def _log(run: Run) -> str:
+    """Return the CSV log of a run."""
     lines = [csv_line((*LOG_COLUMNS, *(_HELD_OUT if run.history.validated else ())))]
     for record, rate in zip(run.history, run.learning_rates, strict=True):
         values = (record.epoch, record.accuracy, record.loss, rate, record.penalty)
         held_out = (record.validation_accuracy, record.validation_loss)
         lines.append(csv_line((*values, *(held_out if run.history.validated else ()))))
-    label = f"{run.name}-seed{run.seed}"
-    study.write_log(label, "".join(lines))
-    folder = study.run(label, description)
-    folder.write_description()
-    folder.write_model(run.model, best_weights=run.best_weights)
-    folder.write_history(run.history)
-    folder.write_results({"dataset": splits.name, **_study_figures(run)})
-    folder.write_predictions({"test": run.last.probabilities})
+    return "".join(lines)
 
 
 _HELD_OUT = ("validation_accuracy", "validation_loss")
@@ -108,18 +160,22 @@ def write_study_results(
         },
         "environment": environment(),
     }
-    study.write_results(results)
+    with _part(study.path / RESULTS):
+        study.write_results(results)
 
 
 def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[Run]]) -> None:
     """Draw the plots of the study.
 
+    If one cannot be drawn, a line on standard error says so, and the others are drawn.
+
     Each curve is drawn from the first epoch, and again from a later one for a finer scale.
     Confusion matrix and mistakes are those of a model's first run at its best epoch.
     """
-    pictures = make_folder(study.pictures)
-    if splits.train.inputs.dtype == np.uint8:
-        plots.save(plots.sample_grid(splits.train), pictures / "samples.png")
+    pictures, drawing = study.pictures, _pictures(study.pictures)
+    with drawing:
+        if splits.train.inputs.dtype == np.uint8:
+            _save(plots.sample_grid(splits.train), pictures / "samples.png")
     longest = max((len(run.history) for of_model in runs.values() for run in of_model), default=0)
     # as in the reference, of 1,100 epochs: from 300 for one model, from 700 for comparisons
     later = {"": 0, "-late": longest * 3 // 11}
@@ -128,39 +184,52 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
         histories = [run.history for run in of_model]
         rates = max((run.learning_rates for run in of_model), key=len)
         for suffix, start in later.items():
-            figure = plots.training_curves(
-                histories,
-                title=name,
-                dataset=splits.name,
-                from_epoch=start,
-                learning_rates=rates,
-            )
-            plots.save(figure, pictures / f"{name}-curves{suffix}.png")
+            with drawing:
+                figure = plots.training_curves(
+                    histories,
+                    title=name,
+                    dataset=splits.name,
+                    from_epoch=start,
+                    learning_rates=rates,
+                )
+                _save(figure, pictures / f"{name}-curves{suffix}.png")
         first = of_model[0]
         title = f"{name}, best epoch by {first.selected_by.replace('_', ' ')}"
-        _draw_predictions(pictures, f"{name}-", title, splits.test, first.best)
+        _draw_predictions(drawing, pictures, f"{name}-", title, splits.test, first.best)
     histories_of = {name: [run.history for run in of_model] for name, of_model in runs.items()}
     for column in ("accuracy", "loss"):
         for suffix, start in across.items():
-            figure = plots.comparison(histories_of, column, dataset=splits.name, from_epoch=start)
-            plots.save(figure, pictures / f"{column}{suffix}.png")
+            with drawing:
+                figure = plots.comparison(
+                    histories_of, column, dataset=splits.name, from_epoch=start
+                )
+                _save(figure, pictures / f"{column}{suffix}.png")
 
 
 def _draw_predictions(
-    pictures: Path, prefix: str, title: str, test: Dataset, evaluation: Evaluation
+    drawing: Secondary,
+    pictures: Path,
+    prefix: str,
+    title: str,
+    test: Dataset,
+    evaluation: Evaluation,
 ) -> None:
-    matrix = plots.confusion(evaluation.confusion, test.class_names, title=title, dataset=test.name)
-    plots.save(matrix, pictures / f"{prefix}confusion.png")
-    if test.inputs.dtype == np.uint8:
-        mistakes = plots.confident_mistakes(
-            test.inputs,
-            test.targets,
-            evaluation.probabilities,
-            test.class_names,
-            title=title,
-            dataset=test.name,
+    with drawing:
+        matrix = plots.confusion(
+            evaluation.confusion, test.class_names, title=title, dataset=test.name
         )
-        plots.save(mistakes, pictures / f"{prefix}mistakes.png")
+        _save(matrix, pictures / f"{prefix}confusion.png")
+    with drawing:
+        if test.inputs.dtype == np.uint8:
+            mistakes = plots.confident_mistakes(
+                test.inputs,
+                test.targets,
+                evaluation.probabilities,
+                test.class_names,
+                title=title,
+                dataset=test.name,
+            )
+            _save(mistakes, pictures / f"{prefix}mistakes.png")
 
 
 def _figures(history: History, test: Evaluation) -> dict[str, object]:

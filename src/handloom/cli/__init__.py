@@ -4,13 +4,18 @@ Only the standard library is imported before ``main`` runs, so that a missing ex
 message and not a traceback.
 """
 
+import os
 import signal
 import sys
 import threading
 
+STANDARD_ERROR = 2
+"""The largest file number of the standard streams."""
+
 
 def main() -> None:
     """Run the command line and exit with its status. SIGTERM acts as Ctrl-C does."""
+    _fill_closed_streams()
     try:
         if threading.current_thread() is threading.main_thread():
             _take_sigterm_as_ctrl_c()
@@ -18,7 +23,9 @@ def main() -> None:
 
         status = run(sys.argv[1:])
     except KeyboardInterrupt:  # outside of a training, which handles its signals itself
-        print("interrupted", file=sys.stderr)
+        from handloom.secondary import say
+
+        say("interrupted")
         status = 130
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("handloom"):
@@ -28,6 +35,16 @@ def main() -> None:
             "extra 'cli', which brings it (in a clone: pip install '.[cli]')"
         )
     sys.exit(status)
+
+
+def _fill_closed_streams() -> None:
+    """Open the null device in place of closed standard streams, whose numbers other files take.
+
+    What a library prints in C would be written to a file of the training.
+    """
+    while (file := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
+        pass
+    os.close(file)
 
 
 def _take_sigterm_as_ctrl_c() -> None:

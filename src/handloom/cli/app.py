@@ -11,7 +11,9 @@ from typing import Any
 
 import typer
 
+from handloom.cli.streams import end_output
 from handloom.errors import HandloomError
+from handloom.secondary import say
 from handloom.text import printable
 
 UsageError: Any = typer.BadParameter.__bases__[0]  # of click, or of the copy of it in later typers
@@ -62,13 +64,18 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status.
 
     An error that the user can correct is one line on standard error and a status other than 0. A
-    traceback is a bug in Handloom.
+    traceback is a bug in Handloom. Standard output that cannot be written to is an error, except
+    after a training, whose results are saved; a reader that has closed the pipe gets no message.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(
                 errors="backslashreplace"
             )  # for locales that cannot encode all characters
+    return end_output(_run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         called = application(arguments[0] if arguments else None)
         status = called(list(arguments), prog_name="handloom", standalone_mode=False)
@@ -80,6 +87,6 @@ def run(arguments: Sequence[str]) -> int:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except (HandloomError, OSError, MemoryError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {printable(reason)}", file=sys.stderr)
+        say(f"error: {reason}")
         return 1
     return int(status or 0)  # that of typer.Exit

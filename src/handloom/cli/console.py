@@ -1,7 +1,8 @@
 """Output of the commands: tables and results on standard output, notes on standard error."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich import box
@@ -13,10 +14,20 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from handloom import secondary
+from handloom.cli.streams import discard
 from handloom.text import printable
 
 Lines = str | Sequence[str]
 """One line, or several."""
+
+
+class _Console(Console):
+    """A console that raises the error of a broken pipe, and does not end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error."""
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
 
 
 def say(*lines: str) -> None:
@@ -25,8 +36,8 @@ def say(*lines: str) -> None:
 
 
 def note(*lines: str) -> None:
-    """Print lines on standard error; control characters in them are escaped."""
-    print(_shown(lines), file=sys.stderr, flush=True)
+    """Print lines on standard error; if that is broken, on standard output. See `say`."""
+    secondary.say(_shown(lines))
 
 
 def _shown(lines: Lines) -> str:
@@ -35,6 +46,26 @@ def _shown(lines: Lines) -> str:
 
 def _cell(value: object) -> Text:
     return Text(printable(str(value)))  # a string would be read as markup
+
+
+@contextmanager
+def saved_results(folder: Path) -> Iterator[None]:
+    """Print results in a block; if standard output is broken, say so and go on.
+
+    Parameters
+    ----------
+    folder : path
+        The folder in which the results are saved.
+    """
+    printing = secondary.Secondary(
+        "the results are not printed", then=f"they are in {folder}", tell=note
+    )
+    with printing:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    if printing.failed:
+        discard(sys.stdout)
 
 
 def show_table(
@@ -54,7 +85,7 @@ def show_table(
         table.add_column(column, justify="left" if index < left else "right", no_wrap=True)
     for row in rows:
         table.add_row(*map(_cell, row))
-    console = Console()
+    console = _Console()
     needed = Measurement.get(console, console.options.update(width=1000), table).maximum
     console.width = max(console.width, needed)
     print(f"\n{_shown(title)}")
@@ -65,7 +96,7 @@ def show_table(
 
 def show_text(text: str, *, indent: int = 0) -> None:
     """Print text with an indent, wrapped at spaces to the width of the terminal."""
-    Console(highlight=False).print(Padding(_cell(text), (0, 0, 0, indent), expand=False))
+    _Console(highlight=False).print(Padding(_cell(text), (0, 0, 0, indent), expand=False))
 
 
 def show_arrays(arrays: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:
@@ -76,7 +107,7 @@ def show_arrays(arrays: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:
         for row in rows:
             table.add_row(*(Text(number, justify="right") for number in row))
         frames.append(Panel(table, title=_cell(name), title_align="left", expand=False))
-    Console().print(Padding(Columns(frames), (0, 0, 0, 2), expand=False))
+    _Console().print(Padding(Columns(frames), (0, 0, 0, 2), expand=False))
 
 
 def short(path: Path) -> Path:

@@ -1,19 +1,23 @@
 """``handloom reproduce``: the reference study."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import typer
 
 from handloom import reports
-from handloom.cli.console import note, show_table, wrote
+from handloom.cli.console import note, saved_results, show_table, wrote
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import Data, Out, dataset_source, load_dataset, output_folder
+from handloom.model import Model
 from handloom.parallel.threads import default_threads
+from handloom.parameters import Array
+from handloom.secondary import Secondary
 from handloom.studies import reference
 from handloom.studies.reference import EPOCHS, MODELS, Run, Study, diverged_at
-from handloom.training import Progress, RunDescription, StopReason, StudyFolder
+from handloom.training import Progress, RunDescription, RunFolder, StopReason, StudyFolder
 
 
 @options_from(Study())
@@ -33,8 +37,13 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
                 f"handloom reproduce --epochs {EPOCHS}"
             )
         runs: dict[str, list[Run]] = {}
-        plan = study.plan()
+        plan, unsaved = study.plan(), False
         for name, seed in plan:
+            settings = study.settings_to_json(name, seed)
+            threads = study.threads or default_threads()
+            description = RunDescription(settings, source, None, threads)
+            run_folder = reports.study_run_folder(folder, name, seed, description)
+            saving = Secondary("error", then="", tell=note)
             run = reference.run(
                 name,
                 splits,
@@ -44,23 +53,30 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
                 threads=study.threads,
                 callbacks=(Progress(f"{name}, seed {seed}"),),
                 on_signal="finish",  # the command itself reports an interruption
+                save=partial(_save, saving, run_folder),
             )
+            unsaved = unsaved or saving.failed
             runs.setdefault(name, []).append(run)
             interrupted = run.history.stop_reason is StopReason.INTERRUPTED
             complete = (name, seed) == plan[-1] and not interrupted
-            settings = study.settings_to_json(name, seed)
-            threads = study.threads or default_threads()
-            description = RunDescription(settings, source, None, threads)
-            reports.write_study_run(folder, run, splits, description)
+            reports.write_study_run(folder, run_folder, run, splits)
             reports.write_study_results(folder, splits, study.epochs, runs, complete=complete)
             if interrupted:
                 break
-        _show(splits.name, study.epochs, runs)
         reports.draw_study(folder, splits, runs)
-        wrote(folder.path, folder.contents())
+        with saved_results(folder.path):
+            _show(splits.name, study.epochs, runs)
+            wrote(folder.path, folder.contents())
+    if unsaved:
+        raise typer.Exit(1)
     if interrupted:
         note("interrupted: the state reached is saved")
         raise typer.Exit(130)
+
+
+def _save(saving: Secondary, folder: RunFolder, model: Model, best_weights: Array) -> None:
+    with saving:
+        folder.write_model(model, best_weights=best_weights)
 
 
 def _show(dataset: str, epochs: int, runs: Mapping[str, Sequence[Run]]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from handloom import reports
-from handloom.cli.console import note, short, show_table, wrote
+from handloom.cli.console import note, saved_results, short, show_table, wrote
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import (
     Data,
@@ -24,6 +24,7 @@ from handloom.cli.runs import Describe, experiment_of
 from handloom.data import Splits
 from handloom.errors import DivergenceWarning, ModelError
 from handloom.locks import HeldFolder, only_writer
+from handloom.model import Model
 from handloom.parallel.threads import default_threads
 from handloom.recipes import experiment
 from handloom.recipes.base import Experiment
@@ -32,6 +33,7 @@ from handloom.recipes.option import options_of
 from handloom.recipes.recipe import RecipeSettings
 from handloom.recipes.registry import RECIPES, named_recipe
 from handloom.recipes.settings import Settings
+from handloom.secondary import Secondary
 from handloom.training import (
     Checkpoints,
     CSVLog,
@@ -153,6 +155,12 @@ def _train(
         CSVLog(run),
         LayerNorms(),
     ]
+    saving = Secondary("error", then="", tell=note)
+
+    def save(model: Model) -> None:
+        with saving:
+            run.write_model(model)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)  # the command itself reports it
         trained = experiment.train(
@@ -162,10 +170,14 @@ def _train(
             checkpoints=Checkpoints(run, every=checkpoint_every, warn=note),
             resume=resumed is not None,
             on_signal="finish",  # and an interruption
+            save=save,
         )
     reports.write_run(run, settings.title, splits, trained)
-    _show(splits, trained)
-    wrote(run.path, run.contents())
+    with saved_results(run.path):
+        _show(splits, trained)
+        wrote(run.path, run.contents())
+    if saving.failed:
+        raise typer.Exit(1)
     end_with(trained.history, run.path)
     if not math.isfinite(trained.test.loss):
         note(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.parameters import Parameters, l2_norm
+from handloom.secondary import Secondary
 from handloom.training.objective import Measurement
 
 Vector = npt.NDArray[np.float64]
@@ -103,11 +104,12 @@ def minimize(
 
 def _reporter(interrupted: Callable[[], bool], *, verbose: bool) -> Callable[[Any], None]:
     """Return a function for scipy to call after each iteration."""
-    iteration = count(1)
+    iteration, printing = count(1), Secondary("the iterations are not printed")
 
     def report(intermediate_result: Any) -> None:  # scipy inspects the parameter's name
-        if verbose:
-            print(f"Iteration {next(iteration)}, loss = {intermediate_result.fun:.8f}")
+        if verbose and not printing.failed:
+            with printing:
+                print(f"Iteration {next(iteration)}, loss = {intermediate_result.fun:.8f}")
         if interrupted():
             raise StopIteration  # scipy ends its search
 

@@ -4,7 +4,11 @@ import sys
 from typing import ClassVar
 
 from handloom.estimators.convergence import SCORE_COLUMN, Convergence
+from handloom.secondary import Secondary
 from handloom.training import Callback, EpochRecord, Progress, StopReason, TrainingState
+
+NOT_PRINTED = "the iterations are not printed"
+"""The failure of a line of a verbose fit."""
 
 
 class IterationLines(Callback):
@@ -20,20 +24,29 @@ class IterationLines(Callback):
 
     def __init__(self, convergence: Convergence) -> None:
         self.convergence = convergence
+        self._printing = Secondary(NOT_PRINTED)
+
+    def on_train_begin(self, *, state: TrainingState) -> None:
+        """Print again, if that failed in an earlier fit."""
+        self._printing = Secondary(NOT_PRINTED)
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Print the epoch."""
-        print(f"Iteration {len(state.history)}, loss = {record.loss:.8f}")
-        if state.validates:
-            print(f"Validation score: {record[SCORE_COLUMN]:.6f}")
+        if self._printing.failed:
+            return
+        with self._printing:
+            print(f"Iteration {len(state.history)}, loss = {record.loss:.8f}")
+            if state.validates:
+                print(f"Validation score: {record[SCORE_COLUMN]:.6f}")
 
     def on_train_end(self, *, state: TrainingState) -> None:
         """Print the reason why training ended, unless all epochs are done."""
         reason = state.history.stop_reason
-        if self.convergence.converged:
-            print(f"{self.convergence.verdict()} Stopping.")
-        elif reason is not None and reason is not StopReason.MAX_EPOCHS:
-            print(f"Stopping: {reason}.")
+        with self._printing:
+            if self.convergence.converged:
+                print(f"{self.convergence.verdict()} Stopping.")
+            elif reason is not None and reason is not StopReason.MAX_EPOCHS:
+                print(f"Stopping: {reason}.")
 
 
 def progress_output(label: str, convergence: Convergence) -> Callback:

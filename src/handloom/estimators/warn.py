@@ -2,6 +2,9 @@
 
 import sys
 import warnings
+from functools import partial
+
+from handloom.secondary import show
 
 MODULE = "sklearn.neural_network._multilayer_perceptron"
 """The module of scikit-learn that warns in the same words; filters may name it."""
@@ -16,7 +19,8 @@ def warn(message: str, category: type[Warning]) -> None:
     frame = sys._getframe(1)
     while frame.f_globals.get("__name__", "").startswith("handloom.") and frame.f_back:
         frame = frame.f_back
-    warnings.warn_explicit(
+    issue = partial(
+        warnings.warn_explicit,
         message,
         category,
         frame.f_code.co_filename,
@@ -24,3 +28,4 @@ def warn(message: str, category: type[Warning]) -> None:
         module=MODULE,
         registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )
+    show(message, issue)

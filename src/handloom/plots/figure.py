@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handloom.errors import MissingExtraError
+from handloom.errors import ConfigurationError, MissingExtraError
 from handloom.files import write_bytes
 from handloom.text import printable
 
@@ -49,11 +49,15 @@ def drawing() -> Iterator[None]:
     ------
     MissingExtraError
         If matplotlib is not installed.
+    ConfigurationError
+        If it refuses its settings.
     """
     try:
         from matplotlib import style
     except ImportError:
         raise MissingExtraError("matplotlib", "cli", "drawing pictures") from None
+    except (ValueError, RuntimeError, OSError) as error:  # of MPLBACKEND, or of a damaged file
+        raise ConfigurationError(f"matplotlib cannot be used: {error}") from None
     with style.context(["default", SETTINGS]):
         yield
 

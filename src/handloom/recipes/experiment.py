@@ -72,8 +72,18 @@ def train(
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
     on_signal: OnSignal = "deliver",
+    save: Callable[[Model], None] | None = None,
 ) -> Trained:
     """Train the network of an experiment, from the beginning or from a checkpoint.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    splits : Splits
+    callbacks, checkpoints, resume, on_signal
+        As in `handloom.Trainer`.
+    save : callable, optional
+        Called with the trained model before anything else is done with it.
 
     Raises
     ------
@@ -89,4 +99,6 @@ def train(
     )
     history = trainer.fit(rows, held_out, resume=resume)
     model = trainer.model()
+    if save is not None:
+        save(model)
     return Trained(model, history, evaluate(model, splits.test))

@@ -180,6 +180,7 @@ def run(
     threads: int | None = None,
     callbacks: tuple[Callback, ...] = (),
     on_signal: OnSignal = "deliver",
+    save: Callable[[Model, Array], None] | None = None,
 ) -> Run:
     """Train one model of the study, with one full-batch step per epoch.
 
@@ -198,6 +199,8 @@ def run(
         Called after that of the study.
     on_signal : str
         As in `handloom.Trainer`.
+    save : callable, optional
+        Called with the trained model and the best weights before anything else is done with them.
 
     Returns
     -------
@@ -218,7 +221,12 @@ def run(
     )
     # not fit, which warns of divergence: the study reports it
     history = trainer.run(trainer.prepare(splits.train, validation_fraction or None))
-    return _examined(name, seed, trainer, history, best, splits.test)
+    model = trainer.model()
+    final = model.network.parameters.vector
+    best_weights = final.copy() if best.weights is None else best.weights
+    if save is not None:
+        save(model, best_weights)
+    return _examined(name, seed, trainer, history, best, best_weights, splits.test)
 
 
 def _built(settings: ReferenceModel, train: Dataset, seed: int) -> Sequential:
@@ -227,13 +235,18 @@ def _built(settings: ReferenceModel, train: Dataset, seed: int) -> Sequential:
 
 
 def _examined(
-    name: str, seed: int, trainer: Trainer, history: History, best: BestWeights, test: Dataset
+    name: str,
+    seed: int,
+    trainer: Trainer,
+    history: History,
+    best: BestWeights,
+    best_weights: Array,
+    test: Dataset,
 ) -> Run:
     model = trainer.model()
     vector = model.network.parameters.vector
     final = vector.copy()
     last = evaluate(model, test)
-    best_weights = final if best.weights is None else best.weights
     vector[...] = best_weights
     at_best = evaluate(model, test)
     vector[...] = final

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from handloom.errors import ConfigurationError, ModelError, require_count
 from handloom.files import MANIFEST, FileError, make_folder
 from handloom.locks import HeldFolder, only_writer
-from handloom.text import printable
+from handloom.secondary import Secondary, reason, report, say
 from handloom.training.configuration import describe
 from handloom.training.run_folder import RunFolder
 from handloom.training.snapshot import Snapshot
@@ -43,9 +42,10 @@ class Checkpoints:
     keep : int
         The number of checkpoints to keep; older ones are the fallback if the newest is damaged.
     warn : callable, optional
-        Called with a message if a checkpoint cannot be written; training then continues. Also
-        called if one cannot be read; the checkpoint before it is then loaded. By default it issues
-        a Python warning.
+        Called with a message if a checkpoint cannot be written, for any reason, also an exception
+        of a callback's ``state_dict`` or of the trigger; training then continues. Also called if
+        one cannot be read; the checkpoint before it is then loaded. By default it issues a Python
+        warning, or prints the message where warnings are errors.
 
     Attributes
     ----------
@@ -72,8 +72,9 @@ class Checkpoints:
         self._held: HeldFolder | None = None
         self.every = trigger(every)
         self.keep = require_count("keep", keep)
-        self._warn = warn or _warning
+        self._warn = warn or report
         self._last_good: Path | None = None
+        self._triggering = Secondary("the trigger of the checkpoints failed", tell=self._tell)
 
     def config(self) -> dict[str, object]:
         """Return the options of the checkpoints, without the folder."""
@@ -111,15 +112,12 @@ class Checkpoints:
             Before the block, if the training cannot be serialized.
         """
         self.require_serializable(state)
-        self.every.reset(state)
+        self._reset(state)
         try:
             yield
-        except BaseException as error:
+        except BaseException:
             if state.at_step_boundary:
-                try:
-                    self.save(state)
-                except Exception as another:  # a warning may be an error
-                    error.add_note(f"no checkpoint was written: {another!r}")
+                self.save(state)
             raise
         self.save(state)
 
@@ -135,7 +133,10 @@ class Checkpoints:
 
     def save_if_due(self, state: TrainingState) -> None:
         """Write a checkpoint if the trigger is due."""
-        if self.every.due(state):
+        due = False
+        with self._triggering:
+            due = self.every.due(state)
+        if due:
             self.save(state)
 
     def require_serializable(self, state: TrainingState) -> None:
@@ -150,15 +151,17 @@ class Checkpoints:
             Snapshot.take(state)
         except ConfigurationError as error:
             raise ConfigurationError(f"no checkpoint can hold this training: {error}") from None
+        except Exception as error:  # such as a lack of memory, which may pass
+            self._tell(f"no checkpoint can be made now: {reason(error)}; training goes on")
 
     def save(self, state: TrainingState) -> None:
         """Write a checkpoint now; if that fails, warn and keep the existing ones.
 
         A diverged training is not saved.
         """
-        if state.history.divergence is not None or not state.weights_are_finite():
-            return
         try:
+            if state.history.divergence is not None or not state.weights_are_finite():
+                return
             self._follow_folder()
             path = self.folder / f"step-{state.progress.steps:09d}"
             existed = path.exists()
@@ -174,8 +177,8 @@ class Checkpoints:
             last = "there is none yet"
             if self._last_good is not None:
                 last = f"the last good one is {self._last_good}"
-            self._warn(f"no checkpoint was written: {error}; {last}")
-        self.every.reset(state)
+            self._tell(f"no checkpoint was written: {reason(error)}; {last}")
+        self._reset(state)
 
     def _follow_folder(self) -> None:
         """Have ``folder`` be that which is locked, wherever it is now, or a new one."""
@@ -219,9 +222,9 @@ class Checkpoints:
                 continue
             self._last_good = folder
             for problem in problems:
-                self._warn(f"{problem}; continuing from {folder.name}, which is older")
+                self._tell(f"{problem}; continuing from {folder.name}, which is older")
             if changed := snapshot.changed_environment():
-                self._warn(f"in another environment the bits may differ: {'; '.join(changed)}")
+                self._tell(f"in another environment the bits may differ: {'; '.join(changed)}")
             return snapshot
         if problems:
             raise ModelError(f"no checkpoint can be read: {'; '.join(problems)}")
@@ -245,6 +248,13 @@ class Checkpoints:
             if folder not in recent:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def _reset(self, state: TrainingState) -> None:
+        with self._triggering:
+            self.every.reset(state)
 
-def _warning(text: str) -> None:
-    warnings.warn(printable(text), stacklevel=3)
+    def _tell(self, message: str) -> None:
+        """Pass a message on; if that fails, print it."""
+        try:
+            self._warn(message)
+        except Exception:
+            say(message)

@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from handloom.parallel.partition import LANES, batch_count
 from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.randomness import Stream
+from handloom.secondary import warn
 from handloom.training.checks import check_batches, check_data, check_trainable, check_weights
 from handloom.training.datasets import check_same_names, check_same_rows, require_dataset
 from handloom.training.divergence import largest_values
@@ -195,12 +195,12 @@ def prepare(
     notes, changed = snapshot.compare(state) if snapshot else ([], [])
     if not split_here and validation is not None and are_training_rows(train, validation):
         notes.append(TRAINING_ROWS)
-        warnings.warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
+        warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
     transform = state.model.transform
     likely = remarks(network, loss, transform, train, options.schedule, planned)
     for remark in (*changed, *likely):
         notes.append(remark)
-        warnings.warn(remark, stacklevel=4)  # the caller of `Trainer.fit`
+        warn(remark, stacklevel=4)  # the caller of `Trainer.fit`
     check(state)
     if warm is not None:  # everything was checked before anything is changed
         network.parameters.load(warm.weights)

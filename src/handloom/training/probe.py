@@ -22,6 +22,7 @@ from handloom.losses import Loss, Targets
 from handloom.network import Sequential
 from handloom.operations import Arrays
 from handloom.parameters import Array, l2_norm
+from handloom.secondary import Secondary
 from handloom.training.diagnosis import QUANTILES, Diagnosis, LayerProbe, ProbeRecord
 from handloom.training.state import TrainingState
 
@@ -59,6 +60,7 @@ class Probe:
         self._state, self._arrays, self._steps = state, arrays, steps
         self._sample: _Sample | None = None
         self._costs: list[float] = []
+        self._measuring = Secondary("the diagnosis is incomplete")
 
     def begin(self) -> None:
         """Make the diagnosis, or continue that of a resumed training."""
@@ -79,15 +81,14 @@ class Probe:
     @contextmanager
     def last_step(self) -> Iterator[None]:
         """Measure the update of the last step of an epoch, which the block makes."""
-        epoch = self._state.progress.epoch
-        if self._diagnosis.seconds >= self._allowed(epoch):
-            yield
-            return
-        parameters = self._state.network.parameters
-        with self._timed():
-            before = parameters.views(parameters.vector.copy())
+        parameters, before = self._state.network.parameters, dict[str, Array]()
+        if self._diagnosis.seconds < self._allowed(self._state.progress.epoch):
+            with self._measuring, self._timed():
+                before = parameters.views(parameters.vector.copy())
         yield
-        with self._timed() as diagnosis:
+        if not before:
+            return
+        with self._measuring, self._timed() as diagnosis:
             diagnosis.update_ratios = {}
             for name, _ in self._state.network.named_layers():
                 own = [each for each in parameters.gradients if each.startswith(f"{name}.")]
@@ -99,13 +100,14 @@ class Probe:
     def measure(self, epoch: int) -> None:
         """Measure after an epoch, unless all the time for it is spent."""
         diagnosis = self._diagnosis
-        if diagnosis.seconds + self._expected() > self._allowed(epoch):
-            diagnosis.skipped.append(epoch)
-            return
-        before = diagnosis.seconds
-        with self._timed():
-            self._measure(epoch, diagnosis)
-        self._costs.append(diagnosis.seconds - before)
+        with self._measuring:
+            if diagnosis.seconds + self._expected() > self._allowed(epoch):
+                diagnosis.skipped.append(epoch)
+                return
+            before = diagnosis.seconds
+            with self._timed():
+                self._measure(epoch, diagnosis)
+            self._costs.append(diagnosis.seconds - before)
 
     def end(self) -> None:
         """Measure after the last epoch of a training that stopped early, unless that was due."""

@@ -25,6 +25,7 @@ from handloom.locks import HeldFolder
 from handloom.model import Model
 from handloom.parameters import Array
 from handloom.training.history import History
+from handloom.training.rescue import save_model
 from handloom.training.triggers import trigger
 
 KIND, VERSION = "handloom run", 2
@@ -327,6 +328,8 @@ class RunFolder(_ResultsFolder):
     def write_model(self, model: Model, *, best_weights: Array | None = None) -> None:
         """Write the model, replacing an earlier one atomically.
 
+        If it cannot be written there, it is written elsewhere; see `save_model`.
+
         Parameters
         ----------
         model : Model
@@ -337,13 +340,13 @@ class RunFolder(_ResultsFolder):
         Raises
         ------
         FileError
-            If a file cannot be written.
+            If a file cannot be written; the message says where the model is instead.
         ConfigurationError
             If the loaded model would not be the same; see `Model.check_savable`.
         """
-        self._write(lambda path: model.save(path / MODEL))
+        self._write(lambda path: save_model(model, path / MODEL))
         if best_weights is not None:
-            self._write(lambda path: model.save(path / BEST_MODEL, weights=best_weights))
+            self._write(lambda path: save_model(model, path / BEST_MODEL, weights=best_weights))
 
     def model(
         self,

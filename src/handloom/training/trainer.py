@@ -1,7 +1,6 @@
 """Trainer: ``fit`` runs epochs, and an epoch runs its steps, several per call."""
 
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field
@@ -19,6 +18,7 @@ from handloom.in_use import in_use
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.schedules import rates_from
+from handloom.secondary import Secondary, warn
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.docstrings import describes_options_of
@@ -223,11 +223,11 @@ class Trainer:
             if again:
                 remark = FITTED_AGAIN if warm is None else FITTED_AGAIN_WARM
                 prepared.state.history.notes.append(remark)
-                warnings.warn(remark, stacklevel=2)
+                warn(remark, stacklevel=2)
             history = self._run(prepared)
         if history.divergence is not None:
             message = f"training diverged: {history.divergence}"
-            warnings.warn(message, DivergenceWarning, stacklevel=2)
+            warn(message, DivergenceWarning, stacklevel=2)
         return history
 
     def _has_trained(self) -> bool:
@@ -337,8 +337,9 @@ class Trainer:
                     prepared.probe.end()
             if state.average is not None and state.history.divergence is None:
                 state.average.copy_to_network()
-            sentences = map(str, findings(state.history))
-            state.history.notes += [s for s in sentences if s not in state.history.notes]
+            with Secondary("the findings of the diagnosis are not noted"):
+                sentences = map(str, findings(state.history))
+                state.history.notes += [s for s in sentences if s not in state.history.notes]
             state.ended = True
         return state.history
 
@@ -455,7 +456,7 @@ class Trainer:
         undelivered = self._deliver()
         interrupted = self._state and self._state.history.stop_reason is StopReason.INTERRUPTED
         for number in undelivered if interrupted else ():
-            warnings.warn(
+            warn(
                 f"training was interrupted by {Signals(number).name}: it ended after a whole step, "
                 f"and the network has the weights of that step",
                 stacklevel=4,  # the caller of `fit`

@@ -1,6 +1,10 @@
 """Progress is shown as lines where there is no terminal."""
 
+import os
+import subprocess
+
 import pytest
+from tests.helpers.processes import running
 from tests.helpers.terminal import HOSTILE, acting, captured
 from tests.helpers.training import HELD_OUT, ROWS, network
 
@@ -34,3 +38,31 @@ def test_a_label_is_shown_as_it_is_and_does_not_act(
     text = b"".join(received).decode()
     assert acting(text, on_terminal=on_terminal) == []
     assert r"[b] \x1b]52" in text
+
+
+CODE = """
+import sys
+from tests.helpers.training import ROWS
+from tests.training.helpers import Watcher, trainer
+from handloom import Progress
+
+class Say(Watcher):
+    def on_epoch_end(self, *, state, record):
+        print("mine")
+
+trainer(None, Progress(), Say()).fit(ROWS)
+"""
+
+
+def test_a_bar_leaves_what_is_printed_to_a_pipe_there() -> None:
+    pytest.importorskip("rich")
+    pty = pytest.importorskip("pty")
+    master, terminal = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    with running(CODE, stdout=subprocess.PIPE, stderr=terminal, env=environment) as process:
+        said, _ = process.communicate(timeout=60)
+        shown = os.read(master, 4096)
+    os.close(master)
+    os.close(terminal)
+    assert said.splitlines() == ["mine"] * 3
+    assert b"training" in shown

@@ -41,7 +41,7 @@ def read_image_folders(
     *,
     on_progress: Progress | None = None,
 ) -> Splits:
-    """Read a dataset of images with one folder per class.
+    r"""Read a dataset of images with one folder per class.
 
     Class folders with numeric names must be consecutive numbers, such as 0, 1, ..., k - 1 or
     1, 2, ..., k, and are labeled in their order; other names are labeled in sorted order. Hidden
@@ -59,7 +59,8 @@ def read_image_folders(
     Returns
     -------
     Splits
-        Images of shape (n, y, x) and dtype uint8; the class names are those of the folders.
+        Images of shape (n, y, x) and dtype uint8; the class names are those of the folders. Bytes
+        that are not UTF-8 are escaped in them: ``caf\xe9``.
 
     Raises
     ------
@@ -139,7 +140,12 @@ def _list_part(folder: Path) -> list[_Class]:
     if len(paths) < 2:
         content = f"only the class folder {paths[0].name!r}" if paths else "no class folder"
         raise DataError(f"{folder}: holds {content}, expected at least two")
-    return [_Class(path.name, _list_images(path)) for path in _by_label(folder, paths)]
+    return [_Class(_name(path), _list_images(path)) for path in _by_label(folder, paths)]
+
+
+def _name(folder: Path) -> str:
+    """Return the name of a class: text that can be printed, drawn and written to any file."""
+    return os.fsencode(folder.name).decode(errors="backslashreplace")
 
 
 def _by_label(folder: Path, paths: list[Path]) -> list[Path]:

@@ -1,14 +1,14 @@
 """BestModel callback: saves the model at each new best value of a metric."""
 
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from handloom.files import FileError
+from handloom.secondary import Secondary
 from handloom.training.callbacks.best_weights import BestWeights, Goal, Improves
 from handloom.training.callbacks.own_path import OwnPath
 from handloom.training.history import EpochRecord
+from handloom.training.rescue import save_model
 from handloom.training.state import TrainingState
 
 
@@ -42,6 +42,7 @@ class BestModel(BestWeights):
         super().__init__(monitor, goal=goal, min_delta=min_delta, improves=improves, restore=False)
         self._own = OwnPath(folder)
         self._saved = False
+        self._saving = self._secondary()
 
     @property
     def folder(self) -> Path:
@@ -72,27 +73,28 @@ class BestModel(BestWeights):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._own.current()
         self._saved = False
+        self._saving = self._secondary()
 
     def on_best(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Save the best weights; if that fails, warn and go on."""
         self._saved = False
-        try:
-            self._save(state)
-        except FileError as error:
-            warnings.warn(f"{error}; saving is tried again when training ends", stacklevel=2)
+        with self._saving:
+            state.model.save(self._own.current(), weights=self.weights)
+            self._saved = True
 
     def on_train_end(self, *, state: TrainingState) -> None:
         """Save the best weights if that failed before, or if a resume restored them.
 
-        Raises
-        ------
-        FileError
-            If the model still cannot be saved.
+        If it fails again, they are saved elsewhere, and a warning says where.
         """
         if self.weights is not None and not self._saved:
-            self._save(state)
+            with Secondary(
+                "the best model is not saved", then="its weights are in BestModel.weights"
+            ):
+                save_model(state.model, self._own.current(), weights=self.weights)
+                self._saved = True
         self._own.release()
 
-    def _save(self, state: TrainingState) -> None:
-        state.model.save(self._own.current(), weights=self.weights)
-        self._saved = True
+    def _secondary(self) -> Secondary:
+        then = "training goes on; saving is tried again when training ends"
+        return Secondary("the best model is not saved", then=then)

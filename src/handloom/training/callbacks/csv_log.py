@@ -1,11 +1,11 @@
 """CSVLog callback: writes the history to a CSV file, epoch by epoch."""
 
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from handloom.files import write_text
+from handloom.secondary import Secondary
 from handloom.training.callbacks.base import Callback
 from handloom.training.callbacks.own_path import OwnPath
 from handloom.training.history import EpochRecord, csv_line
@@ -36,6 +36,7 @@ class CSVLog(Callback):
         run = path if isinstance(path, RunFolder) else None
         self._own = OwnPath(path.history_table if isinstance(path, RunFolder) else path, run=run)
         self._columns: tuple[str, ...] = ()
+        self._logging = self._secondary()
 
     @property
     def path(self) -> Path:
@@ -48,14 +49,21 @@ class CSVLog(Callback):
         return self._own.replaced
 
     def on_train_begin(self, *, state: TrainingState) -> None:
-        """Start the file with the names of the columns, and the epochs made before a resume."""
+        """Start the file with the names of the columns, and the epochs made before a resume.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written.
+        """
         self._columns = state.history.columns
         self._own.claim(partial(Path.touch, exist_ok=False))
+        self._logging = self._secondary()
         write_text(self._own.current(), state.history.to_csv())
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
-        """Append the record; a full disk stops the log, not the training."""
-        with suppress(OSError):
+        """Append the record; if that fails, warn and go on."""
+        with self._logging:
             path = self._own.current()
             if not (path.exists() and set(record.recorded) <= set(self._columns)):
                 # a new folder, or a metric without a column
@@ -66,15 +74,13 @@ class CSVLog(Callback):
                 file.write(csv_line(record.values(self._columns)))
 
     def on_train_end(self, *, state: TrainingState) -> None:
-        """Rewrite the file if a line could not be written.
-
-        Raises
-        ------
-        FileError
-            If the file still cannot be written.
-        """
-        whole = state.history.to_csv()
-        path = self._own.current()
-        if not path.exists() or path.read_bytes() != whole.encode():
-            write_text(path, whole)
+        """Rewrite the file if a line could not be written; if that fails, warn."""
+        with self._logging:
+            whole, path = state.history.to_csv(), self._own.current()
+            if not path.exists() or path.read_bytes() != whole.encode():
+                write_text(path, whole)
         self._own.release()
+
+    def _secondary(self) -> Secondary:
+        then = "training goes on, and the log is written again when it ends"
+        return Secondary(f"{self.path} lacks epochs", then=then)

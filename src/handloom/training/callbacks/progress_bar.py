@@ -1,21 +1,28 @@
 """Progress callback: a live bar on a terminal, elsewhere a line every few epochs."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from handloom.errors import require_count
+from handloom.secondary import Secondary, print_line, say
 from handloom.text import printable
 from handloom.training.callbacks.base import Callback
 from handloom.training.findings import findings
-from handloom.training.history import EpochRecord
+from handloom.training.history import EpochRecord, History
 from handloom.training.state import TrainingState
+
+NOT_SHOWN = "the progress is not shown"
+"""The failure of a line or a bar."""
 
 
 class Progress(Callback):
     """Shows epoch, loss, accuracy and the time left, on standard error.
 
     The bar needs the package rich; without it, or where standard error is not a terminal, a line is
-    printed every few epochs instead.
+    printed every few epochs instead. If standard error cannot be written to, training goes on
+    without progress; a line on standard output says so, if that is left.
 
     Parameters
     ----------
@@ -31,6 +38,7 @@ class Progress(Callback):
         self.label = label
         self.every = None if every is None else require_count("every", every)
         self._bar: Any = None
+        self._showing = Secondary(NOT_SHOWN)
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, without the bar on the terminal."""
@@ -38,16 +46,23 @@ class Progress(Callback):
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Start the bar, on a terminal."""
-        self._bar = _bar() if sys.stderr is not None and sys.stderr.isatty() else None
-        if self._bar is not None:
-            self._bar.start()
-            done = state.progress.epoch
-            self._task = self._bar.add_task(
-                printable(self.label), total=state.total_epochs, completed=done, metrics=""
-            )
+        self._showing = Secondary(NOT_SHOWN)
+        with self._output():
+            self._bar = _bar() if sys.stderr is not None and sys.stderr.isatty() else None
+            if self._bar is not None:
+                self._bar.start()
+                done = state.progress.epoch
+                self._task = self._bar.add_task(
+                    printable(self.label), total=state.total_epochs, completed=done, metrics=""
+                )
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Show the epoch."""
+        if not self._showing.failed:
+            with self._output():
+                self._show(state, record)
+
+    def _show(self, state: TrainingState, record: EpochRecord) -> None:
         done = record.epoch + 1
         if self._bar is not None:
             self._bar.update(self._task, completed=done, metrics=printable(_metrics(record)))
@@ -56,22 +71,40 @@ class Progress(Callback):
         if done % every == 0 or done in (1, state.total_epochs):
             seconds = state.history["seconds"]
             left = float(seconds[-20:].mean()) * (state.total_epochs - done)
-            self._say(f"epoch {done}/{state.total_epochs}  {_metrics(record)}  {_clock(left)} left")
+            print_line(
+                f"{self.label}  epoch {done}/{state.total_epochs}  {_metrics(record)}  "
+                f"{_clock(left)} left",
+                sys.stderr,
+            )
 
     def on_train_end(self, *, state: TrainingState) -> None:
         """Stop the bar and leave it on the terminal; then print divergence and findings."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-        history = state.history
+        with self._output():
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+        with self._showing:
+            self._show_end(state.history)
+
+    def _show_end(self, history: History) -> None:
         if history.divergence is not None:
             array, epoch = history.divergence.array, history.divergence.epoch + 1
-            self._say(f"diverged in epoch {epoch}: {array} was not finite")
+            say(f"{self.label}  diverged in epoch {epoch}: {array} was not finite")
         for finding in findings(history):
-            self._say(str(finding))
+            say(f"{self.label}  {finding}")
 
-    def _say(self, text: str) -> None:
-        print(printable(f"{self.label}  {text}"), file=sys.stderr, flush=True)
+    @contextmanager
+    def _output(self) -> Iterator[None]:
+        """Print in a block; if that fails, stop the bar, which redirects printing, and warn."""
+        with self._showing:
+            try:
+                yield
+            except Exception:
+                bar, self._bar = self._bar, None
+                with suppress(Exception):
+                    if bar is not None:
+                        bar.stop()
+                raise
 
 
 def _metrics(record: EpochRecord) -> str:
@@ -113,4 +146,6 @@ def _bar() -> Any:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        # what is printed to a file or a pipe stays there
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
     )

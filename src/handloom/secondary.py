@@ -1,0 +1,163 @@
+"""Secondary work: output, logs and pictures, whose failure is reported and ends no training."""
+
+import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
+from threading import RLock
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from handloom.errors import HandloomError
+from handloom.text import printable
+
+CLOSED = "the stream is closed"
+
+_lock = RLock()  # standard error is global to the process
+
+
+class Secondary:
+    """A block whose exceptions are reported, once, and do not end the training that it belongs to.
+
+    An instance serves one block or many. Interrupts (`KeyboardInterrupt`, `SystemExit`) pass.
+
+    Parameters
+    ----------
+    failure : str
+        The message of a failure, such as ``"log.csv is not written"``; the reason is added.
+    then : str
+        The rest of the message: how it goes on.
+    tell : callable, optional
+        Called with the message; by default `report`.
+
+    Attributes
+    ----------
+    failed : bool
+        Whether a block has failed.
+    """
+
+    def __init__(
+        self,
+        failure: str,
+        *,
+        then: str = "training goes on",
+        tell: Callable[[str], object] | None = None,
+    ) -> None:
+        self.failed = False
+        self._failure, self._then, self._tell = failure, then, tell or report
+
+    def __enter__(self) -> None:
+        """Begin a block."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        """Report an exception of the block; return whether it ends here."""
+        if not isinstance(error, Exception):
+            return False
+        if not self.failed:
+            self.failed = True
+            then = f"; {self._then}" if self._then else ""
+            self._tell(f"{self._failure}: {reason(error)}{then}")
+        return True
+
+
+def reason(error: BaseException) -> str:
+    """Return the text of an exception for a message; its type too, if it is not Handloom's."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # of an exception's own method
+        return name
+    if isinstance(error, HandloomError):
+        return text
+    return f"{name}: {text}" if text else name
+
+
+def report(message: str) -> None:
+    """Issue a warning about secondary work; where warnings are errors, print the message instead.
+
+    No exception of the warnings' filters, hooks or streams passes.
+    """
+    try:
+        warn(message, stacklevel=3)
+    except Exception:
+        say(message)
+
+
+def warn(message: str, category: type[Warning] = UserWarning, *, stacklevel: int = 1) -> None:
+    """Issue a warning; if it cannot be printed on standard error, print it on standard output.
+
+    Raises
+    ------
+    Warning
+        The warning itself, where a filter makes it an error.
+    """
+    show(message, partial(warnings.warn, message, category, stacklevel + 2))
+
+
+def show(message: str, issue: Callable[[], None]) -> None:
+    """Issue a warning by a call of `warnings`; see `warn`."""
+    with _lock, _WatchedError() as watched:
+        try:
+            issue()
+        except Warning:
+            raise
+        except Exception:  # of a closed stream, or of a hook of the application
+            watched.failed = True
+    if watched.failed:
+        say(message)
+
+
+def say(message: str) -> None:
+    """Print a line on standard error; else on standard output; else not at all."""
+    for stream in (sys.stderr, sys.stdout):
+        try:
+            print_line(message, stream)
+        except Exception:
+            continue
+        return
+
+
+def print_line(text: str, stream: TextIO | None) -> None:
+    """Print text now; control characters in it are escaped.
+
+    Raises
+    ------
+    OSError
+        If the stream is closed, full or broken.
+    """
+    if stream is None:  # print would take standard output instead
+        raise OSError(CLOSED)
+    print(printable(text, lines=True), file=stream, flush=True)
+
+
+class _WatchedError:
+    """Standard error in a block, and whether it failed: Python ignores that of a warning."""
+
+    def __enter__(self) -> Self:
+        self.failed, self._stream = False, sys.stderr
+        sys.stderr = self
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if sys.stderr is self:
+            sys.stderr = self._stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write text now, and note a failure."""
+        try:
+            if self._stream is None:
+                raise OSError(CLOSED)
+            written = self._stream.write(text)
+            self._stream.flush()
+        except Exception:
+            self.failed = True
+            raise
+        return written
