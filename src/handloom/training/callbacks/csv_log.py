@@ -45,7 +45,7 @@ class CSVLog(Callback):
 
     @property
     def writes_to(self) -> Path | None:
-        """The file that is replaced; None for a copy that has not begun."""
+        """The file that is replaced; None for a copy that has not begun, or a locked run folder."""
         return self._own.replaced
 
     def on_train_begin(self, *, state: TrainingState) -> None:

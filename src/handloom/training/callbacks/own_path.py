@@ -43,8 +43,12 @@ class OwnPath:
 
     @property
     def replaced(self) -> Path | None:
-        """The path that is replaced; None for a copy, which takes a free one."""
-        return None if self._is_copy else self.path
+        """The path that is replaced.
+
+        None for a copy, which takes a free one, and for a path in a run folder, whose lock keeps
+        others away.
+        """
+        return None if self._is_copy or self._run is not None else self.path
 
     def claim(self, create: Callable[[Path], object]) -> Path:
         """Return the path; that of a copy is chosen by the first call.
