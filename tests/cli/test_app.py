@@ -4,6 +4,7 @@ import pkgutil
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import typer
@@ -46,3 +47,35 @@ def test_help_loads_nothing_that_computes() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.endswith("[]\n"), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("group", [(), ("data",)])
+def test_without_arguments_the_help_has_its_lines(handloom: Command, group: tuple[str]) -> None:
+    ended = handloom(*group)
+    assert "\n\nOptions:\n" in ended.err
+    assert "\\n" not in ended.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the current directory")
+def test_a_command_ends_as_usual_in_a_directory_that_was_deleted(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "deleted", tmp_path / "run"
+    folder.mkdir()
+    code = (
+        f"import os\nos.chdir({str(folder)!r})\nos.rmdir({str(folder)!r})\n"
+        "from handloom.cli import main; main()"
+    )
+    options = ["--data", str(tiny_folder), "--epochs", "1", "--hidden", "4", "--out", str(out)]
+    command = [sys.executable, "-c", code, "train", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"Wrote to {out}" in done.stdout
+    assert "not printed" not in done.stderr
+
+
+def test_commands_run_without_docstrings() -> None:
+    code = "import sys\nfrom handloom.cli.app import run\nsys.exit(run(['train', '--help']))"
+    command = [sys.executable, "-OO", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,6 +63,31 @@ def test_a_model_that_cannot_be_saved_is_saved_elsewhere_and_the_rest_is_written
     results = RunFolder.open(blocked).results()
     assert 0.0 <= results["test_accuracy"] <= 1.0
     assert len(model.class_names) == 10
+
+
+def test_a_lost_model_hides_no_other_reason_of_the_end(
+    handloom: Command, tiny_folder: Path, blocked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: Callback, **_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(AtEnd, "on_epoch_end", interrupt)
+    ended = handloom("train", "--data", tiny_folder, "--out", blocked, *SMALL)
+    assert ended.status == 1
+    assert "error: cannot write to the folder" in ended.err
+    assert f"interrupted; to resume: handloom train --resume {blocked}" in ended.err
+    assert "is saved; to" not in ended.err
+
+
+def test_a_lost_model_does_not_hide_a_divergence(
+    handloom: Command, tiny_folder: Path, blocked: Path
+) -> None:
+    options = (*SMALL, "--learning-rate", "1e30")
+    ended = handloom("train", "--data", tiny_folder, "--out", blocked, *options)
+    assert ended.status == 1
+    assert "error: cannot write to the folder" in ended.err
+    assert "error: training diverged" in ended.err
+    assert "weights are saved" not in ended.err
 
 
 def test_a_model_for_which_there_is_no_room_anywhere_is_an_error(

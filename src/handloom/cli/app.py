@@ -80,7 +80,8 @@ def _run(arguments: Sequence[str]) -> int:
         called = application(arguments[0] if arguments else None)
         status = called(list(arguments), prog_name="handloom", standalone_mode=False)
     except UsageError as error:
-        error.message = printable(error.message)  # it quotes the arguments
+        if error.ctx is None or error.message != error.ctx.get_help():  # without any argument
+            error.message = printable(error.message)  # it quotes the arguments
         error.show()
         return int(error.exit_code)
     except SystemExit as end:

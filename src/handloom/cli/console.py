@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich import box
@@ -111,8 +111,10 @@ def show_arrays(arrays: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:
 
 
 def short(path: Path) -> Path:
-    """Return a path relative to the current folder if it is in it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    """Return a path relative to the current folder if that exists and the path is in it."""
+    with suppress(OSError, ValueError):
+        return path.relative_to(Path.cwd())
+    return path
 
 
 def wrote(folder: Path, contents: Mapping[str, str]) -> None:

@@ -67,11 +67,10 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
         with saved_results(folder.path):
             _show(splits.name, study.epochs, runs)
             wrote(folder.path, folder.contents())
-    if unsaved:
-        raise typer.Exit(1)
     if interrupted:
-        note("interrupted: the state reached is saved")
-        raise typer.Exit(130)
+        note("interrupted" if unsaved else "interrupted: the state reached is saved")
+    if unsaved or interrupted:
+        raise typer.Exit(1 if unsaved else 130)
 
 
 def _save(saving: Secondary, folder: RunFolder, model: Model, best_weights: Array) -> None:

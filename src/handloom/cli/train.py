@@ -176,9 +176,9 @@ def _train(
     with saved_results(run.path):
         _show(splits, trained)
         wrote(run.path, run.contents())
+    end_with(trained.history, run.path, saved=not saving.failed)
     if saving.failed:
         raise typer.Exit(1)
-    end_with(trained.history, run.path)
     if not math.isfinite(trained.test.loss):
         note(
             f"error: training diverged: the test loss is {trained.test.loss}, although the weights "
@@ -217,7 +217,7 @@ def _caption(history: History) -> str:
     return caption
 
 
-def end_with(history: History, run: Path | None = None) -> None:
+def end_with(history: History, run: Path | None = None, *, saved: bool = True) -> None:
     """Exit with the status of the reason why training ended; return if it succeeded.
 
     Parameters
@@ -226,15 +226,19 @@ def end_with(history: History, run: Path | None = None) -> None:
         The history of the training.
     run : path, optional
         The run folder to resume the training from.
+    saved : bool
+        Whether the model is in its folder; else the status is 1 after an interruption too.
     """
     reason = history.stop_reason
     if reason is StopReason.INTERRUPTED:
         further = "" if run is None else f"; to resume: handloom train --resume {short(run)}"
-        note(f"interrupted: the state reached is saved{further}")
-        raise typer.Exit(130)
+        kept = ": the state reached is saved" if saved else ""
+        note(f"interrupted{kept}{further}")
+        raise typer.Exit(130 if saved else 1)
     if history.divergence is not None:
+        kept = "; the last good weights are saved" if saved else ""
         note(
-            f"error: training diverged ({reason}); the last good weights are saved.",
+            f"error: training diverged ({reason}){kept}.",
             str(history.divergence),
         )
         raise typer.Exit(1)

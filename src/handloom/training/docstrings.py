@@ -32,9 +32,9 @@ def describes_options_of(
     """
 
     def complete(cls: Documented) -> Documented:
-        if not cls.__doc__ or not source.__doc__:  # python -OO removes docstrings
+        sections, theirs = _sections(cls.__doc__ or ""), _sections(source.__doc__ or "")
+        if "Parameters" not in theirs:  # python -OO removes docstrings, or a dataclass makes one
             return cls
-        sections, theirs = _sections(cls.__doc__), _sections(source.__doc__)
         names = list(inspect.signature(cls).parameters)
         entries = {
             **_entries(theirs["Parameters"], names),
