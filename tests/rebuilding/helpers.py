@@ -187,6 +187,28 @@ class Stateful(Factor):
         return super().forward(x + noise.astype(x.dtype))
 
 
+class Counting(Factor):
+    """Right, with attributes that its constructor sets and that its passes and its build change."""
+
+    def __init__(self, factor: float = 1.0) -> None:
+        super().__init__(factor)
+        self.calls, self.mean = 0, 0.0
+        self.shapes: dict[tuple[int, ...], int] = {}
+        self.was_built, self.is_training, self.is_inferring = False, True, True
+
+    config = Factor.config
+
+    def declare(self, input_shape: tuple[int, ...]) -> dict[str, Any]:
+        self.was_built = True
+        return {}
+
+    def forward(self, x: Array, *, training: bool = False, rng: Rng = None) -> Array:
+        self.calls += 1
+        self.mean, self.is_training, self.is_inferring = float(x.mean()), training, not training
+        self.shapes[x.shape] = self.shapes.get(x.shape, 0) + 1
+        return super().forward(x)
+
+
 class Locked(Factor):
     def __init__(self, factor: float = 1.0) -> None:
         super().__init__(factor)
@@ -217,6 +239,21 @@ class OwnTransform:
 
     def to_config(self) -> dict[str, Any]:
         return {"name": "own", "power": self.power}
+
+
+class CountingRows(OwnTransform):
+    """Right, with an attribute that each call changes."""
+
+    def __init__(self, power: float = 1.0) -> None:
+        super().__init__(power)
+        self.rows = 0
+
+    def __call__(self, inputs: Rows, out: Array) -> Array:
+        self.rows += len(inputs)
+        return super().__call__(inputs, out)
+
+    def to_config(self) -> dict[str, Any]:
+        return {"name": "counting_rows", "power": self.power}
 
 
 class Forgetful(OwnTransform):

@@ -264,6 +264,22 @@ def test_memory_of_a_pass_is_no_setting(tmp_path: Path) -> None:
     assert Model.load(tmp_path, layers=OWN).network.layers[1].mask is None  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("around", [lambda layer: layer, lambda layer: Residual([layer])])
+def test_what_passes_change_is_no_setting(tmp_path: Path, around: Callable[[Layer], Layer]) -> None:
+    layer = helpers.Counting(2.0)
+    model = model_of(Dense(4), around(layer))
+    model.network.forward(X, training=True)
+    expected = model.predict(X)
+    assert layer.calls
+    model.save(tmp_path)
+    again = Model.load(tmp_path, layers={"counting": helpers.Counting})
+    assert np.array_equal(again.predict(X), expected)
+    layer.factor = 3.0  # a setting still is
+    layer.config = lambda: {"factor": 2.0}  # type: ignore[method-assign]
+    with pytest.raises(ConfigurationError, match=r"has factor 2.0 in place of 3.0"):
+        model.save(tmp_path)
+
+
 def test_a_network_that_computes_by_itself_is_refused(tmp_path: Path) -> None:
     class Double(Sequential):
         def predict(self, *arguments: object, **options: object) -> Array:

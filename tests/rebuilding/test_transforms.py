@@ -96,3 +96,14 @@ def test_a_run_with_parts_of_ones_own_is_loaded(tmp_path: Path) -> None:
     }
     for loaded in (run.model(**parts), run.best_model(**parts)):
         assert np.array_equal(loaded.predict(X), trainer.model().predict(X))
+
+
+def test_what_calls_of_a_transform_change_is_no_setting(tmp_path: Path) -> None:
+    transform = helpers.CountingRows(2.0)
+    model = helpers.model_of(Dense(2), transform=transform)
+    rows = np.ones((3, 4), np.float32)
+    expected = model.predict(rows)
+    assert transform.rows
+    model.save(tmp_path)
+    again = Model.load(tmp_path, transforms={"counting_rows": helpers.CountingRows})
+    assert np.array_equal(again.predict(rows), expected)

@@ -570,7 +570,8 @@ class Steep(Shift):
         (
             lambda: {"callbacks": [Limit(0.5)]},
             r"callbacks 0: config\(\) of Limit .* limit is missing.*"
-            r'\{\*\*super\(\)\.config\(\), "limit": self\.limit\}',
+            r'\{\*\*super\(\)\.config\(\), "limit": self\.limit\}; '
+            r"if no result depends on it, write changes_results = False in its class",
         ),
         (
             lambda: {"callbacks": [BestWeights("loss"), Patient("loss", wait=1)]},

@@ -4,6 +4,7 @@ A first training is held in the middle, in a hook, while a second one asks for a
 """
 
 import copy
+import functools
 import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -321,6 +322,7 @@ STATELESS: dict[str, Options] = {
     "augmentations of the library": {"augment": [Flip()]},
     "a schedule of the library": {"learning_rate": Warmup(2, then=0.01)},
     "a function": {"learning_rate": lambda step: 0.01 / (1 + step)},
+    "a cached function": {"learning_rate": functools.cache(lambda step: 0.01 / (1 + step))},
     "a loss": {"loss": "softmax_cross_entropy"},
 }
 

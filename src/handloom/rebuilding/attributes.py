@@ -1,6 +1,6 @@
 """Attributes of an object, and of the one that was made again from its configuration."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
@@ -18,15 +18,18 @@ SIMPLE = (type(None), bool, int, float, complex, str, bytes, np.generic, Enum, s
 NOT_SETTINGS = {"weights", "gradients", "pool", "_buffers", "_saved", "_name", "_network"}
 """The attributes of `Layer` that are arrays, which are saved, or memory of a pass."""
 
+Difference = tuple[str, str]
+"""The path of an attribute that differs, and what to tell the user."""
+
 
 def compare_objects(
-    name: str, part: object, again: object, seen: frozenset[int] = frozenset()
+    name: str, part: object, again: object, use: Callable[[], tuple[object, ...]]
 ) -> None:
     """Compare the class and the attributes of an object and of the one that was made again.
 
-    Simple values, arrays, containers, dataclasses and inner layers are compared. An attribute that
-    only the original has, or that is empty in the new object and holds arrays in the original, is
-    memory of a pass.
+    Simple values, arrays, containers, dataclasses and inner layers are compared. An attribute is no
+    setting if only the original has it, if it is empty in the new object and holds arrays in the
+    original, or if a use of a new object changes it, as a count of calls.
 
     Parameters
     ----------
@@ -34,29 +37,52 @@ def compare_objects(
         The name of the object, for messages.
     part, again : object
         The original, and the one that was made again.
-    seen : set of int
-        The identities of the objects that hold the original, which may refer to each other.
+    use : callable
+        Uses an object that was made again, and returns its states: a copy from before, then one
+        after each use. It is called only if there are differences.
 
     Raises
     ------
     ConfigurationError
         Naming the object, the difference, and what to write.
     """
+    different = list(_of_objects(name, part, again, frozenset()))
+    if not different:
+        return
+    before, *states = use()
+    changing = {
+        path for state in states for path, _ in _of_objects(name, state, before, frozenset())
+    }
+    for path, problem in different:
+        if path not in changing:
+            raise ConfigurationError(problem)
+
+
+def _of_objects(
+    name: str, part: object, again: object, seen: frozenset[int]
+) -> Iterator[Difference]:
+    """Yield the differences of two objects, by attribute."""
     kind = type(part)
     if type(again) is not kind:
-        raise ConfigurationError(
+        yield (
+            name,
             f"{name}: the configuration of {kind.__name__} makes another object, of "
-            f"{type(again).__name__}"
+            f"{type(again).__name__}",
         )
+        return
     seen |= {id(part)}
     for attribute, value in _attributes(part).items():
-        other = getattr(again, attribute, value)
-        for difference in _differences(f"{name}.{attribute}", value, other, seen):
-            raise ConfigurationError(
+        path, other = f"{name}.{attribute}", getattr(again, attribute, value)
+        for difference in _differences(path, value, other, seen):
+            if isinstance(difference, tuple):  # of an inner layer
+                yield difference
+                continue
+            yield (
+                path,
                 f"{name}: made again from its configuration, the {kind.__name__} has {attribute} "
                 f"{difference}: its configuration must return every setting, and its constructor "
-                f"set all of them. An attribute that is no setting and changes must not be set by "
-                f"the constructor"
+                f"set all of them. An attribute that is no setting must not be set by the "
+                f"constructor",
             )
 
 
@@ -70,12 +96,14 @@ def _attributes(part: object) -> dict[str, Any]:
     return {name: value for name, value in own.items() if name not in ignored}
 
 
-def _differences(name: str, value: Any, other: Any, seen: frozenset[int]) -> Iterator[str]:
+def _differences(
+    name: str, value: Any, other: Any, seen: frozenset[int]
+) -> Iterator[str | Difference]:
     """Yield the differences of two values; those that cannot be compared have none."""
     if id(value) in seen:
         return
     if isinstance(value, Layer):
-        compare_objects(name, value, other, seen)
+        yield from _of_objects(name, value, other, seen)
     elif isinstance(value, Chain):
         layers = other.layers if isinstance(other, Chain) else ()
         yield from _differences(name, value.layers, layers, seen)
@@ -101,7 +129,7 @@ def _equal_values(value: Any, other: Any) -> bool:
 
 def _differences_of_containers(
     name: str, value: Any, other: Any, seen: frozenset[int]
-) -> Iterator[str]:
+) -> Iterator[str | Difference]:
     """Yield the differences of two sequences or dicts."""
     if other is None or (not other and _holds_array(value)):
         return

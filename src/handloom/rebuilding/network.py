@@ -1,9 +1,9 @@
 """The proof for a network, layer by layer."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import cast
 
 import numpy as np
@@ -43,11 +43,20 @@ def check_network(network: Sequential) -> dict[str, object]:
         def make(entry: object) -> Layer:
             return layers_from_config([entry], custom)[0]
 
-        layers = []
-        for (name, layer), entry in zip(network.named_layers(), entries, strict=True):
-            again = made_again(f"layer {name}", layer, entry, make)
-            compare_objects(f"layer {name}", layer, again)
-            layers.append(again)
+        named = network.named_layers()
+
+        def all_again() -> list[Layer]:
+            pairs = zip(named, entries, strict=True)
+            return [made_again(f"layer {name}", each, entry, make) for (name, each), entry in pairs]
+
+        layers = all_again()
+        used = cache(lambda: _used(network, all_again()))
+
+        def states_of(index: int) -> tuple[Layer, ...]:
+            return used()[index]
+
+        for index, (name, layer) in enumerate(named):
+            compare_objects(f"layer {name}", layer, layers[index], partial(states_of, index))
         # passes of copies: one of a custom layer may change it, even in inference
         original = Chain([copied(layer.replica()) for layer in network.layers])
         rebuilt = Chain(layers)
@@ -149,6 +158,23 @@ def _bind(network: Sequential, original: Chain, rebuilt: Chain) -> None:
     for chain in (original, rebuilt):
         unused = {name: np.empty_like(array) for name, array in weights.items()}
         chain.bind(ArrayViews(weights), ArrayViews(unused))
+
+
+def _used(network: Sequential, layers: list[Layer]) -> list[tuple[Layer, ...]]:
+    """Return copies of layers, and the layers after each of two passes, as far as these succeed."""
+    before = [copied(layer) for layer in layers]
+    inferred = before.copy()
+    with suppress(Exception):
+        chain = Chain(layers)
+        _bind(network, chain, chain)
+        x = row(network.input_shape, network.parameters.dtype)
+        for index, layer in enumerate(layers):
+            y = np.array(layer.forward(x))
+            inferred[index] = copied(layer)
+            with suppress(Exception):  # such as too few rows
+                layer.forward(x, training=True, rng=np.random.default_rng(0))
+            x = y
+    return list(zip(before, inferred, layers, strict=True))
 
 
 def _declared(chain: Chain, network: Sequential) -> dict[str, ParameterSpec]:

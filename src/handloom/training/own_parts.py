@@ -12,6 +12,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from handloom.errors import ModelError
+from handloom.layers.chain import Chain
 from handloom.training.code import (
     LIBRARY,
     Code,
@@ -165,7 +166,9 @@ class _Records:
         self._outer.pop()
 
     def _add(self, path: str, value: object) -> None:
-        if isinstance(value, list | tuple | dict):
+        if isinstance(value, Chain):  # in a layer of the library, which has no config
+            self.add(f"{path} layers", value.layers)
+        elif isinstance(value, list | tuple | dict):
             entries = value.items() if isinstance(value, dict) else enumerate(value)
             for key, each in list(entries):
                 self.add(f"{path} {key}", each)

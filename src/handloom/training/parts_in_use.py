@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from functools import WRAPPER_ASSIGNMENTS
 from types import ModuleType
 
 from handloom.in_use import Part
@@ -9,6 +10,9 @@ from handloom.network import Sequential
 from handloom.training.callbacks.base import Callback
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.options import TrainingOptions
+
+OF_DECORATORS = {*WRAPPER_ASSIGNMENTS, "__wrapped__", "cache_parameters"}
+"""The attributes of decorated functions, which no call changes."""
 
 
 def parts_in_use(
@@ -57,7 +61,7 @@ def _with_attributes(part: object) -> Iterator[object]:
             yield from _with_attributes(getattr(owner, each.name))
     elif not isinstance(owner, type | ModuleType):
         attributes = set(getattr(owner, "__dict__", ()))
-        if attributes - {"__wrapped__"}:  # which every decorated function has
+        if attributes - OF_DECORATORS:
             yield owner
 
 

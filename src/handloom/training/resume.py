@@ -7,6 +7,7 @@ from typing import Any
 
 from handloom.errors import ConfigurationError, ModelError, omitted_arguments
 from handloom.schedules import planned_steps
+from handloom.training.callbacks.base import Callback
 from handloom.training.configuration import compared_by_name, describe, differences
 from handloom.training.options import OnResume, TrainingOptions
 from handloom.training.own_parts import changed_code, constant_parts, own_parts
@@ -20,6 +21,10 @@ _OTHER_SAMPLE_WEIGHTS = {
     (False, True): "there are sample_weights, the checkpoint was trained without",
 }
 """Messages about changed sample weights: whether the checkpoint has some, and this training."""
+
+
+OBSERVES = "if no result depends on it, write changes_results = False in its class"
+"""What to write for a callback that only observes a training."""
 
 
 def configuration(state: TrainingState) -> dict[str, Any]:
@@ -108,23 +113,28 @@ def _require_complete(name: str, part: object) -> None:
     if callable(config := getattr(part, "config", None)):
         recorded, described = config(), f"config() of {kind} must return"
         write = "def config(self): return {{**super().config(), {}}}"
+        entry = '"{0}": self.{0}'
     elif is_dataclass(part):
         recorded = dict.fromkeys(each.name for each in fields(part))
         described = f"the dataclass {kind} must have as fields"
         write = "@dataclass(frozen=True) above the class instead of __init__, with the fields {}"
+        entry = "{0}"
     else:
         return
     if not isinstance(recorded, Mapping):
         return  # `describe` refuses it
     if omitted := omitted_arguments(type(part), recorded):
-        entries = ", ".join(
-            omitted if is_dataclass(part) else (f'"{each}": self.{each}' for each in omitted)
-        )
+        entries = ", ".join(map(entry.format, omitted))
         raise ConfigurationError(
             f"{name}: {described} all arguments of its constructor, but {', '.join(omitted)} is "
-            f"missing: without it, a resume cannot compare it. Write {write.format(entries)}; or "
-            "train without checkpoints"
+            f"missing: without it, a resume cannot compare it. Write {write.format(entries)}; "
+            f"{_if_it_observes(part)}or train without checkpoints"
         )
+
+
+def _if_it_observes(part: object) -> str:
+    """Return what to write for a callback that changes no result."""
+    return f"{OBSERVES}; " if isinstance(part, Callback) else ""
 
 
 def compare(
