@@ -1,5 +1,6 @@
 """Secondary work: output, logs and pictures, whose failure is reported and ends no training."""
 
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from handloom.text import printable
 
 CLOSED = "the stream is closed"
 
-_lock = RLock()  # standard error is global to the process
+_LOCKS: dict[int, RLock] = {}
+"""A lock by process, as standard error is: a forked process would never get one that is held."""
 
 
 class Secondary:
@@ -101,7 +103,7 @@ def warn(message: str, category: type[Warning] = UserWarning, *, stacklevel: int
 
 def show(message: str, issue: Callable[[], None]) -> None:
     """Issue a warning by a call of `warnings`; see `warn`."""
-    with _lock, _WatchedError() as watched:
+    with _LOCKS.setdefault(os.getpid(), RLock()), _WatchedError() as watched:
         try:
             issue()
         except Warning:

@@ -28,6 +28,9 @@ Record = dict[str, Any]
 """A part: ``kind``, its name; ``code``, a checksum; ``attributes`` and ``globals``, values by name;
 ``running``, the names of attributes that training changes."""
 
+OBSERVES = "if no result depends on it, write changes_results = False in its class"
+"""What to write for a callback that only observes a training."""
+
 DEEPEST, MOST = 6, 1000
 """The largest number of attributes that lead to a recorded object, and of records."""
 
@@ -114,7 +117,10 @@ def changed_code(saved: Mapping[str, Record], now: Mapping[str, Record]) -> Iter
             raise ModelError(f"cannot resume: {path} is {is_}, the checkpoint has {was}")
         for name, old in before["attributes"].items():
             if (new := after["attributes"].get(name, "missing")) != old:
-                raise ModelError(f"cannot resume: {path}.{name} is {new}, the checkpoint has {old}")
+                way_out = f": {OBSERVES}" if path.startswith("callbacks") else ""
+                raise ModelError(
+                    f"cannot resume: {path}.{name} is {new}, the checkpoint has {old}{way_out}"
+                )
     for path, before in saved.items():
         old_code, new_code = before["code"], now[path]["code"]
         pythons = {each.partition(" ")[0] for each in (old_code, new_code) if each}

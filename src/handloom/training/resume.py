@@ -10,7 +10,7 @@ from handloom.schedules import planned_steps
 from handloom.training.callbacks.base import Callback
 from handloom.training.configuration import compared_by_name, describe, differences
 from handloom.training.options import OnResume, TrainingOptions
-from handloom.training.own_parts import changed_code, constant_parts, own_parts
+from handloom.training.own_parts import OBSERVES, changed_code, constant_parts, own_parts
 from handloom.training.rates import require_same_rates, sampled_rates
 from handloom.training.serialization import pack
 from handloom.training.state import TrainingState
@@ -21,10 +21,6 @@ _OTHER_SAMPLE_WEIGHTS = {
     (False, True): "there are sample_weights, the checkpoint was trained without",
 }
 """Messages about changed sample weights: whether the checkpoint has some, and this training."""
-
-
-OBSERVES = "if no result depends on it, write changes_results = False in its class"
-"""What to write for a callback that only observes a training."""
 
 
 def configuration(state: TrainingState) -> dict[str, Any]:

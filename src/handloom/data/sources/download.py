@@ -287,7 +287,8 @@ def _without_log(logger: logging.Logger) -> Iterator[None]:
 @contextmanager
 def _progress(wanted: bool | None) -> Iterator["Progress | None"]:
     """Draw progress on standard error, or yield None if it is not wanted."""
-    if not (sys.stderr.isatty() if wanted is None else wanted):
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    if not (is_terminal if wanted is None else wanted):
         yield None
         return
     try:
