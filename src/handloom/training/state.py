@@ -95,8 +95,6 @@ class TrainingState:
     validation: Dataset | None = None
     callbacks: Mapping[str, Stateful] = field(default_factory=dict)
     data_fingerprints: Mapping[str, Any] = field(default_factory=dict)
-    own_parts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    rates: list[tuple[int, float | None]] = field(default_factory=list)
     progress: TrainingProgress = field(default_factory=TrainingProgress)
     history: History = field(default_factory=History)
 
@@ -107,6 +105,8 @@ class TrainingState:
         self.store_initial_weights()
         self.at_step_boundary, self.ended = True, False
         self.store_bindings()
+        self.own_parts: dict[str, dict[str, Any]] = {}
+        self.rates: list[tuple[int, float | None]] = []
         self.recorder: object = None  # the callback whose hook runs
         self._recorders: dict[str, object] = {}
 
