@@ -6,7 +6,13 @@ from typing import NamedTuple
 import pytest
 
 from handloom import BatchNorm, Dense, Layer, LayerNorm, ReLU, Sequential, Sigmoid, Tanh
-from handloom.operations import Affine, Elementwise, LayerOperation, operation_of
+from handloom.operations import (
+    Affine,
+    Elementwise,
+    LayerOperation,
+    NormalizeColumns,
+    operation_of,
+)
 
 
 class Shifted(ReLU):
@@ -37,7 +43,24 @@ def test_a_dense_network_is_described_by_shapes_functions_and_offsets() -> None:
     ]
 
 
-@pytest.mark.parametrize("layer", [BatchNorm(), LayerNorm(), Shifted()])
+def test_batch_normalization_names_its_running_statistics_behind_the_trained_weights() -> None:
+    assert operations(Dense(3), BatchNorm(momentum=0.8, ghost_batch=4), Dense(2)) == [
+        Affine(4, 3, 0, 12),
+        NormalizeColumns(
+            units=3,
+            scale=15,
+            shift=18,
+            running_mean=29,
+            running_variance=32,
+            momentum=0.8,
+            epsilon=1e-5,
+            ghost_batch=4,
+        ),
+        Affine(3, 2, 21, 27),
+    ]
+
+
+@pytest.mark.parametrize("layer", [LayerNorm(), Shifted()])
 def test_a_layer_without_a_record_leaves_the_network_without_any(layer: Layer) -> None:
     assert operations(Dense(3), layer, Dense(2)) is None
 

@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import ConfigurationError, MissingExtraError, ModelError, require_known
-from handloom.operations import Array, LayerOperation
+from handloom.operations import Array, LayerOperation, StepArrays, StepOperations
 from handloom.parallel.partition import LANES
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parallel.threads import Threads
@@ -79,6 +79,42 @@ class CompiledNetwork(Protocol):
         ----------
         dlogits : array, shape (n, k)
             The gradient of the logits that `forward` returned last.
+        """
+        ...
+
+
+class CompiledSteps(Protocol):
+    """Compiled version of whole training steps, many in one call."""
+
+    def run(
+        self,
+        order: npt.NDArray[np.int64],
+        starts: npt.NDArray[np.int64],
+        rates: npt.NDArray[np.float64],
+        steps_before: int,
+        averaged_before: int,
+    ) -> npt.NDArray[np.float64]:
+        """Make steps in place, until one is not finite.
+
+        That step changes the gradient, and no weight. So does one during which other code changed
+        the number of threads of BLAS, which ends the call too.
+
+        Parameters
+        ----------
+        order : int64 array
+            The rows of all steps, one step after another; in range, which is not checked.
+        starts : int64 array, shape (steps + 1,)
+            Where the rows of each step begin in it, and where the last ones end.
+        rates : float64 array, shape (steps,)
+            The learning rates.
+        steps_before, averaged_before : int
+            The numbers of steps of the optimizer, and in the average of the weights, before.
+
+        Returns
+        -------
+        float64 array, shape (accepted steps, 5)
+            Of each accepted step the data loss, the penalty, the number of correct rows, the sum of
+            the squares of the gradient, and the sum of the sample weights.
         """
         ...
 
@@ -132,6 +168,30 @@ class Backend:
             The network's vectors: an operation says at which offsets its arrays begin.
         pool : Pool
             Its threads may run parts of the rows.
+        """
+        return None
+
+    def compiled_steps(
+        self,
+        step: StepOperations,
+        arrays: StepArrays,
+        batch_rows: int,
+        pool: Pool,
+        *,
+        count_correct: bool,
+    ) -> CompiledSteps | None:
+        """Return the compiled version of the steps of a training, or None if there is none.
+
+        Parameters
+        ----------
+        step : StepOperations
+        arrays : StepArrays
+        batch_rows : int
+            The most rows of a batch.
+        pool : Pool
+            Its threads share the work of a step.
+        count_correct : bool
+            Whether to count correct predictions.
         """
         return None
 
@@ -211,6 +271,24 @@ class FusedBackend(Backend):
         return cast(
             CompiledNetwork, module.CompiledDenseNetwork(operations, weights, gradient, pool)
         )
+
+    def compiled_steps(
+        self,
+        step: StepOperations,
+        arrays: StepArrays,
+        batch_rows: int,
+        pool: Pool,
+        *,
+        count_correct: bool,
+    ) -> CompiledSteps | None:
+        """Return compiled steps of a network of dense layers; see `handloom.fused.runner`."""
+        module: Any = _fused_module("runner")
+        if not self._available(module) or not module.supports(step, arrays.rows):
+            return None
+        if self._compiled_module("runner") is None:
+            return None
+        made = module.CompiledSteps(step, arrays, batch_rows, pool, count_correct=count_correct)
+        return cast(CompiledSteps, made)
 
     def threads(self, threads: int | None = None, lanes: int = LANES) -> Threads:
         """Return a pool whose threads stay awake between calls, and run parts of compiled jobs."""

@@ -247,8 +247,7 @@ class Sequential:
         A frozen layer has none. Neither does one whose own class does not define ``as_operation``:
         a subclass does not inherit the record.
         """
-        offsets = {name: span.start for name, span in self.parameters.slices().items()}
-        return self._chain.operations(offsets)
+        return self._chain.operations(self.parameters.offsets())
 
     def freeze(self, *names: str) -> Self:
         """Freeze layers: their arrays are no longer trained; see `handloom.Layer.freeze`.

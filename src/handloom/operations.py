@@ -7,9 +7,10 @@ networks of dense layers as a whole; tests run whole steps from all of the recor
 values and offsets only, and are independent of the classes that they describe.
 
 Offsets count from the start of the network's vector of weights; its gradient has the same layout.
+Running statistics lie behind the vector, in `handloom.parameters.Parameters.values`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +79,32 @@ class DropEntries:
     dropped: int
 
 
-LayerOperation = Affine | Elementwise | DropEntries
+@dataclass(frozen=True)
+class NormalizeColumns:
+    """Batch normalization over groups of rows, in training; see `handloom.BatchNorm`.
+
+    Attributes
+    ----------
+    units : int
+        The number of columns.
+    scale, shift, running_mean, running_variance : int
+        The offsets of the arrays.
+    momentum, epsilon : float
+    ghost_batch : int or None
+        The rows of a group; None for all rows of a batch.
+    """
+
+    units: int
+    scale: int
+    shift: int
+    running_mean: int
+    running_variance: int
+    momentum: float
+    epsilon: float
+    ghost_batch: int | None
+
+
+LayerOperation = Affine | Elementwise | NormalizeColumns | DropEntries
 
 
 # losses, from logits
@@ -220,6 +246,39 @@ class MovingAverage:
     decay: float
 
 
+@dataclass(frozen=True, eq=False)
+class StepOperations:
+    """The operations of a step in the order in which they run; None for a part without a record.
+
+    A part has no record if its class, possibly a user's, defines none.
+
+    Attributes
+    ----------
+    transform : TransformOperation or None
+        The transform from stored rows to the network's input.
+    layers : list of LayerOperation or None
+        The layers from there to the logits.
+    loss : LossOperation or None
+    penalties : Penalties
+    clip : ClipNorm or None
+        None also if the gradient is not clipped.
+    decaying : tuple of (int, int)
+        The start and stop offsets of each array that weight decay shrinks.
+    update : Update or None
+    average : MovingAverage or None
+        None also if weights are not averaged.
+    """
+
+    transform: TransformOperation | None
+    layers: Sequence[LayerOperation] | None
+    loss: LossOperation | None
+    penalties: Penalties
+    clip: ClipNorm | None
+    decaying: tuple[tuple[int, int], ...]
+    update: Update | None
+    average: MovingAverage | None
+
+
 # data
 
 
@@ -239,6 +298,32 @@ class Arrays:
     inputs: npt.NDArray[np.generic]
     targets: npt.NDArray[np.integer] | npt.NDArray[np.floating]
     weights: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class StepArrays:
+    """The arrays that the steps of a training read and write.
+
+    Attributes
+    ----------
+    values : array, shape (size + untrained,)
+        The weights, then the arrays that are not trained.
+    gradient : array, shape (size,)
+        The gradient of the weights.
+    state : sequence of array, shape (size,)
+        The state vectors of the optimizer, in the order of its ``state_names``.
+    average : array, shape (size + untrained,), or None
+        The average of the values.
+    rows : Arrays
+        The training rows. Targets are as the loss checked and converted them: classes as int64,
+        shape (N,), or targets in the dtype of the weights, shape (N, k).
+    """
+
+    values: Array
+    gradient: Array
+    state: Sequence[Array]
+    average: Array | None
+    rows: Arrays
 
 
 def operation_of(part: object, *arguments: object) -> Any:

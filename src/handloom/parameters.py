@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -202,6 +203,11 @@ class Parameters:
                 slices[name] = slice(start, start + spec.size)
                 start += spec.size
         return slices
+
+    def offsets(self) -> dict[str, int]:
+        """Return the start of each array in ``values``, by name."""
+        sizes = [spec.size for spec in self._layout.values()]
+        return dict(zip(self._layout, accumulate(sizes, initial=0), strict=False))
 
     def replica(self, *, share_gradient: bool = False) -> "Parameters":
         """Return parameters that share these weights, with own or shared gradients."""

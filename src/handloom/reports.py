@@ -240,6 +240,7 @@ def _figures(history: History, test: Evaluation) -> dict[str, object]:
         "epochs": len(history),
         "seconds": float(history["seconds"].sum()),
         "backend": history.backend,
+        "compiled_steps": history.compiled_steps,
         "lanes": history.lanes,
         "preparation_seconds": history.preparation_seconds,
     }

@@ -23,6 +23,7 @@ from handloom import (
     Dropout,
     Huber,
     Layer,
+    LayerNorm,
     LeakyReLU,
     MeanAbsoluteError,
     MeanSquaredError,
@@ -43,7 +44,7 @@ from handloom.estimators.solvers import EpsilonHatAdam
 from handloom.losses import RowLoss
 from handloom.optimizers import Optimizer
 from handloom.optimizers.clipping import ClipByNorm
-from handloom.training.step import StepOperations, compose
+from handloom.training.step import compose
 
 ROWS, STEPS, RATE = 24, 6, 0.05
 GENERATOR = np.random.default_rng(0)
@@ -81,7 +82,7 @@ ERRORS: dict[str, Callable[[Float64, Float64, float], Float64]] = {
 class FromRecords:
     """Steps computed from records, with gradients by central differences of the loss."""
 
-    def __init__(self, step: StepOperations, w: Float64) -> None:
+    def __init__(self, step: op.StepOperations, w: Float64) -> None:
         self.step, self.w, self.count = step, w.copy(), 0
         self.first, self.second = np.zeros_like(w), np.zeros_like(w)
         self.average = np.zeros_like(w)
@@ -93,10 +94,19 @@ class FromRecords:
                 d, h = layer.inputs, layer.units
                 matrix = w[layer.weights : layer.weights + d * h].reshape(d, h)
                 x = x @ matrix + w[layer.biases : layer.biases + h]
+            elif isinstance(layer, op.NormalizeColumns):
+                x = self.normalized(layer, w, x)
             else:
                 assert isinstance(layer, op.Elementwise)
                 x = FUNCTIONS[layer.function](x, layer.parameter)
         return float(self.rows(x, targets).mean()) + self.penalty(w, len(x))
+
+    def normalized(self, layer: op.NormalizeColumns, w: Float64, x: Float64) -> Float64:
+        rows = layer.ghost_batch or len(x)
+        groups = np.split(x, range(rows, len(x) // rows * rows, rows))
+        z = [(g - g.mean(axis=0)) / np.sqrt(g.var(axis=0) + layer.epsilon) for g in groups]
+        scale, shift = (w[start : start + layer.units] for start in (layer.scale, layer.shift))
+        return np.asarray(scale * np.concatenate(z) + shift)
 
     def rows(self, z: Float64, targets: Any) -> Float64:
         loss = self.step.loss
@@ -200,6 +210,12 @@ CASES: dict[str, tuple[Sequence[Layer], RowLoss, Optimizer, dict[str, Any]]] = {
         RMSprop(epsilon=1e-2, weight_decay=0.2),
         {"clip_norm": 0.5, "average": EMA(0.9)},
     ),
+    "batch normalization": (
+        [Dense(4), BatchNorm(ghost_batch=9), Tanh(), Dense(3)],
+        SoftmaxCrossEntropy(),
+        SGD(momentum=0.9),
+        {},
+    ),
     "adagrad": ([Dense(3)], SoftmaxCrossEntropy(), Adagrad(epsilon=1e-2), {}),
 }
 
@@ -246,12 +262,13 @@ class OwnAverage(EMA):
 
 
 def test_what_has_no_record_is_left_to_its_definition() -> None:
-    def step(layers: Sequence[Layer], optimizer: Optimizer, **options: Any) -> StepOperations:
+    def step(layers: Sequence[Layer], optimizer: Optimizer, **options: Any) -> op.StepOperations:
         made = Sequential(layers).build((4,))
         return compose(made, AsFloat(), SoftmaxCrossEntropy(), optimizer, **options)
 
     assert step([Dense(3), Dropout(0.5), Dense(2)], SGD()).layers is not None
-    assert step([Dense(3), BatchNorm(), Dense(2)], SGD()).layers is None
+    assert step([Dense(3), BatchNorm(), Dense(2)], SGD()).layers is not None
+    assert step([Dense(3), LayerNorm(), Dense(2)], SGD()).layers is None
     assert step([Dense(2)], Muon()).update is None
     assert step([Dense(2)], Mine()).update is None
     assert step([Dense(2)], SGD(), average=OwnAverage()).average is None

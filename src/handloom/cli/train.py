@@ -213,6 +213,7 @@ def _caption(history: History) -> str:
     caption = f"{done} in {history['seconds'].sum():.1f} s with backend {history.backend}"
     if history.backend == "fused":
         seconds = history.preparation_seconds
+        caption += f", {'whole steps compiled' if history.compiled_steps else 'layer by layer'}"
         caption += f"; kernels compiled (only the first time) or loaded in {seconds:.1f} s"
     return caption
 

@@ -60,6 +60,24 @@ class Order:
         taken = slice(start, self.rows if last else start + self.batch_size)
         return taken if self.permutation is None else self.permutation[taken]
 
+    def starts(self, first: int, steps: int) -> npt.NDArray[np.int64]:
+        """Return where the rows of some steps begin, and where the last ones end."""
+        starts = np.arange(first, first + steps + 1, dtype=np.int64) * self.batch_size
+        if first + steps == self.batches:
+            starts[-1] = self.rows
+        return starts
+
+    def rows_between(self, start: int, stop: int) -> npt.NDArray[np.int64]:
+        """Return the indices of consecutive rows of the epoch."""
+        if self.permutation is None:
+            return np.arange(start, stop, dtype=np.int64)
+        return np.ascontiguousarray(self.permutation[start:stop], np.int64)
+
+    @property
+    def most_rows(self) -> int:
+        """The rows of the largest step."""
+        return max(self.batch_size, self.rows - (self.batches - 1) * self.batch_size)
+
     def part(self, first: int, steps: int) -> "Order":
         """Return the order of some of the steps."""
         return replace(self, first=first, steps=steps)

@@ -80,6 +80,7 @@ def _job(dtype: np.dtype[Any]) -> Job:
 
 @compiled
 def _adam(w, dw, m, v, coefficients):  # type: ignore[no-untyped-def]
+    """Update weights and both moments in place; the coefficients are in the order above."""
     rate, v_correction = coefficients[RATE], coefficients[V_CORRECTION]
     beta1, added1 = coefficients[KEPT1], coefficients[ADDED1]
     beta2, added2 = coefficients[KEPT2], coefficients[ADDED2]

@@ -21,11 +21,12 @@ def adaptive_step(
     """
     real = w.dtype.type
     constants = real(rate), real(decay), real(weight), real(epsilon), real(TINY)
-    _adaptive_step(w, dw, squares, *constants)
+    update_by_scaled_gradient(w, dw, squares, *constants)
 
 
 @compiled
-def _adaptive_step(w, dw, squares, rate, decay, weight, epsilon, tiny):  # type: ignore[no-untyped-def]
+def update_by_scaled_gradient(w, dw, squares, rate, decay, weight, epsilon, tiny):  # type: ignore[no-untyped-def]
+    """Update weights and squares in place; see `adaptive_step`."""
     zero = w.dtype.type(0)
     for i in range(len(w)):
         g = dw[i]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from handloom.fused.compiling import compiled
+from handloom.fused.compiling import compiled, compiled_inner
 
 COMPILES = "handloom.layers.batch_norm"
 
@@ -15,28 +15,36 @@ COMPILES = "handloom.layers.batch_norm"
 @compiled
 def moments(x, mean, variance):  # type: ignore[no-untyped-def]
     """Write mean and variance of each column."""
-    part = np.zeros_like(mean)
+    _column_moments(x, 0, mean, variance)
+
+
+@compiled_inner
+def _column_moments(x, first, mean, variance):  # type: ignore[no-untyped-def]
+    """Write mean and variance of the columns from ``first`` on."""
+    part, last = np.zeros_like(mean), first + len(mean)
     mean[:] = 0
     variance[:] = 0
     for row in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            part[k] += x[row, k]
+        line = x[row, first:last]
+        for k in range(len(mean)):
+            part[k] += line[k]
         if row % 64 == 63:  # blockwise summation rounds less
-            for k in range(x.shape[1]):
+            for k in range(len(mean)):
                 mean[k] += part[k]
                 part[k] = 0
-    for k in range(x.shape[1]):
+    for k in range(len(mean)):
         mean[k] = (mean[k] + part[k]) / mean.dtype.type(x.shape[0])
         part[k] = 0
     for row in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            centered = x[row, k] - mean[k]
+        line = x[row, first:last]
+        for k in range(len(mean)):
+            centered = line[k] - mean[k]
             part[k] += centered * centered
         if row % 64 == 63:
-            for k in range(x.shape[1]):
+            for k in range(len(mean)):
                 variance[k] += part[k]
                 part[k] = 0
-    for k in range(x.shape[1]):
+    for k in range(len(mean)):
         variance[k] = (variance[k] + part[k]) / mean.dtype.type(x.shape[0])
 
 
@@ -51,15 +59,23 @@ def standardize(x, mean, factor, shift, out):  # type: ignore[no-untyped-def]
 @compiled
 def standardize_sums(x, dy, mean, sums, inner_products):  # type: ignore[no-untyped-def]
     """Write the sums over rows of ``dy`` and of ``dy (x - mean)``."""
+    _column_products(x, dy, 0, mean, sums, inner_products)
+
+
+@compiled_inner
+def _column_products(x, dy, first, mean, sums, inner_products):  # type: ignore[no-untyped-def]
+    """Write them for the columns from ``first`` on; the other arrays have their entries only."""
     part, part_of_inner_products = np.zeros_like(mean), np.zeros_like(mean)
+    last = first + len(mean)
     sums[:] = 0
     inner_products[:] = 0
     for row in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            part[k] += dy[row, k]
-            part_of_inner_products[k] += dy[row, k] * (x[row, k] - mean[k])
+        line, slopes = x[row, first:last], dy[row, first:last]
+        for k in range(len(mean)):
+            part[k] += slopes[k]
+            part_of_inner_products[k] += slopes[k] * (line[k] - mean[k])
         if row % 64 == 63 or row == x.shape[0] - 1:
-            for k in range(x.shape[1]):
+            for k in range(len(mean)):
                 sums[k] += part[k]
                 inner_products[k] += part_of_inner_products[k]
                 part[k] = 0

@@ -8,6 +8,7 @@ written costs time and nothing else.
 
 import os
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,19 @@ class ChosenImplementation(caching.CompileResultCacheImpl):  # type: ignore[misc
 
 
 class Cache(caching.FunctionCache):  # type: ignore[misc]
-    """Numba's cache of a function, in which no fault of a file is an error."""
+    """Numba's cache of a function, in which no fault of a file is an error.
+
+    Numba compiles a function again when its own file changes. The functions that it calls are part
+    of its compiled code, so here it is compiled again when any file of `handloom.fused` changes.
+    """
+
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        self._cache_file = caching.IndexDataCacheFile(
+            cache_path=self._cache_path,
+            filename_base=self._impl.filename_base,
+            source_stamp=_stamp_of_sources(),
+        )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return compiled code, or None if there is none that can be read."""
@@ -81,6 +94,13 @@ def cache_of(function: Any) -> Any:
     except (RuntimeError, OSError) as error:
         _warn_once(str(error))
         return caching.NullCache()
+
+
+@cache
+def _stamp_of_sources() -> tuple[tuple[str, float, int], ...]:
+    """Return name, time of change and size of every file of this package."""
+    stats = [(path.name, path.stat()) for path in sorted(Path(__file__).parent.glob("*.py"))]
+    return tuple((name, stat.st_mtime, stat.st_size) for name, stat in stats)
 
 
 def _warn_once(reason: str) -> None:

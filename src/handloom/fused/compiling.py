@@ -19,6 +19,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compiled(function, error_model="numpy")
 
 
+def compiled_inner(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a loop that only other compiled loops call: without what Python needs to call it."""
+    return _compiled(function, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
 def compiled_sum(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a sum, vectorized into several partial sums, always in the same order."""
     return _compiled(function, error_model="numpy", fastmath={"reassoc", "nsz"})

@@ -13,11 +13,12 @@ COMPILES = "handloom.optimizers.moving_average"
 def lerp(mean: Array, x: Array, weight: float, step: int, scratch: Array) -> None:
     """Move an average in a single pass; ``scratch`` is unused."""
     real = mean.dtype.type
-    _lerp(mean, x, real(weight), real(TINY))
+    _move_toward(mean, x, real(weight), real(TINY))
 
 
 @compiled
-def _lerp(mean, x, weight, tiny):  # type: ignore[no-untyped-def]
+def _move_toward(mean, x, weight, tiny):  # type: ignore[no-untyped-def]
+    """Move ``mean`` toward ``x`` in place; entries below ``tiny`` become 0."""
     zero = mean.dtype.type(0)
     for i in range(len(mean)):
         m = mean[i] + weight * (x[i] - mean[i])

@@ -17,16 +17,19 @@ import numpy as np
 
 from handloom.errors import ModelError
 from handloom.fused.compiling import compiled
-from handloom.fused.exponential import exp_constants, exponential_less_one
-from handloom.fused.gemm import (
-    gemm_address,
-    gemm_nn,
-    gemm_nt,
-    gemm_tn,
+from handloom.fused.elementwise import add_biases_and_activate, multiply_by_slopes
+from handloom.fused.exponential import exp_constants
+from handloom.fused.gemm import gemm_address, gemm_nn, gradient_of_inputs, gradient_of_weights
+from handloom.fused.layer_table import (
+    COLUMNS,
+    activation_parameters,
+    layer_table,
+    paired_dense,
+    stores_slopes,
 )
 from handloom.fused.reductions import column_sums
 from handloom.fused.split_job import Job, array_at, compile_job, pack_arrays, run_serially
-from handloom.operations import Affine, Array, Elementwise, LayerOperation
+from handloom.operations import Array, LayerOperation
 from handloom.parallel.partition import (
     compiled_addition_cut,
     compiled_pass_cut,
@@ -34,16 +37,13 @@ from handloom.parallel.partition import (
 )
 from handloom.parallel.pool import Pool
 
-NONE, RELU, TANH, SIGMOID = range(4)
-ACTIVATIONS = {"": NONE, "relu": RELU, "tanh": TANH, "sigmoid": SIGMOID}
-
 HEADER, LAYER_TABLE, EXP_CONSTANTS, VALUES, GRADIENT = range(5)
-SECOND_GRADIENT, OUTPUTS, OUTPUT_GRADIENTS, X, DLOGITS = range(5, 10)
+SECOND_GRADIENT, OUTPUTS, OUTPUT_GRADIENTS, X, DLOGITS, PARAMETERS, SLOPES = range(5, 12)
 """The indices of the arrays of the forward and backward jobs.
 
 =================  ===============================================================================
 HEADER             int64: the address of ``gemm``, the number of layers, the number of rows n
-LAYER_TABLE        int64, (layers, 5): inputs, units, offsets of weights and biases, activation
+LAYER_TABLE        int64, (layers, 7): see `handloom.fused.layer_table`
 EXP_CONSTANTS      see `handloom.fused.exponential.exp_constants`
 VALUES             the network's weights, flat
 GRADIENT           their gradient, summed over the rows of the first part
@@ -52,6 +52,8 @@ OUTPUTS            the output of every layer after its activation, (n, units), o
 OUTPUT_GRADIENTS   the gradient of each of them before the activation, in the same layout
 X                  the rows, (n, d)
 DLOGITS            the gradient of the last layer's output, (n, k)
+PARAMETERS         float64: the parameter of each layer's activation
+SLOPES             the derivatives of activations that store them, in the layout of the outputs
 =================  ===============================================================================
 """
 
@@ -59,10 +61,11 @@ DLOGITS            the gradient of the last layer's output, (n, k)
 def supports(operations: Sequence[LayerOperation]) -> bool:
     """Return whether there is a compiled version of a network of these layers.
 
-    They must be dense layers. Each but the last may be followed by one activation, ReLU, tanh or
-    sigmoid; the last layer has none.
+    They must be dense layers. Each but the last may be followed by one activation; the last layer
+    has none.
     """
-    return _paired(operations) is not None
+    pairs = paired_dense(operations)
+    return pairs is not None and not pairs[-1][1].function
 
 
 def available(dtype: np.dtype[Any]) -> bool:
@@ -91,19 +94,14 @@ class CompiledDenseNetwork:
     def __init__(
         self, operations: Sequence[LayerOperation], values: Array, gradient: Array, pool: Pool
     ) -> None:
-        steps, gemm = _paired(operations), gemm_address(values.dtype)
+        steps, gemm = paired_dense(operations), gemm_address(values.dtype)
         if steps is None or gemm is None:
             raise ValueError(
                 "operations must be dense layers, and NumPy's BLAS callable from compiled code"
             )
         self._steps, self._lanes, self._splitter = steps, pool.lanes, pool.splitter
-        self._layer_table = np.array(
-            [
-                (dense.inputs, dense.units, dense.weights, dense.biases, ACTIVATIONS[activation])
-                for dense, activation in steps
-            ],
-            np.int64,
-        )
+        self._layer_table, self._parameters = layer_table(steps), activation_parameters(steps)
+        self._stores_slopes = stores_slopes(steps)
         self._constants = exp_constants(values.dtype)
         self._values, self._gradient = values, gradient
         self._second_gradient = gradient if self._splitter is None else np.empty_like(gradient)
@@ -125,6 +123,7 @@ class CompiledDenseNetwork:
         """Allocate memory for ``rows`` rows."""
         self._outputs = np.empty(rows * self._units, self._values.dtype)
         self._output_gradients = np.empty_like(self._outputs)
+        self._slopes = np.empty_like(self._outputs) if self._stores_slopes else self._outputs
         self._rows = rows
         self._args = pack_arrays(
             self._header,
@@ -137,6 +136,8 @@ class CompiledDenseNetwork:
             self._output_gradients,
             self._x,
             self._x,
+            self._parameters,
+            self._slopes,
         )
 
     def runs_compiled(self, rows: int) -> bool:
@@ -201,24 +202,6 @@ class CompiledDenseNetwork:
             self._splitter.request_helper()
 
 
-def _paired(operations: Sequence[LayerOperation]) -> list[tuple[Affine, str]] | None:
-    """Return dense layers with the activations that follow them, or None for other layers."""
-    steps: list[tuple[Affine, str]] = []
-    for operation in operations:
-        if isinstance(operation, Affine):
-            steps.append((operation, ""))
-        elif (
-            isinstance(operation, Elementwise)
-            and operation.function in ACTIVATIONS
-            and steps
-            and not steps[-1][1]
-        ):
-            steps[-1] = steps[-1][0], operation.function
-        else:
-            return None
-    return None if not steps or steps[-1][1] else steps
-
-
 @cache
 def forward_job(dtype: np.dtype[Any]) -> Job:
     """Return the job that writes the outputs of every layer for some of the rows."""
@@ -226,16 +209,18 @@ def forward_job(dtype: np.dtype[Any]) -> Job:
 
     def forward_rows(args, start, stop):  # type: ignore[no-untyped-def]
         header = array_at(args, HEADER, np.int64)
-        layer_table = array_at(args, LAYER_TABLE, np.int64).reshape(header[1], 5)
+        layer_table = array_at(args, LAYER_TABLE, np.int64).reshape(header[1], COLUMNS)
         _forward(
             start,
             stop,
             header[0],
             layer_table,
+            array_at(args, PARAMETERS, np.float64),
             array_at(args, EXP_CONSTANTS, real),
             array_at(args, VALUES, real),
-            array_at(args, X, real).reshape(header[2], layer_table[0, 0]),
+            array_at(args, X, real).reshape(header[2], layer_table[0, 1]),
             array_at(args, OUTPUTS, real),
+            array_at(args, SLOPES, real),
         )
 
     return compile_job(forward_rows)
@@ -248,17 +233,19 @@ def backward_job(dtype: np.dtype[Any]) -> Job:
 
     def backward_rows(args, start, stop):  # type: ignore[no-untyped-def]
         header = array_at(args, HEADER, np.int64)
-        layer_table = array_at(args, LAYER_TABLE, np.int64).reshape(header[1], 5)
+        layer_table = array_at(args, LAYER_TABLE, np.int64).reshape(header[1], COLUMNS)
         _backward(
             start,
             stop,
             header[0],
             layer_table,
+            array_at(args, PARAMETERS, np.float64),
             array_at(args, VALUES, real),
-            array_at(args, X, real).reshape(header[2], layer_table[0, 0]),
+            array_at(args, X, real).reshape(header[2], layer_table[0, 1]),
             array_at(args, OUTPUTS, real),
+            array_at(args, SLOPES, real),
             array_at(args, OUTPUT_GRADIENTS, real),
-            array_at(args, DLOGITS, real).reshape(header[2], layer_table[-1, 1]),
+            array_at(args, DLOGITS, real).reshape(header[2], layer_table[-1, 2]),
             array_at(args, GRADIENT if start == 0 else SECOND_GRADIENT, real),
         )
 
@@ -279,112 +266,57 @@ def addition_job(dtype: np.dtype[Any]) -> Job:
 
 
 @compiled
-def _forward(start, stop, gemm, layer_table, constants, values, x, outputs):  # type: ignore[no-untyped-def]
+def _forward(  # type: ignore[no-untyped-def]
+    start, stop, gemm, layer_table, parameters, constants, values, x, outputs, slopes
+):
     """Write the outputs of every layer for the rows from ``start`` to ``stop``."""
     a, offset, rows = x[start:stop], 0, len(x)
     for layer in range(len(layer_table)):
-        d, h, at, biases, activation = layer_table[layer]
-        y = outputs[offset + start * h : offset + stop * h].reshape(stop - start, h)
+        _, d, h, at, biases, activation, _ = layer_table[layer]
+        low, high = offset + start * h, offset + stop * h
+        y = outputs[low:high].reshape(stop - start, h)
         gemm_nn(gemm, a, values[at : at + d * h].reshape(d, h), y)
-        _activation_forward(activation, values[biases : biases + h], constants, y)
+        b, slope = values[biases : biases + h], slopes[low:high].reshape(stop - start, h)
+        add_biases_and_activate(activation, parameters[layer], b, constants, y, slope)
         a, offset = y, offset + rows * h
 
 
 @compiled
 def _backward(  # type: ignore[no-untyped-def]
-    start, stop, gemm, layer_table, values, x, outputs, output_gradients, dlogits, gradient
+    start,
+    stop,
+    gemm,
+    layer_table,
+    parameters,
+    values,
+    x,
+    outputs,
+    slopes,
+    output_gradients,
+    dlogits,
+    gradient,
 ):
     """Write the gradients of every layer, from the last to the first, summed over some rows."""
     dy, rows, last = dlogits[start:stop], len(x), len(layer_table) - 1
-    offset = 0
-    for layer in range(len(layer_table)):
-        offset += rows * layer_table[layer, 1]
-    biases = layer_table[last, 3]
-    column_sums(dy, gradient[biases : biases + layer_table[last, 1]])
+    offset = rows * layer_table[:, 2].sum()
     for layer in range(last, -1, -1):
-        d, h, at = layer_table[layer, 0], layer_table[layer, 1], layer_table[layer, 2]
+        _, d, h, at, biases, _, _ = layer_table[layer]
+        column_sums(dy, gradient[biases : biases + h])
         offset -= rows * h
         dw = gradient[at : at + d * h].reshape(d, h)
         if layer == 0:
-            _gradient_of_weights(gemm, x[start:stop], dy, dw)
+            gradient_of_weights(gemm, x[start:stop], dy, dw)
             return
         before = offset - rows * d
-        a = outputs[before + start * d : before + stop * d].reshape(stop - start, d)
-        _gradient_of_weights(gemm, a, dy, dw)
-        dx = output_gradients[before + start * d : before + stop * d].reshape(stop - start, d)
-        _gradient_of_inputs(gemm, dy, values[at : at + d * h].reshape(d, h), dx)
-        biases = layer_table[layer - 1, 3]
-        _activation_backward(layer_table[layer - 1, 4], a, dx, gradient[biases : biases + d])
+        low, high = before + start * d, before + stop * d
+        a = outputs[low:high].reshape(stop - start, d)
+        gradient_of_weights(gemm, a, dy, dw)
+        dx = output_gradients[low:high].reshape(stop - start, d)
+        gradient_of_inputs(gemm, dy, values[at : at + d * h].reshape(d, h), dx)
+        activation, parameter = layer_table[layer - 1, 5], parameters[layer - 1]
+        flat = output_gradients[low:high]
+        multiply_by_slopes(activation, parameter, outputs[low:high], slopes[low:high], flat)
         dy = dx
-
-
-@compiled
-def _gradient_of_weights(gemm, a, dy, dw):  # type: ignore[no-untyped-def]
-    """Write ``dw = a^T dy``. BLAS is slow where there is a single output, here and below."""
-    if dy.shape[1] > 1:
-        gemm_tn(gemm, a, dy, dw)
-        return
-    dw[:, 0] = 0
-    for row in range(len(a)):
-        for i in range(len(dw)):
-            dw[i, 0] += a[row, i] * dy[row, 0]
-
-
-@compiled
-def _gradient_of_inputs(gemm, dy, w, dx):  # type: ignore[no-untyped-def]
-    """Write ``dx = dy w^T``."""
-    if dy.shape[1] > 1:
-        gemm_nt(gemm, dy, w, dx)
-        return
-    for row in range(len(dx)):
-        for i in range(len(w)):
-            dx[row, i] = dy[row, 0] * w[i, 0]
-
-
-@compiled
-def _activation_forward(activation, biases, constants, y):  # type: ignore[no-untyped-def]
-    """Write ``f(y + biases)`` over ``y``."""
-    zero, one, two = y.dtype.type(0), y.dtype.type(1), y.dtype.type(2)
-    for row in range(len(y)):
-        line = y[row]
-        if activation == RELU:
-            for i in range(len(line)):
-                z = line[i] + biases[i]
-                line[i] = zero if z < zero else z
-        elif activation == TANH:
-            for i in range(len(line)):
-                e = exponential_less_one(two * (line[i] + biases[i]), constants)
-                line[i] = e / (e + two)
-        elif activation == SIGMOID:
-            for i in range(len(line)):
-                e = exponential_less_one(-(line[i] + biases[i]), constants)
-                line[i] = one / (e + two)
-        else:
-            for i in range(len(line)):
-                line[i] += biases[i]
-
-
-@compiled
-def _activation_backward(activation, y, dy, sums):  # type: ignore[no-untyped-def]
-    """Multiply ``dy`` by ``f'(x)``, computed from ``y = f(x)``.
-
-    Write the column sums of the result, the gradient of the biases, to ``sums``.
-    """
-    zero, one = y.dtype.type(0), y.dtype.type(1)
-    sums[:] = 0
-    for row in range(len(y)):
-        output, line = y[row], dy[row]
-        if activation == RELU:
-            for i in range(len(line)):
-                line[i] = line[i] if output[i] > zero else zero
-        elif activation == TANH:
-            for i in range(len(line)):
-                line[i] *= one - output[i] * output[i]
-        elif activation == SIGMOID:
-            for i in range(len(line)):
-                line[i] *= output[i] * (one - output[i])
-        for i in range(len(line)):
-            sums[i] += line[i]
 
 
 def compile_for(dtype: np.dtype[Any]) -> None:

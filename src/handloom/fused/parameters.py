@@ -104,6 +104,7 @@ def _sum_of_sizes(x):  # type: ignore[no-untyped-def]
 
 @compiled_sum
 def _sum_of_squares(x):  # type: ignore[no-untyped-def]
+    """Return the sum of the squares, in the dtype of ``x``: blocks of `SUMMED` entries only."""
     total = x.dtype.type(0)
     for i in range(len(x)):
         total += x[i] * x[i]

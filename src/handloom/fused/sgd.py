@@ -12,7 +12,7 @@ COMPILES = "handloom.optimizers.sgd"
 
 def sgd_step(w: Array, dw: Array, rate: float, scratch: Array) -> None:
     """Make a plain step; ``scratch`` is unused."""
-    _sgd_step(w, dw, w.dtype.type(rate))
+    _sgd(w, dw, w.dtype.type(rate))
 
 
 def momentum_step(
@@ -27,17 +27,19 @@ def momentum_step(
 ) -> None:
     """Make a step with momentum; ``scratch`` is unused."""
     real = w.dtype.type
-    _momentum_step(w, dw, u, real(rate), real(momentum), nesterov, real(TINY))
+    _momentum(w, dw, u, real(rate), real(momentum), nesterov, real(TINY))
 
 
 @compiled
-def _sgd_step(w, dw, rate):  # type: ignore[no-untyped-def]
+def _sgd(w, dw, rate):  # type: ignore[no-untyped-def]
+    """Update weights in place."""
     for i in range(len(w)):
         w[i] -= rate * dw[i]
 
 
 @compiled
-def _momentum_step(w, dw, velocity, rate, momentum, nesterov, tiny):  # type: ignore[no-untyped-def]
+def _momentum(w, dw, velocity, rate, momentum, nesterov, tiny):  # type: ignore[no-untyped-def]
+    """Update weights and velocity in place; entries of it below ``tiny`` become 0."""
     zero = w.dtype.type(0)
     for i in range(len(w)):
         step = -rate * dw[i]

@@ -254,7 +254,7 @@ class Layer(ABC):
         Parameters
         ----------
         offsets : mapping of str to int
-            The start of each of the layer's arrays in the network's vector of weights.
+            The start of each of the layer's arrays in `handloom.parameters.Parameters.values`.
         """
         return None
 

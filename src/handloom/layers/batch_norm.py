@@ -13,6 +13,7 @@ from handloom.errors import ModelError, require_count, require_fraction, require
 from handloom.initializers import Ones, Zeros
 from handloom.layers.base import Layer
 from handloom.layers.windows import channels_last, contiguous_rows
+from handloom.operations import NormalizeColumns
 from handloom.parallel.partition import blocks, rows_per_block
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, ParameterSpec
@@ -133,6 +134,16 @@ class BatchNorm(Layer):
             "epsilon": self.epsilon,
             "ghost_batch": self.ghost_batch,
         }
+
+    def as_operation(self, offsets: Mapping[str, int]) -> NormalizeColumns:
+        """Return batch normalization as a record."""
+        return NormalizeColumns(
+            units=len(self.weights["scale"]),
+            **offsets,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            ghost_batch=self.ghost_batch,
+        )
 
     def set_backend(self, backend: Backend) -> None:
         """Store the backend's versions of the functions below the class; NumPy's by default."""

@@ -116,7 +116,7 @@ class Chain:
         Parameters
         ----------
         offsets : mapping of str to int
-            The offset of every array in the network's vector of weights, by name.
+            The offset of every array in the network's values, by name.
         """
         operations = []
         for prefix, layer in self.named:

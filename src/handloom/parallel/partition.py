@@ -291,3 +291,24 @@ def compiled_addition_cut(size: int) -> int:
     A pass that was cut in two adds the gradients of its two parts, for any number of weights.
     """
     return size // 2
+
+
+def step_parts(rows: int, multiplications_per_row: int, lanes: int) -> int:
+    """Return the number of parts that the phases of a compiled step have.
+
+    A step has two parts where `compiled_pass_cut` would cut its pass, and one part per lane where
+    each has at least as many multiplications as a product that is cut.
+
+    Parameters
+    ----------
+    rows : int
+        The rows of a full batch; a smaller one has the same parts.
+    multiplications_per_row : int
+        Those of a forward pass of one row.
+    lanes : int
+        The recorded number of lanes.
+    """
+    if compiled_pass_cut(rows, multiplications_per_row, lanes) is None:
+        return 1
+    large = rows * multiplications_per_row >= lanes * PRODUCT_CUT_MULTIPLICATIONS
+    return lanes if large else min(lanes, 2)

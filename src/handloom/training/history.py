@@ -174,6 +174,8 @@ class History:
         The reason of the end; None while training goes on.
     backend : str
         The backend: ``"numpy"`` or ``"fused"``.
+    compiled_steps : bool
+        Whether whole steps ran compiled, many in one call; otherwise they ran layer by layer.
     lanes : int
         The number of lanes; results depend on it, and not on the number of threads.
     preparation_seconds : float
@@ -192,7 +194,7 @@ class History:
         self.layer_norms: list[LayerRecord] = []
         self.notes: list[str] = []
         self.stop_reason: StopReason | None = None
-        self.backend = "numpy"
+        self.backend, self.compiled_steps = "numpy", False
         self.lanes = LANES
         self.preparation_seconds = 0.0
         self.stopped_in: int | None = None
@@ -247,6 +249,7 @@ class History:
             "divergence": broken,
             "diagnosis": None if self.diagnosis is None else self.diagnosis.to_json(),
             "backend": self.backend,
+            "compiled_steps": self.compiled_steps,
             "lanes": self.lanes,
             "preparation_seconds": _to_json(self.preparation_seconds),
         }
@@ -279,6 +282,7 @@ class History:
             if (diagnosis := values.get("diagnosis")) is not None:
                 history.diagnosis = Diagnosis.from_json(diagnosis)
             history.backend = str(values["backend"])
+            history.compiled_steps = bool(values.get("compiled_steps", False))
             history.lanes = require_count("lanes", values["lanes"])
             history.preparation_seconds = float(_from_json(values["preparation_seconds"]) or 0.0)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:

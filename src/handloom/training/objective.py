@@ -204,6 +204,10 @@ class Objective:
             norm,
         )
 
+    def has_single_shard(self, rows: int) -> bool:
+        """Return whether a batch of ``rows`` rows is a single shard."""
+        return [len(shards) for shards in self._shards_by_lane(rows)] == [1]
+
     def prepare_lanes(self, rows: int) -> None:
         """Make the lanes of a batch of ``rows`` rows, and compile the functions that they call."""
         self._lanes_for(len(self._shards_by_lane(rows)))

@@ -32,6 +32,7 @@ from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.secondary import warn
 from handloom.training.checks import check_batches, check_data, check_trainable, check_weights
+from handloom.training.compiled_runner import CompiledRunner, compiled_runner
 from handloom.training.datasets import check_same_names, check_same_rows, require_dataset
 from handloom.training.divergence import largest_values
 from handloom.training.objective import Measurement, Objective
@@ -209,15 +210,16 @@ def prepare(
         if part is not None:
             part.bind(network.parameters, backend, threads)
     state.store_bindings()
-    objective, runner = _objective_and_runner(state, backend, threads, size)
+    arrays = Arrays(train.inputs, train.targets, weights)
+    objective, runner = _objective_and_runner(state, arrays, backend, threads, size)
     state.history.preparation_seconds = time.perf_counter() - started
     notes += backend.notes
     if snapshot:
         snapshot.restore(state)
+    state.history.compiled_steps = isinstance(runner, CompiledRunner)
     state.history.notes += [note for note in notes if note not in state.history.notes]
     if warm is not None:
         options.chosen_optimizer.load_state_dict(warm.optimizer)
-    arrays = Arrays(train.inputs, train.targets, weights)
     probe = Probe(state, arrays, -(-len(train) // size)) if options.diagnose else None
     if probe is not None:
         probe.begin()
@@ -356,7 +358,7 @@ def full_batch_objective(
 
 
 def _objective_and_runner(
-    state: TrainingState, backend: Backend, threads: Threads, size: int
+    state: TrainingState, arrays: Arrays, backend: Backend, threads: Threads, size: int
 ) -> tuple[Objective, Runner]:
     """Return the objective of a training, and the runner of its steps."""
     options = state.options
@@ -382,7 +384,20 @@ def _objective_and_runner(
         penalty_per_row=options.penalty_per_row,
         count_correct=options.count_correct,
     )
-    runner = StepRunner(objective, options.chosen_optimizer, clip=clip, average=options.average)
+    steps = StepRunner(objective, options.chosen_optimizer, clip=clip, average=options.average)
+    if options.augment:
+        return objective, steps
+    rows = epoch_order(len(arrays.targets), size, None, 0, fewest=state.network.fewest_rows)
+    runner = compiled_runner(
+        steps,
+        operations,
+        state.loss,
+        arrays,
+        backend,
+        threads,
+        rows.most_rows,
+        count_correct=state.counts_correct,
+    )
     return objective, runner
 
 

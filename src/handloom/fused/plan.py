@@ -1,0 +1,100 @@
+"""The plan of a compiled step: what it computes, as tables, and the arrays that it works on."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.operations import Array
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class Plan(NamedTuple):
+    """What compiled steps compute, and the arrays that they read and write.
+
+    Attributes
+    ----------
+    header : int64 array
+    settings : float64 array
+        See `handloom.fused.plan_fields` for both.
+    phases : int64 array, shape (phases, 3)
+        See `handloom.fused.phases.phases_of`.
+    layers : int64 array, shape (layers, 7)
+        See `handloom.fused.layer_table.layer_table`.
+    parameters : float64 array, shape (layers,)
+        The parameters of the activations.
+    norms : int64 array, shape (layers, 4)
+        For each batch normalization the rows of a group, the offsets of the running mean and
+        variance, and the first of its columns in ``statistics``.
+    norm_options : float64 array, shape (layers, 2)
+        Its momentum and epsilon.
+    statistics : array, shape (6, groups, columns)
+        See `handloom.fused.step_columns`.
+    arrays : int64 array, shape (arrays, 4)
+        Every trained array: offset, rows, columns, whether it decays.
+    penalties : float64 array, shape (arrays, 2)
+        The l1 and l2 of each.
+    constants : array
+        See `handloom.fused.exponential.exp_constants`.
+    values, average : array, shape (size + untrained,)
+        All arrays of the network, and their average or an empty array.
+    gradient, first, second : array, shape (size,)
+        The gradient of the weights, and the optimizer's vectors or empty arrays.
+    x : array, shape (rows * d,)
+        The transformed rows of a batch.
+    outputs, slopes, deltas : array, shape (rows * units,)
+        For each layer its output after the activation, the derivatives where they are stored, and
+        the gradient of its output before the activation; one layer after another.
+    shifts : array, shape (rows, 2)
+        See `handloom.fused.row_losses.softmax_rows`.
+    coefficients : array, shape (8,)
+        Those of the optimizer in the current step.
+    sums : float64 array, shape (parts, 4)
+        Sums of the parts of a step.
+    order : int64 array
+        The rows of all steps of a call, one step after another.
+    starts : int64 array, shape (steps + 1,)
+        Where each step begins in it.
+    labels : int64 array, shape (N,)
+        The class of each row, or empty.
+    targets : array, shape (N, k)
+        The targets of each row, or shape (0, k) with classes.
+    weights : array, shape (N,)
+        The sample weights, or empty.
+    rates : float64 array, shape (steps,)
+    figures : float64 array, shape (steps, 5)
+        What is measured in each step; the last column is the total weight.
+    """
+
+    header: Ints
+    settings: Floats
+    phases: Ints
+    layers: Ints
+    parameters: Floats
+    norms: Ints
+    norm_options: Floats
+    statistics: Array
+    arrays: Ints
+    penalties: Floats
+    constants: Array
+    values: Array
+    gradient: Array
+    first: Array
+    second: Array
+    average: Array
+    x: Array
+    outputs: Array
+    slopes: Array
+    deltas: Array
+    shifts: Array
+    coefficients: Array
+    sums: Floats
+    order: Ints
+    starts: Ints
+    labels: Ints
+    targets: Array
+    weights: Array
+    rates: Floats
+    figures: Floats

@@ -1,0 +1,304 @@
+"""Compiled steps: the tables of a training, and the threads that run its steps."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from handloom.fused import plan_fields as field
+from handloom.fused.exponential import exp_constants
+from handloom.fused.gemm import gemm_address, threads_address
+from handloom.fused.layer_table import (
+    activation_parameters,
+    layer_table,
+    paired,
+    stores_slopes,
+)
+from handloom.fused.meeting import new_cells
+from handloom.fused.phases import phases_of
+from handloom.fused.plan import Floats, Ints, Plan
+from handloom.fused.row_losses import code_of
+from handloom.fused.step_columns import STATISTICS_ROWS
+from handloom.fused.steps import run_steps
+from handloom.operations import (
+    AdamUpdate,
+    AdaptiveUpdate,
+    Affine,
+    Array,
+    Arrays,
+    CastRows,
+    CrossEntropy,
+    NormalizeColumns,
+    Penalties,
+    ScaleRows,
+    SGDUpdate,
+    StepArrays,
+    StepOperations,
+    TransformOperation,
+    Update,
+)
+from handloom.parallel.partition import step_parts
+from handloom.parallel.pool import SERIAL, Pool
+
+STORED_DTYPES = {
+    np.dtype(np.uint8): field.BYTES,
+    np.dtype(np.float32): field.FLOAT32,
+    np.dtype(np.float64): field.FLOAT64,
+}
+
+Layer = Affine | NormalizeColumns
+
+
+def supports(step: StepOperations, rows: Arrays) -> bool:
+    """Return whether a step of these operations runs compiled, on these rows.
+
+    Its layers must be dense or batch normalizations, the first one dense, each followed by at most
+    one activation, and every part of it must have a record. The rows must be in memory, bytes or
+    floating-point numbers.
+    """
+    inputs = rows.inputs
+    in_memory = type(inputs) is np.ndarray and inputs.flags.c_contiguous
+    return (
+        in_memory
+        and inputs.dtype in STORED_DTYPES
+        and inputs.dtype.isnative
+        and None not in (step.transform, step.layers, step.loss, step.update)
+        and paired(step.layers or ()) is not None
+    )
+
+
+def available(dtype: np.dtype[Any]) -> bool:
+    """Return whether NumPy's BLAS can be called from compiled code."""
+    return gemm_address(dtype) is not None
+
+
+class CompiledSteps:
+    """Compiled steps of a training; see `handloom.backend.CompiledSteps`.
+
+    Parameters
+    ----------
+    step : StepOperations
+        Operations for which `supports` is True.
+    arrays : StepArrays
+    batch_rows : int
+        The most rows of a batch.
+    pool : Pool
+        Its threads share the parts of the steps.
+    count_correct : bool
+        Whether correct predictions are counted.
+    """
+
+    def __init__(
+        self,
+        step: StepOperations,
+        arrays: StepArrays,
+        batch_rows: int,
+        pool: Pool,
+        *,
+        count_correct: bool,
+    ) -> None:
+        self._pool, self._arrays = pool, arrays
+        self.plan = plan_of(step, arrays, batch_rows, pool.lanes, count_correct=count_correct)
+
+    def run(
+        self, order: Ints, starts: Ints, rates: Floats, steps_before: int, averaged_before: int
+    ) -> Floats:
+        """Make steps; see `handloom.backend.CompiledSteps.run`."""
+        plan, figures = self.plan, np.empty((len(rates), field.WEIGHT + 1))
+        plan.header[field.STEPS_BEFORE], plan.header[field.AVERAGED_BEFORE] = (
+            steps_before,
+            averaged_before,
+        )
+        plan = plan._replace(order=order, starts=starts, rates=rates, figures=figures)
+        parts = len(plan.sums)
+        cells = new_cells(parts)
+        threads = [partial(run_steps, plan, cells, own) for own in range(parts)]
+        accepted, *_ = self._pool.run(threads)
+        return figures[:accepted]
+
+
+def compile_for(dtype: np.dtype[Any]) -> None:
+    """Have the steps compiled for a dtype, by a step of one row."""
+    values = [np.zeros(2, dtype) for _ in range(4)]
+    rows = Arrays(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64))
+    step = StepOperations(
+        CastRows(),
+        [Affine(1, 1, 0, 1)],
+        CrossEntropy(),
+        Penalties(np.empty((0, 2), np.int64), np.empty((0, 2)), per_row=False),
+        None,
+        (),
+        Update(SGDUpdate(0.0, nesterov=False), 0.0),
+        None,
+    )
+    arrays = StepArrays(values[0], values[1], values[2:], None, rows)
+    steps = CompiledSteps(step, arrays, 1, SERIAL, count_correct=True)
+    steps.run(np.zeros(1, np.int64), np.arange(2), np.zeros(1), 0, 0)
+
+
+def plan_of(
+    step: StepOperations,
+    arrays: StepArrays,
+    batch_rows: int,
+    lanes: int,
+    *,
+    count_correct: bool,
+) -> Plan:
+    """Return the plan of a training: its tables, and memory for batches of ``batch_rows`` rows."""
+    pairs = paired(step.layers or ())
+    if pairs is None or step.loss is None:
+        raise ValueError("the step must be one that is supported")
+    dtype, rows = arrays.values.dtype, arrays.rows
+    layers, table = [layer for layer, _ in pairs], layer_table(pairs)
+    inputs, outputs, units = table[0, 1], table[-1, 2], int(table[:, 2].sum())
+    work = sum(each.inputs * each.units for each in layers if isinstance(each, Affine))
+    parts = step_parts(batch_rows, work, lanes)
+    header, settings = _header(step, rows, dtype, parts, count_correct=count_correct)
+    first, second = [*arrays.state, np.empty(0, dtype), np.empty(0, dtype)][:2]
+    has_classes = rows.targets.ndim == 1
+    empty = np.empty(0, dtype)
+    return Plan(
+        header=header,
+        settings=settings,
+        phases=phases_of(pairs),
+        layers=table,
+        parameters=activation_parameters(pairs),
+        norms=_norms_of(layers),
+        norm_options=_norm_options_of(layers),
+        statistics=_statistics_of(layers, batch_rows, dtype),
+        arrays=_arrays_of(layers, step),
+        penalties=_penalties_of(layers, step),
+        constants=exp_constants(dtype),
+        values=arrays.values,
+        gradient=arrays.gradient,
+        first=first,
+        second=second,
+        average=empty if arrays.average is None else arrays.average,
+        x=np.empty(batch_rows * inputs, dtype),
+        outputs=np.empty(batch_rows * units, dtype),
+        slopes=np.empty(batch_rows * units if stores_slopes(pairs) else 0, dtype),
+        deltas=np.empty(batch_rows * units, dtype),
+        shifts=np.empty((batch_rows, 2), dtype),
+        coefficients=np.empty(8, dtype),
+        sums=np.empty((parts, field.SQUARES + 1)),
+        order=np.empty(0, np.int64),
+        starts=np.empty(0, np.int64),
+        labels=_as(rows.targets if has_classes else empty, np.int64),
+        targets=np.empty((0, outputs), dtype) if has_classes else _as(rows.targets, dtype),
+        weights=empty if rows.weights is None else _as(rows.weights, dtype),
+        rates=np.empty(0),
+        figures=np.empty((0, field.WEIGHT + 1)),
+    )
+
+
+def _as(array: Any, dtype: Any) -> Any:
+    return np.ascontiguousarray(array, dtype)
+
+
+def _header(
+    step: StepOperations,
+    rows: Arrays,
+    dtype: np.dtype[Any],
+    parts: int,
+    *,
+    count_correct: bool,
+) -> tuple[Ints, Floats]:
+    """Return `Plan.header` and `Plan.settings`."""
+    header, settings = np.zeros(field.HEADER, np.int64), np.zeros(field.SETTINGS)
+    if step.loss is None or step.update is None:
+        raise ValueError("the step must be one that is supported")
+    header[field.GEMM], header[field.THREADS] = gemm_address(dtype) or 0, threads_address()
+    header[field.PARTS] = parts
+    header[field.STORED], header[field.SOURCE] = (
+        STORED_DTYPES[rows.inputs.dtype],
+        rows.inputs.ctypes.data,
+    )
+    header[field.LOSS], settings[field.LOSS_PARAMETER] = code_of(step.loss)
+    header[field.COUNTS_CORRECT] = count_correct
+    settings[field.SHIFT], settings[field.FACTOR] = _scale_of(step.transform)
+    settings[field.CLIP] = 0.0 if step.clip is None else step.clip.norm
+    settings[field.PER_ROW], settings[field.DECAY] = (
+        step.penalties.per_row,
+        step.update.weight_decay,
+    )
+    settings[field.AVERAGE_DECAY] = 0.0 if step.average is None else step.average.decay
+    header[field.OPTIMIZER], options = _optimizer_of(step.update.optimizer)
+    settings[field.OPTION1], settings[field.OPTION2], settings[field.OPTION3] = options
+    return header, settings
+
+
+def _scale_of(transform: TransformOperation | None) -> tuple[float, float]:
+    if isinstance(transform, ScaleRows):
+        return transform.shift, 1.0 / transform.divisor
+    return 0.0, 1.0
+
+
+def _optimizer_of(
+    update: SGDUpdate | AdamUpdate | AdaptiveUpdate,
+) -> tuple[int, tuple[float, float, float]]:
+    """Return the code of an optimizer and its options."""
+    if isinstance(update, SGDUpdate):
+        code = (
+            (field.NESTEROV if update.nesterov else field.MOMENTUM)
+            if update.momentum
+            else field.SGD
+        )
+        return code, (update.momentum, 0.0, 0.0)
+    if isinstance(update, AdamUpdate):
+        code = field.ADAM if update.corrected else field.ADAM_UNCORRECTED
+        return code, (update.beta1, update.beta2, update.epsilon)
+    return field.ADAPTIVE, (update.decay, update.weight, update.epsilon)
+
+
+def _arrays_of(layers: Sequence[Layer], step: StepOperations) -> Ints:
+    """Return `Plan.arrays`: weights and biases, or scale and shift, of every layer."""
+    decaying = {start for start, _ in step.decaying}
+    return np.array([(*each, each[0] in decaying) for each in _trained(layers)], np.int64)
+
+
+def _penalties_of(layers: Sequence[Layer], step: StepOperations) -> Floats:
+    """Return the l1 and l2 of each array of `_arrays_of`."""
+    record = step.penalties
+    by_start = dict(zip(record.bounds[:, 0].tolist(), record.strengths.tolist(), strict=True))
+    return np.array([by_start.get(start, (0.0, 0.0)) for start, *_ in _trained(layers)], float)
+
+
+def _trained(layers: Sequence[Layer]) -> Iterator[tuple[int, int, int]]:
+    """Yield offset, rows and columns of every trained array."""
+    for layer in layers:
+        if isinstance(layer, Affine):
+            yield layer.weights, layer.inputs, layer.units
+            yield layer.biases, layer.units, 1
+        else:
+            yield layer.scale, layer.units, 1
+            yield layer.shift, layer.units, 1
+
+
+def _norms_of(layers: Sequence[Layer]) -> Ints:
+    """Return `Plan.norms`; without ghost batches, a group is larger than any batch."""
+    table, column = np.zeros((len(layers), 4), np.int64), 0
+    for row, layer in zip(table, layers, strict=True):
+        if isinstance(layer, NormalizeColumns):
+            size = layer.ghost_batch or np.iinfo(np.int64).max
+            row[:] = size, layer.running_mean, layer.running_variance, column
+            column += layer.units
+    return table
+
+
+def _norm_options_of(layers: Sequence[Layer]) -> Floats:
+    """Return `Plan.norm_options`."""
+    return np.array(
+        [
+            (each.momentum, each.epsilon) if isinstance(each, NormalizeColumns) else (0.0, 0.0)
+            for each in layers
+        ]
+    )
+
+
+def _statistics_of(layers: Sequence[Layer], rows: int, dtype: np.dtype[Any]) -> Array:
+    """Return `Plan.statistics` for batches of at most ``rows`` rows."""
+    norms = [each for each in layers if isinstance(each, NormalizeColumns)]
+    groups = max((rows // (each.ghost_batch or rows) for each in norms), default=0)
+    columns = sum(each.units for each in norms)
+    return np.empty((STATISTICS_ROWS, max(groups, 1), columns), dtype)

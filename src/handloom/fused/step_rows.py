@@ -1,0 +1,150 @@
+"""Phases of a compiled step by rows: some rows forward, their loss, and their gradients back.
+
+A part loads its rows of the batch, runs the network forward, computes the loss, and runs the
+gradient back to the output of every layer before its activation. The gradients of the weights are
+sums over all rows; a later phase computes them.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from handloom.fused import plan_fields as field
+from handloom.fused.compiling import compiled_inner, pointer
+from handloom.fused.elementwise import NONE, add_biases_and_activate, multiply_by_slopes
+from handloom.fused.gemm import gemm_nn, gradient_of_inputs
+from handloom.fused.layer_table import DENSE
+from handloom.fused.row_losses import SOFTMAX, row_is_correct, row_loss, softmax_rows
+from handloom.fused.step_columns import gradient_of_rows, standardize_rows
+
+carray: Any = numba.carray  # type: ignore[attr-defined]
+
+
+@compiled_inner
+def run_rows(plan, part, first_stage, end_stage):  # type: ignore[no-untyped-def]
+    """Run some stages for the rows of a part; see `handloom.fused.phases.phases_of`."""
+    step, layers = plan.header[field.STEP], len(plan.layers)
+    first, parts = plan.starts[step], plan.header[field.PARTS]
+    n = plan.starts[step + 1] - first
+    start, stop = n * part // parts, n * (part + 1) // parts
+    rows = plan.order[first : first + n]
+    for stage in range(first_stage, end_stage):
+        if stage == 0:
+            d = plan.layers[0, 1]
+            _load(plan, rows[start:stop], plan.x[start * d : stop * d].reshape(stop - start, d))
+        if stage < layers:
+            _forward(plan, stage, n, start, stop)
+        elif stage == layers:
+            _loss(plan, part, rows, start, stop)
+        else:
+            _backward(plan, 2 * layers - stage, n, start, stop)
+
+
+@compiled_inner
+def _load(plan, rows, x):  # type: ignore[no-untyped-def]
+    """Gather stored rows and transform them."""
+    code, address, size = plan.header[field.STORED], plan.header[field.SOURCE], x.shape[1]
+    shift, factor = plan.settings[field.SHIFT], plan.settings[field.FACTOR]
+    if code == field.BYTES:
+        for i in range(len(rows)):
+            stored = carray(pointer(address + rows[i] * size), (size,), np.uint8)
+            _transform(stored, shift, factor, x[i])
+    elif code == field.FLOAT32:
+        for i in range(len(rows)):
+            stored = carray(pointer(address + rows[i] * size * 4), (size,), np.float32)
+            _transform(stored, shift, factor, x[i])
+    else:
+        for i in range(len(rows)):
+            stored = carray(pointer(address + rows[i] * size * 8), (size,), np.float64)
+            _transform(stored, shift, factor, x[i])
+
+
+@compiled_inner
+def _transform(stored, shift, factor, x):  # type: ignore[no-untyped-def]
+    real = x.dtype.type
+    shift, factor = real(shift), real(factor)
+    for j in range(len(x)):
+        x[j] = (real(stored[j]) - shift) * factor
+
+
+@compiled_inner
+def _forward(plan, layer, n, start, stop):  # type: ignore[no-untyped-def]
+    """Write the outputs of a layer for some rows."""
+    kind, d, h, at, biases, activation, before = plan.layers[layer]
+    source, offset = (plan.x, 0) if layer == 0 else (plan.outputs, n * (before - d))
+    a = source[offset + start * d : offset + stop * d].reshape(stop - start, d)
+    low, high = n * before + start * h, n * before + stop * h
+    y = plan.outputs[low:high].reshape(stop - start, h)
+    slopes = plan.slopes[low:high].reshape(stop - start, h) if len(plan.slopes) else y
+    if kind == DENSE:
+        gemm_nn(plan.header[field.GEMM], a, plan.values[at : at + d * h].reshape(d, h), y)
+    else:
+        size, first = plan.norms[layer, 0], plan.norms[layer, 3]
+        standardize_rows(size, first, plan.statistics, n, start, a, y)
+    b = plan.values[biases : biases + h]
+    add_biases_and_activate(activation, plan.parameters[layer], b, plan.constants, y, slopes)
+
+
+@compiled_inner
+def _loss(plan, part, rows, start, stop):  # type: ignore[no-untyped-def]
+    """Write the gradient of the logits for some rows, and the sums of loss and correct rows."""
+    n, k, last = len(rows), plan.layers[-1, 2], len(rows) * plan.layers[-1, 6]
+    logits = plan.outputs[last : last + n * k].reshape(n, k)
+    dlogits = plan.deltas[last : last + n * k].reshape(n, k)
+    kind, parameter = plan.header[field.LOSS], plan.settings[field.LOSS_PARAMETER]
+    counts, weight = plan.header[field.COUNTS_CORRECT] > 0, plan.settings[field.TOTAL_WEIGHT]
+    scale = 1.0 / weight if weight != 0.0 else 0.0
+    shifts, constants = plan.shifts, plan.constants
+    some = slice(start, stop)
+    if kind == SOFTMAX:
+        softmax_rows(constants, logits[some], dlogits[some], shifts[some])
+    # a field of the plan takes longer to read than a row to compute: read before the loop
+    labels, targets, weights = plan.labels, plan.targets, plan.weights
+    real, total, correct = dlogits.dtype.type, 0.0, 0
+    for row in range(start, stop):
+        at = rows[row]
+        label = labels[at] if len(labels) else -1
+        if counts and row_is_correct(kind, logits, row, label, targets, at):
+            correct += 1
+        loss = row_loss(
+            kind, parameter, constants, logits, row, label, targets, at, dlogits, shifts
+        )
+        weight = float(weights[at]) if len(weights) else 1.0
+        present = weight != 0.0 and scale != 0.0
+        if present:
+            total += loss * weight
+        factor = real(weight * scale)
+        for j in range(k):
+            dlogits[row, j] = dlogits[row, j] * factor if present else real(0)
+    plan.sums[part, field.DATA_LOSS] = total * scale
+    plan.sums[part, field.CORRECT] = correct
+    _differentiate(plan, len(plan.layers) - 1, last + start * k, last + stop * k)
+
+
+@compiled_inner
+def _backward(plan, layer, n, start, stop):  # type: ignore[no-untyped-def]
+    """Write the gradient of the layer before, from that of a layer, for some rows."""
+    kind, d, h, at, _, _, before = plan.layers[layer]
+    dy = plan.deltas[n * before + start * h : n * before + stop * h].reshape(stop - start, h)
+    offset = n * (before - d)
+    low, high = offset + start * d, offset + stop * d
+    dx = plan.deltas[low:high].reshape(stop - start, d)
+    if kind == DENSE:
+        w = plan.values[at : at + d * h].reshape(d, h)
+        gradient_of_inputs(plan.header[field.GEMM], dy, w, dx)
+    else:
+        size, first = plan.norms[layer, 0], plan.norms[layer, 3]
+        x = plan.outputs[low:high].reshape(stop - start, d)
+        gradient_of_rows(size, first, plan.statistics, n, start, x, dy, dx)
+    _differentiate(plan, layer - 1, low, high)
+
+
+@compiled_inner
+def _differentiate(plan, layer, low, high):  # type: ignore[no-untyped-def]
+    """Multiply gradients of a layer's outputs by the derivatives of its activation."""
+    activation = plan.layers[layer, 5]
+    if activation != NONE:
+        y = plan.outputs[low:high]
+        slopes = plan.slopes[low:high] if len(plan.slopes) else y
+        multiply_by_slopes(activation, plan.parameters[layer], y, slopes, plan.deltas[low:high])

@@ -1,0 +1,324 @@
+"""Compiled steps: the same weights, figures and errors as the steps that run layer by layer."""
+
+import importlib.util
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.helpers.training import features, network
+from tests.training.helpers import StopAt
+from threadpoolctl import ThreadpoolController
+
+from handloom import (
+    ELU,
+    EMA,
+    GELU,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    BatchNorm,
+    BinaryCrossEntropy,
+    Dataset,
+    Dense,
+    Huber,
+    Layer,
+    LeakyReLU,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Poisson,
+    ReLU,
+    RMSprop,
+    Sequential,
+    Shift,
+    Sigmoid,
+    SiLU,
+    SoftmaxCrossEntropy,
+    StopReason,
+    Tanh,
+    Trainer,
+    silhouettes,
+)
+from handloom.data.transforms import AsFloat, Scale
+from handloom.estimators.solvers import EpsilonHatAdam
+from handloom.recipes.registry import RECIPES
+from handloom.training import Checkpoints
+from handloom.training.compiled_runner import CompiledRunner
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="needs the extra fast"
+)
+
+ACTIVATIONS: list[Callable[[], Layer] | None] = [
+    None, ReLU, lambda: LeakyReLU(0.1), lambda: ELU(0.7), Tanh, Sigmoid, SiLU, GELU,
+]  # fmt: skip
+NORMS: list[Callable[[], Layer] | None] = [
+    None, BatchNorm, lambda: BatchNorm(ghost_batch=7, momentum=0.7),
+]  # fmt: skip
+OPTIMIZERS: list[Callable[..., Any]] = [
+    SGD,
+    lambda **o: SGD(momentum=0.9, **o),
+    lambda **o: SGD(momentum=0.8, nesterov=True, **o),
+    Adam,
+    AdamW,
+    lambda **o: EpsilonHatAdam(epsilon=1e-4, **o),
+    lambda **o: RMSprop(epsilon=1e-3, **o),
+    lambda **o: Adagrad(epsilon=1e-3, **o),
+]
+LOSSES: list[Callable[[], Any]] = [
+    SoftmaxCrossEntropy,
+    lambda: SoftmaxCrossEntropy(label_smoothing=0.1),
+    BinaryCrossEntropy,
+    lambda: MeanSquaredError(0.5),
+    MeanAbsoluteError,
+    lambda: Huber(0.3),
+    Poisson,
+]
+ROWS, COLUMNS = 90, 6
+
+
+def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Trainer, Dataset, Any]:
+    """Return a trainer drawn by a seed, its rows, and sample weights or None."""
+    rng = np.random.default_rng(seed)
+    loss = LOSSES[seed % len(LOSSES)]()
+    outputs = int(rng.integers(2, 5)) if seed % len(LOSSES) < 2 else int(rng.integers(1, 4))
+    # biases before a normalization have a gradient that is 0 but for rounding; an L1 penalty takes
+    # its sign, and Adam scales it up unless epsilon is larger
+    normalized = rng.random() < 0.5
+    layers: list[Layer] = []
+    for units in rng.integers(1, 40, size=int(rng.integers(0, 4))):
+        l1 = 0.0 if normalized else 1e-4
+        layers.append(Dense(int(units), weights_l2=rng.choice([0, 1e-3]), biases_l1=l1))
+        if normalized and (norm := NORMS[int(rng.integers(len(NORMS)))]) is not None:
+            layers.append(norm())
+        if (activation := ACTIVATIONS[int(rng.integers(len(ACTIVATIONS)))]) is not None:
+            layers.append(activation())
+    layers.append(Dense(outputs, weights_l1=rng.choice([0, 1e-3])))
+    made = Sequential(layers).build((COLUMNS,), dtype=dtype, seed=seed)
+    optimizer = OPTIMIZERS[int(rng.integers(len(OPTIMIZERS)))]
+    targets: Any = rng.random((ROWS, outputs)).round(int(rng.integers(0, 2)))
+    if isinstance(loss, SoftmaxCrossEntropy):
+        targets = rng.integers(0, outputs, ROWS)
+    stored = [np.uint8, np.float32, np.float64][int(rng.integers(3))]
+    inputs = (rng.random((ROWS, COLUMNS)) * (255 if stored is np.uint8 else 1)).astype(stored)
+    names = tuple(f"c{index}" for index in range(outputs))
+    weights = rng.integers(0, 3, ROWS).astype(float) if rng.random() < 0.5 else None
+    chosen = {
+        "batch_size": int(rng.choice([1, 9, 30, 40, ROWS])),
+        "clip_norm": None if rng.random() < 0.5 else 0.1,
+        "average": EMA(0.8) if rng.random() < 0.5 else None,
+        "penalty_per_row": bool(rng.random() < 0.5),
+        "loss": loss,
+        "transform": Scale() if stored is np.uint8 else AsFloat(),
+        "backend": backend,
+        "diagnose": False,
+        "seed": seed,
+        "threads": 2,
+        **options,
+    }
+    if made.fewest_rows > 1:  # of two rows, normalized entries are close to -1 and 1
+        chosen["batch_size"] = max(chosen["batch_size"], 9)
+    settings = {"weight_decay": 0.1} if rng.random() < 0.5 else {}
+    if normalized and optimizer in (Adam, AdamW):
+        settings["epsilon"] = 1e-3
+    return (
+        Trainer(made, optimizer(**settings), 0.01, **chosen),
+        Dataset(inputs, targets, names),
+        weights,
+    )
+
+
+def fitted(seed: int, backend: str, dtype: Any, **options: Any) -> Trainer:
+    made, rows, weights = trainer(seed, backend, dtype, **options)
+    prepared = made.prepare(rows, sample_weights=weights)
+    assert isinstance(prepared.runner, CompiledRunner) == (backend == "fused")
+    made.run(prepared)
+    return made
+
+
+@pytest.mark.parametrize("seed", range(56))
+def test_fifty_steps_in_float64_agree_with_those_layer_by_layer(seed: int) -> None:
+    batch_size = trainer(seed, "numpy", np.float64)[0].options.batch_size
+    assert batch_size is not None
+    epochs = -(-50 // -(-ROWS // batch_size))
+    ours = fitted(seed, "fused", np.float64, epochs=epochs)
+    theirs = fitted(seed, "numpy", np.float64, epochs=epochs)
+    for made, expected in [
+        (ours.network.parameters.values, theirs.network.parameters.values),
+        *zip(
+            ours.state.optimizer.state.values(), theirs.state.optimizer.state.values(), strict=True
+        ),
+        *((ours.history[name], theirs.history[name]) for name in ("loss", "penalty")),
+    ]:
+        np.testing.assert_allclose(made, expected, rtol=1e-10, atol=1e-10)
+    np.testing.assert_array_equal(ours.history["accuracy"], theirs.history["accuracy"])
+    assert ours.state.optimizer.steps == theirs.state.optimizer.steps
+
+
+@pytest.mark.parametrize("seed", range(56))
+def test_a_step_in_float32_agrees_with_one_layer_by_layer(seed: int) -> None:
+    options = {"epochs": 1, "batch_size": ROWS}
+    ours, theirs = (fitted(seed, each, np.float32, **options) for each in ("fused", "numpy"))
+    expected = theirs.network.parameters.values
+    np.testing.assert_allclose(ours.network.parameters.values, expected, rtol=2e-5, atol=2e-5)
+    assert ours.history["loss"] == pytest.approx(theirs.history["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("norm", [None, BatchNorm, lambda: BatchNorm(ghost_batch=64)])
+@pytest.mark.parametrize("units", [30, 700])
+def test_any_number_of_threads_ends_with_the_same_bits(
+    units: int, norm: Callable[[], Layer] | None
+) -> None:
+    data, ends = silhouettes(rows=900, test_rows=20).train, []
+    for threads in (1, 2, 3, 4, 1):
+        norms = [norm()] if norm else []
+        layers = [Dense(units), *norms, ReLU(), Dense(units), Tanh(), Dense(10)]
+        made = Sequential(layers).build((784,))
+        fit = Trainer(
+            made, Adam(), 1e-3, epochs=2, batch_size=300, threads=threads, backend="fused"
+        )
+        fit.fit(data)
+        ends.append((made.parameters.values, fit.history["loss"]))
+    for weights, losses in ends[1:]:
+        np.testing.assert_array_equal(weights, ends[0][0])
+        np.testing.assert_array_equal(losses, ends[0][1])
+
+
+@pytest.mark.parametrize("rate", [1e30, 1e12])
+def test_a_divergence_names_the_array_that_it_names_layer_by_layer(rate: float) -> None:
+    found = []
+    for backend in ("fused", "numpy"):
+        data = features()
+        made = network(data)
+        fit = Trainer(made, SGD(), rate, epochs=3, batch_size=20, backend=backend, diagnose=False)
+        fit.run(fit.prepare(data))
+        divergence = fit.history.divergence
+        assert divergence is not None
+        found.append((divergence.array, divergence.step, fit.history.stop_reason))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("ghost_batch", [None, 8])
+def test_a_step_that_is_not_finite_leaves_running_statistics_alone(ghost_batch: int | None) -> None:
+    x = np.random.default_rng(0).random((60, 4)).astype(np.float32)
+    x[45] = 3e38  # in the third step of 20 rows; its products overflow
+    ends = []
+    for backend in ("fused", "numpy"):
+        layers = [Dense(5), BatchNorm(ghost_batch=ghost_batch), ReLU(), Dense(2)]
+        made = Sequential(layers).build((4,))
+        fit = Trainer(
+            made, SGD(), 0.1, epochs=1, batch_size=20, backend=backend, average=EMA(0.5),
+            diagnose=False,
+        )  # fmt: skip
+        prepared = fit.prepare(Dataset(x, np.arange(60) % 2, ("a", "b")))
+        in_order = replace(prepared.order(0), permutation=None)
+        with prepared.threads:
+            result = prepared.runner.run(prepared.arrays, in_order, [0.1, 0.1, 0.1])
+        assert (len(result.measured), result.stop_reason) == (2, StopReason.NON_FINITE_LOSS)
+        assert fit.options.average is not None
+        ends.append((made.parameters.values.copy(), fit.options.average.values.copy()))
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-4, atol=1e-5)
+
+
+def test_a_gradient_whose_square_overflows_is_accepted_as_layer_by_layer() -> None:
+    x = np.full((8, 1), 1e20)
+    rows = Dataset(x, np.zeros((8, 1)), ("y",))
+    ends = []
+    for backend in ("fused", "numpy"):
+        made = Sequential([Dense(1)]).build((1,), dtype=np.float32)
+        made.parameters.vector[:] = 1e-3
+        fit = Trainer(
+            made, SGD(), 1e-38, epochs=2, batch_size=4, loss=MeanAbsoluteError(), backend=backend
+        )
+        fit.run(fit.prepare(rows))
+        assert fit.history.stop_reason is StopReason.MAX_EPOCHS
+        ends.append(made.parameters.vector.copy())
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("norms", [(), (16,)])
+def test_a_training_that_stops_within_an_epoch_resumes_to_the_same_bits(
+    norms: tuple[int, ...], tmp_path: Any
+) -> None:
+    data = silhouettes(rows=500, test_rows=20).train
+
+    def fit(epochs: int, *callbacks: Any, resume: bool = False, **options: Any) -> Trainer:
+        between = [BatchNorm(ghost_batch=rows) for rows in norms]
+        made = Sequential([Dense(20), *between, GELU(), Dense(10)]).build((784,))
+        trainer = Trainer(
+            made, Adam(), 1e-3, epochs=epochs, batch_size=32, backend="fused",
+            average=EMA(0.9), clip_norm=1.0, callbacks=callbacks, **options,
+        )  # fmt: skip
+        trainer.fit(data, resume=resume)
+        return trainer
+
+    whole = fit(4)
+    fit(4, StopAt(23), checkpoints=Checkpoints(tmp_path))
+    resumed = fit(4, resume=True, checkpoints=Checkpoints(tmp_path))
+    np.testing.assert_array_equal(
+        resumed.network.parameters.values, whole.network.parameters.values
+    )
+    assert resumed.history.compiled_steps
+
+
+@pytest.mark.parametrize("name", ["mlp-flash", "mlp-quick"])
+def test_the_quick_recipes_run_in_compiled_steps(name: str) -> None:
+    recipe, data = RECIPES[name], silhouettes(rows=1200, test_rows=20).train
+    network = Sequential(recipe.layers((28, 28), 10)).build((784,))
+    fit = Trainer(
+        network, recipe.optimizer(), 0.01, epochs=1, batch_size=recipe.batch_size, backend="fused",
+        loss=SoftmaxCrossEntropy(label_smoothing=recipe.label_smoothing),
+    )  # fmt: skip
+    assert isinstance(fit.prepare(data).runner, CompiledRunner)
+
+
+@pytest.mark.parametrize(
+    "case", ["activation first", "augmentation", "frozen", "large batch", "normalization first"]
+)
+def test_what_is_not_in_the_table_runs_layer_by_layer(case: str) -> None:
+    data = silhouettes(rows=1200, test_rows=20).train
+    layers: list[Layer] = [Dense(10)]
+    options: dict[str, Any] = {"batch_size": 50}
+    if case == "augmentation":
+        options["augment"] = (Shift(1),)
+    elif case == "large batch":
+        options["batch_size"] = None
+    elif case == "frozen":
+        layers = [Dense(8), BatchNorm(), Dense(10)]
+    elif case == "normalization first":
+        layers = [BatchNorm(), Dense(10)]
+    else:
+        layers = [ReLU(), Dense(10)]
+    made = Sequential(layers).build((784,))
+    if case == "frozen":
+        made.freeze("1.batch_norm")
+    fit = Trainer(made, SGD(), 0.1, epochs=1, backend="fused", **options)
+    assert not isinstance(fit.prepare(data).runner, CompiledRunner)
+
+
+def test_steps_during_which_other_code_sets_threads_of_blas_are_made_again() -> None:
+    data, ends = silhouettes(rows=6000, test_rows=20).train, []
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    numpys = [each for each in libraries if "numpy.libs" in each.filepath]
+    set_threads = getattr(numpys[0].dynlib, "scipy_openblas_set_num_threads64_", None)
+    if set_threads is None:
+        pytest.skip("NumPy has another BLAS")
+    for disturbances in (0, 2):
+        made = Sequential([Dense(256), ReLU(), Dense(256), ReLU(), Dense(10)]).build((784,))
+        fit = Trainer(
+            made, SGD(), 0.1, epochs=4, batch_size=600, threads=1, backend="fused", diagnose=False
+        )
+        training = Thread(target=fit.fit, args=(data,))
+        training.start()
+        for _ in range(disturbances):
+            while not (training.is_alive() and fit._state and fit._state.progress.steps):
+                time.sleep(0.001)
+            set_threads(4)
+            time.sleep(0.02)
+        training.join()
+        ends.append(made.parameters.vector.copy())
+    np.testing.assert_array_equal(ends[1], ends[0])
