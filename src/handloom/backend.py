@@ -91,10 +91,13 @@ class CompiledSteps(Protocol):
         order: npt.NDArray[np.int64],
         starts: npt.NDArray[np.int64],
         rates: npt.NDArray[np.float64],
+        *,
+        epoch: int,
+        first: int,
         steps_before: int,
         averaged_before: int,
     ) -> npt.NDArray[np.float64]:
-        """Make steps in place, until one is not finite.
+        """Make consecutive steps of one epoch in place, until one is not finite.
 
         That step changes the gradient, and no weight. So does one during which other code changed
         the number of threads of BLAS, which ends the call too.
@@ -107,6 +110,8 @@ class CompiledSteps(Protocol):
             Where the rows of each step begin in it, and where the last ones end.
         rates : float64 array, shape (steps,)
             The learning rates.
+        epoch, first : int
+            The epoch, and the index of the first step within it: the place of random draws.
         steps_before, averaged_before : int
             The numbers of steps of the optimizer, and in the average of the weights, before.
 

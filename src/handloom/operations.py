@@ -68,12 +68,15 @@ class Elementwise:
 
 @dataclass(frozen=True)
 class DropEntries:
-    """Dropout, ``y = x m / keep`` with a random mask ``m``; no backend compiles it yet.
+    """Dropout, ``y = x m / keep`` with a random mask ``m``; see `handloom.Dropout`.
+
+    The words of `handloom.randomness.StepStream` at epoch, step, shard and the layer's index are
+    cut into numbers of 16 bits, one for each entry of the shard.
 
     Attributes
     ----------
     dropped : int
-        An entry is dropped if its 16-bit random number is below this.
+        An entry is dropped if its random number is below this.
     """
 
     dropped: int
@@ -267,6 +270,8 @@ class StepOperations:
     update : Update or None
     average : MovingAverage or None
         None also if weights are not averaged.
+    seed : int
+        The seed of the random draws in a step.
     """
 
     transform: TransformOperation | None
@@ -277,6 +282,7 @@ class StepOperations:
     decaying: tuple[tuple[int, int], ...]
     update: Update | None
     average: MovingAverage | None
+    seed: int = 0
 
 
 # data

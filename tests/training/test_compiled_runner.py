@@ -25,6 +25,7 @@ from handloom import (
     BinaryCrossEntropy,
     Dataset,
     Dense,
+    Dropout,
     Huber,
     Layer,
     LeakyReLU,
@@ -90,6 +91,9 @@ def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Traine
     # its sign, and Adam scales it up unless epsilon is larger
     normalized = rng.random() < 0.5
     layers: list[Layer] = []
+    drops = rng.random() < 0.5
+    if drops and rng.random() < 0.3:
+        layers.append(Dropout(0.1))
     for units in rng.integers(1, 40, size=int(rng.integers(0, 4))):
         l1 = 0.0 if normalized else 1e-4
         layers.append(Dense(int(units), weights_l2=rng.choice([0, 1e-3]), biases_l1=l1))
@@ -97,6 +101,10 @@ def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Traine
             layers.append(norm())
         if (activation := ACTIVATIONS[int(rng.integers(len(ACTIVATIONS)))]) is not None:
             layers.append(activation())
+        if drops and rng.random() < 0.7:
+            layers.append(Dropout(rng.choice([0.0, 0.05, 0.5])))
+            if (activation := ACTIVATIONS[int(rng.integers(len(ACTIVATIONS)))]) is not None:
+                layers.append(activation())
     layers.append(Dense(outputs, weights_l1=rng.choice([0, 1e-3])))
     made = Sequential(layers).build((COLUMNS,), dtype=dtype, seed=seed)
     optimizer = OPTIMIZERS[int(rng.integers(len(OPTIMIZERS)))]
@@ -176,8 +184,8 @@ def test_any_number_of_threads_ends_with_the_same_bits(
     data, ends = silhouettes(rows=900, test_rows=20).train, []
     for threads in (1, 2, 3, 4, 1):
         norms = [norm()] if norm else []
-        layers = [Dense(units), *norms, ReLU(), Dense(units), Tanh(), Dense(10)]
-        made = Sequential(layers).build((784,))
+        layers = [Dropout(0.1), Dense(units), *norms, ReLU(), Dropout(0.3), Dense(units), Tanh()]
+        made = Sequential([*layers, Dense(10)]).build((784,))
         fit = Trainer(
             made, Adam(), 1e-3, epochs=2, batch_size=300, threads=threads, backend="fused"
         )

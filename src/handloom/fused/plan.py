@@ -9,6 +9,7 @@ from handloom.operations import Array
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Words = npt.NDArray[np.uint64]
 
 
 class Plan(NamedTuple):
@@ -36,6 +37,10 @@ class Plan(NamedTuple):
         Every trained array: offset, rows, columns, whether it decays.
     penalties : float64 array, shape (arrays, 2)
         The l1 and l2 of each.
+    key : uint64 array, shape (2,)
+    counters : uint64 array, shape (parts, 16)
+    words : uint64 array, shape (parts, 64)
+        For the random draws of each part; see `handloom.randomness.philox`.
     constants : array
         See `handloom.fused.exponential.exp_constants`.
     values, average : array, shape (size + untrained,)
@@ -47,6 +52,10 @@ class Plan(NamedTuple):
     outputs, slopes, deltas : array, shape (rows * units,)
         For each layer its output after the activation, the derivatives where they are stored, and
         the gradient of its output before the activation; one layer after another.
+    kept : uint8 array, shape (rows * units,)
+        The masks of dropout, in the same layout; empty without dropout.
+    zeros : array, shape (largest units,)
+        In place of biases where a layer has none.
     shifts : array, shape (rows, 2)
         See `handloom.fused.row_losses.softmax_rows`.
     coefficients : array, shape (8,)
@@ -78,6 +87,9 @@ class Plan(NamedTuple):
     statistics: Array
     arrays: Ints
     penalties: Floats
+    key: Words
+    counters: Words
+    words: Words
     constants: Array
     values: Array
     gradient: Array
@@ -88,6 +100,8 @@ class Plan(NamedTuple):
     outputs: Array
     slopes: Array
     deltas: Array
+    kept: npt.NDArray[np.uint8]
+    zeros: Array
     shifts: Array
     coefficients: Array
     sums: Floats

@@ -1,8 +1,8 @@
 """The indices of the header of a plan, the codes among them, and the columns of its figures."""
 
 GEMM, PARTS, PHASE, STEP, STORED, SOURCE, LOSS, OPTIMIZER, STEPS_BEFORE, AVERAGED_BEFORE = range(10)
-COUNTS_CORRECT, THREADS = 10, 11
-HEADER = 12
+COUNTS_CORRECT, THREADS, EPOCH, FIRST = range(10, 14)
+HEADER = 14
 """The indices of ``header``, and how many there are.
 
 ===============  ==============================================================================
@@ -16,6 +16,7 @@ STEPS_BEFORE     the optimizer's steps before the call
 AVERAGED_BEFORE  the steps in the average of the weights before the call
 COUNTS_CORRECT   whether correct predictions are counted
 THREADS          the address of BLAS's function that returns its number of threads, or 0
+EPOCH, FIRST     the epoch of the steps of the call, and the index of the first one within it
 ===============  ==============================================================================
 """
 

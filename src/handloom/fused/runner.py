@@ -10,6 +10,7 @@ from handloom.fused import plan_fields as field
 from handloom.fused.exponential import exp_constants
 from handloom.fused.gemm import gemm_address, threads_address
 from handloom.fused.layer_table import (
+    Layer,
     activation_parameters,
     layer_table,
     paired,
@@ -20,6 +21,7 @@ from handloom.fused.phases import phases_of
 from handloom.fused.plan import Floats, Ints, Plan
 from handloom.fused.row_losses import code_of
 from handloom.fused.step_columns import STATISTICS_ROWS
+from handloom.fused.step_dropout import WORDS
 from handloom.fused.steps import run_steps
 from handloom.operations import (
     AdamUpdate,
@@ -29,6 +31,7 @@ from handloom.operations import (
     Arrays,
     CastRows,
     CrossEntropy,
+    DropEntries,
     NormalizeColumns,
     Penalties,
     ScaleRows,
@@ -40,6 +43,7 @@ from handloom.operations import (
 )
 from handloom.parallel.partition import step_parts
 from handloom.parallel.pool import SERIAL, Pool
+from handloom.randomness import Purpose, StepStream
 
 STORED_DTYPES = {
     np.dtype(np.uint8): field.BYTES,
@@ -47,15 +51,13 @@ STORED_DTYPES = {
     np.dtype(np.float64): field.FLOAT64,
 }
 
-Layer = Affine | NormalizeColumns
-
 
 def supports(step: StepOperations, rows: Arrays) -> bool:
     """Return whether a step of these operations runs compiled, on these rows.
 
-    Its layers must be dense or batch normalizations, the first one dense, each followed by at most
-    one activation, and every part of it must have a record. The rows must be in memory, bytes or
-    floating-point numbers.
+    Its layers must be dense, dropout or batch normalizations, which the first one is not, each
+    followed by at most one activation, and every part of it must have a record. The rows must be in
+    memory, bytes or floating-point numbers.
     """
     inputs = rows.inputs
     in_memory = type(inputs) is np.ndarray and inputs.flags.c_contiguous
@@ -102,14 +104,21 @@ class CompiledSteps:
         self.plan = plan_of(step, arrays, batch_rows, pool.lanes, count_correct=count_correct)
 
     def run(
-        self, order: Ints, starts: Ints, rates: Floats, steps_before: int, averaged_before: int
+        self,
+        order: Ints,
+        starts: Ints,
+        rates: Floats,
+        *,
+        epoch: int,
+        first: int,
+        steps_before: int,
+        averaged_before: int,
     ) -> Floats:
         """Make steps; see `handloom.backend.CompiledSteps.run`."""
         plan, figures = self.plan, np.empty((len(rates), field.WEIGHT + 1))
-        plan.header[field.STEPS_BEFORE], plan.header[field.AVERAGED_BEFORE] = (
-            steps_before,
-            averaged_before,
-        )
+        plan.header[field.EPOCH], plan.header[field.FIRST] = epoch, first
+        plan.header[field.STEPS_BEFORE] = steps_before
+        plan.header[field.AVERAGED_BEFORE] = averaged_before
         plan = plan._replace(order=order, starts=starts, rates=rates, figures=figures)
         parts = len(plan.sums)
         cells = new_cells(parts)
@@ -134,7 +143,8 @@ def compile_for(dtype: np.dtype[Any]) -> None:
     )
     arrays = StepArrays(values[0], values[1], values[2:], None, rows)
     steps = CompiledSteps(step, arrays, 1, SERIAL, count_correct=True)
-    steps.run(np.zeros(1, np.int64), np.arange(2), np.zeros(1), 0, 0)
+    first, starts, rates = np.zeros(1, np.int64), np.arange(2), np.zeros(1)
+    steps.run(first, starts, rates, epoch=0, first=0, steps_before=0, averaged_before=0)
 
 
 def plan_of(
@@ -150,14 +160,14 @@ def plan_of(
     if pairs is None or step.loss is None:
         raise ValueError("the step must be one that is supported")
     dtype, rows = arrays.values.dtype, arrays.rows
-    layers, table = [layer for layer, _ in pairs], layer_table(pairs)
+    layers, table = [each.layer for each in pairs], layer_table(pairs)
     inputs, outputs, units = table[0, 1], table[-1, 2], int(table[:, 2].sum())
     work = sum(each.inputs * each.units for each in layers if isinstance(each, Affine))
     parts = step_parts(batch_rows, work, lanes)
     header, settings = _header(step, rows, dtype, parts, count_correct=count_correct)
     first, second = [*arrays.state, np.empty(0, dtype), np.empty(0, dtype)][:2]
     has_classes = rows.targets.ndim == 1
-    empty = np.empty(0, dtype)
+    empty, drops = np.empty(0, dtype), any(isinstance(each, DropEntries) for each in layers)
     return Plan(
         header=header,
         settings=settings,
@@ -169,6 +179,9 @@ def plan_of(
         statistics=_statistics_of(layers, batch_rows, dtype),
         arrays=_arrays_of(layers, step),
         penalties=_penalties_of(layers, step),
+        key=StepStream(step.seed, Purpose.LAYER).key().copy(),  # writable, for Numba's type
+        counters=np.zeros((parts, 16), np.uint64),
+        words=np.empty((parts, WORDS), np.uint64),
         constants=exp_constants(dtype),
         values=arrays.values,
         gradient=arrays.gradient,
@@ -179,6 +192,8 @@ def plan_of(
         outputs=np.empty(batch_rows * units, dtype),
         slopes=np.empty(batch_rows * units if stores_slopes(pairs) else 0, dtype),
         deltas=np.empty(batch_rows * units, dtype),
+        kept=np.empty(batch_rows * units if drops else 0, np.uint8),
+        zeros=np.zeros(table[:, 2].max(), dtype),
         shifts=np.empty((batch_rows, 2), dtype),
         coefficients=np.empty(8, dtype),
         sums=np.empty((parts, field.SQUARES + 1)),
@@ -270,7 +285,7 @@ def _trained(layers: Sequence[Layer]) -> Iterator[tuple[int, int, int]]:
         if isinstance(layer, Affine):
             yield layer.weights, layer.inputs, layer.units
             yield layer.biases, layer.units, 1
-        else:
+        elif not isinstance(layer, DropEntries):
             yield layer.scale, layer.units, 1
             yield layer.shift, layer.units, 1
 

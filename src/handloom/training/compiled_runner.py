@@ -130,8 +130,10 @@ class CompiledRunner:
             rows,
             starts - starts[0],
             np.asarray(rates, np.float64),
-            optimizer.steps,
-            0 if average is None else average.steps,
+            epoch=order.epoch,
+            first=first,
+            steps_before=optimizer.steps,
+            averaged_before=0 if average is None else average.steps,
         )
         optimizer.steps += len(figures)
         if average is not None:

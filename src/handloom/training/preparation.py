@@ -371,6 +371,7 @@ def _objective_and_runner(
         penalty_per_row=options.penalty_per_row,
         clip=clip,
         average=options.average,
+        seed=options.seed,
     )
     objective = make_objective(
         state.model,
