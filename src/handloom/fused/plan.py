@@ -66,12 +66,12 @@ class Plan(NamedTuple):
         The rows of all steps of a call, one step after another.
     starts : int64 array, shape (steps + 1,)
         Where each step begins in it.
-    labels : int64 array, shape (N,)
-        The class of each row, or empty.
-    targets : array, shape (N, k)
-        The targets of each row, or shape (0, k) with classes.
-    weights : array, shape (N,)
-        The sample weights, or empty.
+    labels : int64 array, shape (n,)
+        The class of each row of the call, in its order, or empty.
+    targets : array, shape (n, k)
+        The targets of each row of the call, or shape (0, k) with classes.
+    weights : array, shape (n,)
+        The sample weights of each row of the call, or empty.
     rates : float64 array, shape (steps,)
     figures : float64 array, shape (steps, 5)
         What is measured in each step; the last column is the total weight.

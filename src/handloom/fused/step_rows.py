@@ -37,7 +37,7 @@ def run_rows(plan, part, first_stage, end_stage):  # type: ignore[no-untyped-def
         if stage < layers:
             _forward(plan, part, stage, n, start, stop)
         elif stage == layers:
-            _loss(plan, part, rows, start, stop)
+            _loss(plan, part, n, start, stop)
         else:
             _backward(plan, 2 * layers - stage, n, start, stop)
 
@@ -94,9 +94,10 @@ def _forward(plan, part, layer, n, start, stop):  # type: ignore[no-untyped-def]
 
 
 @compiled_inner
-def _loss(plan, part, rows, start, stop):  # type: ignore[no-untyped-def]
+def _loss(plan, part, n, start, stop):  # type: ignore[no-untyped-def]
     """Write the gradient of the logits for some rows, and the sums of loss and correct rows."""
-    n, k, last = len(rows), plan.layers[-1, 2], len(rows) * plan.layers[-1, 6]
+    first, k = plan.starts[plan.header[field.STEP]], plan.layers[-1, 2]
+    last = n * plan.layers[-1, 6]
     logits = plan.outputs[last : last + n * k].reshape(n, k)
     dlogits = plan.deltas[last : last + n * k].reshape(n, k)
     kind, parameter = plan.header[field.LOSS], plan.settings[field.LOSS_PARAMETER]
@@ -110,7 +111,7 @@ def _loss(plan, part, rows, start, stop):  # type: ignore[no-untyped-def]
     labels, targets, weights = plan.labels, plan.targets, plan.weights
     real, total, correct = dlogits.dtype.type, 0.0, 0
     for row in range(start, stop):
-        at = rows[row]
+        at = first + row
         label = labels[at] if len(labels) else -1
         if counts and row_is_correct(kind, logits, row, label, targets, at):
             correct += 1
