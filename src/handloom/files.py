@@ -87,7 +87,7 @@ def make_folder(folder: Path) -> Path:
         with tempfile.TemporaryFile(dir=folder, prefix=".handloom-"):
             pass
     except FileExistsError:
-        raise FileError(f"cannot write to {folder}: it is not a folder") from None
+        raise FileError(f"cannot write to the folder {folder}: not a folder") from None
     except OSError as error:
         raise FileError(f"cannot write to the folder {folder}: {error.strerror}") from None
     return folder

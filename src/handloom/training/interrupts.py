@@ -1,4 +1,4 @@
-"""Signals (Ctrl-C, SIGTERM, a hang-up): training ends after a whole step, then they are delivered."""
+"""Signals (Ctrl-C, SIGTERM, a hang-up): training ends after a step, then they are delivered."""
 
 import inspect
 import os
