@@ -327,9 +327,9 @@ def _require_no_other(path: Path, kind: str) -> None:
         manifest = read_json(path, at_most=MAX_MANIFEST_BYTES)
     except (ModelError, FileError):
         return
-    found = manifest.get("kind") if isinstance(manifest, dict) else None
-    if found != kind:
-        holds = "of another program" if found is None else f"of a {found!r}"
+    other = manifest.get("kind") if isinstance(manifest, dict) else None
+    if other != kind:
+        holds = "of another program" if other is None else f"of a {other!r}"
         raise FileError(
             f"{path} is the file {holds}, which no {kind} replaces: choose another folder"
         )

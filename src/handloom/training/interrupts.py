@@ -11,7 +11,7 @@ from typing import Literal
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-HANG_UP: int | None = getattr(signal, "SIGHUP", None)
+HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 """The signal of a terminal that is closed; it may come several times. None on Windows."""
 
 OnSignal = Literal["deliver", "finish"]

@@ -91,11 +91,13 @@ def _container_text(values: Collection[object], depth: int) -> str | None:
 def _long_text(values: Collection[object]) -> str:
     """Return the length of a long container; a checksum too if it holds numbers and strings."""
     text = f"{type(values).__name__} of {len(values)}"
-    entries = [*values.keys(), *values.values()] if isinstance(values, dict) else [*values]
+    entries: list[object] = [*values]
+    if isinstance(values, dict):
+        entries += values.values()
     if len(entries) > MOST_NUMBERS or not {*map(type, entries)} <= {bool, int, float, str}:
         return text
     if isinstance(values, set | frozenset):
-        entries = sorted(map(repr, entries))
+        entries = [*sorted(map(repr, entries))]
     return f"{text}, {hashlib.sha256(repr(entries).encode()).hexdigest()[:12]}"
 
 
@@ -113,7 +115,7 @@ def split(attributes: Mapping[str, object]) -> tuple[dict[str, str], dict[str, o
         if text is not None:
             simple[name] = text
         elif isinstance(value, list | tuple | dict | deque) and depth < DEEPEST:
-            entries = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]
+            entries = value.items() if isinstance(value, dict) else enumerate(value)
             queue += [(f"{name} {key}", each, depth + 1) for key, each in entries]
         else:
             others[name] = value
