@@ -198,4 +198,4 @@ def _positive(y: Any) -> npt.NDArray[np.bool_]:
         raise ValueError(
             f"Unknown label type: y must hold a 0 or 1 for each label, got {values[wrong][0]}"
         )
-    return values == 1
+    return np.asarray(values == 1)
