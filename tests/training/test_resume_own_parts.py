@@ -428,7 +428,9 @@ def test_the_same_part_of_ones_own_is_resumed_with_the_same_bits(tmp_path: Path,
 
 def test_an_attribute_that_is_gone_is_refused_and_a_new_one_gets_a_warning(tmp_path: Path) -> None:
     trainer(tmp_path, StopAt(4), loss=Scaled(more=1)).fit(ROWS)
-    with pytest.raises(ModelError, match=r"loss\.more is missing, the checkpoint has 1"):
+    with pytest.raises(
+        ModelError, match=r"loss\.more is missing, the checkpoint has 1: make it with the same"
+    ):
         trainer(tmp_path, loss=Scaled()).fit(ROWS, resume=True)
     with pytest.warns(UserWarning, match=r"loss\.another is 2, .* no such attribute"):
         trainer(tmp_path, loss=Scaled(more=1, another=2)).fit(ROWS, resume=True)

@@ -33,6 +33,9 @@ Record = dict[str, Any]
 OBSERVES = "if no result depends on it, write changes_results = False in its class"
 """What to write for a callback that only observes a training."""
 
+SAME = "make it with the same value; a value that no result depends on does not belong in it"
+"""What to do about an attribute of another part, such as the time at which it was made."""
+
 DEEPEST, MOST = 6, 1000
 """The largest number of attributes that lead to a recorded object, and of records."""
 
@@ -119,9 +122,9 @@ def changed_code(saved: Mapping[str, Record], now: Mapping[str, Record]) -> Iter
             raise ModelError(f"cannot resume: {path} is {is_}, the checkpoint has {was}")
         for name, old in before["attributes"].items():
             if (new := after["attributes"].get(name, "missing")) != old:
-                way_out = f": {OBSERVES}" if path.startswith("callbacks") else ""
+                way_out = OBSERVES if path.startswith("callbacks") else SAME
                 raise ModelError(
-                    f"cannot resume: {path}.{name} is {new}, the checkpoint has {old}{way_out}"
+                    f"cannot resume: {path}.{name} is {new}, the checkpoint has {old}: {way_out}"
                 )
     for path, before in saved.items():
         old_code, new_code = before["code"], now[path]["code"]
