@@ -28,6 +28,7 @@ from handloom import (
     Dropout,
     Huber,
     Layer,
+    LayerNorm,
     LeakyReLU,
     MeanAbsoluteError,
     MeanSquaredError,
@@ -58,8 +59,11 @@ ACTIVATIONS: list[Callable[[], Layer] | None] = [
     None, ReLU, lambda: LeakyReLU(0.1), lambda: ELU(0.7), Tanh, Sigmoid, SiLU, GELU,
 ]  # fmt: skip
 NORMS: list[Callable[[], Layer] | None] = [
-    None, BatchNorm, lambda: BatchNorm(ghost_batch=7, momentum=0.7),
-]  # fmt: skip
+    None,
+    BatchNorm,
+    lambda: BatchNorm(ghost_batch=7, momentum=0.7),
+    lambda: LayerNorm(epsilon=0.01),  # of two units, normalized entries are close to -1 and 1
+]
 OPTIMIZERS: list[Callable[..., Any]] = [
     SGD,
     lambda **o: SGD(momentum=0.9, **o),
@@ -94,6 +98,8 @@ def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Traine
     drops = rng.random() < 0.5
     if drops and rng.random() < 0.3:
         layers.append(Dropout(0.1))
+    if normalized and rng.random() < 0.2:
+        layers.append(LayerNorm())
     for units in rng.integers(1, 40, size=int(rng.integers(0, 4))):
         l1 = 0.0 if normalized else 1e-4
         layers.append(Dense(int(units), weights_l2=rng.choice([0, 1e-3]), biases_l1=l1))
@@ -176,7 +182,7 @@ def test_a_step_in_float32_agrees_with_one_layer_by_layer(seed: int) -> None:
     assert ours.history["loss"] == pytest.approx(theirs.history["loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("norm", [None, BatchNorm, lambda: BatchNorm(ghost_batch=64)])
+@pytest.mark.parametrize("norm", [None, BatchNorm, lambda: BatchNorm(ghost_batch=64), LayerNorm])
 @pytest.mark.parametrize("units", [30, 700])
 def test_any_number_of_threads_ends_with_the_same_bits(
     units: int, norm: Callable[[], Layer] | None

@@ -33,6 +33,7 @@ from handloom.operations import (
     CrossEntropy,
     DropEntries,
     NormalizeColumns,
+    NormalizeRows,
     Penalties,
     ScaleRows,
     SGDUpdate,
@@ -55,9 +56,9 @@ STORED_DTYPES = {
 def supports(step: StepOperations, rows: Arrays) -> bool:
     """Return whether a step of these operations runs compiled, on these rows.
 
-    Its layers must be dense, dropout or batch normalizations, which the first one is not, each
-    followed by at most one activation, and every part of it must have a record. The rows must be in
-    memory, bytes or floating-point numbers.
+    Its layers must be dense, dropout, layer normalizations or batch normalizations, which the first
+    one is not, each followed by at most one activation, and every part of it must have a record.
+    The rows must be in memory, bytes or floating-point numbers.
     """
     inputs = rows.inputs
     in_memory = type(inputs) is np.ndarray and inputs.flags.c_contiguous
@@ -177,6 +178,7 @@ def plan_of(
         norms=_norms_of(layers),
         norm_options=_norm_options_of(layers),
         statistics=_statistics_of(layers, batch_rows, dtype),
+        moments=_moments_of(layers, batch_rows, dtype),
         arrays=_arrays_of(layers, step),
         penalties=_penalties_of(layers, step),
         key=StepStream(step.seed, Purpose.LAYER).key().copy(),  # writable, for Numba's type
@@ -292,23 +294,31 @@ def _trained(layers: Sequence[Layer]) -> Iterator[tuple[int, int, int]]:
 
 def _norms_of(layers: Sequence[Layer]) -> Ints:
     """Return `Plan.norms`; without ghost batches, a group is larger than any batch."""
-    table, column = np.zeros((len(layers), 4), np.int64), 0
+    table, column, index = np.zeros((len(layers), 4), np.int64), 0, 0
     for row, layer in zip(table, layers, strict=True):
         if isinstance(layer, NormalizeColumns):
             size = layer.ghost_batch or np.iinfo(np.int64).max
             row[:] = size, layer.running_mean, layer.running_variance, column
             column += layer.units
+        elif isinstance(layer, NormalizeRows):
+            row[3], index = index, index + 1
     return table
 
 
 def _norm_options_of(layers: Sequence[Layer]) -> Floats:
     """Return `Plan.norm_options`."""
-    return np.array(
-        [
-            (each.momentum, each.epsilon) if isinstance(each, NormalizeColumns) else (0.0, 0.0)
-            for each in layers
-        ]
-    )
+    options = np.zeros((len(layers), 2))
+    for row, layer in zip(options, layers, strict=True):
+        if isinstance(layer, NormalizeColumns):
+            row[:] = layer.momentum, layer.epsilon
+        elif isinstance(layer, NormalizeRows):
+            row[1] = layer.epsilon
+    return options
+
+
+def _moments_of(layers: Sequence[Layer], rows: int, dtype: np.dtype[Any]) -> Array:
+    """Return `Plan.moments` for batches of at most ``rows`` rows."""
+    return np.empty((sum(isinstance(each, NormalizeRows) for each in layers), rows, 2), dtype)
 
 
 def _statistics_of(layers: Sequence[Layer], rows: int, dtype: np.dtype[Any]) -> Array:
