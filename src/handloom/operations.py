@@ -188,6 +188,32 @@ class CastRows:
 TransformOperation = ScaleRows | CastRows
 
 
+# augmentations
+
+
+@dataclass(frozen=True)
+class FlipImages:
+    """Random horizontal flips, as moves of images; see `handloom.Flip`."""
+
+
+@dataclass(frozen=True)
+class ShiftImages:
+    """Random translations, as moves of images; see `handloom.Shift`."""
+
+
+AugmentOperation = FlipImages | ShiftImages
+
+Moves = npt.NDArray[np.int64]
+"""How random flips and a shift change images, shape (n, 3): `MIRRORED`, `TOP` and `LEFT`.
+
+Pixel ``(y, x)`` is overwritten with pixel ``(y + top, x + left)`` of the image, mirrored left to
+right if ``mirrored`` is 1, or with 0 outside of the image.
+"""
+
+MIRRORED, TOP, LEFT = range(3)
+"""The columns of moves."""
+
+
 # penalties, clipping and updates
 
 
@@ -386,6 +412,8 @@ class StepRows:
         The sample weights of these rows.
     epoch, first : int
         The epoch, and the index of the first step within it: the place of random draws.
+    moves : int64 array, shape (n, 3), or None
+        How the images of these rows, bytes of shape (N, ..., y, x), are augmented; see `Moves`.
     """
 
     inputs: npt.NDArray[Any]
@@ -395,6 +423,7 @@ class StepRows:
     weights: Array | None
     epoch: int
     first: int
+    moves: Moves | None = None
 
 
 def operation_of(part: object, *arguments: object) -> Any:

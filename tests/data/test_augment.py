@@ -19,7 +19,7 @@ from handloom.data.augment import (
     named_augmentation,
 )
 from handloom.errors import ConfigurationError
-from handloom.randomness import Purpose, Stream
+from handloom.randomness import Purpose, StepStream, Stream
 
 N, Y, X = 4000, 9, 7
 
@@ -42,6 +42,28 @@ def mirrored(before: Images, after: Images) -> npt.NDArray[np.bool_]:
     flipped: npt.NDArray[np.bool_] = (after == before[..., ::-1]).all(axis=axes)
     assert (same ^ flipped).all()
     return flipped
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("shape", [(50, Y, X), (50, 3, Y, X), (50, 2, 1, X)])
+def test_moves_are_what_flips_and_a_shift_do(shape: tuple[int, ...], seed: int) -> None:
+    before, rng = images(*shape), np.random.default_rng(seed)
+    flips = [Flip(alternating=bool(each)) for each in rng.integers(0, 2, 3)]
+    shifts = [Shift(int(rng.integers(1, 12)))] * (seed % 4 > 0)
+    changes: list[Augmentation] = [*flips[: seed % 3], *shifts, *flips[2:]]
+    augmentation = StepAugmentation(changes, StepStream(seed, Purpose.AUGMENT, (3, 5)), 3)
+    rows, after = rng.permutation(50), before.copy()
+    augmentation(after, rows, 0)
+    height, width = shape[-2:]
+    for image, expected, (mirrored, top, left) in zip(
+        before, after, augmentation.moves(rows, 0), strict=True
+    ):
+        seen = image[..., ::-1] if mirrored else image
+        moved = np.zeros_like(image)
+        for y in range(max(0, -top), min(height, height - top)):
+            for x in range(max(0, -left), min(width, width - left)):
+                moved[..., y, x] = seen[..., y + top, x + left]
+        np.testing.assert_array_equal(moved, expected)
 
 
 @pytest.mark.parametrize("shape", [(N, Y, X), (N, 3, Y, X)])

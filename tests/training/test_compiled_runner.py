@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -30,6 +31,8 @@ from handloom import (
     Dataset,
     Dense,
     Dropout,
+    Erase,
+    Flip,
     Huber,
     Layer,
     LayerNorm,
@@ -50,7 +53,7 @@ from handloom import (
     read_npy,
     silhouettes,
 )
-from handloom.data.augment import Draw, Flip
+from handloom.data.augment import Draw
 from handloom.data.transforms import AsFloat, Scale
 from handloom.estimators.solvers import EpsilonHatAdam
 from handloom.recipes.registry import RECIPES
@@ -80,6 +83,9 @@ OPTIMIZERS: list[Callable[..., Any]] = [
     lambda **o: RMSprop(epsilon=1e-3, **o),
     lambda **o: Adagrad(epsilon=1e-3, **o),
 ]
+AUGMENTATIONS: list[tuple[Any, ...]] = [
+    (Flip(),), (Shift(1),), (Flip(alternating=True), Shift(2)), (Shift(1), Flip(), Flip()),
+]  # fmt: skip
 LOSSES: list[Callable[[], Any]] = [
     SoftmaxCrossEntropy,
     lambda: SoftmaxCrossEntropy(label_smoothing=0.1),
@@ -89,7 +95,7 @@ LOSSES: list[Callable[[], Any]] = [
     lambda: Huber(0.3),
     Poisson,
 ]
-ROWS, COLUMNS = 90, 6
+ROWS, SHAPE = 90, (1, 4, 2)
 
 
 def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Trainer, Dataset, Any]:
@@ -118,13 +124,13 @@ def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Traine
             if (activation := ACTIVATIONS[int(rng.integers(len(ACTIVATIONS)))]) is not None:
                 layers.append(activation())
     layers.append(Dense(outputs, weights_l1=rng.choice([0, 1e-3])))
-    made = Sequential(layers).build((COLUMNS,), dtype=dtype, seed=seed)
+    made = Sequential(layers).build((prod(SHAPE),), dtype=dtype, seed=seed)
     optimizer = OPTIMIZERS[int(rng.integers(len(OPTIMIZERS)))]
     targets: Any = rng.random((ROWS, outputs)).round(int(rng.integers(0, 2)))
     if isinstance(loss, SoftmaxCrossEntropy):
         targets = rng.integers(0, outputs, ROWS)
     stored = [np.uint8, np.float32, np.float64][int(rng.integers(3))]
-    inputs = (rng.random((ROWS, COLUMNS)) * (255 if stored is np.uint8 else 1)).astype(stored)
+    inputs = (rng.random((ROWS, *SHAPE)) * (255 if stored is np.uint8 else 1)).astype(stored)
     names = tuple(f"c{index}" for index in range(outputs))
     weights = rng.integers(0, 3, ROWS).astype(float) if rng.random() < 0.5 else None
     chosen = {
@@ -134,6 +140,7 @@ def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Traine
         "penalty_per_row": bool(rng.random() < 0.5),
         "loss": loss,
         "transform": Scale() if stored is np.uint8 else AsFloat(),
+        "augment": (),
         "backend": backend,
         "diagnose": False,
         "seed": seed,
@@ -142,6 +149,8 @@ def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Traine
     }
     if made.fewest_rows > 1:  # of two rows, normalized entries are close to -1 and 1
         chosen["batch_size"] = max(chosen["batch_size"], 9)
+    if stored is np.uint8 and rng.random() < 0.6:
+        chosen["augment"] = AUGMENTATIONS[int(rng.integers(len(AUGMENTATIONS)))]
     settings = {"weight_decay": 0.1} if rng.random() < 0.5 else {}
     if normalized and optimizer in (Adam, AdamW):
         settings["epsilon"] = 1e-3
@@ -210,13 +219,31 @@ def test_any_number_of_threads_ends_with_the_same_bits(
         layers = [Dropout(0.1), Dense(units), *norms, ReLU(), Dropout(0.3), Dense(units), Tanh()]
         made = Sequential([*layers, Dense(10)]).build((784,))
         fit = Trainer(
-            made, Adam(), 1e-3, epochs=2, batch_size=300, threads=threads, backend="fused"
-        )
+            made, Adam(), 1e-3, epochs=2, batch_size=300, threads=threads, backend="fused",
+            augment=(Flip(), Shift(3)),
+        )  # fmt: skip
         fit.fit(data)
         ends.append((made.parameters.values, fit.history["loss"]))
     for weights, losses in ends[1:]:
         np.testing.assert_array_equal(weights, ends[0][0])
         np.testing.assert_array_equal(losses, ends[0][1])
+
+
+@pytest.mark.parametrize("shape", [(9, 5), (3, 4, 5)])
+def test_images_are_augmented_as_layer_by_layer(shape: tuple[int, ...]) -> None:
+    rng, ends = np.random.default_rng(0), []
+    rows = Dataset(
+        rng.integers(0, 256, (70, *shape)).astype(np.uint8), np.arange(70) % 2, ("a", "b")
+    )
+    for backend in ("fused", "numpy"):
+        made = Sequential([Dense(2)]).build((prod(shape),), dtype=np.float64)
+        fit = Trainer(
+            made, SGD(), 1e-3, epochs=3, batch_size=16, backend=backend, augment=(Shift(6), Flip())
+        )
+        fit.fit(rows)
+        assert fit.history.compiled_steps == (backend == "fused")
+        ends.append(made.parameters.vector.copy())
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("rate", [1e30, 1e12])
@@ -279,10 +306,12 @@ def test_a_training_that_stops_within_an_epoch_resumes_to_the_same_bits(
 
     def fit(epochs: int, *callbacks: Any, resume: bool = False, **options: Any) -> Trainer:
         between = [BatchNorm(ghost_batch=rows) for rows in norms]
-        made = Sequential([Dense(20), *between, GELU(), Dense(10)]).build((784,))
+        layers = [Dense(20), *between, GELU(), Dropout(0.2), LayerNorm(), Dense(10)]
+        made = Sequential(layers).build((784,))
         trainer = Trainer(
             made, Adam(), 1e-3, epochs=epochs, batch_size=32, backend="fused",
-            average=EMA(0.9), clip_norm=1.0, callbacks=callbacks, **options,
+            average=EMA(0.9), clip_norm=1.0, augment=(Shift(2), Flip()), callbacks=callbacks,
+            **options,
         )  # fmt: skip
         trainer.fit(data, resume=resume)
         return trainer
@@ -412,13 +441,18 @@ class Dim:
         images //= draw.rng.integers(1, 3, (len(images), 1, 1), np.uint8)
 
 
-def test_augmented_steps_agree_with_those_layer_by_layer() -> None:
+@pytest.mark.parametrize(
+    "changes", [(Flip(), Shift(2), Dim()), (Flip(), Erase()), (Shift(1), Shift(1))]
+)
+def test_augmentations_that_are_no_moves_agree_with_those_layer_by_layer(
+    changes: tuple[Any, ...],
+) -> None:
     data, ends = silhouettes(rows=330, test_rows=20).train, []
     for backend in ("fused", "numpy"):
         made = Sequential([Dense(20), Tanh(), Dense(10)]).build((784,), dtype=np.float64)
         fit = Trainer(
             made, Adam(epsilon=1e-3), 1e-3, epochs=5, batch_size=32, backend=backend,
-            augment=(Flip(), Shift(2), Dim()),
+            augment=changes,
         )  # fmt: skip
         fit.fit(data)
         assert fit.history.compiled_steps == (backend == "fused")

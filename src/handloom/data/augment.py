@@ -21,6 +21,15 @@ from handloom.errors import (
     require_known,
     require_number,
 )
+from handloom.operations import (
+    LEFT,
+    MIRRORED,
+    TOP,
+    FlipImages,
+    Moves,
+    ShiftImages,
+    operation_of,
+)
 from handloom.randomness import StepStream, Stream
 
 Images = npt.NDArray[np.uint8]
@@ -80,12 +89,24 @@ class Flip:
 
     def __call__(self, images: Images, draw: Draw) -> None:
         """Mirror about half of the images in place."""
-        if self.alternating:
-            mirrored = _coins(draw.rows, draw.seed) ^ bool(draw.epoch % 2)
-        else:
-            mirrored = draw.rng.random(len(images), np.float32) < 0.5
-        indices = np.flatnonzero(mirrored)
+        indices = np.flatnonzero(self._mirrored(len(images), draw))
         images[indices] = images[indices, ..., ::-1]
+
+    def as_operation(self) -> FlipImages:
+        """Return flips as a record."""
+        return FlipImages()
+
+    def add_to(self, moves: Moves, draw: Draw) -> None:
+        """Mirror moved images in place: what was to their left is then to their right."""
+        mirrored = self._mirrored(len(moves), draw)
+        moves[:, MIRRORED] ^= mirrored
+        moves[mirrored, LEFT] *= -1
+
+    def _mirrored(self, n: int, draw: Draw) -> npt.NDArray[np.bool_]:
+        if self.alternating:
+            return _coins(draw.rows, draw.seed) ^ bool(draw.epoch % 2)
+        mirrored: npt.NDArray[np.bool_] = draw.rng.random(n, np.float32) < 0.5
+        return mirrored
 
 
 @dataclass(frozen=True)
@@ -117,10 +138,24 @@ class Shift:
         padded = np.zeros((*images.shape[:-2], y + 2 * most, x + 2 * most), images.dtype)
         padded[..., most : most + y, most : most + x] = images
         crops = np.lib.stride_tricks.sliding_window_view(padded, (y, x), axis=(-2, -1))
-        top, left = draw.rng.integers(0, 2 * most + 1, (2, n))
+        top, left = self._corners(n, draw)
         # the axes of the windows' offsets come before their pixels, and channels before both
         by_offset = np.moveaxis(crops, (-4, -3), (1, 2))
         images[...] = by_offset[np.arange(n), top, left]
+
+    def as_operation(self) -> ShiftImages:
+        """Return shifts as a record."""
+        return ShiftImages()
+
+    def add_to(self, moves: Moves, draw: Draw) -> None:
+        """Translate moved images that are not translated yet in place."""
+        corners = self._corners(len(moves), draw)
+        moves[:, TOP] += corners[0] - self.pixels
+        moves[:, LEFT] += corners[1] - self.pixels
+
+    def _corners(self, n: int, draw: Draw) -> npt.NDArray[np.int64]:
+        """Return the top and the left of each crop of the padded images, shape (2, n)."""
+        return draw.rng.integers(0, 2 * self.pixels + 1, (2, n))
 
 
 @dataclass(frozen=True)
@@ -241,14 +276,31 @@ class StepAugmentation:
             The index of the first image within the step.
         """
         indices = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-        rng = self.stream.at(start).generator()
-        draw = Draw(rng, indices, self.epoch, self.stream.seed)
+        draw = self._draw(indices, start)
         for change in self.changes:
             if change(images, draw) is not None:  # type: ignore[func-returns-value]
                 raise ConfigurationError(
                     f"the augmentation {change!r} must change images in place and return None, "
                     "got a return value, which would be ignored: images[...] = ..."
                 )
+
+    def moves(self, rows: npt.NDArray[np.integer], start: int) -> Moves:
+        """Return how a call with these arguments moves images; of flips and one shift at most."""
+        moves, draw = np.zeros((len(rows), 3), np.int64), self._draw(rows, start)
+        for change in self.changes:
+            change.add_to(moves, draw)  # type: ignore[attr-defined]
+        return moves
+
+    def _draw(self, rows: npt.NDArray[np.integer], start: int) -> Draw:
+        rng = self.stream.at(start).generator()
+        return Draw(rng, rows, self.epoch, self.stream.seed)
+
+
+def can_be_moves(changes: Sequence[Augmentation]) -> bool:
+    """Return whether augmentations are moves of images: flips, and one shift at most."""
+    operations = [operation_of(change) for change in changes]
+    shifts = sum(isinstance(operation, ShiftImages) for operation in operations)
+    return None not in operations and shifts <= 1
 
 
 def check_images(data: Dataset) -> None:

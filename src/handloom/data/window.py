@@ -26,14 +26,14 @@ class Window:
     """Memory for the stored rows of a few steps, which are loaded from anywhere.
 
     Rows come from a mapped file, from an object that loads rows, from an array of another dtype or
-    layout, or are images to augment.
+    layout, or are images that are changed other than by moves.
 
     Parameters
     ----------
     arrays : Arrays
         All rows.
     options : LoaderOptions
-        Says how rows are augmented.
+        Says how rows are augmented, and the dtype of the network.
     batch_rows : int
         The most rows of a step.
     backend : Backend

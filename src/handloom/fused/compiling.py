@@ -41,6 +41,15 @@ def compiled_callback(function: Callable[..., Any], signature: str) -> Any:
     return callback
 
 
+def compiled_within(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function as a part of the one loop that calls it.
+
+    Numba optimizes all that a function calls together with it, again for each level of calls; such
+    a function is no level. It may have a single return, at its end.
+    """
+    return njit(error_model="numpy", inline="always")(function)
+
+
 def compiled_inline(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function that is inlined into the compiled loops that call it."""
     return njit(error_model="numpy", forceinline=True)(function)

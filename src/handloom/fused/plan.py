@@ -50,6 +50,8 @@ class Plan(NamedTuple):
         All arrays of the network, and their average or an empty array.
     gradient, first, second : array, shape (size,)
         The gradient of the weights, and the optimizer's vectors or empty arrays.
+    images : uint8 array, shape (parts, d)
+        The moved image of a row.
     x : array, shape (rows * d,)
         The transformed rows of a batch.
     outputs, slopes, deltas : array, shape (rows * units,)
@@ -75,6 +77,8 @@ class Plan(NamedTuple):
         The targets of each row of the call, or shape (0, k) with classes.
     weights : array, shape (n,)
         The sample weights of each row of the call, or empty.
+    moves : int64 array, shape (n, 3)
+        How the image of each row of the call is augmented, or of shape (0, 3).
     rates : float64 array, shape (steps,)
     figures : float64 array, shape (steps, 5)
         What is measured in each step; the last column is the total weight.
@@ -100,6 +104,7 @@ class Plan(NamedTuple):
     first: Array
     second: Array
     average: Array
+    images: npt.NDArray[np.uint8]
     x: Array
     outputs: Array
     slopes: Array
@@ -114,5 +119,6 @@ class Plan(NamedTuple):
     labels: Ints
     targets: Array
     weights: Array
+    moves: Ints
     rates: Floats
     figures: Floats

@@ -1,8 +1,8 @@
 """The indices of the header of a plan, the codes among them, and the columns of its figures."""
 
 GEMM, PARTS, PHASE, STEP, STORED, SOURCE, LOSS, OPTIMIZER, STEPS_BEFORE, AVERAGED_BEFORE = range(10)
-COUNTS_CORRECT, THREADS, EPOCH, FIRST, ACCEPTED = range(10, 15)
-HEADER = 15
+COUNTS_CORRECT, THREADS, EPOCH, FIRST, ACCEPTED, HEIGHT, WIDTH = range(10, 17)
+HEADER = 17
 """The indices of ``header``, and how many there are.
 
 ===============  ==============================================================================
@@ -18,6 +18,7 @@ COUNTS_CORRECT   whether correct predictions are counted
 THREADS          the address of BLAS's function that returns its number of threads
 EPOCH, FIRST     the epoch of the steps of the call, and the index of the first one within it
 ACCEPTED         the number of steps that the call has accepted
+HEIGHT, WIDTH    the size of stored images, if they are moved
 ===============  ==============================================================================
 """
 

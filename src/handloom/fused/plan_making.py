@@ -79,6 +79,7 @@ def plan_of(
         first=first,
         second=second,
         average=empty if arrays.average is None else arrays.average,
+        images=np.empty((parts, inputs), np.uint8),
         x=np.empty(batch_rows * inputs, dtype),
         outputs=np.empty(batch_rows * units, dtype),
         slopes=np.empty(batch_rows * units if stores_slopes(pairs) else 0, dtype),
@@ -93,6 +94,7 @@ def plan_of(
         labels=np.empty(0, np.int64),
         targets=np.empty((0, outputs), dtype),
         weights=empty,
+        moves=np.empty((0, 3), np.int64),
         rates=np.empty(0),
         figures=np.empty((0, field.WEIGHT + 1)),
     )

@@ -94,6 +94,8 @@ class CompiledSteps:
         header[field.EPOCH], header[field.FIRST] = rows.epoch, rows.first
         header[field.STEPS_BEFORE], header[field.AVERAGED_BEFORE] = steps_before, averaged_before
         header[field.ACCEPTED] = 0
+        if rows.moves is not None:
+            header[field.HEIGHT], header[field.WIDTH] = rows.inputs.shape[-2:]
         classes, dtype = rows.targets.ndim == 1, plan.values.dtype
         plan = plan._replace(
             order=rows.order,
@@ -101,6 +103,7 @@ class CompiledSteps:
             labels=_writable(rows.targets, np.int64) if classes else plan.labels,
             targets=plan.targets if classes else _writable(rows.targets, dtype),
             weights=plan.weights if rows.weights is None else _writable(rows.weights, dtype),
+            moves=plan.moves if rows.moves is None else rows.moves,
             rates=rates,
             figures=figures,
         )

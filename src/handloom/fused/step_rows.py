@@ -11,19 +11,20 @@ import numba
 import numpy as np
 
 from handloom.fused import plan_fields as field
-from handloom.fused.compiling import compiled_inner, pointer
+from handloom.fused.compiling import compiled_inner, compiled_within, pointer
 from handloom.fused.elementwise import NONE, add_biases_and_activate, multiply_by_slopes
 from handloom.fused.gemm import gemm_nn, gradient_of_inputs
 from handloom.fused.layer_table import DENSE, DROP, NORMALIZE_COLUMNS, NORMALIZE_ROWS
 from handloom.fused.row_losses import SOFTMAX, row_is_correct, row_loss, softmax_rows
 from handloom.fused.step_columns import gradient_of_rows, standardize_rows
 from handloom.fused.step_dropout import draw_mask, multiply_by_mask
+from handloom.fused.step_images import move_image
 from handloom.fused.step_layer_norm import gradient_of_normalized, normalize_rows
 
 carray: Any = numba.carray  # type: ignore[attr-defined]
 
 
-@compiled_inner
+@compiled_within
 def run_rows(plan, part, first_stage, end_stage):  # type: ignore[no-untyped-def]
     """Run some stages for the rows of a part; see `handloom.fused.phases.phases_of`."""
     step, layers = plan.header[field.STEP], len(plan.layers)
@@ -34,7 +35,8 @@ def run_rows(plan, part, first_stage, end_stage):  # type: ignore[no-untyped-def
     for stage in range(first_stage, end_stage):
         if stage == 0:
             d = plan.layers[0, 1]
-            _load(plan, rows[start:stop], plan.x[start * d : stop * d].reshape(stop - start, d))
+            x = plan.x[start * d : stop * d].reshape(stop - start, d)
+            _load(plan, part, first + start, rows[start:stop], x)
         if stage < layers:
             _forward(plan, part, stage, n, start, stop)
         elif stage == layers:
@@ -44,13 +46,19 @@ def run_rows(plan, part, first_stage, end_stage):  # type: ignore[no-untyped-def
 
 
 @compiled_inner
-def _load(plan, rows, x):  # type: ignore[no-untyped-def]
-    """Gather stored rows and transform them."""
+def _load(plan, part, first, rows, x):  # type: ignore[no-untyped-def]
+    """Gather stored rows, augment and transform them; ``first`` is the index of their moves."""
     code, address, size = plan.header[field.STORED], plan.header[field.SOURCE], x.shape[1]
     shift, factor = plan.settings[field.SHIFT], plan.settings[field.FACTOR]
+    moves, image = plan.moves, plan.images[part]
+    height, width = plan.header[field.HEIGHT], plan.header[field.WIDTH]
     if code == field.BYTES:
         for i in range(len(rows)):
             stored = carray(pointer(address + rows[i] * size), (size,), np.uint8)
+            if len(moves):
+                mirrored, top, left = moves[first + i]
+                move_image(stored, mirrored, top, left, height, width, image)
+                stored = image
             _transform(stored, shift, factor, x[i])
     elif code == field.FLOAT32:
         for i in range(len(rows)):

@@ -1,17 +1,19 @@
 """Runner that makes several steps in one compiled call."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.backend import Backend, CompiledSteps
-from handloom.data.batches import Batch, Order
+from handloom.data.augment import can_be_moves
+from handloom.data.batches import Batch, Order, step_augmentation
 from handloom.data.window import Window, can_be_read_in_place
 from handloom.losses.base import RowLoss
-from handloom.operations import Arrays, StepArrays, StepOperations, StepRows
+from handloom.operations import Arrays, Moves, StepArrays, StepOperations, StepRows
 from handloom.parallel.pool import Pool
 from handloom.parameters import Array
 from handloom.training.objective import LaneSums, Measurement
@@ -83,6 +85,9 @@ class CompiledRunner:
         self._counting = False  # whether steps were made that are not counted yet
         self._window: Window | None = None
         loading = steps.objective.loading
+        self._moves_images = bool(loading.augment) and can_be_moves(loading.augment)
+        if self._moves_images:
+            loading = replace(loading, augment=())
         in_place = can_be_read_in_place(arrays.inputs) and not loading.augment
         if self.is_compiled and not in_place:
             rows, backend, pool = options.batch_rows, options.backend, options.pool
@@ -195,13 +200,28 @@ class CompiledRunner:
         rows = order.rows_between(starts[0], starts[-1])
         try:
             targets, weights = self._targets_of(rows)
+            moves = self._moves_of(rows, starts - starts[0], order.epoch, first)
             if self._window is not None:
                 inputs = self._window.load(order, first, starts)
         except Exception:  # whatever files, augmentations and losses raise
             return None
         starts = starts - starts[0]
         indices = rows if self._window is None else np.arange(len(rows))
-        return StepRows(inputs, indices, starts, targets, weights, order.epoch, first)
+        return StepRows(inputs, indices, starts, targets, weights, order.epoch, first, moves)
+
+    def _moves_of(
+        self, rows: npt.NDArray[np.int64], starts: npt.NDArray[np.int64], epoch: int, first: int
+    ) -> Moves | None:
+        """Return the moves of the images of some steps, from the draws of each step."""
+        if not self._moves_images:
+            return None
+        moves = np.empty((len(rows), 3), np.int64)
+        for step, (start, stop) in enumerate(pairwise(starts.tolist()), first):
+            batch = Batch(self._arrays, rows[start:stop], epoch, step)
+            augmentation = step_augmentation(self._steps.objective.loading, batch)
+            if augmentation is not None:
+                moves[start:stop] = augmentation.moves(rows[start:stop], 0)
+        return moves
 
     def _targets_of(
         self, rows: npt.NDArray[np.int64]
