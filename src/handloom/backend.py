@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import ConfigurationError, MissingExtraError, ModelError, require_known
-from handloom.operations import Array, LayerOperation, StepArrays, StepOperations
+from handloom.operations import Array, LayerOperation, StepArrays, StepOperations, StepRows
 from handloom.parallel.partition import LANES
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parallel.threads import Threads
@@ -88,23 +88,21 @@ class CompiledSteps(Protocol):
 
     def run(
         self,
-        order: npt.NDArray[np.int64],
-        starts: npt.NDArray[np.int64],
+        rows: StepRows,
         rates: npt.NDArray[np.float64],
+        *,
         steps_before: int,
         averaged_before: int,
-    ) -> npt.NDArray[np.float64]:
-        """Make steps in place, until one is not finite.
+    ) -> tuple[npt.NDArray[np.float64], BaseException | None]:
+        """Make consecutive steps of one epoch in place, until one is not finite.
 
         That step changes the gradient, and no weight. So does one during which other code changed
         the number of threads of BLAS, which ends the call too.
 
         Parameters
         ----------
-        order : int64 array
-            The rows of all steps, one step after another; in range, which is not checked.
-        starts : int64 array, shape (steps + 1,)
-            Where the rows of each step begin in it, and where the last ones end.
+        rows : StepRows
+            Of steps with at most as many rows as were announced.
         rates : float64 array, shape (steps,)
             The learning rates.
         steps_before, averaged_before : int
@@ -112,9 +110,11 @@ class CompiledSteps(Protocol):
 
         Returns
         -------
-        float64 array, shape (accepted steps, 5)
+        figures : float64 array, shape (accepted steps, 5)
             Of each accepted step the data loss, the penalty, the number of correct rows, the sum of
             the squares of the gradient, and the sum of the sample weights.
+        error : BaseException or None
+            What interrupted the call, such as Ctrl-C; the accepted steps are whole.
         """
         ...
 
@@ -281,9 +281,9 @@ class FusedBackend(Backend):
         *,
         count_correct: bool,
     ) -> CompiledSteps | None:
-        """Return compiled steps of a network of dense layers; see `handloom.fused.runner`."""
+        """Return compiled steps for the layers that `handloom.fused.runner.supports` names."""
         module: Any = _fused_module("runner")
-        if not self._available(module) or not module.supports(step, arrays.rows):
+        if not self._available(module) or not module.supports(step):
             return None
         if self._compiled_module("runner") is None:
             return None

@@ -2,9 +2,8 @@
 
 Layers, losses, transforms, optimizers, clipping and averaging return their computation as one of
 these records from ``as_operation``, or None if there is no record for it.
-`handloom.training.step` collects them. Today a backend reads only the records of layers, to compile
-networks of dense layers as a whole; tests run whole steps from all of the records. Records hold
-values and offsets only, and are independent of the classes that they describe.
+`handloom.training.step` collects them, and a backend compiles networks and whole steps from them.
+Records hold values and offsets only, and are independent of the classes that they describe.
 
 Offsets count from the start of the network's vector of weights; its gradient has the same layout.
 Running statistics lie behind the vector, in `handloom.parameters.Parameters.values`.
@@ -68,12 +67,15 @@ class Elementwise:
 
 @dataclass(frozen=True)
 class DropEntries:
-    """Dropout, ``y = x m / keep`` with a random mask ``m``; no backend compiles it yet.
+    """Dropout, ``y = x m / keep`` with a random mask ``m``; see `handloom.Dropout`.
+
+    The words of `handloom.randomness.StepStream` at epoch, step, shard and the layer's index are
+    cut into numbers of 16 bits, one for each entry of the shard.
 
     Attributes
     ----------
     dropped : int
-        An entry is dropped if its 16-bit random number is below this.
+        An entry is dropped if its random number is below this.
     """
 
     dropped: int
@@ -188,6 +190,14 @@ class Penalties:
     strengths: npt.NDArray[np.float64]
     per_row: bool
 
+    def equals(self, other: "Penalties") -> bool:
+        """Return whether the other penalties are the same."""
+        return (
+            self.per_row == other.per_row
+            and np.array_equal(self.bounds, other.bounds)
+            and np.array_equal(self.strengths, other.strengths)
+        )
+
 
 @dataclass(frozen=True)
 class ClipNorm:
@@ -267,6 +277,8 @@ class StepOperations:
     update : Update or None
     average : MovingAverage or None
         None also if weights are not averaged.
+    seed : int
+        The seed of the random draws in a step.
     """
 
     transform: TransformOperation | None
@@ -277,6 +289,15 @@ class StepOperations:
     decaying: tuple[tuple[int, int], ...]
     update: Update | None
     average: MovingAverage | None
+    seed: int = 0
+
+    def equals(self, other: "StepOperations") -> bool:
+        """Return whether a step of the other operations computes the same."""
+        mine, theirs = (
+            {name: value for name, value in vars(each).items() if name != "penalties"}
+            for each in (self, other)
+        )
+        return mine == theirs and self.penalties.equals(other.penalties)
 
 
 # data
@@ -314,16 +335,47 @@ class StepArrays:
         The state vectors of the optimizer, in the order of its ``state_names``.
     average : array, shape (size + untrained,), or None
         The average of the values.
-    rows : Arrays
-        The training rows. Targets are as the loss checked and converted them: classes as int64,
-        shape (N,), or targets in the dtype of the weights, shape (N, k).
     """
 
     values: Array
     gradient: Array
     state: Sequence[Array]
     average: Array | None
-    rows: Arrays
+
+
+STORED_DTYPES = tuple(np.dtype(name) for name in ("uint8", "float32", "float64"))
+"""The dtypes of rows that compiled steps read."""
+
+
+@dataclass(frozen=True, eq=False)
+class StepRows:
+    """The rows of consecutive steps of one epoch, in memory.
+
+    Attributes
+    ----------
+    inputs : array, shape (N, ...)
+        Stored rows, contiguous, in one of `STORED_DTYPES`.
+    order : int64 array, shape (n,)
+        The rows of all steps, one step after another: indices of the inputs, in range, which is not
+        checked.
+    starts : int64 array, shape (steps + 1,)
+        Where the rows of each step begin in it, and where the last ones end.
+    targets : int64 array, shape (n,), or array, shape (n, k)
+        The targets of these rows as the loss checked and converted them: classes, or targets in the
+        dtype of the weights.
+    weights : array, shape (n,), or None
+        The sample weights of these rows.
+    epoch, first : int
+        The epoch, and the index of the first step within it: the place of random draws.
+    """
+
+    inputs: npt.NDArray[Any]
+    order: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    targets: npt.NDArray[Any]
+    weights: Array | None
+    epoch: int
+    first: int
 
 
 def operation_of(part: object, *arguments: object) -> Any:

@@ -6,8 +6,8 @@ indices name no thread and no lane, so any number of threads, prefetching and a 
 draw the same random numbers as an uninterrupted training.
 
 Draws inside a training step come from `StepStream`, whose generators are NumPy's Philox: a function
-of a key and a counter, so that compiled code could draw the same bits (see `philox`; today no
-compiled layer draws). All other draws come from `Stream`.
+of a key and a counter, so that compiled code draws the same bits (see `philox`). All other draws
+come from `Stream`.
 """
 
 from __future__ import annotations  # numpy.random is loaded when it is used

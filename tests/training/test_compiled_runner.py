@@ -1,9 +1,11 @@
 """Compiled steps: the same weights, figures and errors as the steps that run layer by layer."""
 
 import importlib.util
+import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -23,8 +25,11 @@ from handloom import (
     AdamW,
     BatchNorm,
     BinaryCrossEntropy,
+    Callback,
+    DataError,
     Dataset,
     Dense,
+    Dropout,
     Huber,
     Layer,
     LeakyReLU,
@@ -41,8 +46,10 @@ from handloom import (
     StopReason,
     Tanh,
     Trainer,
+    read_npy,
     silhouettes,
 )
+from handloom.data.augment import Draw, Flip
 from handloom.data.transforms import AsFloat, Scale
 from handloom.estimators.solvers import EpsilonHatAdam
 from handloom.recipes.registry import RECIPES
@@ -90,6 +97,9 @@ def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Traine
     # its sign, and Adam scales it up unless epsilon is larger
     normalized = rng.random() < 0.5
     layers: list[Layer] = []
+    drops = rng.random() < 0.5
+    if drops and rng.random() < 0.3:
+        layers.append(Dropout(0.1))
     for units in rng.integers(1, 40, size=int(rng.integers(0, 4))):
         l1 = 0.0 if normalized else 1e-4
         layers.append(Dense(int(units), weights_l2=rng.choice([0, 1e-3]), biases_l1=l1))
@@ -97,6 +107,10 @@ def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Traine
             layers.append(norm())
         if (activation := ACTIVATIONS[int(rng.integers(len(ACTIVATIONS)))]) is not None:
             layers.append(activation())
+        if drops and rng.random() < 0.7:
+            layers.append(Dropout(rng.choice([0.0, 0.05, 0.5])))
+            if (activation := ACTIVATIONS[int(rng.integers(len(ACTIVATIONS)))]) is not None:
+                layers.append(activation())
     layers.append(Dense(outputs, weights_l1=rng.choice([0, 1e-3])))
     made = Sequential(layers).build((COLUMNS,), dtype=dtype, seed=seed)
     optimizer = OPTIMIZERS[int(rng.integers(len(OPTIMIZERS)))]
@@ -132,6 +146,13 @@ def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Traine
     )
 
 
+class Halved(AsFloat):
+    """A transform of a user's, without a record."""
+
+    def __call__(self, inputs: Any, out: Any) -> Any:
+        return np.divide(super().__call__(inputs, out), 510.0, out=out)
+
+
 def fitted(seed: int, backend: str, dtype: Any, **options: Any) -> Trainer:
     made, rows, weights = trainer(seed, backend, dtype, **options)
     prepared = made.prepare(rows, sample_weights=weights)
@@ -141,7 +162,11 @@ def fitted(seed: int, backend: str, dtype: Any, **options: Any) -> Trainer:
 
 
 @pytest.mark.parametrize("seed", range(56))
-def test_fifty_steps_in_float64_agree_with_those_layer_by_layer(seed: int) -> None:
+def test_fifty_steps_in_float64_agree_with_those_layer_by_layer(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # networks as small as these have one part; more than one for most of them
+    monkeypatch.setattr("handloom.fused.runner.step_parts", lambda *_: 1 + seed // 2 % 4)
     batch_size = trainer(seed, "numpy", np.float64)[0].options.batch_size
     assert batch_size is not None
     epochs = -(-50 // -(-ROWS // batch_size))
@@ -176,8 +201,8 @@ def test_any_number_of_threads_ends_with_the_same_bits(
     data, ends = silhouettes(rows=900, test_rows=20).train, []
     for threads in (1, 2, 3, 4, 1):
         norms = [norm()] if norm else []
-        layers = [Dense(units), *norms, ReLU(), Dense(units), Tanh(), Dense(10)]
-        made = Sequential(layers).build((784,))
+        layers = [Dropout(0.1), Dense(units), *norms, ReLU(), Dropout(0.3), Dense(units), Tanh()]
+        made = Sequential([*layers, Dense(10)]).build((784,))
         fit = Trainer(
             made, Adam(), 1e-3, epochs=2, batch_size=300, threads=threads, backend="fused"
         )
@@ -277,14 +302,14 @@ def test_the_quick_recipes_run_in_compiled_steps(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", ["activation first", "augmentation", "frozen", "large batch", "normalization first"]
+    "case", ["activation first", "frozen", "large batch", "normalization first", "own transform"]
 )
 def test_what_is_not_in_the_table_runs_layer_by_layer(case: str) -> None:
     data = silhouettes(rows=1200, test_rows=20).train
     layers: list[Layer] = [Dense(10)]
     options: dict[str, Any] = {"batch_size": 50}
-    if case == "augmentation":
-        options["augment"] = (Shift(1),)
+    if case == "own transform":
+        options["transform"] = Halved()
     elif case == "large batch":
         options["batch_size"] = None
     elif case == "frozen":
@@ -322,3 +347,217 @@ def test_steps_during_which_other_code_sets_threads_of_blas_are_made_again() -> 
         training.join()
         ends.append(made.parameters.vector.copy())
     np.testing.assert_array_equal(ends[1], ends[0])
+
+
+SOURCES = ["mapped", "mapped, not shuffled", "float16", "reversed", "on demand"]
+
+
+class OnDemand:
+    """Rows that are computed when they are asked for."""
+
+    def __init__(self, rows: Any) -> None:
+        self._rows, self.shape, self.dtype, self.ndim = rows, rows.shape, rows.dtype, rows.ndim
+        self.size, self.nbytes = rows.size, rows.nbytes
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: Any) -> Any:
+        return self._rows[rows]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_rows_from_anywhere_train_to_the_bits_of_rows_in_memory(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handloom.data.window.BYTES", 100_000)  # several windows an epoch
+    plain = silhouettes(rows=700, test_rows=20).train
+    inputs: Any = plain.inputs
+    if source == "float16":
+        plain = replace(plain, inputs=(inputs / 256).astype(np.float16).astype(np.float32))
+        inputs = np.asarray(plain.inputs, np.float16)
+    if source.startswith("mapped") or source == "float16":
+        np.save(tmp_path / "x.npy", inputs)
+        np.save(tmp_path / "y.npy", plain.targets)
+        given = read_npy(tmp_path / "x.npy", tmp_path / "y.npy", class_names=plain.class_names)
+    elif source == "reversed":
+        given = replace(plain, inputs=np.ascontiguousarray(inputs[::-1])[::-1])
+    else:
+        given = replace(plain, inputs=OnDemand(inputs))  # type: ignore[arg-type]
+    ends = []
+    for data in (plain, given):
+        made = Sequential([Dense(20), ReLU(), Dense(10)]).build((784,))
+        fit = Trainer(
+            made, Adam(), 1e-3, epochs=3, batch_size=32, backend="fused", diagnose=False,
+            shuffle="not" not in source,
+        )  # fmt: skip
+        fit.fit(data)
+        assert fit.history.compiled_steps
+        ends.append((made.parameters.values, fit.history["loss"]))
+    np.testing.assert_array_equal(ends[0][0], ends[1][0])
+    np.testing.assert_array_equal(ends[0][1], ends[1][1])
+
+
+@dataclass(frozen=True)
+class Dim:
+    """An augmentation of a user's."""
+
+    def __call__(self, images: Any, draw: Draw) -> None:
+        images //= draw.rng.integers(1, 3, (len(images), 1, 1), np.uint8)
+
+
+def test_augmented_steps_agree_with_those_layer_by_layer() -> None:
+    data, ends = silhouettes(rows=330, test_rows=20).train, []
+    for backend in ("fused", "numpy"):
+        made = Sequential([Dense(20), Tanh(), Dense(10)]).build((784,), dtype=np.float64)
+        fit = Trainer(
+            made, Adam(epsilon=1e-3), 1e-3, epochs=5, batch_size=32, backend=backend,
+            augment=(Flip(), Shift(2), Dim()),
+        )  # fmt: skip
+        fit.fit(data)
+        assert fit.history.compiled_steps == (backend == "fused")
+        ends.append(made.parameters.values)
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("backend", ["fused", "numpy"])
+def test_targets_that_change_while_training_are_refused_in_the_step_that_meets_them(
+    backend: str,
+) -> None:
+    data = features()
+
+    class Relabel(Callback):
+        def on_epoch_end(self, *, state: Any, record: Any) -> None:
+            data.targets[3] = 10**11
+
+    fit = Trainer(
+        network(data), SGD(), 0.1, epochs=3, batch_size=16, backend=backend, callbacks=[Relabel()]
+    )
+    with pytest.raises(DataError, match=r"class indices must be in 0\.\.\d, got 0\.\.10{11}"):
+        fit.fit(data)
+    assert fit.state.progress.steps % -(-len(data) // 16) > 0
+
+
+@pytest.mark.parametrize("case", ["targets", "weights", "both"])
+def test_read_only_arrays_compile_nothing_anew(case: str) -> None:
+    from handloom.fused.steps import run_steps
+
+    signatures: Any = run_steps
+    for loss, targets in (
+        (SoftmaxCrossEntropy(), np.arange(60) % 2),
+        (MeanSquaredError(), np.ones((60, 1), np.float32)),
+    ):
+        x, weights = np.ones((60, 3), np.float32), np.ones(60, np.float32)
+        before = None
+        for locked in (False, True):
+            targets.setflags(write=not locked or case == "weights")
+            weights.setflags(write=not locked or case == "targets")
+            x.setflags(write=not locked)
+            names = ("a", "b") if targets.ndim == 1 else ("y",)
+            made = Sequential([Dense(len(names))]).build((3,))
+            fit = Trainer(made, SGD(), 0.1, epochs=1, batch_size=8, backend="fused", loss=loss)
+            fit.fit(Dataset(x, targets, names), sample_weights=weights)
+            before = before or len(signatures.signatures)
+        assert len(signatures.signatures) == before
+
+
+CHANGES: dict[str, tuple[Callable[[], Any], Callable[[Trainer], None]]] = {
+    "momentum": (
+        lambda: SGD(momentum=0.9), lambda fit: setattr(fit.state.optimizer, "momentum", 0.2),
+    ),
+    "weight decay": (
+        lambda: SGD(weight_decay=0.5),
+        lambda fit: setattr(fit.state.optimizer, "weight_decay", 0.0),
+    ),
+    "beta1": (Adam, lambda fit: setattr(fit.state.optimizer, "beta1", 0.3)),
+    "average": (Adam, lambda fit: setattr(fit.options.average, "decay", 0.1)),
+    "delta": (Adam, lambda fit: setattr(fit.options.loss, "delta", 0.01)),
+    "normalization": (Adam, lambda fit: setattr(fit.network.layers[1], "momentum", 0.1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_option_that_a_callback_changes_counts_from_the_next_step(name: str) -> None:
+    optimizer, change = CHANGES[name]
+    rng, trainers, ends = np.random.default_rng(0), list[Trainer](), []
+    data = Dataset(rng.normal(size=(90, 4)), rng.normal(size=(90, 2)), ("y", "z"))
+    for backend in ("fused", "numpy"):
+        made = Sequential([Dense(8), BatchNorm(), ReLU(), Dense(2)]).build((4,), dtype=np.float64)
+
+        class Change(Callback):
+            def on_epoch_end(self, *, state: Any, record: Any) -> None:
+                change(trainers[-1])
+
+        fit = Trainer(
+            made, optimizer(), 0.01, epochs=4, batch_size=16, loss=Huber(1.0), backend=backend,
+            average=EMA(0.9), callbacks=[Change()], diagnose=False,
+        )  # fmt: skip
+        trainers.append(fit)
+        fit.fit(data)
+        assert fit.history.compiled_steps == (backend == "fused")
+        average = fit.options.average
+        assert average is not None
+        ends.append(np.concatenate([made.parameters.values, average.values]))
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-9, atol=1e-9)
+
+
+class AlarmError(Exception):
+    """Raised by a signal handler."""
+
+
+def test_an_exception_of_a_signal_handler_leaves_whole_steps_that_are_all_counted() -> None:
+    rng = np.random.default_rng(0)
+    data = Dataset(rng.normal(size=(4000, 20)), rng.integers(0, 2, 4000), ("a", "b"))
+
+    def made() -> Trainer:
+        built = Sequential([Dense(64), ReLU(), Dense(2)]).build((20,))
+        return Trainer(
+            built, Adam(), 1e-3, epochs=10**6, batch_size=64, threads=2, backend="fused",
+            diagnose=False,
+        )  # fmt: skip
+
+    def raised(*_: Any) -> None:
+        raise AlarmError
+
+    fit = made()
+    prepared = fit.prepare(data)
+    handler = signal.signal(signal.SIGALRM, raised)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with pytest.raises(AlarmError):
+            fit.run(prepared)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    counted = fit.state.optimizer.steps
+    assert fit.state.progress.steps == counted > 0
+    again = made()
+    prepared, epoch = again.prepare(data), 0
+    with prepared.threads:
+        while (left := counted - again.state.optimizer.steps) > 0:
+            order = prepared.order(epoch)
+            steps = min(left, len(order))
+            prepared.runner.run(prepared.arrays, order.part(0, steps), [1e-3] * steps)
+            epoch += 1
+    np.testing.assert_array_equal(fit.network.parameters.values, again.network.parameters.values)
+
+
+def test_an_error_before_the_first_step_of_a_call_lets_the_other_threads_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runner: Any = importlib.import_module("handloom.fused.runner")
+
+    def fails_where_it_leads(plan: Any, cells: Any, own: int) -> None:
+        if own == 0:
+            raise AlarmError
+        run_steps(plan, cells, own)
+
+    run_steps: Any = runner.run_steps
+    monkeypatch.setattr(runner, "step_parts", lambda *_: 2)
+    data = features()
+    fit = Trainer(network(data), SGD(), 0.1, epochs=1, batch_size=16, threads=2, backend="fused")
+    prepared = fit.prepare(data)
+    monkeypatch.setattr(runner, "run_steps", fails_where_it_leads)
+    with pytest.raises(AlarmError):
+        fit.run(prepared)
+    assert fit.state.optimizer.steps == 0

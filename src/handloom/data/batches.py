@@ -68,7 +68,7 @@ class Order:
         return starts
 
     def rows_between(self, start: int, stop: int) -> npt.NDArray[np.int64]:
-        """Return the indices of consecutive rows of the epoch."""
+        """Return the indices of the rows at consecutive places of the epoch."""
         if self.permutation is None:
             return np.arange(start, stop, dtype=np.int64)
         return np.ascontiguousarray(self.permutation[start:stop], np.int64)
@@ -236,18 +236,12 @@ class ShardLoader:
         if len(self._x) < len(targets):
             self._x = np.empty((len(targets), *self._x.shape[1:]), self._x.dtype)
         x = self._x[: len(targets)]
-        augmentation = self._augmentation(batch)
+        augmentation = step_augmentation(self._options, batch)
         stored = self._take(reader, rows, x, change=augmentation is not None)
         if augmentation is not None:
             augmentation(stored, rows, rows_of_batch.start)
         self._transform(stored, x.reshape(len(x), -1))
         return Shard(x, targets, weights, self._stream(batch, rows_of_batch.start))
-
-    def _augmentation(self, batch: Batch) -> StepAugmentation | None:
-        if not self._options.augment or batch.epoch is None:
-            return None
-        stream = StepStream(self._options.seed, Purpose.AUGMENT, (batch.epoch, batch.step or 0))
-        return StepAugmentation(self._options.augment, stream, batch.epoch)
 
     def _stream(self, batch: Batch, start: int) -> StepStream | None:
         """Return the random stream of a shard, keyed by its first row, not by its lane."""
@@ -276,6 +270,14 @@ class ShardLoader:
         else:
             reader.copy(rows, stored, self._gather)
         return stored
+
+
+def step_augmentation(options: LoaderOptions, batch: Batch) -> StepAugmentation | None:
+    """Return the augmentation of a batch, None if it has none."""
+    if not options.augment or batch.epoch is None:
+        return None
+    stream = StepStream(options.seed, Purpose.AUGMENT, (batch.epoch, batch.step or 0))
+    return StepAugmentation(options.augment, stream, batch.epoch)
 
 
 def gather_rows(

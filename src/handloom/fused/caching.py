@@ -98,8 +98,10 @@ def cache_of(function: Any) -> Any:
 
 @cache
 def _stamp_of_sources() -> tuple[tuple[str, float, int], ...]:
-    """Return name, time of change and size of every file of this package."""
-    stats = [(path.name, path.stat()) for path in sorted(Path(__file__).parent.glob("*.py"))]
+    """Return name, time of change and size of the files whose values are part of compiled code."""
+    package = Path(__file__).parent
+    files = [*sorted(package.glob("*.py")), package.parent / "operations.py"]
+    stats = [(path.name, path.stat()) for path in files]
     return tuple((name, stat.st_mtime, stat.st_size) for name, stat in stats)
 
 

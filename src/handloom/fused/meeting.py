@@ -33,6 +33,11 @@ def new_cells(parts: int) -> Cells:
     return cells
 
 
+def close_meeting(cells: Cells) -> None:
+    """Let the helpers go, from Python: the leader may not have come to it."""
+    cells[-1, 0] = IDLE
+
+
 @compiled_inline
 def post_parts(cells: Any) -> None:
     """Offer the parts of a phase."""

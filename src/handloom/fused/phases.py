@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from handloom.fused.layer_table import Pair
+from handloom.fused.layer_table import Pair, first_trained
 from handloom.operations import NormalizeColumns
 
 ROWS, STATISTICS, SUMS, WEIGHTS, UPDATE = range(5)
@@ -26,12 +26,14 @@ def phases_of(pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:
 
     Those of ``ROWS`` are the first of its stages, and the one that the next such phase begins with.
     Of ``L`` layers, layer ``k`` has the stage ``k`` forward and ``2 L - k`` backward; between them,
-    stage ``L`` is the loss. Statistics and sums run over all rows of a group, which the stages
-    before them must have written. The first number of both is the layer.
+    stage ``L`` is the loss. The last layer with a stage backward is the second one with weights.
+    Statistics and sums run over all rows of a group, which the stages before them must have
+    written. The first number of both is the layer.
     """
-    end, start, phases = 2 * len(pairs), 0, []
-    norms = [k for k, (layer, _) in enumerate(pairs) if isinstance(layer, NormalizeColumns)]
-    between = [(STATISTICS, k, k) for k in norms] + [(SUMS, k, end - k) for k in reversed(norms)]
+    last, start, phases = 2 * len(pairs), 0, []
+    end = last - first_trained(pairs)
+    norms = [k for k, each in enumerate(pairs) if isinstance(each.layer, NormalizeColumns)]
+    between = [(STATISTICS, k, k) for k in norms] + [(SUMS, k, last - k) for k in reversed(norms)]
     for kind, layer, stage in between:
         phases += [(ROWS, start, stage), (kind, layer, 0)]
         start = stage

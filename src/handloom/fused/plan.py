@@ -9,6 +9,7 @@ from handloom.operations import Array
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Words = npt.NDArray[np.uint64]
 
 
 class Plan(NamedTuple):
@@ -36,6 +37,10 @@ class Plan(NamedTuple):
         Every trained array: offset, rows, columns, whether it decays.
     penalties : float64 array, shape (arrays, 2)
         The l1 and l2 of each.
+    key : uint64 array, shape (2,)
+    counters : uint64 array, shape (parts, 16)
+    words : uint64 array, shape (parts, 64)
+        For the random draws of each part; see `handloom.randomness.philox`.
     constants : array
         See `handloom.fused.exponential.exp_constants`.
     values, average : array, shape (size + untrained,)
@@ -47,6 +52,10 @@ class Plan(NamedTuple):
     outputs, slopes, deltas : array, shape (rows * units,)
         For each layer its output after the activation, the derivatives where they are stored, and
         the gradient of its output before the activation; one layer after another.
+    kept : uint8 array, shape (rows * units,)
+        The masks of dropout, in the same layout; empty without dropout.
+    zeros : array, shape (largest units,)
+        In place of biases where a layer has none.
     shifts : array, shape (rows, 2)
         See `handloom.fused.row_losses.softmax_rows`.
     coefficients : array, shape (8,)
@@ -57,12 +66,12 @@ class Plan(NamedTuple):
         The rows of all steps of a call, one step after another.
     starts : int64 array, shape (steps + 1,)
         Where each step begins in it.
-    labels : int64 array, shape (N,)
-        The class of each row, or empty.
-    targets : array, shape (N, k)
-        The targets of each row, or shape (0, k) with classes.
-    weights : array, shape (N,)
-        The sample weights, or empty.
+    labels : int64 array, shape (n,)
+        The class of each row of the call, in its order, or empty.
+    targets : array, shape (n, k)
+        The targets of each row of the call, or shape (0, k) with classes.
+    weights : array, shape (n,)
+        The sample weights of each row of the call, or empty.
     rates : float64 array, shape (steps,)
     figures : float64 array, shape (steps, 5)
         What is measured in each step; the last column is the total weight.
@@ -78,6 +87,9 @@ class Plan(NamedTuple):
     statistics: Array
     arrays: Ints
     penalties: Floats
+    key: Words
+    counters: Words
+    words: Words
     constants: Array
     values: Array
     gradient: Array
@@ -88,6 +100,8 @@ class Plan(NamedTuple):
     outputs: Array
     slopes: Array
     deltas: Array
+    kept: npt.NDArray[np.uint8]
+    zeros: Array
     shifts: Array
     coefficients: Array
     sums: Floats

@@ -1,8 +1,8 @@
 """The indices of the header of a plan, the codes among them, and the columns of its figures."""
 
 GEMM, PARTS, PHASE, STEP, STORED, SOURCE, LOSS, OPTIMIZER, STEPS_BEFORE, AVERAGED_BEFORE = range(10)
-COUNTS_CORRECT, THREADS = 10, 11
-HEADER = 12
+COUNTS_CORRECT, THREADS, EPOCH, FIRST, ACCEPTED = range(10, 15)
+HEADER = 15
 """The indices of ``header``, and how many there are.
 
 ===============  ==============================================================================
@@ -15,7 +15,9 @@ OPTIMIZER        see below
 STEPS_BEFORE     the optimizer's steps before the call
 AVERAGED_BEFORE  the steps in the average of the weights before the call
 COUNTS_CORRECT   whether correct predictions are counted
-THREADS          the address of BLAS's function that returns its number of threads, or 0
+THREADS          the address of BLAS's function that returns its number of threads
+EPOCH, FIRST     the epoch of the steps of the call, and the index of the first one within it
+ACCEPTED         the number of steps that the call has accepted
 ===============  ==============================================================================
 """
 
@@ -43,7 +45,7 @@ SGD, MOMENTUM, NESTEROV, ADAM, ADAM_UNCORRECTED, ADAPTIVE = range(6)
 """Optimizers. Their options: momentum; beta1, beta2 and epsilon; decay, weight and epsilon."""
 
 BYTES, FLOAT32, FLOAT64 = range(3)
-"""The dtypes of stored rows."""
+"""The dtypes of stored rows, `handloom.operations.STORED_DTYPES`."""
 
 DATA_LOSS, PENALTY, CORRECT, SQUARES, WEIGHT = range(5)
 """The columns of ``figures``; the first four are those of ``sums`` too."""

@@ -4,8 +4,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
-from handloom.fused.compiling import compiled, compiled_inline
+from handloom.fused.compiling import compiled
 
 COMPILES = "handloom.randomness"
 
@@ -13,7 +16,6 @@ ROUNDS = 10
 # Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011, table 2 and section 3.3
 M0, M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 W0, W1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
-LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
 def philox(
@@ -23,12 +25,18 @@ def philox(
     _philox(key, counter, out)
 
 
-@compiled_inline
-def _high_word(a: Any, b: Any) -> Any:
-    """Return the upper 64 bits of the product of two 64-bit integers."""
-    a0, a1, b0, b1 = a & LOW, a >> HALF, b & LOW, b >> HALF
-    middle = a1 * b0 + ((a0 * b0) >> HALF)
-    return a1 * b1 + (middle >> HALF) + ((a0 * b1 + (middle & LOW)) >> HALF)
+def _upper_half(_: Any, a: Any, b: Any) -> Any:
+    """Generate the upper 64 bits of a product: the processor computes 128, Numba has 64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide, word = ir.IntType(128), ir.IntType(64)
+        product = builder.mul(*(builder.zext(factor, wide) for factor in arguments))
+        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), word)
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+_high_word: Any = intrinsic(_upper_half)
 
 
 @compiled

@@ -1,6 +1,6 @@
 """Compiled steps: the tables of a training, and the threads that run its steps."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,67 +10,58 @@ from handloom.fused import plan_fields as field
 from handloom.fused.exponential import exp_constants
 from handloom.fused.gemm import gemm_address, threads_address
 from handloom.fused.layer_table import (
+    Layer,
     activation_parameters,
     layer_table,
     paired,
     stores_slopes,
 )
-from handloom.fused.meeting import new_cells
+from handloom.fused.meeting import close_meeting, new_cells
 from handloom.fused.phases import phases_of
 from handloom.fused.plan import Floats, Ints, Plan
 from handloom.fused.row_losses import code_of
 from handloom.fused.step_columns import STATISTICS_ROWS
+from handloom.fused.step_dropout import WORDS
 from handloom.fused.steps import run_steps
 from handloom.operations import (
+    STORED_DTYPES,
     AdamUpdate,
     AdaptiveUpdate,
     Affine,
     Array,
-    Arrays,
     CastRows,
     CrossEntropy,
+    DropEntries,
     NormalizeColumns,
     Penalties,
     ScaleRows,
     SGDUpdate,
     StepArrays,
     StepOperations,
+    StepRows,
     TransformOperation,
     Update,
 )
 from handloom.parallel.partition import step_parts
 from handloom.parallel.pool import SERIAL, Pool
-
-STORED_DTYPES = {
-    np.dtype(np.uint8): field.BYTES,
-    np.dtype(np.float32): field.FLOAT32,
-    np.dtype(np.float64): field.FLOAT64,
-}
-
-Layer = Affine | NormalizeColumns
+from handloom.randomness import Purpose, StepStream
 
 
-def supports(step: StepOperations, rows: Arrays) -> bool:
-    """Return whether a step of these operations runs compiled, on these rows.
+def supports(step: StepOperations) -> bool:
+    """Return whether a step of these operations runs compiled.
 
-    Its layers must be dense or batch normalizations, the first one dense, each followed by at most
-    one activation, and every part of it must have a record. The rows must be in memory, bytes or
-    floating-point numbers.
+    Its layers must be dense, dropout or batch normalizations, which the first one is not, each
+    followed by at most one activation, and every part of it must have a record.
     """
-    inputs = rows.inputs
-    in_memory = type(inputs) is np.ndarray and inputs.flags.c_contiguous
     return (
-        in_memory
-        and inputs.dtype in STORED_DTYPES
-        and inputs.dtype.isnative
-        and None not in (step.transform, step.layers, step.loss, step.update)
+        None not in (step.transform, step.layers, step.loss, step.update)
         and paired(step.layers or ()) is not None
     )
 
 
 def available(dtype: np.dtype[Any]) -> bool:
-    """Return whether NumPy's BLAS can be called from compiled code."""
-    return gemm_address(dtype) is not None
+    """Return whether compiled code can call NumPy's BLAS, and ask for its number of threads."""
+    return gemm_address(dtype) is not None and threads_address() != 0
 
 
 class CompiledSteps:
@@ -102,26 +93,61 @@ class CompiledSteps:
         self.plan = plan_of(step, arrays, batch_rows, pool.lanes, count_correct=count_correct)
 
     def run(
-        self, order: Ints, starts: Ints, rates: Floats, steps_before: int, averaged_before: int
-    ) -> Floats:
-        """Make steps; see `handloom.backend.CompiledSteps.run`."""
+        self, rows: StepRows, rates: Floats, *, steps_before: int, averaged_before: int
+    ) -> tuple[Floats, BaseException | None]:
+        """Make steps; see `handloom.backend.CompiledSteps.run`.
+
+        Raises
+        ------
+        ValueError
+            If a step has more rows than there is memory for.
+        """
         plan, figures = self.plan, np.empty((len(rates), field.WEIGHT + 1))
-        plan.header[field.STEPS_BEFORE], plan.header[field.AVERAGED_BEFORE] = (
-            steps_before,
-            averaged_before,
+        if (most := int(np.diff(rows.starts).max())) > len(plan.shifts):
+            raise ValueError(f"steps must have at most {len(plan.shifts)} rows, got {most}")
+        header, error = plan.header, None
+        header[field.STORED] = STORED_DTYPES.index(rows.inputs.dtype)
+        header[field.SOURCE] = rows.inputs.ctypes.data
+        header[field.EPOCH], header[field.FIRST] = rows.epoch, rows.first
+        header[field.STEPS_BEFORE], header[field.AVERAGED_BEFORE] = steps_before, averaged_before
+        header[field.ACCEPTED] = 0
+        classes, dtype = rows.targets.ndim == 1, plan.values.dtype
+        plan = plan._replace(
+            order=rows.order,
+            starts=rows.starts,
+            labels=_writable(rows.targets, np.int64) if classes else plan.labels,
+            targets=plan.targets if classes else _writable(rows.targets, dtype),
+            weights=plan.weights if rows.weights is None else _writable(rows.weights, dtype),
+            rates=rates,
+            figures=figures,
         )
-        plan = plan._replace(order=order, starts=starts, rates=rates, figures=figures)
-        parts = len(plan.sums)
-        cells = new_cells(parts)
-        threads = [partial(run_steps, plan, cells, own) for own in range(parts)]
-        accepted, *_ = self._pool.run(threads)
-        return figures[:accepted]
+        try:
+            self._run_together(plan)
+        except BaseException as interruption:  # the caller raises it when the steps are counted
+            error = interruption
+        return figures[: header[field.ACCEPTED]], error
+
+    def _run_together(self, plan: Plan) -> None:
+        """Make the steps of a call on the threads of the pool."""
+        cells = new_cells(len(plan.sums))
+
+        def lead() -> None:
+            try:
+                run_steps(plan, cells, 0)
+            finally:  # helpers spin until then
+                close_meeting(cells)
+
+        threads: list[Callable[[], None]] = [lead]
+        threads += [partial(run_steps, plan, cells, own) for own in range(1, len(plan.sums))]
+        try:
+            self._pool.run(threads)
+        finally:
+            close_meeting(cells)
 
 
 def compile_for(dtype: np.dtype[Any]) -> None:
     """Have the steps compiled for a dtype, by a step of one row."""
     values = [np.zeros(2, dtype) for _ in range(4)]
-    rows = Arrays(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64))
     step = StepOperations(
         CastRows(),
         [Affine(1, 1, 0, 1)],
@@ -132,9 +158,14 @@ def compile_for(dtype: np.dtype[Any]) -> None:
         Update(SGDUpdate(0.0, nesterov=False), 0.0),
         None,
     )
-    arrays = StepArrays(values[0], values[1], values[2:], None, rows)
-    steps = CompiledSteps(step, arrays, 1, SERIAL, count_correct=True)
-    steps.run(np.zeros(1, np.int64), np.arange(2), np.zeros(1), 0, 0)
+    steps = CompiledSteps(
+        step, StepArrays(values[0], values[1], values[2:], None), 1, SERIAL, count_correct=True
+    )
+    first = np.zeros(1, np.int64)
+    rows = StepRows(np.zeros((1, 1), np.uint8), first, np.arange(2), first.copy(), None, 0, 0)
+    _, error = steps.run(rows, np.zeros(1), steps_before=0, averaged_before=0)
+    if error is not None:
+        raise error
 
 
 def plan_of(
@@ -149,15 +180,14 @@ def plan_of(
     pairs = paired(step.layers or ())
     if pairs is None or step.loss is None:
         raise ValueError("the step must be one that is supported")
-    dtype, rows = arrays.values.dtype, arrays.rows
-    layers, table = [layer for layer, _ in pairs], layer_table(pairs)
+    dtype = arrays.values.dtype
+    layers, table = [each.layer for each in pairs], layer_table(pairs)
     inputs, outputs, units = table[0, 1], table[-1, 2], int(table[:, 2].sum())
     work = sum(each.inputs * each.units for each in layers if isinstance(each, Affine))
     parts = step_parts(batch_rows, work, lanes)
-    header, settings = _header(step, rows, dtype, parts, count_correct=count_correct)
+    header, settings = _header(step, dtype, parts, count_correct=count_correct)
     first, second = [*arrays.state, np.empty(0, dtype), np.empty(0, dtype)][:2]
-    has_classes = rows.targets.ndim == 1
-    empty = np.empty(0, dtype)
+    empty, drops = np.empty(0, dtype), any(isinstance(each, DropEntries) for each in layers)
     return Plan(
         header=header,
         settings=settings,
@@ -169,6 +199,9 @@ def plan_of(
         statistics=_statistics_of(layers, batch_rows, dtype),
         arrays=_arrays_of(layers, step),
         penalties=_penalties_of(layers, step),
+        key=StepStream(step.seed, Purpose.LAYER).key().copy(),  # writable, for Numba's type
+        counters=np.zeros((parts, 16), np.uint64),
+        words=np.empty((parts, WORDS), np.uint64),
         constants=exp_constants(dtype),
         values=arrays.values,
         gradient=arrays.gradient,
@@ -179,26 +212,28 @@ def plan_of(
         outputs=np.empty(batch_rows * units, dtype),
         slopes=np.empty(batch_rows * units if stores_slopes(pairs) else 0, dtype),
         deltas=np.empty(batch_rows * units, dtype),
+        kept=np.empty(batch_rows * units if drops else 0, np.uint8),
+        zeros=np.zeros(table[:, 2].max(), dtype),
         shifts=np.empty((batch_rows, 2), dtype),
         coefficients=np.empty(8, dtype),
         sums=np.empty((parts, field.SQUARES + 1)),
         order=np.empty(0, np.int64),
         starts=np.empty(0, np.int64),
-        labels=_as(rows.targets if has_classes else empty, np.int64),
-        targets=np.empty((0, outputs), dtype) if has_classes else _as(rows.targets, dtype),
-        weights=empty if rows.weights is None else _as(rows.weights, dtype),
+        labels=np.empty(0, np.int64),
+        targets=np.empty((0, outputs), dtype),
+        weights=empty,
         rates=np.empty(0),
         figures=np.empty((0, field.WEIGHT + 1)),
     )
 
 
-def _as(array: Any, dtype: Any) -> Any:
-    return np.ascontiguousarray(array, dtype)
+def _writable(array: Any, dtype: Any) -> Any:
+    """Return an array of one type for Numba: another one would be compiled anew."""
+    return np.require(array, dtype, ["C", "ALIGNED", "WRITEABLE"])
 
 
 def _header(
     step: StepOperations,
-    rows: Arrays,
     dtype: np.dtype[Any],
     parts: int,
     *,
@@ -210,10 +245,6 @@ def _header(
         raise ValueError("the step must be one that is supported")
     header[field.GEMM], header[field.THREADS] = gemm_address(dtype) or 0, threads_address()
     header[field.PARTS] = parts
-    header[field.STORED], header[field.SOURCE] = (
-        STORED_DTYPES[rows.inputs.dtype],
-        rows.inputs.ctypes.data,
-    )
     header[field.LOSS], settings[field.LOSS_PARAMETER] = code_of(step.loss)
     header[field.COUNTS_CORRECT] = count_correct
     settings[field.SHIFT], settings[field.FACTOR] = _scale_of(step.transform)
@@ -270,7 +301,7 @@ def _trained(layers: Sequence[Layer]) -> Iterator[tuple[int, int, int]]:
         if isinstance(layer, Affine):
             yield layer.weights, layer.inputs, layer.units
             yield layer.biases, layer.units, 1
-        else:
+        elif not isinstance(layer, DropEntries):
             yield layer.scale, layer.units, 1
             yield layer.shift, layer.units, 1
 

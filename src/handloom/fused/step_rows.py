@@ -14,9 +14,10 @@ from handloom.fused import plan_fields as field
 from handloom.fused.compiling import compiled_inner, pointer
 from handloom.fused.elementwise import NONE, add_biases_and_activate, multiply_by_slopes
 from handloom.fused.gemm import gemm_nn, gradient_of_inputs
-from handloom.fused.layer_table import DENSE
+from handloom.fused.layer_table import DENSE, DROP, NORMALIZE_COLUMNS
 from handloom.fused.row_losses import SOFTMAX, row_is_correct, row_loss, softmax_rows
 from handloom.fused.step_columns import gradient_of_rows, standardize_rows
+from handloom.fused.step_dropout import draw_mask, multiply_by_mask
 
 carray: Any = numba.carray  # type: ignore[attr-defined]
 
@@ -34,9 +35,9 @@ def run_rows(plan, part, first_stage, end_stage):  # type: ignore[no-untyped-def
             d = plan.layers[0, 1]
             _load(plan, rows[start:stop], plan.x[start * d : stop * d].reshape(stop - start, d))
         if stage < layers:
-            _forward(plan, stage, n, start, stop)
+            _forward(plan, part, stage, n, start, stop)
         elif stage == layers:
-            _loss(plan, part, rows, start, stop)
+            _loss(plan, part, n, start, stop)
         else:
             _backward(plan, 2 * layers - stage, n, start, stop)
 
@@ -69,9 +70,9 @@ def _transform(stored, shift, factor, x):  # type: ignore[no-untyped-def]
 
 
 @compiled_inner
-def _forward(plan, layer, n, start, stop):  # type: ignore[no-untyped-def]
+def _forward(plan, part, layer, n, start, stop):  # type: ignore[no-untyped-def]
     """Write the outputs of a layer for some rows."""
-    kind, d, h, at, biases, activation, before = plan.layers[layer]
+    kind, d, h, at, shift, activation, before = plan.layers[layer]
     source, offset = (plan.x, 0) if layer == 0 else (plan.outputs, n * (before - d))
     a = source[offset + start * d : offset + stop * d].reshape(stop - start, d)
     low, high = n * before + start * h, n * before + stop * h
@@ -79,17 +80,24 @@ def _forward(plan, layer, n, start, stop):  # type: ignore[no-untyped-def]
     slopes = plan.slopes[low:high].reshape(stop - start, h) if len(plan.slopes) else y
     if kind == DENSE:
         gemm_nn(plan.header[field.GEMM], a, plan.values[at : at + d * h].reshape(d, h), y)
-    else:
+    elif kind == NORMALIZE_COLUMNS:
         size, first = plan.norms[layer, 0], plan.norms[layer, 3]
         standardize_rows(size, first, plan.statistics, n, start, a, y)
-    b = plan.values[biases : biases + h]
+    else:
+        kept = plan.kept[low:high]
+        draw_mask(plan, part, layer, start * h, kept)
+        multiply_by_mask(plan.layers[layer, 4], kept, a.reshape(-1), y.reshape(-1))
+        if activation == NONE:
+            return
+    b = plan.zeros[:h] if kind == DROP else plan.values[shift : shift + h]
     add_biases_and_activate(activation, plan.parameters[layer], b, plan.constants, y, slopes)
 
 
 @compiled_inner
-def _loss(plan, part, rows, start, stop):  # type: ignore[no-untyped-def]
+def _loss(plan, part, n, start, stop):  # type: ignore[no-untyped-def]
     """Write the gradient of the logits for some rows, and the sums of loss and correct rows."""
-    n, k, last = len(rows), plan.layers[-1, 2], len(rows) * plan.layers[-1, 6]
+    first, k = plan.starts[plan.header[field.STEP]], plan.layers[-1, 2]
+    last = n * plan.layers[-1, 6]
     logits = plan.outputs[last : last + n * k].reshape(n, k)
     dlogits = plan.deltas[last : last + n * k].reshape(n, k)
     kind, parameter = plan.header[field.LOSS], plan.settings[field.LOSS_PARAMETER]
@@ -103,7 +111,7 @@ def _loss(plan, part, rows, start, stop):  # type: ignore[no-untyped-def]
     labels, targets, weights = plan.labels, plan.targets, plan.weights
     real, total, correct = dlogits.dtype.type, 0.0, 0
     for row in range(start, stop):
-        at = rows[row]
+        at = first + row
         label = labels[at] if len(labels) else -1
         if counts and row_is_correct(kind, logits, row, label, targets, at):
             correct += 1
@@ -133,10 +141,13 @@ def _backward(plan, layer, n, start, stop):  # type: ignore[no-untyped-def]
     if kind == DENSE:
         w = plan.values[at : at + d * h].reshape(d, h)
         gradient_of_inputs(plan.header[field.GEMM], dy, w, dx)
-    else:
+    elif kind == NORMALIZE_COLUMNS:
         size, first = plan.norms[layer, 0], plan.norms[layer, 3]
         x = plan.outputs[low:high].reshape(stop - start, d)
         gradient_of_rows(size, first, plan.statistics, n, start, x, dy, dx)
+    else:
+        kept = plan.kept[n * before + start * h : n * before + stop * h]
+        multiply_by_mask(plan.layers[layer, 4], kept, dy.reshape(-1), dx.reshape(-1))
     _differentiate(plan, layer - 1, low, high)
 
 

@@ -7,7 +7,7 @@ from handloom.fused.adam import _adam
 from handloom.fused.adaptive_step import update_by_scaled_gradient
 from handloom.fused.compiling import compiled_inner
 from handloom.fused.gemm import gradient_of_weights
-from handloom.fused.layer_table import DENSE
+from handloom.fused.layer_table import DENSE, NORMALIZE_COLUMNS
 from handloom.fused.moving_average import _move_toward
 from handloom.fused.parameters import SUMMED, _penalize_block, _sum_of_squares
 from handloom.fused.reductions import column_sums
@@ -115,7 +115,7 @@ def update_weights(plan, part):  # type: ignore[no-untyped-def]
             weight, tiny = real(settings[field.AVERAGE_WEIGHT]), real(TINY)
             _move_toward(plan.average[low:high], w, weight, tiny)
     for layer in range(len(plan.layers)):
-        if plan.layers[layer, 0] != DENSE:
+        if plan.layers[layer, 0] == NORMALIZE_COLUMNS:
             update_statistics(plan, layer, part)
 
 

@@ -37,7 +37,7 @@ from handloom.fused.step_weights import prepare_update, update_weights, write_gr
 
 @compiled
 def run_steps(plan, cells, own):  # type: ignore[no-untyped-def]
-    """Make steps until one is not finite; return the number of accepted steps.
+    """Make steps until one is not finite; the header has the number of accepted steps.
 
     A step is not accepted either if other code changed the number of threads of BLAS during its
     products.
@@ -70,9 +70,9 @@ def run_steps(plan, cells, own):  # type: ignore[no-untyped-def]
         if leads:
             await_parts(cells)
             turn += 1
+            plan.header[field.ACCEPTED] = turn // phases
     if leads:
         end_meeting(cells)
-    return turn // phases
 
 
 @compiled_inner
@@ -91,8 +91,7 @@ def _begin_phase(plan, step, phase):  # type: ignore[no-untyped-def]
 @compiled_inner
 def _is_undisturbed(plan):  # type: ignore[no-untyped-def]
     """Return whether BLAS still has one thread, as a training sets it."""
-    address = plan.header[field.THREADS]
-    return address == 0 or blas_threads(address) == 1
+    return blas_threads(plan.header[field.THREADS]) == 1
 
 
 @compiled_inner
@@ -102,7 +101,7 @@ def _total_weight(plan, step):  # type: ignore[no-untyped-def]
         return float(last - first)
     total = 0.0
     for i in range(first, last):
-        total += plan.weights[plan.order[i]]
+        total += plan.weights[i]
     return total
 
 

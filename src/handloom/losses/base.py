@@ -157,7 +157,7 @@ class RowLoss(UsesBackend, ABC):
         return {}
 
     def as_operation(self) -> LossOperation | None:
-        """Return this loss as a record, or None if there is none. No backend reads it yet."""
+        """Return this loss as a record, or None if there is none."""
         return None
 
     @abstractmethod

@@ -228,7 +228,7 @@ class Optimizer(ABC):
         """
 
     def as_operation(self) -> Update | None:
-        """Return the update as a record, or None if there is none. No backend reads it yet."""
+        """Return the update as a record, or None if there is none."""
         return None
 
     @abstractmethod

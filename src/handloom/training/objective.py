@@ -121,7 +121,7 @@ class Objective:
         count_correct: bool = True,
     ) -> None:
         self.network = network
-        self.penalty_per_row = penalty_per_row
+        self.penalty_per_row, self.loading = penalty_per_row, options
         self._pool, self._backend = pool, backend
         loss = loss.with_backend(backend) if isinstance(loss, UsesBackend) else loss
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None

@@ -22,6 +22,7 @@ from handloom.data.overlap import are_training_rows
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import ConfigurationError, DataError
 from handloom.losses import LOSSES, ClassificationLoss, Loss, output_activation_of
+from handloom.losses.base import RowLoss
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.operations import Arrays, LayerOperation
@@ -32,7 +33,11 @@ from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.secondary import warn
 from handloom.training.checks import check_batches, check_data, check_trainable, check_weights
-from handloom.training.compiled_runner import CompiledRunner, compiled_runner
+from handloom.training.compiled_runner import (
+    CompiledRunner,
+    CompiledRunnerOptions,
+    compiled_runner,
+)
 from handloom.training.datasets import check_same_names, check_same_rows, require_dataset
 from handloom.training.divergence import largest_values
 from handloom.training.objective import Measurement, Objective
@@ -363,7 +368,8 @@ def _objective_and_runner(
     """Return the objective of a training, and the runner of its steps."""
     options = state.options
     clip = None if options.clip_norm is None else ClipByNorm(options.clip_norm)
-    operations = compose(
+    composed = partial(
+        compose,
         state.model.before_loss,
         state.model.transform,
         state.loss,
@@ -371,6 +377,7 @@ def _objective_and_runner(
         penalty_per_row=options.penalty_per_row,
         clip=clip,
         average=options.average,
+        seed=options.seed,
     )
     objective = make_objective(
         state.model,
@@ -380,25 +387,18 @@ def _objective_and_runner(
         rows=size,
         seed=options.seed,
         augment=tuple(options.augment),
-        layers=operations.layers,
+        layers=composed().layers,
         penalty_per_row=options.penalty_per_row,
         count_correct=options.count_correct,
     )
     steps = StepRunner(objective, options.chosen_optimizer, clip=clip, average=options.average)
-    if options.augment:
+    if not isinstance(state.loss, RowLoss):
         return objective, steps
-    rows = epoch_order(len(arrays.targets), size, None, 0, fewest=state.network.fewest_rows)
-    runner = compiled_runner(
-        steps,
-        operations,
-        state.loss,
-        arrays,
-        backend,
-        threads,
-        rows.most_rows,
-        count_correct=state.counts_correct,
+    order = epoch_order(len(arrays.targets), size, None, 0, fewest=state.network.fewest_rows)
+    compiled = CompiledRunnerOptions(
+        composed, state.loss, backend, threads, order.most_rows, state.counts_correct
     )
-    return objective, runner
+    return objective, compiled_runner(steps, arrays, compiled)
 
 
 def _split_and_check(

@@ -18,6 +18,7 @@ def compose(
     penalty_per_row: bool = False,
     clip: ClipByNorm | None = None,
     average: EMA | None = None,
+    seed: int = 0,
 ) -> StepOperations:
     """Return the operations of a training step.
 
@@ -34,6 +35,8 @@ def compose(
         Limits the gradient.
     average : EMA, optional
         Takes the weights after the update.
+    seed : int
+        The seed of the random draws in a step.
     """
     parameters = network.parameters
     bounds, strengths = parameters.penalized
@@ -51,4 +54,5 @@ def compose(
         decaying=tuple(matrices),
         update=operation_of(optimizer),
         average=None if average is None else operation_of(average),
+        seed=seed,
     )
