@@ -212,6 +212,33 @@ def test_damaged_files_of_compiled_code_are_compiled_again(tmp_path: Path, left:
     assert all(each.read_bytes() != content for each, content in damaged.items())
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["bytes", *(pytest.param(other, marks=pytest.mark.long) for other in ("pipe", "exchange"))],
+)
+def test_compiled_code_that_is_not_what_was_saved_is_compiled_again(
+    tmp_path: Path, damage: str
+) -> None:
+    run(STEP, HANDLOOM_CACHE=tmp_path)
+    files = sorted(tmp_path.rglob("*.nbc"))
+    contents = {each: each.read_bytes() for each in files}
+    for each, other in zip(files, [*files[1:], files[0]], strict=True):
+        if damage == "bytes":  # of the machine code, which is in the middle
+            content = bytearray(contents[each])
+            content[len(content) // 2] ^= 1
+            each.write_bytes(content)
+        elif damage == "pipe":
+            each.unlink()
+            os.mkfifo(each)
+        else:  # whole, and of another function
+            each.write_bytes(contents[other])
+    damaged = {each: each.read_bytes() for each in files if each.is_file()}
+    again = run(STEP, HANDLOOM_CACHE=tmp_path)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "ready\n", "")
+    assert files
+    assert all(each.is_file() and each.read_bytes() != damaged.get(each) for each in files)
+
+
 def test_a_cache_that_cannot_be_written_costs_a_warning_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run(STEP, HANDLOOM_CACHE=tmp_path / "file" / "folder")

@@ -5,12 +5,25 @@ from typing import NamedTuple
 
 import pytest
 
-from handloom import BatchNorm, Dense, Layer, LayerNorm, ReLU, Sequential, Sigmoid, Tanh
+from handloom import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    LayerNorm,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Tanh,
+)
 from handloom.operations import (
     Affine,
+    DropEntries,
     Elementwise,
     LayerOperation,
     NormalizeColumns,
+    NormalizeRows,
     operation_of,
 )
 
@@ -60,7 +73,15 @@ def test_batch_normalization_names_its_running_statistics_behind_the_trained_wei
     ]
 
 
-@pytest.mark.parametrize("layer", [LayerNorm(), Shifted()])
+def test_layer_normalization_and_dropout_have_records() -> None:
+    assert operations(LayerNorm(epsilon=1e-3), Dropout(0.25), Dense(2)) == [
+        NormalizeRows(units=4, scale=0, shift=4, epsilon=1e-3),
+        DropEntries(1 << 14),
+        Affine(4, 2, 8, 16),
+    ]
+
+
+@pytest.mark.parametrize("layer", [Flatten(), Shifted()])
 def test_a_layer_without_a_record_leaves_the_network_without_any(layer: Layer) -> None:
     assert operations(Dense(3), layer, Dense(2)) is None
 

@@ -2,8 +2,10 @@
 
 import errno
 import os
+import stat
 import sys
 import warnings
+from pathlib import Path
 
 UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 """The errors of a file system that has no locks, or cannot flush."""
@@ -27,6 +29,30 @@ else:
 
     def _unlock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def open_lock(path: Path) -> int:
+    """Open a lock file, and return its descriptor; it is created if it is missing.
+
+    One of another user, who may have ended, is opened for reading. A link is not followed: it may
+    lead to any file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is a link, a folder, a pipe or a device.
+    """
+    no_link = getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | no_link, 0o666)
+    except PermissionError:
+        if not path.exists():
+            raise
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | no_link)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"{path.name} is not a regular file", str(path))
+    return descriptor
 
 
 def lock(descriptor: int) -> bool:

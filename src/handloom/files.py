@@ -11,11 +11,12 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ MANIFEST = "manifest.json"
 
 SAVING = ".saving"
 """The lock file of a set, which exists while its files are replaced."""
+
+ABANDONED = 3600.0
+"""The age, in seconds, at which a temporary file is removed: its saver was killed."""
 
 MAX_WAIT = 60.0
 """The longest time, in seconds, for which a saver waits for others; each takes milliseconds."""
@@ -80,8 +84,10 @@ def make_folder(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".handloom-"):
+        with tempfile.TemporaryFile(dir=folder, prefix=".handloom-"):
             pass
+    except FileExistsError:
+        raise FileError(f"cannot write to the folder {folder}: not a folder") from None
     except OSError as error:
         raise FileError(f"cannot write to the folder {folder}: {error.strerror}") from None
     return folder
@@ -118,9 +124,11 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises
     ------
     FileError
-        If it cannot be written; an earlier file of that name is left as it was.
+        If it cannot be written, or is a pipe or a device; an earlier file of that name is left as
+        it was.
     """
     with _written_beside(path, content) as temporary:
+        _remove_abandoned(path.parent, re.escape(path.name), temporary)
         temporary.replace(path)
     _flush_folder(path.parent)
 
@@ -130,6 +138,8 @@ def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
     """Write a temporary file beside a path, flushed to disk, for the block to move there."""
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise FileError(f"cannot write {path}: it is not a regular file")
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()
@@ -254,14 +264,16 @@ def write_set(folder: Path, kind: str, version: int, files: Mapping[str, bytes])
     Raises
     ------
     FileError
-        If the folder is not writable, the files together exceed `MAX_SET_BYTES`, or another saver
-        holds the folder for more than `MAX_WAIT` seconds; an earlier set is left as it was.
+        If the folder is not writable, the files together exceed `MAX_SET_BYTES`, another saver
+        holds the folder for more than `MAX_WAIT` seconds, or its manifest is that of another kind
+        or program; an earlier set is left as it was.
     """
     size = sum(map(len, files.values()))
     if size > MAX_SET_BYTES:
         raise FileError(f"{folder}: a {kind} of {size} bytes, expected at most {MAX_SET_BYTES}")
     folder = folder.absolute()
     make_folder(folder)
+    _require_no_other(folder / MANIFEST, kind)
     _flush_folder(folder.parent)
     entries, written = {}, {}
     for name, content in files.items():
@@ -280,11 +292,80 @@ def write_set(folder: Path, kind: str, version: int, files: Mapping[str, bytes])
             for target, content in {**written, path: _json(path, manifest)}.items()
         )
         stack.enter_context(_only_saver(folder))
+        _remove_abandoned(folder, _stored_names(files), last[0])
         for each in (moves, [last]):
             for temporary, target in each:
                 temporary.replace(target)
             _flush_folder(folder)
-        _remove_replaced(folder, files, {stored.name for stored in written})
+        _remove_replaced(folder, files, {*written, path})
+
+
+def remove_set(folder: Path, *names: str) -> None:
+    """Remove the files that `write_set` wrote, also unfinished ones, and the folder if it is empty.
+
+    All other files stay. What cannot be removed stays too.
+
+    Parameters
+    ----------
+    folder : path
+        One that nobody saves to.
+    *names : str
+        The names of the files of the set.
+    """
+    if folder.is_symlink():
+        return
+    stored = _stored_names(names)
+    with contextlib.suppress(OSError):
+        for path in _matching(folder, f"{re.escape(SAVING)}|{stored}|{_temporaries(stored)}"):
+            path.unlink()
+        folder.rmdir()
+
+
+def _require_no_other(path: Path, kind: str) -> None:
+    """Refuse to replace a manifest of another kind, or of another program; not a damaged one."""
+    try:
+        manifest = read_json(path, at_most=MAX_MANIFEST_BYTES)
+    except (ModelError, FileError):
+        return
+    other = manifest.get("kind") if isinstance(manifest, dict) else None
+    if other != kind:
+        holds = "of another program" if other is None else f"of a {other!r}"
+        raise FileError(
+            f"{path} is the file {holds}, which no {kind} replaces: choose another folder"
+        )
+
+
+def _stored_names(names: Iterable[str]) -> str:
+    """Return the pattern of the names under which files of a set are stored, and its manifest."""
+    parts = [map(re.escape, name.partition(".")) for name in names]
+    stored = [f"{stem}-[0-9a-f]{{12}}{dot}{suffix}" for stem, dot, suffix in parts]
+    return "|".join([*stored, re.escape(MANIFEST)])
+
+
+def _temporaries(names: str) -> str:
+    """Return the pattern of the temporary files for names that match another pattern."""
+    return rf"\.(?:{names})-[0-9a-f]{{12}}"
+
+
+def _matching(folder: Path, names: str) -> list[Path]:
+    """Return the paths in a folder whose names match a pattern."""
+    return [path for path in folder.iterdir() if re.fullmatch(names, path.name)]
+
+
+def _remove_replaced(folder: Path, names: Iterable[str], current: set[Path]) -> None:
+    """Remove the stored files of earlier sets."""
+    for path in _matching(folder, _stored_names(names)):
+        if path not in current:
+            path.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path, names: str, newest: Path) -> None:
+    """Remove the temporary files of killed savers: those much older than one just written."""
+    with contextlib.suppress(OSError):  # by the clock of the file system
+        now = newest.stat().st_mtime
+        for path in _matching(folder, _temporaries(names)):
+            if now - path.stat().st_mtime > ABANDONED:
+                path.unlink()
 
 
 @contextlib.contextmanager
@@ -308,7 +389,7 @@ def _only_saver(folder: Path) -> Iterator[None]:
 
 def _locked(path: Path) -> int | None:
     """Return the descriptor of a lock file, or None if another holds or has just removed it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = file_systems.open_lock(path)
     try:
         if file_systems.lock(descriptor) and os.path.samestat(os.fstat(descriptor), path.stat()):
             return descriptor
@@ -408,14 +489,6 @@ def _last_written(path: Path) -> tuple[int, int] | None:
 
 def _digest(manifest: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
-def _remove_replaced(folder: Path, names: Mapping[str, bytes], current: set[str]) -> None:
-    for name in names:
-        stem, dot, suffix = name.partition(".")
-        for path in folder.glob(f"{stem}-????????????{dot}{suffix}"):
-            if path.name not in current:
-                path.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -88,7 +88,7 @@ def _free_keys(use: _Use, uses: _Uses, nested: bool, remedy: str) -> list[object
     """Return the keys of the objects that are free; refuse those of another use."""
     free: list[object] = []
     for name, each in use.parts:
-        key = each.resolve() if isinstance(each, Path) else id(each)
+        key = os.path.realpath(each) if isinstance(each, Path) else id(each)
         other = uses.by_key.get(key)
         if other is None or other.ended:
             free.append(key)

@@ -229,17 +229,16 @@ class _Handle:
 def _lock(folder: Path) -> _Handle:
     """Lock a folder; see `only_writer` for the errors."""
     path = folder / LOCK
-    taken = FileError(
-        f"{folder} is being written to by another training{_owner(path)}; wait for it, or "
-        f"choose another folder"
-    )
     descriptor = -1
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        if not file_systems.lock(descriptor):
-            raise taken
-        if not os.path.samestat(os.fstat(descriptor), path.stat()):
-            raise taken  # the locked file was just removed by another process
+        descriptor = file_systems.open_lock(path)
+        is_ours = file_systems.lock(descriptor)
+        # else the locked file was just removed by another process
+        if not (is_ours and os.path.samestat(os.fstat(descriptor), path.stat())):
+            raise FileError(
+                f"{folder} is being written to by another training{_owner(path)}; wait for it, or "
+                f"choose another folder"
+            )
     except BaseException as error:
         if descriptor >= 0:
             os.close(descriptor)

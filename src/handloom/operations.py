@@ -106,7 +106,26 @@ class NormalizeColumns:
     ghost_batch: int | None
 
 
-LayerOperation = Affine | Elementwise | NormalizeColumns | DropEntries
+@dataclass(frozen=True)
+class NormalizeRows:
+    """Layer normalization; see `handloom.LayerNorm`.
+
+    Attributes
+    ----------
+    units : int
+        The number of entries of a row.
+    scale, shift : int
+        The offsets of the arrays.
+    epsilon : float
+    """
+
+    units: int
+    scale: int
+    shift: int
+    epsilon: float
+
+
+LayerOperation = Affine | Elementwise | NormalizeColumns | NormalizeRows | DropEntries
 
 
 # losses, from logits

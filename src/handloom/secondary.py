@@ -137,6 +137,14 @@ def print_line(text: str, stream: TextIO | None) -> None:
     print(printable(text, lines=True), file=stream, flush=True)
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal; one that is closed or cannot say is none."""
+    try:
+        return stream is not None and bool(stream.isatty())
+    except Exception:  # of a closed stream, or of an object that only has `write`
+        return False
+
+
 class _WatchedError:
     """Standard error in a block, and whether it failed: Python ignores that of a warning."""
 

@@ -97,7 +97,8 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     described = json.loads((foreign / "run.json").read_text())
     described["settings"] |= {"optimizer": HOSTILE, HOSTILE: HOSTILE}
     (foreign / "run.json").write_text(json.dumps(described))
-    unknown = shutil.copytree(trained / "model", root / f"unknown {HOSTILE}")
+    unknown = root / f"unknown {HOSTILE}"
+    unknown.mkdir()
     handloom.files.write_set(unknown, HOSTILE, 1, {"model.json": b"{}"})
     image = next((data / "test").rglob("*.png"))
     return {

@@ -296,3 +296,30 @@ def test_a_run_records_what_its_bits_depend_on(whole: Path) -> None:
     assert recorded["environments"][0]["blas"]
     assert recorded["settings"]["seed"] == 0
     assert recorded["settings"]["threads"] == recorded["threads"] == 1
+
+
+def test_a_closed_terminal_ends_a_training_after_a_checkpoint(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    process = start(
+        *("--data", tiny_folder, "--out", run, "--epochs", 100_000, "--checkpoint-every", "99m")
+    )
+    wait_for(lambda: (run / "history.csv").exists() and epochs_logged(run) > 1, process)
+    for _ in range(3):  # a shell and the system send one each
+        process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert epochs_in_checkpoint(run) > 1
+
+
+def test_a_model_without_checkpoints_is_not_trained_again(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    assert handloom("train", "--data", tiny_folder, "--out", run, "--epochs", 1).status == 0
+    shutil.rmtree(run / "checkpoints")
+    files = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    ended = handloom("train", "--resume", run, "--epochs", 2)
+    assert ended.status == 1
+    assert "holds a model and no checkpoint" in ended.err
+    assert all(path.read_bytes() == content for path, content in files.items())

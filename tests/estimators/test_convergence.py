@@ -1,5 +1,8 @@
 """A fit ends when it gains no more, and says so in the words of scikit-learn, at the call."""
 
+import io
+import sys
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -29,6 +32,28 @@ def test_verbose_prints_lines_where_there_is_no_terminal(
         "Validation score",
     ]
     classifier(verbose=True, solver="lbfgs", max_iter=2).fit(X, y)
+    assert capsys.readouterr().out.startswith("Iteration 1, loss = ")
+
+
+class OnlyWrites:
+    """A stream as that of some applications."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("error", [None, OnlyWrites(), closed()], ids=["none", "object", "closed"])
+def test_verbose_needs_no_standard_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: object
+) -> None:
+    monkeypatch.setattr(sys, "stderr", error)
+    classifier(verbose=True, max_iter=1).fit(X, y)
     assert capsys.readouterr().out.startswith("Iteration 1, loss = ")
 
 

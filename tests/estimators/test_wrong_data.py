@@ -61,6 +61,25 @@ def test_masked_targets_and_weights_are_refused() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize(("no", "yes"), [(1, 2), (-1, 1), (0, 2), (-1, 0), (1.0, 3.0)])
+def test_several_labels_other_than_0_and_1_are_refused(no: float, yes: float, sparse: bool) -> None:
+    right = np.stack([X[:, 0] > 0, X[:, 1] > 0], 1)
+    wrong: Any = np.where(right, yes, no)
+    if sparse:
+        wrong = pytest.importorskip("scipy.sparse").csr_matrix(wrong)
+    message = "a 0 or 1 for each label, got|one class a row, got"
+    with pytest.raises(ValueError, match=message):
+        classifier().fit(X, wrong)
+    with pytest.raises(ValueError, match=message):
+        classifier().partial_fit(X, wrong, classes=[0, 1])
+    with pytest.raises(ValueError, match=message):
+        classifier().fit(X, right, X_val=X, y_val=wrong)
+    for accepted in (right, right.astype(int), right.astype(float)):
+        assert classifier().fit(X, accepted).predict(X).shape == right.shape
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     ("inputs", "targets"),
     [

@@ -32,6 +32,7 @@ from handloom import (
     Dropout,
     Huber,
     Layer,
+    LayerNorm,
     LeakyReLU,
     MeanAbsoluteError,
     MeanSquaredError,
@@ -64,8 +65,11 @@ ACTIVATIONS: list[Callable[[], Layer] | None] = [
     None, ReLU, lambda: LeakyReLU(0.1), lambda: ELU(0.7), Tanh, Sigmoid, SiLU, GELU,
 ]  # fmt: skip
 NORMS: list[Callable[[], Layer] | None] = [
-    None, BatchNorm, lambda: BatchNorm(ghost_batch=7, momentum=0.7),
-]  # fmt: skip
+    None,
+    BatchNorm,
+    lambda: BatchNorm(ghost_batch=7, momentum=0.7),
+    lambda: LayerNorm(epsilon=0.01),  # of two units, normalized entries are close to -1 and 1
+]
 OPTIMIZERS: list[Callable[..., Any]] = [
     SGD,
     lambda **o: SGD(momentum=0.9, **o),
@@ -100,6 +104,8 @@ def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Traine
     drops = rng.random() < 0.5
     if drops and rng.random() < 0.3:
         layers.append(Dropout(0.1))
+    if normalized and rng.random() < 0.2:
+        layers.append(LayerNorm())
     for units in rng.integers(1, 40, size=int(rng.integers(0, 4))):
         l1 = 0.0 if normalized else 1e-4
         layers.append(Dense(int(units), weights_l2=rng.choice([0, 1e-3]), biases_l1=l1))
@@ -166,7 +172,7 @@ def test_fifty_steps_in_float64_agree_with_those_layer_by_layer(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # networks as small as these have one part; more than one for most of them
-    monkeypatch.setattr("handloom.fused.runner.step_parts", lambda *_: 1 + seed // 2 % 4)
+    monkeypatch.setattr("handloom.fused.plan_making.step_parts", lambda *_: 1 + seed // 2 % 4)
     batch_size = trainer(seed, "numpy", np.float64)[0].options.batch_size
     assert batch_size is not None
     epochs = -(-50 // -(-ROWS // batch_size))
@@ -193,7 +199,7 @@ def test_a_step_in_float32_agrees_with_one_layer_by_layer(seed: int) -> None:
     assert ours.history["loss"] == pytest.approx(theirs.history["loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("norm", [None, BatchNorm, lambda: BatchNorm(ghost_batch=64)])
+@pytest.mark.parametrize("norm", [None, BatchNorm, lambda: BatchNorm(ghost_batch=64), LayerNorm])
 @pytest.mark.parametrize("units", [30, 700])
 def test_any_number_of_threads_ends_with_the_same_bits(
     units: int, norm: Callable[[], Layer] | None
@@ -553,7 +559,7 @@ def test_an_error_before_the_first_step_of_a_call_lets_the_other_threads_go(
         run_steps(plan, cells, own)
 
     run_steps: Any = runner.run_steps
-    monkeypatch.setattr(runner, "step_parts", lambda *_: 2)
+    monkeypatch.setattr("handloom.fused.plan_making.step_parts", lambda *_: 2)
     data = features()
     fit = Trainer(network(data), SGD(), 0.1, epochs=1, batch_size=16, threads=2, backend="fused")
     prepared = fit.prepare(data)

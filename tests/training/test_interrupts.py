@@ -361,3 +361,22 @@ def test_a_second_ctrl_c_acts_as_it_always_did() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         Trainer(network(data), SGD(), 0.1, epochs=50, callbacks=[At(2, twice)]).fit(data)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there are no hang-ups")
+def test_a_hang_up_that_the_application_handles_or_ignores_is_left_to_it() -> None:
+    heard: list[int] = []
+    for handler in (lambda number, frame: heard.append(number), signal.SIG_IGN):
+        before = signal.signal(signal.SIGHUP, handler)
+        try:
+            assert training(Send(signal.SIGHUP)).fit(DATA).stop_reason is StopReason.MAX_EPOCHS
+        finally:
+            signal.signal(signal.SIGHUP, before)
+    assert heard == [signal.SIGHUP]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there are no hang-ups")
+def test_hang_ups_end_a_fit_after_a_step_and_leave_the_default() -> None:
+    trainer = training(Send(signal.SIGHUP), Send(signal.SIGHUP), on_signal="finish")
+    assert trainer.fit(DATA).stop_reason is StopReason.INTERRUPTED
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL

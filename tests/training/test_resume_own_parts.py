@@ -2,10 +2,17 @@
 
 import functools
 import math
+import warnings
+from array import array
+from collections import Counter, OrderedDict, deque, namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -421,7 +428,9 @@ def test_the_same_part_of_ones_own_is_resumed_with_the_same_bits(tmp_path: Path,
 
 def test_an_attribute_that_is_gone_is_refused_and_a_new_one_gets_a_warning(tmp_path: Path) -> None:
     trainer(tmp_path, StopAt(4), loss=Scaled(more=1)).fit(ROWS)
-    with pytest.raises(ModelError, match=r"loss\.more is missing, the checkpoint has 1"):
+    with pytest.raises(
+        ModelError, match=r"loss\.more is missing, the checkpoint has 1: make it with the same"
+    ):
         trainer(tmp_path, loss=Scaled()).fit(ROWS, resume=True)
     with pytest.warns(UserWarning, match=r"loss\.another is 2, .* no such attribute"):
         trainer(tmp_path, loss=Scaled(more=1, another=2)).fit(ROWS, resume=True)
@@ -614,3 +623,66 @@ def test_an_init_without_arguments_needs_no_config(tmp_path: Path) -> None:
 
     trainer(tmp_path, Counts(), Watches("a"), StopAt(4)).fit(ROWS)
     trainer(tmp_path, Counts(), Watches("b")).fit(ROWS, resume=True)
+
+
+Point = namedtuple("Point", "x")
+
+
+class Raising(int):
+    """A number whose text cannot be made."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("mine")
+
+
+OTHERS: dict[str, tuple[Any, Any]] = {
+    "deque": (deque([1]), deque([2])),
+    "OrderedDict": (OrderedDict(a=1), OrderedDict(a=2)),
+    "Counter": (Counter("a"), Counter("b")),
+    "named tuple": (Point(1), Point(2)),
+    "Fraction": (Fraction(1, 2), Fraction(1, 3)),
+    "Decimal": (Decimal(1), Decimal(2)),
+    "array": (array("d", [1]), array("d", [2])),
+    "bytearray": (bytearray(b"a"), bytearray(b"b")),
+    "memoryview": (memoryview(b"a"), memoryview(b"b")),
+    "mapping proxy": (MappingProxyType({"a": 1}), MappingProxyType({"a": 2})),
+    "namespace": (SimpleNamespace(a=1), SimpleNamespace(a=2)),
+    "mask": (np.ma.masked_less([1, 2], 2), np.ma.masked_greater([1, 2], 1)),
+    "array of objects": (np.array([1, "a"], object), np.array([2, "a"], object)),
+    "long list": ([0] * 10_001, [1] * 10_001),
+    "long dict": (dict.fromkeys(range(10_001), 0), dict.fromkeys(range(10_001), 1)),
+    "long set": ({*range(10_001)}, {*range(1, 10_002)}),
+    "slice": (slice(1), slice(2)),
+    "timedelta": (timedelta(1), timedelta(2)),
+    "ufunc": (np.exp, np.log),
+    "built-in function": (abs, max),
+    "class": (np.float32, np.float64),
+    "class of the library": (ReLU, Dense),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), OTHERS.values(), ids=OTHERS)
+def test_another_value_of_a_standard_type_is_refused(
+    before: Any, after: Any, tmp_path: Path
+) -> None:
+    trainer(tmp_path, StopAt(3), loss=Scaled(table=before)).fit(ROWS)
+    with pytest.raises(ModelError, match=r"loss\.table"):
+        trainer(tmp_path, loss=Scaled(table=after)).fit(ROWS, resume=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trainer(tmp_path, loss=Scaled(table=before)).fit(ROWS, resume=True)
+
+
+def test_a_value_whose_text_cannot_be_made_stops_no_training(tmp_path: Path) -> None:
+    trainer(tmp_path, StopAt(3), loss=Scaled(table=Raising(1))).fit(ROWS)
+    trainer(tmp_path, loss=Scaled(table=Raising(1))).fit(ROWS, resume=True)
+
+
+def test_a_method_replaced_on_an_object_of_the_library_is_refused(tmp_path: Path) -> None:
+    def other(predictions: Array, targets: Any, gradient: Array) -> Array:
+        return SoftmaxCrossEntropy().row_losses(predictions, targets, gradient)
+
+    trainer(tmp_path, StopAt(3), loss=SoftmaxCrossEntropy()).fit(ROWS)
+    changed = with_attribute(SoftmaxCrossEntropy(), row_losses=other)
+    with pytest.raises(ModelError, match=r"loss row_losses is .*the checkpoint has the library's"):
+        trainer(tmp_path, loss=changed).fit(ROWS, resume=True)

@@ -127,6 +127,15 @@ def test_what_is_written_when_training_ends_is_missing_before(tmp_path: Path) ->
             read()
 
 
+def test_contents_lists_no_empty_folder(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run", DESCRIPTION)
+    run.write_description()
+    for name in ("model", "checkpoints", "pictures"):
+        (run.path / name).mkdir()
+    (run.path / "checkpoints" / ".lock").touch()
+    assert list(run.contents()) == ["run.json"]
+
+
 def test_contents_lists_every_file_that_is_there(run: RunFolder) -> None:
     assert run.contents() == {
         name: meaning

@@ -30,6 +30,7 @@ from handloom import (
     Muon,
     Poisson,
     ReLU,
+    Residual,
     RMSprop,
     Sequential,
     Sigmoid,
@@ -268,7 +269,8 @@ def test_what_has_no_record_is_left_to_its_definition() -> None:
 
     assert step([Dense(3), Dropout(0.5), Dense(2)], SGD()).layers is not None
     assert step([Dense(3), BatchNorm(), Dense(2)], SGD()).layers is not None
-    assert step([Dense(3), LayerNorm(), Dense(2)], SGD()).layers is None
+    assert step([Dense(3), LayerNorm(), Dense(2)], SGD()).layers is not None
+    assert step([Dense(3), Residual([Dense(3)]), Dense(2)], SGD()).layers is None
     assert step([Dense(2)], Muon()).update is None
     assert step([Dense(2)], Mine()).update is None
     assert step([Dense(2)], SGD(), average=OwnAverage()).average is None

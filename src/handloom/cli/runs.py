@@ -4,9 +4,11 @@ from typing import ClassVar
 
 from handloom.cli.console import note, short
 from handloom.errors import HandloomError, ModelError
+from handloom.files import MANIFEST
 from handloom.recipes.base import Experiment
 from handloom.recipes.experiment import experiment_from_json
 from handloom.training import Callback, RunFolder, TrainingState
+from handloom.training.run_folder import MODEL
 
 
 class Describe(Callback):
@@ -18,9 +20,20 @@ class Describe(Callback):
         self.run, self.resumed, self.fixed_length = run, resumed, fixed_length
 
     def on_train_begin(self, *, state: TrainingState) -> None:
-        """Write the description, and print where a resumed training continues."""
-        self.run.write_description()
+        """Write the description, and print where a resumed training continues.
+
+        Raises
+        ------
+        ModelError
+            If there is no checkpoint, but a model, which a new training would replace.
+        """
         progress = state.progress
+        if self.resumed and not progress.steps and (self.run.path / MODEL / MANIFEST).exists():
+            raise ModelError(
+                f"{short(self.run.path)} holds a model and no checkpoint to resume from: train "
+                f"again with another --out; this one keeps its model"
+            )
+        self.run.write_description()
         if progress.steps and not state.is_running:
             note(self._finished(state))
         elif progress.steps:

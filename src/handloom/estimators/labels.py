@@ -39,10 +39,12 @@ class Labels:
         Raises
         ------
         ValueError
-            If ``y`` holds continuous targets, or several classes per row.
+            If ``y`` holds continuous targets, several classes per row, or several labels per row
+            that are not 0 or 1.
         """
         kind = type_of_target(y, input_name="y")
         if kind == "multilabel-indicator":
+            _positive(y)
             return cls(np.arange(y.shape[1]), True, one_logit, not isinstance(y, np.ndarray))
         if kind == "unknown" and getattr(getattr(y, "dtype", None), "kind", "") == "O":
             kinds = sorted({type(label).__name__ for label in y.flat})
@@ -119,14 +121,14 @@ class Labels:
         Raises
         ------
         ValueError
-            If a label is not among the classes.
+            If a label is not among the classes, or is not 0 or 1 where a row has several.
         """
         if self.multilabel:
             if (kind := type_of_target(y, input_name="y")) != "multilabel-indicator":
                 raise ValueError(
                     f"Unknown label type: y must hold a 0 or 1 for each label, got {kind}"
                 )
-            positive = np.asarray(y if isinstance(y, np.ndarray) else y.toarray()) > 0
+            positive = _positive(y)
             if positive.ndim != 2 or positive.shape[1] != len(self.classes):
                 raise ValueError(
                     f"y must have a column for each of the {len(self.classes)} labels, "
@@ -180,3 +182,20 @@ class Labels:
             last = len(self.classes) - 1
             return self.classes[np.where(outputs[:, 0] > threshold, last, 0)]
         return self.classes[outputs.argmax(axis=1)]
+
+
+def _positive(y: Any) -> npt.NDArray[np.bool_]:
+    """Return which labels the rows of multilabel targets have.
+
+    Raises
+    ------
+    ValueError
+        If a value is neither 0 nor 1: others, such as -1 and 1, would be taken for the same label.
+    """
+    values = np.asarray(y if isinstance(y, np.ndarray) else y.toarray())
+    wrong = (values != 0) & (values != 1)
+    if wrong.any():
+        raise ValueError(
+            f"Unknown label type: y must hold a 0 or 1 for each label, got {values[wrong][0]}"
+        )
+    return np.asarray(values == 1)

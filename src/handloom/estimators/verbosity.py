@@ -4,7 +4,7 @@ import sys
 from typing import ClassVar
 
 from handloom.estimators.convergence import SCORE_COLUMN, Convergence
-from handloom.secondary import Secondary
+from handloom.secondary import Secondary, is_terminal
 from handloom.training import Callback, EpochRecord, Progress, StopReason, TrainingState
 
 NOT_PRINTED = "the iterations are not printed"
@@ -51,5 +51,4 @@ class IterationLines(Callback):
 
 def progress_output(label: str, convergence: Convergence) -> Callback:
     """Return a progress bar if standard error is a terminal, else lines."""
-    on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    return Progress(label) if on_terminal else IterationLines(convergence)
+    return Progress(label) if is_terminal(sys.stderr) else IterationLines(convergence)

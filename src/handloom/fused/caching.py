@@ -3,9 +3,10 @@
 They are in the directory that the environment variable ``HANDLOOM_CACHE`` names or, without it,
 where Numba keeps those of any package: in the first that can be written of ``NUMBA_CACHE_DIR``, the
 ``__pycache__`` beside the source, and a directory of the user. A cache that cannot be read or
-written costs time and nothing else.
+written, or that is damaged, costs time and nothing else.
 """
 
+import hashlib
 import os
 import warnings
 from functools import cache
@@ -14,9 +15,13 @@ from typing import Any
 
 import numba.core.caching
 
+from handloom.files import size_of
+
 caching: Any = numba.core.caching  # without types
 
 VARIABLE = "HANDLOOM_CACHE"
+
+_CHECKSUM_BYTES = hashlib.sha256().digest_size
 
 _warned: set[str] = set()
 
@@ -45,6 +50,41 @@ class ChosenImplementation(caching.CompileResultCacheImpl):  # type: ignore[misc
     _locator_classes = (ChosenDirectory,)
 
 
+class CheckedFiles(caching.IndexDataCacheFile):  # type: ignore[misc]
+    """Numba's files of a function, with checksums: damaged machine code would be executed.
+
+    A checksum follows each pickle, which ends before it. The code is stored with its key: of two
+    processes that write at once, the index of one and the code of the other may remain.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Save compiled code."""
+        super().save(key, (key, data))
+
+    def load(self, key: Any) -> Any:
+        """Return compiled code, or None if there is none, or other code than was saved."""
+        saved_key, data = super().load(key) or (None, None)
+        return data if saved_key == key else None
+
+    def _dump(self, obj: Any) -> bytes:
+        content: bytes = super()._dump(obj)
+        return content + _checksum(content)
+
+    def _load_data(self, name: str) -> Any:
+        path = Path(self._data_path(name))
+        size_of(path)  # refuses a pipe
+        content = path.read_bytes()
+        if _checksum(content[:-_CHECKSUM_BYTES]) != content[-_CHECKSUM_BYTES:]:
+            raise OSError(f"{path} is damaged")  # as if it were missing
+        return super()._load_data(name)
+
+    def _load_index(self) -> Any:
+        path = Path(self._index_path)
+        if path.exists():
+            size_of(path)
+        return super()._load_index()
+
+
 class Cache(caching.FunctionCache):  # type: ignore[misc]
     """Numba's cache of a function, in which no fault of a file is an error.
 
@@ -52,12 +92,10 @@ class Cache(caching.FunctionCache):  # type: ignore[misc]
     of its compiled code, so here it is compiled again when any file of `handloom.fused` changes.
     """
 
-    def __init__(self, py_func: Any) -> None:
-        super().__init__(py_func)
-        self._cache_file = caching.IndexDataCacheFile(
-            cache_path=self._cache_path,
-            filename_base=self._impl.filename_base,
-            source_stamp=_stamp_of_sources(),
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        self._cache_file = CheckedFiles(
+            self._cache_path, self._impl.filename_base, _stamp_of_sources()
         )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -103,6 +141,10 @@ def _stamp_of_sources() -> tuple[tuple[str, float, int], ...]:
     files = [*sorted(package.glob("*.py")), package.parent / "operations.py"]
     stats = [(path.name, path.stat()) for path in files]
     return tuple((name, stat.st_mtime, stat.st_size) for name, stat in stats)
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 def _warn_once(reason: str) -> None:

@@ -10,6 +10,9 @@ from numba.extending import intrinsic
 
 from handloom.fused.caching import cache_of
 
+WITHOUT_ENTRY = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Options of what Python does not call."""
+
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a loop that releases the GIL and divides as NumPy does.
@@ -21,12 +24,12 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def compiled_inner(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a loop that only other compiled loops call: without what Python needs to call it."""
-    return _compiled(function, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return _compiled(function, error_model="numpy", **WITHOUT_ENTRY)
 
 
 def compiled_sum(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a sum, vectorized into several partial sums, always in the same order."""
-    return _compiled(function, error_model="numpy", fastmath={"reassoc", "nsz"})
+    """Compile a sum for other compiled loops, vectorized, always in the same order."""
+    return _compiled(function, error_model="numpy", fastmath={"reassoc", "nsz"}, **WITHOUT_ENTRY)
 
 
 def compiled_callback(function: Callable[..., Any], signature: str) -> Any:

@@ -13,15 +13,16 @@ from handloom.operations import (
     Elementwise,
     LayerOperation,
     NormalizeColumns,
+    NormalizeRows,
 )
 
-DENSE, NORMALIZE_COLUMNS, DROP = range(3)
+DENSE, NORMALIZE_COLUMNS, NORMALIZE_ROWS, DROP = range(4)
 """The kinds of layers in a table."""
 
 COLUMNS = 7
 """The columns of a table; see `layer_table`."""
 
-Layer = Affine | NormalizeColumns | DropEntries
+Layer = Affine | NormalizeColumns | NormalizeRows | DropEntries
 DensePair = tuple[Affine, Elementwise]
 NO_ACTIVATION = Elementwise("")
 
@@ -90,7 +91,9 @@ def layer_table(pairs: Sequence[Pair | DensePair]) -> npt.NDArray[np.int64]:
         elif isinstance(layer, DropEntries):
             kind, first, second = DROP, *layer_index, layer.dropped
         else:
-            kind, first, second = NORMALIZE_COLUMNS, layer.scale, layer.shift
+            by_row = isinstance(layer, NormalizeRows)
+            kind = NORMALIZE_ROWS if by_row else NORMALIZE_COLUMNS
+            first, second = layer.scale, layer.shift
         rows.append((kind, d, h, first, second, ACTIVATIONS[activation.function], before))
         before += h
     return np.array(rows, np.int64)

@@ -28,11 +28,14 @@ class Plan(NamedTuple):
         The parameters of the activations.
     norms : int64 array, shape (layers, 4)
         For each batch normalization the rows of a group, the offsets of the running mean and
-        variance, and the first of its columns in ``statistics``.
+        variance, and the first of its columns in ``statistics``; for each layer normalization, in
+        the last column, its index in ``moments``.
     norm_options : float64 array, shape (layers, 2)
-        Its momentum and epsilon.
+        Its momentum, of batch normalization only, and epsilon.
     statistics : array, shape (6, groups, columns)
         See `handloom.fused.step_columns`.
+    moments : array, shape (layer normalizations, rows, 2)
+        See `handloom.fused.step_layer_norm`.
     arrays : int64 array, shape (arrays, 4)
         Every trained array: offset, rows, columns, whether it decays.
     penalties : float64 array, shape (arrays, 2)
@@ -85,6 +88,7 @@ class Plan(NamedTuple):
     norms: Ints
     norm_options: Floats
     statistics: Array
+    moments: Array
     arrays: Ints
     penalties: Floats
     key: Words

@@ -14,10 +14,11 @@ from handloom.fused import plan_fields as field
 from handloom.fused.compiling import compiled_inner, pointer
 from handloom.fused.elementwise import NONE, add_biases_and_activate, multiply_by_slopes
 from handloom.fused.gemm import gemm_nn, gradient_of_inputs
-from handloom.fused.layer_table import DENSE, DROP, NORMALIZE_COLUMNS
+from handloom.fused.layer_table import DENSE, DROP, NORMALIZE_COLUMNS, NORMALIZE_ROWS
 from handloom.fused.row_losses import SOFTMAX, row_is_correct, row_loss, softmax_rows
 from handloom.fused.step_columns import gradient_of_rows, standardize_rows
 from handloom.fused.step_dropout import draw_mask, multiply_by_mask
+from handloom.fused.step_layer_norm import gradient_of_normalized, normalize_rows
 
 carray: Any = numba.carray  # type: ignore[attr-defined]
 
@@ -83,6 +84,10 @@ def _forward(plan, part, layer, n, start, stop):  # type: ignore[no-untyped-def]
     elif kind == NORMALIZE_COLUMNS:
         size, first = plan.norms[layer, 0], plan.norms[layer, 3]
         standardize_rows(size, first, plan.statistics, n, start, a, y)
+    elif kind == NORMALIZE_ROWS:
+        moments = plan.moments[plan.norms[layer, 3], start:stop]
+        scale = plan.values[at : at + h]
+        normalize_rows(plan.norm_options[layer, 1], a, scale, moments, y)
     else:
         kept = plan.kept[low:high]
         draw_mask(plan, part, layer, start * h, kept)
@@ -137,14 +142,17 @@ def _backward(plan, layer, n, start, stop):  # type: ignore[no-untyped-def]
     dy = plan.deltas[n * before + start * h : n * before + stop * h].reshape(stop - start, h)
     offset = n * (before - d)
     low, high = offset + start * d, offset + stop * d
+    x = plan.outputs[low:high].reshape(stop - start, d)
     dx = plan.deltas[low:high].reshape(stop - start, d)
     if kind == DENSE:
         w = plan.values[at : at + d * h].reshape(d, h)
         gradient_of_inputs(plan.header[field.GEMM], dy, w, dx)
     elif kind == NORMALIZE_COLUMNS:
         size, first = plan.norms[layer, 0], plan.norms[layer, 3]
-        x = plan.outputs[low:high].reshape(stop - start, d)
         gradient_of_rows(size, first, plan.statistics, n, start, x, dy, dx)
+    elif kind == NORMALIZE_ROWS:
+        moments = plan.moments[plan.norms[layer, 3], start:stop]
+        gradient_of_normalized(x, plan.values[at : at + h], moments, dy, dx)
     else:
         kept = plan.kept[n * before + start * h : n * before + stop * h]
         multiply_by_mask(plan.layers[layer, 4], kept, dy.reshape(-1), dx.reshape(-1))

@@ -7,18 +7,19 @@ from handloom.fused.adam import _adam
 from handloom.fused.adaptive_step import update_by_scaled_gradient
 from handloom.fused.compiling import compiled_inner
 from handloom.fused.gemm import gradient_of_weights
-from handloom.fused.layer_table import DENSE, NORMALIZE_COLUMNS
+from handloom.fused.layer_table import DENSE, DROP, NORMALIZE_COLUMNS
 from handloom.fused.moving_average import _move_toward
 from handloom.fused.parameters import SUMMED, _penalize_block, _sum_of_squares
 from handloom.fused.reductions import column_sums
 from handloom.fused.sgd import _momentum, _sgd
 from handloom.fused.step_columns import update_statistics
+from handloom.fused.step_layer_norm import gradient_of_scale
 from handloom.operations import TINY
 
 
 @compiled_inner
 def write_gradient(plan, part):  # type: ignore[no-untyped-def]
-    """Write the gradient of some rows of every weight matrix, and of some biases."""
+    """Write the gradient of some rows of every weight matrix, and of some entries of vectors."""
     step, parts, gemm = (
         plan.header[field.STEP],
         plan.header[field.PARTS],
@@ -27,13 +28,19 @@ def write_gradient(plan, part):  # type: ignore[no-untyped-def]
     n = plan.starts[step + 1] - plan.starts[step]
     for layer in range(len(plan.layers)):
         kind, d, h, at, biases, _, before = plan.layers[layer]
-        if kind != DENSE:  # written with the sums of its columns
+        if kind in (DROP, NORMALIZE_COLUMNS):  # without weights, or written with its sums
             continue
         source, offset = (plan.x, 0) if layer == 0 else (plan.outputs, n * (before - d))
         a = source[offset : offset + n * d].reshape(n, d)
         dy = plan.deltas[n * before : n * (before + h)].reshape(n, h)
         start, stop = d * part // parts, d * (part + 1) // parts
-        if stop > start:
+        if kind != DENSE:
+            moments, dscale = (
+                plan.moments[plan.norms[layer, 3]],
+                plan.gradient[at + start : at + stop],
+            )
+            gradient_of_scale(a[:, start:stop], moments, dy[:, start:stop], dscale)
+        elif stop > start:
             dw = plan.gradient[at + start * h : at + stop * h].reshape(stop - start, h)
             gradient_of_weights(gemm, a[:, start:stop], dy, dw)
         start, stop = h * part // parts, h * (part + 1) // parts

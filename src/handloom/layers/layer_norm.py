@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
+from collections.abc import Mapping
 from math import prod
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from handloom.errors import ModelError, require_number
 from handloom.initializers import Ones, Zeros
 from handloom.layers.base import Layer
+from handloom.operations import NormalizeRows
 from handloom.parameters import Array, ParameterSpec
 
 
@@ -59,6 +61,10 @@ class LayerNorm(Layer):
     def config(self) -> dict[str, object]:
         """Return the constructor's argument."""
         return {"epsilon": self.epsilon}
+
+    def as_operation(self, offsets: Mapping[str, int]) -> NormalizeRows:
+        """Return layer normalization as a record."""
+        return NormalizeRows(self.weights["scale"].size, **offsets, epsilon=self.epsilon)
 
     def forward(
         self,

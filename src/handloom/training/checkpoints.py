@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from handloom.errors import ConfigurationError, ModelError, require_count
-from handloom.files import MANIFEST, FileError, make_folder
+from handloom.files import MANIFEST, FileError, make_folder, remove_set
 from handloom.locks import HeldFolder, only_writer
 from handloom.secondary import Secondary, reason, report, say
 from handloom.training.configuration import describe
 from handloom.training.run_folder import RunFolder
-from handloom.training.snapshot import Snapshot
+from handloom.training.snapshot import FILES, Snapshot
 from handloom.training.state import TrainingState
 from handloom.training.triggers import Trigger, trigger
 
-STEP = re.compile(r"step-(\d+)")
+STEP = re.compile(r"step-(\d{9,})")
 
 
 class Checkpoints:
@@ -246,7 +246,7 @@ class Checkpoints:
         recent = finished[finished.index(newest) :][: self.keep]
         for folder in self._folders():
             if folder not in recent:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_set(folder, *FILES)  # and no file that a user put there
 
     def _reset(self, state: TrainingState) -> None:
         with self._triggering:

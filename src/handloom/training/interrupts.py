@@ -1,4 +1,4 @@
-"""Signals (Ctrl-C, SIGTERM): training ends after a whole step, then the signal is delivered."""
+"""Signals (Ctrl-C, SIGTERM, a hang-up): training ends after a step, then they are delivered."""
 
 import inspect
 import os
@@ -11,17 +11,23 @@ from typing import Literal
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+"""The signal of a terminal that is closed; it may come several times. None on Windows."""
+
 OnSignal = Literal["deliver", "finish"]
 ON_SIGNAL: tuple[OnSignal, ...] = ("deliver", "finish")
 
 
 @contextmanager
 def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[None]:
-    """Call ``action`` at the first Ctrl-C or SIGTERM, and record the signal.
+    """Call ``action`` at the first Ctrl-C, SIGTERM or hang-up, and record the signal.
 
     An exception in the middle of an update would leave half of the weights updated, so the first
     signal only calls ``action``; after it the earlier handlers are active again. Deliver recorded
     signals after a whole step; see `deliver`.
+
+    A hang-up of the terminal would end the process; further ones are ignored until the end of the
+    block. One that the application handles, such as to read its settings again, is left to it.
 
     An ignored signal, as in a shell's background jobs, stays ignored, and a handler that was not
     installed from Python, which could not be restored, is not replaced. A handler that is installed
@@ -41,21 +47,24 @@ def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[No
 
     process = os.getpid()
 
-    def restore() -> None:
+    def restore(but: int | None = None) -> None:
         for number, handler in previous.items():
-            if signal.getsignal(number) is handle:
+            if number != but and signal.getsignal(number) is handle:
                 signal.signal(number, handler)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        restore()
         if os.getpid() != process:
+            restore()
             _act(number, frame)
-        else:
+        elif number not in received or number != HANG_UP:
+            restore(but=HANG_UP)
             received.append(number)
             action()
 
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     previous = {n: each for n, each in handlers.items() if each not in (signal.SIG_IGN, None)}
+    if HANG_UP is not None and signal.getsignal(HANG_UP) is signal.SIG_DFL:
+        previous[HANG_UP] = signal.SIG_DFL
     for number in previous:
         signal.signal(number, handle)
     try:

@@ -6,10 +6,12 @@ training runs are its running state, and are not compared.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import _lru_cache_wrapper, partial
 from inspect import signature
-from types import FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
+
+import numpy as np
 
 from handloom.errors import ModelError
 from handloom.layers.chain import Chain
@@ -30,6 +32,9 @@ Record = dict[str, Any]
 
 OBSERVES = "if no result depends on it, write changes_results = False in its class"
 """What to write for a callback that only observes a training."""
+
+SAME = "make it with the same value; a value that no result depends on does not belong in it"
+"""What to do about an attribute of another part, such as the time at which it was made."""
 
 DEEPEST, MOST = 6, 1000
 """The largest number of attributes that lead to a recorded object, and of records."""
@@ -117,9 +122,9 @@ def changed_code(saved: Mapping[str, Record], now: Mapping[str, Record]) -> Iter
             raise ModelError(f"cannot resume: {path} is {is_}, the checkpoint has {was}")
         for name, old in before["attributes"].items():
             if (new := after["attributes"].get(name, "missing")) != old:
-                way_out = f": {OBSERVES}" if path.startswith("callbacks") else ""
+                way_out = OBSERVES if path.startswith("callbacks") else SAME
                 raise ModelError(
-                    f"cannot resume: {path}.{name} is {new}, the checkpoint has {old}{way_out}"
+                    f"cannot resume: {path}.{name} is {new}, the checkpoint has {old}: {way_out}"
                 )
     for path, before in saved.items():
         old_code, new_code = before["code"], now[path]["code"]
@@ -191,8 +196,12 @@ class _Records:
             code = Code([(value.__name__, value)])
             self._record(path, _name_of(value), code, {**vars(value), **code.bound})
         elif isinstance(value, type):
-            if not is_installed(value):
-                self._record(path, _name_of(value), self._code_of(value), {})
+            code = Code() if is_installed(value) else self._code_of(value)
+            self._record(path, _name_of(value), code, {})
+        elif isinstance(value, BuiltinFunctionType | np.ufunc):
+            self._record(path, f"{type(value).__name__}:{value.__name__}", Code(), {})
+        elif isinstance(value, _lru_cache_wrapper):
+            self.add(f"{path}.function", value.__wrapped__)
         elif "." not in path or not is_installed(type(value)):
             code = self._code_of(type(value))
             attributes = {**code.bound, **_attributes(value)}
@@ -224,6 +233,8 @@ class _Records:
         The configs of all others are in the configuration of the training.
         """
         if isinstance(value, FunctionType | type):
+            if "." in path:
+                self._store(path, _name_of(value), {}, Code())
             return
         frozen = getattr(getattr(value, "__dataclass_params__", None), "frozen", False)
         if "." in path and (frozen or callable(getattr(value, "config", None))):
@@ -234,6 +245,9 @@ class _Records:
             self._store(path, kind, simple, Code())
         for name in signature(type(value).__init__).parameters:
             self.add(f"{path} {name}", getattr(value, "__dict__", {}).get(name))
+        for name, each in getattr(value, "__dict__", {}).items():
+            if callable(each) and callable(getattr(type(value), name, None)):
+                self.add(f"{path} {name}", each)  # in place of a method
 
 
 def _prefixes(path: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from reprlib import repr as short_repr
 from typing import Any
 
 from handloom.errors import ConfigurationError, ModelError, omitted_arguments
@@ -233,4 +234,5 @@ def _value(option: Any) -> Any:
 def _summary(fingerprint: Mapping[str, Any] | None) -> str:
     if not fingerprint:
         return "none"
-    return f"{fingerprint['name']} ({fingerprint['rows']:,} rows, {fingerprint['sha256'][:12]})"
+    rows, classes = f"{fingerprint['rows']:,} rows", short_repr(fingerprint["class_names"])
+    return f"{fingerprint['name']} ({rows}, {fingerprint['sha256'][:12]}, classes {classes})"

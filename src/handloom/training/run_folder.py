@@ -21,7 +21,7 @@ from handloom.files import (
     write_text,
 )
 from handloom.layers import Layer
-from handloom.locks import HeldFolder
+from handloom.locks import LOCK, HeldFolder
 from handloom.model import Model
 from handloom.parameters import Array
 from handloom.training.history import History
@@ -182,9 +182,9 @@ class _ResultsFolder:
         return self.path / PICTURES
 
     def contents(self) -> dict[str, str]:
-        """Return the existing files, each with its meaning."""
+        """Return the existing files and the folders with files in them, each with its meaning."""
         known = self._contents.items()
-        return {name: meaning for name, meaning in known if (self.path / name).exists()}
+        return {name: meaning for name, meaning in known if _holds_files(self.path / name)}
 
     def write_results(self, results: Mapping[str, object]) -> None:
         """Write the metrics on the test set; NaN and infinity are not JSON.
@@ -438,6 +438,13 @@ class StudyFolder(_ResultsFolder):
 def is_run(path: str | Path) -> bool:
     """Return whether a folder holds the description of a run, whatever its version."""
     return (Path(path) / DESCRIPTION).is_file()
+
+
+def _holds_files(path: Path) -> bool:
+    """Return whether a path is a file, or a folder that holds more than its lock."""
+    if path.is_dir():
+        return any(each.name != LOCK for each in path.iterdir())
+    return path.exists()
 
 
 def _check_version(values: object, path: Path) -> None:

@@ -30,6 +30,9 @@ from handloom.training.state import TrainingState
 
 KIND, VERSION = "handloom checkpoint", 5
 
+FILES = ("state.json", "arrays.safetensors")
+"""The files of a checkpoint."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -147,10 +150,8 @@ class Snapshot:
         from safetensors.numpy import save  # imported when something is saved
 
         described = {"configuration": self.configuration, "values": self.values}
-        return {
-            "state.json": json.dumps(described, allow_nan=False).encode(),
-            "arrays.safetensors": save(self.arrays),
-        }
+        state = json.dumps(described, allow_nan=False).encode()
+        return dict(zip(FILES, (state, save(self.arrays)), strict=True))
 
     def save(self, folder: Path) -> None:
         """Write the snapshot to a folder, atomically.

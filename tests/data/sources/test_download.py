@@ -4,9 +4,11 @@ import hashlib
 import importlib
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -286,6 +288,40 @@ def test_the_published_bytes_are_accepted(
 ) -> None:
     server.attack = attack
     assert same(fashion_mnist(cache=tmp_path, base_url=server.url).train, SPLITS.train)
+
+
+class OnlyWrites:
+    """A stream as that of some applications."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+@pytest.mark.filterwarnings("ignore:the progress is not shown")
+@pytest.mark.parametrize("lost", ["terminal", "closed", "object"])
+def test_a_lost_terminal_ends_no_download(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    pytest.importorskip("rich")
+    pty = pytest.importorskip("pty")
+    reading, writing = pty.openpty()
+    stream = os.fdopen(writing, "w")
+    monkeypatch.setattr(sys, "stderr", OnlyWrites() if lost == "object" else stream)
+    monkeypatch.setenv("TERM", "xterm")
+    if lost == "closed":
+        stream.close()
+
+    def hang_up(to: Handler) -> None:
+        if lost == "terminal" and len(server.fetched) == 1:
+            os.close(reading)
+        honest(to)
+
+    server.attack = hang_up
+    assert same(fashion_mnist(cache=tmp_path, base_url=server.url).train, SPLITS.train)
+    with suppress(OSError):
+        stream.close()
+    if lost != "terminal":
+        os.close(reading)
 
 
 @pytest.mark.parametrize("deadline", [0.0, -1.0, float("inf")])

@@ -23,6 +23,7 @@ from urllib.parse import urljoin
 from handloom.data.sources.published import md5_sum
 from handloom.errors import DataError, MissingExtraError
 from handloom.files import size_of
+from handloom.secondary import Secondary, is_terminal
 from handloom.text import printable
 
 if TYPE_CHECKING:
@@ -286,9 +287,11 @@ def _without_log(logger: logging.Logger) -> Iterator[None]:
 
 @contextmanager
 def _progress(wanted: bool | None) -> Iterator["Progress | None"]:
-    """Draw progress on standard error, or yield None if it is not wanted."""
-    is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    if not (is_terminal if wanted is None else wanted):
+    """Draw progress on standard error, or yield None if it is not wanted.
+
+    A failure of the terminal ends no download; a warning tells it.
+    """
+    if not (is_terminal(sys.stderr) if wanted is None else wanted):
         yield None
         return
     try:
@@ -300,8 +303,15 @@ def _progress(wanted: bool | None) -> Iterator["Progress | None"]:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    progress = Progress(*columns, console=Console(stderr=True))
+    showing = Secondary("the progress is not shown", then="the download goes on")
+    with showing:
+        progress.start()
+    try:
         yield progress
+    finally:
+        with showing:
+            progress.stop()
 
 
 def _bar(progress: "Progress | None", name: str, size: int) -> Callable[[int], object]:

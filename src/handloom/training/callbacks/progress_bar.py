@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from handloom.errors import require_count
-from handloom.secondary import Secondary, print_line, say
+from handloom.secondary import Secondary, is_terminal, print_line, say
 from handloom.text import printable
 from handloom.training.callbacks.base import Callback
 from handloom.training.findings import findings
@@ -48,7 +48,7 @@ class Progress(Callback):
         """Start the bar, on a terminal."""
         self._showing = Secondary(NOT_SHOWN)
         with self._output():
-            self._bar = _bar() if sys.stderr is not None and sys.stderr.isatty() else None
+            self._bar = _bar() if is_terminal(sys.stderr) else None
             if self._bar is not None:
                 self._bar.start()
                 done = state.progress.epoch
@@ -147,5 +147,5 @@ def _bar() -> Any:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         # what is printed to a file or a pipe stays there
-        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+        redirect_stdout=is_terminal(sys.stdout),
     )
