@@ -52,8 +52,9 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
 	@touch $@
 
-bench: $(READY)  ## Handloom beside PyTorch and scikit-learn, in one run
+bench: $(READY)  ## Handloom beside PyTorch, JAX and scikit-learn, in one run
 	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -c "import jax" 2>/dev/null || $(BIN)/python -m pip install --quiet jax
 	$(BIN)/python -m benchmarks
 
 fuzz: $(READY)  ## a hundred thousand hostile files for every reader, with atheris (Linux)

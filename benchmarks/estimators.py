@@ -29,6 +29,9 @@ from handloom.files import write_text
 
 Array = npt.NDArray[Any]
 DEEP = (256, 256, 256)
+DEFAULTS_GOAL = 0.4
+"""The goal for estimators with the default hidden layers."""
+
 REST = 0.3
 """Seconds before every fit: OpenBLAS' threads look for work for a while after the one before."""
 
@@ -42,6 +45,7 @@ class Task:
     regression: bool
     parameters: dict[str, Any]
     goal: float = 0.5
+    dtype: type = np.float64
 
 
 @dataclass(frozen=True)
@@ -111,14 +115,24 @@ def tasks() -> list[Task]:
             standardized(load, stratify=not regression),
             regression,
             parameters,
+            goal,
         )
-        for suffix, parameters in (("", {}), ("_deep", {"hidden_layer_sizes": DEEP}))
+        for suffix, parameters, goal in (
+            ("", {}, DEFAULTS_GOAL),
+            ("_deep", {"hidden_layer_sizes": DEEP}, 0.5),
+        )
         for name, (load, regression) in loaders.items()
     ]
-    return tasks + [
-        Task(f"fashion_mnist_{name}", fashion, False, {"activation": name}, goal=0.4)
+    tasks += [
+        Task(f"fashion_mnist_{name}", fashion, False, {"activation": name}, DEFAULTS_GOAL)
         for name in ("relu", "tanh")
     ]
+    single = [
+        replace(task, name=f"{task.name}_float32", dtype=np.float32)
+        for task in tasks
+        if not task.name.endswith("_deep")
+    ]
+    return tasks + single
 
 
 def fit(estimator: Any, parts: tuple[Array, Array, Array, Array]) -> tuple[float, float, int]:
@@ -131,6 +145,8 @@ def fit(estimator: Any, parts: tuple[Array, Array, Array, Array]) -> tuple[float
         started = time.perf_counter()
         estimator.fit(X, y)
         seconds = time.perf_counter() - started
+    if estimator.coefs_[0].dtype != X.dtype:
+        raise RuntimeError(f"{estimator} was fitted in {estimator.coefs_[0].dtype}, not {X.dtype}")
     return float(estimator.score(X_test, y_test)), seconds, int(estimator.n_iter_)
 
 
@@ -143,7 +159,9 @@ def compare(task: Task, seeds: int) -> list[Run]:
     }
     runs = []
     for seed in range(seeds):
-        parts = task.load(seed)
+        X, X_test, y, y_test = task.load(seed)  # noqa: N806
+        parts: tuple[Array, Array, Array, Array]
+        parts = (X.astype(task.dtype), X_test.astype(task.dtype), y, y_test)
         order = ["theirs", "ours"] if seed % 2 == 0 else ["ours", "theirs"]
         fits = {
             side: fit(makers[side](random_state=seed, **task.parameters), parts) for side in order
@@ -166,6 +184,7 @@ def summarize(task: Task, runs: list[Run]) -> dict[str, Any]:
     return {
         "task": task.name,
         "parameters": task.parameters,
+        "dtype": np.dtype(task.dtype).name,
         "their_score": float(theirs.mean()),
         "our_score": float(ours.mean()),
         "their_deviation": spread,

@@ -8,18 +8,38 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 REPEATS = 5
 
 
+class Spent(NamedTuple):
+    """What a call took: seconds, and seconds of all processors together."""
+
+    seconds: float
+    processors: float
+
+
 class Timing(TypedDict):
-    """Seconds of one contestant: each round, their median, the least and the most."""
+    """Seconds of one contestant: each round, their median, the least and the most.
+
+    ``first`` is the first round that did not count, in which some compile; ``cores`` the processors
+    that were busy at a time, at the median.
+    """
 
     rounds: list[float]
     median: float
     low: float
     high: float
+    first: NotRequired[float]
+    cores: NotRequired[float]
+
+
+def spent(call: Callable[[], object]) -> Spent:
+    """Call once, and return what that took in this process."""
+    started, busy = time.perf_counter(), time.process_time()
+    call()
+    return Spent(time.perf_counter() - started, time.process_time() - busy)
 
 
 def in_turn(
@@ -30,7 +50,7 @@ def in_turn(
     Parameters
     ----------
     calls : mapping of str to callable
-        What returns a float says how long it took itself.
+        What returns `Spent` says itself what it took.
     rounds : int
         How many rounds count.
     repeat : int
@@ -38,17 +58,29 @@ def in_turn(
     warm_up : int
         How many rounds go before and do not count.
     """
-    seconds_of: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(warm_up + rounds):
+    taken: dict[str, list[Spent]] = {name: [] for name in calls}
+    for _ in range(warm_up + rounds):
         for name, call in calls.items():
             gc.collect()
-            started = time.perf_counter()
-            said = [call() for _ in range(repeat)]
-            seconds = time.perf_counter() - started
-            if turn >= warm_up:
-                own = [value for value in said if isinstance(value, float)]
-                seconds_of[name].append((sum(own) if own else seconds) / repeat)
-    return {name: summary(times) for name, times in seconds_of.items()}
+            taken[name].append(_repeated(call, repeat))
+    return {name: _timing(taken[name], warm_up) for name in calls}
+
+
+def _repeated(call: Callable[[], object], repeat: int) -> Spent:
+    """Return what one of several calls took, as it says itself or as seen from here."""
+    said: list[object] = []
+    seen = spent(lambda: said.extend(call() for _ in range(repeat)))
+    own = [value for value in said if isinstance(value, Spent)] or [seen]
+    return Spent(*(sum(part) / repeat for part in zip(*own, strict=True)))
+
+
+def _timing(taken: list[Spent], warm_up: int) -> Timing:
+    counted = taken[warm_up:]
+    timing = summary([one.seconds for one in counted])
+    timing["cores"] = statistics.median(one.processors / one.seconds for one in counted)
+    if warm_up:
+        timing["first"] = taken[0].seconds
+    return timing
 
 
 def summary(times: list[float]) -> Timing:

@@ -11,6 +11,8 @@ LABELS = {
     "torch": "PyTorch",
     "torch, best": "PyTorch, best",
     "torch, compiled": "PyTorch, compiled",
+    "torch, bfloat16": "PyTorch, bfloat16",
+    "jax": "JAX",
 }
 """What the legend calls contestants whose own names would not explain themselves."""
 
@@ -39,7 +41,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
                 panel.plot(
                     [x for x, _ in points],
                     [y for _, y in points],
-                    MARKERS[index % len(MARKERS)],
+                    MARKERS[(index + index // len(COLORS)) % len(MARKERS)],  # none like another
                     color=COLORS[index % len(COLORS)],
                     markersize=10,
                     label=LABELS.get(name, name),

@@ -21,7 +21,9 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.contestants import Job, TextbookEpochs
+from benchmarks.contestants import TextbookEpochs
+from benchmarks.goals import ACCURACIES, table
+from benchmarks.jobs import Job
 from handloom import fashion_mnist, plots
 from handloom.data.dataset import Dataset, Splits
 from handloom.environment import environment
@@ -34,17 +36,6 @@ from handloom.studies.reference import EPOCHS, MODELS
 from handloom.training import Callback, EpochRecord, StopReason, TrainingState, evaluate
 
 RESULTS = "recipes.json"
-GOALS = {
-    "mlp-flash": 88,
-    "mlp-quick": 90,
-    "mlp": 91,
-    "mlp-record": 92,
-    "cnn-flash": 93.5,
-    "cnn": 94,
-    "cnn-record": 95,
-}
-"""The test accuracy in percent that each recipe was made for."""
-
 Curve = list[tuple[float, float]]
 
 
@@ -142,7 +133,7 @@ def beside_the_reference(splits: Splits, rounds: int = 3) -> dict[str, float]:
     stable = MODELS["sgd"]
     target = stable.reference_accuracy or 1.0
     job = Job("reference", (stable.units, stable.units), None, "sgd", 1.0)
-    textbook = TextbookEpochs(job, splits.train)
+    textbook = TextbookEpochs(job, splits.train, default_threads())
     epochs, reached = [], []
     for seed in range(rounds):
         started = time.perf_counter()
@@ -207,8 +198,8 @@ def draw_learning(results: dict[str, Any], folder: Path) -> None:
             end = 100 * curves[:, -1].mean()
             title = f"{name}: {end:.2f} %, {len(curves)} seed{'s' if len(curves) > 1 else ''}"
             panel.set_title(title, fontsize=SMALL)
-            if name in GOALS:
-                panel.axhline(GOALS[name], color=COLORS[1], linestyle="--", linewidth=1.5)
+            if name in ACCURACIES:
+                panel.axhline(ACCURACIES[name], color=COLORS[1], linestyle="--", linewidth=1.5)
             panel.set_ylim(84, 96)
             panel.set_yticks(range(84, 97, 2))
             panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -272,6 +263,7 @@ def main() -> None:
             write_text(file, json.dumps(written, indent=1))
             draw(results, options.out)
             draw_learning(results, options.out)
+    print(table({"recipes": results}))
 
 
 if __name__ == "__main__":

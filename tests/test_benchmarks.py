@@ -1,6 +1,21 @@
-"""Recipes over seeds: earlier runs are reused, and missing ones are run."""
+"""The benchmark: contestants learn what we learn, times become goals, and recipes reuse runs."""
 
+import math
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from benchmarks.anchors import anchors, draw
+from benchmarks.contestants import missing
+from benchmarks.goals import goals, table
+from benchmarks.jobs import FULL_BATCH, MINI_BATCH, Job
+from benchmarks.learning import CHECKS, losses
+from benchmarks.measure import Spent, in_turn as timings
 from benchmarks.recipes import Curve, Run, described, in_turn, runs_of
+
+from handloom import Dataset, silhouettes
 
 
 def curve(seed: int) -> Curve:
@@ -43,3 +58,79 @@ def test_time_is_that_of_the_runs_with_the_most_threads() -> None:
     assert results["seconds"] == 2.0
     assert results["mean"] == 0.55
     assert runs_of(results) == runs
+
+
+def few_rows() -> Dataset:
+    return silhouettes(rows=300, test_rows=10).train
+
+
+@pytest.mark.parametrize("job", [FULL_BATCH[1], MINI_BATCH[0]], ids=lambda job: job.name)
+@pytest.mark.parametrize("name", ["handloom[fast]", "torch", "torch, best", "torch, bfloat16"])
+def test_contestants_learn_what_we_learn(name: str, job: Job) -> None:
+    if reason := missing(name):
+        pytest.skip(reason)
+    result = losses(job, few_rows(), 1, ["handloom", name])
+    CHECKS["ten steps"].refuse(job, result)
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("default")  # PyTorch's compiler warns of itself
+@pytest.mark.parametrize("job", [FULL_BATCH[1], MINI_BATCH[0]], ids=lambda job: job.name)
+@pytest.mark.parametrize("name", ["torch, compiled", "jax"])
+def test_compiled_contestants_learn_what_we_learn(name: str, job: Job) -> None:
+    if reason := missing(name):
+        pytest.skip(reason)
+    result = losses(job, few_rows(), 1, ["handloom", name])
+    CHECKS["ten steps"].refuse(job, result)
+
+
+@pytest.mark.parametrize("loss", [1.01, math.nan])
+def test_a_contestant_that_learns_something_else_is_refused(loss: float) -> None:
+    result = {"before": 2.0, "handloom": 1.0, "torch": loss}
+    with pytest.raises(RuntimeError, match="loss of torch"):
+        CHECKS["ten steps"].refuse(MINI_BATCH[0], result)
+
+
+def test_a_contestant_that_does_not_learn_is_refused() -> None:
+    result = {"before": 1.0, "handloom": 1.0, "torch": 1.0}
+    with pytest.raises(RuntimeError, match="has not fallen"):
+        CHECKS["ten steps"].refuse(MINI_BATCH[0], result)
+
+
+def test_a_call_that_says_what_it_took_is_believed() -> None:
+    timed = timings({"own": lambda: Spent(2.0, 3.0), "seen": lambda: None}, 2)
+    assert timed["own"]["median"] == timed["own"]["first"] == 2.0
+    assert timed["own"]["cores"] == 1.5
+    assert 0.0 < timed["seen"]["median"] < 1.0
+
+
+def medians(**seconds: float) -> dict[str, dict[str, float]]:
+    names = {"ours": "handloom[fast]", "floor": "products alone", "bfloat16": "torch, bfloat16"}
+    return {names.get(name, name): {"median": value} for name, value in seconds.items()}
+
+
+def test_the_quickest_in_float32_is_the_anchor() -> None:
+    timed = medians(ours=1.0, floor=0.8, torch=2.0, jax=0.5, bfloat16=0.1)
+    results = {"one core": {MINI_BATCH[0].name: timed}}
+    (anchor,) = anchors(results)
+    assert (anchor.cores, anchor.quickest, anchor.theirs) == ("one core", "jax", 0.5)
+    assert "| one core | 1.000 | jax | 0.500 | 2.00 | 0.800 | 1.25 |" in anchor.row()
+    assert "one core: to JAX | at most 1 | **missed: 2** |" in table(results)
+
+
+def test_without_another_library_there_is_no_anchor() -> None:
+    results = {"one core": {MINI_BATCH[0].name: medians(ours=1.0, floor=0.8)}}
+    assert not list(anchors(results))
+    assert "to JAX" not in table(results)
+
+
+def test_every_job_has_a_goal() -> None:
+    texts = [goal.text for goal in goals()]
+    for job in (*FULL_BATCH, *MINI_BATCH):
+        assert any(text.startswith(job.name) for text in texts)
+
+
+def test_pictures_of_anchors_are_drawn(tmp_path: Path) -> None:
+    timed = medians(ours=1.0, floor=0.8, torch=2.0, jax=0.5)
+    draw({"one core": {MINI_BATCH[0].name: timed}}, tmp_path)
+    assert (tmp_path / "anchors.png").exists()
