@@ -41,7 +41,10 @@ QUIET = 0.85
 
 
 class Comparison(NamedTuple):
-    """Measured steps with some number of threads, and the model of them."""
+    """Measured steps with some number of threads, and the model of them.
+
+    All but a tenth of the jobs kept at least ``busy`` processors busy.
+    """
 
     threads: int
     seconds: Array
@@ -93,7 +96,10 @@ def compared(results: dict[str, Any]) -> list[Comparison]:
     jobs = list(compress(grid(), fit_to))
     return [
         Comparison(
-            int(count), seconds, float(np.median(one["cores"])), fitted(jobs, seconds[fit_to])
+            int(count),
+            seconds,
+            float(np.quantile(one["cores"], 0.1)),
+            fitted(jobs, seconds[fit_to]),
         )
         for count, one in results.items()
         for seconds in [np.array(one["seconds"])]
@@ -104,7 +110,7 @@ def constants_table(comparisons: list[Comparison]) -> str:
     """Return a Markdown table of the constants, and of the errors for jobs that were not fitted."""
     lines = [
         "| on | latency, µs a step | billion multiplications a second | GB/s "
-        "| error, median | worst | busy processors |",
+        "| error, median | worst | processors busy, at least |",
         "|---|" + "---:|" * 6,
     ]
     for one in comparisons:
@@ -114,8 +120,9 @@ def constants_table(comparisons: list[Comparison]) -> str:
         cells = [one.cores, f"{1e6 * PHASES * latency:.1f}", *(f"{x:.0f}" for x in per_second)]
         cells += [f"{100 * x:.0f} %" for x in (np.median(error), error.max())]
         lines.append(f"| {' | '.join(cells)} | {one.busy:.2f} |")
-        if one.busy < QUIET * one.threads:
-            lines.append(f"\nNot a quiet machine: measure {one.cores} again.\n")
+    disturbed = [one.cores for one in comparisons if one.busy < QUIET * one.threads]
+    if disturbed:
+        lines += ["", f"Other work ran on the machine: measure {' and '.join(disturbed)} again."]
     return "\n".join(lines) + "\n"
 
 
@@ -177,9 +184,10 @@ def draw(comparisons: list[Comparison], folder: Path) -> None:
         times = 1e6 * np.concatenate([one.seconds for one in comparisons])
         ends = [0.8 * times.min(), 1.25 * times.max()]
         panel.plot(ends, ends, color=DARK, linewidth=1.5, label="predicted as measured")
-        panel.set_xscale("log")
-        panel.set_yscale("log")
-        panel.set_aspect("equal")
+        powers = 10.0 ** np.arange(np.ceil(np.log10(ends[0])), np.log10(ends[1]))
+        panel.set(xscale="log", yscale="log", aspect="equal")
+        panel.set_xticks(powers, [f"{power:,.0f}" for power in powers])
+        panel.set_yticks(powers, [f"{power:,.0f}" for power in powers])
         panel.set_xlabel("measured, microseconds a step")
         panel.set_ylabel("predicted, microseconds a step")
         panel.grid(visible=True, color=LIGHT)

@@ -162,7 +162,8 @@ def test_constants_of_steps_are_found_again_and_predict_the_others(tmp_path: Pat
     assert two.fit.constants == pytest.approx(constants["2"])
     table = constants_table([one, two])
     assert "| 1 core | 6.0 | 100 | 50 | 0 % | 0 % | 1.00 |" in table
-    assert "quiet" not in table
+    assert "Other work" not in table
+    assert "Other work" in constants_table([two._replace(busy=1.0)])
     assert "4 cores, extrapolated" in sizes_table([one, two])
     draw_scale([one, two], tmp_path)
     assert (tmp_path / "scale.png").exists()
