@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib")
@@ -14,6 +15,8 @@ from benchmarks.jobs import FULL_BATCH, MINI_BATCH, Job
 from benchmarks.learning import CHECKS, losses
 from benchmarks.measure import Spent, in_turn as timings
 from benchmarks.recipes import Curve, Run, described, in_turn, runs_of
+from benchmarks.scale import compared, constants_table, draw as draw_scale, sizes_table
+from benchmarks.step_model import Counts, counted, counts, grid, held_out
 
 from handloom import Dataset, silhouettes
 
@@ -134,3 +137,33 @@ def test_pictures_of_anchors_are_drawn(tmp_path: Path) -> None:
     timed = medians(ours=1.0, floor=0.8, torch=2.0, jax=0.5)
     draw({"one core": {MINI_BATCH[0].name: timed}}, tmp_path)
     assert (tmp_path / "anchors.png").exists()
+
+
+def test_a_step_is_counted_as_by_hand() -> None:
+    job = Job("two rows", (3,), 2, "sgd", 0.1)
+    multiplications = 2 * (2 * 784 * 3) + 3 * (2 * 3 * 10)
+    rows = 2 * 784 * 5
+    products = 2 * (2 * 784 + 784 * 3 + 2 * 3) + 3 * (2 * 3 + 3 * 10 + 2 * 10)
+    activations = 5 * 2 * (3 + 10)
+    weights = 4 * (785 * 3 + 4 * 10)  # the sum of squares, and a step of SGD
+    assert counts(job) == Counts(3, multiplications, rows + 4 * (products + activations + weights))
+
+
+def test_constants_of_steps_are_found_again_and_predict_the_others(tmp_path: Path) -> None:
+    pytest.importorskip("scipy")
+    constants = {"1": [2e-6, 1e-11, 2e-11], "2": [3e-6, 0.6e-11, 1.5e-11]}
+    results = {
+        cores: {"seconds": counted(grid()) @ np.array(each), "cores": [float(cores)]}
+        for cores, each in constants.items()
+    }
+    assert sum(held_out(grid())) == len(grid()) / 3
+    one, two = compared(results)
+    assert one.fit.constants == pytest.approx(constants["1"])
+    assert two.fit.constants == pytest.approx(constants["2"])
+    table = constants_table([one, two])
+    assert "| 1 core | 6.0 | 100 | 50 | 0 % | 0 % | 1.00 |" in table
+    assert "Other work" not in table
+    assert "Other work" in constants_table([two._replace(busy=1.0)])
+    assert "4 cores, extrapolated" in sizes_table([one, two])
+    draw_scale([one, two], tmp_path)
+    assert (tmp_path / "scale.png").exists()
