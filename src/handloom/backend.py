@@ -283,7 +283,7 @@ class FusedBackend(Backend):
     ) -> CompiledSteps | None:
         """Return compiled steps for the layers that `handloom.fused.runner.supports` names."""
         module: Any = _fused_module("runner")
-        if not self._available(module) or not module.supports(step):
+        if not self._available(module) or not module.supports(step, len(arrays.state)):
             return None
         if self._compiled_module("runner") is None:
             return None

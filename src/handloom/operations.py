@@ -1,7 +1,7 @@
 """The operations of a training step, as records (dataclasses).
 
-Layers, losses, transforms, optimizers, clipping and averaging return their computation as one of
-these records from ``as_operation``, or None if there is no record for it.
+Layers, losses, transforms, augmentations, optimizers, clipping and averaging return one of these
+records of their computation from ``as_operation``, or None if there is no record for it.
 `handloom.training.step` collects them, and a backend compiles networks and whole steps from them.
 Records hold values and offsets only, and are independent of the classes that they describe.
 

@@ -1,5 +1,6 @@
 """Threads run tasks, wait without work, and run background calls; errors reach the caller."""
 
+import signal
 import time
 from threading import Event, Timer
 
@@ -30,6 +31,33 @@ def test_an_error_in_a_lane_reaches_the_caller_after_all_lanes_have_ended() -> N
     with Threads(1) as alone, pytest.raises(ValueError, match="lane 1"):
         alone.run(calls)
     assert ended == [0]
+
+
+def test_a_signal_handler_that_raises_is_heard_when_no_call_runs_any_more() -> None:
+    class AlarmError(Exception):
+        pass
+
+    def raised(*_: object) -> None:
+        raise AlarmError
+
+    def slow() -> bool:
+        began.set()
+        time.sleep(0.3)
+        ended.append(True)
+        return True
+
+    began, ended = Event(), list[bool]()
+    handler = signal.signal(signal.SIGALRM, raised)
+    try:
+        with Threads(2) as pool:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(AlarmError):
+                pool.run([lambda: began.wait(5), slow])  # this thread then waits for the other
+            assert ended == [True]
+            assert pool.run([lambda: 1, lambda: 2]) == [1, 2]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
 
 
 def test_threads_that_stay_awake_see_each_task_and_sleep_when_there_is_none() -> None:

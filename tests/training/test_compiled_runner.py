@@ -505,6 +505,16 @@ CHANGES: dict[str, tuple[Callable[[], Any], Callable[[Trainer], None]]] = {
     "momentum": (
         lambda: SGD(momentum=0.9), lambda fit: setattr(fit.state.optimizer, "momentum", 0.2),
     ),
+    "no momentum": (
+        lambda: SGD(momentum=0.9),
+        lambda fit: setattr(fit.state.optimizer, "momentum", 0.0),
+    ),
+    "momentum at last": (
+        SGD,
+        lambda fit: setattr(fit.state.optimizer, "momentum", 0.9),  # ignored: it has no velocity
+    ),
+    "decay at last": (Adam, lambda fit: setattr(fit.state.optimizer, "weight_decay", 0.5)),
+    "epsilon": (Adam, lambda fit: setattr(fit.network.layers[1], "epsilon", 0.5)),
     "weight decay": (
         lambda: SGD(weight_decay=0.5),
         lambda fit: setattr(fit.state.optimizer, "weight_decay", 0.0),
@@ -601,3 +611,44 @@ def test_an_error_before_the_first_step_of_a_call_lets_the_other_threads_go(
     with pytest.raises(AlarmError):
         fit.run(prepared)
     assert fit.state.optimizer.steps == 0
+
+
+@pytest.mark.parametrize("fails", ["reading", "moves", "once"])
+def test_an_error_while_rows_are_loaded_is_that_of_its_step(
+    fails: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = silhouettes(rows=400, test_rows=20).train
+    calls = 0
+
+    @dataclass(frozen=True)
+    class Fails:
+        def __call__(self, images: Any, draw: Draw) -> None:
+            nonlocal calls
+            calls += 1
+            if (fails == "once" and calls == 5) or (fails == "moves" and 77 in draw.rows):
+                raise AlarmError
+
+    if fails == "reading":
+        np.save(tmp_path / "x.npy", data.inputs)
+        np.save(tmp_path / "y.npy", data.targets)
+        data = read_npy(tmp_path / "x.npy", tmp_path / "y.npy", class_names=data.class_names)
+        with (tmp_path / "x.npy").open("r+b") as file:
+            file.truncate(128 + 399 * 784)  # without the last row
+    ends = []
+    for backend in ("fused", "numpy"):
+        calls = 0
+        made = Sequential([Dense(10)]).build((784,))
+        augment = () if fails == "reading" else (Fails(),)
+        fit = Trainer(
+            made, SGD(), 1e-3, epochs=1, batch_size=32, backend=backend, augment=augment,
+            shuffle=fails == "reading", diagnose=False, seed=3,
+        )  # fmt: skip
+        prepared = fit.prepare(data)
+        with pytest.raises(DataError if fails == "reading" else AlarmError):
+            fit.run(prepared)
+        ends.append((fit.state.optimizer.steps, made.parameters.vector.copy()))
+    if fails == "once":  # taken for an exception of a signal handler, before the steps of its call
+        assert ends[0][0] < ends[1][0] == 4
+        return
+    assert ends[0][0] == ends[1][0] > 0
+    np.testing.assert_allclose(ends[0][1], ends[1][1], rtol=1e-4, atol=1e-6)

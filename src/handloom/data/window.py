@@ -18,7 +18,7 @@ BYTES = 1 << 24
 
 def can_be_read_in_place(inputs: npt.NDArray[Any]) -> bool:
     """Return whether stored rows are an array in memory, contiguous, in one of `STORED_DTYPES`."""
-    in_memory = type(inputs) is np.ndarray and inputs.flags.c_contiguous
+    in_memory = type(inputs) is np.ndarray and inputs.flags.c_contiguous and inputs.flags.aligned
     return in_memory and inputs.dtype in STORED_DTYPES
 
 

@@ -15,13 +15,17 @@ COMPILES = "handloom.layers.batch_norm"
 @compiled
 def moments(x, mean, variance):  # type: ignore[no-untyped-def]
     """Write mean and variance of each column."""
-    _column_moments(x, 0, mean, variance)
+    _column_moments(x, 0, mean, variance, np.empty_like(mean))
 
 
 @compiled_inner
-def _column_moments(x, first, mean, variance):  # type: ignore[no-untyped-def]
-    """Write mean and variance of the columns from ``first`` on."""
-    part, last = np.zeros_like(mean), first + len(mean)
+def _column_moments(x, first, mean, variance, part):  # type: ignore[no-untyped-def]
+    """Write mean and variance of the columns of ``x``, shape (n, h), from ``first`` on.
+
+    The other arrays have shape (columns,); ``part`` is scratch memory.
+    """
+    last = first + len(mean)
+    part[:] = 0
     mean[:] = 0
     variance[:] = 0
     for row in range(x.shape[0]):
@@ -59,14 +63,22 @@ def standardize(x, mean, factor, shift, out):  # type: ignore[no-untyped-def]
 @compiled
 def standardize_sums(x, dy, mean, sums, inner_products):  # type: ignore[no-untyped-def]
     """Write the sums over rows of ``dy`` and of ``dy (x - mean)``."""
-    _column_products(x, dy, 0, mean, sums, inner_products)
+    parts = np.empty((2, len(mean)), mean.dtype)
+    _column_products(x, dy, 0, mean, sums, inner_products, parts[0], parts[1])
 
 
 @compiled_inner
-def _column_products(x, dy, first, mean, sums, inner_products):  # type: ignore[no-untyped-def]
-    """Write them for the columns from ``first`` on; the other arrays have their entries only."""
-    part, part_of_inner_products = np.zeros_like(mean), np.zeros_like(mean)
+def _column_products(  # type: ignore[no-untyped-def]
+    x, dy, first, mean, sums, inner_products, part, part_of_inner_products
+):
+    """Write the sums of `standardize_sums` for the columns from ``first`` on.
+
+    ``x`` and ``dy`` have shape (n, h), the other arrays (columns,);
+    the last two are scratch memory.
+    """
     last = first + len(mean)
+    part[:] = 0
+    part_of_inner_products[:] = 0
     sums[:] = 0
     inner_products[:] = 0
     for row in range(x.shape[0]):

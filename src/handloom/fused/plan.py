@@ -32,7 +32,7 @@ class Plan(NamedTuple):
         the last column, its index in ``moments``.
     norm_options : float64 array, shape (layers, 2)
         Its momentum, of batch normalization only, and epsilon.
-    statistics : array, shape (6, groups, columns)
+    statistics : array, shape (8, groups, columns)
         See `handloom.fused.step_columns`.
     moments : array, shape (layer normalizations, rows, 2)
         See `handloom.fused.step_layer_norm`.

@@ -37,6 +37,8 @@ from handloom.operations import (
 from handloom.parallel.partition import step_parts
 from handloom.randomness import Purpose, StepStream
 
+OptimizerUpdate = SGDUpdate | AdamUpdate | AdaptiveUpdate
+
 
 def plan_of(
     step: StepOperations,
@@ -55,7 +57,7 @@ def plan_of(
     inputs, outputs, units = table[0, 1], table[-1, 2], int(table[:, 2].sum())
     work = sum(each.inputs * each.units for each in layers if isinstance(each, Affine))
     parts = step_parts(batch_rows, work, lanes)
-    header, settings = _header(step, dtype, parts, count_correct=count_correct)
+    header, settings = _header(step, dtype, parts, len(arrays.state), count_correct=count_correct)
     first, second = [*arrays.state, np.empty(0, dtype), np.empty(0, dtype)][:2]
     empty, drops = np.empty(0, dtype), any(isinstance(each, DropEntries) for each in layers)
     return Plan(
@@ -104,6 +106,7 @@ def _header(
     step: StepOperations,
     dtype: np.dtype[Any],
     parts: int,
+    vectors: int,
     *,
     count_correct: bool,
 ) -> tuple[Ints, Floats]:
@@ -122,9 +125,16 @@ def _header(
         step.update.weight_decay,
     )
     settings[field.AVERAGE_DECAY] = 0.0 if step.average is None else step.average.decay
-    header[field.OPTIMIZER], options = _optimizer_of(step.update.optimizer)
+    header[field.OPTIMIZER], options = _optimizer_of(step.update.optimizer, vectors)
     settings[field.OPTION1], settings[field.OPTION2], settings[field.OPTION3] = options
     return header, settings
+
+
+def state_vectors(update: OptimizerUpdate) -> tuple[int, ...]:
+    """Return how many state vectors an optimizer may have."""
+    if isinstance(update, SGDUpdate):
+        return 0, 1
+    return (2,) if isinstance(update, AdamUpdate) else (1,)
 
 
 def _scale_of(transform: TransformOperation | None) -> tuple[float, float]:
@@ -133,17 +143,14 @@ def _scale_of(transform: TransformOperation | None) -> tuple[float, float]:
     return 0.0, 1.0
 
 
-def _optimizer_of(
-    update: SGDUpdate | AdamUpdate | AdaptiveUpdate,
-) -> tuple[int, tuple[float, float, float]]:
-    """Return the code of an optimizer and its options."""
+def _optimizer_of(update: OptimizerUpdate, vectors: int) -> tuple[int, tuple[float, float, float]]:
+    """Return the code of an optimizer and its options.
+
+    SGD that was bound without a velocity stays without, whatever its momentum is now.
+    """
     if isinstance(update, SGDUpdate):
-        code = (
-            (field.NESTEROV if update.nesterov else field.MOMENTUM)
-            if update.momentum
-            else field.SGD
-        )
-        return code, (update.momentum, 0.0, 0.0)
+        momentum = field.NESTEROV if update.nesterov else field.MOMENTUM
+        return momentum if vectors else field.SGD, (update.momentum, 0.0, 0.0)
     if isinstance(update, AdamUpdate):
         code = field.ADAM if update.corrected else field.ADAM_UNCORRECTED
         return code, (update.beta1, update.beta2, update.epsilon)

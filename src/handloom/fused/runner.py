@@ -13,7 +13,7 @@ from handloom.fused.layer_table import (
 )
 from handloom.fused.meeting import close_meeting, new_cells
 from handloom.fused.plan import Floats, Plan
-from handloom.fused.plan_making import plan_of
+from handloom.fused.plan_making import plan_of, state_vectors
 from handloom.fused.steps import run_steps
 from handloom.operations import (
     STORED_DTYPES,
@@ -30,16 +30,15 @@ from handloom.operations import (
 from handloom.parallel.pool import SERIAL, Pool
 
 
-def supports(step: StepOperations) -> bool:
-    """Return whether a step of these operations runs compiled.
+def supports(step: StepOperations, vectors: int) -> bool:
+    """Return whether a step of these operations runs compiled, with so many vectors of state.
 
     Its layers must be dense, dropout, layer normalizations or batch normalizations, which the first
     one is not, each followed by at most one activation, and every part of it must have a record.
     """
-    return (
-        None not in (step.transform, step.layers, step.loss, step.update)
-        and paired(step.layers or ()) is not None
-    )
+    if step.update is None or vectors not in state_vectors(step.update.optimizer):
+        return False
+    return None not in (step.transform, step.layers, step.loss) and bool(paired(step.layers or ()))
 
 
 def available(dtype: np.dtype[Any]) -> bool:

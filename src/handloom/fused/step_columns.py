@@ -13,8 +13,8 @@ from handloom.fused.compiling import compiled_inline, compiled_inner
 from handloom.fused.moving_average import _move_toward
 from handloom.operations import TINY
 
-MEAN, VARIANCE, INVERSE, FACTOR, SLOPE, OFFSET = range(6)
-STATISTICS_ROWS = 6
+MEAN, VARIANCE, INVERSE, FACTOR, SLOPE, OFFSET, SCRATCH1, SCRATCH2 = range(8)
+STATISTICS_ROWS = 8
 """The first index of `Plan.statistics`, and how many there are.
 
 ==============  ================================================================================
@@ -22,6 +22,7 @@ MEAN, VARIANCE  of the entries of a group
 INVERSE         ``1 / sqrt(variance + epsilon)``
 FACTOR          ``scale`` times it
 SLOPE, OFFSET   ``b`` and ``e`` of ``dx = factor dy - b (x - mean) - e``
+SCRATCH1, ...   sums of some rows: compiled steps allocate nothing, so that no thread can fail
 ==============  ================================================================================
 """
 
@@ -55,7 +56,8 @@ def write_statistics(plan, layer, part):  # type: ignore[no-untyped-def]
         variance = plan.statistics[VARIANCE, group, low:high]
         inverse = plan.statistics[INVERSE, group, low:high]
         factor = plan.statistics[FACTOR, group, low:high]
-        _column_moments(rows, start, mean, variance)
+        scratch = plan.statistics[SCRATCH1, group, low:high]
+        _column_moments(rows, start, mean, variance, scratch)
         for k in range(len(mean)):
             inverse[k] = one / math.sqrt(variance[k] + epsilon)
             factor[k] = scale[k] * inverse[k]
@@ -88,7 +90,11 @@ def write_sums(plan, layer, part):  # type: ignore[no-untyped-def]
         mean = plan.statistics[MEAN, group, low:high]
         inverse = plan.statistics[INVERSE, group, low:high]
         factor = plan.statistics[FACTOR, group, low:high]
-        _column_products(x[begin:end], dy[begin:end], start, mean, offset, slope)
+        scratch1 = plan.statistics[SCRATCH1, group, low:high]
+        scratch2 = plan.statistics[SCRATCH2, group, low:high]
+        _column_products(
+            x[begin:end], dy[begin:end], start, mean, offset, slope, scratch1, scratch2
+        )
         share = x.dtype.type(1) / x.dtype.type(end - begin)
         for k in range(len(mean)):
             product = slope[k] * inverse[k]

@@ -114,8 +114,8 @@ def _loss(plan, part, n, start, stop):  # type: ignore[no-untyped-def]
     logits = plan.outputs[last : last + n * k].reshape(n, k)
     dlogits = plan.deltas[last : last + n * k].reshape(n, k)
     kind, parameter = plan.header[field.LOSS], plan.settings[field.LOSS_PARAMETER]
-    counts, weight = plan.header[field.COUNTS_CORRECT] > 0, plan.settings[field.TOTAL_WEIGHT]
-    scale = 1.0 / weight if weight != 0.0 else 0.0
+    counts, total_weight = plan.header[field.COUNTS_CORRECT] > 0, plan.settings[field.TOTAL_WEIGHT]
+    scale = 1.0 / total_weight if total_weight != 0.0 else 0.0
     shifts, constants = plan.shifts, plan.constants
     some = slice(start, stop)
     if kind == SOFTMAX:
@@ -132,7 +132,7 @@ def _loss(plan, part, n, start, stop):  # type: ignore[no-untyped-def]
             kind, parameter, constants, logits, row, label, targets, at, dlogits, shifts
         )
         weight = float(weights[at]) if len(weights) else 1.0
-        present = weight != 0.0 and scale != 0.0
+        present = weight != 0.0 and total_weight != 0.0
         if present:
             total += loss * weight
         factor = real(weight * scale)

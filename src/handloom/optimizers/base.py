@@ -145,7 +145,7 @@ class Optimizer(ABC):
         self._decaying = [
             w
             for name, span in parameters.slices().items()
-            if self.weight_decay and parameters.specs[name].is_matrix
+            if parameters.specs[name].is_matrix
             for ((w, _),) in pool.blocks_by_piece(parameters.vector[span], single_block=True)
         ]
         self.steps = 0
@@ -172,7 +172,7 @@ class Optimizer(ABC):
         if self._parameters is None:
             raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
         self.steps += 1
-        if self._decaying:
+        if self.weight_decay:
             shrink = 1.0 - learning_rate * self.weight_decay  # w <- w - r c w
             self._pool.run([partial(np.multiply, w, shrink, out=w) for w in self._decaying])
         self._pool.run(

@@ -1,6 +1,7 @@
 """Thread pool that runs several calls in parallel, while BLAS is held to one thread."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from queue import Empty, SimpleQueue
@@ -45,14 +46,25 @@ class _Task(Generic[Result]):
         self.call, self.awaited = call, awaited
         self.result: Result
         self.error: BaseException | None = None
+        self._started, self._ended, self._canceled = False, False, False
 
     def run(self, blas: BlasHold | None = None) -> None:
+        self._started = True  # before it looks whether it is canceled: see `cancel`
         try:
             if blas is not None:
                 blas.look()  # some libraries keep a number for each thread
-            self.result = self.call()
+            if not self._canceled:
+                self.result = self.call()
         except BaseException as error:
             self.error = error
+        finally:
+            self._ended = True
+
+    def cancel(self) -> None:
+        """Make sure that the call does not begin any more, and wait until it has ended."""
+        self._canceled = True
+        while self._started and not self._ended:
+            time.sleep(0.001)
 
 
 class _Queue(Generic[Item]):
@@ -160,6 +172,19 @@ class Threads(Pool):
         self._end_background_call()
         self._start()
         tasks = [_Task(call) for call in calls]
+        try:
+            self._share(tasks)
+        except BaseException:  # such as Ctrl-C: the calls must not write to what comes next
+            for task in tasks:
+                task.cancel()
+            raise
+        for task in tasks:
+            if task.error is not None:
+                raise task.error
+        return [task.result for task in tasks]
+
+    def _share(self, tasks: "list[_Task[Result]]") -> None:
+        """Run tasks on this thread and on helper threads, until all have ended."""
         for task in tasks[1:]:
             self._tasks.put(task)  # type: ignore[arg-type]
         tasks[0].run()
@@ -170,14 +195,11 @@ class Threads(Pool):
             except Empty:
                 break
             task.run()
-            if task.awaited:  # else it is the background call, which is not one of ours
+            if task in tasks:  # else it is the background call, or canceled
                 open_tasks -= 1
-        for _ in range(open_tasks):
-            self._done.get()
-        for task in tasks:
-            if task.error is not None:
-                raise task.error
-        return [task.result for task in tasks]
+        while open_tasks:
+            if self._done.get() in tasks:
+                open_tasks -= 1
 
     def undisturbed(self, call: Callable[[], Result], *, repeat: bool = True) -> Result:
         """Make a call during which BLAS has one thread; see `BlasHold.undisturbed`."""

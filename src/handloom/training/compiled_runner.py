@@ -1,6 +1,6 @@
 """Runner that makes several steps in one compiled call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -13,7 +13,15 @@ from handloom.data.augment import can_be_moves
 from handloom.data.batches import Batch, Order, step_augmentation
 from handloom.data.window import Window, can_be_read_in_place
 from handloom.losses.base import RowLoss
-from handloom.operations import Arrays, Moves, StepArrays, StepOperations, StepRows
+from handloom.operations import (
+    Arrays,
+    Moves,
+    NormalizeColumns,
+    StepArrays,
+    StepOperations,
+    StepRows,
+    operation_of,
+)
 from handloom.parallel.pool import Pool
 from handloom.parameters import Array
 from handloom.training.objective import LaneSums, Measurement
@@ -26,9 +34,9 @@ class CompiledRunnerOptions:
 
     Attributes
     ----------
-    compose : callable
-        Returns the operations of a step as the options of its parts are now.
+    operations : StepOperations
     loss : RowLoss
+        The loss that the definition of a step computes.
     backend : Backend
     pool : Pool
         Holds BLAS to one thread.
@@ -38,7 +46,7 @@ class CompiledRunnerOptions:
         Whether to count correct predictions.
     """
 
-    compose: Callable[[], StepOperations]
+    operations: StepOperations
     loss: RowLoss
     backend: Backend
     pool: Pool
@@ -66,8 +74,9 @@ def compiled_runner(steps: StepRunner, arrays: Arrays, options: CompiledRunnerOp
 class CompiledRunner:
     """Makes the steps of a call in compiled code.
 
-    A step that is not finite there, or whose rows the loss refuses, is made again by the definition
-    of a step, which accepts it, names the array that is not finite, or raises the error.
+    Steps that are not finite there, or whose rows cannot be loaded or are refused by the loss, are
+    made by the definition of a step, which accepts them, names the array that is not finite, or
+    raises the error. So is a step during which other code changed BLAS, if it does so again.
 
     Parameters
     ----------
@@ -80,7 +89,7 @@ class CompiledRunner:
 
     def __init__(self, steps: StepRunner, arrays: Arrays, options: CompiledRunnerOptions) -> None:
         self._steps, self._arrays, self._options = steps, arrays, options
-        self._operations = options.compose()
+        self._operations = options.operations
         self._compiled = self._compile()
         self._counting = False  # whether steps were made that are not counted yet
         self._window: Window | None = None
@@ -114,32 +123,37 @@ class CompiledRunner:
         make = partial(self._make_steps, measured, order, rates)
         while len(measured) < len(rates):
             try:
-                goes_on, error = self._options.pool.undisturbed(make)
-            except BaseException as interruption:  # raised again after the steps are counted
-                goes_on, error = False, interruption
-            if error is not None:
+                left = self._options.pool.undisturbed(make)
+            except BaseException as error:  # raised again after the steps are counted
                 return RunResult(measured, error=error, update_incomplete=self._counting)
-            if len(measured) < len(rates) and not goes_on:
-                step = order.first + len(measured)
-                one = self._steps.run(arrays, order.part(step, 1), rates[len(measured) :][:1])
-                measured += one.measured
-                if one.stop_reason is not None or one.error is not None:
-                    return RunResult(
-                        measured, one.stop_reason, one.bad_array, one.error, one.update_incomplete
-                    )
+            if left:
+                done = len(measured)
+                part = order.part(order.first + done, left)
+                rest = self._steps.run(arrays, part, rates[done : done + left])
+                measured += rest.measured
+                if rest.stop_reason is not None or rest.error is not None:
+                    return replace(rest, measured=measured)
         return RunResult(measured)
 
-    def _make_steps(
-        self, measured: list[Measurement], order: Order, rates: Sequence[float]
-    ) -> tuple[bool, BaseException | None]:
+    def _make_steps(self, measured: list[Measurement], order: Order, rates: Sequence[float]) -> int:
         """Make some of the steps that are not measured yet.
 
-        Return whether the next ones can be made in the same way, and what interrupted them.
+        Return how many of the next steps the definition must make. Raise what interrupted the
+        steps; those that were made are measured.
         """
         first, rates = order.first + len(measured), rates[len(measured) :]
-        rows = self._load(order, first, len(rates)) if rates and self._is_up_to_date() else None
-        if rows is None or self._compiled is None:
-            return False, None
+        self._follow_options()
+        if not rates or self._compiled is None:
+            return len(rates)
+        starts = order.starts(first, len(rates))
+        if self._window is not None:
+            starts = starts[: self._window.steps_that_fit(starts) + 1]
+        try:
+            rows = self._load(order, first, starts)
+        except Exception:  # whatever files, augmentations, losses and signal handlers raise
+            if not self._fails_again(order, first, starts):
+                raise  # an interruption
+            return len(starts) - 1
         optimizer, average = self._steps.optimizer, self._steps.average
         steps = len(rows.starts) - 1
         self._counting = True
@@ -159,15 +173,33 @@ class CompiledRunner:
             )
         ]
         self._counting = False
-        return len(figures) == steps, error
+        if error is not None:
+            raise error
+        return int(len(figures) < steps)
 
-    def _is_up_to_date(self) -> bool:
-        """Whether steps are compiled for the options that layers and other parts have now."""
-        operations = self._options.compose()
-        if not operations.equals(self._operations):
-            self._operations = operations
+    def _follow_options(self) -> None:
+        """Compile steps anew if an option has changed that the definition reads in every step.
+
+        Those are the options of the loss, the optimizer and the average, and the momentum of batch
+        normalization. The definition has copies of everything else.
+        """
+        before, average = self._operations, self._steps.average
+        layers = self._steps.objective.network.operations() or ()
+        now = replace(
+            before,
+            loss=operation_of(self._options.loss),
+            update=operation_of(self._steps.optimizer),
+            average=None if average is None else operation_of(average),
+            layers=[
+                replace(old, momentum=new.momentum)
+                if isinstance(old, NormalizeColumns) and isinstance(new, NormalizeColumns)
+                else old
+                for old, new in zip(before.layers or (), layers, strict=True)
+            ],
+        )
+        if not now.equals(before):
+            self._operations, self._compiled = now, None
             self._compiled = self._compile()
-        return self.is_compiled
 
     def _compile(self) -> CompiledSteps | None:
         """Return compiled steps for the operations, None if a part has no record."""
@@ -189,22 +221,21 @@ class CompiledRunner:
             count_correct=options.count_correct,
         )
 
-    def _load(self, order: Order, first: int, steps: int) -> StepRows | None:
-        """Return the rows of some steps from the first one, None if reading or checking them fails.
-
-        The step that meets the reason then fails with it.
-        """
-        starts, inputs = order.starts(first, steps), self._arrays.inputs
-        if self._window is not None:
-            starts = starts[: self._window.steps_that_fit(starts) + 1]
-        rows = order.rows_between(starts[0], starts[-1])
+    def _fails_again(self, order: Order, first: int, starts: npt.NDArray[np.int64]) -> bool:
+        """Whether rows cannot be loaded: the definition then fails in the step that meets them."""
         try:
-            targets, weights = self._targets_of(rows)
-            moves = self._moves_of(rows, starts - starts[0], order.epoch, first)
-            if self._window is not None:
-                inputs = self._window.load(order, first, starts)
-        except Exception:  # whatever files, augmentations and losses raise
-            return None
+            self._load(order, first, starts)
+        except Exception:  # as above
+            return True
+        return False
+
+    def _load(self, order: Order, first: int, starts: npt.NDArray[np.int64]) -> StepRows:
+        """Return the rows of steps from the first one; they begin and end at ``starts``."""
+        rows, inputs = order.rows_between(starts[0], starts[-1]), self._arrays.inputs
+        targets, weights = self._targets_of(rows)
+        moves = self._moves_of(rows, starts - starts[0], order.epoch, first)
+        if self._window is not None:
+            inputs = self._window.load(order, first, starts)
         starts = starts - starts[0]
         indices = rows if self._window is None else np.arange(len(rows))
         return StepRows(inputs, indices, starts, targets, weights, order.epoch, first, moves)
@@ -212,10 +243,13 @@ class CompiledRunner:
     def _moves_of(
         self, rows: npt.NDArray[np.int64], starts: npt.NDArray[np.int64], epoch: int, first: int
     ) -> Moves | None:
-        """Return the moves of the images of some steps, from the draws of each step."""
+        """Return the moves of the images of some steps, shape (n, 3), from the draws of each step.
+
+        The rows, shape (n,), of each step begin and end at ``starts``, shape (steps + 1,).
+        """
         if not self._moves_images:
             return None
-        moves = np.empty((len(rows), 3), np.int64)
+        moves = np.zeros((len(rows), 3), np.int64)
         for step, (start, stop) in enumerate(pairwise(starts.tolist()), first):
             batch = Batch(self._arrays, rows[start:stop], epoch, step)
             augmentation = step_augmentation(self._steps.objective.loading, batch)
@@ -226,7 +260,10 @@ class CompiledRunner:
     def _targets_of(
         self, rows: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.generic], Array | None]:
-        """Return the targets of some rows in the form that the loss takes, and their weights."""
+        """Return the targets of some rows, shape (n,) or (n, k), as the loss takes them.
+
+        Then their sample weights, shape (n,), or None.
+        """
         arrays, network = self._arrays, self._steps.objective.network
         weights = None if arrays.weights is None else arrays.weights[rows]
         outputs = np.zeros((1, *network.output_shape), network.parameters.dtype)

@@ -124,6 +124,7 @@ class Objective:
         self.penalty_per_row, self.loading = penalty_per_row, options
         self._pool, self._backend = pool, backend
         loss = loss.with_backend(backend) if isinstance(loss, UsesBackend) else loss
+        self.loss = loss
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
         self._make_lane = partial(_Lane, network, layers, loss, count, options, backend)
         self._penalize = backend.version_of(penalize, pool)

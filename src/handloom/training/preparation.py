@@ -368,8 +368,7 @@ def _objective_and_runner(
     """Return the objective of a training, and the runner of its steps."""
     options = state.options
     clip = None if options.clip_norm is None else ClipByNorm(options.clip_norm)
-    composed = partial(
-        compose,
+    operations = compose(
         state.model.before_loss,
         state.model.transform,
         state.loss,
@@ -387,16 +386,16 @@ def _objective_and_runner(
         rows=size,
         seed=options.seed,
         augment=tuple(options.augment),
-        layers=composed().layers,
+        layers=operations.layers,
         penalty_per_row=options.penalty_per_row,
         count_correct=options.count_correct,
     )
     steps = StepRunner(objective, options.chosen_optimizer, clip=clip, average=options.average)
-    if not isinstance(state.loss, RowLoss):
+    if not isinstance(objective.loss, RowLoss):
         return objective, steps
     order = epoch_order(len(arrays.targets), size, None, 0, fewest=state.network.fewest_rows)
     compiled = CompiledRunnerOptions(
-        composed, state.loss, backend, threads, order.most_rows, state.counts_correct
+        operations, objective.loss, backend, threads, order.most_rows, state.counts_correct
     )
     return objective, compiled_runner(steps, arrays, compiled)
 
