@@ -235,14 +235,6 @@ class Penalties:
     strengths: npt.NDArray[np.float64]
     per_row: bool
 
-    def equals(self, other: "Penalties") -> bool:
-        """Return whether the other penalties are the same."""
-        return (
-            self.per_row == other.per_row
-            and np.array_equal(self.bounds, other.bounds)
-            and np.array_equal(self.strengths, other.strengths)
-        )
-
 
 @dataclass(frozen=True)
 class ClipNorm:
@@ -335,14 +327,6 @@ class StepOperations:
     update: Update | None
     average: MovingAverage | None
     seed: int = 0
-
-    def equals(self, other: "StepOperations") -> bool:
-        """Return whether a step of the other operations computes the same."""
-        mine, theirs = (
-            {name: value for name, value in vars(each).items() if name != "penalties"}
-            for each in (self, other)
-        )
-        return mine == theirs and self.penalties.equals(other.penalties)
 
 
 # data

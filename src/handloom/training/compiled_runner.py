@@ -12,15 +12,18 @@ from handloom.backend import Backend, CompiledSteps
 from handloom.data.augment import can_be_moves
 from handloom.data.batches import Batch, Order, step_augmentation
 from handloom.data.window import Window, can_be_read_in_place
+from handloom.layers.batch_norm import BatchNorm
 from handloom.losses.base import RowLoss
 from handloom.operations import (
     Arrays,
+    LossOperation,
     Moves,
+    MovingAverage,
     NormalizeColumns,
     StepArrays,
     StepOperations,
     StepRows,
-    operation_of,
+    Update,
 )
 from handloom.parallel.pool import Pool
 from handloom.parameters import Array
@@ -90,6 +93,9 @@ class CompiledRunner:
     def __init__(self, steps: StepRunner, arrays: Arrays, options: CompiledRunnerOptions) -> None:
         self._steps, self._arrays, self._options = steps, arrays, options
         self._operations = options.operations
+        layers = steps.objective.network.layers
+        self._norms = [layer for layer in layers if isinstance(layer, BatchNorm)]
+        self._followed = self._options_now()
         self._compiled = self._compile()
         self._counting = False  # whether steps were made that are not counted yet
         self._window: Window | None = None
@@ -183,23 +189,31 @@ class CompiledRunner:
         Those are the options of the loss, the optimizer and the average, and the momentum of batch
         normalization. The definition has copies of everything else.
         """
-        before, average = self._operations, self._steps.average
-        layers = self._steps.objective.network.operations() or ()
-        now = replace(
-            before,
-            loss=operation_of(self._options.loss),
-            update=operation_of(self._steps.optimizer),
-            average=None if average is None else operation_of(average),
-            layers=[
-                replace(old, momentum=new.momentum)
-                if isinstance(old, NormalizeColumns) and isinstance(new, NormalizeColumns)
-                else old
-                for old, new in zip(before.layers or (), layers, strict=True)
-            ],
+        if (followed := self._options_now()) == self._followed:
+            return
+        self._followed = followed
+        loss, update, average, momenta = followed
+        left = iter(momenta)
+        layers = [
+            replace(layer, momentum=next(left)) if isinstance(layer, NormalizeColumns) else layer
+            for layer in self._operations.layers or ()
+        ]
+        self._operations = replace(
+            self._operations, loss=loss, update=update, average=average, layers=layers
         )
-        if not now.equals(before):
-            self._operations, self._compiled = now, None
-            self._compiled = self._compile()
+        self._compiled = self._compile()
+
+    def _options_now(
+        self,
+    ) -> tuple[LossOperation | None, Update | None, MovingAverage | None, tuple[float, ...]]:
+        """Return the records of loss, optimizer and average, and the momenta of the layers."""
+        steps = self._steps
+        return (
+            self._options.loss.as_operation(),
+            steps.optimizer.as_operation(),
+            None if steps.average is None else steps.average.as_operation(),
+            tuple(norm.momentum for norm in self._norms),
+        )
 
     def _compile(self) -> CompiledSteps | None:
         """Return compiled steps for the operations, None if a part has no record."""
