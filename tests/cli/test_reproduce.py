@@ -92,6 +92,7 @@ def test_the_commands_take_a_run_of_a_study_and_its_best_model(
         assert "55,050" in handloom("summary", path).out
         picture = study / "pictures" / "samples.png"
         assert handloom("predict", path, picture).out.count("%") == 3
+    assert "float32; trained with backend numpy; classes" in handloom("summary", folder).out
     ended = handloom("train", "--resume", folder)
     assert ended.status == 1
     assert f"{folder} cannot be resumed: its training wrote no checkpoints" in ended.err

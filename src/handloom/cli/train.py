@@ -210,10 +210,9 @@ def _caption(history: History) -> str:
         if complete
         else f"stopped after {epochs} ({history.stop_reason})"
     )
-    caption = f"{done} in {history['seconds'].sum():.1f} s with backend {history.backend}"
+    caption = f"{done} in {history['seconds'].sum():.1f} s with {history.ran}"
     if history.backend == "fused":
         seconds = history.preparation_seconds
-        caption += f", {'whole steps compiled' if history.compiled_steps else 'layer by layer'}"
         caption += f"; kernels compiled (only the first time) or loaded in {seconds:.1f} s"
     return caption
 

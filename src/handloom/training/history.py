@@ -231,6 +231,15 @@ class History:
         return any(record.validation_loss is not None for record in self.records)
 
     @property
+    def ran(self) -> str:
+        """What the steps ran on, in words: the backend, and how far they were compiled."""
+        if self.backend != "fused":
+            return f"backend {self.backend}"
+        return (
+            f"backend fused, {'whole steps compiled' if self.compiled_steps else 'layer by layer'}"
+        )
+
+    @property
     def layers(self) -> list[ProbeRecord]:
         """The measurements of each layer on a few rows: the records of ``diagnosis``, if any."""
         return [] if self.diagnosis is None else self.diagnosis.records
