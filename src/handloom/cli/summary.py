@@ -7,7 +7,9 @@ from handloom.training.run_folder import RunFolder, is_run
 
 
 def summary(run: Run) -> None:
-    """Show a trained network: layers, shapes, parameters; of a run also what its steps ran on.
+    """Show a trained network: layers, shapes, parameters.
+
+    Of a run also what its steps ran on.
 
     Example: handloom summary runs/train-1
     """
