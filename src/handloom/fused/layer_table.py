@@ -20,6 +20,7 @@ DENSE, NORMALIZE_COLUMNS, NORMALIZE_ROWS, DROP = range(4)
 """The kinds of layers in a table."""
 
 COLUMNS = 7
+KIND, INPUTS, UNITS, FIRST, SECOND, ACTIVATION, BEFORE = range(COLUMNS)
 """The columns of a table; see `layer_table`."""
 
 Layer = Affine | NormalizeColumns | NormalizeRows | DropEntries

@@ -39,6 +39,12 @@ def close_meeting(cells: Cells) -> None:
 
 
 @compiled_inline
+def share(size: Any, part: Any, parts: Any) -> Any:
+    """Return where the share of a part begins and ends, of so many rows or columns."""
+    return size * part // parts, size * (part + 1) // parts
+
+
+@compiled_inline
 def post_parts(cells: Any) -> None:
     """Offer the parts of a phase."""
     for part in range(len(cells) - 1):

@@ -48,5 +48,8 @@ SGD, MOMENTUM, NESTEROV, ADAM, ADAM_UNCORRECTED, ADAPTIVE = range(6)
 BYTES, FLOAT32, FLOAT64 = range(3)
 """The dtypes of stored rows, `handloom.operations.STORED_DTYPES`."""
 
+GROUP_ROWS, RUNNING_MEAN, RUNNING_VARIANCE, FIRST_COLUMN = range(4)
+"""The columns of ``norms``; see `handloom.fused.plan.Plan`."""
+
 DATA_LOSS, PENALTY, CORRECT, SQUARES, WEIGHT = range(5)
 """The columns of ``figures``; the first four are those of ``sums`` too."""

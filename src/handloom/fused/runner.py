@@ -8,9 +8,7 @@ import numpy as np
 
 from handloom.fused import plan_fields as field
 from handloom.fused.gemm import gemm_address, threads_address
-from handloom.fused.layer_table import (
-    paired,
-)
+from handloom.fused.layer_table import paired
 from handloom.fused.meeting import close_meeting, new_cells
 from handloom.fused.plan import Floats, Plan
 from handloom.fused.plan_making import plan_of, state_vectors

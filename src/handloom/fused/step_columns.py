@@ -10,6 +10,8 @@ from typing import Any
 from handloom.fused import plan_fields as field
 from handloom.fused.batch_norm import _column_moments, _column_products
 from handloom.fused.compiling import compiled_inline, compiled_inner
+from handloom.fused.layer_table import UNITS
+from handloom.fused.meeting import share
 from handloom.fused.moving_average import _move_toward
 from handloom.operations import TINY
 
@@ -43,10 +45,10 @@ def write_statistics(plan, layer, part):  # type: ignore[no-untyped-def]
     """Write the statistics of some columns, for every group."""
     step, parts = plan.header[field.STEP], plan.header[field.PARTS]
     n = plan.starts[step + 1] - plan.starts[step]
-    h, at, before = plan.layers[layer, 2], plan.layers[layer, 3], plan.layers[layer, 6]
-    size, first = plan.norms[layer, 0], plan.norms[layer, 3]
+    _, _, h, at, _, _, before = plan.layers[layer]
+    size, _, _, first = plan.norms[layer]
     x = plan.outputs[n * (before - h) : n * before].reshape(n, h)
-    start, stop = h * part // parts, h * (part + 1) // parts
+    start, stop = share(h, part, parts)
     low, high, groups = first + start, first + stop, _group_count(n, size)
     scale, real = plan.values[at + start : at + stop], x.dtype.type
     one, epsilon = real(1), real(plan.norm_options[layer, 1])
@@ -68,16 +70,11 @@ def write_sums(plan, layer, part):  # type: ignore[no-untyped-def]
     """Write the gradients of some of ``scale`` and ``shift``, and the coefficients of ``dx``."""
     step, parts = plan.header[field.STEP], plan.header[field.PARTS]
     n = plan.starts[step + 1] - plan.starts[step]
-    h, at, biases, before = (
-        plan.layers[layer, 2],
-        plan.layers[layer, 3],
-        plan.layers[layer, 4],
-        plan.layers[layer, 6],
-    )
-    size, first = plan.norms[layer, 0], plan.norms[layer, 3]
+    _, _, h, at, biases, _, before = plan.layers[layer]
+    size, _, _, first = plan.norms[layer]
     x = plan.outputs[n * (before - h) : n * before].reshape(n, h)
     dy = plan.deltas[n * before : n * (before + h)].reshape(n, h)
-    start, stop = h * part // parts, h * (part + 1) // parts
+    start, stop = share(h, part, parts)
     low, high, groups = first + start, first + stop, _group_count(n, size)
     dscale = plan.gradient[at + start : at + stop]
     dshift = plan.gradient[biases + start : biases + stop]
@@ -95,13 +92,13 @@ def write_sums(plan, layer, part):  # type: ignore[no-untyped-def]
         _column_products(
             x[begin:end], dy[begin:end], start, mean, offset, slope, scratch1, scratch2
         )
-        share = x.dtype.type(1) / x.dtype.type(end - begin)
+        each = x.dtype.type(1) / x.dtype.type(end - begin)
         for k in range(len(mean)):
             product = slope[k] * inverse[k]
             dscale[k] += product
             dshift[k] += offset[k]
-            slope[k] = factor[k] * inverse[k] * product * share
-            offset[k] = factor[k] * offset[k] * share
+            slope[k] = factor[k] * inverse[k] * product * each
+            offset[k] = factor[k] * offset[k] * each
 
 
 @compiled_inner
@@ -142,13 +139,13 @@ def update_statistics(plan, layer, part):  # type: ignore[no-untyped-def]
         plan.header[field.PARTS],
         plan.values.dtype.type,
     )
-    n, h = plan.starts[step + 1] - plan.starts[step], plan.layers[layer, 2]
+    n, h = plan.starts[step + 1] - plan.starts[step], plan.layers[layer, UNITS]
     size, mean_at, variance_at, first = plan.norms[layer]
-    start, stop, groups = h * part // parts, h * (part + 1) // parts, _group_count(n, size)
+    (start, stop), groups = share(h, part, parts), _group_count(n, size)
     mean = plan.values[mean_at + start : mean_at + stop]
     variance = plan.values[variance_at + start : variance_at + stop]
     kept = plan.norm_options[layer, 0]
-    share, kept = real((1.0 - kept) / groups), real(kept)
+    added, kept = real((1.0 - kept) / groups), real(kept)
     for k in range(stop - start):
         mean[k] *= kept
         variance[k] *= kept
@@ -158,8 +155,8 @@ def update_statistics(plan, layer, part):  # type: ignore[no-untyped-def]
         means = plan.statistics[MEAN, group, first + start : first + stop]
         variances = plan.statistics[VARIANCE, group, first + start : first + stop]
         for k in range(stop - start):
-            mean[k] += share * means[k]
-            variance[k] += share * (unbiased * variances[k])
+            mean[k] += added * means[k]
+            variance[k] += added * (unbiased * variances[k])
     if len(plan.average):
         weight, tiny = real(plan.settings[field.AVERAGE_WEIGHT]), real(TINY)
         _move_toward(plan.average[mean_at + start : mean_at + stop], mean, weight, tiny)

@@ -19,7 +19,7 @@ DRAWS_PER_WORD, WORDS_PER_BLOCK = 4, 4
 @compiled_inner
 def draw_mask(plan, part, layer, first, kept):  # type: ignore[no-untyped-def]
     """Write the mask of the entries of a layer from ``first`` on: whether each is kept."""
-    index, dropped = plan.layers[layer, 3], plan.layers[layer, 4]
+    _, _, _, index, dropped, _, _ = plan.layers[layer]
     counter, words, drawn = plan.counters[part], plan.words[part], DRAWS_PER_WORD * WORDS
     draws, stop = words.view(np.uint16), first + len(kept)
     step = plan.header[field.FIRST] + plan.header[field.STEP]

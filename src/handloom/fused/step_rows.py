@@ -14,7 +14,17 @@ from handloom.fused import plan_fields as field
 from handloom.fused.compiling import compiled_inner, compiled_within, pointer
 from handloom.fused.elementwise import NONE, add_biases_and_activate, multiply_by_slopes
 from handloom.fused.gemm import gemm_nn, gradient_of_inputs
-from handloom.fused.layer_table import DENSE, DROP, NORMALIZE_COLUMNS, NORMALIZE_ROWS
+from handloom.fused.layer_table import (
+    ACTIVATION,
+    BEFORE,
+    DENSE,
+    DROP,
+    INPUTS,
+    NORMALIZE_COLUMNS,
+    NORMALIZE_ROWS,
+    UNITS,
+)
+from handloom.fused.meeting import share
 from handloom.fused.row_losses import SOFTMAX, row_is_correct, row_loss, softmax_rows
 from handloom.fused.step_columns import gradient_of_rows, standardize_rows
 from handloom.fused.step_dropout import draw_mask, multiply_by_mask
@@ -30,13 +40,13 @@ def run_rows(plan, part, first_stage, end_stage):  # type: ignore[no-untyped-def
     step, layers = plan.header[field.STEP], len(plan.layers)
     first, parts = plan.starts[step], plan.header[field.PARTS]
     n = plan.starts[step + 1] - first
-    start, stop = n * part // parts, n * (part + 1) // parts
+    start, stop = share(n, part, parts)
     rows = plan.order[first : first + n]
     for stage in range(first_stage, end_stage):
         if stage == 0:
-            d = plan.layers[0, 1]
+            d = plan.layers[0, INPUTS]
             x = plan.x[start * d : stop * d].reshape(stop - start, d)
-            _load(plan, part, first + start, rows[start:stop], x)
+            _gather(plan, part, first + start, rows[start:stop], x)
         if stage < layers:
             _forward(plan, part, stage, n, start, stop)
         elif stage == layers:
@@ -46,7 +56,7 @@ def run_rows(plan, part, first_stage, end_stage):  # type: ignore[no-untyped-def
 
 
 @compiled_inner
-def _load(plan, part, first, rows, x):  # type: ignore[no-untyped-def]
+def _gather(plan, part, first, rows, x):  # type: ignore[no-untyped-def]
     """Gather stored rows, augment and transform them; ``first`` is the index of their moves."""
     code, address, size = plan.header[field.STORED], plan.header[field.SOURCE], x.shape[1]
     shift, factor = plan.settings[field.SHIFT], plan.settings[field.FACTOR]
@@ -81,7 +91,7 @@ def _transform(stored, shift, factor, x):  # type: ignore[no-untyped-def]
 @compiled_inner
 def _forward(plan, part, layer, n, start, stop):  # type: ignore[no-untyped-def]
     """Write the outputs of a layer for some rows."""
-    kind, d, h, at, shift, activation, before = plan.layers[layer]
+    kind, d, h, at, second, activation, before = plan.layers[layer]
     source, offset = (plan.x, 0) if layer == 0 else (plan.outputs, n * (before - d))
     a = source[offset + start * d : offset + stop * d].reshape(stop - start, d)
     low, high = n * before + start * h, n * before + stop * h
@@ -90,27 +100,27 @@ def _forward(plan, part, layer, n, start, stop):  # type: ignore[no-untyped-def]
     if kind == DENSE:
         gemm_nn(plan.header[field.GEMM], a, plan.values[at : at + d * h].reshape(d, h), y)
     elif kind == NORMALIZE_COLUMNS:
-        size, first = plan.norms[layer, 0], plan.norms[layer, 3]
+        size, _, _, first = plan.norms[layer]
         standardize_rows(size, first, plan.statistics, n, start, a, y)
     elif kind == NORMALIZE_ROWS:
-        moments = plan.moments[plan.norms[layer, 3], start:stop]
+        moments = plan.moments[plan.norms[layer, field.FIRST_COLUMN], start:stop]
         scale = plan.values[at : at + h]
         normalize_rows(plan.norm_options[layer, 1], a, scale, moments, y)
     else:
         kept = plan.kept[low:high]
         draw_mask(plan, part, layer, start * h, kept)
-        multiply_by_mask(plan.layers[layer, 4], kept, a.reshape(-1), y.reshape(-1))
+        multiply_by_mask(second, kept, a.reshape(-1), y.reshape(-1))
         if activation == NONE:
             return
-    b = plan.zeros[:h] if kind == DROP else plan.values[shift : shift + h]
+    b = plan.zeros[:h] if kind == DROP else plan.values[second : second + h]
     add_biases_and_activate(activation, plan.parameters[layer], b, plan.constants, y, slopes)
 
 
 @compiled_inner
 def _loss(plan, part, n, start, stop):  # type: ignore[no-untyped-def]
     """Write the gradient of the logits for some rows, and the sums of loss and correct rows."""
-    first, k = plan.starts[plan.header[field.STEP]], plan.layers[-1, 2]
-    last = n * plan.layers[-1, 6]
+    first, k = plan.starts[plan.header[field.STEP]], plan.layers[-1, UNITS]
+    last = n * plan.layers[-1, BEFORE]
     logits = plan.outputs[last : last + n * k].reshape(n, k)
     dlogits = plan.deltas[last : last + n * k].reshape(n, k)
     kind, parameter = plan.header[field.LOSS], plan.settings[field.LOSS_PARAMETER]
@@ -146,7 +156,7 @@ def _loss(plan, part, n, start, stop):  # type: ignore[no-untyped-def]
 @compiled_inner
 def _backward(plan, layer, n, start, stop):  # type: ignore[no-untyped-def]
     """Write the gradient of the layer before, from that of a layer, for some rows."""
-    kind, d, h, at, _, _, before = plan.layers[layer]
+    kind, d, h, at, dropped, _, before = plan.layers[layer]
     dy = plan.deltas[n * before + start * h : n * before + stop * h].reshape(stop - start, h)
     offset = n * (before - d)
     low, high = offset + start * d, offset + stop * d
@@ -156,21 +166,21 @@ def _backward(plan, layer, n, start, stop):  # type: ignore[no-untyped-def]
         w = plan.values[at : at + d * h].reshape(d, h)
         gradient_of_inputs(plan.header[field.GEMM], dy, w, dx)
     elif kind == NORMALIZE_COLUMNS:
-        size, first = plan.norms[layer, 0], plan.norms[layer, 3]
+        size, _, _, first = plan.norms[layer]
         gradient_of_rows(size, first, plan.statistics, n, start, x, dy, dx)
     elif kind == NORMALIZE_ROWS:
-        moments = plan.moments[plan.norms[layer, 3], start:stop]
+        moments = plan.moments[plan.norms[layer, field.FIRST_COLUMN], start:stop]
         gradient_of_normalized(x, plan.values[at : at + h], moments, dy, dx)
     else:
         kept = plan.kept[n * before + start * h : n * before + stop * h]
-        multiply_by_mask(plan.layers[layer, 4], kept, dy.reshape(-1), dx.reshape(-1))
+        multiply_by_mask(dropped, kept, dy.reshape(-1), dx.reshape(-1))
     _differentiate(plan, layer - 1, low, high)
 
 
 @compiled_inner
 def _differentiate(plan, layer, low, high):  # type: ignore[no-untyped-def]
     """Multiply gradients of a layer's outputs by the derivatives of its activation."""
-    activation = plan.layers[layer, 5]
+    activation = plan.layers[layer, ACTIVATION]
     if activation != NONE:
         y = plan.outputs[low:high]
         slopes = plan.slopes[low:high] if len(plan.slopes) else y

@@ -2,12 +2,12 @@
 
 import math
 
-from handloom.fused import plan_fields as field
-from handloom.fused.adam import _adam
+from handloom.fused import adam, plan_fields as field
 from handloom.fused.adaptive_step import update_by_scaled_gradient
 from handloom.fused.compiling import compiled_inner
 from handloom.fused.gemm import gradient_of_weights
-from handloom.fused.layer_table import DENSE, DROP, NORMALIZE_COLUMNS
+from handloom.fused.layer_table import DENSE, DROP, KIND, NORMALIZE_COLUMNS
+from handloom.fused.meeting import share
 from handloom.fused.moving_average import _move_toward
 from handloom.fused.parameters import SUMMED, _penalize_block, _sum_of_squares
 from handloom.fused.reductions import column_sums
@@ -33,17 +33,17 @@ def write_gradient(plan, part):  # type: ignore[no-untyped-def]
         source, offset = (plan.x, 0) if layer == 0 else (plan.outputs, n * (before - d))
         a = source[offset : offset + n * d].reshape(n, d)
         dy = plan.deltas[n * before : n * (before + h)].reshape(n, h)
-        start, stop = d * part // parts, d * (part + 1) // parts
+        start, stop = share(d, part, parts)
         if kind != DENSE:
             moments, dscale = (
-                plan.moments[plan.norms[layer, 3]],
+                plan.moments[plan.norms[layer, field.FIRST_COLUMN]],
                 plan.gradient[at + start : at + stop],
             )
             gradient_of_scale(a[:, start:stop], moments, dy[:, start:stop], dscale)
         elif stop > start:
             dw = plan.gradient[at + start * h : at + stop * h].reshape(stop - start, h)
             gradient_of_weights(gemm, a[:, start:stop], dy, dw)
-        start, stop = h * part // parts, h * (part + 1) // parts
+        start, stop = share(h, part, parts)
         column_sums(dy[:, start:stop], plan.gradient[biases + start : biases + stop])
     _penalize(plan, part)
 
@@ -58,9 +58,9 @@ def _penalize(plan, part):  # type: ignore[no-untyped-def]
     for array in range(len(plan.arrays)):
         at, rows, columns, _ = plan.arrays[array]
         l1, l2 = scale * plan.penalties[array, 0], scale * plan.penalties[array, 1]
-        first = at + rows * part // parts * columns
-        end = at + rows * (part + 1) // parts * columns
-        for low in range(first, end, SUMMED):
+        start, stop = share(rows, part, parts)
+        end = at + stop * columns
+        for low in range(at + start * columns, end, SUMMED):
             high = min(low + SUMMED, end)
             dw = plan.gradient[low:high]
             if l1 > 0.0 or l2 > 0.0:
@@ -84,13 +84,14 @@ def prepare_update(plan, step):  # type: ignore[no-untyped-def]
     if optimizer in (field.ADAM, field.ADAM_UNCORRECTED):
         beta1, beta2 = settings[field.OPTION1], settings[field.OPTION2]
         correction = 1.0 - beta2**t
-        c[0] = rate / (1.0 - beta1**t)
-        c[1] = 1.0 / correction
-        c[2], c[3], c[4], c[5] = beta1, 1.0 - beta1, beta2, 1.0 - beta2
-        c[6] = settings[field.OPTION3]
+        c[adam.RATE] = rate / (1.0 - beta1**t)
+        c[adam.V_CORRECTION] = 1.0 / correction
+        c[adam.KEPT1], c[adam.ADDED1] = beta1, 1.0 - beta1
+        c[adam.KEPT2], c[adam.ADDED2] = beta2, 1.0 - beta2
+        c[adam.EPSILON] = settings[field.OPTION3]
         if optimizer == field.ADAM_UNCORRECTED:
-            c[6] /= math.sqrt(correction)
-        c[7] = TINY
+            c[adam.EPSILON] /= math.sqrt(correction)
+        c[adam.SMALLEST] = TINY
     else:
         c[0], c[1], c[2], c[3] = (
             rate,
@@ -108,8 +109,8 @@ def update_weights(plan, part):  # type: ignore[no-untyped-def]
     clip, shrink = real(settings[field.CLIP_FACTOR]), real(settings[field.SHRINK])
     for array in range(len(plan.arrays)):
         at, rows, columns, decays = plan.arrays[array]
-        low = at + rows * part // parts * columns
-        high = at + rows * (part + 1) // parts * columns
+        start, stop = share(rows, part, parts)
+        low, high = at + start * columns, at + stop * columns
         w, dw = plan.values[low:high], plan.gradient[low:high]
         if settings[field.CLIP_FACTOR] < 1.0:
             for i in range(len(dw)):
@@ -122,7 +123,7 @@ def update_weights(plan, part):  # type: ignore[no-untyped-def]
             weight, tiny = real(settings[field.AVERAGE_WEIGHT]), real(TINY)
             _move_toward(plan.average[low:high], w, weight, tiny)
     for layer in range(len(plan.layers)):
-        if plan.layers[layer, 0] == NORMALIZE_COLUMNS:
+        if plan.layers[layer, KIND] == NORMALIZE_COLUMNS:
             update_statistics(plan, layer, part)
 
 
@@ -130,7 +131,7 @@ def update_weights(plan, part):  # type: ignore[no-untyped-def]
 def _optimize(plan, low, high, w, dw):  # type: ignore[no-untyped-def]
     optimizer, c = plan.header[field.OPTIMIZER], plan.coefficients
     if optimizer in (field.ADAM, field.ADAM_UNCORRECTED):
-        _adam(w, dw, plan.first[low:high], plan.second[low:high], c)
+        adam._adam(w, dw, plan.first[low:high], plan.second[low:high], c)
     elif optimizer == field.SGD:
         _sgd(w, dw, c[0])
     elif optimizer in (field.MOMENTUM, field.NESTEROV):

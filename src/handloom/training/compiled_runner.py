@@ -58,16 +58,7 @@ class CompiledRunnerOptions:
 
 
 def compiled_runner(steps: StepRunner, arrays: Arrays, options: CompiledRunnerOptions) -> Runner:
-    """Return a runner of compiled steps, or ``steps`` if the backend has none for this training.
-
-    Parameters
-    ----------
-    steps : StepRunner
-        The definition of a step.
-    arrays : Arrays
-        The training rows.
-    options : CompiledRunnerOptions
-    """
+    """Return a `CompiledRunner`, or ``steps`` if the backend has none for this training."""
     if not steps.objective.has_single_shard(options.batch_rows):
         return steps
     runner = CompiledRunner(steps, arrays, options)
