@@ -13,7 +13,7 @@ from handloom.environment import environment
 from handloom.files import make_folder
 from handloom.recipes.experiment import Trained
 from handloom.secondary import Secondary, say
-from handloom.studies.reference import MODELS, Run, diverged_at
+from handloom.studies.reference import MODELS, Run, Study
 from handloom.training.boundary import boundary_grid
 from handloom.training.evaluation import Evaluation
 from handloom.training.history import History, csv_line
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOG_COLUMNS = (
-    "epoch",
+    "step",
     "train_accuracy",
     "train_loss",
     "learning_rate",
@@ -94,7 +94,8 @@ def write_study_run(study: StudyFolder, folder: RunFolder, run: Run, splits: Spl
     """Write the log of a run, and its folder, except for the models, which are saved.
 
     If one cannot be written, a line on standard error says so, and the others are written. The log
-    has the columns of the reference's logs, and validation columns if rows were held out.
+    has the columns of the reference's logs, and validation columns if rows were held out; the
+    metrics of an epoch are at its last step.
     """
     with _part(folder.path / DESCRIPTION):
         folder.write_description()
@@ -112,8 +113,8 @@ def write_study_run(study: StudyFolder, folder: RunFolder, run: Run, splits: Spl
 def _log(run: Run) -> str:
     """Return the CSV log of a run."""
     lines = [csv_line((*LOG_COLUMNS, *(_HELD_OUT if run.history.validated else ())))]
-    for record, rate in zip(run.history, run.learning_rates, strict=True):
-        values = (record.epoch, record.accuracy, record.loss, rate, record.penalty)
+    for record, step, rate in zip(run.history, run.steps, run.learning_rates, strict=True):
+        values = (step, record.accuracy, record.loss, rate, record.penalty)
         held_out = (record.validation_accuracy, record.validation_loss)
         lines.append(csv_line((*values, *(held_out if run.history.validated else ()))))
     return "".join(lines)
@@ -123,9 +124,9 @@ _HELD_OUT = ("validation_accuracy", "validation_loss")
 
 
 def write_study_results(
-    study: StudyFolder,
+    folder: StudyFolder,
     splits: Splits,
-    epochs: int,
+    study: Study,
     runs: Mapping[str, Sequence[Run]],
     *,
     complete: bool,
@@ -134,11 +135,10 @@ def write_study_results(
 
     Parameters
     ----------
-    study : StudyFolder
+    folder : StudyFolder
     splits : Splits
         The dataset of the study.
-    epochs : int
-        The planned number of epochs of each run.
+    study : Study
     runs : mapping of str to sequence of Run
         The runs by model, in the order of the seeds.
     complete : bool
@@ -146,7 +146,8 @@ def write_study_results(
     """
     results = {
         "dataset": splits.name,
-        "epochs": epochs,
+        "steps": study.steps,
+        "batch_size": study.batch_size,
         "complete": complete,
         "models": {
             name: [_study_figures(run) for run in of_model] for name, of_model in runs.items()
@@ -160,8 +161,8 @@ def write_study_results(
         },
         "environment": environment(),
     }
-    with _part(study.path / RESULTS):
-        study.write_results(results)
+    with _part(folder.path / RESULTS):
+        folder.write_results(results)
 
 
 def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[Run]]) -> None:
@@ -169,15 +170,16 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
 
     If one cannot be drawn, a line on standard error says so, and the others are drawn.
 
-    Each curve is drawn from the first epoch, and again from a later one for a finer scale.
-    Confusion matrix and mistakes are those of a model's first run at its best epoch.
+    Each curve is drawn from the first step, and again from a later one for a finer scale. Confusion
+    matrix and mistakes are those of a model's first run with its best weights.
     """
     pictures, drawing = study.pictures, _pictures(study.pictures)
     with drawing:
         if splits.train.inputs.dtype == np.uint8:
             _save(plots.sample_grid(splits.train), pictures / "samples.png")
     longest = max((len(run.history) for of_model in runs.values() for run in of_model), default=0)
-    # as in the reference, of 1,100 epochs: from 300 for one model, from 700 for comparisons
+    unit = {"steps_per_epoch": next(iter(runs.values()))[0].steps_per_epoch}
+    # as in the reference, of 1,100 steps: from 300 for one model, from 700 for comparisons
     later = {"": 0, "-late": longest * 3 // 11}
     across = {"": 0, "-late": longest * 7 // 11}
     for name, of_model in runs.items():
@@ -191,17 +193,18 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
                     dataset=splits.name,
                     from_epoch=start,
                     learning_rates=rates,
+                    **unit,
                 )
                 _save(figure, pictures / f"{name}-curves{suffix}.png")
         first = of_model[0]
-        title = f"{name}, best epoch by {first.selected_by.replace('_', ' ')}"
+        title = f"{name}, best weights by {first.selected_by.replace('_', ' ')}"
         _draw_predictions(drawing, pictures, f"{name}-", title, splits.test, first.best)
     histories_of = {name: [run.history for run in of_model] for name, of_model in runs.items()}
     for column in ("accuracy", "loss"):
         for suffix, start in across.items():
             with drawing:
                 figure = plots.comparison(
-                    histories_of, column, dataset=splits.name, from_epoch=start
+                    histories_of, column, dataset=splits.name, from_epoch=start, **unit
                 )
                 _save(figure, pictures / f"{column}{suffix}.png")
 
@@ -250,11 +253,12 @@ def _study_figures(run: Run) -> dict[str, object]:
     return {
         "seed": run.seed,
         **_figures(run.history, run.last),
-        "best_epoch": run.best_epoch,
+        "steps": run.steps[-1] + 1 if run.steps else 0,
+        "best_step": run.best_step,
         "best_test_accuracy": run.best.accuracy,
         "best_test_loss": _json_number(run.best.loss),
         "best_selected_by": run.selected_by,
-        "diverged_at": diverged_at(run.history, run.last.confusion.shape[0]),
+        "diverged_at": run.diverged_at,
     }
 
 

@@ -80,7 +80,7 @@ def test_a_training_outlives_its_output(
 @pytest.mark.parametrize("redirection", ["2>/dev/full", ">/dev/full", "| true"])
 def test_a_study_outlives_its_output(tiny_folder: Path, tmp_path: Path, redirection: str) -> None:
     run = tmp_path / "study"
-    command = ("reproduce", "--data", tiny_folder, "--out", run, "--models", "adam", "--epochs", 3)
+    command = ("reproduce", "--data", tiny_folder, "--out", run, "--models", "adam", "--steps", 3)
     done = shell(command, redirection)
     assert done.returncode == 0, done.stdout + done.stderr
     Model.load(run / "runs" / "adam-seed0" / "model")

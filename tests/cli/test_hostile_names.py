@@ -22,7 +22,7 @@ NOT_UTF8 = os.fsdecode(b"\xff")
 
 CASES: dict[str, list[tuple[str, ...]]] = {
     "reproduce": [
-        ("--data", "{data}", "--epochs", "1", "--models", "adam", "--out", "{out}"),
+        ("--data", "{data}", "--steps", "1", "--models", "adam", "--out", "{out}"),
         ("--data", "{missing}"),
     ],
     "train": [

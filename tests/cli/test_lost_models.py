@@ -159,7 +159,7 @@ def test_an_evaluation_that_fails_costs_no_model_of_a_study(
 
     monkeypatch.setattr(reference, "evaluate", fail)
     study = tmp_path / "study"
-    options = ("--models", "adam", "--epochs", 2)
+    options = ("--models", "adam", "--steps", 2)
     ended = handloom("reproduce", "--data", tiny_folder, "--out", study, *options)
     assert (ended.status, ended.err.splitlines()[-1]) == (1, "error: MemoryError")
     Model.load(study / "runs" / "adam-seed0" / "model")

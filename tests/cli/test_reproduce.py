@@ -18,7 +18,7 @@ from handloom.studies import reference
 from handloom.training import RunFolder
 from handloom.training.preparation import PreparedTraining
 
-COLUMNS = ["epoch", "train_accuracy", "train_loss", "learning_rate", "regularization_loss"]
+COLUMNS = ["step", "train_accuracy", "train_loss", "learning_rate", "regularization_loss"]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def study(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from handloom.cli.app import run
 
     folder = tmp_path_factory.mktemp("studies") / "study"
-    arguments = ["--data", str(tiny_folder), "--epochs", "12", "--seeds", "0,1"]
+    arguments = ["--data", str(tiny_folder), "--steps", "12", "--seeds", "0,1"]
     assert run(["reproduce", *arguments, "--out", str(folder)]) == 0
     return folder
 
@@ -34,7 +34,7 @@ def study(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_results_hold_every_run(study: Path) -> None:
     results = json.loads((study / "results.json").read_text())
     assert results["dataset"] == "tiny"
-    assert results["epochs"] == 12
+    assert (results["steps"], results["batch_size"]) == (12, 0)
     assert results["complete"] is True
     assert list(results["models"]) == ["sgd", "momentum", "adam", "adam-steady"]
     for runs in results["models"].values():
@@ -44,7 +44,7 @@ def test_results_hold_every_run(study: Path) -> None:
             assert 0 <= run["best_test_accuracy"] <= 1
             assert run["best_test_loss"] > 0
             assert run["stop_reason"] == "max_epochs"
-            assert 0 <= run["best_epoch"] < 12
+            assert 0 <= run["best_step"] < 12
             assert run["seconds"] > 0
 
 
@@ -120,20 +120,19 @@ def test_the_table_shows_means_runs_and_the_reference(
 ) -> None:
     ended = handloom(
         *("reproduce", "--data", tiny_folder, "--models", "sgd", "--seeds", "0,1"),
-        *("--epochs", 3, "--out", tmp_path / "study"),
+        *("--steps", 3, "--out", tmp_path / "study"),
     )
     assert ended.status == 0
     for text in ("on tiny", "mean", "±", "0.837, 0.449", "lowest training loss"):
         assert text in ended.out
-    assert "3 epochs of the study's 1,100" in ended.err
-    assert "--epochs 1100" in ended.err
+    assert "3 steps of the study's 1,100" in ended.err
 
 
-def test_held_out_rows_choose_the_best_epoch(
+def test_held_out_rows_choose_the_best_weights(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:
     ended = handloom(
-        *("reproduce", "--data", tiny_folder, "--models", "adam-steady", "--epochs", 6),
+        *("reproduce", "--data", tiny_folder, "--models", "adam-steady", "--steps", 6),
         *("--validation-fraction", 0.2, "--out", tmp_path / "study"),
     )
     assert ended.status == 0
@@ -143,8 +142,46 @@ def test_held_out_rows_choose_the_best_epoch(
     losses = [float(row["validation_loss"]) for row in rows]
     results = json.loads((tmp_path / "study" / "results.json").read_text())
     run = results["models"]["adam-steady"][0]
-    assert run["best_epoch"] == int(np.argmin(losses))
+    assert run["best_step"] == int(np.argmin(losses))
     assert run["best_selected_by"] == "validation_loss"
+
+
+def test_batches_keep_the_number_of_updates_and_everything_counts_steps(
+    handloom: Command, tiny: Splits, tiny_folder: Path, tmp_path: Path
+) -> None:
+    size = len(tiny.train) // 4
+    ended = handloom(
+        *("reproduce", "--data", tiny_folder, "--models", "sgd", "--steps", 12),
+        *("--batch-size", size, "--out", tmp_path / "study"),
+    )
+    assert ended.status == 0, ended.err
+    with (tmp_path / "study" / "logs" / "sgd-seed0.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [3, 7, 11]
+    rates = [1.0 / (1.0 + 0.01 * (step - 1)) for step in (3, 7, 11)]
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx(rates, rel=1e-12)
+    run = json.loads((tmp_path / "study" / "results.json").read_text())["models"]["sgd"][0]
+    assert (run["steps"], run["epochs"]) == (12, 3)
+    assert run["best_step"] in (3, 7, 11)
+    assert "Last step: 11." in ended.out
+    settings = RunFolder.open(tmp_path / "study" / "runs" / "sgd-seed0").description.settings
+    assert (settings["steps"], settings["batch_size"]) == (12, size)
+
+
+def test_a_model_that_diverges_is_a_result_with_its_best_weights_beside_it(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "diverged_in", lambda history, classes: 1)
+    ended = handloom(
+        *("reproduce", "--data", tiny_folder, "--models", "adam", "--steps", 3),
+        *("--out", tmp_path / "study"),
+    )
+    assert ended.status == 0
+    run = json.loads((tmp_path / "study" / "results.json").read_text())["models"]["adam"][0]
+    said = " ".join(ended.out.split())
+    assert "adam diverged at step 1 (seed 0). This is a result of the study" in said
+    assert f"after the last step {run['test_accuracy']:.3f}" in said
+    assert f"with the best weights {run['best_test_accuracy']:.3f}" in said
 
 
 def test_idx_files_and_image_folders_of_the_same_images_agree_to_the_bit(
@@ -154,7 +191,7 @@ def test_idx_files_and_image_folders_of_the_same_images_agree_to_the_bit(
     vectors = []
     for data, out in ((tiny_folder, "a"), (tmp_path / "images", "b")):
         ended = handloom(
-            *("reproduce", "--data", data, "--models", "momentum", "--epochs", 5),
+            *("reproduce", "--data", data, "--models", "momentum", "--steps", 5),
             *("--out", tmp_path / out),
         )
         assert ended.status == 0, ended.err
@@ -171,7 +208,7 @@ def test_without_fashion_mnist_the_generated_dataset_is_named_everywhere(
 
     monkeypatch.setattr(options, "fashion_mnist", offline)
     monkeypatch.setattr(options, "silhouettes", lambda: tiny)
-    ended = handloom("reproduce", "--models", "sgd", "--epochs", 2, "--out", tmp_path / "study")
+    ended = handloom("reproduce", "--models", "sgd", "--steps", 2, "--out", tmp_path / "study")
     assert ended.status == 0
     assert len([line for line in ended.err.splitlines() if "silhouettes" in line]) == 1
     assert "on silhouettes" in ended.out
@@ -191,7 +228,7 @@ def test_ctrl_c_keeps_the_runs_made_so_far(
         run_epoch(self, prepared)
 
     monkeypatch.setattr(Trainer, "run_epoch", interrupting)
-    ended = handloom("reproduce", "--data", tiny_folder, "--epochs", 4, "--out", tmp_path / "study")
+    ended = handloom("reproduce", "--data", tiny_folder, "--steps", 4, "--out", tmp_path / "study")
     assert ended.status == 130
     results = json.loads((tmp_path / "study" / "results.json").read_text())
     assert results["complete"] is False
@@ -208,7 +245,8 @@ def test_ctrl_c_keeps_the_runs_made_so_far(
         (["--models", ""], "--models must be names"),
         (["--seeds", "0,x"], "--seeds must be whole numbers"),
         (["--seeds", "-1"], "a seed must be"),
-        (["--epochs", "0"], "epochs must be"),
+        (["--steps", "0"], "steps must be"),
+        (["--batch-size", "-1"], "batch_size must be"),
         (["--validation-fraction", "2"], "validation_fraction must be"),
         (["--threads", "-1"], "threads must be"),
     ],

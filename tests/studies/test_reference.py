@@ -1,7 +1,9 @@
-"""The reference study: its learning rates, and what it calls divergence."""
+"""The reference study: its steps, its learning rates, and what it calls divergence."""
 
+import numpy as np
 import pytest
 
+from handloom import Trainer, silhouettes
 from handloom.studies import reference
 from handloom.training import EpochRecord, History, StopReason
 
@@ -29,7 +31,7 @@ def history(*losses: float, reason: StopReason | None = None) -> History:
     ],
 )
 def test_divergence_is_as_the_reference_defines_it(record: History, expected: int | None) -> None:
-    assert reference.diverged_at(record) == expected
+    assert reference.diverged_in(record) == expected
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
@@ -43,3 +45,40 @@ def test_rates_agree_with_the_references_logs_to_the_last_digit(name: str) -> No
     schedule = reference.MODELS[name].schedule
     for epoch, rate in logged[name].items():
         assert repr(schedule(epoch - 1)) == rate
+
+
+@pytest.mark.parametrize(
+    ("rows", "fraction", "steps", "batch_size", "expected"),
+    [
+        (100, 0.0, 7, 0, [0, 1, 2, 3, 4, 5, 6]),
+        (100, 0.0, 20, 10, [9, 19]),
+        (100, 0.1, 20, 10, [8, 17]),  # nine batches an epoch: 18 steps are nearest to 20
+        (100, 0.0, 1, 10, [9]),  # at least one epoch
+        (100, 0.0, 4, 60, [1, 3]),  # batches of 60 and 40 rows
+    ],
+)
+def test_steps_are_rounded_to_whole_epochs(
+    rows: int, fraction: float, steps: int, batch_size: int, expected: list[int]
+) -> None:
+    run = reference.run(
+        "momentum",
+        silhouettes(rows=rows, test_rows=20),
+        steps=steps,
+        batch_size=batch_size,
+        validation_fraction=fraction,
+    )
+    assert run.steps == expected
+
+
+def test_the_held_out_rows_are_those_of_the_trainer() -> None:
+    splits = silhouettes(rows=100, test_rows=20)
+    run = reference.run("sgd", splits, steps=4, batch_size=30, validation_fraction=0.2)
+    settings = reference.MODELS["sgd"]
+    train = reference.prepare(splits, 0).train
+    network = reference.network(settings.units).build((784,), seed=0)
+    trainer = Trainer(
+        network, settings.optimizer(), settings.schedule, epochs=len(run.steps), batch_size=30
+    )
+    history = trainer.fit(train, validation=0.2)
+    assert np.array_equal(history["validation_loss"], run.history["validation_loss"])
+    assert np.array_equal(network.parameters.vector, run.model.network.parameters.vector)

@@ -122,7 +122,7 @@ def test_a_prepared_training_and_the_study_report_it_themselves(
     from handloom import silhouettes
 
     monkeypatch.setattr(Trainer, "fit", refused)
-    run = reference.run("sgd", silhouettes(rows=50, test_rows=20), epochs=1)
+    run = reference.run("sgd", silhouettes(rows=50, test_rows=20), steps=1)
     assert len(run.history) == 1
 
 

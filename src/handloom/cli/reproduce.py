@@ -8,7 +8,7 @@ import numpy as np
 import typer
 
 from handloom import reports
-from handloom.cli.console import note, saved_results, show_table, wrote
+from handloom.cli.console import note, saved_results, say, show_table, show_text, wrote
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import Data, Out, dataset_source, load_dataset, output_folder
 from handloom.model import Model
@@ -16,26 +16,29 @@ from handloom.parallel.threads import default_threads
 from handloom.parameters import Array
 from handloom.secondary import Secondary
 from handloom.studies import reference
-from handloom.studies.reference import EPOCHS, MODELS, Run, Study, diverged_at
-from handloom.training import Progress, RunDescription, RunFolder, StopReason, StudyFolder
+from handloom.studies.reference import MODELS, STEPS, Run, Study
+from handloom.training import (
+    Progress,
+    RunDescription,
+    RunFolder,
+    StopReason,
+    StudyFolder,
+)
 
 
 @options_from(Study())
 def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
     """Train the models of the reference study and compare them.
 
-    Example: handloom reproduce --epochs 100 --seeds 0,1,2 --out runs/study
+    Example: handloom reproduce --batch-size 6000 --seeds 0,1,2 --out runs/study
     """
     study = Study(**values)
     with output_folder(out, "study") as held:
         folder = StudyFolder(held)
         splits = load_dataset(data)
         source = dataset_source(data, splits)
-        if study.epochs < EPOCHS:
-            note(
-                f"{study.epochs} epochs of the study's {EPOCHS:,}; for all: "
-                f"handloom reproduce --epochs {EPOCHS}"
-            )
+        if study.steps < STEPS:
+            note(f"{study.steps} steps of the study's {STEPS:,}; leave out --steps for all")
         runs: dict[str, list[Run]] = {}
         plan, unsaved = study.plan(), False
         for name, seed in plan:
@@ -47,7 +50,8 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
             run = reference.run(
                 name,
                 splits,
-                epochs=study.epochs,
+                steps=study.steps,
+                batch_size=study.batch_size,
                 seed=seed,
                 validation_fraction=study.validation_fraction,
                 threads=study.threads,
@@ -60,12 +64,12 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
             interrupted = run.history.stop_reason is StopReason.INTERRUPTED
             complete = (name, seed) == plan[-1] and not interrupted
             reports.write_study_run(folder, run_folder, run, splits)
-            reports.write_study_results(folder, splits, study.epochs, runs, complete=complete)
+            reports.write_study_results(folder, splits, study, runs, complete=complete)
             if interrupted:
                 break
         reports.draw_study(folder, splits, runs)
         with saved_results(folder.path):
-            _show(splits.name, study.epochs, runs)
+            _show(splits.name, runs)
             wrote(folder.path, folder.contents())
     if interrupted:
         note("interrupted" if unsaved else "interrupted: the state reached is saved")
@@ -78,70 +82,61 @@ def _save(saving: Secondary, folder: RunFolder, model: Model, best_weights: Arra
         folder.write_model(model, best_weights=best_weights)
 
 
-def _show(dataset: str, epochs: int, runs: Mapping[str, Sequence[Run]]) -> None:
+def _show(dataset: str, runs: Mapping[str, Sequence[Run]]) -> None:
     rows: list[tuple[object, ...]] = []
     for name, of_model in runs.items():
         rows += [_row(run) for run in of_model]
         if len(of_model) > 1:
-            rows.append(_mean_row(name, of_model))
+            rows += _spread_rows(name, of_model)
     first = next(iter(runs.values()))[0]
     selected = "validation" if first.selected_by == "validation_loss" else "training"
     show_table(
-        f"The reference study on {dataset}, {epochs:,} epochs",
-        (
-            "model",
-            "seed",
-            "test\naccuracy",
-            "test\nloss",
-            "best\nepoch",
-            "accuracy\nat best",
-            "loss\nat best",
-            "diverged\nat",
-            "\nseconds",
-            "\nreference",
-        ),
+        f"The reference study on {dataset}: accuracy, loss on the test set",
+        ("model", "seed", "last step", "best weights", "of step", "notebook", "seconds"),
         rows,
         caption=(
-            f"Best epoch: that of the lowest {selected} loss; its accuracy and loss are on the "
-            f"test set too.",
-            f"Reference: test accuracy and loss after {EPOCHS:,} epochs on Fashion-MNIST.",
+            f"Last step: {_steps(runs)}. Best weights: those of the lowest {selected} loss.",
+            *(("Spread: standard deviation over the seeds.",) if len(rows) > len(runs) else ()),
+            f"Notebook: after {STEPS:,} steps on all rows of Fashion-MNIST.",
         ),
     )
+    for name, of_model in runs.items():
+        if story := _divergence(name, of_model):
+            say("")
+            show_text(story)
+
+
+def _steps(runs: Mapping[str, Sequence[Run]]) -> str:
+    counts = sorted({run.steps[-1] for of_model in runs.values() for run in of_model if run.steps})
+    return " or ".join(f"{count:,}" for count in counts) or "none was completed"
 
 
 def _row(run: Run) -> tuple[object, ...]:
-    diverged = diverged_at(run.history, run.last.confusion.shape[0])
     return (
         run.name,
         run.seed,
-        f"{run.last.accuracy:.4f}",
-        f"{run.last.loss:.4f}",
-        "-" if run.best_epoch is None else run.best_epoch,
-        f"{run.best.accuracy:.4f}",
-        f"{run.best.loss:.4f}",
-        "-" if diverged is None else diverged,
-        f"{run.seconds:.1f}",
+        f"{run.last.accuracy:.3f}, {run.last.loss:.3f}",
+        f"{run.best.accuracy:.3f}, {run.best.loss:.3f}",
+        "-" if run.best_step is None else f"{run.best_step:,}",
         _reference(run.name),
+        f"{run.seconds:.1f}",
     )
 
 
-def _mean_row(name: str, of_model: Sequence[Run]) -> tuple[object, ...]:
-    def spread(values: Sequence[float]) -> str:
-        return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
-
-    diverged = [diverged_at(run.history, run.last.confusion.shape[0]) for run in of_model]
-    return (
-        name,
-        "mean",
-        spread([run.last.accuracy for run in of_model]),
-        spread([run.last.loss for run in of_model]),
-        "",
-        spread([run.best.accuracy for run in of_model]),
-        spread([run.best.loss for run in of_model]),
-        f"{sum(epoch is not None for epoch in diverged)} of {len(of_model)}",
-        f"{np.mean([run.seconds for run in of_model]):.1f}",
-        _reference(name),
-    )
+def _spread_rows(name: str, of_model: Sequence[Run]) -> list[tuple[object, ...]]:
+    """Return the mean over the seeds, and the standard deviation."""
+    figures = [
+        (run.last.accuracy, run.last.loss, run.best.accuracy, run.best.loss) for run in of_model
+    ]
+    seconds = np.mean([run.seconds for run in of_model])
+    accuracy, loss, at_best, loss_at_best = np.mean(figures, axis=0)
+    means = f"{accuracy:.3f}, {loss:.3f}", f"{at_best:.3f}, {loss_at_best:.3f}"
+    accuracy, loss, at_best, loss_at_best = np.std(figures, axis=0, ddof=1)
+    spreads = f"± {accuracy:.3f}, {loss:.3f}", f"± {at_best:.3f}, {loss_at_best:.3f}"
+    return [
+        (name, "mean", *means, "", _reference(name), f"{seconds:.1f}"),
+        (name, "spread", *spreads, "", "", ""),
+    ]
 
 
 def _reference(name: str) -> str:
@@ -149,3 +144,17 @@ def _reference(name: str) -> str:
     if model.reference_accuracy is None:
         return "-"
     return f"{model.reference_accuracy:.3f}, {model.reference_loss:.3f}"
+
+
+def _divergence(name: str, of_model: Sequence[Run]) -> str | None:
+    """Return the story of a model that diverged, which is a result of the study."""
+    diverged = [run for run in of_model if run.diverged_at is not None]
+    if not diverged:
+        return None
+    at = ", ".join(f"step {run.diverged_at:,} (seed {run.seed})" for run in diverged)
+    best = np.mean([run.best.accuracy for run in diverged])
+    last = np.mean([run.last.accuracy for run in diverged])
+    return (
+        f"{name} diverged at {at}. {MODELS[name].on_divergence} Accuracy after the last step "
+        f"{last:.3f}, with the best weights {best:.3f}."
+    )

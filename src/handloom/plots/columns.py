@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ConfigurationError
+from handloom.errors import ConfigurationError, require_count
 from handloom.text import printable
 from handloom.training.history import History
 
@@ -48,13 +48,54 @@ def recorded_metrics(histories: Iterable[History]) -> list[str]:
 
 
 @dataclass(frozen=True)
+class Axis:
+    """The horizontal axis: epochs, or the last step of each epoch.
+
+    Parameters
+    ----------
+    from_epoch : int
+        The first epoch shown.
+    steps_per_epoch : int, optional
+        Counts steps instead, of which each epoch has this number.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter is not a whole number, of at least 0 and 1.
+    """
+
+    from_epoch: int = 0
+    steps_per_epoch: int | None = None
+
+    def __post_init__(self) -> None:
+        require_count("from_epoch", self.from_epoch, minimum=0)
+        if self.steps_per_epoch is not None:
+            require_count("steps_per_epoch", self.steps_per_epoch)
+
+    @property
+    def unit(self) -> str:
+        """``"epoch"`` or ``"step"``."""
+        return "epoch" if self.steps_per_epoch is None else "step"
+
+    @property
+    def start(self) -> int:
+        """The first epoch shown, or the first step."""
+        return self.from_epoch * (self.steps_per_epoch or 1)
+
+    def at(self, epochs: Values) -> Values:
+        """Return where epochs are drawn, shape (e,)."""
+        steps = self.steps_per_epoch or 1
+        return steps * epochs + (steps - 1)
+
+
+@dataclass(frozen=True)
 class Curves:
     """One column of several runs.
 
     Attributes
     ----------
-    epochs : array, shape (e,)
-        The epochs shown, in order.
+    at : array, shape (e,)
+        The epochs or steps shown, in order.
     values : array, shape (runs, e)
         NaN where a run has no finite value.
     diverged : array of bool, shape (runs, e)
@@ -63,7 +104,7 @@ class Curves:
         Whether values are percentages, which always have a linear axis.
     """
 
-    epochs: Values
+    at: Values
     values: Values
     diverged: Flags
     percentage: bool = False
@@ -78,13 +119,13 @@ class Curves:
         """The median over runs, shape (e,); NaN where fewer than half of the runs have a value."""
         count = self.known.sum(axis=0)
         shared = (count > 0) & (2 * count >= len(self.values))
-        middle = np.full(len(self.epochs), np.nan)
+        middle = np.full(len(self.at), np.nan)
         middle[shared] = np.nanmedian(self.values[:, shared], axis=0)
         return middle
 
 
-def gather(histories: Sequence[History], column: str, from_epoch: int) -> Curves:
-    """Return a column of several runs from an epoch on; histories may differ in length."""
+def gather(histories: Sequence[History], column: str, axis: Axis) -> Curves:
+    """Return a column of several runs; histories may differ in length."""
     factor, goal = column_of(column).factor, column_of(column).goal
     runs = [
         (history["epoch"], factor * history[column])
@@ -96,27 +137,26 @@ def gather(histories: Sequence[History], column: str, from_epoch: int) -> Curves
     for row, (at, of_run) in zip(values, runs, strict=True):
         row[np.searchsorted(epochs, at)] = of_run
     values[~(np.abs(values) < INFINITE)] = np.nan
-    shown = epochs >= from_epoch
-    return Curves(
-        epochs[shown], values[:, shown], diverged(values, goal)[:, shown], factor == 100.0
-    )
+    shown = epochs >= axis.from_epoch
+    at = axis.at(epochs[shown])
+    return Curves(at, values[:, shown], diverged(values, goal)[:, shown], factor == 100.0)
 
 
 def learning_rate_curves(
-    histories: Sequence[History], learning_rates: Sequence[float] | None, from_epoch: int
+    histories: Sequence[History], learning_rates: Sequence[float] | None, axis: Axis
 ) -> Curves:
     """Return the learning rates passed, or by default those of the histories."""
     if learning_rates is None:
-        return gather(histories, "learning_rate", from_epoch)
+        return gather(histories, "learning_rate", axis)
     epochs = max((history["epoch"] for history in histories), key=len, default=np.empty(0))
     if len(learning_rates) != len(epochs):
         raise ConfigurationError(
             f"learning_rates must have one rate for each of the {len(epochs)} epochs of the "
             f"longest history, got {len(learning_rates)}"
         )
-    shown = epochs >= from_epoch
+    shown = epochs >= axis.from_epoch
     values = np.array([learning_rates], np.float64)[:, shown]
-    return Curves(epochs[shown], values, diverged(values, None))
+    return Curves(axis.at(epochs[shown]), values, diverged(values, None))
 
 
 def diverged(values: Values, goal: str | None) -> Flags:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from handloom.errors import require_count, require_known
+from handloom.errors import require_known
 from handloom.plots.columns import (
     COLUMNS,
+    Axis,
     column_of,
     gather,
     learning_rate_curves,
@@ -36,6 +37,7 @@ def training_curves(
     title: str,
     dataset: str,
     from_epoch: int = 0,
+    steps_per_epoch: int | None = None,
     learning_rates: Sequence[float] | None = None,
 ) -> "Figure":
     """Plot training curves of one model: accuracy, loss and learning rate, a panel each.
@@ -54,6 +56,8 @@ def training_curves(
         The dataset's name.
     from_epoch : int
         The first epoch shown. The vertical axes fit the values shown.
+    steps_per_epoch : int, optional
+        Draws the metrics of each epoch at its last step, counted from 0, instead.
     learning_rates : sequence of float, optional
         The learning rate for each epoch of the longest history, instead of the recorded ones.
 
@@ -64,38 +68,38 @@ def training_curves(
     Raises
     ------
     ConfigurationError
-        If ``from_epoch`` is not a whole number of at least 0, or ``learning_rates`` differs in
-        length from the longest history.
+        If ``from_epoch`` is not a whole number of at least 0, ``steps_per_epoch`` not one of at
+        least 1, or ``learning_rates`` differs in length from the longest history.
     """
-    from_epoch = require_count("from_epoch", from_epoch, minimum=0)
+    axis = Axis(from_epoch, steps_per_epoch)
     validated = [history for history in histories if history.validated]
     penalized = any(history["penalty"].any() for history in histories)
     with drawing():
         recorded = recorded_metrics(histories)
         heights = [3, 3, *(2 for _ in recorded), 2]
-        title = _zoomed(f"{dataset}: {title}", from_epoch)
+        title = _zoomed(f"{dataset}: {title}", axis)
         figure = new_figure(11, 9.5 + 2 * len(recorded), title)
         panels = figure.subplots(len(heights), sharex=True, gridspec_kw={"height_ratios": heights})
         accuracy, loss, *others, rate = panels
         for panel, column in ((accuracy, "accuracy"), (loss, "loss")):
-            training = gather(histories, column, from_epoch)
-            held_out = gather(validated, f"validation_{column}", from_epoch)
+            training = gather(histories, column, axis)
+            held_out = gather(validated, f"validation_{column}", axis)
             name = f"training{_remark(histories)}"
             draw(panel, training, name, color=BLUE, line="-", marker="o")
             draw(panel, held_out, "validation", color=VERMILLION, line=LINES[1], marker="s")
-            fit_axes(panel, [training, held_out], from_epoch, tolerated=0.5)
+            fit_axes(panel, [training, held_out], axis, tolerated=0.5)
         for panel, column in zip(others, recorded, strict=True):
-            curves = gather(histories, column, from_epoch)
+            curves = gather(histories, column, axis)
             draw(panel, curves, column, color=PURPLE, line="-", marker="D")
-            fit_axes(panel, [curves], from_epoch)
+            fit_axes(panel, [curves], axis)
             panel.set_ylabel(column_of(column).label)
-        rates = learning_rate_curves(histories, learning_rates, from_epoch)
+        rates = learning_rate_curves(histories, learning_rates, axis)
         draw(rate, rates, "learning rate", color=GREEN, line="-", marker="o")
-        fit_axes(rate, [rates], from_epoch)
+        fit_axes(rate, [rates], axis)
         accuracy.set_ylabel("accuracy (%)")
         loss.set_ylabel("loss\n(training: with penalty)" if validated and penalized else "loss")
         rate.set_ylabel("learning rate")
-        rate.set_xlabel("epoch")
+        rate.set_xlabel(axis.unit)
         figure.align_ylabels()
         draw_legend(figure, accuracy, several=len(histories) > 1)
     return figure
@@ -107,6 +111,7 @@ def comparison(
     *,
     dataset: str,
     from_epoch: int = 0,
+    steps_per_epoch: int | None = None,
 ) -> "Figure":
     """Plot one column of the histories of several models, a color for each model.
 
@@ -124,6 +129,8 @@ def comparison(
         The dataset's name.
     from_epoch : int
         The first epoch shown. The vertical axis fits the values shown.
+    steps_per_epoch : int, optional
+        As in `training_curves`.
 
     Returns
     -------
@@ -132,12 +139,13 @@ def comparison(
     Raises
     ------
     ConfigurationError
-        If ``column`` is unknown, or ``from_epoch`` is not a whole number of at least 0.
+        If ``column`` is unknown, ``from_epoch`` is not a whole number of at least 0, or
+        ``steps_per_epoch`` not one of at least 1.
     """
     every = [history for histories in models.values() for history in histories]
     require_known("column", column, [*COLUMNS, *recorded_metrics(every)])
-    from_epoch = require_count("from_epoch", from_epoch, minimum=0)
-    title = _zoomed(f"{dataset}: {column.replace('_', ' ')}", from_epoch)
+    axis = Axis(from_epoch, steps_per_epoch)
+    title = _zoomed(f"{dataset}: {column.replace('_', ' ')}", axis)
     styles = zip(cycle(COLORS), cycle(LINES), cycle(MARKERS), strict=False)
     with drawing():
         figure = new_figure(11, 6.5, title)
@@ -145,19 +153,19 @@ def comparison(
         everything = []
         for index, (name, histories) in enumerate(models.items()):
             color, line, marker = next(styles)
-            curves = gather(histories, column, from_epoch)
+            curves = gather(histories, column, axis)
             label = f"{name}{_remark(histories)}"
             draw(panel, curves, label, color=color, line=line, marker=marker, index=index)
             everything.append(curves)
-        fit_axes(panel, everything, from_epoch, tolerated=1.0)
-        panel.set_xlabel("epoch")
+        fit_axes(panel, everything, axis, tolerated=1.0)
+        panel.set_xlabel(axis.unit)
         panel.set_ylabel(column_of(column).label)
         draw_legend(figure, panel, several=any(len(histories) > 1 for histories in models.values()))
     return figure
 
 
-def _zoomed(title: str, from_epoch: int) -> str:
-    return f"{title}, from epoch {from_epoch}" if from_epoch else title
+def _zoomed(title: str, axis: Axis) -> str:
+    return f"{title}, from {axis.unit} {axis.start:,}" if axis.start else title
 
 
 def _remark(histories: Sequence[History]) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from handloom.plots.columns import Curves, Values
+from handloom.plots.columns import Axis, Curves, Values
 from handloom.plots.figure import DARK, GRAY, LIGHT, MEDIUM, SMALL, LineStyle
 from handloom.text import printable
 
@@ -34,10 +34,10 @@ def draw(
     if not curves.known.any():
         return
     if len(curves.values) > 1:
-        panel.plot(curves.epochs, curves.values.T, color=color, linewidth=1, alpha=0.4)
-    step = max(1, len(curves.epochs) // 8)
+        panel.plot(curves.at, curves.values.T, color=color, linewidth=1, alpha=0.4)
+    step = max(1, len(curves.at) // 8)
     panel.plot(
-        curves.epochs,
+        curves.at,
         curves.median,
         color=color,
         linestyle=line,
@@ -50,16 +50,16 @@ def draw(
 
 
 def fit_axes(
-    panel: "Axes", several: Sequence[Curves], from_epoch: int, *, tolerated: float = 1.0
+    panel: "Axes", several: Sequence[Curves], axis: Axis, *, tolerated: float = 1.0
 ) -> None:
     """Set both axes of a panel, and note the values that are not shown; see `_range`."""
     _style(panel)
     several = [curves for curves in several if curves.known.any()]
-    last = max((float(curves.epochs[-1]) for curves in several), default=0.0)
-    panel.set_xlim(from_epoch, max(last, from_epoch + 1))
+    last = max((float(curves.at[-1]) for curves in several), default=0.0)
+    panel.set_xlim(axis.start, max(last, axis.start + 1))
     panel.locator_params(axis="x", nbins=10, integer=True, steps=[1, 2, 5, 10])
     if not several:
-        _note_empty(panel, from_epoch)
+        _note_empty(panel, axis)
         return
     values = np.concatenate([curves.values[curves.known] for curves in several])
     low, high = _range(several, values, tolerated)
@@ -74,8 +74,8 @@ def _style(panel: "Axes") -> None:
     panel.set_axisbelow(True)
 
 
-def _note_empty(panel: "Axes", from_epoch: int) -> None:
-    since = f" from epoch {from_epoch} on" if from_epoch else ""
+def _note_empty(panel: "Axes", axis: Axis) -> None:
+    since = f" from {axis.unit} {axis.start:,} on" if axis.start else ""
     panel.text(
         0.5,
         0.5,
