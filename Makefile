@@ -7,8 +7,8 @@ PARALLEL := -n auto --dist loadfile
 
 .PHONY: study test test-long test-fused test-tables test-oldest test-newest lint types parity docs bench fuzz clean
 
-study: $(READY)  ## the reference study, shortened: four networks, 150 epochs, pictures
-	$(BIN)/handloom reproduce --epochs 150
+study: $(READY)  ## the reference study: four networks, 1,100 updates of 6,000 rows each, pictures
+	$(BIN)/handloom reproduce --batch-size 6000
 
 test: $(READY)  ## the default test suite
 	$(BIN)/python -m pytest -m "not long" $(PARALLEL)

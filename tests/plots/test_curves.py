@@ -39,6 +39,26 @@ class TestTrainingCurves:
         assert_shows(figure.axes[0], [90 / (1 + loss) for loss in losses[10:]])
         assert "from epoch 10" in figure.get_suptitle()
 
+    def test_steps_replace_epochs_where_an_epoch_has_several(self) -> None:
+        figure = plots.training_curves(
+            [history(falling(6))], title="small", dataset=WHERE, from_epoch=2, steps_per_epoch=10
+        )
+        assert figure.axes[-1].get_xlabel() == "step"
+        assert list(np.asarray(figure.axes[0].lines[0].get_xdata())) == [29, 39, 49, 59]
+        assert figure.axes[0].get_xlim() == (20, 59)
+        assert "from step 20" in figure.get_suptitle()
+        several = plots.comparison(
+            {"a": [history(falling(3))]}, "loss", dataset=WHERE, steps_per_epoch=4
+        )
+        assert several.axes[0].get_xlabel() == "step"
+        assert list(np.asarray(several.axes[0].lines[0].get_xdata())) == [3, 7, 11]
+
+    def test_a_loss_back_near_its_start_leaves_the_others_readable(self) -> None:
+        models = {"sound": [history([2.6, *[0.4] * 9])], "lost": [history([2.6, 0.7, *[2.1] * 8])]}
+        figure = plots.comparison(models, "loss", dataset=WHERE, from_epoch=5)
+        assert figure.axes[0].get_ylim()[1] < 1
+        assert "lost, out of range" in texts(render(figure))
+
     def test_seeds_are_thin_lines_and_a_bold_median(self) -> None:
         runs = [history(falling(n, start)) for n, start in ((9, 2.0), (9, 3.0), (5, 4.0))]
         *thin, median = curves(*runs).axes[1].lines

@@ -163,11 +163,11 @@ def diverged(values: Values, goal: str | None) -> Flags:
     """Return where runs had diverged, shape (runs, e).
 
     An accuracy has diverged where it is less than half of the best before; a loss, where it is
-    more than twice the best before and more than that of the first epoch.
+    more than twice the best before and more than three quarters of that of the first epoch.
     """
     if goal == "high":
         return values < np.fmax.accumulate(values, axis=1) / 2
     if goal == "low":
         best = np.fmin.accumulate(values, axis=1)
-        return (values / 2 > best) & (values > values[:, :1])
+        return (values / 2 > best) & (values > 0.75 * values[:, :1])
     return np.zeros(values.shape, dtype=bool)
