@@ -7,7 +7,8 @@ PARALLEL := -n auto --dist loadfile
 
 .PHONY: study test test-long test-fused test-tables test-oldest test-newest lint types parity docs bench fuzz clean
 
-study: $(READY)  ## the reference study: four networks, 1,100 updates of 6,000 rows each, pictures
+study: $(READY)  ## mlp-flash, then the reference study: four networks, 1,100 updates each, pictures
+	$(BIN)/handloom train --recipe mlp-flash
 	$(BIN)/handloom reproduce --batch-size 6000
 
 test: $(READY)  ## the default test suite
