@@ -57,7 +57,7 @@ def show(
 ) -> None:
     """Draw a labeled grid of training samples.
 
-    Examples:
+    With --augment, the first sample of each class and changed versions of it. Examples:
 
     handloom data show silhouettes --out samples.png
 

@@ -90,7 +90,7 @@ def weights(model: Model | Sequential, *, title: str, dataset: str, count: int =
     count = require_count("count", count)
     layer = _first_layer(model)
     order, chosen, scale = layer.largest(count)
-    channels = chosen.shape[1]
+    units, channels = layer.images.shape[:2]
     tiles = chosen[:, 0] if channels == GRAY else _colors(chosen, scale)
     columns = 5 if len(order) <= 20 else 8
     rows = -(-len(order) // columns)
@@ -101,7 +101,8 @@ def weights(model: Model | Sequential, *, title: str, dataset: str, count: int =
         size = max(width * columns + 1.6, 6), height * rows + 1.6
         figure = new_figure(*size, f"{dataset}: {title}")
         panel = figure.subplots()
-        subtitle = f"{layer.name}: {len(order)} of {len(layer.images)} {layer.kind}, by norm"
+        shown = f"{len(order)} of {units}" if len(order) < units else f"{units}"
+        subtitle = f"{layer.name}: {shown} {layer.kind}, by norm"
         panel.set_title(subtitle, fontsize=MEDIUM, color=PALE_GRAY)
         drawn = panel.imshow(
             sheet.pixels, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest"

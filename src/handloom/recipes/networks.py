@@ -97,8 +97,8 @@ def _require_images(shape: tuple[int, ...], smallest: int) -> None:
         )
     if min(shape[-2:]) < smallest:
         raise ConfigurationError(
-            f"a recipe of convolutions with {smallest.bit_length() - 1} poolings takes images of at "
-            f"least {smallest} x {smallest} pixels, got {shape[-2]} x {shape[-1]}: use larger "
+            f"a recipe of convolutions with {smallest.bit_length() - 1} poolings takes images of "
+            f"at least {smallest} x {smallest} pixels, got {shape[-2]} x {shape[-1]}: use larger "
             "images, or a recipe of dense layers, such as mlp"
         )
 
