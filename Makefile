@@ -5,10 +5,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: study test test-long test-fused test-tables test-oldest test-newest lint types parity docs bench fuzz clean
+STUDY ?= runs/study-1
+
+.PHONY: study pictures test test-long test-fused test-tables test-oldest test-newest lint types parity docs bench fuzz clean
 
 study: $(READY)  ## the reference study, shortened: four networks, 150 epochs, pictures
 	$(BIN)/handloom reproduce --epochs 150
+
+pictures: $(READY)  ## the pictures of the README, of the study in STUDY
+	$(BIN)/python -m docs.pictures --study $(STUDY)
 
 test: $(READY)  ## the default test suite
 	$(BIN)/python -m pytest -m "not long" $(PARALLEL)

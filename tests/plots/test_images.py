@@ -1,6 +1,7 @@
 """Stored images become pictures: each channel where it belongs, of a size that fits."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from tests.data.helpers import images
 
@@ -54,7 +55,7 @@ def test_a_large_image_is_reduced_to_means_of_squares(channels: int) -> None:
         (images(5, 28, 28, 3), "pass channels_last=True to Dataset"),
     ],
 )
-def test_other_arrays_are_refused(inputs: np.ndarray, message: str) -> None:  # type: ignore[type-arg]
+def test_other_arrays_are_refused(inputs: npt.NDArray[np.generic], message: str) -> None:
     with pytest.raises(DataError, match=message):
         require_pictures(inputs)
 
