@@ -41,11 +41,15 @@ def test_show_draws_a_grid(handloom: Command, tiny_folder: Path, tmp_path: Path)
 def test_show_draws_augmented_versions(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:
-    options = ("--per-class", 3, "--out", tmp_path / "grid.png")
+    options = ("--per-class", 9, "--out", tmp_path / "grid.png")
     ended = handloom("data", "show", tiny_folder, "--augment", "flip,shift", *options)
     assert (ended.status, ended.err) == (0, "")
-    with Image.open(tmp_path / "grid.png") as image:
-        image.verify()
+    handloom("data", "show", tiny_folder, "--per-class", 9, "--out", tmp_path / "samples.png")
+    sizes = []
+    for name in ("grid.png", "samples.png"):
+        with Image.open(tmp_path / name) as image:
+            sizes.append(image.width)
+    assert sizes[0] > sizes[1], "a column more, for the samples themselves"
     ended = handloom("data", "show", "nowhere", "--augment", "flp", "--out", tmp_path / "x.png")
     assert ended.status == 1
     assert "Did you mean 'flip'" in ended.err

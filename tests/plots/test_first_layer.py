@@ -104,11 +104,15 @@ def test_layers_that_leave_pixels_apart_may_come_before() -> None:
     assert "4.dense: 4 units" in texts(draw(model((Y, X), *layers)))
 
 
-@pytest.mark.parametrize("value", [0.0, 1e30])
-def test_any_finite_weights_are_drawn(value: float) -> None:
-    made = model((Y, X), Dense(3))
-    made.network.parameters.weights["0.dense.weights"][...] = value
-    draw(made)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("value", "share"), [(0.0, 1.0), (1e30, 1.0), (0.5, 0.001)])
+def test_any_finite_weights_are_drawn(value: float, share: float, channels: int) -> None:
+    made = model((channels, Y, X), Dense(30))
+    w = made.network.parameters.weights["0.dense.weights"]
+    w[...] = 0.0
+    w.reshape(-1)[: max(1, int(share * w.size))] = value
+    low, high = draw(made).axes[0].images[0].get_clim()
+    assert high == -low == pytest.approx(value or 1.0)
 
 
 def test_what_has_no_such_picture_is_refused() -> None:

@@ -51,6 +51,17 @@ class TestSampleGrid:
         with pytest.raises(DataError, match=r"uint8 of shape \(n, y, x\), .*got float64"):
             plots.sample_grid(features)
 
+    def test_has_no_more_columns_than_images(self) -> None:
+        figure = plots.sample_grid(dataset(rows=4), per_class=10**9)
+        assert figure.axes[0].get_xlabel() == "the first 2 of each class"
+
+    def test_refuses_continuous_targets(self) -> None:
+        samples = Dataset(images(6, 9, 9), np.linspace(0.0, 1.0, 6), ["height"], WHERE)
+        with pytest.raises(DataError, match="must be classes, got continuous"):
+            plots.sample_grid(samples)
+        with pytest.raises(DataError, match="must be classes, got continuous"):
+            plots.augmented_samples(samples, [Flip()])
+
     def test_refuses_no_samples(self) -> None:
         with pytest.raises(ConfigurationError, match="per_class"):
             plots.sample_grid(dataset(), per_class=0)

@@ -37,12 +37,13 @@ def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
     Raises
     ------
     DataError
-        If the inputs are not such images.
+        If the inputs are not such images, or the targets are continuous.
     ConfigurationError
         If ``per_class`` is not a whole number of at least 1.
     """
-    columns = require_count("per_class", per_class)
+    per_class = require_count("per_class", per_class)
     require_pictures(dataset.inputs)
+    columns = min(per_class, int(dataset.rows_per_class.max()))
     pictures = {
         (label, column): picture(dataset.inputs[row], LARGEST)
         for label in range(len(dataset.class_names))
@@ -74,7 +75,7 @@ def augmented_samples(
     Raises
     ------
     DataError
-        If the inputs are not such images.
+        If the inputs are not such images, or the targets are continuous.
     ConfigurationError
         If ``augment`` is empty, or ``versions`` is not a whole number of at least 1.
     """
@@ -83,10 +84,11 @@ def augmented_samples(
         raise ConfigurationError("augment must have at least one augmentation, got none")
     require_pictures(dataset.inputs)
     check_images(dataset)
-    labels, rows = np.unique(dataset.targets, return_index=True)
+    labels = np.flatnonzero(dataset.rows_per_class)
+    rows = np.array([np.argmax(dataset.targets == label) for label in labels])
     pictures = {}
     for column in range(versions + 1):
-        images = dataset.inputs[rows].view(np.uint8).copy()
+        images = dataset.inputs[rows].view(np.uint8)  # a copy
         if epoch := column:  # the first column shows the images themselves
             stream = Stream(seed).at(Purpose.AUGMENT, epoch - 1, 0)
             StepAugmentation(augment, stream, epoch - 1)(images, rows, 0)
