@@ -44,7 +44,9 @@ def show(
         str, typer.Argument(metavar="PATH", help="A folder, or fashion-mnist or silhouettes.")
     ],
     out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("samples.png"),
-    per_class: Annotated[int, typer.Option(help="The number of images of each class.")] = 10,
+    per_class: Annotated[
+        int, typer.Option(help="The number of images, or of augmented versions, of each class.")
+    ] = 10,
     augment: Annotated[
         str | None,
         typer.Option(
@@ -71,7 +73,7 @@ def show(
         raise FileError(f"--out must name a .png file, got {out}")
     if out.exists():
         raise FileError(f"--out must name a new file, but {out} exists")
-    changes = [named_augmentation(name) for name in augment or ()]
+    changes = [named_augmentation(name) for name in augment or ()]  # the callback made a tuple
     train = load_dataset(path).train
     if changes:
         figure = plots.augmented_samples(train, changes, versions=per_class)

@@ -12,14 +12,14 @@ from handloom.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, L
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.plots.figure import (
-    GRAY as PALE_GRAY,
+    GRAY,
     MEDIUM,
     SMALL,
     class_labels,
     drawing,
     new_figure,
 )
-from handloom.plots.images import GRAY, RGB, RGBA, Sheet, bare, channels_of
+from handloom.plots.images import GRAYSCALE, RGB, RGBA, Sheet, bare, channels_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,7 +91,7 @@ def weights(model: Model | Sequential, *, title: str, dataset: str, count: int =
     layer = _first_layer(model)
     order, chosen, scale = layer.largest(count)
     units, channels = layer.images.shape[:2]
-    tiles = chosen[:, 0] if channels == GRAY else _colors(chosen, scale)
+    tiles = chosen[:, 0] if channels == GRAYSCALE else _colors(chosen, scale)
     columns = 5 if len(order) <= 20 else 8
     rows = -(-len(order) // columns)
     cells = {divmod(index, columns): tile for index, tile in enumerate(tiles)}
@@ -103,7 +103,7 @@ def weights(model: Model | Sequential, *, title: str, dataset: str, count: int =
         panel = figure.subplots()
         shown = f"{len(order)} of {units}" if len(order) < units else f"{units}"
         subtitle = f"{layer.name}: {shown} {layer.kind}, by norm"
-        panel.set_title(subtitle, fontsize=MEDIUM, color=PALE_GRAY)
+        panel.set_title(subtitle, fontsize=MEDIUM, color=GRAY)
         drawn = panel.imshow(
             sheet.pixels, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest"
         )
@@ -111,7 +111,7 @@ def weights(model: Model | Sequential, *, title: str, dataset: str, count: int =
         for cell, unit in zip(cells, order, strict=True):
             x, y = sheet.caption_at(*cell)
             panel.text(x, y, layer.unit_names[unit], ha="center", va="center", fontsize=SMALL)
-        if channels == GRAY:
+        if channels == GRAYSCALE:
             figure.colorbar(drawn, ax=panel, shrink=0.7, label="weight", extend="both")
         else:
             alpha = "; the weights of alpha are not shown" if channels == RGBA else ""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Images = npt.NDArray[np.uint8]
 Shape = tuple[int, ...]
 
-GRAY, RGB, RGBA = 1, 3, 4
+GRAYSCALE, RGB, RGBA = 1, 3, 4
 """The numbers of channels of the images that are drawn."""
 
 WHITE, SHADED = 255, 204
@@ -23,8 +23,8 @@ WHITE, SHADED = 255, 204
 
 def channels_of(shape: Shape) -> int | None:
     """Return the channels of an image of shape (y, x) or (c, y, x): 1, 3 or 4; else None."""
-    channels = {2: (GRAY,), 3: shape[:1]}.get(len(shape), ())
-    return channels[0] if channels and channels[0] in (GRAY, RGB, RGBA) else None
+    channels = {2: (GRAYSCALE,), 3: shape[:1]}.get(len(shape), ())
+    return channels[0] if channels and channels[0] in (GRAYSCALE, RGB, RGBA) else None
 
 
 def require_pictures(inputs: npt.NDArray[np.generic]) -> None:
@@ -62,7 +62,7 @@ def picture(image: npt.NDArray[np.generic], largest: int) -> Images:
     """
     pixels = image.view(np.uint8)
     channels = channels_of(pixels.shape)
-    if channels == GRAY:
+    if channels == GRAYSCALE:
         return _reduced(pixels.reshape(pixels.shape[-2:]), largest)
     pixels = np.moveaxis(pixels, 0, -1)
     return _reduced(_on_checkerboard(pixels) if channels == RGBA else pixels, largest)

@@ -28,7 +28,8 @@ def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
         A dataset of images, uint8 of shape (n, y, x), or (n, c, y, x) with 1 channel (gray), 3
         (RGB) or 4 (RGBA, drawn on a checkerboard).
     per_class : int
-        The number of images of each class; the row of a class with fewer is filled with white.
+        The largest number of images of each class; the row of a class with fewer than another is
+        filled with white.
 
     Returns
     -------
@@ -89,9 +90,10 @@ def augmented_samples(
     pictures = {}
     for column in range(versions + 1):
         images = dataset.inputs[rows].view(np.uint8)  # a copy
-        if epoch := column:  # the first column shows the images themselves
-            stream = Stream(seed).at(Purpose.AUGMENT, epoch - 1, 0)
-            StepAugmentation(augment, stream, epoch - 1)(images, rows, 0)
+        if column > 0:  # the first column shows the images themselves
+            epoch = column - 1
+            stream = Stream(seed).at(Purpose.AUGMENT, epoch, 0)
+            StepAugmentation(augment, stream, epoch)(images, rows, 0)
         for label, image in zip(labels, images, strict=True):
             pictures[int(label), column] = picture(image, LARGEST)
     caption = f"the first of each class, and {versions} augmented versions"
