@@ -5,11 +5,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: study test test-long test-fused test-tables test-oldest test-newest lint types parity docs bench fuzz clean
+STUDY ?= runs/study-1
+
+.PHONY: study pictures test test-long test-fused test-tables test-oldest test-newest lint types parity docs bench fuzz clean
 
 study: $(READY)  ## mlp-flash, then the reference study: four networks, 1,100 updates each, pictures
 	$(BIN)/handloom train --recipe mlp-flash
 	$(BIN)/handloom reproduce --batch-size 6000
+
+pictures: $(READY)  ## the pictures of the README, of the study in STUDY
+	$(BIN)/python -m docs.pictures --study $(STUDY)
 
 test: $(READY)  ## the default test suite
 	$(BIN)/python -m pytest -m "not long" $(PARALLEL)

@@ -77,6 +77,10 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
         )
         _save(curves, run.pictures / "curves.png")
     _draw_predictions(drawing, run.pictures, "", title, splits.test, test)
+    with drawing:
+        if splits.train.inputs.dtype == np.uint8:
+            weights = plots.weights(trained.model, title=title, dataset=splits.name)
+            _save(weights, run.pictures / "weights.png")
 
 
 def study_run_folder(

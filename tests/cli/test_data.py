@@ -38,6 +38,23 @@ def test_show_draws_a_grid(handloom: Command, tiny_folder: Path, tmp_path: Path)
         image.verify()
 
 
+def test_show_draws_augmented_versions(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    options = ("--per-class", 9, "--out", tmp_path / "grid.png")
+    ended = handloom("data", "show", tiny_folder, "--augment", "flip,shift", *options)
+    assert (ended.status, ended.err) == (0, "")
+    handloom("data", "show", tiny_folder, "--per-class", 9, "--out", tmp_path / "samples.png")
+    sizes = []
+    for name in ("grid.png", "samples.png"):
+        with Image.open(tmp_path / name) as image:
+            sizes.append(image.width)
+    assert sizes[0] > sizes[1], "a column more, for the samples themselves"
+    ended = handloom("data", "show", "nowhere", "--augment", "flp", "--out", tmp_path / "x.png")
+    assert ended.status == 1
+    assert "Did you mean 'flip'" in ended.err
+
+
 def _truncated_gzip(folder: Path) -> None:
     path = folder / "train-images-idx3-ubyte"
     path.with_suffix(".gz").write_bytes(gzip.compress(path.read_bytes())[:-500])

@@ -216,4 +216,5 @@ def test_one_picture_that_cannot_be_drawn_costs_no_other(
     ended = handloom("train", "--data", tiny_folder, "--out", run, *SMALL)
     assert ended.status == 0
     assert f"{run / 'pictures'} lacks pictures: RuntimeError: mine" in ended.err
-    assert {path.name for path in (run / "pictures").iterdir()} == {"confusion.png", "mistakes.png"}
+    pictures = {path.name for path in (run / "pictures").iterdir()}
+    assert pictures == {"confusion.png", "mistakes.png", "weights.png"}

@@ -33,7 +33,7 @@ def test_a_run_folder_holds_model_history_pictures_and_results(trained: Path, ti
         model.predict(test.inputs).argmax(axis=1) == test.targets
     )
     assert len((trained / "history.csv").read_text().splitlines()) == 3
-    for picture in ("curves", "confusion", "mistakes"):
+    for picture in ("curves", "confusion", "mistakes", "weights"):
         with Image.open(trained / "pictures" / f"{picture}.png") as image:
             image.verify()
 

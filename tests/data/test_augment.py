@@ -66,6 +66,17 @@ def test_moves_are_what_flips_and_a_shift_do(shape: tuple[int, ...], seed: int) 
         np.testing.assert_array_equal(moved, expected)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("name", list(AUGMENTATIONS))
+def test_channels_are_changed_as_a_gray_image_is(name: str, channels: int) -> None:
+    before = images(60, channels, Y, X)
+    after = changed(named_augmentation(name), before)
+    assert (after != before).any()
+    for channel in range(channels):
+        gray = changed(named_augmentation(name), before[:, channel].copy())
+        np.testing.assert_array_equal(after[:, channel], gray)
+
+
 @pytest.mark.parametrize("shape", [(N, Y, X), (N, 3, Y, X)])
 def test_a_flip_mirrors_half_of_the_images_each_time_anew(shape: tuple[int, ...]) -> None:
     before = images(*shape)

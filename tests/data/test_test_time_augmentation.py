@@ -9,6 +9,14 @@ from handloom.data.test_time_augmentation import MIRRORED, MIRRORED_AND_MOVED, V
 Y, X = 9, 7
 
 
+@pytest.mark.parametrize("view", MIRRORED_AND_MOVED)
+def test_channels_are_viewed_as_a_gray_image_is(view: View) -> None:
+    before = images(5, 4, Y, X)
+    after = view(before)
+    for channel in range(4):
+        np.testing.assert_array_equal(after[:, channel], view(before[:, channel]))
+
+
 @pytest.mark.parametrize("shape", [(5, Y, X), (5, 2, Y, X)])
 def test_a_view_is_the_image_mirrored_and_moved(shape: tuple[int, ...]) -> None:
     before = images(*shape)

@@ -1,8 +1,10 @@
 """Histories and images to draw, and what a figure shows of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -56,6 +58,11 @@ def dataset(rows: int = 12, shape: tuple[int, int] = (5, 7)) -> Dataset:
 def texts(figure: Figure) -> str:
     objects = figure.findobj(Text)
     return "\n".join(text.get_text() for text in objects if isinstance(text, Text))
+
+
+def pixels(figure: Figure) -> npt.NDArray[Any]:
+    """The array that the first panel shows."""
+    return np.asarray(figure.axes[0].images[0].get_array())
 
 
 def render(figure: Figure) -> Figure:

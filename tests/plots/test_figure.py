@@ -11,7 +11,7 @@ from PIL import Image
 from tests.helpers.terminal import HOSTILE, acting
 from tests.plots.helpers import NAMES, WHERE, curves, dataset, falling, history, render, texts
 
-from handloom import Dataset, plots
+from handloom import Conv2D, Dataset, Flip, Sequential, plots
 from handloom.errors import DataError, MissingExtraError
 
 
@@ -63,6 +63,12 @@ def hostile_figures() -> dict[str, Figure]:
         ),
         "confident_mistakes": plots.confident_mistakes(
             images, targets, np.eye(3)[(targets + 1) % 3], names, title=HOSTILE, dataset=HOSTILE
+        ),
+        "augmented_samples": plots.augmented_samples(
+            Dataset(images, targets, names, HOSTILE), [Flip()]
+        ),
+        "weights": plots.weights(
+            Sequential([Conv2D(3, 3)]).build((1, 5, 7)), title=HOSTILE, dataset=HOSTILE
         ),
     }
 

@@ -1,41 +1,17 @@
-"""Samples, confusion and mistakes are drawn with their names and counts."""
+"""Confusion and mistakes are drawn with their names and counts."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from tests.plots.helpers import NAMES, WHERE, dataset, render, texts
+from tests.data.helpers import images
+from tests.plots.helpers import NAMES, WHERE, dataset, pixels, render, texts
 
 from handloom import plots
-from handloom.data.dataset import Dataset
-from handloom.errors import ConfigurationError, DataError
+from handloom.errors import DataError
 from handloom.metrics import confusion_matrix
-
-
-class TestSampleGrid:
-    def test_has_a_row_for_each_class(self) -> None:
-        figure = render(plots.sample_grid(dataset(), per_class=3))
-        (axes,) = figure.axes
-        assert [text.get_text() for text in axes.get_yticklabels()] == list(NAMES)
-        assert axes.get_xlabel() == "the first 3 of each class"
-        assert WHERE in figure.get_suptitle()
-
-    def test_shows_the_first_images_and_leaves_the_rest_white(self) -> None:
-        samples = dataset(rows=4)  # two of class 0, one of each other
-        sheet = np.asarray(plots.sample_grid(samples, per_class=2).axes[0].images[0].get_array())
-        assert (sheet[:5, :7] == samples.inputs[0]).all()
-        assert (sheet[:5, 8:] == samples.inputs[3]).all()
-        assert (sheet[6:11, 8:] == 255).all()
-
-    def test_refuses_what_is_no_image(self) -> None:
-        features = Dataset(np.zeros((3, 4)), np.arange(3), NAMES)
-        with pytest.raises(DataError, match=r"uint8 of shape \(n, y, x\), got float64"):
-            plots.sample_grid(features)
-
-    def test_refuses_no_samples(self) -> None:
-        with pytest.raises(ConfigurationError, match="per_class"):
-            plots.sample_grid(dataset(), per_class=0)
 
 
 class TestConfusion:
@@ -85,6 +61,26 @@ class TestConfidentMistakes:
             ("pred. dog 60.0 %", "true cat"),
         ]
         assert figure.get_suptitle() == "pets-3: small\nthe most confident of 2 mistakes"
+
+    @pytest.mark.parametrize("shape", [(3, 9, 7), (4, 96, 64), (3, 700, 500)])
+    def test_shows_colors(self, shape: tuple[int, ...], tmp_path: Path) -> None:
+        inputs, targets = images(3, *shape), np.arange(3)
+        figure = plots.confident_mistakes(
+            inputs, targets, np.roll(np.eye(3), 1, axis=1), NAMES, title="x", dataset=WHERE
+        )
+        first = pixels(figure)
+        assert first.shape[2] == 3
+        assert max(first.shape) <= 480
+        if shape == (3, 9, 7):
+            np.testing.assert_array_equal(first, np.moveaxis(inputs[0], 0, -1))
+        plots.save(figure, tmp_path / "mistakes.png")
+        assert (tmp_path / "mistakes.png").stat().st_size < 1_000_000
+
+    def test_refuses_images_of_two_channels(self) -> None:
+        with pytest.raises(DataError, match=r"3 \(RGB\) or 4 \(RGBA\), got uint8"):
+            plots.confident_mistakes(
+                images(3, 2, 9, 9), np.arange(3), np.eye(3), NAMES, title="x", dataset=WHERE
+            )
 
     def test_draws_no_more_than_asked(self) -> None:
         figure = self.draw([[0.0, 0.0, 1.0]] * 2 + [[1.0, 0.0, 0.0]] * 10, count=6)

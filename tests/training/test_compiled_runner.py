@@ -231,7 +231,7 @@ def test_any_number_of_threads_ends_with_the_same_bits(
         np.testing.assert_array_equal(losses, ends[0][1])
 
 
-@pytest.mark.parametrize("shape", [(9, 5), (3, 4, 5)])
+@pytest.mark.parametrize("shape", [(9, 5), (3, 4, 5), (4, 10, 6)])
 def test_images_are_augmented_as_layer_by_layer(shape: tuple[int, ...]) -> None:
     rng, ends = np.random.default_rng(0), []
     rows = Dataset(

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from handloom.cli.console import say, show_table
+from handloom.cli.from_settings import split_items
+from handloom.data.augment import AUGMENTATIONS, named_augmentation
 from handloom.data.sources.verify import FileSum, Report, verify as verify_files
 from handloom.errors import require_count
 from handloom.files import FileError, make_folder
@@ -42,11 +44,26 @@ def show(
         str, typer.Argument(metavar="PATH", help="A folder, or fashion-mnist or silhouettes.")
     ],
     out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("samples.png"),
-    per_class: Annotated[int, typer.Option(help="The number of samples of each class.")] = 10,
+    per_class: Annotated[
+        int, typer.Option(help="The number of images, or of augmented versions, of each class.")
+    ] = 10,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="<str,...>",
+            callback=split_items(str),
+            help="Show the first sample of each class and, beside it, how augmentations change it: "
+            f"{' | '.join(AUGMENTATIONS)}.",
+        ),
+    ] = None,
 ) -> None:
     """Draw a labeled grid of training samples.
 
-    Example: handloom data show silhouettes --out samples.png
+    With --augment, the first sample of each class and changed versions of it. Examples:
+
+    handloom data show silhouettes --out samples.png
+
+    handloom data show silhouettes --augment flip,shift --out augmented.png
     """
     from handloom import plots
     from handloom.cli.options import load_dataset
@@ -56,9 +73,14 @@ def show(
         raise FileError(f"--out must name a .png file, got {out}")
     if out.exists():
         raise FileError(f"--out must name a new file, but {out} exists")
+    changes = [named_augmentation(name) for name in augment or ()]  # the callback made a tuple
     train = load_dataset(path).train
+    if changes:
+        figure = plots.augmented_samples(train, changes, versions=per_class)
+    else:
+        figure = plots.sample_grid(train, per_class=per_class)
     make_folder(out.parent)
-    plots.save(plots.sample_grid(train, per_class=per_class), out)
+    plots.save(figure, out)
     say(f"Wrote {out}")
 
 

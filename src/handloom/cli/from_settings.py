@@ -50,7 +50,7 @@ def _parameter(option: Field[Any], default: Any) -> inspect.Parameter:
     if get_origin(kind) is tuple:  # comma-separated items in one argument
         item = get_args(kind)[0]
         kind, default = str | None, ",".join(map(str, default)) or None
-        spelling = {"metavar": f"<{item.__name__},...>", "callback": _split(item)}
+        spelling = {"metavar": f"<{item.__name__},...>", "callback": split_items(item)}
     return inspect.Parameter(
         option.name,
         inspect.Parameter.KEYWORD_ONLY,
@@ -59,7 +59,7 @@ def _parameter(option: Field[Any], default: Any) -> inspect.Parameter:
     )
 
 
-def _split(item: type[Item]) -> Callable[[typer.CallbackParam, str | None], tuple[Item, ...]]:
+def split_items(item: type[Item]) -> Callable[[typer.CallbackParam, str | None], tuple[Item, ...]]:
     """Return the typer callback that converts comma-separated items."""
     kind = "whole numbers" if item is int else "names"
 

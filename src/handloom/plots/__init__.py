@@ -1,4 +1,4 @@
-"""Plots: training curves, comparisons of models, samples, confusion matrices, mistakes.
+"""Plots: training curves, comparisons, samples, confusion matrices, mistakes, weights.
 
 Each function returns a `matplotlib.figure.Figure` and opens no window; global settings of
 matplotlib are neither used nor changed. ``save`` writes a figure to a PNG file.
@@ -6,13 +6,17 @@ matplotlib are neither used nor changed. ``save`` writes a figure to a PNG file.
 
 from handloom.plots.curves import comparison, training_curves
 from handloom.plots.figure import save
-from handloom.plots.predictions import confident_mistakes, confusion, sample_grid
+from handloom.plots.first_layer import weights
+from handloom.plots.predictions import confident_mistakes, confusion
+from handloom.plots.samples import augmented_samples, sample_grid
 
 __all__ = [
+    "augmented_samples",
     "comparison",
     "confident_mistakes",
     "confusion",
     "sample_grid",
     "save",
     "training_curves",
+    "weights",
 ]

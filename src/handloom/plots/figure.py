@@ -5,7 +5,7 @@ for prints in gray.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +39,8 @@ SETTINGS = {
     "text.parse_math": False,  # dollar signs in class names are text
 }
 DOTS_PER_INCH = 150
+LONGEST = 40
+"""The largest number of characters of a class name that are drawn."""
 
 
 @contextmanager
@@ -69,6 +71,12 @@ def new_figure(width: float, height: float, *title: str) -> "Figure":
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle("\n".join(map(printable, title)), fontsize=LARGE)
     return figure
+
+
+def class_labels(class_names: Sequence[str], *, longest: int = LONGEST) -> list[str]:
+    """Return the names as they are drawn; long ones, which would leave no space, are cut."""
+    labels = map(printable, class_names)
+    return [name if len(name) <= longest else f"{name[: longest - 3]}..." for name in labels]
 
 
 def save(figure: "Figure", path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""Plots of samples, confusion matrices and misclassified images."""
+"""Plots of confusion matrices and misclassified images."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.dataset import Dataset
 from handloom.errors import DataError, require_count
 from handloom.metrics import precision_and_recall
 from handloom.plots.figure import (
@@ -19,10 +18,11 @@ from handloom.plots.figure import (
     PALE,
     SMALL,
     VERMILLION,
+    class_labels,
     drawing,
     new_figure,
 )
-from handloom.text import printable
+from handloom.plots.images import bare, picture, require_pictures, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,56 +30,9 @@ if TYPE_CHECKING:
 
 Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
-Images = npt.NDArray[np.uint8]
 
-LONGEST = 40
-"""The largest number of characters of a class name that are drawn."""
-
-
-def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
-    """Plot a grid of samples: the first images of each class, a row for each class.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        A dataset of gray images, uint8 of shape (n, y, x).
-    per_class : int
-        The number of images of each class; the row of a class with fewer is filled with white.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    DataError
-        If the inputs are not gray images.
-    ConfigurationError
-        If ``per_class`` is not a whole number of at least 1.
-    """
-    columns = require_count("per_class", per_class)
-    images = _images(dataset.inputs)
-    classes = len(dataset.class_names)
-    shape = np.array(images.shape[1:])
-    gap = max(1, int(shape.max()) // 14)
-    pitch = shape + gap
-    sheet = np.full(pitch * (classes, columns) - gap, 255, np.uint8)
-    for label in range(classes):
-        for column, row in enumerate(np.flatnonzero(dataset.targets == label)[:columns]):
-            y, x = pitch * (label, column)
-            sheet[y : y + shape[0], x : x + shape[1]] = images[row]
-    cell = min(0.85, 14 / columns, 20 / classes)
-    height = cell * classes * pitch[0] / pitch[1] + 1.2
-    with drawing():
-        figure = new_figure(max(cell * columns + 2, 6), height, f"{dataset.name}: samples")
-        panel = figure.subplots()
-        panel.imshow(sheet, cmap="gray", vmin=0, vmax=255)
-        _bare(panel)
-        panel.set_xlabel(f"the first {columns} of each class")
-        middles = (shape[0] - 1) / 2 + pitch[0] * np.arange(classes)
-        panel.set_yticks(middles, _labels(dataset.class_names), fontsize=min(MEDIUM, 60 * cell))
-        panel.tick_params(length=0)
-    return figure
+LARGEST = 480
+"""The largest side of a misclassified image in pixels; its panel has fewer."""
 
 
 def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset: str) -> "Figure":
@@ -112,7 +65,7 @@ def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset
         raise DataError(
             f"the confusion matrix of {k} classes must have shape ({k}, {k}), got {matrix.shape}"
         )
-    labels = _labels(class_names)
+    labels = class_labels(class_names)
     cell = min(0.85, 16 / k)
     total = int(matrix.sum())
     subtitle = f"{_percent(matrix.trace() / total)} of {total:,} correct" if total else "no rows"
@@ -122,7 +75,7 @@ def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset
         panel.set_title(subtitle, fontsize=MEDIUM, color=GRAY)
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         panel.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-        _bare(panel)
+        bare(panel)
         _write_cells(panel, matrix, shares, min(MEDIUM, 16 * cell))
         names = min(MEDIUM, 30 * cell)
         panel.text(k, -0.6, "recall", ha="center", va="bottom", fontsize=names)
@@ -164,8 +117,8 @@ def confident_mistakes(
 
     Parameters
     ----------
-    images : array of uint8, shape (n, y, x)
-        Gray images.
+    images : array of uint8, shape (n, y, x) or (n, c, y, x)
+        Images with 1 channel (gray), 3 (RGB) or 4 (RGBA, drawn on a checkerboard).
     targets : array of int, shape (n,)
         The class of each image.
     probabilities : array of float, shape (n, k)
@@ -186,12 +139,12 @@ def confident_mistakes(
     Raises
     ------
     DataError
-        If the shapes of the arrays do not match, or the inputs are not gray images.
+        If the shapes of the arrays do not match, or the inputs are no such images.
     ConfigurationError
         If ``count`` is not a whole number of at least 1.
     """
     count = require_count("count", count)
-    images = _images(images)
+    require_pictures(images)
     if targets.shape != (len(images),) or probabilities.shape != (len(images), len(class_names)):
         raise DataError(
             f"targets and probabilities must have shapes ({len(images)},) and "
@@ -203,49 +156,20 @@ def confident_mistakes(
     columns = 5
     rows = max(1, -(-len(worst) // columns))
     subtitle = [f"the most confident of {len(wrong):,} mistakes"] if len(wrong) else []
-    labels = _labels(class_names)
+    labels = class_labels(class_names)
     with drawing():
         figure = new_figure(2.4 * columns, 2.7 * rows + 0.9, f"{dataset}: {title}", *subtitle)
         panels = figure.subplots(rows, columns, squeeze=False).flat
         for panel, image in zip(panels, worst, strict=False):
-            panel.imshow(images[image], cmap="gray", vmin=0, vmax=255)
+            show(panel, picture(images[image], LARGEST))
             name, percent = labels[predicted[image]], _percent(confidence[image])
             panel.set_title(f"pred. {name} {percent}", fontsize=SMALL, color=VERMILLION)
             panel.set_xlabel(f"true {labels[targets[image]]}", fontsize=SMALL, color=BLUE)
-            _bare(panel)
         for panel in panels[len(worst) :]:
             panel.set_axis_off()
         if not len(wrong):
             figure.text(0.5, 0.4, f"no mistake in {len(images):,} images", ha="center", color=GRAY)
     return figure
-
-
-def _labels(class_names: Sequence[str]) -> list[str]:
-    """Return the names as they are drawn; long ones, which would leave no space, are cut."""
-    labels = map(printable, class_names)
-    return [name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}..." for name in labels]
-
-
-def _images(inputs: npt.NDArray[np.generic]) -> Images:
-    """Return the inputs as gray images.
-
-    Raises
-    ------
-    DataError
-        If they are not uint8 of shape (n, y, x).
-    """
-    if inputs.dtype != np.uint8 or inputs.ndim != 3:
-        raise DataError(
-            f"images must be uint8 of shape (n, y, x), got {inputs.dtype} of shape {inputs.shape}"
-        )
-    return inputs.view(np.uint8)
-
-
-def _bare(panel: "Axes") -> None:
-    """Remove frame and ticks of a panel that shows an image."""
-    panel.spines[:].set_visible(False)
-    panel.set_xticks([])
-    panel.set_yticks([])
 
 
 def _percent(share: float) -> str:

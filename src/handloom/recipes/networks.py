@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from handloom.errors import ConfigurationError, has_channels_last
 from handloom.layers import (
     BatchNorm,
     Conv2D,
@@ -63,10 +64,12 @@ def cnn(filters: Sequence[Sequence[int]], *, dropout: float) -> Network:
     Returns
     -------
     callable
-        From the shape of an image and the number of classes to new layers.
+        From the shape of an image and the number of classes to new layers. It raises
+        `ConfigurationError` if rows are no images, or an image is too small to be pooled as often.
     """
 
     def layers(image_shape: tuple[int, ...], classes: int) -> Sequence[Layer]:
+        _require_images(image_shape, smallest=2 ** len(filters))
         convolutions: list[Layer] = []
         for *others, last in filters:
             for count in others:
@@ -82,6 +85,22 @@ def cnn(filters: Sequence[Sequence[int]], *, dropout: float) -> Network:
         ]
 
     return layers
+
+
+def _require_images(shape: tuple[int, ...], smallest: int) -> None:
+    """Refuse rows that are no images, and images with a side below ``smallest`` pixels."""
+    if len(shape) not in (2, 3) or has_channels_last(shape):
+        raise ConfigurationError(
+            "a recipe of convolutions takes images of shape (y, x) or (c, y, x), got rows of shape "
+            f"{shape}"
+            + (": pass channels_last=True to Dataset" if has_channels_last(shape) else "")
+        )
+    if min(shape[-2:]) < smallest:
+        raise ConfigurationError(
+            f"a recipe of convolutions with {smallest.bit_length() - 1} poolings takes images of "
+            f"at least {smallest} x {smallest} pixels, got {shape[-2]} x {shape[-1]}: use larger "
+            "images, or a recipe of dense layers, such as mlp"
+        )
 
 
 def _convolution(filters: int, *, pooled: bool = False) -> list[Layer]:

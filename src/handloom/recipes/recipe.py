@@ -64,8 +64,8 @@ class Recipe:
     summary : str
         A short description.
     layers : callable
-        From the shape of an image, (y, x), and the number of classes to new layers, which take
-        flat rows.
+        From the shape of an image, (y, x) or (c, y, x), and the number of classes to new layers,
+        which take flat rows.
     optimizer : callable
         Returns a new optimizer.
     rate : callable

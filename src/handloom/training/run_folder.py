@@ -49,7 +49,7 @@ CONTENTS: Mapping[str, str] = {
     MODEL: "the network, its weights, and the transform of its inputs",
     BEST_MODEL: "the same with the best weights",
     CHECKPOINTS: "the state of the training, to resume it",
-    PICTURES: "learning curves, confusion matrix, most confident mistakes",
+    PICTURES: "learning curves, confusion matrix, mistakes, weights of the first layer",
     PREDICTIONS: "the predictions of the test rows",
     RESULTS: "the metrics on the test set",
 }

@@ -1,0 +1,120 @@
+"""Plots of samples: images of each class, and augmented versions of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from handloom.data.augment import Augmentation, StepAugmentation, check_images
+from handloom.data.dataset import Dataset
+from handloom.errors import ConfigurationError, require_count
+from handloom.plots.figure import MEDIUM, class_labels, drawing, new_figure
+from handloom.plots.images import Images, Sheet, picture, require_pictures, show
+from handloom.randomness import Purpose, Stream
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LARGEST = 160
+"""The largest side of a sample in pixels; a cell of the grid has fewer."""
+
+
+def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
+    """Plot a grid of samples: the first images of each class, a row for each class.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        A dataset of images, uint8 of shape (n, y, x), or (n, c, y, x) with 1 channel (gray), 3
+        (RGB) or 4 (RGBA, drawn on a checkerboard).
+    per_class : int
+        The largest number of images of each class; the row of a class with fewer than another is
+        filled with white.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    DataError
+        If the inputs are not such images, or the targets are continuous.
+    ConfigurationError
+        If ``per_class`` is not a whole number of at least 1.
+    """
+    per_class = require_count("per_class", per_class)
+    require_pictures(dataset.inputs)
+    columns = min(per_class, int(dataset.rows_per_class.max()))
+    pictures = {
+        (label, column): picture(dataset.inputs[row], LARGEST)
+        for label in range(len(dataset.class_names))
+        for column, row in enumerate(np.flatnonzero(dataset.targets == label)[:columns])
+    }
+    return _grid(dataset, pictures, columns, f"the first {columns} of each class")
+
+
+def augmented_samples(
+    dataset: Dataset, augment: Sequence[Augmentation], *, versions: int = 9, seed: int = 0
+) -> "Figure":
+    """Plot the first image of each class, and beside it how augmentation changes it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        A dataset of images, as for `sample_grid`.
+    augment : sequence of Augmentation
+        Applied in this order, as by `handloom.Trainer`.
+    versions : int
+        The number of changed versions: those of the first steps of as many epochs.
+    seed : int
+        The seed of the changes.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    DataError
+        If the inputs are not such images, or the targets are continuous.
+    ConfigurationError
+        If ``augment`` is empty, or ``versions`` is not a whole number of at least 1.
+    """
+    versions = require_count("versions", versions)
+    if not augment:
+        raise ConfigurationError("augment must have at least one augmentation, got none")
+    require_pictures(dataset.inputs)
+    check_images(dataset)
+    labels = np.flatnonzero(dataset.rows_per_class)
+    rows = np.array([np.argmax(dataset.targets == label) for label in labels])
+    pictures = {}
+    for column in range(versions + 1):
+        images = dataset.inputs[rows].view(np.uint8)  # a copy
+        if column > 0:  # the first column shows the images themselves
+            epoch = column - 1
+            stream = Stream(seed).at(Purpose.AUGMENT, epoch, 0)
+            StepAugmentation(augment, stream, epoch)(images, rows, 0)
+        for label, image in zip(labels, images, strict=True):
+            pictures[int(label), column] = picture(image, LARGEST)
+    caption = f"the first of each class, and {versions} augmented versions"
+    return _grid(dataset, pictures, versions + 1, caption)
+
+
+def _grid(
+    dataset: Dataset, pictures: Mapping[tuple[int, int], Images], columns: int, caption: str
+) -> "Figure":
+    """Plot a sheet of pictures with a row for each class."""
+    classes = len(dataset.class_names)
+    sheet = Sheet(pictures, classes, columns)
+    cell = min(0.85, 14 / columns, 20 / classes)
+    height, width = cell * sheet.pitch / sheet.unit
+    with drawing():
+        title = f"{dataset.name}: samples"
+        figure = new_figure(max(width * columns + 2, 6), height * classes + 1.2, title)
+        panel = figure.subplots()
+        show(panel, sheet.pixels)
+        panel.set_xlabel(caption)
+        names = class_labels(dataset.class_names)
+        panel.set_yticks(sheet.middles, names, fontsize=min(MEDIUM, 60 * height))
+        panel.tick_params(length=0)
+    return figure
