@@ -30,7 +30,7 @@ ROOMS = [
     ["operations", "initializers", "schedules", "metrics", "locks", "in_use"],
     ["randomness", "files", "environment", "secondary"],
     ["errors", "file_systems", "_version"],
-    ["text"],
+    ["text", "compilation"],
 ]
 """From the top: a room may import those below it, and its own files."""
 

@@ -63,7 +63,8 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
     with _part(run.path / HISTORY):
         run.write_history(history)
     with _part(run.path / RESULTS):
-        run.write_results({"dataset": splits.name, **_figures(history, test)})
+        kept = {} if trained.kept is None else {"kept_epoch": trained.kept.epoch}
+        run.write_results({"dataset": splits.name, **_figures(history, test), **kept})
     with _part(run.path / PREDICTIONS):
         grid = boundary_grid(trained.model, splits.train.inputs)
         run.write_predictions({"test": test.probabilities, **grid})

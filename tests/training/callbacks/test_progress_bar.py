@@ -24,7 +24,7 @@ def test_progress_prints_plain_lines_where_there_is_no_terminal(
         "epoch 5/5",
     ]
     assert "mine" in lines[0]
-    assert "validation loss" in lines[0]
+    assert "val loss" in lines[0]
     assert lines[-1].endswith("0:00 left")
 
 
