@@ -54,7 +54,7 @@ class Curves:
     Attributes
     ----------
     epochs : array, shape (e,)
-        The epochs shown, in order.
+        The epochs shown, in order, counted from 1.
     values : array, shape (runs, e)
         NaN where a run has no finite value.
     diverged : array of bool, shape (runs, e)
@@ -83,11 +83,16 @@ class Curves:
         return middle
 
 
+def numbered(history: History) -> Values:
+    """Return the epochs of a history counted from 1, as people count them; files count from 0."""
+    return history["epoch"] + 1
+
+
 def gather(histories: Sequence[History], column: str, from_epoch: int) -> Curves:
     """Return a column of several runs from an epoch on; histories may differ in length."""
     factor, goal = column_of(column).factor, column_of(column).goal
     runs = [
-        (history["epoch"], factor * history[column])
+        (numbered(history), factor * history[column])
         for history in histories
         if column in history.columns
     ]
@@ -108,7 +113,7 @@ def learning_rate_curves(
     """Return the learning rates passed, or by default those of the histories."""
     if learning_rates is None:
         return gather(histories, "learning_rate", from_epoch)
-    epochs = max((history["epoch"] for history in histories), key=len, default=np.empty(0))
+    epochs = max(map(numbered, histories), key=len, default=np.empty(0))
     if len(learning_rates) != len(epochs):
         raise ConfigurationError(
             f"learning_rates must have one rate for each of the {len(epochs)} epochs of the "

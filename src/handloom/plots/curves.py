@@ -53,7 +53,7 @@ def training_curves(
     dataset : str
         The dataset's name.
     from_epoch : int
-        The first epoch shown. The vertical axes fit the values shown.
+        The first epoch shown, counted from 1; 0 for all. The vertical axes fit the values shown.
     learning_rates : sequence of float, optional
         The learning rate for each epoch of the longest history, instead of the recorded ones.
 
@@ -123,7 +123,7 @@ def comparison(
     dataset : str
         The dataset's name.
     from_epoch : int
-        The first epoch shown. The vertical axis fits the values shown.
+        The first epoch shown, counted from 1; 0 for all. The vertical axis fits the values shown.
 
     Returns
     -------

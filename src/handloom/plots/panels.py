@@ -56,7 +56,8 @@ def fit_axes(
     _style(panel)
     several = [curves for curves in several if curves.known.any()]
     last = max((float(curves.epochs[-1]) for curves in several), default=0.0)
-    panel.set_xlim(from_epoch, max(last, from_epoch + 1))
+    first = max(from_epoch, 1)
+    panel.set_xlim(first, max(last, first + 1))
     panel.locator_params(axis="x", nbins=10, integer=True, steps=[1, 2, 5, 10])
     if not several:
         _note_empty(panel, from_epoch)
