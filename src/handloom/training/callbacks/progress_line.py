@@ -152,7 +152,7 @@ def columns(text: str) -> int:
 
 def cut(text: str, most: int) -> str:
     """Return a text as it is printed, cut off with an ellipsis at a number of columns."""
-    text = printable(text)
+    text = printable(text[: 4 * most + 4])  # the rest of a long one is cut off anyway
     if columns(text) <= most:
         return text
     while text and columns(text) > most - 1:
