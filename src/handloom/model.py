@@ -300,8 +300,8 @@ class Model:
         path = Path(folder)
         if (path / RUN).is_file() and not (path / MANIFEST).exists():
             raise ModelError(
-                f"{path} is a run folder, not that of a model: handloom.load_run({str(path)!r}) has "
-                f"its .model, .history and .results"
+                f"{path} is a run folder, not that of a model: handloom.load_run({str(path)!r}) "
+                f"has its .model, .history and .results"
             )
         content = read_set(path, KIND, VERSION)
         try:

@@ -82,10 +82,14 @@ def test_the_error_of_a_hook_is_raised_after_the_compilation() -> None:
     trainer = Trainer(network(ROWS), SGD(), 0.1, epochs=1)
     trainer.fit(ROWS)
     callback, compiled = Announced(fails=True), []
-    with pytest.raises(RuntimeError, match="mine"):
+
+    def compile_here() -> None:
         with Hooks([callback]).compiling(trainer.state):
             begins()
             compiled.append(True)
+
+    with pytest.raises(RuntimeError, match="mine"):
+        compile_here()
     assert callback.calls == ["begin", "end"]
     assert compiled
 

@@ -9,7 +9,9 @@ from handloom.training import EpochRecord
 from handloom.training.callbacks.progress_line import columns, layout, metrics_of, number
 
 
-def record(*, validated: bool = True, accuracy: float | None = 0.9, **recorded: float) -> EpochRecord:
+def record(
+    *, validated: bool = True, accuracy: float | None = 0.9, **recorded: float
+) -> EpochRecord:
     held_out = (0.3333333, 0.8912345) if validated else (None, None)
     return EpochRecord(11, 0.3012345, 0.3, 0.0, accuracy, 1e-3, 1.0, *held_out, recorded)
 

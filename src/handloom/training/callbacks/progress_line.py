@@ -59,13 +59,15 @@ def metrics_of(record: EpochRecord) -> list[Metric]:
 def number(value: float) -> str:
     """Return a number of at most six characters."""
     size = abs(value)
-    if not size or 1e-3 <= size < 10**WIDTH or size != size:
+    if not size or 1e-3 <= size < 10**WIDTH:
         fixed = (f"{value:.{digits}f}" for digits in (4, 3, 2, 1, 0))
         short = next((text for text in fixed if len(text) <= WIDTH), "")
         if short:
             return short
     scientific = (f"{value:.{digits}e}" for digits in (3, 2, 1, 0))
-    compact = (text.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-") for text in scientific)
+    compact = (
+        text.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-") for text in scientific
+    )
     return next((text for text in compact if len(text) <= WIDTH), f"{value:.0f}")
 
 
