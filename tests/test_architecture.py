@@ -14,7 +14,8 @@ ROOT = Path(handloom.__file__).parent
 PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 
 ROOMS = [
-    ["handloom", "cli"],
+    ["handloom", "__main__"],
+    ["cli"],
     ["reports"],
     ["studies", "walkthrough"],
     ["recipes", "estimators", "plots"],

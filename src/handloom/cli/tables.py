@@ -90,6 +90,6 @@ def _blocks(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> Iterator[
         yield Text()
         yield first
         for column, cell in zip(columns[1:], others, strict=True):
-            if cell.plain:
+            if cell:
                 name = " ".join(column.split())
                 yield Padding(Text.assemble(name, ": " if name else "", cell), (0, 0, 0, 2))
