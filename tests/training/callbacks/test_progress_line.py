@@ -1,6 +1,7 @@
 """The line of a bar: the most important parts first, within the width, and short numbers."""
 
 import math
+from collections.abc import Mapping
 
 import pytest
 from tests.helpers.terminal import HOSTILE, READABLE
@@ -10,10 +11,15 @@ from handloom.training.callbacks.progress_line import columns, layout, metrics_o
 
 
 def record(
-    *, validated: bool = True, accuracy: float | None = 0.9, **recorded: float
+    *,
+    validated: bool = True,
+    accuracy: float | None = 0.9,
+    recorded: Mapping[str, float] | None = None,
 ) -> EpochRecord:
-    held_out = (0.3333333, 0.8912345) if validated else (None, None)
-    return EpochRecord(11, 0.3012345, 0.3, 0.0, accuracy, 1e-3, 1.0, *held_out, recorded)
+    loss, right = (0.3333333, 0.8912345) if validated else (None, None)
+    return EpochRecord(
+        11, 0.3012345, 0.3, 0.0, accuracy, 1e-3, 1.0, loss, right, recorded=recorded or {}
+    )
 
 
 def shown(width: int, shown_record: EpochRecord, label: str = "training", total: int = 100) -> str:
@@ -44,7 +50,7 @@ def test_without_validation_the_accuracy_is_first_and_without_it_the_loss() -> N
 @pytest.mark.parametrize("label", ["training", "漢字" * 50, HOSTILE])
 def test_no_line_is_wider_than_the_terminal(name: str, label: str) -> None:
     for width in range(8, 250):
-        line = shown(width, record(**{name: -1234567.0}), label, total=100_000)
+        line = shown(width, record(recorded={name: -1234567.0}), label, total=100_000)
         assert columns(line) <= width
         assert line.isprintable()
         assert width < 20 or "    12/100000" in line
