@@ -61,7 +61,7 @@ def application(called: str | None) -> typer.Typer:
 
 def _show_version(value: bool) -> None:
     if value:
-        print(f"handloom {__version__}")
+        typer.echo(f"handloom {__version__}")
         raise typer.Exit
 
 
