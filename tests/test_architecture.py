@@ -14,7 +14,8 @@ ROOT = Path(handloom.__file__).parent
 PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 
 ROOMS = [
-    ["handloom", "cli"],
+    ["handloom", "__main__"],
+    ["cli"],
     ["reports"],
     ["studies", "walkthrough"],
     ["recipes", "estimators", "plots"],
@@ -30,7 +31,7 @@ ROOMS = [
     ["operations", "initializers", "schedules", "metrics", "locks", "in_use"],
     ["randomness", "files", "environment", "secondary"],
     ["errors", "file_systems", "_version"],
-    ["text"],
+    ["text", "compilation"],
 ]
 """From the top: a room may import those below it, and its own files."""
 

@@ -92,6 +92,7 @@ from handloom.training import (
     StopReason as StopReason,
     Trainer as Trainer,
     evaluate as evaluate,
+    load_run as load_run,
 )
 from handloom.training.callbacks import (
     BestModel as BestModel,

@@ -24,13 +24,16 @@ from handloom.errors import (
     require_count,
     require_known,
 )
-from handloom.files import read_set, write_bytes, write_set
+from handloom.files import MANIFEST, read_set, write_bytes, write_set
 from handloom.layers import Layer, sigmoid, softmax
 from handloom.network import Sequential, Transform as RowTransform
 from handloom.parameters import Array
 from handloom.rebuilding import check_network, check_transform
 
 KIND, VERSION = "handloom model", 1
+
+RUN = "run.json"
+"""The description of a run, in whose folder that of its model is."""
 
 MAX_DIMENSIONS = 8
 """The largest number of dimensions of a row of a model's data."""
@@ -294,7 +297,13 @@ class Model:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        content = read_set(Path(folder), KIND, VERSION)
+        path = Path(folder)
+        if (path / RUN).is_file() and not (path / MANIFEST).exists():
+            raise ModelError(
+                f"{path} is a run folder, not that of a model: handloom.load_run({str(path)!r}) "
+                f"has its .model, .history and .results"
+            )
+        content = read_set(path, KIND, VERSION)
         try:
             described = json.loads(content["model.json"])
             # the weights first: a configuration may claim any number of weights

@@ -63,7 +63,8 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
     with _part(run.path / HISTORY):
         run.write_history(history)
     with _part(run.path / RESULTS):
-        run.write_results({"dataset": splits.name, **_figures(history, test)})
+        kept = {} if trained.kept is None else {"kept_epoch": trained.kept.epoch}
+        run.write_results({"dataset": splits.name, **_figures(history, test), **kept})
     with _part(run.path / PREDICTIONS):
         grid = boundary_grid(trained.model, splits.train.inputs)
         run.write_predictions({"test": test.probabilities, **grid})
@@ -184,8 +185,8 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
     longest = max((len(run.history) for of_model in runs.values() for run in of_model), default=0)
     unit = {"steps_per_epoch": next(iter(runs.values()))[0].steps_per_epoch}
     # as in the reference, of 1,100 steps: from 300 for one model, from 700 for comparisons
-    later = {"": 0, "-late": longest * 3 // 11}
-    across = {"": 0, "-late": longest * 7 // 11}
+    later = {"": 0, "-late": longest * 3 // 11 + 1}
+    across = {"": 0, "-late": longest * 7 // 11 + 1}
     for name, of_model in runs.items():
         histories = [run.history for run in of_model]
         rates = max((run.learning_rates for run in of_model), key=len)

@@ -93,8 +93,8 @@ def test_a_test_loss_that_is_not_finite(
 ) -> None:
     folder = tmp_path / "run"
     options = ("--optimizer", "sgd", "--learning-rate", 1e9, "--hidden", "128,128")
-    batches = ("--epochs", 2, "--batch-size", 60000, "--out", folder)
-    ended = handloom("train", "--data", tiny_folder, *options, *batches)
+    batches = ("--epochs", 2, "--batch-size", 60000, "--validation-fraction", 0)
+    ended = handloom("train", "--data", tiny_folder, *options, *batches, "--out", folder)
     assert ended.status == 1
     assert "error: training diverged: the test loss is nan, although the weights" in ended.err
     assert "RuntimeWarning" not in ended.err

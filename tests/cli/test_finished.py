@@ -83,5 +83,5 @@ def test_a_run_that_stopped_early_stays_ended(
     for more in ((), ("--epochs", 9)):
         ended = handloom("train", "--resume", run, *more)
         assert ended.status == 0
-        assert "ended by early_stopping; a resume leaves it ended" in ended.err
+        assert "epochs are done (early stopping); a resume leaves it ended" in ended.err
     assert learned(run) == before

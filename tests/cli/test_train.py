@@ -210,7 +210,10 @@ def test_ctrl_c_saves_what_was_learned(
         (["--threads", "0"], "threads must be"),
         (["--validation-fraction", "1"], "validation_fraction must be"),
         (["--validation-fraction", "-0.1"], "validation_fraction must be"),
-        (["--patience", "3"], "validation_fraction must be above 0"),
+        (
+            ["--patience", "3", "--validation-fraction", "0"],
+            "validation_fraction must be above 0",
+        ),
         (["--momentum", "0.5"], "momentum is for sgd and muon"),
         (["--weight-decay", "-1"], "weight_decay must be"),
         (["--warmup", "-1"], "warmup must be"),

@@ -145,3 +145,23 @@ def test_parts_must_agree() -> None:
         Splits(small_splits().train, numbered())
     with pytest.raises(DataError, match="the same classes, got a, b, c and a, b"):
         Splits(numbered(), numbered(classes=2))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([0.0, 1.0], "got float64 of shape"),
+        ([[0, 1]], r"of shape \(1, 2\)"),
+        ([True], "got bool of shape"),
+        ([3], "below 3, the number of rows, got 3"),
+        ([-4], "at least -3"),
+        (["a"], "whole numbers"),
+    ],
+)
+def test_rows_to_take_are_indices_a_mask_or_a_slice(rows: list[object], message: str) -> None:
+    data = Dataset(np.zeros((3, 2), np.float32), [0, 1, 0], ("a", "b"))
+    with pytest.raises(DataError, match=message):
+        data.take(np.array(rows))
+    for chosen in ([2, 0], [True, False, True], [-1, 0]):
+        assert len(data.take(np.array(chosen))) == 2
+    assert len(data.take(slice(1, None))) == 2

@@ -34,14 +34,14 @@ class TestTrainingCurves:
         losses = falling(30)
         figure = curves(history(losses), from_epoch=10)
         for axes in figure.axes:
-            assert axes.get_xlim() == (10, 29)
+            assert axes.get_xlim() == (10, 30)
         assert_shows(figure.axes[1], losses[10:])
         assert_shows(figure.axes[0], [90 / (1 + loss) for loss in losses[10:]])
         assert "from epoch 10" in figure.get_suptitle()
 
     def test_steps_replace_epochs_where_an_epoch_has_several(self) -> None:
         figure = plots.training_curves(
-            [history(falling(6))], title="small", dataset=WHERE, from_epoch=2, steps_per_epoch=10
+            [history(falling(6))], title="small", dataset=WHERE, from_epoch=3, steps_per_epoch=10
         )
         assert figure.axes[-1].get_xlabel() == "step"
         assert list(np.asarray(figure.axes[0].lines[0].get_xdata())) == [29, 39, 49, 59]
@@ -92,7 +92,7 @@ class TestTrainingCurves:
 
     def test_one_epoch(self) -> None:
         figure = render(curves(history([2.3], validated=True)))
-        assert figure.axes[0].get_xlim() == (0, 1)
+        assert figure.axes[0].get_xlim() == (1, 2)
         assert figure.axes[1].lines
 
     @pytest.mark.parametrize("histories", [[], [History()], [History(), History()]])
@@ -194,7 +194,7 @@ class TestComparison:
         models = {"sound": [sound], "bad": [bad]}
         figure = render(plots.comparison(models, column, dataset=WHERE, from_epoch=10))
         factor = 100 if column == "accuracy" else 1
-        assert figure.axes[0].get_xlim() == (10, 29)
+        assert figure.axes[0].get_xlim() == (10, 30)
         assert_shows(figure.axes[0], list(factor * sound[column][10:]))
         assert "not shown: values" in texts(figure)
 

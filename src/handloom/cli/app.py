@@ -7,10 +7,12 @@ import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from handloom._version import __version__
+from handloom.cli.spelling import suggestions
 from handloom.cli.streams import end_output
 from handloom.errors import HandloomError
 from handloom.secondary import say
@@ -53,7 +55,26 @@ def application(called: str | None) -> typer.Typer:
             app.add_typer(own, name=name)
         else:
             app.command(name)(getattr(module, name))
+    app.callback()(_of_all)
     return app
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"handloom {__version__}")
+        raise typer.Exit
+
+
+def _of_all(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Neural networks written by hand in Python and NumPy."""
 
 
 def _named_only() -> None:
@@ -75,11 +96,20 @@ def run(arguments: Sequence[str]) -> int:
     return end_output(_run(arguments))
 
 
+def _suggest(error: Any) -> None:
+    """Add to the error of an unknown option those that it stands for elsewhere."""
+    if error.ctx is not None and hasattr(error, "possibilities"):
+        options = {name for each in error.ctx.command.params for name in each.opts}
+        if meant := suggestions(error.option_name, options):
+            error.possibilities = meant
+
+
 def _run(arguments: Sequence[str]) -> int:
     try:
         called = application(arguments[0] if arguments else None)
         status = called(list(arguments), prog_name="handloom", standalone_mode=False)
     except UsageError as error:
+        _suggest(error)
         if error.ctx is None or error.message != error.ctx.get_help():  # without any argument
             error.message = printable(error.message)  # it quotes the arguments
         error.show()

@@ -4,11 +4,10 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from textwrap import fill
 
-from rich import box
 from rich.columns import Columns
 from rich.console import Console
-from rich.measure import Measurement
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from handloom import secondary
 from handloom.cli.streams import discard
+from handloom.cli.tables import WIDE, fitting_table
 from handloom.text import printable
 
 Lines = str | Sequence[str]
@@ -78,20 +78,32 @@ def show_table(
 ) -> None:
     """Print a title, a table and a caption; the first ``left`` columns are left-aligned text.
 
-    The table may be wider than the terminal, so that no number is cut off.
+    On a terminal they fit its width; see `fitting_table`.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < left else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    console = _Console()
-    needed = Measurement.get(console, console.options.update(width=1000), table).maximum
-    console.width = max(console.width, needed)
-    print(f"\n{_shown(title)}")
+    console, cells = _Console(), [[_cell(value) for value in row] for row in rows]
+    table = fitting_table(columns, cells, left, console)
+    if not console.is_terminal:
+        console.width = max(console.width, WIDE)
+    print(f"\n{_wrapped(console, title)}")
     console.print(table)
     if caption:
-        print(_shown(caption))
+        print(_wrapped(console, caption))
+
+
+def _wrapped(console: Console, lines: Lines, *, indent: str = "") -> str:
+    """Return lines as they are printed: on a terminal wrapped at spaces to its width."""
+    if not console.is_terminal:
+        return _shown(lines)
+    return "\n".join(
+        fill(
+            line,
+            max(console.width, 2 * len(indent) + 1),
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in _shown(lines).split("\n")
+    )
 
 
 def show_text(text: str, *, indent: int = 0) -> None:
@@ -120,6 +132,9 @@ def short(path: Path) -> Path:
 def wrote(folder: Path, contents: Mapping[str, str]) -> None:
     """Print the list of written files, each with its description."""
     say("", f"Wrote to {short(folder)}:")
-    width = max(map(len, contents), default=0)
-    for name, description in contents.items():
-        say(f"  {name:<{width}} {description}")
+    console, width = _Console(), max(map(len, contents), default=0)
+    lines = [f"  {name:<{width}} {description}" for name, description in contents.items()]
+    if console.is_terminal and max(map(len, lines), default=0) > console.width:
+        lines = [f"  {name}: {description}" for name, description in contents.items()]
+    for line in lines:
+        print(_wrapped(console, line, indent=4 * " "))

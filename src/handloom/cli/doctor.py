@@ -91,6 +91,7 @@ def _number(value: float | None) -> str:
 def _sentences(history: History, test_loss: float) -> Iterable[str]:
     """Yield what there is to say about a training, at least one sentence."""
     diagnosis, symptoms = history.diagnosis, findings(history)
+    yield f"The training: {history.ended}"
     if history.divergence is not None:
         yield f"Training diverged: {history.divergence}"
     not_finite = _not_finite(history, test_loss)

@@ -48,7 +48,7 @@ class Describe(Callback):
         """Return the message that a training has ended, and how it can be longer."""
         done = f"{state.progress.epoch} of {state.total_epochs} epochs are done"
         if (reason := state.history.stop_reason) is not None:
-            return f"finished: {done}, ended by {reason}; a resume leaves it ended"
+            return f"finished: {done} ({reason.words}); a resume leaves it ended"
         longer = f"for more epochs: handloom train --resume {short(self.run.path)} --epochs N"
         if self.fixed_length:
             longer = "its schedule of the learning rate was made for this number"

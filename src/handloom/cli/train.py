@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +44,7 @@ from handloom.training import (
     RunFolder,
     StopReason,
 )
+from handloom.training.callbacks import MONITORS
 from handloom.training.triggers import FORMS, trigger
 
 EVERY = "5m"
@@ -188,29 +189,47 @@ def _train(
 
 
 def _show(splits: Splits, trained: Trained) -> None:
-    history, test = trained.history, trained.test
-    rows = [
-        ("training, last epoch", f"{record.accuracy:.4f}", f"{record.loss:.4f}")
-        for record in history.records[-1:]
-    ]
+    """Show the metrics of the final weights on training, validation and test rows."""
+    history, test, kept = trained.history, trained.test, trained.kept
+    rows: list[tuple[str, str, str]] = []
+    if record := kept or (history.records[-1] if history.records else None):
+        epoch = f"epoch {record.epoch + 1}{'' if kept else ', the last'}"
+        rows.append(_row(f"training, {epoch}", record.accuracy, record.loss))
+        if record.validation_loss is not None:
+            validated = record.validation_accuracy, record.validation_loss
+            rows.append(_row(f"validation, {epoch}", *validated))
+    sets = {"training": trained.rows, "validation": trained.held_out, "test": len(splits.test)}
     show_table(
-        f"{splits.name}, {len(splits.train):,} training and {len(splits.test):,} test rows",
+        f"{splits.name}: {_listed([f'{count:,} {name}' for name, count in sets.items() if count])} "
+        f"rows",
         ("", "accuracy", "loss"),
-        [*rows, ("test", f"{test.accuracy:.4f}", f"{test.loss:.4f}")],
-        caption=_caption(history),
+        [*rows, _row("test", test.accuracy, test.loss)],
+        caption=[*_kept(trained), _caption(history)],
     )
+
+
+def _row(name: str, accuracy: float | None, loss: float) -> tuple[str, str, str]:
+    return name, "" if accuracy is None else f"{accuracy:.4f}", f"{loss:.4f}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _kept(trained: Trained) -> list[str]:
+    """Return the line that says which epoch was kept, and why; none if the last one stays."""
+    if trained.kept is None:
+        return []
+    epochs = len(trained.history)
+    metric = trained.kept_by.replace("_", " ")
+    best = f"the {'highest' if MONITORS.get(trained.kept_by) == 'high' else 'lowest'} {metric}"
+    on = f", on {trained.held_out:,} held-out rows" if trained.held_out else ""
+    return [f"kept: the weights of epoch {trained.kept.epoch + 1} of {epochs}, with {best}{on}"]
 
 
 def _caption(history: History) -> str:
     """Return the number of epochs, the time, the backend and the reason of the end."""
-    epochs = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
-    complete = history.stop_reason is StopReason.MAX_EPOCHS
-    done = (
-        f"{'all ' if len(history) > 1 else ''}{epochs} done"
-        if complete
-        else f"stopped after {epochs} ({history.stop_reason})"
-    )
-    caption = f"{done} in {history['seconds'].sum():.1f} s with {history.ran}"
+    caption = f"{history.ended}, in {history['seconds'].sum():.1f} s with {history.ran}"
     if history.backend == "fused":
         seconds = history.preparation_seconds
         caption += f"; kernels compiled (only the first time) or loaded in {seconds:.1f} s"
@@ -238,7 +257,7 @@ def end_with(history: History, run: Path | None = None, *, saved: bool = True) -
     if history.divergence is not None:
         kept = "; the last good weights are saved" if saved else ""
         note(
-            f"error: training diverged ({reason}){kept}.",
+            f"error: training diverged ({reason.words if reason else reason}){kept}.",
             str(history.divergence),
         )
         raise typer.Exit(1)

@@ -130,7 +130,15 @@ class Dataset:
         return np.bincount(self.targets, minlength=len(self.class_names))
 
     def take(self, rows: npt.NDArray[np.integer] | slice) -> "Dataset":
-        """Return a dataset of ``rows``, in their order."""
+        """Return a dataset of ``rows``, in their order.
+
+        Raises
+        ------
+        DataError
+            If they are not indices of rows, a mask or a slice.
+        """
+        if not isinstance(rows, slice):
+            rows = _checked_rows(rows, len(self))
         inputs, targets = self.inputs[rows], self.targets[rows]
         return Dataset(inputs, targets, self.class_names, self.name, self.column_names)
 
@@ -187,6 +195,27 @@ class Dataset:
             (f"class {name!r}", np.flatnonzero(self.targets == label))
             for label, name in enumerate(self.class_names)
         ]
+
+
+def _checked_rows(rows: object, count: int) -> npt.NDArray[Any]:
+    """Return indices of rows, or a mask, that fit a number of rows."""
+    indices = np.asarray(rows)
+    if not indices.size and indices.ndim == 1:
+        return indices.astype(np.int64)
+    if indices.dtype == np.bool_ and indices.shape == (count,):
+        return indices
+    whole = np.issubdtype(indices.dtype, np.integer) and indices.ndim == 1
+    if not whole:
+        raise DataError(
+            f"rows must be a slice, a mask of {count} rows, or an array of whole numbers, got "
+            f"{indices.dtype} of shape {indices.shape}"
+        )
+    if indices.min() < -count or indices.max() >= count:
+        raise DataError(
+            f"rows must be at least {-count} and below {count}, the number of rows, got "
+            f"{indices.min()} to {indices.max()}"
+        )
+    return indices
 
 
 def require_channels_first(data: Dataset) -> None:

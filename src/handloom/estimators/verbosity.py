@@ -46,7 +46,7 @@ class IterationLines(Callback):
             if self.convergence.converged:
                 print(f"{self.convergence.verdict()} Stopping.")
             elif reason is not None and reason is not StopReason.MAX_EPOCHS:
-                print(f"Stopping: {reason}.")
+                print(f"Stopping: {reason.words}.")
 
 
 def progress_output(label: str, convergence: Convergence) -> Callback:

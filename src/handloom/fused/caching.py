@@ -15,6 +15,7 @@ from typing import Any
 
 import numba.core.caching
 
+from handloom import compilation
 from handloom.files import size_of
 
 caching: Any = numba.core.caching  # without types
@@ -99,11 +100,14 @@ class Cache(caching.FunctionCache):  # type: ignore[misc]
         )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return compiled code, or None if there is none that can be read."""
+        """Return compiled code, or None if there is none that can be read; it is compiled then."""
         try:
-            return super().load_overload(sig, target_context)
+            loaded = super().load_overload(sig, target_context)
         except Exception:  # whatever a damaged pickle raises; the next line writes a new one
-            return None
+            loaded = None
+        if loaded is None:
+            compilation.begins()
+        return loaded
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Save compiled code; warn once if that fails."""
@@ -125,13 +129,21 @@ class ChosenCache(Cache):
     _impl_class = ChosenImplementation
 
 
+class NoCache(caching.NullCache):  # type: ignore[misc]
+    """A cache that keeps nothing."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> None:
+        """Return None: the code is compiled."""
+        compilation.begins()
+
+
 def cache_of(function: Any) -> Any:
     """Return the cache of a function, or one that keeps nothing if there is no place for it."""
     try:
         return ChosenCache(function) if os.environ.get(VARIABLE) else Cache(function)
     except (RuntimeError, OSError) as error:
         _warn_once(str(error))
-        return caching.NullCache()
+        return NoCache()
 
 
 @cache

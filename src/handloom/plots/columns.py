@@ -49,12 +49,12 @@ def recorded_metrics(histories: Iterable[History]) -> list[str]:
 
 @dataclass(frozen=True)
 class Axis:
-    """The horizontal axis: epochs, or the last step of each epoch.
+    """The horizontal axis: epochs counted from 1, or the last step of each epoch, from 0.
 
     Parameters
     ----------
     from_epoch : int
-        The first epoch shown.
+        The first epoch shown, counted from 1; 0 for all.
     steps_per_epoch : int, optional
         Counts steps instead, of which each epoch has this number.
 
@@ -80,12 +80,22 @@ class Axis:
     @property
     def start(self) -> int:
         """The first epoch shown, or the first step."""
-        return self.from_epoch * (self.steps_per_epoch or 1)
+        first = max(self.from_epoch, 1)
+        return first if self.steps_per_epoch is None else (first - 1) * self.steps_per_epoch
+
+    @property
+    def zoomed(self) -> bool:
+        """Whether epochs are left out."""
+        return self.from_epoch > 1
+
+    def shows(self, epochs: Values) -> Flags:
+        """Return which epochs of a history, which counts from 0, are shown, shape (e,)."""
+        return epochs + 1 >= self.from_epoch
 
     def at(self, epochs: Values) -> Values:
-        """Return where epochs are drawn, shape (e,)."""
-        steps = self.steps_per_epoch or 1
-        return steps * epochs + (steps - 1)
+        """Return where epochs of a history are drawn, shape (e,)."""
+        steps = self.steps_per_epoch
+        return epochs + 1 if steps is None else steps * (epochs + 1) - 1
 
 
 @dataclass(frozen=True)
@@ -137,7 +147,7 @@ def gather(histories: Sequence[History], column: str, axis: Axis) -> Curves:
     for row, (at, of_run) in zip(values, runs, strict=True):
         row[np.searchsorted(epochs, at)] = of_run
     values[~(np.abs(values) < INFINITE)] = np.nan
-    shown = epochs >= axis.from_epoch
+    shown = axis.shows(epochs)
     at = axis.at(epochs[shown])
     return Curves(at, values[:, shown], diverged(values, goal)[:, shown], factor == 100.0)
 
@@ -154,7 +164,7 @@ def learning_rate_curves(
             f"learning_rates must have one rate for each of the {len(epochs)} epochs of the "
             f"longest history, got {len(learning_rates)}"
         )
-    shown = epochs >= axis.from_epoch
+    shown = axis.shows(epochs)
     values = np.array([learning_rates], np.float64)[:, shown]
     return Curves(axis.at(epochs[shown]), values, diverged(values, None))
 

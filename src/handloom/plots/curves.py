@@ -55,7 +55,7 @@ def training_curves(
     dataset : str
         The dataset's name.
     from_epoch : int
-        The first epoch shown. The vertical axes fit the values shown.
+        The first epoch shown, counted from 1; 0 for all. The vertical axes fit the values shown.
     steps_per_epoch : int, optional
         Draws the metrics of each epoch at its last step, counted from 0, instead.
     learning_rates : sequence of float, optional
@@ -128,7 +128,7 @@ def comparison(
     dataset : str
         The dataset's name.
     from_epoch : int
-        The first epoch shown. The vertical axis fits the values shown.
+        The first epoch shown, counted from 1; 0 for all. The vertical axis fits the values shown.
     steps_per_epoch : int, optional
         As in `training_curves`.
 
@@ -165,7 +165,7 @@ def comparison(
 
 
 def _zoomed(title: str, axis: Axis) -> str:
-    return f"{title}, from {axis.unit} {axis.start:,}" if axis.start else title
+    return f"{title}, from {axis.unit} {axis.start:,}" if axis.zoomed else title
 
 
 def _remark(histories: Sequence[History]) -> str:

@@ -75,7 +75,7 @@ def _style(panel: "Axes") -> None:
 
 
 def _note_empty(panel: "Axes", axis: Axis) -> None:
-    since = f" from {axis.unit} {axis.start:,} on" if axis.start else ""
+    since = f" from {axis.unit} {axis.start:,} on" if axis.zoomed else ""
     panel.text(
         0.5,
         0.5,

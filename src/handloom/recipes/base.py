@@ -36,8 +36,7 @@ class Experiment(ABC):
 
     validation_fraction: float = option(
         0.0,
-        "The fraction of each class to hold out for validation. The final weights are those of the "
-        "lowest validation loss; with a recipe, the last ones.",
+        "The fraction of each class to hold out for validation. The final weights are the last.",
     )
     seed: int = option(0, "The seed of all random draws.")
     threads: int | None = option(None, THREADS)

@@ -5,14 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from handloom.data.dataset import Splits
-from handloom.errors import ConfigurationError, HandloomError, require_known
+from handloom.errors import ConfigurationError, DataError, HandloomError, require_known
 from handloom.model import Model
 from handloom.randomness import Stream
 from handloom.recipes.base import Experiment
 from handloom.recipes.recipe import RecipeSettings
 from handloom.recipes.registry import recipe_settings_from_json
 from handloom.recipes.settings import Settings
-from handloom.training import Callback, Checkpoints, Evaluation, History, evaluate
+from handloom.training import (
+    BestWeights,
+    Callback,
+    Checkpoints,
+    EpochRecord,
+    Evaluation,
+    History,
+    evaluate,
+)
 from handloom.training.interrupts import OnSignal
 
 KINDS: Mapping[str, Callable[[dict[str, Any]], Experiment]] = {
@@ -57,11 +65,23 @@ class Trained:
     history : History
     test : Evaluation
         On the test set, with the final weights.
+    rows : int
+        The number of training rows.
+    held_out : int
+        The number of validation rows.
+    kept : EpochRecord or None
+        The epoch whose weights are the final ones, if they were chosen; else they are the last.
+    kept_by : str
+        The metric that they were chosen by.
     """
 
     model: Model
     history: History
     test: Evaluation
+    rows: int
+    held_out: int = 0
+    kept: EpochRecord | None = None
+    kept_by: str = "validation_loss"
 
 
 def train(
@@ -93,7 +113,10 @@ def train(
     network = experiment.build(splits.train)
     rows, held_out = splits.train, None
     if experiment.validation_fraction:
-        rows, held_out = rows.split(experiment.validation_fraction, Stream(experiment.seed))
+        try:
+            rows, held_out = rows.split(experiment.validation_fraction, Stream(experiment.seed))
+        except DataError as error:
+            raise DataError(f"{error}; to hold out no rows, set validation_fraction to 0") from None
     trainer = experiment.trainer(
         network, experiment.steps(rows, network), callbacks, checkpoints, on_signal=on_signal
     )
@@ -101,4 +124,10 @@ def train(
     model = trainer.model()
     if save is not None:
         save(model)
-    return Trained(model, history, evaluate(model, splits.test))
+    test, held = evaluate(model, splits.test), 0 if held_out is None else len(held_out)
+    chosen = [each for each in trainer.options.callbacks if isinstance(each, BestWeights)]
+    for each in chosen:
+        if each.restored and each.epoch is not None:
+            record = history.records[each.epoch]
+            return Trained(model, history, test, len(rows), held, record, each.monitor)
+    return Trained(model, history, test, len(rows), held)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from typing import ClassVar, Self
 
 from handloom.data.augment import AUGMENTATIONS, named_augmentation
@@ -78,6 +78,13 @@ class Settings(Experiment):
     )
     patience: int | None = option(
         None, "Stop after this many epochs without a lower validation loss."
+    )
+    _: KW_ONLY
+    validation_fraction: float = option(
+        0.1,
+        "The fraction of each class to hold out for validation; 0 for none. The final weights are "
+        "those of the epoch with the lowest validation loss; without it, and with a recipe unless "
+        "it is set, all rows are trained on and the last weights stay.",
     )
 
     def __post_init__(self) -> None:
@@ -166,6 +173,8 @@ class Settings(Experiment):
             If a setting is missing, unknown or invalid.
         """
         names = [option.name for option in options_of(cls)]
+        if isinstance(values, dict):  # a run of before this option held nothing out
+            values = {"validation_fraction": 0.0, **values}
         if not isinstance(values, dict) or set(values) != set(names):
             received = ", ".join(map(str, values)) if isinstance(values, dict) else repr(values)
             raise ConfigurationError(f"settings must hold {', '.join(names)}, got {received}")

@@ -18,6 +18,7 @@ from handloom.training.history import (
     History as History,
     StopReason as StopReason,
 )
+from handloom.training.loaded_run import LoadedRun as LoadedRun, load_run as load_run
 from handloom.training.objective import Measurement as Measurement, Objective as Objective
 from handloom.training.options import TrainingOptions as TrainingOptions
 from handloom.training.run_folder import (

@@ -39,6 +39,15 @@ class StopReason(StrEnum):
         """Whether a resume cannot continue the training."""
         return self is StopReason.EARLY_STOPPING
 
+    @property
+    def words(self) -> str:
+        """The reason in words, for people."""
+        return {
+            "max_epochs": "all epochs done",
+            "early_stopping": "early stopping",
+            "interrupted": "interrupted",
+        }.get(self.value, f"the {self.value.removeprefix('non_finite_')} became NaN or infinite")
+
     MAX_EPOCHS = "max_epochs"
     EARLY_STOPPING = "early_stopping"
     NON_FINITE_LOSS = "non_finite_loss"
@@ -229,6 +238,16 @@ class History:
     def validated(self) -> bool:
         """Whether rows were held out and measured."""
         return any(record.validation_loss is not None for record in self.records)
+
+    @property
+    def ended(self) -> str:
+        """How training ended, in words: ``"all 15 epochs done"``, or after how many and why."""
+        epochs = "1 epoch" if len(self) == 1 else f"{len(self)} epochs"
+        if self.stop_reason is None:
+            return f"{epochs} done so far"
+        if self.stop_reason is StopReason.MAX_EPOCHS:
+            return f"{'all ' if len(self) > 1 else ''}{epochs} done"
+        return f"stopped after {epochs}: {self.stop_reason.words}"
 
     @property
     def ran(self) -> str:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from threading import get_ident
@@ -133,6 +133,7 @@ def prepare(
     sample_weights: npt.ArrayLike | None = None,
     callbacks: Mapping[str, Stateful] | None = None,
     check: Callable[[TrainingState], None] = lambda _: None,
+    compiling: Callable[[TrainingState], AbstractContextManager[None]] = lambda _: nullcontext(),
     fingerprint_data: bool = False,
     snapshot: Snapshot | None = None,
     warm: WarmStart | None = None,
@@ -150,6 +151,8 @@ def prepare(
         The callbacks that have a state.
     check : callable
         Raises an error for an unsuitable training, before anything is changed.
+    compiling : callable
+        Returns the block in which code is compiled; see `handloom.compilation`.
     fingerprint_data : bool
         Whether to compute fingerprints of the data and to record own parts, which checkpoints need.
     snapshot : Snapshot, optional
@@ -186,38 +189,39 @@ def prepare(
         data_fingerprints=_fingerprints(train, validation, weights) if fingerprint_data else {},
     )
     started, planned = time.perf_counter(), options.epochs * batches
-    wanted = snapshot.backend if snapshot and options.backend == "auto" else options.backend
-    backend = choose_backend(
-        wanted,
-        network.parameters.dtype,
-        weights=len(network.parameters),
-        rows=options.epochs * len(train),
-        steps=planned,
-    )
-    threads = backend.threads(options.threads, snapshot.lanes if snapshot else LANES)
-    state.history.backend, state.history.lanes = backend.name, threads.lanes
-    if fingerprint_data:
-        record_own_parts(state, planned)
-    notes, changed = snapshot.compare(state) if snapshot else ([], [])
-    if not split_here and validation is not None and are_training_rows(train, validation):
-        notes.append(TRAINING_ROWS)
-        warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
-    transform = state.model.transform
-    likely = remarks(network, loss, transform, train, options.schedule, planned)
-    for remark in (*changed, *likely):
-        notes.append(remark)
-        warn(remark, stacklevel=4)  # the caller of `Trainer.fit`
-    check(state)
-    if warm is not None:  # everything was checked before anything is changed
-        network.parameters.load(warm.weights)
-        state.store_initial_weights()
-    for part in (options.chosen_optimizer, options.average):
-        if part is not None:
-            part.bind(network.parameters, backend, threads)
-    state.store_bindings()
-    arrays = Arrays(train.inputs, train.targets, weights)
-    objective, runner = _objective_and_runner(state, arrays, backend, threads, size)
-    state.history.preparation_seconds = time.perf_counter() - started
+    with compiling(state):
+        wanted = snapshot.backend if snapshot and options.backend == "auto" else options.backend
+        backend = choose_backend(
+            wanted,
+            network.parameters.dtype,
+            weights=len(network.parameters),
+            rows=options.epochs * len(train),
+            steps=planned,
+        )
+        threads = backend.threads(options.threads, snapshot.lanes if snapshot else LANES)
+        state.history.backend, state.history.lanes = backend.name, threads.lanes
+        if fingerprint_data:
+            record_own_parts(state, planned)
+        notes, changed = snapshot.compare(state) if snapshot else ([], [])
+        if not split_here and validation is not None and are_training_rows(train, validation):
+            notes.append(TRAINING_ROWS)
+            warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
+        transform = state.model.transform
+        likely = remarks(network, loss, transform, train, options.schedule, planned)
+        for remark in (*changed, *likely):
+            notes.append(remark)
+            warn(remark, stacklevel=4)  # the caller of `Trainer.fit`
+        check(state)
+        if warm is not None:  # everything was checked before anything is changed
+            network.parameters.load(warm.weights)
+            state.store_initial_weights()
+        for part in (options.chosen_optimizer, options.average):
+            if part is not None:
+                part.bind(network.parameters, backend, threads)
+        state.store_bindings()
+        arrays = Arrays(train.inputs, train.targets, weights)
+        objective, runner = _objective_and_runner(state, arrays, backend, threads, size)
+        state.history.preparation_seconds = time.perf_counter() - started
     notes += backend.notes
     if snapshot:
         snapshot.restore(state)

@@ -22,7 +22,7 @@ from handloom.files import (
 )
 from handloom.layers import Layer
 from handloom.locks import LOCK, HeldFolder
-from handloom.model import Model
+from handloom.model import RUN, Model
 from handloom.parameters import Array
 from handloom.training.history import History
 from handloom.training.rescue import save_model
@@ -30,7 +30,7 @@ from handloom.training.triggers import trigger
 
 KIND, VERSION = "handloom run", 2
 
-DESCRIPTION = "run.json"
+DESCRIPTION = RUN
 HISTORY = "history.json"
 HISTORY_TABLE = "history.csv"
 MODEL = "model/"

@@ -277,6 +277,7 @@ class Trainer:
             sample_weights=sample_weights,
             callbacks=stateful(self.options.callbacks),
             check=self._check,
+            compiling=self._hooks.compiling,
             fingerprint_data=self.options.checkpoints is not None,
             snapshot=snapshot,
             warm=None if warm is None else WarmStart.of(warm),

@@ -1,7 +1,9 @@
 """Progress is shown as lines where there is no terminal."""
 
 import os
+import re
 import subprocess
+from contextlib import suppress
 
 import pytest
 from tests.helpers.processes import running
@@ -24,7 +26,7 @@ def test_progress_prints_plain_lines_where_there_is_no_terminal(
         "epoch 5/5",
     ]
     assert "mine" in lines[0]
-    assert "validation loss" in lines[0]
+    assert "val loss" in lines[0]
     assert lines[-1].endswith("0:00 left")
 
 
@@ -66,3 +68,52 @@ def test_a_bar_leaves_what_is_printed_to_a_pipe_there() -> None:
     os.close(terminal)
     assert said.splitlines() == ["mine"] * 3
     assert b"training" in shown
+
+
+BAR = """
+import sys
+from tests.helpers.training import HELD_OUT, ROWS
+from tests.training.helpers import trainer
+from handloom import Callback, Progress
+
+class Mine(Callback):
+    def on_epoch_end(self, *, state, record):
+        state.record("a_metric_of_my_own_with_a_long_name", 1234567.0)
+
+trainer(None, Mine(), Progress()).fit(ROWS, HELD_OUT if sys.argv[1] == "validated" else None)
+"""
+
+
+@pytest.mark.parametrize(
+    ("width", "validated"), [(40, "validated"), (80, "validated"), (120, "not")]
+)
+def test_the_bar_fits_the_terminal(width: int, validated: str) -> None:
+    pytest.importorskip("rich")
+    text = on_terminal_of(width, BAR, validated)
+    lines = drawn(text)
+    assert max(map(len, lines)) < width
+    metric = "val acc" if validated == "validated" else "acc"
+    assert any("3/3 ━" in line and metric in line and "0:00 left" in line for line in lines)
+
+
+def on_terminal_of(width: int, code: str, *arguments: str) -> str:
+    """Return what code writes to a terminal of a width."""
+    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
+    master, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, width))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+    with running(code, *arguments, **streams, env={**environment, "TERM": "xterm"}):
+        os.close(terminal)
+        received = bytearray()
+        with suppress(OSError):  # the other end is closed
+            while some := os.read(master, 1 << 16):
+                received += some
+    os.close(master)
+    return received.decode()
+
+
+def drawn(text: str) -> list[str]:
+    """Return the lines that were drawn on a terminal, without colors."""
+    uncolored = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return [line for line in re.split(r"\r|\n|\x1b\[[0-9;?]*[A-Za-z]", uncolored) if line]

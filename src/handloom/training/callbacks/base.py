@@ -2,10 +2,12 @@
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from handloom.compilation import watching
 from handloom.errors import ConfigurationError, require_known
 from handloom.training.history import EpochRecord
 from handloom.training.objective import Measurement
@@ -60,6 +62,15 @@ class Callback:
 
     def check(self, *, state: TrainingState) -> None:
         """Raise an error if the training is unsuitable, before any callback begins."""
+
+    def on_compile_begin(self, *, state: TrainingState) -> None:
+        """Run before code is compiled for a training, before `on_train_begin`.
+
+        Only if it has to be: compiled code is kept, so this is the first time on a machine.
+        """
+
+    def on_compile_end(self, *, state: TrainingState) -> None:
+        """Run when the code is compiled, or could not be; only after `on_compile_begin`."""
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Run before the first epoch, and before the first one after a resume."""
@@ -169,6 +180,11 @@ class Hooks:
         A resume does not repeat these calls, except for a step or a validation that broke off.
         """
         _call(self._callbacks, hook, arguments)
+
+    def compiling(self, state: TrainingState) -> AbstractContextManager[None]:
+        """Return a block, and run the hooks of compilation where it has to compile code."""
+        begin = partial(self.call, "on_compile_begin", state=state)
+        return watching(begin, partial(self.call, "on_compile_end", state=state))
 
     @contextmanager
     def training(self, state: TrainingState) -> Iterator[None]:

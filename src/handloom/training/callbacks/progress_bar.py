@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from handloom.errors import require_count
 from handloom.secondary import Secondary, is_terminal, print_line, say
-from handloom.text import printable
 from handloom.training.callbacks.base import Callback
+from handloom.training.callbacks.live_line import Bar, LiveLine, Wait
+from handloom.training.callbacks.progress_line import clock, metrics_of
 from handloom.training.findings import findings
 from handloom.training.history import EpochRecord, History
 from handloom.training.state import TrainingState
@@ -16,13 +17,19 @@ from handloom.training.state import TrainingState
 NOT_SHOWN = "the progress is not shown"
 """The failure of a line or a bar."""
 
+COMPILING = "compiling kernels, only the first time"
+ABOUT = "takes about half a minute"
+
 
 class Progress(Callback):
-    """Shows epoch, loss, accuracy and the time left, on standard error.
+    """Shows epoch, metrics and the time left, on standard error.
 
-    The bar needs the package rich; without it, or where standard error is not a terminal, a line is
-    printed every few epochs instead. If standard error cannot be written to, training goes on
-    without progress; a line on standard output says so, if that is left.
+    The bar is laid out by the width of the terminal, the most important first: epochs, bar,
+    accuracy (of validation rows, if there are any), time left, loss, then all other metrics. It
+    needs the package rich; without it, or where standard error is not a terminal, a line is printed
+    every few epochs instead. Code that has to be compiled is announced before. If standard error
+    cannot be written to, training goes on without progress; a line on standard output says so, if
+    that is left.
 
     Parameters
     ----------
@@ -37,24 +44,31 @@ class Progress(Callback):
     def __init__(self, label: str = "training", *, every: int | None = None) -> None:
         self.label = label
         self.every = None if every is None else require_count("every", every)
-        self._bar: Any = None
+        self._line: LiveLine | None = None
         self._showing = Secondary(NOT_SHOWN)
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, without the bar on the terminal."""
-        return {**self.__dict__, "_bar": None}
+        return {**self.__dict__, "_line": None}
+
+    def on_compile_begin(self, *, state: TrainingState) -> None:
+        """Announce the compilation; on a terminal with the seconds that pass."""
+        self._showing = Secondary(NOT_SHOWN)
+        with self._output():
+            self._start(Wait(COMPILING, ABOUT))
+            if self._line is None:
+                print_line(f"{self.label}  {COMPILING} ({ABOUT})", sys.stderr)
+
+    def on_compile_end(self, *, state: TrainingState) -> None:
+        """Remove the announcement from a terminal."""
+        with self._output():
+            self._stop()
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Start the bar, on a terminal."""
         self._showing = Secondary(NOT_SHOWN)
         with self._output():
-            self._bar = _bar() if is_terminal(sys.stderr) else None
-            if self._bar is not None:
-                self._bar.start()
-                done = state.progress.epoch
-                self._task = self._bar.add_task(
-                    printable(self.label), total=state.total_epochs, completed=done, metrics=""
-                )
+            self._start(Bar(self.label, state.progress.epoch, state.total_epochs))
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Show the epoch."""
@@ -63,26 +77,23 @@ class Progress(Callback):
                 self._show(state, record)
 
     def _show(self, state: TrainingState, record: EpochRecord) -> None:
-        done = record.epoch + 1
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, metrics=printable(_metrics(record)))
+        done, total = record.epoch + 1, state.total_epochs
+        left = float(state.history["seconds"][-20:].mean()) * (total - done)
+        metrics = metrics_of(record)
+        if isinstance(self._line, Bar):
+            self._line.update(done, metrics, left)
             return
-        every = self.every or max(1, state.total_epochs // 10)
-        if done % every == 0 or done in (1, state.total_epochs):
-            seconds = state.history["seconds"]
-            left = float(seconds[-20:].mean()) * (state.total_epochs - done)
+        every = self.every or max(1, total // 10)
+        if done % every == 0 or done in (1, total):
+            shown = "  ".join(metric.text(short=True) for metric in metrics)
             print_line(
-                f"{self.label}  epoch {done}/{state.total_epochs}  {_metrics(record)}  "
-                f"{_clock(left)} left",
-                sys.stderr,
+                f"{self.label}  epoch {done}/{total}  {shown}  {clock(left)} left", sys.stderr
             )
 
     def on_train_end(self, *, state: TrainingState) -> None:
         """Stop the bar and leave it on the terminal; then print divergence and findings."""
         with self._output():
-            if self._bar is not None:
-                self._bar.stop()
-                self._bar = None
+            self._stop()
         with self._showing:
             self._show_end(state.history)
 
@@ -93,6 +104,19 @@ class Progress(Callback):
         for finding in findings(history):
             say(f"{self.label}  {finding}")
 
+    def _start(self, line: LiveLine) -> None:
+        """Start a live line, on a terminal and with rich."""
+        self._line = None
+        if is_terminal(sys.stderr):
+            with suppress(ImportError):
+                line.start()
+                self._line = line
+
+    def _stop(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.stop()
+
     @contextmanager
     def _output(self) -> Iterator[None]:
         """Print in a block; if that fails, stop the bar, which redirects printing, and warn."""
@@ -100,52 +124,6 @@ class Progress(Callback):
             try:
                 yield
             except Exception:
-                bar, self._bar = self._bar, None
                 with suppress(Exception):
-                    if bar is not None:
-                        bar.stop()
+                    self._stop()
                 raise
-
-
-def _metrics(record: EpochRecord) -> str:
-    metrics = {
-        "loss": record.loss,
-        "accuracy": record.accuracy,
-        "validation loss": record.validation_loss,
-        "validation accuracy": record.validation_accuracy,
-        **record.recorded,
-    }
-    return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if value is not None)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
-
-
-def _bar() -> Any:
-    """Return a progress bar of rich, or None if rich is not installed."""
-    try:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-    except ImportError:
-        return None
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[metrics]}", markup=False),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        # what is printed to a file or a pipe stays there
-        redirect_stdout=is_terminal(sys.stdout),
-    )

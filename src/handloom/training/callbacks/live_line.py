@@ -1,0 +1,133 @@
+"""Live lines at the bottom of a terminal, by the package rich: a bar, and a wait.
+
+A line is laid out anew each time it is drawn, so it follows the width of the terminal.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from handloom.secondary import is_terminal
+from handloom.training.callbacks.progress_line import Line, Metric, cut, layout
+
+PER_SECOND = 4
+"""How often a line is drawn."""
+
+
+class LiveLine:
+    """A line that is drawn again and again until it is stopped.
+
+    Raises
+    ------
+    ImportError
+        If rich is not installed, by `start`.
+    """
+
+    stays = True
+    """Whether the last line stays on the terminal."""
+
+    def start(self) -> None:
+        """Draw the line from now on."""
+        from rich.console import Console
+        from rich.live import Live
+
+        self._started = time.monotonic()
+        self._live = Live(
+            self,
+            console=Console(stderr=True),
+            refresh_per_second=PER_SECOND,
+            transient=not self.stays,
+            # what is printed to a file or a pipe stays there
+            redirect_stdout=is_terminal(sys.stdout),
+        )
+        self._live.start()
+
+    def stop(self) -> None:
+        """Draw the line a last time."""
+        self._live.stop()
+
+    @property
+    def elapsed(self) -> float:
+        """The seconds since `start`."""
+        return time.monotonic() - self._started
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        """Yield the line, one column narrower than the terminal, so that it never wraps."""
+        from rich.text import Text
+
+        line = self.line(options.max_width - 1)
+        done = round(line.bar * self.share)
+        full, rest = ("=", "-") if options.ascii_only else ("━", "─")
+        yield Text.assemble(
+            line.before,
+            (full * done, "bar.complete"),
+            (rest * (line.bar - done), "bar.back"),
+            line.after,
+            no_wrap=True,
+            end="",
+        )
+
+    def line(self, width: int) -> Line:
+        """Return the line for a width."""
+        raise NotImplementedError
+
+    @property
+    def share(self) -> float:
+        """The full part of the bar."""
+        return 0.0
+
+
+class Bar(LiveLine):
+    """The bar of a training.
+
+    Parameters
+    ----------
+    label : str
+    done, total : int
+        Numbers of epochs.
+    """
+
+    def __init__(self, label: str, done: int, total: int) -> None:
+        self.label, self.total = label, total
+        self._now: tuple[int, Sequence[Metric], float | None, float] = (done, (), None, 0.0)
+
+    def update(self, done: int, metrics: Sequence[Metric], left: float) -> None:
+        """Show the metrics of an epoch, and the seconds that are left."""
+        self._now = (done, metrics, left, self.elapsed)
+
+    def line(self, width: int) -> Line:
+        """Return the line for a width."""
+        done, metrics, left, at = self._now
+        if left is not None:
+            left = max(left - (self.elapsed - at), 0.0)
+        times = {"left": left, "elapsed": self.elapsed}
+        return layout(width, self.label, done, self.total, metrics, **times)
+
+    @property
+    def share(self) -> float:
+        """The share of the epochs that is done."""
+        return self._now[0] / max(self.total, 1)
+
+
+class Wait(LiveLine):
+    """A message with the seconds that have passed, which disappears at the end.
+
+    Parameters
+    ----------
+    message, remark : str
+        The remark is shown where there is room.
+    """
+
+    stays = False
+
+    def __init__(self, message: str, remark: str) -> None:
+        self.message, self.remark = message, remark
+
+    def line(self, width: int) -> Line:
+        """Return the line for a width."""
+        seconds = f"{self.elapsed:2.0f} s"
+        whole = f"{self.message} ({self.remark}): {seconds}"
+        if len(whole) > width:
+            whole = f"{cut(self.message, width - len(seconds) - 2)}: {seconds}"
+        return Line(whole, 0, "")
