@@ -86,7 +86,8 @@ class ImageReader:
         """Return what a user should know: mixed modes, and skipped files."""
         notes = []
         if len(self.modes) > 1 and not self.options.color:
-            counts = ", ".join(f"{self.modes[mode]:,} {_NAMES[mode]}" for mode in MODES)
+            modes = [mode for mode in MODES if mode in self.modes]
+            counts = ", ".join(f"{self.modes[mode]:,} {_NAMES[mode]}" for mode in modes)
             notes.append(
                 f"mixed images ({counts}): all became {_NAMES[self._mode]}; color= (--color) "
                 "chooses another mode"

@@ -142,10 +142,11 @@ def _check_header(image: "PillowImage", path: Path, most: int) -> None:
     if image.height * image.width > most:
         raise BadImageError(f"{path}: claims {pixels_of(shape)}, expected at most {most} pixels")
     if image.mode.startswith("I") or image.mode == "F":  # convert("L") would clip at 255
+        scaled = "numpy.asarray(Image.open(path)) // 257"
+        advice = f"scale 16 bits to 8 first: Image.fromarray(({scaled}).astype('uint8'))"
         raise BadImageError(
             f"{path}: an image of Pillow's mode {image.mode!r}, expected at most 8 bits per "
-            "channel; scale 16 bits to 8 first: "
-            "Image.fromarray((numpy.asarray(Image.open(path)) // 257).astype('uint8'))"
+            f"channel; {'scale its levels to 8 bits first' if image.mode == 'F' else advice}"
         )
     # The further images of an MPO file, as cameras write it, are not frames of an animation.
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
