@@ -54,6 +54,9 @@ FILES = {"a.json": b'{"x": 1}', "b.bin": bytes(range(64))}
 DESCRIBED = RunDescription(experiment_to_json(Settings()), "fashion-mnist", "3", 1)
 """A run whose training takes the default settings."""
 
+EIGHT_BITS = ("L", "1", "LA", "P", "RGB", "RGBA", "CMYK")
+"""Modes of Pillow that a dataset may have."""
+
 LEFT_OUT = frozenset({"EPS", "PDF", "PALM", "BUFR", "GRIB", "HDF5", "WMF", "IM"})
 """Formats that Pillow writes and does not read again by itself, and one that it will drop."""
 
@@ -96,10 +99,22 @@ def unbundled(data: bytes) -> list[bytes]:
     return files
 
 
-def gray_images() -> list[bytes]:
-    """Return a gray image in every format that Pillow can write it in and reads back as one."""
-    gray = ("L", "1")
-    return [file for file in _images(gray) if Image.open(io.BytesIO(file)).mode in gray]
+def named_idx_folder() -> list[bytes]:
+    """Return the four files of a dataset and one that names its classes, in one."""
+    files = [idx_file(array) for array in (PIXELS, LABELS, PIXELS[1:], LABELS[1:])]
+    return [bundled([*files, b"0 48\n1 49\n2 50 98\n"])]
+
+
+def images() -> list[bytes]:
+    """Return an image of each mode of a dataset in every format that Pillow writes and reads."""
+    return [file for file in _images(EIGHT_BITS) if Image.open(io.BytesIO(file)).mode in EIGHT_BITS]
+
+
+def color_image() -> bytes:
+    """Return a PNG file of the size of the other images."""
+    file = io.BytesIO()
+    Image.fromarray(PIXELS[0]).convert("RGB").save(file, "PNG")
+    return file.getvalue()
 
 
 def photographs() -> list[bytes]:

@@ -74,7 +74,7 @@ def read_image_folders(
     options = options or ImageOptions()
     parts = list_parts(folder, options)
     reader = ImageReader(options)
-    total, done = sum(part.count for part in parts), 0
+    total, done = sum(part.size for part in parts), 0
     rows_of_parts = []
     for part in parts:
         rows = PartRows(part, reader)

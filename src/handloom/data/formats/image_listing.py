@@ -34,7 +34,7 @@ class Part(NamedTuple):
         return tuple(one.name for one in self.classes)
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """The number of files in class folders."""
         return sum(len(one.files) for one in self.classes)
 
@@ -96,9 +96,9 @@ def visible(folder: Path) -> list[Path]:
 
 
 def _list_part(folder: Path, options: ImageOptions) -> Part:
-    folders, stray = [], []
-    for path in visible(folder):
-        (folders if path.is_dir() else stray).append(path)
+    paths = visible(folder)
+    folders = [path for path in paths if path.is_dir()]
+    stray = [path for path in paths if not path.is_dir()]
     if stray and not options.skip_bad:
         raise DataError(f"{stray[0]}: a stray file, expected only class folders here")
     if len(folders) < 2:

@@ -114,7 +114,7 @@ class PartRows:
     def __init__(self, part: Part, reader: ImageReader) -> None:
         self._part, self._reader = part, reader
         self._images: Pixels | None = None
-        self._labels = np.empty(part.count, dtype=np.int64)
+        self._labels = np.empty(part.size, dtype=np.int64)
         self._count = 0
         for path in part.stray:
             reader.skip(BadImageError(f"{path}: a stray file, not in a class folder"))
@@ -150,7 +150,7 @@ class PartRows:
 
     def _allocated(self, shape: tuple[int, ...]) -> Pixels:
         channels, height, width = shape
-        count = self._part.count
+        count = self._part.size
         size = count * channels * height * width
         if size > MAX_BYTES:
             raise DataError(
