@@ -118,8 +118,8 @@ def _image_folders(folder: Path) -> Read:
         (folder / "b/1").write_bytes(data)
         choice = sum(data[-4:]) + len(data)
         options = ImageOptions(
-            size=(None, 3, (7, 2))[choice % 3],
-            fit=get_args(Fit)[choice // 3 % 3] if choice % 3 else "pad",
+            size=(3, (7, 2), (2, 40))[choice % 3],
+            fit=get_args(Fit)[choice // 3 % 3],
             color=(None, *get_args(Color))[choice // 9 % 4],
             test=0.5,
             skip_bad=choice // 36 % 2 == 1,

@@ -249,6 +249,14 @@ def test_a_bad_file_is_named_or_skipped_and_counted(folder: Path) -> None:
     assert all(str(path) in said for path in bad)
 
 
+def test_a_skipped_file_has_no_say_in_the_mode(folder: Path) -> None:
+    path = save(folder / "a" / "0.png", clear((50, 50)))
+    path.write_bytes(path.read_bytes()[:-40])
+    splits, (said,) = quietly(folder, skip_bad=True)
+    assert splits.train.input_shape == (4, 4)
+    assert "damaged or truncated" in said
+
+
 def test_a_class_without_a_good_file_is_an_error(folder: Path) -> None:
     for path in (folder / "b").iterdir():
         path.write_bytes(b"hello")

@@ -64,6 +64,7 @@ class ImageReader:
                 f"{path}: measures {pixels_of(shape)}, expected {pixels_of(self._shape)} like "
                 f"{self._first}; size= (--size) resizes all images"
             )
+        self._mode = self._mode_for(own)
         self.modes[own] += 1
         return pixels
 
@@ -74,9 +75,10 @@ class ImageReader:
         self.skipped.append(error)
 
     def _mode_for(self, own: Mode) -> Mode:
-        if not self.options.color:
-            self._mode = MODES[max(MODES.index(own), MODES.index(self._mode))]
-        return self._mode
+        """Return the mode of the dataset if a file of a mode is one of its rows."""
+        if self.options.color:
+            return self._mode
+        return MODES[max(MODES.index(own), MODES.index(self._mode))]
 
     def widened(self, rows: Pixels) -> Pixels:
         """Return rows (n, c, y, x) in the mode of the dataset, gray ones as (n, y, x)."""
@@ -96,9 +98,8 @@ class ImageReader:
             count = len(self.skipped)
             shown = "; ".join(map(str, self.skipped[:SHOWN]))
             more = f"; and {count - SHOWN:,} more" if count > SHOWN else ""
-            notes.append(
-                f"skipped {count:,} bad {'file' if count == 1 else 'files'}: {shown}{more}"
-            )
+            files = "file" if count == 1 else "files"
+            notes.append(f"skipped {count:,} bad {files}: {shown}{more}")
         return notes
 
 
