@@ -20,6 +20,8 @@ SHOWN = 3
 _NAMES: dict[Mode, str] = {"L": "gray", "RGB": "RGB", "RGBA": "RGBA"}
 _MODE_OF: dict[str, Mode] = {"gray": "L", "rgb": "RGB", "rgba": "RGBA"}
 
+_CHANNELS: dict[Mode, int] = {"L": 1, "RGB": 3, "RGBA": 4}
+
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -80,9 +82,10 @@ class ImageReader:
             return self._mode
         return MODES[max(MODES.index(own), MODES.index(self._mode))]
 
-    def widened(self, rows: Pixels) -> Pixels:
-        """Return rows (n, c, y, x) in the mode of the dataset, gray ones as (n, y, x)."""
-        return rows[:, 0] if self._mode == "L" else widen(rows, self._mode)
+    @property
+    def channels(self) -> int:
+        """The number of channels of the mode of the dataset."""
+        return _CHANNELS[self._mode]
 
     def notes(self) -> list[str]:
         """Return what a user should know: mixed modes, and skipped files."""
@@ -129,9 +132,7 @@ class PartRows:
         if self._images is None:
             self._images = self._allocated((channels, *pixels.shape[:2]))
         elif channels > self._images.shape[1]:
-            earlier = self._images[: self._count]
-            self._images = self._allocated((channels, *pixels.shape[:2]))
-            self._images[: self._count] = widen(earlier, MODES[_CHANNELS.index(channels)])
+            self._images = self._widened(self._images, channels)
         self._images[self._count] = pixels if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
         self._labels[self._count] = label
         self._count += 1
@@ -147,7 +148,18 @@ class PartRows:
     def rows(self) -> tuple[Pixels, npt.NDArray[np.int64]]:
         """Return the images and labels, after the last part was read."""
         assert self._images is not None  # close_class has refused a part without rows
-        return self._reader.widened(self._images[: self._count]), self._labels[: self._count]
+        images, channels = self._images, self._reader.channels
+        if channels > images.shape[1]:
+            images = self._widened(images, channels)
+        images = images[: self._count]
+        return images[:, 0] if channels == 1 else images, self._labels[: self._count]
+
+    def _widened(self, images: Pixels, channels: int) -> Pixels:
+        """Return images (n, c, y, x) with more channels, as Pillow converts them."""
+        wide, rows = self._allocated((channels, *images.shape[2:])), slice(self._count)
+        wide[rows, :3] = images[rows]
+        wide[rows, 3:] = 255
+        return wide
 
     def _allocated(self, shape: tuple[int, ...]) -> Pixels:
         channels, height, width = shape
@@ -159,18 +171,3 @@ class PartRows:
                 f"bytes, expected at most {MAX_BYTES}"
             )
         return np.empty((count, *shape), dtype=np.uint8)
-
-
-_CHANNELS = (1, 3, 4)
-"""The number of channels of each of `MODES`."""
-
-
-def widen(rows: Pixels, mode: Mode) -> Pixels:
-    """Return rows (n, c, y, x) in a mode of as many channels or more, as Pillow converts them."""
-    channels = _CHANNELS[MODES.index(mode)]
-    if rows.shape[1] == channels:
-        return rows
-    count, _, height, width = rows.shape
-    wide = np.full((count, channels, height, width), 255, dtype=np.uint8)
-    wide[:, :3] = rows
-    return wide
