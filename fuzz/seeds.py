@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 from safetensors.numpy import save
 
-from handloom.data import AsFloat, Dataset, Scale, Transform
+from handloom.data import AsFloat, Dataset, ImageOptions, Scale, Transform
 from handloom.files import MANIFEST, read_set, write_set
 from handloom.layers import (
     GELU,
@@ -107,7 +107,9 @@ def named_idx_folder() -> list[bytes]:
 
 def images() -> list[bytes]:
     """Return an image of each mode of a dataset in every format that Pillow writes and reads."""
-    return [file for file in _images(EIGHT_BITS) if Image.open(io.BytesIO(file)).mode in EIGHT_BITS]
+    files = [(file, Image.open(io.BytesIO(file))) for file in _images(EIGHT_BITS)]
+    # Pillow loses the palette of an ICNS image, so that its colors are not known
+    return [file for file, image in files if image.mode in EIGHT_BITS and image.format != "ICNS"]
 
 
 def color_image() -> bytes:
@@ -224,9 +226,9 @@ def _checkpoint_file(name: str) -> bytes:
 
 def runs() -> list[bytes]:
     """Return descriptions of runs, as ``run.json`` holds them."""
-    wide = RunDescription(
-        experiment_to_json(Settings(hidden=(4,), decay=0.1)), "silhouettes", "5m", 2
-    )
+    options = ImageOptions(size=(6, 8), fit="crop", color="rgb", test=0.2, seed=1, skip_bad=True)
+    settings = experiment_to_json(Settings(hidden=(4,), decay=0.1))
+    wide = RunDescription(settings, "silhouettes", "5m", 2, data_options=options.to_json())
     return [_run_file(DESCRIPTION, each) for each in (wide, DESCRIBED)]
 
 

@@ -229,7 +229,8 @@ def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
         # zlib.error, struct.error, IndexError. Only system errors have an errno.
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-        raise BadImageError(f"{path}: a damaged or truncated image: {error}") from error
+        reason = str(error) or type(error).__name__
+        raise BadImageError(f"{path}: a damaged or truncated image: {reason}") from error
 
 
 def pixels_of(shape: tuple[int, int]) -> str:
