@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 from safetensors.numpy import save
 
-from handloom.data import AsFloat, Dataset, Scale, Transform
+from handloom.data import AsFloat, Dataset, ImageOptions, Scale, Transform
 from handloom.files import MANIFEST, read_set, write_set
 from handloom.layers import (
     GELU,
@@ -53,6 +53,9 @@ FILES = {"a.json": b'{"x": 1}', "b.bin": bytes(range(64))}
 
 DESCRIBED = RunDescription(experiment_to_json(Settings()), "fashion-mnist", "3", 1)
 """A run whose training takes the default settings."""
+
+EIGHT_BITS = ("L", "1", "LA", "P", "RGB", "RGBA", "CMYK")
+"""Modes of Pillow that a dataset may have."""
 
 LEFT_OUT = frozenset({"EPS", "PDF", "PALM", "BUFR", "GRIB", "HDF5", "WMF", "IM"})
 """Formats that Pillow writes and does not read again by itself, and one that it will drop."""
@@ -96,10 +99,24 @@ def unbundled(data: bytes) -> list[bytes]:
     return files
 
 
-def gray_images() -> list[bytes]:
-    """Return a gray image in every format that Pillow can write it in and reads back as one."""
-    gray = ("L", "1")
-    return [file for file in _images(gray) if Image.open(io.BytesIO(file)).mode in gray]
+def named_idx_folder() -> list[bytes]:
+    """Return the four files of a dataset and one that names its classes, in one."""
+    files = [idx_file(array) for array in (PIXELS, LABELS, PIXELS[1:], LABELS[1:])]
+    return [bundled([*files, b"0 48\n1 49\n2 50 98\n"])]
+
+
+def images() -> list[bytes]:
+    """Return an image of each mode of a dataset in every format that Pillow writes and reads."""
+    files = [(file, Image.open(io.BytesIO(file))) for file in _images(EIGHT_BITS)]
+    # Pillow loses the palette of an ICNS image, so that its colors are not known
+    return [file for file, image in files if image.mode in EIGHT_BITS and image.format != "ICNS"]
+
+
+def color_image() -> bytes:
+    """Return a PNG file of the size of the other images."""
+    file = io.BytesIO()
+    Image.fromarray(PIXELS[0]).convert("RGB").save(file, "PNG")
+    return file.getvalue()
 
 
 def photographs() -> list[bytes]:
@@ -209,9 +226,9 @@ def _checkpoint_file(name: str) -> bytes:
 
 def runs() -> list[bytes]:
     """Return descriptions of runs, as ``run.json`` holds them."""
-    wide = RunDescription(
-        experiment_to_json(Settings(hidden=(4,), decay=0.1)), "silhouettes", "5m", 2
-    )
+    options = ImageOptions(size=(6, 8), fit="crop", color="rgb", test=0.2, seed=1, skip_bad=True)
+    settings = experiment_to_json(Settings(hidden=(4,), decay=0.1))
+    wide = RunDescription(settings, "silhouettes", "5m", 2, data_options=options.to_json())
     return [_run_file(DESCRIPTION, each) for each in (wide, DESCRIBED)]
 
 

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,12 @@ import numpy.typing as npt
 from fuzz import mutations, seeds
 from fuzz.mutations import Mutation
 from handloom.cli.runs import experiment_of
-from handloom.data import open_folder, read_idx, read_npy, transform_from_config
-from handloom.data.formats.idx import FILE_STEMS
-from handloom.data.formats.images import read_gray, read_size
+from handloom.data import ImageOptions, read_idx, read_npy, transform_from_config
+from handloom.data.formats.idx_names import FILE_STEMS
+from handloom.data.formats.image_options import Color, Fit
+from handloom.data.formats.images import MODES, read_image
 from handloom.data.formats.photographs import read_photograph
+from handloom.data.sources.open_folder import read_folder
 from handloom.files import MANIFEST, _digest, read_set, write_set
 from handloom.model import KIND, VERSION, Model
 from handloom.network import Sequential
@@ -63,13 +65,32 @@ def _idx(folder: Path) -> Read:
 
 
 def _idx_folder(folder: Path) -> Read:
-    names = [stem for stems in FILE_STEMS.values() for stem in stems]
+    return _bundle(folder, [stem for stems in FILE_STEMS.values() for stem in stems])
 
+
+def _emnist(folder: Path) -> Read:
+    """Names of EMNIST, with a prefix; the last file of a bundle names the classes."""
+    stems = [stem.replace("t10k", "test") for pair in FILE_STEMS.values() for stem in pair]
+    names = [*(f"emnist-x-{stem}" for stem in stems), "emnist-x-mapping.txt"]
+
+    return _bundle(folder, names)
+
+
+def _dotted(folder: Path) -> Read:
+    """Names of MNIST with a dot; the last file of a bundle names the classes."""
+    stems = [stem.replace("-idx", ".idx") for pair in FILE_STEMS.values() for stem in pair]
+
+    return _bundle(folder, [*stems, "classes.txt"])
+
+
+def _bundle(folder: Path, names: Sequence[str]) -> Read:
     def read(data: bytes) -> None:
         files = seeds.unbundled(data)
         for index, name in enumerate(names):
             (folder / name).write_bytes(files[index] if index < len(files) else b"")
-        open_folder(folder)
+        notes: list[str] = []
+        splits = read_folder(folder, tell=notes.append)
+        splits.test.rows_per_class.sum()
 
     return read
 
@@ -79,8 +100,35 @@ def _images(folder: Path) -> Read:
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        size = read_size(path)
-        _expect(read_gray(path, size), size.shape)
+        pixels, own = read_image(path)
+        if pixels.dtype != np.uint8 or own not in MODES or pixels.ndim not in (2, 3):
+            raise TypeError(f"got {pixels.dtype} of shape {pixels.shape} and mode {own}")
+
+    return read
+
+
+def _image_folders(folder: Path) -> Read:
+    """One file of four is the input; its bytes choose size, fit, color and what is skipped."""
+    valid = seeds.color_image()
+    for name in ("a/0", "a/1", "b/0", "b/1"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(valid)
+
+    def read(data: bytes) -> None:
+        (folder / "b/1").write_bytes(data)
+        choice = sum(data[-4:]) + len(data)
+        options = ImageOptions(
+            size=(3, (7, 2), (2, 40))[choice % 3],
+            fit=get_args(Fit)[choice // 3 % 3],
+            color=(None, *get_args(Color))[choice // 9 % 4],
+            test=0.5,
+            skip_bad=choice // 36 % 2 == 1,
+        )
+        notes: list[str] = []
+        splits = read_folder(folder, options=options, tell=notes.append)
+        shape = splits.train.input_shape
+        if len(shape) == 3 and shape[0] not in (3, 4):
+            raise TypeError(f"got rows of shape {shape}")
 
     return read
 
@@ -251,7 +299,10 @@ TARGETS = {
         Target("idx", _idx, seeds.idx, mutations.anywhere, 16 * MB),
         Target("idx-gzip", _idx, seeds.idx_gzip, mutations.in_gzip, 16 * MB),
         Target("idx-folder", _idx_folder, seeds.idx_folder, mutations.in_bundle, 16 * MB),
-        Target("images", _images, seeds.gray_images, mutations.in_png, 512 * MB),
+        Target("emnist", _emnist, seeds.named_idx_folder, mutations.in_bundle, 16 * MB),
+        Target("dotted", _dotted, seeds.named_idx_folder, mutations.in_bundle, 16 * MB),
+        Target("images", _images, seeds.images, mutations.in_png, 512 * MB),
+        Target("image-folders", _image_folders, seeds.images, mutations.in_png, 2560 * MB),
         Target("photographs", _photographs, seeds.photographs, mutations.in_png, 2560 * MB),
         Target("npy-inputs", _npy_inputs, seeds.npy_inputs, mutations.in_npy_header, 16 * MB),
         Target("npy-targets", _npy_targets, seeds.npy_targets, mutations.in_npy_header, 16 * MB),

@@ -18,6 +18,7 @@ from handloom.data.test_time_augmentation import View as View
 from handloom.errors import (
     ConfigurationError as ConfigurationError,
     DataError as DataError,
+    DataWarning as DataWarning,
     DivergenceWarning as DivergenceWarning,
     HandloomError as HandloomError,
     ModelError as ModelError,

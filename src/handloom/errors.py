@@ -36,6 +36,10 @@ class DivergenceWarning(UserWarning):
     """A training diverged, or the outputs of a model are not finite."""
 
 
+class DataWarning(UserWarning):
+    """A dataset was read, but not as its files are: some were skipped, converted or turned."""
+
+
 class CheckError(HandloomError, AssertionError):
     """A layer or a loss violates the contract of its base class."""
 

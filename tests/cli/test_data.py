@@ -155,7 +155,7 @@ def test_a_named_dataset_is_never_substituted(
     ended = handloom(command, "--data", path, "--out", tmp_path / "run")
     assert ended.status == 1
     assert ended.err.startswith("error: ")
-    assert "silhouettes" not in ended.err
+    assert "using the generated dataset" not in ended.err
     assert not (tmp_path / "run").exists()
 
 

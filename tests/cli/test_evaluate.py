@@ -36,9 +36,17 @@ def test_evaluate_names_the_views_that_there_are(handloom: Command, trained: Pat
 
 
 def test_evaluate_does_not_guess_a_dataset(handloom: Command, trained: Path) -> None:
-    ended = handloom("evaluate", trained)
+    ended = handloom("evaluate", trained / "model")
     assert ended.status == 1
     assert "the model was trained on tiny; name its folder with --data" in ended.err
+
+
+def test_evaluate_takes_the_dataset_of_the_run(
+    handloom: Command, trained: Path, tiny_folder: Path
+) -> None:
+    assert handloom("evaluate", trained).out == handloom(
+        "evaluate", trained, "--data", tiny_folder
+    ).out  # fmt: skip
 
 
 def test_evaluate_refuses_a_dataset_with_other_classes(handloom: Command, trained: Path) -> None:

@@ -89,6 +89,6 @@ def test_options_that_a_run_would_ignore_are_refused(
     ended = handloom("gradcheck", trained, "--data", tiny_folder, "--hidden", 3, "--l2", 0)
     assert ended.status == 1
     assert "--hidden, --l2 would be ignored" in ended.err
-    ended = handloom("gradcheck", trained)
+    ended = handloom("gradcheck", trained / "model")
     assert ended.status == 1
     assert "name its folder with --data" in ended.err

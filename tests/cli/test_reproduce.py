@@ -12,7 +12,7 @@ from PIL import Image
 from tests.cli.conftest import Command
 
 from handloom import Model, Splits, Trainer, evaluate, open_folder
-from handloom.cli import options
+from handloom.cli import datasets
 from handloom.data import DownloadError, write_image_folders
 from handloom.studies import reference
 from handloom.training import RunFolder
@@ -206,8 +206,8 @@ def test_without_fashion_mnist_the_generated_dataset_is_named_everywhere(
     def offline() -> Splits:
         raise DownloadError("no network")
 
-    monkeypatch.setattr(options, "fashion_mnist", offline)
-    monkeypatch.setattr(options, "silhouettes", lambda: tiny)
+    monkeypatch.setattr(datasets, "fashion_mnist", offline)
+    monkeypatch.setattr(datasets, "silhouettes", lambda: tiny)
     ended = handloom("reproduce", "--models", "sgd", "--steps", 2, "--out", tmp_path / "study")
     assert ended.status == 0
     assert len([line for line in ended.err.splitlines() if "silhouettes" in line]) == 1

@@ -262,7 +262,8 @@ def test_what_lies_in_an_output_folder_already_is_left_alone(
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "history.csv").write_text("mine")
     for out, reason in ((tmp_path / "mine", "not empty"), ("", "must name a new folder, got '.'")):
-        ended = handloom(command, "--data", tiny_folder, "--epochs", 1, "--out", out)
+        length = "--epochs" if command == "train" else "--steps"
+        ended = handloom(command, "--data", tiny_folder, length, 1, "--out", out)
         assert ended.status == 1
         assert reason in ended.err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["history.csv"]

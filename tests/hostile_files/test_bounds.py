@@ -61,7 +61,7 @@ def test_an_image_file_beyond_the_bound_is_not_read(tmp_path: Path) -> None:
     path.touch()
     os.truncate(path, images.MAX_FILE_BYTES + 1)  # takes no room on the disk
     with memory_limit(16 * MB), pytest.raises(DataError, match="expected an image of at most"):
-        images.read_size(path)
+        images.read_image(path)
 
 
 def test_a_set_beyond_the_bound_is_neither_written_nor_read(

@@ -58,11 +58,10 @@ def labels_beside(path: Path) -> Path:
         lambda pipe: read_npy(pipe, labels_beside(pipe)),
         lambda pipe: read_npy(labels_beside(pipe), pipe),
         lambda pipe: read_photograph(pipe, (28, 28)),
-        images.read_size,
-        lambda pipe: images.read_gray(pipe, images.Size((28, 28), pipe)),
+        images.read_image,
         lambda pipe: read_set(pipe.parent, "thing", 1),
     ],
-    ids=["idx", "npy inputs", "npy targets", "photograph", "image size", "image", "manifest"],
+    ids=["idx", "npy inputs", "npy targets", "photograph", "image", "manifest"],
 )
 def test_nobody_waits_at_a_pipe(read: Callable[[Path], object], tmp_path: Path) -> None:
     pipe = tmp_path / MANIFEST

@@ -169,6 +169,21 @@ def test_a_description_of_wrong_types_is_neither_made_nor_read(
         RunFolder.open(run.path)
 
 
+def test_a_description_without_options_of_data_is_read(run: RunFolder) -> None:
+    values = json.loads((run.path / "run.json").read_text())
+    del values["data_options"]
+    (run.path / "run.json").write_text(json.dumps(values))
+    assert RunFolder.open(run.path).description.data_options == {}
+
+
+@pytest.mark.parametrize("options", [{"sise": 3}, {"size": "3"}, {"test": 2.0}, [], None])
+def test_invalid_options_of_data_are_refused(run: RunFolder, options: object) -> None:
+    values = json.loads((run.path / "run.json").read_text())
+    (run.path / "run.json").write_text(json.dumps({**values, "data_options": options}))
+    with pytest.raises(ModelError, match=r"run\.json"):
+        RunFolder.open(run.path)
+
+
 def test_an_unknown_entry_of_a_description_is_refused(run: RunFolder) -> None:
     change(run, thread=1)
     with pytest.raises(ModelError, match=r"unknown entry 'thread'.*Did you mean 'threads'"):

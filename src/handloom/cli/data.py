@@ -6,43 +6,46 @@ from typing import Annotated
 import typer
 
 from handloom.cli.console import say, show_table
+from handloom.cli.datasets import check_known, load_dataset, with_image_options
 from handloom.cli.from_settings import split_items
+from handloom.data import ImageOptions
 from handloom.data.augment import AUGMENTATIONS, named_augmentation
-from handloom.data.sources.verify import FileSum, Report, verify as verify_files
+from handloom.data.sources.published import RESERVED
+from handloom.data.sources.verify import FileSum, Report, report_on, verify as verify_files
 from handloom.errors import require_count
 from handloom.files import FileError, make_folder
 
 app = typer.Typer(help="Verify a dataset and draw its samples.", no_args_is_help=True)
 
-Folder = Annotated[
-    str, typer.Argument(metavar="PATH", help="A folder of IDX files, or an image folder.")
+Named = Annotated[
+    str, typer.Argument(metavar="PATH", help="A folder, or fashion-mnist or silhouettes.")
 ]
 
 
 @app.command()
-def verify(path: Folder) -> None:
+@with_image_options
+def verify(path: Named, options: ImageOptions) -> None:
     """Verify a dataset: print its shapes, dtypes, range, rows per class and checksums.
 
     The exit status is 1 if there is a problem.
 
-    Example: handloom data verify ~/fashion-mnist
+    Example: handloom data verify photos --size 64 --test 0.2
     """
-    if path in ("fashion-mnist", "silhouettes") and not Path(path).exists():
-        raise FileError(
-            f"data verify takes a folder, which holds files to verify, got the name {path}: see "
-            f"its rows with handloom data show {path}"
-        )
-    report = verify_files(path)
+    if path in RESERVED:
+        report = report_on(load_dataset(path, options))
+    else:
+        check_known(path)
+        report = verify_files(path, options)
     _print(report)
     if report.problems:
         raise typer.Exit(1)
 
 
 @app.command()
+@with_image_options
 def show(
-    path: Annotated[
-        str, typer.Argument(metavar="PATH", help="A folder, or fashion-mnist or silhouettes.")
-    ],
+    path: Named,
+    options: ImageOptions,
     out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("samples.png"),
     per_class: Annotated[
         int, typer.Option(help="The number of images, or of augmented versions, of each class.")
@@ -66,7 +69,6 @@ def show(
     handloom data show silhouettes --augment flip,shift --out augmented.png
     """
     from handloom import plots
-    from handloom.cli.options import load_dataset
 
     require_count("--per-class", per_class)
     if out.suffix.lower() != ".png":
@@ -74,7 +76,7 @@ def show(
     if out.exists():
         raise FileError(f"--out must name a new file, but {out} exists")
     changes = [named_augmentation(name) for name in augment or ()]  # the callback made a tuple
-    train = load_dataset(path).train
+    train = load_dataset(path, options).train
     if changes:
         figure = plots.augmented_samples(train, changes, versions=per_class)
     else:
@@ -85,8 +87,11 @@ def show(
 
 
 def _print(report: Report) -> None:
-    kind = "a folder of IDX files" if report.kind == "idx" else "an image folder"
-    say(f"{report.path}: {kind}, dataset {report.name}")
+    kinds = {"idx": "a folder of IDX files", "images": f"an image folder, {_color(report)}"}
+    if report.kind is None:
+        say(f"dataset {report.name}")
+    else:
+        say(f"{report.path}: {kinds[report.kind]}, dataset {report.name}")
     parts = {"training": report.train, "test": report.test}
     show_table(
         "Parts",
@@ -112,8 +117,15 @@ def _print(report: Report) -> None:
         )
     say(f"content (SHA-256): {report.fingerprint}")
     say("the content is that of Fashion-MNIST" if report.published else "not Fashion-MNIST")
+    for note in report.notes:
+        say(f"note: {note}")
     for problem in report.problems:
         say(f"problem: {problem}")
+
+
+def _color(report: Report) -> str:
+    shape = report.train.shape
+    return "gray" if len(shape) == 3 else {3: "RGB", 4: "RGBA"}[shape[1]]
 
 
 def _verdict(file: FileSum) -> str:

@@ -5,17 +5,18 @@ from typing import Annotated
 import typer
 
 from handloom.cli.console import say, show_table
-from handloom.cli.options import Data, Run, load_dataset, load_model
-from handloom.data import Splits
-from handloom.data.sources.published import RESERVED
+from handloom.cli.datasets import Data, dataset_for, with_image_options
+from handloom.cli.options import Run, load_model
+from handloom.data import ImageOptions
 from handloom.data.test_time_augmentation import VIEWS, named_views
-from handloom.errors import DataError
 from handloom.metrics import precision_and_recall
 from handloom.training import evaluate as measure
 
 
+@with_image_options
 def evaluate(
     run: Run,
+    options: ImageOptions,
     data: Data = None,
     views: Annotated[
         str | None,
@@ -27,11 +28,13 @@ def evaluate(
 ) -> None:
     """Evaluate a trained network on the test set of a dataset.
 
+    By default the dataset is that of the training, as its run folder describes it.
+
     Example: handloom evaluate runs/train-1 --data fashion-mnist
     """
     averaged = () if views is None else named_views(views)
     model = load_model(run)
-    splits = load_dataset(data) if data is not None else dataset_of(model.trained_on)
+    splits = dataset_for(run, model, data, options)
     evaluation = measure(model, splits.test, averaged)
     precision, recall = precision_and_recall(evaluation.confusion)
     show_table(
@@ -50,10 +53,3 @@ def evaluate(
             f"averaged over {len(averaged)} views of each image ({views}): "
             f"accuracy {evaluation.of_views.accuracy:.4f}, loss {evaluation.of_views.loss:.4f}"
         )
-
-
-def dataset_of(name: str) -> Splits:
-    """Return the dataset that a model was trained on, if its name identifies it."""
-    if name not in RESERVED:
-        raise DataError(f"the model was trained on {name}; name its folder with --data")
-    return load_dataset(name)

@@ -7,10 +7,10 @@ import numpy as np
 import typer
 
 from handloom.cli.console import show_table
-from handloom.cli.evaluate import dataset_of
+from handloom.cli.datasets import Data, dataset_for, load_dataset, with_image_options
 from handloom.cli.from_settings import options_from
-from handloom.cli.options import Data, explicit_options, load_dataset, load_model
-from handloom.data import Dataset
+from handloom.cli.options import explicit_options, load_model
+from handloom.data import Dataset, ImageOptions
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import ConfigurationError, require_count
 from handloom.gradcheck import COLUMNS, GradientReport, check_gradients
@@ -23,8 +23,10 @@ NETWORK = ("hidden", "l1", "l2")
 
 
 @options_from(Settings(), *NETWORK, "seed")
+@with_image_options
 def gradcheck(
     context: typer.Context,
+    options: ImageOptions,
     run: Annotated[
         Path | None,
         typer.Argument(
@@ -49,7 +51,7 @@ def gradcheck(
     require_count("--rows", rows)
     settings = Settings(**values)
     if run is None:
-        part = load_dataset(data).train
+        part = load_dataset(data, options).train
         network = settings.build(part)
         transform = transform_for(part.inputs)
     else:
@@ -58,7 +60,7 @@ def gradcheck(
                 f"{', '.join(ignored)} would be ignored: the network is that of {run}"
             )
         model = load_model(run)
-        part = (dataset_of(model.trained_on) if data is None else load_dataset(data)).train
+        part = dataset_for(run, model, data, options).train
         model.check_rows(part.inputs[:1])
         network, transform = model.network, model.transform
     report = _check(network, transform, part, rows, thorough=thorough, seed=settings.seed)

@@ -1,6 +1,5 @@
-"""Options that several commands share, and the datasets, models and folders that they name."""
+"""Options that several commands share, and the models and folders that they name."""
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -10,63 +9,17 @@ from typing import Annotated
 import typer
 
 from handloom.cli.console import note
-from handloom.data import DownloadError, Splits, fashion_mnist, open_folder, silhouettes
-from handloom.data.sources.fashion_mnist import VARIABLE
-from handloom.data.sources.published import NAME, RESERVED
-from handloom.errors import ConfigurationError, DataError
+from handloom.errors import ConfigurationError
 from handloom.files import FileError, make_folder
 from handloom.locks import LOCK, HeldFolder, only_writer
 from handloom.model import Model
 from handloom.training.run_folder import RunFolder, is_run
 
-Data = Annotated[
-    str | None,
-    typer.Option(
-        help="A folder of IDX files, an image folder, or a name: fashion-mnist, silhouettes. "
-        "[default: Fashion-MNIST, if it is found or can be downloaded]",
-        show_default=False,
-    ),
-]
 Out = Annotated[
     Path | None,
     typer.Option(help="A new folder for the output.", show_default="the next free one in runs/"),
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder or a model folder.")]
-
-
-def load_dataset(named: str | None) -> Splits:
-    """Return the named dataset; by default Fashion-MNIST or else silhouettes.
-
-    Raises
-    ------
-    DataError
-        If the named dataset cannot be loaded; no other one is loaded in its place.
-    """
-    if named == "silhouettes":
-        return silhouettes()
-    if named == NAME:
-        splits = fashion_mnist()
-        if splits.name != NAME:
-            raise DataError(f"{VARIABLE} must name a folder of {NAME}, got {splits.name}")
-        return splits
-    if named is not None:
-        return open_folder(named)
-    try:
-        return fashion_mnist()
-    except DownloadError as error:
-        note(
-            f"Fashion-MNIST was not found and cannot be downloaded ({error}); "
-            f"using the generated dataset silhouettes instead."
-        )
-        return silhouettes()
-
-
-def dataset_source(named: str | None, splits: Splits) -> str:
-    """Return a name or an absolute path by which a loaded dataset can be loaded again."""
-    if named is None:
-        generated = splits.name == "silhouettes"
-        named = "silhouettes" if generated else os.environ.get(VARIABLE) or NAME
-    return named if named in RESERVED else str(Path(named).resolve())
 
 
 @contextmanager

@@ -9,8 +9,10 @@ import typer
 
 from handloom import reports
 from handloom.cli.console import note, saved_results, say, show_table, show_text, wrote
+from handloom.cli.datasets import Data, dataset_source, load_dataset, with_image_options
 from handloom.cli.from_settings import options_from
-from handloom.cli.options import Data, Out, dataset_source, load_dataset, output_folder
+from handloom.cli.options import Out, output_folder
+from handloom.data import ImageOptions
 from handloom.model import Model
 from handloom.parallel.threads import default_threads
 from handloom.parameters import Array
@@ -27,7 +29,8 @@ from handloom.training import (
 
 
 @options_from(Study())
-def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
+@with_image_options
+def reproduce(options: ImageOptions, data: Data = None, out: Out = None, **values: Any) -> None:
     """Train the models of the reference study and compare them.
 
     Example: handloom reproduce --batch-size 6000 --seeds 0,1,2 --out runs/study
@@ -35,7 +38,7 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
     study = Study(**values)
     with output_folder(out, "study") as held:
         folder = StudyFolder(held)
-        splits = load_dataset(data)
+        splits = load_dataset(data, options)
         source = dataset_source(data, splits)
         if study.steps < STEPS:
             note(f"{study.steps} steps of the study's {STEPS:,}; leave out --steps for all")
@@ -44,7 +47,9 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
         for name, seed in plan:
             settings = study.settings_to_json(name, seed)
             threads = study.threads or default_threads()
-            description = RunDescription(settings, source, None, threads)
+            description = RunDescription(
+                settings, source, None, threads, data_options=options.to_json()
+            )
             run_folder = reports.study_run_folder(folder, name, seed, description)
             saving = Secondary("error", then="", tell=note)
             run = reference.run(

@@ -10,18 +10,24 @@ import typer
 
 from handloom import reports
 from handloom.cli.console import note, saved_results, short, show_table, wrote
+from handloom.cli.datasets import (
+    OPTIONS,
+    Data,
+    dataset_source,
+    load_dataset,
+    options_of_run,
+    refuse_options,
+    with_image_options,
+)
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import (
-    Data,
     Out,
-    dataset_source,
     explicit_options,
-    load_dataset,
     output_folder,
     refuse_other_options,
 )
 from handloom.cli.runs import Describe, experiment_of
-from handloom.data import Splits
+from handloom.data import ImageOptions, Splits
 from handloom.errors import DivergenceWarning, ModelError
 from handloom.locks import HeldFolder, only_writer
 from handloom.model import Model
@@ -50,7 +56,7 @@ from handloom.training.triggers import FORMS, trigger
 EVERY = "5m"
 """The default of ``--checkpoint-every``."""
 
-WITH_BOTH = ("checkpoint_every", "data")
+WITH_BOTH = ("checkpoint_every", "data", *OPTIONS)
 """Options of the command itself that are allowed with ``--resume`` and ``--recipe``."""
 
 WITH_RESUME = ("resume", "threads", "epochs", *WITH_BOTH)
@@ -61,8 +67,10 @@ WITH_RECIPE = (*(option.name for option in options_of(RecipeSettings)), *WITH_BO
 
 
 @options_from(Settings())
+@with_image_options
 def train(
     context: typer.Context,
+    options: ImageOptions,
     recipe: Annotated[
         str | None,
         typer.Option(help=f"A recipe, with all its settings: {' | '.join(RECIPES)}."),
@@ -98,7 +106,7 @@ def train(
     explicit = {name: values[name] for name in explicit_options(context) if name in values}
     if resume is not None:
         refuse_other_options(context, "--resume", WITH_RESUME)
-        _resume(resume, data, checkpoint_every, explicit)
+        _resume(resume, data, options, checkpoint_every, explicit)
         return
     settings: Experiment
     if recipe is not None:
@@ -108,11 +116,15 @@ def train(
     else:
         settings = Settings(**explicit)
     with output_folder(out, recipe or "train") as folder:
-        _train(folder, settings, data, checkpoint_every or EVERY)
+        _train(folder, settings, data, options, checkpoint_every or EVERY)
 
 
 def _resume(
-    folder: Path, data: str | None, checkpoint_every: str | None, changes: Mapping[str, Any]
+    folder: Path,
+    data: str | None,
+    options: ImageOptions,
+    checkpoint_every: str | None,
+    changes: Mapping[str, Any],
 ) -> None:
     run = RunFolder.open(folder)
     every = run.description.checkpoint_every
@@ -126,23 +138,28 @@ def _resume(
             f"made, got {changes['epochs']}"
         )
     with only_writer(folder, warn=note) as held:
-        source = run.description.data if data is None else data
-        _train(held, settings, source, checkpoint_every or every, resumed=run)
+        if data is None:
+            refuse_options(options, None)
+            data = run.description.data
+        options = options if options.to_json() else options_of_run(run.description)
+        _train(held, settings, data, options, checkpoint_every or every, resumed=run)
 
 
 def _train(
     folder: HeldFolder,
     settings: Experiment,
     data: str | None,
+    options: ImageOptions,
     checkpoint_every: str,
     *,
     resumed: RunFolder | None = None,
 ) -> None:
     trigger(checkpoint_every)
-    splits = load_dataset(data)
+    splits = load_dataset(data, options)
     described: dict[str, Any] = {
         "settings": experiment.experiment_to_json(settings),
         "data": dataset_source(data, splits),
+        "data_options": options.to_json(),
         "checkpoint_every": checkpoint_every,
         "threads": settings.threads or default_threads(),
     }

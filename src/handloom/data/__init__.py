@@ -1,8 +1,10 @@
 """Datasets: sources, file formats, transforms, augmentation and mini-batches."""
 
 from handloom.data.dataset import Dataset, Splits
-from handloom.data.formats.idx import read_idx, read_idx_folder
+from handloom.data.formats.idx import read_idx
+from handloom.data.formats.idx_folders import read_idx_folder
 from handloom.data.formats.image_folders import read_image_folders, write_image_folders
+from handloom.data.formats.image_options import ImageOptions
 from handloom.data.formats.npy import read_npy
 from handloom.data.sources.download import DownloadError
 from handloom.data.sources.fashion_mnist import fashion_mnist
@@ -21,6 +23,7 @@ __all__ = [
     "AsFloat",
     "Dataset",
     "DownloadError",
+    "ImageOptions",
     "Report",
     "Scale",
     "Splits",

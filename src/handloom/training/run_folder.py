@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from handloom.data.formats.image_options import ImageOptions
 from handloom.data.transforms import Transform
 from handloom.environment import environment
 from handloom.errors import ModelError, require_count, require_known
@@ -84,6 +85,8 @@ class RunDescription:
     environments : list of dict
         The environment at the beginning, and after each resume in another one (see
         `handloom.environment`); by default, that of this process.
+    data_options : dict
+        The options of a folder of images, as `ImageOptions.to_json` returns them.
 
     Raises
     ------
@@ -96,6 +99,7 @@ class RunDescription:
     checkpoint_every: str | None
     threads: int
     environments: list[dict[str, Any]] = field(default_factory=lambda: [environment()])
+    data_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require("settings", self.settings, dict, "an object")
@@ -107,6 +111,8 @@ class RunDescription:
         _require("environments", self.environments, list, "a list")
         for each in self.environments:
             _require("environment", each, dict, "an object")
+        _require("data_options", self.data_options, dict, "an object")
+        ImageOptions.from_json(self.data_options)
 
     def resumed(self, **changes: Any) -> Self:
         """Return the description of the same run, resumed in this process with some changes."""
@@ -125,6 +131,7 @@ class RunDescription:
             If a value is missing, unknown, or has the wrong type.
         """
         names = [each.name for each in fields(cls)]
+        values = {"data_options": {}, **values}  # runs of earlier versions have none
         for name in values:
             require_known("entry", name, [*names, "kind", "version"])
         if missing := [name for name in names if name not in values]:

@@ -13,7 +13,7 @@ from tests.data.helpers import same, small_splits
 
 from handloom import DataError, Dataset, Splits
 from handloom.data import read_image_folders, write_image_folders
-from handloom.data.formats import image_folders, images
+from handloom.data.formats import image_folders, image_rows, images
 from handloom.errors import MissingExtraError
 
 
@@ -170,17 +170,20 @@ def test_images_of_another_size_are_named_with_the_first(folder: Path) -> None:
     path = folder / "test" / "1" / "0001.png"
     save(np.zeros((6, 4)), path)
     first = folder / "train" / "0" / "0000.png"
-    assert refusal(folder) == f"{path}: measures 4 x 6 pixels, expected 5 x 5 pixels like {first}"
+    assert refusal(folder) == (
+        f"{path}: measures 4 x 6 pixels, expected 5 x 5 pixels like {first}; "
+        "size= (--size) resizes all images"
+    )
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16", "F"])
-def test_what_is_not_8_bit_gray_is_refused_with_its_mode(folder: Path, mode: str) -> None:
+@pytest.mark.parametrize("mode", ["I;16", "F"])
+def test_what_is_deeper_than_8_bits_is_refused_with_its_mode(folder: Path, mode: str) -> None:
     path = folder / "train" / "0" / "0000.png"
     path.unlink()
     Image.new(mode, (5, 5)).save(path.with_suffix(".tif"))
     message = refusal(folder)
-    assert f"mode {mode!r}, expected 8-bit grayscale" in message
-    assert ("// 257" if mode == "I;16" else "convert('L')") in message
+    assert f"mode {mode!r}, expected at most 8 bits per channel" in message
+    assert ("// 257" if mode == "I;16" else "scale its levels to 8 bits") in message
 
 
 def test_several_frames(folder: Path) -> None:
@@ -205,7 +208,7 @@ def test_a_bomb_is_refused_by_its_header(folder: Path, side: int) -> None:
 
 
 def test_more_images_than_memory_should_hold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_folders, "MAX_BYTES", 12 * 25 - 1)
+    monkeypatch.setattr(image_rows, "MAX_BYTES", 12 * 25 - 1)
     assert "12 images of 5 x 5 pixels need 300 bytes, expected at most 299" in refusal(folder)
 
 

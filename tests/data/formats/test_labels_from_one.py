@@ -10,7 +10,7 @@ from tests.data.helpers import IDX_NAMES, idx_bytes, small_splits
 
 from handloom import Adam, DataError, Dense, Sequential, Trainer
 from handloom.data import Splits, read_npy, write_image_folders
-from handloom.data.formats.idx import read_idx_folder
+from handloom.data.formats.idx_folders import read_idx_folder
 from handloom.data.formats.image_folders import read_image_folders
 
 LETTERS = np.arange(52) % 26 + 1

@@ -13,14 +13,11 @@ import math
 import os
 import struct
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.dataset import Dataset, Splits
-from handloom.data.sources.published import name_of
 from handloom.errors import DataError
 from handloom.files import size_of
 
@@ -29,12 +26,6 @@ MAX_BYTES = 1 << 30
 
 MAX_RATIO = 1032
 """The maximum compression ratio of a gzip stream."""
-
-FILE_STEMS = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
-"""The images and the labels of each part, as published; each may end in ``.gz``."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTES = 0x0800
@@ -79,82 +70,6 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> npt.NDArray[np
         raise DataError(f"{path}: the gzip stream is damaged: {error}") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def read_idx_folder(
-    folder: str | os.PathLike[str],
-    class_names: Sequence[str] | None = None,
-    name: str | None = None,
-) -> Splits:
-    """Read a dataset from four IDX files in the layout of MNIST.
-
-    Parameters
-    ----------
-    folder : path
-        Holds the four files of `FILE_STEMS`, each with or without ``.gz``.
-    class_names : sequence of str, optional
-        The names of the classes; by default the labels from the lowest to the highest, which is
-        class 0: ``"1"`` to ``"26"`` for the letters of EMNIST. Labels from 1 to the number of names
-        are counted from 1, any other labels from 0.
-    name : str, optional
-        The name of the dataset; by default the name of the folder.
-
-    Returns
-    -------
-    Splits
-        Images of shape (n, y, x) and dtype uint8, in the order of the files.
-
-    Raises
-    ------
-    DataError
-        If a file is missing or invalid, images and labels differ in number, or a label has no
-        class.
-    """
-    folder = Path(folder)
-    arrays, paths = {}, {}
-    for part, (images_stem, labels_stem) in FILE_STEMS.items():
-        images_path, labels_path = find_idx(folder, images_stem), find_idx(folder, labels_stem)
-        images, labels = read_idx(images_path, dimensions=3), read_idx(labels_path, dimensions=1)
-        if len(images) != len(labels):
-            raise DataError(
-                f"{labels_path}: holds {len(labels)} labels, expected {len(images)}, "
-                f"one for each image of {images_path.name}"
-            )
-        arrays[part] = images, labels
-        paths[part] = labels_path
-    lowest = min(int(labels.min()) for _, labels in arrays.values())
-    highest = max(int(labels.max()) for _, labels in arrays.values())
-    if class_names is None:
-        first, class_names = lowest, [str(label) for label in range(lowest, highest + 1)]
-    else:
-        first = 1 if (lowest, highest) == (1, len(class_names)) else 0
-        for part, (_, labels) in arrays.items():
-            _check_labels(labels, first + len(class_names), paths[part])
-    train, test = (
-        Dataset(
-            images, labels.astype(np.int64) - first, tuple(class_names), name or name_of(folder)
-        )
-        for images, labels in arrays.values()
-    )
-    try:
-        return Splits(train, test)
-    except DataError as error:
-        raise DataError(f"{folder}: {error}") from error
-
-
-def find_idx(folder: Path, stem: str) -> Path:
-    """Return the path of an IDX file in a folder, compressed or not.
-
-    Raises
-    ------
-    DataError
-        If there is neither; the message names both.
-    """
-    candidates = [folder / f"{stem}.gz", folder / stem]
-    for path in candidates:
-        if path.is_file():
-            return path
-    raise DataError(f"{folder}: a file is missing: expected {stem}.gz or {stem}")
 
 
 def _parse(
@@ -217,14 +132,6 @@ def _fill(stream: io.BufferedIOBase, buffer: memoryview) -> int:
             break
         filled += count
     return filled
-
-
-def _check_labels(labels: npt.NDArray[np.uint8], classes: int, path: Path) -> None:
-    bad = np.flatnonzero(labels >= classes)
-    if bad.size:
-        raise DataError(
-            f"{path}: row {bad[0]} has the label {labels[bad[0]]}, expected 0..{classes - 1}"
-        )
 
 
 def _times(shape: tuple[int, ...]) -> str:

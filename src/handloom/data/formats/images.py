@@ -1,16 +1,17 @@
-"""Grayscale image files: reading to an array and writing, pixel for pixel."""
+"""Image files: checked by their headers, decoded, and fitted to a size."""
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.formats.image_options import Fit
 from handloom.errors import DataError, MissingExtraError
 from handloom.files import size_of
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 MAX_PIXELS = 1 << 24
-"""The maximum number of pixels of an image."""
+"""The maximum number of pixels of an image that keeps its size."""
+
+MAX_PIXELS_RESIZED = 89_478_485
+"""The maximum number of pixels of an image that is resized: Pillow warns of bombs above it."""
 
 MAX_FILE_BYTES = 1 << 26
 """The maximum size of an image file, 64 MiB: it is read whole."""
@@ -26,12 +30,18 @@ MAX_FILE_BYTES = 1 << 26
 NOT_DECODED = frozenset({"EPS", "IPTC"})
 """PostScript would run another program; IPTC opens its content in any format, PostScript too."""
 
+Mode = Literal["L", "RGB", "RGBA"]
+"""Gray, color, and color with transparency, as Pillow calls them."""
 
-class Size(NamedTuple):
-    """The required shape (y, x) of images, and the file that set it."""
+MODES: tuple[Mode, ...] = ("L", "RGB", "RGBA")
+"""Each holds the pixels of those before it without loss."""
 
-    shape: tuple[int, int]
-    path: Path
+_DRAFT = 2
+"""A JPEG file is decoded at no less than this multiple of the size that it is reduced to."""
+
+
+class BadImageError(DataError):
+    """A file is not an image, is damaged, or has pixels that are not read."""
 
 
 def require_pillow(purpose: str) -> None:
@@ -50,60 +60,64 @@ def readable_formats() -> tuple[str, ...]:
     return tuple(sorted(set(Image.OPEN) - NOT_DECODED))
 
 
-def read_size(path: Path) -> Size:
-    """Return the size of a grayscale image from its header; the pixels are not decoded.
-
-    Raises
-    ------
-    DataError
-        As `read_gray`.
-    """
-    from PIL import Image
-
-    with naming(path), Image.open(content_of(path), formats=readable_formats()) as image:
-        return Size(_checked_shape(image, path), path)
-
-
-def read_gray(path: Path, size: Size) -> npt.NDArray[np.uint8]:
-    """Read the pixels of a grayscale image.
+def read_image(
+    path: Path,
+    mode_for: Callable[[Mode], Mode] = lambda own: own,
+    shape: tuple[int, int] | None = None,
+    fit: Fit = "pad",
+) -> tuple[npt.NDArray[np.uint8], Mode]:
+    """Read the pixels of an image, turned upright as its EXIF orientation says.
 
     Parameters
     ----------
     path : Path
         The file.
-    size : Size
-        The required size; another one is refused before decoding.
+    mode_for : callable
+        Takes the mode of the file, and returns that of the pixels: by default the same. Transparent
+        pixels show black if the mode has no transparency.
+    shape : tuple of int, optional
+        The shape ``(y, x)`` to resize to; by default that of the file.
+    fit : {"pad", "crop", "stretch"}
+        See `ImageOptions`.
 
     Returns
     -------
-    array of uint8, shape (y, x)
-        The gray levels as stored; black and white become 0 and 255.
+    pixels : array of uint8, shape (y, x) or (y, x, c)
+    own : {"L", "RGB", "RGBA"}
+        The mode of the file.
 
     Raises
     ------
+    BadImageError
+        If the file is not an image, is damaged, too large, deeper than 8 bits, or several images.
     DataError
-        If the file cannot be read, is not an image, is damaged, not grayscale or of another size.
+        If the file cannot be read.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
-    with naming(path):
-        stream = content_of(path)
-        with Image.open(stream, formats=readable_formats()) as image:
-            shape = _checked_shape(image, path)
-            if shape != size.shape:
-                raise DataError(
-                    f"{path}: measures {_pixels(shape)}, expected {_pixels(size.shape)} "
-                    f"like {size.path}"
-                )
+    most = MAX_PIXELS if shape is None else MAX_PIXELS_RESIZED
+    with naming(path, most):
+        stream, formats = content_of(path), readable_formats()
+        with Image.open(stream, formats=formats) as image:
+            _check_header(image, path, most)
             # Decoding a PNG ignores its checksums; verify() makes the opened image unusable.
             image.verify()
-        with Image.open(stream, formats=readable_formats()) as image:
+            if image.format == "PNG":  # the most common: other formats need not be tried again
+                formats = ("PNG",)
+        with Image.open(stream, formats=formats) as image:
+            own = _mode_of(image)
+            mode = mode_for(own)
+            if shape is not None:
+                image.draft(None, (_DRAFT * max(shape), _DRAFT * max(shape)))
             image.load()  # here, so that its errors are not mistaken for those of an array
-            return np.asarray(image if image.mode == "L" else image.convert("L"))
+            if image.info:  # the orientation is part of it
+                ImageOps.exif_transpose(image, in_place=True)
+            converted = image if image.mode == mode else _converted(image, mode)
+            return np.asarray(_resized(converted, shape, fit) if shape else converted), own
 
 
 def write_png(pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str]) -> None:
-    """Write grayscale pixels of shape (y, x) to a PNG file.
+    """Write pixels of shape (y, x), (3, y, x) or (4, y, x) to a PNG file.
 
     Raises
     ------
@@ -112,28 +126,65 @@ def write_png(pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str]) -> No
     """
     from PIL import Image
 
-    Image.fromarray(pixels).save(path, format="PNG")
+    channels_last = pixels if pixels.ndim == 2 else np.moveaxis(pixels, 0, -1)
+    Image.fromarray(np.ascontiguousarray(channels_last)).save(path, format="PNG")
 
 
-def _checked_shape(image: "PillowImage", path: Path) -> tuple[int, int]:
-    """Return the shape (y, x) of an image, checked: grayscale, one frame and not too large."""
+def _mode_of(image: "PillowImage") -> Mode:
+    if image.has_transparency_data:
+        return "RGBA"
+    return "L" if image.mode in ("L", "1") else "RGB"
+
+
+def _check_header(image: "PillowImage", path: Path, most: int) -> None:
+    """Refuse an image that is too large, deeper than 8 bits, or several images."""
     shape = (image.height, image.width)
-    if image.height * image.width > MAX_PIXELS:
-        raise DataError(f"{path}: claims {_pixels(shape)}, expected at most {MAX_PIXELS} pixels")
-    if image.mode.startswith("I"):  # convert("L") would clip its levels at 255
-        raise DataError(
-            f"{path}: an image of Pillow's mode {image.mode!r}, expected 8-bit grayscale ('L') or "
-            "black and white ('1'); scale 16 bits to 8 first: "
-            "Image.fromarray((numpy.asarray(Image.open(path)) // 257).astype('uint8'))"
+    if image.height * image.width > most:
+        raise BadImageError(f"{path}: claims {pixels_of(shape)}, expected at most {most} pixels")
+    if image.mode.startswith("I") or image.mode == "F":  # convert("L") would clip at 255
+        scaled = "numpy.asarray(Image.open(path)) // 257"
+        advice = f"scale 16 bits to 8 first: Image.fromarray(({scaled}).astype('uint8'))"
+        raise BadImageError(
+            f"{path}: an image of Pillow's mode {image.mode!r}, expected at most 8 bits per "
+            f"channel; {'scale its levels to 8 bits first' if image.mode == 'F' else advice}"
         )
-    if image.mode not in ("L", "1"):
-        raise DataError(
-            f"{path}: an image of Pillow's mode {image.mode!r}, expected 8-bit grayscale ('L') or "
-            f"black and white ('1'); convert it first: Image.open(path).convert('L')"
-        )
-    if getattr(image, "n_frames", 1) > 1:
-        raise DataError(f"{path}: holds several frames, expected a single image")
-    return shape
+    # The further images of an MPO file, as cameras write it, are not frames of an animation.
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        raise BadImageError(f"{path}: holds several frames, expected a single image")
+
+
+def _converted(image: "PillowImage", mode: Mode) -> "PillowImage":
+    """Return an image in another mode; without transparency, transparent pixels show black."""
+    from PIL import Image
+
+    if mode == "RGBA" or not image.has_transparency_data:
+        return image.convert(mode)
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    return Image.alpha_composite(black, image.convert("RGBA")).convert(mode)
+
+
+def _resized(image: "PillowImage", shape: tuple[int, int], fit: Fit) -> "PillowImage":
+    """Return the image of shape ``(y, x)``, padded with black (transparent in RGBA) or cropped."""
+    from PIL import Image
+
+    height, width = shape
+    if image.size == (width, height):
+        return image
+    filtering = Image.Resampling.LANCZOS
+    ratios = (width / image.width, height / image.height)
+    if fit == "stretch":
+        return image.resize((width, height), filtering)
+    if fit == "crop":
+        across, down = width / max(ratios), height / max(ratios)
+        left, top = (image.width - across) / 2, (image.height - down) / 2
+        right, bottom = min(image.width, left + across), min(image.height, top + down)
+        box = (max(0, left), max(0, top), right, bottom)
+        return image.resize((width, height), filtering, box=box)
+    inner = tuple(max(1, round(side * min(ratios))) for side in image.size)
+    canvas = Image.new(image.mode, (width, height), 0)
+    corner = ((width - inner[0]) // 2, (height - inner[1]) // 2)
+    canvas.paste(image.resize((inner[0], inner[1]), filtering), corner)
+    return canvas
 
 
 def content_of(path: Path, most: int = MAX_FILE_BYTES) -> BytesIO:
@@ -151,7 +202,7 @@ def content_of(path: Path, most: int = MAX_FILE_BYTES) -> BytesIO:
     """
     size = size_of(path)
     if size > most:
-        raise DataError(f"{path}: {size} bytes, expected an image of at most {most} bytes")
+        raise BadImageError(f"{path}: {size} bytes, expected an image of at most {most} bytes")
     with path.open("rb") as file:
         return BytesIO(file.read())
 
@@ -168,9 +219,9 @@ def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
     except DataError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: claims too much, expected at most {most} pixels") from error
+        raise BadImageError(f"{path}: claims too much, expected at most {most} pixels") from error
     except UnidentifiedImageError as error:
-        raise DataError(
+        raise BadImageError(
             f"{path}: not an image, or its header is damaged, expected a format that Pillow reads"
         ) from error
     except Exception as error:
@@ -178,8 +229,10 @@ def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
         # zlib.error, struct.error, IndexError. Only system errors have an errno.
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-        raise DataError(f"{path}: a damaged or truncated image: {error}") from error
+        reason = str(error) or type(error).__name__
+        raise BadImageError(f"{path}: a damaged or truncated image: {reason}") from error
 
 
-def _pixels(shape: tuple[int, int]) -> str:
+def pixels_of(shape: tuple[int, int]) -> str:
+    """Return the size of an image for a message: ``28 x 28 pixels``."""
     return f"{shape[1]} x {shape[0]} pixels"

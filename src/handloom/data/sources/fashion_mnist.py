@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from handloom.data.dataset import Splits
-from handloom.data.formats.idx import read_idx_folder
+from handloom.data.formats.idx_folders import read_idx_folder
 from handloom.data.formats.image_folders import Progress
 from handloom.data.sources.download import DownloadError, download as download_files, missing_files
 from handloom.data.sources.open_folder import open_folder

@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 from handloom.data.dataset import Splits
-from handloom.data.formats.idx import FILE_STEMS, read_idx_folder
-from handloom.data.formats.image_folders import PARTS, Progress, read_image_folders
+from handloom.data.formats.idx_folders import read_idx_folder
+from handloom.data.formats.idx_names import idx_sets
+from handloom.data.formats.image_folders import Progress, read_image_folders
+from handloom.data.formats.image_listing import part_folders, visible
+from handloom.data.formats.image_options import Color, Fit, ImageOptions
+from handloom.data.notes import Tell, warn
 from handloom.data.sources.published import named_if_published
 from handloom.errors import DataError
 
@@ -17,42 +21,102 @@ def open_folder(
     path: str | os.PathLike[str],
     name: str | None = None,
     *,
+    size: int | tuple[int, int] | None = None,
+    fit: Fit = "pad",
+    color: Color | None = None,
+    test: float | None = None,
+    seed: int = 0,
+    skip_bad: bool = False,
     on_progress: Progress | None = None,
 ) -> Splits:
     """Read the dataset that a folder holds: IDX files or folders of images.
 
-    If it holds the rows of Fashion-MNIST, it gets that name and the names of its classes.
+    If it holds the rows of Fashion-MNIST, it gets that name and the names of its classes. What was
+    skipped, turned or converted because some files have color is a `DataWarning`.
 
     Parameters
     ----------
     path : path
-        The folder; ``~`` stands for the user's home.
+        The folder; ``~`` stands for the user's home. One of several datasets of IDX files in a
+        folder is named after it: ``folder/emnist-letters``.
     name : str, optional
-        The name of the dataset; by default the name of the folder.
+        The name of the dataset; by default the name of the folder, or of the IDX files.
+    size : int or tuple of int, optional
+        The size of all images: an int for squares, or ``(y, x)``. By default all files must have
+        one size.
+    fit : {"pad", "crop", "stretch"}
+        How an image of another aspect ratio gets this size: whole and centered on black, without
+        its ends, or distorted.
+    color : {"gray", "rgb", "rgba"}, optional
+        The color of all images; by default gray if all files are gray, RGBA if some have
+        transparency, else RGB.
+    test : float, optional
+        The fraction of each class that becomes the test part, for a folder that holds class folders
+        or ``train`` alone.
+    seed : int
+        The seed of the choice of test rows.
+    skip_bad : bool
+        Whether files that are not images, or damaged, are skipped.
     on_progress : callable, optional
         Called from time to time with the number of images read, and the total; not for IDX files.
 
     Returns
     -------
     Splits
-        Images of shape (n, y, x) and dtype uint8.
+        Images of dtype uint8 and shape (n, y, x) if they are gray, else (n, c, y, x).
 
     Raises
     ------
     DataError
-        If the path is empty, does not exist, is not a folder or holds neither kind, and in the
-        cases of `read_idx_folder` and `read_image_folders`.
+        If the path is empty, does not exist, is not a folder or holds neither kind, if options
+        would be ignored, and in the cases of `read_idx_folder` and `read_image_folders`.
+    ConfigurationError
+        If an option is invalid.
     """
-    folder = existing_folder(path)
-    if kind_of(folder) == "idx":
-        splits = read_idx_folder(folder, name=name)
+    options = ImageOptions(size, fit, color, test, seed, skip_bad)
+    return read_folder(path, name, options, on_progress=on_progress)
+
+
+def read_folder(
+    path: str | os.PathLike[str],
+    name: str | None = None,
+    options: ImageOptions | None = None,
+    *,
+    on_progress: Progress | None = None,
+    tell: Tell = warn,
+) -> Splits:
+    """Read the dataset that a folder holds; see `open_folder`.
+
+    Parameters
+    ----------
+    path, name, on_progress
+        See `open_folder`.
+    options : ImageOptions, optional
+        The other options of `open_folder`.
+    tell : callable, optional
+        Called with each note about the data; by default it is a `DataWarning`.
+
+    Raises
+    ------
+    DataError
+        As `open_folder`.
+    """
+    folder, options = existing_folder(path), options or ImageOptions()
+    if kind_of(folder) == "images":
+        splits = read_image_folders(folder, name, options, on_progress=on_progress, tell=tell)
     else:
-        splits = read_image_folders(folder, name, on_progress=on_progress)
+        ignored = next(iter(options.to_json()), None)
+        if ignored is not None:
+            raise DataError(
+                f"{folder}: {ignored}= (--{ignored.replace('_', '-')}) would be ignored for IDX "
+                "files, which hold images of one size in two parts; leave it out"
+            )
+        splits = read_idx_folder(folder, name=name, tell=tell)
     return named_if_published(splits) if name is None else splits
 
 
 def existing_folder(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a folder that exists.
+    """Return the path of a folder that exists, or of IDX files of one prefix in a folder.
 
     Raises
     ------
@@ -63,7 +127,7 @@ def existing_folder(path: str | os.PathLike[str]) -> Path:
         raise DataError("the path of the data is empty, expected a folder")
     try:
         folder = Path(path).expanduser()
-        if folder.is_dir():
+        if folder.is_dir() or _is_prefix(folder):
             return folder
         problem = (
             "a file, expected a folder" if folder.exists() else "does not exist, expected a folder"
@@ -82,15 +146,21 @@ def kind_of(folder: Path) -> Kind:
     DataError
         If the folder holds neither.
     """
-    try:
-        names = {path.name.removesuffix(".gz") for path in folder.iterdir()}
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
-    if any(stem in names for stems in FILE_STEMS.values() for stem in stems):
+    if _is_prefix(folder) or idx_sets(folder):
         return "idx"
-    if any(part in names for part in PARTS):
+    if part_folders(folder):
         return "images"
+    folders = [path for path in visible(folder) if path.is_dir()]
+    if any(path.is_file() for each in folders for path in visible(each)):
+        return "images"
+    within = f"; is the dataset in its folder {folders[0].name!r}?" if len(folders) == 1 else ""
     raise DataError(
         f"{folder}: holds no dataset, expected the four IDX files (train-images-idx3-ubyte.gz, "
-        f"...) or the folders train/ and test/ with one folder of images for each class"
+        f"...) or the folders train/ and test/ with one folder of images for each class, or such "
+        f"class folders{within}"
     )
+
+
+def _is_prefix(path: Path) -> bool:
+    """Return whether IDX files in a folder begin with the last part of a path that has no file."""
+    return not path.exists() and path.parent.is_dir() and path.name in idx_sets(path.parent)

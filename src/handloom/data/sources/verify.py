@@ -1,15 +1,16 @@
 """Verification of a dataset: content, comparison with the published files, and problems."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from handloom.data.dataset import Dataset, Splits
-from handloom.data.formats.idx import FILE_STEMS, find_idx
+from handloom.data.formats.idx_names import idx_set
 from handloom.data.formats.image_folders import Progress
-from handloom.data.sources.open_folder import Kind, existing_folder, kind_of, open_folder
+from handloom.data.formats.image_options import ImageOptions
+from handloom.data.sources.open_folder import Kind, existing_folder, kind_of, read_folder
 from handloom.data.sources.published import FINGERPRINT, MD5_SUMS, fingerprint, md5_sum
 
 
@@ -40,15 +41,16 @@ class PartReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The report on a dataset folder.
+    """The report on a dataset.
 
-    `files` is empty for folders of images. `published` is True if the rows are those of
-    Fashion-MNIST, `fingerprint` is their SHA-256, independent of the file format. `problems` are
-    warnings about readable but suspicious data; most datasets have none.
+    `path` and `kind` are None for a generated dataset, and `files` is empty unless they are IDX
+    files. `published` is True if the rows are those of Fashion-MNIST, `fingerprint` is their
+    SHA-256, independent of the file format. `notes` say what was skipped, turned or converted.
+    `problems` are warnings about readable but suspicious data; most datasets have none.
     """
 
-    path: Path
-    kind: Kind
+    path: Path | None
+    kind: Kind | None
     name: str
     class_names: tuple[str, ...]
     train: PartReport
@@ -56,16 +58,24 @@ class Report:
     files: tuple[FileSum, ...]
     fingerprint: str
     published: bool
+    notes: tuple[str, ...]
     problems: tuple[str, ...]
 
 
-def verify(path: str | os.PathLike[str], *, on_progress: Progress | None = None) -> Report:
+def verify(
+    path: str | os.PathLike[str],
+    options: ImageOptions | None = None,
+    *,
+    on_progress: Progress | None = None,
+) -> Report:
     """Read a dataset completely and report on it.
 
     Parameters
     ----------
     path : path
         A folder of IDX files or of images.
+    options : ImageOptions, optional
+        Those of `open_folder`.
     on_progress : callable, optional
         Called from time to time with the number of images read, and the total.
 
@@ -79,20 +89,28 @@ def verify(path: str | os.PathLike[str], *, on_progress: Progress | None = None)
     DataError
         If the data cannot be read; see `open_folder`.
     """
-    splits = open_folder(path, on_progress=on_progress)
+    notes: list[str] = []
+    splits = read_folder(path, options=options, on_progress=on_progress, tell=notes.append)
     folder = existing_folder(path)
     kind = kind_of(folder)
+    files = _file_sums(folder) if kind == "idx" else ()
+    return replace(report_on(splits), path=folder, kind=kind, files=files, notes=tuple(notes))
+
+
+def report_on(splits: Splits) -> Report:
+    """Report on a dataset in memory."""
     content_sum = fingerprint(splits)
     return Report(
-        path=folder,
-        kind=kind,
+        path=None,
+        kind=None,
         name=splits.name,
         class_names=splits.train.class_names,
         train=_report(splits.train),
         test=_report(splits.test),
-        files=_file_sums(folder) if kind == "idx" else (),
+        files=(),
         fingerprint=content_sum,
         published=content_sum == FINGERPRINT,
+        notes=(),
         problems=_problems(splits),
     )
 
@@ -108,7 +126,7 @@ def _report(part: Dataset) -> PartReport:
 
 
 def _file_sums(folder: Path) -> tuple[FileSum, ...]:
-    paths = [find_idx(folder, stem) for stems in FILE_STEMS.values() for stem in stems]
+    paths = idx_set(folder).all_files()
     return tuple(FileSum(path.name, md5_sum(path), MD5_SUMS.get(path.name)) for path in paths)
 
 

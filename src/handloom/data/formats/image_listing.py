@@ -1,0 +1,145 @@
+"""Listing a folder of images: its parts, their classes, and the files of each."""
+
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from handloom.data.formats.image_options import ImageOptions
+from handloom.errors import DataError
+
+PARTS = ("train", "test")
+
+_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+
+class ClassFolder(NamedTuple):
+    """The name of a class, and its files sorted by name."""
+
+    name: str
+    files: list[Path]
+
+
+class Part(NamedTuple):
+    """The classes of ``train``, of ``test``, or of all rows, in the order of their labels."""
+
+    folder: Path
+    classes: list[ClassFolder]
+    stray: list[Path]
+    """Files beside the class folders; they are refused unless bad files are skipped."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return tuple(one.name for one in self.classes)
+
+    @property
+    def size(self) -> int:
+        """The number of files in class folders."""
+        return sum(len(one.files) for one in self.classes)
+
+
+def part_folders(folder: Path) -> dict[str, Path]:
+    """Return the folders ``train`` and ``test`` in a folder, as far as they exist, in any case."""
+    folders = {path.name.lower(): path for path in visible(folder) if path.is_dir()}
+    return {part: folders[part] for part in PARTS if part in folders}
+
+
+def list_parts(folder: Path, options: ImageOptions) -> list[Part]:
+    """List the two parts of a folder, or the single one that is to be split by ``options.test``.
+
+    Raises
+    ------
+    DataError
+        If the layout is wrong, a part is missing, or ``options.test`` would be ignored.
+    """
+    folders = part_folders(folder)
+    if len(folders) == len(PARTS):
+        if options.test is not None:
+            raise DataError(
+                f"{folder}: holds train/ and test/, so test={options.test} would be ignored; "
+                "leave it out"
+            )
+        parts = [_list_part(path, options) for path in folders.values()]
+        _check_same_classes(folder, *parts)
+        return parts
+    if options.test is not None and "test" not in folders:
+        return [_list_part(folders.get("train", folder), options)]
+    missing = next(part for part in PARTS if part not in folders)
+    hint = "; test=0.2 (--test 0.2) holds out a fifth of each class of train/ instead"
+    if folders:
+        raise DataError(
+            f"{folder / missing}: missing, expected a folder that holds one folder per class"
+            f"{hint if missing == 'test' else ''}"
+        )
+    raise DataError(
+        f"{folder}: holds no train/ and test/; if its folders are the classes, test=0.2 "
+        "(--test 0.2) holds out a fifth of each as the test part"
+    )
+
+
+def visible(folder: Path) -> list[Path]:
+    """Return the entries of a folder, sorted by name, without hidden and system files.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be read.
+    """
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    return [
+        path for path in paths if path.name[0] != "." and path.name.lower() not in _SYSTEM_FILES
+    ]
+
+
+def _list_part(folder: Path, options: ImageOptions) -> Part:
+    paths = visible(folder)
+    folders = [path for path in paths if path.is_dir()]
+    stray = [path for path in paths if not path.is_dir()]
+    if stray and not options.skip_bad:
+        raise DataError(f"{stray[0]}: a stray file, expected only class folders here")
+    if len(folders) < 2:
+        content = f"only the class folder {folders[0].name!r}" if folders else "no class folder"
+        raise DataError(f"{folder}: holds {content}, expected at least two")
+    classes = [ClassFolder(_name(path), _list_images(path)) for path in _by_label(folder, folders)]
+    return Part(folder, classes, stray)
+
+
+def _name(folder: Path) -> str:
+    """Return the name of a class: text that can be printed, drawn and written to any file."""
+    return os.fsencode(folder.name).decode(errors="backslashreplace")
+
+
+def _by_label(folder: Path, paths: list[Path]) -> list[Path]:
+    if not all(path.name.isascii() and path.name.isdecimal() for path in paths):
+        return paths
+    paths = sorted(paths, key=lambda path: int(path.name))
+    if any(int(after.name) != int(path.name) + 1 for path, after in pairwise(paths)):
+        raise DataError(
+            f"{folder}: class folders with numeric names must be consecutive numbers, "
+            f"got {', '.join(path.name for path in paths)}"
+        )
+    return paths
+
+
+def _list_images(folder: Path) -> list[Path]:
+    paths = visible(folder)
+    if not paths:
+        raise DataError(f"{folder}: an empty class folder, expected at least one image")
+    for path in paths:
+        if path.is_dir():
+            raise DataError(f"{path}: a stray folder, expected only images here")
+    return paths
+
+
+def _check_same_classes(folder: Path, train: Part, test: Part) -> None:
+    unmatched = sorted(set(train.class_names) ^ set(test.class_names))
+    if unmatched:
+        part = "train" if unmatched[0] in train.class_names else "test"
+        raise DataError(
+            f"{folder}: the class folder {unmatched[0]!r} is in {part}/ only, "
+            f"expected the same classes in train/ and test/"
+        )

@@ -1,0 +1,113 @@
+"""Options of image folders on the command line; a run remembers them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.cli.conftest import Command
+
+Image = pytest.importorskip("PIL.Image")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two classes of photos of several sizes, one gray, one damaged."""
+    folder = tmp_path_factory.mktemp("data") / "photos"
+    rng = np.random.default_rng(0)
+    for name, color in (("red", (200, 0, 0)), ("blue", (0, 0, 200))):
+        (folder / name).mkdir(parents=True)
+        for index in range(10):
+            size = tuple(int(side) for side in rng.integers(9, 20, 2))
+            Image.new("RGB", size, color).save(folder / name / f"{index}.png")
+    Image.new("L", (9, 9), 9).save(folder / "red" / "gray.png")
+    (folder / "blue" / "bad.png").write_bytes(b"hello")
+    return folder
+
+
+OPTIONS = ("--size", "8x6", "--fit", "crop", "--test", "0.2", "--skip-bad")
+
+
+def test_verify_tells_what_was_converted_and_skipped(handloom: Command, photos: Path) -> None:
+    ended = handloom("data", "verify", photos, *OPTIONS)
+    assert ended.status == 0
+    assert f"{photos}: an image folder, RGB" in ended.out
+    assert "(4, 3, 6, 8)" in ended.out
+    said = ended.out.replace("\n", " ")
+    assert "mixed images (1 gray, 20 RGB): all became RGB" in said
+    assert f"skipped 1 bad file: {photos / 'blue' / 'bad.png'}" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "test=0.2 (--test 0.2)"),
+        (("--test", "0.2"), "--size"),
+        (("--test", "0.2", "--size", "8"), "--skip-bad"),
+        (("--size", "8y6"), "--size must be a whole number or <width>x<height>"),
+        (("--color", "blue"), "unknown color 'blue'; known are: gray, rgb, rgba"),
+    ],
+)
+def test_an_error_names_the_option_that_helps(
+    handloom: Command, photos: Path, options: tuple[str, ...], message: str
+) -> None:
+    ended = handloom("data", "verify", photos, *options)
+    assert ended.status == 1
+    assert message in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+def test_a_run_loads_its_data_again_by_itself(
+    handloom: Command, photos: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    training = ("train", "--data", photos, "--epochs", 1, "--hidden", 4, "--out", run)
+    ended = handloom(*training, *OPTIONS)
+    assert ended.status == 0
+    assert "all became RGB" in ended.err
+    described = json.loads((run / "run.json").read_text())
+    assert described["data"] == str(photos)
+    assert described["data_options"] == {
+        "size": [6, 8], "fit": "crop", "test": 0.2, "skip_bad": True,
+    }  # fmt: skip
+    assert handloom("evaluate", run).status == 0
+    assert handloom("train", "--resume", run, "--epochs", 2, "--data", photos).status == 0
+    refused = handloom("train", "--resume", run, "--size", 8)
+    assert "--size needs --data" in refused.err
+    changed = handloom("train", "--resume", run, "--epochs", 4, "--data", photos, *OPTIONS[4:],
+                       "--size", "8x6")  # fmt: skip
+    assert changed.status == 1  # padded, not cropped: other data
+    assert "data" in changed.err
+
+
+@pytest.mark.parametrize("command", ["train", "reproduce", "gradcheck"])
+@pytest.mark.parametrize("data", [(), ("--data", "silhouettes")])
+def test_options_that_would_be_ignored_are_refused(
+    handloom: Command, tmp_path: Path, command: str, data: tuple[str, ...]
+) -> None:
+    out = () if command == "gradcheck" else ("--out", tmp_path / "run")
+    ended = handloom(command, *data, *out, "--skip-bad")
+    assert ended.status == 1
+    assert "--skip-bad" in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_of_images_are_refused_for_idx_files(handloom: Command, tiny_folder: Path) -> None:
+    ended = handloom("data", "verify", tiny_folder, "--test", 0.2)
+    assert ended.status == 1
+    assert "test= (--test) would be ignored for IDX files" in ended.err
+
+
+@pytest.mark.parametrize("command", ["verify", "show"])
+def test_an_unknown_name_lists_the_known_ones(handloom: Command, command: str) -> None:
+    ended = handloom("data", command, "fashon-mnist")
+    assert ended.status == 1
+    assert "fashion-mnist, silhouettes" in ended.err
+    assert "Did you mean 'fashion-mnist'?" in ended.err
+
+
+def test_verify_takes_names(handloom: Command) -> None:
+    ended = handloom("data", "verify", "silhouettes")
+    assert ended.status == 0
+    assert "dataset silhouettes" in ended.out
+    assert "(10000, 28, 28)" in ended.out
