@@ -75,6 +75,21 @@ def read_photograph(
     return as_row(255 - pixels if invert else pixels, shape)
 
 
+def image_suffixes() -> frozenset[str]:
+    """Return the suffixes of the files that Pillow reads, such as ``".jpg"``.
+
+    Raises
+    ------
+    MissingExtraError
+        If Pillow is not installed.
+    """
+    require_pillow("reading images")
+    from PIL import Image
+
+    known, readable = Image.registered_extensions(), readable_formats()
+    return frozenset(suffix for suffix, kind in known.items() if kind in readable)
+
+
 def as_row(pixels: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """Return pixels of shape (y, x) or (y, x, 3) in the shape of a row; a fourth channel is 255."""
     if pixels.ndim == 2:
@@ -107,10 +122,10 @@ def opened(source: Source) -> Iterator["PillowImage"]:
             raise DataError(f"{path}: does not exist, expected an image file")
         with (
             naming(path, MAX_PIXELS),
-            Image.open(content_of(path, MAX_FILE_BYTES), formats=readable_formats()) as image,
+            Image.open(content_of(path, MAX_FILE_BYTES), formats=readable_formats()) as file,
         ):
-            _check_size(image, f"{path}: claims")
-            yield image
+            _check_size(file, f"{path}: claims")
+            yield file
         return
     try:
         image = source if isinstance(source, Image.Image) else _from_array(source)
@@ -145,7 +160,7 @@ def _from_array(source: object) -> "PillowImage":
     if levels.ndim == 3 and (levels.dtype != np.uint8 or levels.shape[2] not in (3, 4)):
         raise DataError(
             f"{expected}: uint8 of shape (y, x), (y, x, c) or (c, y, x) with 3 or 4 channels, got "
-            f"{levels.dtype} of shape {np.shape(source)}"
+            f"{levels.dtype} of shape {levels.shape}"
         )
     levels = np.ascontiguousarray(levels)
     if levels.dtype in (np.uint8, np.uint16):

@@ -47,7 +47,7 @@ def fit_background(pixels: Floats, samples: Mask, degree: int = 2) -> Floats:
         # the squares of the roots of the weights of Tukey's biweight
         solution = np.linalg.lstsq(weights * known, weights * values, rcond=None)[0]
         distance = np.abs(values - known @ solution).max(axis=1)
-    return (terms @ solution).reshape(pixels.shape)
+    return np.asarray(terms @ solution).reshape(pixels.shape)
 
 
 def _terms(shape: tuple[int, ...], degree: int) -> Floats:

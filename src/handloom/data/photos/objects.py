@@ -100,4 +100,4 @@ def grown(mask: Mask) -> Mask:
     padded = np.pad(mask, 2)
     height, width = mask.shape
     views = [padded[i : i + height, j : j + width] for i in range(5) for j in range(5)]
-    return np.logical_or.reduce(views)
+    return np.asarray(np.logical_or.reduce(views))

@@ -82,23 +82,28 @@ def _has_background(row: npt.NDArray[np.uint8], framing: Framing) -> bool:
 
 def _reduced(image: "PillowImage", side: int) -> Floats:
     """Return an upright copy with at most ``side`` pixels on each side, shape (y, x, 3)."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     if image.format == "JPEG":
         image.draft("RGB", (2 * side, 2 * side))  # decodes a reduced image, which is quick
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in _RESIZABLE:  # before any conversion, which would need more memory
+        upright = _at_most(upright, side)
+    return np.asarray(_at_most(in_color(upright), side)).astype(np.float64)
+
+
+_RESIZABLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})
+
+
+def _at_most(image: "PillowImage", side: int) -> "PillowImage":
+    """Return an image reduced to at most ``side`` pixels on each side."""
+    from PIL import Image
+
     scale = side / max(image.size)
-    deep = image.mode.startswith("I") or image.mode == "F"
-    if scale < 1.0 and not deep:
-        if image.mode in ("1", "P", "PA"):
-            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-        size = tuple(max(1, round(scale * each)) for each in image.size)
-        image = image.resize((size[0], size[1]), Image.Resampling.BOX)
-        scale = 1.0
-    flat = in_color(ImageOps.exif_transpose(image))
-    if scale < 1.0:
-        size = tuple(max(1, round(scale * each)) for each in flat.size)
-        flat = flat.resize((size[0], size[1]), Image.Resampling.BOX)
-    return np.asarray(flat).astype(np.float64)
+    if scale >= 1.0:
+        return image
+    width, height = (max(1, round(scale * each)) for each in image.size)
+    return image.resize((width, height), Image.Resampling.BOX)
 
 
 def _on_flat(
@@ -131,14 +136,20 @@ def _framed(
     left, top, right, bottom = box
     part = levels[top:bottom, left:right]
     scale = framing.extent * min(shape[0] / part.shape[0], shape[1] / part.shape[1])
-    size = [min(max(1, round(scale * side)), most) for side, most in zip(part.shape, shape, strict=False)]
+    size = [
+        min(max(1, round(scale * side)), most)
+        for side, most in zip(part.shape, shape, strict=False)
+    ]
     channels = part[..., None] if part.ndim == 2 else part
     resized = np.stack(
         [_resized(channels[..., c], size) for c in range(channels.shape[2])], axis=-1
     )
+    centers = framing.center_y, framing.center_x
     starts = [
         min(max(round(center * most - side / 2), 0), most - side)
-        for center, most, side in zip((framing.center_y, framing.center_x), shape, size, strict=True)
+        for center, most, side in zip(
+            (framing.center_y, framing.center_x), shape, size, strict=True
+        )
     ]
     canvas = np.zeros((*shape, channels.shape[2]))
     canvas[starts[0] : starts[0] + size[0], starts[1] : starts[1] + size[1]] = resized

@@ -68,7 +68,7 @@ class ImageStatistics:
 
 
 def takes_photographs(row_shape: tuple[int, ...]) -> bool:
-    """Return whether rows of this shape are images: (y, x), or (c, y, x) with 1, 3 or 4 channels."""
+    """Return whether rows have the shape (y, x), or (c, y, x) with 1, 3 or 4 channels."""
     channels = row_shape[:-2]
     return len(row_shape) in (2, 3) and channels in ((), (1,), (3,), (4,))
 
