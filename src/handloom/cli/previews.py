@@ -30,19 +30,23 @@ def show_images(images: Iterable[tuple[npt.NDArray[np.uint8], str, str]]) -> Non
     console.width = min(console.width, 80)
     frames = []
     for pixels, *captions in images:
-        picture = _half_blocks(pixels)
-        width = max(map(len, picture.plain.split("\n")))
+        colors = _reduced(rgb(pixels))
+        picture = _half_blocks(colors)
         for caption in captions:
             picture.append("\n")
-            picture.append(printable(caption)[:width])
+            picture.append(printable(caption)[: colors.shape[1]])
         frames.append(picture)
     console.print(Padding(Columns(frames, padding=(0, 2)), (1, 0, 0, 0)))
 
 
-def _half_blocks(pixels: npt.NDArray[np.uint8]) -> Text:
-    colors = rgb(pixels)
-    step = -(-max(colors.shape[1], 1) // IMAGE_COLUMNS)
-    colors = colors[::step, ::step]
+def _reduced(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return every n-th pixel of an image that is wider than `IMAGE_COLUMNS`."""
+    step = -(-colors.shape[1] // IMAGE_COLUMNS)
+    return colors[::step, ::step]
+
+
+def _half_blocks(colors: npt.NDArray[np.uint8]) -> Text:
+    """Return pixels, shape (y, x, 3), as text of upper half blocks."""
     if len(colors) % 2:
         colors = np.concatenate([colors, np.zeros_like(colors[:1])])
     picture = Text(no_wrap=True)

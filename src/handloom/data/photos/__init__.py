@@ -1,1 +1,1 @@
-"""Photographs of objects, made like the rows that a network was trained on; a file for each step."""
+"""Photographs of objects, prepared like the training images; a file for each step."""

@@ -10,7 +10,7 @@ BORDER = 0.06
 """The width of the border, as a fraction of the shorter side."""
 
 _ROUNDS = 8
-_POINTS = 4000
+_POINTS = 2000
 _SMALLEST_SCALE = 1.5  # levels; those of a flat background may have no spread at all
 
 
@@ -43,9 +43,10 @@ def fit_background(pixels: Floats, samples: Mask, degree: int = 2) -> Floats:
     distance = np.abs(values - np.median(values, axis=0)).max(axis=1)
     for _ in range(_ROUNDS):
         scale = max(1.4826 * float(np.median(distance)), _SMALLEST_SCALE)
-        weights = np.clip(1.0 - (distance / (4.685 * scale)) ** 2, 0.0, None)[:, None]
-        # the squares of the roots of the weights of Tukey's biweight
-        solution = np.linalg.lstsq(weights * known, weights * values, rcond=None)[0]
+        weights = np.clip(1.0 - (distance / (4.685 * scale)) ** 2, 0.0, None) ** 2
+        weighted = known.T * weights
+        # the normal equations; terms of an image of one row or column may be the same
+        solution = np.linalg.lstsq(weighted @ known, weighted @ values, rcond=None)[0]
         distance = np.abs(values - known @ solution).max(axis=1)
     return np.asarray(terms @ solution).reshape(pixels.shape)
 

@@ -126,7 +126,7 @@ def familiarity_of(
         return None
     x = _coarse(images)
     fitted = np.random.default_rng(0).permutation(len(x)) % 3 > 0
-    rows = x[fitted]
+    rows = x[fitted].astype(np.float64)
     labels = np.zeros(len(rows), int) if classes is None else classes[fitted]
     _, labels = np.unique(labels, return_inverse=True)
     sums = np.zeros((labels.max() + 1, x.shape[1]))
@@ -152,7 +152,7 @@ def _distances(x: Floats, means: Floats, whitening: Floats) -> Floats:
 
 def _coarse(images: npt.NDArray[np.uint8]) -> Floats:
     """Return the mean levels of the cells of each image, shape (n, d), the channels averaged."""
-    levels = images.astype(np.float64)
+    levels = images.astype(np.float32)
     if levels.ndim == 4:
         levels = levels.mean(axis=1)
     for axis in (1, 2):

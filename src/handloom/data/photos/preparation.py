@@ -147,9 +147,7 @@ def _framed(
     centers = framing.center_y, framing.center_x
     starts = [
         min(max(round(center * most - side / 2), 0), most - side)
-        for center, most, side in zip(
-            (framing.center_y, framing.center_x), shape, size, strict=True
-        )
+        for center, most, side in zip(centers, shape, size, strict=True)
     ]
     canvas = np.zeros((*shape, channels.shape[2]))
     canvas[starts[0] : starts[0] + size[0], starts[1] : starts[1] + size[1]] = resized

@@ -12,7 +12,7 @@ from handloom.data.photos.familiarity import Familiarity, familiarity_of
 from handloom.data.photos.framing import Framing, framing_of
 from handloom.errors import require_known
 
-SAMPLE = 3000
+SAMPLE = 1500
 """The number of rows that the statistics are computed from."""
 
 SMALLEST_SIDE = 8
