@@ -16,6 +16,8 @@ from handloom.data import open_folder, read_idx, read_npy, transform_from_config
 from handloom.data.formats.idx import FILE_STEMS
 from handloom.data.formats.images import read_gray, read_size
 from handloom.data.formats.photographs import read_photograph
+from handloom.data.photos.framing import Framing
+from handloom.data.photos.preparation import prepare_photograph
 from handloom.files import MANIFEST, _digest, read_set, write_set
 from handloom.model import KIND, VERSION, Model
 from handloom.network import Sequential
@@ -91,6 +93,9 @@ def _photographs(folder: Path) -> Read:
     def read(data: bytes) -> None:
         path.write_bytes(data)
         _expect(read_photograph(path, (28, 28), invert=len(data) % 2 == 0), (28, 28))
+        colored = len(data) % 3 == 0
+        shape = (3, 28, 28) if colored else (28, 28)
+        _expect(prepare_photograph(path, shape, Framing(flat=len(data) % 4 < 3)), shape)
 
     return read
 
@@ -240,7 +245,7 @@ def _config(_: Path) -> Read:
     return read
 
 
-def _expect(pixels: npt.NDArray[np.generic], shape: tuple[int, int]) -> None:
+def _expect(pixels: npt.NDArray[np.generic], shape: tuple[int, ...]) -> None:
     if pixels.shape != shape or pixels.dtype != np.uint8:
         raise TypeError(f"got {pixels.dtype} of shape {pixels.shape}, expected {shape}")
 

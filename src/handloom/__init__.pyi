@@ -65,6 +65,7 @@ from handloom.metrics import (
     confusion_matrix as confusion_matrix,
     precision_and_recall as precision_and_recall,
 )
+from handloom.data.photos.prediction import ImagePrediction as ImagePrediction
 from handloom.model import Model as Model
 from handloom.network import Sequential as Sequential
 from handloom.optimizers import (

@@ -316,7 +316,9 @@ class Model:
         }
         if (statistics := self.image_statistics) is not None:
             described["image_statistics"] = statistics.to_config()
-            content["image_statistics.safetensors"] = save(statistics.arrays())
+            content["image_statistics.safetensors"] = save(
+                {name: array.copy() for name, array in statistics.arrays().items()}
+            )
         content["model.json"] = json.dumps(described, indent=2, allow_nan=False).encode()
         write_set(Path(folder), KIND, VERSION, content)
 

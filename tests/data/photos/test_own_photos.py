@@ -38,7 +38,7 @@ def shares(model: Model, data: Splits, rows: int, *, light: bool, seed: int) -> 
 def test_photographs_are_recognized_like_the_images(
     drawn: tuple[Model, Splits], light: bool
 ) -> None:
-    accuracy, clean = shares(*drawn, 150, light=light, seed=1001)
+    accuracy, clean = shares(*drawn, 100, light=light, seed=1001)
     assert clean > 0.7
     assert accuracy >= 0.9 * clean
 

@@ -137,7 +137,7 @@ def familiarity_of(
         covariance = rest.T @ rest / len(rest)
         ridge = max(_SHRINKAGE * float(np.trace(covariance)) / len(covariance), 1e-3)
         covariance[np.diag_indices_from(covariance)] += ridge
-        whitening = np.linalg.inv(np.linalg.cholesky(covariance)).T.astype(np.float32)
+        whitening = np.linalg.inv(np.linalg.cholesky(covariance)).T.astype(np.float32, order="C")
         distances = _distances(x[~fitted], means.astype(np.float32), whitening)
     limit = float(np.quantile(distances, 1.0 - UNFAMILIAR))
     faintest = 0.5 * float(np.quantile(x.std(axis=1), 0.002))
