@@ -5,7 +5,7 @@ import numpy as np
 from handloom.data.photos.components import components
 
 
-def flooded(mask: np.ndarray) -> int:  # type: ignore[type-arg]
+def flooded(mask: np.ndarray) -> int:
     """Return the number of components, by flood filling."""
     left, count = set(zip(*np.nonzero(mask), strict=True)), 0
     while left:

@@ -18,7 +18,7 @@ def familiarity() -> Familiarity:
     return statistics.familiarity
 
 
-def share(familiarity: Familiarity, images: np.ndarray) -> float:  # type: ignore[type-arg]
+def share(familiarity: Familiarity, images: np.ndarray) -> float:
     return float(np.mean([familiarity.is_familiar(image) for image in images]))
 
 

@@ -152,7 +152,7 @@ def _distances(x: Floats, means: Floats, whitening: Floats) -> Floats:
 
 def _coarse(images: npt.NDArray[np.uint8]) -> Floats:
     """Return the mean levels of the cells of each image, shape (n, d), the channels averaged."""
-    levels = images.astype(np.float32)
+    levels: Floats = images.astype(np.float32)
     if levels.ndim == 4:
         levels = levels.mean(axis=1)
     for axis in (1, 2):
