@@ -14,6 +14,7 @@ from handloom.data.augment import (
     Flip as Flip,
     Shift as Shift,
 )
+from handloom.data.photos.prediction import ImagePrediction as ImagePrediction
 from handloom.data.test_time_augmentation import View as View
 from handloom.errors import (
     ConfigurationError as ConfigurationError,
@@ -65,7 +66,6 @@ from handloom.metrics import (
     confusion_matrix as confusion_matrix,
     precision_and_recall as precision_and_recall,
 )
-from handloom.data.photos.prediction import ImagePrediction as ImagePrediction
 from handloom.model import Model as Model
 from handloom.network import Sequential as Sequential
 from handloom.optimizers import (
