@@ -34,7 +34,7 @@ def test_blank_images_noise_and_negatives_are_unfamiliar(familiarity: Familiarit
         assert share(familiarity, images) == 0.0
 
 
-def test_it_does_not_depend_on_the_number_of_threads(familiarity: Familiarity) -> None:
+def test_the_same_rows_have_the_same_statistics(familiarity: Familiarity) -> None:
     again = statistics_of(DATA.train)
     assert again is not None
     assert again.familiarity is not None
