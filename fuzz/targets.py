@@ -17,6 +17,8 @@ from handloom.data.formats.idx_names import FILE_STEMS
 from handloom.data.formats.image_options import Color, Fit
 from handloom.data.formats.images import MODES, read_image
 from handloom.data.formats.photographs import read_photograph
+from handloom.data.photos.framing import Framing
+from handloom.data.photos.preparation import prepare_photograph
 from handloom.data.sources.open_folder import read_folder
 from handloom.files import MANIFEST, _digest, read_set, write_set
 from handloom.model import KIND, VERSION, Model
@@ -139,6 +141,9 @@ def _photographs(folder: Path) -> Read:
     def read(data: bytes) -> None:
         path.write_bytes(data)
         _expect(read_photograph(path, (28, 28), invert=len(data) % 2 == 0), (28, 28))
+        colored = len(data) % 3 == 0
+        shape = (3, 28, 28) if colored else (28, 28)
+        _expect(prepare_photograph(path, shape, Framing(flat=len(data) % 4 < 3)), shape)
 
     return read
 
@@ -288,7 +293,7 @@ def _config(_: Path) -> Read:
     return read
 
 
-def _expect(pixels: npt.NDArray[np.generic], shape: tuple[int, int]) -> None:
+def _expect(pixels: npt.NDArray[np.generic], shape: tuple[int, ...]) -> None:
     if pixels.shape != shape or pixels.dtype != np.uint8:
         raise TypeError(f"got {pixels.dtype} of shape {pixels.shape}, expected {shape}")
 

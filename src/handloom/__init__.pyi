@@ -14,6 +14,7 @@ from handloom.data.augment import (
     Flip as Flip,
     Shift as Shift,
 )
+from handloom.data.photos.prediction import ImagePrediction as ImagePrediction
 from handloom.data.test_time_augmentation import View as View
 from handloom.errors import (
     ConfigurationError as ConfigurationError,

@@ -5,7 +5,7 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 
@@ -15,6 +15,11 @@ import numpy.typing as npt
 from handloom.data.columns import require_same_columns
 from handloom.data.conversion import convert_inputs
 from handloom.data.dataset import check_inputs
+from handloom.data.formats.photographs import Source, read_photograph
+from handloom.data.photos.framing import Framing
+from handloom.data.photos.prediction import ImagePrediction
+from handloom.data.photos.preparation import prepare_photograph
+from handloom.data.photos.statistics import ImageStatistics, takes_photographs
 from handloom.data.transforms import Transform, transform_from_config
 from handloom.errors import (
     ConfigurationError,
@@ -74,6 +79,8 @@ class Model:
     binary_classes : tuple of two str, optional
         The two classes of a network with a single output, the probability of the second one. Such
         a network is that of an estimator, with two classes.
+    image_statistics : ImageStatistics, optional
+        Framing and familiarity of the training images, for `predict_image`.
 
     Raises
     ------
@@ -92,6 +99,7 @@ class Model:
     output_activation: str = "softmax"
     column_names: tuple[str, ...] | None = None
     binary_classes: tuple[str, ...] | None = None
+    image_statistics: ImageStatistics | None = None
 
     def __post_init__(self) -> None:
         require_known("output activation", self.output_activation, OUTPUT_ACTIVATIONS)
@@ -162,6 +170,76 @@ class Model:
             outputs = self.before_loss.predict(converted.rows, self.transform)
             warn_if_not_finite(outputs, stacklevel=3)
             return OUTPUT_ACTIVATIONS[self.output_activation](outputs, out=outputs)
+
+    def predict_image(
+        self, source: Source, *, as_is: bool = False, invert: bool = False
+    ) -> ImagePrediction:
+        """Predict the class of the object in a photograph.
+
+        The photograph is prepared like the training images: its background is removed, and its
+        object resized and centered.
+
+        Parameters
+        ----------
+        source : path, Pillow image or array
+            A file of any format that Pillow reads, or an array of levels: ``uint8`` of shape
+            (y, x), (y, x, c) or (c, y, x).
+        as_is : bool
+            Whether the image is only resized, with its aspect ratio.
+        invert : bool
+            Whether an image that is used as it is shows dark on light, not light on dark.
+
+        Returns
+        -------
+        ImagePrediction
+
+        Raises
+        ------
+        ConfigurationError
+            If ``invert`` is set without ``as_is``.
+        ModelError
+            If the model does not predict classes of ``uint8`` images.
+        DataError
+            If the image cannot be read, or is none.
+        MissingExtraError
+            If Pillow is not installed.
+        """
+        self.check_takes_photographs()
+        if invert and not as_is:
+            raise ConfigurationError(
+                "invert is for images that are used as they are: pass as_is=True too; a prepared "
+                "image may be light on dark or dark on light"
+            )
+        statistics = self.image_statistics or ImageStatistics(Framing())
+        if as_is:
+            pixels = read_photograph(source, self.row_shape, invert=invert)
+        else:
+            pixels = prepare_photograph(source, self.row_shape, statistics.framing)
+        probabilities = self.predict(pixels[None])[0]
+        best, known = int(probabilities.argmax()), statistics.familiarity
+        return ImagePrediction(
+            self.class_names[best],
+            float(probabilities[best]),
+            probabilities,
+            pixels,
+            None if known is None else known.is_familiar(pixels),
+        )
+
+    def check_takes_photographs(self) -> None:
+        """Check that the model predicts the classes of ``uint8`` images.
+
+        Raises
+        ------
+        ModelError
+            If it predicts something else, or its rows have another shape or dtype.
+        """
+        if not self.predicts_classes:
+            raise ModelError("the model must predict classes, got a model of continuous targets")
+        if self.row_dtype != "uint8" or not takes_photographs(self.row_shape):
+            raise ModelError(
+                f"the model must take uint8 images of shape (y, x) or (c, y, x) with 1, 3 or 4 "
+                f"channels, got rows of {self.row_dtype} of shape {self.row_shape}"
+            )
 
     def check_rows(self, inputs: npt.NDArray[np.generic]) -> None:
         """Check that rows have the shape and the kind of dtype of the training data.
@@ -237,9 +315,14 @@ class Model:
         if self.binary_classes is not None:
             described["binary_classes"] = list(self.binary_classes)
         content = {
-            "model.json": json.dumps(described, indent=2, allow_nan=False).encode(),
             "weights.safetensors": save({name: array.copy() for name, array in arrays.items()}),
         }
+        if (statistics := self.image_statistics) is not None:
+            described["image_statistics"] = statistics.to_config()
+            content["image_statistics.safetensors"] = save(
+                {name: array.copy() for name, array in statistics.arrays().items()}
+            )
+        content["model.json"] = json.dumps(described, indent=2, allow_nan=False).encode()
         write_set(Path(folder), KIND, VERSION, content)
 
     def check_savable(self) -> None:
@@ -319,6 +402,12 @@ class Model:
                 _names(described.get("column_names")),
                 _names(described.get("binary_classes")),
             )
+            if "image_statistics" in described:
+                extra = load(content["image_statistics.safetensors"])
+                statistics = ImageStatistics.from_config(
+                    described["image_statistics"], extra, model.row_shape
+                )
+                model = replace(model, image_statistics=statistics)
         except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
             reason = str(error) if isinstance(error, HandloomError) else repr(error)
             raise ModelError(f"{folder}: {reason}") from None

@@ -1,5 +1,6 @@
 """``handloom predict``: images as the network learned from, named by their classes."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.conftest import Command
+from tests.helpers.terminal import captured
 
 from handloom import Model, Splits
+from handloom.cli.app import run
 from handloom.data import write_image_folders
 
 
@@ -43,8 +46,8 @@ def test_an_inverted_image_is_the_same_as_its_negative(
     pixels = np.asarray(tiny.test.inputs[0], np.uint8)
     Image.fromarray(pixels).save(tmp_path / "light.png")
     Image.fromarray(255 - pixels).save(tmp_path / "dark.png")
-    light = handloom("predict", trained, tmp_path / "light.png")
-    dark = handloom("predict", trained, tmp_path / "dark.png", "--invert")
+    light = handloom("predict", trained, tmp_path / "light.png", "--as-is")
+    dark = handloom("predict", trained, tmp_path / "dark.png", "--as-is", "--invert")
     metrics = [[word for word in ended.out.split() if "%" in word] for ended in (light, dark)]
     assert metrics[0] == metrics[1] != []
 
@@ -73,3 +76,83 @@ def test_predict_names_an_image_that_is_none(
         assert ended.status == 1
         assert reason in ended.err
         assert str(path) in ended.err
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A dark bar on light paper, in a folder with a blank image and a file that is no image."""
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    image = Image.new("L", (200, 150), 220)
+    Image.new("L", (200, 150), 220).save(folder / "blank.png")
+    image.paste(40, (30, 20, 80, 120))
+    image.save(folder / "more" / "bar.jpg")
+    (folder / "notes.txt").write_text("not an image, and not named like one")
+    return folder
+
+
+def test_invert_is_refused_for_prepared_images(
+    handloom: Command, trained: Path, picture: Path
+) -> None:
+    ended = handloom("predict", trained, picture / "blank.png", "--invert")
+    assert ended.status == 1
+    assert "add --as-is, or leave out --invert" in ended.err
+
+
+def test_folders_are_taken_with_the_images_in_them(
+    handloom: Command, trained: Path, picture: Path
+) -> None:
+    ended = handloom("predict", trained, picture)
+    assert ended.status == 0
+    assert ended.out.index("blank.png") < ended.out.index("bar.jpg")
+    assert "notes.txt" not in ended.out
+
+
+def test_a_bad_file_is_named_and_the_others_are_predicted(
+    handloom: Command, trained: Path, picture: Path
+) -> None:
+    (picture / "bad.png").write_text("not an image")
+    ended = handloom("predict", trained, picture, picture / "none.png")
+    assert ended.status == 1
+    assert "bar.jpg" in ended.out
+    assert [line.split(":")[0] for line in ended.err.splitlines()] == ["error"] * 2
+    assert "bad.png: not an image" in ended.err
+    assert "none.png: does not exist" in ended.err
+
+
+def test_a_picture_that_resembles_nothing_is_said_to(
+    handloom: Command, trained: Path, picture: Path, tmp_path: Path
+) -> None:
+    ended = handloom("predict", trained, picture / "blank.png")
+    assert "resembles nothing in the training data" in ended.out
+    model = replace(Model.load(trained / "model"), image_statistics=None)
+    model.save(tmp_path / "old")
+    ended = handloom("predict", tmp_path / "old", picture / "blank.png")
+    assert "resembles nothing" not in ended.out
+
+
+def test_the_preview_shows_the_pixels_of_every_image(
+    handloom: Command, trained: Path, picture: Path, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "seen.png"
+    assert handloom("predict", trained, picture, "--preview", sheet).status == 0
+    pixels = np.asarray(Image.open(sheet).convert("L"))
+    seen = Model.load(trained / "model").predict_image(picture / "more" / "bar.jpg").pixels
+    assert pixels[76, 6 + 146 + 70] == seen[14, 14]
+    again = handloom("predict", trained, picture, "--preview", sheet)
+    assert again.status == 1
+    assert "choose another file for --preview" in again.err
+
+
+def test_a_terminal_shows_the_pixels_in_80_columns(
+    trained: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for options, expected in (([], 2 * 28 * 14), (["--no-preview"], 0)):
+        with captured(monkeypatch, on_terminal=True) as received:
+            run(["predict", str(trained), str(picture), *options])
+        shown = b"".join(received).decode()
+        assert shown.count("\N{UPPER HALF BLOCK}") == expected
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+        assert all(len(line) <= 80 for line in lines if "\N{UPPER HALF BLOCK}" in line)

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import get_ident
 from typing import Any
@@ -19,6 +19,7 @@ from handloom.data.conversion import convert_weights
 from handloom.data.dataset import Dataset
 from handloom.data.fingerprint import checksum, fingerprint
 from handloom.data.overlap import are_training_rows
+from handloom.data.photos.statistics import statistics_of
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import ConfigurationError, DataError
 from handloom.losses import LOSSES, ClassificationLoss, Loss, output_activation_of
@@ -180,8 +181,9 @@ def prepare(
     size = min(options.batch_size or len(train), len(train))
     loss = options.chosen_loss or DEFAULT_LOSS
     batches = batch_count(len(train), size, network.fewest_rows)
+    model = model_for(network, loss, train, options.chosen_transform)
     state = TrainingState(
-        model_for(network, loss, train, options.chosen_transform),
+        replace(model, image_statistics=statistics_of(train)),
         options,
         full_batch=batches == 1,
         validation=validation,

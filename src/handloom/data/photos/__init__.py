@@ -1,0 +1,1 @@
+"""Photographs of objects, prepared like the training images; a file for each step."""
