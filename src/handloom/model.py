@@ -37,9 +37,6 @@ from handloom.rebuilding import check_network, check_transform
 
 KIND, VERSION = "handloom model", 1
 
-RUN = "run.json"
-"""The description of a run, in whose folder that of its model is."""
-
 MAX_DIMENSIONS = 8
 """The largest number of dimensions of a row of a model's data."""
 
@@ -381,7 +378,7 @@ class Model:
         from safetensors.numpy import load
 
         path = Path(folder)
-        if (path / RUN).is_file() and not (path / MANIFEST).exists():
+        if not (path / MANIFEST).exists() and any(path.glob(f"*/{MANIFEST}")):
             raise ModelError(
                 f"{path} is a run folder, not that of a model: handloom.load_run({str(path)!r}) "
                 f"has its .model, .history and .results"

@@ -19,7 +19,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir(parents=True)
         for index in range(10):
             size = tuple(int(side) for side in rng.integers(9, 20, 2))
-            Image.new("RGB", size, color).save(folder / name / f"{index}.png")
+            image = Image.new("RGB", size, color)
+            image.putpixel((4, 4), (index, 9 * index, 99))  # no two are the same
+            image.save(folder / name / f"{index}.png")
     Image.new("L", (9, 9), 9).save(folder / "red" / "gray.png")
     (folder / "blue" / "bad.png").write_bytes(b"hello")
     return folder

@@ -23,7 +23,7 @@ from handloom.files import (
 )
 from handloom.layers import Layer
 from handloom.locks import LOCK, HeldFolder
-from handloom.model import RUN, Model
+from handloom.model import Model
 from handloom.parameters import Array
 from handloom.training.history import History
 from handloom.training.rescue import save_model
@@ -31,7 +31,7 @@ from handloom.training.triggers import trigger
 
 KIND, VERSION = "handloom run", 2
 
-DESCRIPTION = RUN
+DESCRIPTION = "run.json"
 HISTORY = "history.json"
 HISTORY_TABLE = "history.csv"
 MODEL = "model/"
