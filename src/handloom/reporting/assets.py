@@ -12,11 +12,20 @@ from importlib.resources import files
 from handloom.errors import require_known
 
 COMMON_SCRIPTS = ("core", "links")
-SCRIPTS = (*COMMON_SCRIPTS, "scales", "line_chart")
+SCRIPTS = (*COMMON_SCRIPTS, "scales", "line_chart", "confusion")
 """The names of the scripts, in the order in which a page has them."""
 
 COMMON_STYLES = ("base", "layout")
-STYLES = (*COMMON_STYLES, "charts", "images", "network", "confusion", "print")
+STYLES = (
+    *COMMON_STYLES,
+    "charts",
+    "images",
+    "network",
+    "confusion",
+    "calibration",
+    "embedding",
+    "print",
+)
 """The names of the style sheets, in the order in which a page has them."""
 
 
