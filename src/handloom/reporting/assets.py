@@ -24,6 +24,7 @@ STYLES = (
     "confusion",
     "calibration",
     "embedding",
+    "comparison",
     "print",
 )
 """The names of the style sheets, in the order in which a page has them."""
