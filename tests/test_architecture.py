@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 
 ROOMS = [
     ["handloom", "cli"],
-    ["reports"],
+    ["reports", "reporting"],
     ["studies", "walkthrough"],
     ["recipes", "estimators", "plots"],
     ["training", "testing"],

@@ -1,0 +1,165 @@
+"""Reading runs for a report: every part of a folder that is there, and why others are not."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from handloom.data.dataset import Splits
+from handloom.data.fingerprint import fingerprint
+from handloom.data.sources.published import NAME, RESERVED
+from handloom.errors import DataError, HandloomError
+from handloom.files import FileError, read_json
+from handloom.reporting.run import ReportedRun
+from handloom.training.evaluation import evaluate
+from handloom.training.run_folder import BEST_MODEL, CHECKPOINTS, RUNS, RunFolder, is_run
+
+Part = TypeVar("Part")
+FindData = Callable[[str], Splits]
+"""A function from the name of a dataset, or the path of its folder, to the dataset."""
+
+SAME = 1e-3
+"""The largest difference of probabilities that are predicted again: other processors round
+otherwise."""
+
+CHECKED_ROWS = 200
+"""The number of test rows that are predicted again, to recognize them."""
+
+
+def run_folders(path: Path) -> list[Path]:
+    """Return the folders of the runs of a study, or the folder of a run itself.
+
+    Raises
+    ------
+    FileError
+        If there is no run.
+    """
+    if is_run(path):
+        return [path]
+    folders = sorted(each.parent for each in (path / RUNS).glob("*/run.json"))
+    if not folders:
+        raise FileError(f"{path} is neither the folder of a run nor that of a study")
+    return folders
+
+
+def read_run(path: Path, find_data: FindData, data: Splits | None = None) -> ReportedRun:
+    """Return a run as far as its folder and its dataset are there.
+
+    Parameters
+    ----------
+    path : Path
+        A run folder.
+    find_data : callable
+        Returns the dataset that the description of the run names.
+    data : Splits, optional
+        The dataset, in place of the one that the run names.
+
+    Raises
+    ------
+    FileError, ModelError
+        If the folder holds no run, or its description is damaged.
+    DataError
+        If ``data`` was passed and is not the dataset of the run.
+    """
+    folder, missing = RunFolder.open(path), dict[str, str]()
+
+    def part(name: str, read: Callable[[], Part]) -> Part | None:
+        try:
+            return read()
+        except HandloomError:
+            missing[name] = f"the folder of the run has no {name.replace('_', ' ')} yet."
+            return None
+
+    predictions = part("predictions", folder.predictions)
+    run = ReportedRun(
+        name=path.resolve().name,
+        model=part("model", folder.model),
+        best_model=part("best_model", folder.best_model) if (path / BEST_MODEL).is_dir() else None,
+        history=part("history", folder.history),
+        description=folder.description,
+        results=part("results", folder.results) or {},
+        probabilities=None if predictions is None else predictions.get("test"),
+        missing=missing,
+    )
+    return _with_rows(run, _recorded_fingerprint(path), find_data, data)
+
+
+def _with_rows(
+    run: ReportedRun, recorded: dict[str, Any] | None, find_data: FindData, data: Splits | None
+) -> ReportedRun:
+    """Return a run with the rows of its dataset, if that is there and is the same."""
+    from dataclasses import replace
+
+    assert run.description is not None
+    try:
+        splits = find_data(run.description.data) if data is None else data
+        own = fingerprint(splits.train)
+        _require_same(run, splits, own, recorded)
+    except (HandloomError, OSError) as error:
+        if data is not None:
+            raise
+        named = run.description.data
+        shown = named if named in RESERVED else "its folder"
+        reason = (
+            f"the dataset was not found where the run names it ({shown}), or it has changed; pass "
+            "--data to name it."
+        )
+        if isinstance(error, DataError) and str(error).startswith(_OTHER):
+            reason = f"{error}."
+        absent = {**run.missing, "test": reason, "train": reason}
+        return replace(run, fingerprint=recorded, missing=absent)
+    return replace(run, test=splits.test, train=splits.train, fingerprint=own)
+
+
+_OTHER = "the dataset is not that of the run"
+
+
+def _require_same(
+    run: ReportedRun, splits: Splits, own: dict[str, object], recorded: dict[str, Any] | None
+) -> None:
+    """Check that a dataset is that of a run: by fingerprint, shapes, and predictions again."""
+    model, test = run.model, splits.test
+    # rows held out for validation are not in the recorded fingerprint
+    if recorded is not None and recorded.get("rows") == own["rows"] and recorded != own:
+        raise DataError(f"{_OTHER}: its training rows have another fingerprint")
+    if model is not None:
+        if test.class_names != (model.binary_classes or model.class_names):
+            raise DataError(f"{_OTHER}: it has other classes")
+        if test.input_shape != model.row_shape:
+            raise DataError(f"{_OTHER}: its rows have another shape")
+    if run.probabilities is not None:
+        if len(run.probabilities) != len(test):
+            raise DataError(f"{_OTHER}: it has another number of test rows")
+        if model is not None and run.classifies:
+            few = test.take(slice(CHECKED_ROWS))
+            again = evaluate(model, few).probabilities
+            if not np.allclose(again, run.probabilities[: len(few)], atol=SAME, equal_nan=True):
+                raise DataError(f"{_OTHER}: the model predicts its test rows otherwise")
+
+
+def _recorded_fingerprint(path: Path) -> dict[str, Any] | None:
+    """Return the fingerprint of the training rows in the newest checkpoint, or None."""
+    for file in sorted((path / CHECKPOINTS).glob("*/state-*.json"), reverse=True):
+        try:
+            recorded = read_json(file)["configuration"]["data"]
+        except (HandloomError, OSError, LookupError, TypeError):
+            continue
+        if isinstance(recorded, dict):
+            return recorded
+    return None
+
+
+def find_dataset(named: str) -> Splits:
+    """Return the dataset with a name, or in a folder; nothing is downloaded.
+
+    Raises
+    ------
+    DataError, FileError
+        If it is not there.
+    """
+    from handloom.data import fashion_mnist, open_folder, silhouettes
+
+    if named == "silhouettes":
+        return silhouettes()
+    return fashion_mnist(download=False) if named == NAME else open_folder(named)
