@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
+from handloom.reporting.sections.alive import alive
 from handloom.reporting.sections.overview import overview
 
 MakeSection = Callable[[ReportedRun], Section | Omission | None]
@@ -34,7 +35,7 @@ class Kind:
     sections: tuple[MakeSection, ...]
 
 
-IMAGES = Kind("images", ReportedRun.classifies_images, (overview,))
+IMAGES = Kind("images", ReportedRun.classifies_images, (overview, alive))
 OTHER = Kind("other", lambda _: True, (overview,))
 
 KINDS: Sequence[Kind] = (IMAGES, OTHER)
