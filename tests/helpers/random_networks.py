@@ -1,4 +1,4 @@
-"""Networks with random weights, layer by layer and mixed, for tests of the forward pass in JavaScript."""
+"""Networks with random weights, layer by layer and mixed: held against NumPy in a browser."""
 
 import copy
 from collections.abc import Sequence
@@ -113,16 +113,16 @@ def random_model(
     output_activation: str = "identity",
 ) -> Model:
     """Return a model whose arrays, running statistics included, are random."""
-    network = Sequential(copy.deepcopy(layers)).build(shape, seed=int(rng.integers(1 << 30)), dtype=dtype)
+    network = Sequential(copy.deepcopy(layers)).build(
+        shape, seed=int(rng.integers(1 << 30)), dtype=dtype
+    )
     for name, array in network.parameters.weights.items():
-        array += 0.2 * rng.standard_normal(array.shape)
+        array[...] += 0.2 * rng.standard_normal(array.shape)
         if name.endswith("variance"):
             np.abs(array, out=array)
     (outputs,) = network.output_shape
     names = tuple(f"class {index}" for index in range(outputs))
-    return Model(
-        network, AsFloat(), names, shape, "float32", output_activation=output_activation
-    )
+    return Model(network, AsFloat(), names, shape, "float32", output_activation=output_activation)
 
 
 def outputs_of(

@@ -5,19 +5,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.helpers.random_networks import (
+    IMAGE,
+    SINGLE_LAYERS,
+    outputs_of,
+    random_layers,
+    random_model,
+)
 
 import handloom
 from handloom import Model
-from handloom.layers import Dense, Residual, Tanh
 from handloom.reporting.alive.network_export import export_network
+from handloom.reporting.assets import NETWORK_SCRIPTS
 
-from tests.helpers.random_networks import IMAGE, SINGLE_LAYERS, outputs_of, random_layers, random_model
-
-pytest.importorskip("playwright")
+pytest.importorskip("pytest_playwright")
 pytestmark = pytest.mark.browser
 
-FOLDER = Path(handloom.__file__).parent / "reporting" / "scripts" / "network"
-FILES = "tensors dense convolution pooling normalization activations residual network".split()
+FOLDER = Path(handloom.__file__).parent / "reporting" / "scripts"
 
 RUN = """([description, row, off]) => {
     const switchedOff = new Map(Object.entries(off).map(([name, units]) => [name, new Set(units)]));
@@ -31,7 +35,8 @@ def scripted(browser: Any) -> Any:
     """A page with the scripts of the forward pass only, without a network."""
     context = browser.new_context(offline=True)
     page = context.new_page()
-    page.add_script_tag(content="\n".join((FOLDER / f"{name}.js").read_text() for name in FILES))
+    scripts = [(FOLDER / f"{name}.js").read_text() for name in NETWORK_SCRIPTS]
+    page.add_script_tag(content="\n".join(scripts))
     yield page
     context.close()
 

@@ -1,15 +1,19 @@
 """The images that the reader can start from: test rows, or a sketch where there are none."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
-from handloom.reporting.run import ReportedRun
+from handloom.model import Model
 
-MOST = 20
-"""The largest number of images."""
+MOST, MOST_BYTES = 20, 300_000
+"""The largest number of images, and of their bytes."""
+
+PREDICTED_ROWS = 500
+"""The number of test rows that are predicted here, if their predictions are not stored."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,28 @@ class ShownRow:
     description: str
 
 
-def rows_to_show(run: ReportedRun) -> list[ShownRow]:
+def rows_to_show(
+    model: Model, test: Dataset | None, predicted: npt.NDArray[np.intp] | None
+) -> list[ShownRow]:
     """Return test rows of every class, right and wrong ones; a sketch where there are none.
 
     Of each class there is the first row that is predicted correctly, and the first one that is not.
+
+    Parameters
+    ----------
+    model : Model
+    test : Dataset or None
+        The test rows.
+    predicted : array of int, shape (n,), or None
+        Their predicted classes.
     """
-    test, predicted = run.test, run.predicted
-    if test is None or predicted is None:
-        assert run.model is not None
-        return [ShownRow(sketch(run.model.row_shape), None, "a sketch")]
-    indices = _first_of_each_class(test, predicted)
+    if test is None or not test.has_classes or not len(test):
+        return [ShownRow(sketch(model.row_shape), None, "a sketch")]
+    if predicted is None:
+        test = test.take(slice(PREDICTED_ROWS))
+        predicted = _classes(model.predict(test.inputs))
+    most = max(1, min(MOST, MOST_BYTES // math.prod(model.row_shape)))
+    indices = _first_of_each_class(test, predicted)[:most]
     return [
         ShownRow(
             np.asarray(test.inputs[index]),
@@ -58,7 +74,14 @@ def _first_of_each_class(test: Dataset, predicted: npt.NDArray[np.intp]) -> list
         is_right = predicted[own] == label
         right += own[is_right][:1].tolist()
         wrong += own[~is_right][:1].tolist()
-    return [*right, *wrong][:MOST] or [0]
+    return [*right, *wrong]
+
+
+def _classes(predictions: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
+    """Return the predicted classes. A single output is the probability of the second class."""
+    if predictions.shape[1] == 1:
+        return (predictions[:, 0] > 0.5).astype(np.intp)
+    return predictions.argmax(axis=1)
 
 
 def _description(names: tuple[str, ...], label: int, predicted: int) -> str:

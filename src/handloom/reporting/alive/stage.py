@@ -36,7 +36,7 @@ def stage(run: ReportedRun, layers: list[ShownLayer], rows: list[ShownRow]) -> E
                 element("p", id="alive-live", aria_live="polite", class_="hidden-text"),
                 class_="alive-input",
             ),
-            element("div", _legend(layers), [_layer(each) for each in layers], class_="alive-layers"),
+            element("div", _legend(layers), map(_layer, layers), class_="alive-layers"),
             class_="alive-columns",
         ),
         id="alive-stage",
@@ -76,8 +76,8 @@ def _keys() -> Element:
         element("summary", "By keyboard"),
         element(
             "p",
-            "On the image: arrows move the pen, space paints, shift and arrows paint a line, ctrl z "
-            "undoes.",
+            "On the image: arrows move the pen, space paints, shift and arrows paint a line, "
+            "ctrl z undoes.",
             id="alive-board-keys",
         ),
         element(
@@ -188,7 +188,7 @@ def _legend(layers: list[ShownLayer]) -> Node:
         element(
             "p",
             element("span", class_="alive-scale", aria_hidden="true"),
-            " Blue below zero, orange above; the strongest color is the largest value of the layer.",
+            " Blue below zero, orange above; the strongest color is the layer's largest value.",
             class_="soft alive-hint",
         ),
         every,
@@ -199,7 +199,7 @@ def _legend(layers: list[ShownLayer]) -> Node:
 def _layer(shown: ShownLayer) -> Element:
     units = f"{shown.shape[0]:,} {'channels' if shown.is_image else 'units'}"
     if shown.is_image:
-        units += f" of {shown.shape[1]} × {shown.shape[2]}"
+        units += f" of {shown.shape[1]} x {shown.shape[2]}"
     label = f"{shown.name}, {units}"
     return element(
         "figure",

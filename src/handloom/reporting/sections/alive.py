@@ -32,22 +32,26 @@ def alive(run: ReportedRun) -> Section | Omission:
     model = run.model
     if model is None:
         return Omission(TITLE, run.why_missing("model"))
-    rows = rows_to_show(run)
+    image_shape = _image_shape(model.row_shape)
+    if image_shape[0] not in (1, 3):
+        return Omission(TITLE, f"its images have {image_shape[0]} channels, expected 1 or 3.")
+    rows = rows_to_show(model, run.test, run.predicted)
     layers = shown_layers(model.before_loss.layers, model.network.input_shape)
-    still = _still(run, model, layers, rows[0])
     try:
         network = export_network(model, _checked_rows(run, rows))
     except ModelError as error:
-        sentence = f"This page cannot run the network: {error}. It shows one row instead."
+        sentence = f"This page cannot run the network: {error}. It shows pictures instead."
+        still = _still(run, model, layers, rows[0])
         return Section("alive", TITLE, [element("p", sentence), still], styles=("alive",))
     data = {
         "network": network,
-        "shape": _image_shape(model.row_shape),
+        "shape": image_shape,
         "levels": [0, 255],
         "class_names": list(run.class_names),
         "images": [encode_array(each.row, "uint8") for each in rows],
     }
-    body = [still, stage(run, layers, rows)]
+    invitation = " With scripts, the image can be changed here, and the network runs on it."
+    body = [_still(run, model, layers, rows[0], invitation), stage(run, layers, rows)]
     return Section("alive", TITLE, body, data, ALIVE_SCRIPTS, ("alive",))
 
 
@@ -63,7 +67,13 @@ def _checked_rows(run: ReportedRun, rows: list[ShownRow]) -> npt.NDArray[np.gene
     return np.concatenate([rows[0].row[None], noise])
 
 
-def _still(run: ReportedRun, model: Model, layers: list[ShownLayer], shown: ShownRow) -> Element:
+def _still(
+    run: ReportedRun,
+    model: Model,
+    layers: list[ShownLayer],
+    shown: ShownRow,
+    invitation: str = "",
+) -> Element:
     """Return pictures of one row's activations, for a page without scripts."""
     outputs = activations(model, shown.row)
     probabilities = model.predict(shown.row[None])[0]
@@ -76,8 +86,8 @@ def _still(run: ReportedRun, model: Model, layers: list[ShownLayer], shown: Show
         element(
             "p",
             "The picture shows the activations of each block's last layer for one image, "
-            f"{shown.description}: orange above zero, blue below. The network predicts: {best}. "
-            "With scripts switched on, the image can be changed here, and the network runs on it.",
+            f"{shown.description}: orange above zero, blue below. The network predicts: "
+            f"{best}.{invitation}",
         ),
         element(
             "figure",

@@ -143,12 +143,18 @@ function predictionOf(outputs) {
   return probabilitiesOf(/** @type {Float32Array} */ (outputs.get("prediction")));
 }
 
-{
+/**
+ * Bring the section to life, if the page has one that can be.
+ *
+ * @returns {Playground | null}
+ */
+function startPlayground() {
   const stage = document.getElementById("alive-stage");
-  const data = sectionData("alive");
-  if (stage && data) {
-    stage.hidden = false;
-    for (const still of document.querySelectorAll(".alive-still")) still.remove();
-    new Playground(stage, data);
-  }
+  if (!stage) return null;
+  const started = new Playground(stage, sectionData("alive"));
+  for (const still of document.querySelectorAll(".alive-still")) still.remove();
+  stage.hidden = false;
+  return started;
 }
+
+const playground = startPlayground();

@@ -36,8 +36,10 @@ function paintLine(drawing, from, to, diameter, color) {
  */
 function paintDot({ shape, pixels }, center, diameter, color) {
   const [channels, height, width] = shape;
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
+  const reach = Math.ceil(diameter / 2 + 1);
+  const [left, top] = [Math.max(Math.floor(center.x) - reach, 0), Math.max(Math.floor(center.y) - reach, 0)];
+  for (let y = top; y < Math.min(top + 2 * reach + 2, height); y++) {
+    for (let x = left; x < Math.min(left + 2 * reach + 2, width); x++) {
       const distance = Math.hypot(x - center.x, y - center.y);
       const cover = Math.min(Math.max(diameter / 2 + 0.5 - distance, 0), 1);
       if (cover === 0) continue;
