@@ -38,11 +38,21 @@ ALIVE_SCRIPTS = (
 )
 """The section in which a reader runs the network."""
 
-SCRIPTS = (*COMMON_SCRIPTS, "scales", "line_chart", *ALIVE_SCRIPTS)
+SCRIPTS = (*COMMON_SCRIPTS, "scales", "line_chart", "confusion", *ALIVE_SCRIPTS)
 """The names of the scripts, in the order in which a page has them."""
 
 COMMON_STYLES = ("base", "layout")
-STYLES = (*COMMON_STYLES, "charts", "images", "network", "confusion", "alive", "print")
+STYLES = (
+    *COMMON_STYLES,
+    "charts",
+    "images",
+    "network",
+    "confusion",
+    "calibration",
+    "embedding",
+    "alive",
+    "print",
+)
 """The names of the style sheets, in the order in which a page has them."""
 
 

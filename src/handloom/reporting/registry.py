@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.alive import alive
+from handloom.reporting.sections.calibration import calibration
+from handloom.reporting.sections.confusion import confusion
+from handloom.reporting.sections.curves import curves
+from handloom.reporting.sections.embedding import embedding
+from handloom.reporting.sections.mistakes import mistakes
+from handloom.reporting.sections.network import network
+from handloom.reporting.sections.notes import notes
 from handloom.reporting.sections.overview import overview
+from handloom.reporting.sections.provenance import provenance
+from handloom.reporting.sections.weights import weights
 
 MakeSection = Callable[[ReportedRun], Section | Omission | None]
 """A function from a run to a section, to the reason why it is omitted, or to None where it would
@@ -35,8 +44,24 @@ class Kind:
     sections: tuple[MakeSection, ...]
 
 
-IMAGES = Kind("images", ReportedRun.classifies_images, (overview, alive))
-OTHER = Kind("other", lambda _: True, (overview,))
+IMAGES = Kind(
+    "images",
+    ReportedRun.classifies_images,
+    (
+        overview,
+        notes,
+        curves,
+        network,
+        alive,
+        confusion,
+        mistakes,
+        calibration,
+        weights,
+        embedding,
+        provenance,
+    ),
+)
+OTHER = Kind("other", lambda _: True, (overview, notes, curves, network, provenance))
 
 KINDS: Sequence[Kind] = (IMAGES, OTHER)
 """The kinds of data; the first one that matches is used."""

@@ -19,7 +19,7 @@ def counted(count: int, noun: str) -> str:
 
 def percent(fraction: float, digits: int = 1) -> str:
     """Return a fraction in percent."""
-    return f"{100 * fraction:.{digits}f} %" if math.isfinite(fraction) else "not finite"
+    return f"{100 * fraction:.{digits}f}\u00a0%" if math.isfinite(fraction) else "not finite"
 
 
 def number(value: float | None, digits: int = 4) -> str:

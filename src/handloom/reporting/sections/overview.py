@@ -2,7 +2,11 @@
 
 import math
 
+import numpy as np
+
 from handloom.metrics import accuracy
+from handloom.reporting.epochs import kept_epoch
+from handloom.reporting.first_loss import first_loss
 from handloom.reporting.markup import Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Section
@@ -63,8 +67,8 @@ def _facts(run: ReportedRun) -> list[tuple[str, str, Node]]:
     return facts
 
 
-def _sentences(run: ReportedRun) -> list[str]:
-    sentences = []
+def _sentences(run: ReportedRun) -> list[Node]:
+    sentences: list[str] = []
     if run.train is not None:
         classes = counted(len(run.class_names), "class").replace("classs", "classes")
         sentences.append(
@@ -74,6 +78,24 @@ def _sentences(run: ReportedRun) -> list[str]:
     else:
         sentences.append(f"A network was trained on {run.dataset}.")
     history = run.history
-    if history is not None:
-        sentences.append(ENDS.get(history.stop_reason, "It has not ended yet."))  # type: ignore[arg-type]
-    return [" ".join(sentences)]
+    if history is None:
+        return [" ".join(sentences)]
+    if history.diagnosis is not None and len(history):
+        rate = float(np.nanmax(history["learning_rate"]))
+        sentences.append(
+            f"Its optimizer was {history.diagnosis.optimizer}, with a learning rate of at most "
+            f"{number(rate, 3)} and {counted(history.diagnosis.steps, 'step')} in an epoch."
+        )
+    sentences.append(ENDS[history.stop_reason] if history.stop_reason else "It has not ended yet.")
+    paragraphs: list[Node] = [" ".join(sentences)]
+    if (kept := kept_epoch(run)) is not None:
+        subject = "Best was" if kept.best else "The weights are those of"
+        paragraphs.append(f"{subject} epoch {kept.epoch}: {kept.reason}.")
+    if (first := first_loss(run)) is not None:
+        guess = math.log(len(run.class_names))
+        paragraphs.append(
+            f"Before the first step the loss was {number(first)}; guessing has "
+            f"ln {len(run.class_names)} = {guess:.3f}. Initial weights that begin near it favor no "
+            "class."
+        )
+    return paragraphs
