@@ -56,7 +56,7 @@ def test_a_page_without_scripts_shows_pictures_and_the_prediction() -> None:
     html = render(section(ReportedRun("run", model(Dense(4), ReLU()), test=TEST)).body)
     still, stage = html.split('id="alive-stage"')
     assert still.count("<img") == 3
-    assert re.search(r"The network predicts: .* \d+\.\d %", still)
+    assert re.search(r"The network predicts: .* \d+\.\d\s%", still)
     assert stage.startswith(" hidden")
 
 

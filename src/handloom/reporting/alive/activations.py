@@ -9,7 +9,6 @@ import numpy.typing as npt
 from handloom.layers import Layer, Residual
 from handloom.model import Model
 from handloom.parameters import Array
-from handloom.reporting.thumbnails import png
 
 POSITIVE, NEGATIVE = (224, 94, 0), (30, 128, 220)
 """The colors of positive and negative values, as in `scripts/alive/canvases.js`."""
@@ -22,6 +21,9 @@ ENTRIES_ONLY = frozenset({"dropout", "flatten", "reshape"})
 
 STARTS_BLOCK = frozenset({"dense", "conv2d", "residual"})
 """Layers with which a block of layers starts; the last one of a block says most."""
+
+PALE = 0.14
+"""The opacity of the gray under every unit."""
 
 SHEET = 560
 """The width of a still picture, in pixels."""
@@ -104,24 +106,31 @@ def activations(model: Model, row: npt.NDArray[np.generic]) -> dict[str, Array]:
     return outputs
 
 
-def still_picture(values: Array) -> tuple[str, int, int]:
-    """Return activations as an image, orange above zero and blue below, its width and height.
+def still_picture(values: Array) -> npt.NDArray[np.uint8]:
+    """Return activations as an image (y, x, 4): a tile for each unit, as the canvases show them.
 
-    Zero is transparent, so the picture fits a light page, a dark one, and paper.
+    It is orange above zero and blue below. The tiles are as transparent as their values are small,
+    so they fit a light page, a dark one, and paper.
     """
     tiles = values.reshape(len(values), *(values.shape[1:] if values.ndim == 3 else (1, 1)))
+    largest = float(np.abs(np.nan_to_num(tiles)).max()) or 1.0
     units, height, width = tiles.shape
-    gap = 1 if width > 1 else 0
+    gap = 2 if width > 1 else 1
     scale = max(1, (28 if width > 1 else 14) // max(height, width))
-    columns = max(1, min(units, SHEET // (scale * (width + gap))))
-    rows = -(-units // columns)
-    sheet = np.zeros((rows * (height + gap), columns * (width + gap)), np.float64)
+    down, across = scale * height + gap, scale * width + gap
+    columns = max(1, min(units, SHEET // across))
+    sheet = np.zeros((-(-units // columns) * down, columns * across, 4))
     for unit, tile in enumerate(tiles):
-        down, across = divmod(unit, columns)
-        top, left = down * (height + gap), across * (width + gap)
-        sheet[top : top + height, left : left + width] = np.nan_to_num(tile)
-    largest = float(np.abs(sheet).max()) or 1.0
-    pixels = np.empty((*sheet.shape, 4), np.uint8)
-    pixels[..., :3] = np.where(sheet[..., None] < 0, NEGATIVE, POSITIVE)
-    pixels[..., 3] = np.round(255 * (np.abs(sheet) / largest) ** EMPHASIS)
-    return png(pixels), scale * sheet.shape[1], scale * sheet.shape[0]
+        top, left = (unit // columns) * down, (unit % columns) * across
+        large = np.nan_to_num(tile).repeat(scale, axis=0).repeat(scale, axis=1)
+        sheet[top : top + down - gap, left : left + across - gap] = _colors(large / largest)
+    return np.round(255 * sheet).astype(np.uint8)
+
+
+def _colors(shares: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Return the colors (y, x, 4), from 0 to 1, of values from -1 to 1, over a pale gray."""
+    opacity = (np.abs(shares) ** EMPHASIS)[..., None]
+    color = np.where(shares[..., None] < 0, NEGATIVE, POSITIVE) / 255
+    both = opacity + PALE * (1 - opacity)
+    mixed = (opacity * color + PALE * (1 - opacity) * 0.5) / both
+    return np.concatenate([mixed, both], axis=-1)

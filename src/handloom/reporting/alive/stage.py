@@ -22,6 +22,7 @@ def stage(run: ReportedRun, layers: list[ShownLayer], rows: list[ShownRow]) -> E
             "p",
             "Draw on the image, or choose another one: the whole network runs at every change, in "
             "this page. A click on a unit switches it off, so that its activation is 0.",
+            class_="alive-invitation",
         ),
         _keys(),
         _images(run, rows),
@@ -142,7 +143,9 @@ def _tools(in_color: bool) -> Element:
 
 
 def _control(text: str, **attributes: object) -> Element:
-    return element("label", text, " ", element("input", **attributes))
+    control = element("input", **attributes)
+    checkbox = attributes["type"] == "checkbox"
+    return element("label", [control, " ", text] if checkbox else [text, " ", control])
 
 
 def _predictions(class_names: tuple[str, ...]) -> Element:

@@ -103,12 +103,13 @@ def _still_layer(shown: ShownLayer, outputs: dict[str, npt.NDArray[np.floating]]
     if shown.name not in outputs:
         return None
     values = outputs[shown.name]
-    source, width, height = still_picture(values)
+    picture = still_picture(values)
+    height, width = picture.shape[:2]
     least, largest = number(float(values.min()), 3), number(float(values.max()), 3)
     return element(
         "figure",
         element("figcaption", element("b", shown.name), f" {least} to {largest}"),
-        _picture(source, width, height, f"the activations of {shown.name}"),
+        _picture(png(picture), width, height, f"the activations of {shown.name}"),
     )
 
 
