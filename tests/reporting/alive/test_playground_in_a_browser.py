@@ -14,7 +14,6 @@ from handloom.reporting import report
 
 pytest.importorskip("PIL")
 pytest.importorskip("pytest_playwright")
-from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -196,8 +195,8 @@ def test_the_keyboard_paints_and_switches_and_hears_the_prediction(
         page.keyboard.press(key)
     assert_as_numpy(page, model, **{"2.relu": [2]})
     top = NAMES[int(probabilities(page).argmax())]
-    live = page.locator("#alive-live")
-    expect(live).to_have_text(f"2.relu 2 off. {top}, {probabilities(page).max():.1f} %")
+    sentence = f"2.relu 2 off. {top}, {probabilities(page).max():.1f} %"
+    page.locator("#alive-live", has_text=sentence).wait_for(state="attached")
 
 
 def test_a_unit_shows_its_value_and_its_weights(offline_page: Any, tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ def test_large_images_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_sketch_where_there_are_no_rows() -> None:
     (shown,) = rows_to_show(MODEL, None, None)
-    assert (shown.index, shown.row.shape, shown.row.dtype) == (None, (2, 3), np.uint8)
+    assert shown.index is None
+    assert shown.row.shape == (2, 3)
     large = Model(
         Sequential([Dense(3)]).build((3 * 28 * 28,)),
         Scale(),

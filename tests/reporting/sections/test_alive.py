@@ -96,8 +96,8 @@ def test_a_network_with_two_classes_and_one_output_shows_both() -> None:
     assert made.data["class_names"] == list(names)
 
 
-def test_the_pages_of_the_recipes_are_small() -> None:
-    """The weights of the largest network that the page takes are 2 MB; the rest is little."""
-    html = report(model(Dense(400), ReLU()), TEST).html
+def test_the_section_is_little_more_than_its_weights() -> None:
+    made = section(ReportedRun("run", model(Dense(400), ReLU()), test=TEST))
+    size = len(render(made.body)) + len(json.dumps(made.data))
     weights = 2 * (64 * 400 + 400 * 3) * 4 / 3
-    assert weights < len(html) < weights + 150_000
+    assert weights < size < weights + 40_000

@@ -55,14 +55,11 @@ def export_network(model: Model, rows: npt.NDArray[np.generic]) -> dict[str, Any
             f"{MAX_BYTES / 1e6:g} MB for them"
         )
     network = model.before_loss
-    last = {"name": "prediction", "kind": model.output_activation, "options": {}, "arrays": {}}
-    shape = list(network.output_shape)
-    last |= {"branches": {}, "input_shape": shape, "output_shape": shape}
     layers = _describe_chain("", network.layers, network.input_shape, dtype)
     return {
         "dtype": dtype,
         "transform": model.transform.to_config(),
-        "layers": [*layers, last],
+        "layers": [*layers, _prediction(model.output_activation, network.output_shape)],
     }
 
 
@@ -141,6 +138,19 @@ def _branches(layer: Layer) -> dict[str, Sequence[Layer]]:
     if type(layer) is not Residual:
         return {}
     return {"block": layer.block.layers, "shortcut": layer.shortcut.layers}
+
+
+def _prediction(output_activation: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the output activation as the last layer."""
+    return {
+        "name": "prediction",
+        "kind": output_activation,
+        "input_shape": list(shape),
+        "output_shape": list(shape),
+        "options": {},
+        "arrays": {},
+        "branches": {},
+    }
 
 
 def _describe_chain(

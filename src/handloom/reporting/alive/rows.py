@@ -81,7 +81,8 @@ def _classes(predictions: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
     """Return the predicted classes. A single output is the probability of the second class."""
     if predictions.shape[1] == 1:
         return (predictions[:, 0] > 0.5).astype(np.intp)
-    return predictions.argmax(axis=1)
+    classes: npt.NDArray[np.intp] = predictions.argmax(axis=1)
+    return classes
 
 
 def _description(names: tuple[str, ...], label: int, predicted: int) -> str:

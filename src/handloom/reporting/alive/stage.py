@@ -58,11 +58,11 @@ def _images(run: ReportedRun, rows: list[ShownRow]) -> Node:
             "button",
             run.thumbnails.of(each.index, ""),
             type="button",
-            data_image=position,
+            data_image=number,
             aria_label=f"Test image {each.index}: {each.description}",
             aria_pressed="false",
         )
-        for position, each in enumerate(rows)
+        for number, each in enumerate(rows)
         if each.index is not None
     ]
     return [

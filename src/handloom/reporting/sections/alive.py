@@ -23,7 +23,7 @@ from handloom.reporting.wording import number, percent
 
 TITLE = "The network, alive"
 
-CHECKED_ROWS = 1000
+CHECKED_ROWS = 256
 """The number of test rows whose predictions decide about the precision of the weights."""
 
 
@@ -76,6 +76,7 @@ def _still(
 ) -> Element:
     """Return pictures of one row's activations, for a page without scripts."""
     outputs = activations(model, shown.row)
+    y, x = model.row_shape[-2:]
     probabilities = model.predict(shown.row[None])[0]
     if len(probabilities) == 1:
         probabilities = np.array([1.0 - probabilities[0], probabilities[0]])
@@ -91,7 +92,7 @@ def _still(
         ),
         element(
             "figure",
-            _picture(png(resized(shown.row, model.row_shape[-2:])), 112, 112, "the image"),
+            _picture(png(resized(shown.row, (y, x))), 112, 112, "the image"),
             element("figcaption", "The image"),
         ),
         [_still_layer(each, outputs) for each in layers if not each.between],
