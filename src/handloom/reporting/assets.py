@@ -12,7 +12,33 @@ from importlib.resources import files
 from handloom.errors import require_known
 
 COMMON_SCRIPTS = ("core", "links")
-SCRIPTS = (*COMMON_SCRIPTS, "scales", "line_chart", "confusion")
+NETWORK_SCRIPTS = (
+    "network/tensors",
+    "network/dense",
+    "network/convolution",
+    "network/pooling",
+    "network/normalization",
+    "network/activations",
+    "network/residual",
+    "network/network",
+)
+"""The forward pass."""
+
+ALIVE_SCRIPTS = (
+    *NETWORK_SCRIPTS,
+    "alive/canvases",
+    "alive/pixels",
+    "alive/tiles",
+    "alive/announcer",
+    "alive/board",
+    "alive/tools",
+    "alive/predictions",
+    "alive/layer_view",
+    "alive/alive",
+)
+"""The section in which a reader runs the network."""
+
+SCRIPTS = (*COMMON_SCRIPTS, "scales", "line_chart", "confusion", *ALIVE_SCRIPTS)
 """The names of the scripts, in the order in which a page has them."""
 
 COMMON_STYLES = ("base", "layout")
@@ -25,6 +51,7 @@ STYLES = (
     "calibration",
     "embedding",
     "comparison",
+    "alive",
     "print",
 )
 """The names of the style sheets, in the order in which a page has them."""

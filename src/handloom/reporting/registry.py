@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from handloom.reporting.groups import first_of_each
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
+from handloom.reporting.sections.alive import alive
 from handloom.reporting.sections.calibration import calibration
 from handloom.reporting.sections.collapse import collapse
 from handloom.reporting.sections.comparison import (
@@ -61,6 +62,7 @@ IMAGES = Kind(
         notes,
         curves,
         network,
+        alive,
         confusion,
         mistakes,
         calibration,

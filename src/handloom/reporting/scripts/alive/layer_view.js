@@ -1,0 +1,184 @@
+"use strict";
+
+/**
+ * The picture of a layer's activations, in which units are looked at and switched off.
+ *
+ * Pointing at a unit, or the arrow keys, show its value; a click or Enter switches it off or on.
+ */
+class LayerView {
+  /**
+   * @param {HTMLElement} figure - with a canvas, a caption and a tip
+   * @param {NetworkLayer} layer
+   * @param {number[] | null} pixels - the shape of an image, if the layer's weights are shown as such
+   * @param {string[]} names - of the units, possibly none
+   * @param {(layer: string, unit: number) => void} onSwitch
+   * @param {Announcer} announcer
+   */
+  constructor(figure, layer, pixels, names, onSwitch, announcer) {
+    this.figure = figure;
+    this.layer = layer;
+    this.pixels = pixels;
+    this.names = names;
+    this.onSwitch = onSwitch;
+    this.announcer = announcer;
+    this.canvas = /** @type {HTMLCanvasElement} */ (figure.querySelector(".alive-units"));
+    this.range = /** @type {HTMLElement} */ (figure.querySelector(".alive-range"));
+    this.tip = /** @type {HTMLElement} */ (figure.querySelector(".alive-tip"));
+    this.unit = 0;
+    this.pointed = -1; // the unit under the pointer
+    this.values = /** @type {Float32Array} */ (new Float32Array(0));
+    /** @type {Set<number>} */
+    this.off = new Set();
+    this.tiles = arrangeTiles(layer.output_shape, 1);
+    const { canvas } = this;
+    canvas.addEventListener("pointermove", (event) => this.point(this.unitOf(event)));
+    canvas.addEventListener("pointerleave", () => this.point(-1));
+    canvas.addEventListener("click", (event) => this.switchUnit(this.unitOf(event)));
+    canvas.addEventListener("keydown", (event) => this.onKey(event));
+    canvas.addEventListener("focus", () => this.draw());
+    canvas.addEventListener("blur", () => this.draw());
+    new ResizeObserver(() => this.draw()).observe(figure);
+  }
+
+  /**
+   * Show activations.
+   *
+   * @param {Float32Array} values
+   * @param {Set<number>} off - the units that are switched off
+   */
+  show(values, off) {
+    this.values = values;
+    this.off = off;
+    this.draw();
+  }
+
+  draw() {
+    const available = this.figure.clientWidth;
+    if (!available || !this.values.length) return; // not visible
+    const tiles = arrangeTiles(this.layer.output_shape, available);
+    this.tiles = tiles;
+    const ratio = window.devicePixelRatio || 1;
+    const width = tiles.columns * (tiles.width + tiles.gap) - tiles.gap;
+    const height = Math.ceil(tiles.units / tiles.columns) * (tiles.height + tiles.gap) - tiles.gap;
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    this.canvas.style.width = `${width}px`;
+    const context = contextOf(this.canvas);
+    context.scale(ratio, ratio);
+    drawTiles(context, tiles, this.layer.output_shape, this.values, this.off);
+    this.range.textContent = rangeOf(this.values);
+    this.showUnit(context);
+  }
+
+  /** @param {CanvasRenderingContext2D} context */
+  showUnit(context) {
+    const focused = this.canvas.matches(":focus-visible");
+    const unit = this.pointed >= 0 ? this.pointed : focused ? this.unit : -1;
+    this.tip.hidden = unit < 0;
+    if (unit < 0) return;
+    const { x, y } = cornerOf(this.tiles, unit);
+    frame(context, x, y, this.tiles.width, this.tiles.height);
+    const lines = [this.sentence(unit)];
+    const weights = this.pixels && weightsOf(this.layer, unit, this.pixels);
+    const parts = weights ? [...lines, weights, "its weights"] : lines;
+    this.tip.replaceChildren(...parts);
+    const left = Math.min(x, this.figure.clientWidth - this.tip.offsetWidth);
+    this.tip.style.left = `${Math.max(left, 0)}px`;
+    this.tip.style.top = `${this.canvas.offsetTop + y + this.tiles.height + 6}px`;
+  }
+
+  /**
+   * @param {number} unit
+   * @returns {string}
+   */
+  sentence(unit) {
+    const image = this.layer.output_shape.length === 3;
+    const entries = this.values.length / this.tiles.units;
+    const own = this.values.subarray(unit * entries, (unit + 1) * entries);
+    const value = image ? rangeOf(own) : readable(own[0]);
+    const name = this.names[unit] ? `, ${this.names[unit]}` : "";
+    return `${image ? "channel" : "unit"} ${unit}${name}: ${this.off.has(unit) ? "switched off" : value}`;
+  }
+
+  /** @param {number} unit */
+  point(unit) {
+    if (unit === this.pointed) return;
+    this.pointed = unit;
+    this.draw();
+  }
+
+  /** @param {number} unit */
+  switchUnit(unit) {
+    if (unit < 0) return;
+    this.unit = unit;
+    this.onSwitch(this.layer.name, unit);
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    const last = this.tiles.units - 1;
+    const step = ARROWS[event.key];
+    if (event.key === "Enter" || event.key === " ") this.switchUnit(this.unit);
+    else if (event.key === "Home") this.unit = 0;
+    else if (event.key === "End") this.unit = last;
+    else if (step) {
+      const unit = this.unit + step.x + step.y * this.tiles.columns;
+      if (unit >= 0 && unit <= last) this.unit = unit;
+    } else return;
+    event.preventDefault();
+    this.pointed = -1;
+    this.draw();
+    this.announcer.say(this.sentence(this.unit));
+  }
+
+  /**
+   * @param {MouseEvent} event
+   * @returns {number}
+   */
+  unitOf(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return unitAt(this.tiles, { x: event.clientX - box.left, y: event.clientY - box.top });
+  }
+}
+
+/**
+ * Return the smallest and the largest value as text.
+ *
+ * @param {Float32Array} values
+ * @returns {string}
+ */
+function rangeOf(values) {
+  const least = values.reduce((a, b) => Math.min(a, b), Infinity);
+  const largest = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  return `${readable(least)} to ${readable(largest)}`;
+}
+
+/**
+ * Return a unit's weights as an image: those of a dense layer's unit to all pixels, or a filter.
+ *
+ * @param {NetworkLayer} layer - the first one with weights
+ * @param {number} unit
+ * @param {number[]} pixels - the shape of the input image
+ * @returns {HTMLCanvasElement}
+ */
+function weightsOf({ kind, arrays, options, output_shape }, unit, [channels, height, width]) {
+  const units = output_shape[0];
+  const own = arrays.weights.filter((_, index) => index % units === unit);
+  const filter = kind === "conv2d";
+  const [rows, columns] = filter ? [options.size, options.size] : [height, width];
+  // channels side by side; a filter has its channels last
+  const values = new Float32Array(own.length);
+  for (let c = 0; c < channels; c++) {
+    for (let i = 0; i < rows * columns; i++) {
+      const [y, x] = [Math.floor(i / columns), i % columns];
+      const from = filter ? i * channels + c : c * rows * columns + i;
+      values[(y * channels + c) * columns + x] = own[from];
+    }
+  }
+  const canvas = document.createElement("canvas");
+  const scale = Math.max(1, Math.round((filter ? 48 : 112) / columns));
+  canvas.width = channels * columns * scale;
+  canvas.height = rows * scale;
+  drawEnlarged(contextOf(canvas), signedPicture(values, channels * columns, largestOf(values)));
+  return canvas;
+}

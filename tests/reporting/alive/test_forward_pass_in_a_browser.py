@@ -1,0 +1,89 @@
+"""The forward pass in JavaScript equals NumPy's, in a real browser."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.helpers.random_networks import (
+    IMAGE,
+    SINGLE_LAYERS,
+    outputs_of,
+    random_layers,
+    random_model,
+)
+
+import handloom
+from handloom import Model
+from handloom.reporting.alive.network_export import export_network
+from handloom.reporting.assets import NETWORK_SCRIPTS
+
+pytest.importorskip("pytest_playwright")
+pytestmark = pytest.mark.browser
+
+FOLDER = Path(handloom.__file__).parent / "reporting" / "scripts"
+
+RUN = """([description, row, off]) => {
+    const switchedOff = new Map(Object.entries(off).map(([name, units]) => [name, new Set(units)]));
+    const outputs = runNetwork(decodeNetwork(description), Float32Array.from(row), switchedOff);
+    return Object.fromEntries([...outputs].map(([name, y]) => [name, Array.from(y)]));
+}"""
+
+
+@pytest.fixture(scope="module")
+def scripted(browser: Any) -> Any:
+    """A page with the scripts of the forward pass only, without a network."""
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    scripts = [(FOLDER / f"{name}.js").read_text() for name in NETWORK_SCRIPTS]
+    page.add_script_tag(content="\n".join(scripts))
+    yield page
+    context.close()
+
+
+def assert_equal(page: Any, model: Model, row: np.ndarray, **off: Any) -> str:
+    """Compare each layer, and the prediction; return the dtype of the weights in the page."""
+    description = export_network(model, row[None])
+    computed = page.evaluate(RUN, [description, row.ravel().tolist(), off])
+    expected = outputs_of(model, row, off)
+    if not off:
+        expected["prediction"] = model.predict(row[None])[0]
+    tolerance = 1e-3 if description["dtype"] == "float16" else 1e-5
+    for name, y in expected.items():
+        scale = max(np.abs(y).max(), 1.0)
+        np.testing.assert_allclose(computed[name], y, rtol=0, atol=tolerance * scale, err_msg=name)
+    return str(description["dtype"])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("precision", ["float16", "float32"])
+@pytest.mark.parametrize("case", SINGLE_LAYERS)
+def test_each_layer(
+    scripted: Any, case: str, precision: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape, layers = SINGLE_LAYERS[case]
+    rng = np.random.default_rng(len(case))
+    force_precision(monkeypatch, precision)
+    model = random_model(shape, layers, rng, dtype=dtype)
+    row = rng.standard_normal(shape).astype(np.float32)
+    assert assert_equal(scripted, model, row) == precision
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid", "exp", "identity"])
+@pytest.mark.parametrize("seed", range(6))
+def test_random_networks(
+    scripted: Any, seed: int, activation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(seed)
+    force_precision(monkeypatch, "float32")
+    layers = random_layers(rng)
+    model = random_model(IMAGE, layers, rng, output_activation=activation)
+    assert_equal(scripted, model, rng.standard_normal(IMAGE).astype(np.float32))
+
+
+def force_precision(monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
+    """Export weights in one precision, however good the predictions are."""
+    monkeypatch.setattr(
+        "handloom.reporting.alive.network_export.predicts_the_same_in_float16",
+        lambda *_: precision == "float16",
+    )
