@@ -134,6 +134,15 @@ def test_the_first_layer_is_shown_as_images() -> None:
     np.testing.assert_allclose(stack[2], weights[:, 2].reshape(3, 6, 5).sum(axis=0), rtol=1e-6)
 
 
+def test_the_filters_of_a_convolution_are_shown_as_images() -> None:
+    own = Sequential([Conv2D(4, 3), Flatten(), Dense(3)]).build((2, 8, 8))
+    model = Model(own, Scale(), NAMES, (2, 8, 8), "uint8")
+    name, stack, unit = first_layer(model) or ("", np.empty(0), "")
+    assert (name, unit, stack.shape) == ("0.conv2d", "filter", (4, 3, 3))
+    weights = own.parameters.weights["0.conv2d.weights"]  # (k, k, c, f)
+    np.testing.assert_allclose(stack[1], weights[:, :, 0, 1] + weights[:, :, 1, 1], rtol=1e-5)
+
+
 def test_the_largest_weight_has_the_strongest_color_and_zero_none() -> None:
     colors = pixels(png(shades(np.array([[-2.0, 0.0, 1.0]], np.float32)), palette()))
     stored = np.asarray(palette())

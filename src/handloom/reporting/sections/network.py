@@ -13,6 +13,9 @@ from handloom.reporting.wording import counted
 
 TITLE = "The network"
 
+MANY = 10
+"""The number of layers from which a wide screen has two columns of them."""
+
 Shape = tuple[int, ...]
 
 WORDS = {
@@ -71,7 +74,7 @@ def network(run: ReportedRun) -> Section | Omission:
             element(
                 "ol",
                 [_item(box, largest) for box in (_input(own.input_shape), *boxes)],
-                class_="layers",
+                class_="layers long" if len(boxes) > MANY else "layers",
             ),
         ],
         styles=("network",),

@@ -94,8 +94,8 @@ def first_layer(model: Model) -> tuple[str, Array, str] | None:
 
 
 def _filters(layer: Layer) -> Array:
-    """Return the filters of a convolution, shape (f, ky, kx), summed over input channels."""
-    filters: Array = layer.weights["weights"].sum(axis=1)
+    """Return the filters of a convolution, shape (f, k, k), summed over input channels."""
+    filters: Array = np.moveaxis(layer.weights["weights"].sum(axis=2), -1, 0)
     return filters
 
 
