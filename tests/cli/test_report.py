@@ -27,7 +27,10 @@ def test_train_writes_a_page_and_names_it_last(
     assert address(ended.out) == (out / "report.html").resolve()
     page = parsed((out / "report.html").read_text("utf-8"))
     assert "a run & more" in next(page.all("h1")).text
-    assert str(tmp_path) not in page.whole_text
+    html = (out / "report.html").read_text("utf-8")
+    assert str(tmp_path) not in html
+    assert str(tiny_folder) not in html
+    assert next(page.by_id("provenance").all("code")).text.endswith("--data FOLDER")
     assert page.by_id("mistakes")
 
 
