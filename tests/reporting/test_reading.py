@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,16 @@ def test_several_runs_are_set_side_by_side(run: Path, tmp_path: Path) -> None:
     assert len(list(page.by_id("classes").all("tr"))) == 1 + len(SPLITS.test.class_names)
     assert len(list(page.by_id("curves").all("figure"))) == 5
     assert page.by_id("provenance").whole_text.count("handloom train") == 3
+
+
+def test_a_setting_has_the_same_color_in_every_chart(run: Path, tmp_path: Path) -> None:
+    runs = [read_run(each, find) for each in (run, write_run(tmp_path / "longer", epochs=3))]
+    page = parsed(report_of_several(runs).html)
+    data = json.loads(page.by_id("data-curves").text)["charts"]
+    assert [each["colors"] for each in data.values()] == 5 * [[0, 1]]
+    only = [replace(runs[0], history=None), runs[1]]
+    data = json.loads(parsed(report_of_several(only).html).by_id("data-curves").text)["charts"]
+    assert [each["colors"] for each in data.values()] == 5 * [[1]]
 
 
 def test_a_lock_in_the_folder_is_no_part_of_it(run: Path) -> None:

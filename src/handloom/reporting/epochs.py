@@ -26,6 +26,12 @@ class Kept:
     best: bool
 
 
+def steps_per_epoch(run: ReportedRun) -> int:
+    """Return the number of steps of an epoch, 1 if it is unknown."""
+    diagnosis = None if run.history is None else run.history.diagnosis
+    return 1 if diagnosis is None else max(1, diagnosis.steps)
+
+
 def kept_epoch(run: ReportedRun) -> Kept | None:
     """Return the epoch whose weights were kept; None without epochs."""
     history = run.history
@@ -35,7 +41,10 @@ def kept_epoch(run: ReportedRun) -> Kept | None:
     losses = history[monitor]
     lowest = history.records[int(np.nanargmin(losses))].epoch if np.isfinite(losses).any() else None
     named = monitor.replace("_", " ")
-    if isinstance(best := run.results.get("best_epoch"), int):
+    best = run.results.get("best_epoch")
+    if isinstance(step := run.results.get("best_step"), int):  # of a study that counts steps
+        best = step // steps_per_epoch(run)
+    if isinstance(best, int):
         selected = str(run.results.get("best_selected_by", monitor)).replace("_", " ")
         return Kept(
             best + 1, f"it has the lowest {selected}; its weights are kept beside the last", True
@@ -45,9 +54,3 @@ def kept_epoch(run: ReportedRun) -> Kept | None:
         return Kept(lowest + 1, f"it has the lowest {named}, and its weights were kept", True)
     last = history.records[-1].epoch
     return Kept(last + 1, "the last ones", False)
-
-
-def steps_per_epoch(run: ReportedRun) -> int:
-    """Return the number of steps of an epoch, 1 if it is unknown."""
-    diagnosis = None if run.history is None else run.history.diagnosis
-    return 1 if diagnosis is None else max(1, diagnosis.steps)

@@ -78,6 +78,9 @@ class LineChart:
     marks : sequence of Mark
     logarithmic : bool or None
         Whether the vertical axis is logarithmic at first; None for large differences alone.
+    order : sequence of str
+        The names in the legends of several charts, in which a name has the same color; by default
+        those of this one.
     """
 
     key: str
@@ -88,11 +91,16 @@ class LineChart:
     marks: Sequence[Mark] = ()
     logarithmic: bool | None = None
     x_label: str = "epoch"
+    order: Sequence[str] = ()
 
     @property
     def groups(self) -> list[str]:
         """The names in the legend."""
         return list(dict.fromkeys(each.label for each in self.series))
+
+    def _color(self, group: str) -> int:
+        """Return the index of the color of a name in the legend."""
+        return list(self.order or self.groups).index(group)
 
     @property
     def shows_logarithm(self) -> bool:
@@ -111,6 +119,7 @@ class LineChart:
             "yLabel": self.y_label,
             "logarithmic": self.shows_logarithm,
             "groups": self.groups,
+            "colors": [self._color(each) for each in self.groups],
             "marks": [
                 {"axis": each.axis, "at": each.at, "label": each.label} for each in self.marks
             ],
@@ -158,14 +167,14 @@ class LineChart:
                     "li",
                     element(
                         "svg",
-                        element("line", x1=0, x2=26, y1=5, y2=5, **_stroke(index)),
+                        element("line", x1=0, x2=26, y1=5, y2=5, **_stroke(self._color(label))),
                         viewBox="0 0 26 10",
                         class_="sample",
                         aria_hidden="true",
                     ),
                     label,
                 )
-                for index, label in enumerate(self.groups)
+                for label in self.groups
             ],
             class_="legend",
         )
@@ -179,7 +188,7 @@ class LineChart:
             "svg",
             self._axes(x, y),
             [self._mark(each, x, y) for each in self.marks if _inside(each, x, y)],
-            [_line(self.groups.index(each.label), each, x, y) for each in self.series],
+            [_line(self._color(each.label), each, x, y) for each in self.series],
             viewBox=f"0 0 {WIDTH} {HEIGHT}",
             role="img",
             aria_label=text,

@@ -7,7 +7,7 @@ const DASHES = ["", "7 4", "2 3"];
 /**
  * @typedef {{name: string, group: number, x: number[], y: (number | null)[], points: boolean}} Series
  * @typedef {{axis: string, at: number, label: string}} Mark
- * @typedef {{xLabel: string, yLabel: string, logarithmic: boolean, groups: string[], marks: Mark[],
+ * @typedef {{xLabel: string, yLabel: string, logarithmic: boolean, groups: string[], colors: number[], marks: Mark[],
  *   series: Series[]}} ChartData
  */
 
@@ -274,7 +274,7 @@ class LiveChart {
    * @param {Series} series
    */
   drawLine(svg, series) {
-    const index = series.group;
+    const color = this.data.colors[series.group];
     let path = "";
     let drawing = false;
     /** @type {SVGElement[]} */
@@ -290,11 +290,11 @@ class LiveChart {
       path += `${drawing ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
       drawing = true;
       if (series.points && this.contains(epoch)) {
-        dots.push(svgElement("circle", { cx: x, cy: y, r: 3, class: `dot series-${index % 8}` }));
+        dots.push(svgElement("circle", { cx: x, cy: y, r: 3, class: `dot series-${color % 8}` }));
       }
     });
-    const stroke = { d: path, class: `line series-${index % 8}` };
-    const dashes = DASHES[Math.floor(index / 8) % DASHES.length];
+    const stroke = { d: path, class: `line series-${color % 8}` };
+    const dashes = DASHES[Math.floor(color / 8) % DASHES.length];
     const dashed = dashes ? { ...stroke, "stroke-dasharray": dashes } : stroke;
     svg.append(svgElement("path", dashed), ...dots);
   }
@@ -324,7 +324,8 @@ class LiveChart {
       if (value === undefined || value === null || this.hidden.has(each.group)) continue;
       values.set(each.group, [...(values.get(each.group) ?? []), readable(value)]);
       if (this.logarithmic && value <= 0) continue;
-      const dot = { cx: x, cy: this.y.at(value), r: 4, class: `dot series-${each.group % 8}` };
+      const color = this.data.colors[each.group] % 8;
+      const dot = { cx: x, cy: this.y.at(value), r: 4, class: `dot series-${color}` };
       this.overlay.append(svgElement("circle", dot));
     }
     const parts = [...values].map(([group, each]) => `${this.data.groups[group]} ${each.join(", ")}`);

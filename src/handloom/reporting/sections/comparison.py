@@ -134,7 +134,8 @@ def together(
     series = []
     sizes = {steps_per_epoch(run) for run in runs if run.history is not None}
     by_step = len(sizes) > 1 or any("study" in run.settings for run in runs)
-    for group in groups_of(runs):
+    groups = {_label(group): group for group in groups_of(runs)}
+    for label, group in groups.items():
         for run in group.runs:
             if run.history is None or column not in run.history.columns:
                 continue
@@ -143,8 +144,6 @@ def together(
                 continue
             factor = steps_per_epoch(run) if by_step else 1
             x = [(record.epoch + 1) * factor for record in run.history]
-            several = len(group.runs) > 1
-            label = f"{group.name} ({counted(len(group.runs), 'seed')})" if several else group.name
             series.append(Series(run.name, x, values.tolist(), len(x) <= 12, label))
     if not series:
         return None
@@ -156,7 +155,14 @@ def together(
         series,
         logarithmic=logarithmic,
         x_label="step" if by_step else "epoch",
+        order=list(groups),
     )
+
+
+def _label(group: Group) -> str:
+    """Return the name of a group in a legend."""
+    several = len(group.runs) > 1
+    return f"{group.name} ({counted(len(group.runs), 'seed')})" if several else group.name
 
 
 def classes(runs: Runs) -> Section | Omission | None:
