@@ -189,6 +189,14 @@ def test_a_setting_has_the_same_color_in_every_chart(run: Path, tmp_path: Path) 
     assert [each["colors"] for each in data.values()] == 5 * [[1]]
 
 
+def test_runs_of_one_name_are_told_apart(run: Path, tmp_path: Path) -> None:
+    other = write_run(tmp_path / "run-1", epochs=3)
+    page = parsed(report_of_several([read_run(each, find) for each in (run, other)]).html)
+    rows = [next(row.all("th")).text for row in page.by_id("results").all("tr")][1:]
+    assert rows[:2] == ["run-1", "run-1 (2)"]
+    assert len(json.loads(page.by_id("data-curves").text)["charts"]["loss"]["groups"]) == 2
+
+
 def test_a_lock_in_the_folder_is_no_part_of_it(run: Path) -> None:
     held = HeldFolder(run, lock=False)
     assert read_run(held.path, find).name == "run-1"

@@ -9,10 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.helpers.pages import Parsed, parsed
-from tests.helpers.training import network
+from tests.helpers.training import continuous_targets, network
 
 import handloom
-from handloom import Adam, ConfigurationError, Dataset, History, Model, Trainer, silhouettes
+from handloom import (
+    Adam,
+    ConfigurationError,
+    Dataset,
+    Dense,
+    History,
+    MeanSquaredError,
+    Model,
+    ReLU,
+    Sequential,
+    Trainer,
+    silhouettes,
+)
 from handloom.reporting.run import ReportedRun
 
 pytest.importorskip("PIL")
@@ -177,6 +189,18 @@ def test_features_get_a_page_without_images() -> None:
     assert {"overview", "curves", "network"} <= {
         each.attributes.get("id") for each in page.all("section")
     }
+
+
+def test_a_regression_gets_a_page_without_predictions() -> None:
+    data = continuous_targets(60)
+    own = Sequential([Dense(8), ReLU(), Dense(2)]).build((4,))
+    loss = MeanSquaredError()
+    trainer = Trainer(own, Adam(), 1e-2, epochs=2, batch_size=20, loss=loss, backend="numpy")
+    history = trainer.fit(data)
+    page = parsed(handloom.report(trainer.model(), data, history).html)
+    assert "curves" in {each.attributes.get("id") for each in page.all("section")}
+    with pytest.raises(handloom.ModelError, match="shape"):
+        handloom.report(trainer.model(), Dataset(data.inputs[:, :3], data.targets))
 
 
 def test_a_diverged_training_gets_a_page() -> None:

@@ -69,7 +69,8 @@ def read_run(path: Path, find_data: FindData, data: Splits | None = None) -> Rep
         try:
             return read()
         except HandloomError:
-            missing[name] = f"the folder of the run has no {name.replace('_', ' ')} yet."
+            named = name.replace("_", " ")
+            missing[name] = f"the folder of the run has no {named}, or one that is damaged."
             return None
 
     predictions = part("predictions", folder.predictions)

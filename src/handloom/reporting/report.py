@@ -1,6 +1,7 @@
 """Report: the page about a run, several runs, or a model, and its file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -95,18 +96,18 @@ def report(
         require_instance("history", history, History)
     test = data.test if isinstance(data, Splits) else data
     train = data.train if isinstance(data, Splits) else None
+    run = ReportedRun(name=title or test.name, model=model, history=history, test=test, train=train)
+    if not run.classifies:
+        model.check_rows(test.inputs)
+        return report_of(run)
     measured = evaluate(model, test)
-    run = ReportedRun(
-        name=title or test.name,
-        model=model,
-        history=history,
-        results={"test_accuracy": measured.accuracy, "test_loss": measured.loss},
-        probabilities=measured.probabilities,
-        test=test,
-        train=train,
-        missing={"description": "a report of a model has no run folder."},
+    return report_of(
+        replace(
+            run,
+            results={"test_accuracy": measured.accuracy, "test_loss": measured.loss},
+            probabilities=measured.probabilities,
+        )
     )
-    return report_of(run)
 
 
 def report_of(run: ReportedRun) -> Report:
@@ -127,7 +128,7 @@ def report_of(run: ReportedRun) -> Report:
 def report_of_several(runs: Sequence[ReportedRun]) -> Report:
     """Return the report that compares several runs."""
     study = is_study(runs)
-    runs = in_order(runs) if study else runs
+    runs = _distinct(in_order(runs) if study else runs)
     made = [make(runs) for make in comparison_of(runs)]
     return Report(
         Page(
@@ -137,6 +138,16 @@ def report_of_several(runs: Sequence[ReportedRun]) -> Report:
             omissions=[each for each in made if isinstance(each, Omission)],
         )
     )
+
+
+def _distinct(runs: Sequence[ReportedRun]) -> list[ReportedRun]:
+    """Return runs whose names differ, as those of folders in several places may not."""
+    names: dict[str, int] = {}
+    distinct = []
+    for run in runs:
+        names[run.name] = count = names.get(run.name, 0) + 1
+        distinct.append(run if count == 1 else replace(run, name=f"{run.name} ({count})"))
+    return distinct
 
 
 def _lead(run: ReportedRun) -> str:

@@ -17,7 +17,7 @@ from handloom.training.history import History
 from handloom.training.run_folder import RunDescription
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReportedRun:
     """One training, read from its folder or passed by a caller.
 

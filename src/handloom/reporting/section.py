@@ -6,7 +6,7 @@ a script adds, such as zoom, is an addition.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from handloom.reporting.markup import Node
@@ -36,7 +36,7 @@ class Section:
     body: Node
     data: Mapping[str, Any] | None = None
     scripts: tuple[str, ...] = ()
-    styles: tuple[str, ...] = field(default=())
+    styles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

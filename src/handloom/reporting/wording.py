@@ -36,8 +36,3 @@ def seconds(value: float) -> str:
     if value < 120:
         return f"{value:.1f} s"
     return f"{value / 60:.0f} minutes" if value < 7200 else f"{value / 3600:.1f} hours"
-
-
-def listed(names: list[str]) -> str:
-    """Return names as a list in a sentence."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -192,7 +192,7 @@ def classes(runs: Runs) -> Section | Omission | None:
             "are above (+) or below (\u2212) it.",
             ("class", first.name, *(run.name for run in others)),
             rows,
-            label="Gains and losses of each class",
+            label="Table of gains and losses",
         ),
         styles=("comparison",),
     )
