@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.helpers.pages import Parsed, parsed
 
-from handloom import DataError, Splits, silhouettes
+from handloom import DataError, Dataset, DivergenceWarning, Splits, evaluate, silhouettes
 from handloom.errors import HandloomError
 from handloom.files import FileError
 from handloom.locks import HeldFolder
@@ -106,6 +106,13 @@ def test_other_rows_are_not_taken_for_those_of_the_run(run: Path, part: str) -> 
         assert read.fingerprint is not None
 
 
+def test_test_rows_in_another_order_of_classes_are_not_those_of_the_run(run: Path) -> None:
+    test = SPLITS.test
+    turned = Dataset(test.inputs, (test.targets + 1) % 10, test.class_names, test.name)
+    with pytest.raises(DataError, match="other classes"):
+        read_run(run, find, Splits(SPLITS.train, turned))
+
+
 def test_other_training_rows_have_another_fingerprint(run: Path, tmp_path: Path) -> None:
     from handloom.data.fingerprint import fingerprint
 
@@ -157,6 +164,22 @@ def test_predictions_are_made_again_where_they_are_not_stored(run: Path, tmp_pat
     assert again.probabilities is not None
     assert stored.probabilities is not None
     np.testing.assert_allclose(again.probabilities, stored.probabilities, atol=1e-5)
+
+
+def test_a_model_whose_predictions_are_not_finite_gets_a_page(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    opened = RunFolder.open(folder)
+    model = opened.model()
+    model.network.parameters.vector[...] = 1e38
+    model.save(folder / "model")
+    with pytest.warns(DivergenceWarning):
+        diverged = evaluate(model, SPLITS.test)
+    opened.write_predictions({"test": diverged.probabilities})
+    opened.write_results({"test_accuracy": diverged.accuracy, "test_loss": None})
+    page = page_of(folder)
+    assert "not finite" in page.by_id("omitted").whole_text
+    assert page.by_id("confusion")
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """``handloom report``: one page about a run, or about several."""
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,8 @@ def say_report(folder: Path, splits: Splits) -> None:
 def _write(paths: list[Path], out: Path | None, splits: Splits | None) -> Path:
     """Write the page about runs, and return its path."""
     folders = [folder for path in paths for folder in run_folders(path)]
-    runs = [read_run(folder, find_dataset, splits) for folder in folders]
+    find = cache(find_dataset)  # runs may share a dataset
+    runs = [read_run(folder, find, splits) for folder in folders]
     for reason in dict.fromkeys(run.missing["test"] for run in runs if "test" in run.missing):
         note(f"the page lacks images: {reason}")
     page = report_of(runs[0]) if len(runs) == 1 else report_of_several(runs)

@@ -7,8 +7,8 @@ const DASHES = ["", "7 4", "2 3"];
 /**
  * @typedef {{name: string, group: number, x: number[], y: (number | null)[], points: boolean}} Series
  * @typedef {{axis: string, at: number, label: string}} Mark
- * @typedef {{xLabel: string, yLabel: string, logarithmic: boolean, groups: string[], colors: number[], marks: Mark[],
- *   series: Series[]}} ChartData
+ * @typedef {{xLabel: string, yLabel: string, logarithmic: boolean, groups: string[],
+ *   colors: number[], marks: Mark[], series: Series[]}} ChartData
  */
 
 /** A line chart that is alive. */
