@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from handloom.cli.console import note, say, short
+from handloom.cli.console import note, say
 from handloom.cli.options import Data, load_dataset
+from handloom.data import Splits
 from handloom.reporting.reading import find_dataset, read_run, run_folders
 from handloom.reporting.report import report_of, report_of_several
-
-REPORT = "report.html"
-"""The name of the page in the folder of a run."""
+from handloom.secondary import Secondary
+from handloom.training.run_folder import REPORT
 
 Runs = Annotated[
     list[Path], typer.Argument(metavar="RUN...", help="Run folders, or the folder of a study.")
@@ -31,15 +31,30 @@ def report(runs: Runs, out: File = None, data: Data = None) -> None:
 
     handloom report runs/train-1 runs/train-2 --out comparison.html
     """
-    say(f"file: {short(write_report(runs, out, data))}")
+    _say_address(_write(runs, out, None if data is None else load_dataset(data)))
 
 
-def write_report(runs: list[Path], out: Path | None = None, data: str | None = None) -> Path:
+def say_report(folder: Path, splits: Splits) -> None:
+    """Write the page about a run or a study that has just ended, and print its address.
+
+    If it cannot be made, a note says so: the training and its results are saved.
+    """
+    written: list[Path] = []
+    with Secondary(f"{folder / REPORT} is not written", then="", tell=note):
+        written.append(_write([folder], None, splits))
+    for file in written:
+        _say_address(file)
+
+
+def _write(paths: list[Path], out: Path | None, splits: Splits | None) -> Path:
     """Write the page about runs, and return its path."""
-    folders = [folder for path in runs for folder in run_folders(path)]
-    splits = None if data is None else load_dataset(data)
-    read = [read_run(folder, find_dataset, splits) for folder in folders]
-    for reason in dict.fromkeys(run.missing["test"] for run in read if "test" in run.missing):
+    folders = [folder for path in paths for folder in run_folders(path)]
+    runs = [read_run(folder, find_dataset, splits) for folder in folders]
+    for reason in dict.fromkeys(run.missing["test"] for run in runs if "test" in run.missing):
         note(f"the page lacks images: {reason}")
-    page = report_of(read[0]) if len(read) == 1 else report_of_several(read)
-    return page.save(runs[0] / REPORT if out is None else out)
+    page = report_of(runs[0]) if len(runs) == 1 else report_of_several(runs)
+    return page.save(paths[0] / REPORT if out is None else out)
+
+
+def _say_address(file: Path) -> None:
+    say(f"report: {file.resolve().as_uri()}")

@@ -11,13 +11,22 @@ from handloom import reports
 from handloom.cli.console import note, saved_results, show_table, wrote
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import Data, Out, dataset_source, load_dataset, output_folder
+from handloom.cli.report import say_report
 from handloom.model import Model
 from handloom.parallel.threads import default_threads
 from handloom.parameters import Array
 from handloom.secondary import Secondary
 from handloom.studies import reference
 from handloom.studies.reference import EPOCHS, MODELS, Run, Study, diverged_at
-from handloom.training import Progress, RunDescription, RunFolder, StopReason, StudyFolder
+from handloom.studies.second_moments import SecondMoments
+from handloom.training import (
+    LayerNorms,
+    Progress,
+    RunDescription,
+    RunFolder,
+    StopReason,
+    StudyFolder,
+)
 
 
 @options_from(Study())
@@ -51,7 +60,7 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
                 seed=seed,
                 validation_fraction=study.validation_fraction,
                 threads=study.threads,
-                callbacks=(Progress(f"{name}, seed {seed}"),),
+                callbacks=(Progress(f"{name}, seed {seed}"), LayerNorms(), SecondMoments()),
                 on_signal="finish",  # the command itself reports an interruption
                 save=partial(_save, saving, run_folder),
             )
@@ -67,6 +76,7 @@ def reproduce(data: Data = None, out: Out = None, **values: Any) -> None:
         with saved_results(folder.path):
             _show(splits.name, study.epochs, runs)
             wrote(folder.path, folder.contents())
+            say_report(folder.path, splits)
     if interrupted:
         note("interrupted" if unsaved else "interrupted: the state reached is saved")
     if unsaved or interrupted:

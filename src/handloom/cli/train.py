@@ -20,6 +20,7 @@ from handloom.cli.options import (
     output_folder,
     refuse_other_options,
 )
+from handloom.cli.report import say_report
 from handloom.cli.runs import Describe, experiment_of
 from handloom.data import Splits
 from handloom.errors import DivergenceWarning, ModelError
@@ -49,7 +50,7 @@ from handloom.training.triggers import FORMS, trigger
 EVERY = "5m"
 """The default of ``--checkpoint-every``."""
 
-WITH_BOTH = ("checkpoint_every", "data")
+WITH_BOTH = ("checkpoint_every", "data", "report")
 """Options of the command itself that are allowed with ``--resume`` and ``--recipe``."""
 
 WITH_RESUME = ("resume", "threads", "epochs", *WITH_BOTH)
@@ -79,6 +80,9 @@ def train(
     ] = None,
     data: Data = None,
     out: Out = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page about the run; see handloom report.")
+    ] = False,
     **values: Any,
 ) -> None:
     """Train a network and write a run folder.
@@ -97,7 +101,7 @@ def train(
     explicit = {name: values[name] for name in explicit_options(context) if name in values}
     if resume is not None:
         refuse_other_options(context, "--resume", WITH_RESUME)
-        _resume(resume, data, checkpoint_every, explicit)
+        _resume(resume, data, checkpoint_every, explicit, report=report)
         return
     settings: Experiment
     if recipe is not None:
@@ -107,11 +111,16 @@ def train(
     else:
         settings = Settings(**explicit)
     with output_folder(out, recipe or "train") as folder:
-        _train(folder, settings, data, checkpoint_every or EVERY)
+        _train(folder, settings, data, checkpoint_every or EVERY, report=report)
 
 
 def _resume(
-    folder: Path, data: str | None, checkpoint_every: str | None, changes: Mapping[str, Any]
+    folder: Path,
+    data: str | None,
+    checkpoint_every: str | None,
+    changes: Mapping[str, Any],
+    *,
+    report: bool,
 ) -> None:
     run = RunFolder.open(folder)
     every = run.description.checkpoint_every
@@ -126,7 +135,7 @@ def _resume(
         )
     with only_writer(folder, warn=note) as held:
         source = run.description.data if data is None else data
-        _train(held, settings, source, checkpoint_every or every, resumed=run)
+        _train(held, settings, source, checkpoint_every or every, resumed=run, report=report)
 
 
 def _train(
@@ -136,6 +145,7 @@ def _train(
     checkpoint_every: str,
     *,
     resumed: RunFolder | None = None,
+    report: bool,
 ) -> None:
     trigger(checkpoint_every)
     splits = load_dataset(data)
@@ -176,6 +186,8 @@ def _train(
     with saved_results(run.path):
         _show(splits, trained)
         wrote(run.path, run.contents())
+        if report:
+            say_report(run.path, splits)
     end_with(trained.history, run.path, saved=not saving.failed)
     if saving.failed:
         raise typer.Exit(1)

@@ -51,6 +51,7 @@ STYLES = (
     "calibration",
     "embedding",
     "alive",
+    "comparison",
     "print",
 )
 """The names of the style sheets, in the order in which a page has them."""

@@ -45,3 +45,9 @@ def kept_epoch(run: ReportedRun) -> Kept | None:
         return Kept(lowest + 1, f"it has the lowest {named}, and its weights were kept", True)
     last = history.records[-1].epoch
     return Kept(last + 1, "the last ones", False)
+
+
+def steps_per_epoch(run: ReportedRun) -> int:
+    """Return the number of steps of an epoch, 1 if it is unknown."""
+    diagnosis = None if run.history is None else run.history.diagnosis
+    return 1 if diagnosis is None else max(1, diagnosis.steps)

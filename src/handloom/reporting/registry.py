@@ -7,10 +7,19 @@ that would also match.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from handloom.reporting.groups import first_of_each
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.alive import alive
 from handloom.reporting.sections.calibration import calibration
+from handloom.reporting.sections.collapse import collapse
+from handloom.reporting.sections.comparison import (
+    classes,
+    commands,
+    curves_together,
+    differences,
+    results,
+)
 from handloom.reporting.sections.confusion import confusion
 from handloom.reporting.sections.curves import curves
 from handloom.reporting.sections.embedding import embedding
@@ -19,6 +28,7 @@ from handloom.reporting.sections.network import network
 from handloom.reporting.sections.notes import notes
 from handloom.reporting.sections.overview import overview
 from handloom.reporting.sections.provenance import provenance
+from handloom.reporting.sections.study import best_weights, is_study, notebook, optimizers
 from handloom.reporting.sections.weights import weights
 
 MakeSection = Callable[[ReportedRun], Section | Omission | None]
@@ -65,6 +75,25 @@ OTHER = Kind("other", lambda _: True, (overview, notes, curves, network, provena
 
 KINDS: Sequence[Kind] = (IMAGES, OTHER)
 """The kinds of data; the first one that matches is used."""
+
+
+MakeComparison = Callable[[Sequence[ReportedRun]], Section | Omission | None]
+"""A function from several runs to a section of the page that compares them."""
+
+COMPARISON: Sequence[MakeComparison] = (results, differences, curves_together, classes, commands)
+STUDY: Sequence[MakeComparison] = (
+    optimizers,
+    collapse,
+    best_weights,
+    notebook,
+    first_of_each(classes),
+    commands,
+)
+
+
+def comparison_of(runs: Sequence[ReportedRun]) -> Sequence[MakeComparison]:
+    """Return the sections of the page about several runs."""
+    return STUDY if is_study(runs) else COMPARISON
 
 
 def kind_of(run: ReportedRun) -> Kind:

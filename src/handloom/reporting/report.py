@@ -9,9 +9,10 @@ from handloom.errors import require_instance
 from handloom.files import make_folder, write_text
 from handloom.model import Model
 from handloom.reporting.page import Page
-from handloom.reporting.registry import kind_of
+from handloom.reporting.registry import comparison_of, kind_of
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
+from handloom.reporting.sections.study import in_order, is_study
 from handloom.training.evaluation import evaluate
 from handloom.training.history import History
 
@@ -125,7 +126,17 @@ def report_of(run: ReportedRun) -> Report:
 
 def report_of_several(runs: Sequence[ReportedRun]) -> Report:
     """Return the report that compares several runs."""
-    return report_of(runs[0])
+    study = is_study(runs)
+    runs = in_order(runs) if study else runs
+    made = [make(runs) for make in comparison_of(runs)]
+    return Report(
+        Page(
+            title="The reference study" if study else f"Comparison of {len(runs)} runs",
+            lead=_lead(runs[0]),
+            sections=[each for each in made if isinstance(each, Section)],
+            omissions=[each for each in made if isinstance(each, Omission)],
+        )
+    )
 
 
 def _lead(run: ReportedRun) -> str:

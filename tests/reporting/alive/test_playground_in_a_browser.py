@@ -18,7 +18,6 @@ pytest.importorskip("pytest_playwright")
 pytestmark = pytest.mark.browser
 
 NAMES = ("a <b>bold</b> shirt", "bag & belt", "coat")
-TOLERANCE = 2e-3
 
 
 def trained(shape: tuple[int, ...], *layers: Layer) -> Model:

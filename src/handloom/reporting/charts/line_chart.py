@@ -26,12 +26,30 @@ TABLE_ROWS = 12
 
 @dataclass(frozen=True)
 class Series:
-    """A line of a chart: its name, and the epochs and values of its points; None for a gap."""
+    """A line of a chart.
+
+    Attributes
+    ----------
+    name : str
+    x, y : sequence of float
+        The epochs and the values of its points; None for a gap.
+    points : bool
+        Whether points are drawn too.
+    group : str
+        The name in the legend of lines that share a color, as those of several seeds; by default
+        the name of the line.
+    """
 
     name: str
     x: Sequence[float]
     y: Sequence[float | None]
     points: bool = False
+    group: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name in the legend."""
+        return self.group or self.name
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,11 @@ class LineChart:
     x_label: str = "epoch"
 
     @property
+    def groups(self) -> list[str]:
+        """The names in the legend."""
+        return list(dict.fromkeys(each.label for each in self.series))
+
+    @property
     def shows_logarithm(self) -> bool:
         """Whether the vertical axis is logarithmic at first."""
         values = sorted(value for each in self.series for value in _finite(each.y))
@@ -86,11 +109,18 @@ class LineChart:
             "xLabel": self.x_label,
             "yLabel": self.y_label,
             "logarithmic": self.shows_logarithm,
+            "groups": self.groups,
             "marks": [
                 {"axis": each.axis, "at": each.at, "label": each.label} for each in self.marks
             ],
             "series": [
-                {"name": each.name, "x": x, "y": y, "points": each.points}
+                {
+                    "name": each.name,
+                    "group": self.groups.index(each.label),
+                    "x": x,
+                    "y": y,
+                    "points": each.points,
+                }
                 for each, (x, y) in ((each, thinned(each.x, each.y)) for each in self.series)
             ],
         }
@@ -118,7 +148,7 @@ class LineChart:
         )
 
     def _legend(self) -> Node:
-        if len(self.series) < 2:
+        if len(self.groups) < 2:
             return None
         return element(
             "ul",
@@ -132,9 +162,9 @@ class LineChart:
                         class_="sample",
                         aria_hidden="true",
                     ),
-                    each.name,
+                    label,
                 )
-                for index, each in enumerate(self.series)
+                for index, label in enumerate(self.groups)
             ],
             class_="legend",
         )
@@ -148,7 +178,7 @@ class LineChart:
             "svg",
             self._axes(x, y),
             [self._mark(each, x, y) for each in self.marks if _inside(each, x, y)],
-            [_line(index, each, x, y) for index, each in enumerate(self.series)],
+            [_line(self.groups.index(each.label), each, x, y) for each in self.series],
             viewBox=f"0 0 {WIDTH} {HEIGHT}",
             role="img",
             aria_label=text,

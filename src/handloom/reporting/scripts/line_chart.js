@@ -5,9 +5,9 @@ const CHART = { height: 260, left: 52, right: 14, top: 28, bottom: 40 };
 const DASHES = ["", "7 4", "2 3"];
 
 /**
- * @typedef {{name: string, x: number[], y: (number | null)[], points: boolean}} Series
+ * @typedef {{name: string, group: number, x: number[], y: (number | null)[], points: boolean}} Series
  * @typedef {{axis: string, at: number, label: string}} Mark
- * @typedef {{xLabel: string, yLabel: string, logarithmic: boolean, marks: Mark[],
+ * @typedef {{xLabel: string, yLabel: string, logarithmic: boolean, groups: string[], marks: Mark[],
  *   series: Series[]}} ChartData
  */
 
@@ -188,7 +188,7 @@ class LiveChart {
     if (!width) return;
     const { height, left, right, top, bottom } = CHART;
     const inside = this.data.series
-      .filter((_, index) => !this.hidden.has(index))
+      .filter((each) => !this.hidden.has(each.group))
       .flatMap((each) => each.y.filter((_, index) => this.contains(each.x[index])));
     const marked = this.data.marks.filter((each) => each.axis === "y").map((each) => each.at);
     const all = this.range === this.whole ? [...inside, ...marked] : inside;
@@ -199,9 +199,9 @@ class LiveChart {
     svg.setAttribute("aria-label", this.label);
     this.drawAxes(svg, width);
     for (const mark of this.data.marks) this.drawMark(svg, mark, width);
-    this.data.series.forEach((each, index) => {
-      if (!this.hidden.has(index)) this.drawLine(svg, each, index);
-    });
+    for (const each of this.data.series) {
+      if (!this.hidden.has(each.group)) this.drawLine(svg, each);
+    }
     this.overlay = svgElement("g", {});
     svg.append(this.overlay);
     this.plot.replaceChildren(svg);
@@ -272,9 +272,9 @@ class LiveChart {
   /**
    * @param {SVGElement} svg
    * @param {Series} series
-   * @param {number} index
    */
-  drawLine(svg, series, index) {
+  drawLine(svg, series) {
+    const index = series.group;
     let path = "";
     let drawing = false;
     const dots = [];
@@ -316,15 +316,17 @@ class LiveChart {
     this.overlay.append(
       svgElement("line", { x1: x, x2: x, y1: top, y2: height - bottom, class: "hover" }),
     );
-    const parts = [];
-    this.data.series.forEach((each, index) => {
-      const value = each.y[each.x.indexOf(/** @type {number} */ (this.chosen))];
-      if (value === undefined || value === null || this.hidden.has(index)) return;
-      parts.push(`${each.name} ${readable(value)}`);
-      if (this.logarithmic && value <= 0) return;
-      const dot = { cx: x, cy: this.y.at(value), r: 4, class: `dot series-${index % 8}` };
-      this.overlay?.append(svgElement("circle", dot));
-    });
+    /** @type {Map<number, string[]>} */
+    const values = new Map();
+    for (const each of this.data.series) {
+      const value = each.y[each.x.indexOf(this.chosen)];
+      if (value === undefined || value === null || this.hidden.has(each.group)) continue;
+      values.set(each.group, [...(values.get(each.group) ?? []), readable(value)]);
+      if (this.logarithmic && value <= 0) continue;
+      const dot = { cx: x, cy: this.y.at(value), r: 4, class: `dot series-${each.group % 8}` };
+      this.overlay.append(svgElement("circle", dot));
+    }
+    const parts = [...values].map(([group, each]) => `${this.data.groups[group]} ${each.join(", ")}`);
     this.readout.textContent = `${this.data.xLabel} ${readable(this.chosen)}: ${parts.join(" · ")}`;
   }
 }
@@ -334,7 +336,7 @@ for (const charts of document.querySelectorAll(".charts")) {
   hint.className = "charts-hint";
   hint.textContent =
     "Point at a chart to read values off; drag across it to zoom in. Arrow keys, plus and minus do " +
-    "the same. A name hides its line.";
+    "the same" + (charts.querySelector(".legend") ? "; a name hides its line." : ".");
   charts.before(hint);
 }
 for (const figure of document.querySelectorAll("figure.chart")) {
