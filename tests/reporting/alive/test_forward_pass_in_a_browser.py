@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.helpers.random_networks import (
+    FLAT,
     IMAGE,
     SINGLE_LAYERS,
     outputs_of,
@@ -15,6 +16,7 @@ from tests.helpers.random_networks import (
 
 import handloom
 from handloom import Model
+from handloom.layers import Dense, Dropout, ReLU, Residual, Tanh
 from handloom.reporting.alive.network_export import export_network
 from handloom.reporting.assets import NETWORK_SCRIPTS
 
@@ -79,6 +81,35 @@ def test_random_networks(
     layers = random_layers(rng)
     model = random_model(IMAGE, layers, rng, output_activation=activation)
     assert_equal(scripted, model, rng.standard_normal(IMAGE).astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["0.dense", "1.dropout", "2.relu", "3.dropout", "4.dense"])
+def test_units_that_are_switched_off(
+    scripted: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No layer before them changes, even where a layer passes its input on."""
+    force_precision(monkeypatch, "float32")
+    layers = [Dense(6), Dropout(0.5), ReLU(), Dropout(0.5), Dense(4)]
+    rng = np.random.default_rng(1)
+    model = random_model(FLAT, layers, rng)
+    assert_equal(scripted, model, rng.standard_normal(FLAT).astype(np.float32), **{name: [1, 3]})
+
+
+def test_a_unit_of_a_residual_block_is_as_one_without_weights(
+    scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    force_precision(monkeypatch, "float32")
+    rng = np.random.default_rng(2)
+    model = random_model(FLAT, [Residual([Dense(7), Tanh(), Dense(12)])], rng)
+    description = export_network(model, np.ones((1, *FLAT), np.float32))
+    row = rng.standard_normal(FLAT).astype(np.float32)
+    off = {"0.residual.block.0.dense": [5]}
+    computed = scripted.evaluate(RUN, [description, row.tolist(), off])
+    weights = model.network.parameters.weights
+    weights["0.residual.block.0.dense.weights"][:, 5] = 0.0
+    weights["0.residual.block.0.dense.biases"][5] = 0.0
+    expected = model.predict(row[None])[0]
+    np.testing.assert_allclose(computed["prediction"], expected, rtol=1e-5, atol=1e-5)
 
 
 def force_precision(monkeypatch: pytest.MonkeyPatch, precision: str) -> None:

@@ -23,13 +23,14 @@
 function arrangeTiles(shape, available) {
   const units = shape[0];
   const [height, width] = shape.length === 3 ? shape.slice(1) : [1, 1];
-  const scale = Math.max(tileSize(units, shape.length === 3) / Math.max(height, width), 1);
-  const whole = width * Math.floor(scale);
+  const size = tileSize(units, shape.length === 3);
+  const scale = Math.max(1, Math.round(size / Math.max(height, width)));
+  const whole = width * scale;
   const gap = shape.length === 3 ? 3 : 1;
   const fitting = Math.max(1, Math.floor((available + gap) / (whole + gap)));
   const rows = Math.ceil(units / fitting);
   const columns = Math.ceil(units / rows); // rows of about equal size
-  return { units, columns, width: whole, height: height * Math.floor(scale), gap };
+  return { units, columns, width: whole, height: height * scale, gap };
 }
 
 /**
