@@ -50,8 +50,8 @@ STYLES = (
     "confusion",
     "calibration",
     "embedding",
-    "alive",
     "comparison",
+    "alive",
     "print",
 )
 """The names of the style sheets, in the order in which a page has them."""

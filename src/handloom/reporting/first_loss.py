@@ -8,7 +8,7 @@ from handloom.network import Sequential
 from handloom.randomness import Stream
 from handloom.reporting.run import ReportedRun
 
-ROWS = 1024
+ROWS = 256
 """The number of training rows that are measured."""
 
 

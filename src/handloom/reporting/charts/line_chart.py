@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from handloom.reporting.captions import table_caption
 from handloom.reporting.charts.scales import Scale, bounds, tick_text
 from handloom.reporting.charts.thinning import thinned
 from handloom.reporting.markup import Element, Node, element
@@ -256,7 +257,7 @@ class LineChart:
                 "div",
                 element(
                     "table",
-                    element("caption", f"{self.title}: {self.y_label}"),
+                    table_caption(f"{self.title}: {self.y_label}"),
                     element("thead", element("tr", head)),
                     element("tbody", body),
                 ),

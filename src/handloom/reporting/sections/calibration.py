@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from handloom.reporting.captions import table_caption
 from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
@@ -143,7 +144,7 @@ def _table(counts: npt.NDArray[np.intp], means: Floats, accuracies: Floats) -> E
     ]
     return element(
         "table",
-        element("caption", "Confidence and accuracy of the test rows."),
+        table_caption("Confidence and accuracy of the test rows."),
         element("thead", element("tr", head)),
         element("tbody", rows),
     )

@@ -1,7 +1,7 @@
 """The collapse: loss, gradient, second moment and steps of a run around its divergence."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -12,14 +12,17 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.comparison import charts_section
 from handloom.reporting.sections.study import diverged_at, model_of
-from handloom.reporting.wording import percent
+from handloom.reporting.wording import number, percent
 from handloom.studies.reference import MODELS
 from handloom.studies.second_moments import COLUMN
 from handloom.training.history import History
 
 ADAM, STEADY = "adam", "adam-steady"
-AROUND = 30
-"""The number of epochs before and after the divergence that are drawn."""
+AROUND, FEWEST = 150, 12
+"""The numbers of steps and of epochs that are drawn before and after the divergence."""
+
+NEAR = 2
+"""The number of epochs around the divergence in which the largest gradient is looked for."""
 
 
 def collapse(runs: Sequence[ReportedRun]) -> Section | Omission | None:
@@ -36,7 +39,7 @@ def collapse(runs: Sequence[ReportedRun]) -> Section | Omission | None:
     at = diverged_at(run)
     assert at is not None
     assert run.history is not None
-    epoch = at // steps_per_epoch(run)
+    epoch = (at - 1) // steps_per_epoch(run)
     steady = next((each for each in runs if model_of(each) == STEADY and each.history), None)
     charts = [
         chart
@@ -51,46 +54,82 @@ def collapse(runs: Sequence[ReportedRun]) -> Section | Omission | None:
 
 
 def _story(run: ReportedRun, steady: ReportedRun | None, at: int, rate: float) -> Node:
-    assert run.history is not None
-    ratios = _ratios(run.history)
-    typical = float(np.median(list(ratios.values()))) if ratios else math.nan
+    history = run.history
+    assert history is not None
+    epoch = (at - 1) // steps_per_epoch(run)
+    ratios = _ratios(history)
     sentences = [
-        f"{run.name} learns for {at:,} steps; then its loss jumps, within a few steps, above that "
-        "of guessing.",
+        f"{run.name} learns for some time; at step {at:,} its loss has jumped above that of "
+        "guessing.",
         "Adam divides the mean gradient of about the last 10 steps by the root of the mean square "
-        "of about the last 1,000. So a step moves each weight by about the learning rate, however "
-        f"small the gradient is: here by {rate:g}, five times the size of the initial weights "
-        "(0.01).",
-        "While the loss falls, gradients shrink, and so does the memory of their squares. When one "
-        "batch then has a large gradient, the mean follows at once and the memory slowly: the "
-        "steps grow to several times the rate, all weights in the same few directions. The loss "
-        "rises, the gradient grows with it, and the next step is as large.",
+        "of about the last 1,000. So a step moves a weight by about the learning rate, however "
+        f"small the gradient is: here by {rate:g}, five times the size of the initial weights, "
+        "0.01.",
+        *_forgotten(history, epoch),
+        *_stuck(history),
     ]
-    if math.isfinite(typical):
-        sentences.append(_changes(run.name, typical, steady))
+    before = [ratio for each, ratio in ratios.items() if each <= epoch]
+    if before:
+        sentences.append(_changes(run.name, float(np.median(before)), epoch, steady))
     return [element("p", sentence) for sentence in sentences]
 
 
-def _changes(name: str, typical: float, steady: ReportedRun | None) -> str:
+def _forgotten(history: History, epoch: int) -> Iterator[str]:
+    """Yield how the second moment shrank before the jump, and how large the gradient then was."""
+    norms = _gradient_norms(history)
+    if COLUMN not in history.columns or not norms:
+        return
+    remembered = dict(zip((each.epoch for each in history), history[COLUMN], strict=True))
+    before = [value for each, value in remembered.items() if each < epoch]
+    near = [value for each, value in norms.items() if abs(each - epoch) <= NEAR]
+    if before and near:
+        yield (
+            "While the loss fell, gradients shrank, and so did the memory of their squares: the "
+            f"norm that it remembers went from {number(before[0], 2)} down to "
+            f"{number(min(before), 2)}. Then a gradient of norm {number(max(near), 2)} came. The "
+            "mean follows within 10 steps and the memory takes hundreds, so the steps were larger "
+            "than the rate. The loss rose, the gradient with it, and the next steps went on."
+        )
+
+
+def _stuck(history: History) -> Iterator[str]:
+    """Yield why the training does not recover."""
+    last = history.layers[-1].layers if history.layers else ()
+    dead = [(each.dead, each.layer) for each in last if each.dead is not None]
+    if dead and max(dead)[0] > 0.5:
+        share, layer = max(dead)
+        yield (
+            f"It does not recover: at the end {percent(share, 0)} of the units of {layer} are dead, "
+            "so that hardly any gradient passes, and the second moment remembers the jump for "
+            "hundreds of steps, which makes the steps of the others small."
+        )
+
+
+def _changes(name: str, typical: float, epoch: int, steady: ReportedRun | None) -> str:
     """Return how much an epoch changed the weights, beside the run that does not collapse."""
-    text = f"In a typical epoch {name} changed its weights by {percent(typical, 0)} of their size"
+    text = (
+        f"Until then an epoch of {name} changed the weights by {percent(typical, 0)} of their norm"
+    )
     calm = {} if steady is None or steady.history is None else _ratios(steady.history)
-    if steady is None or not calm:
+    own = [ratio for each, ratio in calm.items() if each <= epoch]
+    if steady is None or not own:
         return f"{text}."
     return (
-        f"{text}; {steady.name}, at a tenth of the rate, by "
-        f"{percent(float(np.median(list(calm.values()))), 0)}, and it does not collapse."
+        f"{text}. {steady.name}, at a tenth of the rate, began like it, came down to "
+        f"{percent(own[-1], 0)} at the same step, and learned on."
     )
 
 
-def _window(history: History, epoch: int) -> list[int]:
+def _window(run: ReportedRun, epoch: int) -> list[int]:
     """Return the indices of the records around an epoch."""
-    return [i for i, each in enumerate(history) if abs(each.epoch - epoch) <= AROUND]
+    assert run.history is not None
+    width = max(FEWEST, AROUND // steps_per_epoch(run))
+    return [i for i, each in enumerate(run.history) if abs(each.epoch - epoch) <= width]
 
 
 def _loss(run: ReportedRun, epoch: int, at: int) -> LineChart:
     assert run.history is not None
-    factor, rows = steps_per_epoch(run), _window(run.history, epoch)
+    factor, rows = steps_per_epoch(run), _window(run, epoch)
     records = [run.history.records[index] for index in rows]
     series = Series(
         "loss",
@@ -115,17 +154,14 @@ def _moments(run: ReportedRun, epoch: int, at: int) -> LineChart | None:
     """Return the norms of the gradient and of what the second moment remembers of it."""
     history = run.history
     assert history is not None
-    factor, rows = steps_per_epoch(run), _window(history, epoch)
-    epochs = {history.records[index].epoch for index in rows}
-    squares: dict[int, float] = {}
-    for each in history.layer_norms:
-        if each.epoch in epochs:
-            squares[each.epoch] = squares.get(each.epoch, 0.0) + each.gradient**2
+    factor, rows = steps_per_epoch(run), _window(run, epoch)
+    shown = {history.records[index].epoch for index in rows}
+    norms = {each: norm for each, norm in _gradient_norms(history).items() if each in shown}
     series = []
-    if squares:
-        x = sorted(squares)
-        norms: list[float | None] = [math.sqrt(squares[each]) for each in x]
-        series.append(Series("gradient", [(each + 1) * factor for each in x], norms))
+    if norms:
+        series.append(
+            Series("gradient", [(each + 1) * factor for each in norms], list(norms.values()))
+        )
     if COLUMN in history.columns:
         remembered = history[COLUMN]
         steps = [(history.records[index].epoch + 1) * factor for index in rows]
@@ -170,6 +206,14 @@ def _updates(run: ReportedRun, steady: ReportedRun | None, at: int) -> LineChart
         logarithmic=True,
         x_label="step",
     )
+
+
+def _gradient_norms(history: History) -> dict[int, float]:
+    """Return the norm of the gradient of all weights at the last step of each epoch."""
+    squares: dict[int, float] = {}
+    for each in history.layer_norms:
+        squares[each.epoch] = squares.get(each.epoch, 0.0) + each.gradient**2
+    return {epoch: math.sqrt(squares[epoch]) for epoch in sorted(squares)}
 
 
 def _ratios(history: History) -> dict[int, float]:

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.metrics import precision_and_recall
+from handloom.reporting.captions import table_caption
 from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
@@ -74,8 +75,7 @@ def _matrix(run: ReportedRun, matrix: Counts) -> Element:
         "div",
         element(
             "table",
-            element(
-                "caption",
+            table_caption(
                 "Rows are true classes, columns predicted ones. Blue cells are correct, orange "
                 f"cells are mistakes, the darker the more of the class{opens}.",
             ),
@@ -175,8 +175,7 @@ def _classes(matrix: Counts, names: tuple[str, ...]) -> Element:
         "div",
         element(
             "table",
-            element(
-                "caption",
+            table_caption(
                 "Precision of a class: how many rows predicted as it belong to it (upper bar). "
                 "Recall: how many rows of the class are predicted as it (lower bar).",
             ),

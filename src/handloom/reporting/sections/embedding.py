@@ -13,7 +13,7 @@ from handloom.reporting.wording import percent
 
 TITLE = "How the network sorts the images"
 
-MEASURED, SHOWN = 1000, 260
+MEASURED, SHOWN = 500, 260
 """The numbers of test rows whose components are computed, and that are drawn."""
 
 WIDTH, HEIGHT, MARGIN, IMAGE = 900, 560, 24, 24
@@ -44,7 +44,14 @@ def embedding(run: ReportedRun) -> Section | Omission | None:
         TITLE,
         element(
             "figure",
-            _map(run, rows, points),
+            element(
+                "div",
+                _map(run, rows, points),
+                class_="scroll",
+                tabindex=0,
+                role="region",
+                aria_label="Map of test images",
+            ),
             element(
                 "figcaption",
                 f"The last hidden layer has {hidden.shape[1]} values for an image. Drawn are the "

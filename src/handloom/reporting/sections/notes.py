@@ -1,5 +1,6 @@
 """Notes of the doctor: what the measurements of a training say about it."""
 
+from handloom.reporting.captions import table_caption
 from handloom.reporting.markup import Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
@@ -64,8 +65,7 @@ def _layers(history: History) -> Node:
         "div",
         element(
             "table",
-            element(
-                "caption",
+            table_caption(
                 f"Each layer after epoch {last.epoch + 1}, on {rows_measured} training rows. "
                 "Output and gradient are root mean squares; the update is relative to the weights.",
             ),

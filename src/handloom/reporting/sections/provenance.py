@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from handloom.reporting.captions import table_caption
 from handloom.reporting.command import command_of
 from handloom.reporting.markup import Node, element
 from handloom.reporting.run import ReportedRun
@@ -86,4 +87,4 @@ def table(caption: str, rows: list[tuple[str, str]]) -> Node:
         element("tr", element("th", name, scope="row"), element("td", text, class_="text breaking"))
         for name, text in rows
     ]
-    return element("table", element("caption", caption), element("tbody", body), class_="pairs")
+    return element("table", table_caption(caption), element("tbody", body), class_="pairs")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from handloom.reporting.captions import table_caption
 from handloom.reporting.markup import Element, Node, element
 
 
@@ -31,7 +32,7 @@ def scrolling_table(
         "div",
         element(
             "table",
-            element("caption", caption),
+            table_caption(caption),
             element("thead", element("tr", head)),
             element("tbody", body),
         ),
