@@ -16,7 +16,7 @@ from tests.helpers.random_networks import (
 
 import handloom
 from handloom import Model
-from handloom.layers import Dense, Dropout, ReLU, Residual, Tanh
+from handloom.layers import Conv2D, Dense, Dropout, Flatten, ReLU, Residual, Tanh
 from handloom.reporting.alive.network_export import export_network
 from handloom.reporting.assets import NETWORK_SCRIPTS
 
@@ -37,7 +37,7 @@ def scripted(browser: Any) -> Any:
     """A page with the scripts of the forward pass only, without a network."""
     context = browser.new_context(offline=True)
     page = context.new_page()
-    scripts = [(FOLDER / f"{name}.js").read_text() for name in NETWORK_SCRIPTS]
+    scripts = [(FOLDER / f"{name}.js").read_text() for name in [*NETWORK_SCRIPTS, "alive/weights"]]
     page.add_script_tag(content="\n".join(scripts))
     yield page
     context.close()
@@ -110,6 +110,21 @@ def test_a_unit_of_a_residual_block_is_as_one_without_weights(
     weights["0.residual.block.0.dense.biases"][5] = 0.0
     expected = model.predict(row[None])[0]
     np.testing.assert_allclose(computed["prediction"], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", ["dense", "conv2d"])
+def test_weights_of_a_unit_as_an_image(scripted: Any, case: str) -> None:
+    """Channels are side by side."""
+    c, y, x = shape = (3, 9, 7)
+    layers = [Dense(5)] if case == "dense" else [Conv2D(5, 2), Flatten()]
+    size = (c * y * x,) if case == "dense" else shape
+    model = random_model(size, layers, np.random.default_rng(3))
+    layer = export_network(model, np.ones((1, *size), np.float32))["layers"][0]
+    (w,) = (a for name, a in model.network.parameters.weights.items() if name.endswith("weights"))
+    image = w[:, 2].reshape(shape) if case == "dense" else w[..., 2].transpose(2, 0, 1)
+    run = "([layer, shape]) => Array.from(unitWeights(decodeLayer(layer), 2, shape).values)"
+    values = scripted.evaluate(run, [layer, list(shape)])
+    np.testing.assert_allclose(values, np.concatenate(list(image), axis=1).ravel(), atol=1e-3)
 
 
 def force_precision(monkeypatch: pytest.MonkeyPatch, precision: str) -> None:

@@ -79,10 +79,6 @@ class OwnTransform(Scale):
     pass
 
 
-class OwnNetwork(Sequential):
-    pass
-
-
 def test_layers_of_ones_own_are_refused_by_name() -> None:
     with pytest.raises(ModelError) as refused:
         export_network(model(OwnDense(6), ReLU(), Residual([OwnLayer()])), ROWS)
@@ -99,12 +95,12 @@ def test_a_layer_that_only_has_the_kind_of_another_is_refused() -> None:
 
 
 def test_all_reasons_are_named() -> None:
-    network = OwnNetwork([Dense(3)]).build((6,))
+    network = Sequential([OwnDense(3)]).build((6,))
     network.parameters.values[0] = np.nan
     own = Model(network, OwnTransform(), ("a", "b", "c"), (2, 3), "uint8")
     with pytest.raises(ModelError) as refused:
         export_network(own, ROWS)
-    for reason in ("OwnNetwork", "OwnTransform", "weights are not finite"):
+    for reason in ("OwnDense", "OwnTransform", "weights are not finite"):
         assert reason in str(refused.value)
 
 

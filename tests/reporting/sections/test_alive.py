@@ -73,6 +73,22 @@ def test_without_a_model_it_is_omitted() -> None:
     assert made == Omission("The network, alive", "the folder has no model yet.")
 
 
+def test_a_network_of_ones_own_class_is_omitted() -> None:
+    own = type("OwnNetwork", (Sequential,), {})([Dense(3)]).build((64,))
+    made = alive(ReportedRun("run", Model(own, Scale(), HOSTILE, (8, 8), "uint8"), test=TEST))
+    assert isinstance(made, Omission)
+    assert "OwnNetwork" in made.reason
+
+
+@pytest.mark.parametrize("test", [TEST, None], ids=["with rows", "without"])
+def test_weights_that_are_not_finite_are_told(test: Dataset | None) -> None:
+    diverged = model(Dense(4), ReLU())
+    diverged.network.parameters.values[...] = np.nan
+    html = render(section(ReportedRun("run", diverged, test=test)).body)
+    assert "cannot run the network: its weights are not finite." in html
+    assert "not finite to not finite" in html
+
+
 def test_images_of_two_channels_are_omitted() -> None:
     made = alive(ReportedRun("run", model(shape=(2, 8, 8))))
     assert isinstance(made, Omission)

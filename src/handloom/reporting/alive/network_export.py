@@ -66,8 +66,6 @@ def export_network(model: Model, rows: npt.NDArray[np.generic]) -> dict[str, Any
 def obstacles(model: Model) -> list[str]:
     """Return the reasons why the page cannot run a model's network, possibly none."""
     reasons = []
-    if type(model.network) is not Sequential:
-        reasons.append(f"the network is a {type(model.network).__name__}, a class of its own")
     own = [
         f"{name} ({type(layer).__name__})"
         for name, layer in all_layers(model.network.layers)
@@ -103,7 +101,7 @@ def predicts_the_same_in_float16(model: Model, rows: npt.NDArray[np.generic]) ->
                 weights[...] = weights.astype(np.float16)
     if not np.isfinite(network.parameters.values).all():
         return False
-    expected, rounded = (_predictions(model, each, rows) for each in (model.before_loss, network))
+    expected, rounded = (predictions(model, rows, each) for each in (model.before_loss, network))
     scale = max(1.0, float(np.abs(expected).max(initial=0.0)))  # of regression outputs
     same_classes = (expected.argmax(axis=1) == rounded.argmax(axis=1)).all()
     return bool(same_classes and np.abs(expected - rounded).max() <= TOLERANCE * scale)
@@ -123,7 +121,8 @@ def encode_array(array: npt.NDArray[np.generic], dtype: str) -> dict[str, str]:
     return {"dtype": dtype, "data": base64.b64encode(stored.tobytes()).decode()}
 
 
-def _predictions(model: Model, network: Sequential, rows: npt.NDArray[np.generic]) -> Array:
+def predictions(model: Model, rows: npt.NDArray[np.generic], network: Sequential) -> Array:
+    """Return predictions as `Model.predict`, of another network, which may be not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = network.predict(rows, model.transform)
         return OUTPUT_ACTIVATIONS[model.output_activation](outputs)
