@@ -244,6 +244,18 @@ def test_a_page_as_narrow_as_a_telephone(offline_page: Any, tmp_path: Path) -> N
     assert offline_page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+def test_a_finger_paints(browser: Any, tmp_path: Path) -> None:
+    context = browser.new_context(has_touch=True, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    open_report(page, mlp(), tmp_path)
+    page.get_by_role("button", name="Clear the image").tap()
+    page.locator("#alive-board").tap(position={"x": 100, "y": 100})
+    assert pixels_of(page).max() > 100
+    page.locator("[data-layer='2.relu'] .alive-units").tap(position={"x": 12, "y": 10})
+    assert page.locator("#alive-off-units").inner_text() == "2.relu 0"
+    context.close()
+
+
 def test_without_scripts_pictures_remain(browser: Any, tmp_path: Path) -> None:
     model = mlp()
     inputs = np.zeros((3, 12, 10), np.uint8)
