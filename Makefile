@@ -5,13 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: study test test-long test-fused test-tables test-oldest test-newest lint types parity docs bench fuzz clean
+.PHONY: study test test-long test-fused test-browser test-tables test-oldest test-newest lint types parity docs bench fuzz clean
 
 study: $(READY)  ## the reference study, shortened: four networks, 150 epochs, pictures
 	$(BIN)/handloom reproduce --epochs 150
 
 test: $(READY)  ## the default test suite
-	$(BIN)/python -m pytest -m "not long" $(PARALLEL)
+	$(BIN)/python -m pytest -m "not long and not browser" $(PARALLEL)
 
 test-long: $(READY)  ## everything, the slow checks included
 	$(BIN)/python -m pytest
@@ -35,6 +35,18 @@ types: $(READY)
 parity: $(READY)  ## the comparisons with PyTorch, which is installed for them alone
 	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pytest -m parity
+
+test-browser: $(READY)  ## reports in Chromium, which apt installs where it can; skipped, and said, without it
+	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium) >/dev/null 2>&1 || true
+	@if command -v chromium >/dev/null; then \
+	  $(BIN)/python -c "import pytest_playwright" 2>/dev/null || \
+	    $(BIN)/python -m pip install --quiet --editable '.[browser]'; \
+	  if command -v npm >/dev/null; then \
+	    npm install --prefix build/npm --silent --no-audit --no-fund axe-core@4 typescript@5 || \
+	      echo "axe-core and tsc cannot be installed: their tests are skipped"; \
+	  else echo "node is not there: the tests with axe-core and tsc are skipped"; fi; \
+	  $(BIN)/python -m pytest -m "browser or not browser" tests/reporting; \
+	else echo "test-browser is skipped: there is no chromium, and apt cannot install it"; fi
 
 test-tables: $(READY)  ## data from polars and pyarrow, which are installed for these tests alone
 	$(BIN)/python -c "import polars, pyarrow" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[tables]'

@@ -1,6 +1,7 @@
 """Reading runs for a report: every part of a folder that is there, and why others are not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -89,8 +90,6 @@ def _with_rows(
     run: ReportedRun, recorded: dict[str, Any] | None, find_data: FindData, data: Splits | None
 ) -> ReportedRun:
     """Return a run with the rows of its dataset, if that is there and is the same."""
-    from dataclasses import replace
-
     assert run.description is not None
     try:
         splits = find_data(run.description.data) if data is None else data
@@ -109,7 +108,11 @@ def _with_rows(
             reason = f"{error}."
         absent = {**run.missing, "test": reason, "train": reason}
         return replace(run, fingerprint=recorded, missing=absent)
-    return replace(run, test=splits.test, train=splits.train, fingerprint=own)
+    whole = replace(run, test=splits.test, train=splits.train, fingerprint=own)
+    if run.probabilities is None and run.model is not None and run.classifies:
+        again = evaluate(run.model, splits.test).probabilities
+        whole = replace(whole, probabilities=again)
+    return whole
 
 
 _OTHER = "the dataset is not that of the run"

@@ -277,6 +277,7 @@ class LiveChart {
     const index = series.group;
     let path = "";
     let drawing = false;
+    /** @type {SVGElement[]} */
     const dots = [];
     series.x.forEach((epoch, point) => {
       const value = series.y[point];

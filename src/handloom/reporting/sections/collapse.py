@@ -87,8 +87,8 @@ def _forgotten(history: History, epoch: int) -> Iterator[str]:
             "While the loss fell, gradients shrank, and so did the memory of their squares: the "
             f"norm that it remembers went from {number(before[0], 2)} down to "
             f"{number(min(before), 2)}. Then a gradient of norm {number(max(near), 2)} came. The "
-            "mean follows within 10 steps and the memory takes hundreds, so the steps were larger "
-            "than the rate. The loss rose, the gradient with it, and the next steps went on."
+            "mean follows within 10 steps and the memory takes hundreds, so the steps grew. "
+            "The loss rose, the gradient with it, and the next steps were as large."
         )
 
 
@@ -99,17 +99,16 @@ def _stuck(history: History) -> Iterator[str]:
     if dead and max(dead)[0] > 0.5:
         share, layer = max(dead)
         yield (
-            f"It does not recover: at the end {percent(share, 0)} of the units of {layer} are dead, "
-            "so that hardly any gradient passes, and the second moment remembers the jump for "
-            "hundreds of steps, which makes the steps of the others small."
+            f"It does not recover: at the end {percent(share, 0)} of the units of {layer} are "
+            "dead, so that hardly any gradient passes, and the second moment remembers the jump "
+            "for hundreds of steps, which makes the steps of the others small."
         )
 
 
 def _changes(name: str, typical: float, epoch: int, steady: ReportedRun | None) -> str:
     """Return how much an epoch changed the weights, beside the run that does not collapse."""
-    text = (
-        f"Until then an epoch of {name} changed the weights by {percent(typical, 0)} of their norm"
-    )
+    share = percent(typical, 0)
+    text = f"Until then an epoch of {name} changed the weights by {share} of their norm"
     calm = {} if steady is None or steady.history is None else _ratios(steady.history)
     own = [ratio for each, ratio in calm.items() if each <= epoch]
     if steady is None or not own:

@@ -157,9 +157,8 @@ def _images(run: ReportedRun, true: int, predicted: int) -> Element:
 
 def _classes(matrix: Counts, names: tuple[str, ...]) -> Element:
     precision, recall = precision_and_recall(matrix)
-    head = [
-        element("th", text, scope="col") for text in ("class", "rows", "precision", "recall", "")
-    ]
+    head = [element("th", text, scope="col") for text in ("class", "rows", "precision", "recall")]
+    head.append(element("th", element("span", "as bars", class_="hidden-text"), scope="col"))
     rows = [
         element(
             "tr",

@@ -191,8 +191,8 @@ def notebook(runs: Runs) -> Section:
             element(
                 "p",
                 "Handloom began with a notebook that trained these networks once, for 1,100 steps "
-                "on all rows. Its figures are of one seed, and of the last step; those of the runs "
-                "are means over their seeds.",
+                "on all rows. Its figures are of one run each; those here are means over the "
+                "seeds.",
             ),
             scrolling_table(
                 "Test accuracy and loss. The notebook has no adam-steady, which is our addition.",

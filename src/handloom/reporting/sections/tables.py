@@ -15,11 +15,13 @@ def scrolling_table(
     ----------
     caption : str
     columns : sequence of str
+        The heads of the columns; an empty one is that of bars, which repeat other columns.
     rows : sequence of sequence of Node
     label : str
         The name of the scrolling box, for those who do not see it.
     """
-    head = [element("th", text, scope="col") for text in columns]
+    bars = element("span", "as bars", class_="hidden-text")
+    head = [element("th", text or bars, scope="col") for text in columns]
     body = [
         element(
             "tr",
