@@ -33,14 +33,6 @@ def offline_page(browser: Any) -> Iterator[Any]:
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            errors.append(request.url)
-            if "file:" not in request.url and "data:" not in request.url
-            else None
-        ),
-    )
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     yield page
