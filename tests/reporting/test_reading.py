@@ -154,6 +154,7 @@ def test_predictions_are_made_again_where_they_are_not_stored(run: Path, tmp_pat
     (folder / "predictions.safetensors").unlink()
     again, stored = read_run(folder, find), read_run(run, find)
     assert again.probabilities is not None
+    assert stored.probabilities is not None
     np.testing.assert_allclose(again.probabilities, stored.probabilities, atol=1e-5)
 
 

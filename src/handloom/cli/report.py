@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from handloom.cli.console import note, say
+from handloom.cli.console import note, say, short
 from handloom.cli.options import Data, load_dataset
 from handloom.data import Splits
 from handloom.reporting.reading import find_dataset, read_run, run_folders
@@ -31,7 +31,9 @@ def report(runs: Runs, out: File = None, data: Data = None) -> None:
 
     handloom report runs/train-1 runs/train-2 --out comparison.html
     """
-    _say_address(_write(runs, out, None if data is None else load_dataset(data)))
+    file = _write(runs, out, None if data is None else load_dataset(data))
+    say(f"Wrote the page about {', '.join(map(str, runs))} to {short(file)}")
+    _say_address(file)
 
 
 def say_report(folder: Path, splits: Splits) -> None:

@@ -125,20 +125,20 @@ def _require_same(
     model, test = run.model, splits.test
     # rows held out for validation are not in the recorded fingerprint
     if recorded is not None and recorded.get("rows") == own["rows"] and recorded != own:
-        raise DataError(f"{_OTHER}: its training rows have another fingerprint")
+        raise DataError(f"{_OTHER} {run.name}: its training rows have another fingerprint")
     if model is not None:
         if test.class_names != (model.binary_classes or model.class_names):
-            raise DataError(f"{_OTHER}: it has other classes")
+            raise DataError(f"{_OTHER} {run.name}: it has other classes")
         if test.input_shape != model.row_shape:
-            raise DataError(f"{_OTHER}: its rows have another shape")
+            raise DataError(f"{_OTHER} {run.name}: its rows have another shape")
     if run.probabilities is not None:
         if len(run.probabilities) != len(test):
-            raise DataError(f"{_OTHER}: it has another number of test rows")
+            raise DataError(f"{_OTHER} {run.name}: it has another number of test rows")
         if model is not None and run.classifies:
             few = test.take(slice(CHECKED_ROWS))
             again = evaluate(model, few).probabilities
             if not np.allclose(again, run.probabilities[: len(few)], atol=SAME, equal_nan=True):
-                raise DataError(f"{_OTHER}: the model predicts its test rows otherwise")
+                raise DataError(f"{_OTHER} {run.name}: the model predicts its test rows otherwise")
 
 
 def _recorded_fingerprint(path: Path) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ def images(rows: int, *shape: int) -> Dataset:
 
 def run_of(data: Dataset, *layers: object) -> ReportedRun:
     size = int(np.prod(data.input_shape))
-    own = Sequential([*(layers or [Dense(7), ReLU()]), Dense(3)]).build((size,))  # type: ignore[list-item]
+    own = Sequential([*(layers or [Dense(7), ReLU()]), Dense(3)]).build((size,))
     model = Model(own, Scale(), NAMES, data.input_shape, "uint8", data.name)
     measured = evaluate(model, data)
     return ReportedRun("noise", model, test=data, probabilities=measured.probabilities)

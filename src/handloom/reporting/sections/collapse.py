@@ -46,7 +46,7 @@ def collapse(runs: Sequence[ReportedRun]) -> Section | Omission | None:
         for chart in (
             _loss(run, epoch, at),
             _moments(run, epoch, at),
-            _updates(run, steady, at),
+            _weight_changes(run, steady, at),
         )
         if chart is not None
     ]
@@ -79,8 +79,8 @@ def _forgotten(history: History, epoch: int) -> Iterator[str]:
     norms = _gradient_norms(history)
     if COLUMN not in history.columns or not norms:
         return
-    remembered = dict(zip((each.epoch for each in history), history[COLUMN], strict=True))
-    before = [value for each, value in remembered.items() if each < epoch]
+    stored = dict(zip((each.epoch for each in history), history[COLUMN], strict=True))
+    before = [value for each, value in stored.items() if each < epoch]
     near = [value for each, value in norms.items() if abs(each - epoch) <= NEAR]
     if before and near:
         yield (
@@ -162,9 +162,9 @@ def _moments(run: ReportedRun, epoch: int, at: int) -> LineChart | None:
             Series("gradient", [(each + 1) * factor for each in norms], list(norms.values()))
         )
     if COLUMN in history.columns:
-        remembered = history[COLUMN]
+        norms_of_moment = history[COLUMN]
         steps = [(history.records[index].epoch + 1) * factor for index in rows]
-        values = [float(remembered[index]) for index in rows]
+        values = [float(norms_of_moment[index]) for index in rows]
         series.append(Series("remembered by the second moment", steps, values))
     if not series:
         return None
@@ -182,7 +182,7 @@ def _moments(run: ReportedRun, epoch: int, at: int) -> LineChart | None:
     )
 
 
-def _updates(run: ReportedRun, steady: ReportedRun | None, at: int) -> LineChart | None:
+def _weight_changes(run: ReportedRun, steady: ReportedRun | None, at: int) -> LineChart | None:
     series = []
     for each in (run, steady):
         if each is None or each.history is None:
@@ -217,13 +217,13 @@ def _gradient_norms(history: History) -> dict[int, float]:
 
 def _ratios(history: History) -> dict[int, float]:
     """Return the norm of the change of all weights in each epoch, relative to the weights."""
-    updates: dict[int, float] = {}
+    changes: dict[int, float] = {}
     weights: dict[int, float] = {}
     for each in history.layer_norms:
-        updates[each.epoch] = updates.get(each.epoch, 0.0) + each.update**2
+        changes[each.epoch] = changes.get(each.epoch, 0.0) + each.update**2
         weights[each.epoch] = weights.get(each.epoch, 0.0) + each.weights**2
     return {
-        epoch: math.sqrt(updates[epoch] / weights[epoch])
-        for epoch in sorted(updates)
+        epoch: math.sqrt(changes[epoch] / weights[epoch])
+        for epoch in sorted(changes)
         if weights[epoch] > 0.0
     }

@@ -43,7 +43,7 @@ class Box:
     kind: str
     shape: Shape
     parameters: int
-    products: int
+    multiplications: int
     inner: tuple[tuple[str, tuple["Box", ...]], ...] = ()
 
 
@@ -55,7 +55,7 @@ def network(run: ReportedRun) -> Section | Omission:
     own = model.network
     boxes = _boxes(own.named_layers(), own.input_shape)
     largest = max(math.prod(box.shape) for box in (_input(own.input_shape), *boxes))
-    parameters, products = len(own.parameters), sum(box.products for box in boxes)
+    parameters, multiplications = len(own.parameters), sum(box.multiplications for box in boxes)
     row, outputs = shape_text(model.row_shape), math.prod(own.output_shape)
     return Section(
         "network",
@@ -65,8 +65,8 @@ def network(run: ReportedRun) -> Section | Omission:
                 "p",
                 f"A row of the shape {row} enters at the top, and {counted(outputs, 'value')} "
                 f"leave at the bottom. {parameters:,} parameters were learned; one row takes "
-                f"about {products:,} multiplications. A bar shows how many values a layer passes "
-                "on, on a logarithmic scale.",
+                f"about {multiplications:,} multiplications. A bar shows how many values a layer "
+                "passes on, on a logarithmic scale.",
             ),
             element(
                 "ol",
@@ -100,9 +100,9 @@ def _box(name: str, layer: Layer, before: Shape, after: Shape) -> Box:
     own = sum(array.size for array in layer.gradients.values()) if layer.trainable else 0
     if isinstance(layer, Residual):
         branches = tuple((label, _boxes(chain.named, before)) for label, chain in _branches(layer))
-        products = sum(box.products for _, boxes in branches for box in boxes)
-        return Box(name, layer.kind, after, own, products, branches)
-    return Box(name, layer.kind, after, own, _products(layer, after))
+        multiplications = sum(box.multiplications for _, boxes in branches for box in boxes)
+        return Box(name, layer.kind, after, own, multiplications, branches)
+    return Box(name, layer.kind, after, own, _multiplications(layer, after))
 
 
 def _branches(layer: Residual) -> list[tuple[str, Chain]]:
@@ -110,7 +110,7 @@ def _branches(layer: Residual) -> list[tuple[str, Chain]]:
     return [*branches, ("shortcut", layer.shortcut)] if len(layer.shortcut) else branches
 
 
-def _products(layer: Layer, after: Shape) -> int:
+def _multiplications(layer: Layer, after: Shape) -> int:
     """Return the number of multiplications for one row, as far as arrays take part in them."""
     weights = layer.weights.get("weights")
     if weights is None:
@@ -126,7 +126,9 @@ def _item(box: Box, largest: int) -> Element:
     details = [
         element("span", shape_text(box.shape), class_="shape"),
         element("span", f"{box.parameters:,} parameters") if box.parameters else None,
-        element("span", f"{box.products:,} multiplications") if box.products else None,
+        element("span", f"{box.multiplications:,} multiplications")
+        if box.multiplications
+        else None,
     ]
     inner: Node = [
         element(
