@@ -16,7 +16,9 @@ from tests.helpers.random_networks import (
 
 import handloom
 from handloom import Model
-from handloom.layers import Conv2D, Dense, Dropout, Flatten, ReLU, Residual, Tanh
+from handloom.layers import LAYERS, Conv2D, Dense, Dropout, Flatten, ReLU, Residual, Tanh
+from handloom.model import OUTPUT_ACTIVATIONS
+from handloom.reporting.alive import network_export
 from handloom.reporting.alive.network_export import export_network
 from handloom.reporting.assets import NETWORK_SCRIPTS
 
@@ -69,6 +71,14 @@ def test_each_layer(
     model = random_model(shape, layers, rng, dtype=dtype)
     row = rng.standard_normal(shape).astype(np.float32)
     assert assert_equal(scripted, model, row) == precision
+
+
+def test_python_knows_the_layers_that_the_page_can_run(scripted: Any) -> None:
+    kinds = set(scripted.evaluate("Object.keys(FORWARD)"))
+    assert kinds == network_export.KINDS | set(OUTPUT_ACTIVATIONS)
+    assert set(LAYERS) == network_export.KINDS
+    tested = {layer.kind for _, layers in SINGLE_LAYERS.values() for layer in layers}
+    assert tested == network_export.KINDS
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", "exp", "identity"])

@@ -45,7 +45,7 @@ def test_every_class_name_is_escaped() -> None:
 def test_a_layer_of_ones_own_is_named_and_pictures_are_shown() -> None:
     made = section(ReportedRun("run", model(Dense(4), OwnLayer()), test=TEST))
     html = render(made.body)
-    assert "a layer of its own: 1.scale (Scale)" in html
+    assert "no forward pass in JavaScript for 1.scale (Scale)" in html
     assert made.data is None
     assert made.scripts == ()
     assert html.count("<img") == 3  # the image, and the last layer of two blocks
@@ -85,7 +85,7 @@ def test_weights_that_are_not_finite_are_told(test: Dataset | None) -> None:
     diverged = model(Dense(4), ReLU())
     diverged.network.parameters.values[...] = np.nan
     html = render(section(ReportedRun("run", diverged, test=test)).body)
-    assert "cannot run the network: its weights are not finite." in html
+    assert "cannot run the network: the weights are not finite." in html
     assert "not finite to not finite" in html
 
 

@@ -22,6 +22,15 @@ MAX_BYTES = 2_000_000
 TOLERANCE = 1e-3
 """The largest difference of a prediction that weights in float16 may make."""
 
+KINDS = frozenset(
+    {
+        *("dense", "conv2d", "max_pool2d", "average_pool2d", "batch_norm", "layer_norm"),
+        *("relu", "leaky_relu", "elu", "tanh", "sigmoid", "silu", "gelu", "softmax"),
+        *("dropout", "flatten", "reshape", "residual"),
+    }
+)
+"""The layers with a forward pass in JavaScript: the keys of ``FORWARD`` in `network.js`."""
+
 OPTIONS = ("slope", "alpha", "epsilon", "size", "stride")
 """The attributes of layers that their forward pass in the page needs."""
 
@@ -41,8 +50,8 @@ def export_network(model: Model, rows: npt.NDArray[np.generic]) -> dict[str, Any
     Raises
     ------
     ModelError
-        If the page cannot run the network: it names each layer that is not the library's own, a
-        transform that is not, weights that are not finite, or a network that is too large.
+        If the page cannot run the network: it names each layer and transform that has no forward
+        pass in JavaScript, weights that are not finite, or a network that is too large.
     """
     reasons = obstacles(model)
     if reasons:
@@ -69,15 +78,14 @@ def obstacles(model: Model) -> list[str]:
     own = [
         f"{name} ({type(layer).__name__})"
         for name, layer in all_layers(model.network.layers)
-        if LAYERS.get(layer.kind) is not type(layer)
+        if LAYERS.get(layer.kind) is not type(layer) or layer.kind not in KINDS
     ]
     if own:
-        count = "layers of its own" if len(own) > 1 else "a layer of its own"
-        reasons.append(f"the network has {count}: {', '.join(own)}")
+        reasons.append(f"it has no forward pass in JavaScript for {', '.join(own)}")
     if type(model.transform) not in TRANSFORMS.values():
-        reasons.append(f"the transform is {type(model.transform).__name__}, a class of its own")
+        reasons.append(f"it has no transform {type(model.transform).__name__} in JavaScript")
     if not np.isfinite(model.network.parameters.values).all():
-        reasons.append("its weights are not finite")
+        reasons.append("the weights are not finite")
     return reasons
 
 
