@@ -17,7 +17,7 @@ LARGEST = 32
 
 Bytes = npt.NDArray[np.uint8]
 
-GRAYS: Bytes = np.repeat(np.arange(0, 256, 17, np.uint8), 3).reshape(16, 3)
+GRAYS: Bytes = np.repeat(17 * np.arange(16), 3).reshape(16, 3).astype(np.uint8)
 """The 16 gray levels of thumbnails: half a byte a pixel, which halves the images of a page."""
 
 

@@ -80,7 +80,6 @@ function unitAt({ units, columns, width, height, gap }, { x, y }) {
  */
 function drawTiles(context, tiles, shape, values, off) {
   const { units, width, height } = tiles;
-  const entries = values.length / units;
   const picture = canvasOf(signedPicture(values, shape[2] ?? 1, largestOf(values)));
   const rows = picture.height / units;
   context.imageSmoothingEnabled = false;
@@ -88,12 +87,14 @@ function drawTiles(context, tiles, shape, values, off) {
     const { x, y } = cornerOf(tiles, unit);
     context.fillStyle = "rgb(128 128 128 / 14%)";
     context.fillRect(x, y, width, height);
-    if (entries) context.drawImage(picture, 0, unit * rows, picture.width, rows, x, y, width, height);
+    context.drawImage(picture, 0, unit * rows, picture.width, rows, x, y, width, height);
     if (off.has(unit)) crossOut(context, x, y, width, height);
   }
 }
 
 /**
+ * Mark a tile as switched off.
+ *
  * @param {CanvasRenderingContext2D} context
  * @param {number} x
  * @param {number} y
