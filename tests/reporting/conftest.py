@@ -27,19 +27,15 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 @pytest.fixture
 def offline_page(browser: Any) -> Iterator[Any]:
-    """A page of 1280 x 900 pixels without a network; an error in its console fails the test."""
+    """A page of 1280 x 900 pixels without a network; a message in its console fails the test."""
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
-    page, errors = context.new_page(), []
+    page = context.new_page()
+    errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            errors.append(request.url)
-            if "file:" not in request.url and "data:" not in request.url
-            else None
-        ),
-    )
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     yield page
     context.close()
     assert not errors
+    assert not [url for url in requests if not url.startswith(("file:", "data:"))]

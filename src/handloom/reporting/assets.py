@@ -33,6 +33,7 @@ ALIVE_SCRIPTS = (
     "alive/board",
     "alive/tools",
     "alive/predictions",
+    "alive/weights",
     "alive/layer_view",
     "alive/alive",
 )

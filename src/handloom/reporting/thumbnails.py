@@ -17,6 +17,9 @@ LARGEST = 32
 
 Bytes = npt.NDArray[np.uint8]
 
+GRAYS: Bytes = np.repeat(17 * np.arange(16), 3).reshape(16, 3).astype(np.uint8)
+"""The 16 gray levels of thumbnails: half a byte a pixel, which halves the images of a page."""
+
 
 class Thumbnails:
     """The images of a dataset that a page shows; each is stored once, however often it is shown.
@@ -79,7 +82,10 @@ class Thumbnails:
             return None
         images = [
             element(
-                "image", id=f"sheet-{sheet}", href=png(self._sheet(rows)), **_size_of(rows, self)
+                "image",
+                id=f"sheet-{sheet}",
+                href=_sheet_png(self._sheet(rows)),
+                **_size_of(rows, self),
             )
             for sheet, rows in sorted(self._sheets.items())
         ]
@@ -109,6 +115,11 @@ class Thumbnails:
 def _size_of(rows: list[int], thumbnails: Thumbnails) -> dict[str, object]:
     y, x = thumbnails.size
     return {"width": min(len(rows), COLUMNS) * x, "height": -(-len(rows) // COLUMNS) * y}
+
+
+def _sheet_png(sheet: Bytes) -> str:
+    """Return a sheet as a data URI, gray ones in 16 levels."""
+    return png(np.round(sheet / 17).astype(np.uint8), GRAYS) if sheet.ndim == 2 else png(sheet)
 
 
 def resized(image: Bytes, size: tuple[int, int]) -> Bytes:

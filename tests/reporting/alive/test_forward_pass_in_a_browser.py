@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.helpers.random_networks import (
+    FLAT,
     IMAGE,
     SINGLE_LAYERS,
     outputs_of,
@@ -15,6 +16,9 @@ from tests.helpers.random_networks import (
 
 import handloom
 from handloom import Model
+from handloom.layers import LAYERS, Conv2D, Dense, Dropout, Flatten, ReLU, Residual, Tanh
+from handloom.model import OUTPUT_ACTIVATIONS
+from handloom.reporting.alive import network_export
 from handloom.reporting.alive.network_export import export_network
 from handloom.reporting.assets import NETWORK_SCRIPTS
 
@@ -35,7 +39,7 @@ def scripted(browser: Any) -> Any:
     """A page with the scripts of the forward pass only, without a network."""
     context = browser.new_context(offline=True)
     page = context.new_page()
-    scripts = [(FOLDER / f"{name}.js").read_text() for name in NETWORK_SCRIPTS]
+    scripts = [(FOLDER / f"{name}.js").read_text() for name in [*NETWORK_SCRIPTS, "alive/weights"]]
     page.add_script_tag(content="\n".join(scripts))
     yield page
     context.close()
@@ -69,6 +73,14 @@ def test_each_layer(
     assert assert_equal(scripted, model, row) == precision
 
 
+def test_python_knows_the_layers_that_the_page_can_run(scripted: Any) -> None:
+    kinds = set(scripted.evaluate("Object.keys(FORWARD)"))
+    assert kinds == network_export.KINDS | set(OUTPUT_ACTIVATIONS)
+    assert set(LAYERS) == network_export.KINDS
+    tested = {layer.kind for _, layers in SINGLE_LAYERS.values() for layer in layers}
+    assert tested == network_export.KINDS
+
+
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", "exp", "identity"])
 @pytest.mark.parametrize("seed", range(6))
 def test_random_networks(
@@ -79,6 +91,50 @@ def test_random_networks(
     layers = random_layers(rng)
     model = random_model(IMAGE, layers, rng, output_activation=activation)
     assert_equal(scripted, model, rng.standard_normal(IMAGE).astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["0.dense", "1.dropout", "2.relu", "3.dropout", "4.dense"])
+def test_units_that_are_switched_off(
+    scripted: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No layer before them changes, even where a layer passes its input on."""
+    force_precision(monkeypatch, "float32")
+    layers = [Dense(6), Dropout(0.5), ReLU(), Dropout(0.5), Dense(4)]
+    rng = np.random.default_rng(1)
+    model = random_model(FLAT, layers, rng)
+    assert_equal(scripted, model, rng.standard_normal(FLAT).astype(np.float32), **{name: [1, 3]})
+
+
+def test_a_unit_of_a_residual_block_is_as_one_without_weights(
+    scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    force_precision(monkeypatch, "float32")
+    rng = np.random.default_rng(2)
+    model = random_model(FLAT, [Residual([Dense(7), Tanh(), Dense(12)])], rng)
+    description = export_network(model, np.ones((1, *FLAT), np.float32))
+    row = rng.standard_normal(FLAT).astype(np.float32)
+    off = {"0.residual.block.0.dense": [5]}
+    computed = scripted.evaluate(RUN, [description, row.tolist(), off])
+    weights = model.network.parameters.weights
+    weights["0.residual.block.0.dense.weights"][:, 5] = 0.0
+    weights["0.residual.block.0.dense.biases"][5] = 0.0
+    expected = model.predict(row[None])[0]
+    np.testing.assert_allclose(computed["prediction"], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", ["dense", "conv2d"])
+def test_weights_of_a_unit_as_an_image(scripted: Any, case: str) -> None:
+    """Channels are side by side."""
+    c, y, x = shape = (3, 9, 7)
+    layers = [Dense(5)] if case == "dense" else [Conv2D(5, 2), Flatten()]
+    size = (c * y * x,) if case == "dense" else shape
+    model = random_model(size, layers, np.random.default_rng(3))
+    layer = export_network(model, np.ones((1, *size), np.float32))["layers"][0]
+    (w,) = (a for name, a in model.network.parameters.weights.items() if name.endswith("weights"))
+    image = w[:, 2].reshape(shape) if case == "dense" else w[..., 2].transpose(2, 0, 1)
+    run = "([layer, shape]) => Array.from(unitWeights(decodeLayer(layer), 2, shape).values)"
+    values = scripted.evaluate(run, [layer, list(shape)])
+    np.testing.assert_allclose(values, np.concatenate(list(image), axis=1).ravel(), atol=1e-3)
 
 
 def force_precision(monkeypatch: pytest.MonkeyPatch, precision: str) -> None:

@@ -7,6 +7,7 @@ from tests.helpers.own_layers import Scale as OwnLayer
 
 from handloom import Dense, Model, ModelError, ReLU, Residual, Sequential, Softmax, Tanh
 from handloom.data.transforms import Scale
+from handloom.recipes.registry import RECIPES
 from handloom.reporting.alive import network_export
 from handloom.reporting.alive.network_export import encode_array, export_network
 
@@ -79,32 +80,28 @@ class OwnTransform(Scale):
     pass
 
 
-class OwnNetwork(Sequential):
-    pass
-
-
 def test_layers_of_ones_own_are_refused_by_name() -> None:
     with pytest.raises(ModelError) as refused:
         export_network(model(OwnDense(6), ReLU(), Residual([OwnLayer()])), ROWS)
     assert str(refused.value) == (
-        "the network has layers of its own: 0.own_dense (OwnDense), "
+        "it has no forward pass in JavaScript for 0.own_dense (OwnDense), "
         "2.residual.block.0.scale (Scale)"
     )
 
 
 def test_a_layer_that_only_has_the_kind_of_another_is_refused() -> None:
     layer = type("Dense", (Dense,), {"kind": "dense"})(6)
-    with pytest.raises(ModelError, match=r"a layer of its own: 0\.dense \(Dense\)$"):
+    with pytest.raises(ModelError, match=r"no forward pass in JavaScript for 0\.dense \(Dense\)$"):
         export_network(model(layer), ROWS)
 
 
 def test_all_reasons_are_named() -> None:
-    network = OwnNetwork([Dense(3)]).build((6,))
+    network = Sequential([OwnDense(3)]).build((6,))
     network.parameters.values[0] = np.nan
     own = Model(network, OwnTransform(), ("a", "b", "c"), (2, 3), "uint8")
     with pytest.raises(ModelError) as refused:
         export_network(own, ROWS)
-    for reason in ("OwnNetwork", "OwnTransform", "weights are not finite"):
+    for reason in ("OwnDense", "OwnTransform", "weights are not finite"):
         assert reason in str(refused.value)
 
 
@@ -120,3 +117,13 @@ def test_the_size_is_that_of_the_json(scale: float) -> None:
     described = export_network(trained, ROWS)
     size = network_export.encoded_size(trained.network, described["dtype"])
     assert size < len(json.dumps(described)) < size + 1500
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_networks_of_recipes_fit_the_page(name: str) -> None:
+    """All but the largest one, whose page shows pictures."""
+    network = Sequential(RECIPES[name].layers((28, 28), 10)).build((784,))
+    size = network_export.encoded_size(network, "float16")
+    assert (size <= network_export.MAX_BYTES) == (name != "mlp-record")
+    if name in ("mlp", "mlp-quick", "mlp-flash"):
+        assert size < 1_300_000  # of 2 MB

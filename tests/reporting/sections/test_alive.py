@@ -45,7 +45,7 @@ def test_every_class_name_is_escaped() -> None:
 def test_a_layer_of_ones_own_is_named_and_pictures_are_shown() -> None:
     made = section(ReportedRun("run", model(Dense(4), OwnLayer()), test=TEST))
     html = render(made.body)
-    assert "a layer of its own: 1.scale (Scale)" in html
+    assert "no forward pass in JavaScript for 1.scale (Scale)" in html
     assert made.data is None
     assert made.scripts == ()
     assert html.count("<img") == 3  # the image, and the last layer of two blocks
@@ -71,6 +71,22 @@ def test_without_rows_there_is_a_sketch_and_the_reason() -> None:
 def test_without_a_model_it_is_omitted() -> None:
     made = alive(ReportedRun("run", missing={"model": "the folder has no model yet."}))
     assert made == Omission("The network, alive", "the folder has no model yet.")
+
+
+def test_a_network_of_ones_own_class_is_omitted() -> None:
+    own = type("OwnNetwork", (Sequential,), {})([Dense(3)]).build((64,))
+    made = alive(ReportedRun("run", Model(own, Scale(), HOSTILE, (8, 8), "uint8"), test=TEST))
+    assert isinstance(made, Omission)
+    assert "OwnNetwork" in made.reason
+
+
+@pytest.mark.parametrize("test", [TEST, None], ids=["with rows", "without"])
+def test_weights_that_are_not_finite_are_told(test: Dataset | None) -> None:
+    diverged = model(Dense(4), ReLU())
+    diverged.network.parameters.values[...] = np.nan
+    html = render(section(ReportedRun("run", diverged, test=test)).body)
+    assert "cannot run the network: the weights are not finite." in html
+    assert "not finite to not finite" in html
 
 
 def test_images_of_two_channels_are_omitted() -> None:

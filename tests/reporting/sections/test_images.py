@@ -43,7 +43,8 @@ def run_of(data: Dataset, *layers: object) -> ReportedRun:
 
 
 def pixels(address: str) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+    image = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    return np.asarray(image.convert("L") if image.mode == "P" else image)
 
 
 @pytest.mark.parametrize("shape", [(9, 7), (1, 9, 7), (3, 9, 7)])
@@ -63,7 +64,8 @@ def test_a_thumbnail_shows_the_pixels_of_its_row(shape: tuple[int, ...]) -> None
         expected = data.inputs[row]
         if shape[0] == 3:
             expected = np.moveaxis(expected, 0, -1)
-        assert np.array_equal(own, expected.reshape(own.shape))
+        step = 1 if shape[0] == 3 else 17  # 16 gray levels
+        assert np.array_equal(own, step * np.round(expected.reshape(own.shape) / step))
 
 
 def test_a_row_is_stored_once_and_large_images_are_scaled_down() -> None:

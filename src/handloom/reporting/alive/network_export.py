@@ -22,6 +22,15 @@ MAX_BYTES = 2_000_000
 TOLERANCE = 1e-3
 """The largest difference of a prediction that weights in float16 may make."""
 
+KINDS = frozenset(
+    {
+        *("dense", "conv2d", "max_pool2d", "average_pool2d", "batch_norm", "layer_norm"),
+        *("relu", "leaky_relu", "elu", "tanh", "sigmoid", "silu", "gelu", "softmax"),
+        *("dropout", "flatten", "reshape", "residual"),
+    }
+)
+"""The layers with a forward pass in JavaScript: the keys of ``FORWARD`` in `network.js`."""
+
 OPTIONS = ("slope", "alpha", "epsilon", "size", "stride")
 """The attributes of layers that their forward pass in the page needs."""
 
@@ -41,8 +50,8 @@ def export_network(model: Model, rows: npt.NDArray[np.generic]) -> dict[str, Any
     Raises
     ------
     ModelError
-        If the page cannot run the network: it names each layer that is not the library's own, a
-        transform that is not, weights that are not finite, or a network that is too large.
+        If the page cannot run the network: it names each layer and transform that has no forward
+        pass in JavaScript, weights that are not finite, or a network that is too large.
     """
     reasons = obstacles(model)
     if reasons:
@@ -66,20 +75,17 @@ def export_network(model: Model, rows: npt.NDArray[np.generic]) -> dict[str, Any
 def obstacles(model: Model) -> list[str]:
     """Return the reasons why the page cannot run a model's network, possibly none."""
     reasons = []
-    if type(model.network) is not Sequential:
-        reasons.append(f"the network is a {type(model.network).__name__}, a class of its own")
     own = [
         f"{name} ({type(layer).__name__})"
         for name, layer in all_layers(model.network.layers)
-        if LAYERS.get(layer.kind) is not type(layer)
+        if LAYERS.get(layer.kind) is not type(layer) or layer.kind not in KINDS
     ]
     if own:
-        count = "layers of its own" if len(own) > 1 else "a layer of its own"
-        reasons.append(f"the network has {count}: {', '.join(own)}")
+        reasons.append(f"it has no forward pass in JavaScript for {', '.join(own)}")
     if type(model.transform) not in TRANSFORMS.values():
-        reasons.append(f"the transform is {type(model.transform).__name__}, a class of its own")
+        reasons.append(f"it has no transform {type(model.transform).__name__} in JavaScript")
     if not np.isfinite(model.network.parameters.values).all():
-        reasons.append("its weights are not finite")
+        reasons.append("the weights are not finite")
     return reasons
 
 
@@ -103,7 +109,7 @@ def predicts_the_same_in_float16(model: Model, rows: npt.NDArray[np.generic]) ->
                 weights[...] = weights.astype(np.float16)
     if not np.isfinite(network.parameters.values).all():
         return False
-    expected, rounded = (_predictions(model, each, rows) for each in (model.before_loss, network))
+    expected, rounded = (predictions(model, rows, each) for each in (model.before_loss, network))
     scale = max(1.0, float(np.abs(expected).max(initial=0.0)))  # of regression outputs
     same_classes = (expected.argmax(axis=1) == rounded.argmax(axis=1)).all()
     return bool(same_classes and np.abs(expected - rounded).max() <= TOLERANCE * scale)
@@ -123,7 +129,8 @@ def encode_array(array: npt.NDArray[np.generic], dtype: str) -> dict[str, str]:
     return {"dtype": dtype, "data": base64.b64encode(stored.tobytes()).decode()}
 
 
-def _predictions(model: Model, network: Sequential, rows: npt.NDArray[np.generic]) -> Array:
+def predictions(model: Model, rows: npt.NDArray[np.generic], network: Sequential) -> Array:
+    """Return predictions as `Model.predict`, of another network, which may be not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = network.predict(rows, model.transform)
         return OUTPUT_ACTIVATIONS[model.output_activation](outputs)

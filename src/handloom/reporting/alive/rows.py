@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
 from handloom.model import Model
+from handloom.reporting.alive.network_export import predictions
 
 MOST, MOST_BYTES = 20, 300_000
 """The largest number of images, and of their bytes."""
@@ -53,7 +54,7 @@ def rows_to_show(
         return [ShownRow(sketch(model.row_shape), None, "a sketch")]
     if predicted is None:
         test = test.take(slice(PREDICTED_ROWS))
-        predicted = _classes(model.predict(test.inputs))
+        predicted = _classes(predictions(model, test.inputs, model.before_loss))
     most = max(1, min(MOST, MOST_BYTES // math.prod(model.row_shape)))
     indices = _first_of_each_class(test, predicted)[:most]
     return [
@@ -77,11 +78,11 @@ def _first_of_each_class(test: Dataset, predicted: npt.NDArray[np.intp]) -> list
     return [*right, *wrong]
 
 
-def _classes(predictions: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
+def _classes(outputs: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
     """Return the predicted classes. A single output is the probability of the second class."""
-    if predictions.shape[1] == 1:
-        return (predictions[:, 0] > 0.5).astype(np.intp)
-    classes: npt.NDArray[np.intp] = predictions.argmax(axis=1)
+    if outputs.shape[1] == 1:
+        return (outputs[:, 0] > 0.5).astype(np.intp)
+    classes: npt.NDArray[np.intp] = outputs.argmax(axis=1)
     return classes
 
 

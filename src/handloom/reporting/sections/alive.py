@@ -5,13 +5,14 @@ import numpy.typing as npt
 
 from handloom.errors import ModelError
 from handloom.model import Model
+from handloom.network import Sequential
 from handloom.reporting.alive.activations import (
     ShownLayer,
     activations,
     shown_layers,
     still_picture,
 )
-from handloom.reporting.alive.network_export import encode_array, export_network
+from handloom.reporting.alive.network_export import encode_array, export_network, predictions
 from handloom.reporting.alive.rows import ShownRow, rows_to_show
 from handloom.reporting.alive.stage import stage
 from handloom.reporting.assets import ALIVE_SCRIPTS
@@ -32,6 +33,9 @@ def alive(run: ReportedRun) -> Section | Omission:
     model = run.model
     if model is None:
         return Omission(TITLE, run.why_missing("model"))
+    if type(model.network) is not Sequential:
+        own = type(model.network).__name__
+        return Omission(TITLE, f"the network is a {own}, a class of its own, expected Sequential.")
     image_shape = _image_shape(model.row_shape)
     if image_shape[0] not in (1, 3):
         return Omission(TITLE, f"its images have {image_shape[0]} channels, expected 1 or 3.")
@@ -61,7 +65,7 @@ def _image_shape(row_shape: tuple[int, ...]) -> list[int]:
 
 def _checked_rows(run: ReportedRun, rows: list[ShownRow]) -> npt.NDArray[np.generic]:
     """Return the rows on which weights in float16 must predict the same."""
-    if run.test is not None:
+    if run.test is not None and len(run.test):
         return np.asarray(run.test.inputs[:CHECKED_ROWS])
     noise = np.random.default_rng(0).integers(0, 256, (64, *rows[0].row.shape), np.uint8)
     return np.concatenate([rows[0].row[None], noise])
@@ -77,7 +81,7 @@ def _still(
     """Return pictures of one row's activations, for a page without scripts."""
     outputs = activations(model, shown.row)
     y, x = model.row_shape[-2:]
-    probabilities = model.predict(shown.row[None])[0]
+    probabilities = predictions(model, shown.row[None], model.before_loss)[0]
     if len(probabilities) == 1:
         probabilities = np.array([1.0 - probabilities[0], probabilities[0]])
     order = np.argsort(-probabilities, kind="stable")[:3]

@@ -51,7 +51,7 @@ class Board {
   /**
    * Replace the image.
    *
-   * @param {Float32Array} pixels - not changed later
+   * @param {Float32Array} pixels
    */
   replace(pixels) {
     this.keepForUndo();

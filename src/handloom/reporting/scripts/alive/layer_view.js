@@ -60,14 +60,28 @@ class LayerView {
     const ratio = window.devicePixelRatio || 1;
     const width = tiles.columns * (tiles.width + tiles.gap) - tiles.gap;
     const height = Math.ceil(tiles.units / tiles.columns) * (tiles.height + tiles.gap) - tiles.gap;
-    this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = Math.round(height * ratio);
-    this.canvas.style.width = `${width}px`;
+    this.resize(Math.round(width * ratio), Math.round(height * ratio), `${width}px`);
     const context = contextOf(this.canvas);
-    context.scale(ratio, ratio);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
     drawTiles(context, tiles, this.layer.output_shape, this.values, this.off);
     this.range.textContent = rangeOf(this.values);
     this.showUnit(context);
+  }
+
+  /**
+   * Set the canvas's size, if it is another one: that takes longer than to draw.
+   *
+   * @param {number} width
+   * @param {number} height
+   * @param {string} shown - the width in the page
+   */
+  resize(width, height, shown) {
+    const { canvas } = this;
+    if (canvas.width === width && canvas.height === height) return;
+    canvas.width = width;
+    canvas.height = height;
+    canvas.style.width = shown;
   }
 
   /** @param {CanvasRenderingContext2D} context */
@@ -79,7 +93,7 @@ class LayerView {
     const { x, y } = cornerOf(this.tiles, unit);
     frame(context, x, y, this.tiles.width, this.tiles.height);
     const lines = [this.sentence(unit)];
-    const weights = this.pixels && weightsOf(this.layer, unit, this.pixels);
+    const weights = this.pixels && weightsPicture(this.layer, unit, this.pixels);
     const parts = weights ? [...lines, weights, "its weights"] : lines;
     this.tip.replaceChildren(...parts);
     const left = Math.min(x, this.figure.clientWidth - this.tip.offsetWidth);
@@ -151,34 +165,4 @@ function rangeOf(values) {
   const least = values.reduce((a, b) => Math.min(a, b), Infinity);
   const largest = values.reduce((a, b) => Math.max(a, b), -Infinity);
   return `${readable(least)} to ${readable(largest)}`;
-}
-
-/**
- * Return a unit's weights as an image: those of a dense layer's unit to all pixels, or a filter.
- *
- * @param {NetworkLayer} layer - the first one with weights
- * @param {number} unit
- * @param {number[]} pixels - the shape of the input image
- * @returns {HTMLCanvasElement}
- */
-function weightsOf({ kind, arrays, options, output_shape }, unit, [channels, height, width]) {
-  const units = output_shape[0];
-  const own = arrays.weights.filter((_, index) => index % units === unit);
-  const filter = kind === "conv2d";
-  const [rows, columns] = filter ? [options.size, options.size] : [height, width];
-  // channels side by side; a filter has its channels last
-  const values = new Float32Array(own.length);
-  for (let c = 0; c < channels; c++) {
-    for (let i = 0; i < rows * columns; i++) {
-      const [y, x] = [Math.floor(i / columns), i % columns];
-      const from = filter ? i * channels + c : c * rows * columns + i;
-      values[(y * channels + c) * columns + x] = own[from];
-    }
-  }
-  const canvas = document.createElement("canvas");
-  const scale = Math.max(1, Math.round((filter ? 48 : 112) / columns));
-  canvas.width = channels * columns * scale;
-  canvas.height = rows * scale;
-  drawEnlarged(contextOf(canvas), signedPicture(values, channels * columns, largestOf(values)));
-  return canvas;
 }

@@ -23,13 +23,14 @@
 function arrangeTiles(shape, available) {
   const units = shape[0];
   const [height, width] = shape.length === 3 ? shape.slice(1) : [1, 1];
-  const scale = Math.max(tileSize(units, shape.length === 3) / Math.max(height, width), 1);
-  const whole = width * Math.floor(scale);
+  const size = tileSize(units, shape.length === 3);
+  const scale = Math.max(1, Math.round(size / Math.max(height, width)));
+  const whole = width * scale;
   const gap = shape.length === 3 ? 3 : 1;
   const fitting = Math.max(1, Math.floor((available + gap) / (whole + gap)));
   const rows = Math.ceil(units / fitting);
   const columns = Math.ceil(units / rows); // rows of about equal size
-  return { units, columns, width: whole, height: height * Math.floor(scale), gap };
+  return { units, columns, width: whole, height: height * scale, gap };
 }
 
 /**
@@ -79,7 +80,6 @@ function unitAt({ units, columns, width, height, gap }, { x, y }) {
  */
 function drawTiles(context, tiles, shape, values, off) {
   const { units, width, height } = tiles;
-  const entries = values.length / units;
   const picture = canvasOf(signedPicture(values, shape[2] ?? 1, largestOf(values)));
   const rows = picture.height / units;
   context.imageSmoothingEnabled = false;
@@ -87,12 +87,14 @@ function drawTiles(context, tiles, shape, values, off) {
     const { x, y } = cornerOf(tiles, unit);
     context.fillStyle = "rgb(128 128 128 / 14%)";
     context.fillRect(x, y, width, height);
-    if (entries) context.drawImage(picture, 0, unit * rows, picture.width, rows, x, y, width, height);
+    context.drawImage(picture, 0, unit * rows, picture.width, rows, x, y, width, height);
     if (off.has(unit)) crossOut(context, x, y, width, height);
   }
 }
 
 /**
+ * Mark a tile as switched off.
+ *
  * @param {CanvasRenderingContext2D} context
  * @param {number} x
  * @param {number} y

@@ -9,7 +9,10 @@
  */
 function connectTools(stage, board, images) {
   const actions = /** @type {Record<string, () => void>} */ ({
-    clear: () => board.clear(),
+    clear: () => {
+      board.clear();
+      markChosen(stage, null);
+    },
     undo: () => board.undo(),
     "turn-left": () => board.turn(-15),
     "turn-right": () => board.turn(15),
@@ -22,8 +25,7 @@ function connectTools(stage, board, images) {
     button.addEventListener("click", () => board.replace(images[Number(button.dataset.image)]));
     button.addEventListener("click", () => markChosen(stage, button));
   }
-  const first = /** @type {HTMLElement | null} */ (stage.querySelector("[data-image]"));
-  if (first) markChosen(stage, first);
+  markChosen(stage, stage.querySelector("[data-image]"));
   for (const input of stage.querySelectorAll("input")) {
     input.addEventListener("input", () => chooseBrush(stage, board));
   }
@@ -34,14 +36,14 @@ function connectTools(stage, board, images) {
  * Mark the image that the reader started from, and say which one it is.
  *
  * @param {HTMLElement} stage
- * @param {HTMLElement} chosen
+ * @param {Element | null} chosen - its button; null for none
  */
 function markChosen(stage, chosen) {
   for (const button of stage.querySelectorAll("[data-image]")) {
     button.setAttribute("aria-pressed", String(button === chosen));
   }
   const start = stage.querySelector("#alive-start");
-  if (start) start.textContent = chosen.getAttribute("aria-label");
+  if (start) start.textContent = chosen?.getAttribute("aria-label") ?? "A drawing of your own";
 }
 
 /**
