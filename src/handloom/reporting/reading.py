@@ -17,7 +17,14 @@ from handloom.model import Model
 from handloom.parameters import Array
 from handloom.reporting.run import ReportedRun
 from handloom.training.evaluation import evaluate
-from handloom.training.run_folder import BEST_MODEL, CHECKPOINTS, RUNS, RunFolder, is_run
+from handloom.training.run_folder import (
+    BEST_MODEL,
+    CHECKPOINTS,
+    DESCRIPTION,
+    RUNS,
+    RunFolder,
+    is_run,
+)
 
 Part = TypeVar("Part")
 FindData = Callable[[str], Splits]
@@ -44,7 +51,7 @@ def run_folders(path: Path) -> list[Path]:
     """
     if is_run(path):
         return [path]
-    folders = sorted(each.parent for each in (path / RUNS).glob("*/run.json"))
+    folders = sorted(each.parent for each in (path / RUNS).glob(f"*/{DESCRIPTION}"))
     if not folders:
         raise FileError(f"{path} is neither the folder of a run nor that of a study")
     return folders
