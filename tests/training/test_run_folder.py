@@ -312,7 +312,7 @@ def strings(tree: ast.AST) -> set[str]:
     literals = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            literals |= set(re.findall(r"[\w-]+\.(?:json|csv|safetensors)\b", node.value))
+            literals |= set(re.findall(r"[\w-]+\.(?:json|csv|safetensors|html)\b", node.value))
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             parts = [part for part in ast.walk(node.right) if isinstance(part, ast.Constant)]
             literals |= {str(part.value).strip("/") for part in parts}

@@ -56,7 +56,7 @@ class Report:
         )
 
     def __repr__(self) -> str:
-        return f"Report({len(self.html):,} characters; save it with .save('report.html'))"
+        return f"Report({len(self.html):,} characters; save it with .save('page.html'))"
 
 
 def report(
