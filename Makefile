@@ -7,7 +7,7 @@ PARALLEL := -n auto --dist loadfile
 
 STUDY ?= runs/study-1
 
-.PHONY: study pictures test test-long test-fused test-tables test-oldest test-newest lint types parity docs bench fuzz clean
+.PHONY: study pictures test test-long test-fused test-browser test-tables test-oldest test-newest lint types parity docs bench fuzz clean
 
 study: $(READY)  ## mlp-flash, then the reference study: four networks, 1,100 updates each, pictures
 	$(BIN)/handloom train --recipe mlp-flash
@@ -17,7 +17,7 @@ pictures: $(READY)  ## the pictures of the README, of the study in STUDY
 	$(BIN)/python -m docs.pictures --study $(STUDY)
 
 test: $(READY)  ## the default test suite
-	$(BIN)/python -m pytest -m "not long" $(PARALLEL)
+	$(BIN)/python -m pytest -m "not long and not browser" $(PARALLEL)
 
 test-long: $(READY)  ## everything, the slow checks included
 	$(BIN)/python -m pytest
@@ -41,6 +41,18 @@ types: $(READY)
 parity: $(READY)  ## the comparisons with PyTorch, which is installed for them alone
 	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pytest -m parity
+
+test-browser: $(READY)  ## reports in Chromium, which apt installs where it can; skipped, and said, without it
+	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium) >/dev/null 2>&1 || true
+	@if command -v chromium >/dev/null; then \
+	  $(BIN)/python -c "import pytest_playwright" 2>/dev/null || \
+	    $(BIN)/python -m pip install --quiet --editable '.[browser]'; \
+	  if command -v npm >/dev/null; then \
+	    npm install --prefix build/npm --silent --no-audit --no-fund axe-core@4 typescript@5 || \
+	      echo "axe-core and tsc cannot be installed: their tests are skipped"; \
+	  else echo "node is not there: the tests with axe-core and tsc are skipped"; fi; \
+	  $(BIN)/python -m pytest -m "browser or not browser" tests/reporting; \
+	else echo "test-browser is skipped: there is no chromium, and apt cannot install it"; fi
 
 test-tables: $(READY)  ## data from polars and pyarrow, which are installed for these tests alone
 	$(BIN)/python -c "import polars, pyarrow" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[tables]'

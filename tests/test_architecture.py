@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 ROOMS = [
     ["handloom", "__main__"],
     ["cli"],
-    ["reports"],
+    ["reports", "reporting"],
     ["studies", "walkthrough"],
     ["recipes", "estimators", "plots"],
     ["training", "testing"],

@@ -35,6 +35,7 @@ ROOMS = {
     "handloom.gradcheck": "Gradient check",
     "handloom.testing": "Contracts of layers and losses",
     "handloom.plots": "Pictures",
+    "handloom.reporting": "Reports",
     "handloom.errors": "Errors",
 }
 

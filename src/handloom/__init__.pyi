@@ -77,6 +77,7 @@ from handloom.optimizers import (
     Muon as Muon,
     RMSprop as RMSprop,
 )
+from handloom.reporting import Report as Report, report as report
 from handloom.schedules import (
     Constant as Constant,
     CosineDecay as CosineDecay,

@@ -26,7 +26,7 @@ CASES: dict[str, list[tuple[str, ...]]] = {
         ("--data", "{missing}"),
     ],
     "train": [
-        ("--data", "{data}", "--epochs", "1", "--hidden", "4", "--out", "{out}"),
+        ("--data", "{data}", "--epochs", "1", "--hidden", "4", "--out", "{out}", "--report"),
         ("--resume", "{run}"),
         ("--resume", "{foreign}"),
         ("--data", "{data}", "--out", "{run}"),
@@ -35,6 +35,12 @@ CASES: dict[str, list[tuple[str, ...]]] = {
     ],
     "recipes": [],
     "doctor": [("{foreign}",), ("{missing}",), ("{run}",)],
+    "report": [
+        ("{run}", "{foreign}", "--data", "{data}", "--out", "{out}"),
+        ("{foreign}", "--data", "{data}", "--out", "{data}"),
+        ("{run}", "--data", "{other}"),
+        ("{missing}",),
+    ],
     "evaluate": [
         ("{run}", "--data", "{data}"),
         ("{run}",),

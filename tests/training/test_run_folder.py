@@ -140,7 +140,7 @@ def test_contents_lists_every_file_that_is_there(run: RunFolder) -> None:
     assert run.contents() == {
         name: meaning
         for name, meaning in CONTENTS.items()
-        if name not in ("checkpoints/", "pictures/")
+        if name not in ("checkpoints/", "pictures/", "report.html")
     }
     assert {path.name for path in run.path.iterdir()} == {
         name.strip("/") for name in run.contents()
@@ -327,7 +327,7 @@ def strings(tree: ast.AST) -> set[str]:
     literals = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            literals |= set(re.findall(r"[\w-]+\.(?:json|csv|safetensors)\b", node.value))
+            literals |= set(re.findall(r"[\w-]+\.(?:json|csv|safetensors|html)\b", node.value))
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             parts = [part for part in ast.walk(node.right) if isinstance(part, ast.Constant)]
             literals |= {str(part.value).strip("/") for part in parts}

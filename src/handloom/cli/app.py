@@ -24,6 +24,7 @@ COMMANDS = {
     "reproduce": "Train the models of the reference study and compare them.",
     "train": "Train a network and write a run folder.",
     "recipes": "List the recipes that train takes by name.",
+    "report": "Write one page that shows a run, or compares several.",
     "doctor": "Show why a training does not work, layer by layer.",
     "evaluate": "Evaluate a trained network on the test set of a dataset.",
     "gradcheck": "Compare a network's gradients with central differences.",

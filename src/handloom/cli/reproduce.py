@@ -12,6 +12,7 @@ from handloom.cli.console import note, saved_results, say, show_table, show_text
 from handloom.cli.datasets import Data, dataset_source, load_dataset, with_image_options
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import Out, output_folder
+from handloom.cli.report import say_report
 from handloom.data import ImageOptions
 from handloom.model import Model
 from handloom.parallel.threads import default_threads
@@ -19,7 +20,9 @@ from handloom.parameters import Array
 from handloom.secondary import Secondary
 from handloom.studies import reference
 from handloom.studies.reference import MODELS, STEPS, Run, Study
+from handloom.studies.second_moments import SecondMoments
 from handloom.training import (
+    LayerNorms,
     Progress,
     RunDescription,
     RunFolder,
@@ -60,7 +63,7 @@ def reproduce(options: ImageOptions, data: Data = None, out: Out = None, **value
                 seed=seed,
                 validation_fraction=study.validation_fraction,
                 threads=study.threads,
-                callbacks=(Progress(f"{name}, seed {seed}"),),
+                callbacks=(Progress(f"{name}, seed {seed}"), LayerNorms(), SecondMoments()),
                 on_signal="finish",  # the command itself reports an interruption
                 save=partial(_save, saving, run_folder),
             )
@@ -76,6 +79,7 @@ def reproduce(options: ImageOptions, data: Data = None, out: Out = None, **value
         with saved_results(folder.path):
             _show(splits.name, runs)
             wrote(folder.path, folder.contents())
+            say_report(folder.path, splits)
     if interrupted:
         note("interrupted" if unsaved else "interrupted: the state reached is saved")
     if unsaved or interrupted:

@@ -26,6 +26,7 @@ from handloom.cli.options import (
     output_folder,
     refuse_other_options,
 )
+from handloom.cli.report import say_report
 from handloom.cli.runs import Describe, experiment_of
 from handloom.data import ImageOptions, Splits
 from handloom.errors import DivergenceWarning, ModelError
@@ -56,7 +57,7 @@ from handloom.training.triggers import FORMS, trigger
 EVERY = "5m"
 """The default of ``--checkpoint-every``."""
 
-WITH_BOTH = ("checkpoint_every", "data", *OPTIONS)
+WITH_BOTH = ("checkpoint_every", "data", "report", *OPTIONS)
 """Options of the command itself that are allowed with ``--resume`` and ``--recipe``."""
 
 WITH_RESUME = ("resume", "threads", "epochs", *WITH_BOTH)
@@ -88,6 +89,9 @@ def train(
     ] = None,
     data: Data = None,
     out: Out = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page about the run; see handloom report.")
+    ] = False,
     **values: Any,
 ) -> None:
     """Train a network and write a run folder.
@@ -106,7 +110,7 @@ def train(
     explicit = {name: values[name] for name in explicit_options(context) if name in values}
     if resume is not None:
         refuse_other_options(context, "--resume", WITH_RESUME)
-        _resume(resume, data, options, checkpoint_every, explicit)
+        _resume(resume, data, options, checkpoint_every, explicit, report=report)
         return
     settings: Experiment
     if recipe is not None:
@@ -116,7 +120,7 @@ def train(
     else:
         settings = Settings(**explicit)
     with output_folder(out, recipe or "train") as folder:
-        _train(folder, settings, data, options, checkpoint_every or EVERY)
+        _train(folder, settings, data, options, checkpoint_every or EVERY, report=report)
 
 
 def _resume(
@@ -125,6 +129,8 @@ def _resume(
     options: ImageOptions,
     checkpoint_every: str | None,
     changes: Mapping[str, Any],
+    *,
+    report: bool,
 ) -> None:
     run = RunFolder.open(folder)
     every = run.description.checkpoint_every
@@ -142,7 +148,7 @@ def _resume(
             refuse_options(options, None)
             data = run.description.data
         options = options if options.to_json() else options_of_run(run.description)
-        _train(held, settings, data, options, checkpoint_every or every, resumed=run)
+        _train(held, settings, data, options, checkpoint_every or every, resumed=run, report=report)
 
 
 def _train(
@@ -153,6 +159,7 @@ def _train(
     checkpoint_every: str,
     *,
     resumed: RunFolder | None = None,
+    report: bool,
 ) -> None:
     trigger(checkpoint_every)
     splits = load_dataset(data, options)
@@ -194,6 +201,8 @@ def _train(
     with saved_results(run.path):
         _show(splits, trained)
         wrote(run.path, run.contents())
+        if report:
+            say_report(run.path, splits)
     end_with(trained.history, run.path, saved=not saving.failed)
     if saving.failed:
         raise typer.Exit(1)

@@ -40,6 +40,7 @@ CHECKPOINTS = "checkpoints/"
 PICTURES = "pictures/"
 PREDICTIONS = "predictions.safetensors"
 RESULTS = "results.json"
+REPORT = "report.html"
 LOGS = "logs/"
 RUNS = "runs/"
 
@@ -53,6 +54,7 @@ CONTENTS: Mapping[str, str] = {
     PICTURES: "learning curves, confusion matrix, mistakes, weights of the first layer",
     PREDICTIONS: "the predictions of the test rows",
     RESULTS: "the metrics on the test set",
+    REPORT: "one page that shows all of this",
 }
 """The files of a run folder."""
 
@@ -61,6 +63,7 @@ STUDY_CONTENTS: Mapping[str, str] = {
     LOGS: "the CSV log of each run, with the reference's columns",
     PICTURES: "learning curves and comparisons, confusion matrices, mistakes",
     RESULTS: "the metrics of every run",
+    REPORT: "one page that shows all of this",
 }
 """The files of a study's folder."""
 

@@ -1,0 +1,67 @@
+"""``handloom report``: one page about a run, or about several."""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from handloom.cli.console import note, say, short
+from handloom.cli.datasets import Data, load_dataset, refuse_options, with_image_options
+from handloom.data import ImageOptions, Splits
+from handloom.reporting.reading import find_dataset, read_run, run_folders
+from handloom.reporting.report import report_of, report_of_several
+from handloom.secondary import Secondary
+from handloom.training.run_folder import REPORT
+
+Runs = Annotated[
+    list[Path], typer.Argument(metavar="RUN...", help="Run folders, or the folder of a study.")
+]
+File = Annotated[
+    Path | None,
+    typer.Option(help="The file of the page.", show_default=f"{REPORT} in the folder of the run"),
+]
+
+
+@with_image_options
+def report(runs: Runs, options: ImageOptions, out: File = None, data: Data = None) -> None:
+    """Write one page that shows a run, or compares several.
+
+    The page is one file that opens without a network. Examples:
+
+    handloom report runs/train-1
+
+    handloom report runs/train-1 runs/train-2 --out comparison.html
+    """
+    if data is None:
+        refuse_options(options, None)
+    file = _write(runs, out, None if data is None else load_dataset(data, options))
+    say(f"Wrote the page about {', '.join(map(str, runs))} to {short(file)}")
+    _say_address(file)
+
+
+def say_report(folder: Path, splits: Splits) -> None:
+    """Write the page about a run or a study that has just ended, and print its address.
+
+    If it cannot be made, a note says so: the training and its results are saved.
+    """
+    written: list[Path] = []
+    with Secondary(f"{folder / REPORT} is not written", then="", tell=note):
+        written.append(_write([folder], None, splits))
+    for file in written:
+        _say_address(file)
+
+
+def _write(paths: list[Path], out: Path | None, splits: Splits | None) -> Path:
+    """Write the page about runs, and return its path."""
+    folders = [folder for path in paths for folder in run_folders(path)]
+    find = cache(find_dataset)  # runs may share a dataset
+    runs = [read_run(folder, find, splits) for folder in folders]
+    for reason in dict.fromkeys(run.missing["test"] for run in runs if "test" in run.missing):
+        note(f"the page lacks images: {reason}")
+    page = report_of(runs[0]) if len(runs) == 1 else report_of_several(runs)
+    return page.save(paths[0] / REPORT if out is None else out)
+
+
+def _say_address(file: Path) -> None:
+    say(f"report: {file.resolve().as_uri()}")

@@ -1,0 +1,1 @@
+"""Charts as SVG, complete without scripts, which add reading off, zoom and a logarithmic axis."""

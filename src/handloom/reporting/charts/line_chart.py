@@ -1,0 +1,328 @@
+"""Line charts of measurements over epochs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from handloom.reporting.captions import table_caption
+from handloom.reporting.charts.scales import Scale, bounds, tick_text
+from handloom.reporting.charts.thinning import thinned
+from handloom.reporting.markup import Element, Node, element
+from handloom.reporting.wording import number
+
+WIDTH, HEIGHT = 480, 260
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 28, 40
+"""The size of a chart without scripts, and its margins; `scripts/line_chart.js` has the same."""
+
+COLORS, DASHES = 8, ("", "7 4", "2 3")
+"""The number of colors of lines, and the patterns of the lines after the first eight."""
+
+ORDERS = 1000.0
+"""The largest value relative to the median from which an axis is logarithmic at first."""
+
+TABLE_ROWS = 12
+"""The number of rows of the table of values."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line of a chart.
+
+    Attributes
+    ----------
+    name : str
+    x, y : sequence of float
+        The epochs and the values of its points; None for a gap.
+    points : bool
+        Whether points are drawn too.
+    group : str
+        The name in the legend of lines that share a color, as those of several seeds; by default
+        the name of the line.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float | None]
+    points: bool = False
+    group: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name in the legend."""
+        return self.group or self.name
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A line across a chart at an epoch (``axis`` "x") or at a value ("y"), with a label."""
+
+    axis: str
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """A line chart.
+
+    Attributes
+    ----------
+    key : str
+        A word, unique among the charts of a section.
+    title, caption : str
+        What is measured, and what is seen.
+    y_label, x_label : str
+        The axes.
+    series : sequence of Series
+    marks : sequence of Mark
+    logarithmic : bool or None
+        Whether the vertical axis is logarithmic at first; None for large differences alone.
+    order : sequence of str
+        The names in the legends of several charts, in which a name has the same color; by default
+        those of this one.
+    """
+
+    key: str
+    title: str
+    caption: str
+    y_label: str
+    series: Sequence[Series]
+    marks: Sequence[Mark] = ()
+    logarithmic: bool | None = None
+    x_label: str = "epoch"
+    order: Sequence[str] = ()
+
+    @property
+    def groups(self) -> list[str]:
+        """The names in the legend."""
+        return list(dict.fromkeys(each.label for each in self.series))
+
+    def _color(self, group: str) -> int:
+        """Return the index of the color of a name in the legend."""
+        return list(self.order or self.groups).index(group)
+
+    @property
+    def shows_logarithm(self) -> bool:
+        """Whether the vertical axis is logarithmic at first."""
+        values = sorted(value for each in self.series for value in _finite(each.y))
+        if not values or values[0] <= 0.0:
+            return bool(self.logarithmic and values and values[-1] > 0.0)
+        if self.logarithmic is not None:
+            return self.logarithmic
+        return values[-1] > ORDERS * values[len(values) // 2]
+
+    def data(self) -> dict[str, Any]:
+        """Return the chart as JSON for its script."""
+        return {
+            "xLabel": self.x_label,
+            "yLabel": self.y_label,
+            "logarithmic": self.shows_logarithm,
+            "groups": self.groups,
+            "colors": [self._color(each) for each in self.groups],
+            "marks": [
+                {"axis": each.axis, "at": each.at, "label": each.label} for each in self.marks
+            ],
+            "series": [
+                {
+                    "name": each.name,
+                    "group": self.groups.index(each.label),
+                    "x": x,
+                    "y": y,
+                    "points": each.points,
+                }
+                for each, (x, y) in ((each, thinned(each.x, each.y)) for each in self.series)
+            ],
+        }
+
+    def figure(self, section: str) -> Element:
+        """Return the chart, complete without scripts.
+
+        Parameters
+        ----------
+        section : str
+            The id of the section that holds `data` as ``charts[key]``.
+        """
+        heading = f"{section}-{self.key}"
+        return element(
+            "figure",
+            element("h3", self.title, id=heading),
+            self._legend(),
+            element("div", self._drawing(), class_="plot"),
+            element("figcaption", self.caption),
+            self._table(),
+            class_="chart",
+            data_section=section,
+            data_chart=self.key,
+            aria_labelledby=heading,
+        )
+
+    def _legend(self) -> Node:
+        if len(self.groups) < 2:
+            return None
+        return element(
+            "ul",
+            [
+                element(
+                    "li",
+                    element(
+                        "svg",
+                        element("line", x1=0, x2=26, y1=5, y2=5, **_stroke(self._color(label))),
+                        viewBox="0 0 26 10",
+                        class_="sample",
+                        aria_hidden="true",
+                    ),
+                    label,
+                )
+                for label in self.groups
+            ],
+            class_="legend",
+        )
+
+    def _drawing(self) -> Element:
+        x, y = self._scales()
+        text = f"{self.title}: {self.y_label} by {self.x_label}, " + "; ".join(
+            _spoken(each) for each in self.series
+        )
+        return element(
+            "svg",
+            self._axes(x, y),
+            [self._mark(each, x, y) for each in self.marks if _inside(each, x, y)],
+            [_line(self._color(each.label), each, x, y) for each in self.series],
+            viewBox=f"0 0 {WIDTH} {HEIGHT}",
+            role="img",
+            aria_label=text,
+        )
+
+    def _scales(self) -> tuple[Scale, Scale]:
+        log = self.shows_logarithm
+        epochs = [value for each in self.series for value in each.x]
+        first, last = (min(epochs), max(epochs)) if epochs else (0.0, 1.0)
+        if first == last:
+            first, last = first - 0.5, last + 0.5
+        values = [value for each in self.series for value in each.y]
+        values += [each.at for each in self.marks if each.axis == "y"]
+        low, high = bounds(values, logarithmic=log)
+        return (
+            Scale(first, last, LEFT, WIDTH - RIGHT),
+            Scale(low, high, HEIGHT - BOTTOM, TOP, log),
+        )
+
+    def _axes(self, x: Scale, y: Scale) -> list[Node]:
+        nodes: list[Node] = []
+        for value in y.ticks():
+            at = y(value)
+            nodes.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, class_="grid"))
+            nodes.append(element("text", tick_text(value), x=LEFT - 7, y=at + 4, text_anchor="end"))
+        for value in x.ticks(6):
+            if value == int(value):
+                at = x(value)
+                nodes.append(
+                    element(
+                        "text", tick_text(value), x=at, y=HEIGHT - BOTTOM + 17, text_anchor="middle"
+                    )
+                )
+        bottom = HEIGHT - BOTTOM
+        nodes.append(
+            element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=bottom, y2=bottom, class_="axis")
+        )
+        nodes.append(
+            element("text", self.x_label, x=WIDTH - RIGHT, y=HEIGHT - 6, text_anchor="end")
+        )
+        nodes.append(element("text", self.y_label, x=0, y=12, class_="axis-label"))
+        return nodes
+
+    def _mark(self, mark: Mark, x: Scale, y: Scale) -> Node:
+        if mark.axis == "x":
+            at = x(mark.at)
+            late = at > (LEFT + WIDTH - RIGHT) / 2
+            line = element("line", x1=at, x2=at, y1=TOP, y2=HEIGHT - BOTTOM, class_="mark")
+            anchor = "end" if late else "start"
+            label = {"x": at - 5 if late else at + 5, "y": TOP + 10, "text_anchor": anchor}
+        else:
+            at = y(mark.at)
+            line = element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, class_="mark")
+            label = {"x": WIDTH - RIGHT, "y": at - 5, "text_anchor": "end"}
+        return [line, element("text", mark.label, class_="mark-label", **label)]
+
+    def _table(self) -> Element:
+        epochs = sorted({value for each in self.series for value in each.x})
+        kept = sorted({round(i * (len(epochs) - 1) / (TABLE_ROWS - 1)) for i in range(TABLE_ROWS)})
+        rows = [epochs[index] for index in kept] if len(epochs) > TABLE_ROWS else epochs
+        columns = [dict(zip(each.x, each.y, strict=True)) for each in self.series]
+        head = [element("th", name, scope="col") for name in [self.x_label, *_names(self.series)]]
+        body = [
+            element(
+                "tr",
+                element("th", number(epoch), scope="row"),
+                [element("td", _cell(column, epoch)) for column in columns],
+            )
+            for epoch in rows
+        ]
+        return element(
+            "details",
+            element("summary", "Values as a table"),
+            element(
+                "div",
+                element(
+                    "table",
+                    table_caption(f"{self.title}: {self.y_label}"),
+                    element("thead", element("tr", head)),
+                    element("tbody", body),
+                ),
+                class_="scroll",
+                tabindex=0,
+                role="region",
+                aria_label=f"Values of {self.title}",
+            ),
+        )
+
+
+def _names(series: Sequence[Series]) -> list[str]:
+    return [each.name for each in series]
+
+
+def _cell(column: dict[float, float | None], epoch: float) -> str:
+    return number(column[epoch]) if epoch in column else ""
+
+
+def _finite(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def _spoken(series: Series) -> str:
+    """Return a line in words, for those who do not see it."""
+    values = _finite(series.y)
+    if not values:
+        return f"{series.name} has no finite value"
+    return (
+        f"{series.name} begins at {number(values[0])} and ends at {number(values[-1])}, "
+        f"lowest {number(min(values))}, highest {number(max(values))}"
+    )
+
+
+def _inside(mark: Mark, x: Scale, y: Scale) -> bool:
+    scale = x if mark.axis == "x" else y
+    return scale.low <= mark.at <= scale.high
+
+
+def _stroke(index: int) -> dict[str, object]:
+    dashes = DASHES[index // COLORS % len(DASHES)]
+    return {"class_": f"line series-{index % COLORS}", "stroke_dasharray": dashes or None}
+
+
+def _line(index: int, series: Series, x: Scale, y: Scale) -> Node:
+    path, drawing = [], False
+    dots: list[Node] = []
+    for at, value in zip(*thinned(series.x, series.y), strict=True):
+        if value is None or not math.isfinite(value) or (y.logarithmic and value <= 0):
+            drawing = False
+            continue
+        left, top = x(at), y(value)
+        path.append(f"{'L' if drawing else 'M'}{left:.1f} {top:.1f}")
+        drawing = True
+        if series.points:
+            dots.append(
+                element("circle", cx=left, cy=top, r=3, class_=f"dot series-{index % COLORS}")
+            )
+    return [element("path", d="".join(path), **_stroke(index)), dots]

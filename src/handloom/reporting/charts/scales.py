@@ -1,0 +1,83 @@
+"""Scales: from values to coordinates, with ticks at round values."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+"""The steps between ticks, up to a power of ten."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A scale, linear or logarithmic.
+
+    Attributes
+    ----------
+    low, high : float
+        The values at its ends, which differ; both positive if it is logarithmic.
+    start, end : float
+        Their coordinates.
+    logarithmic : bool
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+    logarithmic: bool = False
+
+    def __call__(self, value: float) -> float:
+        """Return the coordinate of a value."""
+        low, high, at = map(self._linear, (self.low, self.high, value))
+        return self.start + (at - low) / (high - low) * (self.end - self.start)
+
+    def _linear(self, value: float) -> float:
+        return math.log10(value) if self.logarithmic else value
+
+    def ticks(self, count: int = 5) -> list[float]:
+        """Return about ``count`` round values within the scale."""
+        if self.logarithmic:
+            low, high = math.log10(self.low), math.log10(self.high)
+            step = max(1, math.ceil((high - low) / count))
+            powers = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
+            if len(powers) > 1:
+                return [10.0**power for power in powers if (power - powers[0]) % step == 0]
+        return _round_values(self.low, self.high, count)
+
+
+def _round_values(low: float, high: float, count: int) -> list[float]:
+    rough = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(each * power for each in STEPS if each * power >= rough * (1 - 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def bounds(values: Iterable[float | None], *, logarithmic: bool) -> tuple[float, float]:
+    """Return the ends of a scale for values, with a margin; others than finite ones are ignored."""
+    shown = [
+        value
+        for value in values
+        if value is not None and math.isfinite(value) and (value > 0 or not logarithmic)
+    ]
+    if not shown:
+        return (0.1, 1.0) if logarithmic else (0.0, 1.0)
+    low, high = min(shown), max(shown)
+    if logarithmic:
+        return (low / 1.3, high * 1.3)
+    margin = 0.05 * (high - low) or 0.1 * abs(high) or 1.0
+    if low >= 0.0 and (low < 0.3 * high or low < margin):
+        return 0.0, high + margin
+    return low - margin, high + margin
+
+
+def tick_text(value: float) -> str:
+    """Return the text of a tick."""
+    if value == 0.0:
+        return "0"
+    if abs(value) < 1e-3 or abs(value) >= 1e5:
+        mantissa, _, exponent = f"{value:.0e}".partition("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{value:.10g}"

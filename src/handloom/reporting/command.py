@@ -1,0 +1,85 @@
+"""The command that does a run again."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from handloom.data.sources.published import RESERVED
+from handloom.recipes.option import options_of
+from handloom.recipes.settings import Settings
+from handloom.reporting.run import ReportedRun
+from handloom.studies.reference import STEPS
+from handloom.text import printable
+
+SAME_RESULTS = ("threads", "backend")
+"""Settings that a command leaves out where they are the default."""
+
+
+def command_of(run: ReportedRun) -> str | None:
+    """Return the command line that does a run again; None if it was not made by a command.
+
+    The folder of a dataset is not named, because its path may hold a user's name.
+    """
+    description = run.description
+    if description is None:
+        return None
+    defaults: dict[str, object]
+    settings = description.settings
+    if "study" in settings:
+        words = [
+            "reproduce",
+            "--models",
+            str(settings.get("model")),
+            "--seeds",
+            str(settings.get("seed")),
+        ]
+        defaults = {"validation_fraction": 0.0, "batch_size": 0, "steps": STEPS}
+        others = _changed(settings, ("study", "model", "seed"), defaults)
+    elif settings.get("kind") == "recipe":
+        words = ["train", "--recipe", str(settings.get("recipe"))]
+        defaults = {"validation_fraction": 0.0, "backend": "auto"}
+        others = _changed(settings, ("kind", "recipe"), defaults)
+    elif settings.get("kind") == Settings.kind:
+        words = ["train"]
+        others = _changed(settings, ("kind",), _defaults())
+    else:
+        return None
+    if description.data in RESERVED:
+        others += ["--data", description.data]
+    elif run.dataset not in RESERVED:
+        others += ["--data", "FOLDER", *_of_images(description.data_options)]
+    return printable(shlex.join(["handloom", *words, *others]))
+
+
+def _of_images(options: Mapping[str, Any]) -> list[str]:
+    """Return the options with which a folder of images was read."""
+    words = []
+    for name, value in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words += [flag] if value else []
+        elif name == "size" and isinstance(value, list):
+            words += [flag, "x".join(str(side) for side in reversed(value))]  # width x height
+        else:
+            words += [flag, str(value)]
+    return words
+
+
+def _defaults() -> dict[str, object]:
+    return {each.name: each.default for each in options_of(Settings)}
+
+
+def _changed(
+    settings: Mapping[str, Any], left_out: tuple[str, ...], defaults: Mapping[str, object]
+) -> list[str]:
+    """Return the options of settings that differ from their defaults."""
+    words = []
+    for name, value in settings.items():
+        if name in left_out or value is None:
+            continue
+        written = tuple(value) if isinstance(value, list) else value
+        if name in defaults and written == defaults[name]:
+            continue
+        text = ",".join(map(str, written)) if isinstance(written, tuple) else str(written)
+        words += [f"--{name.replace('_', '-')}", text]
+    return words

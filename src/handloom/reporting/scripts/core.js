@@ -1,0 +1,53 @@
+"use strict";
+// The first script of a page: data of the sections, and elements of SVG. Sections are complete
+// without scripts; scripts only add to them.
+
+/**
+ * Return the data of a section, which Python wrote as JSON, or null.
+ * @param {string} section
+ * @returns {any}
+ */
+function sectionData(section) {
+  const source = document.getElementById(`data-${section}`);
+  return source === null ? null : JSON.parse(source.textContent ?? "null");
+}
+
+/**
+ * Return a new element of SVG.
+ * @param {string} tag
+ * @param {Record<string, string | number>} attributes
+ * @param {string} [text]
+ * @returns {SVGElement}
+ */
+function svgElement(tag, attributes, text) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+/**
+ * Return a new button.
+ * @param {string} text
+ * @param {() => void} press
+ * @returns {HTMLButtonElement}
+ */
+function newButton(text, press) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = text;
+  button.addEventListener("click", press);
+  return button;
+}
+
+/**
+ * Return a number as people read it.
+ * @param {number} value
+ * @returns {string}
+ */
+function readable(value) {
+  if (!Number.isFinite(value)) return "not finite";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
+  return String(Number(value.toPrecision(4)));
+}

@@ -1,0 +1,150 @@
+"""Calibration: whether a probability of 80 % is right in 80 of 100 cases."""
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.reporting.captions import table_caption
+from handloom.reporting.markup import Element, Node, element
+from handloom.reporting.run import ReportedRun
+from handloom.reporting.section import Omission, Section
+from handloom.reporting.wording import percent
+
+TITLE = "Does it know what it knows?"
+BINS = 10
+"""The number of intervals of the confidence."""
+
+Floats = npt.NDArray[np.float64]
+
+SIZE, LEFT, BOTTOM = 300, 46, 40
+"""The sides of the diagram, and its margins."""
+
+
+def calibration(run: ReportedRun) -> Section | Omission:
+    """Return the reliability diagram and the expected calibration error of a run."""
+    if run.test is None or run.predicted is None or not run.test.has_classes:
+        return Omission(TITLE, run.why_missing("test", "predictions"))
+    assert run.probabilities is not None
+    confidence = run.probabilities.max(axis=1).astype(np.float64)
+    if not np.isfinite(confidence).all():
+        return Omission(TITLE, "some predictions are not finite.")
+    correct = (run.predicted == run.test.targets).astype(np.float64)
+    counts, means, accuracies = reliability(confidence, correct)
+    error = float((counts / counts.sum() * np.abs(means - accuracies)).sum())
+    gap = float(confidence.mean() - correct.mean())
+    verdict = "too confident" if gap > 0 else "too modest"
+    return Section(
+        "calibration",
+        TITLE,
+        [
+            element(
+                "p",
+                "On average the network gives its prediction a probability of "
+                f"{percent(float(confidence.mean()))}, and is right in "
+                f"{percent(float(correct.mean()))} of the cases: it is {verdict} by "
+                f"{percent(abs(gap))}. The expected calibration error, the mean distance of the "
+                f"bars from the diagonal, is {percent(error)}.",
+            ),
+            element(
+                "div",
+                element(
+                    "figure",
+                    _diagram(counts, accuracies),
+                    element(
+                        "figcaption",
+                        "Each bar holds the test rows of one interval of confidence. On the "
+                        "diagonal, confidence and accuracy agree; a bar below it is too confident.",
+                    ),
+                ),
+                _table(counts, means, accuracies),
+                class_="columns",
+            ),
+        ],
+        styles=("charts", "calibration"),
+    )
+
+
+def reliability(confidence: Floats, correct: Floats) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
+    """Return the rows, the mean confidence and the accuracy of each interval; 0 without rows."""
+    interval = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
+    counts = np.bincount(interval, minlength=BINS)
+    rows = np.maximum(counts, 1)
+    means = np.bincount(interval, confidence, minlength=BINS) / rows
+    return counts, means, np.bincount(interval, correct, minlength=BINS) / rows
+
+
+def _diagram(counts: npt.NDArray[np.intp], accuracies: Floats) -> Element:
+    side = SIZE - LEFT - 14
+    base = SIZE - BOTTOM
+
+    def x(value: float) -> float:
+        return LEFT + value * side
+
+    def y(value: float) -> float:
+        return base - value * side
+
+    nodes: list[Node] = []
+    for tenth in (0, 20, 40, 60, 80, 100):
+        at = y(tenth / 100)
+        nodes.append(element("line", x1=x(0), x2=x(1), y1=at, y2=at, class_="grid"))
+        nodes.append(element("text", str(tenth), x=x(0) - 7, y=at + 4, text_anchor="end"))
+        nodes.append(
+            element("text", str(tenth), x=x(tenth / 100), y=base + 17, text_anchor="middle")
+        )
+    for index, count in enumerate(counts.tolist()):
+        if count:
+            height = float(accuracies[index]) * side
+            nodes.append(
+                element(
+                    "rect",
+                    x=x(index / BINS) + 1,
+                    y=base - height,
+                    width=side / BINS - 2,
+                    height=height,
+                    class_="bar",
+                )
+            )
+    nodes.append(element("line", x1=x(0), y1=y(0), x2=x(1), y2=y(1), class_="mark"))
+    nodes.append(element("text", "confidence, %", x=x(1), y=SIZE - 4, text_anchor="end"))
+    middle = (y(0) + y(1)) / 2
+    nodes.append(
+        element(
+            "text",
+            "accuracy, %",
+            x=12,
+            y=middle,
+            text_anchor="middle",
+            transform=f"rotate(-90 12 {middle:g})",
+        )
+    )
+    return element(
+        "div",
+        element(
+            "svg",
+            nodes,
+            viewBox=f"0 0 {SIZE} {SIZE}",
+            role="img",
+            aria_label="Reliability diagram; the table beside it has its values",
+        ),
+        class_="plot reliability",
+    )
+
+
+def _table(counts: npt.NDArray[np.intp], means: Floats, accuracies: Floats) -> Element:
+    head = [element("th", text, scope="col") for text in ("confidence", "rows", "mean", "accuracy")]
+    rows = [
+        element(
+            "tr",
+            element("th", f"{100 * index // BINS} to {100 * (index + 1) // BINS} %", scope="row"),
+            element("td", f"{int(count):,}"),
+            element("td", percent(float(mean))),
+            element("td", percent(float(accuracy))),
+        )
+        for index, (count, mean, accuracy) in enumerate(zip(counts, means, accuracies, strict=True))
+        if count
+    ]
+    return element(
+        "table",
+        table_caption("Confidence and accuracy of the test rows."),
+        element("thead", element("tr", head)),
+        element("tbody", rows),
+    )

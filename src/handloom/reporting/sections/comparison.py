@@ -1,0 +1,251 @@
+"""Comparison: several runs side by side, their options, curves and classes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from handloom.metrics import precision_and_recall
+from handloom.reporting.charts.line_chart import LineChart, Series
+from handloom.reporting.command import command_of
+from handloom.reporting.epochs import steps_per_epoch
+from handloom.reporting.groups import Group, groups_of
+from handloom.reporting.markup import Element, Node, element
+from handloom.reporting.run import ReportedRun
+from handloom.reporting.section import Omission, Section
+from handloom.reporting.sections.provenance import setting_text
+from handloom.reporting.sections.tables import scrolling_table
+from handloom.reporting.wording import counted, number, percent, seconds, without_paths
+
+Runs = Sequence[ReportedRun]
+
+
+def results(runs: Runs) -> Section:
+    """Return the results of every run, and mean and spread over the seeds."""
+    rows: list[list[Node]] = [
+        [
+            run.name,
+            str(run.settings.get("seed", "-")),
+            _percent(run.results.get("test_accuracy")),
+            _number(run.results.get("test_loss")),
+            "-" if run.history is None else len(run.history),
+            "-" if run.model is None else f"{len(run.model.network.parameters):,}",
+            "-" if run.history is None else seconds(float(run.history["seconds"].sum())),
+        ]
+        for run in runs
+    ]
+    columns = ("run", "seed", "accuracy", "loss", "epochs", "parameters", "time")
+    body: list[Node] = [
+        scrolling_table(
+            "The runs; accuracy and loss on the test set, with the last weights.",
+            columns,
+            rows,
+            label="Results of the runs",
+        )
+    ]
+    if several := [group for group in groups_of(runs) if len(group.runs) > 1]:
+        body += [element("h3", "Mean and spread over the seeds"), _spreads(several)]
+    return Section("results", "The runs side by side", body)
+
+
+def _spreads(groups: Sequence[Group]) -> Element:
+    rows: list[list[Node]] = [
+        [
+            group.name,
+            len(group.runs),
+            _spread(group.spread("test_accuracy"), scale=100, digits=2),
+            _spread(group.spread("test_loss"), scale=1, digits=4),
+        ]
+        for group in groups
+    ]
+    return scrolling_table(
+        "Runs that differ in their seed alone: mean \u00b1 standard deviation. A difference "
+        "between two settings that is smaller than this spread may be luck.",
+        ("setting", "seeds", "accuracy, %", "loss"),
+        rows,
+        label="Mean and spread over the seeds",
+    )
+
+
+def _spread(values: tuple[float, float] | None, *, scale: float, digits: int) -> str:
+    if values is None:
+        return "-"
+    return " \u00b1 ".join(f"{scale * value:.{digits}f}" for value in values)
+
+
+def differences(runs: Runs) -> Section | None:
+    """Return the options in which the runs differ."""
+    names = dict.fromkeys(name for run in runs for name in run.settings)
+    rows = [
+        [name.replace("_", " "), *(_setting(run, name) for run in runs)]
+        for name in names
+        if len({_setting(run, name) for run in runs}) > 1
+    ]
+    columns = ("option", *(run.name for run in runs))
+    same = "The runs have the same options." if not rows else None
+    table = scrolling_table(
+        "Options that are not the same in all runs.", columns, rows, label="Options that differ"
+    )
+    return Section("differences", "What was different", element("p", same) if same else table)
+
+
+def _setting(run: ReportedRun, name: str) -> str:
+    value = run.settings.get(name)
+    return "-" if value is None else without_paths(setting_text(value))
+
+
+def curves_together(runs: Runs) -> Section | Omission:
+    """Return the curves of all runs over each other."""
+    title = "The curves over each other"
+    if not any(run.history is not None and len(run.history) for run in runs):
+        return Omission(title, "no run has a history yet.")
+    charts = [
+        chart
+        for chart in (
+            together(runs, "loss", "Training loss", "The lower the better."),
+            together(runs, "validation_loss", "Validation loss", "On rows held out."),
+            together(runs, "accuracy", "Training accuracy", "The fraction of correct predictions."),
+            together(runs, "validation_accuracy", "Validation accuracy", "On rows held out."),
+            together(runs, "learning_rate", "Learning rate", "At the end of each epoch."),
+        )
+        if chart is not None
+    ]
+    return charts_section("curves", title, charts)
+
+
+def charts_section(
+    section: str, title: str, charts: Sequence[LineChart], before: Node = None, after: Node = None
+) -> Section:
+    """Return a section of charts."""
+    figures = element("div", [chart.figure(section) for chart in charts], class_="charts")
+    return Section(
+        section,
+        title,
+        [before, figures, after],
+        {"charts": {chart.key: chart.data() for chart in charts}},
+        scripts=("scales", "line_chart"),
+        styles=("charts",),
+    )
+
+
+def together(
+    runs: Runs, column: str, title: str, caption: str, *, logarithmic: bool | None = None
+) -> LineChart | None:
+    """Return a column of the histories of all runs in one chart, a color for each setting."""
+    series = []
+    sizes = {steps_per_epoch(run) for run in runs if run.history is not None}
+    by_step = len(sizes) > 1 or any("study" in run.settings for run in runs)
+    groups = {_label(group): group for group in groups_of(runs)}
+    for label, group in groups.items():
+        for run in group.runs:
+            if run.history is None or column not in run.history.columns:
+                continue
+            values = run.history[column]
+            if not np.isfinite(values).any():
+                continue
+            factor = steps_per_epoch(run) if by_step else 1
+            x = [(record.epoch + 1) * factor for record in run.history]
+            series.append(Series(run.name, x, values.tolist(), len(x) <= 12, label))
+    if not series:
+        return None
+    return LineChart(
+        column.replace("_", "-"),
+        title,
+        caption,
+        column.replace("_", " "),
+        series,
+        logarithmic=logarithmic,
+        x_label="step" if by_step else "epoch",
+        order=list(groups),
+    )
+
+
+def _label(group: Group) -> str:
+    """Return the name of a group in a legend."""
+    several = len(group.runs) > 1
+    return f"{group.name} ({counted(len(group.runs), 'seed')})" if several else group.name
+
+
+def classes(runs: Runs) -> Section | Omission | None:
+    """Return the gains and losses of every class, relative to the first run."""
+    title = "Gains and losses of each class"
+    known = [run for run in runs if run.confusion is not None]
+    if len(known) < 2:
+        return Omission(title, runs[0].why_missing("test", "predictions"))
+    first, names = known[0], known[0].class_names
+    others = [run for run in known[1:] if run.class_names == names]
+    if not others:
+        return Omission(title, "the runs have other classes.")
+    base = _recall(first)
+    rows: list[list[Node]] = [
+        [
+            name,
+            percent(float(base[label])),
+            *(_gain(float(_recall(run)[label] - base[label])) for run in others),
+        ]
+        for label, name in enumerate(names)
+    ]
+    return Section(
+        "classes",
+        title,
+        scrolling_table(
+            f"Recall of each class: of {first.name}, and how many percentage points the other runs "
+            "are above (+) or below (\u2212) it.",
+            ("class", first.name, *(run.name for run in others)),
+            rows,
+            label="Table of gains and losses",
+        ),
+        styles=("comparison",),
+    )
+
+
+def _recall(run: ReportedRun) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    assert run.confusion is not None
+    recall: np.ndarray[tuple[int], np.dtype[np.float64]] = np.nan_to_num(
+        precision_and_recall(run.confusion)[1]
+    )
+    return recall
+
+
+def _gain(difference: float) -> Element:
+    points = 100 * difference
+    kind = "gain" if points > 0.05 else "loss" if points < -0.05 else "same"
+    sign = "+" if points > 0 else "\u2212"
+    width = min(40.0, 6 * abs(points))
+    bar = element("rect", x=40 if points > 0 else 40 - width, y=2, width=width, height=8)
+    return element(
+        "span",
+        element("svg", bar, viewBox="0 0 80 12", class_="gain-bar", aria_hidden="true"),
+        f"{sign}{abs(points):.1f}" if kind != "same" else "0",
+        class_=f"gain {kind}",
+    )
+
+
+def commands(runs: Runs) -> Section:
+    """Return the command of every run, and its versions."""
+    lines = [command for run in runs if (command := command_of(run)) is not None]
+    versions = {
+        ", ".join(f"{name} {version}" for name, version in each.get("versions", {}).items())
+        for run in runs
+        if run.description is not None
+        for each in run.description.environments[-1:]
+        if isinstance(each.get("versions"), dict)
+    }
+    prints = {str(run.fingerprint["sha256"]) for run in runs if run.fingerprint is not None}
+    return Section(
+        "provenance",
+        "Where this comes from",
+        [
+            element("p", "The commands that do it again:"),
+            element("pre", element("code", "\n".join(lines))),
+            [element("p", f"Versions: {each}.") for each in sorted(versions)],
+            [element("p", f"SHA-256 of the training rows: {each}") for each in sorted(prints)],
+        ],
+    )
+
+
+def _percent(value: object) -> str:
+    return percent(value, 2) if isinstance(value, float) else "-"
+
+
+def _number(value: object) -> str:
+    return number(value) if isinstance(value, float) else "-"

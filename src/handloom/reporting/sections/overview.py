@@ -1,0 +1,101 @@
+"""Overview: what was trained, on what data, and how it ended."""
+
+import math
+
+import numpy as np
+
+from handloom.metrics import accuracy
+from handloom.reporting.epochs import kept_epoch
+from handloom.reporting.first_loss import first_loss
+from handloom.reporting.markup import Node, element
+from handloom.reporting.run import ReportedRun
+from handloom.reporting.section import Section
+from handloom.reporting.wording import counted, number, percent, seconds
+from handloom.training.history import StopReason
+
+ENDS = {
+    StopReason.MAX_EPOCHS: "All planned epochs were done.",
+    StopReason.EARLY_STOPPING: "It stopped early, because the metric no longer improved.",
+    StopReason.INTERRUPTED: "It was interrupted; the state reached was kept.",
+    StopReason.NON_FINITE_LOSS: (
+        "It diverged: the loss was not finite. The last good weights are kept."
+    ),
+    StopReason.NON_FINITE_GRADIENT: (
+        "It diverged: the gradient was not finite. The last good weights are kept."
+    ),
+    StopReason.NON_FINITE_WEIGHTS: (
+        "It diverged: weights were not finite. The last good weights are kept."
+    ),
+}
+
+
+def overview(run: ReportedRun) -> Section:
+    """Return the overview of a run."""
+    return Section(
+        "overview",
+        "At a glance",
+        [
+            element("dl", [_fact(*each) for each in _facts(run)], class_="facts"),
+            [element("p", sentence) for sentence in _sentences(run)],
+        ],
+    )
+
+
+def _fact(name: str, value: str, note: Node = None) -> Node:
+    small = None if note is None else element("small", note)
+    return element("div", element("dt", name), element("dd", value, small))
+
+
+def _facts(run: ReportedRun) -> list[tuple[str, str, Node]]:
+    facts: list[tuple[str, str, Node]] = []
+    measured, loss = run.results.get("test_accuracy"), run.results.get("test_loss")
+    if measured is None and run.test is not None and run.predicted is not None:
+        measured = accuracy(run.test.targets, run.predicted)
+    rows = None if run.test is None else f"on {len(run.test):,} test rows"
+    if isinstance(measured, float):
+        facts.append(("Test accuracy", percent(measured, 2), rows))
+    if isinstance(loss, float):
+        classes = len(run.class_names)
+        guess = None if classes < 2 else f"guessing: ln {classes} = {math.log(classes):.3f}"
+        facts.append(("Test loss", number(loss), guess))
+    if run.model is not None:
+        layers = counted(len(run.model.network.layers), "layer")
+        facts.append(("Parameters", f"{len(run.model.network.parameters):,}", f"in {layers}"))
+    if run.history is not None and len(run.history):
+        time = float(run.history["seconds"].sum())
+        facts.append(("Training", counted(len(run.history), "epoch"), f"in {seconds(time)}"))
+    return facts
+
+
+def _sentences(run: ReportedRun) -> list[Node]:
+    sentences: list[str] = []
+    if run.train is not None:
+        classes = counted(len(run.class_names), "class").replace("classs", "classes")
+        sentences.append(
+            f"A network was trained on {run.dataset}: {len(run.train):,} training rows of "
+            f"{classes}."
+        )
+    else:
+        sentences.append(f"A network was trained on {run.dataset}.")
+    history = run.history
+    if history is None:
+        return [" ".join(sentences)]
+    if history.diagnosis is not None and len(history):
+        rate = float(np.nanmax(history["learning_rate"]))
+        sentences.append(
+            f"Its optimizer was {history.diagnosis.optimizer}, with a learning rate of at most "
+            f"{number(rate, 3)} and {counted(history.diagnosis.steps, 'step')} in an epoch."
+        )
+    sentences.append(ENDS[history.stop_reason] if history.stop_reason else "It has not ended yet.")
+    paragraphs: list[Node] = [" ".join(sentences)]
+    if (kept := kept_epoch(run)) is not None:
+        subject = "Best was" if kept.best else "The weights are those of"
+        paragraphs.append(f"{subject} epoch {kept.epoch}: {kept.reason}.")
+    if (first := first_loss(run)) is not None:
+        guess = math.log(len(run.class_names))
+        paragraphs.append(
+            f"Before the first step the loss was {number(first)}; guessing has "
+            f"ln {len(run.class_names)} = {guess:.3f}. Initial weights that begin near it favor no "
+            "class."
+        )
+    return paragraphs

@@ -1,0 +1,45 @@
+"""Tables of sections: a caption, a head and rows, in a box that scrolls where it is narrow."""
+
+from collections.abc import Sequence
+
+from handloom.reporting.captions import table_caption
+from handloom.reporting.markup import Element, Node, element
+
+
+def scrolling_table(
+    caption: str, columns: Sequence[str], rows: Sequence[Sequence[Node]], *, label: str
+) -> Element:
+    """Return a table whose first column names its rows.
+
+    Parameters
+    ----------
+    caption : str
+    columns : sequence of str
+        The heads of the columns; an empty one is that of bars, which repeat other columns.
+    rows : sequence of sequence of Node
+    label : str
+        The name of the scrolling box, for those who do not see it.
+    """
+    bars = element("span", "as bars", class_="hidden-text")
+    head = [element("th", text or bars, scope="col") for text in columns]
+    body = [
+        element(
+            "tr",
+            element("th", row[0], scope="row"),
+            [element("td", cell) for cell in row[1:]],
+        )
+        for row in rows
+    ]
+    return element(
+        "div",
+        element(
+            "table",
+            table_caption(caption),
+            element("thead", element("tr", head)),
+            element("tbody", body),
+        ),
+        class_="scroll",
+        tabindex=0,
+        role="region",
+        aria_label=label,
+    )

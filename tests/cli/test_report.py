@@ -1,0 +1,78 @@
+"""``handloom report``: the page of a run or of several; train and reproduce write it too."""
+
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from tests.cli.conftest import Command
+from tests.helpers.pages import parsed
+
+
+def address(out: str) -> Path:
+    """Return the file that the last line names."""
+    line = out.strip().splitlines()[-1]
+    assert line.startswith("report: file://")
+    return Path(unquote(urlparse(line.removeprefix("report: ")).path))
+
+
+def test_train_writes_a_page_and_names_it_last(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "a run & more"
+    ended = handloom(
+        *("train", "--data", tiny_folder, "--hidden", "4", "--epochs", "1"),
+        *("--out", out, "--report"),
+    )
+    assert ended.status == 0
+    assert address(ended.out) == (out / "report.html").resolve()
+    page = parsed((out / "report.html").read_text("utf-8"))
+    assert "a run & more" in next(page.all("h1")).text
+    html = (out / "report.html").read_text("utf-8")
+    assert str(tmp_path) not in html
+    assert str(tiny_folder) not in html
+    assert next(page.by_id("provenance").all("code")).text.endswith("--data FOLDER")
+    assert page.by_id("mistakes")
+
+
+def test_a_run_gets_a_page_and_several_are_compared(
+    handloom: Command, trained: Path, tmp_path: Path
+) -> None:
+    ended = handloom("report", trained, "--out", tmp_path / "page.html")
+    assert (ended.status, ended.err) == (0, "")
+    assert address(ended.out) == (tmp_path / "page.html").resolve()
+    ended = handloom("report", trained, trained, "--out", tmp_path / "page.html")  # it is replaced
+    assert "Comparison of 2 runs" in address(ended.out).read_text("utf-8")
+
+
+def test_a_page_without_its_rows_says_so(handloom: Command, trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    described = (run / "run.json").read_text().replace("/tiny", "/nowhere")
+    (run / "run.json").write_text(described)
+    ended = handloom("report", run)
+    assert ended.status == 0
+    assert "the page lacks images" in ended.err
+    assert address(ended.out) == (run / "report.html").resolve()
+
+
+def test_a_page_that_cannot_be_made_is_an_error(
+    handloom: Command, trained: Path, tmp_path: Path
+) -> None:
+    ended = handloom("report", tmp_path)
+    assert ended.status == 1
+    assert "neither the folder of a run" in ended.err
+    assert handloom("report", trained, "--data", tmp_path).status == 1
+    (tmp_path / "file").write_text("")
+    assert handloom("report", trained, "--out", tmp_path / "file" / "page.html").status == 1
+
+
+def test_reproduce_ends_with_the_address_of_its_page(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "study"
+    ended = handloom("reproduce", "--data", tiny_folder, "--models", "adam", "--out", out, *SHORT)
+    assert ended.status == 0
+    assert address(ended.out) == (out / "report.html").resolve()
+
+
+SHORT = ("--steps", "2")

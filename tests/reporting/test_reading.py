@@ -1,0 +1,246 @@
+"""Reading runs: what is there is told, what is missing or another is said, and no path is shown."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.helpers.pages import Parsed, parsed
+
+from handloom import DataError, Dataset, DivergenceWarning, Splits, evaluate, silhouettes
+from handloom.data import ImageOptions
+from handloom.errors import HandloomError
+from handloom.files import FileError
+from handloom.locks import HeldFolder
+from handloom.recipes import experiment
+from handloom.recipes.settings import Settings
+from handloom.reporting.reading import find_dataset, read_run, run_folders
+from handloom.reporting.report import report_of, report_of_several
+from handloom.training import Checkpoints, RunDescription, RunFolder
+
+pytest.importorskip("PIL")
+
+SPLITS = silhouettes(rows=300, test_rows=120)
+EVERY = "1"
+OTHER = silhouettes(rows=300, test_rows=120, seed=5)
+
+
+def find(_: str, options: ImageOptions) -> Splits:
+    return SPLITS
+
+
+def lost(_: str, options: ImageOptions) -> Splits:
+    raise DataError("not there")
+
+
+def write_run(path: Path, *, seed: int = 0, epochs: int = 2, data: str = "silhouettes") -> Path:
+    """Train a small network as the command does, and write its folder."""
+    settings = Settings(hidden=(16,), epochs=epochs, seed=seed, validation_fraction=0.2)
+    described = experiment.experiment_to_json(settings)
+    folder = RunFolder(path, RunDescription(described, data, EVERY, 1))
+    folder.write_description()
+    trained = experiment.train(
+        settings, SPLITS, checkpoints=Checkpoints(folder, every=EVERY), save=folder.write_model
+    )
+    folder.write_history(trained.history)
+    figures = {"test_accuracy": trained.test.accuracy, "test_loss": trained.test.loss}
+    folder.write_results({"dataset": SPLITS.name, **figures})
+    folder.write_predictions({"test": trained.test.probabilities})
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(
+        tmp_path_factory.mktemp("anna-secret") / "run-1", data="/home/anna-secret/silhouettes"
+    )
+
+
+def page_of(run: Path, find_data: object = find) -> Parsed:
+    return parsed(report_of(read_run(run, find_data)).html)  # type: ignore[arg-type]
+
+
+def test_a_page_tells_of_everything_and_shows_no_path(run: Path) -> None:
+    page = page_of(run)
+    sections = {each.attributes.get("id") for each in page.all("section")}
+    assert sections >= {
+        *("overview", "notes", "curves", "network", "confusion", "mistakes", "calibration"),
+        *("weights", "embedding", "provenance"),
+    }
+    assert "anna-secret" not in page.whole_text + str([each.attributes for each in page.all()])
+    command = next(page.by_id("provenance").all("code")).text
+    assert command == "handloom train --validation-fraction 0.2 --hidden 16 --epochs 2"
+
+
+def test_the_command_of_a_page_is_a_command(run: Path) -> None:
+    from handloom.cli.app import run as called
+
+    command = next(page_of(run).by_id("provenance").all("code")).text.split()
+    assert called([*command[1:], "--help"]) == 0
+
+
+def test_the_options_of_an_image_folder_find_its_rows_and_stand_in_the_command(run: Path) -> None:
+    folder = run.with_name("with-options")
+    shutil.copytree(run, folder)
+    described = json.loads((folder / "run.json").read_text())
+    options = ImageOptions(size=(6, 8), test=0.2, skip_bad=True)
+    described["data"], described["data_options"] = "/photos", options.to_json()
+    (folder / "run.json").write_text(json.dumps(described))
+    results = json.loads((folder / "results.json").read_text())
+    (folder / "results.json").write_text(json.dumps({**results, "dataset": "photos"}))
+    asked = []
+
+    def find_photos(named: str, options: ImageOptions) -> Splits:
+        asked.append((named, options))
+        return SPLITS
+
+    page = page_of(folder, find_photos)
+    assert asked == [("/photos", options)]
+    command = next(page.by_id("provenance").all("code")).text
+    assert command.endswith("--data FOLDER --size 8x6 --test 0.2 --skip-bad")
+
+
+def test_rows_that_are_not_there_are_left_out_and_said(run: Path) -> None:
+    page = page_of(run, lost)
+    assert "the dataset was not found" in page.by_id("omitted").whole_text
+    assert {"overview", "curves", "network", "weights", "provenance"} <= {
+        each.attributes.get("id") for each in page.all("section")
+    }
+    assert not list(page.all("image"))
+    assert "SHA-256" in page.by_id("provenance").whole_text  # that of the checkpoint
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_other_rows_are_not_taken_for_those_of_the_run(run: Path, part: str) -> None:
+    other = {"train": (OTHER.train, SPLITS.test), "test": (SPLITS.train, OTHER.test)}[part]
+    bare = run.with_name(f"bare-{part}")
+    shutil.copytree(run, bare)
+    read = read_run(bare, lambda _, options: Splits(*other))
+    if part == "test":
+        assert read.test is None
+        assert "predicts its test rows otherwise" in read.missing["test"]
+        with pytest.raises(DataError, match="otherwise"):
+            read_run(bare, find, Splits(*other))
+    else:  # a part of the rows was held out, so that their fingerprint is not that of the run
+        assert read.fingerprint is not None
+
+
+def test_test_rows_in_another_order_of_classes_are_not_those_of_the_run(run: Path) -> None:
+    test = SPLITS.test
+    turned = Dataset(test.inputs, (test.targets + 1) % 10, test.class_names, test.name)
+    with pytest.raises(DataError, match="other classes"):
+        read_run(run, find, Splits(SPLITS.train, turned))
+
+
+def test_other_training_rows_have_another_fingerprint(run: Path, tmp_path: Path) -> None:
+    from handloom.data.fingerprint import fingerprint
+
+    whole = tmp_path / "run"
+    shutil.copytree(run, whole)
+    for file in (whole / "checkpoints").glob("*/state-*.json"):
+        values = json.loads(file.read_text())
+        values["configuration"]["data"] = fingerprint(OTHER.train)
+        file.write_text(json.dumps(values))
+    with pytest.raises(DataError, match="another fingerprint"):
+        read_run(whole, find, SPLITS)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "history.json",
+        "predictions.safetensors",
+        "results.json",
+        "model",
+        "checkpoints",
+        "history.json predictions.safetensors results.json model checkpoints",
+    ],
+)
+def test_a_folder_that_lacks_parts_gets_a_page(run: Path, tmp_path: Path, missing: str) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    for name in missing.split():
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    page = page_of(folder)
+    assert page.by_id("overview")
+    assert page.by_id("provenance")
+
+
+def test_a_damaged_part_is_left_out(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    (folder / "history.json").write_text("{")
+    (folder / "predictions.safetensors").write_bytes(b"x" * 100)
+    assert "How the training went" in page_of(folder).by_id("omitted").whole_text
+
+
+def test_predictions_are_made_again_where_they_are_not_stored(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    (folder / "predictions.safetensors").unlink()
+    again, stored = read_run(folder, find), read_run(run, find)
+    assert again.probabilities is not None
+    assert stored.probabilities is not None
+    np.testing.assert_allclose(again.probabilities, stored.probabilities, atol=1e-5)
+
+
+def test_a_model_whose_predictions_are_not_finite_gets_a_page(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    opened = RunFolder.open(folder)
+    model = opened.model()
+    model.network.parameters.vector[...] = 1e38
+    model.save(folder / "model")
+    with pytest.warns(DivergenceWarning):
+        diverged = evaluate(model, SPLITS.test)
+    opened.write_predictions({"test": diverged.probabilities})
+    opened.write_results({"test_accuracy": diverged.accuracy, "test_loss": None})
+    page = page_of(folder)
+    assert "not finite" in page.by_id("omitted").whole_text
+    assert page.by_id("confusion")
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="neither the folder of a run"):
+        run_folders(tmp_path)
+    with pytest.raises(HandloomError):
+        find_dataset(str(tmp_path), ImageOptions())
+
+
+def test_several_runs_are_set_side_by_side(run: Path, tmp_path: Path) -> None:
+    second = write_run(tmp_path / "<b>seed 1", seed=1)
+    longer = write_run(tmp_path / "longer", epochs=3)
+    page = parsed(report_of_several([read_run(each, find) for each in (run, second, longer)]).html)
+    text = page.by_id("results").whole_text
+    assert "<b>seed 1" in text
+    assert re.search(r"\d+\.\d\d ± \d+\.\d\d", text)
+    assert "epochs" in page.by_id("differences").whole_text
+    assert len(list(page.by_id("classes").all("tr"))) == 1 + len(SPLITS.test.class_names)
+    assert len(list(page.by_id("curves").all("figure"))) == 5
+    assert page.by_id("provenance").whole_text.count("handloom train") == 3
+
+
+def test_a_setting_has_the_same_color_in_every_chart(run: Path, tmp_path: Path) -> None:
+    runs = [read_run(each, find) for each in (run, write_run(tmp_path / "longer", epochs=3))]
+    page = parsed(report_of_several(runs).html)
+    data = json.loads(page.by_id("data-curves").text)["charts"]
+    assert [each["colors"] for each in data.values()] == 5 * [[0, 1]]
+    only = [replace(runs[0], history=None), runs[1]]
+    data = json.loads(parsed(report_of_several(only).html).by_id("data-curves").text)["charts"]
+    assert [each["colors"] for each in data.values()] == 5 * [[1]]
+
+
+def test_runs_of_one_name_are_told_apart(run: Path, tmp_path: Path) -> None:
+    other = write_run(tmp_path / "run-1", epochs=3)
+    page = parsed(report_of_several([read_run(each, find) for each in (run, other)]).html)
+    rows = [next(row.all("th")).text for row in page.by_id("results").all("tr")][1:]
+    assert rows[:2] == ["run-1", "run-1 (2)"]
+    assert len(json.loads(page.by_id("data-curves").text)["charts"]["loss"]["groups"]) == 2
+
+
+def test_a_lock_in_the_folder_is_no_part_of_it(run: Path) -> None:
+    held = HeldFolder(run, lock=False)
+    assert read_run(held.path, find).name == "run-1"
