@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import importlib
 import importlib.util
 import inspect
 import io
@@ -95,6 +96,12 @@ def test_the_start_page_leads_to_every_page() -> None:
 
 
 @pytest.mark.long
+def test_every_public_name_has_a_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    importlib.import_module("public").rooms()  # raises an error for a name without one
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("furo"), reason="needs the extra 'docs'")
 def test_the_site_is_built_without_a_warning_and_needs_no_network(tmp_path: Path) -> None:
     flags = ["-W", "--keep-going", "--nitpicky", "--quiet", "-d", str(tmp_path / "trees")]

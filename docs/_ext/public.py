@@ -27,6 +27,7 @@ ROOMS = {
     "handloom.data": "Data",
     "handloom.data.augment": "Augmentation",
     "handloom.data.test_time_augmentation": "Views of an image",
+    "handloom.data.photos.prediction": "Predictions of photos",
     "handloom.training.callbacks": "Callbacks",  # before the room that exports them too
     "handloom.training": "Training",
     "handloom.training.triggers": "Checkpoint triggers",

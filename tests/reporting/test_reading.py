@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,7 @@ def test_the_options_of_an_image_folder_find_its_rows_and_stand_in_the_command(r
     (folder / "run.json").write_text(json.dumps(described))
     results = json.loads((folder / "results.json").read_text())
     (folder / "results.json").write_text(json.dumps({**results, "dataset": "photos"}))
+    shutil.rmtree(folder / "model")  # which names the dataset too
     asked = []
 
     def find_photos(named: str, options: ImageOptions) -> Splits:
