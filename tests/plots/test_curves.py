@@ -44,14 +44,14 @@ class TestTrainingCurves:
             [history(falling(6))], title="small", dataset=WHERE, from_epoch=3, steps_per_epoch=10
         )
         assert figure.axes[-1].get_xlabel() == "step"
-        assert list(np.asarray(figure.axes[0].lines[0].get_xdata())) == [29, 39, 49, 59]
-        assert figure.axes[0].get_xlim() == (20, 59)
+        assert list(np.asarray(figure.axes[0].lines[0].get_xdata())) == [30, 40, 50, 60]
+        assert figure.axes[0].get_xlim() == (20, 60)
         assert "from step 20" in figure.get_suptitle()
         several = plots.comparison(
             {"a": [history(falling(3))]}, "loss", dataset=WHERE, steps_per_epoch=4
         )
         assert several.axes[0].get_xlabel() == "step"
-        assert list(np.asarray(several.axes[0].lines[0].get_xdata())) == [3, 7, 11]
+        assert list(np.asarray(several.axes[0].lines[0].get_xdata())) == [4, 8, 12]
 
     def test_a_loss_back_near_its_start_leaves_the_others_readable(self) -> None:
         models = {"sound": [history([2.6, *[0.4] * 9])], "lost": [history([2.6, 0.7, *[2.1] * 8])]}

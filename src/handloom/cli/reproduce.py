@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from handloom.cli.from_settings import options_from
 from handloom.cli.options import Out, output_folder
 from handloom.cli.report import say_report
 from handloom.data import ImageOptions
+from handloom.data.sources.published import NAME
 from handloom.model import Model
 from handloom.parallel.threads import default_threads
 from handloom.parameters import Array
@@ -81,7 +83,8 @@ def reproduce(options: ImageOptions, data: Data = None, out: Out = None, **value
             wrote(folder.path, folder.contents())
             say_report(folder.path, splits)
     if interrupted:
-        note("interrupted" if unsaved else "interrupted: the state reached is saved")
+        kept = "" if unsaved else ": the state reached is saved"
+        note(f"interrupted{kept}; a study cannot be resumed, start it again with another --out")
     if unsaved or interrupted:
         raise typer.Exit(1 if unsaved else 130)
 
@@ -92,6 +95,16 @@ def _save(saving: Secondary, folder: RunFolder, model: Model, best_weights: Arra
 
 
 def _show(dataset: str, runs: Mapping[str, Sequence[Run]]) -> None:
+    seeds = max(len(of_model) for of_model in runs.values()) > 1
+    columns = {
+        "model": True,
+        "seed": seeds,
+        "last step": True,
+        "best weights": True,
+        "of step": True,
+        "notebook": dataset == NAME,
+        "seconds": True,
+    }
     rows: list[tuple[object, ...]] = []
     for name, of_model in runs.items():
         rows += [_row(run) for run in of_model]
@@ -99,15 +112,16 @@ def _show(dataset: str, runs: Mapping[str, Sequence[Run]]) -> None:
             rows += _spread_rows(name, of_model)
     first = next(iter(runs.values()))[0]
     selected = "validation" if first.selected_by == "validation_loss" else "training"
+    captions = {
+        f"Last step: {_steps(runs)}. Best weights: those of the lowest {selected} loss.": True,
+        "Spread: standard deviation over the seeds.": seeds,
+        f"Notebook: after {STEPS:,} steps on all rows of Fashion-MNIST.": columns["notebook"],
+    }
     show_table(
         f"The reference study on {dataset}: accuracy, loss on the test set",
-        ("model", "seed", "last step", "best weights", "of step", "notebook", "seconds"),
-        rows,
-        caption=(
-            f"Last step: {_steps(runs)}. Best weights: those of the lowest {selected} loss.",
-            *(("Spread: standard deviation over the seeds.",) if len(rows) > len(runs) else ()),
-            f"Notebook: after {STEPS:,} steps on all rows of Fashion-MNIST.",
-        ),
+        [column for column, shown in columns.items() if shown],
+        [list(compress(row, columns.values())) for row in rows],
+        caption=[caption for caption, shown in captions.items() if shown],
     )
     for name, of_model in runs.items():
         if story := _divergence(name, of_model):
@@ -116,8 +130,8 @@ def _show(dataset: str, runs: Mapping[str, Sequence[Run]]) -> None:
 
 
 def _steps(runs: Mapping[str, Sequence[Run]]) -> str:
-    counts = sorted({run.steps[-1] for of_model in runs.values() for run in of_model if run.steps})
-    return " or ".join(f"{count:,}" for count in counts) or "none was completed"
+    counts = {run.steps[-1] + 1 for of_model in runs.values() for run in of_model if run.steps}
+    return " or ".join(f"{count:,}" for count in sorted(counts)) or "none was completed"
 
 
 def _row(run: Run) -> tuple[object, ...]:
@@ -126,10 +140,15 @@ def _row(run: Run) -> tuple[object, ...]:
         run.seed,
         f"{run.last.accuracy:.3f}, {run.last.loss:.3f}",
         f"{run.best.accuracy:.3f}, {run.best.loss:.3f}",
-        "-" if run.best_step is None else f"{run.best_step:,}",
+        _counted(run.best_step),
         _reference(run.name),
         f"{run.seconds:.1f}",
     )
+
+
+def _counted(step: int | None) -> str:
+    """Return a step, which files count from 0, as people count it."""
+    return "-" if step is None else f"{step + 1:,}"
 
 
 def _spread_rows(name: str, of_model: Sequence[Run]) -> list[tuple[object, ...]]:
@@ -160,7 +179,11 @@ def _divergence(name: str, of_model: Sequence[Run]) -> str | None:
     diverged = [run for run in of_model if run.diverged_at is not None]
     if not diverged:
         return None
-    at = ", ".join(f"step {run.diverged_at:,} (seed {run.seed})" for run in diverged)
+    at = ", ".join(
+        f"step {(run.diverged_at or 0) + 1:,}"
+        + (f" (seed {run.seed})" if len(of_model) > 1 else "")
+        for run in diverged
+    )
     best = np.mean([run.best.accuracy for run in diverged])
     last = np.mean([run.last.accuracy for run in diverged])
     return (

@@ -49,7 +49,7 @@ def recorded_metrics(histories: Iterable[History]) -> list[str]:
 
 @dataclass(frozen=True)
 class Axis:
-    """The horizontal axis: epochs counted from 1, or the last step of each epoch, from 0.
+    """The horizontal axis: epochs, or the last step of each epoch, counted from 1.
 
     Parameters
     ----------
@@ -94,8 +94,7 @@ class Axis:
 
     def at(self, epochs: Values) -> Values:
         """Return where epochs of a history are drawn, shape (e,)."""
-        steps = self.steps_per_epoch
-        return epochs + 1 if steps is None else steps * (epochs + 1) - 1
+        return (self.steps_per_epoch or 1) * (epochs + 1)
 
 
 @dataclass(frozen=True)

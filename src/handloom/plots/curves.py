@@ -57,7 +57,7 @@ def training_curves(
     from_epoch : int
         The first epoch shown, counted from 1; 0 for all. The vertical axes fit the values shown.
     steps_per_epoch : int, optional
-        Draws the metrics of each epoch at its last step, counted from 0, instead.
+        Draws the metrics of each epoch at its last step, counted from 1, instead.
     learning_rates : sequence of float, optional
         The learning rate for each epoch of the longest history, instead of the recorded ones.
 
