@@ -59,7 +59,7 @@ linkcode_resolve = sources.link_to_source
 # names of other packages are text: links to them would need their inventories from the network
 OTHERS = "abc|collections|contextlib|dataclasses|enum|matplotlib|np|npt|numpy|os|pathlib|typing"
 nitpick_ignore_regex = [("py:.*", rf"({OTHERS})\..*")]
-nitpick_ignore = [("py:class", "Figure")]  # of matplotlib
+nitpick_ignore = [("py:class", "Figure"), ("py:class", "PillowImage")]  # of matplotlib, Pillow
 
 html_theme = "furo"
 html_title = f"Handloom {version}"
