@@ -5,11 +5,14 @@ silhouettes only, whose license is that of this repository.
 """
 
 import argparse
+import importlib.util
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -17,7 +20,7 @@ from xml.sax.saxutils import escape
 from matplotlib.figure import Figure
 from PIL import Image
 
-from handloom import fashion_mnist, plots, silhouettes
+from handloom import fashion_mnist, plots, report, silhouettes
 from handloom.data import Splits
 from handloom.files import make_folder, write_bytes, write_text
 from handloom.recipes.experiment import Trained, train
@@ -165,6 +168,26 @@ def mistakes() -> Image.Image:
     return drawn(figure)
 
 
+def live_network(folder: Path) -> Image.Image | None:
+    """Return the network alive in a report on silhouettes; None without Chromium and playwright."""
+    chromium = shutil.which("chromium")
+    if chromium is None or importlib.util.find_spec("playwright") is None:
+        return None
+    from playwright.sync_api import sync_playwright
+
+    splits = silhouettes()
+    trained = trained_on(splits)
+    page_file = report(trained.model, splits, trained.history).save(folder / "report.html")
+    with sync_playwright() as browsers:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = browsers.chromium.launch(executable_path=chromium, args=flags)
+        page = browser.new_page(viewport={"width": 1100, "height": 900})
+        page.goto(page_file.resolve().as_uri())
+        content = page.locator("#alive").screenshot()
+        browser.close()
+    return Image.open(io.BytesIO(content))
+
+
 def main() -> None:
     """Make all pictures."""
     parser = argparse.ArgumentParser(prog="python -m docs.pictures", description=__doc__)
@@ -181,6 +204,12 @@ def main() -> None:
         write_bytes(out / "curves.png", small_png(image))
     write_bytes(out / "confusion.png", small_png(confusion(fashion_mnist())))
     write_bytes(out / "mistakes.png", small_png(mistakes()))
+    with tempfile.TemporaryDirectory() as folder:
+        live = live_network(Path(folder))
+    if live is None:
+        print("report.png is not made: it needs Chromium, and playwright (make test-browser)")
+    else:
+        write_bytes(out / "report.png", small_png(live))
     write_text(out / "step.svg", terminal_svg("handloom step", parts_of(step_output(), *PARTS)))
     for path in sorted(out.iterdir()):
         print(f"{path}: {path.stat().st_size:,} bytes")

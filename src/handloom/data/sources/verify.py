@@ -43,10 +43,11 @@ class PartReport:
 class Report:
     """The report on a dataset.
 
-    ``path`` and ``kind`` are None for a generated dataset, and ``files`` is empty unless they are IDX
-    files. ``published`` is True if the rows are those of Fashion-MNIST, ``fingerprint`` is their
-    SHA-256, independent of the file format. ``notes`` say what was skipped, turned or converted.
-    ``problems`` are warnings about readable but suspicious data; most datasets have none.
+    ``path`` and ``kind`` are None for a generated dataset, and ``files`` is empty unless they are
+    IDX files. ``published`` is True if the rows are those of Fashion-MNIST, ``fingerprint`` is
+    their SHA-256, independent of the file format. ``notes`` say what was skipped, turned or
+    converted. ``problems`` are warnings about readable but suspicious data; most datasets have
+    none.
     """
 
     path: Path | None
