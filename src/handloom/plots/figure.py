@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from handloom.errors import ConfigurationError, MissingExtraError
 from handloom.files import write_bytes
-from handloom.text import printable
+from handloom.plots.fonts import LONGEST_LINE, families, fitted, legible, shortened, width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,8 +44,14 @@ LONGEST = 40
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
+def drawing(*names: str) -> Iterator[None]:
     """Draw with the settings of this module, and restore the user's afterwards.
+
+    Parameters
+    ----------
+    names : str
+        The names to draw, of the user's data; the fonts contain their characters if the machine
+        has such fonts.
 
     Raises
     ------
@@ -60,23 +66,32 @@ def drawing() -> Iterator[None]:
         raise MissingExtraError("matplotlib", "cli", "drawing pictures") from None
     except (ValueError, RuntimeError, OSError) as error:  # of MPLBACKEND, or of a damaged file
         raise ConfigurationError(f"matplotlib cannot be used: {error}") from None
-    with style.context(["default", SETTINGS]):
+    with style.context(["default", {**SETTINGS, "font.family": families(names)}]):
         yield
 
 
-def new_figure(width: float, height: float, *title: str) -> "Figure":
-    """Return an empty figure with a size in inches and a title, which may have several lines."""
+def new_figure(across: float, high: float, *title: str) -> "Figure":
+    """Return an empty figure with a size in inches and a title, which may have several lines.
+
+    The title is as large as the figure allows; a very long line is cut in the middle.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle("\n".join(map(printable, title)), fontsize=LARGE)
+    figure = Figure(figsize=(across, high), layout="constrained")
+    lines, room = list(map(legible, title)), across - 0.4
+    size = max(SMALL, LARGE * min(1.0, room / widest(lines, LARGE)))
+    figure.suptitle("\n".join(fitted(line, room, size) for line in lines), fontsize=size)
     return figure
 
 
 def class_labels(class_names: Sequence[str], *, longest: int = LONGEST) -> list[str]:
     """Return the names as they are drawn; long ones, which would leave no space, are cut."""
-    labels = map(printable, class_names)
-    return [name if len(name) <= longest else f"{name[: longest - 3]}..." for name in labels]
+    return [shortened(legible(name), longest) for name in class_names]
+
+
+def widest(labels: Sequence[str], size: float) -> float:
+    """Return the width of the widest label in inches."""
+    return max((width(shortened(label, LONGEST_LINE), size) for label in labels), default=0.01)
 
 
 def save(figure: "Figure", path: str | Path) -> None:

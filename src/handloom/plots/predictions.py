@@ -21,7 +21,9 @@ from handloom.plots.figure import (
     class_labels,
     drawing,
     new_figure,
+    widest,
 )
+from handloom.plots.fonts import fitted, width
 from handloom.plots.images import bare, picture, require_pictures, show
 
 if TYPE_CHECKING:
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
 
 Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
+
+LONGEST_LABEL = 3.0
+"""The largest width of a name beside the confusion matrix in inches."""
+
+PANEL = 2.4
+"""The width of the panel of a misclassified image in inches."""
 
 LARGEST = 480
 """The largest side of a misclassified image in pixels; its panel has fewer."""
@@ -65,21 +73,24 @@ def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset
         raise DataError(
             f"the confusion matrix of {k} classes must have shape ({k}, {k}), got {matrix.shape}"
         )
-    labels = class_labels(class_names)
-    cell = min(0.85, 16 / k)
     total = int(matrix.sum())
     subtitle = f"{_percent(matrix.trace() / total)} of {total:,} correct" if total else "no rows"
-    with drawing():
-        figure = new_figure(max(cell * k + 4, 7), max(cell * k + 3, 6), f"{dataset}: {title}")
+    cell = min(0.85, max(16 / k, 0.3))
+    names = min(MEDIUM, 30 * cell)
+    with drawing(title, dataset, *class_names):
+        labels = [fitted(label, LONGEST_LABEL, names) for label in class_labels(class_names)]
+        beside = widest([*labels, "precision"], names)
+        # the names below the matrix are turned by 40 degrees
+        across, high = cell * (k + 1) + beside + 0.9, cell * (k + 1) + 0.65 * beside + 1.8
+        figure = new_figure(max(across, 5), high, f"{dataset}: {title}")
         panel = figure.subplots()
         panel.set_title(subtitle, fontsize=MEDIUM, color=GRAY)
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         panel.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
         bare(panel)
-        _write_cells(panel, matrix, shares, min(MEDIUM, 16 * cell))
-        names = min(MEDIUM, 30 * cell)
-        panel.text(k, -0.6, "recall", ha="center", va="bottom", fontsize=names)
-        panel.set_xticks(range(k), labels, rotation=40, ha="right", rotation_mode="anchor")
+        _write_cells(panel, matrix, shares, cell)
+        turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+        panel.set_xticks(range(k + 1), [*labels, "recall"], **turned)
         panel.set_yticks(range(k + 1), [*labels, "precision"])
         panel.tick_params(length=0, labelsize=names)
         panel.set_xlim(-0.5, k + 0.5)
@@ -89,18 +100,20 @@ def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset
     return figure
 
 
-def _write_cells(panel: "Axes", matrix: Counts, shares: Values, size: float) -> None:
+def _write_cells(panel: "Axes", matrix: Counts, shares: Values, cell: float) -> None:
     """Write the counts into the cells, recall to the right of each row, precision below."""
     k = len(matrix)
-    write = partial(panel.text, ha="center", va="center", fontsize=size)
+    write = partial(panel.text, ha="center", va="center")
+    digits = len(f"{matrix.max(initial=0)}")
+    size, smaller = min(MEDIUM, 16 * cell, 90 * cell / digits), min(SMALL, 13 * cell)
     for (row, column), count in np.ndenumerate(matrix):
         pale = PALE if count == 0 else DARK
         color = "white" if shares[row, column] > 0.5 else pale
-        write(column, row, f"{count}", color=color)
+        write(column, row, f"{count}", color=color, fontsize=size)
     precision, recall = precision_and_recall(matrix)
     for index in range(k):
-        write(k, index, _percent(recall[index]), color=GREEN)
-        write(index, k, _percent(precision[index]), color=GREEN)
+        write(k, index, _percent(recall[index]), color=GREEN, fontsize=smaller)
+        write(index, k, _percent(precision[index]), color=GREEN, fontsize=smaller)
 
 
 def confident_mistakes(
@@ -157,19 +170,29 @@ def confident_mistakes(
     rows = max(1, -(-len(worst) // columns))
     subtitle = [f"the most confident of {len(wrong):,} mistakes"] if len(wrong) else []
     labels = class_labels(class_names)
-    with drawing():
-        figure = new_figure(2.4 * columns, 2.7 * rows + 0.9, f"{dataset}: {title}", *subtitle)
+    with drawing(title, dataset, *class_names):
+        figure = new_figure(PANEL * columns, 2.9 * rows + 0.9, f"{dataset}: {title}", *subtitle)
         panels = figure.subplots(rows, columns, squeeze=False).flat
         for panel, image in zip(panels, worst, strict=False):
             show(panel, picture(images[image], LARGEST))
-            name, percent = labels[predicted[image]], _percent(confidence[image])
-            panel.set_title(f"pred. {name} {percent}", fontsize=SMALL, color=VERMILLION)
-            panel.set_xlabel(f"true {labels[targets[image]]}", fontsize=SMALL, color=BLUE)
+            taken = _caption("pred.", labels[predicted[image]], _percent(confidence[image]))
+            panel.set_title(taken, fontsize=SMALL, color=VERMILLION)
+            true = _caption("true", labels[targets[image]])
+            panel.set_xlabel(true, fontsize=SMALL, color=BLUE)
         for panel in panels[len(worst) :]:
             panel.set_axis_off()
         if not len(wrong):
             figure.text(0.5, 0.4, f"no mistake in {len(images):,} images", ha="center", color=GRAY)
     return figure
+
+
+def _caption(kind: str, name: str, percent: str = "") -> str:
+    """Return a caption of the width of a panel, of two lines if the name is long."""
+    room = PANEL - 0.3
+    line = f"{kind} {name} {percent}".rstrip()
+    if width(line, SMALL) <= room:
+        return line
+    return f"{kind} {percent}".rstrip() + f"\n{fitted(name, room, SMALL)}"
 
 
 def _percent(share: float) -> str:
