@@ -142,13 +142,10 @@ def listed(histories: History | Sequence[History]) -> list[History]:
     ConfigurationError
         If they are none.
     """
-    if isinstance(histories, History):
-        return [histories]
-    if not isinstance(histories, Sequence):
-        require_instance("histories", histories, History)
-    for history in histories:
+    several = list(histories) if isinstance(histories, Sequence) else [histories]
+    for history in several:
         require_instance("a history", history, History)
-    return list(histories)
+    return several
 
 
 def gather(histories: Sequence[History], column: str, axis: Axis) -> Curves:

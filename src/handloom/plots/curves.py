@@ -145,8 +145,7 @@ def comparison(
         If ``column`` is unknown, ``from_epoch`` is not a whole number of at least 0, or
         ``steps_per_epoch`` not one of at least 1, or ``models`` maps to anything but histories.
     """
-    if not isinstance(models, Mapping):
-        require_instance("models", models, dict)
+    require_instance("models", models, Mapping)
     histories_of = {name: listed(histories) for name, histories in models.items()}
     every = [history for histories in histories_of.values() for history in histories]
     require_known("column", column, [*COLUMNS, *recorded_metrics(every)])

@@ -15,6 +15,7 @@ from handloom.files import write_bytes
 from handloom.plots.fonts import LONGEST_LINE, families, fitted, legible, shortened, width
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LineStyle = str | tuple[int, tuple[int, ...]]
@@ -25,6 +26,12 @@ LINES: tuple[LineStyle, ...] = ("-", (0, (6, 2)), (0, (6, 2, 1, 2)), (0, (2, 1))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DARK, GRAY, PALE, LIGHT = "#222222", "#666666", "#AAAAAA", "#DDDDDD"
 SMALL, MEDIUM, LARGE = 12, 14, 18
+EDGE = 0.12
+"""The margin of a figure in inches."""
+
+LINE = 1.3 / 72
+"""The height of a line of text in inches for each point of the font's size."""
+
 SETTINGS = {
     "font.size": MEDIUM,
     "axes.labelsize": MEDIUM,
@@ -34,8 +41,8 @@ SETTINGS = {
     "legend.frameon": False,
     "text.color": DARK,
     "axes.labelcolor": DARK,
-    "figure.constrained_layout.w_pad": 0.12,
-    "figure.constrained_layout.h_pad": 0.12,
+    "figure.constrained_layout.w_pad": EDGE,
+    "figure.constrained_layout.h_pad": EDGE,
     "text.parse_math": False,  # dollar signs in class names are text
 }
 DOTS_PER_INCH = 150
@@ -70,18 +77,27 @@ def drawing(*names: str) -> Iterator[None]:
         yield
 
 
-def new_figure(across: float, high: float, *title: str) -> "Figure":
+def new_figure(across: float, high: float, *title: str, placed: bool = False) -> "Figure":
     """Return an empty figure with a size in inches and a title, which may have several lines.
 
-    The title is as large as the figure allows; a very long line is cut in the middle.
+    The title is as large as the figure allows; a very long line is cut in the middle. If not
+    ``placed`` with `place`, panels are laid out by matplotlib, which leaves too little space for
+    the labels of panels whose sides have a fixed ratio, those of images.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(across, high), layout="constrained")
+    figure = Figure(figsize=(across, high), layout=None if placed else "constrained")
     lines, room = list(map(legible, title)), across - 0.4
     size = max(SMALL, LARGE * min(1.0, room / widest(lines, LARGE)))
-    figure.suptitle("\n".join(fitted(line, room, size) for line in lines), fontsize=size)
+    text = "\n".join(fitted(line, room, size) for line in lines)
+    figure.suptitle(text, fontsize=size, **({"y": 1 - EDGE / high} if placed else {}))
     return figure
+
+
+def place(figure: "Figure", left: float, top: float, across: float, high: float) -> "Axes":
+    """Return a new panel at distances in inches from the left and upper edge of a figure."""
+    x, y = figure.get_size_inches()
+    return figure.add_axes((left / x, 1 - (top + high) / y, across / x, high / y))
 
 
 def class_labels(class_names: Sequence[str], *, longest: int = LONGEST) -> list[str]:

@@ -12,8 +12,10 @@ from handloom.metrics import precision_and_recall
 from handloom.plots.figure import (
     BLUE,
     DARK,
+    EDGE,
     GRAY,
     GREEN,
+    LINE,
     MEDIUM,
     PALE,
     SMALL,
@@ -21,6 +23,7 @@ from handloom.plots.figure import (
     class_labels,
     drawing,
     new_figure,
+    place,
     widest,
 )
 from handloom.plots.fonts import fitted, width
@@ -33,11 +36,14 @@ if TYPE_CHECKING:
 Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
+NARROWEST = 6.0
+"""The smallest width of a confusion matrix in inches, for the title."""
+
 LONGEST_LABEL = 3.0
 """The largest width of a name beside the confusion matrix in inches."""
 
-PANEL = 2.4
-"""The width of the panel of a misclassified image in inches."""
+PANEL, GAP = 2.1, 0.3
+"""The width of a misclassified image and its captions, and of the gap beside it, in inches."""
 
 LARGEST = 480
 """The largest side of a misclassified image in pixels; its panel has fewer."""
@@ -80,23 +86,28 @@ def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset
     with drawing(title, dataset, *class_names):
         labels = [fitted(label, LONGEST_LABEL, names) for label in class_labels(class_names)]
         beside = widest([*labels, "precision"], names)
-        # the names below the matrix are turned by 40 degrees
-        across, high = cell * (k + 1) + beside + 0.9, cell * (k + 1) + 0.65 * beside + 1.8
-        figure = new_figure(max(across, 5), high, f"{dataset}: {title}")
-        panel = figure.subplots()
+        left, top, side = beside + 0.6, 0.9, cell * (k + 1)
+        below = 0.65 * beside + 0.8  # the names below are turned by 40 degrees
+        across = max(left + side + EDGE, NARROWEST)
+        figure = new_figure(across, top + side + below, f"{dataset}: {title}", placed=True)
+        left += (across - left - side - EDGE) / 2
+        panel = place(figure, left, top, side, side)
         panel.set_title(subtitle, fontsize=MEDIUM, color=GRAY)
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         panel.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
         bare(panel)
         _write_cells(panel, matrix, shares, cell)
-        turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
-        panel.set_xticks(range(k + 1), [*labels, "recall"], **turned)
+        panel.set_xticks(
+            range(k + 1), [*labels, "recall"], rotation=40, ha="right", rotation_mode="anchor"
+        )
         panel.set_yticks(range(k + 1), [*labels, "precision"])
         panel.tick_params(length=0, labelsize=names)
         panel.set_xlim(-0.5, k + 0.5)
         panel.set_ylim(k + 0.5, -0.5)
         panel.set_xlabel("predicted class")
         panel.set_ylabel("true class")
+        panel.xaxis.set_label_coords(0.5, -(below - 0.45) / side)
+        panel.yaxis.set_label_coords(-(beside + EDGE) / side, 0.5)
     return figure
 
 
@@ -105,7 +116,7 @@ def _write_cells(panel: "Axes", matrix: Counts, shares: Values, cell: float) -> 
     k = len(matrix)
     write = partial(panel.text, ha="center", va="center")
     digits = len(f"{matrix.max(initial=0)}")
-    size, smaller = min(MEDIUM, 16 * cell, 90 * cell / digits), min(SMALL, 13 * cell)
+    size, smaller = min(MEDIUM, 16 * cell, 90 * cell / digits), min(SMALL, 14 * cell)
     for (row, column), count in np.ndenumerate(matrix):
         pale = PALE if count == 0 else DARK
         color = "white" if shares[row, column] > 0.5 else pale
@@ -171,16 +182,28 @@ def confident_mistakes(
     subtitle = [f"the most confident of {len(wrong):,} mistakes"] if len(wrong) else []
     labels = class_labels(class_names)
     with drawing(title, dataset, *class_names):
-        figure = new_figure(PANEL * columns, 2.9 * rows + 0.9, f"{dataset}: {title}", *subtitle)
-        panels = figure.subplots(rows, columns, squeeze=False).flat
-        for panel, image in zip(panels, worst, strict=False):
+        captions = [
+            (
+                _caption("pred.", labels[predicted[image]], _percent(confidence[image])),
+                _caption("true", labels[targets[image]]),
+            )
+            for image in worst
+        ]
+        lines = 2 if any("\n" in text for texts in captions for text in texts) else 1
+        y, x = images.shape[-2:]
+        high, beside = PANEL * y / max(y, x), lines * LINE * SMALL + 0.1
+        pitch, top = high + 2 * beside, 0.8 + beside
+        across = (PANEL + GAP) * columns + GAP
+        figure = new_figure(
+            across, pitch * rows + 0.9, f"{dataset}: {title}", *subtitle, placed=True
+        )
+        for index, (image, (taken, true)) in enumerate(zip(worst, captions, strict=True)):
+            row, column = divmod(index, columns)
+            left = GAP + (PANEL + GAP) * column
+            panel = place(figure, left, top + pitch * row, PANEL, high)
             show(panel, picture(images[image], LARGEST))
-            taken = _caption("pred.", labels[predicted[image]], _percent(confidence[image]))
             panel.set_title(taken, fontsize=SMALL, color=VERMILLION)
-            true = _caption("true", labels[targets[image]])
             panel.set_xlabel(true, fontsize=SMALL, color=BLUE)
-        for panel in panels[len(worst) :]:
-            panel.set_axis_off()
         if not len(wrong):
             figure.text(0.5, 0.4, f"no mistake in {len(images):,} images", ha="center", color=GRAY)
     return figure
@@ -188,11 +211,10 @@ def confident_mistakes(
 
 def _caption(kind: str, name: str, percent: str = "") -> str:
     """Return a caption of the width of a panel, of two lines if the name is long."""
-    room = PANEL - 0.3
     line = f"{kind} {name} {percent}".rstrip()
-    if width(line, SMALL) <= room:
+    if width(line, SMALL) <= PANEL:
         return line
-    return f"{kind} {percent}".rstrip() + f"\n{fitted(name, room, SMALL)}"
+    return f"{kind} {percent}".rstrip() + f"\n{fitted(name, PANEL, SMALL)}"
 
 
 def _percent(share: float) -> str:

@@ -8,7 +8,16 @@ import numpy as np
 from handloom.data.augment import Augmentation, StepAugmentation, check_images
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, require_count
-from handloom.plots.figure import MEDIUM, class_labels, drawing, new_figure, widest
+from handloom.plots.figure import (
+    EDGE,
+    GRAY,
+    MEDIUM,
+    class_labels,
+    drawing,
+    new_figure,
+    place,
+    widest,
+)
 from handloom.plots.images import Images, Sheet, picture, require_pictures, show
 from handloom.randomness import Purpose, Stream
 
@@ -17,6 +26,9 @@ if TYPE_CHECKING:
 
 COLUMNS, LINES = 20, 120
 """The largest number of samples in a line; the lines of all classes that a grid may wrap to."""
+
+NARROWEST = 4.0
+"""The smallest width of a grid in inches, for the title and the caption."""
 
 LARGEST = 160
 """The largest side of a sample in pixels; a cell of the grid has fewer."""
@@ -121,15 +133,16 @@ def _grid(
     size = min(MEDIUM, 60 * height * lines)
     with drawing(dataset.name, *dataset.class_names):
         names = class_labels(dataset.class_names)
-        figure = new_figure(
-            max(width * columns + widest(names, size) + 0.4, 4),
-            height * rows + 1.4,
-            f"{dataset.name}: samples",
-        )
-        panel = figure.subplots()
+        left = widest(names, size) + 2 * EDGE
+        across = max(left + width * columns + EDGE, NARROWEST)
+        figure = new_figure(across, height * rows + 1.2, f"{dataset.name}: samples", placed=True)
+        left += (across - left - width * columns - EDGE) / 2
+        panel = place(figure, left, 0.7, width * columns, height * rows)
         show(panel, sheet.pixels)
         panel.set_xlabel(caption)
         middles = np.reshape(sheet.middles, (classes, lines)).mean(axis=1)
         panel.set_yticks(middles, names, fontsize=size)
         panel.tick_params(length=0)
+        for row in range(lines, rows, lines) if lines > 1 else ():
+            panel.axhline(row * sheet.pitch[0] - 1, color=GRAY, linewidth=1)
     return figure
