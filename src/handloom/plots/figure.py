@@ -81,8 +81,8 @@ def new_figure(across: float, high: float, *title: str, placed: bool = False) ->
     """Return an empty figure with a size in inches and a title, which may have several lines.
 
     The title is as large as the figure allows; a very long line is cut in the middle. If not
-    ``placed`` with `place`, panels are laid out by matplotlib, which leaves too little space for
-    the labels of panels whose sides have a fixed ratio, those of images.
+    ``placed`` with `add_panel`, panels are laid out by matplotlib, which leaves too little space
+    for the labels of panels whose sides have a fixed ratio, those of images.
     """
     from matplotlib.figure import Figure
 
@@ -94,7 +94,7 @@ def new_figure(across: float, high: float, *title: str, placed: bool = False) ->
     return figure
 
 
-def place(figure: "Figure", left: float, top: float, across: float, high: float) -> "Axes":
+def add_panel(figure: "Figure", left: float, top: float, across: float, high: float) -> "Axes":
     """Return a new panel at distances in inches from the left and upper edge of a figure."""
     x, y = figure.get_size_inches()
     return figure.add_axes((left / x, 1 - (top + high) / y, across / x, high / y))

@@ -20,10 +20,10 @@ from handloom.plots.figure import (
     PALE,
     SMALL,
     VERMILLION,
+    add_panel,
     class_labels,
     drawing,
     new_figure,
-    place,
     widest,
 )
 from handloom.plots.fonts import fitted, width
@@ -87,11 +87,12 @@ def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset
         labels = [fitted(label, LONGEST_LABEL, names) for label in class_labels(class_names)]
         beside = widest([*labels, "precision"], names)
         left, top, side = beside + 0.6, 0.9, cell * (k + 1)
-        below = 0.65 * beside + 0.8  # the names below are turned by 40 degrees
+        # the names below are turned by 40 degrees
+        below = 0.65 * widest([*labels, "recall"], names) + 0.85
         across = max(left + side + EDGE, NARROWEST)
         figure = new_figure(across, top + side + below, f"{dataset}: {title}", placed=True)
         left += (across - left - side - EDGE) / 2
-        panel = place(figure, left, top, side, side)
+        panel = add_panel(figure, left, top, side, side)
         panel.set_title(subtitle, fontsize=MEDIUM, color=GRAY)
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         panel.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
@@ -200,7 +201,7 @@ def confident_mistakes(
         for index, (image, (taken, true)) in enumerate(zip(worst, captions, strict=True)):
             row, column = divmod(index, columns)
             left = GAP + (PANEL + GAP) * column
-            panel = place(figure, left, top + pitch * row, PANEL, high)
+            panel = add_panel(figure, left, top + pitch * row, PANEL, high)
             show(panel, picture(images[image], LARGEST))
             panel.set_title(taken, fontsize=SMALL, color=VERMILLION)
             panel.set_xlabel(true, fontsize=SMALL, color=BLUE)

@@ -12,10 +12,10 @@ from handloom.plots.figure import (
     EDGE,
     GRAY,
     MEDIUM,
+    add_panel,
     class_labels,
     drawing,
     new_figure,
-    place,
     widest,
 )
 from handloom.plots.images import Images, Sheet, picture, require_pictures, show
@@ -137,7 +137,7 @@ def _grid(
         across = max(left + width * columns + EDGE, NARROWEST)
         figure = new_figure(across, height * rows + 1.2, f"{dataset.name}: samples", placed=True)
         left += (across - left - width * columns - EDGE) / 2
-        panel = place(figure, left, 0.7, width * columns, height * rows)
+        panel = add_panel(figure, left, 0.7, width * columns, height * rows)
         show(panel, sheet.pixels)
         panel.set_xlabel(caption)
         middles = np.reshape(sheet.middles, (classes, lines)).mean(axis=1)
