@@ -34,7 +34,7 @@ COLORS = (256, 128, 64, 32, 16)
 PARTS = (4, 5)
 """The first and the last part of the step that is shown: forward of the last layer, and loss."""
 
-COLUMNS, CHARACTER, LINE = 100, 8.4, 18
+COLUMNS, CHARACTER, LINE = 80, 8.4, 18
 """The width of the terminal in characters; the width and the height of a character in pixels."""
 
 NO_BREAK = "\u00a0"  # of several spaces, SVG shows one

@@ -73,6 +73,17 @@ print(handloom.__version__)
         handloom.Dens  # type: ignore[attr-defined]  # noqa: B018
 
 
+def test_plots_are_there_without_an_import_of_their_own() -> None:
+    code = """
+import sys
+import handloom
+assert "handloom.plots" not in sys.modules and "plots" in dir(handloom)
+handloom.plots.comparison
+assert "matplotlib" not in sys.modules
+"""
+    python(code)
+
+
 def test_a_full_batch_run_over_60_000_rows_stays_below_700_mb() -> None:
     code = """
 from benchmarks.measure import peak_memory

@@ -13,8 +13,10 @@ _HOMES = {
     for name in statement.names
 }
 
-__all__ = [  # without the estimators: `from handloom import *` needs no extra
-    name for name, home in _HOMES.items() if name[0] != "_" and home != "handloom.estimators"
+__all__ = [  # without the estimators: `from handloom import *` needs no extra; without modules
+    name
+    for name, home in _HOMES.items()
+    if name[0] != "_" and home not in ("handloom.estimators", __name__)
 ]
 
 
@@ -22,6 +24,8 @@ def __getattr__(name: str) -> object:
     """Load a public name when it is first used, so that `import handloom` stays quick."""
     if name not in _HOMES:
         raise AttributeError(f"module 'handloom' has no attribute {name!r}")
+    if _HOMES[name] == __name__:
+        return import_module(f"{__name__}.{name}")
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

@@ -1,5 +1,6 @@
 """The public names by where they live; `handloom` loads each when it is first used."""
 
+from handloom import plots as plots
 from handloom._version import __version__ as __version__
 from handloom.data import (
     Dataset as Dataset,

@@ -25,4 +25,9 @@ def printable(text: str, *, lines: bool = False) -> str:
     """
     if lines:
         return "\n".join(map(printable, text.split("\n")))
-    return _ACTING.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    return _ACTING.sub(lambda match: escaped(match[0]), text)
+
+
+def escaped(character: str) -> str:
+    r"""Return a character as its escape sequence, such as ``\x1b``."""
+    return character.encode("unicode_escape").decode()

@@ -1,5 +1,7 @@
 """Curves of a training, and of several models, stay readable whatever the values."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tests.plots.helpers import (
@@ -208,6 +210,40 @@ class TestComparison:
         for from_epoch, label in ((0, "bad"), (5, "bad, out of range")):
             figure = render(plots.comparison(models, "loss", dataset=WHERE, from_epoch=from_epoch))
             assert [text.get_text() for text in figure.legends[0].get_texts()] == [label, "good"]
+
+    def test_a_moderate_divergence_is_shown_and_the_left_out_accuracy_has_its_unit(self) -> None:
+        models = {"good": history([2.3, 1.0, 0.5, 0.4]), "bad": history([2.3, 0.7, 5.5, 8.0])}
+        figure = render(plots.comparison(models, "loss", dataset=WHERE))
+        assert figure.axes[0].get_ylim()[1] > 8.0
+        assert "not shown" not in texts(figure)
+        models = {"good": history(falling(30)), "bad": history([*falling(20), *[8.0] * 10])}
+        figure = render(plots.comparison(models, "accuracy", dataset=WHERE, from_epoch=10))
+        assert "not shown: values down to 10 %" in texts(figure)
+
+    def test_the_rows_of_the_legend_are_equally_long(self) -> None:
+        names = ("sgd", "momentum", "adam, a rate too large", "adam-steady")
+        models = {name: history(falling(4)) for name in names}
+        (legend,) = render(plots.comparison(models, "loss", dataset=WHERE)).legends
+        heights = [round(text.get_window_extent().y0) for text in legend.get_texts()]
+        assert heights[0] == heights[2] != heights[1] == heights[3]
+
+    def test_one_history_is_as_good_as_a_list_of_one(self) -> None:
+        one = history(falling(4))
+        figures = [
+            plots.comparison({"a": each}, "loss", dataset=WHERE) for each in (one, [one])
+        ] + [plots.training_curves(each, title="a", dataset=WHERE) for each in (one, [one])]
+        drawn = [[np.asarray(line.get_ydata()) for line in each.axes[0].lines] for each in figures]
+        np.testing.assert_array_equal(drawn[0], drawn[1])
+        np.testing.assert_array_equal(drawn[2], drawn[3])
+
+    @pytest.mark.parametrize("wrong", [None, [None], "history", {"a": None}])
+    def test_refuses_what_is_no_history(self, wrong: Any) -> None:
+        with pytest.raises(ConfigurationError, match="must be an instance of History"):
+            plots.comparison({"a": wrong}, "loss", dataset=WHERE)
+        with pytest.raises(ConfigurationError, match="must be an instance of History"):
+            plots.training_curves(wrong, title="a", dataset=WHERE)
+        with pytest.raises(ConfigurationError, match="models must be"):
+            plots.comparison([history([1.0])], "loss", dataset=WHERE)  # type: ignore[arg-type]
 
     def test_without_models_or_epochs(self) -> None:
         cases: list[dict[str, list[History]]] = [{}, {"a": []}, {"a": [History()]}]

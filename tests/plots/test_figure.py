@@ -1,18 +1,22 @@
 """Figures are saved whole, and leave global settings alone."""
 
 import sys
+import warnings
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib import rcParams
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from tests.helpers.terminal import HOSTILE, acting
 from tests.plots.helpers import NAMES, WHERE, curves, dataset, falling, history, render, texts
 
 from handloom import Conv2D, Dataset, Flip, Sequential, plots
 from handloom.errors import DataError, MissingExtraError
+from handloom.plots.fonts import families, fitted, legible, width
 
 
 class TestSave:
@@ -89,3 +93,73 @@ def test_a_class_name_that_is_not_utf8_or_very_long_is_drawn(tmp_path: Path) -> 
     plots.save(figure, tmp_path / "confusion.png")
     assert r"\udcff" in texts(figure)
     assert "$\\frac$" in texts(figure)
+
+
+def inside(figure: Figure) -> bool:
+    """Return whether every text is on the page; but for a pixel, to which text is rounded."""
+    page = figure.bbox.padded(1)
+    boxes = [
+        text.get_window_extent()
+        for text in render(figure).findobj(Text)
+        if isinstance(text, Text) and text.get_text() and text.get_visible()
+    ]
+    return all(page.contains(*box.min) and page.contains(*box.max) for box in boxes)
+
+
+@pytest.mark.parametrize("classes", [2, 8])
+@pytest.mark.parametrize("length", [1, 16, 40])
+def test_names_of_any_length_stay_on_the_page_and_apart(classes: int, length: int) -> None:
+    names = tuple(f"{'W' * (length - 1)}{index}" for index in range(classes))
+    targets = np.arange(5 * classes) % classes
+    images = np.zeros((len(targets), 9, 9), np.uint8)
+    mistaken = np.eye(classes)[(targets + 1) % classes]
+    title = "a model, best weights by validation accuracy"
+    confusion = plots.confusion(
+        np.full((classes, classes), 9999), names, title=title, dataset="cats"
+    )
+    mistakes = plots.confident_mistakes(
+        images, targets, mistaken, names, title=title, dataset="cats"
+    )
+    samples = plots.sample_grid(Dataset(images, targets, names, "cats"))
+    assert inside(confusion)
+    assert inside(mistakes)
+    assert inside(samples)
+    captions = [text for panel in mistakes.axes for text in (panel.title, panel.xaxis.label)]
+    for drawn in (confusion.axes[0].texts, captions):
+        boxes = [text.get_window_extent() for text in drawn]
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    (panel,) = confusion.axes
+    left = panel.yaxis.label.get_window_extent().x1
+    assert left < min(label.get_window_extent().x0 for label in panel.get_yticklabels())
+
+
+def test_names_in_other_scripts_are_drawn_without_a_warning(tmp_path: Path) -> None:
+    """With a font that has them: STIX, which matplotlib contains, has a frown and a smile."""
+    names = ("\u65e5\u672c\u8a9e", "\u2322\u2323", "\u0378")  # the last is in no font
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = plots.confusion(np.eye(3, dtype=np.int64), names, title=names[0], dataset=names[0])
+        plots.save(figure, tmp_path / "confusion.png")
+        plots.save(
+            plots.comparison({names[0]: history(falling(3))}, "loss", dataset=names[1]),
+            tmp_path / "comparison.png",
+        )
+    assert "\u2322\u2323" in texts(figure)
+    assert r"\u0378" in texts(figure)
+
+
+def test_a_font_is_chosen_for_the_characters_that_the_first_lacks() -> None:
+    assert families(["plain", "Zo\u00eb"]) == ["DejaVu Sans"]
+    others = families(["\u2322"])[1:]
+    assert len(others) == 1
+    assert legible("\u2322") == "\u2322"
+
+
+def test_a_wide_line_is_cut_in_the_middle() -> None:
+    with plots.figure.drawing():
+        assert fitted("cat", 2.0, 12) == "cat"
+        cut = fitted("a class of cats, gray, number 17", 2.0, 12)
+        assert cut.startswith("a class")
+        assert cut.endswith("number 17")
+        assert 1.5 < width(cut, 12) <= 2.0
+        assert width(fitted("x" * 10**6, 2.0, 12), 12) <= 2.0

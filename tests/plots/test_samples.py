@@ -55,6 +55,28 @@ class TestSampleGrid:
         figure = plots.sample_grid(dataset(rows=4), per_class=10**9)
         assert figure.axes[0].get_xlabel() == "the first 2 of each class"
 
+    def test_a_long_row_is_wrapped(self, tmp_path: Path) -> None:
+        samples = dataset(rows=300)
+        figure = plots.sample_grid(samples, per_class=100)
+        sheet = pixels(figure)
+        of_first = samples.inputs[samples.targets == 0]
+        assert sheet.shape == (3 * 5 * 6 - 1, 20 * 8 - 1)
+        assert (sheet[6:11, :7] == of_first[20]).all()
+        assert (sheet[30:35, :7] == samples.inputs[1]).all()
+        plots.save(figure, tmp_path / "samples.png")
+        with Image.open(tmp_path / "samples.png") as image:
+            assert image.size[0] / 20 > 100, "thumbnails of at least 100 pixels"
+
+    def test_the_images_fill_the_page(self) -> None:
+        """Without a gap below the title, however few the classes."""
+        images = np.zeros((20, 28, 28), np.uint8)
+        two = Dataset(images, np.arange(20) % 2, ("cat", "dog"), WHERE)
+        figure = render(plots.sample_grid(two))
+        (panel,) = figure.axes
+        box, page = panel.get_window_extent(), figure.bbox
+        assert (page.y1 - box.y1) / figure.dpi < 0.8
+        assert box.width > 0.85 * page.width
+
     def test_refuses_continuous_targets(self) -> None:
         samples = Dataset(images(6, 9, 9), np.linspace(0.0, 1.0, 6), ["height"], WHERE)
         with pytest.raises(DataError, match="must be classes, got continuous"):

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ConfigurationError, require_count
-from handloom.text import printable
+from handloom.errors import ConfigurationError, require_count, require_instance
+from handloom.plots.fonts import legible
 from handloom.training.history import History
 
 Values = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ COLUMNS = {
 
 def column_of(name: str) -> Column:
     """Return the `Column` of a name; recorded metrics are drawn unscaled."""
-    return COLUMNS.get(name) or Column(printable(name.replace("_", " ")))
+    return COLUMNS.get(name) or Column(legible(name.replace("_", " ")))
 
 
 def recorded_metrics(histories: Iterable[History]) -> list[str]:
@@ -131,6 +131,20 @@ class Curves:
         middle = np.full(len(self.at), np.nan)
         middle[shared] = np.nanmedian(self.values[:, shared], axis=0)
         return middle
+
+
+def listed(histories: History | Sequence[History]) -> list[History]:
+    """Return one history or several as a list.
+
+    Raises
+    ------
+    ConfigurationError
+        If they are none.
+    """
+    several = list(histories) if isinstance(histories, Sequence) else [histories]
+    for history in several:
+        require_instance("a history", history, History)
+    return several
 
 
 def gather(histories: Sequence[History], column: str, axis: Axis) -> Curves:

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from handloom.errors import require_known
+from handloom.errors import require_instance, require_known
 from handloom.plots.columns import (
     COLUMNS,
     Axis,
     column_of,
     gather,
     learning_rate_curves,
+    listed,
     recorded_metrics,
 )
 from handloom.plots.figure import (
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def training_curves(
-    histories: Sequence[History],
+    histories: History | Sequence[History],
     *,
     title: str,
     dataset: str,
@@ -48,8 +49,8 @@ def training_curves(
 
     Parameters
     ----------
-    histories : sequence of History
-        The histories of the model; they may differ in length.
+    histories : History or sequence of History
+        The history or histories of the model; they may differ in length.
     title : str
         The name of the model.
     dataset : str
@@ -69,13 +70,15 @@ def training_curves(
     ------
     ConfigurationError
         If ``from_epoch`` is not a whole number of at least 0, ``steps_per_epoch`` not one of at
-        least 1, or ``learning_rates`` differs in length from the longest history.
+        least 1, ``learning_rates`` differs in length from the longest history, or
+        ``histories`` is neither a history nor several.
     """
+    histories = listed(histories)
     axis = Axis(from_epoch, steps_per_epoch)
     validated = [history for history in histories if history.validated]
     penalized = any(history["penalty"].any() for history in histories)
-    with drawing():
-        recorded = recorded_metrics(histories)
+    recorded = recorded_metrics(histories)
+    with drawing(dataset, title, *recorded):
         heights = [3, 3, *(2 for _ in recorded), 2]
         title = _zoomed(f"{dataset}: {title}", axis)
         figure = new_figure(11, 9.5 + 2 * len(recorded), title)
@@ -106,7 +109,7 @@ def training_curves(
 
 
 def comparison(
-    models: Mapping[str, Sequence[History]],
+    models: Mapping[str, History | Sequence[History]],
     column: str,
     *,
     dataset: str,
@@ -120,8 +123,8 @@ def comparison(
 
     Parameters
     ----------
-    models : mapping of str to sequence of History
-        The histories of each model, by its name.
+    models : mapping of str to History or sequence of History
+        The history or histories of each model, by its name.
     column : str
         A column of the histories except ``"epoch"``: ``"accuracy"``, ``"loss"``, ..., or a
         metric recorded by a callback.
@@ -140,18 +143,20 @@ def comparison(
     ------
     ConfigurationError
         If ``column`` is unknown, ``from_epoch`` is not a whole number of at least 0, or
-        ``steps_per_epoch`` not one of at least 1.
+        ``steps_per_epoch`` not one of at least 1, or ``models`` maps to anything but histories.
     """
-    every = [history for histories in models.values() for history in histories]
+    require_instance("models", models, Mapping)
+    histories_of = {name: listed(histories) for name, histories in models.items()}
+    every = [history for histories in histories_of.values() for history in histories]
     require_known("column", column, [*COLUMNS, *recorded_metrics(every)])
     axis = Axis(from_epoch, steps_per_epoch)
     title = _zoomed(f"{dataset}: {column.replace('_', ' ')}", axis)
     styles = zip(cycle(COLORS), cycle(LINES), cycle(MARKERS), strict=False)
-    with drawing():
+    with drawing(dataset, column, *models):
         figure = new_figure(11, 6.5, title)
         panel = figure.subplots()
         everything = []
-        for index, (name, histories) in enumerate(models.items()):
+        for index, (name, histories) in enumerate(histories_of.items()):
             color, line, marker = next(styles)
             curves = gather(histories, column, axis)
             label = f"{name}{_remark(histories)}"
@@ -160,7 +165,8 @@ def comparison(
         fit_axes(panel, everything, axis, tolerated=1.0)
         panel.set_xlabel(axis.unit)
         panel.set_ylabel(column_of(column).label)
-        draw_legend(figure, panel, several=any(len(histories) > 1 for histories in models.values()))
+        several = any(len(histories) > 1 for histories in histories_of.values())
+        draw_legend(figure, panel, several=several)
     return figure
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from handloom.errors import ConfigurationError, MissingExtraError
 from handloom.files import write_bytes
-from handloom.text import printable
+from handloom.plots.fonts import LONGEST_LINE, families, fitted, legible, shortened, width
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LineStyle = str | tuple[int, tuple[int, ...]]
@@ -25,6 +26,12 @@ LINES: tuple[LineStyle, ...] = ("-", (0, (6, 2)), (0, (6, 2, 1, 2)), (0, (2, 1))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DARK, GRAY, PALE, LIGHT = "#222222", "#666666", "#AAAAAA", "#DDDDDD"
 SMALL, MEDIUM, LARGE = 12, 14, 18
+EDGE = 0.12
+"""The margin of a figure in inches."""
+
+LINE = 1.3 / 72
+"""The height of a line of text in inches for each point of the font's size."""
+
 SETTINGS = {
     "font.size": MEDIUM,
     "axes.labelsize": MEDIUM,
@@ -34,8 +41,8 @@ SETTINGS = {
     "legend.frameon": False,
     "text.color": DARK,
     "axes.labelcolor": DARK,
-    "figure.constrained_layout.w_pad": 0.12,
-    "figure.constrained_layout.h_pad": 0.12,
+    "figure.constrained_layout.w_pad": EDGE,
+    "figure.constrained_layout.h_pad": EDGE,
     "text.parse_math": False,  # dollar signs in class names are text
 }
 DOTS_PER_INCH = 150
@@ -44,8 +51,14 @@ LONGEST = 40
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
+def drawing(*names: str) -> Iterator[None]:
     """Draw with the settings of this module, and restore the user's afterwards.
+
+    Parameters
+    ----------
+    names : str
+        The names to draw, of the user's data; the fonts contain their characters if the machine
+        has such fonts.
 
     Raises
     ------
@@ -60,23 +73,41 @@ def drawing() -> Iterator[None]:
         raise MissingExtraError("matplotlib", "cli", "drawing pictures") from None
     except (ValueError, RuntimeError, OSError) as error:  # of MPLBACKEND, or of a damaged file
         raise ConfigurationError(f"matplotlib cannot be used: {error}") from None
-    with style.context(["default", SETTINGS]):
+    with style.context(["default", {**SETTINGS, "font.family": families(names)}]):
         yield
 
 
-def new_figure(width: float, height: float, *title: str) -> "Figure":
-    """Return an empty figure with a size in inches and a title, which may have several lines."""
+def new_figure(across: float, high: float, *title: str, placed: bool = False) -> "Figure":
+    """Return an empty figure with a size in inches and a title, which may have several lines.
+
+    The title is as large as the figure allows; a very long line is cut in the middle. If not
+    ``placed`` with `add_panel`, panels are laid out by matplotlib, which leaves too little space
+    for the labels of panels whose sides have a fixed ratio, those of images.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle("\n".join(map(printable, title)), fontsize=LARGE)
+    figure = Figure(figsize=(across, high), layout=None if placed else "constrained")
+    lines, room = list(map(legible, title)), across - 0.4
+    size = max(SMALL, LARGE * min(1.0, room / widest(lines, LARGE)))
+    text = "\n".join(fitted(line, room, size) for line in lines)
+    figure.suptitle(text, fontsize=size, **({"y": 1 - EDGE / high} if placed else {}))
     return figure
+
+
+def add_panel(figure: "Figure", left: float, top: float, across: float, high: float) -> "Axes":
+    """Return a new panel at distances in inches from the left and upper edge of a figure."""
+    x, y = figure.get_size_inches()
+    return figure.add_axes((left / x, 1 - (top + high) / y, across / x, high / y))
 
 
 def class_labels(class_names: Sequence[str], *, longest: int = LONGEST) -> list[str]:
     """Return the names as they are drawn; long ones, which would leave no space, are cut."""
-    labels = map(printable, class_names)
-    return [name if len(name) <= longest else f"{name[: longest - 3]}..." for name in labels]
+    return [shortened(legible(name), longest) for name in class_names]
+
+
+def widest(labels: Sequence[str], size: float) -> float:
+    """Return the width of the widest label in inches."""
+    return max((width(shortened(label, LONGEST_LINE), size) for label in labels), default=0.01)
 
 
 def save(figure: "Figure", path: str | Path) -> None:

@@ -97,7 +97,8 @@ def weights(model: Model | Sequential, *, title: str, dataset: str, count: int =
     cells = {divmod(index, columns): tile for index, tile in enumerate(tiles)}
     sheet = Sheet(cells, rows, columns, captions=True)
     height, width = INCHES * sheet.pitch / sheet.unit
-    with drawing():
+    names = model.class_names if isinstance(model, Model) else ()
+    with drawing(title, dataset, *names):
         size = max(width * columns + 1.6, 6), height * rows + 1.6
         figure = new_figure(*size, f"{dataset}: {title}")
         panel = figure.subplots()
@@ -108,9 +109,10 @@ def weights(model: Model | Sequential, *, title: str, dataset: str, count: int =
             sheet.pixels, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest"
         )
         bare(panel)
-        for cell, unit in zip(cells, order, strict=True):
+        captions = class_labels([layer.unit_names[unit] for unit in order], longest=14)
+        for cell, caption in zip(cells, captions, strict=True):
             x, y = sheet.caption_at(*cell)
-            panel.text(x, y, layer.unit_names[unit], ha="center", va="center", fontsize=SMALL)
+            panel.text(x, y, caption, ha="center", va="center", fontsize=SMALL)
         if channels == GRAYSCALE:
             figure.colorbar(drawn, ax=panel, shrink=0.7, label="weight", extend="both")
         else:
@@ -151,7 +153,7 @@ def _first_layer(model: Model | Sequential) -> _FirstLayer:
         images, kind = w.T.reshape(-1, channels, *shape[-2:]), "units"
     is_output = len(arrays) == 2 and network.output_shape == (len(images),)
     if isinstance(model, Model) and is_output:
-        return _FirstLayer(name, kind, class_labels(model.class_names, longest=14), images)
+        return _FirstLayer(name, kind, model.class_names, images)
     return _FirstLayer(name, kind, [str(index) for index in range(len(images))], images)
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from handloom.plots.columns import Axis, Curves, Values
-from handloom.plots.figure import DARK, GRAY, LIGHT, MEDIUM, SMALL, LineStyle
-from handloom.text import printable
+from handloom.plots.figure import DARK, GRAY, LIGHT, MEDIUM, SMALL, LineStyle, widest
+from handloom.plots.fonts import fitted, legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def draw(
         marker=marker,
         markersize=7,
         markevery=((index * step // 4) % step, step),
-        label=printable(label),
+        label=legible(label),
     )
 
 
@@ -62,9 +62,10 @@ def fit_axes(
         _note_empty(panel, axis)
         return
     values = np.concatenate([curves.values[curves.known] for curves in several])
-    low, high = _range(several, values, tolerated)
-    _scale(panel, low, high, linear=any(curves.percentage for curves in several))
-    _note_left_out(panel, values, low, high)
+    percentage = any(curves.percentage for curves in several)
+    low, high = _range(several, values, tolerated, moderate=2 if percentage else 10)
+    _scale(panel, low, high, linear=percentage)
+    _note_left_out(panel, values, low, high, unit=" %" if percentage else "")
 
 
 def _style(panel: "Axes") -> None:
@@ -88,11 +89,14 @@ def _note_empty(panel: "Axes", axis: Axis) -> None:
     panel.set_yticks([])
 
 
-def _range(several: Sequence[Curves], values: Values, tolerated: float) -> tuple[float, float]:
+def _range(
+    several: Sequence[Curves], values: Values, tolerated: float, *, moderate: float
+) -> tuple[float, float]:
     """Return the range of values to show, which diverged values do not set.
 
-    Diverged values are shown if they at most double the range, or if at least the share `tolerated`
-    of all runs diverged; then only losses above ten times the others are not shown.
+    Diverged values are shown if the range becomes at most `moderate` times as long, or if at least
+    the share `tolerated` of all runs diverged; then only losses above ten times the others are not
+    shown.
     """
     low, high = float(values.min()), float(values.max())
     sound = np.concatenate([curves.values[curves.known & ~curves.diverged] for curves in several])
@@ -102,7 +106,7 @@ def _range(several: Sequence[Curves], values: Values, tolerated: float) -> tuple
     room = ceiling - floor
     if np.mean(np.concatenate([curves.diverged.any(axis=1) for curves in several])) >= tolerated:
         return low, min(high, 10 * abs(ceiling))
-    if high - low <= 2 * room:
+    if high - low <= moderate * room:
         return low, high
     return max(low, floor - room / 4), min(high, ceiling + room / 4)
 
@@ -121,13 +125,13 @@ def _scale(panel: "Axes", low: float, high: float, *, linear: bool) -> None:
     panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
-def _note_left_out(panel: "Axes", values: Values, low: float, high: float) -> None:
+def _note_left_out(panel: "Axes", values: Values, low: float, high: float, *, unit: str) -> None:
     """Note the values out of range; if there are none, do not clip markers at the edge."""
     notes = []
     if values.min() < low:
-        notes.append(f"not shown: values down to {values.min():.3g}")
+        notes.append(f"not shown: values down to {values.min():.3g}{unit}")
     if values.max() > high:
-        notes.append(f"not shown: values up to {values.max():.3g}")
+        notes.append(f"not shown: values up to {values.max():.3g}{unit}")
     panel.set_title(", ".join(notes), loc="right", fontsize=SMALL, color=GRAY)
     for line in panel.lines:
         line.set_clip_on(bool(notes))
@@ -142,12 +146,15 @@ def draw_legend(figure: "Figure", panel: "Axes", *, several: bool) -> None:
         if np.isfinite(values).any() and not ((low <= values) & (values <= high)).any():
             labels[index] += ", out of range"
     if lines:
-        inches = 1.0 + 0.12 * max(map(len, labels))
+        across = figure.get_figwidth()
+        labels = [fitted(label, across - 1.5, MEDIUM) for label in labels]
+        most = max(1, int((across - 0.5) / (1.0 + widest(labels, MEDIUM))))
+        rows = -(-len(lines) // most)
         figure.legend(
             lines,
             labels,
             loc="outside lower center",
-            ncols=max(1, min(len(lines), int(figure.get_figwidth() / inches))),
+            ncols=-(-len(lines) // rows),  # rows of one length
             title="bold: median; thin: each seed" if several else None,
             title_fontsize=SMALL,
             handlelength=3.5,

@@ -12,16 +12,21 @@ from handloom.metrics import precision_and_recall
 from handloom.plots.figure import (
     BLUE,
     DARK,
+    EDGE,
     GRAY,
     GREEN,
+    LINE,
     MEDIUM,
     PALE,
     SMALL,
     VERMILLION,
+    add_panel,
     class_labels,
     drawing,
     new_figure,
+    widest,
 )
+from handloom.plots.fonts import fitted, width
 from handloom.plots.images import bare, picture, require_pictures, show
 
 if TYPE_CHECKING:
@@ -30,6 +35,15 @@ if TYPE_CHECKING:
 
 Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
+
+NARROWEST = 6.0
+"""The smallest width of a confusion matrix in inches, for the title."""
+
+LONGEST_LABEL = 3.0
+"""The largest width of a name beside the confusion matrix in inches."""
+
+PANEL, GAP = 2.1, 0.3
+"""The width of a misclassified image and its captions, and of the gap beside it, in inches."""
 
 LARGEST = 480
 """The largest side of a misclassified image in pixels; its panel has fewer."""
@@ -65,42 +79,53 @@ def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset
         raise DataError(
             f"the confusion matrix of {k} classes must have shape ({k}, {k}), got {matrix.shape}"
         )
-    labels = class_labels(class_names)
-    cell = min(0.85, 16 / k)
     total = int(matrix.sum())
     subtitle = f"{_percent(matrix.trace() / total)} of {total:,} correct" if total else "no rows"
-    with drawing():
-        figure = new_figure(max(cell * k + 4, 7), max(cell * k + 3, 6), f"{dataset}: {title}")
-        panel = figure.subplots()
+    cell = min(0.85, max(16 / k, 0.3))
+    names = min(MEDIUM, 30 * cell)
+    with drawing(title, dataset, *class_names):
+        labels = [fitted(label, LONGEST_LABEL, names) for label in class_labels(class_names)]
+        beside = widest([*labels, "precision"], names)
+        left, top, side = beside + 0.6, 0.9, cell * (k + 1)
+        # the names below are turned by 40 degrees
+        below = 0.65 * widest([*labels, "recall"], names) + 0.85
+        across = max(left + side + EDGE, NARROWEST)
+        figure = new_figure(across, top + side + below, f"{dataset}: {title}", placed=True)
+        left += (across - left - side - EDGE) / 2
+        panel = add_panel(figure, left, top, side, side)
         panel.set_title(subtitle, fontsize=MEDIUM, color=GRAY)
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         panel.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
         bare(panel)
-        _write_cells(panel, matrix, shares, min(MEDIUM, 16 * cell))
-        names = min(MEDIUM, 30 * cell)
-        panel.text(k, -0.6, "recall", ha="center", va="bottom", fontsize=names)
-        panel.set_xticks(range(k), labels, rotation=40, ha="right", rotation_mode="anchor")
+        _write_cells(panel, matrix, shares, cell)
+        panel.set_xticks(
+            range(k + 1), [*labels, "recall"], rotation=40, ha="right", rotation_mode="anchor"
+        )
         panel.set_yticks(range(k + 1), [*labels, "precision"])
         panel.tick_params(length=0, labelsize=names)
         panel.set_xlim(-0.5, k + 0.5)
         panel.set_ylim(k + 0.5, -0.5)
         panel.set_xlabel("predicted class")
         panel.set_ylabel("true class")
+        panel.xaxis.set_label_coords(0.5, -(below - 0.45) / side)
+        panel.yaxis.set_label_coords(-(beside + EDGE) / side, 0.5)
     return figure
 
 
-def _write_cells(panel: "Axes", matrix: Counts, shares: Values, size: float) -> None:
+def _write_cells(panel: "Axes", matrix: Counts, shares: Values, cell: float) -> None:
     """Write the counts into the cells, recall to the right of each row, precision below."""
     k = len(matrix)
-    write = partial(panel.text, ha="center", va="center", fontsize=size)
+    write = partial(panel.text, ha="center", va="center")
+    digits = len(f"{matrix.max(initial=0)}")
+    size, smaller = min(MEDIUM, 16 * cell, 90 * cell / digits), min(SMALL, 14 * cell)
     for (row, column), count in np.ndenumerate(matrix):
         pale = PALE if count == 0 else DARK
         color = "white" if shares[row, column] > 0.5 else pale
-        write(column, row, f"{count}", color=color)
+        write(column, row, f"{count}", color=color, fontsize=size)
     precision, recall = precision_and_recall(matrix)
     for index in range(k):
-        write(k, index, _percent(recall[index]), color=GREEN)
-        write(index, k, _percent(precision[index]), color=GREEN)
+        write(k, index, _percent(recall[index]), color=GREEN, fontsize=smaller)
+        write(index, k, _percent(precision[index]), color=GREEN, fontsize=smaller)
 
 
 def confident_mistakes(
@@ -157,19 +182,40 @@ def confident_mistakes(
     rows = max(1, -(-len(worst) // columns))
     subtitle = [f"the most confident of {len(wrong):,} mistakes"] if len(wrong) else []
     labels = class_labels(class_names)
-    with drawing():
-        figure = new_figure(2.4 * columns, 2.7 * rows + 0.9, f"{dataset}: {title}", *subtitle)
-        panels = figure.subplots(rows, columns, squeeze=False).flat
-        for panel, image in zip(panels, worst, strict=False):
+    with drawing(title, dataset, *class_names):
+        captions = [
+            (
+                _caption("pred.", labels[predicted[image]], _percent(confidence[image])),
+                _caption("true", labels[targets[image]]),
+            )
+            for image in worst
+        ]
+        lines = 2 if any("\n" in text for texts in captions for text in texts) else 1
+        y, x = images.shape[-2:]
+        high, beside = PANEL * y / max(y, x), lines * LINE * SMALL + 0.1
+        pitch, top = high + 2 * beside, 0.8 + beside
+        across = (PANEL + GAP) * columns + GAP
+        figure = new_figure(
+            across, pitch * rows + 0.9, f"{dataset}: {title}", *subtitle, placed=True
+        )
+        for index, (image, (taken, true)) in enumerate(zip(worst, captions, strict=True)):
+            row, column = divmod(index, columns)
+            left = GAP + (PANEL + GAP) * column
+            panel = add_panel(figure, left, top + pitch * row, PANEL, high)
             show(panel, picture(images[image], LARGEST))
-            name, percent = labels[predicted[image]], _percent(confidence[image])
-            panel.set_title(f"pred. {name} {percent}", fontsize=SMALL, color=VERMILLION)
-            panel.set_xlabel(f"true {labels[targets[image]]}", fontsize=SMALL, color=BLUE)
-        for panel in panels[len(worst) :]:
-            panel.set_axis_off()
+            panel.set_title(taken, fontsize=SMALL, color=VERMILLION)
+            panel.set_xlabel(true, fontsize=SMALL, color=BLUE)
         if not len(wrong):
             figure.text(0.5, 0.4, f"no mistake in {len(images):,} images", ha="center", color=GRAY)
     return figure
+
+
+def _caption(kind: str, name: str, percent: str = "") -> str:
+    """Return a caption of the width of a panel, of two lines if the name is long."""
+    line = f"{kind} {name} {percent}".rstrip()
+    if width(line, SMALL) <= PANEL:
+        return line
+    return f"{kind} {percent}".rstrip() + f"\n{fitted(name, PANEL, SMALL)}"
 
 
 def _percent(share: float) -> str:

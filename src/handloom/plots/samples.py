@@ -8,12 +8,27 @@ import numpy as np
 from handloom.data.augment import Augmentation, StepAugmentation, check_images
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, require_count
-from handloom.plots.figure import MEDIUM, class_labels, drawing, new_figure
+from handloom.plots.figure import (
+    EDGE,
+    GRAY,
+    MEDIUM,
+    add_panel,
+    class_labels,
+    drawing,
+    new_figure,
+    widest,
+)
 from handloom.plots.images import Images, Sheet, picture, require_pictures, show
 from handloom.randomness import Purpose, Stream
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+COLUMNS, LINES = 20, 120
+"""The largest number of samples in a line; the lines of all classes that a grid may wrap to."""
+
+NARROWEST = 4.0
+"""The smallest width of a grid in inches, for the title and the caption."""
 
 LARGEST = 160
 """The largest side of a sample in pixels; a cell of the grid has fewer."""
@@ -28,8 +43,8 @@ def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
         A dataset of images, uint8 of shape (n, y, x), or (n, c, y, x) with 1 channel (gray), 3
         (RGB) or 4 (RGBA, drawn on a checkerboard).
     per_class : int
-        The largest number of images of each class; the row of a class with fewer than another is
-        filled with white.
+        The largest number of images of each class; a row of more than 20 is wrapped, up to 120
+        lines in all. The row of a class with fewer than another is filled with white.
 
     Returns
     -------
@@ -44,7 +59,8 @@ def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
     """
     per_class = require_count("per_class", per_class)
     require_pictures(dataset.inputs)
-    columns = min(per_class, int(dataset.rows_per_class.max()))
+    most = COLUMNS * max(1, LINES // len(dataset.class_names))
+    columns = min(per_class, int(dataset.rows_per_class.max()), most)
     pictures = {
         (label, column): picture(dataset.inputs[row], LARGEST)
         for label in range(len(dataset.class_names))
@@ -103,18 +119,30 @@ def augmented_samples(
 def _grid(
     dataset: Dataset, pictures: Mapping[tuple[int, int], Images], columns: int, caption: str
 ) -> "Figure":
-    """Plot a sheet of pictures with a row for each class."""
+    """Plot a sheet of pictures with a row for each class, wrapped if it is long."""
     classes = len(dataset.class_names)
-    sheet = Sheet(pictures, classes, columns)
-    cell = min(0.85, 14 / columns, 20 / classes)
+    lines = -(-columns // COLUMNS)
+    columns, rows = min(columns, COLUMNS), classes * lines
+    cells = {
+        (label * lines + index // columns, index % columns): each
+        for (label, index), each in pictures.items()
+    }
+    sheet = Sheet(cells, rows, columns)
+    cell = min(0.85, 14 / columns, max(20, min(0.35 * rows, 60)) / rows)
     height, width = cell * sheet.pitch / sheet.unit
-    with drawing():
-        title = f"{dataset.name}: samples"
-        figure = new_figure(max(width * columns + 2, 6), height * classes + 1.2, title)
-        panel = figure.subplots()
+    size = min(MEDIUM, 60 * height * lines)
+    with drawing(dataset.name, *dataset.class_names):
+        names = class_labels(dataset.class_names)
+        left = widest(names, size) + 2 * EDGE
+        across = max(left + width * columns + EDGE, NARROWEST)
+        figure = new_figure(across, height * rows + 1.2, f"{dataset.name}: samples", placed=True)
+        left += (across - left - width * columns - EDGE) / 2
+        panel = add_panel(figure, left, 0.7, width * columns, height * rows)
         show(panel, sheet.pixels)
         panel.set_xlabel(caption)
-        names = class_labels(dataset.class_names)
-        panel.set_yticks(sheet.middles, names, fontsize=min(MEDIUM, 60 * height))
+        middles = np.reshape(sheet.middles, (classes, lines)).mean(axis=1)
+        panel.set_yticks(middles, names, fontsize=size)
         panel.tick_params(length=0)
+        for row in range(lines, rows, lines) if lines > 1 else ():
+            panel.axhline(row * sheet.pitch[0] - 1, color=GRAY, linewidth=1)
     return figure
