@@ -89,7 +89,7 @@ def read_image_folders(
     for note in reader.notes():
         tell(f"{folder}: {note}")
     class_names, name = parts[0].class_names, name or name_of(folder)
-    datasets = [Dataset(*rows.rows(), class_names, name) for rows in rows_of_parts]
+    datasets = [Dataset(*rows.rows(), class_names, name, fit=options.fit) for rows in rows_of_parts]
     if options.test is not None:
         return Splits(*datasets[0].split(options.test, Stream(options.seed)))
     return Splits(*datasets)

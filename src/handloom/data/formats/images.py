@@ -1,6 +1,7 @@
 """Image files: checked by their headers, decoded, and fitted to a size."""
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,6 +61,21 @@ def readable_formats() -> tuple[str, ...]:
     return tuple(sorted(set(Image.OPEN) - NOT_DECODED))
 
 
+def image_suffixes() -> frozenset[str]:
+    """Return the suffixes of the files that Pillow reads, such as ``".jpg"``.
+
+    Raises
+    ------
+    MissingExtraError
+        If Pillow is not installed.
+    """
+    require_pillow("reading images")
+    from PIL import Image
+
+    known, readable = Image.registered_extensions(), readable_formats()
+    return frozenset(suffix for suffix, kind in known.items() if kind in readable)
+
+
 def read_image(
     path: Path,
     mode_for: Callable[[Mode], Mode] = lambda own: own,
@@ -108,12 +124,12 @@ def read_image(
             own = _mode_of(image)
             mode = mode_for(own)
             if shape is not None:
-                image.draft(None, (_DRAFT * max(shape), _DRAFT * max(shape)))
+                draft(image, shape)
             image.load()  # here, so that its errors are not mistaken for those of an array
             if image.info:  # the orientation is part of it
                 ImageOps.exif_transpose(image, in_place=True)
-            converted = image if image.mode == mode else _converted(image, mode)
-            return np.asarray(_resized(converted, shape, fit) if shape else converted), own
+            pixels = image if image.mode == mode else converted(image, mode)
+            return np.asarray(resized(pixels, shape, fit) if shape else pixels), own
 
 
 def write_png(pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str]) -> None:
@@ -140,7 +156,7 @@ def _check_header(image: "PillowImage", path: Path, most: int) -> None:
     """Refuse an image that is too large, deeper than 8 bits, or several images."""
     shape = (image.height, image.width)
     if image.height * image.width > most:
-        raise BadImageError(f"{path}: claims {pixels_of(shape)}, expected at most {most} pixels")
+        raise BadImageError(f"{path}: {too_many_pixels(shape, most)}")
     if image.mode.startswith("I") or image.mode == "F":  # convert("L") would clip at 255
         scaled = "numpy.asarray(Image.open(path)) // 257"
         advice = f"scale 16 bits to 8 first: Image.fromarray(({scaled}).astype('uint8'))"
@@ -153,18 +169,26 @@ def _check_header(image: "PillowImage", path: Path, most: int) -> None:
         raise BadImageError(f"{path}: holds several frames, expected a single image")
 
 
-def _converted(image: "PillowImage", mode: Mode) -> "PillowImage":
-    """Return an image in another mode; without transparency, transparent pixels show black."""
+def draft(image: "PillowImage", shape: tuple[int, int]) -> None:
+    """Have a JPEG file that is to be resized to ``shape`` decoded at a reduced size, quickly."""
+    image.draft(None, (_DRAFT * max(shape), _DRAFT * max(shape)))
+
+
+def converted(image: "PillowImage", mode: Mode, background: int = 0) -> "PillowImage":
+    """Return an image in another mode; without transparency, it shows a background: black."""
     from PIL import Image
 
     if mode == "RGBA" or not image.has_transparency_data:
         return image.convert(mode)
-    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-    return Image.alpha_composite(black, image.convert("RGBA")).convert(mode)
+    canvas = Image.new("RGBA", image.size, (background, background, background, 255))
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")  # memory for one copy less
+    return Image.alpha_composite(canvas, rgba).convert(mode)
 
 
-def _resized(image: "PillowImage", shape: tuple[int, int], fit: Fit) -> "PillowImage":
-    """Return the image of shape ``(y, x)``, padded with black (transparent in RGBA) or cropped."""
+def resized(
+    image: "PillowImage", shape: tuple[int, int], fit: Fit, background: int = 0
+) -> "PillowImage":
+    """Return the image of shape ``(y, x)``, padded (transparent in RGBA), cropped or stretched."""
     from PIL import Image
 
     height, width = shape
@@ -181,7 +205,8 @@ def _resized(image: "PillowImage", shape: tuple[int, int], fit: Fit) -> "PillowI
         box = (max(0, left), max(0, top), right, bottom)
         return image.resize((width, height), filtering, box=box)
     inner = tuple(max(1, round(side * min(ratios))) for side in image.size)
-    canvas = Image.new(image.mode, (width, height), 0)
+    levels = (background,) * len(image.getbands())
+    canvas = Image.new(image.mode, (width, height), (*levels[:3], 0) if levels[3:] else levels)
     corner = ((width - inner[0]) // 2, (height - inner[1]) // 2)
     canvas.paste(image.resize((inner[0], inner[1]), filtering), corner)
     return canvas
@@ -202,7 +227,7 @@ def content_of(path: Path, most: int = MAX_FILE_BYTES) -> BytesIO:
     """
     size = size_of(path)
     if size > most:
-        raise BadImageError(f"{path}: {size} bytes, expected an image of at most {most} bytes")
+        raise BadImageError(f"{path}: {size:,} bytes, expected an image of at most {most:,} bytes")
     with path.open("rb") as file:
         return BytesIO(file.read())
 
@@ -219,11 +244,14 @@ def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
     except DataError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise BadImageError(f"{path}: claims too much, expected at most {most} pixels") from error
+        claimed = re.search(r"\d+", str(error))  # the message of Pillow begins with the size
+        count = int(claimed[0]) if claimed else MAX_PIXELS_RESIZED + 1
+        raise BadImageError(f"{path}: {too_many_pixels((1, count), most)}") from error
     except UnidentifiedImageError as error:
-        raise BadImageError(
-            f"{path}: not an image, or its header is damaged, expected a format that Pillow reads"
-        ) from error
+        problem = unreadable_format(path) or (
+            "not an image, or its header is damaged, expected a format that Pillow reads"
+        )
+        raise BadImageError(f"{path}: {problem}") from error
     except Exception as error:
         # A decoder may raise nearly any error for a damaged file: OSError, SyntaxError,
         # zlib.error, struct.error, IndexError. Only system errors have an errno.
@@ -235,4 +263,46 @@ def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
 
 def pixels_of(shape: tuple[int, int]) -> str:
     """Return the size of an image for a message: ``28 x 28 pixels``."""
-    return f"{shape[1]} x {shape[0]} pixels"
+    return f"{shape[1]:,} x {shape[0]:,} pixels"
+
+
+def too_many_pixels(shape: tuple[int, int], most: int) -> str:
+    """Return the message about an image of a size above a limit; with what helps."""
+    count = shape[0] * shape[1]
+    size = f"{pixels_of(shape)}, " if shape[0] > 1 else ""
+    helps = (
+        "reduce it first, in an image editor or by Pillow's Image.reduce"
+        if count > MAX_PIXELS_RESIZED
+        else "size= (--size) resizes all images"
+    )
+    return (
+        f"claims {size}{count / 1e6:,.1f} megapixels, expected at most {most / 1e6:,.1f} "
+        f"megapixels; {helps}"
+    )
+
+
+def unreadable_format(path: Path) -> str | None:
+    """Return what an image is and what helps, if Pillow here does not read files of its suffix.
+
+    It is None for the suffixes that Pillow reads, and those of other files.
+    """
+    if path.suffix.lower() in image_suffixes():
+        return None
+    return next(
+        (text for suffixes, text in _UNREADABLE.items() if path.suffix.lower() in suffixes.split()),
+        None,
+    )
+
+
+_UNREADABLE = {
+    ".heic .heif .hif": "an HEIC image, which Pillow does not read: convert it to JPEG, or in "
+    "Python call pillow_heif.register_heif_opener() first, of the package pillow-heif",
+    ".avif .avifs": "an AVIF image, which Pillow reads from version 11.3 on: update Pillow, or "
+    "convert it to JPEG",
+    ".jxl": "a JPEG XL image, which Pillow does not read: convert it to JPEG",
+    ".svg .svgz": "an SVG drawing, which Pillow does not read: export it as PNG",
+    ".pdf .ps .eps .ai": "a document or drawing of pages, which is not read as an image: export it "
+    "as PNG",
+    ".raw .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf": "a raw photograph, which Pillow does not "
+    "read: convert it to JPEG",
+}
