@@ -13,7 +13,7 @@ from tests.data.helpers import same, small_splits
 
 from handloom import DataError, Dataset, Splits
 from handloom.data import read_image_folders, write_image_folders
-from handloom.data.formats import image_folders, image_rows, images
+from handloom.data.formats import image_folders, image_rows
 from handloom.errors import MissingExtraError
 
 

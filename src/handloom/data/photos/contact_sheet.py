@@ -79,18 +79,24 @@ def write_contact_sheet(
 
 
 def _font() -> "tuple[FreeTypeFont | ImageFont, Callable[[str], str]]":
-    """Return a font, and a function to text that it can draw."""
-    from PIL import ImageFont, features
+    """Return a font, and a function to text that it can draw.
 
-    if features.check("freetype2"):
-        return ImageFont.load_default(_FONT), printable
-    return ImageFont.load_default(), _ascii
+    The font of Matplotlib has the letters of most languages, that of Pillow ASCII only.
+    """
+    from PIL import ImageFont
+
+    try:
+        import matplotlib
+
+        file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+        return ImageFont.truetype(str(file), _FONT), printable
+    except (ImportError, OSError):  # no Matplotlib, no FreeType in Pillow, or no such file
+        return ImageFont.load_default(), _ascii
 
 
 def _ascii(text: str) -> str:
-    return (
-        text.replace("\N{HORIZONTAL ELLIPSIS}", "...").encode("ascii", "backslashreplace").decode()
-    )
+    dots = printable(text).replace("\N{HORIZONTAL ELLIPSIS}", "...")
+    return dots.encode("ascii", "backslashreplace").decode()
 
 
 def rgb(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

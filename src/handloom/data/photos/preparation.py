@@ -180,7 +180,7 @@ def _framed(
     """Return the part of an image in a box, resized and centered on zeros."""
     left, top, right, bottom = box
     part = levels[top:bottom, left:right]
-    left, top, right, bottom = framing.box_of(*part.shape[:2], shape)
+    left, top, right, bottom = framing.box_of(part.shape[0], part.shape[1], shape)
     channels = part[..., None] if part.ndim == 2 else part
     size = [bottom - top, right - left]
     canvas = np.zeros((*shape, channels.shape[2]))
