@@ -28,11 +28,7 @@ def image_files(arguments: Iterable[Path]) -> ImageFiles:
         if not argument.is_dir():
             paths.append(argument)
             continue
-        try:
-            within = _in_folder(argument)
-        except DataError as error:
-            problems.append(str(error))
-            continue
+        within = _in_folder(argument)
         paths += within.paths
         problems += within.problems
         if not within.paths and not within.problems:
@@ -41,17 +37,12 @@ def image_files(arguments: Iterable[Path]) -> ImageFiles:
 
 
 def _in_folder(folder: Path) -> ImageFiles:
-    """Return the images in a folder and in its own folders.
-
-    Raises
-    ------
-    DataError
-        If a folder cannot be read.
-    """
-    entries = visible(folder)
+    """Return the images in a folder and in its own folders."""
+    files: list[Path] = []
+    problems: list[str] = []
+    entries = _entries(folder, problems)
     for inner in [path for path in entries if path.is_dir() and not _holds(path, folder)]:
-        entries += visible(inner)
-    files, problems = [], []
+        entries += _entries(inner, problems)
     unreadable: Counter[str] = Counter()
     first: dict[str, Path] = {}
     for path in sorted(entries):
@@ -68,6 +59,15 @@ def _in_folder(folder: Path) -> ImageFiles:
         more = f" (and {count - 1:,} more)" if count > 1 else ""
         problems.append(f"{first[problem]}{more}: {problem}")
     return ImageFiles(files, problems)
+
+
+def _entries(folder: Path, problems: list[str]) -> list[Path]:
+    """Return the visible entries of a folder; one that cannot be read is a problem."""
+    try:
+        return visible(folder)
+    except DataError as error:
+        problems.append(str(error))
+        return []
 
 
 def _holds(path: Path, folder: Path) -> bool:
