@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from handloom.data.formats.image_listing import visible
-from handloom.data.formats.images import image_suffixes, unreadable_format
+from handloom.data.formats.images import image_suffixes
+from handloom.data.formats.unread_formats import unread_format
 from handloom.errors import DataError
 
 
@@ -50,7 +51,7 @@ def _in_folder(folder: Path) -> ImageFiles:
             continue
         if not path.exists():
             problems.append(f"{path}: a link to a file that does not exist")
-        elif (problem := unreadable_format(path)) is not None:
+        elif (problem := unread_format(path, image_suffixes())) is not None:
             unreadable[problem] += 1
             first.setdefault(problem, path)
         elif path.suffix.lower() in image_suffixes():

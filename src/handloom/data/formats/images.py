@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.formats.image_options import Fit
+from handloom.data.formats.unread_formats import unread_format
 from handloom.errors import DataError, MissingExtraError
 from handloom.files import size_of
 
@@ -248,7 +249,7 @@ def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
         count = int(claimed[0]) if claimed else MAX_PIXELS_RESIZED + 1
         raise BadImageError(f"{path}: {too_many_pixels((1, count), most)}") from error
     except UnidentifiedImageError as error:
-        problem = unreadable_format(path) or (
+        problem = unread_format(path, image_suffixes()) or (
             "not an image, or its header is damaged, expected a format that Pillow reads"
         )
         raise BadImageError(f"{path}: {problem}") from error
@@ -279,30 +280,3 @@ def too_many_pixels(shape: tuple[int, int], most: int) -> str:
         f"claims {size}{count / 1e6:,.1f} megapixels, expected at most {most / 1e6:,.1f} "
         f"megapixels; {helps}"
     )
-
-
-def unreadable_format(path: Path) -> str | None:
-    """Return what an image is and what helps, if Pillow here does not read files of its suffix.
-
-    It is None for the suffixes that Pillow reads, and those of other files.
-    """
-    if path.suffix.lower() in image_suffixes():
-        return None
-    return next(
-        (text for suffixes, text in _UNREADABLE.items() if path.suffix.lower() in suffixes.split()),
-        None,
-    )
-
-
-_UNREADABLE = {
-    ".heic .heif .hif": "an HEIC image, which Pillow does not read: convert it to JPEG, or in "
-    "Python call pillow_heif.register_heif_opener() first, of the package pillow-heif",
-    ".avif .avifs": "an AVIF image, which Pillow reads from version 11.3 on: update Pillow, or "
-    "convert it to JPEG",
-    ".jxl": "a JPEG XL image, which Pillow does not read: convert it to JPEG",
-    ".svg .svgz": "an SVG drawing, which Pillow does not read: export it as PNG",
-    ".pdf .ps .eps .ai": "a document or drawing of pages, which is not read as an image: export it "
-    "as PNG",
-    ".raw .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf": "a raw photograph, which Pillow does not "
-    "read: convert it to JPEG",
-}
