@@ -5,9 +5,10 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +43,36 @@ _DRAFT = 2
 """A JPEG file is decoded at no less than this multiple of the size that it is reduced to."""
 
 
+_FTYP = {
+    b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC", b"hevc": "HEIC",
+    b"hevx": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF", b"avis": "AVIF",
+    b"crx ": "Canon raw",
+}  # fmt: skip
+"""The formats of files that begin with a box ``ftyp``, by brand; others are videos."""
+
+_SIGNATURES = {
+    b"\xff\x0a": "JPEG XL",
+    b"\x00\x00\x00\x0cJXL ": "JPEG XL",
+    b"FUJIFILMCCD-RAW": "Fujifilm raw",
+    b"IIU\x00": "Panasonic raw",
+    b"IIRO": "Olympus raw",
+    b"%PDF": "PDF",
+    b"<svg": "SVG",
+}
+"""The first bytes of other formats that Pillow does not read everywhere."""
+
+
 class BadImageError(DataError):
     """A file is not an image, is damaged, or has pixels that are not read."""
+
+
+class ReadImage(NamedTuple):
+    """The pixels of a file, (y, x) or (y, x, c), the mode of the file, and where its image is."""
+
+    pixels: npt.NDArray[np.uint8]
+    own: "Mode"
+    inner: tuple[slice, slice]
+    """The rows and columns of ``pixels`` that are not padding."""
 
 
 def require_pillow(purpose: str) -> None:
@@ -82,7 +111,7 @@ def read_image(
     mode_for: Callable[[Mode], Mode] = lambda own: own,
     shape: tuple[int, int] | None = None,
     fit: Fit = "pad",
-) -> tuple[npt.NDArray[np.uint8], Mode]:
+) -> ReadImage:
     """Read the pixels of an image, turned upright as its EXIF orientation says.
 
     Parameters
@@ -99,9 +128,7 @@ def read_image(
 
     Returns
     -------
-    pixels : array of uint8, shape (y, x) or (y, x, c)
-    own : {"L", "RGB", "RGBA"}
-        The mode of the file.
+    ReadImage
 
     Raises
     ------
@@ -130,7 +157,11 @@ def read_image(
             if image.info:  # the orientation is part of it
                 ImageOps.exif_transpose(image, in_place=True)
             pixels = image if image.mode == mode else converted(image, mode)
-            return np.asarray(resized(pixels, shape, fit) if shape else pixels), own
+            if shape is None:
+                shape = pixels.height, pixels.width
+            filled = pixels.size if fit == "pad" else (shape[1], shape[0])
+            inner = _inner_box(filled, shape)
+            return ReadImage(np.asarray(resized(pixels, shape, fit)), own, inner)
 
 
 def write_png(pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str]) -> None:
@@ -186,6 +217,16 @@ def converted(image: "PillowImage", mode: Mode, background: int = 0) -> "PillowI
     return Image.alpha_composite(canvas, rgba).convert(mode)
 
 
+@lru_cache(maxsize=256)  # so that rows of one size share it
+def _inner_box(size: tuple[int, int], shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the rows and columns of ``shape`` (y, x) that an image (width, height) fills."""
+    height, width = shape
+    ratio = min(width / size[0], height / size[1])
+    across, down = (max(1, round(side * ratio)) for side in size)
+    left, top = (width - across) // 2, (height - down) // 2
+    return slice(top, top + down), slice(left, left + across)
+
+
 def resized(
     image: "PillowImage", shape: tuple[int, int], fit: Fit, background: int = 0
 ) -> "PillowImage":
@@ -205,11 +246,11 @@ def resized(
         right, bottom = min(image.width, left + across), min(image.height, top + down)
         box = (max(0, left), max(0, top), right, bottom)
         return image.resize((width, height), filtering, box=box)
-    inner = tuple(max(1, round(side * min(ratios))) for side in image.size)
+    rows, columns = _inner_box(image.size, shape)
     levels = (background,) * len(image.getbands())
     canvas = Image.new(image.mode, (width, height), (*levels[:3], 0) if levels[3:] else levels)
-    corner = ((width - inner[0]) // 2, (height - inner[1]) // 2)
-    canvas.paste(image.resize((inner[0], inner[1]), filtering), corner)
+    within = (columns.stop - columns.start, rows.stop - rows.start)
+    canvas.paste(image.resize(within, filtering), (columns.start, rows.start))
     return canvas
 
 
@@ -249,17 +290,37 @@ def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
         count = int(claimed[0]) if claimed else MAX_PIXELS_RESIZED + 1
         raise BadImageError(f"{path}: {too_many_pixels((1, count), most)}") from error
     except UnidentifiedImageError as error:
-        problem = unread_format(path, image_suffixes()) or (
-            "not an image, or its header is damaged, expected a format that Pillow reads"
+        problem = (
+            unread_format(path, image_suffixes())
+            or unreadable_format(path)
+            or "not an image, or its header is damaged, expected a format that Pillow reads"
         )
         raise BadImageError(f"{path}: {problem}") from error
     except Exception as error:
         # A decoder may raise nearly any error for a damaged file: OSError, SyntaxError,
         # zlib.error, struct.error, IndexError. Only system errors have an errno.
+        if isinstance(error, FileNotFoundError) and path.is_symlink():
+            raise BadImageError(
+                f"{path}: a link to {path.readlink()}, which does not exist; remove the link"
+            ) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
         reason = str(error) or type(error).__name__
         raise BadImageError(f"{path}: a damaged or truncated image: {reason}") from error
+
+
+def unreadable_format(path: Path) -> str | None:
+    """Return what a file is that Pillow does not read here, and the remedy; None if unknown."""
+    with path.open("rb") as file:
+        start = file.read(32).lstrip(b"\xef\xbb\xbf")
+    kind = next((name for begin, name in _SIGNATURES.items() if start.startswith(begin)), None)
+    if start[4:8] == b"ftyp":
+        kind = _FTYP.get(start[8:12], "video")
+    if kind is None:
+        return None
+    if kind == "video":
+        return "a video, expected an image: save its frames as JPEG or PNG"
+    return f"an image in the format {kind}, which Pillow does not read here: save it as JPEG or PNG"
 
 
 def pixels_of(shape: tuple[int, int]) -> str:
