@@ -74,7 +74,7 @@ def test_a_folder_and_a_dead_link_are_no_images(tmp_path: Path) -> None:
 def test_a_format_that_is_not_read_is_named_with_what_helps(
     tmp_path: Path, name: str, message: str
 ) -> None:
-    (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / name).write_bytes(b"no image")
     with pytest.raises(DataError, match=message):
         read_photograph(tmp_path / name, (28, 28))
 
