@@ -73,10 +73,11 @@ def trained(data: Splits) -> Model:
 
 @pytest.mark.parametrize(
     ("fit", "color"),
-    [("pad", "rgb"), ("pad", "rgba"), ("crop", "gray"), ("stretch", "rgb"), ("stretch", "rgba")],
+    [("pad", "rgb"), ("pad", "rgba"), ("pad", None), ("crop", "gray"), ("stretch", "rgba")],
 )
+@pytest.mark.filterwarnings("ignore::handloom.errors.DataWarning")  # mixed modes become RGBA
 def test_a_file_of_the_folder_is_seen_as_its_row(
-    files: Path, tmp_path: Path, fit: str, color: str
+    files: Path, tmp_path: Path, fit: str, color: str | None
 ) -> None:
     options = {"size": (16, 20), "fit": fit, "color": color, "test": 0.1}
     data = open_folder(files, **options)  # type: ignore[arg-type]
