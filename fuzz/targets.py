@@ -102,7 +102,7 @@ def _images(folder: Path) -> Read:
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        pixels, own = read_image(path)
+        pixels, own, _ = read_image(path)
         if pixels.dtype != np.uint8 or own not in MODES or pixels.ndim not in (2, 3):
             raise TypeError(f"got {pixels.dtype} of shape {pixels.shape} and mode {own}")
 

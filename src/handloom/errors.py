@@ -79,7 +79,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Return ``" Did you mean ...?"``, or an empty string where no known name is close."""
     short, choices = str(name).lower(), list(known)
     nearest = [choice for choice in choices if _abbreviates(short, choice)]
-    nearest = nearest or get_close_matches(short, choices, n=1, cutoff=0.5)
+    nearest = nearest or get_close_matches(short, choices, n=1, cutoff=0.6)
     return f" Did you mean {nearest[0]!r}?" if nearest else ""
 
 

@@ -77,7 +77,7 @@ class Model:
         The two classes of a network with a single output, the probability of the second one. Such
         a network is that of an estimator, with two classes.
     image_statistics : ImageStatistics, optional
-        Framing and familiarity of the training images, for `predict_image`.
+        What `predict_image` knows of the training images: framing, familiarity and fit.
 
     Raises
     ------
@@ -173,16 +173,17 @@ class Model:
     ) -> ImagePrediction:
         """Predict the class of the object in a photograph.
 
-        The photograph is prepared like the training images: its background is removed, and its
-        object resized and centered.
+        The photograph becomes like the training images. If they show an object on a flat ground,
+        all in about one size and position, as Fashion-MNIST does, its background is removed, and
+        its object resized and centered. Otherwise it is resized as the training images were.
 
         Parameters
         ----------
         source : path, Pillow image or array
-            A file of any format that Pillow reads, or an array of levels: ``uint8`` of shape
-            (y, x), (y, x, c) or (c, y, x).
+            A file of any format that Pillow reads, or an array of levels of shape (y, x), (y, x, c)
+            or (c, y, x): from 0 to 255, or from 0 to 1 as floats.
         as_is : bool
-            Whether the image is only resized, with its aspect ratio.
+            Whether the image is resized in any case.
         invert : bool
             Whether an image that is used as it is shows dark on light, not light on dark.
 
@@ -208,10 +209,11 @@ class Model:
                 "image may be light on dark or dark on light"
             )
         statistics = self.image_statistics or ImageStatistics(Framing())
-        if as_is:
-            pixels = read_photograph(source, self.row_shape, invert=invert)
-        else:
+        prepared = statistics.prepared and not as_is
+        if prepared:
             pixels = prepare_photograph(source, self.row_shape, statistics.framing)
+        else:
+            pixels = read_photograph(source, self.row_shape, statistics.fit, invert=invert)
         probabilities = self.predict(pixels[None])[0]
         best, known = int(probabilities.argmax()), statistics.familiarity
         return ImagePrediction(
@@ -220,6 +222,7 @@ class Model:
             probabilities,
             pixels,
             None if known is None else known.is_familiar(pixels),
+            prepared,
         )
 
     def check_takes_photographs(self) -> None:

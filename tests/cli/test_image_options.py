@@ -1,6 +1,8 @@
 """Options of image folders on the command line; a run remembers them."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +39,8 @@ def test_verify_tells_what_was_converted_and_skipped(handloom: Command, photos: 
     assert "(4, 3, 6, 8)" in ended.out
     said = ended.out.replace("\n", " ")
     assert "mixed images (1 gray, 20 RGB): all became RGB" in said
-    assert f"skipped 1 bad file: {photos / 'blue' / 'bad.png'}" in said
+    assert f"skipped 1 bad file: {Path('blue') / 'bad.png'}: not an image" in said
+    assert "Fashion-MNIST" not in said
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,15 @@ def test_verify_tells_what_was_converted_and_skipped(handloom: Command, photos: 
         ((), "test=0.2 (--test 0.2)"),
         (("--test", "0.2"), "--size"),
         (("--test", "0.2", "--size", "8"), "--skip-bad"),
-        (("--size", "8y6"), "--size must be a whole number or <width>x<height>"),
+        *(
+            (("--size", size), "--size must be a whole number or <width>x<height>, such as 64")
+            for size in ("8y6", "0", "-3", "64x", "1000000", "9" * 5000)
+        ),
+        (("--test", "20%"), "between 0 and 1, such as 0.2, got '20%'; for 20 % write 0.2"),
+        (("--test", "20"), "got 20.0; for 20 % write 0.2"),
+        (("--test", "0,2"), "got '0,2'; for this write 0.2"),
+        (("--test", "1"), "between 0 and 1, such as 0.2, got 1.0\n"),
+        (("--test", "0"), "between 0 and 1, such as 0.2, got 0.0\n"),
         (("--color", "blue"), "unknown color 'blue'; known are: gray, rgb, rgba"),
     ],
 )
@@ -72,14 +83,53 @@ def test_a_run_loads_its_data_again_by_itself(
     assert described["data_options"] == {
         "size": [6, 8], "fit": "crop", "test": 0.2, "skip_bad": True,
     }  # fmt: skip
-    assert handloom("evaluate", run).status == 0
+    evaluated = handloom("evaluate", run)
+    assert (evaluated.status, evaluated.err) == (0, "")  # training has told the notes
     assert handloom("train", "--resume", run, "--epochs", 2, "--data", photos).status == 0
     refused = handloom("train", "--resume", run, "--size", 8)
-    assert "--size needs --data" in refused.err
+    assert "--size 8: the data of" in refused.err
+    assert "was read with --size 8x6 --fit crop --test 0.2 --skip-bad" in refused.err
     changed = handloom("train", "--resume", run, "--epochs", 4, "--data", photos, *OPTIONS[4:],
                        "--size", "8x6")  # fmt: skip
     assert changed.status == 1  # padded, not cropped: other data
-    assert "data" in changed.err
+    assert "which cannot change" in changed.err
+
+
+def test_evaluate_reads_other_images_as_those_of_the_run(
+    handloom: Command, photos: Path, tmp_path: Path
+) -> None:
+    run, moved = tmp_path / "run", tmp_path / "photos"
+    shutil.copytree(photos, moved)
+    training = ("train", "--data", moved, "--epochs", 1, "--hidden", 4, "--out", run)
+    assert handloom(*training, *OPTIONS).status == 0
+    moved.rename(tmp_path / "elsewhere")
+    for command in (("evaluate", run), ("train", "--resume", run, "--epochs", 2)):
+        assert "does not exist; name its new place with --data" in handloom(*command).err
+    ended = handloom("evaluate", run, "--data", tmp_path / "elsewhere", "--test", 0.2)
+    assert ended.status == 0
+    assert "read with --size 8x6 --fit crop --skip-bad, as the data of the run" in ended.err
+
+
+def test_a_run_finds_its_folder_of_a_known_dataset_by_its_path(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    training = ("train", "--data", tiny_folder, "--epochs", 1, "--hidden", 4, "--out", run)
+    assert handloom(*training).status == 0
+    manifest = run / "model" / "model.json"
+    manifest.write_text(re.sub(r'"trained_on": "[^"]*"', '"trained_on": "fashion-mnist"',
+                               manifest.read_text()))  # fmt: skip
+    ended = handloom("evaluate", run)
+    assert ended.status == 0, ended.err
+
+
+def test_an_output_within_the_images_is_refused(handloom: Command, photos: Path) -> None:
+    out = photos / "runs" / "one"
+    training = ("train", "--data", photos, "--epochs", 1, "--out", out)
+    assert "must not be in the folder of images" in handloom(*training, *OPTIONS).err
+    shown = handloom("data", "show", photos, "--out", photos / "samples.png", *OPTIONS)
+    assert "must not be in the folder of images" in shown.err
+    assert sorted(path.name for path in photos.iterdir()) == ["blue", "red"]
 
 
 @pytest.mark.parametrize("command", ["train", "reproduce", "gradcheck"])

@@ -156,3 +156,60 @@ def test_a_terminal_shows_the_pixels_in_80_columns(
         assert shown.count("\N{UPPER HALF BLOCK}") == expected
         lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
         assert all(len(line) <= 80 for line in lines if "\N{UPPER HALF BLOCK}" in line)
+
+
+def test_what_a_folder_holds_that_cannot_be_read_gets_a_line(
+    handloom: Command, trained: Path, picture: Path
+) -> None:
+    for name in ("1.heic", "2.HEIC", "more/3.svg", ".hidden.heic", ".hidden.png"):
+        (picture / name).write_bytes(b"\0")
+    (picture / "dead.jpg").symlink_to("none.jpg")
+    (picture / "more" / "up").symlink_to("..")
+    (picture / "round").symlink_to("..")
+    ended = handloom("predict", trained, picture)
+    assert ended.status == 1
+    lines = ended.err.splitlines()
+    assert [line.startswith("error: ") for line in lines] == [True] * 3
+    assert "1.heic (and 1 more): an HEIC image" in ended.err
+    assert "3.svg: an SVG drawing" in ended.err
+    assert "dead.jpg: a link to a file that does not exist" in ended.err
+    assert ended.out.count("bar.jpg") == ended.out.count("blank.png") == 1
+    assert "hidden" not in ended.out + ended.err
+
+
+def test_the_sheet_needs_a_folder_before_anything_is_predicted(
+    handloom: Command, trained: Path, picture: Path, tmp_path: Path
+) -> None:
+    ended = handloom("predict", trained, picture, "--preview", tmp_path / "none" / "seen.png")
+    assert ended.status == 1
+    assert f"the folder {tmp_path / 'none'} does not exist, create it first" in ended.err
+    assert "%" not in ended.out
+
+
+def test_the_title_says_what_was_done_with_the_images(
+    handloom: Command, trained: Path, picture: Path
+) -> None:
+    for options, done in (([], "object cut out"), (["--as-is"], "resized only (pad)")):
+        ended = handloom("predict", trained, picture / "more", *options)
+        assert done in ended.out
+
+
+def test_a_preview_of_many_images_says_how_many_it_shows(
+    trained: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = tmp_path / "many"
+    many.mkdir()
+    for index in range(14):
+        name = f"a name that is longer than the image is wide {index:02}.png"
+        Image.open(picture / "blank.png").resize((28, 28)).save(many / name)
+    monkeypatch.setenv("COLUMNS", "130")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with captured(monkeypatch, on_terminal=True) as received:
+        run(["predict", str(trained), str(many)])
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", b"".join(received).decode())
+    assert "the first 12 of 14 images" in shown
+    captions = [
+        line.split("  ") for line in shown.splitlines() if "\N{HORIZONTAL ELLIPSIS}" in line
+    ]
+    assert [len(line) for line in captions if line[0].endswith("png")] == [4, 4, 4]
+    assert shown.count("unfamiliar") == 12

@@ -1,12 +1,18 @@
 """``handloom data``: verify a dataset and draw its samples."""
 
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from handloom.cli.console import say, show_table
-from handloom.cli.datasets import check_known, load_dataset, with_image_options
+from handloom.cli.datasets import (
+    check_known,
+    load_dataset,
+    refuse_in_images,
+    with_image_options,
+)
 from handloom.cli.from_settings import split_items
 from handloom.data import ImageOptions
 from handloom.data.augment import AUGMENTATIONS, named_augmentation
@@ -46,7 +52,12 @@ def verify(path: Named, options: ImageOptions) -> None:
 def show(
     path: Named,
     options: ImageOptions,
-    out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("samples.png"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The PNG file to write.", show_default="samples.png, or the next free name"
+        ),
+    ] = None,
     per_class: Annotated[
         int, typer.Option(help="The number of images, or of augmented versions, of each class.")
     ] = 10,
@@ -71,11 +82,15 @@ def show(
     from handloom import plots
 
     require_count("--per-class", per_class)
+    changes = [named_augmentation(name) for name in augment or ()]  # the callback made a tuple
+    check_known(path)
+    if out is None:
+        out = _next_free("samples")
+    refuse_in_images(out, path)
     if out.suffix.lower() != ".png":
         raise FileError(f"--out must name a .png file, got {out}")
     if out.exists():
         raise FileError(f"--out must name a new file, but {out} exists")
-    changes = [named_augmentation(name) for name in augment or ()]  # the callback made a tuple
     train = load_dataset(path, options).train
     if changes:
         figure = plots.augmented_samples(train, changes, versions=per_class)
@@ -84,6 +99,12 @@ def show(
     make_folder(out.parent)
     plots.save(figure, out)
     say(f"Wrote {out}")
+
+
+def _next_free(name: str) -> Path:
+    """Return the first of ``name.png``, ``name-2.png``, ... that does not exist."""
+    names = (Path(f"{name}.png" if n == 1 else f"{name}-{n}.png") for n in count(1))
+    return next(path for path in names if not path.exists())
 
 
 def _print(report: Report) -> None:
@@ -116,7 +137,8 @@ def _print(report: Report) -> None:
             left=3,
         )
     say(f"content (SHA-256): {report.fingerprint}")
-    say("the content is that of Fashion-MNIST" if report.published else "not Fashion-MNIST")
+    if report.published:
+        say("the content is that of Fashion-MNIST")
     for note in report.notes:
         say(f"note: {note}")
     for problem in report.problems:

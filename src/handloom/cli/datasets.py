@@ -5,17 +5,20 @@ import os
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 from handloom.cli.console import note
 from handloom.data import DownloadError, ImageOptions, Splits, fashion_mnist, silhouettes
 from handloom.data.formats.idx_names import idx_sets
+from handloom.data.formats.image_options import MAX_SIDE
+from handloom.data.notes import Tell
 from handloom.data.sources.fashion_mnist import VARIABLE
 from handloom.data.sources.open_folder import read_folder
 from handloom.data.sources.published import NAME, RESERVED
 from handloom.errors import ConfigurationError, DataError, unknown_name
+from handloom.files import FileError
 from handloom.model import Model
 from handloom.training.run_folder import RunDescription, RunFolder, is_run
 
@@ -24,6 +27,15 @@ Data = Annotated[
     typer.Option(
         help="A folder of IDX files, an image folder, or a name: fashion-mnist, silhouettes. "
         "[default: Fashion-MNIST, if it is found or can be downloaded]",
+        show_default=False,
+    ),
+]
+
+RunData = Annotated[
+    str | None,
+    typer.Option(
+        help="A folder of IDX files, an image folder, or a name: fashion-mnist, silhouettes. "
+        "[default: the data of the run]",
         show_default=False,
     ),
 ]
@@ -38,7 +50,11 @@ OPTIONS: Mapping[str, tuple[Any, object, str]] = {
     ),
     "fit": (str, DEFAULT.fit, "With --size, for other aspect ratios: pad | crop | stretch."),
     "color": (str | None, None, "Image folders: convert all images: gray | rgb | rgba."),
-    "test": (float | None, None, "Class folders: the fraction of each class held out as test set."),
+    "test": (
+        str | None,
+        None,
+        "Class folders: the fraction of each class held out as test set, such as 0.2.",
+    ),
     "skip_bad": (bool, False, "Image folders: skip files that are damaged or no images."),
 }
 """The options of image folders: type, default and help."""
@@ -64,7 +80,7 @@ def with_image_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_options(**values: Any) -> None:
         chosen = {name: values.pop(name) for name in OPTIONS}
-        chosen["size"] = _size(chosen["size"])
+        chosen["size"], chosen["test"] = _size(chosen["size"]), _test(chosen["test"])
         command(options=ImageOptions(**chosen), **values)
 
     # typer reads the signature and calls by keyword
@@ -83,15 +99,31 @@ def _size(text: str | None) -> int | tuple[int, int] | None:
     """Return ``(y, x)`` for the text ``"<x>x<y>"``, or the side of a square."""
     if text is None:
         return None
-    sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isascii() and side.isdecimal() for side in sides):
+    sides = [side.strip() for side in text.lower().replace("\u00d7", "x").split("x")]
+    if len(sides) > 2 or not all(map(_is_side, sides)):
         raise ConfigurationError(
-            f"--size must be a whole number or <width>x<height>, such as 64 or 64x48, got {text!r}"
+            f"--size must be a whole number or <width>x<height>, such as 64 or 64x48, of at most "
+            f"{MAX_SIDE}, got {text!r}"
         )
     return int(sides[0]) if len(sides) == 1 else (int(sides[1]), int(sides[0]))
 
 
-def load_dataset(named: str | None, options: ImageOptions = DEFAULT) -> Splits:
+def _is_side(text: str) -> bool:
+    digits = text.isascii() and text.isdecimal() and len(text) < 9
+    return digits and 1 <= int(text) <= MAX_SIDE
+
+
+def _test(text: str | None) -> float | None:
+    """Return the fraction that a text is; other text is refused with the options."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return cast(float, text)
+
+
+def load_dataset(
+    named: str | None, options: ImageOptions = DEFAULT, *, tell: Tell = note
+) -> Splits:
     """Return the named dataset; by default Fashion-MNIST or else silhouettes.
 
     Raises
@@ -112,15 +144,19 @@ def load_dataset(named: str | None, options: ImageOptions = DEFAULT) -> Splits:
         return splits
     if named is not None:
         check_known(named)
-        return read_folder(named, options=options, tell=note)
+        return read_folder(named, options=options, tell=tell)
     try:
         return fashion_mnist()
     except DownloadError as error:
         note(
-            f"Fashion-MNIST was not found and cannot be downloaded ({error}); "
-            f"using the generated dataset silhouettes instead."
+            "using the generated dataset silhouettes instead of Fashion-MNIST",
+            f"(it was not found, and {error})",
         )
         return silhouettes()
+
+
+def _quiet(_: str) -> None:
+    """Take the notes about the data of a run, which its training has told."""
 
 
 def refuse_options(options: ImageOptions, named: str | None) -> None:
@@ -147,8 +183,34 @@ def check_known(named: str) -> None:
         With the names that are known; the error for a path is that of opening it.
     """
     path = Path(named)
-    if named and path.name == named and not path.exists() and named not in idx_sets(path.parent):
+    if named in RESERVED:
+        return
+    if named and path.name == named and not path.exists() and not _is_prefix(path):
         raise DataError(f"{unknown_name('dataset', named, RESERVED)} Or name a folder")
+
+
+def _is_prefix(path: Path) -> bool:
+    """Return whether a path names IDX files of one prefix in a folder."""
+    return path.parent.is_dir() and path.name in idx_sets(path.parent)
+
+
+def refuse_in_images(out: Path, named: str | None) -> None:
+    """Refuse an output within the named folder of images: it would be a class, or an image of one.
+
+    Raises
+    ------
+    FileError
+        If it is there.
+    """
+    if named is None or named in RESERVED or not Path(named).is_dir():
+        return
+    folder = Path(named)
+    inside = out.resolve().is_relative_to(folder.resolve())
+    if inside and not idx_sets(folder):
+        raise FileError(
+            f"the output must not be in the folder of images {folder}, got {out}: name a path "
+            "beside it with --out"
+        )
 
 
 def dataset_source(named: str | None, splits: Splits) -> str:
@@ -157,6 +219,64 @@ def dataset_source(named: str | None, splits: Splits) -> str:
         generated = splits.name == "silhouettes"
         named = "silhouettes" if generated else os.environ.get(VARIABLE) or NAME
     return named if named in RESERVED else str(Path(named).resolve())
+
+
+def recorded_data(description: RunDescription, model: Model | None = None) -> str:
+    """Return the name or the folder of the data of a run.
+
+    Where the folder is gone, the name of the dataset that the model was trained on, if known.
+
+    Raises
+    ------
+    DataError
+        If the folder is gone.
+    """
+    named = description.data
+    if named in RESERVED or Path(named).exists() or _is_prefix(Path(named)):
+        return named
+    if model is not None and model.trained_on in RESERVED:
+        return model.trained_on
+    raise DataError(f"{named}: does not exist; name its new place with --data")
+
+
+def options_for_resume(
+    run: Path, description: RunDescription, options: ImageOptions
+) -> ImageOptions:
+    """Return the options of the data of a run, which a resume does not change.
+
+    Raises
+    ------
+    ConfigurationError
+        If others are chosen.
+    """
+    own = options_of_run(description)
+    if options.to_json() and options != own:
+        has = f"was read with {flags(own)}" if own.to_json() else "was read without such options"
+        raise ConfigurationError(
+            f"{flags(options)}: the data of {run} {has}, which cannot change; leave them out"
+        )
+    return own
+
+
+def flags(options: ImageOptions) -> str:
+    """Return options as they are written on the command line: ``--size 64 --test 0.2``."""
+    words = []
+    for name, value in options.to_json().items():
+        text = f"{value[1]}x{value[0]}" if isinstance(value, list) else str(value)
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [text])]
+    return " ".join(words)
+
+
+def _with_those_of_run(named: str, options: ImageOptions, own: ImageOptions) -> ImageOptions:
+    """Return options for images of the user, with those of a run where none are chosen."""
+    folder = Path(named).expanduser()
+    if named in RESERVED or not folder.is_dir() or idx_sets(folder):
+        return options
+    recorded, chosen = own.to_json(), options.to_json()
+    added = {name: recorded[name] for name in recorded if name not in (*chosen, "test", "seed")}
+    if added:
+        note(f"{named}: read with {flags(ImageOptions.from_json(added))}, as the data of the run")
+    return ImageOptions.from_json({**added, **chosen})
 
 
 def options_of_run(description: RunDescription) -> ImageOptions:
@@ -174,12 +294,16 @@ def dataset_for(run: Path, model: Model, named: str | None, options: ImageOption
     ConfigurationError
         If there are options for a dataset that is not named.
     """
+    description = RunFolder.open(run).description if is_run(run) else None
     if named is not None:
+        if description is not None:
+            options = _with_those_of_run(named, options, options_of_run(description))
         return load_dataset(named, options)
     refuse_options(options, None)
+    if description is not None:
+        found = recorded_data(description, model)
+        own = options_of_run(description) if found == description.data else DEFAULT
+        return load_dataset(found, own, tell=_quiet)
     if model.trained_on in RESERVED:
         return load_dataset(model.trained_on)
-    if is_run(run):
-        description = RunFolder.open(run).description
-        return load_dataset(description.data, options_of_run(description))
     raise DataError(f"the model was trained on {model.trained_on}; name its folder with --data")

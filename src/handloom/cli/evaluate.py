@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from handloom.cli.console import say, show_table
-from handloom.cli.datasets import Data, dataset_for, with_image_options
+from handloom.cli.datasets import RunData, dataset_for, with_image_options
 from handloom.cli.options import Run, load_model
 from handloom.data import ImageOptions
 from handloom.data.test_time_augmentation import VIEWS, named_views
@@ -17,7 +17,7 @@ from handloom.training import evaluate as measure
 def evaluate(
     run: Run,
     options: ImageOptions,
-    data: Data = None,
+    data: RunData = None,
     views: Annotated[
         str | None,
         typer.Option(

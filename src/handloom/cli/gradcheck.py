@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from handloom.cli.console import show_table
-from handloom.cli.datasets import Data, dataset_for, load_dataset, with_image_options
+from handloom.cli.datasets import dataset_for, load_dataset, with_image_options
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import explicit_options, load_model
 from handloom.data import Dataset, ImageOptions
@@ -39,7 +39,15 @@ def gradcheck(
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Check every weight; this is slow.")
     ] = False,
-    data: Data = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A folder of IDX files, an image folder, or a name: fashion-mnist, silhouettes. "
+            "[default: the data of RUN; without RUN Fashion-MNIST, if it is found or can be "
+            "downloaded]",
+            show_default=False,
+        ),
+    ] = None,
     **values: Any,
 ) -> None:
     """Compare a network's gradients with central differences.

@@ -4,21 +4,26 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import typer
 
 from handloom.cli.console import note, show_table
+from handloom.cli.image_files import image_files
 from handloom.cli.options import Run, load_model
 from handloom.cli.previews import show_images
-from handloom.data.formats.photographs import image_suffixes
-from handloom.data.photos.contact_sheet import write_contact_sheet
+from handloom.data.photos.contact_sheet import Caption, write_contact_sheet
 from handloom.data.photos.prediction import ImagePrediction
-from handloom.errors import DataError, HandloomError, require_count
+from handloom.errors import DataError, require_count
 from handloom.model import Model
 
 MOST_PREVIEWS = 12
 """The number of images of which the terminal shows a preview."""
 
 UNFAMILIAR = "resembles nothing in the training data"
+
+
+Picture = tuple[npt.NDArray[np.uint8], Caption]
+"""The pixels that the network saw, and the lines below them."""
 
 
 class Predicted(NamedTuple):
@@ -36,7 +41,10 @@ def predict(
     ],
     as_is: Annotated[
         bool,
-        typer.Option("--as-is", help="Resize images only: do not cut out and center their object."),
+        typer.Option(
+            "--as-is",
+            help="Only resize images, as in training: do not cut out and center their object.",
+        ),
     ] = False,
     invert: Annotated[
         bool, typer.Option("--invert", help="With --as-is: for images that are dark on light.")
@@ -52,7 +60,8 @@ def predict(
 ) -> None:
     """Predict the most probable classes of images, of any size.
 
-    The object of each image is cut out and centered, like those of the training data.
+    Each image becomes like those of the training data: its object is cut out and centered if
+    they look so, as in Fashion-MNIST; otherwise it is resized as they were.
 
     Example: handloom predict runs/train-1 shoe.jpg
     """
@@ -61,73 +70,81 @@ def predict(
             "--invert is for images that are used as they are: add --as-is, or leave out --invert: "
             "a prepared image may be light on dark or dark on light"
         )
-    if preview is not None and preview.suffix.lower() != ".png":
-        raise DataError(f"--preview must name a PNG file, got {preview}")
-    if preview is not None and preview.exists():
-        raise DataError(f"{preview} exists: choose another file for --preview, or remove it")
+    if preview is not None:
+        _check_preview(preview)
     model = load_model(run)
     model.check_takes_photographs()
     top = min(require_count("--top", top), len(model.class_names))
-    predicted, bad = _predicted(model, images, as_is=as_is, invert=invert)
+    paths, problems = image_files(images)
+    for problem in problems:
+        note(f"error: {problem}")
+    predicted, bad = _predicted(model, paths, as_is=as_is, invert=invert)
     if predicted:
+        pictures = [_with_caption(each) for each in predicted]
         if not no_preview:
-            show_images(
-                (each.prediction.pixels, each.path.name, _caption(each.prediction))
-                for each in predicted[:MOST_PREVIEWS]
-            )
-        _show(f"{run}, trained on {model.trained_on}", model, predicted, top)
-    if preview is not None and predicted:
-        write_contact_sheet(
-            preview,
-            [(p.prediction.pixels, p.path.name, _caption(p.prediction)) for p in predicted],
-        )
-        note(f"wrote {preview}")
-    if bad:
+            _show_first(pictures)
+        _show(_title(run, model, predicted), model, predicted, top)
+        if preview is not None:
+            write_contact_sheet(preview, pictures)
+            note(f"wrote {preview}")
+    if bad or problems:
         raise typer.Exit(1)
 
 
+def _check_preview(preview: Path) -> None:
+    """Refuse a name for the contact sheet before anything is predicted."""
+    if preview.suffix.lower() != ".png":
+        raise DataError(f"--preview must name a PNG file, got {preview}")
+    if preview.exists():
+        raise DataError(f"{preview} exists: choose another file for --preview, or remove it")
+    if not preview.parent.is_dir():
+        raise DataError(
+            f"--preview {preview}: the folder {preview.parent} does not exist, create it first"
+        )
+
+
 def _predicted(
-    model: Model, images: list[Path], *, as_is: bool, invert: bool
+    model: Model, paths: list[Path], *, as_is: bool, invert: bool
 ) -> tuple[list[Predicted], int]:
-    """Return the predictions of files and folders, and the number of errors, each with a note."""
+    """Return the predictions of files, and the number of errors, each with a note."""
     predicted, bad = [], 0
-    for argument in images:
+    for path in paths:
         try:
-            paths = _files(argument)
-        except (HandloomError, OSError) as error:
+            prediction = model.predict_image(path, as_is=as_is, invert=invert)
+        except (DataError, OSError) as error:
             note(f"error: {error}")
             bad += 1
-            continue
-        for path in paths:
-            try:
-                prediction = model.predict_image(path, as_is=as_is, invert=invert)
-            except (DataError, OSError) as error:
-                note(f"error: {error}")
-                bad += 1
-            else:
-                predicted.append(Predicted(path, prediction))
+        else:
+            predicted.append(Predicted(path, prediction))
     return predicted, bad
 
 
-def _files(path: Path) -> list[Path]:
-    """Return an image file, or the images in a folder and in its own folders, sorted."""
-    if not path.is_dir():
-        return [path]
-    known = image_suffixes()
-    files = [
-        file
-        for pattern in ("*", "*/*")
-        for file in path.glob(pattern)
-        if file.suffix.lower() in known and file.is_file()
-    ]
-    if not files:
-        raise DataError(f"{path}: holds no image, expected files such as shoe.jpg")
-    return sorted(files)
+def _with_caption(each: Predicted) -> Picture:
+    prediction = each.prediction
+    remark = "unfamiliar" if prediction.familiar is False else ""
+    percentage = f" {prediction.probability:.1%}"
+    return prediction.pixels, Caption(each.path.name, prediction.class_name, percentage, remark)
 
 
-def _caption(prediction: ImagePrediction) -> str:
-    doubt = "" if prediction.familiar in (True, None) else "?"
-    return f"{prediction.class_name} {prediction.probability:.1%}{doubt}"
+def _show_first(pictures: list[Picture]) -> None:
+    """Show the first images in the terminal, before the table: the answer is the last thing."""
+    count = len(pictures)
+    shown = (
+        f"the first {MOST_PREVIEWS} of {count:,} images"
+        if count > MOST_PREVIEWS
+        else ("the images" if count > 1 else "the image")
+    )
+    show_images(pictures[:MOST_PREVIEWS], f"What the network saw, {shown}:")
+
+
+def _title(run: Path, model: Model, predicted: list[Predicted]) -> str:
+    """Return the title of the table, which says what was done with the images."""
+    if predicted[0].prediction.prepared:
+        done = "images prepared: object cut out and centered"
+    else:
+        fit = model.image_statistics.fit if model.image_statistics else "pad"
+        done = f"images resized only ({fit})"
+    return f"{run}, trained on {model.trained_on}; {done}"
 
 
 def _show(title: str, model: Model, predicted: list[Predicted], top: int) -> None:

@@ -1,9 +1,10 @@
 """Previews: small images in the terminal, in half blocks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from rich.cells import cell_len
 from rich.color import Color
 from rich.columns import Columns
 from rich.console import Console
@@ -11,15 +12,18 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
-from handloom.data.photos.contact_sheet import rgb
+from handloom.data.photos.contact_sheet import Caption, rgb
 from handloom.text import printable
 
 IMAGE_COLUMNS = 36
-"""The number of columns of the terminal that an image takes, at most: two fit side by side."""
+"""The number of columns of the terminal that an image takes, at most: two fit in 80 columns."""
+
+CAPTION_COLUMNS = 24
+"""The number of columns of the terminal that a caption may take below a smaller image."""
 
 
-def show_images(images: Iterable[tuple[npt.NDArray[np.uint8], str, str]]) -> None:
-    """Show images with two lines of text each, side by side, if standard output is a terminal.
+def show_images(images: Sequence[tuple[npt.NDArray[np.uint8], Caption]], title: str) -> None:
+    """Show a title and images with captions, side by side, if standard output is a terminal.
 
     A character shows two pixels, one above the other: the upper half block, in the color of one on
     the background of the other. Images are reduced to `IMAGE_COLUMNS`.
@@ -27,16 +31,16 @@ def show_images(images: Iterable[tuple[npt.NDArray[np.uint8], str, str]]) -> Non
     console = Console(highlight=False)
     if not console.is_terminal or console.color_system is None:
         return
-    console.width = min(console.width, 80)
     frames = []
-    for pixels, *captions in images:
+    for pixels, caption in images:
         colors = _reduced(rgb(pixels))
         picture = _half_blocks(colors)
-        for caption in captions:
-            picture.append("\n")
-            picture.append(printable(caption)[: colors.shape[1]])
+        width = min(max(colors.shape[1], CAPTION_COLUMNS), console.width)
+        for line in Caption(*map(printable, caption)).fitting(width, cell_len):
+            picture.append(f"\n{line}")
         frames.append(picture)
-    console.print(Padding(Columns(frames, padding=(0, 2)), (1, 0, 0, 0)))
+    console.print(Padding(Text(printable(title)), (1, 0, 1, 0)))
+    console.print(Columns(frames, padding=(0, 2)))
 
 
 def _reduced(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

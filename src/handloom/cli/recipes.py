@@ -22,7 +22,7 @@ def recipes() -> None:
     measured = [results for recipe in RECIPES.values() for results in recipe.results]
     threads = " or ".join(map(str, sorted({results.threads for results in measured})))
     show_table(
-        "Recipes for Fashion-MNIST",
+        ("Recipes for any folder of images", "Accuracy and time: on Fashion-MNIST"),
         COLUMNS,
         [
             (

@@ -15,8 +15,9 @@ from handloom.cli.datasets import (
     Data,
     dataset_source,
     load_dataset,
-    options_of_run,
-    refuse_options,
+    options_for_resume,
+    recorded_data,
+    refuse_in_images,
     with_image_options,
 )
 from handloom.cli.from_settings import options_from
@@ -119,6 +120,7 @@ def train(
         settings = RecipeSettings(chosen, **{"epochs": chosen.epochs, **explicit})
     else:
         settings = Settings(**explicit)
+    refuse_in_images(out or Path("runs"), data)
     with output_folder(out, recipe or "train") as folder:
         _train(folder, settings, data, options, checkpoint_every or EVERY, report=report)
 
@@ -144,10 +146,9 @@ def _resume(
             f"made, got {changes['epochs']}"
         )
     with only_writer(folder, warn=note) as held:
+        options = options_for_resume(folder, run.description, options)
         if data is None:
-            refuse_options(options, None)
-            data = run.description.data
-        options = options if options.to_json() else options_of_run(run.description)
+            data = recorded_data(run.description)
         _train(held, settings, data, options, checkpoint_every or every, resumed=run, report=report)
 
 

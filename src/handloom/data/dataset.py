@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.data.columns import require_same_columns
 from handloom.data.conversion import convert_inputs, describe_not_finite
+from handloom.data.formats.image_options import Fit
 from handloom.data.targets import convert_targets, listed
 from handloom.errors import (
     DataError,
     has_channels_last,
     require_bool,
     require_fraction,
+    require_known,
     require_number,
 )
 from handloom.randomness import Purpose, Stream
@@ -49,6 +51,9 @@ class Dataset:
         The name of the dataset, for tables, plots and result files.
     column_names : tuple of str, optional
         The names of the columns of ``inputs``; by default those of a table.
+    fit : {"pad", "crop", "stretch"}
+        How images of another aspect ratio were resized to these inputs. A model keeps it for
+        `handloom.Model.predict_image`.
     channels_last : bool
         Whether ``inputs`` are images of shape (n, y, x, c). They are stored as (n, c, y, x), the
         shape that layers and augmentations take.
@@ -72,6 +77,7 @@ class Dataset:
     class_names: tuple[str, ...]
     name: str = "unnamed"
     column_names: tuple[str, ...] | None = None
+    fit: Fit = "pad"
 
     def __init__(
         self,
@@ -80,6 +86,7 @@ class Dataset:
         class_names: Iterable[object] | None = None,
         name: str = "unnamed",
         column_names: Iterable[str] | None = None,
+        fit: Fit = "pad",
         *,
         channels_last: bool = False,
     ) -> None:
@@ -99,6 +106,8 @@ class Dataset:
         self._set("class_names", names)
         self._set("name", name)
         self._set("column_names", _column_names(rows, column_names or converted.column_names))
+        require_known("fit", fit, get_args(Fit))
+        self._set("fit", fit)
 
     def _set(self, field: str, value: object) -> None:
         object.__setattr__(self, field, value)
@@ -140,7 +149,7 @@ class Dataset:
         if not isinstance(rows, slice):
             rows = _checked_rows(rows, len(self))
         inputs, targets = self.inputs[rows], self.targets[rows]
-        return Dataset(inputs, targets, self.class_names, self.name, self.column_names)
+        return Dataset(inputs, targets, self.class_names, self.name, self.column_names, self.fit)
 
     def sorted_by_class(self) -> "Dataset":
         """Return the rows sorted by class; the rows of a class keep their order."""

@@ -14,7 +14,7 @@ from handloom.parameters import Array
 ENTRIES = 3
 """The number of single entries that the fast mode also checks: the steepest, others at random."""
 
-STEPS = (2.0**-15, 2.0**-18, 2.0**-21)
+STEPS = (2.0**-15, 2.0**-18, 2.0**-21, 2.0**-24)
 """The steps ``h`` to try, relative to the size of an array's values, until one meets no kink."""
 
 

@@ -129,8 +129,9 @@ def _few_steps(history: History, diagnosis: Diagnosis, last: ProbeRecord) -> Ite
             "few steps",
             f"The training made {steps} steps in all, and the loss, "
             f"{last.loss:.4g}, is still near that of the best constant prediction, "
-            f"{diagnosis.guessing:.4g}: batch_size=None makes one step an epoch; set "
-            f"batch_size=32, or train for more epochs",
+            f"{diagnosis.guessing:.4g}: each epoch is one step. Train for more epochs (--epochs "
+            f"on the command line) or, where no recipe sets it, a smaller batch: "
+            f"set batch_size=32 (--batch-size 32)",
         )
 
 
@@ -329,8 +330,10 @@ def _overfitting(history: History) -> Iterator[Finding]:
             "overfitting",
             f"The network overfits: the validation loss was lowest after epoch "
             f"{records[best].epoch + 1} ({losses[best]:.4g}) and rose to {losses[-1]:.4g}, while "
-            f"the training loss fell to {last.data_loss:.4g}. Try EarlyStopping or BestWeights, "
-            f"Dropout, a weight penalty, augmentation, or more training rows",
+            f"the training loss fell to {last.data_loss:.4g}. Try fewer epochs (--epochs on the "
+            f"command line) or more training rows or, where no recipe sets them, EarlyStopping or "
+            f"BestWeights (--patience), Dropout (--dropout), a weight penalty (--l2), or "
+            f"augmentation (--augment)",
         )
 
 

@@ -213,9 +213,12 @@ def _check_epochs(
 
 def _require_same_data(name: str, before: Any, now: Any) -> None:
     """Refuse other rows; another name of the same rows is allowed."""
-    if {**(before or {}), "name": ""} != {**(now or {}), "name": ""}:
+    old, new = before or {}, now or {}
+    differing = [each for each in {**old, **new} if old.get(each) != new.get(each)]
+    if differing and differing != ["name"]:
         raise ModelError(
-            f"cannot resume: {name} is {_summary(now)}, the checkpoint has {_summary(before)}"
+            f"cannot resume: {name} is {_summary(now, differing)}, the checkpoint has "
+            f"{_summary(before, differing)}; resume with the same rows, or train a new run"
         )
 
 
@@ -231,8 +234,17 @@ def _value(option: Any) -> Any:
     return option
 
 
-def _summary(fingerprint: Mapping[str, Any] | None) -> str:
+def _summary(fingerprint: Mapping[str, Any] | None, differing: list[str]) -> str:
+    """Return the name and number of rows of data, and what differs from other data."""
     if not fingerprint:
         return "none"
-    rows, classes = f"{fingerprint['rows']:,} rows", short_repr(fingerprint["class_names"])
-    return f"{fingerprint['name']} ({rows}, {fingerprint['sha256'][:12]}, classes {classes})"
+    parts = [f"{fingerprint['rows']:,} rows"]
+    if "row_shape" in differing:
+        parts.append(f"each of shape {tuple(fingerprint['row_shape'])}")
+    if "dtype" in differing:
+        parts.append(fingerprint["dtype"])
+    if "class_names" in differing:
+        parts.append(f"classes {short_repr(fingerprint['class_names'])}")
+    if "rows" not in differing and len(parts) == 1:  # the values or their order
+        parts.append(f"SHA-256 {fingerprint['sha256'][:12]}")
+    return f"{fingerprint['name']} ({', '.join(parts)})"

@@ -57,10 +57,30 @@ def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:
         open_folder(tmp_path / "file.gz")
 
 
-def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").touch()
-    with pytest.raises(DataError, match=r"holds no dataset, expected the four IDX files .* train/"):
+@pytest.mark.parametrize(
+    ("files", "content"),
+    [
+        ([], "empty"),
+        (["notes.txt"], "1 file, none of them an image"),
+        (["1.jpg", "2.HEIC", "notes.txt"], "2 images lie here directly"),
+    ],
+)
+def test_a_folder_without_class_folders_is_described(
+    tmp_path: Path, files: list[str], content: str
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=rf"{content}, expected one folder .* class inside.*IDX"):
         open_folder(tmp_path)
+
+
+def test_folders_whose_images_are_all_in_further_folders_are_classes(tmp_path: Path) -> None:
+    image_module = pytest.importorskip("PIL.Image")
+    for name in ("a", "b"):
+        for year in ("2023", "2024"):
+            (tmp_path / name / year).mkdir(parents=True)
+            image_module.new("L", (4, 4), 9).save(tmp_path / name / year / "1.png")
+    assert open_folder(tmp_path, test=0.5).train.class_names == ("a", "b")
 
 
 @pytest.mark.parametrize("present", IDX_NAMES)

@@ -1,6 +1,6 @@
 """Folders of images: ``train/<class>/*.png`` and ``test/<class>/*.png``, or ``<class>/*.png``.
 
-Rows are sorted by class, and within a class by file name.
+Rows are sorted by class, and within a class by the path of the file.
 """
 
 import os
@@ -37,8 +37,9 @@ def read_image_folders(
     r"""Read a dataset of images with one folder per class.
 
     Class folders with numeric names must be consecutive numbers, such as 0, 1, ..., k - 1 or
-    1, 2, ..., k, and are labeled in their order; other names are labeled in sorted order. Hidden
-    files, and those that systems leave behind, are ignored.
+    1, 2, ..., k, and are labeled in their order; other names are labeled in sorted order. The
+    images in folders of a class folder belong to the class. Hidden files, those that systems leave
+    behind, and files beside the class folders that are no images are ignored.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ def read_image_folders(
     folder = Path(folder)
     options = options or ImageOptions()
     parts = list_parts(folder, options)
-    reader = ImageReader(options)
+    reader = ImageReader(folder, options)
     total, done = sum(part.size for part in parts), 0
     rows_of_parts = []
     for part in parts:
@@ -89,7 +90,7 @@ def read_image_folders(
     for note in reader.notes():
         tell(f"{folder}: {note}")
     class_names, name = parts[0].class_names, name or name_of(folder)
-    datasets = [Dataset(*rows.rows(), class_names, name) for rows in rows_of_parts]
+    datasets = [Dataset(*rows.rows(), class_names, name, fit=options.fit) for rows in rows_of_parts]
     if options.test is not None:
         return Splits(*datasets[0].split(options.test, Stream(options.seed)))
     return Splits(*datasets)

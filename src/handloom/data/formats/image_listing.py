@@ -1,11 +1,13 @@
 """Listing a folder of images: its parts, their classes, and the files of each."""
 
 import os
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from handloom.data.formats.image_options import ImageOptions
+from handloom.data.formats.images import BadImageError
 from handloom.errors import DataError
 
 PARTS = ("train", "test")
@@ -13,8 +15,18 @@ PARTS = ("train", "test")
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
+_IMAGE_SUFFIXES = frozenset(
+    f".{suffix}"
+    for suffix in (
+        *("png", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "webp", "tif", "tiff", "heic", "heif"),
+        *("avif", "jxl", "jp2", "ppm", "pgm", "pbm", "pnm", "tga"),
+    )
+)
+"""The suffixes of files that a user takes for images, whether Pillow reads them or not."""
+
+
 class ClassFolder(NamedTuple):
-    """The name of a class, and its files sorted by name."""
+    """The name of a class, and its files sorted by path."""
 
     name: str
     files: list[Path]
@@ -25,8 +37,8 @@ class Part(NamedTuple):
 
     folder: Path
     classes: list[ClassFolder]
-    stray: list[Path]
-    """Files beside the class folders; they are refused unless bad files are skipped."""
+    loose: list[Path]
+    """Images beside the class folders; they are refused unless bad files are skipped."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -95,17 +107,49 @@ def visible(folder: Path) -> list[Path]:
     ]
 
 
+def has_images_suffix(path: Path) -> bool:
+    """Return whether a file is an image by its name."""
+    return path.suffix.lower() in _IMAGE_SUFFIXES
+
+
+def content_of_folder(folder: Path) -> str:
+    """Return what lies in a folder without class folders, and what to do, for a message."""
+    files = [path for path in visible(folder) if not path.is_dir()]
+    images = sum(map(has_images_suffix, files))
+    if images:
+        lie = "image lies" if images == 1 else "images lie"
+        return (
+            f"{images:,} {lie} here directly, expected one folder of images for each class inside; "
+            "if all of them are of one class, name the folder above"
+        )
+    count = "1 file" if len(files) == 1 else f"{len(files):,} files"
+    what = f"{count}, none of them an image" if files else "empty"
+    return f"{what}, expected one folder of images for each class inside"
+
+
+def loose_image(path: Path, count: int) -> BadImageError:
+    """Return the error about one of some images beside the class folders."""
+    others = f" (one of {count:,})" if count > 1 else ""
+    return BadImageError(
+        f"{path}: an image beside the class folders{others}; move it into the folder of its class"
+    )
+
+
 def _list_part(folder: Path, options: ImageOptions) -> Part:
     paths = visible(folder)
     folders = [path for path in paths if path.is_dir()]
-    stray = [path for path in paths if not path.is_dir()]
-    if stray and not options.skip_bad:
-        raise DataError(f"{stray[0]}: a stray file, expected only class folders here")
+    loose = [path for path in paths if not path.is_dir() and has_images_suffix(path)]
+    if not folders:
+        raise DataError(f"{folder}: {content_of_folder(folder)}")
+    if loose and not options.skip_bad:
+        error = loose_image(loose[0], len(loose))
+        raise DataError(f"{error}, or skip_bad=True (--skip-bad) skips it")
     if len(folders) < 2:
-        content = f"only the class folder {folders[0].name!r}" if folders else "no class folder"
-        raise DataError(f"{folder}: holds {content}, expected at least two")
+        raise DataError(
+            f"{folder}: holds only the class folder {folders[0].name!r}, expected at least two"
+        )
     classes = [ClassFolder(_name(path), _list_images(path)) for path in _by_label(folder, folders)]
-    return Part(folder, classes, stray)
+    return Part(folder, classes, loose)
 
 
 def _name(folder: Path) -> str:
@@ -126,13 +170,29 @@ def _by_label(folder: Path, paths: list[Path]) -> list[Path]:
 
 
 def _list_images(folder: Path) -> list[Path]:
-    paths = visible(folder)
+    """Return the files of a class folder and of the folders in it."""
+    paths = sorted(files_below(folder))
     if not paths:
-        raise DataError(f"{folder}: an empty class folder, expected at least one image")
-    for path in paths:
-        if path.is_dir():
-            raise DataError(f"{path}: a stray folder, expected only images here")
+        raise DataError(
+            f"{folder}: an empty class folder, expected at least one image; remove the folder"
+        )
     return paths
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of all folders in it, each folder once.
+
+    A link to a folder that holds this one is not followed: its files are those of other classes.
+    """
+    real = folder.resolve()
+    entered, waiting = {real, *real.parents}, [folder]
+    while waiting:
+        for path in visible(waiting.pop()):
+            if not path.is_dir():
+                yield path
+            elif path.resolve() not in entered:
+                entered.add(path.resolve())
+                waiting.append(path)
 
 
 def _check_same_classes(folder: Path, train: Part, test: Part) -> None:

@@ -8,7 +8,6 @@ from handloom.errors import (
     ConfigurationError,
     require_bool,
     require_count,
-    require_fraction,
     require_known,
     require_number,
 )
@@ -61,8 +60,7 @@ class ImageOptions:
         if self.color is not None:
             require_known("color", self.color, get_args(Color))
         if self.test is not None:
-            require_number("test", self.test, minimum=0.0, exclusive=True)
-            require_fraction("test", self.test)
+            _check_test(self.test)
         require_count("seed", self.seed, minimum=0)
         require_bool("skip_bad", self.skip_bad)
         if self.fit != "pad" and self.size is None:
@@ -103,6 +101,27 @@ class ImageOptions:
         if isinstance(options.get("size"), list):
             options["size"] = tuple(options["size"])
         return cls(**options)
+
+
+def _check_test(test: object) -> None:
+    """Refuse what is no fraction between 0 and 1; percents and decimal commas get a hint."""
+    try:
+        if 0.0 < require_number("test", test) < 1.0:
+            return
+    except ConfigurationError:
+        pass
+    text = str(test).replace("%", "").replace(",", ".").strip()
+    try:
+        value = require_number("test", 0.0 if isinstance(test, bool) else float(text))
+    except ValueError:
+        value = 0.0
+    percents = 1.0 <= value < 100.0 and test != 1
+    meant = value / 100 if percents or "%" in str(test) else value
+    hint = f"; for {value:g} %" if meant != value else "; for this"
+    hint = f"{hint} write {meant:g}" if 0.0 < meant < 1.0 else ""
+    raise ConfigurationError(
+        f"test (--test) must be a fraction between 0 and 1, such as 0.2, got {test!r}{hint}"
+    )
 
 
 def _checked_size(size: object) -> int | tuple[int, int]:

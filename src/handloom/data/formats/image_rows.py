@@ -6,9 +6,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.formats.image_listing import ClassFolder, Part
+from handloom.data.formats.image_listing import ClassFolder, Part, loose_image
 from handloom.data.formats.image_options import ImageOptions
-from handloom.data.formats.images import MODES, BadImageError, Mode, pixels_of, read_image
+from handloom.data.formats.images import (
+    MODES,
+    BadImageError,
+    Mode,
+    ReadImage,
+    pixels_of,
+    read_image,
+)
 from handloom.errors import DataError
 
 MAX_BYTES = 1 << 32
@@ -34,19 +41,22 @@ class ImageReader:
 
     Parameters
     ----------
+    folder : Path
+        The folder of the dataset.
     options : ImageOptions
     """
 
-    def __init__(self, options: ImageOptions) -> None:
-        self.options = options
+    def __init__(self, folder: Path, options: ImageOptions) -> None:
+        self.folder, self.options = folder, options
         self.modes: Counter[Mode] = Counter()
-        self.skipped: list[BadImageError] = []
+        self.skipped: list[tuple[str, str]] = []
+        """The skipped files, relative to the folder, and the reason of each."""
         self._mode: Mode = _MODE_OF[options.color] if options.color else "L"
         self._first: Path | None = None
         self._shape = options.shape
 
-    def read(self, path: Path) -> Pixels | None:
-        """Return the pixels of a file, shape (y, x) or (y, x, c), or None if it is skipped.
+    def read(self, path: Path) -> ReadImage | None:
+        """Return the image of a file, or None if it is skipped.
 
         Raises
         ------
@@ -54,11 +64,11 @@ class ImageReader:
             If the file is bad and not skipped, cannot be read, or has another size.
         """
         try:
-            pixels, own = read_image(path, self._mode_for, self.options.shape, self.options.fit)
+            image = read_image(path, self._mode_for, self.options.shape, self.options.fit)
         except BadImageError as error:
-            self.skip(error)
+            self.skip(path, error)
             return None
-        shape = pixels.shape[:2]
+        shape = image.pixels.shape[:2]
         if self._shape is None:
             self._shape, self._first = shape, path
         if shape != self._shape:
@@ -66,15 +76,16 @@ class ImageReader:
                 f"{path}: measures {pixels_of(shape)}, expected {pixels_of(self._shape)} like "
                 f"{self._first}; size= (--size) resizes all images"
             )
-        self._mode = self._mode_for(own)
-        self.modes[own] += 1
-        return pixels
+        self._mode = self._mode_for(image.own)
+        self.modes[image.own] += 1
+        return image
 
-    def skip(self, error: BadImageError) -> None:
+    def skip(self, path: Path, error: BadImageError) -> None:
         """Count a bad file, or raise its error if bad files are not skipped."""
         if not self.options.skip_bad:
             raise DataError(f"{error}; skip_bad=True (--skip-bad) skips bad files") from error
-        self.skipped.append(error)
+        name = str(path.relative_to(self.folder))
+        self.skipped.append((name, str(error).removeprefix(f"{path}: ")))
 
     def _mode_for(self, own: Mode) -> Mode:
         """Return the mode of the dataset if a file of a mode is one of its rows."""
@@ -99,7 +110,10 @@ class ImageReader:
             )
         if self.skipped:
             count = len(self.skipped)
-            shown = "; ".join(map(str, self.skipped[:SHOWN]))
+            names: dict[str, list[str]] = {}
+            for name, reason in self.skipped[:SHOWN]:
+                names.setdefault(reason, []).append(name)
+            shown = "; ".join(f"{', '.join(each)}: {reason}" for reason, each in names.items())
             more = f"; and {count - SHOWN:,} more" if count > SHOWN else ""
             files = "file" if count == 1 else "files"
             notes.append(f"skipped {count:,} bad {files}: {shown}{more}")
@@ -119,15 +133,21 @@ class PartRows:
         self._part, self._reader = part, reader
         self._images: Pixels | None = None
         self._labels = np.empty(part.size, dtype=np.int64)
-        self._count = 0
-        for path in part.stray:
-            reader.skip(BadImageError(f"{path}: a stray file, not in a class folder"))
+        self._inner: list[tuple[slice, slice]] = []
+        for path in part.loose:
+            reader.skip(path, loose_image(path, len(part.loose)))
+
+    @property
+    def _count(self) -> int:
+        """The number of rows so far."""
+        return len(self._inner)
 
     def append(self, path: Path, label: int) -> None:
         """Read a file as the next row, unless it is skipped."""
-        pixels = self._reader.read(path)
-        if pixels is None:
+        image = self._reader.read(path)
+        if image is None:
             return
+        pixels = image.pixels
         channels = 1 if pixels.ndim == 2 else pixels.shape[2]
         if self._images is None:
             self._images = self._allocated((channels, *pixels.shape[:2]))
@@ -135,14 +155,14 @@ class PartRows:
             self._images = self._widened(self._images, channels)
         self._images[self._count] = pixels if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
         self._labels[self._count] = label
-        self._count += 1
+        self._inner.append(image.inner)
 
     def close_class(self, one: ClassFolder, label: int) -> None:
         """Refuse a class whose files were all skipped."""
         if not self._count or self._labels[self._count - 1] != label:
             raise DataError(
                 f"{self._part.folder}: the class {one.name!r} has no image left: all "
-                f"{len(one.files)} files are bad, such as {self._reader.skipped[-1]}"
+                f"{len(one.files)} files are bad, such as {': '.join(self._reader.skipped[-1])}"
             )
 
     def rows(self) -> tuple[Pixels, npt.NDArray[np.int64]]:
@@ -155,10 +175,12 @@ class PartRows:
         return images[:, 0] if channels == 1 else images, self._labels[: self._count]
 
     def _widened(self, images: Pixels, channels: int) -> Pixels:
-        """Return images (n, c, y, x) with more channels, as Pillow converts them."""
+        """Return images (n, c, y, x) with more channels; padding becomes transparent."""
         wide, rows = self._allocated((channels, *images.shape[2:])), slice(self._count)
         wide[rows, :3] = images[rows]
-        wide[rows, 3:] = 255
+        wide[rows, 3:] = 0
+        for row, inner in zip(wide, self._inner, strict=False):  # fewer than there are files
+            row[(slice(3, None), *inner)] = 255
         return wide
 
     def _allocated(self, shape: tuple[int, ...]) -> Pixels:

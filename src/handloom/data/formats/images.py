@@ -1,17 +1,20 @@
 """Image files: checked by their headers, decoded, and fitted to a size."""
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.data.formats.image_options import Fit
+from handloom.data.formats.unread_formats import unread_format
 from handloom.errors import DataError, MissingExtraError
 from handloom.files import size_of
 
@@ -40,8 +43,36 @@ _DRAFT = 2
 """A JPEG file is decoded at no less than this multiple of the size that it is reduced to."""
 
 
+_FTYP = {
+    b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC", b"hevc": "HEIC",
+    b"hevx": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF", b"avis": "AVIF",
+    b"crx ": "Canon raw",
+}  # fmt: skip
+"""The formats of files that begin with a box ``ftyp``, by brand; others are videos."""
+
+_SIGNATURES = {
+    b"\xff\x0a": "JPEG XL",
+    b"\x00\x00\x00\x0cJXL ": "JPEG XL",
+    b"FUJIFILMCCD-RAW": "Fujifilm raw",
+    b"IIU\x00": "Panasonic raw",
+    b"IIRO": "Olympus raw",
+    b"%PDF": "PDF",
+    b"<svg": "SVG",
+}
+"""The first bytes of other formats that Pillow does not read everywhere."""
+
+
 class BadImageError(DataError):
     """A file is not an image, is damaged, or has pixels that are not read."""
+
+
+class ReadImage(NamedTuple):
+    """The pixels of a file, (y, x) or (y, x, c), the mode of the file, and where its image is."""
+
+    pixels: npt.NDArray[np.uint8]
+    own: "Mode"
+    inner: tuple[slice, slice]
+    """The rows and columns of ``pixels`` that are not padding."""
 
 
 def require_pillow(purpose: str) -> None:
@@ -60,12 +91,27 @@ def readable_formats() -> tuple[str, ...]:
     return tuple(sorted(set(Image.OPEN) - NOT_DECODED))
 
 
+def image_suffixes() -> frozenset[str]:
+    """Return the suffixes of the files that Pillow reads, such as ``".jpg"``.
+
+    Raises
+    ------
+    MissingExtraError
+        If Pillow is not installed.
+    """
+    require_pillow("reading images")
+    from PIL import Image
+
+    known, readable = Image.registered_extensions(), readable_formats()
+    return frozenset(suffix for suffix, kind in known.items() if kind in readable)
+
+
 def read_image(
     path: Path,
     mode_for: Callable[[Mode], Mode] = lambda own: own,
     shape: tuple[int, int] | None = None,
     fit: Fit = "pad",
-) -> tuple[npt.NDArray[np.uint8], Mode]:
+) -> ReadImage:
     """Read the pixels of an image, turned upright as its EXIF orientation says.
 
     Parameters
@@ -82,9 +128,7 @@ def read_image(
 
     Returns
     -------
-    pixels : array of uint8, shape (y, x) or (y, x, c)
-    own : {"L", "RGB", "RGBA"}
-        The mode of the file.
+    ReadImage
 
     Raises
     ------
@@ -108,12 +152,16 @@ def read_image(
             own = _mode_of(image)
             mode = mode_for(own)
             if shape is not None:
-                image.draft(None, (_DRAFT * max(shape), _DRAFT * max(shape)))
+                draft(image, shape)
             image.load()  # here, so that its errors are not mistaken for those of an array
             if image.info:  # the orientation is part of it
                 ImageOps.exif_transpose(image, in_place=True)
-            converted = image if image.mode == mode else _converted(image, mode)
-            return np.asarray(_resized(converted, shape, fit) if shape else converted), own
+            pixels = image if image.mode == mode else converted(image, mode)
+            if shape is None:
+                shape = pixels.height, pixels.width
+            filled = pixels.size if fit == "pad" else (shape[1], shape[0])
+            inner = _inner_box(filled, shape)
+            return ReadImage(np.asarray(resized(pixels, shape, fit)), own, inner)
 
 
 def write_png(pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str]) -> None:
@@ -140,7 +188,7 @@ def _check_header(image: "PillowImage", path: Path, most: int) -> None:
     """Refuse an image that is too large, deeper than 8 bits, or several images."""
     shape = (image.height, image.width)
     if image.height * image.width > most:
-        raise BadImageError(f"{path}: claims {pixels_of(shape)}, expected at most {most} pixels")
+        raise BadImageError(f"{path}: {too_many_pixels(shape, most)}")
     if image.mode.startswith("I") or image.mode == "F":  # convert("L") would clip at 255
         scaled = "numpy.asarray(Image.open(path)) // 257"
         advice = f"scale 16 bits to 8 first: Image.fromarray(({scaled}).astype('uint8'))"
@@ -153,18 +201,36 @@ def _check_header(image: "PillowImage", path: Path, most: int) -> None:
         raise BadImageError(f"{path}: holds several frames, expected a single image")
 
 
-def _converted(image: "PillowImage", mode: Mode) -> "PillowImage":
-    """Return an image in another mode; without transparency, transparent pixels show black."""
+def draft(image: "PillowImage", shape: tuple[int, int]) -> None:
+    """Have a JPEG file that is to be resized to ``shape`` decoded at a reduced size, quickly."""
+    image.draft(None, (_DRAFT * max(shape), _DRAFT * max(shape)))
+
+
+def converted(image: "PillowImage", mode: Mode, background: int = 0) -> "PillowImage":
+    """Return an image in another mode; without transparency, it shows a background: black."""
     from PIL import Image
 
     if mode == "RGBA" or not image.has_transparency_data:
         return image.convert(mode)
-    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-    return Image.alpha_composite(black, image.convert("RGBA")).convert(mode)
+    canvas = Image.new("RGBA", image.size, (background, background, background, 255))
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")  # memory for one copy less
+    return Image.alpha_composite(canvas, rgba).convert(mode)
 
 
-def _resized(image: "PillowImage", shape: tuple[int, int], fit: Fit) -> "PillowImage":
-    """Return the image of shape ``(y, x)``, padded with black (transparent in RGBA) or cropped."""
+@lru_cache(maxsize=256)  # so that rows of one size share it
+def _inner_box(size: tuple[int, int], shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the rows and columns of ``shape`` (y, x) that an image (width, height) fills."""
+    height, width = shape
+    ratio = min(width / size[0], height / size[1])
+    across, down = (max(1, round(side * ratio)) for side in size)
+    left, top = (width - across) // 2, (height - down) // 2
+    return slice(top, top + down), slice(left, left + across)
+
+
+def resized(
+    image: "PillowImage", shape: tuple[int, int], fit: Fit, background: int = 0
+) -> "PillowImage":
+    """Return the image of shape ``(y, x)``, padded (transparent in RGBA), cropped or stretched."""
     from PIL import Image
 
     height, width = shape
@@ -180,10 +246,11 @@ def _resized(image: "PillowImage", shape: tuple[int, int], fit: Fit) -> "PillowI
         right, bottom = min(image.width, left + across), min(image.height, top + down)
         box = (max(0, left), max(0, top), right, bottom)
         return image.resize((width, height), filtering, box=box)
-    inner = tuple(max(1, round(side * min(ratios))) for side in image.size)
-    canvas = Image.new(image.mode, (width, height), 0)
-    corner = ((width - inner[0]) // 2, (height - inner[1]) // 2)
-    canvas.paste(image.resize((inner[0], inner[1]), filtering), corner)
+    rows, columns = _inner_box(image.size, shape)
+    levels = (background,) * len(image.getbands())
+    canvas = Image.new(image.mode, (width, height), (*levels[:3], 0) if levels[3:] else levels)
+    within = (columns.stop - columns.start, rows.stop - rows.start)
+    canvas.paste(image.resize(within, filtering), (columns.start, rows.start))
     return canvas
 
 
@@ -202,7 +269,7 @@ def content_of(path: Path, most: int = MAX_FILE_BYTES) -> BytesIO:
     """
     size = size_of(path)
     if size > most:
-        raise BadImageError(f"{path}: {size} bytes, expected an image of at most {most} bytes")
+        raise BadImageError(f"{path}: {size:,} bytes, expected an image of at most {most:,} bytes")
     with path.open("rb") as file:
         return BytesIO(file.read())
 
@@ -219,20 +286,58 @@ def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
     except DataError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise BadImageError(f"{path}: claims too much, expected at most {most} pixels") from error
+        claimed = re.search(r"\d+", str(error))  # the message of Pillow begins with the size
+        count = int(claimed[0]) if claimed else MAX_PIXELS_RESIZED + 1
+        raise BadImageError(f"{path}: {too_many_pixels((1, count), most)}") from error
     except UnidentifiedImageError as error:
-        raise BadImageError(
-            f"{path}: not an image, or its header is damaged, expected a format that Pillow reads"
-        ) from error
+        problem = (
+            unread_format(path, image_suffixes())
+            or unreadable_format(path)
+            or "not an image, or its header is damaged, expected a format that Pillow reads"
+        )
+        raise BadImageError(f"{path}: {problem}") from error
     except Exception as error:
         # A decoder may raise nearly any error for a damaged file: OSError, SyntaxError,
         # zlib.error, struct.error, IndexError. Only system errors have an errno.
+        if isinstance(error, FileNotFoundError) and path.is_symlink():
+            raise BadImageError(
+                f"{path}: a link to {path.readlink()}, which does not exist; remove the link"
+            ) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
         reason = str(error) or type(error).__name__
         raise BadImageError(f"{path}: a damaged or truncated image: {reason}") from error
 
 
+def unreadable_format(path: Path) -> str | None:
+    """Return what a file is that Pillow does not read here, and the remedy; None if unknown."""
+    with path.open("rb") as file:
+        start = file.read(32).lstrip(b"\xef\xbb\xbf")
+    kind = next((name for begin, name in _SIGNATURES.items() if start.startswith(begin)), None)
+    if start[4:8] == b"ftyp":
+        kind = _FTYP.get(start[8:12], "video")
+    if kind is None:
+        return None
+    if kind == "video":
+        return "a video, expected an image: save its frames as JPEG or PNG"
+    return f"an image in the format {kind}, which Pillow does not read here: save it as JPEG or PNG"
+
+
 def pixels_of(shape: tuple[int, int]) -> str:
     """Return the size of an image for a message: ``28 x 28 pixels``."""
-    return f"{shape[1]} x {shape[0]} pixels"
+    return f"{shape[1]:,} x {shape[0]:,} pixels"
+
+
+def too_many_pixels(shape: tuple[int, int], most: int) -> str:
+    """Return the message about an image of a size above a limit; with what helps."""
+    count = shape[0] * shape[1]
+    size = f"{pixels_of(shape)}, " if shape[0] > 1 else ""
+    helps = (
+        "reduce it first, in an image editor or by Pillow's Image.reduce"
+        if count > MAX_PIXELS_RESIZED
+        else "size= (--size) resizes all images"
+    )
+    return (
+        f"claims {size}{count / 1e6:,.1f} megapixels, expected at most {most / 1e6:,.1f} "
+        f"megapixels; {helps}"
+    )

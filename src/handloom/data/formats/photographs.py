@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.formats.images import content_of, naming, readable_formats, require_pillow
+from handloom.data.formats.image_options import Fit
+from handloom.data.formats.images import (
+    MAX_PIXELS_RESIZED,
+    Mode,
+    content_of,
+    converted,
+    draft,
+    naming,
+    readable_formats,
+    require_pillow,
+    resized,
+    too_many_pixels,
+)
 from handloom.errors import DataError, HandloomError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-MAX_PIXELS = 89_478_485
-"""The maximum number of pixels of an image: the limit above which Pillow warns of bombs."""
+MAX_PIXELS = MAX_PIXELS_RESIZED
+"""The maximum number of pixels of an image."""
 
 MAX_FILE_BYTES = 1 << 30
 """The maximum size of an image file, 1 GiB: more than `MAX_PIXELS` take uncompressed."""
@@ -31,13 +43,13 @@ Source = Union[str, "os.PathLike[str]", "PillowImage", npt.NDArray[Any]]
 
 
 def read_photograph(
-    source: Source, shape: tuple[int, ...], *, invert: bool = False
+    source: Source, shape: tuple[int, ...], fit: Fit = "pad", *, invert: bool = False
 ) -> npt.NDArray[np.uint8]:
-    """Read an image, light on dark, resized to ``shape``.
+    """Read an image, light on dark, resized to ``shape`` as the images of a folder are.
 
-    The image is turned upright, converted to grayscale for rows of one channel, resized to fit with
-    its aspect ratio, and centered on its background: black, or white if it is inverted. Transparent
-    pixels show the background.
+    The image is turned upright, converted to grayscale for rows of one channel, and resized. A
+    margin is black, or white if the image is inverted, and so are transparent pixels in rows
+    without transparency; in rows with four channels a margin is transparent.
 
     Parameters
     ----------
@@ -45,6 +57,8 @@ def read_photograph(
         A file of any format that Pillow reads; see `opened` for arrays.
     shape : tuple of int
         The shape of the result, ``(y, x)`` or ``(c, y, x)`` with 1, 3 or 4 channels.
+    fit : {"pad", "crop", "stretch"}
+        See `ImageOptions`.
     invert : bool
         Whether the image is dark on light.
 
@@ -61,41 +75,35 @@ def read_photograph(
         If Pillow is not installed.
     """
     require_pillow("reading images")
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     background = 255 if invert else 0
-    size = shape[-1], shape[-2]
-    colored = len(shape) == 3 and shape[0] >= 3
+    size = shape[-2], shape[-1]
+    mode = _MODE_OF[shape[0] if len(shape) == 3 else 1]
     with opened(source) as image:
+        if image is not source:  # an image of the caller stays as it is
+            draft(image, size)
         upright = ImageOps.exif_transpose(image)
-        flat = in_color(upright, background) if colored else _grayscale(upright, background)
-        margins = (background,) * 3 if colored else background
-        canvas = ImageOps.pad(flat, size, Image.Resampling.LANCZOS, color=margins)
-    pixels = np.array(canvas, dtype=np.uint8)
-    return as_row(255 - pixels if invert else pixels, shape)
+        fitted = resized(in_mode(upright, mode, background), size, fit, background)
+    pixels = np.array(fitted, dtype=np.uint8)
+    if invert:
+        levels = pixels if pixels.ndim == 2 else pixels[..., :3]
+        np.subtract(255, levels, out=levels)
+    return as_row(pixels, shape)
 
 
-def image_suffixes() -> frozenset[str]:
-    """Return the suffixes of the files that Pillow reads, such as ``".jpg"``.
-
-    Raises
-    ------
-    MissingExtraError
-        If Pillow is not installed.
-    """
-    require_pillow("reading images")
-    from PIL import Image
-
-    known, readable = Image.registered_extensions(), readable_formats()
-    return frozenset(suffix for suffix, kind in known.items() if kind in readable)
+_MODE_OF: dict[int, Mode] = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 def as_row(pixels: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """Return pixels of shape (y, x) or (y, x, 3) in the shape of a row; a fourth channel is 255."""
+    """Return pixels of shape (y, x) or (y, x, c) in the shape of a row; missing channels are 255.
+
+    Only a fourth channel, for transparency, may be missing.
+    """
     if pixels.ndim == 2:
         return pixels.reshape(shape)
     row = np.full(shape, 255, dtype=np.uint8)
-    row[:3] = pixels.transpose(2, 0, 1)
+    row[: pixels.shape[2]] = pixels.transpose(2, 0, 1)
     return row
 
 
@@ -106,8 +114,8 @@ def opened(source: Source) -> Iterator["PillowImage"]:
     Parameters
     ----------
     source : path, Pillow image or array
-        Arrays have the shape (y, x), (y, x, c) or (c, y, x) with 1, 3 or 4 channels, of ``uint8``;
-        grayscale may also have 16 bits, or finite floats from 0 to 1 or to 255.
+        Arrays have the shape (y, x), (y, x, c) or (c, y, x) with 1, 3 or 4 channels, of ``uint8``,
+        ``uint16``, or finite levels from 0 to 1 or to 255.
 
     Raises
     ------
@@ -117,19 +125,17 @@ def opened(source: Source) -> Iterator["PillowImage"]:
     from PIL import Image
 
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        if not path.exists():
-            raise DataError(f"{path}: does not exist, expected an image file")
+        path = _image_file(source)
         with (
             naming(path, MAX_PIXELS),
             Image.open(content_of(path, MAX_FILE_BYTES), formats=readable_formats()) as file,
         ):
-            _check_size(file, f"{path}: claims")
+            _check_size(file, f"{path}: ")
             yield file
         return
     try:
         image = source if isinstance(source, Image.Image) else _from_array(source)
-        _check_size(image, "the image has")
+        _check_size(image, "the image ")
         yield image
     except (ValueError, OSError) as error:
         if isinstance(error, HandloomError):
@@ -137,12 +143,23 @@ def opened(source: Source) -> Iterator["PillowImage"]:
         raise DataError(f"the image cannot be read: {error}") from error
 
 
+def _image_file(source: "str | os.PathLike[str]") -> Path:
+    """Return the path of a file that exists."""
+    path, expected = Path(source), "expected an image file"
+    if not os.fspath(source):
+        raise DataError(f"the path of the image is empty, {expected}")
+    if path.is_dir():
+        raise DataError(f"{path}: a folder, {expected}; handloom predict takes folders too")
+    if not path.exists():
+        link = "a link to a file that does not exist" if path.is_symlink() else "does not exist"
+        raise DataError(f"{path}: {link}, {expected}")
+    return path
+
+
 def _check_size(image: "PillowImage", subject: str) -> None:
     if image.width * image.height > MAX_PIXELS:
-        raise DataError(
-            f"{subject} {image.width} x {image.height} pixels, expected at most {MAX_PIXELS:,} "
-            "pixels"
-        )
+        size = image.height, image.width
+        raise DataError(f"{subject}{too_many_pixels(size, MAX_PIXELS)}")
 
 
 def _from_array(source: object) -> "PillowImage":
@@ -151,78 +168,72 @@ def _from_array(source: object) -> "PillowImage":
 
     levels = np.asarray(source)
     expected = "expected the path of an image, a Pillow image, or an array of levels"
-    if levels.dtype.kind not in "uif" or levels.ndim not in (2, 3) or not levels.size:
+    got = f"an array of {levels.dtype} and shape {levels.shape}"
+    if levels.dtype.kind == "b":
+        raise DataError(f"{expected}, got {got}: pass array.astype('uint8') * 255")
+    if levels.dtype.kind not in "uif" or not levels.ndim:
         raise DataError(f"{expected}, got {type(source).__name__}")
     if levels.ndim == 3 and levels.shape[2] not in (1, 3, 4):
         levels = levels.transpose(1, 2, 0)
     if levels.ndim == 3 and levels.shape[2] == 1:
         levels = levels[..., 0]
-    if levels.ndim == 3 and (levels.dtype != np.uint8 or levels.shape[2] not in (3, 4)):
+    channels = levels.shape[2] if levels.ndim == 3 else 1
+    if not levels.size or levels.ndim not in (2, 3) or channels not in _MODE_OF:
         raise DataError(
-            f"{expected}: uint8 of shape (y, x), (y, x, c) or (c, y, x) with 3 or 4 channels, got "
-            f"{levels.dtype} of shape {levels.shape}"
+            f"{expected} of shape (y, x), (y, x, c) or (c, y, x) with 1, 3 or 4 channels, got {got}"
         )
-    levels = np.ascontiguousarray(levels)
-    if levels.dtype in (np.uint8, np.uint16):
-        return Image.fromarray(levels)
-    return Image.fromarray(levels.astype(np.float32))
+    if levels.dtype == np.uint8:
+        return Image.fromarray(np.ascontiguousarray(levels))
+    if levels.min() < 0:
+        raise DataError(
+            f"levels must be from 0 to 1 or from 0 to 255, got {levels.min():.4g} to "
+            f"{levels.max():.4g}: scale them first"
+        )
+    white = 65535.0 if levels.dtype == np.uint16 else None
+    return Image.fromarray(_scaled(np.ascontiguousarray(levels), white))
 
 
-def in_color(image: "PillowImage", background: int | None = None) -> "PillowImage":
-    """Return an RGB image; transparent pixels show the background.
+def in_mode(image: "PillowImage", mode: Mode, background: int) -> "PillowImage":
+    """Return an image in another mode; without transparency, it shows a background.
 
-    Parameters
-    ----------
-    image : PIL.Image.Image
-    background : int, optional
-        The level of the background; by default black behind a light object, white behind a dark
-        one.
+    Deep images are scaled to 8 bits.
     """
     from PIL import Image
 
-    if not image.has_transparency_data:
-        deep = image.mode.startswith("I") or image.mode == "F"
-        return (Image.fromarray(_scaled(image)) if deep else image).convert("RGB")
-    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-    if background is None:
+    if image.mode.startswith("I") or image.mode == "F":
+        white = 65535.0 if image.mode.startswith("I;16") else None
+        image = Image.fromarray(_scaled(np.asarray(image), white))
+    return image if image.mode == mode else converted(image, mode, background)
+
+
+def in_color(image: "PillowImage") -> "PillowImage":
+    """Return an RGB image; transparent pixels show black behind a light object, or white."""
+    from PIL import Image
+
+    background = 0
+    if image.has_transparency_data:
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         levels = np.asarray(rgba.resize((64, 64), Image.Resampling.BOX), dtype=np.float64)
         opaque = levels[..., 3:]
         mean = (levels[..., :3] * opaque).sum() / max(3.0 * opaque.sum(), 1.0)
         background = 0 if mean > 127.5 else 255
-    canvas = Image.new("RGBA", image.size, (background, background, background, 255))
-    return Image.alpha_composite(canvas, rgba).convert("RGB")
+    return in_mode(image, "RGB", background)
 
 
-def _grayscale(image: "PillowImage", background: int) -> "PillowImage":
-    """Return 8-bit grayscale; deep images are scaled, transparent ones blended with background."""
-    from PIL import Image
+def _scaled(levels: npt.NDArray[Any], white: float | None) -> npt.NDArray[np.uint8]:
+    """Return the levels of a deep image as bytes, in chunks to save memory.
 
-    if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_scaled(image))
-    if image.has_transparency_data:
-        canvas = Image.new("RGBA", image.size, (background, background, background, 255))
-        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-        return Image.alpha_composite(canvas, rgba).convert("L")
-    return image.convert("L")
-
-
-def _scaled(image: "PillowImage") -> npt.NDArray[np.uint8]:
-    """Return the levels of a deep image as bytes, in chunks to save memory."""
-    levels = np.asarray(image)
+    The level of white, if it is not known, is the first of 1, 255, 65535 and the highest level that
+    no level exceeds.
+    """
     highest = float(levels.max(initial=0))
     if not math.isfinite(highest):
         raise ValueError(f"levels must be finite, got {highest}")
-    scale = 255.0 / _white(image.mode, highest)
-    gray = np.empty(levels.shape, dtype=np.uint8)
-    flat, out = levels.reshape(-1), gray.reshape(-1)
+    white = white or next(each for each in (1.0, 255.0, 65535.0, highest) if highest <= each)
+    scale = 255.0 / white
+    pixels = np.empty(levels.shape, dtype=np.uint8)
+    flat, out = levels.reshape(-1), pixels.reshape(-1)
     for start in range(0, levels.size, _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        out[part] = np.clip(flat[part].astype(np.float64) * scale, 0, 255).astype(np.uint8)
-    return gray
-
-
-def _white(mode: str, highest: float) -> float:
-    """Return the white level of an image of 16 bits, 32 bits, or floats."""
-    if mode.startswith("I;16"):
-        return 65535.0
-    return next(level for level in (1.0, 255.0, 65535.0, highest) if highest <= level)
+        out[part] = np.clip(np.rint(flat[part].astype(np.float64) * scale), 0, 255)
+    return pixels

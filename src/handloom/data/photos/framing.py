@@ -58,6 +58,20 @@ class Framing:
                 )
             object.__setattr__(self, name, float(value))
 
+    def box_of(self, height: int, width: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """Return where an object of a height and width is shown: left, top, right, bottom."""
+        scale = self.extent * min(shape[0] / height, shape[1] / width)
+        ends = []
+        for side, most, center in (
+            (width, shape[1], self.center_x),
+            (height, shape[0], self.center_y),
+        ):
+            size = min(max(1, round(scale * side)), most)
+            start = min(max(round(center * most - size / 2), 0), most - size)
+            ends.append((start, start + size))
+        (left, right), (top, bottom) = ends
+        return left, top, right, bottom
+
     def to_config(self) -> dict[str, Any]:
         """Return the figures as a JSON object."""
         return asdict(self)

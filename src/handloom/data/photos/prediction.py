@@ -23,6 +23,8 @@ class ImagePrediction:
     familiar : bool or None
         Whether the pixels resemble those of the training data; None if the model has no measure of
         it.
+    prepared : bool
+        Whether the object was cut out and centered; otherwise the image was only resized.
     """
 
     class_name: str
@@ -30,9 +32,11 @@ class ImagePrediction:
     probabilities: npt.NDArray[np.floating]
     pixels: npt.NDArray[np.uint8]
     familiar: bool | None
+    prepared: bool
 
     def __repr__(self) -> str:
+        size = "x".join(map(str, self.pixels.shape))
         return (
             f"ImagePrediction({self.class_name!r}, probability={self.probability:.3f}, "
-            f"familiar={self.familiar}, pixels={'x'.join(map(str, self.pixels.shape))})"
+            f"familiar={self.familiar}, prepared={self.prepared}, pixels={size})"
         )

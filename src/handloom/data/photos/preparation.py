@@ -18,6 +18,11 @@ Floats = npt.NDArray[np.floating]
 WORKING_SIDE = 256
 """The longer side of the reduced photograph in which the object is located."""
 
+SHARED = 0.6
+"""The part of the area of an object and of its prepared self that they share, at least."""
+
+_COARSE_SIDE = 64  # images are reduced to it to see where their object is
+
 _BRIGHTEST = 0.99  # the quantile of the object's contrast that becomes that of the training data
 
 
@@ -50,12 +55,15 @@ def prepare_photograph(
         As `handloom.data.formats.photographs.read_photograph`.
     """
     require_pillow("reading images")
+    side = max(WORKING_SIDE, 4 * max(shape[-2:]))
     with opened(source) as image:
         if image.size == (shape[-1], shape[-2]) and framing.flat:
             row = read_photograph(image, shape)
             if _has_background(row, framing):
                 return row
-        pixels = _reduced(image, max(WORKING_SIDE, 4 * max(shape[-2:])))
+        if image is not source and image.format == "JPEG":  # an image of the caller stays as it is
+            image.draft("RGB", (2 * side, 2 * side))  # decodes a reduced image, which is quick
+        pixels = _reduced(image, side)
     outlined = find_object(pixels)
     colored = len(shape) == 3 and shape[0] >= 3
     if not colored and not framing.flat:
@@ -67,6 +75,45 @@ def prepare_photograph(
         levels = _framed(pixels - pixels.mean(axis=(0, 1)), box, framing, shape[-2:])
         levels += pixels.mean(axis=(0, 1))
     return as_row(np.clip(np.rint(levels), 0, 255).astype(np.uint8), shape)
+
+
+def look_prepared(images: npt.NDArray[np.uint8], framing: Framing) -> bool:
+    """Return whether images are as `prepare_photograph` makes them: it would change them little.
+
+    The background of most is flat, without transparency, and their object is about where it would
+    be put: of the area that the two bounding boxes cover, they share `SHARED` in the median.
+
+    Parameters
+    ----------
+    images : array of uint8, shape (n, y, x) or (n, c, y, x)
+        A few are enough.
+    framing : Framing
+        That of the training data, to which the images belong.
+    """
+    if not framing.flat or (images.ndim == 4 and (images[:, 3:] < 255).any()):
+        return False
+    return float(np.median([_shared_area(image, framing) for image in images])) >= SHARED
+
+
+def _shared_area(image: npt.NDArray[np.uint8], framing: Framing) -> float:
+    """Return the area that the object's box and its prepared one share, relative to their union."""
+    channels = image[None] if image.ndim == 2 else image
+    step = max(1, max(channels.shape[1:]) // _COARSE_SIDE)
+    pixels = channels[:3, ::step, ::step].transpose(1, 2, 0).astype(np.float64)
+    outlined = find_object(pixels)
+    if outlined is None:
+        return 0.0
+    own = left, top, right, bottom = outlined.box
+    prepared = framing.box_of(bottom - top, right - left, pixels.shape[:2])
+    inner = [max(ends) for ends in zip(own[:2], prepared[:2], strict=True)]
+    outer = [min(ends) for ends in zip(own[2:], prepared[2:], strict=True)]
+    shared = max(0, outer[0] - inner[0]) * max(0, outer[1] - inner[1])
+    return shared / (_area(own) + _area(prepared) - shared)
+
+
+def _area(box: tuple[int, int, int, int]) -> int:
+    left, top, right, bottom = box
+    return (right - left) * (bottom - top)
 
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in Pillow
@@ -84,8 +131,6 @@ def _reduced(image: "PillowImage", side: int) -> Floats:
     """Return an upright copy with at most ``side`` pixels on each side, shape (y, x, 3)."""
     from PIL import ImageOps
 
-    if image.format == "JPEG":
-        image.draft("RGB", (2 * side, 2 * side))  # decodes a reduced image, which is quick
     upright = ImageOps.exif_transpose(image)
     if upright.mode in _RESIZABLE:  # before any conversion, which would need more memory
         upright = _at_most(upright, side)
@@ -135,22 +180,13 @@ def _framed(
     """Return the part of an image in a box, resized and centered on zeros."""
     left, top, right, bottom = box
     part = levels[top:bottom, left:right]
-    scale = framing.extent * min(shape[0] / part.shape[0], shape[1] / part.shape[1])
-    size = [
-        min(max(1, round(scale * side)), most)
-        for side, most in zip(part.shape, shape, strict=False)
-    ]
+    left, top, right, bottom = framing.box_of(part.shape[0], part.shape[1], shape)
     channels = part[..., None] if part.ndim == 2 else part
-    resized = np.stack(
+    size = [bottom - top, right - left]
+    canvas = np.zeros((*shape, channels.shape[2]))
+    canvas[top:bottom, left:right] = np.stack(
         [_resized(channels[..., c], size) for c in range(channels.shape[2])], axis=-1
     )
-    centers = framing.center_y, framing.center_x
-    starts = [
-        min(max(round(center * most - side / 2), 0), most - side)
-        for center, most, side in zip(centers, shape, size, strict=True)
-    ]
-    canvas = np.zeros((*shape, channels.shape[2]))
-    canvas[starts[0] : starts[0] + size[0], starts[1] : starts[1] + size[1]] = resized
     return canvas[..., 0] if part.ndim == 2 else canvas
 
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
+from handloom.data.formats.image_options import Fit
 from handloom.data.photos.familiarity import Familiarity, familiarity_of
 from handloom.data.photos.framing import Framing, framing_of
-from handloom.errors import require_known
+from handloom.data.photos.preparation import look_prepared
+from handloom.errors import require_bool, require_known
 
 SAMPLE = 1500
 """The number of rows that the statistics are computed from."""
@@ -18,24 +20,42 @@ SAMPLE = 1500
 SMALLEST_SIDE = 8
 """The smallest side of images that have statistics."""
 
+LOOKED_AT = 12
+"""The number of rows that tell whether photographs are prepared: each takes some milliseconds."""
+
 
 @dataclass(frozen=True, eq=False)
 class ImageStatistics:
-    """Framing and familiarity of training images.
+    """Framing and familiarity of training images, and how others become like them.
 
     Parameters
     ----------
     framing : Framing
     familiarity : Familiarity, optional
         None for few images.
+    fit : {"pad", "crop", "stretch"}
+        How the training images were resized.
+    prepared : bool
+        Whether photographs are prepared by default, since the training images look prepared; others
+        are only resized, as the training images were.
     """
 
     framing: Framing
     familiarity: Familiarity | None = None
+    fit: Fit = "pad"
+    prepared: bool = True
+
+    def __post_init__(self) -> None:
+        require_known("fit", self.fit, get_args(Fit))
+        require_bool("prepared", self.prepared)
 
     def to_config(self) -> dict[str, Any]:
         """Return the figures as a JSON object; `arrays` has the others."""
-        figures = {"framing": self.framing.to_config()}
+        figures: dict[str, Any] = {
+            "framing": self.framing.to_config(),
+            "fit": self.fit,
+            "prepared": self.prepared,
+        }
         if self.familiarity is not None:
             figures["familiarity"] = self.familiarity.to_config()
         return figures
@@ -59,12 +79,15 @@ class ImageStatistics:
             If a figure or an array is unknown, missing or invalid, or does not fit the images.
         """
         for name in config:
-            require_known("statistic of images", name, ("framing", "familiarity"))
+            known = ("framing", "familiarity", "fit", "prepared")
+            require_known("statistic of images", name, known)
         familiarity = None
         if "familiarity" in config or arrays:
             familiarity = Familiarity.from_config(config["familiarity"], arrays)
             familiarity.check_shape(row_shape)
-        return cls(Framing.from_config(config["framing"]), familiarity)
+        framing = Framing.from_config(config["framing"])
+        # models of earlier versions have neither fit nor prepared
+        return cls(framing, familiarity, config.get("fit", "pad"), config.get("prepared", True))
 
 
 def takes_photographs(row_shape: tuple[int, ...]) -> bool:
@@ -83,4 +106,8 @@ def statistics_of(data: Dataset) -> ImageStatistics | None:
     sample = np.linspace(0, len(data) - 1, min(SAMPLE, len(data))).astype(np.int64)
     images = np.asarray(data.inputs[sample], np.uint8)
     classes = data.targets[sample] if data.has_classes else None
-    return ImageStatistics(framing_of(images[::4]), familiarity_of(images, classes))
+    framing = framing_of(images[::4])
+    few = images[np.linspace(0, len(images) - 1, min(LOOKED_AT, len(images))).astype(np.int64)]
+    return ImageStatistics(
+        framing, familiarity_of(images, classes), data.fit, look_prepared(few, framing)
+    )

@@ -303,7 +303,7 @@ def _progress(wanted: bool | None) -> Iterator["Progress | None"]:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    progress = Progress(*columns, console=Console(stderr=True))
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
     showing = Secondary("the progress is not shown", then="the download goes on")
     with showing:
         progress.start()

@@ -8,7 +8,12 @@ from handloom.data.dataset import Splits
 from handloom.data.formats.idx_folders import read_idx_folder
 from handloom.data.formats.idx_names import idx_sets
 from handloom.data.formats.image_folders import Progress, read_image_folders
-from handloom.data.formats.image_listing import part_folders, visible
+from handloom.data.formats.image_listing import (
+    content_of_folder,
+    files_below,
+    part_folders,
+    visible,
+)
 from handloom.data.formats.image_options import Color, Fit, ImageOptions
 from handloom.data.notes import Tell, warn
 from handloom.data.sources.published import named_if_published
@@ -153,11 +158,17 @@ def kind_of(folder: Path) -> Kind:
     folders = [path for path in visible(folder) if path.is_dir()]
     if any(path.is_file() for each in folders for path in visible(each)):
         return "images"
+    if len(folders) > 1 and any(
+        any(files_below(each)) for each in folders if not part_folders(each)
+    ):
+        return "images"
+    idx = "a folder of the four IDX files (train-images-idx3-ubyte.gz, ...) is a dataset too"
+    if not folders:
+        raise DataError(f"{folder}: {content_of_folder(folder)}; {idx}")
     within = f"; is the dataset in its folder {folders[0].name!r}?" if len(folders) == 1 else ""
     raise DataError(
-        f"{folder}: holds no dataset, expected the four IDX files (train-images-idx3-ubyte.gz, "
-        f"...) or the folders train/ and test/ with one folder of images for each class, or such "
-        f"class folders{within}"
+        f"{folder}: holds no dataset, expected the folders train/ and test/ with one folder of "
+        f"images for each class, or such class folders{within}; {idx}"
     )
 
 
