@@ -301,9 +301,9 @@ def dataset_for(run: Path, model: Model, named: str | None, options: ImageOption
         return load_dataset(named, options)
     refuse_options(options, None)
     if description is not None:
-        found = recorded_data(description, model)
-        own = options_of_run(description) if found == description.data else DEFAULT
-        return load_dataset(found, own, tell=_quiet)
+        source = recorded_data(description, model)
+        own = options_of_run(description) if source == description.data else DEFAULT
+        return load_dataset(source, own, tell=_quiet)
     if model.trained_on in RESERVED:
         return load_dataset(model.trained_on)
     raise DataError(f"the model was trained on {model.trained_on}; name its folder with --data")
