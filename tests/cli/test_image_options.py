@@ -105,8 +105,12 @@ def test_evaluate_reads_other_images_as_those_of_the_run(
     training = ("train", "--data", moved, "--epochs", 1, "--hidden", 4, "--out", run)
     assert handloom(*training, *OPTIONS).status == 0
     moved.rename(tmp_path / "elsewhere")
+    told = "does not exist, expected a folder; name its new place with --data"
     for command in (("evaluate", run), ("train", "--resume", run, "--epochs", 2)):
-        assert "does not exist; name its new place with --data" in handloom(*command).err
+        assert (
+            "does not exist, expected a folder; name its new place with --data"
+            in handloom(*command).err
+        )
     ended = handloom("evaluate", run, "--data", tmp_path / "elsewhere", "--test", 0.2)
     assert ended.status == 0
     assert "read with --size 8x6 --fit crop --skip-bad, as the data of the run" in ended.err
@@ -120,7 +124,9 @@ def test_a_run_finds_its_folder_of_a_known_dataset_by_its_path(
     assert handloom(*training).status == 0
     from handloom.cli.datasets import DEFAULT, dataset_for
 
-    model = replace(load_run(run).model, trained_on="silhouettes")
+    trained = load_run(run).model
+    assert trained is not None
+    model = replace(trained, trained_on="silhouettes")
     assert len(dataset_for(run, model, None, DEFAULT).test) == len(open_folder(tiny_folder).test)
     described = json.loads((run / "run.json").read_text())
     described["data"] = str(tmp_path / "gone")
