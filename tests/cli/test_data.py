@@ -38,6 +38,18 @@ def test_show_draws_a_grid(handloom: Command, tiny_folder: Path, tmp_path: Path)
         image.verify()
 
 
+def test_show_takes_the_next_free_name(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("samples.png", "samples-2.png"):
+        ended = handloom("data", "show", tiny_folder, "--per-class", 1)
+        assert ended.out == f"Wrote {name}\n"
+    refused = handloom("data", "show", "emnist-letters", "--out", "samples.png")
+    assert "unknown dataset 'emnist-letters'" in refused.err  # before the name of the file
+    assert "Did you mean" not in refused.err
+
+
 def test_show_draws_augmented_versions(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:

@@ -1,13 +1,15 @@
 """Options of image folders on the command line; a run remembers them."""
 
 import json
-import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.cli.conftest import Command
+
+from handloom import load_run, open_folder
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -103,8 +105,9 @@ def test_evaluate_reads_other_images_as_those_of_the_run(
     training = ("train", "--data", moved, "--epochs", 1, "--hidden", 4, "--out", run)
     assert handloom(*training, *OPTIONS).status == 0
     moved.rename(tmp_path / "elsewhere")
+    told = "does not exist, expected a folder; name its new place with --data"
     for command in (("evaluate", run), ("train", "--resume", run, "--epochs", 2)):
-        assert "does not exist; name its new place with --data" in handloom(*command).err
+        assert told in handloom(*command).err
     ended = handloom("evaluate", run, "--data", tmp_path / "elsewhere", "--test", 0.2)
     assert ended.status == 0
     assert "read with --size 8x6 --fit crop --skip-bad, as the data of the run" in ended.err
@@ -116,11 +119,16 @@ def test_a_run_finds_its_folder_of_a_known_dataset_by_its_path(
     run = tmp_path / "run"
     training = ("train", "--data", tiny_folder, "--epochs", 1, "--hidden", 4, "--out", run)
     assert handloom(*training).status == 0
-    manifest = run / "model" / "model.json"
-    manifest.write_text(re.sub(r'"trained_on": "[^"]*"', '"trained_on": "fashion-mnist"',
-                               manifest.read_text()))  # fmt: skip
-    ended = handloom("evaluate", run)
-    assert ended.status == 0, ended.err
+    from handloom.cli.datasets import DEFAULT, dataset_for
+
+    trained = load_run(run).model
+    assert trained is not None
+    model = replace(trained, trained_on="silhouettes")
+    assert len(dataset_for(run, model, None, DEFAULT).test) == len(open_folder(tiny_folder).test)
+    described = json.loads((run / "run.json").read_text())
+    described["data"] = str(tmp_path / "gone")
+    (run / "run.json").write_text(json.dumps(described))
+    assert dataset_for(run, model, None, DEFAULT).name == "silhouettes"
 
 
 def test_an_output_within_the_images_is_refused(handloom: Command, photos: Path) -> None:

@@ -211,6 +211,8 @@ def test_without_fashion_mnist_the_generated_dataset_is_named_everywhere(
     monkeypatch.setattr(datasets, "silhouettes", lambda: tiny)
     ended = handloom("reproduce", "--models", "sgd", "--steps", 2, "--out", tmp_path / "study")
     assert ended.status == 0
+    told = "using the generated dataset silhouettes instead of Fashion-MNIST"
+    assert ended.err.splitlines()[:2] == [told, "(it was not found, and no network)"]
     assert len([line for line in ended.err.splitlines() if "silhouettes" in line]) == 1
     assert "on silhouettes" in ended.out
     results = json.loads((tmp_path / "study" / "results.json").read_text())

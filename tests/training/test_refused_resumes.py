@@ -97,8 +97,10 @@ def test_a_checkpoint_of_another_dataset_is_refused_by_name(tmp_path: Path) -> N
     stoppable(tmp_path, last_step=7).fit(ROWS)
     with pytest.raises(
         ModelError, match=r"data is others \(300 rows, .* the checkpoint has features \(300"
-    ):
+    ) as caught:
         stoppable(tmp_path).fit(replace(features(seed=1), name="others"), resume=True)
+    assert "classes" not in str(caught.value)  # they are the same
+    assert "resume with the same rows, or train a new run" in str(caught.value)
     with pytest.raises(
         ModelError,
         match=r"step-000000007: cannot resume: validation is .*, the checkpoint has none",

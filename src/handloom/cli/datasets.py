@@ -15,7 +15,7 @@ from handloom.data.formats.idx_names import idx_sets
 from handloom.data.formats.image_options import MAX_SIDE
 from handloom.data.notes import Tell
 from handloom.data.sources.fashion_mnist import VARIABLE
-from handloom.data.sources.open_folder import read_folder
+from handloom.data.sources.open_folder import existing_folder, read_folder
 from handloom.data.sources.published import NAME, RESERVED
 from handloom.errors import ConfigurationError, DataError, unknown_name
 from handloom.files import FileError
@@ -185,13 +185,8 @@ def check_known(named: str) -> None:
     path = Path(named)
     if named in RESERVED:
         return
-    if named and path.name == named and not path.exists() and not _is_prefix(path):
+    if named and path.name == named and not path.exists() and named not in idx_sets(path.parent):
         raise DataError(f"{unknown_name('dataset', named, RESERVED)} Or name a folder")
-
-
-def _is_prefix(path: Path) -> bool:
-    """Return whether a path names IDX files of one prefix in a folder."""
-    return path.parent.is_dir() and path.name in idx_sets(path.parent)
 
 
 def refuse_in_images(out: Path, named: str | None) -> None:
@@ -202,10 +197,13 @@ def refuse_in_images(out: Path, named: str | None) -> None:
     FileError
         If it is there.
     """
-    if named is None or named in RESERVED or not Path(named).is_dir():
+    if named is None or named in RESERVED:
         return
-    folder = Path(named)
-    inside = out.resolve().is_relative_to(folder.resolve())
+    try:
+        folder = existing_folder(named)
+    except DataError:  # reading the data says so
+        return
+    inside = folder.is_dir() and out.resolve().is_relative_to(folder.resolve())
     if inside and not idx_sets(folder):
         raise FileError(
             f"the output must not be in the folder of images {folder}, got {out}: name a path "
@@ -232,11 +230,15 @@ def recorded_data(description: RunDescription, model: Model | None = None) -> st
         If the folder is gone.
     """
     named = description.data
-    if named in RESERVED or Path(named).exists() or _is_prefix(Path(named)):
+    if named in RESERVED:
         return named
-    if model is not None and model.trained_on in RESERVED:
-        return model.trained_on
-    raise DataError(f"{named}: does not exist; name its new place with --data")
+    try:
+        existing_folder(named)
+    except DataError as error:
+        if model is not None and model.trained_on in RESERVED:
+            return model.trained_on
+        raise DataError(f"{error}; name its new place with --data") from error
+    return named
 
 
 def options_for_resume(
@@ -269,8 +271,11 @@ def flags(options: ImageOptions) -> str:
 
 def _with_those_of_run(named: str, options: ImageOptions, own: ImageOptions) -> ImageOptions:
     """Return options for images of the user, with those of a run where none are chosen."""
-    folder = Path(named).expanduser()
-    if named in RESERVED or not folder.is_dir() or idx_sets(folder):
+    if named in RESERVED:
+        return options
+    check_known(named)
+    folder = existing_folder(named)
+    if not folder.is_dir() or idx_sets(folder):
         return options
     recorded, chosen = own.to_json(), options.to_json()
     added = {name: recorded[name] for name in recorded if name not in (*chosen, "test", "seed")}
@@ -301,9 +306,9 @@ def dataset_for(run: Path, model: Model, named: str | None, options: ImageOption
         return load_dataset(named, options)
     refuse_options(options, None)
     if description is not None:
-        found = recorded_data(description, model)
-        own = options_of_run(description) if found == description.data else DEFAULT
-        return load_dataset(found, own, tell=_quiet)
+        source = recorded_data(description, model)
+        own = options_of_run(description) if source == description.data else DEFAULT
+        return load_dataset(source, own, tell=_quiet)
     if model.trained_on in RESERVED:
         return load_dataset(model.trained_on)
     raise DataError(f"the model was trained on {model.trained_on}; name its folder with --data")

@@ -123,8 +123,8 @@ def content_of_folder(folder: Path) -> str:
             "if all of them are of one class, name the folder above"
         )
     count = "1 file" if len(files) == 1 else f"{len(files):,} files"
-    what = f"{count}, none of them an image" if files else "empty"
-    return f"{what}, expected one folder of images for each class inside"
+    content = f"{count}, none of them an image" if files else "empty"
+    return f"{content}, expected one folder of images for each class inside"
 
 
 def loose_image(path: Path, count: int) -> BadImageError:
@@ -185,14 +185,14 @@ def files_below(folder: Path) -> Iterator[Path]:
     A link to a folder that holds this one is not followed: its files are those of other classes.
     """
     real = folder.resolve()
-    entered, waiting = {real, *real.parents}, [folder]
-    while waiting:
-        for path in visible(waiting.pop()):
+    entered, queue = {real, *real.parents}, [folder]
+    while queue:
+        for path in visible(queue.pop()):
             if not path.is_dir():
                 yield path
             elif path.resolve() not in entered:
                 entered.add(path.resolve())
-                waiting.append(path)
+                queue.append(path)
 
 
 def _check_same_classes(folder: Path, train: Part, test: Part) -> None:
