@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import compress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,13 @@ import typer
 
 from handloom import reports
 from handloom.cli.console import note, saved_results, say, show_table, show_text, wrote
-from handloom.cli.datasets import Data, dataset_source, load_dataset, with_image_options
+from handloom.cli.datasets import (
+    Data,
+    dataset_source,
+    load_dataset,
+    refuse_in_images,
+    with_image_options,
+)
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import Out, output_folder
 from handloom.cli.report import say_report
@@ -41,6 +48,7 @@ def reproduce(options: ImageOptions, data: Data = None, out: Out = None, **value
     Example: handloom reproduce --batch-size 6000 --seeds 0,1,2 --out runs/study
     """
     study = Study(**values)
+    refuse_in_images(out or Path("runs"), data)
     with output_folder(out, "study") as held:
         folder = StudyFolder(held)
         splits = load_dataset(data, options)

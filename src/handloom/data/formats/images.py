@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.formats.image_options import Fit
-from handloom.data.formats.unread_formats import unread_format
+from handloom.data.formats.unread_formats import unread_content, unread_format
 from handloom.errors import DataError, MissingExtraError
 from handloom.files import size_of
 
@@ -41,25 +41,6 @@ MODES: tuple[Mode, ...] = ("L", "RGB", "RGBA")
 
 _DRAFT = 2
 """A JPEG file is decoded at no less than this multiple of the size that it is reduced to."""
-
-
-_FTYP = {
-    b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC", b"hevc": "HEIC",
-    b"hevx": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF", b"avis": "AVIF",
-    b"crx ": "Canon raw",
-}  # fmt: skip
-"""The formats of files that begin with a box ``ftyp``, by brand; others are videos."""
-
-_SIGNATURES = {
-    b"\xff\x0a": "JPEG XL",
-    b"\x00\x00\x00\x0cJXL ": "JPEG XL",
-    b"FUJIFILMCCD-RAW": "Fujifilm raw",
-    b"IIU\x00": "Panasonic raw",
-    b"IIRO": "Olympus raw",
-    b"%PDF": "PDF",
-    b"<svg": "SVG",
-}
-"""The first bytes of other formats that Pillow does not read everywhere."""
 
 
 class BadImageError(DataError):
@@ -292,7 +273,7 @@ def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
     except UnidentifiedImageError as error:
         problem = (
             unread_format(path, image_suffixes())
-            or unreadable_format(path)
+            or unread_content(path)
             or "not an image, or its header is damaged, expected a format that Pillow reads"
         )
         raise BadImageError(f"{path}: {problem}") from error
@@ -307,20 +288,6 @@ def naming(path: Path, most: int = MAX_PIXELS) -> Iterator[None]:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
         reason = str(error) or type(error).__name__
         raise BadImageError(f"{path}: a damaged or truncated image: {reason}") from error
-
-
-def unreadable_format(path: Path) -> str | None:
-    """Return what a file is that Pillow does not read here, and the remedy; None if unknown."""
-    with path.open("rb") as file:
-        start = file.read(32).lstrip(b"\xef\xbb\xbf")
-    kind = next((name for begin, name in _SIGNATURES.items() if start.startswith(begin)), None)
-    if start[4:8] == b"ftyp":
-        kind = _FTYP.get(start[8:12], "video")
-    if kind is None:
-        return None
-    if kind == "video":
-        return "a video, expected an image: save its frames as JPEG or PNG"
-    return f"an image in the format {kind}, which Pillow does not read here: save it as JPEG or PNG"
 
 
 def pixels_of(shape: tuple[int, int]) -> str:

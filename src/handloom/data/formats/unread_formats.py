@@ -1,4 +1,4 @@
-"""Formats of images that Pillow does not read, told by the suffix of a file, and what helps."""
+"""Formats of images that Pillow does not read, told by suffix or first bytes, and what helps."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -17,6 +17,25 @@ _REMEDIES = {
 }
 
 
+_FTYP = {
+    b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC", b"hevc": "HEIC",
+    b"hevx": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF", b"avis": "AVIF",
+    b"crx ": "Canon raw",
+}  # fmt: skip
+"""The formats of files that begin with a box ``ftyp``, by brand; others are videos."""
+
+_SIGNATURES = {
+    b"\xff\x0a": "JPEG XL",
+    b"\x00\x00\x00\x0cJXL ": "JPEG XL",
+    b"FUJIFILMCCD-RAW": "Fujifilm raw",
+    b"IIU\x00": "Panasonic raw",
+    b"IIRO": "Olympus raw",
+    b"%PDF": "PDF",
+    b"<svg": "SVG",
+}
+"""The first bytes of other formats that Pillow does not read everywhere."""
+
+
 def unread_format(path: Path, suffixes_read: Collection[str]) -> str | None:
     """Return what an image is and what helps, if its suffix is that of a format that is not read.
 
@@ -30,3 +49,17 @@ def unread_format(path: Path, suffixes_read: Collection[str]) -> str | None:
     if suffix in suffixes_read:
         return None
     return next((text for known, text in _REMEDIES.items() if suffix in known.split()), None)
+
+
+def unread_content(path: Path) -> str | None:
+    """Return what a file is that Pillow does not read here, and the remedy; None if unknown."""
+    with path.open("rb") as file:
+        start = file.read(32).lstrip(b"\xef\xbb\xbf")
+    kind = next((name for begin, name in _SIGNATURES.items() if start.startswith(begin)), None)
+    if start[4:8] == b"ftyp":
+        kind = _FTYP.get(start[8:12], "video")
+    if kind is None:
+        return None
+    if kind == "video":
+        return "a video, expected an image: save its frames as JPEG or PNG"
+    return f"an image in the format {kind}, which Pillow does not read here: save it as JPEG or PNG"

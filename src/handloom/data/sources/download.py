@@ -303,7 +303,8 @@ def _progress(wanted: bool | None) -> Iterator["Progress | None"]:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    progress = Progress(*columns, console=console, transient=console.is_terminal)
     showing = Secondary("the progress is not shown", then="the download goes on")
     with showing:
         progress.start()
