@@ -104,9 +104,11 @@ def test_saturated_units() -> None:
 
 def test_a_learning_rate_that_is_far_too_large() -> None:
     history = fit([Dense(32), ReLU()], Adam(), 0.5)
-    assert symptoms(history) == ["stuck", "learning rate too large"]
-    assert "0.5, is too large for Adam; try 0.05, then 0.005" in history.notes[-1]
-    assert "outputs of 0.dense have grown to" in history.notes[-1]
+    assert symptoms(history) == ["stuck", "learning rate too large", "dead units"]
+    large = sentence(history, "learning rate too large")
+    assert "the learning rate, 0.5, is too large for Adam; try 0.05, then 0.005" in large
+    assert "outputs of 0.dense have grown to" in large
+    assert sentence(history, "dead units").startswith("100% of the units of 1.relu are dead")
 
 
 def test_a_large_update() -> None:
@@ -204,13 +206,13 @@ def test_a_few_steps_are_no_symptom() -> None:
 def test_the_progress_bar_ends_with_the_findings(capsys: pytest.CaptureFixture[str]) -> None:
     history = fit([Dense(32), ReLU()], Adam(), 0.5, callbacks=[Progress("mine")])
     lines = capsys.readouterr().err.splitlines()
-    assert lines[-2:] == [f"mine  {note}" for note in history.notes]
+    assert lines[-3:] == [f"mine  {note}" for note in history.notes]
 
 
 def test_findings_are_those_of_the_saved_history() -> None:
     history = fit([Dense(32), ReLU()], Adam(), 0.5)
     assert findings(History.from_json(history.to_json())) == findings(history)
-    assert len(findings(history)) == 2
+    assert len(findings(history)) == 3
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e-4, 1e-6])
