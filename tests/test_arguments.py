@@ -79,7 +79,7 @@ def test_they_are_the_errors_of_python_too() -> None:
         NETWORK.fit()
     assert not hasattr(NETWORK, "fit")
     assert getattr(NETWORK, "anything", 3) == 3
-    with pytest.raises(AttributeError, match="Sequential has no attribute 'anything'$"):
+    with pytest.raises(AttributeError, match=r"Sequential has no attribute 'anything'$"):
         _ = NETWORK.anything
 
 
@@ -128,7 +128,7 @@ def test_a_layer_of_ones_own_profits_and_is_not_disturbed() -> None:
     assert Own(0.5, activation="relu").activation == "relu"
     with pytest.raises(ArgumentError, match=r"Own takes share, .*got shar\. Did you mean 'share'"):
         Own(shar=0.5)  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="^of the constructor itself$") as caught:
+    with pytest.raises(TypeError, match=r"^of the constructor itself$") as caught:
         Own(-1.0)
     assert not isinstance(caught.value, HandloomError)
     with pytest.raises(TypeError, match="missing 1 required positional argument"):

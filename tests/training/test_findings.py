@@ -14,6 +14,7 @@ from handloom import (
     Dropout,
     EarlyStopping,
     History,
+    InverseTimeDecay,
     Layer,
     MeanSquaredError,
     Progress,
@@ -25,6 +26,7 @@ from handloom import (
     silhouettes,
 )
 from handloom.optimizers import Optimizer
+from handloom.schedules import Schedule
 from handloom.training import probe
 from handloom.training.findings import findings
 
@@ -45,7 +47,7 @@ def unscaled(scale: float = 100.0) -> Dataset:
 def fit(
     layers: Sequence[Layer],
     optimizer: Optimizer,
-    rate: float,
+    rate: float | Schedule,
     data: Dataset = IMAGES.train,
     validation: Dataset | None = None,
     **options: Any,
@@ -238,3 +240,25 @@ def test_a_few_full_batch_steps_that_learned_little() -> None:
     assert sentence(history, "few steps").startswith("The training made 5 steps in all")
     assert "set batch_size=32" in history.notes[-1]
     assert symptoms(fit([Dense(32), ReLU()], Adam(), 3e-3, batch_size=None, epochs=49)) == []
+
+
+def test_a_network_that_lost_what_it_had_learned() -> None:
+    rates = [1e-3] * 80 + [1.0] * 80
+    history = fit([Dense(32), ReLU()], Adam(), lambda step: rates[step])  # 20 steps an epoch
+    assert symptoms(history)[:2] == ["collapse", "learning rate too large"]
+    assert history.diagnosis is not None
+    best = min(history.diagnosis.records, key=lambda record: record.loss)
+    assert best.epoch == 3
+    assert sentence(history, "collapse").startswith(
+        "The network has lost what it had learned: the loss on 256 training rows was "
+        f"{best.loss:.4g} after epoch 4, and is "
+    )
+    assert "learned nothing" not in " ".join(history.notes)
+
+
+def test_a_rate_that_the_schedule_lowered_names_its_epoch() -> None:
+    history = fit([Dense(32), ReLU()], Adam(), InverseTimeDecay(1000.0, 1e-3))
+    rate = history.records[0].learning_rate
+    assert f"the learning rate, {rate:.3g} at the end of epoch 1, is too large" in (
+        sentence(history, "learning rate too large")
+    )
