@@ -20,6 +20,7 @@ from handloom import (
     Layer,
     MaxPool2D,
     ReLU,
+    Residual,
     Sequential,
     Trainer,
 )
@@ -33,22 +34,30 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         lambda: Sequential(Dense(32), Dense(10)),  # type: ignore[call-arg, arg-type]
         r"got Dense\. .*Sequential\(\[Dense\(32\), ReLU\(\), Dense\(10\)\]\)",
     ),
-    "inputs and outputs": (lambda: Dense(32, 64), r"got 64\. .* write Dense\(64\)"),  # type: ignore[misc]
+    "inputs and outputs": (lambda: Dense(32, 64), r"got 64\. .* write Dense\(64\)"),  # type: ignore[call-arg, arg-type]
     "activation": (
         lambda: Dense(10, activation="relu"),  # type: ignore[call-arg]
         r"got activation\. An activation is a layer of its own: Dense\(10\), ReLU\(\)",
     ),
     "stride of a pool": (
-        lambda: MaxPool2D(2, 2),  # type: ignore[misc]
+        lambda: MaxPool2D(2, 2),  # type: ignore[call-arg]
         r"takes size, and by keyword only: stride; got 2\. .* write stride=\.\.\.",
     ),
     "stride of a convolution": (
-        lambda: Conv2D(8, 3, 1),  # type: ignore[misc]
+        lambda: Conv2D(8, 3, 1),  # type: ignore[call-arg]
         r"got 1\. Write Conv2D\(filters, size, stride=1, padding=0\)",
     ),
     "kernel size": (
         lambda: Conv2D(8, kernel_size=3),  # type: ignore[call-arg]
         r"got kernel_size\. It is called 'size' here",
+    ),
+    "no biases": (
+        lambda: Dense(3, bias=False),  # type: ignore[call-arg]
+        r"got bias\. It always has biases$",
+    ),
+    "inner layers one by one": (
+        lambda: Residual(Dense(3), ReLU()),  # type: ignore[arg-type]
+        r"must be sequences of layers: pass Residual\(\[Dense\(8\), ReLU\(\)\]\)",
     ),
     "p": (lambda: Dropout(p=0.5), r"takes rate; got p\. It is called 'rate' here"),  # type: ignore[call-arg]
     "eps": (lambda: BatchNorm(eps=1e-3), r"It is called 'epsilon' here"),  # type: ignore[call-arg]
@@ -112,7 +121,7 @@ def renamed(init: Callable[..., None]) -> Callable[..., None]:
 
 
 class Wrapped(Own):
-    __init__ = renamed(Own.__init__)  # type: ignore[assignment]
+    __init__ = renamed(Own.__init__)
 
 
 @dataclass(eq=False)

@@ -43,7 +43,7 @@ class ChecksArguments:
     Every other call is left to Python: a missing argument, and all that a constructor raises.
     """
 
-    argument_advice: ClassVar[Mapping[str, str]] = {}
+    _argument_advice: ClassVar[Mapping[str, str]] = {}
     """Sentences by the name of an argument, and by `BY_POSITION`."""
 
     __signature__ = _Signature()
@@ -91,7 +91,7 @@ def check_arguments(
     if not excess and not unknown:
         return
     received = ", ".join([*map(_described, excess), *unknown])
-    advice = _advice(class_.argument_advice, excess, unknown, first, named)
+    advice = _advice(class_._argument_advice, excess, unknown, first, named)
     message = f"{class_.__name__} takes {_listed(first, named)}; got {received}"
     raise ArgumentError(f"{message}. {advice}" if advice else message)
 

@@ -82,7 +82,7 @@ class Sequential(ChecksArguments):
         If there is no layer, an entry is no layer, or a layer is used twice.
     """
 
-    argument_advice: ClassVar[Mapping[str, str]] = {
+    _argument_advice: ClassVar[Mapping[str, str]] = {
         BY_POSITION: "Its layers are one list: Sequential([Dense(32), ReLU(), Dense(10)])"
     }
 

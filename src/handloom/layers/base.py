@@ -63,7 +63,7 @@ class Layer(ChecksArguments, ABC):
         The gradients of the trained arrays, by the same names, which `backward` overwrites.
     """
 
-    argument_advice: ClassVar[Mapping[str, str]] = {
+    _argument_advice: ClassVar[Mapping[str, str]] = {
         "activation": "An activation is a layer of its own: Dense(10), ReLU()",
         **dict.fromkeys(
             ("in_features", "in_channels", "input_dim", "input_shape"),

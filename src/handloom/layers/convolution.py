@@ -89,8 +89,8 @@ class Conv2D(Layer):
     kind = "conv2d"
     takes_images = True
 
-    argument_advice: ClassVar[Mapping[str, str]] = {
-        **Layer.argument_advice,
+    _argument_advice: ClassVar[Mapping[str, str]] = {
+        **Layer._argument_advice,
         BY_POSITION: "Write Conv2D(filters, size, stride=1, padding=0); the number of input "
         "channels comes from network.build",
     }

@@ -60,8 +60,9 @@ class Dense(Layer):
 
     kind = "dense"
 
-    argument_advice: ClassVar[Mapping[str, str]] = {
-        **Layer.argument_advice,
+    _argument_advice: ClassVar[Mapping[str, str]] = {
+        **Layer._argument_advice,
+        **dict.fromkeys(("bias", "biases", "use_bias"), "It always has biases"),
         BY_POSITION: "The number of its inputs comes from network.build: write Dense(64), with the "
         "number of outputs",
     }

@@ -48,7 +48,7 @@ def optimizer(name: str, **options: Any) -> Optimizer:
     ConfigurationError
         If the name or an option is unknown.
     """
-    if name in OPTIONS_OF_SGD:
+    if isinstance(name, str) and name in OPTIONS_OF_SGD:
         raise ConfigurationError(f"unknown optimizer {name!r}: {OPTIONS_OF_SGD[name]}")
     require_known("optimizer", name, OPTIMIZERS)
     try:

@@ -73,7 +73,7 @@ class Optimizer(ChecksArguments, ABC):
         The state vectors, which start as zeros.
     """
 
-    argument_advice: ClassVar[Mapping[str, str]] = dict.fromkeys(
+    _argument_advice: ClassVar[Mapping[str, str]] = dict.fromkeys(
         (BY_POSITION, "lr", "learning_rate", "rate"), "The learning rate is an argument of Trainer"
     )
     kind: ClassVar[str]
