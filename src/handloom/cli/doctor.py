@@ -21,7 +21,8 @@ MEANINGS = {
     "outputs": "root mean square, usually 0.1 to 10; of any size before BatchNorm, which rescales",
     "gradient": "of a row's loss with respect to the outputs, root mean square; usually the first "
     "layer's is at least 1 % of the last one's",
-    "update": "norm of the epoch's last update relative to the weights, usually about 0.001",
+    "update": "norm of the epoch's last one relative to the weights, usually 0.0001 to 0.01; less "
+    "where the learning rate has fallen",
     "dead": "units of ReLU that are 0 for every row, usually below 50 %",
     "saturated": "outputs of sigmoid and tanh near their limits, usually below 50 %",
 }
