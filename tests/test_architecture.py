@@ -29,7 +29,7 @@ ROOMS = [
     ["fused"],
     ["parallel", "reductions"],
     ["operations", "initializers", "schedules", "metrics", "locks", "in_use"],
-    ["randomness", "files", "environment", "secondary"],
+    ["arguments", "randomness", "files", "environment", "secondary"],
     ["errors", "file_systems", "_version"],
     ["text", "compilation"],
 ]

@@ -32,6 +32,14 @@ class ConfigurationError(HandloomError, ValueError):
     """An option has an invalid value."""
 
 
+class ArgumentError(ConfigurationError, TypeError):
+    """A constructor was called with arguments that it does not have."""
+
+
+class MissingMethodError(ModelError, AttributeError):
+    """A method was looked up that exists in other libraries only."""
+
+
 class DivergenceWarning(UserWarning):
     """A training diverged, or the outputs of a model are not finite."""
 

@@ -3,14 +3,15 @@
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from handloom.arguments import BY_POSITION, ChecksArguments
 from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
-from handloom.errors import ModelError, unknown_name
+from handloom.errors import MissingMethodError, ModelError, unknown_name
 from handloom.in_use import Part, in_use, unused
 from handloom.layers import Layer
 from handloom.layers.building import build_chain, check_channels, shape_of
@@ -32,11 +33,25 @@ BUILT_AGAIN = (
 )
 """The remedy in the error about a network whose arrays would be replaced during a training."""
 
+_TRAINER = "Trainer(network, Adam(), 1e-3, epochs=10)"
+
+ELSEWHERE: Mapping[str, str] = {
+    "fit": f"a trainer trains it: trainer = {_TRAINER}; trainer.fit(Dataset(inputs, targets))",
+    "compile": f"optimizer, loss and epochs are arguments of the trainer: trainer = {_TRAINER}",
+    "evaluate": "write handloom.evaluate(trainer.model(), Dataset(inputs, targets))",
+    "predict_proba": "write trainer.model().predict(inputs)",
+    "save": "write trainer.model().save(folder)",
+    "add": "its layers are one list: Sequential([Dense(32), ReLU(), Dense(10)])",
+    "train": "a trainer switches between training and prediction by itself",
+    "eval": "a trainer switches between training and prediction by itself",
+}
+"""Methods of networks in other libraries, each with its spelling here."""
+
 # transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
 Transform = Callable[[npt.NDArray[np.generic], Array], object]
 
 
-class Sequential:
+class Sequential(ChecksArguments):
     """A sequential network: each layer takes the output of the one before it.
 
     It may end in logits or in an output activation, `Softmax` or `Sigmoid`. If the loss applies
@@ -67,11 +82,30 @@ class Sequential:
         If there is no layer, an entry is no layer, or a layer is used twice.
     """
 
+    _argument_advice: ClassVar[Mapping[str, str]] = {
+        BY_POSITION: "Its layers are one list: Sequential([Dense(32), ReLU(), Dense(10)])"
+    }
+
     def __init__(self, layers: Sequence[Layer | str]) -> None:
         layers = as_layers(layers)
         if not layers:
             raise ModelError("layers must hold at least one layer, got none")
         self._set_layers(layers)
+
+    if not TYPE_CHECKING:  # a type checker knows all attributes
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise the error of a missing attribute, for a method of other libraries with advice.
+
+            Raises
+            ------
+            AttributeError
+                Always.
+            """
+            missing = f"{type(self).__name__} has no attribute {name!r}"
+            if name in ELSEWHERE:
+                raise MissingMethodError(f"{missing}: {ELSEWHERE[name]}")
+            raise AttributeError(missing)
 
     def _set_layers(self, layers: Sequence[Layer]) -> None:
         """Set the layers of a network that is not built, possibly none."""

@@ -137,6 +137,16 @@ def print_line(text: str, stream: TextIO | None) -> None:
     print(printable(text, lines=True), file=stream, flush=True)
 
 
+def terminal_width(stream: TextIO | None) -> int | None:
+    """Return the columns of a terminal; None for a stream that is none, or cannot say."""
+    if stream is None or not is_terminal(stream):
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
 def is_terminal(stream: TextIO | None) -> bool:
     """Return whether a stream is a terminal; one that is closed or cannot say is none."""
     try:

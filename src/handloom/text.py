@@ -1,6 +1,7 @@
 """Text as it is printed: names of foreign files may hold characters that act on a terminal."""
 
 import re
+from textwrap import fill
 
 _ACTING = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: they move the cursor, erase, or set the clipboard
@@ -31,3 +32,22 @@ def printable(text: str, *, lines: bool = False) -> str:
 def escaped(character: str) -> str:
     r"""Return a character as its escape sequence, such as ``\x1b``."""
     return character.encode("unicode_escape").decode()
+
+
+def wrapped(line: str, width: int, *, indent: str = "") -> str:
+    """Return a line wrapped at spaces, with an indent from its second line; no word is broken.
+
+    Parameters
+    ----------
+    line : str
+    width : int
+        The columns of the terminal.
+    indent : str
+    """
+    return fill(
+        line,
+        max(width, 2 * len(indent) + 1),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

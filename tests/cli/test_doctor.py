@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.cli.conftest import Command
+from tests.helpers.terminal import captured
 
 from handloom import Adam, Dataset, Dense, ReLU, Sequential, Trainer, silhouettes
+from handloom.cli.app import run as command
 from handloom.training import RunDescription, RunFolder, probe
 from handloom.training.boundary import POINTS, boundary_grid
 
@@ -37,6 +39,25 @@ def test_a_network_that_learns_nothing(handloom: Command, tmp_path: Path) -> Non
     for layer in ("0.dense", "1.relu", "2.dense", "guessing"):
         assert layer in ended.out
     assert "No problem was found" not in said
+
+
+def test_the_columns_are_explained_and_lists_have_an_indent(
+    handloom: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_of(tmp_path, 0.5)
+    ended = handloom("doctor", run)
+    for column in ("outputs", "gradient", "update", "dead"):
+        assert any(line.startswith(f"{column}: ") for line in ended.out.splitlines())
+    assert "saturated:" not in ended.out  # there is no such column
+    assert "of any size before BatchNorm" in ended.out
+    monkeypatch.setenv("COLUMNS", "60")
+    with captured(monkeypatch, on_terminal=True) as received:
+        command(["doctor", str(run)])
+    lines = b"".join(received).decode().splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("- The training"))
+    items = [line for line in lines[start:] if line]
+    assert len(items) > 5
+    assert all(line.startswith(("- ", "  ")) and len(line) <= 60 for line in items)
 
 
 def test_a_network_that_learns(handloom: Command, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Command
 
-from handloom import Model, evaluate, open_folder
+from handloom import SGD, Dense, Model, Sequential, Trainer, evaluate, open_folder
 from handloom.data.test_time_augmentation import MIRRORED
 
 
@@ -27,6 +27,24 @@ def test_evaluate_reports_views_apart(handloom: Command, trained: Path, tiny_fol
     )
     last = f"accuracy {evaluation.of_views.accuracy:.4f}, loss {evaluation.of_views.loss:.4f}"
     assert ended.out.splitlines()[-1].endswith(last)
+
+
+def test_a_class_without_precision_has_a_dash_that_is_explained(
+    handloom: Command, tiny_folder: Path, tmp_path: Path
+) -> None:
+    never = Sequential([Dense(10, weights="zeros")]).build((784,))
+    never.parameters.weights["0.dense.biases"][0] = 1.0
+    trainer = Trainer(never, SGD(), 1e-9, epochs=1)
+    trainer.fit(open_folder(tiny_folder).train)
+    trainer.model().save(tmp_path / "model")
+    ended = handloom("evaluate", tmp_path / "model", "--data", tiny_folder)
+    assert ended.status == 0
+    assert [line.split()[2] for line in ended.out.splitlines() if line[1:3] in ("1 ", "9 ")] == [
+        "-",
+        "-",
+    ]
+    assert "-: no precision, as the class is never predicted" in ended.out
+    assert "nan" not in ended.out
 
 
 def test_evaluate_names_the_views_that_there_are(handloom: Command, trained: Path) -> None:

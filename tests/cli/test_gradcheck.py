@@ -68,7 +68,7 @@ def test_the_seed_chooses_network_rows_and_directions(handloom: Command, tiny_fo
     ("options", "message"),
     [
         (["--hidden", "6,x"], "--hidden must be whole numbers"),
-        (["--l1", "-1"], "weights_l1 must be"),
+        (["--l1", "-1"], "error: l1 must be"),
         (["--rows", "0"], "--rows must be a whole number of at least 1"),
         (["--seed", "-1"], "seed must be"),
         (["nowhere"], "nowhere"),

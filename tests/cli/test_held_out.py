@@ -13,7 +13,7 @@ from handloom.recipes.experiment import experiment_from_json, experiment_to_json
 from handloom.recipes.recipe import RecipeSettings
 from handloom.recipes.registry import RECIPES
 from handloom.recipes.settings import Settings
-from handloom.training import RunFolder
+from handloom.training import EpochRecord, LayerNorms, RunFolder, StopReason, TrainingState
 
 OVERFITS = ("--epochs", 6, "--hidden", 64, "--learning-rate", 0.02, "--batch-size", 16)
 
@@ -98,3 +98,17 @@ def test_rows_that_cannot_be_held_out_are_named_with_the_way_out(
     assert ended.status == 1
     assert "class '0' must have at least 2 rows" in ended.err
     assert "set validation_fraction to 0" in ended.err
+
+
+def test_the_epochs_of_an_interrupted_training_are_those_done(
+    handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AfterTwo(LayerNorms):
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+            if record.epoch == 1:
+                state.stop(StopReason.INTERRUPTED)
+
+    monkeypatch.setattr("handloom.cli.train.LayerNorms", AfterTwo)
+    ended = handloom("train", "--data", tiny_folder, *OVERFITS, "--out", tmp_path / "run")
+    assert ended.status == 130
+    assert "of the 2 done, with the lowest validation loss" in " ".join(ended.out.split())

@@ -81,7 +81,7 @@ def test_the_same_seed_says_the_same(handloom: Command) -> None:
         (("--optimizer", "adam", "--momentum", 0.9), "momentum is for sgd"),
         (("--steps", 0), "steps must be a whole number of at least 1"),
         (("--learning-rate", -1), "learning_rate must be a finite number above 0"),
-        (("--l2", -1), "weights_l2 must be"),
+        (("--l2", -1), "error: l2 must be"),
         (("--seed", -1), "seed must be a whole number of at least 0"),
         (("--learning-rate", 1e200, "--steps", 2), "try a smaller learning rate"),
     ],

@@ -52,6 +52,14 @@ def test_headers_take_two_lines_before_anything_else_is_folded() -> None:
     assert all(" ".join(row) in " ".join(text.split()) for row in ROWS)
 
 
+def test_texts_stand_below_their_row_where_a_column_would_be_narrow() -> None:
+    lines = shown(60).splitlines()
+    for name, text, *numbers in ROWS:
+        row = next(index for index, line in enumerate(lines) if line.split()[:1] == [name])
+        assert lines[row].split() == [name, *numbers]
+        assert lines[row + 1].strip() == text
+
+
 def test_a_hostile_cell_keeps_its_numbers() -> None:
     console = Console(file=io.StringIO(), width=30, force_terminal=True)
     rows = [[Text(HOSTILE.encode("unicode_escape").decode()), Text("1234567")]]

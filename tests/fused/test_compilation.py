@@ -116,7 +116,7 @@ def test_a_training_says_that_it_compiles_the_first_time_only(tmp_path: Path) ->
             return process.communicate(timeout=300)[1].splitlines()
 
     first = lines("shown")
-    assert first[0].startswith("mine  compiling kernels, only the first time")
+    assert first[0].startswith("mine  compiling kernels, once for this kind of network")
     assert "epoch 1/1" in first[1]
     assert "compiling" not in "".join(lines("shown"))
     shutil.rmtree(tmp_path)

@@ -14,6 +14,7 @@ from handloom import (
     Dropout,
     EarlyStopping,
     History,
+    InverseTimeDecay,
     Layer,
     MeanSquaredError,
     Progress,
@@ -25,6 +26,7 @@ from handloom import (
     silhouettes,
 )
 from handloom.optimizers import Optimizer
+from handloom.schedules import Schedule
 from handloom.training import probe
 from handloom.training.findings import findings
 
@@ -45,7 +47,7 @@ def unscaled(scale: float = 100.0) -> Dataset:
 def fit(
     layers: Sequence[Layer],
     optimizer: Optimizer,
-    rate: float,
+    rate: float | Schedule,
     data: Dataset = IMAGES.train,
     validation: Dataset | None = None,
     **options: Any,
@@ -104,9 +106,11 @@ def test_saturated_units() -> None:
 
 def test_a_learning_rate_that_is_far_too_large() -> None:
     history = fit([Dense(32), ReLU()], Adam(), 0.5)
-    assert symptoms(history) == ["stuck", "learning rate too large"]
-    assert "0.5, is too large for Adam; try 0.05, then 0.005" in history.notes[-1]
-    assert "outputs of 0.dense have grown to" in history.notes[-1]
+    assert symptoms(history) == ["stuck", "learning rate too large", "dead units"]
+    large = sentence(history, "learning rate too large")
+    assert "the learning rate, 0.5, is too large for Adam; try 0.05, then 0.005" in large
+    assert "outputs of 0.dense have grown to" in large
+    assert sentence(history, "dead units").startswith("100% of the units of 1.relu are dead")
 
 
 def test_a_large_update() -> None:
@@ -204,13 +208,13 @@ def test_a_few_steps_are_no_symptom() -> None:
 def test_the_progress_bar_ends_with_the_findings(capsys: pytest.CaptureFixture[str]) -> None:
     history = fit([Dense(32), ReLU()], Adam(), 0.5, callbacks=[Progress("mine")])
     lines = capsys.readouterr().err.splitlines()
-    assert lines[-2:] == [f"mine  {note}" for note in history.notes]
+    assert lines[-3:] == [f"mine  {note}" for note in history.notes]
 
 
 def test_findings_are_those_of_the_saved_history() -> None:
     history = fit([Dense(32), ReLU()], Adam(), 0.5)
     assert findings(History.from_json(history.to_json())) == findings(history)
-    assert len(findings(history)) == 2
+    assert len(findings(history)) == 3
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e-4, 1e-6])
@@ -236,3 +240,25 @@ def test_a_few_full_batch_steps_that_learned_little() -> None:
     assert sentence(history, "few steps").startswith("The training made 5 steps in all")
     assert "set batch_size=32" in history.notes[-1]
     assert symptoms(fit([Dense(32), ReLU()], Adam(), 3e-3, batch_size=None, epochs=49)) == []
+
+
+def test_a_network_that_lost_what_it_had_learned() -> None:
+    rates = [1e-3] * 80 + [1.0] * 80
+    history = fit([Dense(32), ReLU()], Adam(), lambda step: rates[step])  # 20 steps an epoch
+    assert symptoms(history)[:2] == ["collapse", "learning rate too large"]
+    assert history.diagnosis is not None
+    best = min(history.diagnosis.records, key=lambda record: record.loss)
+    assert best.epoch == 3
+    assert sentence(history, "collapse").startswith(
+        "The network has lost what it had learned: the loss on 256 training rows was "
+        f"{best.loss:.4g} after epoch 4, and is "
+    )
+    assert "learned nothing" not in " ".join(history.notes)
+
+
+def test_a_rate_that_the_schedule_lowered_names_its_epoch() -> None:
+    history = fit([Dense(32), ReLU()], Adam(), InverseTimeDecay(1000.0, 1e-3))
+    rate = history.records[0].learning_rate
+    assert f"the learning rate, {rate:.3g} at the end of epoch 1, is too large" in (
+        sentence(history, "learning rate too large")
+    )

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from textwrap import fill
 
 from rich.columns import Columns
 from rich.console import Console
@@ -16,7 +15,7 @@ from rich.text import Text
 from handloom import secondary
 from handloom.cli.streams import discard
 from handloom.cli.tables import WIDE, fitting_table
-from handloom.text import printable
+from handloom.text import printable, wrapped
 
 Lines = str | Sequence[str]
 """One line, or several."""
@@ -87,7 +86,7 @@ def show_table(
     print(f"\n{_wrapped(console, title)}")
     console.print(table)
     if caption:
-        print(_wrapped(console, caption))
+        print(_wrapped(console, caption, indent="  "))
 
 
 def _wrapped(console: Console, lines: Lines, *, indent: str = "") -> str:
@@ -95,20 +94,20 @@ def _wrapped(console: Console, lines: Lines, *, indent: str = "") -> str:
     if not console.is_terminal:
         return _shown(lines)
     return "\n".join(
-        fill(
-            line,
-            max(console.width, 2 * len(indent) + 1),
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for line in _shown(lines).split("\n")
+        wrapped(line, console.width, indent=indent) for line in _shown(lines).split("\n")
     )
 
 
 def show_text(text: str, *, indent: int = 0) -> None:
     """Print text with an indent, wrapped at spaces to the width of the terminal."""
     _Console(highlight=False).print(Padding(_cell(text), (0, 0, 0, indent), expand=False))
+
+
+def show_items(texts: Iterable[str]) -> None:
+    """Print the items of a list, each wrapped at spaces under its dash on a terminal."""
+    console = _Console()
+    for text in texts:
+        print(_wrapped(console, f"- {text}", indent="  "))
 
 
 def show_arrays(arrays: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:

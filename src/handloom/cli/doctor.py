@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from handloom.cli.console import say, show_table, show_text
+from handloom.cli.console import Lines, say, show_items, show_table
 from handloom.training.diagnosis import Diagnosis, LayerProbe, ProbeRecord
 from handloom.training.findings import findings
 from handloom.training.history import History
@@ -16,6 +16,17 @@ from handloom.training.run_folder import RESULTS, RunFolder
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 COLUMNS = ("layer", "outputs", "gradient", "update", "dead", "saturated")
+
+MEANINGS = {
+    "outputs": "root mean square, usually 0.1 to 10; of any size before BatchNorm, which rescales",
+    "gradient": "of a row's loss with respect to the outputs, root mean square; usually the first "
+    "layer's is at least 1 % of the last one's",
+    "update": "norm of the epoch's last one relative to the weights, usually 0.0001 to 0.01; less "
+    "where the learning rate has fallen",
+    "dead": "units of ReLU that are 0 for every row, usually below 50 %",
+    "saturated": "outputs of sigmoid and tanh near their limits, usually below 50 %",
+}
+"""The measurements by column, each with its usual range; see `handloom.training.findings`."""
 
 
 def doctor(run: Run) -> None:
@@ -34,8 +45,7 @@ def doctor(run: Run) -> None:
         _show_epochs(run, history, diagnosis)
         _show_layers(diagnosis.records[-1])
     say("")
-    for sentence in _sentences(history, test_loss):
-        show_text(f"- {sentence}.")
+    show_items(f"{sentence}." for sentence in _sentences(history, test_loss))
 
 
 def _test_loss(run: RunFolder) -> float:
@@ -58,19 +68,28 @@ def _show_epochs(run: Path, history: History, diagnosis: Diagnosis) -> None:
         f"{run}: loss on {diagnosis.rows} training rows",
         ("after epoch", "loss", "validation loss", "largest update"),
         [*rows, ("guessing", _number(diagnosis.guessing), "", "")],
-        caption="guessing: the best constant prediction",
+        caption=(
+            "guessing: the loss of the best constant prediction",
+            "largest update: that of all layers, as explained below",
+        ),
     )
 
 
 def _show_layers(last: ProbeRecord) -> None:
-    _show(f"Layers after epoch {last.epoch + 1}", COLUMNS, [_row(each) for each in last.layers])
+    rows = [_row(each) for each in last.layers]
+    caption = [
+        f"{name}: {MEANINGS[name]}"
+        for name, cells in zip(COLUMNS, zip(*rows, strict=True), strict=True)
+        if name in MEANINGS and any(cells)
+    ]
+    _show(f"Layers after epoch {last.epoch + 1}", COLUMNS, rows, caption=caption)
 
 
 def _show(
     title: str,
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
-    caption: str | None = None,
+    caption: Lines | None = None,
 ) -> None:
     """Print a table without its empty columns."""
     kept = [index for index in range(len(columns)) if any(row[index] for row in rows)]

@@ -1,7 +1,9 @@
 """``handloom evaluate``: accuracy, loss, precision and recall of a trained network."""
 
+import math
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from handloom.cli.console import say, show_table
@@ -11,6 +13,8 @@ from handloom.data import ImageOptions
 from handloom.data.test_time_augmentation import VIEWS, named_views
 from handloom.metrics import precision_and_recall
 from handloom.training import evaluate as measure
+
+UNDEFINED = "-: no precision, as the class is never predicted; no recall, as it has no rows"
 
 
 @with_image_options
@@ -37,19 +41,24 @@ def evaluate(
     splits = dataset_for(run, model, data, options)
     evaluation = measure(model, splits.test, averaged)
     precision, recall = precision_and_recall(evaluation.confusion)
+    undefined = np.isnan([precision, recall]).any()
     show_table(
         f"{run} on {splits.name}: accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}",
         ("class", "rows", "precision", "recall"),
         [
-            (name, rows, f"{p:.3f}", f"{r:.3f}")
+            (name, rows, _fraction(p), _fraction(r))
             for name, rows, p, r in zip(
                 model.class_names, evaluation.confusion.sum(axis=1), precision, recall, strict=True
             )
         ],
-        caption=f"{len(splits.test):,} rows",
+        caption=[f"{len(splits.test):,} rows", *([UNDEFINED] if undefined else [])],
     )
     if evaluation.of_views is not None:
         say(
             f"averaged over {len(averaged)} views of each image ({views}): "
             f"accuracy {evaluation.of_views.accuracy:.4f}, loss {evaluation.of_views.loss:.4f}"
         )
+
+
+def _fraction(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"

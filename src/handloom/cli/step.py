@@ -22,7 +22,7 @@ def step(
     """
     settings = tiny_settings(**values)
     parts_of_steps = walk(settings, steps)
-    symbols = [f"r = {number(settings.learning_rate)} is the learning rate"]
+    symbols = [f"r = {number(settings.peak_rate)} is the learning rate"]
     if settings.momentum:
         symbols.append(f"m = {number(settings.momentum)} the momentum")
     show_text(

@@ -1,15 +1,16 @@
 """Tables that fit the terminal: no number is ever cut off.
 
-A table that is too wide gets headers of several lines, then text columns of several lines, and at
-last a block of lines for each row.
+A table that is too wide gets headers of several lines, then text columns of several lines, then
+texts below their rows, and at last a block of lines for each row.
 """
 
 from collections.abc import Iterator, Sequence
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.padding import Padding
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,9 @@ WIDE = 1000
 
 READABLE = 20
 """The least width of a column of longer texts."""
+
+INDENT = 3
+"""That of texts below their row."""
 
 
 def fitting_table(
@@ -54,10 +58,46 @@ def _shapes(
     yield _table(columns, rows, left, folded=False)
     yield _table(narrow, rows, left, folded=False)
     yield _table(narrow, rows, left, folded=True)
-    if 1 < left < len(columns):  # the texts of a row in one column, each on lines of its own
-        texts = [Text("\n  ").join(row[:left]) for row in rows]
-        merged = [[text, *row[left:]] for text, row in zip(texts, rows, strict=True)]
-        yield _table([narrow[0], *narrow[left:]], merged, 1, folded=True)
+    if 1 < left < len(columns):
+        yield _TextsBelow(
+            _table(
+                [narrow[0], *narrow[left:]],
+                [[row[0], *row[left:]] for row in rows],
+                1,
+                folded=False,
+            ),
+            [row[1:left] for row in rows],
+        )
+
+
+class _TextsBelow:
+    """A table with further texts below each row, as wide as the console.
+
+    Parameters
+    ----------
+    table : Table
+        Each row has one line.
+    texts : sequence of sequence of Text
+        Those of each row.
+    """
+
+    def __init__(self, table: Table, texts: Sequence[Sequence[Text]]) -> None:
+        self._table, self._texts = table, texts
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Return the width of the table."""
+        return Measurement.get(console, options, self._table)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the table line by line."""
+        *lines, last = console.render_lines(self._table, options, pad=False)
+        start = len(lines) - len(self._texts)
+        for index, line in enumerate([*lines, last]):
+            yield Segments(line)
+            yield Segment.line()
+            if 0 <= index - start < len(self._texts):
+                for text in self._texts[index - start]:
+                    yield Padding(text, (0, 0, 0, INDENT))
 
 
 def _table(

@@ -247,7 +247,9 @@ def _kept(trained: Trained) -> list[str]:
     """Return the line that says which epoch was kept, and why; none if the last one stays."""
     if trained.kept is None:
         return []
-    epochs = len(trained.history)
+    done = len(trained.history)
+    all_done = trained.history.stop_reason is StopReason.MAX_EPOCHS
+    epochs = f"{done}" if all_done else f"the {done} done"
     metric = trained.kept_by.replace("_", " ")
     best = f"the {'highest' if MONITORS.get(trained.kept_by) == 'high' else 'lowest'} {metric}"
     on = f", on {trained.held_out:,} held-out rows" if trained.held_out else ""
@@ -259,7 +261,9 @@ def _caption(history: History) -> str:
     caption = f"{history.ended}, in {history['seconds'].sum():.1f} s with {history.ran}"
     if history.backend == "fused":
         seconds = history.preparation_seconds
-        caption += f"; kernels compiled (only the first time) or loaded in {seconds:.1f} s"
+        caption += (
+            f"; kernels compiled (once for this kind of network) or loaded in {seconds:.1f} s"
+        )
     return caption
 
 

@@ -11,6 +11,7 @@ from weakref import ref
 import numpy as np
 import numpy.typing as npt
 
+from handloom.arguments import ChecksArguments
 from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError
 from handloom.operations import LayerOperation
@@ -18,7 +19,7 @@ from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, ParameterSpec
 
 
-class Layer(ABC):
+class Layer(ChecksArguments, ABC):
     """Base class of all layers, ``y = f(x; weights)``.
 
     A layer is used in three stages. *Declare*: `declare` returns the arrays that it trains, and
@@ -62,6 +63,13 @@ class Layer(ABC):
         The gradients of the trained arrays, by the same names, which `backward` overwrites.
     """
 
+    _argument_advice: ClassVar[Mapping[str, str]] = {
+        "activation": "An activation is a layer of its own: Dense(10), ReLU()",
+        **dict.fromkeys(
+            ("in_features", "in_channels", "input_dim", "input_shape"),
+            "The shape of its input comes from network.build(input_shape)",
+        ),
+    }
     kind: ClassVar[str]
     stochastic: ClassVar[bool] = False
     couples_rows: ClassVar[bool] = False
@@ -238,7 +246,7 @@ class Layer(ABC):
         """Whether any array of this layer is trained."""
         return self.trainable and bool(self.gradients)
 
-    def set_backend(self, backend: Backend) -> None:  # noqa: B027 - most layers compute nothing compiled
+    def set_backend(self, backend: Backend) -> None:
         """Store ``backend.version_of(function)`` for every definition that this layer calls.
 
         The constructor calls it with `handloom.backend.NUMPY`, `replica` with another backend. A
@@ -270,7 +278,7 @@ class Layer(ABC):
         """
         return {}
 
-    def commit_statistics(self, sums: Mapping[str, Array]) -> None:  # noqa: B027 - most keep none
+    def commit_statistics(self, sums: Mapping[str, Array]) -> None:
         """Update running statistics, once a step, from the sums of `take_statistics`."""
 
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:

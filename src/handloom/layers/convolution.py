@@ -2,11 +2,13 @@
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
+from handloom.arguments import BY_POSITION
 from handloom.backend import Backend
 from handloom.errors import (
     ConfigurationError,
@@ -86,6 +88,12 @@ class Conv2D(Layer):
 
     kind = "conv2d"
     takes_images = True
+
+    _argument_advice: ClassVar[Mapping[str, str]] = {
+        **Layer._argument_advice,
+        BY_POSITION: "Write Conv2D(filters, size, stride=1, padding=0); the number of input "
+        "channels comes from network.build",
+    }
 
     def __init__(
         self,

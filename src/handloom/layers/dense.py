@@ -3,9 +3,11 @@
 from __future__ import annotations  # numpy.random is loaded when it is used
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
+from handloom.arguments import BY_POSITION
 from handloom.backend import Backend
 from handloom.errors import ModelError, require_count, require_number
 from handloom.initializers import Initializer, Zeros, initializer, initializer_config
@@ -57,6 +59,13 @@ class Dense(Layer):
     """
 
     kind = "dense"
+
+    _argument_advice: ClassVar[Mapping[str, str]] = {
+        **Layer._argument_advice,
+        **dict.fromkeys(("bias", "biases", "use_bias"), "It always has biases"),
+        BY_POSITION: "The number of its inputs comes from network.build: write Dense(64), with the "
+        "number of outputs",
+    }
 
     def __init__(
         self,

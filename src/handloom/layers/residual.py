@@ -52,6 +52,11 @@ class Residual(Layer):
 
     def __init__(self, block: Sequence[Layer], shortcut: Sequence[Layer] = ()) -> None:
         super().__init__()
+        if not isinstance(block, Sequence) or not isinstance(shortcut, Sequence):
+            raise ConfigurationError(
+                "residual: block and shortcut must be sequences of layers: pass "
+                "Residual([Dense(8), ReLU()])"
+            )
         layers = [*block, *shortcut]
         if not block:
             raise ConfigurationError("residual: block must have at least one layer, got none")

@@ -31,6 +31,14 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     for optimizer_class in (SGD, Adagrad, RMSprop, Adam, AdamW, Muon)
 }
 
+OPTIONS_OF_SGD = {
+    "momentum": "it is an option of sgd, --optimizer sgd --momentum 0.9, in Python "
+    "SGD(momentum=0.9)",
+    "nesterov": "it is an option of sgd, in Python SGD(momentum=0.9, nesterov=True); the command "
+    "line has --optimizer sgd --momentum 0.9 only",
+}
+"""Names that stand for an optimizer elsewhere, each with its spelling here."""
+
 
 def optimizer(name: str, **options: Any) -> Optimizer:
     """Return an optimizer by its name.
@@ -40,6 +48,8 @@ def optimizer(name: str, **options: Any) -> Optimizer:
     ConfigurationError
         If the name or an option is unknown.
     """
+    if isinstance(name, str) and name in OPTIONS_OF_SGD:
+        raise ConfigurationError(f"unknown optimizer {name!r}: {OPTIONS_OF_SGD[name]}")
     require_known("optimizer", name, OPTIMIZERS)
     try:
         return OPTIMIZERS[name](**options)

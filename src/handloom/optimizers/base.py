@@ -1,6 +1,5 @@
 """Base class of optimizers, which update the flat vector of weights in place, block by block."""
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from handloom.arguments import BY_POSITION, ChecksArguments
 from handloom.backend import NUMPY, Backend
 from handloom.errors import HandloomError, ModelError, require_count, require_number
 from handloom.operations import Update
@@ -36,7 +36,7 @@ class Block:
     scratch: Array
 
 
-class Optimizer(ABC):
+class Optimizer(ChecksArguments, ABC):
     """Base class of optimizers: an update rule for the weights, and its state.
 
     A subclass names its state vectors in ``state_names`` and has two methods: `update` changes a
@@ -73,6 +73,9 @@ class Optimizer(ABC):
         The state vectors, which start as zeros.
     """
 
+    _argument_advice: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (BY_POSITION, "lr", "learning_rate", "rate"), "The learning rate is an argument of Trainer"
+    )
     kind: ClassVar[str]
     state_names: tuple[str, ...] = ()
 
@@ -80,24 +83,6 @@ class Optimizer(ABC):
         super().__init_subclass__(**options)
         if not hasattr(cls, "kind"):
             cls.kind = cls.__name__.lower()
-
-    def __new__(cls, *arguments: object, **options: object) -> Self:
-        """Refuse positional arguments and unknown ones, a learning rate above all.
-
-        Raises
-        ------
-        TypeError
-            Naming the arguments that the constructor takes, if they are keyword arguments only.
-        """
-        taken = [*inspect.signature(cls.__init__).parameters.values()][1:]
-        names = [each.name for each in taken if each.kind is each.KEYWORD_ONLY]
-        unknown = [*map(repr, arguments), *(name for name in options if name not in names)]
-        if unknown and 0 < len(names) == len(taken):
-            raise TypeError(
-                f"{cls.__name__} takes keyword arguments only: {', '.join(names)}; "
-                f"got {', '.join(unknown)}. The learning rate is an argument of Trainer"
-            )
-        return super().__new__(cls)
 
     def __init__(self, *, weight_decay: float = 0.0) -> None:
         self.weight_decay = require_number("weight_decay", weight_decay, minimum=0.0)

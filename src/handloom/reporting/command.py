@@ -6,7 +6,7 @@ from typing import Any
 
 from handloom.data.sources.published import RESERVED
 from handloom.recipes.option import options_of
-from handloom.recipes.settings import Settings
+from handloom.recipes.settings import LEARNING_RATES, Settings
 from handloom.reporting.run import ReportedRun
 from handloom.studies.reference import STEPS
 from handloom.text import printable
@@ -41,7 +41,7 @@ def command_of(run: ReportedRun) -> str | None:
         others = _changed(settings, ("kind", "recipe"), defaults)
     elif settings.get("kind") == Settings.kind:
         words = ["train"]
-        others = _changed(settings, ("kind",), _defaults())
+        others = _changed(settings, ("kind",), _defaults(settings.get("optimizer")))
     else:
         return None
     if description.data in RESERVED:
@@ -65,8 +65,10 @@ def _of_images(options: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def _defaults() -> dict[str, object]:
-    return {each.name: each.default for each in options_of(Settings)}
+def _defaults(optimizer: object) -> dict[str, object]:
+    """Return the defaults of ``handloom train``, with the learning rate of an optimizer."""
+    defaults = {each.name: each.default for each in options_of(Settings)}
+    return {**defaults, "learning_rate": LEARNING_RATES.get(str(optimizer))}
 
 
 def _changed(

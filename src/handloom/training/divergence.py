@@ -64,8 +64,8 @@ class Divergence:
         before = "it was the first step"
         if self.gradient_norm is not None:
             before = (
-                f"the update before it had a gradient norm of {self.gradient_norm:.3g} and a "
-                f"learning rate of {self.learning_rate:.3g}"
+                f"the update before it had a gradient norm of {self.gradient_norm:.3g}, and the "
+                f"learning rate was {self.learning_rate:.3g} at that step"
             )
         return printable(
             f"{self.array} was the first array that was not finite, in epoch {self.epoch + 1} at "

@@ -15,6 +15,9 @@ from handloom.training.history import History, StopReason
 STUCK = 0.95
 """The loss relative to that of guessing at which a network has learned nothing."""
 
+LEARNED = 0.8
+"""The loss relative to that of guessing at which a network had clearly learned something."""
+
 FEWEST_STEPS = 50
 """The number of steps before which a loss near that of guessing is no symptom."""
 
@@ -136,6 +139,16 @@ def _few_steps(history: History, diagnosis: Diagnosis, last: ProbeRecord) -> Ite
 
 
 def _stuck(diagnosis: Diagnosis, last: ProbeRecord) -> Finding:
+    """Say that a network has learned nothing, or has lost what it had learned."""
+    measured = [record for record in diagnosis.records if math.isfinite(record.loss)]
+    best = min(measured, key=lambda record: record.loss)
+    if best.loss < LEARNED * diagnosis.guessing:
+        return Finding(
+            "collapse",
+            f"The network has lost what it had learned: the loss on {diagnosis.rows} training rows "
+            f"was {best.loss:.4g} after epoch {best.epoch + 1}, and is {last.loss:.4g} after epoch "
+            f"{last.epoch + 1}. The best constant prediction has {diagnosis.guessing:.4g}",
+        )
     return Finding(
         "stuck",
         f"After epoch {last.epoch + 1} the loss on {diagnosis.rows} training rows is "
@@ -210,9 +223,10 @@ def _large_rate(seen: _Measured) -> Iterator[Finding]:
     rate = seen.history.records[epoch].learning_rate
     yield Finding(
         "learning rate too large",
-        f"{cause}: the learning rate, {rate:.3g}, is too large for {seen.diagnosis.optimizer}; try "
-        f"{rate / 10:.2g}, then {rate / 100:.2g}",
+        f"{cause}: the learning rate, {_stated(seen.history, rate)}, is too large for "
+        f"{seen.diagnosis.optimizer}; try {rate / 10:.2g}, then {rate / 100:.2g}",
     )
+    yield from _dead(seen.last, MOSTLY_DEAD)  # an effect of large steps
 
 
 def _dead_units(seen: _Measured) -> Iterator[Finding]:
@@ -267,7 +281,7 @@ def _small_rate(seen: _Measured) -> Iterator[Finding]:
         yield Finding(
             "learning rate too small",
             f"A step changes the weights by at most {max(measured):.2g} of their norm, where about "
-            f"0.001 is usual: the learning rate, {rate:.3g}, is too small for "
+            f"0.001 is usual: the learning rate, {_stated(seen.history, rate)}, is too small for "
             f"{seen.diagnosis.optimizer}; try {rate * 10:.2g}, then {rate * 100:.2g}",
         )
 
@@ -285,6 +299,14 @@ def _ended_schedule(seen: _Measured) -> Iterator[Finding]:
 def _largest_rate(history: History) -> float:
     """Return the largest rate at the end of an epoch; the last one may be 0 by its schedule."""
     return max(record.learning_rate for record in history.records)
+
+
+def _stated(history: History, rate: float) -> str:
+    """Return a rate at the end of an epoch; one that a schedule may have changed with its epoch."""
+    rates = [record.learning_rate for record in history.records]
+    constant = len(rates) > 1 and len(set(rates)) == 1
+    epoch = "" if constant else f" at the end of epoch {rates.index(rate) + 1}"
+    return f"{rate:.3g}{epoch}"
 
 
 _CAUSES: tuple[Callable[[_Measured], Iterator[Finding]], ...] = (

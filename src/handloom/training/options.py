@@ -11,6 +11,7 @@ from handloom.backend import BACKENDS
 from handloom.data.augment import Augmentation
 from handloom.data.transforms import Transform
 from handloom.errors import (
+    ArgumentError,
     did_you_mean,
     require_bool,
     require_count,
@@ -216,7 +217,7 @@ def takes_options(
 
     Raises
     ------
-    TypeError
+    ArgumentError
         From the constructor, if an option is unknown; the message names the closest one.
     """
     signature_of_options = inspect.signature(options)
@@ -234,14 +235,14 @@ def takes_options(
             for name in named:
                 if name not in own:
                     hint = did_you_mean(name, own)
-                    raise TypeError(f"{type(self).__name__} has no option {name!r}.{hint}")
+                    raise ArgumentError(f"{type(self).__name__} has no option {name!r}.{hint}")
             try:
                 signature_of_options.bind(*args, **named)
             except TypeError as error:
                 hint = ""
                 if len(args) > len(positional):
                     hint = f": pass {', '.join(positional)} by position, other options by name"
-                raise TypeError(f"{type(self).__name__}: {error}{hint}") from None
+                raise ArgumentError(f"{type(self).__name__}: {error}{hint}") from None
             init(self, network, options(*args, **named))
 
         head = list(inspect.signature(init).parameters.values())[:2]

@@ -96,6 +96,29 @@ def test_the_bar_fits_the_terminal(width: int, validated: str) -> None:
     assert any("3/3 ━" in line and metric in line and "0:00 left" in line for line in lines)
 
 
+STUCK = """
+from handloom import Adam, Dense, Progress, ReLU, Sequential, Trainer, silhouettes
+from handloom.training import probe
+probe.SHORT_SECONDS = 1e9
+network = Sequential([Dense(32), ReLU(), Dense(10)]).build((784,))
+options = {"epochs": 2, "batch_size": 20, "threads": 1, "backend": "numpy"}
+rows = silhouettes(rows=600, test_rows=10).train
+Trainer(network, Adam(), 0.5, callbacks=[Progress("mine")], **options).fit(rows)
+"""
+
+
+def test_findings_are_wrapped_at_words() -> None:
+    pytest.importorskip("rich")
+    lines = drawn(on_terminal_of(50, STUCK))
+    first = next(index for index, line in enumerate(lines) if "mine  After epoch 2" in line)
+    found = lines[first:]
+    assert max(map(len, found)) <= 50
+    assert len(found) > 4
+    assert all(line.startswith(("mine  ", "  ")) for line in found)
+    assert "too large for Adam; try 0.05, then 0.005" in " ".join(" ".join(found).split())
+    assert "mine  The outputs of 0.dense" in "\n".join(found)
+
+
 def on_terminal_of(width: int, code: str, *arguments: str) -> str:
     """Return what code writes to a terminal of a width."""
     pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")

@@ -6,7 +6,8 @@ from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 from handloom.errors import require_count
-from handloom.secondary import Secondary, is_terminal, print_line, say
+from handloom.secondary import Secondary, is_terminal, print_line, say, terminal_width
+from handloom.text import printable, wrapped
 from handloom.training.callbacks.base import Callback
 from handloom.training.callbacks.live_line import Bar, LiveLine, Wait
 from handloom.training.callbacks.progress_line import clock, metrics_of
@@ -17,7 +18,7 @@ from handloom.training.state import TrainingState
 NOT_SHOWN = "the progress is not shown"
 """The failure of a line or a bar."""
 
-COMPILING = "compiling kernels, only the first time"
+COMPILING = "compiling kernels, once for this kind of network"
 ABOUT = "takes about half a minute"
 
 
@@ -100,9 +101,14 @@ class Progress(Callback):
     def _show_end(self, history: History) -> None:
         if history.divergence is not None:
             array, epoch = history.divergence.array, history.divergence.epoch + 1
-            say(f"{self.label}  diverged in epoch {epoch}: {array} was not finite")
+            self._say(f"diverged in epoch {epoch}: {array} was not finite")
         for finding in findings(history):
-            say(f"{self.label}  {finding}")
+            self._say(str(finding))
+
+    def _say(self, text: str) -> None:
+        """Print a sentence after the label, wrapped at spaces on a terminal."""
+        line, width = printable(f"{self.label}  {text}"), terminal_width(sys.stderr)
+        say(line if width is None else wrapped(line, width, indent="  "))
 
     def _start(self, line: LiveLine) -> None:
         """Start a live line, on a terminal and with rich."""
