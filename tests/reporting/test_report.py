@@ -170,7 +170,7 @@ def test_what_is_missing_is_said() -> None:
     model, _ = trained(SPLITS.train)
     page = parsed(handloom.report(model, SPLITS.test).html)
     omitted = [each.whole_text for each in page.by_id("omitted").all("li")]
-    assert ": it was not recorded. How the training went" in omitted
+    assert ": it was not recorded. Curves: how the training went" in omitted
     assert "omitted" not in {
         each.attributes.get("id")
         for each in parsed(handloom.report(model, SPLITS, _).html).all("section")
@@ -227,4 +227,4 @@ def test_a_run_without_anything_gets_a_page() -> None:
     from handloom.reporting.report import report_of
 
     page = parsed(report_of(ReportedRun("empty")).html)
-    assert "The network" in page.by_id("omitted").whole_text
+    assert "Architecture: the network" in page.by_id("omitted").whole_text

@@ -49,10 +49,11 @@ def say_report(folder: Path, splits: Splits) -> None:
     If it cannot be made, a note says so: the training and its results are saved.
     """
     written: list[Path] = []
+    runs = [] if is_run(folder) else run_folders(folder)
+    for run in runs if len(runs) > 1 else []:  # the page of the study links to theirs
+        with Secondary(f"{run / REPORT} is not written", then="", tell=note):
+            _write([run], None, splits)
     with Secondary(f"{folder / REPORT} is not written", then="", tell=note):
-        if not is_run(folder):
-            for run in run_folders(folder):  # its page, to which that of the study links
-                _write([run], None, splits)
         written.append(_write([folder], None, splits))
     for file in written:
         _say_address(file)

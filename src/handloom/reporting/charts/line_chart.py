@@ -290,7 +290,7 @@ class LineChart:
                 "div",
                 element(
                     "table",
-                    table_caption(f"{self.title}: {self.y_label}{few}."),
+                    table_caption(f"{self._named()}{few}."),
                     element("thead", element("tr", head)),
                     element("tbody", body),
                 ),
@@ -300,6 +300,11 @@ class LineChart:
                 aria_label=f"Values of {self.title}",
             ),
         )
+
+    def _named(self) -> str:
+        """Return the title, with what is measured where it does not say it."""
+        said = self.y_label.lower() in self.title.lower()
+        return self.title if said else f"{self.title}: {self.y_label}"
 
     def _rows(self, epochs: list[float]) -> tuple[list[float], int]:
         """Return the epochs of the table, and every how many recorded ones it has a row."""

@@ -153,8 +153,9 @@ def together(
                 continue
             factor = steps_per_epoch(run) if by_step else 1
             x = [(record.epoch + 1) * factor for record in run.history]
-            legend = run.name if alone else label
-            series.append(Series(run.name, x, values.tolist(), len(x) <= 12, legend, index))
+            name = _line_name(run, group)
+            legend = name if alone else label
+            series.append(Series(name, x, values.tolist(), len(x) <= 12, legend, index))
     if not series:
         return None
     return LineChart(
@@ -165,8 +166,15 @@ def together(
         series,
         logarithmic=logarithmic,
         x_label="step" if by_step else "epoch",
-        order=[run.name for run in runs] if alone else list(groups),
+        order=[each.label for each in series] if alone else list(groups),
     )
+
+
+def _line_name(run: ReportedRun, group: Group) -> str:
+    """Return the name of a run, with its seed where several differ in it alone."""
+    seed = run.settings.get("seed")
+    told = len(group.runs) < 2 or seed is None or f"seed{seed}" in run.name
+    return run.name if told else f"{run.name} (seed {seed})"
 
 
 def _label(group: Group) -> str:

@@ -57,13 +57,12 @@ def _matrix(run: ReportedRun, matrix: Counts) -> Element:
     head = [
         element(
             "tr",
-            element("td"),
+            element("th", element("span", "true class"), scope="col", rowspan=2, class_="corner"),
             element("th", "predicted class", scope="colgroup", colspan=len(names)),
             class_="above",
         ),
         element(
             "tr",
-            element("th", element("span", "true class"), scope="col", class_="corner"),
             [element("th", element("span", name), scope="col") for name in names],
         ),
     ]

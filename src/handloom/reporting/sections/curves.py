@@ -94,9 +94,9 @@ def _loss(history: History, marks: list[Mark], classes: int) -> LineChart:
         caption += " Where validation rises and training falls, the network learns rows by heart."
     if penalized:
         caption += (
-            " Training makes the loss with penalty smaller: that of the predictions plus one for "
-            "large weights. Only the loss without penalty compares with guessing and with the test "
-            "loss."
+            " Training makes the loss with penalty smaller: the loss of the predictions plus a "
+            "penalty for large weights. Only the loss without penalty compares with guessing and "
+            "with the test loss."
         )
     return LineChart("loss", "Loss", caption, "loss", series, [*marks, *guessed])
 

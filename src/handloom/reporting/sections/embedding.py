@@ -49,9 +49,10 @@ def embedding(run: ReportedRun) -> Section | Omission | None:
             TITLE,
             element(
                 "p",
-                f"All images have nearly the same activations: those of {percent(share, 0)} of "
-                f"{len(rows):,} test rows differ by less than {percent(SAME, 0)} of the largest. "
-                "The layers after it cannot tell these images apart, so there is no map.",
+                f"{'All' if share == 1.0 else 'Nearly all'} images have nearly the same "
+                f"activations: {percent(share, 0)} of {len(rows):,} test rows differ from the "
+                f"middle one by at most {percent(SAME, 0)} of the largest norm. The layers after "
+                "it can hardly tell these images apart, so there is no map.",
             ),
         )
     points, shares = principal_components(hidden)
