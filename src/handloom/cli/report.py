@@ -1,5 +1,6 @@
 """``handloom report``: one page about a run, or about several."""
 
+import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -76,7 +77,7 @@ def _with_page(run: ReportedRun, folder: Path, file: Path) -> ReportedRun:
     own = folder / REPORT
     if folder.resolve().parent != file.resolve().parent / RUNS or not own.is_file():
         return run
-    return replace(run, page=f"{RUNS}{quote(folder.name, safe='')}/{REPORT}")
+    return replace(run, page=f"{RUNS}{quote(os.fsencode(folder.name), safe='')}/{REPORT}")
 
 
 def _say_address(file: Path) -> None:

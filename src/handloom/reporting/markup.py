@@ -26,7 +26,8 @@ REFUSED = frozenset({"base", "embed", "iframe", "link", "meta", "object", "scrip
 
 REFERENCES = frozenset({"href", "src"})
 ADDRESS = re.compile(
-    r"#[\w.-]+|data:image/png;base64,[A-Za-z0-9+/=]+|runs/[\w.%~-]+/report\.html", re.ASCII
+    r"#[\w.-]+|data:image/png;base64,[A-Za-z0-9+/=]+|runs/(?!\.\.?/)[\w.%~-]+/report\.html",
+    re.ASCII,
 )
 """The addresses that an element may have: an element of the page, an image in it, or the page of a
 run beside that of its study."""

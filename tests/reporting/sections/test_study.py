@@ -109,8 +109,20 @@ def test_the_pages_of_runs_are_linked_where_they_are() -> None:
     (link,) = page.all("a")
     assert (link.text, link.attributes["href"]) == ("sgd", "runs/sgd%20%3Cb%3E/report.html")
     assert "handloom report FOLDER/runs/NAME" in page.whole_text
-    with pytest.raises(ValueError, match="href"):
-        report_of_several([replace(runs[0], page="runs/../../x/report.html"), runs[1]])
+    for address in ("runs/../../x/report.html", "runs/../report.html", "runs/a/other.html"):
+        with pytest.raises(ValueError, match="href"):
+            report_of_several([replace(runs[0], page=address), runs[1]])
+
+
+def test_steps_that_are_all_recorded_are_told_apart() -> None:
+    run = run_of("adam", 0, [2.3, 1.0, 0.6, 2.4, 1.4], diverged_at=3)
+    assert run.history is not None
+    assert run.history.diagnosis is not None
+    run.history.diagnosis.steps = 1
+    text = " ".join(parsed(report_of_several([run, run]).html).by_id("collapse").whole_text.split())
+    assert "Both are measured before the weights change in that step" in text
+    assert "cannot tell" not in text
+    assert "mean over" not in text
 
 
 def test_the_best_weights_are_worth_what_the_run_lost(page: Parsed) -> None:

@@ -148,9 +148,13 @@ def _jump(collapse: Collapse) -> Iterator[str]:
     yield (
         f"While the loss fell, the norm that Adam remembers went from {number(first, 2)} down to "
         f"{number(lowest, 2)}. At {collapse.step(jump)} there are a gradient of norm "
-        f"{number(near[jump], 2)} and a loss of {loss:.3f}. Both jump within the same "
-        f"{counted(collapse.steps, 'step')}, of which only the last gradient is recorded: the page "
-        "cannot tell which came first."
+        f"{number(near[jump], 2)} and a loss of {loss:.3f}. "
+        + (
+            "Both are measured before the weights change in that step: earlier steps led there."
+            if collapse.steps == 1
+            else f"Both jump within the same {collapse.steps} steps, of which only the last "
+            "gradient is recorded: the page cannot tell which came first."
+        )
     )
     if near[jump] > lowest:
         followed = next(
@@ -159,8 +163,12 @@ def _jump(collapse: Collapse) -> Iterator[str]:
         until = (
             "the recorded gradient stays above the memory to the end"
             if followed is None
-            else f"the recorded gradient is below it again at {collapse.step(followed)}, "
-            f"{counted(followed - jump, 'recorded epoch')} later"
+            else "the recorded gradient is below it again "
+            + (
+                f"at {collapse.step(followed)}, {counted(followed - jump, 'recorded epoch')} later"
+                if followed > jump
+                else "at the end of the same epoch"
+            )
         )
         yield (
             f"With gradients above the memory, steps are larger than the rate until the memory has "

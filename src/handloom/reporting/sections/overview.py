@@ -32,12 +32,13 @@ ENDS = {
 
 def overview(run: ReportedRun) -> Section:
     """Return the overview of a run."""
+    kept = _of_best_weights(run)
     return Section(
         "overview",
         "Results at a glance",
         [
-            element("dl", [_fact(*each) for each in _facts(run)], class_="facts"),
-            [element("p", sentence) for sentence in _sentences(run)],
+            element("dl", [_fact(*each) for each in _facts(run, kept)], class_="facts"),
+            [element("p", sentence) for sentence in _sentences(run, last=kept is not None)],
         ],
     )
 
@@ -47,14 +48,13 @@ def _fact(name: str, value: str, note: Node = None) -> Node:
     return element("div", element("dt", name), element("dd", value, small))
 
 
-def _facts(run: ReportedRun) -> list[tuple[str, str, Node]]:
+def _facts(run: ReportedRun, kept: float | None) -> list[tuple[str, str, Node]]:
     facts: list[tuple[str, str, Node]] = []
     measured, loss = run.results.get("test_accuracy"), run.results.get("test_loss")
     if measured is None and run.test is not None and run.predicted is not None:
         measured = accuracy(run.test.targets, run.predicted)
     rows = None if run.test is None else f"on {len(run.test):,} test rows"
     if isinstance(measured, float):
-        kept = _of_best_weights(run)
         name = "Test accuracy" if kept is None else "Test accuracy, last weights"
         facts.append((name, percent(measured, 2), rows))
         if kept is not None:
@@ -94,7 +94,7 @@ def _kept_at(run: ReportedRun) -> str | None:
     return None if kept is None else f"of epoch {kept.epoch}{in_steps(run, kept.epoch)}"
 
 
-def _sentences(run: ReportedRun) -> list[Node]:
+def _sentences(run: ReportedRun, *, last: bool) -> list[Node]:
     sentences: list[str] = []
     if run.train is not None:
         classes = counted(len(run.class_names), "class").replace("classs", "classes")
@@ -117,11 +117,7 @@ def _sentences(run: ReportedRun) -> list[Node]:
     paragraphs: list[Node] = [" ".join(sentences)]
     if (kept := kept_epoch(run)) is not None:
         subject = "Best was" if kept.best else "The weights are those of"
-        all_last = (
-            " All else on this page is of the last weights."
-            if _of_best_weights(run) is not None
-            else ""
-        )
+        all_last = " All else on this page is of the last weights." if last else ""
         at = f"epoch {kept.epoch}{in_steps(run, kept.epoch)}"
         paragraphs.append(f"{subject} {at}: {kept.reason}.{all_last}")
     if (first := first_loss(run)) is not None:

@@ -118,17 +118,15 @@ def _intro(runs: Runs) -> Node:
     rows = f"batches of {size:,} rows" if isinstance(size, int) and size else "all rows at once"
     per_epoch = {steps_per_epoch(run) for run in runs if run.history}
     epochs = f", {counted(max(per_epoch), 'step')} to an epoch" if len(per_epoch) == 1 else ""
-    return [
-        element(
-            "p",
-            f"The same small network (two hidden layers) learns {runs[0].dataset} in {steps:,} "
-            f"steps{epochs}, on {rows}: with plain gradient descent (sgd), with momentum, and with "
-            f"Adam at two learning rates.{_widths(runs)} The loss is the cross-entropy of the "
-            "predictions. Training adds a penalty for large weights: 0.0005 times the sum of the "
-            "squares of the first layer's weights and biases (L2). Losses with penalty are those "
-            "that training makes smaller, losses without penalty compare with guessing.",
-        ),
-    ]
+    return element(
+        "p",
+        f"The same small network (two hidden layers) learns {runs[0].dataset} in {steps:,} "
+        f"steps{epochs}, on {rows}: with plain gradient descent (sgd), with momentum, and with "
+        f"Adam at two learning rates.{_widths(runs)} All else is equal. The loss is the "
+        "cross-entropy of the predictions. Training adds a penalty (L2) for large weights and "
+        "biases of the first layer. Losses with penalty are those that training makes smaller; "
+        "losses without it compare with guessing.",
+    )
 
 
 def _widths(runs: Runs) -> str:
