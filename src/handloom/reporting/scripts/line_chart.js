@@ -2,10 +2,11 @@
 // Without this script the charts are those that Python drew.
 
 const CHART = { height: 260, left: 52, right: 14, top: 28, bottom: 40 };
-const DASHES = ["", "7 4", "2 3"];
+const DASHES = ["", "7 4", "2 3", "9 3 2 3", "14 5"];
 
 /**
- * @typedef {{name: string, group: number, x: number[], y: (number | null)[], points: boolean}} Series
+ * @typedef {{name: string, group: number, x: number[], y: (number | null)[], points: boolean,
+ *   dash: number}} Series
  * @typedef {{axis: string, at: number, label: string}} Mark
  * @typedef {{xLabel: string, yLabel: string, logarithmic: boolean, groups: string[],
  *   colors: number[], marks: Mark[], series: Series[]}} ChartData
@@ -294,7 +295,7 @@ class LiveChart {
       }
     });
     const stroke = { d: path, class: `line series-${color % 8}` };
-    const dashes = DASHES[Math.floor(color / 8) % DASHES.length];
+    const dashes = DASHES[(Math.floor(color / 8) + series.dash) % DASHES.length];
     const dashed = dashes ? { ...stroke, "stroke-dasharray": dashes } : stroke;
     svg.append(svgElement("path", dashed), ...dots);
   }
@@ -322,7 +323,9 @@ class LiveChart {
     for (const each of this.data.series) {
       const value = each.y[each.x.indexOf(this.chosen)];
       if (value === undefined || value === null || this.hidden.has(each.group)) continue;
-      values.set(each.group, [...(values.get(each.group) ?? []), readable(value)]);
+      const several = this.data.series.filter((other) => other.group === each.group).length > 1;
+      const named = several ? `${each.name} ${readable(value)}` : readable(value);
+      values.set(each.group, [...(values.get(each.group) ?? []), named]);
       if (this.logarithmic && value <= 0) continue;
       const color = this.data.colors[each.group] % 8;
       const dot = { cx: x, cy: this.y.at(value), r: 4, class: `dot series-${color}` };
