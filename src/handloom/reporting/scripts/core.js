@@ -40,6 +40,9 @@ function newButton(text, press) {
   return button;
 }
 
+/** Whether the page is used by fingers, rather than by a mouse and a keyboard. */
+const byFinger = matchMedia("(pointer: coarse)").matches;
+
 /**
  * Return a number as people read it.
  * @param {number} value
