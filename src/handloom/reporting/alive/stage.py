@@ -69,7 +69,13 @@ def _images(run: ReportedRun, rows: list[ShownRow]) -> Node:
         if each.index is not None
     ]
     return [
-        element("div", buttons, role="group", aria_label="Test images: arrow keys move", class_="alive-images"),
+        element(
+            "div",
+            buttons,
+            role="group",
+            aria_label="Test images: arrow keys move",
+            class_="alive-images",
+        ),
         element("p", id="alive-start", class_="soft alive-hint"),
     ]
 
