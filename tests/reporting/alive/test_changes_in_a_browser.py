@@ -1,5 +1,7 @@
 """Changes in the section, in a real browser: undo and redo, excluded classes, names, one screen."""
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +55,7 @@ def switch(page: Any, layer: str, unit: int) -> None:
 
 def test_undo_and_redo_restore_whole_states(page: Any) -> None:
     images = page.get_by_role("group", name="Test images").get_by_role("button")
-    steps = [
+    steps: list[Callable[[], object]] = [
         lambda: switch(page, "2.relu", 3),
         lambda: images.nth(2).click(),
         lambda: button(page, "Turn the image to the right").click(),
@@ -66,7 +68,7 @@ def test_undo_and_redo_restore_whole_states(page: Any) -> None:
     for step in steps:
         step()
         states.append(state(page))
-    assert all(a != b for a, b in zip(states, states[1:], strict=False))
+    assert all(a != b for a, b in itertools.pairwise(states))
     for before in states[-2::-1]:
         button(page, "Undo").click()
         assert state(page) == before

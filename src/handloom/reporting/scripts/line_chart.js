@@ -25,7 +25,6 @@ class LiveChart {
   /** @type {number | undefined} */
   pointer = undefined;
   printing = false;
-  /** The size of the page's text, relative to the usual one. */
   enlargement = 1;
 
   /**
@@ -75,7 +74,7 @@ class LiveChart {
     this.plot.setAttribute(
       "aria-label",
       `${figure.querySelector("h3")?.textContent}. Arrow keys, home and end read values off, plus ` +
-        "and minus zoom, escape shows all epochs.",
+        "and minus zoom, escape shows all.",
     );
   }
 
@@ -222,7 +221,7 @@ class LiveChart {
    * It is drawn for the usual size of text, and enlarged as the page's text is.
    */
   draw() {
-    this.enlargement = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+    this.enlargement = textEnlargement();
     const width = this.plot.clientWidth / this.enlargement;
     if (!width) return;
     const { height, left, right } = CHART;
@@ -315,7 +314,7 @@ for (const charts of document.querySelectorAll(".charts")) {
     (byFinger
       ? "Tap a chart to read values off; drag across it to zoom in."
       : "Point at a chart to read values off; drag across it to zoom in. By keyboard: arrow keys, " +
-        "Home and End read values off, plus and minus zoom, Escape shows all epochs.") +
+        "Home and End read values off, plus and minus zoom, Escape shows all.") +
     (charts.querySelector(".legend li + li") ? " A name in a legend hides its line." : "");
   charts.before(hint);
 }

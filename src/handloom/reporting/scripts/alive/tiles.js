@@ -28,7 +28,7 @@ const LONGEST_LABEL = 160;
 function arrangeTiles(shape, available, label) {
   const units = shape[0];
   const [height, width] = shape.length === 3 ? shape.slice(1) : [1, 1];
-  const size = tileSize(units, shape.length === 3);
+  const size = textEnlargement() * tileSize(units, shape.length === 3);
   const scale = Math.max(1, Math.round(size / Math.max(height, width)));
   const whole = width * scale;
   const gap = shape.length === 3 ? 3 : 1;
