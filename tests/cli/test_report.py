@@ -66,13 +66,30 @@ def test_a_page_that_cannot_be_made_is_an_error(
     assert handloom("report", trained, "--out", tmp_path / "file" / "page.html").status == 1
 
 
-def test_reproduce_ends_with_the_address_of_its_page(
+def test_reproduce_ends_with_the_address_of_its_page_which_links_to_those_of_the_runs(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "study"
-    ended = handloom("reproduce", "--data", tiny_folder, "--models", "adam", "--out", out, *SHORT)
+    models = ("--models", "sgd,adam")
+    ended = handloom("reproduce", "--data", tiny_folder, *models, "--out", out, *SHORT)
     assert ended.status == 0
     assert address(ended.out) == (out / "report.html").resolve()
+
+    def links(file: Path) -> list[str]:
+        section = parsed(file.read_text("utf-8")).by_id("optimizers")
+        return [each.attributes["href"] for each in section.all("a")]
+
+    addresses = links(out / "report.html")
+    assert addresses == [f"runs/{name}-seed0/report.html" for name in ("sgd", "adam")]
+    for each in addresses:
+        page = parsed((out / each).read_text("utf-8"))
+        assert "Training report" in next(page.all("h1")).text
+    (out / addresses[0]).unlink()
+    assert handloom("report", out).status == 0
+    assert links(out / "report.html") == addresses[1:]
+    elsewhere = tmp_path / "page.html"
+    assert handloom("report", out, "--out", elsewhere).status == 0
+    assert links(elsewhere) == []
 
 
 SHORT = ("--steps", "2")

@@ -176,7 +176,7 @@ def test_a_damaged_part_is_left_out(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, folder)
     (folder / "history.json").write_text("{")
     (folder / "predictions.safetensors").write_bytes(b"x" * 100)
-    assert "How the training went" in page_of(folder).by_id("omitted").whole_text
+    assert "Curves: how the training went" in page_of(folder).by_id("omitted").whole_text
 
 
 def test_predictions_are_made_again_where_they_are_not_stored(run: Path, tmp_path: Path) -> None:
@@ -223,6 +223,35 @@ def test_several_runs_are_set_side_by_side(run: Path, tmp_path: Path) -> None:
     assert len(list(page.by_id("classes").all("tr"))) == 1 + len(SPLITS.test.class_names)
     assert len(list(page.by_id("curves").all("figure"))) == 5
     assert page.by_id("provenance").whole_text.count("handloom train") == 3
+
+
+def test_seeds_of_one_setting_are_lines_of_their_own(run: Path, tmp_path: Path) -> None:
+    runs = [read_run(each, find) for each in (run, write_run(tmp_path / "b", seed=1))]
+    chart = json.loads(parsed(report_of_several(runs).html).by_id("data-curves").text)["charts"][
+        "loss"
+    ]
+    assert chart["groups"] == ["run-1 (seed 0)", "b (seed 1)"]
+    assert chart["colors"] == [0, 1]
+    assert [each["dash"] for each in chart["series"]] == [0, 1]
+
+
+def test_bars_of_gains_have_one_scale_and_clipped_ones_are_marked(run: Path) -> None:
+    first = read_run(run, find)
+    assert first.test is not None
+    wrong = np.zeros((len(first.test), len(first.class_names)), np.float32)
+    wrong[:, 0] = 1.0  # gains the first class, and loses the others
+    second = replace(first, name="b", probabilities=wrong)
+    section = parsed(report_of_several([first, second]).html).by_id("classes")
+    for row in section.all("tr"):
+        for bar in row.all("svg"):
+            (rect,) = bar.all("rect")
+            left, width = float(rect.attributes["x"]), float(rect.attributes["width"])
+            assert 40.0 in (left, round(left + width, 2))
+            assert width <= 40.0
+            said = float(next(row.all("td")).text.split("\xa0")[0])
+            if said > 10.0 and left < 40.0:  # it lost more than the longest bar
+                assert len(list(bar.all("path"))) == 1
+    assert "Bars end at 10 points; an arrow marks those that are longer" in section.whole_text
 
 
 def test_a_setting_has_the_same_color_in_every_chart(run: Path, tmp_path: Path) -> None:

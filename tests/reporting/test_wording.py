@@ -1,8 +1,8 @@
-"""Texts of a page hold no path of a machine."""
+"""Texts of a page hold no path of a machine, and the numbers of a column are alike."""
 
 import pytest
 
-from handloom.reporting.wording import without_paths
+from handloom.reporting.wording import aligned, without_paths
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,10 @@ from handloom.reporting.wording import without_paths
 )
 def test_only_the_last_part_of_a_path_is_shown(text: str, expected: str) -> None:
     assert without_paths(text) == expected
+
+
+def test_a_column_has_equal_decimals() -> None:
+    assert list(aligned({1: 0.3252, 2: 0.327, 3: None}).values()) == ["0.3252", "0.3270", "-"]
+    assert list(aligned({1: 284.26, 2: 0.0343}).values()) == ["284.260", "0.034"]
+    assert list(aligned({1: 2.0, 2: 1e-9}).values()) == ["2.00e+00", "1.00e-09"]
+    assert aligned({1: float("nan")}) == {1: "not finite"}

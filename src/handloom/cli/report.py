@@ -1,8 +1,11 @@
 """``handloom report``: one page about a run, or about several."""
 
+import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -11,8 +14,9 @@ from handloom.cli.datasets import Data, load_dataset, refuse_options, with_image
 from handloom.data import ImageOptions, Splits
 from handloom.reporting.reading import find_dataset, read_run, run_folders
 from handloom.reporting.report import report_of, report_of_several
+from handloom.reporting.run import ReportedRun
 from handloom.secondary import Secondary
-from handloom.training.run_folder import REPORT
+from handloom.training.run_folder import REPORT, RUNS, is_run
 
 Runs = Annotated[
     list[Path], typer.Argument(metavar="RUN...", help="Run folders, or the folder of a study.")
@@ -46,6 +50,10 @@ def say_report(folder: Path, splits: Splits) -> None:
     If it cannot be made, a note says so: the training and its results are saved.
     """
     written: list[Path] = []
+    runs = [] if is_run(folder) else run_folders(folder)
+    for run in runs if len(runs) > 1 else []:  # the page of the study links to theirs
+        with Secondary(f"{run / REPORT} is not written", then="", tell=note):
+            _write([run], None, splits)
     with Secondary(f"{folder / REPORT} is not written", then="", tell=note):
         written.append(_write([folder], None, splits))
     for file in written:
@@ -56,11 +64,20 @@ def _write(paths: list[Path], out: Path | None, splits: Splits | None) -> Path:
     """Write the page about runs, and return its path."""
     folders = [folder for path in paths for folder in run_folders(path)]
     find = cache(find_dataset)  # runs may share a dataset
-    runs = [read_run(folder, find, splits) for folder in folders]
+    file = paths[0] / REPORT if out is None else out
+    runs = [_with_page(read_run(folder, find, splits), folder, file) for folder in folders]
     for reason in dict.fromkeys(run.missing["test"] for run in runs if "test" in run.missing):
         note(f"the page lacks images: {reason}")
     page = report_of(runs[0]) if len(runs) == 1 else report_of_several(runs)
-    return page.save(paths[0] / REPORT if out is None else out)
+    return page.save(file)
+
+
+def _with_page(run: ReportedRun, folder: Path, file: Path) -> ReportedRun:
+    """Return a run with the address of its own page, if that is below the page of a study."""
+    own = folder / REPORT
+    if folder.resolve().parent != file.resolve().parent / RUNS or not own.is_file():
+        return run
+    return replace(run, page=f"{RUNS}{quote(os.fsencode(folder.name), safe='')}/{REPORT}")
 
 
 def _say_address(file: Path) -> None:

@@ -32,6 +32,12 @@ def steps_per_epoch(run: ReportedRun) -> int:
     return 1 if diagnosis is None else max(1, diagnosis.steps)
 
 
+def in_steps(run: ReportedRun, epoch: int) -> str:
+    """Return the last step of an epoch in brackets, counted from 1; empty where it has one step."""
+    steps = steps_per_epoch(run)
+    return f" (step {epoch * steps:,})" if steps > 1 else ""
+
+
 def kept_epoch(run: ReportedRun) -> Kept | None:
     """Return the epoch whose weights were kept; None without epochs."""
     history = run.history

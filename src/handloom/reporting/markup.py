@@ -25,8 +25,12 @@ REFUSED = frozenset({"base", "embed", "iframe", "link", "meta", "object", "scrip
 """Elements that run or load something; `trusted` makes them."""
 
 REFERENCES = frozenset({"href", "src"})
-ADDRESS = re.compile(r"#[\w.-]+|data:image/png;base64,[A-Za-z0-9+/=]+")
-"""The addresses that an element may have: an element of the page, or an image in it."""
+ADDRESS = re.compile(
+    r"#[\w.-]+|data:image/png;base64,[A-Za-z0-9+/=]+|runs/(?!\.\.?/)[\w.%~-]+/report\.html",
+    re.ASCII,
+)
+"""The addresses that an element may have: an element of the page, an image in it, or the page of a
+run beside that of its study."""
 
 Node = Union["Element", "Code", str, float, int, None, Iterable["Node"]]
 

@@ -41,6 +41,8 @@ class ReportedRun:
         The training rows, if ``test`` is there.
     fingerprint : mapping or None
         The fingerprint of the training rows; see `handloom.data.fingerprint`.
+    page : str or None
+        The address of its own page, relative to the page about several runs.
     missing : mapping of str to str
         The reason why a part is None, in a sentence, by the name of the attribute.
     """
@@ -55,6 +57,7 @@ class ReportedRun:
     test: Dataset | None = None
     train: Dataset | None = None
     fingerprint: Mapping[str, Any] | None = None
+    page: str | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -2,6 +2,13 @@
 
 import math
 import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+Key = TypeVar("Key")
+
+MOST_DECIMALS = 6
+"""The largest number of decimals of a column."""
 
 _PATH = re.compile(r"(?<![\w.<])(?:~|[A-Za-z]:)?(?:[\\/][\w.@+~ -]*\w)*[\\/](?P<name>[\w.@+~-]+)")
 """An absolute path: one that begins with a separator, a drive, or a home folder."""
@@ -29,6 +36,26 @@ def number(value: float | None, digits: int = 4) -> str:
     if not math.isfinite(value):
         return "not finite"
     return f"{value:.{digits}g}"
+
+
+def aligned(values: Mapping[Key, float | None], digits: int = 4) -> dict[Key, str]:
+    """Return measurements of one column with equal decimals.
+
+    The largest has some significant digits, the smallest at least two; where that would take too
+    many decimals, all are written with an exponent.
+    """
+    sizes = [abs(value) for value in values.values() if value and math.isfinite(value)]
+    decimals = 0
+    form = ".0f"
+    if sizes:
+        decimals = max(
+            digits - 1 - math.floor(math.log10(max(sizes))), 1 - math.floor(math.log10(min(sizes)))
+        )
+        form = f".{max(decimals, 0)}f" if decimals <= MOST_DECIMALS else f".{digits - 2}e"
+    return {
+        key: number(value) if value is None or not math.isfinite(value) else f"{value:{form}}"
+        for key, value in values.items()
+    }
 
 
 def seconds(value: float) -> str:

@@ -63,8 +63,8 @@ MODELS: dict[str, ReferenceModel] = {
         0.864,
         0.387,
         "This is a result of the study: the learning rate 0.05 is too high for Adam. The log of "
-        "the notebook shows the same from step 320 on; its accuracy is that of a good step of "
-        "another run. The rate of adam-steady is a tenth.",
+        "the notebook shows the same from step 320 on; the accuracy that it reports is from "
+        "another run, at a step where that did well. The rate of adam-steady is a tenth.",
     ),
     "adam-steady": ReferenceModel(64, Adam, InverseTimeDecay(0.005, 1e-4)),
 }

@@ -16,11 +16,12 @@ from handloom.reporting.first_loss import first_loss
 from handloom.reporting.markup import render
 from handloom.reporting.report import report_of
 from handloom.reporting.run import ReportedRun
-from handloom.reporting.sections.calibration import reliability
+from handloom.reporting.sections.calibration import BOTTOM, LEFT, SIZE, reliability
 from handloom.reporting.sections.embedding import last_hidden, principal_components
 from handloom.reporting.sections.network import network
 from handloom.reporting.sections.weights import first_layer, palette, shades
 from handloom.reporting.thumbnails import Thumbnails, png
+from handloom.reporting.wording import percent
 from handloom.training import RunDescription, evaluate
 
 Image = pytest.importorskip("PIL.Image")
@@ -90,6 +91,19 @@ def test_every_cell_of_the_confusion_matrix_opens_its_images() -> None:
             if count := confusion[true, predicted]:
                 images_of = page.by_id(f"cell-{true}-{predicted}")
                 assert len(list(images_of.all("use"))) == min(count, 18)
+                (back,) = images_of.all("a")
+                address = f"#cell-{true}-{predicted}"
+                assert page.by_id(back.attributes["href"][1:]).attributes["href"] == address
+    assert "predicted class" in [each.text for each in page.by_id("confusion").all("th")]
+
+
+def test_how_many_of_the_images_behind_a_cell_are_shown_is_said() -> None:
+    data = images(90, 6, 6)
+    probabilities = np.tile(np.array([0.2, 0.7, 0.1], np.float32), (90, 1))
+    run = replace(run_of(data), probabilities=probabilities)
+    cell = parsed(report_of(run).html).by_id("cell-0-1").whole_text
+    assert "Shown are 18 of 30, the most confident ones" in cell
+    assert "70.0" in cell
 
 
 def test_mistakes_come_in_the_order_of_their_confidence() -> None:
@@ -105,6 +119,64 @@ def test_reliability_is_that_of_each_interval() -> None:
     assert counts.tolist() == [1, 2, 0, 0, 0, 0, 0, 0, 0, 2]
     np.testing.assert_allclose(means[[0, 1, 9]], [0.05, 0.15, 0.975])
     np.testing.assert_allclose(accuracies[[0, 1, 9]], [1.0, 0.5, 0.5])
+
+
+def test_a_reliable_point_is_at_its_mean_confidence_and_accuracy() -> None:
+    data = images(90, 6, 6)
+    probabilities = np.zeros((90, 3), np.float32)
+    probabilities[:] = [0.08, 0.9, 0.02]
+    probabilities[:30] = [0.35, 0.33, 0.32]
+    probabilities[data.targets == 0, :] = [0.08, 0.9, 0.02]
+    probabilities[:3] = [0.32, 0.33, 0.35]
+    run = replace(run_of(data), probabilities=probabilities)
+    section = parsed(report_of(run).html).by_id("calibration")
+    assert run.predicted is not None
+    sure = probabilities.max(axis=1)
+    counts, means, accuracies = reliability(
+        sure.astype(float), (run.predicted == data.targets).astype(float)
+    )
+    shown = [(float(c.attributes["cx"]), float(c.attributes["cy"])) for c in section.all("circle")]
+    side = SIZE - LEFT - 14
+    expected = [
+        (LEFT + mean * side, SIZE - BOTTOM - accuracy * side)
+        for count, mean, accuracy in zip(counts, means, accuracies, strict=True)
+        if count
+    ]
+    assert len(shown) == 2
+    np.testing.assert_allclose(shown, expected, atol=0.006)
+    assert not list(section.all("rect"))
+
+
+def test_equal_activations_get_a_sentence_in_place_of_a_map() -> None:
+    data = images(30, 4, 4)
+    run = run_of(data)
+    assert run.model is not None
+    assert "map" in [each.attributes.get("class") for each in _map_of(run).all("svg")]
+    run.model.network.parameters.weights["0.dense.weights"][...] = 0.0
+    assert "nearly the same activations" in _map_of(run).whole_text
+    assert not list(_map_of(run).all("svg"))
+
+
+def _map_of(run: ReportedRun) -> Parsed:
+    return parsed(report_of(run).html).by_id("embedding")
+
+
+def test_the_accuracy_of_kept_weights_stands_at_a_glance() -> None:
+    run = run_of(images(30, 4, 4))
+    glance = parsed(report_of(run).html).by_id("overview").whole_text
+    assert "best weights" not in glance
+    results = {"test_accuracy": 0.1, "best_test_accuracy": 0.797}
+    glance = parsed(report_of(replace(run, results=results)).html).by_id("overview").whole_text
+    assert "Test accuracy, last weights" in glance
+    assert "79.70" in glance
+    measured = parsed(report_of(replace(run, best_model=run.model)).html).by_id("overview")
+    assert measured.whole_text.count(percent(accuracy_of(run), 2)) == 2
+
+
+def accuracy_of(run: ReportedRun) -> float:
+    assert run.test is not None
+    assert run.predicted is not None
+    return float((run.predicted == run.test.targets).mean())
 
 
 def test_principal_components_are_those_of_the_singular_value_decomposition() -> None:

@@ -1,5 +1,6 @@
 """The study as a story, told from the measurements of its runs."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,8 +24,9 @@ def run_of(name: str, seed: int, losses: list[float], **results: Any) -> Reporte
         gradient = 11.0 if loss > 2.0 else 0.5
         history.layer_norms.append(LayerRecord(epoch, "0.dense.weights", 10.0, gradient, 4.0))
     history.diagnosis = Diagnosis("Adam", 10, rows=256)
-    layer = LayerProbe("3.relu", 0.0, 0.0, dead=0.97)
-    history.diagnosis.records.append(ProbeRecord(len(losses) - 1, losses[-1], (layer,)))
+    for epoch, dead in ((0, 0.16), (len(losses) - 1, 0.97)):
+        layer = LayerProbe("3.relu", 0.0, 0.0, dead=dead)
+        history.diagnosis.records.append(ProbeRecord(epoch, losses[epoch], (layer,)))
     settings = {"study": "reference", "model": name, "seed": seed, "batch_size": 6000}
     return ReportedRun(
         f"{name}-seed{seed}",
@@ -51,22 +53,81 @@ def page() -> Parsed:
 def test_the_models_come_in_the_order_of_the_study_with_their_results(page: Parsed) -> None:
     rows = [each.whole_text.split() for each in page.by_id("optimizers").all("tr")][1:5]
     assert [row[0] for row in rows] == ["sgd", "sgd", "adam", "adam-steady"]
-    assert rows[2][-1] == "50"  # the step at which it diverged, counted from 1
-    assert "60 steps on batches of 6,000 rows" in page.by_id("optimizers").whole_text
+    assert rows[2][-4:] == ["step", "50", "(epoch", "5)"]  # where it diverged, counted from 1
+    assert (
+        "60 steps, 10 steps to an epoch, on batches of 6,000 rows"
+        in page.by_id("optimizers").whole_text
+    )
 
 
 def test_the_collapse_is_told_with_its_numbers(page: Parsed) -> None:
     text = " ".join(page.by_id("collapse").whole_text.split())
-    assert "at step 50 its loss has jumped" in text
-    assert "went from 8 down to 5. Then a gradient of norm 11 came" in text
-    assert "97\xa0% of the units of 3.relu are dead".replace("\xa0", " ") in text
-    assert "changed the weights by 40\xa0% of their norm".replace("\xa0", " ") in text
-    assert len(list(page.by_id("collapse").all("figure"))) == 3
+    assert "learns until step 40: its loss without penalty falls to 0.600" in text
+    assert "At step 50 its loss, 2.400, is above that of guessing, 2.303" in text
+    assert "Afterwards its loss stays at or above that of guessing" in text
+    assert "went from 8 down to 5. At step 50 there are a gradient of norm 11 and a loss of" in text
+    assert "the page cannot tell which came first" in text
+    assert "the recorded gradient stays above the memory to the end" in text
+    assert (
+        "Dead units of 3.relu: 16\xa0% after epoch 1, 97\xa0% after epoch 6".replace("\xa0", " ")
+        in text
+    )
+    assert "changed the weights by 40\xa0% of their norm (median)".replace("\xa0", " ") in text
+    titles = [each.text for each in page.by_id("collapse").all("h3")]
+    assert titles[0] == "The loss around it, without penalty"
+    assert titles[2] == "Dead units of adam-seed0"
+
+
+def test_a_recovery_after_the_collapse_is_told() -> None:
+    losses = [2.3, 1.0, 0.6, 2.4, 1.4, 1.2, 3.9, 2.31]
+    run = run_of("adam", 0, losses, best_step=29, diverged_at=39)
+    text = " ".join(parsed(report_of_several([run, run]).html).by_id("collapse").whole_text.split())
+    assert "it recovers in part: its lowest loss is 1.200 at step 60" in text
+    assert (
+        "Then it rises again, to 3.900 at step 70. At the end, step 80, its loss is 2.310" in text
+    )
+    assert "at step 50, 1 recorded epoch later" in text
+
+
+def test_a_caption_names_the_rates_and_lines_that_coincide(page: Parsed) -> None:
+    (caption,) = (
+        " ".join(figure.whole_text.split())
+        for figure in page.by_id("optimizers").all("figure")
+        if figure.attributes["data-chart"] == "learning-rate"
+    )
+    assert "adam: from 0.05 to 0.05. adam-steady: from 0.005 to 0.05" in caption
+    runs = [run_of(name, 0, [2.3, 1.0]) for name in ("sgd", "momentum")]
+    text = parsed(report_of_several(runs).html).by_id("optimizers").whole_text
+    assert "sgd and momentum: from 1 to 0.05, one line over the other" in text
+    assert "momentum 0.5" in text
+
+
+def test_the_pages_of_runs_are_linked_where_they_are() -> None:
+    runs = [run_of("sgd", 0, [2.3, 1.0]), run_of("adam", 0, [2.3, 1.0])]
+    runs[0] = replace(runs[0], page="runs/sgd%20%3Cb%3E/report.html")
+    page = parsed(report_of_several(runs).html).by_id("optimizers")
+    (link,) = page.all("a")
+    assert (link.text, link.attributes["href"]) == ("sgd", "runs/sgd%20%3Cb%3E/report.html")
+    assert "handloom report FOLDER/runs/NAME" in page.whole_text
+    for address in ("runs/../../x/report.html", "runs/../report.html", "runs/a/other.html"):
+        with pytest.raises(ValueError, match="href"):
+            report_of_several([replace(runs[0], page=address), runs[1]])
+
+
+def test_steps_that_are_all_recorded_are_told_apart() -> None:
+    run = run_of("adam", 0, [2.3, 1.0, 0.6, 2.4, 1.4], diverged_at=3)
+    assert run.history is not None
+    assert run.history.diagnosis is not None
+    run.history.diagnosis.steps = 1
+    text = " ".join(parsed(report_of_several([run, run]).html).by_id("collapse").whole_text.split())
+    assert "Both are measured before the weights change in that step" in text
+    assert "cannot tell" not in text
+    assert "mean over" not in text
 
 
 def test_the_best_weights_are_worth_what_the_run_lost(page: Parsed) -> None:
     text = " ".join(page.by_id("best").whole_text.split())
-    assert "For adam-seed0 the copy is worth 69 percentage points" in text
+    assert "For adam-seed0 it is worth 69.0 percentage points" in text
 
 
 def test_the_notebook_stands_beside_the_means(page: Parsed) -> None:
@@ -76,6 +137,12 @@ def test_the_notebook_stands_beside_the_means(page: Parsed) -> None:
     assert f"{100 * accuracy:.1f}" in rows["sgd"].whole_text
     assert "81.0" in rows["sgd"].whole_text  # of the best weights of two seeds
     assert "adam-steady" not in rows
+
+
+def test_figures_of_one_seed_are_called_no_means(page: Parsed) -> None:
+    assert "are means over the seeds" in page.by_id("notebook").whole_text
+    runs = [run_of(name, 0, [2.3, 1.0]) for name in ("sgd", "momentum")]
+    assert "means" not in parsed(report_of_several(runs).html).by_id("notebook").whole_text
 
 
 def test_a_study_without_a_collapse_says_so() -> None:

@@ -9,13 +9,13 @@ from handloom.reporting.captions import table_caption
 from handloom.reporting.charts.scales import Scale, bounds, tick_text
 from handloom.reporting.charts.thinning import thinned
 from handloom.reporting.markup import Element, Node, element
-from handloom.reporting.wording import number
+from handloom.reporting.wording import aligned, number
 
 WIDTH, HEIGHT = 480, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 28, 40
 """The size of a chart without scripts, and its margins; `scripts/chart_drawing.js` has the same."""
 
-COLORS, DASHES = 8, ("", "7 4", "2 3", "9 3 2 3")
+COLORS, DASHES = 8, ("", "7 4", "2 3", "9 3 2 3", "14 5")
 """The number of colors of lines, and their patterns: color alone does not tell lines apart."""
 
 OVERLAP = 4
@@ -42,6 +42,8 @@ class Series:
     group : str
         The name in the legend of lines that share a color, as those of several seeds; by default
         the name of the line.
+    dash : int
+        The index of its pattern, which tells lines of a group apart.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Series:
     y: Sequence[float | None]
     points: bool = False
     group: str = ""
+    dash: int = 0
 
     @property
     def label(self) -> str:
@@ -105,6 +108,10 @@ class LineChart:
         """Return the index of the color of a name in the legend."""
         return list(self.order or self.groups).index(group)
 
+    def _dash(self, group: str) -> int:
+        """Return the pattern of a name in the legend: that of its first line."""
+        return next(each.dash for each in self.series if each.label == group)
+
     @property
     def shows_logarithm(self) -> bool:
         """Whether the vertical axis is logarithmic at first."""
@@ -133,6 +140,7 @@ class LineChart:
                     "x": x,
                     "y": y,
                     "points": each.points,
+                    "dash": each.dash,
                 }
                 for each, (x, y) in ((each, thinned(each.x, each.y)) for each in self.series)
             ],
@@ -170,7 +178,14 @@ class LineChart:
                     "li",
                     element(
                         "svg",
-                        element("line", x1=0, x2=26, y1=5, y2=5, **_stroke(self._color(label))),
+                        element(
+                            "line",
+                            x1=0,
+                            x2=26,
+                            y1=5,
+                            y2=5,
+                            **_stroke(self._color(label), self._dash(label)),
+                        ),
                         viewBox="0 0 26 10",
                         class_="sample",
                         aria_hidden="true",
@@ -253,15 +268,24 @@ class LineChart:
 
     def _table(self) -> Element:
         epochs = sorted({value for each in self.series for value in each.x})
-        kept = sorted({round(i * (len(epochs) - 1) / (TABLE_ROWS - 1)) for i in range(TABLE_ROWS)})
-        rows = [epochs[index] for index in kept] if len(epochs) > TABLE_ROWS else epochs
-        columns = [dict(zip(each.x, each.y, strict=True)) for each in self.series]
+        rows, every = self._rows(epochs)
+        shown = set(rows)
+        columns = [
+            aligned({x: y for x, y in zip(each.x, each.y, strict=True) if x in shown})
+            for each in self.series
+        ]
+        few = (
+            ""
+            if every == 1
+            else f"; one of every {every} recorded {self.x_label}s is shown, and the marked ones "
+            "and the lowest and highest of each line beside them"
+        )
         head = [element("th", name, scope="col") for name in [self.x_label, *_names(self.series)]]
         body = [
             element(
                 "tr",
-                element("th", number(epoch), scope="row"),
-                [element("td", _cell(column, epoch)) for column in columns],
+                element("th", f"{epoch:,.10g}", scope="row"),
+                [element("td", column.get(epoch, "")) for column in columns],
             )
             for epoch in rows
         ]
@@ -277,7 +301,7 @@ class LineChart:
                 "div",
                 element(
                     "table",
-                    table_caption(f"{self.title}: {self.y_label}"),
+                    table_caption(f"{self._named()}{few}."),
                     element("thead", element("tr", head)),
                     element("tbody", body),
                 ),
@@ -288,13 +312,31 @@ class LineChart:
             ),
         )
 
+    def _named(self) -> str:
+        """Return the title, with what is measured where it does not say it."""
+        said = self.y_label.lower() in self.title.lower()
+        return self.title if said else f"{self.title}: {self.y_label}"
+
+    def _rows(self, epochs: list[float]) -> tuple[list[float], int]:
+        """Return the epochs of the table, and every how many recorded ones it has a row."""
+        every = max(1, math.ceil((len(epochs) - 1) / (TABLE_ROWS - 1)))
+        rows = {*epochs[::every], *epochs[-1:]}
+        for mark in self.marks:
+            if mark.axis == "x" and epochs:
+                rows.add(min(epochs, key=lambda epoch: abs(epoch - mark.at)))
+        for each in self.series:
+            values = {
+                x: y
+                for x, y in zip(each.x, each.y, strict=True)
+                if y is not None and math.isfinite(y)
+            }
+            if values:
+                rows |= {min(values, key=values.__getitem__), max(values, key=values.__getitem__)}
+        return sorted(rows), every
+
 
 def _names(series: Sequence[Series]) -> list[str]:
     return [each.name for each in series]
-
-
-def _cell(column: dict[float, float | None], epoch: float) -> str:
-    return number(column[epoch]) if epoch in column else ""
 
 
 def _finite(values: Sequence[float | None]) -> list[float]:
@@ -334,8 +376,8 @@ def _clipped(lines: list[Node]) -> Element:
     )
 
 
-def _stroke(index: int) -> dict[str, object]:
-    dashes = DASHES[(index + index // COLORS) % len(DASHES)]  # lines of one color differ too
+def _stroke(index: int, dash: int = 0) -> dict[str, object]:
+    dashes = DASHES[(index + index // COLORS + dash) % len(DASHES)]  # lines of one color differ too
     return {"class_": f"line series-{index % COLORS}", "stroke_dasharray": dashes or None}
 
 
@@ -353,4 +395,4 @@ def _line(index: int, series: Series, x: Scale, y: Scale) -> Node:
             dots.append(
                 element("circle", cx=left, cy=top, r=3, class_=f"dot series-{index % COLORS}")
             )
-    return [element("path", d="".join(path), **_stroke(index)), dots]
+    return [element("path", d="".join(path), **_stroke(index, series.dash)), dots]

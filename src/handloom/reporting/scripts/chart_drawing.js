@@ -1,23 +1,25 @@
 // The parts of a line chart, as charts/line_chart.py draws them: axes, marks and lines.
 
 const CHART = { height: 260, left: 52, right: 14, top: 28, bottom: 40 };
-const DASHES = ["", "7 4", "2 3", "9 3 2 3"];
+const DASHES = ["", "7 4", "2 3", "9 3 2 3", "14 5"];
 const COLORS = 8;
 /** How far points and strokes reach over the edge of the plot. */
 const OVERLAP = 4;
 
 /**
- * @typedef {{name: string, group: number, x: number[], y: (number | null)[], points: boolean}} Series
+ * @typedef {{name: string, group: number, x: number[], y: (number | null)[], points: boolean,
+ *   dash: number}} Series
  * @typedef {{axis: string, at: number, label: string}} Mark
  */
 
 /**
  * Return the pattern of a line: neighbors differ, and so do lines of the same color.
- * @param {number} index
+ * @param {number} index - of the color
+ * @param {number} dash - which tells lines of a group apart
  * @returns {string}
  */
-function dashesOf(index) {
-  return DASHES[(index + Math.floor(index / COLORS)) % DASHES.length];
+function dashesOf(index, dash) {
+  return DASHES[(index + Math.floor(index / COLORS) + dash) % DASHES.length];
 }
 
 /**
@@ -126,7 +128,7 @@ function lineOf(series, color, x, y) {
     }
   });
   const stroke = { d: path, class: `line series-${color % COLORS}` };
-  const dashes = dashesOf(color);
+  const dashes = dashesOf(color, series.dash);
   const dashed = dashes ? { ...stroke, "stroke-dasharray": dashes } : stroke;
   return [svgElement("path", dashed), ...dots];
 }

@@ -296,7 +296,9 @@ class LiveChart {
     for (const each of this.data.series) {
       const value = each.y[each.x.indexOf(this.chosen)];
       if (value === undefined || value === null || !this.isShown(each)) continue;
-      values.set(each.group, [...(values.get(each.group) ?? []), readable(value)]);
+      const several = this.data.series.filter((other) => other.group === each.group).length > 1;
+      const named = several ? `${each.name} ${readable(value)}` : readable(value);
+      values.set(each.group, [...(values.get(each.group) ?? []), named]);
       if (this.logarithmic && value <= 0) continue;
       const color = this.data.colors[each.group] % COLORS;
       const dot = { cx: x, cy: this.y.at(value), r: 4, class: `dot series-${color}` };

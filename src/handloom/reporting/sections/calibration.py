@@ -1,5 +1,7 @@
 """Calibration: whether a probability of 80 % is right in 80 of 100 cases."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,7 +11,7 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import percent
 
-TITLE = "Does it know what it knows?"
+TITLE = "Calibration: does it know what it knows?"
 BINS = 10
 """The number of intervals of the confidence."""
 
@@ -41,18 +43,21 @@ def calibration(run: ReportedRun) -> Section | Omission:
                 "On average the network gives its prediction a probability of "
                 f"{percent(float(confidence.mean()))}, and is right in "
                 f"{percent(float(correct.mean()))} of the cases: it is {verdict} by "
-                f"{percent(abs(gap))}. The expected calibration error, the mean distance of the "
-                f"bars from the diagonal, is {percent(error)}.",
+                f"{100 * abs(gap):.1f} percentage points. The expected calibration error is the "
+                "mean distance of the points from the diagonal, weighted by their rows: "
+                f"{100 * error:.1f} percentage points.",
             ),
             element(
                 "div",
                 element(
                     "figure",
-                    _diagram(counts, accuracies),
+                    _diagram(counts, means, accuracies),
                     element(
                         "figcaption",
-                        "Each bar holds the test rows of one interval of confidence. On the "
-                        "diagonal, confidence and accuracy agree; a bar below it is too confident.",
+                        "Each point is the test rows of one interval of confidence, at their mean "
+                        "confidence and their accuracy; the more rows, the larger. On the "
+                        "diagonal, confidence and accuracy agree; below it the network is too "
+                        "confident, by the vertical line.",
                     ),
                 ),
                 _table(counts, means, accuracies),
@@ -72,7 +77,7 @@ def reliability(confidence: Floats, correct: Floats) -> tuple[npt.NDArray[np.int
     return counts, means, np.bincount(interval, correct, minlength=BINS) / rows
 
 
-def _diagram(counts: npt.NDArray[np.intp], accuracies: Floats) -> Element:
+def _diagram(counts: npt.NDArray[np.intp], means: Floats, accuracies: Floats) -> Element:
     side = SIZE - LEFT - 14
     base = SIZE - BOTTOM
 
@@ -90,20 +95,14 @@ def _diagram(counts: npt.NDArray[np.intp], accuracies: Floats) -> Element:
         nodes.append(
             element("text", str(tenth), x=x(tenth / 100), y=base + 17, text_anchor="middle")
         )
-    for index, count in enumerate(counts.tolist()):
-        if count:
-            height = float(accuracies[index]) * side
-            nodes.append(
-                element(
-                    "rect",
-                    x=x(index / BINS) + 1,
-                    y=base - height,
-                    width=side / BINS - 2,
-                    height=height,
-                    class_="bar",
-                )
-            )
     nodes.append(element("line", x1=x(0), y1=y(0), x2=x(1), y2=y(1), class_="mark"))
+    points = zip(counts.tolist(), means.tolist(), accuracies.tolist(), strict=True)
+    for count, mean, accuracy in points:
+        if count:
+            radius = 3 + 6 * math.sqrt(count / counts.sum())
+            at = x(mean)
+            nodes.append(element("line", x1=at, y1=y(mean), x2=at, y2=y(accuracy), class_="gap"))
+            nodes.append(element("circle", cx=at, cy=y(accuracy), r=radius, class_="dot series-0"))
     nodes.append(element("text", "confidence, %", x=x(1), y=SIZE - 4, text_anchor="end"))
     middle = (y(0) + y(1)) / 2
     nodes.append(

@@ -14,9 +14,12 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.provenance import setting_text
 from handloom.reporting.sections.tables import scrolling_table
-from handloom.reporting.wording import counted, number, percent, seconds, without_paths
+from handloom.reporting.wording import counted, percent, seconds, without_paths
 
 Runs = Sequence[ReportedRun]
+
+LONGEST = 10.0
+"""The percentage points of the longest bar of a gain or a loss."""
 
 
 def results(runs: Runs) -> Section:
@@ -44,7 +47,7 @@ def results(runs: Runs) -> Section:
     ]
     if several := [group for group in groups_of(runs) if len(group.runs) > 1]:
         body += [element("h3", "Mean and spread over the seeds"), _spreads(several)]
-    return Section("results", "The runs side by side", body)
+    return Section("results", "Results: the runs side by side", body)
 
 
 def _spreads(groups: Sequence[Group]) -> Element:
@@ -85,7 +88,9 @@ def differences(runs: Runs) -> Section | None:
     table = scrolling_table(
         "Options that are not the same in all runs.", columns, rows, label="Options that differ"
     )
-    return Section("differences", "What was different", element("p", same) if same else table)
+    return Section(
+        "differences", "Options: what was different", element("p", same) if same else table
+    )
 
 
 def _setting(run: ReportedRun, name: str) -> str:
@@ -95,7 +100,7 @@ def _setting(run: ReportedRun, name: str) -> str:
 
 def curves_together(runs: Runs) -> Section | Omission:
     """Return the curves of all runs over each other."""
-    title = "The curves over each other"
+    title = "Curves: the runs over each other"
     if not any(run.history is not None and len(run.history) for run in runs):
         return Omission(title, "no run has a history yet.")
     charts = [
@@ -130,13 +135,17 @@ def charts_section(
 def together(
     runs: Runs, column: str, title: str, caption: str, *, logarithmic: bool | None = None
 ) -> LineChart | None:
-    """Return a column of the histories of all runs in one chart, a color for each setting."""
+    """Return a column of the histories of all runs in one chart.
+
+    Each setting has a color, and each seed of it a pattern; so lines that coincide are seen.
+    """
     series = []
     sizes = {steps_per_epoch(run) for run in runs if run.history is not None}
     by_step = len(sizes) > 1 or any("study" in run.settings for run in runs)
     groups = {_label(group): group for group in groups_of(runs)}
+    alone = len(groups) == 1  # of one setting each seed has a color
     for label, group in groups.items():
-        for run in group.runs:
+        for index, run in enumerate(group.runs):
             if run.history is None or column not in run.history.columns:
                 continue
             values = run.history[column]
@@ -144,7 +153,9 @@ def together(
                 continue
             factor = steps_per_epoch(run) if by_step else 1
             x = [(record.epoch + 1) * factor for record in run.history]
-            series.append(Series(run.name, x, values.tolist(), len(x) <= 12, label))
+            name = _line_name(run, group)
+            legend = name if alone else label
+            series.append(Series(name, x, values.tolist(), len(x) <= 12, legend, index))
     if not series:
         return None
     return LineChart(
@@ -155,8 +166,15 @@ def together(
         series,
         logarithmic=logarithmic,
         x_label="step" if by_step else "epoch",
-        order=list(groups),
+        order=[each.label for each in series] if alone else list(groups),
     )
+
+
+def _line_name(run: ReportedRun, group: Group) -> str:
+    """Return the name of a run, with its seed where several differ in it alone."""
+    seed = run.settings.get("seed")
+    told = len(group.runs) < 2 or seed is None or f"seed{seed}" in run.name
+    return run.name if told else f"{run.name} (seed {seed})"
 
 
 def _label(group: Group) -> str:
@@ -167,7 +185,7 @@ def _label(group: Group) -> str:
 
 def classes(runs: Runs) -> Section | Omission | None:
     """Return the gains and losses of every class, relative to the first run."""
-    title = "Gains and losses of each class"
+    title = "Recall of each class: gains and losses"
     known = [run for run in runs if run.confusion is not None]
     if len(known) < 2:
         return Omission(title, runs[0].why_missing("test", "predictions"))
@@ -176,20 +194,23 @@ def classes(runs: Runs) -> Section | Omission | None:
     if not others:
         return Omission(title, "the runs have other classes.")
     base = _recall(first)
+    gains = np.array([100 * (_recall(run) - base) for run in others])
+    longest = min(LONGEST, max(1.0, float(np.abs(gains).max())))
     rows: list[list[Node]] = [
-        [
-            name,
-            percent(float(base[label])),
-            *(_gain(float(_recall(run)[label] - base[label])) for run in others),
-        ]
+        [name, percent(float(base[label])), *(_gain(float(own[label]), longest) for own in gains)]
         for label, name in enumerate(names)
     ]
+    clipped = (
+        f" Bars end at {longest:g} points; an arrow marks those that are longer."
+        if (np.abs(gains) > longest).any()
+        else ""
+    )
     return Section(
         "classes",
         title,
         scrolling_table(
             f"Recall of each class: of {first.name}, and how many percentage points the other runs "
-            "are above (+) or below (\u2212) it.",
+            f"are above (+) or below (\u2212) it. All bars have one scale.{clipped}",
             ("class", first.name, *(run.name for run in others)),
             rows,
             label="Table of gains and losses",
@@ -206,16 +227,21 @@ def _recall(run: ReportedRun) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return recall
 
 
-def _gain(difference: float) -> Element:
-    points = 100 * difference
+def _gain(points: float, longest: float) -> Element:
+    """Return a difference in percentage points as a bar, up to the longest, and a number."""
     kind = "gain" if points > 0.05 else "loss" if points < -0.05 else "same"
     sign = "+" if points > 0 else "\u2212"
-    width = min(40.0, 6 * abs(points))
-    bar = element("rect", x=40 if points > 0 else 40 - width, y=2, width=width, height=8)
+    clipped = abs(points) > longest
+    width = 33.0 if clipped else 40 * abs(points) / longest
+    bar: list[Node] = [
+        element("rect", x=40 if points > 0 else 40 - width, y=2, width=width, height=8)
+    ]
+    if clipped:
+        bar.append(element("path", d="M73 0L80 6L73 12Z" if points > 0 else "M7 0L0 6L7 12Z"))
     return element(
         "span",
         element("svg", bar, viewBox="0 0 80 12", class_="gain-bar", aria_hidden="true"),
-        f"{sign}{abs(points):.1f}" if kind != "same" else "0",
+        element("span", f"{sign}{abs(points):.1f}" if kind != "same" else "0.0"),
         class_=f"gain {kind}",
     )
 
@@ -233,7 +259,7 @@ def commands(runs: Runs) -> Section:
     prints = {str(run.fingerprint["sha256"]) for run in runs if run.fingerprint is not None}
     return Section(
         "provenance",
-        "Where this comes from",
+        "Provenance: how to run it again",
         [
             element("p", "The commands that do it again:"),
             element("pre", element("code", "\n".join(lines))),
@@ -248,4 +274,4 @@ def _percent(value: object) -> str:
 
 
 def _number(value: object) -> str:
-    return number(value) if isinstance(value, float) else "-"
+    return f"{value:.4f}" if isinstance(value, float) else "-"

@@ -10,7 +10,7 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import counted, percent
 
-TITLE = "What is confused with what"
+TITLE = "Confusion matrix: what is taken for what"
 
 SHOWN = 18
 """The largest number of images behind a cell that are in the page."""
@@ -58,11 +58,18 @@ def _summary(matrix: Counts, names: tuple[str, ...]) -> str:
 def _matrix(run: ReportedRun, matrix: Counts) -> Element:
     names = run.class_names
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    head = element(
-        "tr",
-        element("th", element("span", "true class"), scope="col", class_="corner"),
-        [element("th", element("span", name), scope="col") for name in names],
-    )
+    head = [
+        element(
+            "tr",
+            element("th", element("span", "true class"), scope="col", rowspan=2, class_="corner"),
+            element("th", "predicted class", scope="colgroup", colspan=len(names)),
+            class_="above",
+        ),
+        element(
+            "tr",
+            [element("th", element("span", name), scope="col") for name in names],
+        ),
+    ]
     rows = [
         element(
             "tr",
@@ -104,7 +111,12 @@ def _cell(run: ReportedRun, true: int, predicted: int, count: int, share: float)
         names = run.class_names
         spoken = f"{counted(count, 'image')} of {names[true]} predicted as {names[predicted]}"
         content = element(
-            "a", str(count), href=f"#cell-{true}-{predicted}", aria_label=spoken, title=spoken
+            "a",
+            str(count),
+            href=f"#cell-{true}-{predicted}",
+            id=f"of-{true}-{predicted}",
+            aria_label=spoken,
+            title=spoken,
         )
     return element("td", content, class_=f"{kind} level-{level}")
 
@@ -130,7 +142,11 @@ def _images(run: ReportedRun, true: int, predicted: int) -> Element:
     wrong = true != predicted
     order = np.argsort(-sure if wrong else sure, kind="stable")[:SHOWN]
     which = "most" if wrong else "least"
-    few = f" The {len(order)} {which} confident ones are shown." if len(order) < len(rows) else ""
+    few = (
+        f" Shown are {len(order)} of {len(rows):,}, the {which} confident ones."
+        if len(order) < len(rows)
+        else ""
+    )
     title = (
         f"{names[true]}, predicted as {names[predicted]}" if wrong else f"{names[true]}, correct"
     )
@@ -140,7 +156,7 @@ def _images(run: ReportedRun, true: int, predicted: int) -> Element:
             "li",
             run.thumbnails.of(row, ""),
             element("span", f"row {row}", class_="soft"),
-            element("span", percent(float(run.probabilities[row, predicted]), 0)),
+            element("span", percent(float(run.probabilities[row, predicted]))),
         )
         for row in rows[order].tolist()
     ]
@@ -153,6 +169,7 @@ def _images(run: ReportedRun, true: int, predicted: int) -> Element:
             class_="soft",
         ),
         element("ul", items, class_="gallery"),
+        element("p", element("a", "Back to the matrix", href=f"#of-{true}-{predicted}")),
         id=f"cell-{true}-{predicted}",
         class_="cell-images",
         tabindex=-1,

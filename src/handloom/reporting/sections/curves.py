@@ -1,21 +1,34 @@
 """Curves: loss, accuracy, learning rate and gradients over the epochs, and each layer's updates."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from handloom.reporting.charts.line_chart import LineChart, Mark, Series
+from handloom.reporting.charts.scales import bounds
 from handloom.reporting.epochs import kept_epoch
 from handloom.reporting.markup import element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
+from handloom.reporting.wording import number
+from handloom.studies.second_moments import COLUMN as SECOND_MOMENT
 from handloom.training.diagnosis import LayerProbe
 from handloom.training.history import COLUMNS, History
 
-TITLE = "How the training went"
+TITLE = "Curves: how the training went"
 USUAL_UPDATE = 1e-3
 """The usual norm of an update relative to the weights; see `handloom.training.findings`."""
+
+RECORDED = {
+    SECOND_MOMENT: (
+        "Norm of the gradient that Adam remembers",
+        "The root of the summed second moments after each epoch: the norm of the gradient that "
+        "Adam's steps are divided by. It remembers about 1,000 steps.",
+        "norm",
+    )
+}
+"""Title, caption and axis of the metrics that the library's own callbacks record."""
 
 
 def curves(run: ReportedRun) -> Section | Omission:
@@ -35,7 +48,7 @@ def curves(run: ReportedRun) -> Section | Omission:
             gradient_norm(history),
             *_recorded(history),
             _update_ratios(history),
-            _dead(history),
+            dead_units(history, "Dead units of each ReLU layer"),
         )
         if chart is not None
     ]
@@ -60,23 +73,31 @@ def epochs_of(history: History) -> list[float]:
 
 
 def _loss(history: History, marks: list[Mark], classes: int) -> LineChart:
-    series = [column(history, "loss", "training")]
+    penalized = bool(history["penalty"].any())
+    series = [column(history, "loss", "training with penalty" if penalized else "training")]
     if history.validated:
         series.append(column(history, "validation_loss", "validation"))
-    if history["penalty"].any():
+    if penalized:
         series.append(column(history, "data_loss", "training without penalty"))
     guess = math.log(classes) if classes > 1 else math.inf
     highest = max((v for each in series for v in each.y if v is not None), default=0.0)
     guessed = [Mark("y", guess, f"guessing: ln {classes}")] if highest > 0.6 * guess else []
-    first = history.records[0].loss
+    first = history.records[0].data_loss
+    without = ", without penalty" if penalized else ""
     caption = "The lower the better. " + (
         f"Guessing among {classes} classes has the loss ln {classes} = {guess:.3f}; the first "
-        f"epoch had a mean of {first:.3f}."
+        f"epoch had a mean of {first:.3f}{without}."
         if math.isfinite(guess)
         else "It is the value that training makes smaller."
     )
     if history.validated:
         caption += " Where validation rises and training falls, the network learns rows by heart."
+    if penalized:
+        caption += (
+            " Training makes the loss with penalty smaller: the loss of the predictions plus a "
+            "penalty for large weights. Only the loss without penalty compares with guessing and "
+            "with the test loss."
+        )
     return LineChart("loss", "Loss", caption, "loss", series, [*marks, *guessed])
 
 
@@ -94,6 +115,12 @@ def _rate(history: History) -> LineChart:
     caption = (
         "The size of a step: how far the weights follow the gradient, at the end of each epoch."
     )
+    rates = history["learning_rate"]
+    if bounds(rates.tolist(), logarithmic=False)[0] > 0.0:
+        caption += (
+            f" It goes from {number(float(rates[0]), 3)} to {number(float(rates[-1]), 3)}; the "
+            "axis does not begin at 0."
+        )
     series = [column(history, "learning_rate", "learning rate")]
     return LineChart("rate", "Learning rate", caption, "learning rate", series, logarithmic=False)
 
@@ -109,34 +136,35 @@ def gradient_norm(history: History) -> LineChart | None:
     norms: list[float | None] = [math.sqrt(squares[epoch]) for epoch in epochs]
     series = Series("gradient norm", [epoch + 1 for epoch in epochs], norms, len(epochs) <= 12)
     caption = (
-        "The length of the gradient of all weights at the last step of each epoch. A sudden peak "
-        "comes with a jump of the loss."
+        "The norm of the gradient of all weights at the last step of each epoch. A sudden peak "
+        "often comes with a jump of the loss."
     )
     return LineChart("gradient", "Gradient norm", caption, "norm", [series])
 
 
 def _recorded(history: History) -> list[LineChart]:
     """Return a chart of each metric that callbacks recorded."""
-    return [
-        LineChart(
-            f"recorded-{index}",
-            name.replace("_", " ").capitalize(),
-            "A metric that a callback recorded.",
-            "value",
-            [column(history, name, name)],
+    charts = []
+    for index, name in enumerate(each for each in history.columns if each not in COLUMNS):
+        title, caption, label = RECORDED.get(
+            name,
+            (name.replace("_", " ").capitalize(), "A metric that a callback recorded.", "value"),
         )
-        for index, name in enumerate(each for each in history.columns if each not in COLUMNS)
-    ]
+        series = [column(history, name, name.replace("_", " "))]
+        charts.append(LineChart(f"recorded-{index}", title, caption, label, series))
+    return charts
 
 
-def _of_layers(history: History, value: Callable[[LayerProbe], float | None]) -> list[Series]:
-    """Return a line for each layer that has a value."""
+def _of_layers(
+    history: History, value: Callable[[LayerProbe], float | None], factor: int = 1
+) -> list[Series]:
+    """Return a line for each layer that has a value, over the epochs times a factor."""
     lines: dict[str, tuple[list[float], list[float | None]]] = {}
     for record in history.layers:
         for layer in record.layers:
             if (measured := value(layer)) is not None:
                 x, y = lines.setdefault(layer.layer, ([], []))
-                x.append(record.epoch + 1)
+                x.append((record.epoch + 1) * factor)
                 y.append(measured)
     return [Series(name, x, y, points=True) for name, (x, y) in lines.items()]
 
@@ -164,16 +192,28 @@ def _update_ratios(history: History) -> LineChart | None:
     )
 
 
-def _dead(history: History) -> LineChart | None:
-    series = _of_layers(history, lambda layer: None if layer.dead is None else 100 * layer.dead)
+def dead_units(
+    history: History,
+    title: str,
+    *,
+    factor: int = 1,
+    x_label: str = "epoch",
+    marks: Sequence[Mark] = (),
+) -> LineChart | None:
+    """Return the dead units of each ReLU layer over the epochs times a factor, if measured."""
+    series = _of_layers(
+        history, lambda layer: None if layer.dead is None else 100 * layer.dead, factor
+    )
     if not series:
         return None
     return LineChart(
         "dead",
-        "Dead units of each ReLU layer",
-        "Units whose output is 0 for every measured row: they get no gradient and cannot recover "
-        "by themselves. A few are harmless.",
+        title,
+        "Units whose output is 0 for every measured row: they get no gradient from these rows, and "
+        "seldom recover. A few are harmless.",
         "percent of units",
         series,
+        marks,
         logarithmic=False,
+        x_label=x_label,
     )

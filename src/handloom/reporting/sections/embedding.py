@@ -11,13 +11,17 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import percent
 
-TITLE = "How the network sorts the images"
+TITLE = "Map of the last hidden layer: which images look alike to it"
 
 MEASURED, SHOWN = 500, 260
 """The numbers of test rows whose components are computed, and that are drawn."""
 
 WIDTH, HEIGHT, MARGIN, IMAGE = 900, 560, 24, 24
 """The size of the map, its margin, and the side of an image in it."""
+
+SAME, MOST_ALIKE = 0.01, 0.9
+"""The distance of two rows, relative to the largest row, below which they are nearly the same, and
+the fraction of such rows from which a map would show one spot."""
 
 TAIL = 0.005
 """The fraction of the rows at each end of an axis that are drawn at its edge."""
@@ -38,6 +42,19 @@ def embedding(run: ReportedRun) -> Section | Omission | None:
     hidden = last_hidden(run.model, run.test.take(rows))
     if not np.isfinite(hidden).all():
         return Omission(TITLE, "the values of the last hidden layer are not finite.")
+    share = alike(hidden)
+    if share >= MOST_ALIKE:
+        return Section(
+            "embedding",
+            TITLE,
+            element(
+                "p",
+                f"{'All' if share == 1.0 else 'Nearly all'} images have nearly the same "
+                f"activations: {percent(share, 0)} of {len(rows):,} test rows differ from the "
+                f"middle one by at most {percent(SAME, 0)} of the largest norm. The layers after "
+                "it can hardly tell these images apart, so there is no map.",
+            ),
+        )
     points, shares = principal_components(hidden)
     return Section(
         "embedding",
@@ -77,6 +94,14 @@ def last_hidden(model: Model, data: Dataset) -> Floats:
         for layer in layers[:last]:
             x = layer.forward(x)
     return x.reshape(len(x), -1).astype(np.float64)
+
+
+def alike(hidden: Floats) -> float:
+    """Return the fraction of rows whose values are nearly those of the middle row."""
+    middle = np.median(hidden, axis=0)
+    distances = np.sqrt(((hidden - middle) ** 2).sum(axis=1))
+    norms = np.sqrt((hidden**2).sum(axis=1))
+    return float(np.mean(distances <= SAME * norms.max()))
 
 
 def principal_components(values: Floats) -> tuple[Floats, Floats]:

@@ -7,7 +7,7 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import percent
 
-TITLE = "The most confident mistakes"
+TITLE = "Mistakes: the most confident ones"
 SHOWN = 21
 
 

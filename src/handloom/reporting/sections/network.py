@@ -11,7 +11,7 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import counted
 
-TITLE = "The network"
+TITLE = "Architecture: the network"
 
 MANY = 10
 """The number of layers from which a wide screen has two columns of them."""

@@ -1,14 +1,16 @@
 """Notes of the doctor: what the measurements of a training say about it."""
 
+import math
+
 from handloom.reporting.captions import table_caption
 from handloom.reporting.markup import Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
-from handloom.reporting.wording import number, without_paths
+from handloom.reporting.wording import aligned, without_paths
 from handloom.training.findings import findings
 from handloom.training.history import History
 
-TITLE = "Notes of the doctor"
+TITLE = "Diagnosis: notes of the doctor"
 
 
 def notes(run: ReportedRun) -> Section | Omission:
@@ -35,18 +37,18 @@ def notes(run: ReportedRun) -> Section | Omission:
                 else "The layers of this training were not measured.",
             )
         )
-    return Section("notes", TITLE, [body, _layers(history)])
+    return Section("notes", TITLE, [body, _layers(history, len(run.class_names))])
 
 
-def _layers(history: History) -> Node:
+def _layers(history: History, classes: int) -> Node:
     """Return the last measurements of every layer, as a table."""
     if not history.layers:
         return None
     last = history.layers[-1]
     columns = {
-        "output": [number(each.output, 3) for each in last.layers],
-        "gradient": [number(each.gradient, 3) for each in last.layers],
-        "update": [number(each.update, 3) for each in last.layers],
+        "output": _aligned([each.output for each in last.layers]),
+        "gradient": _aligned([each.gradient for each in last.layers]),
+        "update": _aligned([each.update for each in last.layers]),
         "dead": [_percent(each.dead) for each in last.layers],
         "saturated": [_percent(each.saturated) for each in last.layers],
     }
@@ -61,13 +63,17 @@ def _layers(history: History) -> Node:
         for index, each in enumerate(last.layers)
     ]
     rows_measured = 0 if history.diagnosis is None else history.diagnosis.rows
-    return element(
+    explained = [
+        element("li", element("b", name), f": {_EXPLAINED[name]}")
+        for name in shown
+        if name in _EXPLAINED
+    ]
+    table = element(
         "div",
         element(
             "table",
             table_caption(
-                f"Each layer after epoch {last.epoch + 1}, on {rows_measured} training rows. "
-                "Output and gradient are root mean squares; the update is relative to the weights.",
+                f"Each layer after epoch {last.epoch + 1}, on {rows_measured} training rows.",
             ),
             element("thead", element("tr", head)),
             element("tbody", rows),
@@ -77,6 +83,46 @@ def _layers(history: History) -> Node:
         role="region",
         aria_label="Measurements of the layers",
     )
+    return [table, element("ul", explained, class_="soft"), _guessing(history, classes)]
+
+
+_EXPLAINED = {
+    "output": "the root mean square of what the layer passes on. About 1 is usual; far above 100 "
+    "its weights have grown too large, near 0 it passes on hardly anything.",
+    "gradient": "the root mean square of the gradient of the loss at that output. It is smaller "
+    "where the network predicts well; a first layer with less than a hundredth of the last one "
+    "learns hardly anything.",
+    "update": "the change of the weights in the last step of the epoch, relative to the weights. "
+    "About 0.001 is usual; above 0.01 training is often unstable, below 0.0001 slow, or at the end "
+    "of a schedule.",
+    "dead": "the share of units that output 0 for all of these rows. Some are usual; above half is "
+    "a likely cause where the loss is high.",
+    "saturated": "the share of outputs where the derivative nearly vanishes. Some are usual; above "
+    "half is a likely cause where the loss is high.",
+}
+"""What is measured, what is usual, and what is not; see `handloom.training.findings`."""
+
+
+def _guessing(history: History, classes: int) -> Node:
+    """Return why the best constant prediction is not ln k."""
+    diagnosis = history.diagnosis
+    if (
+        diagnosis is None
+        or classes < 2
+        or f"{math.log(classes):.3f}" == f"{diagnosis.guessing:.3f}"
+    ):
+        return None
+    return element(
+        "p",
+        f"On these {diagnosis.rows} rows the best constant prediction has the loss "
+        f"{diagnosis.guessing:.3f}, not ln {classes} = {math.log(classes):.3f}, since they have "
+        "more of some classes than of others.",
+        class_="soft",
+    )
+
+
+def _aligned(values: list[float | None]) -> list[str]:
+    return list(aligned(dict(enumerate(values)), 3).values())
 
 
 def _percent(fraction: float | None) -> str:

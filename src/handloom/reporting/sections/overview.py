@@ -5,12 +5,13 @@ import math
 import numpy as np
 
 from handloom.metrics import accuracy
-from handloom.reporting.epochs import kept_epoch
+from handloom.reporting.epochs import in_steps, kept_epoch, steps_per_epoch
 from handloom.reporting.first_loss import first_loss
 from handloom.reporting.markup import Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Section
 from handloom.reporting.wording import counted, number, percent, seconds
+from handloom.training.evaluation import evaluate
 from handloom.training.history import StopReason
 
 ENDS = {
@@ -31,12 +32,13 @@ ENDS = {
 
 def overview(run: ReportedRun) -> Section:
     """Return the overview of a run."""
+    kept = _of_best_weights(run)
     return Section(
         "overview",
-        "At a glance",
+        "Results at a glance",
         [
-            element("dl", [_fact(*each) for each in _facts(run)], class_="facts"),
-            [element("p", sentence) for sentence in _sentences(run)],
+            element("dl", [_fact(*each) for each in _facts(run, kept)], class_="facts"),
+            [element("p", sentence) for sentence in _sentences(run, last=kept is not None)],
         ],
     )
 
@@ -46,28 +48,53 @@ def _fact(name: str, value: str, note: Node = None) -> Node:
     return element("div", element("dt", name), element("dd", value, small))
 
 
-def _facts(run: ReportedRun) -> list[tuple[str, str, Node]]:
+def _facts(run: ReportedRun, kept: float | None) -> list[tuple[str, str, Node]]:
     facts: list[tuple[str, str, Node]] = []
     measured, loss = run.results.get("test_accuracy"), run.results.get("test_loss")
     if measured is None and run.test is not None and run.predicted is not None:
         measured = accuracy(run.test.targets, run.predicted)
     rows = None if run.test is None else f"on {len(run.test):,} test rows"
     if isinstance(measured, float):
-        facts.append(("Test accuracy", percent(measured, 2), rows))
+        name = "Test accuracy" if kept is None else "Test accuracy, last weights"
+        facts.append((name, percent(measured, 2), rows))
+        if kept is not None:
+            facts.append(("Test accuracy, best weights", percent(kept, 2), _kept_at(run)))
     if isinstance(loss, float):
         classes = len(run.class_names)
         guess = None if classes < 2 else f"guessing: ln {classes} = {math.log(classes):.3f}"
         facts.append(("Test loss", number(loss), guess))
     if run.model is not None:
-        layers = counted(len(run.model.network.layers), "layer")
-        facts.append(("Parameters", f"{len(run.model.network.parameters):,}", f"in {layers}"))
+        network = run.model.network
+        layers = counted(
+            sum(layer.trainable and bool(layer.weights) for layer in network.layers), "layer"
+        )
+        facts.append(("Parameters", f"{len(network.parameters):,}", f"in {layers} with weights"))
     if run.history is not None and len(run.history):
         time = float(run.history["seconds"].sum())
-        facts.append(("Training", counted(len(run.history), "epoch"), f"in {seconds(time)}"))
+        epochs = len(run.history)
+        steps = (
+            f"{counted(epochs * steps_per_epoch(run), 'step')} " if run.history.diagnosis else ""
+        )
+        facts.append(("Training", counted(epochs, "epoch"), f"{steps}in {seconds(time)}"))
     return facts
 
 
-def _sentences(run: ReportedRun) -> list[Node]:
+def _of_best_weights(run: ReportedRun) -> float | None:
+    """Return the accuracy of the best weights, if they were kept beside the last ones."""
+    kept = run.results.get("best_test_accuracy")
+    if isinstance(kept, float):
+        return kept
+    if run.best_model is None or run.test is None or not run.classifies:
+        return None
+    return evaluate(run.best_model, run.test).accuracy
+
+
+def _kept_at(run: ReportedRun) -> str | None:
+    kept = kept_epoch(run)
+    return None if kept is None else f"of epoch {kept.epoch}{in_steps(run, kept.epoch)}"
+
+
+def _sentences(run: ReportedRun, *, last: bool) -> list[Node]:
     sentences: list[str] = []
     if run.train is not None:
         classes = counted(len(run.class_names), "class").replace("classs", "classes")
@@ -90,12 +117,32 @@ def _sentences(run: ReportedRun) -> list[Node]:
     paragraphs: list[Node] = [" ".join(sentences)]
     if (kept := kept_epoch(run)) is not None:
         subject = "Best was" if kept.best else "The weights are those of"
-        paragraphs.append(f"{subject} epoch {kept.epoch}: {kept.reason}.")
+        all_last = " All else on this page is of the last weights." if last else ""
+        at = f"epoch {kept.epoch}{in_steps(run, kept.epoch)}"
+        paragraphs.append(f"{subject} {at}: {kept.reason}.{all_last}")
     if (first := first_loss(run)) is not None:
         guess = math.log(len(run.class_names))
         paragraphs.append(
-            f"Before the first step the loss was {number(first)}; guessing has "
-            f"ln {len(run.class_names)} = {guess:.3f}. Initial weights that begin near it favor no "
-            "class."
+            f"Before the first step the loss was {first:.3f}; guessing has "
+            f"ln {len(run.class_names)} = {guess:.3f}. {_beginning(first, guess)}"
         )
     return paragraphs
+
+
+def _beginning(first: float, guess: float) -> str:
+    """Return whether the first loss is near that of guessing.
+
+    Outputs of the standard deviation s, before softmax, add about s² / 2 to it.
+    """
+    above = first - guess
+    if above < 0.1:
+        return "It is near: the initial weights favor no class."
+    if above < 1.0:
+        return (
+            f"It is {above:.2f} above, which is usual: initial outputs of about unit size add "
+            "about 0.5."
+        )
+    return (
+        f"It is {above:.2f} above, which is far: the initial weights favor some classes by chance, "
+        "and the first steps undo this."
+    )

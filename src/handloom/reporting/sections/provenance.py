@@ -10,7 +10,7 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Section
 from handloom.reporting.wording import without_paths
 
-TITLE = "Where this comes from"
+TITLE = "Provenance: how to run it again"
 
 
 def provenance(run: ReportedRun) -> Section:

@@ -1,5 +1,6 @@
 """The reference study as a story: three optimizers on one network, and one of them that fails."""
 
+import math
 from collections.abc import Sequence
 
 from handloom.reporting.epochs import steps_per_epoch
@@ -9,7 +10,7 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.comparison import charts_section, together
 from handloom.reporting.sections.tables import scrolling_table
-from handloom.reporting.wording import number, percent
+from handloom.reporting.wording import counted, number, percent
 from handloom.studies.reference import MODELS
 
 Runs = Sequence[ReportedRun]
@@ -33,35 +34,38 @@ def in_order(runs: Runs) -> list[ReportedRun]:
 
 def optimizers(runs: Runs) -> Section:
     """Return the results and the curves of the optimizers."""
-    rows = [
+    rows: list[list[Node]] = [
         [
-            model_of(run),
+            linked(run, model_of(run)),
             str(run.settings.get("seed", "-")),
             _optimizer(run),
             _percent(run.results.get("test_accuracy")),
             _percent(run.results.get("best_test_accuracy")),
-            _step(best_step(run)),
-            _step(diverged_at(run)),
+            _at(run, best_step(run)),
+            _at(run, diverged_at(run)),
         ]
         for run in runs
     ]
     table = scrolling_table(
         "Accuracy on the test set, with the weights of the last step and with the best weights.",
-        ("model", "seed", "optimizer", "last step", "best weights", "at step", "diverged at"),
+        ("model", "seed", "optimizer", "last step", "best weights", "best at", "diverged at"),
         rows,
         label="Results of the study",
     )
     charts = [
         chart
         for chart in (
-            together(runs, "loss", "Training loss", _LOSS, logarithmic=True),
+            together(runs, "loss", "Training loss, with penalty", _LOSS, logarithmic=True),
             together(runs, "accuracy", "Training accuracy", _ACCURACY),
-            together(runs, "learning_rate", "Learning rate", _RATE),
+            together(runs, "learning_rate", "Learning rate", _rates(runs)),
         )
         if chart is not None
     ]
     return charts_section(
-        "optimizers", "Three optimizers on one network", charts, [_intro(runs), table]
+        "optimizers",
+        "Three optimizers on one network",
+        charts,
+        [_intro(runs), table, _pages(runs)],
     )
 
 
@@ -70,26 +74,77 @@ _LOSS = (
     "once."
 )
 _ACCURACY = "The fraction of the training rows that are predicted correctly."
-_RATE = "The four schedules fall slowly; what differs is where they begin."
+
+
+def _rates(runs: Runs) -> str:
+    """Return from where to where the learning rate of each model goes."""
+    models: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        if run.history is None or not len(run.history):
+            continue
+        first, last = MODELS[model_of(run)].schedule(0), run.history["learning_rate"][-1]
+        names = models.setdefault((number(first, 2), number(float(last), 2)), [])
+        if model_of(run) not in names:
+            names.append(model_of(run))
+    sentences = [
+        f"{' and '.join(names)}: from {first} to {last}"
+        + (", one line over the other." if len(names) > 1 else ".")
+        for (first, last), names in models.items()
+    ]
+    return " ".join(["The size of a step, which a schedule makes smaller.", *sentences])
+
+
+def linked(run: ReportedRun, text: str) -> Node:
+    """Return text that links to the page of a run, if there is one beside this page."""
+    return text if run.page is None else element("a", text, href=run.page)
+
+
+def _pages(runs: Runs) -> Node:
+    """Return how to get the pages of the runs, where they are missing."""
+    if all(run.page is not None for run in runs):
+        return element("p", "The name of a model leads to the page of its run.", class_="soft")
+    return element(
+        "p",
+        "A page about one run, with its network: ",
+        element("code", "handloom report FOLDER/runs/NAME"),
+        ".",
+        class_="soft",
+    )
 
 
 def _intro(runs: Runs) -> Node:
     steps = max((len(run.history) * steps_per_epoch(run) for run in runs if run.history), default=0)
     size = runs[0].settings.get("batch_size", 0)
     rows = f"batches of {size:,} rows" if isinstance(size, int) and size else "all rows at once"
+    per_epoch = {steps_per_epoch(run) for run in runs if run.history}
+    epochs = f", {counted(max(per_epoch), 'step')} to an epoch" if len(per_epoch) == 1 else ""
     return element(
         "p",
-        f"The same small network (two hidden layers) learns {runs[0].dataset} in {steps:,} steps "
-        f"on {rows}: with plain gradient descent (sgd), with momentum, and with Adam at two "
-        "learning rates. Everything else is equal, up to the width of the layers that the notebook "
-        "chose.",
+        f"The same small network (two hidden layers) learns {runs[0].dataset} in {steps:,} "
+        f"steps{epochs}, on {rows}: with plain gradient descent (sgd), with momentum, and with "
+        f"Adam at two learning rates.{_widths(runs)} All else is equal. The loss is the "
+        "cross-entropy of the predictions. Training adds a penalty (L2) for large weights and "
+        "biases of the first layer. Losses with penalty are those that training makes smaller; "
+        "losses without it compare with guessing.",
     )
+
+
+def _widths(runs: Runs) -> str:
+    """Return the widths of the hidden layers, if they differ."""
+    models: dict[int, list[str]] = {}
+    for name in dict.fromkeys(model_of(run) for run in runs):
+        models.setdefault(MODELS[name].units, []).append(name)
+    if len(models) < 2:
+        return ""
+    shares = [f"{', '.join(names)} {units}" for units, names in models.items()]
+    return f" Hidden layers are as wide as in the notebook: {'; '.join(shares)} units."
 
 
 def _optimizer(run: ReportedRun) -> str:
     model = MODELS[model_of(run)]
     kind = "Adam" if model_of(run).startswith("adam") else "SGD"
-    return f"{kind}, rate {model.schedule(0):g}"
+    momentum = getattr(model.optimizer(), "momentum", 0.0)
+    return f"{kind}, rate {model.schedule(0):g}" + (f", momentum {momentum:g}" if momentum else "")
 
 
 def best_step(run: ReportedRun) -> int | None:
@@ -119,7 +174,12 @@ def best_weights(runs: Runs) -> Section | Omission:
         last, best = run.results.get("test_accuracy"), run.results.get("best_test_accuracy")
         if isinstance(last, float) and isinstance(best, float):
             gains.append((best - last, run))
-            row: list[Node] = [run.name, percent(last), percent(best), _points(best - last)]
+            row: list[Node] = [
+                linked(run, run.name),
+                percent(last),
+                percent(best),
+                _points(best - last),
+            ]
             rows.append([*row, _pair(last, best)])
     if not rows:
         return Omission(title, "the study has no results yet.")
@@ -131,10 +191,9 @@ def best_weights(runs: Runs) -> Section | Omission:
         [
             element(
                 "p",
-                f"Each training keeps a copy of the weights with the lowest {selected} so far. For "
-                f"most runs that is nearly the last step. For {run.name} the copy is worth "
-                f"{100 * gain:.0f} percentage points: the training went on after its best step, "
-                "and lost what it had. A copy costs the memory of one more set of weights.",
+                f"Each training keeps a copy of the weights with the lowest {selected} so far. "
+                + _worth(run, gain)
+                + " A copy costs the memory of one more set of weights.",
             ),
             scrolling_table(
                 "Accuracy on the test set: with the last weights (orange), the best ones (blue).",
@@ -144,6 +203,16 @@ def best_weights(runs: Runs) -> Section | Omission:
             ),
         ],
         styles=("charts", "confusion"),
+    )
+
+
+def _worth(run: ReportedRun, gain: float) -> str:
+    """Return what the copy is worth for the run that gains most by it."""
+    if gain < 0.001:
+        return "Here no run did better with it than with its last weights."
+    return (
+        f"For {run.name} it is worth {100 * gain:.1f} percentage points: training went on after "
+        "its best step, and lost what it had."
     )
 
 
@@ -161,7 +230,9 @@ def _pair(last: float, best: float) -> Element:
 def notebook(runs: Runs) -> Section:
     """Return the metrics that the notebook reported beside those of the runs."""
     rows = []
-    for group in groups_of(runs):
+    groups = groups_of(runs)
+    several = any(len(group.runs) > 1 for group in groups)
+    for group in groups:
         name = model_of(group.runs[0])
         reference = MODELS[name]
         if reference.reference_accuracy is None:
@@ -174,8 +245,8 @@ def notebook(runs: Runs) -> Section:
                 percent(reference.reference_accuracy),
                 "-" if last is None else percent(last[0]),
                 "-" if best is None else percent(best[0]),
-                number(reference.reference_loss, 3),
-                "-" if loss is None else number(loss[0], 3),
+                f"{reference.reference_loss:.3f}",
+                "-" if loss is None else f"{loss[0]:.3f}",
             ]
         )
     remarks = {
@@ -191,8 +262,8 @@ def notebook(runs: Runs) -> Section:
             element(
                 "p",
                 "Handloom began with a notebook that trained these networks once, for 1,100 steps "
-                "on all rows. Its figures are of one run each; those here are means over the "
-                "seeds.",
+                "on all rows. Its figures are of one run each; "
+                + ("those here are means over the seeds." if several else "so are those here."),
             ),
             scrolling_table(
                 "Test accuracy and loss. The notebook has no adam-steady, which is our addition.",
@@ -214,5 +285,9 @@ def _points(difference: float) -> str:
     return f"{sign}{100 * abs(difference):.1f}"
 
 
-def _step(step: int | None) -> str:
-    return "-" if step is None else f"{step:,}"
+def _at(run: ReportedRun, step: int | None) -> str:
+    """Return a step, and its epoch where that has several."""
+    if step is None:
+        return "-"
+    steps = steps_per_epoch(run)
+    return f"step {step:,}" + (f" (epoch {math.ceil(step / steps)})" if steps > 1 else "")

@@ -11,7 +11,7 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.thumbnails import png
 
-TITLE = "What the first layer looks for"
+TITLE = "First-layer weights: what it looks for"
 
 SHOWN = 64
 """The largest number of units or filters that are drawn."""
