@@ -16,13 +16,21 @@ function openTarget(id) {
   return target;
 }
 
+/** The hash of a link that was opened by a click, until the browser tells of the new address. */
+let followed = "";
+
 document.addEventListener("click", (event) => {
   const link = event.target instanceof Element ? event.target.closest('a[href^="#"]') : null;
-  const target = link && openTarget((link.getAttribute("href") ?? "#").slice(1));
+  const hash = link?.getAttribute("href") ?? "#";
+  const target = link && openTarget(hash.slice(1));
+  if (target && location.hash !== hash) followed = hash;
   if (!target || document.URL !== "about:srcdoc") return;
   event.preventDefault();
   target.scrollIntoView();
   target.focus({ preventScroll: true });
 });
-window.addEventListener("hashchange", () => openTarget(location.hash.slice(1)));
+window.addEventListener("hashchange", () => {
+  if (location.hash !== followed) openTarget(location.hash.slice(1));
+  followed = "";
+});
 openTarget(location.hash.slice(1));
