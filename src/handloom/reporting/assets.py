@@ -25,11 +25,13 @@ NETWORK_SCRIPTS = (
 """The forward pass."""
 
 ALIVE_SCRIPTS = (
+    "roving",
     *NETWORK_SCRIPTS,
     "alive/canvases",
     "alive/pixels",
     "alive/tiles",
     "alive/announcer",
+    "alive/change_history",
     "alive/board",
     "alive/tools",
     "alive/predictions",
@@ -39,7 +41,14 @@ ALIVE_SCRIPTS = (
 )
 """The section in which a reader runs the network."""
 
-SCRIPTS = (*COMMON_SCRIPTS, "scales", "line_chart", "confusion", *ALIVE_SCRIPTS)
+NEEDED_BY = {"line_chart": ("scales", "chart_drawing"), "confusion": ("roving",)}
+"""The scripts that another one uses."""
+
+SCRIPTS = (
+    *COMMON_SCRIPTS,
+    *("scales", "chart_drawing", "line_chart", "roving", "confusion"),
+    *ALIVE_SCRIPTS[1:],
+)
 """The names of the scripts, in the order in which a page has them."""
 
 COMMON_STYLES = ("base", "layout")
@@ -60,7 +69,9 @@ STYLES = (
 
 def scripts(needed: Iterable[str]) -> str:
     """Return the common scripts and those that sections need, as one."""
-    return _joined("scripts", "js", SCRIPTS, {*COMMON_SCRIPTS, *needed})
+    named = set(needed)
+    used = {each for name in named for each in NEEDED_BY.get(name, ())}
+    return _joined("scripts", "js", SCRIPTS, {*COMMON_SCRIPTS, *named, *used})
 
 
 def styles(needed: Iterable[str]) -> str:

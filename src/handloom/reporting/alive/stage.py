@@ -12,6 +12,9 @@ FEW_LAYERS = 8
 """The largest number of layers that are all shown at first."""
 
 
+PREDICTION_COLUMNS = ("class", "as a bar", "probability")
+
+
 def stage(run: ReportedRun, layers: list[ShownLayer], rows: list[ShownRow]) -> Element:
     """Return the controls, without any value yet."""
     assert run.model is not None
@@ -21,7 +24,7 @@ def stage(run: ReportedRun, layers: list[ShownLayer], rows: list[ShownRow]) -> E
         element(
             "p",
             "Draw on the image, or choose another one: the whole network runs at every change, in "
-            "this page. A click on a unit switches it off, so that its activation is 0.",
+            "this page. A click switches a unit off; at the output, it excludes a class.",
             class_="alive-invitation",
         ),
         _keys(),
@@ -30,9 +33,9 @@ def stage(run: ReportedRun, layers: list[ShownLayer], rows: list[ShownRow]) -> E
             "div",
             element(
                 "div",
-                _board(),
-                _tools(in_color),
+                element("div", _board(), _buttons(), class_="alive-drawing"),
                 _predictions(run.class_names),
+                _brush(in_color),
                 _switched_off(),
                 element("p", id="alive-live", aria_live="polite", class_="hidden-text"),
                 class_="alive-input",
@@ -66,7 +69,13 @@ def _images(run: ReportedRun, rows: list[ShownRow]) -> Node:
         if each.index is not None
     ]
     return [
-        element("div", buttons, role="group", aria_label="Test images", class_="alive-images"),
+        element(
+            "div",
+            buttons,
+            role="group",
+            aria_label="Test images: arrow keys move",
+            class_="alive-images",
+        ),
         element("p", id="alive-start", class_="soft alive-hint"),
     ]
 
@@ -77,14 +86,19 @@ def _keys() -> Element:
         element("summary", "By keyboard"),
         element(
             "p",
-            "On the image: arrows move the pen, space paints, shift and arrows paint a line, "
-            "ctrl z undoes.",
+            "On the image: arrows, home, end, page up and page down move the pen, space paints, "
+            "shift and arrows paint a line.",
             id="alive-board-keys",
         ),
         element(
             "p",
             "On a layer: arrows, home and end choose a unit, enter switches it off or on.",
             id="alive-unit-keys",
+        ),
+        element(
+            "p",
+            "Among the test images: arrows, home and end move, enter chooses one. Everywhere here: "
+            "ctrl z undoes the last change, ctrl y or ctrl shift z redoes it.",
         ),
         class_="alive-keys",
     )
@@ -102,43 +116,42 @@ def _board() -> Element:
     )
 
 
-def _tools(in_color: bool) -> Element:
-    shade = (
-        _control("Color", id="alive-shade", type="color", value="#ffffff")
-        if in_color
-        else _control("Gray", id="alive-shade", type="range", min=0, max=100, value=100)
-    )
+def _buttons() -> Element:
     buttons = [
         ("undo", "Undo", "Undo the last change"),
+        ("redo", "Redo", "Redo the last change"),
         ("clear", "Clear", "Clear the image"),
         ("left", "←", "Move the image left"),
         ("right", "→", "Move the image right"),
         ("up", "↑", "Move the image up"),
         ("down", "↓", "Move the image down"),
-        ("turn-left", "↺", "Turn the image to the left"),
-        ("turn-right", "↻", "Turn the image to the right"),
+        ("turn-left", "↺ 15°", "Turn the image to the left by 15°"),
+        ("turn-right", "↻ 15°", "Turn the image to the right by 15°"),
         ("mirror", "⇋", "Mirror the image"),
     ]
     return element(
         "div",
-        element(
-            "div",
-            _control("Brush", id="alive-size", type="range", min=1, max=8, step=0.5, value=2),
-            shade,
-            _control("Eraser", id="alive-eraser", type="checkbox"),
-            class_="alive-brush",
-        ),
-        element(
-            "div",
-            [
-                element(
-                    "button", text, type="button", data_action=name, aria_label=label, title=label
-                )
-                for name, text, label in buttons
-            ],
-            class_="alive-buttons",
-        ),
-        class_="tools",
+        [
+            element("button", text, type="button", data_action=name, aria_label=label, title=label)
+            for name, text, label in buttons
+        ],
+        element("button", "Switch all on", type="button", id="alive-all-on", aria_disabled="true"),
+        class_="alive-buttons",
+    )
+
+
+def _brush(in_color: bool) -> Element:
+    shade = (
+        _control("Color", id="alive-shade", type="color", value="#ffffff")
+        if in_color
+        else _control("Gray", id="alive-shade", type="range", min=0, max=100, value=100)
+    )
+    return element(
+        "div",
+        _control("Brush", id="alive-size", type="range", min=1, max=8, step=0.5, value=2),
+        shade,
+        _control("Eraser", id="alive-eraser", type="checkbox"),
+        class_="alive-brush",
     )
 
 
@@ -151,7 +164,17 @@ def _control(text: str, **attributes: object) -> Element:
 def _predictions(class_names: tuple[str, ...]) -> Element:
     return element(
         "table",
-        element("caption", "Prediction"),
+        element("caption", "Prediction: ", element("b", id="alive-verdict")),
+        element(
+            "thead",
+            element(
+                "tr",
+                [
+                    element("th", element("span", each, class_="hidden-text"), scope="col")
+                    for each in PREDICTION_COLUMNS
+                ],
+            ),
+        ),
         element(
             "tbody",
             [
@@ -173,8 +196,12 @@ def _switched_off() -> Element:
         "div",
         element("h3", "Switched off"),
         element("ul", id="alive-off-units"),
-        element("button", "Switch all on", type="button", id="alive-all-on"),
-        element("p", "The lines in the bars mark the prediction with all units on.", class_="soft"),
+        element(
+            "p",
+            "Their activation is 0; an output that is off excludes its class. The lines in the "
+            "bars mark the prediction with all units on.",
+            class_="soft",
+        ),
         id="alive-off",
         hidden=True,
     )
@@ -221,7 +248,7 @@ def _layer(shown: ShownLayer) -> Element:
             aria_describedby="alive-unit-keys",
             class_="alive-units",
         ),
-        element("div", class_="alive-tip", hidden=True),
+        element("div", class_="alive-tip", hidden=True, aria_hidden="true"),
         data_layer=shown.name,
         data_between=shown.between,
         class_="alive-layer",

@@ -13,10 +13,13 @@ from handloom.reporting.wording import aligned, number
 
 WIDTH, HEIGHT = 480, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 28, 40
-"""The size of a chart without scripts, and its margins; `scripts/line_chart.js` has the same."""
+"""The size of a chart without scripts, and its margins; `scripts/chart_drawing.js` has the same."""
 
 COLORS, DASHES = 8, ("", "7 4", "2 3", "9 3 2 3", "14 5")
-"""The number of colors of lines, and the patterns of the lines of a color."""
+"""The number of colors of lines, and their patterns: color alone does not tell lines apart."""
+
+OVERLAP = 4
+"""How far points and strokes reach over the edge of the plot."""
 
 ORDERS = 1000.0
 """The largest value relative to the median from which an axis is logarithmic at first."""
@@ -166,8 +169,8 @@ class LineChart:
         )
 
     def _legend(self) -> Node:
-        if len(self.groups) < 2:
-            return None
+        if [each.lower() for each in self.groups] == [self.title.lower()]:
+            return None  # the title names the only line
         return element(
             "ul",
             [
@@ -199,11 +202,13 @@ class LineChart:
         text = f"{self.title}: {self.y_label} by {self.x_label}, " + "; ".join(
             _spoken(each) for each in self.series
         )
+        marks = [self._mark(each, x, y) for each in self.marks if _inside(each, x, y)]
         return element(
             "svg",
-            self._axes(x, y),
-            [self._mark(each, x, y) for each in self.marks if _inside(each, x, y)],
-            [_line(self._color(each.label), each, x, y) for each in self.series],
+            element("g", self._axes(x, y), aria_hidden="true"),
+            [line for line, _ in marks],
+            _clipped([_line(self._color(each.label), each, x, y) for each in self.series]),
+            [label for _, label in marks],
             viewBox=f"0 0 {WIDTH} {HEIGHT}",
             role="img",
             aria_label=text,
@@ -247,7 +252,8 @@ class LineChart:
         nodes.append(element("text", self.y_label, x=0, y=12, class_="axis-label"))
         return nodes
 
-    def _mark(self, mark: Mark, x: Scale, y: Scale) -> Node:
+    def _mark(self, mark: Mark, x: Scale, y: Scale) -> tuple[Element, Element]:
+        """Return the line and the label of a mark."""
         if mark.axis == "x":
             at = x(mark.at)
             late = at > (LEFT + WIDTH - RIGHT) / 2
@@ -258,7 +264,7 @@ class LineChart:
             at = y(mark.at)
             line = element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, class_="mark")
             label = {"x": WIDTH - RIGHT, "y": at - 5, "text_anchor": "end"}
-        return [line, element("text", mark.label, class_="mark-label", **label)]
+        return line, element("text", mark.label, class_="mark-label", **label)
 
     def _table(self) -> Element:
         epochs = sorted({value for each in self.series for value in each.x})
@@ -285,7 +291,12 @@ class LineChart:
         ]
         return element(
             "details",
-            element("summary", "Values as a table"),
+            element(
+                "summary",
+                "Values ",
+                element("span", f"of the chart {self.title} ", class_="hidden-text"),
+                "as a table",
+            ),
             element(
                 "div",
                 element(
@@ -348,8 +359,25 @@ def _inside(mark: Mark, x: Scale, y: Scale) -> bool:
     return scale.low <= mark.at <= scale.high
 
 
+def _clipped(lines: list[Node]) -> Element:
+    """Return lines without what lies outside of the axes."""
+    x, y = LEFT - OVERLAP, TOP - OVERLAP
+    width = WIDTH - LEFT - RIGHT + 2 * OVERLAP
+    height = HEIGHT - TOP - BOTTOM + 2 * OVERLAP
+    return element(
+        "svg",
+        lines,
+        x=x,
+        y=y,
+        width=width,
+        height=height,
+        viewBox=f"{x} {y} {width} {height}",
+        class_="clip",
+    )
+
+
 def _stroke(index: int, dash: int = 0) -> dict[str, object]:
-    dashes = DASHES[(index // COLORS + dash) % len(DASHES)]
+    dashes = DASHES[(index + index // COLORS + dash) % len(DASHES)]  # lines of one color differ too
     return {"class_": f"line series-{index % COLORS}", "stroke_dasharray": dashes or None}
 
 

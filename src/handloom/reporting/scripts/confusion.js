@@ -1,25 +1,25 @@
-// The confusion matrix: arrow keys move between its cells, as in any grid.
+// The confusion matrix: one tab stop, and the images of a cell with a button that closes them.
 
 for (const matrix of document.querySelectorAll("table.matrix")) {
-  matrix.addEventListener("keydown", (event) => {
-    if (!(event instanceof KeyboardEvent) || !(event.target instanceof Element)) return;
-    /** @type {Record<string, [number, number]>} */
-    const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-    const move = moves[event.key];
-    const cell = event.target.closest("td");
-    if (!move || !cell) return;
-    const rows = [...matrix.querySelectorAll("tbody tr")].map((row) => [...row.querySelectorAll("td")]);
-    let down = rows.findIndex((row) => row.includes(cell));
-    let across = rows[down].indexOf(cell);
-    do {
-      down += move[0];
-      across += move[1];
-      const link = rows[down]?.[across]?.querySelector("a");
-      if (link) {
-        link.focus();
-        event.preventDefault();
-        return;
-      }
-    } while (rows[down]?.[across]);
+  const rows = [...matrix.querySelectorAll("tbody tr")].map((row) =>
+    [...row.querySelectorAll("td")].map((cell) => cell.querySelector("a")),
+  );
+  if (!rows.flat().some((link) => link !== null)) continue;
+  rove(matrix, rows);
+  if (byFinger) continue;
+  const hint = " Arrow keys move among the cells, Enter opens one, Escape closes it.";
+  (matrix.querySelector("caption > span") ?? matrix.querySelector("caption"))?.append(hint);
+}
+
+for (const panel of document.querySelectorAll(".cell-images")) {
+  const close = () => {
+    panel.classList.remove("opened");
+    /** @type {HTMLElement | null} */ (document.querySelector(`a[href="#${panel.id}"]`))?.focus();
+  };
+  const button = newButton("Close", close);
+  button.className = "close";
+  panel.prepend(button);
+  panel.addEventListener("keydown", (event) => {
+    if (event instanceof KeyboardEvent && event.key === "Escape") close();
   });
 }

@@ -40,6 +40,17 @@ function newButton(text, press) {
   return button;
 }
 
+/** Whether the page is used by fingers, rather than by a mouse and a keyboard. */
+const byFinger = matchMedia("(pointer: coarse)").matches;
+
+/**
+ * Return the size of the page's text relative to the usual one; drawings grow with it.
+ * @returns {number}
+ */
+function textEnlargement() {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+}
+
 /**
  * Return a number as people read it.
  * @param {number} value

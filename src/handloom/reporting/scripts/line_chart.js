@@ -1,16 +1,12 @@
 // Line charts: reads values off, zooms, changes the axis, and draws a chart as wide as its column.
 // Without this script the charts are those that Python drew.
 
-const CHART = { height: 260, left: 52, right: 14, top: 28, bottom: 40 };
-const DASHES = ["", "7 4", "2 3", "9 3 2 3", "14 5"];
-
 /**
- * @typedef {{name: string, group: number, x: number[], y: (number | null)[], points: boolean,
- *   dash: number}} Series
- * @typedef {{axis: string, at: number, label: string}} Mark
  * @typedef {{xLabel: string, yLabel: string, logarithmic: boolean, groups: string[],
  *   colors: number[], marks: Mark[], series: Series[]}} ChartData
  */
+
+const NO_LINE = "no line is shown";
 
 /** A line chart that is alive. */
 class LiveChart {
@@ -28,6 +24,8 @@ class LiveChart {
   zoomButton = undefined;
   /** @type {number | undefined} */
   pointer = undefined;
+  printing = false;
+  enlargement = 1;
 
   /**
    * @param {HTMLElement} figure
@@ -62,6 +60,7 @@ class LiveChart {
     this.axisButton = newButton("Logarithmic axis", () => {
       this.logarithmic = !this.logarithmic;
       this.draw();
+      this.say(`logarithmic axis ${this.logarithmic ? "on" : "off"}`);
     });
     this.zoomButton = newButton("Show all epochs", () => this.zoom(this.whole));
     const positive = this.data.series.some((each) => each.y.some((y) => y !== null && y > 0));
@@ -74,14 +73,17 @@ class LiveChart {
     this.plot.setAttribute("role", "group");
     this.plot.setAttribute(
       "aria-label",
-      `${figure.querySelector("h3")?.textContent}. Left and right arrow keys read values off, plus ` +
-        "and minus zoom.",
+      `${figure.querySelector("h3")?.textContent}. Arrow keys, home and end read values off, plus ` +
+        "and minus zoom, escape shows all.",
     );
   }
 
   /** @param {HTMLElement} figure */
   addLegend(figure) {
-    figure.querySelectorAll(".legend li").forEach((item, index) => {
+    const items = figure.querySelectorAll(".legend li");
+    if (items.length < 2) return;
+    figure.querySelector(".legend")?.setAttribute("aria-label", "Lines: a name hides its line");
+    items.forEach((item, index) => {
       const sample = item.querySelector("svg");
       const button = newButton(item.textContent ?? "", () => {
         if (!this.hidden.delete(index)) this.hidden.add(index);
@@ -99,18 +101,23 @@ class LiveChart {
   listen() {
     const plot = this.plot;
     plot.addEventListener("pointermove", (event) => this.point(this.coordinate(event)));
-    plot.addEventListener("pointerleave", () => this.point(null));
+    plot.addEventListener("pointerleave", (event) => {
+      if (event.pointerType !== "touch") this.point(null); // what was tapped stays
+    });
+    plot.addEventListener("pointercancel", () => this.endDrag()); // the page scrolls
     plot.addEventListener("pointerdown", (event) => {
-      if (event.pointerType === "mouse") this.dragged = this.coordinate(event);
+      if (event.button === 0) this.dragged = this.coordinate(event);
     });
     plot.addEventListener("pointerup", (event) => {
       const [start, end] = [this.dragged, this.coordinate(event)];
       this.dragged = null;
       if (start !== null && Math.abs(start - end) > 8) {
         const ends = [start, end].sort((a, b) => a - b).map((each) => this.x.value(each));
-        this.zoom([ends[0], ends[1]]);
+        this.zoom([Math.max(ends[0], this.whole[0]), Math.min(ends[1], this.whole[1])]);
       } else this.point(end);
     });
+    window.addEventListener("beforeprint", () => this.print(true));
+    window.addEventListener("afterprint", () => this.print(false));
     plot.addEventListener("dblclick", () => this.zoom(this.whole));
     plot.addEventListener("keydown", (event) => {
       const steps = { ArrowLeft: -1, ArrowRight: 1 };
@@ -125,12 +132,33 @@ class LiveChart {
     });
   }
 
+  endDrag() {
+    this.dragged = null;
+    this.readOff();
+  }
+
+  /** @param {boolean} printing - all lines are printed, those hidden on the screen too */
+  print(printing) {
+    this.printing = printing;
+    this.draw();
+  }
+
+  /** @param {Series} series */
+  isShown(series) {
+    return this.printing || !this.hidden.has(series.group);
+  }
+
+  /** @param {string} sentence */
+  say(sentence) {
+    if (this.readout) this.readout.textContent = sentence;
+  }
+
   /**
    * @param {PointerEvent} event
    * @returns {number}
    */
   coordinate(event) {
-    return event.clientX - this.plot.getBoundingClientRect().left;
+    return (event.clientX - this.plot.getBoundingClientRect().left) / this.enlargement;
   }
 
   /** @returns {number[]} */
@@ -181,123 +209,68 @@ class LiveChart {
     if (range[1] - range[0] < 1) return;
     this.range = range;
     this.draw();
+    const [from, to] = [this.visible()[0], this.visible().pop()];
+    if (this.chosen !== null || from === undefined || to === undefined) return;
+    const ends = `${this.data.xLabel} ${readable(from)} to ${readable(to)}`;
+    this.say(this.showsAll() ? `whole axis: ${ends}` : ends);
   }
 
-  /** Draw the chart for the width of its column. */
+  /**
+   * Draw the chart for the width of its column.
+   *
+   * It is drawn for the usual size of text, and enlarged as the page's text is.
+   */
   draw() {
-    const width = this.plot.clientWidth;
+    this.enlargement = textEnlargement();
+    const width = this.plot.clientWidth / this.enlargement;
     if (!width) return;
-    const { height, left, right, top, bottom } = CHART;
-    const inside = this.data.series
-      .filter((each) => !this.hidden.has(each.group))
-      .flatMap((each) => each.y.filter((_, index) => this.contains(each.x[index])));
-    const marked = this.data.marks.filter((each) => each.axis === "y").map((each) => each.at);
-    const all = this.range === this.whole ? [...inside, ...marked] : inside;
-    const [low, high] = scaleBounds(all, this.logarithmic);
+    const { height, left, right } = CHART;
+    const shown = this.data.series.filter((each) => this.isShown(each));
     this.x = newScale(this.range[0], this.range[1], left, width - right, false);
-    this.y = newScale(low, high, height - bottom, top, this.logarithmic);
+    this.y = this.verticalScale(shown.length ? shown : this.data.series);
     const svg = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
     svg.setAttribute("aria-label", this.label);
-    this.drawAxes(svg, width);
-    for (const mark of this.data.marks) this.drawMark(svg, mark, width);
-    for (const each of this.data.series) {
-      if (!this.hidden.has(each.group)) this.drawLine(svg, each);
+    const marks = this.data.marks.map((each) => markOf(each, this.x, this.y, width));
+    const area = clippedArea(width);
+    for (const each of shown) {
+      area.append(...lineOf(each, this.data.colors[each.group], this.x, this.y));
     }
     this.overlay = svgElement("g", {});
+    svg.append(axesOf(this.x, this.y, this.data, width));
+    for (const mark of marks) if (mark) svg.append(mark[0]);
+    svg.append(area);
+    for (const mark of marks) if (mark) svg.append(mark[1]); // over the lines
     svg.append(this.overlay);
+    if (!shown.length) {
+      const middle = { x: (left + width - right) / 2, y: height / 2, "text-anchor": "middle" };
+      svg.append(svgElement("text", middle, NO_LINE));
+    }
     this.plot.replaceChildren(svg);
     this.axisButton?.setAttribute("aria-pressed", String(this.logarithmic));
-    if (this.zoomButton) this.zoomButton.hidden = this.range === this.whole;
+    if (this.zoomButton) this.zoomButton.hidden = this.showsAll();
     this.readOff();
+    if (!shown.length) this.say(NO_LINE);
+  }
+
+  /**
+   * Return the vertical scale for the visible part of lines.
+   * @param {Series[]} lines
+   */
+  verticalScale(lines) {
+    const inside = lines.flatMap((each) => each.y.filter((_, i) => this.contains(each.x[i])));
+    const marked = this.data.marks.filter((each) => each.axis === "y").map((each) => each.at);
+    const [low, high] = scaleBounds(this.showsAll() ? [...inside, ...marked] : inside, this.logarithmic);
+    return newScale(low, high, CHART.height - CHART.bottom, CHART.top, this.logarithmic);
+  }
+
+  /** @returns {boolean} */
+  showsAll() {
+    return this.range[0] === this.whole[0] && this.range[1] === this.whole[1];
   }
 
   /** @param {number} epoch */
   contains(epoch) {
     return epoch >= this.range[0] && epoch <= this.range[1];
-  }
-
-  /**
-   * @param {SVGElement} svg
-   * @param {number} width
-   */
-  drawAxes(svg, width) {
-    const { height, left, right, bottom } = CHART;
-    const end = width - right;
-    for (const value of this.y.ticks(5)) {
-      const y = this.y.at(value);
-      svg.append(
-        svgElement("line", { x1: left, x2: end, y1: y, y2: y, class: "grid" }),
-        svgElement("text", { x: left - 7, y: y + 4, "text-anchor": "end" }, tickText(value)),
-      );
-    }
-    for (const value of this.x.ticks(Math.max(2, Math.min(8, width / 70)))) {
-      if (!Number.isInteger(value)) continue;
-      const place = { x: this.x.at(value), y: height - bottom + 17, "text-anchor": "middle" };
-      svg.append(svgElement("text", place, tickText(value)));
-    }
-    const base = height - bottom;
-    svg.append(
-      svgElement("line", { x1: left, x2: end, y1: base, y2: base, class: "axis" }),
-      svgElement("text", { x: end, y: height - 6, "text-anchor": "end" }, this.data.xLabel),
-      svgElement("text", { x: 0, y: 12, class: "axis-label" }, this.data.yLabel),
-    );
-  }
-
-  /**
-   * @param {SVGElement} svg
-   * @param {Mark} mark
-   * @param {number} width
-   */
-  drawMark(svg, mark, width) {
-    const { height, left, right, top, bottom } = CHART;
-    const scale = mark.axis === "x" ? this.x : this.y;
-    if (mark.at < scale.low || mark.at > scale.high) return;
-    const at = scale.at(mark.at);
-    const late = at > (left + width - right) / 2;
-    const [line, label] =
-      mark.axis === "x"
-        ? [
-            { x1: at, x2: at, y1: top, y2: height - bottom },
-            { x: late ? at - 5 : at + 5, y: top + 10, "text-anchor": late ? "end" : "start" },
-          ]
-        : [
-            { x1: left, x2: width - right, y1: at, y2: at },
-            { x: width - right, y: at - 5, "text-anchor": "end" },
-          ];
-    svg.append(
-      svgElement("line", { ...line, class: "mark" }),
-      svgElement("text", { ...label, class: "mark-label" }, mark.label),
-    );
-  }
-
-  /**
-   * @param {SVGElement} svg
-   * @param {Series} series
-   */
-  drawLine(svg, series) {
-    const color = this.data.colors[series.group];
-    let path = "";
-    let drawing = false;
-    /** @type {SVGElement[]} */
-    const dots = [];
-    series.x.forEach((epoch, point) => {
-      const value = series.y[point];
-      const near = [point - 1, point, point + 1].some((each) => this.contains(series.x[each] ?? NaN));
-      if (value === null || !near || (this.logarithmic && value <= 0)) {
-        drawing = false;
-        return;
-      }
-      const [x, y] = [this.x.at(epoch), this.y.at(value)];
-      path += `${drawing ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
-      drawing = true;
-      if (series.points && this.contains(epoch)) {
-        dots.push(svgElement("circle", { cx: x, cy: y, r: 3, class: `dot series-${color % 8}` }));
-      }
-    });
-    const stroke = { d: path, class: `line series-${color % 8}` };
-    const dashes = DASHES[(Math.floor(color / 8) + series.dash) % DASHES.length];
-    const dashed = dashes ? { ...stroke, "stroke-dasharray": dashes } : stroke;
-    svg.append(svgElement("path", dashed), ...dots);
   }
 
   /** Show the values of the chosen epoch, and the part that is dragged over. */
@@ -322,12 +295,12 @@ class LiveChart {
     const values = new Map();
     for (const each of this.data.series) {
       const value = each.y[each.x.indexOf(this.chosen)];
-      if (value === undefined || value === null || this.hidden.has(each.group)) continue;
+      if (value === undefined || value === null || !this.isShown(each)) continue;
       const several = this.data.series.filter((other) => other.group === each.group).length > 1;
       const named = several ? `${each.name} ${readable(value)}` : readable(value);
       values.set(each.group, [...(values.get(each.group) ?? []), named]);
       if (this.logarithmic && value <= 0) continue;
-      const color = this.data.colors[each.group] % 8;
+      const color = this.data.colors[each.group] % COLORS;
       const dot = { cx: x, cy: this.y.at(value), r: 4, class: `dot series-${color}` };
       this.overlay.append(svgElement("circle", dot));
     }
@@ -340,8 +313,11 @@ for (const charts of document.querySelectorAll(".charts")) {
   const hint = document.createElement("p");
   hint.className = "charts-hint";
   hint.textContent =
-    "Point at a chart to read values off; drag across it to zoom in. Arrow keys, plus and minus do " +
-    "the same" + (charts.querySelector(".legend") ? "; a name hides its line." : ".");
+    (byFinger
+      ? "Tap a chart to read values off; drag across it to zoom in."
+      : "Point at a chart to read values off; drag across it to zoom in. By keyboard: arrow keys, " +
+        "Home and End read values off, plus and minus zoom, Escape shows all.") +
+    (charts.querySelector(".legend li + li") ? " A name in a legend hides its line." : "");
   charts.before(hint);
 }
 for (const figure of document.querySelectorAll("figure.chart")) {

@@ -5,6 +5,7 @@
  * @typedef {object} Scale
  * @property {number} low
  * @property {number} high
+ * @property {boolean} logarithmic
  * @property {(value: number) => number} at  the coordinate of a value
  * @property {(coordinate: number) => number} value  the value at a coordinate
  * @property {(count: number) => number[]} ticks
@@ -25,6 +26,7 @@ function newScale(low, high, start, end, logarithmic) {
   return {
     low,
     high,
+    logarithmic,
     at: (value) => start + ((linear(value) - from) / (to - from)) * (end - start),
     value: (coordinate) => {
       const value = from + ((coordinate - start) / (end - start)) * (to - from);

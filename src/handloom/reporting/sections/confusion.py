@@ -34,7 +34,11 @@ def confusion(run: ReportedRun) -> Section | Omission:
     tables: list[Node] = [_classes(matrix, names)]
     if len(names) <= MOST_CLASSES:
         tables.insert(0, _matrix(run, matrix))
-    body += [element("div", tables, class_="columns wide"), _cells(run, matrix)]
+        body.append(element("a", "Skip the matrix", href="#after-matrix", class_="skip"))
+    body += [
+        element("div", tables, class_="columns wide"),
+        element("div", _cells(run, matrix), id="after-matrix", tabindex=-1),
+    ]
     return Section("confusion", TITLE, body, scripts=("confusion",), styles=("confusion", "images"))
 
 
@@ -84,7 +88,7 @@ def _matrix(run: ReportedRun, matrix: Counts) -> Element:
             "table",
             table_caption(
                 "Rows are true classes, columns predicted ones. Blue cells are correct, orange "
-                f"cells are mistakes, the darker the more of the class{opens}.",
+                f"cells are mistakes, the stronger the color, the more of the class{opens}.",
             ),
             element("thead", head),
             element("tbody", rows),

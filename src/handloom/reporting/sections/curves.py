@@ -169,6 +169,12 @@ def _of_layers(
     return [Series(name, x, y, points=True) for name, (x, y) in lines.items()]
 
 
+def _listed_epochs(series: list[Series]) -> str:
+    """Return the epochs of lines in words."""
+    *first, last = (f"{epoch:g}" for epoch in sorted({x for each in series for x in each.x}))
+    return f"the epochs {', '.join(first)} and {last}" if first else f"epoch {last}"
+
+
 def _update_ratios(history: History) -> LineChart | None:
     series = _of_layers(history, lambda layer: layer.update)
     if not series:
@@ -177,7 +183,7 @@ def _update_ratios(history: History) -> LineChart | None:
         "updates",
         "Update-to-weight ratio of each layer",
         "How much the last step of an epoch changed a layer, relative to its weights; measured "
-        "after the epochs 1, 2, 4, 8 and so on. About 1e-3 is usual: far more is unstable, far "
+        f"after {_listed_epochs(series)}. About 1e-3 is usual: far more is unstable, far "
         "less hardly learns. A rate that decays to zero takes the ratio with it.",
         "ratio",
         series,

@@ -42,7 +42,7 @@ def weights(run: ReportedRun) -> Section | Omission | None:
             element(
                 "img",
                 src=png(shades(stack[index]), palette()),
-                alt=f"{described} {index}",
+                alt="",
                 title=f"{described} {index}",
                 width=stack.shape[2],
                 height=stack.shape[1],
@@ -71,7 +71,7 @@ def weights(run: ReportedRun) -> Section | Omission | None:
                 "positive",
                 class_="key",
             ),
-            element("ul", items, class_="filters"),
+            element("ul", items, class_="filters", aria_hidden="true"),
         ],
         styles=("images",),
     )

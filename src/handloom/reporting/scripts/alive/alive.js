@@ -20,12 +20,35 @@ class Playground {
     this.announcer = new Announcer(this.part("alive-live"));
     const table = /** @type {HTMLTableElement} */ (this.part("alive-predictions"));
     this.table = new PredictionTable(table, data.class_names);
+    this.changes = new ChangeHistory(
+      () => this.state(),
+      (state, change) => this.restore(state, change),
+    );
     const canvas = /** @type {HTMLCanvasElement} */ (this.part("alive-board"));
-    this.board = new Board(canvas, data.shape, data.levels, () => this.schedule(), this.announcer);
+    const remember = () => this.changes.remember();
+    const onChange = (/** @type {string} */ change) => this.changed(change);
+    this.board = new Board(canvas, data.shape, data.levels, remember, onChange, this.announcer);
+    this.outputs = outputLayers(this.network);
     this.views = this.layerViews(data);
-    connectTools(stage, this.board, this.images);
+    connectTools(stage, this.board, this.images, this.changes);
     this.part("alive-all-on").addEventListener("click", () => this.switchAllOn());
-    this.board.setPixels(this.images[0]);
+    const origin = { image: 0, changed: false, cut: false };
+    this.board.restore({ pixels: this.images[0], origin, turned: null }, "");
+  }
+
+  /** Return the whole state, a copy. */
+  state() {
+    const off = new Map([...this.switchedOff].map(([name, units]) => [name, new Set(units)]));
+    return { board: this.board.state(), off };
+  }
+
+  /**
+   * @param {{board: BoardState, off: Map<string, Set<number>>}} state
+   * @param {string} change - a sentence
+   */
+  restore({ board, off }, change) {
+    this.switchedOff = off;
+    this.board.restore(board, change);
   }
 
   /**
@@ -51,11 +74,22 @@ class Playground {
       const pixels = layer === first && sizeOf(layer.input_shape) === sizeOf(shape) ? shape : null;
       const onSwitch = (/** @type {string} */ name, /** @type {number} */ unit) =>
         this.switchUnit(name, unit);
-      const isLast = layer === this.network.layers.at(-2); // the logits
-      const names = isLast && sizeOf(layer.output_shape) > 1 ? class_names : [];
+      const isOutput = this.outputs.has(layer.name);
+      const names = isOutput && sizeOf(layer.output_shape) === class_names.length ? class_names : [];
       views.push(new LayerView(figure, layer, pixels, names, onSwitch, this.announcer));
     }
     return views;
+  }
+
+  /** @param {string} change - a sentence, possibly empty */
+  changed(change) {
+    this.change = change;
+    showOrigin(this.stage, this.board.state());
+    this.listSwitchedOff();
+    enable(this.stage.querySelector("[data-action=undo]"), this.changes.earlier.length > 0);
+    enable(this.stage.querySelector("[data-action=redo]"), this.changes.later.length > 0);
+    enable(this.part("alive-all-on"), this.switchedOff.size > 0);
+    this.schedule();
   }
 
   /** Run the network before the next picture of the screen, once for several changes. */
@@ -75,13 +109,29 @@ class Playground {
       const values = /** @type {Float32Array} */ (outputs.get(view.layer.name));
       view.show(values, this.switchedOff.get(view.layer.name) ?? new Set());
     }
+    const excluded = this.excluded();
     const unchanged = this.switchedOff.size
       ? predictionOf(runNetwork(this.network, row, new Map()))
       : undefined;
-    const prediction = this.table.show(predictionOf(outputs), unchanged);
+    const prediction = this.table.show(
+      predictionOf(outputs),
+      this.board.isEmpty(),
+      excluded,
+      unchanged,
+    );
     if (this.ready) this.announcer.say(`${this.change}${prediction}`);
     this.ready = true;
     this.change = "";
+  }
+
+  /** Return the classes whose output unit is switched off. */
+  excluded() {
+    const off = [...this.outputs].flatMap((name) => [...(this.switchedOff.get(name) ?? [])]);
+    return new Set(this.table.names.length === sizeOf(this.outputShape()) ? off : []);
+  }
+
+  outputShape() {
+    return this.network.layers[this.network.layers.length - 1].output_shape;
   }
 
   /**
@@ -91,26 +141,30 @@ class Playground {
    * @param {number} unit
    */
   switchUnit(name, unit) {
+    this.changes.remember();
     const units = this.switchedOff.get(name) ?? new Set();
     if (!units.delete(unit)) units.add(unit);
-    this.change = `${name} ${unit} ${units.has(unit) ? "off" : "on"}. `;
     this.switchedOff.set(name, units);
     if (!units.size) this.switchedOff.delete(name);
-    this.listSwitchedOff();
-    this.schedule();
+    this.changed(`${name} ${unit} ${units.has(unit) ? "off" : "on"}. `);
   }
 
   switchAllOn() {
-    this.switchedOff.clear();
-    this.change = "All units on. ";
-    this.listSwitchedOff();
-    this.schedule();
+    if (!this.switchedOff.size) return;
+    this.changes.remember();
+    this.switchedOff = new Map();
+    this.changed("All units on. ");
   }
 
   /** List the units that are off, each a button that switches it on. */
   listSwitchedOff() {
     const buttons = [...this.switchedOff].flatMap(([name, units]) =>
-      [...units].map((unit) => newButton(`${name} ${unit}`, () => this.switchUnit(name, unit))),
+      [...units].map((unit) =>
+        newButton(`${name} ${unit}`, () => {
+          this.part("alive-all-on").focus(); // this button goes
+          this.switchUnit(name, unit);
+        }),
+      ),
     );
     const list = this.part("alive-off");
     list.hidden = !buttons.length;

@@ -1,7 +1,24 @@
 "use strict";
 
-/** The most changes that can be undone. */
-const UNDO_STEPS = 100;
+/** The ink that an image may lose by rounding before a part of it counts as cut off. */
+const LOST_INK = 0.01;
+
+/**
+ * Where an image comes from.
+ *
+ * @typedef {object} Origin
+ * @property {number | null} image - the number of the image; null for a drawing from nothing
+ * @property {boolean} changed
+ * @property {boolean} cut - whether a part of it left the frame
+ */
+
+/**
+ * An image before it was turned, and by how much: turning again starts from it.
+ *
+ * @typedef {{pixels: Float32Array, degrees: number, origin: Origin}} Turn
+ */
+
+/** @typedef {{pixels: Float32Array, origin: Origin, turned: Turn | null}} BoardState */
 
 /** How an arrow key moves the pen. @type {Record<string, Point>} */
 const ARROWS = {
@@ -14,27 +31,29 @@ const ARROWS = {
 /**
  * The board: an image, drawn large, that pointer, touch and keyboard paint on.
  *
- * Every change is shown at once, calls `onChange`, and can be undone.
+ * Every change is shown at once, calls `beforeChange` and `onChange`.
  */
 class Board {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {number[]} shape - of the image, (channels, height, width)
    * @param {number[]} levels - the values of black and white
-   * @param {() => void} onChange
+   * @param {() => void} beforeChange
+   * @param {(change: string) => void} onChange - with a sentence, possibly empty
    * @param {Announcer} announcer
    */
-  constructor(canvas, shape, levels, onChange, announcer) {
+  constructor(canvas, shape, levels, beforeChange, onChange, announcer) {
     this.canvas = canvas;
     this.levels = levels;
+    this.beforeChange = beforeChange;
     this.onChange = onChange;
     this.announcer = announcer;
     /** @type {Drawing} */
     this.drawing = { shape, pixels: new Float32Array(sizeOf(shape)).fill(levels[0]) };
-    /** @type {Float32Array[]} */
-    this.earlier = [];
-    /** The image before it was turned, and by how much: turning again starts from it. */
-    this.turned = { pixels: this.drawing.pixels, degrees: 0 };
+    /** @type {Origin} */
+    this.origin = { image: null, changed: false, cut: false };
+    /** @type {Turn | null} */
+    this.turned = null;
     this.brush = { diameter: 2, color: Array(shape[0]).fill(levels[1]) };
     /** @type {Point} */
     this.pen = { x: Math.floor(shape[2] / 2), y: Math.floor(shape[1] / 2) };
@@ -48,64 +67,95 @@ class Board {
     canvas.addEventListener("blur", () => this.show());
   }
 
+  /** @returns {BoardState} */
+  state() {
+    return { pixels: this.drawing.pixels.slice(), origin: this.origin, turned: this.turned };
+  }
+
   /**
-   * Replace the image.
-   *
-   * @param {Float32Array} pixels
+   * @param {BoardState} state
+   * @param {string} change
    */
-  replace(pixels) {
-    this.keepForUndo();
-    this.setPixels(pixels);
+  restore({ pixels, origin, turned }, change) {
+    this.drawing.pixels = pixels.slice();
+    this.origin = origin;
+    this.turned = turned;
+    this.changed(change);
   }
 
   clear() {
-    this.replace(new Float32Array(this.drawing.pixels.length).fill(this.levels[0]));
+    this.beforeChange();
+    const pixels = new Float32Array(this.drawing.pixels.length).fill(this.levels[0]);
+    const origin = { image: null, changed: false, cut: false };
+    this.restore({ pixels, origin, turned: null }, "Cleared. ");
   }
 
-  undo() {
-    const pixels = this.earlier.pop();
-    if (pixels) this.setPixels(pixels);
+  /** @returns {boolean} */
+  isEmpty() {
+    return this.drawing.pixels.every((value) => value === this.levels[0]);
   }
 
   /** @param {string} name - one of `MOVES` */
   move(name) {
+    this.beforeChange();
     const { shape } = this.drawing;
-    const source = (/** @type {Point} */ point) => MOVES[name](point, shape);
-    this.replace(movedPixels(this.drawing, this.levels[0], source));
+    const pixels = this.moved(this.drawing.pixels, (point) => MOVES[name](point, shape));
+    const cut = this.origin.cut || this.losesInk(this.drawing.pixels, pixels);
+    const origin = { ...this.origin, changed: true, cut };
+    const change = name === "mirror" ? "Mirrored. " : `Moved ${name}. `;
+    this.restore({ pixels, origin, turned: null }, change);
   }
 
   /** @param {number} degrees - clockwise */
   turn(degrees) {
-    const { pixels } = this.turned;
-    const all = this.turned.degrees + degrees;
+    this.beforeChange();
+    const before = this.turned ?? { ...this.state(), degrees: 0 };
+    const turned = { ...before, degrees: (before.degrees + degrees) % 360 };
     const { shape } = this.drawing;
-    const source = (/** @type {Point} */ point) => turnedPoint(point, shape, all);
-    this.replace(movedPixels({ shape, pixels }, this.levels[0], source));
-    this.turned = { pixels, degrees: all };
+    const pixels = this.moved(before.pixels, (point) => turnedPoint(point, shape, turned.degrees));
+    const cut = before.origin.cut || this.losesInk(before.pixels, pixels);
+    const origin = turned.degrees ? { ...before.origin, changed: true, cut } : before.origin;
+    const change = `${turned.degrees ? `Turned ${angleText(turned.degrees)}` : "Not turned"}. `;
+    this.restore({ pixels, origin, turned }, change);
   }
 
-  /** @param {Float32Array} pixels */
-  setPixels(pixels) {
-    this.drawing.pixels = pixels.slice();
-    this.changed();
+  /**
+   * @param {Float32Array} pixels
+   * @param {(point: Point) => Point} source
+   */
+  moved(pixels, source) {
+    return movedPixels({ shape: this.drawing.shape, pixels }, this.levels[0], source);
   }
 
-  keepForUndo() {
-    this.earlier.push(this.drawing.pixels.slice());
-    if (this.earlier.length > UNDO_STEPS) this.earlier.shift();
+  /**
+   * @param {Float32Array} before
+   * @param {Float32Array} after
+   * @returns {boolean}
+   */
+  losesInk(before, after) {
+    const ink = (/** @type {Float32Array} */ pixels) =>
+      pixels.reduce((sum, value) => sum + value - this.levels[0], 0);
+    return ink(after) < (1 - LOST_INK) * ink(before);
   }
 
-  changed() {
-    this.turned = { pixels: this.drawing.pixels, degrees: 0 };
+  /** Prepare a stroke of the brush. */
+  startPainting() {
+    this.beforeChange();
+    this.origin = { ...this.origin, changed: true };
+    this.turned = null;
+  }
+
+  /** @param {string} [change] */
+  changed(change = "") {
     this.show();
-    this.onChange();
+    this.onChange(change);
   }
 
   /** @param {PointerEvent} event */
   startStroke(event) {
     if (event.button !== 0) return;
     this.canvas.setPointerCapture(event.pointerId);
-    this.keepForUndo();
+    this.startPainting();
     this.pen = this.pointOf(event);
     this.paintTo(this.pen);
   }
@@ -132,25 +182,42 @@ class Board {
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    const step = ARROWS[event.key];
-    const [, height, width] = this.drawing.shape;
-    if (event.key === "z" && (event.ctrlKey || event.metaKey)) this.undo();
-    else if (event.key === " ") {
-      this.keepForUndo();
+    const point = this.pointAfter(event);
+    if (event.ctrlKey || event.metaKey) return;
+    if (event.key === " ") {
+      this.startPainting();
       this.paintTo(this.pen);
-    } else if (step) {
-      const x = Math.min(Math.max(Math.round(this.pen.x) + step.x, 0), width - 1);
-      const y = Math.min(Math.max(Math.round(this.pen.y) + step.y, 0), height - 1);
-      if (event.shiftKey) {
-        this.keepForUndo();
-        this.paintTo({ x, y });
-      } else {
-        this.pen = { x, y };
-        this.show();
-        this.announcer.say(`column ${x + 1}, row ${y + 1}`);
-      }
+    } else if (point && event.shiftKey) {
+      this.startPainting();
+      this.paintTo(point);
+    } else if (point) {
+      this.pen = point;
+      this.show();
+      this.announcer.say(`column ${point.x + 1}, row ${point.y + 1}`);
     } else return;
     event.preventDefault();
+  }
+
+  /**
+   * Return where a key moves the pen, or null.
+   *
+   * @param {KeyboardEvent} event
+   * @returns {Point | null}
+   */
+  pointAfter({ key }) {
+    const [, height, width] = this.drawing.shape;
+    const [x, y] = [Math.round(this.pen.x), Math.round(this.pen.y)];
+    const [right, bottom] = [width - 1, height - 1];
+    const within = (/** @type {Point} */ point) => ({
+      x: Math.min(Math.max(point.x, 0), right),
+      y: Math.min(Math.max(point.y, 0), bottom),
+    });
+    const step = ARROWS[key];
+    if (step) return within({ x: x + step.x, y: y + step.y });
+    if (key === "Home") return within({ x: 0, y });
+    if (key === "End") return within({ x: right, y });
+    if (key === "PageUp") return within({ x, y: 0 });
+    return key === "PageDown" ? within({ x, y: bottom }) : null;
   }
 
   /**
@@ -175,4 +242,15 @@ class Board {
     const [x, y] = [Math.round(this.pen.x) * scale, Math.round(this.pen.y) * scale];
     frame(context, x, y, scale, scale);
   }
+}
+
+/**
+ * Return an angle as text.
+ *
+ * @param {number} degrees - clockwise, more than -360 and less than 360
+ * @returns {string}
+ */
+function angleText(degrees) {
+  const signed = ((degrees + 540) % 360) - 180;
+  return `${Math.abs(signed)}° to the ${signed < 0 ? "left" : "right"}`;
 }

@@ -29,13 +29,16 @@ class LayerView {
     this.values = /** @type {Float32Array} */ (new Float32Array(0));
     /** @type {Set<number>} */
     this.off = new Set();
-    this.tiles = arrangeTiles(layer.output_shape, 1);
+    this.tiles = arrangeTiles(layer.output_shape, 1, 0);
     const { canvas } = this;
     canvas.addEventListener("pointermove", (event) => this.point(this.unitOf(event)));
     canvas.addEventListener("pointerleave", () => this.point(-1));
     canvas.addEventListener("click", (event) => this.switchUnit(this.unitOf(event)));
     canvas.addEventListener("keydown", (event) => this.onKey(event));
-    canvas.addEventListener("focus", () => this.draw());
+    canvas.addEventListener("focus", () => {
+      this.draw();
+      if (canvas.matches(":focus-visible")) this.announce();
+    });
     canvas.addEventListener("blur", () => this.draw());
     new ResizeObserver(() => this.draw()).observe(figure);
   }
@@ -47,7 +50,7 @@ class LayerView {
    * @param {Set<number>} off - the units that are switched off
    */
   show(values, off) {
-    this.values = values;
+    this.values = withoutUnits(this.layer, values, off, 0);
     this.off = off;
     this.draw();
   }
@@ -55,18 +58,28 @@ class LayerView {
   draw() {
     const available = this.figure.clientWidth;
     if (!available || !this.values.length) return; // not visible
-    const tiles = arrangeTiles(this.layer.output_shape, available);
+    const label = this.labelWidth();
+    const tiles = arrangeTiles(this.layer.output_shape, available, label);
     this.tiles = tiles;
     const ratio = window.devicePixelRatio || 1;
-    const width = tiles.columns * (tiles.width + tiles.gap) - tiles.gap;
+    const width = tiles.columns * (tiles.width + tiles.label + tiles.gap) - tiles.gap;
     const height = Math.ceil(tiles.units / tiles.columns) * (tiles.height + tiles.gap) - tiles.gap;
     this.resize(Math.round(width * ratio), Math.round(height * ratio), `${width}px`);
     const context = contextOf(this.canvas);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     drawTiles(context, tiles, this.layer.output_shape, this.values, this.off);
+    if (label) drawLabels(context, tiles, this.names, getComputedStyle(this.canvas));
     this.range.textContent = rangeOf(this.values);
     this.showUnit(context);
+  }
+
+  /** Return the width for the names of units, in pixels. */
+  labelWidth() {
+    const context = contextOf(this.canvas);
+    context.font = getComputedStyle(this.canvas).font;
+    const widths = this.names.map((name) => context.measureText(name).width);
+    return Math.ceil(Math.min(Math.max(0, ...widths), LONGEST_LABEL) + (widths.length && 12));
   }
 
   /**
@@ -142,7 +155,11 @@ class LayerView {
     event.preventDefault();
     this.pointed = -1;
     this.draw();
-    this.announcer.say(this.sentence(this.unit));
+    this.announce();
+  }
+
+  announce() {
+    this.announcer.say(`${this.layer.name}, ${this.sentence(this.unit)}`);
   }
 
   /**

@@ -9,25 +9,44 @@ class PredictionTable {
   constructor(table, names) {
     this.names = names;
     this.rows = [...table.tBodies[0].rows];
+    this.verdict = table.querySelector("#alive-verdict");
   }
 
   /**
    * Show probabilities, and mark those with all units on, if they are others.
    *
    * @param {number[]} probabilities
+   * @param {boolean} empty - whether nothing is drawn, so that no class is named
+   * @param {Set<number>} excluded - the classes whose output unit is switched off
    * @param {number[]} [unchanged]
    * @returns {string} the most probable class, as a sentence
    */
-  show(probabilities, unchanged) {
-    const top = probabilities.indexOf(Math.max(...probabilities));
+  show(probabilities, empty, excluded, unchanged) {
+    const top = empty ? -1 : probabilities.indexOf(Math.max(...probabilities));
     this.rows.forEach((row, index) => {
       row.classList.toggle("alive-top", index === top);
       const [bar, mark] = /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll(".alive-bar i"));
-      bar.style.width = `${100 * probabilities[index]}%`;
+      bar.style.width = `${100 * (probabilities[index] || 0)}%`;
       mark.hidden = !unchanged;
       if (unchanged) mark.style.left = `${100 * unchanged[index]}%`;
-      row.cells[2].textContent = percentOf(probabilities[index]);
+      const value = excluded.has(index) ? "excluded" : percentOf(probabilities[index]);
+      row.cells[2].textContent = value;
     });
+    const sentence = this.sentence(probabilities, top, empty, excluded);
+    if (this.verdict) this.verdict.textContent = sentence;
+    return sentence;
+  }
+
+  /**
+   * @param {number[]} probabilities
+   * @param {number} top
+   * @param {boolean} empty
+   * @param {Set<number>} excluded
+   * @returns {string}
+   */
+  sentence(probabilities, top, empty, excluded) {
+    if (excluded.size === this.names.length) return "every class is excluded";
+    if (empty) return "nothing drawn";
     return top < 0 ? "no finite prediction" : `${this.names[top]}, ${percentOf(probabilities[top])}`;
   }
 }

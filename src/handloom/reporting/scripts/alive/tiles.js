@@ -11,26 +11,31 @@
  * @property {number} width - of a tile, in pixels of the page
  * @property {number} height
  * @property {number} gap - between tiles
+ * @property {number} label - the width of the name right of each tile
  */
+
+/** The largest width of a name, in pixels. */
+const LONGEST_LABEL = 160;
 
 /**
  * Arrange the units of a layer.
  *
  * @param {number[]} shape - of the layer's output: [units], or [channels, height, width]
  * @param {number} available - the width of the picture
+ * @param {number} label - the width of a name
  * @returns {Tiles}
  */
-function arrangeTiles(shape, available) {
+function arrangeTiles(shape, available, label) {
   const units = shape[0];
   const [height, width] = shape.length === 3 ? shape.slice(1) : [1, 1];
-  const size = tileSize(units, shape.length === 3);
+  const size = textEnlargement() * tileSize(units, shape.length === 3);
   const scale = Math.max(1, Math.round(size / Math.max(height, width)));
   const whole = width * scale;
   const gap = shape.length === 3 ? 3 : 1;
-  const fitting = Math.max(1, Math.floor((available + gap) / (whole + gap)));
+  const fitting = Math.max(1, Math.floor((available + gap) / (whole + label + gap)));
   const rows = Math.ceil(units / fitting);
   const columns = Math.ceil(units / rows); // rows of about equal size
-  return { units, columns, width: whole, height: height * scale, gap };
+  return { units, columns, width: whole, height: height * scale, gap, label };
 }
 
 /**
@@ -52,8 +57,8 @@ function tileSize(units, image) {
  * @param {number} unit
  * @returns {Point}
  */
-function cornerOf({ columns, width, height, gap }, unit) {
-  return { x: (unit % columns) * (width + gap), y: Math.floor(unit / columns) * (height + gap) };
+function cornerOf({ columns, width, height, gap, label }, unit) {
+  return { x: (unit % columns) * (width + label + gap), y: Math.floor(unit / columns) * (height + gap) };
 }
 
 /**
@@ -63,8 +68,8 @@ function cornerOf({ columns, width, height, gap }, unit) {
  * @param {Point} point
  * @returns {number}
  */
-function unitAt({ units, columns, width, height, gap }, { x, y }) {
-  const column = Math.floor(x / (width + gap));
+function unitAt({ units, columns, width, height, gap, label }, { x, y }) {
+  const column = Math.floor(x / (width + label + gap));
   const unit = Math.floor(y / (height + gap)) * columns + column;
   return x >= 0 && y >= 0 && column < columns && unit < units ? unit : -1;
 }
@@ -90,6 +95,24 @@ function drawTiles(context, tiles, shape, values, off) {
     context.drawImage(picture, 0, unit * rows, picture.width, rows, x, y, width, height);
     if (off.has(unit)) crossOut(context, x, y, width, height);
   }
+}
+
+/**
+ * Write the names of units right of their tiles.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {Tiles} tiles
+ * @param {string[]} names
+ * @param {CSSStyleDeclaration} style - of the canvas
+ */
+function drawLabels(context, tiles, names, { font, color }) {
+  context.font = font;
+  context.fillStyle = color;
+  context.textBaseline = "middle";
+  names.forEach((name, unit) => {
+    const { x, y } = cornerOf(tiles, unit);
+    context.fillText(name, x + tiles.width + 5, y + tiles.height / 2, tiles.label - 8);
+  });
 }
 
 /**

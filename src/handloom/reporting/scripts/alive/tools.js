@@ -6,14 +6,13 @@
  * @param {HTMLElement} stage
  * @param {Board} board
  * @param {Float32Array[]} images
+ * @param {ChangeHistory<any>} changes
  */
-function connectTools(stage, board, images) {
+function connectTools(stage, board, images, changes) {
   const actions = /** @type {Record<string, () => void>} */ ({
-    clear: () => {
-      board.clear();
-      markChosen(stage, null);
-    },
-    undo: () => board.undo(),
+    clear: () => board.clear(),
+    undo: () => changes.undo(),
+    redo: () => changes.redo(),
     "turn-left": () => board.turn(-15),
     "turn-right": () => board.turn(15),
   });
@@ -21,29 +20,76 @@ function connectTools(stage, board, images) {
   for (const button of /** @type {NodeListOf<HTMLElement>} */ (stage.querySelectorAll("[data-action]"))) {
     button.addEventListener("click", actions[button.dataset.action ?? ""]);
   }
-  for (const button of /** @type {NodeListOf<HTMLElement>} */ (stage.querySelectorAll("[data-image]"))) {
-    button.addEventListener("click", () => board.replace(images[Number(button.dataset.image)]));
-    button.addEventListener("click", () => markChosen(stage, button));
-  }
-  markChosen(stage, stage.querySelector("[data-image]"));
+  const choices = imageButtons(stage);
+  choices.forEach((button, image) => {
+    button.addEventListener("click", () => {
+      board.beforeChange();
+      const origin = { image, changed: false, cut: false };
+      board.restore({ pixels: images[image], origin, turned: null }, "");
+    });
+  });
+  rove(stage, [choices]);
   for (const input of stage.querySelectorAll("input")) {
     input.addEventListener("input", () => chooseBrush(stage, board));
   }
   chooseBrush(stage, board);
+  stage.addEventListener("keydown", (event) => undoByKey(event, changes));
 }
 
 /**
- * Mark the image that the reader started from, and say which one it is.
+ * Undo or redo by the usual keys, wherever in the section the focus is.
+ *
+ * @param {KeyboardEvent} event
+ * @param {ChangeHistory<any>} changes
+ */
+function undoByKey(event, changes) {
+  if (!event.ctrlKey && !event.metaKey) return;
+  const key = event.key.toLowerCase();
+  if (key === "y" || (key === "z" && event.shiftKey)) changes.redo();
+  else if (key === "z") changes.undo();
+  else return;
+  event.preventDefault();
+}
+
+/**
+ * Return the buttons of the images that the reader can start from.
  *
  * @param {HTMLElement} stage
- * @param {Element | null} chosen - its button; null for none
+ * @returns {HTMLElement[]}
  */
-function markChosen(stage, chosen) {
-  for (const button of stage.querySelectorAll("[data-image]")) {
-    button.setAttribute("aria-pressed", String(button === chosen));
-  }
+function imageButtons(stage) {
+  return [.../** @type {NodeListOf<HTMLElement>} */ (stage.querySelectorAll("[data-image]"))];
+}
+
+/**
+ * Mark the image that the reader started from, and say which one it is and what became of it.
+ *
+ * @param {HTMLElement} stage
+ * @param {BoardState} state
+ */
+function showOrigin(stage, { origin, turned }) {
+  let name = "A drawing of your own";
+  imageButtons(stage).forEach((button, image) => {
+    const chosen = image === origin.image;
+    button.setAttribute("aria-pressed", String(chosen));
+    if (chosen) name = button.getAttribute("aria-label") ?? button.textContent ?? "";
+  });
+  const parts = [name];
+  if (origin.changed && origin.image !== null) parts.push("changed");
+  if (turned?.degrees) parts.push(`turned ${angleText(turned.degrees)}`);
+  if (origin.cut) parts.push("a part of it left the frame");
   const start = stage.querySelector("#alive-start");
-  if (start) start.textContent = chosen?.getAttribute("aria-label") ?? "A drawing of your own";
+  if (start) start.textContent = parts.join("; ");
+}
+
+/**
+ * Set whether a button does anything. It can be focused in any case, so that focus is never lost.
+ *
+ * @param {Element | null} button
+ * @param {boolean} enabled
+ */
+function enable(button, enabled) {
+  button?.setAttribute("aria-disabled", String(!enabled));
 }
 
 /**

@@ -53,14 +53,17 @@ function runLayers(layers, x, watch) {
  *
  * @param {Network} network
  * @param {Float32Array} row
- * @param {Map<string, Set<number>>} switchedOff - units whose output is set to 0, by layer
+ * @param {Map<string, Set<number>>} switchedOff - units whose output is set to 0, by layer; a logit
+ *   is set to minus infinity instead, so that its class has the probability 0
  * @returns {Map<string, Float32Array>} the output of each layer, by name
  */
 function runNetwork(network, row, switchedOff) {
   /** @type {Map<string, Float32Array>} */
   const outputs = new Map();
+  const logits = outputLayers(network);
   runLayers(network.layers, transformRow(network, row), (layer, y) => {
-    const seen = withoutUnits(layer, y, switchedOff.get(layer.name));
+    const off = logits.has(layer.name) ? -Infinity : 0;
+    const seen = withoutUnits(layer, y, switchedOff.get(layer.name), off);
     outputs.set(layer.name, seen);
     return seen;
   });
@@ -79,19 +82,39 @@ function transformRow({ transform }, row) {
   return row.map((x) => (x - transform.shift) / transform.divisor);
 }
 
+/** The layers whose output has the same entries as their input. */
+const ENTRIES_ONLY = ["dropout", "flatten", "reshape"];
+
 /**
- * Return a layer's output with 0 for some units: entries of a row, or whole channels of an image.
+ * Return the names of the layers whose output are the logits; none if there are no probabilities.
+ *
+ * @param {Network} network
+ * @returns {Set<string>}
+ */
+function outputLayers({ layers }) {
+  const names = new Set();
+  if (!["softmax", "sigmoid"].includes(layers[layers.length - 1].kind)) return names;
+  for (const layer of layers.slice(0, -1).reverse()) {
+    names.add(layer.name);
+    if (!ENTRIES_ONLY.includes(layer.kind)) break;
+  }
+  return names;
+}
+
+/**
+ * Return a layer's output with a value for some units: entries of a row, or channels of an image.
  *
  * @param {NetworkLayer} layer
  * @param {Float32Array} y
- * @param {Set<number>} [units]
+ * @param {Set<number> | undefined} units
+ * @param {number} value
  * @returns {Float32Array}
  */
-function withoutUnits(layer, y, units) {
+function withoutUnits(layer, y, units, value) {
   if (!units || !units.size) return y;
   const changed = y.slice();
   const entries = y.length / layer.output_shape[0];
-  for (const unit of units) changed.fill(0, unit * entries, (unit + 1) * entries);
+  for (const unit of units) changed.fill(value, unit * entries, (unit + 1) * entries);
   return changed;
 }
 
