@@ -8,7 +8,7 @@ import numpy.typing as npt
 import typer
 
 from handloom.cli.console import note, show_table
-from handloom.cli.image_files import image_files
+from handloom.cli.images_to_predict import image_files
 from handloom.cli.options import Run, load_model
 from handloom.cli.previews import show_images
 from handloom.data.photos.contact_sheet import Caption, write_contact_sheet

@@ -402,8 +402,8 @@ class Trainer:
         started, state.at_step_boundary = time.perf_counter(), False
         with probe.last_step() if probe is not None and left == 1 else nullcontext():
             result = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
+        state.add_steps(result.measured, rates)  # at once: an exception of a signal may come
         prepared.seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
-        state.add_steps(result.measured, rates)
         state.at_step_boundary = not result.update_incomplete
         for measured in result.measured if self._hooks.has_step_hooks else ():
             self._hooks.call("on_step_end", state=state, measured=measured)
