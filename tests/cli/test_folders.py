@@ -81,6 +81,24 @@ def test_a_place_for_runs_that_is_a_file_is_named(
     assert "cannot write to the folder runs" in ended.err
 
 
+@pytest.mark.parametrize("files", [[], ["state.json"]])
+def test_an_interruption_before_the_first_file_leaves_no_folder(
+    tmp_path: Path, files: list[str]
+) -> None:
+    out = tmp_path / "run"
+
+    def interrupted() -> None:
+        with output_folder(out, "train"):
+            (out / "checkpoints").mkdir()
+            for name in files:
+                (out / "checkpoints" / name).write_text("")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert out.exists() == bool(files)
+
+
 def test_a_folder_of_a_start_that_fails_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

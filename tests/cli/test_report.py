@@ -1,5 +1,6 @@
 """``handloom report``: the page of a run or of several; train and reproduce write it too."""
 
+import json
 import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -42,6 +43,26 @@ def test_a_run_gets_a_page_and_several_are_compared(
     assert address(ended.out) == (tmp_path / "page.html").resolve()
     ended = handloom("report", trained, trained, "--out", tmp_path / "page.html")  # it is replaced
     assert "Comparison of 2 runs" in address(ended.out).read_text("utf-8")
+
+
+def test_a_comparison_lies_beside_the_runs_and_replaces_nothing(
+    handloom: Command, trained: Path, tmp_path: Path
+) -> None:
+    runs = [shutil.copytree(trained, tmp_path / name) for name in ("one", "two")]
+    for expected in ("comparison.html", "comparison-2.html"):
+        assert address(handloom("report", *runs).out) == (tmp_path / expected).resolve()
+    assert not (runs[0] / "report.html").exists()
+
+
+def test_a_resume_renews_the_page_of_an_earlier_state(
+    handloom: Command, trained: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(trained, tmp_path / "run")
+    (run / "report.html").write_text("of an earlier state")
+    epochs = json.loads((run / "run.json").read_text())["settings"]["epochs"] + 1
+    ended = handloom("train", "--resume", run, "--epochs", epochs)
+    assert ended.status == 0
+    assert address(ended.out).read_text("utf-8").startswith("<!doctype html>")
 
 
 def test_a_page_without_its_rows_says_so(handloom: Command, trained: Path, tmp_path: Path) -> None:

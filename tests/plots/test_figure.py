@@ -15,7 +15,7 @@ from tests.helpers.terminal import HOSTILE, acting
 from tests.plots.helpers import NAMES, WHERE, curves, dataset, falling, history, render, texts
 
 from handloom import Conv2D, Dataset, Flip, Sequential, plots
-from handloom.errors import DataError, MissingExtraError
+from handloom.errors import ConfigurationError, DataError, MissingExtraError
 from handloom.plots.fonts import families, fitted, legible, width
 
 
@@ -27,6 +27,18 @@ class TestSave:
             image.load()
             assert image.format == "PNG"
             assert image.size == (1650, 1425)
+
+    @pytest.mark.parametrize(("suffix", "begins"), [("pdf", b"%PDF"), ("svg", b"<?xml")])
+    def test_the_suffix_decides_the_format(
+        self, tmp_path: Path, suffix: str, begins: bytes
+    ) -> None:
+        plots.save(curves(history(falling(3))), tmp_path / f"curves.{suffix}")
+        assert (tmp_path / f"curves.{suffix}").read_bytes().startswith(begins)
+
+    def test_another_suffix_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationError, match=r"ends in \.png, \.pdf, \.svg, got"):
+            plots.save(curves(history(falling(3))), tmp_path / "curves.jpg")
+        assert not list(tmp_path.iterdir())
 
     def test_replaces_an_earlier_file_and_leaves_nothing_else(self, tmp_path: Path) -> None:
         path = tmp_path / "samples.png"

@@ -56,8 +56,11 @@ def _require_empty(folder: Path) -> None:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Remove a folder that holds nothing but its lock file."""
-    if not any(path.name != LOCK for path in folder.iterdir()):
+    """Remove a folder that holds nothing but its lock file and empty folders."""
+    inner = [path for path in folder.iterdir() if path.name != LOCK]
+    if all(path.is_dir() and not path.is_symlink() and not any(path.iterdir()) for path in inner):
+        for path in inner:
+            path.rmdir()
         (folder / LOCK).unlink()
         folder.rmdir()
 

@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from functools import cache
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -18,12 +19,18 @@ from handloom.reporting.run import ReportedRun
 from handloom.secondary import Secondary
 from handloom.training.run_folder import REPORT, RUNS, is_run
 
+COMPARISON = "comparison.html"
+"""The page of several runs, by default; an earlier one is kept."""
+
 Runs = Annotated[
     list[Path], typer.Argument(metavar="RUN...", help="Run folders, or the folder of a study.")
 ]
 File = Annotated[
     Path | None,
-    typer.Option(help="The file of the page.", show_default=f"{REPORT} in the folder of the run"),
+    typer.Option(
+        help="The file of the page.",
+        show_default=f"{REPORT} in the folder of the run; for several, {COMPARISON} beside them",
+    ),
 ]
 
 
@@ -35,7 +42,7 @@ def report(runs: Runs, options: ImageOptions, out: File = None, data: Data = Non
 
     handloom report runs/train-1
 
-    handloom report runs/train-1 runs/train-2 --out comparison.html
+    handloom report runs/train-1 runs/train-2
     """
     if data is None:
         refuse_options(options, None)
@@ -64,12 +71,21 @@ def _write(paths: list[Path], out: Path | None, splits: Splits | None) -> Path:
     """Write the page about runs, and return its path."""
     folders = [folder for path in paths for folder in run_folders(path)]
     find = cache(find_dataset)  # runs may share a dataset
-    file = paths[0] / REPORT if out is None else out
+    file = _default_file(paths) if out is None else out
     runs = [_with_page(read_run(folder, find, splits), folder, file) for folder in folders]
     for reason in dict.fromkeys(run.missing["test"] for run in runs if "test" in run.missing):
         note(f"the page lacks images: {reason}")
     page = report_of(runs[0]) if len(runs) == 1 else report_of_several(runs)
     return page.save(file)
+
+
+def _default_file(paths: list[Path]) -> Path:
+    """Return the file of a page in the folder of a run, or beside those of several."""
+    if len(paths) == 1:
+        return paths[0] / REPORT
+    file = paths[0].resolve().parent / COMPARISON
+    numbered = (file.with_stem(f"{file.stem}-{number}") for number in count(2))
+    return next(each for each in chain([file], numbered) if not each.exists())
 
 
 def _with_page(run: ReportedRun, folder: Path, file: Path) -> ReportedRun:

@@ -53,6 +53,7 @@ from handloom.training import (
     StopReason,
 )
 from handloom.training.callbacks import MONITORS
+from handloom.training.run_folder import REPORT
 from handloom.training.triggers import FORMS, trigger
 
 EVERY = "5m"
@@ -202,7 +203,7 @@ def _train(
     with saved_results(run.path):
         _show(splits, trained)
         wrote(run.path, run.contents())
-        if report:
+        if report or (resumed and (run.path / REPORT).exists()):  # a page of an earlier state
             say_report(run.path, splits)
     end_with(trained.history, run.path, saved=not saving.failed)
     if saving.failed:

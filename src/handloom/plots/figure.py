@@ -45,6 +45,7 @@ SETTINGS = {
     "figure.constrained_layout.h_pad": EDGE,
     "text.parse_math": False,  # dollar signs in class names are text
 }
+FORMATS = (".png", ".pdf", ".svg")
 DOTS_PER_INCH = 150
 LONGEST = 40
 """The largest number of characters of a class name that are drawn."""
@@ -111,21 +112,27 @@ def widest(labels: Sequence[str], size: float) -> float:
 
 
 def save(figure: "Figure", path: str | Path) -> None:
-    """Save a figure to a PNG file, replacing an existing file atomically.
+    """Save a figure to a file, replacing an existing one atomically.
 
     Parameters
     ----------
     figure : Figure
         A figure of the other functions.
     path : path
-        The file; its folder must exist.
+        The file, which ends in ``.png``, ``.pdf`` or ``.svg``; its folder must exist.
 
     Raises
     ------
+    ConfigurationError
+        If the file ends in anything else.
     FileError
         If the file cannot be written.
     """
-    content = io.BytesIO()
+    content, suffix = io.BytesIO(), Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise ConfigurationError(
+            f"a picture must be a file that ends in {', '.join(FORMATS)}, got {str(path)!r}"
+        )
     with drawing():
-        figure.savefig(content, format="png", dpi=DOTS_PER_INCH)
+        figure.savefig(content, format=suffix[1:], dpi=DOTS_PER_INCH)
     write_bytes(Path(path), content.getvalue())

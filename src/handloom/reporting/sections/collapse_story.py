@@ -202,7 +202,10 @@ def _changes(collapse: Collapse) -> Iterator[str]:
     own = _median_until(collapse.history, collapse.epoch)
     if own is None:
         return
-    text = f"Until then an epoch changed the weights by {percent(own, 0)} of their norm (median)"
+    share = percent(own, 0)
+    text = (
+        f"Until step {collapse.at:,} an epoch changed the weights by {share} of their norm (median)"
+    )
     steady = collapse.steady
     if steady is None or steady.history is None:
         yield f"{text}."

@@ -39,7 +39,7 @@ def results(runs: Runs) -> Section:
     columns = ("run", "seed", "accuracy", "loss", "epochs", "parameters", "time")
     body: list[Node] = [
         scrolling_table(
-            "The runs; accuracy and loss on the test set, with the last weights.",
+            "The runs; accuracy and loss on the test set, with the weights that a run ended with.",
             columns,
             rows,
             label="Results of the runs",

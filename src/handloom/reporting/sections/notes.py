@@ -31,8 +31,7 @@ def notes(run: ReportedRun) -> Section | Omission:
         body.append(
             element(
                 "p",
-                "Nothing stands out: the loss fell below that of guessing, and the layers pass "
-                "their signals on."
+                "The doctor found no problem: the loss fell below that of guessing."
                 if history.layers
                 else "The layers of this training were not measured.",
             )

@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from handloom.metrics import accuracy
 from handloom.reporting.epochs import in_steps, kept_epoch, steps_per_epoch
 from handloom.reporting.first_loss import first_loss
@@ -12,7 +10,7 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Section
 from handloom.reporting.wording import counted, number, percent, seconds
 from handloom.training.evaluation import evaluate
-from handloom.training.history import StopReason
+from handloom.training.history import History, StopReason
 
 ENDS = {
     StopReason.MAX_EPOCHS: "All planned epochs were done.",
@@ -100,7 +98,7 @@ def _sentences(run: ReportedRun, *, last: bool) -> list[Node]:
         classes = counted(len(run.class_names), "class").replace("classs", "classes")
         sentences.append(
             f"A network was trained on {run.dataset}: {len(run.train):,} training rows of "
-            f"{classes}."
+            f"{classes}{_held_out(run)}."
         )
     else:
         sentences.append(f"A network was trained on {run.dataset}.")
@@ -108,10 +106,9 @@ def _sentences(run: ReportedRun, *, last: bool) -> list[Node]:
     if history is None:
         return [" ".join(sentences)]
     if history.diagnosis is not None and len(history):
-        rate = float(np.nanmax(history["learning_rate"]))
         sentences.append(
-            f"Its optimizer was {history.diagnosis.optimizer}, with a learning rate of at most "
-            f"{number(rate, 3)} and {counted(history.diagnosis.steps, 'step')} in an epoch."
+            f"Its optimizer was {history.diagnosis.optimizer}, with "
+            f"{counted(history.diagnosis.steps, 'step')} in an epoch. {_rates(history)}"
         )
     sentences.append(ENDS[history.stop_reason] if history.stop_reason else "It has not ended yet.")
     paragraphs: list[Node] = [" ".join(sentences)]
@@ -127,6 +124,24 @@ def _sentences(run: ReportedRun, *, last: bool) -> list[Node]:
             f"ln {len(run.class_names)} = {guess:.3f}. {_beginning(first, guess)}"
         )
     return paragraphs
+
+
+def _held_out(run: ReportedRun) -> str:
+    fraction = run.settings.get("validation_fraction")
+    if not isinstance(fraction, float) or not fraction:
+        return ""
+    return f", of which {percent(fraction, 0)} were held out for validation"
+
+
+def _rates(history: History) -> str:
+    """Return the learning rate of the training, or those of its first and last epoch."""
+    first, last = float(history["learning_rate"][0]), float(history["learning_rate"][-1])
+    if first == last:
+        return f"The learning rate was {number(first, 3)}."
+    return (
+        f"The learning rate was {number(first, 3)} at the end of the first epoch, and "
+        f"{number(last, 3)} at that of the last."
+    )
 
 
 def _beginning(first: float, guess: float) -> str:

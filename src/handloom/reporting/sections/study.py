@@ -122,7 +122,9 @@ def _intro(runs: Runs) -> Node:
         "p",
         f"The same small network (two hidden layers) learns {runs[0].dataset} in {steps:,} "
         f"steps{epochs}, on {rows}: with plain gradient descent (sgd), with momentum, and with "
-        f"Adam at two learning rates.{_widths(runs)} All else is equal. The loss is the "
+        f"Adam at two learning rates.{_widths(runs)} Widths and rates differ "
+        "with the optimizer, as in the notebook: compare each model with itself over the steps, "
+        "and the two of Adam with each other. The loss is the "
         "cross-entropy of the predictions. Training adds a penalty (L2) for large weights and "
         "biases of the first layer. Losses with penalty are those that training makes smaller; "
         "losses without it compare with guessing.",
