@@ -113,6 +113,9 @@ def test_evaluate_reads_other_images_as_those_of_the_run(
     assert ended.status == 0
     own = "--size 8x6 --fit crop --color rgb --skip-bad"
     assert f"read with {own}, as the data of the run" in ended.err
+    ended = handloom("evaluate", run, "--data", tmp_path / "elsewhere", "--test", 0.2, "--size", 8)
+    assert "read with --fit crop --color rgb --skip-bad, as the data of the run" in ended.err
+    assert "rows must have shape (3, 6, 8)" in ended.err
 
 
 @pytest.mark.parametrize("command", ["evaluate", "gradcheck"])

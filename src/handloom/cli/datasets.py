@@ -262,8 +262,12 @@ def options_for_resume(
 
 def flags(options: ImageOptions) -> str:
     """Return options as they are written on the command line: ``--size 64 --test 0.2``."""
+    return _flags(options.to_json())
+
+
+def _flags(values: Mapping[str, Any]) -> str:
     words = []
-    for name, value in options.to_json().items():
+    for name, value in values.items():
         text = f"{value[1]}x{value[0]}" if isinstance(value, list) else str(value)
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [text])]
     return " ".join(words)
@@ -284,9 +288,11 @@ def _with_those_of_run(
         return options
     recorded, chosen = {**own.to_json(), **_size_and_color(model)}, options.to_json()
     added = {name: recorded[name] for name in recorded if name not in (*chosen, "test", "seed")}
-    if added:
-        note(f"{named}: read with {flags(ImageOptions.from_json(added))}, as the data of the run")
-    return ImageOptions.from_json({**added, **chosen})
+    merged = ImageOptions.from_json({**added, **chosen})
+    shown = {name: value for name, value in merged.to_json().items() if name in added}
+    if shown:
+        note(f"{named}: read with {_flags(shown)}, as the data of the run")
+    return merged
 
 
 def _size_and_color(model: Model) -> dict[str, Any]:
