@@ -175,7 +175,8 @@ class Model:
 
         The photograph becomes like the training images. If they show an object on a flat ground,
         all in about one size and position, as Fashion-MNIST does, its background is removed, and
-        its object resized and centered. Otherwise it is resized as the training images were.
+        its object resized and centered. Otherwise, and always if they were read from a folder of
+        images, it is resized as the training images were.
 
         Parameters
         ----------

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,32 @@ def test_evaluate_reads_other_images_as_those_of_the_run(
         assert told in handloom(*command).err
     ended = handloom("evaluate", run, "--data", tmp_path / "elsewhere", "--test", 0.2)
     assert ended.status == 0
-    assert "read with --size 8x6 --fit crop --skip-bad, as the data of the run" in ended.err
+    own = "--size 8x6 --fit crop --color rgb --skip-bad"
+    assert f"read with {own}, as the data of the run" in ended.err
+    ended = handloom("evaluate", run, "--data", tmp_path / "elsewhere", "--test", 0.2, "--size", 8)
+    assert "read with --fit crop --color rgb --skip-bad, as the data of the run" in ended.err
+    assert "rows must have shape (3, 6, 8)" in ended.err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "gradcheck"])
+@pytest.mark.parametrize("within", [".", "model"])  # a run, and a model alone
+def test_other_images_get_the_size_and_the_color_of_the_model(
+    handloom: Command, tmp_path: Path, command: str, within: str
+) -> None:
+    run, gray, color = tmp_path / "run", tmp_path / "gray", tmp_path / "color"
+    for folder, mode, size in ((gray, "L", (9, 8)), (color, "RGB", (20, 30))):
+        for part, name, index in product(("train", "test"), ("dark", "light"), range(6)):
+            parent = folder / part / name
+            parent.mkdir(parents=True, exist_ok=True)
+            image = Image.new("L", size, 20 + index if name == "dark" else 200 + index)
+            image.convert(mode).save(parent / f"{index}.png")
+    training = ("train", "--data", gray, "--epochs", 1, "--hidden", 4, "--out", run)
+    assert handloom(*training).status == 0
+    ended = handloom(command, run / within, "--data", color)
+    assert ended.status == 0, ended.err
+    assert "read with --size 9x8 --color gray, as the data of the run" in ended.err
+    chosen = handloom(command, run / within, "--data", color, "--color", "rgb")
+    assert chosen.status == 1  # what the user names is not replaced
 
 
 def test_a_run_finds_its_folder_of_a_known_dataset_by_its_path(

@@ -1,6 +1,8 @@
 """``handloom predict``: images as the network learned from, named by their classes."""
 
 import re
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from tests.helpers.terminal import captured
 
 from handloom import Model, Splits
 from handloom.cli.app import run
+from handloom.cli.images_to_predict import image_files
 from handloom.data import write_image_folders
 
 
@@ -175,6 +178,37 @@ def test_what_a_folder_holds_that_cannot_be_read_gets_a_line(
     assert "dead.jpg: a link to a file that does not exist" in ended.err
     assert ended.out.count("bar.jpg") == ended.out.count("blank.png") == 1
     assert "hidden" not in ended.out + ended.err
+
+
+def test_a_folder_stands_for_the_images_at_any_depth(
+    handloom: Command, trained: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep, closed = picture / "more" / "2023" / "may", picture / "more" / "closed"
+    for folder in (deep, closed, picture / "more" / ".hidden"):
+        folder.mkdir(parents=True)
+        shutil.copy(picture / "blank.png", folder / f"of {folder.name}.png")
+    (deep / "bad.png").write_text("not an image")
+    (deep / "drawing.svg").write_bytes(b"\0")
+    (deep / "up").symlink_to(picture)
+    listed = Path.iterdir
+
+    def refuse(folder: Path) -> Iterator[Path]:
+        if folder == closed:
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    ended = handloom("predict", trained, picture / "more")
+    assert ended.status == 1
+    assert [ended.out.count(name) for name in ("of may.png", "bar.jpg", "of ")] == [1, 1, 1]
+    named = {line.split(": ")[1] for line in ended.err.splitlines()}
+    assert named == {str(path) for path in (deep / "bad.png", deep / "drawing.svg", closed)}
+    assert handloom("predict", trained, picture / "more" / "2023").out.count("of may.png") == 1
+
+
+def test_a_caption_is_the_path_in_the_folder_that_was_named(picture: Path) -> None:
+    named = [file.name for file in image_files([picture, picture / "more" / "bar.jpg"]).files]
+    assert named == ["blank.png", str(Path("more", "bar.jpg")), "bar.jpg"]
 
 
 def test_the_sheet_needs_a_folder_before_anything_is_predicted(

@@ -262,26 +262,46 @@ def options_for_resume(
 
 def flags(options: ImageOptions) -> str:
     """Return options as they are written on the command line: ``--size 64 --test 0.2``."""
+    return _flags(options.to_json())
+
+
+def _flags(values: Mapping[str, Any]) -> str:
     words = []
-    for name, value in options.to_json().items():
+    for name, value in values.items():
         text = f"{value[1]}x{value[0]}" if isinstance(value, list) else str(value)
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [text])]
     return " ".join(words)
 
 
-def _with_those_of_run(named: str, options: ImageOptions, own: ImageOptions) -> ImageOptions:
-    """Return options for images of the user, with those of a run where none are chosen."""
+def _with_those_of_run(
+    named: str, options: ImageOptions, own: ImageOptions, model: Model
+) -> ImageOptions:
+    """Return options for images of the user, with those of a run where none are chosen.
+
+    Size and color are those of the rows of its model.
+    """
     if named in RESERVED:
         return options
     check_known(named)
     folder = existing_folder(named)
     if not folder.is_dir() or idx_sets(folder):
         return options
-    recorded, chosen = own.to_json(), options.to_json()
+    recorded, chosen = {**own.to_json(), **_size_and_color(model)}, options.to_json()
     added = {name: recorded[name] for name in recorded if name not in (*chosen, "test", "seed")}
-    if added:
-        note(f"{named}: read with {flags(ImageOptions.from_json(added))}, as the data of the run")
-    return ImageOptions.from_json({**added, **chosen})
+    merged = ImageOptions.from_json({**added, **chosen})
+    shown = {name: value for name, value in merged.to_json().items() if name in added}
+    if shown:
+        note(f"{named}: read with {_flags(shown)}, as the data of the run")
+    return merged
+
+
+def _size_and_color(model: Model) -> dict[str, Any]:
+    """Return the options ``size`` and ``color`` that give images the shape of a model's rows."""
+    shape = model.row_shape
+    color = {(): "gray", (3,): "rgb", (4,): "rgba"}.get(shape[:-2])
+    if model.row_dtype != "uint8" or len(shape) < 2 or color is None or max(shape[-2:]) > MAX_SIDE:
+        return {}
+    return {"size": list(shape[-2:]), "color": color}
 
 
 def options_of_run(description: RunDescription) -> ImageOptions:
@@ -301,9 +321,8 @@ def dataset_for(run: Path, model: Model, named: str | None, options: ImageOption
     """
     description = RunFolder.open(run).description if is_run(run) else None
     if named is not None:
-        if description is not None:
-            options = _with_those_of_run(named, options, options_of_run(description))
-        return load_dataset(named, options)
+        own = DEFAULT if description is None else options_of_run(description)
+        return load_dataset(named, _with_those_of_run(named, options, own, model))
     refuse_options(options, None)
     if description is not None:
         source = recorded_data(description, model)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import typer
 
 from handloom.cli.console import note, show_table
-from handloom.cli.images_to_predict import image_files
+from handloom.cli.images_to_predict import ImageFile, image_files
 from handloom.cli.options import Run, load_model
 from handloom.cli.previews import show_images
 from handloom.data.photos.contact_sheet import Caption, write_contact_sheet
@@ -29,7 +29,7 @@ Picture = tuple[npt.NDArray[np.uint8], Caption]
 class Predicted(NamedTuple):
     """An image file and its prediction."""
 
-    path: Path
+    file: ImageFile
     prediction: ImagePrediction
 
 
@@ -37,7 +37,7 @@ def predict(
     run: Run,
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE...", help="Image files, or folders of them."),
+        typer.Argument(metavar="IMAGE...", help="Image files, or folders of them, at any depth."),
     ],
     as_is: Annotated[
         bool,
@@ -60,8 +60,9 @@ def predict(
 ) -> None:
     """Predict the most probable classes of images, of any size.
 
-    Each image becomes like those of the training data: its object is cut out and centered if
-    they look so, as in Fashion-MNIST; otherwise it is resized as they were.
+    Each image becomes like those of the training data: resized as they were if they came from a
+    folder of images; otherwise its object is cut out and centered if theirs are, as in
+    Fashion-MNIST.
 
     Example: handloom predict runs/train-1 shoe.jpg
     """
@@ -75,10 +76,10 @@ def predict(
     model = load_model(run)
     model.check_takes_photographs()
     top = min(require_count("--top", top), len(model.class_names))
-    paths, problems = image_files(images)
+    files, problems = image_files(images)
     for problem in problems:
         note(f"error: {problem}")
-    predicted, bad = _predicted(model, paths, as_is=as_is, invert=invert)
+    predicted, bad = _predicted(model, files, as_is=as_is, invert=invert)
     if predicted:
         pictures = [_with_caption(each) for each in predicted]
         if not no_preview:
@@ -104,18 +105,18 @@ def _check_preview(preview: Path) -> None:
 
 
 def _predicted(
-    model: Model, paths: list[Path], *, as_is: bool, invert: bool
+    model: Model, files: list[ImageFile], *, as_is: bool, invert: bool
 ) -> tuple[list[Predicted], int]:
     """Return the predictions of files, and the number of errors, each with a note."""
     predicted, bad = [], 0
-    for path in paths:
+    for file in files:
         try:
-            prediction = model.predict_image(path, as_is=as_is, invert=invert)
+            prediction = model.predict_image(file.path, as_is=as_is, invert=invert)
         except (DataError, OSError) as error:
             note(f"error: {error}")
             bad += 1
         else:
-            predicted.append(Predicted(path, prediction))
+            predicted.append(Predicted(file, prediction))
     return predicted, bad
 
 
@@ -123,7 +124,7 @@ def _with_caption(each: Predicted) -> Picture:
     prediction = each.prediction
     remark = "unfamiliar" if prediction.familiar is False else ""
     percentage = f" {prediction.probability:.1%}"
-    return prediction.pixels, Caption(each.path.name, prediction.class_name, percentage, remark)
+    return prediction.pixels, Caption(each.file.name, prediction.class_name, percentage, remark)
 
 
 def _show_first(pictures: list[Picture]) -> None:
@@ -149,12 +150,12 @@ def _title(run: Path, model: Model, predicted: list[Predicted]) -> str:
 
 def _show(title: str, model: Model, predicted: list[Predicted], top: int) -> None:
     """Show the table of the most probable classes."""
-    unfamiliar = [each.path for each in predicted if each.prediction.familiar is False]
+    unfamiliar = [each.file for each in predicted if each.prediction.familiar is False]
     rows = []
-    for path, prediction in predicted:
+    for file, prediction in predicted:
         order = np.argsort(-prediction.probabilities, kind="stable")[:top]
         classes = [f"{model.class_names[k]} {prediction.probabilities[k]:.1%}" for k in order]
         remark = [UNFAMILIAR if prediction.familiar is False else ""] if unfamiliar else []
-        rows.append((path, *classes, *remark))
+        rows.append((file.path, *classes, *remark))
     columns = ["image", *(f"{rank}." for rank in range(1, top + 1)), *([""] * bool(unfamiliar))]
     show_table(title, columns, rows, left=len(columns))

@@ -51,9 +51,9 @@ class Dataset:
         The name of the dataset, for tables, plots and result files.
     column_names : tuple of str, optional
         The names of the columns of ``inputs``; by default those of a table.
-    fit : {"pad", "crop", "stretch"}
-        How images of another aspect ratio were resized to these inputs. A model keeps it for
-        `handloom.Model.predict_image`.
+    fit : {"pad", "crop", "stretch"}, optional
+        How image files of another aspect ratio were resized to these inputs, for
+        `handloom.Model.predict_image`; by default the inputs were not read from image files.
     channels_last : bool
         Whether ``inputs`` are images of shape (n, y, x, c). They are stored as (n, c, y, x), the
         shape that layers and augmentations take.
@@ -77,7 +77,7 @@ class Dataset:
     class_names: tuple[str, ...]
     name: str = "unnamed"
     column_names: tuple[str, ...] | None = None
-    fit: Fit = "pad"
+    fit: Fit | None = None
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Dataset:
         class_names: Iterable[object] | None = None,
         name: str = "unnamed",
         column_names: Iterable[str] | None = None,
-        fit: Fit = "pad",
+        fit: Fit | None = None,
         *,
         channels_last: bool = False,
     ) -> None:
@@ -106,7 +106,8 @@ class Dataset:
         self._set("class_names", names)
         self._set("name", name)
         self._set("column_names", _column_names(rows, column_names or converted.column_names))
-        require_known("fit", fit, get_args(Fit))
+        if fit is not None:
+            require_known("fit", fit, get_args(Fit))
         self._set("fit", fit)
 
     def _set(self, field: str, value: object) -> None:

@@ -91,6 +91,33 @@ def test_a_file_of_the_folder_is_seen_as_its_row(
     assert as_is.pixels.tobytes() in rows
 
 
+@pytest.mark.parametrize("told_by", ["brightness", "size"])
+def test_files_are_seen_as_their_rows_though_they_look_prepared(
+    tmp_path: Path, told_by: str
+) -> None:
+    """Discs in the middle of light paper: preparation would make both classes alike."""
+    generator = np.random.default_rng(0)
+    for index in range(24):
+        side, first = int(generator.integers(40, 90)), index % 2 == 0
+        extent = (0.9 if first else 0.75) if told_by == "size" else 0.8
+        ink = (160 if first else 30) if told_by == "brightness" else 60
+        image = Image.new("L", (side, side), 245)
+        low, high = side * (1 - extent) / 2, side * (1 + extent) / 2
+        ImageDraw.Draw(image).ellipse((low, low, high, high), fill=ink + index)
+        parent = tmp_path / "discs" / ("a" if first else "b")
+        parent.mkdir(parents=True, exist_ok=True)
+        image.save(parent / f"{index}.png")
+    data = open_folder(tmp_path / "discs", size=28, test=0.2)
+    rows = {row.tobytes() for part in (data.train, data.test) for row in np.asarray(part.inputs)}
+    arrays = statistics_of(Dataset(data.train.inputs, data.train.targets))
+    assert arrays is not None
+    assert arrays.prepared  # they do look so
+    model = trained(data)
+    seen = [model.predict_image(path) for path in (tmp_path / "discs").glob("*/*")]
+    assert {each.pixels.tobytes() for each in seen} == rows
+    assert not any(each.prepared for each in seen)
+
+
 def test_transparency_of_arrays_and_images_is_kept(files: Path) -> None:
     data = open_folder(files, size=16, color="rgba", test=0.1)
     row = np.asarray(data.train.inputs[0], np.uint8)
@@ -137,7 +164,7 @@ def test_the_fit_stays_with_the_data(files: Path) -> None:
     train = open_folder(files, size=16, fit="crop", color="rgb", test=0.1).train
     assert train.fit == replace(train, name="other").fit == "crop"
     assert train.take(slice(0, 9)).fit == train.sorted_by_class().fit == "crop"
-    assert silhouettes(30, test_rows=10).train.fit == "pad"
+    assert silhouettes(30, test_rows=10).train.fit is None
     with pytest.raises(ConfigurationError, match="unknown fit 'croped'; known are"):
         Dataset(train.inputs, train.targets, fit="croped")  # type: ignore[arg-type]
 

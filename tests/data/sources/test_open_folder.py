@@ -127,6 +127,7 @@ def test_the_published_rows_are_named_in_any_layout(
         read = open_folder(folder)
         assert read.name == "fashion-mnist"
         assert read.test.class_names[9] == "Ankle boot"
+        assert read.train.fit is read.test.fit is None  # so photographs are prepared
     assert open_folder(tmp_path / "idx", "mine").name == "mine"
 
 

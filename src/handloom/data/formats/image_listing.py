@@ -1,7 +1,7 @@
 """Listing a folder of images: its parts, their classes, and the files of each."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -100,6 +100,8 @@ def visible(folder: Path) -> list[Path]:
     """
     try:
         paths = sorted(folder.iterdir())
+        for path in paths[:1]:
+            path.lstat()  # the names of a folder that may not be entered can still be listed
     except OSError as error:
         raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
     return [
@@ -179,15 +181,21 @@ def _list_images(folder: Path) -> list[Path]:
     return paths
 
 
-def files_below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path, entries_of: Callable[[Path], list[Path]] = visible) -> Iterator[Path]:
     """Yield the files of a folder and of all folders in it, each folder once.
 
     A link to a folder that holds this one is not followed: its files are those of other classes.
+
+    Parameters
+    ----------
+    folder : Path
+    entries_of : callable, optional
+        Returns the entries of a folder, possibly after handling an error.
     """
     real = folder.resolve()
     entered, queue = {real, *real.parents}, [folder]
     while queue:
-        for path in visible(queue.pop()):
+        for path in entries_of(queue.pop()):
             if not path.is_dir():
                 yield path
             elif path.resolve() not in entered:

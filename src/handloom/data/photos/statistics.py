@@ -36,8 +36,8 @@ class ImageStatistics:
     fit : {"pad", "crop", "stretch"}
         How the training images were resized.
     prepared : bool
-        Whether photographs are prepared by default, since the training images look prepared; others
-        are only resized, as the training images were.
+        Whether photographs are prepared by default, since the training images look prepared and
+        were not read from image files; others are only resized, as the training images were.
     """
 
     framing: Framing
@@ -108,6 +108,6 @@ def statistics_of(data: Dataset) -> ImageStatistics | None:
     classes = data.targets[sample] if data.has_classes else None
     framing = framing_of(images[::4])
     few = images[np.linspace(0, len(images) - 1, min(LOOKED_AT, len(images))).astype(np.int64)]
-    return ImageStatistics(
-        framing, familiarity_of(images, classes), data.fit, look_prepared(few, framing)
-    )
+    # a file must become the row that it was in training, however prepared it looks
+    prepared = data.fit is None and look_prepared(few, framing)
+    return ImageStatistics(framing, familiarity_of(images, classes), data.fit or "pad", prepared)

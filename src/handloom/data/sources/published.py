@@ -90,7 +90,7 @@ def fingerprint(splits: Splits) -> str:
 
 
 def named_if_published(splits: Splits) -> Splits:
-    """Return the dataset, with the names of Fashion-MNIST if it holds the same rows."""
+    """Return the dataset, as if from its IDX files if it holds the rows of Fashion-MNIST."""
     # The shapes exclude nearly every other dataset before hashing.
     if (splits.train.inputs.shape, splits.test.inputs.shape) != _SHAPES:
         return splits
@@ -100,4 +100,4 @@ def named_if_published(splits: Splits) -> Splits:
 
 
 def _named(part: Dataset) -> Dataset:
-    return replace(part, class_names=CLASS_NAMES, name=NAME)
+    return replace(part, class_names=CLASS_NAMES, name=NAME, fit=None)
