@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from tests.cli.conftest import Command
 
-from handloom import Model, Splits, Trainer, evaluate, open_folder
+from handloom import Splits, Trainer, evaluate, open_folder
 from handloom.cli import datasets
-from handloom.data import DownloadError, write_image_folders
+from handloom.data import DownloadError
 from handloom.studies import reference
 from handloom.training import RunFolder
 from handloom.training.preparation import PreparedTraining
@@ -183,22 +183,6 @@ def test_a_model_that_diverges_is_a_result_with_its_best_weights_beside_it(
     assert "adam diverged at step 2. This is a result of the study" in said
     assert f"after the last step {run['test_accuracy']:.3f}" in said
     assert f"with the best weights {run['best_test_accuracy']:.3f}" in said
-
-
-def test_idx_files_and_image_folders_of_the_same_images_agree_to_the_bit(
-    handloom: Command, tiny: Splits, tiny_folder: Path, tmp_path: Path
-) -> None:
-    write_image_folders(tiny, tmp_path / "images")
-    vectors = []
-    for data, out in ((tiny_folder, "a"), (tmp_path / "images", "b")):
-        ended = handloom(
-            *("reproduce", "--data", data, "--models", "momentum", "--steps", 5),
-            *("--out", tmp_path / out),
-        )
-        assert ended.status == 0, ended.err
-        model = Model.load(tmp_path / out / "runs" / "momentum-seed0" / "model")
-        vectors.append(model.network.parameters.vector)
-    assert np.array_equal(vectors[0], vectors[1])
 
 
 def test_without_fashion_mnist_the_generated_dataset_is_named_everywhere(

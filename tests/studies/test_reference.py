@@ -1,9 +1,12 @@
 """The reference study: its steps, its learning rates, and what it calls divergence."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from handloom import Trainer, silhouettes
+from handloom import Trainer, open_folder, silhouettes
+from handloom.data import write_image_folders
 from handloom.studies import reference
 from handloom.training import EpochRecord, History, StopReason
 
@@ -82,3 +85,14 @@ def test_the_held_out_rows_are_those_of_the_trainer() -> None:
     history = trainer.fit(train, validation=0.2)
     assert np.array_equal(history["validation_loss"], run.history["validation_loss"])
     assert np.array_equal(network.parameters.vector, run.model.network.parameters.vector)
+
+
+def test_the_source_of_the_same_images_does_not_matter(tmp_path: Path) -> None:
+    pytest.importorskip("PIL")
+    splits = silhouettes(rows=60, test_rows=20)
+    write_image_folders(splits, tmp_path / "images")
+    vectors = [
+        reference.run("momentum", source, steps=5).model.network.parameters.vector
+        for source in (splits, open_folder(tmp_path / "images"))
+    ]
+    assert np.array_equal(*vectors)
