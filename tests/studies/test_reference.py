@@ -91,8 +91,8 @@ def test_the_source_of_the_same_images_does_not_matter(tmp_path: Path) -> None:
     pytest.importorskip("PIL")
     splits = silhouettes(rows=60, test_rows=20)
     write_image_folders(splits, tmp_path / "images")
-    vectors = [
+    of_arrays, of_files = (
         reference.run("momentum", source, steps=5).model.network.parameters.vector
         for source in (splits, open_folder(tmp_path / "images"))
-    ]
-    assert np.array_equal(*vectors)
+    )
+    assert np.array_equal(of_arrays, of_files)
