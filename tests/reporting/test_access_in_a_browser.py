@@ -174,6 +174,12 @@ def test_paper_has_no_controls(page: Any) -> None:
         assert max(map(int, re.findall(r"\d+", color))) < 100  # dark on white paper
     cell = page.locator(".matrix .correct").first
     assert cell.evaluate("each => getComputedStyle(each).printColorAdjust") == "exact"
+    assert not re.search("click|arrow keys|open a cell", page.locator("body").inner_text(), re.I)
+    live = page.locator(".alive-input")
+    assert live.evaluate("each => getComputedStyle(each).breakInside") == "avoid"
+    share = page.locator("#alive-verdict .alive-share")
+    assert re.fullmatch(r"[\d.]+ %", share.inner_text())
+    assert share.evaluate("each => getComputedStyle(each).whiteSpace") == "nowrap"
 
 
 def test_forced_colors_show_what_is_pressed(page: Any) -> None:

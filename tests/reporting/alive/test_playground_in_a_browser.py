@@ -249,11 +249,52 @@ def test_a_finger_paints(browser: Any, tmp_path: Path) -> None:
     page = context.new_page()
     open_report(page, mlp(), tmp_path)
     page.get_by_role("button", name="Clear the image").tap()
+    page.get_by_role("button", name="Draw with the finger").tap()
     page.locator("#alive-board").tap(position={"x": 100, "y": 100})
     assert pixels_of(page).max() > 100
     page.locator("[data-layer='2.relu'] .alive-units").tap(position={"x": 12, "y": 10})
     assert page.locator("#alive-off-units").inner_text() == "2.relu 0"
     context.close()
+
+
+def test_a_finger_scrolls_over_the_board_until_it_is_to_draw(browser: Any, tmp_path: Path) -> None:
+    context = browser.new_context(
+        has_touch=True, is_mobile=True, viewport={"width": 390, "height": 800}
+    )
+    page = context.new_page()
+    open_report(page, mlp(), tmp_path)
+    board = page.locator("#alive-board")
+    fingers = context.new_cdp_session(page)
+
+    def swipe() -> tuple[float, bool]:
+        """Swipe up over the board; return how far the page scrolls, and whether that paints."""
+        board.evaluate("each => each.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        before, pixels = page.evaluate("scrollY"), pixels_of(page)
+        box = board.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + 0.8 * box["height"]
+        for step in range(12):
+            kind = "touchStart" if step == 0 else "touchMove"
+            point = {"x": x, "y": y - 10 * step}
+            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+            settle(page)
+        fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        return page.evaluate("scrollY") - before, bool((pixels_of(page) != pixels).any())
+
+    far, painted = swipe()
+    assert far > 50
+    assert not painted
+    toggle = page.get_by_role("button", name="Draw with the finger")
+    toggle.tap()
+    assert toggle.get_attribute("aria-pressed") == "true"
+    assert swipe() == (0, True)
+    toggle.tap()
+    assert not swipe()[1]
+    context.close()
+
+
+def test_a_mouse_needs_no_button_to_draw(offline_page: Any, tmp_path: Path) -> None:
+    open_report(offline_page, mlp(), tmp_path)
+    assert offline_page.locator("#alive-finger").is_hidden()
 
 
 def test_without_scripts_pictures_remain(browser: Any, tmp_path: Path) -> None:

@@ -48,12 +48,8 @@ def test_a_logarithmic_axis_has_labels_where_the_lines_are() -> None:
     assert Scale(0.18, 7.8, 0.0, 1.0, True).ticks() == [0.2, 0.5, 1.0, 2.0, 5.0]
     assert Scale(1.1, 9.0, 0.0, 1.0, True).ticks() == [1.5, 2.0, 3.0, 5.0, 7.0]
     assert Scale(1e-3, 10.0, 0.0, 1.0, True).ticks() == [1e-3, 1e-2, 0.1, 1.0, 10.0]
-    assert [tick_text(value) for value in (1.5e-4, 1e5, 0.0, 0.25)] == [
-        "1.5e-4",
-        "1e5",
-        "0",
-        "0.25",
-    ]
+    texts = ["1.5e-4", "1e5", "0", "0.25"]
+    assert [tick_text(value) for value in (1.5e-4, 1e5, 0.0, 0.25)] == texts
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

@@ -7,7 +7,9 @@ for (const matrix of document.querySelectorAll("table.matrix")) {
   if (!rows.flat().some((link) => link !== null)) continue;
   rove(matrix, rows);
   if (byFinger) continue;
-  const hint = " Arrow keys move among the cells, Enter opens one, Escape closes it.";
+  const hint = document.createElement("span");
+  hint.className = "on-screen";
+  hint.textContent = " Arrow keys move among the cells, Enter opens one, Escape closes it.";
   (matrix.querySelector("caption > span") ?? matrix.querySelector("caption"))?.append(hint);
 }
 
