@@ -162,6 +162,53 @@ def test_a_unit_that_is_switched_off(offline_page: Any, name: str, tmp_path: Pat
     assert page.locator("#alive-off").is_hidden()
 
 
+def test_an_excluded_class_is_named(offline_page: Any, tmp_path: Path) -> None:
+    page = offline_page
+    open_report(page, mlp(), tmp_path)
+    page.locator("[data-layer='3.dense'] .alive-units").focus()
+    for key in ("ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    name = f"{NAMES[1]}, excluded; switch it on"
+    page.locator("#alive-live", has_text=f"{NAMES[1]} excluded. ").wait_for(state="attached")
+    button = page.get_by_role("button", name=name, exact=True)
+    assert button.inner_text() == f"{NAMES[1]}, excluded"
+    button.click()
+    assert page.locator("#alive-off").is_hidden()
+
+
+def test_the_list_of_units_that_are_off_shows_whole_rows(offline_page: Any, tmp_path: Path) -> None:
+    page = offline_page
+    open_report(page, mlp(), tmp_path)
+    for unit in range(20):
+        page.evaluate("unit => playground.switchUnit('1.batch_norm', unit)", unit)
+    settle(page)
+    boxes = page.locator("#alive-off-units").evaluate(
+        """list => {
+          list.scrollTop = 1000;
+          const around = list.getBoundingClientRect();
+          return [...list.children].map(each => each.getBoundingClientRect())
+            .map(each => [each.top - around.top, around.bottom - each.bottom]);
+        }"""
+    )
+    rows = {round(above): round(below) for above, below in boxes}
+    assert len(rows) > 3
+    for above, below in rows.items():
+        assert min(above, below) >= -1 or min(above, below) <= -25
+
+
+def test_nothing_drawn_has_no_percentages(offline_page: Any, tmp_path: Path) -> None:
+    page = offline_page
+    open_report(page, mlp(), tmp_path)
+    page.get_by_role("button", name="Clear the image").click()
+    settle(page)
+    table = page.locator("#alive-predictions")
+    assert "nothing drawn" in table.inner_text()
+    assert "%" not in table.inner_text()
+    drag(page, (0.5, 0.1), (0.5, 0.9))
+    settle(page)
+    assert table.inner_text().count("%") == 4
+
+
 def test_a_channel_that_is_switched_off(offline_page: Any, tmp_path: Path) -> None:
     page, model = offline_page, cnn()
     open_report(page, model, tmp_path)

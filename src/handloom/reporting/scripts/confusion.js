@@ -16,6 +16,7 @@ for (const matrix of document.querySelectorAll("table.matrix")) {
 for (const panel of document.querySelectorAll(".cell-images")) {
   const close = () => {
     panel.classList.remove("opened");
+    if (location.hash === `#${panel.id}`) history.replaceState(null, "", document.URL.split("#")[0]);
     /** @type {HTMLElement | null} */ (document.querySelector(`a[href="#${panel.id}"]`))?.focus();
   };
   const button = newButton("Close", close);
