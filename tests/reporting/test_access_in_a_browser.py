@@ -89,6 +89,10 @@ def test_zoom_and_axis_are_announced(page: Any) -> None:
     page.keyboard.press("-")
     page.keyboard.press("+")
     assert chart.locator("output").inner_text() == "epoch 2 to 4"
+    page.keyboard.press("Home")
+    assert chart.locator("output").inner_text().startswith("epoch 2: ")
+    page.keyboard.press("-")
+    assert chart.locator("output").inner_text() == "epoch 1 to 4"
     assert chart.get_by_text("Values of the chart Loss as a table").count() == 1
 
 
@@ -121,7 +125,11 @@ def test_the_matrix_is_one_tab_stop_and_escape_returns_to_the_cell(page: Any) ->
     page.keyboard.press("Tab")
     page.keyboard.press("Escape")
     assert opened.count() == 0
+    assert "#" not in page.url
     assert links.nth(0).evaluate("each => each === document.activeElement")
+    page.keyboard.press("Enter")
+    assert opened.get_attribute("id") == first
+    links.nth(0).focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     assert opened.get_attribute("id") != first
@@ -174,12 +182,27 @@ def test_paper_has_no_controls(page: Any) -> None:
         assert max(map(int, re.findall(r"\d+", color))) < 100  # dark on white paper
     cell = page.locator(".matrix .correct").first
     assert cell.evaluate("each => getComputedStyle(each).printColorAdjust") == "exact"
+    assert not re.search("click|arrow keys|open a cell", page.locator("body").inner_text(), re.I)
+    live = page.locator(".alive-input")
+    assert live.evaluate("each => getComputedStyle(each).breakInside") == "avoid"
+    share = page.locator("#alive-verdict .alive-share")
+    assert re.fullmatch(r"[\d.]+ %", share.inner_text())
+    assert share.evaluate("each => getComputedStyle(each).whiteSpace") == "nowrap"
 
 
 def test_forced_colors_show_what_is_pressed(page: Any) -> None:
     page.emulate_media(forced_colors="active")
-    pressed = page.locator("[data-image][aria-pressed=true]")
-    assert pressed.evaluate("each => getComputedStyle(each).outlineStyle") == "solid"
+    style = "(each, name) => getComputedStyle(each)[name]"
+    pressed = page.locator("[data-image][aria-pressed=true]").first
+    other = page.locator("[data-image][aria-pressed=false]").first
+    assert pressed.evaluate(style, "borderColor") != other.evaluate(style, "borderColor")
+    assert pressed.evaluate(style, "outlineStyle") == "none"
+    pressed.focus()
+    page.keyboard.press("ArrowRight")
+    focused = page.locator(":focus")
+    assert focused.evaluate(style, "outlineStyle") == "solid"
+    assert focused.evaluate(style, "outlineOffset") == "3px"
+    assert focused.evaluate(style, "borderColor") == other.evaluate(style, "borderColor")
     bar = page.locator(".alive-bar i").first
     assert bar.evaluate("each => getComputedStyle(each).forcedColorAdjust") == "none"
 

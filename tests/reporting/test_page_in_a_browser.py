@@ -242,3 +242,8 @@ def test_several_runs_are_compared_in_a_browser(
     assert offline_page.title() == "Comparison of 2 runs"
     assert offline_page.locator("#curves figure").count() == 3
     assert offline_page.locator("#classes tbody tr").count() == 10
+    offline_page.set_viewport_size({"width": 718, "height": 900})
+    offline_page.emulate_media(media="print")
+    table = offline_page.locator("#results table").first
+    assert table.evaluate("each => getComputedStyle(each.rows[1].cells[1]).whiteSpace") == "normal"
+    assert offline_page.evaluate("document.documentElement.scrollWidth") <= 718

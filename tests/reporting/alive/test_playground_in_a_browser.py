@@ -162,6 +162,53 @@ def test_a_unit_that_is_switched_off(offline_page: Any, name: str, tmp_path: Pat
     assert page.locator("#alive-off").is_hidden()
 
 
+def test_an_excluded_class_is_named(offline_page: Any, tmp_path: Path) -> None:
+    page = offline_page
+    open_report(page, mlp(), tmp_path)
+    page.locator("[data-layer='3.dense'] .alive-units").focus()
+    for key in ("ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    name = f"{NAMES[1]}, excluded; switch it on"
+    page.locator("#alive-live", has_text=f"{NAMES[1]} excluded. ").wait_for(state="attached")
+    button = page.get_by_role("button", name=name, exact=True)
+    assert button.inner_text() == f"{NAMES[1]}, excluded"
+    button.click()
+    assert page.locator("#alive-off").is_hidden()
+
+
+def test_the_list_of_units_that_are_off_shows_whole_rows(offline_page: Any, tmp_path: Path) -> None:
+    page = offline_page
+    open_report(page, mlp(), tmp_path)
+    for unit in range(20):
+        page.evaluate("unit => playground.switchUnit('1.batch_norm', unit)", unit)
+    settle(page)
+    boxes = page.locator("#alive-off-units").evaluate(
+        """list => {
+          list.scrollTop = 1000;
+          const around = list.getBoundingClientRect();
+          return [...list.children].map(each => each.getBoundingClientRect())
+            .map(each => [each.top - around.top, around.bottom - each.bottom]);
+        }"""
+    )
+    rows = {round(above): round(below) for above, below in boxes}
+    assert len(rows) > 3
+    for above, below in rows.items():
+        assert min(above, below) >= -1 or min(above, below) <= -25
+
+
+def test_nothing_drawn_has_no_percentages(offline_page: Any, tmp_path: Path) -> None:
+    page = offline_page
+    open_report(page, mlp(), tmp_path)
+    page.get_by_role("button", name="Clear the image").click()
+    settle(page)
+    table = page.locator("#alive-predictions")
+    assert "nothing drawn" in table.inner_text()
+    assert "%" not in table.inner_text()
+    drag(page, (0.5, 0.1), (0.5, 0.9))
+    settle(page)
+    assert table.inner_text().count("%") == 4
+
+
 def test_a_channel_that_is_switched_off(offline_page: Any, tmp_path: Path) -> None:
     page, model = offline_page, cnn()
     open_report(page, model, tmp_path)
@@ -249,11 +296,52 @@ def test_a_finger_paints(browser: Any, tmp_path: Path) -> None:
     page = context.new_page()
     open_report(page, mlp(), tmp_path)
     page.get_by_role("button", name="Clear the image").tap()
+    page.get_by_role("button", name="Draw with the finger").tap()
     page.locator("#alive-board").tap(position={"x": 100, "y": 100})
     assert pixels_of(page).max() > 100
     page.locator("[data-layer='2.relu'] .alive-units").tap(position={"x": 12, "y": 10})
     assert page.locator("#alive-off-units").inner_text() == "2.relu 0"
     context.close()
+
+
+def test_a_finger_scrolls_over_the_board_until_it_is_to_draw(browser: Any, tmp_path: Path) -> None:
+    context = browser.new_context(
+        has_touch=True, is_mobile=True, viewport={"width": 390, "height": 800}
+    )
+    page = context.new_page()
+    open_report(page, mlp(), tmp_path)
+    board = page.locator("#alive-board")
+    fingers = context.new_cdp_session(page)
+
+    def swipe() -> tuple[float, bool]:
+        """Swipe up over the board; return how far the page scrolls, and whether that paints."""
+        board.evaluate("each => each.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        before, pixels = page.evaluate("scrollY"), pixels_of(page)
+        box = board.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + 0.8 * box["height"]
+        for step in range(12):
+            kind = "touchStart" if step == 0 else "touchMove"
+            point = {"x": x, "y": y - 10 * step}
+            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+            settle(page)
+        fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        return page.evaluate("scrollY") - before, bool((pixels_of(page) != pixels).any())
+
+    far, painted = swipe()
+    assert far > 50
+    assert not painted
+    toggle = page.get_by_role("button", name="Draw with the finger")
+    toggle.tap()
+    assert toggle.get_attribute("aria-pressed") == "true"
+    assert swipe() == (0, True)
+    toggle.tap()
+    assert not swipe()[1]
+    context.close()
+
+
+def test_a_mouse_needs_no_button_to_draw(offline_page: Any, tmp_path: Path) -> None:
+    open_report(offline_page, mlp(), tmp_path)
+    assert offline_page.locator("#alive-finger").is_hidden()
 
 
 def test_without_scripts_pictures_remain(browser: Any, tmp_path: Path) -> None:

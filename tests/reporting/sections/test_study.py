@@ -8,6 +8,7 @@ from tests.helpers.pages import Parsed, parsed
 
 from handloom.reporting.report import report_of_several
 from handloom.reporting.run import ReportedRun
+from handloom.reporting.sections.comparison import together
 from handloom.studies.reference import MODELS
 from handloom.studies.second_moments import COLUMN
 from handloom.training import History, RunDescription
@@ -150,3 +151,19 @@ def test_a_study_without_a_collapse_says_so() -> None:
     runs.append(run_of("adam", 1, [2.3, 1.0], best_test_accuracy=0.8, best_step=19))
     omitted = parsed(report_of_several(runs).html).by_id("omitted").whole_text
     assert "no run of it diverged" in omitted
+
+
+def test_lines_that_coincide_are_told() -> None:
+    runs = [run_of("sgd", seed, [2.0, 1.0 - 0.1 * seed]) for seed in range(3)]
+    rates, losses = (together(runs, name, "t", "c.") for name in ("learning_rate", "loss"))
+    assert rates is not None
+    assert rates.caption == "c. The lines coincide: all runs have the same values."
+    assert losses is not None
+    assert losses.caption == "c."
+    other = [run_of("adam", seed, [3.0, 2.0]) for seed in range(2)]
+    seeds = together([*runs[:1], *other], "loss", "t", "c.")
+    assert seeds is not None
+    assert seeds.caption == "c. The lines of all seeds of a setting coincide."
+    alone = together(runs[:1], "learning_rate", "t", "c.")
+    assert alone is not None
+    assert alone.caption == "c."

@@ -121,13 +121,13 @@ def _buttons() -> Element:
         ("undo", "Undo", "Undo the last change"),
         ("redo", "Redo", "Redo the last change"),
         ("clear", "Clear", "Clear the image"),
+        ("mirror", "⇋", "Mirror the image"),
         ("left", "←", "Move the image left"),
         ("right", "→", "Move the image right"),
         ("up", "↑", "Move the image up"),
         ("down", "↓", "Move the image down"),
         ("turn-left", "↺ 15°", "Turn the image to the left by 15°"),
         ("turn-right", "↻ 15°", "Turn the image to the right by 15°"),
-        ("mirror", "⇋", "Mirror the image"),
     ]
     return element(
         "div",
@@ -136,6 +136,14 @@ def _buttons() -> Element:
             for name, text, label in buttons
         ],
         element("button", "Switch all on", type="button", id="alive-all-on", aria_disabled="true"),
+        element(
+            "button",
+            "Draw with the finger",
+            type="button",
+            id="alive-finger",
+            aria_pressed="false",
+            hidden=True,
+        ),
         class_="alive-buttons",
     )
 
@@ -218,7 +226,7 @@ def _legend(layers: list[ShownLayer]) -> Node:
         element(
             "p",
             element("span", class_="alive-scale", aria_hidden="true"),
-            " Blue below zero, orange above; the strongest color is the layer's largest value.",
+            " Blue below zero, orange above; the strongest color is the layer's largest magnitude.",
             class_="soft alive-hint",
         ),
         every,

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 """The steps between ticks, up to a power of ten."""
 
+FINE, COARSE, POWERS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0,)
+"""The ticks of a decade, for a logarithmic scale of less than one, of several and of many."""
+
+LEAST_DECADES, FEW_DECADES = 0.5, 3.5
+"""Below the first a logarithmic scale has ticks like a linear one; above the second, powers."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -37,13 +43,27 @@ class Scale:
 
     def ticks(self, count: int = 5) -> list[float]:
         """Return about ``count`` round values within the scale."""
-        if self.logarithmic:
-            low, high = math.log10(self.low), math.log10(self.high)
-            step = max(1, math.ceil((high - low) / count))
-            powers = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
-            if len(powers) > 1:
-                return [10.0**power for power in powers if (power - powers[0]) % step == 0]
-        return _round_values(self.low, self.high, count)
+        decades = math.log10(self.high / self.low) if self.logarithmic else 0.0
+        if decades < LEAST_DECADES:
+            return _round_values(self.low, self.high, count)
+        return _round_ratios(self.low, self.high, decades, count)
+
+
+def _round_ratios(low: float, high: float, decades: float, count: int) -> list[float]:
+    """Return round values at about equal ratios."""
+    of_decade = FINE if decades < 1.0 else COARSE if decades < FEW_DECADES else POWERS
+    step = math.ceil(decades / count) if of_decade == POWERS else 1
+    first, last = (math.floor(math.log10(end) + 1e-9) for end in (low, high))
+    if step > 1:
+        first = math.ceil(math.log10(low) - 1e-9)
+    values = [
+        _rounded(each * 10.0**power) for power in range(first, last + 1, step) for each in of_decade
+    ]
+    return [value for value in values if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.12g}")
 
 
 def _round_values(low: float, high: float, count: int) -> list[float]:
@@ -52,7 +72,7 @@ def _round_values(low: float, high: float, count: int) -> list[float]:
     step = next(each * power for each in STEPS if each * power >= rough * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
-    return [round(index * step, 12) for index in range(first, last + 1)]
+    return [_rounded(index * step) for index in range(first, last + 1)]
 
 
 def bounds(values: Iterable[float | None], *, logarithmic: bool) -> tuple[float, float]:
@@ -78,6 +98,6 @@ def tick_text(value: float) -> str:
     if value == 0.0:
         return "0"
     if abs(value) < 1e-3 or abs(value) >= 1e5:
-        mantissa, _, exponent = f"{value:.0e}".partition("e")
-        return f"{mantissa}e{int(exponent)}"
+        mantissa, _, exponent = f"{value:.9e}".partition("e")
+        return f"{float(mantissa):.10g}e{int(exponent)}"
     return f"{value:.10g}"

@@ -210,7 +210,7 @@ class LiveChart {
     this.range = range;
     this.draw();
     const [from, to] = [this.visible()[0], this.visible().pop()];
-    if (this.chosen !== null || from === undefined || to === undefined) return;
+    if (from === undefined || to === undefined) return;
     const ends = `${this.data.xLabel} ${readable(from)} to ${readable(to)}`;
     this.say(this.showsAll() ? `whole axis: ${ends}` : ends);
   }

@@ -1,6 +1,13 @@
 // Scales of charts: from values to coordinates and back, with ticks at round values. The same as
 // charts/scales.py, for a chart that is drawn again.
 
+/** The ticks of a decade, for a logarithmic scale of less than one, of several and of many. */
+const FINE = [1, 1.5, 2, 3, 5, 7];
+const COARSE = [1, 2, 5];
+const POWERS = [1];
+/** Below the first a logarithmic scale has ticks like a linear one; above the second, powers. */
+const [LEAST_DECADES, FEW_DECADES] = [0.5, 3.5];
+
 /**
  * @typedef {object} Scale
  * @property {number} low
@@ -23,6 +30,7 @@
 function newScale(low, high, start, end, logarithmic) {
   const linear = (/** @type {number} */ value) => (logarithmic ? Math.log10(value) : value);
   const [from, to] = [linear(low), linear(high)];
+  const isWide = logarithmic && to - from >= LEAST_DECADES;
   return {
     low,
     high,
@@ -32,22 +40,36 @@ function newScale(low, high, start, end, logarithmic) {
       const value = from + ((coordinate - start) / (end - start)) * (to - from);
       return logarithmic ? 10 ** value : value;
     },
-    ticks: (count) => (logarithmic && powersOfTen(from, to, count)) || roundValues(low, high, count),
+    ticks: (count) => (isWide ? roundRatios : roundValues)(low, high, count),
   };
 }
 
 /**
- * Return powers of ten between two logarithms, or null if there are fewer than two.
- * @param {number} from
- * @param {number} to
+ * Return round values at about equal ratios.
+ * @param {number} low
+ * @param {number} high
  * @param {number} count
- * @returns {number[] | null}
+ * @returns {number[]}
  */
-function powersOfTen(from, to, count) {
-  const step = Math.max(1, Math.ceil((to - from) / count));
-  const powers = [];
-  for (let power = Math.ceil(from - 1e-9); power <= to + 1e-9; power += step) powers.push(power);
-  return powers.length > 1 ? powers.map((power) => 10 ** power) : null;
+function roundRatios(low, high, count) {
+  const decades = Math.log10(high / low);
+  const ofDecade = decades < 1 ? FINE : decades < FEW_DECADES ? COARSE : POWERS;
+  const step = ofDecade === POWERS ? Math.ceil(decades / count) : 1;
+  const start = Math.log10(low);
+  const values = [];
+  let power = step > 1 ? Math.ceil(start - 1e-9) : Math.floor(start + 1e-9);
+  for (; power <= Math.log10(high) + 1e-9; power += step) {
+    for (const each of ofDecade) values.push(rounded(each * 10 ** power));
+  }
+  return values.filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9));
+}
+
+/**
+ * @param {number} value
+ * @returns {number}
+ */
+function rounded(value) {
+  return Number(value.toPrecision(12));
 }
 
 /**
@@ -64,7 +86,7 @@ function roundValues(low, high, count) {
   const step = factor * power;
   const values = [];
   for (let index = Math.ceil(low / step - 1e-9); index * step <= high + 1e-9 * step; index++) {
-    values.push(Number((index * step).toPrecision(12)));
+    values.push(rounded(index * step));
   }
   return values;
 }
@@ -76,7 +98,9 @@ function roundValues(low, high, count) {
  */
 function tickText(value) {
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(0).replace("e+", "e");
+  if (size !== 0 && (size < 1e-3 || size >= 1e5)) {
+    return Number(value.toPrecision(10)).toExponential().replace("e+", "e");
+  }
   return String(Number(value.toPrecision(10)));
 }
 

@@ -54,7 +54,11 @@ def alive(run: ReportedRun) -> Section | Omission:
         "class_names": list(run.class_names),
         "images": [encode_array(each.row, "uint8") for each in rows],
     }
-    invitation = " With scripts, the image can be changed here, and the network runs on it."
+    invitation = element(
+        "span",
+        " With scripts, the image can be changed here, and the network runs on it.",
+        class_="on-screen",
+    )
     body = [_still(run, model, layers, rows[0], invitation), stage(run, layers, rows)]
     return Section("alive", TITLE, body, data, ALIVE_SCRIPTS, ("alive",))
 
@@ -76,7 +80,7 @@ def _still(
     model: Model,
     layers: list[ShownLayer],
     shown: ShownRow,
-    invitation: str = "",
+    invitation: Node = None,
 ) -> Element:
     """Return pictures of one row's activations, for a page without scripts."""
     outputs = activations(model, shown.row)
@@ -92,7 +96,8 @@ def _still(
             "p",
             "The picture shows the activations of each block's last layer for one image, "
             f"{shown.description}: orange above zero, blue below. The network predicts: "
-            f"{best}.{invitation}",
+            f"{best}.",
+            invitation,
         ),
         element(
             "figure",

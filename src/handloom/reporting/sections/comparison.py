@@ -161,13 +161,23 @@ def together(
     return LineChart(
         column.replace("_", "-"),
         title,
-        caption,
+        f"{caption}{_coinciding(series)}",
         column.replace("_", " "),
         series,
         logarithmic=logarithmic,
         x_label="step" if by_step else "epoch",
         order=[each.label for each in series] if alone else list(groups),
     )
+
+
+def _coinciding(series: Sequence[Series]) -> str:
+    """Return a sentence where lines lie over each other: all of them, or those of each legend."""
+    lines = [(each.label, (tuple(each.x), tuple(each.y))) for each in series]
+    if len(lines) > 1 and len({points for _, points in lines}) == 1:
+        return " The lines coincide: all runs have the same values."
+    if len(lines) > len(set(lines)) == len({label for label, _ in lines}):
+        return " The lines of all seeds of a setting coincide."
+    return ""
 
 
 def _line_name(run: ReportedRun, group: Group) -> str:

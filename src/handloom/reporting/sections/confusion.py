@@ -81,14 +81,17 @@ def _matrix(run: ReportedRun, matrix: Counts) -> Element:
         )
         for true, name in enumerate(names)
     ]
-    opens = "; open a cell to see the images behind it" if run.thumbnails is not None else ""
+    opens = None
+    if run.thumbnails is not None:
+        opens = element("span", " Open a cell to see the images behind it.", class_="on-screen")
     return element(
         "div",
         element(
             "table",
             table_caption(
                 "Rows are true classes, columns predicted ones. Blue cells are correct, orange "
-                f"cells are mistakes, the stronger the color, the more of the class{opens}.",
+                "cells are mistakes, the stronger the color, the more of the class.",
+                opens,
             ),
             element("thead", head),
             element("tbody", rows),

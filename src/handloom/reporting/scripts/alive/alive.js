@@ -146,7 +146,23 @@ class Playground {
     if (!units.delete(unit)) units.add(unit);
     this.switchedOff.set(name, units);
     if (!units.size) this.switchedOff.delete(name);
-    this.changed(`${name} ${unit} ${units.has(unit) ? "off" : "on"}. `);
+    const off = units.has(unit);
+    const label = this.className(name, unit);
+    const [subject, change] = label
+      ? [label, off ? "excluded" : "no longer excluded"]
+      : [`${name} ${unit}`, off ? "off" : "on"];
+    this.changed(`${subject} ${change}. `);
+  }
+
+  /**
+   * Return the class of an output unit, or nothing for another unit.
+   *
+   * @param {string} name - of the layer
+   * @param {number} unit
+   * @returns {string}
+   */
+  className(name, unit) {
+    return this.views.find((view) => view.layer.name === name)?.names[unit] ?? "";
   }
 
   switchAllOn() {
@@ -159,12 +175,16 @@ class Playground {
   /** List the units that are off, each a button that switches it on. */
   listSwitchedOff() {
     const buttons = [...this.switchedOff].flatMap(([name, units]) =>
-      [...units].map((unit) =>
-        newButton(`${name} ${unit}`, () => {
+      [...units].map((unit) => {
+        const label = this.className(name, unit);
+        const text = label ? `${label}, excluded` : `${name} ${unit}`;
+        const button = newButton(text, () => {
           this.part("alive-all-on").focus(); // this button goes
           this.switchUnit(name, unit);
-        }),
-      ),
+        });
+        button.setAttribute("aria-label", `${text}${label ? "" : ", off"}; switch it on`);
+        return button;
+      }),
     );
     const list = this.part("alive-off");
     list.hidden = !buttons.length;

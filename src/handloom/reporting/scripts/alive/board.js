@@ -29,7 +29,7 @@ const ARROWS = {
 };
 
 /**
- * The board: an image, drawn large, that pointer, touch and keyboard paint on.
+ * The board: an image, drawn large, that mouse, pen, keyboard and, if asked to, fingers paint on.
  *
  * Every change is shown at once, calls `beforeChange` and `onChange`.
  */
@@ -54,6 +54,8 @@ class Board {
     this.origin = { image: null, changed: false, cut: false };
     /** @type {Turn | null} */
     this.turned = null;
+    this.painting = false; // whether the last pointer that was put down paints
+    this.byFinger = false; // until then a finger scrolls the page
     this.brush = { diameter: 2, color: Array(shape[0]).fill(levels[1]) };
     /** @type {Point} */
     this.pen = { x: Math.floor(shape[2] / 2), y: Math.floor(shape[1] / 2) };
@@ -61,6 +63,7 @@ class Board {
     canvas.width = shape[2] * scale;
     canvas.height = shape[1] * scale;
     canvas.addEventListener("pointerdown", (event) => this.startStroke(event));
+    canvas.addEventListener("touchstart", (event) => this.keepPage(event), { passive: false });
     canvas.addEventListener("pointermove", (event) => this.continueStroke(event));
     canvas.addEventListener("keydown", (event) => this.onKey(event));
     canvas.addEventListener("focus", () => this.show());
@@ -153,16 +156,32 @@ class Board {
 
   /** @param {PointerEvent} event */
   startStroke(event) {
-    if (event.button !== 0) return;
+    this.painting = event.button === 0 && (event.pointerType !== "touch" || this.byFinger);
+    if (!this.painting) return;
     this.canvas.setPointerCapture(event.pointerId);
     this.startPainting();
     this.pen = this.pointOf(event);
     this.paintTo(this.pen);
   }
 
+  /** @param {boolean} on - whether fingers paint, too */
+  paintByFinger(on) {
+    this.byFinger = on;
+    this.canvas.classList.toggle("by-finger", on);
+  }
+
+  /**
+   * Keep the page where it is while a pen or a finger paints.
+   *
+   * @param {TouchEvent} event
+   */
+  keepPage(event) {
+    if (this.painting) event.preventDefault();
+  }
+
   /** @param {PointerEvent} event */
   continueStroke(event) {
-    if (!this.canvas.hasPointerCapture(event.pointerId)) return;
+    if (!this.painting || !this.canvas.hasPointerCapture(event.pointerId)) return;
     const events = event.getCoalescedEvents?.() ?? [];
     for (const each of events.length ? events : [event]) this.paintTo(this.pointOf(each), false);
     this.changed();

@@ -26,15 +26,28 @@ class PredictionTable {
     this.rows.forEach((row, index) => {
       row.classList.toggle("alive-top", index === top);
       const [bar, mark] = /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll(".alive-bar i"));
-      bar.style.width = `${100 * (probabilities[index] || 0)}%`;
-      mark.hidden = !unchanged;
+      bar.style.width = `${empty ? 0 : 100 * (probabilities[index] || 0)}%`;
+      mark.hidden = empty || !unchanged;
       if (unchanged) mark.style.left = `${100 * unchanged[index]}%`;
-      const value = excluded.has(index) ? "excluded" : percentOf(probabilities[index]);
-      row.cells[2].textContent = value;
+      const value = empty ? "" : percentOf(probabilities[index]);
+      row.cells[2].textContent = excluded.has(index) ? "excluded" : value;
     });
     const sentence = this.sentence(probabilities, top, empty, excluded);
-    if (this.verdict) this.verdict.textContent = sentence;
+    this.showVerdict(sentence);
     return sentence;
+  }
+
+  /**
+   * Show a sentence, whose percentage is not torn apart.
+   *
+   * @param {string} sentence
+   */
+  showVerdict(sentence) {
+    const [, text, share] = /^(.*?)([\d.]+ %)?$/s.exec(sentence) ?? [];
+    const whole = document.createElement("span");
+    whole.className = "alive-share";
+    whole.textContent = share ?? "";
+    this.verdict?.replaceChildren(text ?? "", whole);
   }
 
   /**

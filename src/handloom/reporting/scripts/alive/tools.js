@@ -33,7 +33,23 @@ function connectTools(stage, board, images, changes) {
     input.addEventListener("input", () => chooseBrush(stage, board));
   }
   chooseBrush(stage, board);
+  offerFinger(stage, board);
   stage.addEventListener("keydown", (event) => undoByKey(event, changes));
+}
+
+/**
+ * Offer to paint by finger, on a screen that can be touched.
+ *
+ * @param {HTMLElement} stage
+ * @param {Board} board
+ */
+function offerFinger(stage, board) {
+  const button = /** @type {HTMLElement} */ (stage.querySelector("#alive-finger"));
+  button.hidden = !navigator.maxTouchPoints;
+  button.addEventListener("click", () => {
+    board.paintByFinger(!board.byFinger);
+    button.setAttribute("aria-pressed", String(board.byFinger));
+  });
 }
 
 /**
