@@ -79,3 +79,14 @@ def test_commands_run_without_docstrings() -> None:
     command = [sys.executable, "-OO", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_interruption_outside_of_a_training_is_told(
+    handloom: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("handloom.cli.recipes.show_table", lambda *_, **__: interrupt())
+    ended = handloom("recipes")
+    assert (ended.status, ended.err.strip()) == (130, "interrupted")

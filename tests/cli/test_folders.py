@@ -90,6 +90,7 @@ def test_an_interruption_before_the_first_file_leaves_no_folder(
     def interrupted() -> None:
         with output_folder(out, "train"):
             (out / "checkpoints").mkdir()
+            (out / "checkpoints" / ".lock").write_text("")
             for name in files:
                 (out / "checkpoints" / name).write_text("")
             raise KeyboardInterrupt

@@ -5,7 +5,8 @@ A command is imported when it is called, not when it is listed, so that help is 
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -19,6 +20,9 @@ from handloom.secondary import say
 from handloom.text import printable
 
 UsageError: Any = typer.BadParameter.__bases__[0]  # of click, or of the copy of it in later typers
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C."""
 
 COMMANDS = {
     "reproduce": "Train the models of the reference study and compare them.",
@@ -55,7 +59,7 @@ def application(called: str | None) -> typer.Typer:
         if isinstance(own := getattr(module, "app", None), typer.Typer):
             app.add_typer(own, name=name)
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name)(_telling(getattr(module, name)))
     app.callback()(_of_all)
     return app
 
@@ -76,6 +80,20 @@ def _of_all(
     ] = False,
 ) -> None:
     """Neural networks written by hand in Python and NumPy."""
+
+
+def _telling(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that tells an interruption outside of a training, where typer is silent."""
+
+    @wraps(command)
+    def telling(*arguments: Any, **values: Any) -> None:
+        try:
+            command(*arguments, **values)
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+
+    return telling
 
 
 def _named_only() -> None:

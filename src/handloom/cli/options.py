@@ -1,5 +1,6 @@
 """Options that several commands share, and the models and folders that they name."""
 
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -56,13 +57,11 @@ def _require_empty(folder: Path) -> None:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Remove a folder that holds nothing but its lock file and empty folders."""
-    inner = [path for path in folder.iterdir() if path.name != LOCK]
-    if all(path.is_dir() and not path.is_symlink() and not any(path.iterdir()) for path in inner):
-        for path in inner:
-            path.rmdir()
-        (folder / LOCK).unlink()
-        folder.rmdir()
+    """Remove a folder that holds nothing but lock files and empty folders."""
+    if all(
+        path.name == LOCK or (path.is_dir() and not path.is_symlink()) for path in folder.rglob("*")
+    ):
+        shutil.rmtree(folder)
 
 
 def load_model(folder: Path) -> Model:
