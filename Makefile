@@ -43,12 +43,12 @@ parity: $(READY)  ## the comparisons with PyTorch, which is installed for them a
 	$(BIN)/python -m pytest -m parity
 
 test-browser: $(READY)  ## reports in Chromium, which apt installs where it can; skipped, and said, without it
-	@command -v chromium >/dev/null || (timeout 300 apt-get update -qq && timeout 600 apt-get install -y -qq chromium) >/dev/null 2>&1 || true
+	@command -v chromium >/dev/null || (timeout 60 apt-get update -qq && timeout 240 apt-get install -y -qq chromium) >/dev/null 2>&1 || true
 	@if command -v chromium >/dev/null; then \
 	  $(BIN)/python -c "import pytest_playwright" 2>/dev/null || \
 	    $(BIN)/python -m pip install --quiet --editable '.[browser]'; \
 	  if command -v npm >/dev/null; then \
-	    timeout 300 npm install --prefix build/npm --silent --no-audit --no-fund axe-core@4 typescript@5 || \
+	    timeout 120 npm install --prefix build/npm --silent --no-audit --no-fund axe-core@4 typescript@5 || \
 	      echo "axe-core and tsc cannot be installed: their tests are skipped"; \
 	  else echo "node is not there: the tests with axe-core and tsc are skipped"; fi; \
 	  $(BIN)/python -m pytest -m "browser or not browser" tests/reporting; \
