@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from handloom.errors import require_instance, require_known
@@ -30,6 +31,9 @@ from handloom.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+LABEL = 16
+"""The characters of a line of the label of a recorded metric, whose panel is low."""
 
 
 def training_curves(
@@ -95,7 +99,7 @@ def training_curves(
             curves = gather(histories, column, axis)
             draw(panel, curves, column, color=PURPLE, line="-", marker="D")
             fit_axes(panel, [curves], axis)
-            panel.set_ylabel(column_of(column).label)
+            panel.set_ylabel(fill(column_of(column).label, LABEL))
         rates = learning_rate_curves(histories, learning_rates, axis)
         draw(rate, rates, "learning rate", color=GREEN, line="-", marker="o")
         fit_axes(rate, [rates], axis)
