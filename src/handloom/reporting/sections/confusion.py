@@ -8,6 +8,7 @@ from handloom.reporting.captions import table_caption
 from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
+from handloom.reporting.sections.tables import two_bars
 from handloom.reporting.wording import counted, percent
 
 TITLE = "Confusion matrix: what is taken for what"
@@ -190,7 +191,7 @@ def _classes(matrix: Counts, names: tuple[str, ...]) -> Element:
             element("td", f"{int(count):,}"),
             element("td", percent(float(p)) if np.isfinite(p) else "-"),
             element("td", percent(float(r)) if np.isfinite(r) else "-"),
-            element("td", _bars(float(np.nan_to_num(p)), float(np.nan_to_num(r)))),
+            element("td", two_bars(float(np.nan_to_num(p)), float(np.nan_to_num(r)))),
         )
         for name, count, p, r in zip(names, matrix.sum(axis=1), precision, recall, strict=True)
     ]
@@ -209,15 +210,4 @@ def _classes(matrix: Counts, names: tuple[str, ...]) -> Element:
         tabindex=0,
         role="region",
         aria_label="Precision and recall",
-    )
-
-
-def _bars(precision: float, recall: float) -> Element:
-    return element(
-        "svg",
-        element("rect", x=0, y=1, width=100 * precision, height=6, class_="bar"),
-        element("rect", x=0, y=9, width=100 * recall, height=6, class_="bar other"),
-        viewBox="0 0 100 16",
-        class_="bars",
-        aria_hidden="true",
     )

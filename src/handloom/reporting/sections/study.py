@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from handloom.reporting.epochs import steps_per_epoch
 from handloom.reporting.groups import groups_of
-from handloom.reporting.markup import Element, Node, element
+from handloom.reporting.markup import Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.comparison import charts_section, together
-from handloom.reporting.sections.tables import scrolling_table
+from handloom.reporting.sections.tables import scrolling_table, two_bars
 from handloom.reporting.wording import counted, number, percent
 from handloom.studies.reference import MODELS
 
@@ -182,7 +182,7 @@ def best_weights(runs: Runs) -> Section | Omission:
                 percent(best),
                 _points(best - last),
             ]
-            rows.append([*row, _pair(last, best)])
+            rows.append([*row, two_bars(best, last)])
     if not rows:
         return Omission(title, "the study has no results yet.")
     gain, run = max(gains, key=lambda each: each[0])
@@ -215,17 +215,6 @@ def _worth(run: ReportedRun, gain: float) -> str:
     return (
         f"For {run.name} it is worth {100 * gain:.1f} percentage points: training went on after "
         "its best step, and lost what it had."
-    )
-
-
-def _pair(last: float, best: float) -> Element:
-    return element(
-        "svg",
-        element("rect", x=0, y=1, width=100 * best, height=6, class_="bar"),
-        element("rect", x=0, y=9, width=100 * last, height=6, class_="bar other"),
-        viewBox="0 0 100 16",
-        class_="bars",
-        aria_hidden="true",
     )
 
 

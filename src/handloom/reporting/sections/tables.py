@@ -1,4 +1,4 @@
-"""Tables of sections: a caption, a head and rows, in a box that scrolls where it is narrow."""
+"""Tables of sections, in a box that scrolls where it is narrow, and bars in their cells."""
 
 from collections.abc import Sequence
 
@@ -42,4 +42,16 @@ def scrolling_table(
         tabindex=0,
         role="region",
         aria_label=label,
+    )
+
+
+def two_bars(upper: float, lower: float) -> Element:
+    """Return two fractions as bars, which repeat the numbers of other cells."""
+    return element(
+        "svg",
+        element("rect", x=0, y=1, width=100 * upper, height=6, class_="bar"),
+        element("rect", x=0, y=9, width=100 * lower, height=6, class_="bar other"),
+        viewBox="0 0 100 16",
+        class_="bars",
+        aria_hidden="true",
     )
