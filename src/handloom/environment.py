@@ -3,6 +3,7 @@
 import os
 import platform
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,17 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "blas": _blas(),
     }
+
+
+def processor_name() -> str:
+    """Return the name of the processor's model, on which compiled code may depend."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:  # of other systems
+        pass
+    return platform.processor() or platform.machine()
 
 
 def _version_of(package: str) -> str | None:

@@ -40,6 +40,10 @@ class MissingMethodError(ModelError, AttributeError):
     """A method was looked up that exists in other libraries only."""
 
 
+class RankError(HandloomError, RuntimeError):
+    """Another rank of a distributed training has failed."""
+
+
 class DivergenceWarning(UserWarning):
     """A training diverged, or the outputs of a model are not finite."""
 

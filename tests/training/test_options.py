@@ -88,6 +88,8 @@ REFUSED: list[tuple[str, Callable[[], Any], str]] = [
     ("average", lambda: EMA(0.9), "average is .*'decay': 0.9.*, the checkpoint has None"),
     ("transform", lambda: Scale(2.0, 0.5), "transform"),
     ("seed", lambda: 1, "seed is 1, the checkpoint has 0"),
+    ("lanes", lambda: 2, "lanes is 2, the checkpoint has 4"),
+    ("shard_rows", lambda: 16, "shard_rows is 16, the checkpoint has None"),
     (
         "callbacks",
         lambda: [BestWeights("loss")],
@@ -101,6 +103,7 @@ REFUSED: list[tuple[str, Callable[[], Any], str]] = [
 NOTED: list[tuple[str, Callable[[Path], Any], str]] = [
     ("epochs", lambda _: 6, "resumed with epochs 6, before 4"),
     ("threads", lambda _: 2, "resumed with threads 2, before 1"),
+    ("distributed", lambda _: "mpi", "resumed with distributed mpi, before the default"),
     ("diagnose", lambda _: False, "resumed with diagnose False, before True"),
     ("on_signal", lambda _: "finish", "resumed with on_signal finish, before deliver"),
     ("checkpoints", lambda folder: Checkpoints(folder, every=1), "resumed with checkpoints every"),
@@ -143,6 +146,8 @@ def test_an_option_that_results_depend_on_is_refused(
 def test_an_option_that_results_do_not_depend_on_is_told(
     tmp_path: Path, name: str, make: Callable[[Path], Any], note: str
 ) -> None:
+    if name == "distributed":
+        pytest.importorskip("mpi4py.MPI", exc_type=ImportError)
     trainer(tmp_path, cut=True).fit(ROWS)
     other = trainer(tmp_path, **{name: make(tmp_path)})
     history = other.fit(ROWS, resume=True)
@@ -252,6 +257,10 @@ def test_callbacks_are_objects_of_callback() -> None:
         ({"batch_size": 2.5}, "batch_size"),
         ({"seed": -1}, "seed"),
         ({"threads": 0}, "threads"),
+        ({"lanes": 0}, "lanes must be"),
+        ({"lanes": 65}, "lanes must be .*64"),
+        ({"shard_rows": 0}, "shard_rows"),
+        ({"distributed": "nccl"}, "unknown distributed 'nccl'"),
         ({"loss": CategoricalCrossEntropy()}, "loss=SoftmaxCrossEntropy"),
     ],
 )

@@ -177,22 +177,19 @@ def test_training_may_go_on_for_longer_than_it_was_meant_to(tmp_path: Path) -> N
     assert np.array_equal(longer.network.parameters.vector, whole.network.parameters.vector)
 
 
-def test_a_resumed_training_keeps_its_number_of_lanes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
-        made = stoppable(folder, last_step=last_step, units=200, batch_size=None, epochs=9)
+def test_lanes_are_recorded_and_results_depend_on_them(tmp_path: Path) -> None:
+    def run(name: str, last_step: int = -1, *, resume: bool = False, **lanes: int) -> StopAfter:
+        options: dict[str, Any] = {"units": 200, "batch_size": None, "epochs": 9, **lanes}
+        made = stoppable(tmp_path / name, last_step=last_step, **options)
         made.fit(features(5000), resume=resume)
         return made
 
-    with monkeypatch.context() as few:
-        few.setattr("handloom.training.preparation.LANES", 2)
-        whole = run(tmp_path / "whole")
-        assert run(tmp_path / "cut", last_step=4).history.lanes == 2
-    resumed = run(tmp_path / "cut", resume=True)
+    whole = run("whole", lanes=2)
+    assert run("cut", last_step=4, lanes=2).history.lanes == 2
+    resumed = run("cut", resume=True, lanes=2)
     assert resumed.history.lanes == 2
     assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
-    other = run(tmp_path / "other")
+    other = run("other")
     assert other.history.lanes == LANES
     assert not np.array_equal(other.network.parameters.vector, whole.network.parameters.vector)
 

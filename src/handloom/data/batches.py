@@ -60,6 +60,11 @@ class Order:
         taken = slice(start, self.rows if last else start + self.batch_size)
         return taken if self.permutation is None else self.permutation[taken]
 
+    def size(self, step: int) -> int:
+        """Return the number of rows of the step with the index ``step`` within the epoch."""
+        last = step == self.batches - 1
+        return self.rows - step * self.batch_size if last else self.batch_size
+
     def starts(self, first: int, steps: int) -> npt.NDArray[np.int64]:
         """Return where the rows of some steps begin, and where the last ones end."""
         starts = np.arange(first, first + steps + 1, dtype=np.int64) * self.batch_size

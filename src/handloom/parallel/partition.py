@@ -1,13 +1,14 @@
 """Partition of work: shards, lanes, pieces of a matrix product or an update, blocks.
 
 The cuts depend on shapes, on the network, on the backend and on the number of lanes that is
-recorded with a training. They never depend on the number of threads, so results agree to the bit
-for any number of threads.
+recorded with a training. They never depend on the number of threads or ranks, so results agree to
+the bit for any number of both.
 
 =======  =========================================================================================
 batch    the rows of one step
 shard    rows of a batch that go through the network together
 lane     the shards that one thread runs one after another; lanes' sums are added in lane order
+rank     a process with a part of the lanes; see `handloom.parallel.ranks`
 piece    a part of one product, update or convolution; any thread runs any piece
 part     the first or the second part of a compiled job; see `handloom.fused.split_job`
 block    the part of a vector, or the images, that fit the cache of one core
@@ -20,12 +21,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 LANES = 4
-"""The number of lanes of a new training, and so the largest useful number of threads.
+"""The default number of lanes of a training, and so the largest useful number of threads."""
 
-A resumed training keeps its own.
-"""
-
-MOST_LANES = 1024
+MOST_LANES = 64
 """The most lanes of a training: each has its own memory."""
 
 SHARD_ROWS = 1024
@@ -168,6 +166,27 @@ def deal_shards(
     shards[-1] = slice(shards[-1].start, rows)
     count = min(lanes, len(shards))
     return [shards[lane::count] for lane in range(count)]
+
+
+def deal_lanes(lanes: int, ranks: int) -> list[slice]:
+    """Deal the lanes of a step to ranks: consecutive ones, in numbers that differ by at most 1.
+
+    Returns
+    -------
+    list of slice
+        The lanes of each rank. Where there are fewer lanes than ranks, the last ranks have none. A
+        single lane belongs to every rank: it is computed by all, and nothing has to be sent.
+    """
+    if lanes == 1:
+        return [slice(0, 1)] * ranks
+    owned = cut_evenly(lanes, ranks)
+    return owned + [slice(lanes, lanes)] * (ranks - len(owned))
+
+
+def rank_slices(size: int, ranks: int) -> list[slice]:
+    """Cut a vector into a slice for each rank, which adds the lanes there; some may be empty."""
+    slices = cut_evenly(size, ranks)
+    return slices + [slice(size, size)] * (ranks - len(slices))
 
 
 def product_is_cut(n: int, d: int, h: int) -> bool:

@@ -27,7 +27,7 @@ from handloom.operations import (
 )
 from handloom.parallel.pool import Pool
 from handloom.parameters import Array
-from handloom.training.objective import LaneSums, Measurement
+from handloom.training.objective import Measurement
 from handloom.training.runner import Runner, RunResult, StepRunner
 
 
@@ -103,14 +103,6 @@ class CompiledRunner:
     def is_compiled(self) -> bool:
         """Whether the backend has compiled steps for these operations."""
         return self._compiled is not None
-
-    def gradients(self, batch: Batch) -> list[LaneSums]:
-        """Return the sums of each lane for a step, in lane order."""
-        return self._steps.gradients(batch)
-
-    def update(self, batch: Batch, sums: Sequence[LaneSums], rate: float) -> Measurement:
-        """Add the sums of lanes and, if the result is finite, update the weights."""
-        return self._steps.update(batch, sums, rate)
 
     def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> RunResult:
         """Make consecutive steps of one epoch; see `Runner`."""

@@ -1,6 +1,6 @@
 """Loss and gradient of a network over a batch: forward, loss, backward, and the sum over shards."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,11 +10,15 @@ import numpy.typing as npt
 from handloom.backend import NUMPY, Backend, UsesBackend
 from handloom.data.batches import Batch, LoaderOptions, Shard, ShardLoader
 from handloom.data.row_reader import RowReader
+from handloom.errors import RankError
 from handloom.losses import ClassificationLoss, Loss, Targets
 from handloom.network import Sequential
 from handloom.operations import LayerOperation
-from handloom.parallel.partition import deal_shards, shard_rows
+from handloom.parallel.exchange import Exchange
+from handloom.parallel.lane_sums import BatchSums, LaneSums, add_lanes
+from handloom.parallel.partition import deal_lanes, deal_shards, shard_rows
 from handloom.parallel.pool import SERIAL, Pool
+from handloom.parallel.ranks import ONE, Ranks
 from handloom.parameters import Array, l2_norm, penalize
 from handloom.training.divergence import first_bad_array
 
@@ -57,27 +61,6 @@ class Measurement:
         return self.correct / self.rows
 
 
-@dataclass(frozen=True, eq=False)
-class LaneSums:
-    """The contribution of one lane to a batch. Lanes are added in their order.
-
-    Attributes
-    ----------
-    gradient : array, shape (size,)
-        The sum over the lane's shards, without penalty.
-    data_loss : float
-    correct : int
-    statistics : mapping of str to array
-        The batch statistics that layers such as BatchNorm collected, for the update of their
-        running statistics.
-    """
-
-    gradient: Array
-    data_loss: float
-    correct: int
-    statistics: Mapping[str, Array]
-
-
 class Objective:
     """Loss and gradient of a network over rows of a dataset, as a sum over shards.
 
@@ -86,6 +69,9 @@ class Objective:
     and sums the gradients of its shards. The lanes' sums are then added in lane order. A batch of
     a single shard has a single lane: the threads of the pool share its large matrix products and
     loops instead, cut into pieces.
+
+    Ranks share the lanes of a batch: each runs its own, and all get the sum. A single lane is run
+    by every rank, and nothing is sent.
 
     Parameters
     ----------
@@ -106,6 +92,10 @@ class Objective:
         Whether the penalty is divided by the sum of the sample weights.
     count_correct : bool
         Whether to count correct predictions, if the loss is a `ClassificationLoss`.
+    most_rows : int, optional
+        The most rows of a shard, if fewer than `shard_rows` returns.
+    ranks : Ranks
+        Share the lanes.
     """
 
     def __init__(
@@ -119,10 +109,14 @@ class Objective:
         layers: Sequence[LayerOperation] | None = None,
         penalty_per_row: bool = False,
         count_correct: bool = True,
+        most_rows: int | None = None,
+        ranks: Ranks = ONE,
     ) -> None:
         self.network = network
         self.penalty_per_row, self.loading = penalty_per_row, options
         self._pool, self._backend = pool, backend
+        self._most_rows, self._ranks = most_rows, ranks
+        self._exchange = Exchange(ranks, network.parameters.gradient)
         loss = loss.with_backend(backend) if isinstance(loss, UsesBackend) else loss
         self.loss = loss
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
@@ -149,30 +143,62 @@ class Objective:
         -------
         Measurement
         """
-        return self.combine(batch, self.run_lanes(batch, gradient=gradient), gradient=gradient)
+        lanes = self.run_lanes(batch, gradient=gradient)
+        return self.measure(
+            batch, self.add_lanes(batch, lanes, gradient=gradient), gradient=gradient
+        )
 
     def run_lanes(self, batch: Batch, *, gradient: bool = True) -> list[LaneSums]:
-        """Run a batch through the network; return each lane's contribution, in lane order."""
+        """Run a batch through the network; return each own lane's contribution, in lane order."""
         reader = self._reader_of(batch.arrays.inputs)
-        shards_by_lane = self._shards_by_lane(len(batch))
-        lanes = self._lanes_for(len(shards_by_lane))
+        deal = self._shards_by_lane(len(batch))
+        own = deal[deal_lanes(len(deal), self._ranks.size)[self._ranks.rank]]
+        lanes = self._lanes_for(len(own), single=len(deal) == 1)
         calls = [
             partial(lane.run, batch, reader, shards, training=gradient)
-            for lane, shards in zip(lanes, shards_by_lane, strict=True)
+            for lane, shards in zip(lanes, own, strict=True)
         ]
         return self._pool.undisturbed(partial(self._pool.run, calls))
 
-    def combine(
-        self, batch: Batch, sums: Sequence[LaneSums], *, gradient: bool = True
-    ) -> Measurement:
-        """Return the sum of the lanes' contributions, in lane order, with the penalty.
+    def add_lanes(
+        self, batch: Batch, own: Sequence[LaneSums], *, gradient: bool = True
+    ) -> BatchSums:
+        """Return the sum of all lanes, in lane order; ranks communicate here.
 
-        With ``gradient`` the network's gradient is written too.
+        With ``gradient`` the network's gradient takes the sum of the lanes'.
 
         Parameters
         ----------
         batch : Batch
-        sums : sequence of LaneSums
+        own : sequence of LaneSums
+            The lanes of this rank.
+        gradient : bool
+
+        Raises
+        ------
+        RankError
+            If another rank has failed in this step.
+        """
+        lanes = self.lanes(len(batch))
+        if self._ranks.size == 1 or lanes == 1:
+            return add_lanes(own, self.network.parameters.gradient if gradient else None)
+        if gradient:
+            return self._exchange.add(own, lanes)
+        figures = self._ranks.gather([(lane.data_loss, lane.correct) for lane in own])
+        return BatchSums.of([each for of_rank in figures for each in of_rank], [])
+
+    def fail(self, error: BaseException, rows: int) -> None:
+        """Tell the ranks that add the lanes of a batch of ``rows`` rows that this one failed."""
+        if self._ranks.size > 1 and not isinstance(error, RankError):
+            self._exchange.fail(error, self.lanes(rows))
+
+    def measure(self, batch: Batch, sums: BatchSums, *, gradient: bool = True) -> Measurement:
+        """Return the measurement of a batch, with the penalty; add that to the gradient too.
+
+        Parameters
+        ----------
+        batch : Batch
+        sums : BatchSums
         gradient : bool
 
         Returns
@@ -183,11 +209,6 @@ class Objective:
         scale = 1.0 / batch.total_weight if self.penalty_per_row and batch.total_weight else 1.0
         norm = 0.0
         if gradient:
-            first, *others = (lane.gradient for lane in sums)
-            if first is not parameters.gradient:
-                np.copyto(parameters.gradient, first)
-            for other in others:
-                parameters.gradient += other
             w, dw = parameters.vector, parameters.gradient
             bounds, strengths = parameters.penalized
             strengths = strengths if scale == 1.0 else scale * strengths
@@ -196,14 +217,12 @@ class Objective:
             norm = l2_norm(dw, squares)
         else:
             penalty = self._pool.undisturbed(partial(parameters.penalty, scale))
-        return Measurement(
-            sum(lane.data_loss for lane in sums),
-            penalty,
-            sum(lane.correct for lane in sums),
-            len(batch),
-            batch.total_weight,
-            norm,
-        )
+        rows, weight = len(batch), batch.total_weight
+        return Measurement(sums.data_loss, penalty, sums.correct, rows, weight, norm)
+
+    def lanes(self, rows: int) -> int:
+        """Return the number of lanes of a batch of ``rows`` rows."""
+        return len(self._shards_by_lane(rows))
 
     def has_single_shard(self, rows: int) -> bool:
         """Return whether a batch of ``rows`` rows is a single shard."""
@@ -211,11 +230,13 @@ class Objective:
 
     def prepare_lanes(self, rows: int) -> None:
         """Make the lanes of a batch of ``rows`` rows, and compile the functions that they call."""
-        self._lanes_for(len(self._shards_by_lane(rows)))
+        lanes = self.lanes(rows)
+        own = deal_lanes(lanes, self._ranks.size)[self._ranks.rank]
+        self._lanes_for(own.stop - own.start, single=lanes == 1)
 
     def first_bad_array(self, batch: Batch) -> str:
         """Run a batch again, layer by layer; return the first array's name that is not finite."""
-        lane = self._single_lane or (self._lanes or self._lanes_for(1))[0]
+        lane = self._single_lane or (self._lanes or self._lanes_for(1, single=True))[0]
         shards = sorted(
             (part for shards in self._shards_by_lane(len(batch)) for part in shards), key=_start
         )
@@ -227,9 +248,10 @@ class Objective:
 
     def _shards_by_lane(self, rows: int) -> list[list[slice]]:
         if rows not in self._deals:
-            network = self.network
-            max_rows = shard_rows(network.largest_activation, images=network.has_images)
-            self._deals[rows] = deal_shards(rows, network.coupled_rows, max_rows, self._pool.lanes)
+            network, lanes = self.network, self._pool.lanes
+            most = shard_rows(network.largest_activation, images=network.has_images)
+            most = min(most, self._most_rows or most)
+            self._deals[rows] = deal_shards(rows, network.coupled_rows, most, lanes)
         return self._deals[rows]
 
     def _reader_of(self, inputs: npt.NDArray[np.generic]) -> RowReader:
@@ -237,9 +259,9 @@ class Objective:
             self._reader = inputs, RowReader(inputs)
         return self._reader[1]
 
-    def _lanes_for(self, count: int) -> "list[_Lane]":
-        """Return ``count`` lanes; a single one shares its work with the threads of the pool."""
-        if count == 1:
+    def _lanes_for(self, count: int, *, single: bool) -> "list[_Lane]":
+        """Return ``count`` lanes; that of a batch with a single one is shared by the threads."""
+        if single:
             if self._single_lane is None:
                 self._single_lane = self._make_lane(self._pool, share_gradient=True)
             return [self._single_lane]

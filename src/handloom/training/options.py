@@ -22,6 +22,8 @@ from handloom.errors import (
 from handloom.losses import Loss
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
+from handloom.parallel.mpi import DISTRIBUTED, Distributed
+from handloom.parallel.partition import LANES, MOST_LANES
 from handloom.schedules import Schedule, schedule
 from handloom.training.averaging import EMA
 from handloom.training.configuration import describe
@@ -89,9 +91,20 @@ class TrainingOptions:
         rows, which may be pixels or features, need one.
     seed : int
         The seed of shuffling, augmentation and stochastic layers.
+    lanes : int
+        The most lanes of a step, at most 64. Each lane has its own rows and gradient, so at most so
+        many threads and ranks can share a step. Results depend on it in their last bits.
+    shard_rows : int, optional
+        The most rows that go through the network together. By default they are 1,024, or fewer
+        where activations are large, so that a small batch has a single lane; fewer give it several.
+        Results depend on it in their last bits.
     threads : int, optional
-        The number of threads that share a step; by default the number of cores. A step uses at
-        most four. The result is the same, to the bit, for any number.
+        The number of threads that share a step; by default the number of cores, at most one for
+        each lane. With ranks it is that of each rank, by default the cores of its host divided by
+        the ranks there. The result is the same, to the bit, for any number.
+    distributed : {"mpi"}, optional
+        Share every step with the other processes that ``mpiexec`` has started, the ranks; by
+        default this process trains alone. The result is the same, to the bit, for any number.
     diagnose : bool
         Whether a few rows are measured after the epochs 1, 2, 4, 8, ... and the last one, for
         ``history.diagnosis`` and its findings. Results are the same without it, but a layer, loss
@@ -124,7 +137,10 @@ class TrainingOptions:
     augment: Sequence[Augmentation] = ()
     transform: Transform | str | None = None
     seed: int = 0
+    lanes: int = LANES
+    shard_rows: int | None = None
     threads: int | None = field(default=None, metadata=NOTED_AT_RESUME)
+    distributed: Distributed | None = field(default=None, metadata=NOTED_AT_RESUME)
     backend: str = "auto"
     diagnose: bool = field(default=True, metadata=NOTED_AT_RESUME)
     on_signal: OnSignal = field(default="deliver", metadata=NOTED_AT_RESUME)
@@ -135,7 +151,9 @@ class TrainingOptions:
             require_instance("average", self.average, EMA)
         self._set("learning_rate", schedule(self.learning_rate))
         self._set("epochs", require_count("epochs", self.epochs))
-        for name in ("batch_size", "threads"):
+        lanes = require_count("lanes", self.lanes)
+        self._set("lanes", int(require_number("lanes", lanes, maximum=MOST_LANES)))
+        for name in ("batch_size", "threads", "shard_rows"):
             if getattr(self, name) is not None:
                 self._set(name, require_count(name, getattr(self, name)))
         for name in ("shuffle", "penalty_per_row", "count_correct", "diagnose"):
@@ -149,6 +167,8 @@ class TrainingOptions:
         self._set("seed", require_count("seed", self.seed, minimum=0))
         require_known("backend", self.backend, BACKENDS)
         require_known("on_signal", self.on_signal, ON_SIGNAL)
+        if self.distributed is not None:
+            require_known("distributed", self.distributed, DISTRIBUTED)
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)

@@ -29,10 +29,12 @@ from handloom.network import Sequential
 from handloom.operations import Arrays, LayerOperation
 from handloom.optimizers.clipping import ClipByNorm
 from handloom.parallel.partition import LANES, batch_count
-from handloom.parallel.threads import Threads
+from handloom.parallel.ranks import ONE, Ranks
+from handloom.parallel.threads import Threads, default_threads
 from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.secondary import warn
+from handloom.training.agreement import Agreement
 from handloom.training.checks import check_batches, check_data, check_trainable, check_weights
 from handloom.training.compiled_runner import (
     CompiledRunner,
@@ -40,12 +42,17 @@ from handloom.training.compiled_runner import (
     compiled_runner,
 )
 from handloom.training.datasets import check_same_names, check_same_rows, require_dataset
+from handloom.training.distribution import (
+    Distribution,
+    check_same_training,
+    differing_environments,
+)
 from handloom.training.divergence import largest_values
 from handloom.training.objective import Measurement, Objective
 from handloom.training.options import TrainingOptions
 from handloom.training.probe import Probe
 from handloom.training.remarks import remarks
-from handloom.training.resume import record_own_parts
+from handloom.training.resume import configuration, record_own_parts
 from handloom.training.runner import Runner, StepRunner
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
@@ -72,10 +79,12 @@ class PreparedTraining:
     runner : Runner
     threads : Threads
         Steps run inside ``with prepared.threads:``.
+    agreement : Agreement
+        Has the ranks follow rank 0.
     snapshot : Snapshot or None
         The snapshot that training resumes from.
     probe : Probe or None
-        Measures the training, with the option ``diagnose``.
+        Measures the training, with the option ``diagnose``; on rank 0.
     seconds_per_step : float
         The mean time of a step in the latest call of the runner; infinite before the first.
     """
@@ -85,6 +94,7 @@ class PreparedTraining:
     objective: Objective
     runner: Runner
     threads: Threads
+    agreement: Agreement
     snapshot: Snapshot | None = None
     probe: Probe | None = None
     seconds_per_step: float = math.inf
@@ -138,6 +148,8 @@ def prepare(
     fingerprint_data: bool = False,
     snapshot: Snapshot | None = None,
     warm: WarmStart | None = None,
+    ranks: Ranks = ONE,
+    signals: Sequence[int] = (),
 ) -> PreparedTraining:
     """Prepare a training, from the network's weights or from a snapshot.
 
@@ -160,6 +172,10 @@ def prepare(
         The snapshot to resume from.
     warm : WarmStart, optional
         The initial weights and state of the optimizer.
+    ranks : Ranks
+        Share the training; each of them makes this call.
+    signals : sequence of int
+        Receives the signals of this process.
 
     Returns
     -------
@@ -193,26 +209,17 @@ def prepare(
     started, planned = time.perf_counter(), options.epochs * batches
     with compiling(state):
         wanted = snapshot.backend if snapshot and options.backend == "auto" else options.backend
-        backend = choose_backend(
-            wanted,
-            network.parameters.dtype,
-            weights=len(network.parameters),
-            rows=options.epochs * len(train),
-            steps=planned,
-        )
-        threads = backend.threads(options.threads, snapshot.lanes if snapshot else LANES)
+        backend = _backend(wanted, network, options.epochs * len(train), planned, ranks)
+        threads = backend.threads(_threads_of(options, ranks), options.lanes)
         state.history.backend, state.history.lanes = backend.name, threads.lanes
         if fingerprint_data:
             record_own_parts(state, planned)
-        notes, changed = snapshot.compare(state) if snapshot else ([], [])
+        notes, warned = snapshot.compare(state) if snapshot and ranks.leads else ([], [])
         if not split_here and validation is not None and are_training_rows(train, validation):
-            notes.append(TRAINING_ROWS)
-            warn(TRAINING_ROWS, stacklevel=4)  # the caller of `Trainer.fit`
+            warned.append(TRAINING_ROWS)
         transform = state.model.transform
-        likely = remarks(network, loss, transform, train, options.schedule, planned)
-        for remark in (*changed, *likely):
-            notes.append(remark)
-            warn(remark, stacklevel=4)  # the caller of `Trainer.fit`
+        warned += remarks(network, loss, transform, train, options.schedule, planned)
+        notes += _warn_of(warned)
         check(state)
         if warm is not None:  # everything was checked before anything is changed
             network.parameters.load(warm.weights)
@@ -222,7 +229,7 @@ def prepare(
                 part.bind(network.parameters, backend, threads)
         state.store_bindings()
         arrays = Arrays(train.inputs, train.targets, weights)
-        objective, runner = _objective_and_runner(state, arrays, backend, threads, size)
+        objective, runner = _objective_and_runner(state, arrays, backend, threads, size, ranks)
         state.history.preparation_seconds = time.perf_counter() - started
     notes += backend.notes
     if snapshot:
@@ -231,10 +238,50 @@ def prepare(
     state.history.notes += [note for note in notes if note not in state.history.notes]
     if warm is not None:
         options.chosen_optimizer.load_state_dict(warm.optimizer)
-    probe = Probe(state, arrays, -(-len(train) // size)) if options.diagnose else None
-    if probe is not None:
-        probe.begin()
-    return PreparedTraining(state, arrays, objective, runner, threads, snapshot, probe)
+    if options.distributed is not None:
+        check_same_training(ranks, configuration(state))
+        state.distribution = Distribution(ranks.hosts, threads.threads, size, objective.lanes(size))
+        state.history.notes += _warn_of(differing_environments(ranks))
+    probe = _probe(state, arrays, -(-len(train) // size)) if ranks.leads else None
+    agreement = Agreement(state, ranks, signals)
+    return PreparedTraining(state, arrays, objective, runner, threads, agreement, snapshot, probe)
+
+
+def _probe(state: TrainingState, arrays: Arrays, steps: int) -> Probe | None:
+    """Return the probe of a training that is diagnosed."""
+    if not state.options.diagnose:
+        return None
+    probe = Probe(state, arrays, steps)
+    probe.begin()
+    return probe
+
+
+def _backend(name: str, network: Sequential, rows: int, steps: int, ranks: Ranks) -> Backend:
+    """Return the backend of a training, for so many rows and steps: that of rank 0."""
+    choose = partial(
+        choose_backend,
+        dtype=network.parameters.dtype,
+        weights=len(network.parameters),
+        rows=rows,
+        steps=steps,
+    )
+    own = choose(name)
+    chosen = ranks.share(own.name)
+    return own if chosen == own.name else choose(chosen)
+
+
+def _threads_of(options: TrainingOptions, ranks: Ranks) -> int | None:
+    """Return the number of threads of this rank: by default its share of the cores of its host."""
+    if options.threads is not None or options.distributed is None:
+        return options.threads
+    return max(1, default_threads(options.lanes) // ranks.on_this_host)
+
+
+def _warn_of(remarks: list[str]) -> list[str]:
+    """Give a warning for each remark, and return the remarks."""
+    for remark in remarks:
+        warn(remark, stacklevel=5)  # the caller of `Trainer.fit`
+    return remarks
 
 
 def model_for(
@@ -265,6 +312,8 @@ def make_objective(
     layers: Sequence[LayerOperation] | None = None,
     penalty_per_row: bool = False,
     count_correct: bool = True,
+    shard_rows: int | None = None,
+    ranks: Ranks = ONE,
 ) -> Objective:
     """Return the objective, which computes the loss and the gradient of a batch.
 
@@ -281,8 +330,10 @@ def make_objective(
     seed : int
         The seed of random draws in a step.
     augment : tuple of Augmentation
-    layers, penalty_per_row, count_correct
+    layers, penalty_per_row, count_correct, ranks
         As in `Objective`.
+    shard_rows : int, optional
+        The most rows of a shard.
 
     Returns
     -------
@@ -307,6 +358,8 @@ def make_objective(
         layers=layers,
         penalty_per_row=penalty_per_row,
         count_correct=count_correct,
+        most_rows=shard_rows,
+        ranks=ranks,
     )
     objective.prepare_lanes(rows)
     return objective
@@ -369,7 +422,12 @@ def full_batch_objective(
 
 
 def _objective_and_runner(
-    state: TrainingState, arrays: Arrays, backend: Backend, threads: Threads, size: int
+    state: TrainingState,
+    arrays: Arrays,
+    backend: Backend,
+    threads: Threads,
+    size: int,
+    ranks: Ranks,
 ) -> tuple[Objective, Runner]:
     """Return the objective of a training, and the runner of its steps."""
     options = state.options
@@ -395,6 +453,8 @@ def _objective_and_runner(
         layers=operations.layers,
         penalty_per_row=options.penalty_per_row,
         count_correct=options.count_correct,
+        shard_rows=options.shard_rows,
+        ranks=ranks,
     )
     steps = StepRunner(objective, options.chosen_optimizer, clip=clip, average=options.average)
     if not isinstance(objective.loss, RowLoss):

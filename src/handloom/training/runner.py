@@ -18,9 +18,10 @@ from handloom.errors import ModelError
 from handloom.operations import Arrays
 from handloom.optimizers import Optimizer
 from handloom.optimizers.clipping import ClipByNorm
+from handloom.parallel.lane_sums import BatchSums
 from handloom.training.averaging import EMA
 from handloom.training.history import StopReason
-from handloom.training.objective import LaneSums, Measurement, Objective
+from handloom.training.objective import Measurement, Objective
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,7 @@ class RunResult:
 
 
 class Runner(Protocol):
-    """Advances a training by whole steps. The number of steps per call never changes the result.
-
-    `run` calls `gradients` and `update` for each step. They are separate so that a distributed
-    runner, which does not exist yet, could exchange the lanes' sums between them.
-    """
-
-    def gradients(self, batch: Batch) -> list[LaneSums]:
-        """Return the sums of each lane for a step, in lane order."""
-        ...
-
-    def update(self, batch: Batch, sums: Sequence[LaneSums], rate: float) -> Measurement:
-        """Add the sums of lanes and, if the result is finite, update the weights."""
-        ...
+    """Advances a training by whole steps. The number of steps per call never changes the result."""
 
     def run(self, arrays: Arrays, order: Order, rates: Sequence[float]) -> RunResult:
         """Make consecutive steps of one epoch.
@@ -85,9 +74,10 @@ class Runner(Protocol):
 
 
 class StepRunner:
-    """Makes steps in this process: `gradients`, then `update`, in the versions of the backend.
+    """Makes steps: the gradients of this rank's lanes, the sum over all lanes, then `update`.
 
-    The network runs in one compiled call for each pass, or layer by layer; see `Objective`.
+    Functions are called in the versions of the backend. The network runs in one compiled call for
+    each pass, or layer by layer; see `Objective`. Ranks communicate in the sum, once a step.
 
     Parameters
     ----------
@@ -118,12 +108,15 @@ class StepRunner:
         accepted: list[Measurement] = []
         for step, rate in enumerate(rates, order.first):
             batch = Batch(arrays, order.batch(step), order.epoch, step)
-            updating = False
+            added = updating = False
             try:
-                sums = self.gradients(batch)
+                lanes = self.objective.run_lanes(batch)
+                added = True
+                sums = self.objective.add_lanes(batch, lanes)
                 updating = True
                 measured = self.update(batch, sums, rate)
             except BaseException as error:  # raised again after the steps before it are counted
+                self._tell_ranks(error, order, step + added)
                 return RunResult(accepted, error=error, update_incomplete=updating)
             if not math.isfinite(measured.loss):
                 reason = StopReason.NON_FINITE_LOSS
@@ -139,22 +132,29 @@ class StepRunner:
             return RunResult(accepted, reason, bad)
         return RunResult(accepted)
 
-    def gradients(self, batch: Batch) -> list[LaneSums]:
-        """Return the sums of each lane for a step, in lane order."""
-        return self.objective.run_lanes(batch)
+    def _tell_ranks(self, error: BaseException, order: Order, first: int) -> None:
+        """Tell other ranks of an error, in the first step from ``first`` on that they add.
 
-    def update(self, batch: Batch, sums: Sequence[LaneSums], rate: float) -> Measurement:
-        """Add the sums of lanes and, if the result is finite, update the weights.
+        Without such a step in this call they learn of it when it has ended.
+        """
+        for step in range(first, order.first + len(order)):
+            rows = order.size(step)
+            if self.objective.lanes(rows) > 1:
+                self.objective.fail(error, rows)
+                return
+
+    def update(self, batch: Batch, sums: BatchSums, rate: float) -> Measurement:
+        """Measure a step from the sum of its lanes and, if it is finite, update the weights.
 
         The gradient is clipped first; running statistics and the average of the weights follow.
         """
-        measured = self.objective.combine(batch, sums)
+        measured = self.objective.measure(batch, sums)
         norm = measured.gradient_norm
         if math.isfinite(measured.loss) and math.isfinite(norm):
             if self.clip is not None:
                 self.clip(self.objective.network.parameters.gradient, norm)
             self.optimizer.step(rate)
-            self.objective.network.commit_statistics([lane.statistics for lane in sums])
+            self.objective.network.commit_statistics(sums.statistics)
             if self.average is not None:
                 self.average.update()
         return measured

@@ -16,6 +16,7 @@ from handloom.optimizers import Optimizer
 from handloom.parameters import Array, check_array, l2_norm
 from handloom.training.averaging import EMA
 from handloom.training.configuration import describe
+from handloom.training.distribution import Distribution
 from handloom.training.divergence import Divergence, first_bad_weights
 from handloom.training.history import (
     COLUMNS,
@@ -68,6 +69,8 @@ class TrainingState:
     own_parts : dict
         The records of own functions and objects, if there are checkpoints; see
         `handloom.training.own_parts`.
+    distribution : Distribution or None
+        How ranks share the steps, in a distributed training.
     rates : list of (int, float or None)
         The rates of an own schedule at some steps, if there are checkpoints.
     progress : TrainingProgress
@@ -107,6 +110,7 @@ class TrainingState:
         self.store_bindings()
         self.own_parts: dict[str, dict[str, Any]] = {}
         self.rates: list[tuple[int, float | None]] = []
+        self.distribution: Distribution | None = None
         self.recorder: object = None  # the callback whose hook runs
         self._recorders: dict[str, object] = {}
 

@@ -1,12 +1,13 @@
 """Trainer: ``fit`` runs epochs, and an epoch runs its steps, several per call."""
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from signal import Signals
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from handloom.errors import ConfigurationError, DivergenceWarning, ModelError, r
 from handloom.in_use import in_use
 from handloom.model import Model
 from handloom.network import Sequential
+from handloom.parallel.mpi import ranks_of
+from handloom.parallel.ranks import ONE, Ranks
 from handloom.schedules import rates_from
 from handloom.secondary import Secondary, warn
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
@@ -125,6 +128,7 @@ class Trainer:
         self.network, self.options = network, options
         self.signals: list[int] = []
         self._hooks = Hooks(options.callbacks)
+        self._ranks: Ranks = ONE
         self._state: TrainingState | None = None
 
     @property
@@ -151,7 +155,7 @@ class Trainer:
 
     def fit(
         self,
-        train: Dataset,
+        train: Dataset | None,
         validation: Dataset | float | None = None,
         *,
         sample_weights: npt.ArrayLike | None = None,
@@ -180,7 +184,8 @@ class Trainer:
         Parameters
         ----------
         train : Dataset
-            The rows to learn from.
+            The rows to learn from. Of several ranks, all but rank 0 may pass None: then the data of
+            rank 0 are sent to them.
         validation : Dataset or float, optional
             Rows for validation after each epoch, or the fraction of every class to hold out for it.
             Rows that are training rows get a warning, and a note in ``history.notes``.
@@ -217,7 +222,7 @@ class Trainer:
             raise ConfigurationError("warm must be a TrainingState, got a Trainer: pass its .state")
         if warm is not None:
             require_instance("warm", warm, TrainingState)
-        with self._in_use(), self._delivering_signals(), self._lock_checkpoints():
+        with self._in_use(), self._delivering_signals(), self._together(), self._lock_checkpoints():
             snapshot = self._snapshot_to_resume(resume=resume, warm=warm is not None)
             again = not resume and self._has_trained()
             prepared = self._prepare(train, validation, sample_weights, snapshot, warm)
@@ -226,7 +231,7 @@ class Trainer:
                 prepared.state.history.notes.append(remark)
                 warn(remark, stacklevel=2)
             history = self._run(prepared)
-        if history.divergence is not None:
+        if history.divergence is not None and self._ranks.leads:
             message = f"training diverged: {history.divergence}"
             warn(message, DivergenceWarning, stacklevel=2)
         return history
@@ -243,7 +248,7 @@ class Trainer:
 
     def prepare(
         self,
-        train: Dataset,
+        train: Dataset | None,
         validation: Dataset | float | None = None,
         *,
         sample_weights: npt.ArrayLike | None = None,
@@ -255,32 +260,36 @@ class Trainer:
         Arguments and errors are those of `fit`; ``snapshot`` is a snapshot to resume from. The
         training can be run until another one is prepared with the same optimizer or average.
         """
-        with self._in_use():
+        with self._in_use(), self._together():
             return self._prepare(train, validation, sample_weights, snapshot, warm)
 
     def _prepare(
         self,
-        train: Dataset,
+        train: Dataset | None,
         validation: Dataset | float | None,
         sample_weights: npt.ArrayLike | None,
         snapshot: Snapshot | None,
         warm: TrainingState | None,
     ) -> PreparedTraining:
         """Prepare a training whose parts are in use by the caller."""
-        if self.options.checkpoints and snapshot is None:
-            self.options.checkpoints.require_none()
+        ranks = self._ranks
+        if self._checkpoints and snapshot is None:
+            self._checkpoints.require_none()
+        train, validation, sample_weights = _own_or_sent(ranks, train, validation, sample_weights)
         prepared = prepare(
             self.network,
             self.options,
             train,
             validation,
             sample_weights=sample_weights,
-            callbacks=stateful(self.options.callbacks),
+            callbacks=stateful(self.options.callbacks) if ranks.leads else {},
             check=self._check,
             compiling=self._hooks.compiling,
-            fingerprint_data=self.options.checkpoints is not None,
+            fingerprint_data=self.options.checkpoints is not None or ranks.size > 1,
             snapshot=snapshot,
             warm=None if warm is None else WarmStart.of(warm),
+            ranks=ranks,
+            signals=self.signals,
         )
         self._state = prepared.state
         return prepared
@@ -288,8 +297,8 @@ class Trainer:
     def _check(self, state: TrainingState) -> None:
         """Check that callbacks and checkpoints suit a training, before anything is changed."""
         self._hooks.check(state)
-        if self.options.checkpoints:
-            self.options.checkpoints.check(state)
+        if self._checkpoints:
+            self._checkpoints.check(state)
 
     def run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, once.
@@ -304,7 +313,7 @@ class Trainer:
             raise ModelError(
                 "prepared must be of this trainer, got a training that another one prepared"
             )
-        with self._in_use(), self._delivering_signals(), self._lock_checkpoints():
+        with self._in_use(), self._delivering_signals(), self._together(), self._lock_checkpoints():
             if prepared.state.ended:
                 raise ModelError("this training has ended: prepare another, or resume it with fit")
             prepared.state.require_own_parts()
@@ -320,8 +329,8 @@ class Trainer:
 
     def _run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, with the lock of the checkpoints held."""
-        state, checkpoints = prepared.state, self.options.checkpoints
-        interrupt = partial(state.stop, StopReason.INTERRUPTED)
+        state, checkpoints, agreement = prepared.state, self._checkpoints, prepared.agreement
+        interrupt = partial(state.stop, StopReason.INTERRUPTED) if agreement.leads else _wait
         with (
             prepared.running(),
             on_interrupt(interrupt, self.signals),
@@ -331,7 +340,7 @@ class Trainer:
             if prepared.snapshot:
                 prepared.snapshot.restore_callbacks(state)
             with checkpoints.saving_at_end(state) if checkpoints else nullcontext():
-                while state.is_running:
+                while self._goes_on(prepared):
                     self.run_epoch(prepared)
                 if state.progress.epoch >= state.total_epochs:
                     state.stop(StopReason.MAX_EPOCHS)
@@ -343,6 +352,7 @@ class Trainer:
                 sentences = map(str, findings(state.history))
                 state.history.notes += [s for s in sentences if s not in state.history.notes]
             state.ended = True
+        agreement.finish()
         return state.history
 
     def run_epoch(self, prepared: PreparedTraining) -> None:
@@ -359,8 +369,8 @@ class Trainer:
         if not progress.begun:
             progress.begun = True
             state.begin_epoch()
-            self._hooks.call("on_epoch_begin", state=state)
-        while state.is_running and progress.epoch_steps < len(order):
+            self._call_hooks(prepared, "on_epoch_begin")
+        while self._goes_on(prepared) and progress.epoch_steps < len(order):
             self._run_steps(prepared, order)
             progress.seconds = time.perf_counter() - started
             self._save_if_due(state)
@@ -373,7 +383,7 @@ class Trainer:
         if (probe := prepared.due_probe(record.epoch)) is not None:
             probe.measure(record.epoch)
         try:
-            self._hooks.call("on_epoch_end", state=state, record=record)
+            self._call_hooks(prepared, "on_epoch_end", record=record)
         finally:
             state.progress = progress.next_epoch()
         self._save_if_due(state)
@@ -391,13 +401,13 @@ class Trainer:
             else max(1, int(CALL_SECONDS / prepared.seconds_per_step))
         )
         if self._hooks.has_step_hooks:
-            self._hooks.call("on_step_begin", state=state)
+            self._call_hooks(prepared, "on_step_begin")
         state.require_own_parts()
         left = len(order) - first
         probe = prepared.due_probe(state.progress.epoch)
         if probe is not None:
             steps = min(steps, max(left - 1, 1))  # the last step is made alone
-        steps = min(steps, left)
+        steps = prepared.agreement.decide(min(steps, left))
         rates = rates_from(state.options.schedule, state.progress.steps, steps)
         started, state.at_step_boundary = time.perf_counter(), False
         with probe.last_step() if probe is not None and left == 1 else nullcontext():
@@ -406,7 +416,7 @@ class Trainer:
         prepared.seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
         state.at_step_boundary = not result.update_incomplete
         for measured in result.measured if self._hooks.has_step_hooks else ():
-            self._hooks.call("on_step_end", state=state, measured=measured)
+            self._call_hooks(prepared, "on_step_end", measured=measured)
         if result.error is not None:
             raise result.error
         if result.stop_reason is not None:
@@ -421,18 +431,45 @@ class Trainer:
         if state.validation is None:
             return None
         with state.average.in_place() if state.average is not None else nullcontext():
-            self._hooks.call("on_validation_begin", state=state)
+            self._call_hooks(prepared, "on_validation_begin")
+            prepared.agreement.decide(None)
             measured = prepared.measure(state.validation)
-            self._hooks.call("on_validation_end", state=state, measured=measured)
+            self._call_hooks(prepared, "on_validation_end", measured=measured)
         return measured
 
+    def _goes_on(self, prepared: PreparedTraining) -> bool:
+        """Return on every rank whether training has another step on rank 0."""
+        return prepared.agreement.decide(prepared.state.is_running)
+
+    def _call_hooks(self, prepared: PreparedTraining, hook: str, **arguments: object) -> None:
+        """Call a hook of every callback, on rank 0."""
+        changing = self._hooks.may_change_results(hook)
+        with prepared.agreement.watching() if changing else nullcontext():
+            self._hooks.call(hook, state=prepared.state, **arguments)
+
     def _save_if_due(self, state: TrainingState) -> None:
-        if self.options.checkpoints:
-            self.options.checkpoints.save_if_due(state)
+        if self._checkpoints:
+            self._checkpoints.save_if_due(state)
+
+    @property
+    def _checkpoints(self) -> Checkpoints | None:
+        """The checkpoints, which rank 0 writes."""
+        return self.options.checkpoints if self._ranks.leads else None
 
     def _lock_checkpoints(self) -> AbstractContextManager[None]:
         """Lock the checkpoints against other trainings, until the end of a block."""
-        return self.options.checkpoints.lock() if self.options.checkpoints else nullcontext()
+        return self._checkpoints.lock() if self._checkpoints else nullcontext()
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Train with the other ranks until the end of a block; an error on one ends it on all."""
+        self._ranks = ranks = ranks_of(self.options.distributed)
+        if not ranks.leads:
+            self._hooks = Hooks(())
+        with ranks.together(), nullcontext() if ranks.leads else warnings.catch_warnings():
+            if not ranks.leads:
+                warnings.simplefilter("ignore")  # rank 0 gives the same
+            yield
 
     def _snapshot_to_resume(self, *, resume: bool, warm: bool) -> Snapshot | None:
         """Return the snapshot to resume from, or None."""
@@ -444,7 +481,7 @@ class Trainer:
             raise ConfigurationError(
                 "resume=True needs checkpoints: set the option checkpoints of the trainer"
             )
-        return self.options.checkpoints.newest()
+        return self._ranks.share(self._checkpoints.newest() if self._checkpoints else None)
 
     @contextmanager
     def _delivering_signals(self) -> Iterator[None]:
@@ -467,3 +504,29 @@ class Trainer:
     def _deliver(self) -> list[int]:
         """Deliver signals if ``on_signal`` is "deliver"; return those to warn about."""
         return deliver(self.signals) if self.options.on_signal == "deliver" else []
+
+
+def _wait() -> None:
+    """Leave a signal to rank 0, which learns of it at the next decision."""
+
+
+def _own_or_sent(
+    ranks: Ranks,
+    train: Dataset | None,
+    validation: Dataset | float | None,
+    sample_weights: npt.ArrayLike | None,
+) -> tuple[Dataset, Dataset | float | None, npt.ArrayLike | None]:
+    """Return the data of this rank, or those of rank 0, which are then sent to all, if it has none.
+
+    Raises
+    ------
+    ConfigurationError
+        If rank 0 has none.
+    """
+    own = train, validation, sample_weights
+    if train is None and ranks.leads:
+        raise ConfigurationError("train must be a Dataset, got None")
+    if ranks.size > 1 and not all(ranks.gather(train is not None)):
+        sent = ranks.share(own)
+        own = sent if train is None else own
+    return cast("tuple[Dataset, Dataset | float | None, npt.ArrayLike | None]", own)

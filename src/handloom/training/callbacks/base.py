@@ -169,6 +169,11 @@ class Hooks:
             for hook in ("on_step_begin", "on_step_end")
         )
 
+    def may_change_results(self, hook: str) -> bool:
+        """Return whether a callback that is not a mere observer overrides a hook."""
+        changing = [each for each in self._callbacks if each.changes_results is not False]
+        return any(_overrides(callback, hook) for callback in changing)
+
     def check(self, state: TrainingState) -> None:
         """Run the check of every callback."""
         for callback in self._callbacks:

@@ -1,0 +1,105 @@
+"""Ranks under MPI, by mpi4py."""
+
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import ConfigurationError, MissingExtraError
+from handloom.parallel.ranks import ONE, Bytes, Ranks, describe_error
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Intracomm
+
+Distributed = Literal["mpi"]
+DISTRIBUTED: tuple[Distributed, ...] = ("mpi",)
+"""How ranks talk to each other."""
+
+
+class MpiRanks(Ranks):
+    """The processes of an MPI communicator.
+
+    Agreements and sums have a communicator of their own each, so that they never meet.
+
+    Parameters
+    ----------
+    communicator : mpi4py.MPI.Intracomm
+    """
+
+    def __init__(self, communicator: "Intracomm") -> None:
+        self._agreements, self._sums = communicator.Dup(), communicator.Dup()
+        self.rank, self.size = communicator.Get_rank(), communicator.Get_size()
+        self.hosts = tuple(self._agreements.allgather(socket.gethostname()))
+
+    def exchange(self, sent: Sequence[Bytes], received: Sequence[Bytes]) -> None:
+        """Send an array of bytes to each rank, and fill one from each; see `Ranks`."""
+        started = time.perf_counter()
+        self._sums.Alltoallv(_message(sent), _message(received))
+        self.seconds += time.perf_counter() - started
+
+    def complete(self, vector: npt.NDArray[Any], slices: Sequence[slice]) -> None:
+        """Fill a vector, of which every rank has its own slice."""
+        from mpi4py import MPI
+
+        started = time.perf_counter()
+        counts = [(part.stop - part.start) * vector.itemsize for part in slices]
+        offsets = [part.start * vector.itemsize for part in slices]
+        self._sums.Allgatherv(MPI.IN_PLACE, [vector.view(np.uint8), counts, offsets, MPI.BYTE])
+        self.seconds += time.perf_counter() - started
+
+    def abort(self, error: BaseException) -> None:
+        """End the processes of all ranks at once, after an error that the others cannot learn."""
+        print(
+            f"{self.name(self.rank)} failed: {describe_error(error)}", file=sys.stderr, flush=True
+        )
+        self._agreements.Abort(1)
+
+    def _gather_packets(self, packet: tuple[Any, str | None]) -> list[tuple[Any, str | None]]:
+        started = time.perf_counter()
+        packets: list[tuple[Any, str | None]] = self._agreements.allgather(packet)
+        self.seconds += time.perf_counter() - started
+        return packets
+
+
+def ranks_of(distributed: Distributed | None) -> Ranks:
+    """Return the ranks of a training: those of MPI, or this process alone for None.
+
+    Raises
+    ------
+    MissingExtraError
+        If mpi4py is not installed.
+    ConfigurationError
+        If there is no MPI library.
+    """
+    return ONE if distributed is None else _mpi_world()
+
+
+@cache
+def _mpi_world() -> Ranks:
+    """Return all processes that mpiexec started; a process has them once."""
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise MissingExtraError("mpi4py", "mpi", "training on several machines") from error
+    except RuntimeError as error:  # mpi4py is installed, and no MPI library
+        raise ConfigurationError(
+            f"mpi4py has no MPI library ({error}): load the MPI of the cluster, or install the "
+            "package mpich"
+        ) from error
+    return MpiRanks(MPI.COMM_WORLD)
+
+
+def _message(views: Sequence[Bytes]) -> list[Any]:
+    """Return consecutive views of one array as a message of mpi4py."""
+    from mpi4py import MPI
+
+    sizes = [len(view) for view in views]
+    offsets = [0, *np.cumsum(sizes).tolist()[:-1]]
+    base = views[0].base
+    assert isinstance(base, np.ndarray)
+    return [base, sizes, offsets, MPI.BYTE]

@@ -1,0 +1,162 @@
+"""Ranks: the processes that share a training, on one machine or several.
+
+All ranks run the same calls. Rank 0 decides whatever depends on the clock, signals, files or
+callbacks; the others follow. `Ranks.gather` is how ranks agree: every rank calls it, and each gets
+the values of all. A rank that fails calls `Ranks.fail` in its place, so that no rank waits for a
+value that never comes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import HandloomError, RankError
+
+Value = TypeVar("Value")
+Bytes = npt.NDArray[np.uint8]
+
+
+class Ranks(ABC):
+    """The processes that share a training; base class.
+
+    Attributes
+    ----------
+    rank : int
+        The index of this process; rank 0 leads.
+    size : int
+        The number of processes.
+    hosts : tuple of str
+        The name of each rank's host.
+    seconds : float
+        The time in collective calls so far, the wait for slower ranks included.
+    """
+
+    rank: int = 0
+    size: int = 1
+    hosts: tuple[str, ...] = ("",)
+    seconds: float = 0.0
+    _told: BaseException | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is rank 0, which decides, prints and writes."""
+        return self.rank == 0
+
+    @property
+    def on_this_host(self) -> int:
+        """The number of ranks on the host of this one."""
+        return self.hosts.count(self.hosts[self.rank])
+
+    def gather(self, value: Value) -> list[Value]:
+        """Return the values of all ranks, in rank order; every rank makes this call.
+
+        Raises
+        ------
+        RankError
+            If another rank has called `fail`.
+        """
+        packets = self._gather_packets((value, None))
+        for rank, (_, failure) in enumerate(packets):
+            if failure is not None:
+                raise RankError(f"{self.name(rank)}: {failure}")
+        return [value for value, _ in packets]
+
+    def share(self, value: Value) -> Value:
+        """Return the value of rank 0; every rank makes this call."""
+        return self.gather(value if self.leads else None)[0]  # type: ignore[return-value]
+
+    def share_result(self, call: Callable[[], Value]) -> Value:
+        """Make a call on rank 0 alone, and return its result on every rank.
+
+        Raises
+        ------
+        Exception
+            On rank 0, that of the call; on the others a `RankError` with its text.
+        """
+        return self.share(call() if self.leads else None)  # type: ignore[return-value]
+
+    def fail(self, error: BaseException) -> None:
+        """Tell all ranks in place of `gather` that this one has failed; once for each error."""
+        if error is self._told or isinstance(error, RankError):
+            return
+        self._told = error
+        self._gather_packets((None, describe_error(error)))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Run a block on every rank: an exception on one ends it on all.
+
+        The block ends when all ranks have ended it.
+
+        Raises
+        ------
+        RankError
+            If the block has failed on another rank.
+        """
+        try:
+            yield
+        except BaseException as error:
+            self.fail(error)
+            raise
+        finally:
+            self._told = None
+        self.gather(None)
+
+    def name(self, rank: int) -> str:
+        """Return the name of a rank, with that of its host."""
+        return f"rank {rank} ({self.hosts[rank]})"
+
+    @abstractmethod
+    def exchange(self, sent: Sequence[Bytes], received: Sequence[Bytes]) -> None:
+        """Send an array of bytes to each rank, and fill one from each; empty arrays are not sent.
+
+        Parameters
+        ----------
+        sent, received : sequence of uint8 array
+            Consecutive views of one array each, one view for each rank.
+        """
+
+    @abstractmethod
+    def complete(self, vector: npt.NDArray[Any], slices: Sequence[slice]) -> None:
+        """Fill a vector, of which every rank has its own slice."""
+
+    @abstractmethod
+    def abort(self, error: BaseException) -> None:
+        """End the processes of all ranks at once, after an error that the others cannot learn."""
+
+    @abstractmethod
+    def _gather_packets(self, packet: tuple[Any, str | None]) -> list[tuple[Any, str | None]]:
+        """Return the packets of all ranks: a value, or the text of a failure."""
+
+
+class OneRank(Ranks):
+    """A process that trains alone."""
+
+    def exchange(self, sent: Sequence[Bytes], received: Sequence[Bytes]) -> None:
+        """Do nothing: there is no other rank."""
+
+    def complete(self, vector: npt.NDArray[Any], slices: Sequence[slice]) -> None:
+        """Do nothing: the vector is complete."""
+
+    def abort(self, error: BaseException) -> None:
+        """Raise the error."""
+        raise error
+
+    def _gather_packets(self, packet: tuple[Any, str | None]) -> list[tuple[Any, str | None]]:
+        return [packet]
+
+
+ONE = OneRank()
+"""The ranks of a training in one process."""
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the text of an error, with its type if it is not one of this library."""
+    text = " ".join(str(error).split())
+    if isinstance(error, HandloomError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,131 @@
+"""Agreement: what the ranks of a training agree on between two calls of the runner.
+
+Rank 0 alone runs callbacks, writes checkpoints, and looks at the clock. Before each call it tells
+the other ranks its decision, why training stops if it does, and what callbacks have changed. The
+others tell whether they have received a signal.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from handloom.parallel.ranks import ONE, Ranks
+from handloom.parameters import Array
+from handloom.training.history import History, StopReason
+from handloom.training.state import TrainingState
+
+Decision = TypeVar("Decision")
+
+
+class Agreement:
+    """Has the ranks of a training follow rank 0.
+
+    Parameters
+    ----------
+    ranks : Ranks
+    state : TrainingState
+    signals : sequence of int
+        The signals that this process has received.
+    """
+
+    def __init__(
+        self, state: TrainingState, ranks: Ranks = ONE, signals: Sequence[int] = ()
+    ) -> None:
+        self._state, self._ranks, self._signals = state, ranks, signals
+        self._changed = True  # the weights that training begins with are those of rank 0
+
+    @property
+    def leads(self) -> bool:
+        """Whether this rank decides: it runs callbacks, prints and writes."""
+        return self._ranks.leads
+
+    def decide(self, decision: Decision) -> Decision:
+        """Return the decision of rank 0; every rank makes this call.
+
+        The other ranks also get the stop reason and the changes of rank 0. A signal that one of
+        them has received stops the training at the next decision.
+
+        Raises
+        ------
+        RankError
+            If another rank has failed.
+        """
+        if self._ranks.size == 1:
+            return decision
+        history, own = self._state.history, None
+        if self.leads:
+            changes = self._followed() if self._changed else None
+            own = decision, history.stop_reason, changes
+            self._changed = False
+        told = self._ranks.gather(own if self.leads else bool(self._signals))
+        decided, reason, changes = cast(tuple[Decision, StopReason | None, Any], told[0])
+        if not self.leads:
+            history.stop_reason = reason
+            if changes is not None:
+                self._follow(changes)
+        elif any(told[1:]):
+            self._state.stop(StopReason.INTERRUPTED)
+        return decided
+
+    def finish(self) -> None:
+        """Give every rank the history and the weights of rank 0, at the end of the training."""
+        if self._ranks.size == 1:
+            return
+        self._changed = True
+        self.decide(None)
+        values = self._ranks.share(self._state.history.to_json() if self.leads else None)
+        if not self.leads:
+            self._state.history = History.from_json(cast(dict[str, Any], values))
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Find out whether a block on rank 0 changes weights or options, for the other ranks."""
+        if self._ranks.size == 1 or not self.leads:
+            yield
+            return
+        before = self._digest()
+        yield
+        self._changed |= self._digest() != before
+
+    def _arrays(self) -> list[Array]:
+        """Return the arrays that an update writes."""
+        average = self._state.average
+        averaged = [] if average is None else [average.values]
+        return [
+            self._state.network.parameters.values,
+            *self._state.optimizer.state.values(),
+            *averaged,
+        ]
+
+    def _parts(self) -> list[Any]:
+        """Return the parts whose options a step reads."""
+        layers = [layer for _, layer in self._state.network.named_layers()]
+        parts = self._state.optimizer, self._state.loss, self._state.average, *layers
+        return [part for part in parts if hasattr(part, "config")]
+
+    def _options(self) -> list[dict[str, Any]]:
+        """Return the options of each part that are attributes of the same name."""
+        return [
+            {name: value for name, value in part.config().items() if hasattr(part, name)}
+            for part in self._parts()
+        ]
+
+    def _digest(self) -> str:
+        digest = hashlib.blake2b(repr(self._options()).encode())
+        for array in self._arrays():
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def _followed(self) -> dict[str, Any]:
+        return {"arrays": self._arrays(), "options": self._options()}
+
+    def _follow(self, changes: dict[str, Any]) -> None:
+        for own, array in zip(self._arrays(), changes["arrays"], strict=True):
+            np.copyto(own, array)
+        for part, options in zip(self._parts(), changes["options"], strict=True):
+            for name, value in options.items():
+                if getattr(part, name) != value:
+                    setattr(part, name, value)
