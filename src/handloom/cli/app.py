@@ -6,7 +6,7 @@ A command is imported when it is called, not when it is listed, so that help is 
 import io
 import sys
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -112,7 +112,18 @@ def run(arguments: Sequence[str]) -> int:
             stream.reconfigure(
                 errors="backslashreplace"
             )  # for locales that cannot encode all characters
-    return end_output(_run(arguments))
+    command = partial(_run, arguments)
+    if _uses_ranks(arguments):
+        from handloom.cli.ranks import run_on_ranks
+
+        return end_output(run_on_ranks(command))
+    return end_output(command())
+
+
+def _uses_ranks(arguments: Sequence[str]) -> bool:
+    """Return whether a command line asks for ranks: ``--distributed mpi``."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return "--distributed=mpi" in arguments or ("--distributed", "mpi") in pairs
 
 
 def _suggest(error: Any) -> None:

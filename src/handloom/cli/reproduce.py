@@ -20,6 +20,7 @@ from handloom.cli.datasets import (
 )
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import Out, output_folder
+from handloom.cli.ranks import Distribute, checked_distributed, part_of_study, sharing
 from handloom.cli.report import say_report
 from handloom.data import ImageOptions
 from handloom.data.sources.published import NAME
@@ -42,12 +43,18 @@ from handloom.training import (
 
 @options_from(Study())
 @with_image_options
-def reproduce(options: ImageOptions, data: Data = None, out: Out = None, **values: Any) -> None:
+def reproduce(
+    options: ImageOptions,
+    data: Data = None,
+    out: Out = None,
+    distributed: Distribute = None,
+    **values: Any,
+) -> None:
     """Train the models of the reference study and compare them.
 
     Example: handloom reproduce --batch-size 6000 --seeds 0,1,2 --out runs/study
     """
-    study = Study(**values)
+    study, ranks = Study(**values), checked_distributed(distributed)
     refuse_in_images(out or Path("runs"), data)
     with output_folder(out, "study") as held:
         folder = StudyFolder(held)
@@ -65,18 +72,17 @@ def reproduce(options: ImageOptions, data: Data = None, out: Out = None, **value
             )
             run_folder = reports.study_run_folder(folder, name, seed, description)
             saving = Secondary("error", then="", tell=note)
-            run = reference.run(
-                name,
-                splits,
-                steps=study.steps,
-                batch_size=study.batch_size,
-                seed=seed,
-                validation_fraction=study.validation_fraction,
-                threads=study.threads,
-                callbacks=(Progress(f"{name}, seed {seed}"), LayerNorms(), SecondMoments()),
-                on_signal="finish",  # the command itself reports an interruption
-                save=partial(_save, saving, run_folder),
-            )
+            of_run = study.options(seed)
+            with sharing(ranks, part_of_study(name, source, options, **of_run)):
+                run = reference.run(
+                    name,
+                    splits,
+                    **of_run,
+                    callbacks=(Progress(f"{name}, seed {seed}"), LayerNorms(), SecondMoments()),
+                    on_signal="finish",  # the command itself reports an interruption
+                    distributed=ranks,
+                    save=partial(_save, saving, run_folder),
+                )
             unsaved = unsaved or saving.failed
             runs.setdefault(name, []).append(run)
             interrupted = run.history.stop_reason is StopReason.INTERRUPTED

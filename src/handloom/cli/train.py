@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,12 +28,14 @@ from handloom.cli.options import (
     output_folder,
     refuse_other_options,
 )
+from handloom.cli.ranks import Distribute, checked_distributed, part_of_training, sharing
 from handloom.cli.report import say_report
 from handloom.cli.runs import Describe, experiment_of
 from handloom.data import ImageOptions, Splits
 from handloom.errors import DivergenceWarning, ModelError
 from handloom.locks import HeldFolder, only_writer
 from handloom.model import Model
+from handloom.parallel.mpi import Distributed
 from handloom.parallel.threads import default_threads
 from handloom.recipes import experiment
 from handloom.recipes.base import Experiment
@@ -59,7 +62,7 @@ from handloom.training.triggers import FORMS, trigger
 EVERY = "5m"
 """The default of ``--checkpoint-every``."""
 
-WITH_BOTH = ("checkpoint_every", "data", "report", *OPTIONS)
+WITH_BOTH = ("checkpoint_every", "data", "report", "distributed", *OPTIONS)
 """Options of the command itself that are allowed with ``--resume`` and ``--recipe``."""
 
 WITH_RESUME = ("resume", "threads", "epochs", *WITH_BOTH)
@@ -67,6 +70,16 @@ WITH_RESUME = ("resume", "threads", "epochs", *WITH_BOTH)
 
 WITH_RECIPE = (*(option.name for option in options_of(RecipeSettings)), *WITH_BOTH, "out")
 """The options allowed with ``--recipe``; all others are those of the recipe."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How a command trains, whatever the settings of the training."""
+
+    checkpoint_every: str | None
+    _: KW_ONLY
+    report: bool
+    distributed: Distributed | None
 
 
 @options_from(Settings())
@@ -94,6 +107,7 @@ def train(
     report: Annotated[
         bool, typer.Option("--report", help="Write a page about the run; see handloom report.")
     ] = False,
+    distributed: Distribute = None,
     **values: Any,
 ) -> None:
     """Train a network and write a run folder.
@@ -107,12 +121,15 @@ def train(
     handloom train --resume runs/wide --epochs 20
 
     handloom train --recipe mlp-flash
+
+    mpiexec -n 4 handloom train --recipe cnn --distributed mpi
     """
     # only options set by the user: recipes and stopped runs have defaults of their own
     explicit = {name: values[name] for name in explicit_options(context) if name in values}
     if resume is not None:
         refuse_other_options(context, "--resume", WITH_RESUME)
-        _resume(resume, data, options, checkpoint_every, explicit, report=report)
+        how = How(checkpoint_every, report=report, distributed=checked_distributed(distributed))
+        _resume(resume, data, options, how, explicit)
         return
     settings: Experiment
     if recipe is not None:
@@ -122,18 +139,19 @@ def train(
     else:
         settings = Settings(**explicit)
     refuse_in_images(out or Path("runs"), data)
+    how = How(
+        checkpoint_every or EVERY, report=report, distributed=checked_distributed(distributed)
+    )
     with output_folder(out, recipe or "train") as folder:
-        _train(folder, settings, data, options, checkpoint_every or EVERY, report=report)
+        _train(folder, settings, data, options, how)
 
 
 def _resume(
     folder: Path,
     data: str | None,
     options: ImageOptions,
-    checkpoint_every: str | None,
+    how: "How",
     changes: Mapping[str, Any],
-    *,
-    report: bool,
 ) -> None:
     run = RunFolder.open(folder)
     every = run.description.checkpoint_every
@@ -150,7 +168,8 @@ def _resume(
         options = options_for_resume(folder, run.description, options)
         if data is None:
             data = recorded_data(run.description)
-        _train(held, settings, data, options, checkpoint_every or every, resumed=run, report=report)
+        how = replace(how, checkpoint_every=how.checkpoint_every or every)
+        _train(held, settings, data, options, how, resumed=run)
 
 
 def _train(
@@ -158,18 +177,17 @@ def _train(
     settings: Experiment,
     data: str | None,
     options: ImageOptions,
-    checkpoint_every: str,
+    how: "How",
     *,
     resumed: RunFolder | None = None,
-    report: bool,
 ) -> None:
-    trigger(checkpoint_every)
+    trigger(how.checkpoint_every or EVERY)
     splits = load_dataset(data, options)
     described: dict[str, Any] = {
         "settings": experiment.experiment_to_json(settings),
         "data": dataset_source(data, splits),
         "data_options": options.to_json(),
-        "checkpoint_every": checkpoint_every,
+        "checkpoint_every": how.checkpoint_every,
         "threads": settings.threads or default_threads(),
     }
     description = RunDescription(**described)
@@ -188,22 +206,26 @@ def _train(
         with saving:
             run.write_model(model)
 
-    with warnings.catch_warnings():
+    part = part_of_training(
+        described["settings"], description.data, options, resume=resumed is not None
+    )
+    with warnings.catch_warnings(), sharing(how.distributed, part):
         warnings.simplefilter("ignore", DivergenceWarning)  # the command itself reports it
         trained = experiment.train(
             settings,
             splits,
             callbacks,
-            checkpoints=Checkpoints(run, every=checkpoint_every, warn=note),
+            checkpoints=Checkpoints(run, every=how.checkpoint_every or EVERY, warn=note),
             resume=resumed is not None,
             on_signal="finish",  # and an interruption
+            distributed=how.distributed,
             save=save,
         )
     reports.write_run(run, settings.title, splits, trained)
     with saved_results(run.path):
         _show(splits, trained)
         wrote(run.path, run.contents())
-        if report or (resumed and (run.path / REPORT).exists()):  # a page of an earlier state
+        if how.report or (resumed and (run.path / REPORT).exists()):  # a page of an earlier state
             say_report(run.path, splits)
     end_with(trained.history, run.path, saved=not saving.failed)
     if saving.failed:

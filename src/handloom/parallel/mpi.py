@@ -1,5 +1,6 @@
 """Ranks under MPI, by mpi4py."""
 
+import os
 import socket
 import sys
 import time
@@ -54,9 +55,8 @@ class MpiRanks(Ranks):
 
     def abort(self, error: BaseException) -> None:
         """End the processes of all ranks at once, after an error that the others cannot learn."""
-        print(
-            f"{self.name(self.rank)} failed: {describe_error(error)}", file=sys.stderr, flush=True
-        )
+        failure = f"{self.name(self.rank)} failed: {describe_error(error)}"
+        print(failure, file=sys.__stderr__, flush=True)
         self._agreements.Abort(1)
 
     def _gather_packets(self, packet: tuple[Any, str | None]) -> list[tuple[Any, str | None]]:
@@ -91,7 +91,22 @@ def _mpi_world() -> Ranks:
             f"mpi4py has no MPI library ({error}): load the MPI of the cluster, or install the "
             "package mpich"
         ) from error
-    return MpiRanks(MPI.COMM_WORLD)
+    ranks = MpiRanks(MPI.COMM_WORLD)
+    started = _started_processes()
+    if ranks.size == 1 and started > 1:
+        raise ConfigurationError(
+            f"{started} processes were started, and each sees no other: the launcher is not of the "
+            f"MPI that mpi4py uses ({MPI.Get_library_version().split(chr(10))[0].strip()}). Start "
+            "them with the mpiexec of that MPI, or install mpi4py for the other one: "
+            "pip install --no-binary mpi4py mpi4py"
+        )
+    return ranks
+
+
+def _started_processes() -> int:
+    """Return the number of processes of the launcher, by the variables of MPICH and Open MPI."""
+    sizes = (os.environ.get(name, "") for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE"))
+    return max((int(size) for size in sizes if size.isdecimal()), default=1)
 
 
 def _message(views: Sequence[Bytes]) -> list[Any]:

@@ -20,6 +20,10 @@ Value = TypeVar("Value")
 Bytes = npt.NDArray[np.uint8]
 
 
+TOLD = "_told_to_ranks"
+"""The attribute of an error that all ranks know."""
+
+
 class Ranks(ABC):
     """The processes that share a training; base class.
 
@@ -39,7 +43,6 @@ class Ranks(ABC):
     size: int = 1
     hosts: tuple[str, ...] = ("",)
     seconds: float = 0.0
-    _told: BaseException | None = None
 
     @property
     def leads(self) -> bool:
@@ -81,9 +84,9 @@ class Ranks(ABC):
 
     def fail(self, error: BaseException) -> None:
         """Tell all ranks in place of `gather` that this one has failed; once for each error."""
-        if error is self._told or isinstance(error, RankError):
+        if getattr(error, TOLD, False) or isinstance(error, RankError):
             return
-        self._told = error
+        setattr(error, TOLD, True)
         self._gather_packets((None, describe_error(error)))
 
     @contextmanager
@@ -102,8 +105,6 @@ class Ranks(ABC):
         except BaseException as error:
             self.fail(error)
             raise
-        finally:
-            self._told = None
         self.gather(None)
 
     def name(self, rank: int) -> str:

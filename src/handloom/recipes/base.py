@@ -9,15 +9,28 @@ from handloom.backend import BACKENDS
 from handloom.data.dataset import Dataset
 from handloom.errors import require_fraction
 from handloom.network import Sequential
+from handloom.parallel.mpi import Distributed
+from handloom.parallel.partition import LANES
 from handloom.recipes.option import documented, option
 from handloom.schedules import Schedule
 from handloom.training import Callback, Checkpoints, Trainer
 from handloom.training.interrupts import OnSignal
 
 THREADS = (
-    "The number of threads that share a step, at most four; by default the number of cores, or "
-    "OMP_NUM_THREADS if it is lower. Results are the same for any number."
+    "The number of threads that share a step, at most one for each lane; by default the number of "
+    "cores, or OMP_NUM_THREADS if it is lower. Results are the same for any number."
 )
+LANES_HELP = (
+    "The most lanes of a step, at most 64, which threads and ranks share. Results depend on it in "
+    "their last bits."
+)
+SHARD_ROWS = (
+    "The most rows that go through the network together; fewer give a small batch several lanes. "
+    "By default 1,024, or fewer where activations are large. Results depend on it in their last "
+    "bits."
+)
+BEFORE_RANKS = {"lanes": 4, "shard_rows": None}
+"""The settings of runs that were written before they were options."""
 
 
 @documented
@@ -39,6 +52,8 @@ class Experiment(ABC):
         "The fraction of each class to hold out for validation. The final weights are the last.",
     )
     seed: int = option(0, "The seed of all random draws.")
+    lanes: int = option(LANES, LANES_HELP)
+    shard_rows: int | None = option(None, SHARD_ROWS)
     threads: int | None = option(None, THREADS)
     backend: str = option("auto", f"The backend: {' | '.join(BACKENDS)}.")
 
@@ -76,6 +91,7 @@ class Experiment(ABC):
         checkpoints: Checkpoints | None = None,
         *,
         on_signal: OnSignal = "deliver",
+        distributed: Distributed | None = None,
     ) -> Trainer:
         """Return a trainer for a network, with the callbacks of the settings.
 
@@ -87,7 +103,7 @@ class Experiment(ABC):
         callbacks : sequence of Callback
             Called after those of the settings.
         checkpoints : Checkpoints, optional
-        on_signal : str
+        on_signal, distributed
             As in `handloom.Trainer`.
 
         Returns

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from handloom.data.dataset import Splits
+from handloom.data.dataset import Dataset, Splits
 from handloom.errors import ConfigurationError, DataError, HandloomError, require_known
 from handloom.model import Model
+from handloom.parallel.mpi import Distributed
 from handloom.randomness import Stream
 from handloom.recipes.base import Experiment
 from handloom.recipes.recipe import RecipeSettings
@@ -92,6 +93,7 @@ def train(
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
     on_signal: OnSignal = "deliver",
+    distributed: Distributed | None = None,
     save: Callable[[Model], None] | None = None,
 ) -> Trained:
     """Train the network of an experiment, from the beginning or from a checkpoint.
@@ -100,8 +102,8 @@ def train(
     ----------
     experiment : Experiment
     splits : Splits
-    callbacks, checkpoints, resume, on_signal
-        As in `handloom.Trainer`.
+    callbacks, checkpoints, resume, on_signal, distributed
+        As in `handloom.Trainer`. Other ranks call `take_part`.
     save : callable, optional
         Called with the trained model before anything else is done with it.
 
@@ -110,15 +112,11 @@ def train(
     DataError
         If the dataset is not suitable for training, or cannot be split as asked.
     """
+    rows, held_out = _rows(experiment, splits)
     network = experiment.build(splits.train)
-    rows, held_out = splits.train, None
-    if experiment.validation_fraction:
-        try:
-            rows, held_out = rows.split(experiment.validation_fraction, Stream(experiment.seed))
-        except DataError as error:
-            raise DataError(f"{error}; to hold out no rows, set validation_fraction to 0") from None
+    steps = experiment.steps(rows, network)
     trainer = experiment.trainer(
-        network, experiment.steps(rows, network), callbacks, checkpoints, on_signal=on_signal
+        network, steps, callbacks, checkpoints, on_signal=on_signal, distributed=distributed
     )
     history = trainer.fit(rows, held_out, resume=resume)
     model = trainer.model()
@@ -131,3 +129,32 @@ def train(
             record = history.records[each.epoch]
             return Trained(model, history, test, len(rows), held, record, each.monitor)
     return Trained(model, history, test, len(rows), held)
+
+
+def take_part(
+    experiment: Experiment, splits: Splits, distributed: Distributed, *, resume: bool = False
+) -> None:
+    """Take part in the training of an experiment as a rank other than 0, which calls `train`.
+
+    Parameters
+    ----------
+    experiment, splits, resume
+        As on rank 0.
+    distributed : str
+        As in `handloom.Trainer`.
+    """
+    rows, held_out = _rows(experiment, splits)
+    network = experiment.build(splits.train)
+    steps = experiment.steps(rows, network)
+    trainer = experiment.trainer(network, steps, on_signal="finish", distributed=distributed)
+    trainer.fit(rows, held_out, resume=resume)
+
+
+def _rows(experiment: Experiment, splits: Splits) -> tuple[Dataset, Dataset | None]:
+    """Return the rows to train on, and those that are held out."""
+    if not experiment.validation_fraction:
+        return splits.train, None
+    try:
+        return splits.train.split(experiment.validation_fraction, Stream(experiment.seed))
+    except DataError as error:
+        raise DataError(f"{error}; to hold out no rows, set validation_fraction to 0") from None

@@ -13,6 +13,7 @@ from handloom.layers import Dense
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
+from handloom.parallel.mpi import Distributed
 from handloom.parallel.partition import batch_count
 from handloom.recipes.base import Experiment
 from handloom.recipes.networks import Network
@@ -181,6 +182,7 @@ class RecipeSettings(Experiment):
         checkpoints: Checkpoints | None = None,
         *,
         on_signal: OnSignal = "deliver",
+        distributed: Distributed | None = None,
     ) -> Trainer:
         """Return a trainer for a network; see `Experiment.trainer`."""
         recipe = self.recipe
@@ -193,11 +195,14 @@ class RecipeSettings(Experiment):
             loss=SoftmaxCrossEntropy(recipe.label_smoothing),
             augment=recipe.augment,
             seed=self.seed,
+            lanes=self.lanes,
+            shard_rows=self.shard_rows,
             threads=self.threads,
             backend=self.backend,
             callbacks=callbacks,
             checkpoints=checkpoints,
             on_signal=on_signal,
+            distributed=distributed,
         )
 
     def to_json(self) -> dict[str, object]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from handloom.errors import ConfigurationError, require_known
 from handloom.recipes import cnn, cnn_flash, cnn_record, mlp, mlp_flash, mlp_quick, mlp_record
+from handloom.recipes.base import BEFORE_RANKS
 from handloom.recipes.option import options_of
 from handloom.recipes.recipe import Recipe, RecipeSettings
 
@@ -42,6 +43,7 @@ def recipe_settings_from_json(values: Mapping[str, object]) -> RecipeSettings:
     ConfigurationError
         If a setting is missing, unknown or invalid.
     """
+    values = {**BEFORE_RANKS, **values}
     names = [option.name for option in options_of(RecipeSettings)]
     if set(values) != set(names):
         raise ConfigurationError(

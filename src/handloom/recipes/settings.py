@@ -12,8 +12,9 @@ from handloom.layers import Dense, Dropout, Layer, ReLU, Softmax
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.network import Sequential
 from handloom.optimizers import OPTIMIZERS, Optimizer, optimizer
+from handloom.parallel.mpi import Distributed
 from handloom.parallel.partition import batch_count
-from handloom.recipes.base import Experiment
+from handloom.recipes.base import BEFORE_RANKS, Experiment
 from handloom.recipes.option import documented, option, options_of
 from handloom.schedules import DECAY, SCHEDULES, InverseTimeDecay, Schedule, Warmup, named_schedule
 from handloom.training import (
@@ -202,8 +203,8 @@ class Settings(Experiment):
             If a setting is missing, unknown or invalid.
         """
         names = [option.name for option in options_of(cls)]
-        if isinstance(values, dict):  # a run of before this option held nothing out
-            values = {"validation_fraction": 0.0, **values}
+        if isinstance(values, dict):  # a run of before these options held nothing out
+            values = {"validation_fraction": 0.0, **BEFORE_RANKS, **values}
         if not isinstance(values, dict) or set(values) != set(names):
             received = ", ".join(map(str, values)) if isinstance(values, dict) else repr(values)
             raise ConfigurationError(f"settings must hold {', '.join(names)}, got {received}")
@@ -221,6 +222,7 @@ class Settings(Experiment):
         checkpoints: Checkpoints | None = None,
         *,
         on_signal: OnSignal = "deliver",
+        distributed: Distributed | None = None,
     ) -> Trainer:
         """Return a trainer for a network; see `Experiment.trainer`."""
         watchers: list[Callback] = []
@@ -239,9 +241,12 @@ class Settings(Experiment):
             average=None if self.average is None else EMA(self.average),
             augment=[named_augmentation(name) for name in self.augment],
             seed=self.seed,
+            lanes=self.lanes,
+            shard_rows=self.shard_rows,
             threads=self.threads,
             backend=self.backend,
             callbacks=[*watchers, *callbacks],
             checkpoints=checkpoints,
             on_signal=on_signal,
+            distributed=distributed,
         )

@@ -7,6 +7,7 @@ network and optimizer of `adam` with a tenth of the learning rate.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from handloom.data.dataset import Dataset, Splits
 from handloom.errors import ConfigurationError, require_count, require_fraction, require_known
@@ -15,6 +16,7 @@ from handloom.layers import Dense, ReLU, Softmax
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.optimizers import SGD, Adam, Optimizer
+from handloom.parallel.mpi import Distributed
 from handloom.parallel.partition import batch_count
 from handloom.parameters import Array
 from handloom.randomness import Stream
@@ -180,17 +182,19 @@ class Study:
         """Return the model and the seed of each run, in order."""
         return [(name, seed) for name in self.models for seed in self.seeds]
 
-    def settings_to_json(self, name: str, seed: int) -> dict[str, object]:
-        """Return the settings of a run by name."""
+    def options(self, seed: int) -> dict[str, Any]:
+        """Return the options of a run, for `run` and `take_part`."""
         return {
-            "study": "reference",
-            "model": name,
             "steps": self.steps,
             "batch_size": self.batch_size,
             "seed": seed,
             "validation_fraction": self.validation_fraction,
             "threads": self.threads,
         }
+
+    def settings_to_json(self, name: str, seed: int) -> dict[str, object]:
+        """Return the settings of a run by name."""
+        return {"study": "reference", "model": name, **self.options(seed)}
 
 
 def prepare(splits: Splits, seed: int) -> Splits:
@@ -213,6 +217,7 @@ def run(
     threads: int | None = None,
     callbacks: tuple[Callback, ...] = (),
     on_signal: OnSignal = "deliver",
+    distributed: Distributed | None = None,
     save: Callable[[Model, Array], None] | None = None,
 ) -> Run:
     """Train one model of the study for a number of updates.
@@ -234,8 +239,8 @@ def run(
         selects them.
     callbacks : tuple of Callback
         Called after that of the study.
-    on_signal : str
-        As in `handloom.Trainer`.
+    on_signal, distributed
+        As in `handloom.Trainer`. Other ranks call `take_part`.
     save : callable, optional
         Called with the trained model and the best weights before anything else is done with them.
 
@@ -243,23 +248,19 @@ def run(
     -------
     Run
     """
-    settings = MODELS[name]
-    splits = prepare(splits, seed)
-    train, held_out = splits.train, None
-    if validation_fraction:
-        train, held_out = train.split(validation_fraction, Stream(seed))
+    train, held_out = _rows(splits, seed, validation_fraction)
     steps_per_epoch = batch_count(len(train), batch_size or len(train))
     best = BestWeights("validation_loss" if validation_fraction else "loss", restore=False)
-    trainer = Trainer(
-        _built(settings, train, seed),
-        settings.optimizer(),
-        settings.schedule,
-        epochs=max(1, round(steps / steps_per_epoch)),
-        batch_size=batch_size or None,
+    trainer = _trainer(
+        MODELS[name],
+        train,
+        steps=steps,
+        batch_size=batch_size,
         seed=seed,
         threads=threads,
         callbacks=(best, *callbacks),
         on_signal=on_signal,
+        distributed=distributed,
     )
     # not fit, which warns of divergence: the study reports it
     history = trainer.run(trainer.prepare(train, held_out))
@@ -271,9 +272,60 @@ def run(
     return _examined(name, seed, trainer, history, steps_per_epoch, best, best_weights, splits.test)
 
 
-def _built(settings: ReferenceModel, train: Dataset, seed: int) -> Sequential:
+def take_part(
+    name: str,
+    splits: Splits,
+    distributed: Distributed,
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int,
+    validation_fraction: float,
+    threads: int | None,
+) -> None:
+    """Take part in a training of the study as a rank other than 0, which calls `run`."""
+    train, held_out = _rows(splits, seed, validation_fraction)
+    trainer = _trainer(
+        MODELS[name],
+        train,
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        threads=threads,
+        on_signal="finish",
+        distributed=distributed,
+    )
+    trainer.run(trainer.prepare(train, held_out))
+
+
+def _rows(splits: Splits, seed: int, validation_fraction: float) -> tuple[Dataset, Dataset | None]:
+    """Return the rows to train on, and those that are held out."""
+    train = prepare(splits, seed).train
+    return train.split(validation_fraction, Stream(seed)) if validation_fraction else (train, None)
+
+
+def _trainer(
+    settings: ReferenceModel,
+    train: Dataset,
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int,
+    **options: Any,
+) -> Trainer:
+    """Return the trainer of a model, with its network."""
     classes = len(train.class_names)
-    return network(settings.units, classes).build((math.prod(train.input_shape),), seed=seed)
+    built = network(settings.units, classes).build((math.prod(train.input_shape),), seed=seed)
+    steps_per_epoch = batch_count(len(train), batch_size or len(train))
+    return Trainer(
+        built,
+        settings.optimizer(),
+        settings.schedule,
+        epochs=max(1, round(steps / steps_per_epoch)),
+        batch_size=batch_size or None,
+        seed=seed,
+        **options,
+    )
 
 
 def _examined(

@@ -477,7 +477,7 @@ class Trainer:
             raise ConfigurationError("a training is resumed or starts warm, not both")
         if not resume:
             return None
-        if self.options.checkpoints is None:
+        if self._ranks.leads and self.options.checkpoints is None:
             raise ConfigurationError(
                 "resume=True needs checkpoints: set the option checkpoints of the trainer"
             )

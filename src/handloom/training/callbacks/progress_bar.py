@@ -66,8 +66,11 @@ class Progress(Callback):
             self._stop()
 
     def on_train_begin(self, *, state: TrainingState) -> None:
-        """Start the bar, on a terminal."""
+        """Say which ranks share the training, if there are some; start the bar, on a terminal."""
         self._showing = Secondary(NOT_SHOWN)
+        if state.distribution is not None:
+            with self._showing:
+                self._say(str(state.distribution))
         with self._output():
             self._start(Bar(self.label, state.progress.epoch, state.total_epochs))
 
