@@ -285,7 +285,7 @@ class Trainer:
             callbacks=stateful(self.options.callbacks) if ranks.leads else {},
             check=self._check,
             compiling=self._hooks.compiling,
-            fingerprint_data=self.options.checkpoints is not None or ranks.size > 1,
+            fingerprint_data=self.options.checkpoints is not None,
             snapshot=snapshot,
             warm=None if warm is None else WarmStart.of(warm),
             ranks=ranks,
