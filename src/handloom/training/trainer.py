@@ -370,12 +370,12 @@ class Trainer:
             progress.begun = True
             state.begin_epoch()
             self._call_hooks(prepared, "on_epoch_begin")
-        while self._goes_on(prepared) and progress.epoch_steps < len(order):
+        while (goes_on := self._goes_on(prepared)) and progress.epoch_steps < len(order):
             self._run_steps(prepared, order)
             progress.seconds = time.perf_counter() - started
             self._save_if_due(state)
         state.diverge_if_not_finite(prepared.largest_values)
-        if not state.is_running:
+        if not goes_on or state.history.divergence is not None:  # on all ranks alike
             state.history.stopped_in = progress.epoch
             return
         validation = self._validate(prepared)
@@ -407,8 +407,10 @@ class Trainer:
         probe = prepared.due_probe(state.progress.epoch)
         if probe is not None:
             steps = min(steps, max(left - 1, 1))  # the last step is made alone
-        steps = prepared.agreement.decide(min(steps, left))
-        rates = rates_from(state.options.schedule, state.progress.steps, steps)
+        rates: Sequence[float] = ()
+        if prepared.agreement.leads:
+            rates = rates_from(state.options.schedule, state.progress.steps, min(steps, left))
+        rates = prepared.agreement.decide(rates)
         started, state.at_step_boundary = time.perf_counter(), False
         with probe.last_step() if probe is not None and left == 1 else nullcontext():
             result = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
