@@ -52,6 +52,9 @@ FITTED_AGAIN_WARM = (
 )
 """The warnings about a second fit of the same weights, and their notes."""
 
+RANKS_IN_USE = "start this training when that one has ended, or without the option distributed"
+"""The remedy for two trainings that would mix their messages."""
+
 
 @describes_options_of(TrainingOptions)
 @dataclass(frozen=True, eq=False)
@@ -320,12 +323,19 @@ class Trainer:
             self._state = prepared.state
             return self._run(prepared)
 
-    def _in_use(self, *, nested: bool = False) -> AbstractContextManager[None]:
+    @contextmanager
+    def _in_use(self, *, nested: bool = False) -> Iterator[None]:
         """Use all parts that a training of this trainer changes until the end of a block."""
         parts = parts_in_use(
             self.network, self.options, self.options.callbacks, self.options.checkpoints
         )
-        return in_use([("the trainer", self), *parts], nested=nested)
+        ranks = ranks_of(self.options.distributed)
+        group = [] if ranks is ONE else [("the group of ranks", ranks)]
+        with (
+            in_use([("the trainer", self), *parts], nested=nested),
+            in_use(group, remedy=RANKS_IN_USE),
+        ):
+            yield
 
     def _run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, with the lock of the checkpoints held."""
@@ -357,7 +367,10 @@ class Trainer:
 
     def run_epoch(self, prepared: PreparedTraining) -> None:
         """Run one epoch, or the rest of it, unless training stops."""
-        with nullcontext() if prepared.runs_in_this_thread else self._in_use(nested=True):
+        if prepared.runs_in_this_thread:
+            self._run_epoch(prepared)
+            return
+        with self._in_use(nested=True), self._together():
             self._run_epoch(prepared)
 
     @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
