@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -126,9 +127,5 @@ def same_bits(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
 @contextmanager
 def threads_for_mpi() -> Iterator[None]:
     """Have trainers with ``distributed="mpi"`` take the ranks of `on_ranks`, not those of MPI."""
-    original = trainer.ranks_of
-    trainer.ranks_of = lambda distributed: ONE if distributed is None else _LOCAL.ranks
-    try:
+    with patch.object(trainer, "ranks_of", lambda name: ONE if name is None else _LOCAL.ranks):
         yield
-    finally:
-        trainer.ranks_of = original

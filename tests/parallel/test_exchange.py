@@ -39,8 +39,8 @@ def own(lanes: list[LaneSums], ranks: ThreadRanks) -> list[LaneSums]:
 
 
 def add_all(ranks: ThreadRanks, counts: list[int], size: int, dtype: npt.DTypeLike) -> list[Step]:
-    gradient = np.full(size, np.nan, dtype)
-    exchange, steps = Exchange(ranks, gradient), []
+    gradient: npt.NDArray[Any] = np.full(size, np.nan, dtype)
+    exchange, steps = Exchange(ranks, gradient), list[Step]()
     for step, count in enumerate(counts):
         lanes = lanes_of(count, size, dtype, step=step)
         sums = exchange.add(own(lanes, ranks), count)
@@ -57,7 +57,7 @@ def test_the_sum_is_that_of_all_lanes_in_their_order(ranks: int, size: int, dtyp
     for steps in results:
         assert isinstance(steps, list), steps
         for step, (count, (gradient, sums)) in enumerate(zip(counts, steps, strict=True)):
-            expected = np.empty(size, dtype)
+            expected: npt.NDArray[Any] = np.empty(size, dtype)
             whole = add_lanes(lanes_of(count, size, dtype, step=step), expected)
             assert same_bits(gradient, expected)
             assert (sums.data_loss, sums.correct) == (whole.data_loss, whole.correct)
