@@ -509,7 +509,7 @@ class Trainer:
             raise
         undelivered = self._deliver()
         interrupted = self._state and self._state.history.stop_reason is StopReason.INTERRUPTED
-        for number in undelivered if interrupted else ():
+        for number in undelivered if interrupted and self._ranks.leads else ():
             warn(
                 f"training was interrupted by {Signals(number).name}: it ended after a whole step, "
                 f"and the network has the weights of that step",
