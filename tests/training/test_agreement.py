@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from tests.helpers.training import BACKENDS, HELD_OUT, ROWS, At
 from tests.training.helpers import StopAt
 
 from handloom import (
+    EMA,
     SGD,
     Adam,
     BatchNorm,
@@ -108,22 +110,24 @@ def set_batch_norm(state: TrainingState) -> None:
     block.block.layers[0].momentum = 0.5  # type: ignore[attr-defined]
 
 
-def clear_optimizer(state: TrainingState) -> None:
-    for array in state.optimizer.state.values():
-        array[...] = 0.0
+def rewind(state: TrainingState) -> None:
+    assert state.average is not None
+    for part in (state.optimizer, state.average):
+        part.load_state_dict({**part.state_dict(), "steps": 1})
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("change", [halve_momentum, set_weights, clear_optimizer, stop])
+@pytest.mark.parametrize("change", [halve_momentum, set_weights, rewind, stop])
 def test_every_rank_follows_what_callbacks_change(
     backend: str, change: Callable[[TrainingState], object]
 ) -> None:
-    def make() -> Trainer:
-        return made(Changing(change), optimizer=SGD(momentum=0.9), backend=backend)
+    def make(*callbacks: Callback) -> Trainer:
+        optimizer = SGD(momentum=0.9) if change is halve_momentum else Adam()
+        return made(*callbacks, optimizer=optimizer, average=EMA(0.9), backend=backend)
 
-    alone = digests(fitted(make, 1))
-    assert digests(fitted(make, 3)) == alone
-    assert digests(fitted(lambda: made(optimizer=SGD(momentum=0.9), backend=backend), 1)) != alone
+    alone = digests(fitted(lambda: make(Changing(change)), 1))
+    assert digests(fitted(lambda: make(Changing(change)), 3)) == alone
+    assert digests(fitted(make, 1)) != alone
 
 
 def test_layers_in_a_residual_block_are_followed_and_stay_whole() -> None:
@@ -410,6 +414,20 @@ def test_a_signal_of_one_rank_ends_training_on_all() -> None:
         assert each.history.stop_reason is StopReason.INTERRUPTED
 
 
+def test_a_signal_after_the_last_decision_of_an_epoch_has_all_ranks_end_it() -> None:
+    finite = TrainingState.weights_are_finite
+
+    def stops(state: TrainingState) -> bool:  # called at the end of an epoch
+        if threading.current_thread().name == "rank-0" and state.progress.epoch == 1:
+            state.stop(StopReason.INTERRUPTED)
+        return finite(state)
+
+    with patch.object(TrainingState, "weights_are_finite", stops):
+        trainers = fitted(made, 3)
+    assert len(digests(trainers)) == 1
+    assert len(trainers[0].history) == 2
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_all_ranks_diverge_alike(backend: str) -> None:
     def make() -> Trainer:
@@ -472,6 +490,36 @@ def test_trainings_one_after_another_and_in_parts() -> None:
         return two
 
     assert digests(on_ranks(3, run)) == digests(fitted(made, 1))
+
+
+def test_ranks_that_make_different_calls_are_refused(tmp_path: Path) -> None:
+    def fit(ranks: ThreadRanks) -> None:
+        kept = Checkpoints(tmp_path / "kept") if ranks.leads else None
+        made(checkpoints=kept).fit(ROWS, resume=ranks.leads)
+
+    def prepare(ranks: ThreadRanks) -> None:
+        made().fit(ROWS) if ranks.rank == 1 else made().prepare(ROWS)
+
+    results = [on_ranks(3, fit), on_ranks(3, prepare)]
+    assert {(type(each), str(each)) for each in results[0]} == {
+        (
+            ConfigurationError,
+            "all ranks must make the same call: that of rank 1 (here) is fit with resume=False, "
+            "that of rank 0 (here) is fit with resume=True",
+        )
+    }
+    assert all(isinstance(each, ConfigurationError) for each in results[1])
+
+
+def test_a_warm_start_is_that_of_rank_0() -> None:
+    def fit(ranks: ThreadRanks) -> Trainer:
+        first = made(epochs=1 + ranks.rank, distributed=None)
+        first.fit(ROWS)
+        one = made()
+        one.fit(ROWS, warm=first.state)
+        return one
+
+    assert digests(on_ranks(3, fit)) == digests(on_ranks(1, fit))
 
 
 def test_a_distributed_training_within_a_callback_is_refused() -> None:
