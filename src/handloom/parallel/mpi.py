@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from handloom.errors import ConfigurationError, MissingExtraError
 from handloom.parallel.ranks import ONE, Bytes, Ranks, describe_error
+from handloom.parallel.threads import usable_cores
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Intracomm
@@ -35,7 +36,12 @@ class MpiRanks(Ranks):
     def __init__(self, communicator: "Intracomm") -> None:
         self._agreements, self._sums = communicator.Dup(), communicator.Dup()
         self.rank, self.size = communicator.Get_rank(), communicator.Get_size()
-        self.hosts = tuple(self._agreements.allgather(socket.gethostname()))
+        own = socket.gethostname(), usable_cores()
+        everyone: list[tuple[str, frozenset[int]]] = self._agreements.allgather(own)
+        self.hosts = tuple(host for host, _ in everyone)
+        self.sharing_cores = sum(
+            host == own[0] and bool(cores & own[1]) for host, cores in everyone
+        )
 
     def exchange(self, sent: Sequence[Bytes], received: Sequence[Bytes]) -> None:
         """Send an array of bytes to each rank, and fill one from each; see `Ranks`."""

@@ -64,6 +64,8 @@ def check_same_training(ranks: Ranks, configuration: Mapping[str, Any]) -> None:
         On every rank, with the first difference.
     """
     own = {name: value for name, value in configuration.items() if name not in OF_RANK_0}
+    for name in ("data", "validation"):  # the same rows may have another name elsewhere
+        own[name] = {**(own[name] or {}), "name": ""}
     first, *others = ranks.gather(json.dumps(own))
     for rank, other in enumerate(others, 1):
         for name, expected, received in differences(json.loads(first), json.loads(other)):

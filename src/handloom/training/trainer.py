@@ -145,6 +145,11 @@ class Trainer:
         return self._state
 
     @property
+    def leads(self) -> bool:
+        """Whether this process is rank 0, which runs callbacks and writes; True without ranks."""
+        return ranks_of(self.options.distributed).leads
+
+    @property
     def history(self) -> History:
         """The history of the latest training: metrics of every epoch, and the stop reason."""
         return self.state.history
@@ -472,16 +477,17 @@ class Trainer:
             yield
 
     def _snapshot_to_resume(self, *, resume: bool, warm: bool) -> Snapshot | None:
-        """Return the snapshot to resume from, or None."""
+        """Return the snapshot to resume from, which rank 0 reads, or None."""
         if resume and warm:
             raise ConfigurationError("a training is resumed or starts warm, not both")
-        if not resume:
-            return None
-        if self._ranks.leads and self.options.checkpoints is None:
-            raise ConfigurationError(
-                "resume=True needs checkpoints: set the option checkpoints of the trainer"
-            )
-        return self._ranks.share(self._checkpoints.newest() if self._checkpoints else None)
+        snapshot = None
+        if resume and self._ranks.leads:
+            if self.options.checkpoints is None:
+                raise ConfigurationError(
+                    "resume=True needs checkpoints: set the option checkpoints of the trainer"
+                )
+            snapshot = self.options.checkpoints.newest()
+        return self._ranks.share(snapshot)
 
     @contextmanager
     def _delivering_signals(self) -> Iterator[None]:
@@ -494,7 +500,7 @@ class Trainer:
             raise
         undelivered = self._deliver()
         interrupted = self._state and self._state.history.stop_reason is StopReason.INTERRUPTED
-        for number in undelivered if interrupted else ():
+        for number in undelivered if interrupted and self.leads else ():
             warn(
                 f"training was interrupted by {Signals(number).name}: it ended after a whole step, "
                 f"and the network has the weights of that step",
