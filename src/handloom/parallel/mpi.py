@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from handloom.errors import ConfigurationError, MissingExtraError
 from handloom.parallel.ranks import ONE, Bytes, Ranks, describe_error
 from handloom.parallel.threads import usable_cores
+from handloom.text import printable
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Intracomm
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Distributed = Literal["mpi"]
 DISTRIBUTED: tuple[Distributed, ...] = ("mpi",)
 """How ranks talk to each other."""
+
+STANDARD_ERROR = 2
+"""The number of the file."""
 
 
 class MpiRanks(Ranks):
@@ -62,7 +65,7 @@ class MpiRanks(Ranks):
     def abort(self, error: BaseException) -> None:
         """End the processes of all ranks at once, after an error that the others cannot learn."""
         failure = f"{self.name(self.rank)} failed: {describe_error(error)}"
-        print(failure, file=sys.__stderr__, flush=True)
+        os.write(STANDARD_ERROR, f"{printable(failure)}\n".encode())  # also where Python has none
         self._agreements.Abort(1)
 
     def _gather_packets(self, packet: tuple[Any, str | None]) -> list[tuple[Any, str | None]]:
