@@ -1,0 +1,273 @@
+"""The watch over the ranks of a training: one that dies is named, and the others end.
+
+A launcher may kill all other ranks within milliseconds after one has died, so none of them can say
+which one it was; or it may kill nobody, and they would wait in a collective operation without end.
+Rank 0 therefore starts a process in a session of its own, `handloom.parallel.watcher`, to which
+each rank holds a connection until it says goodbye.
+"""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import weakref
+from contextlib import suppress
+from threading import Thread
+from typing import Any, NamedTuple, Protocol, Self
+
+from handloom.parallel import watcher
+from handloom.secondary import reason, report, say
+from handloom.text import printable
+
+LOOPBACK = "127.0.0.1"
+
+SECONDS = 3.0
+"""How long a rank tries to connect to an address, and then waits for an answer."""
+
+LONGEST = 2000
+"""Characters of a text that is sent."""
+
+
+class Ranks(Protocol):
+    """The ranks of a training, as far as the watch knows them."""
+
+    rank: int
+    size: int
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the values of all ranks, in their order; called by all ranks alike."""
+        ...
+
+
+class Door(NamedTuple):
+    """Where the watching process listens."""
+
+    addresses: list[str]
+    port: int
+    token: str
+
+
+class Watch:
+    """The watch over one rank; a context manager, which ends it.
+
+    If a rank dies, a line on standard error names it, with the last `report` of rank 0, and all
+    other ranks end with exit code 1 within a second, whatever they are doing. If a block is left by
+    an exception, and the other ranks do not end within a few seconds too, that counts as a death.
+
+    A rank that is busy or stopped is not taken for dead. One that cannot connect is not watched,
+    and a warning on rank 0 says so. If the watching process itself is lost, the training goes on.
+
+    Attributes
+    ----------
+    unwatched : list of int
+        The ranks that could not connect; the same on every rank.
+    """
+
+    def __init__(self, rank: int, hosts: list[str]) -> None:
+        self.unwatched = list(range(len(hosts)))
+        self._rank, self._hosts = rank, hosts
+        self._connection: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread: Thread | None = None
+        self._ended = self._failed = False
+        self._text = "continue from its last checkpoint, if one was written"
+
+    @classmethod
+    def begin(cls, ranks: Ranks) -> "Watch":
+        """Start to watch; called by all ranks together, as it gathers three times.
+
+        Parameters
+        ----------
+        ranks : Ranks
+        """
+        watch = cls(ranks.rank, ranks.gather(socket.gethostname()))
+        door, failure = watch._start() if ranks.rank == 0 else (None, "")
+        door = ranks.gather(door)[0]
+        if ranks.rank != 0:
+            failure = watch._connect(door) if door else "rank 0 has no watching process"
+        failures = ranks.gather(failure)
+        watch.unwatched = [rank for rank, text in enumerate(failures) if text]
+        if ranks.rank == 0:
+            watch._send("listening ends")
+            watch._warn(failures)
+        return watch
+
+    def report(self, text: str) -> None:
+        """Set what is said if a rank dies from now on; it never blocks, and never raises.
+
+        Parameters
+        ----------
+        text : str
+            On rank 0, such as "the last good checkpoint is ...". On other ranks, it is said only if
+            the host of rank 0 is lost.
+        """
+        self._text = printable(text)[:LONGEST]
+        if self._rank == 0:
+            self._send(f"report {self._text}")
+
+    def end(self) -> None:
+        """Say goodbye: this rank may end now. It never raises, and may be called again."""
+        if self._connection is not None and not self._ended:
+            self._ended = True
+            self._send("bye")
+            if self._thread is not None:
+                self._thread.join(1.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None:
+            self.end()
+        elif not self._ended:
+            self._failed = True
+            self._send(f"error {printable(reason(error))[:LONGEST]}")
+
+    def _start(self) -> tuple[Door | None, str]:
+        """Start the watching process, and connect to it; return where it listens, or why not."""
+        others = [host for host in self._hosts if host != self._hosts[0]]
+        try:
+            with _listener("" if others else LOOPBACK, len(self._hosts)) as listener:
+                port, token = listener.getsockname()[1], secrets.token_hex()
+                process = _watching_process(listener.fileno(), token)
+        except OSError as error:
+            return None, reason(error)
+        self._process = process
+        door = Door([LOOPBACK, *_addresses(others)], port, token)
+        if failure := self._connect(door):
+            self._process = None
+            process.kill()
+            process.wait()
+            return None, failure
+        return door, ""
+
+    def _connect(self, door: Door) -> str:
+        """Connect to the watching process; return why it answers nowhere, or an empty text."""
+        near = self._hosts[self._rank] == self._hosts[0]
+        failures = []
+        for address in door.addresses if near else door.addresses[1:]:
+            try:
+                connection = self._greet(address, door)
+            except OSError as error:
+                failures.append(f"{address} port {door.port}: {error}")
+                continue
+            self._connection = connection
+            _close_in_children(self)
+            self._thread = Thread(target=self._listen, name="handloom-watch", daemon=True)
+            self._thread.start()
+            return ""
+        return "; ".join(failures) or "rank 0 has no address"
+
+    def _greet(self, address: str, door: Door) -> socket.socket:
+        connection = socket.create_connection((address, door.port), SECONDS)
+        try:
+            name = f"{self._rank} {printable(self._hosts[self._rank])} {os.getpid()}"
+            connection.sendall(f"hello {door.token} {name}\n".encode())
+            if connection.recv(len(watcher.WELCOME)) != watcher.WELCOME:
+                raise ConnectionError("another program listens there")
+            watcher.keep_alive(connection)
+            connection.settimeout(None)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _send(self, line: str) -> None:
+        """Send a line at once, or not at all."""
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.send(f"{line}\n".encode(), socket.MSG_DONTWAIT)
+
+    def _listen(self) -> None:
+        """Wait until the connection closes, or this rank is told to end.
+
+        The main thread may hang in a collective operation, so this thread ends the process.
+        """
+        assert self._connection is not None
+        ends = lost = False
+        with self._connection as connection:
+            try:
+                ends = connection.recv(len(watcher.END)) == watcher.END
+            except OSError as error:
+                lost = watcher.unreachable(error) and self._hosts[self._rank] != self._hosts[0]
+            if not self._ended and (ends or lost):
+                if lost:
+                    self._say_rank_0_is_lost()
+                os._exit(1)
+        if self._process is not None:
+            self._process.wait()
+            if not self._ended and not self._failed:
+                say(
+                    "the process that watches the ranks has ended: if a rank dies from now on, the "
+                    "others may wait for it without end"
+                )
+
+    def _say_rank_0_is_lost(self) -> None:
+        """Say it once: by the first rank on another host."""
+        host = self._hosts[0]
+        if self._rank == next(rank for rank, each in enumerate(self._hosts) if each != host):
+            say(printable(f"rank 0 (host {host}) does not answer; {self._text}"))
+
+    def _warn(self, failures: list[str]) -> None:
+        """Say which ranks are not watched, and why the first one is not."""
+        if self.unwatched:
+            first = self.unwatched[0]
+            ranks = f"rank{'s' * (len(self.unwatched) > 1)} {', '.join(map(str, self.unwatched))}"
+            why = f"rank {first} on host {self._hosts[first]}: {failures[first]}"
+            report(
+                f"{ranks} cannot be watched ({printable(why)}): if one of them dies, the others "
+                "may wait for it without end"
+            )
+
+
+def _listener(host: str, size: int) -> socket.socket:
+    """Return a socket that listens at one address of this host, or at all of them."""
+    queue = max(size, 128)  # ranks connect at once
+    if not host and socket.has_dualstack_ipv6():
+        family = socket.AF_INET6
+        return socket.create_server((host, 0), family=family, backlog=queue, dualstack_ipv6=True)
+    return socket.create_server((host, 0), backlog=queue)
+
+
+def _watching_process(descriptor: int, token: str) -> "subprocess.Popen[bytes]":
+    """Start the watching process, which accepts connections of a listening socket."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", watcher.__file__, str(descriptor)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,  # standard error is that of this process
+        pass_fds=[descriptor],
+        start_new_session=True,  # neither Ctrl-C in a terminal nor most launchers reach it
+    )
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin:  # it does not answer if it has ended
+        process.stdin.write(f"{token}\n".encode())
+    return process
+
+
+def _addresses(others: list[str]) -> list[str]:
+    """Return addresses of this host for other hosts: the one from which it sends to them first."""
+    addresses = []
+    for host in others[:1]:
+        with suppress(OSError):
+            for family, kind, protocol, _, address in socket.getaddrinfo(
+                host, 9, type=socket.SOCK_DGRAM
+            ):
+                with socket.socket(family, kind, protocol) as probe, suppress(OSError):
+                    probe.connect(address)  # sends nothing
+                    addresses.append(str(probe.getsockname()[0]))
+    return [*addresses, socket.gethostname()] if others else []
+
+
+def _close_in_children(watch: Watch) -> None:
+    """Close the connection in forked processes: a copy there would keep it open."""
+    reference = weakref.ref(watch)
+
+    def close() -> None:
+        copy = reference()
+        if copy is not None and copy._connection is not None:
+            copy._connection.close()
+            copy._connection = None
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=close)
