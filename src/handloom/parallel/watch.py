@@ -6,6 +6,7 @@ Rank 0 therefore starts a process in a session of its own, `handloom.parallel.wa
 each rank holds a connection until it says goodbye.
 """
 
+import atexit
 import os
 import secrets
 import socket
@@ -16,14 +17,14 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any, NamedTuple, Protocol, Self
 
+from handloom import secondary
 from handloom.parallel import watcher
-from handloom.secondary import reason, report, say
 from handloom.text import printable
 
 LOOPBACK = "127.0.0.1"
 
-SECONDS = 3.0
-"""How long a rank tries to connect to an address, and then waits for an answer."""
+TO_CONNECT, TO_ANSWER = 3.0, 10.0
+"""Seconds for a connection to one address, and for the answer to the first line."""
 
 LONGEST = 2000
 """Characters of a text that is sent."""
@@ -33,14 +34,13 @@ class Ranks(Protocol):
     """The ranks of a training, as far as the watch knows them."""
 
     rank: int
-    size: int
 
     def gather(self, value: Any) -> list[Any]:
         """Return the values of all ranks, in their order; called by all ranks alike."""
         ...
 
 
-class Door(NamedTuple):
+class Endpoint(NamedTuple):
     """Where the watching process listens."""
 
     addresses: list[str]
@@ -52,8 +52,9 @@ class Watch:
     """The watch over one rank; a context manager, which ends it.
 
     If a rank dies, a line on standard error names it, with the last `report` of rank 0, and all
-    other ranks end with exit code 1 within a second, whatever they are doing. If a block is left by
-    an exception, and the other ranks do not end within a few seconds too, that counts as a death.
+    other ranks end with exit code 1 within a second, also while they wait for a message. A rank
+    that leaves the block by an exception counts as dead ten seconds later, unless all others have
+    left it by then: an exception that all ranks raise may be handled.
 
     A rank that is busy or stopped is not taken for dead. One that cannot connect is not watched,
     and a warning on rank 0 says so. If the watching process itself is lost, the training goes on.
@@ -82,10 +83,10 @@ class Watch:
         ranks : Ranks
         """
         watch = cls(ranks.rank, ranks.gather(socket.gethostname()))
-        door, failure = watch._start() if ranks.rank == 0 else (None, "")
-        door = ranks.gather(door)[0]
+        endpoint, failure = watch._start() if ranks.rank == 0 else (None, "")
+        endpoint = ranks.gather(endpoint)[0]
         if ranks.rank != 0:
-            failure = watch._connect(door) if door else "rank 0 has no watching process"
+            failure = watch._connect(endpoint) if endpoint else "rank 0 has no watching process"
         failures = ranks.gather(failure)
         watch.unwatched = [rank for rank, text in enumerate(failures) if text]
         if ranks.rank == 0:
@@ -111,8 +112,7 @@ class Watch:
         if self._connection is not None and not self._ended:
             self._ended = True
             self._send("bye")
-            if self._thread is not None:
-                self._thread.join(1.0)
+            self._join(1.0)
 
     def __enter__(self) -> Self:
         return self
@@ -120,11 +120,28 @@ class Watch:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None:
             self.end()
-        elif not self._ended:
-            self._failed = True
-            self._send(f"error {printable(reason(error))[:LONGEST]}")
+        else:
+            self._fail(secondary.reason(error))
 
-    def _start(self) -> tuple[Door | None, str]:
+    def _fail(self, text: str) -> None:
+        if not self._ended and not self._failed:
+            self._failed = True
+            self._send(f"error {printable(text)[:LONGEST]}")
+
+    def _leave(self) -> None:
+        """Wait until all ranks have failed, or this one is told to end, before Python ends.
+
+        MPI may wait for the other ranks when Python has ended, and no thread listens then.
+        """
+        if self._connection is not None and not self._ended:
+            self._fail("its program ended")
+            self._join(watcher.TO_AGREE + watcher.TO_END)
+
+    def _join(self, seconds: float) -> None:
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _start(self) -> tuple[Endpoint | None, str]:
         """Start the watching process, and connect to it; return where it listens, or why not."""
         others = [host for host in self._hosts if host != self._hosts[0]]
         try:
@@ -132,44 +149,54 @@ class Watch:
                 port, token = listener.getsockname()[1], secrets.token_hex()
                 process = _watching_process(listener.fileno(), token)
         except OSError as error:
-            return None, reason(error)
+            return None, secondary.reason(error)
         self._process = process
-        door = Door([LOOPBACK, *_addresses(others)], port, token)
-        if failure := self._connect(door):
+        endpoint = Endpoint([LOOPBACK, *_addresses(others)], port, token)
+        if failure := self._connect(endpoint):
             self._process = None
             process.kill()
             process.wait()
             return None, failure
-        return door, ""
+        return endpoint, ""
 
-    def _connect(self, door: Door) -> str:
+    def _connect(self, endpoint: Endpoint) -> str:
         """Connect to the watching process; return why it answers nowhere, or an empty text."""
         near = self._hosts[self._rank] == self._hosts[0]
         failures = []
-        for address in door.addresses if near else door.addresses[1:]:
+        for address in endpoint.addresses if near else endpoint.addresses[1:]:
             try:
-                connection = self._greet(address, door)
+                connection = self._greet(address, endpoint)
             except OSError as error:
-                failures.append(f"{address} port {door.port}: {error}")
+                failures.append(f"{address} port {endpoint.port}: {error}")
                 continue
             self._connection = connection
             _close_in_children(self)
             self._thread = Thread(target=self._listen, name="handloom-watch", daemon=True)
             self._thread.start()
+            atexit.register(self._leave)
             return ""
         return "; ".join(failures) or "rank 0 has no address"
 
-    def _greet(self, address: str, door: Door) -> socket.socket:
-        connection = socket.create_connection((address, door.port), SECONDS)
+    def _greet(self, address: str, endpoint: Endpoint) -> socket.socket:
+        """Connect to an address, and say which rank this is.
+
+        Raises
+        ------
+        OSError
+            If the watching process does not answer there.
+        """
+        connection = socket.create_connection((address, endpoint.port), TO_CONNECT)
         try:
+            connection.settimeout(TO_ANSWER)
             name = f"{self._rank} {printable(self._hosts[self._rank])} {os.getpid()}"
-            connection.sendall(f"hello {door.token} {name}\n".encode())
+            connection.sendall(f"hello {endpoint.token} {name}\n".encode())
             if connection.recv(len(watcher.WELCOME)) != watcher.WELCOME:
                 raise ConnectionError("another program listens there")
             watcher.keep_alive(connection)
             connection.settimeout(None)
         except BaseException:
-            connection.close()
+            with connection, suppress(OSError):
+                connection.send(b"bye\n")  # for a process that was too slow, not a death
             raise
         return connection
 
@@ -195,10 +222,11 @@ class Watch:
                 if lost:
                     self._say_rank_0_is_lost()
                 os._exit(1)
+        atexit.unregister(self._leave)
         if self._process is not None:
             self._process.wait()
             if not self._ended and not self._failed:
-                say(
+                secondary.say(
                     "the process that watches the ranks has ended: if a rank dies from now on, the "
                     "others may wait for it without end"
                 )
@@ -207,7 +235,7 @@ class Watch:
         """Say it once: by the first rank on another host."""
         host = self._hosts[0]
         if self._rank == next(rank for rank, each in enumerate(self._hosts) if each != host):
-            say(printable(f"rank 0 (host {host}) does not answer; {self._text}"))
+            secondary.say(printable(f"rank 0 (host {host}) does not answer; {self._text}"))
 
     def _warn(self, failures: list[str]) -> None:
         """Say which ranks are not watched, and why the first one is not."""
@@ -215,7 +243,7 @@ class Watch:
             first = self.unwatched[0]
             ranks = f"rank{'s' * (len(self.unwatched) > 1)} {', '.join(map(str, self.unwatched))}"
             why = f"rank {first} on host {self._hosts[first]}: {failures[first]}"
-            report(
+            secondary.report(
                 f"{ranks} cannot be watched ({printable(why)}): if one of them dies, the others "
                 "may wait for it without end"
             )
@@ -225,8 +253,10 @@ def _listener(host: str, size: int) -> socket.socket:
     """Return a socket that listens at one address of this host, or at all of them."""
     queue = max(size, 128)  # ranks connect at once
     if not host and socket.has_dualstack_ipv6():
-        family = socket.AF_INET6
-        return socket.create_server((host, 0), family=family, backlog=queue, dualstack_ipv6=True)
+        with suppress(OSError):  # of a host without addresses of IPv6
+            return socket.create_server(
+                (host, 0), family=socket.AF_INET6, backlog=queue, dualstack_ipv6=True
+            )
     return socket.create_server((host, 0), backlog=queue)
 
 

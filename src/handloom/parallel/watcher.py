@@ -137,7 +137,7 @@ class Watcher:
         return self._listener.fileno() >= 0
 
     def _stop_listening(self) -> None:
-        """Close the door: no stranger connects during the training."""
+        """Close the listening socket: no stranger connects during the training."""
         if self._listener.fileno() >= 0:
             self._selector.unregister(self._listener)
             self._listener.close()
