@@ -26,6 +26,9 @@ LOOPBACK = "127.0.0.1"
 TO_CONNECT, TO_ANSWER = 3.0, 10.0
 """Seconds for a connection to one address, and for the answer to the first line."""
 
+AT_ONCE = socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0)
+"""Flags of a message that neither blocks nor raises SIGPIPE."""
+
 LONGEST = 2000
 """Characters of a text that is sent."""
 
@@ -69,6 +72,7 @@ class Watch:
         self.unwatched = list(range(len(hosts)))
         self._rank, self._hosts = rank, hosts
         self._connection: socket.socket | None = None
+        self._control: socket.socket | None = None  # of rank 0
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: Thread | None = None
         self._ended = self._failed = False
@@ -90,7 +94,7 @@ class Watch:
         failures = ranks.gather(failure)
         watch.unwatched = [rank for rank, text in enumerate(failures) if text]
         if ranks.rank == 0:
-            watch._send("listening ends")
+            _send(watch._control, "listening ends")
             watch._warn(failures)
         return watch
 
@@ -104,14 +108,13 @@ class Watch:
             the host of rank 0 is lost.
         """
         self._text = printable(text)[:LONGEST]
-        if self._rank == 0:
-            self._send(f"report {self._text}")
+        _send(self._control, f"report {self._text}")
 
     def end(self) -> None:
         """Say goodbye: this rank may end now. It never raises, and may be called again."""
         if self._connection is not None and not self._ended:
             self._ended = True
-            self._send("bye")
+            _send(self._connection, "bye")
             self._join(1.0)
 
     def __enter__(self) -> Self:
@@ -126,7 +129,7 @@ class Watch:
     def _fail(self, text: str) -> None:
         if not self._ended and not self._failed:
             self._failed = True
-            self._send(f"error {printable(text)[:LONGEST]}")
+            _send(self._connection, f"error {printable(text)[:LONGEST]}")
 
     def _leave(self) -> None:
         """Wait until all ranks have failed, or this one is told to end, before Python ends.
@@ -146,16 +149,17 @@ class Watch:
         others = [host for host in self._hosts if host != self._hosts[0]]
         try:
             with _listener("" if others else LOOPBACK, len(self._hosts)) as listener:
-                port, token = listener.getsockname()[1], secrets.token_hex()
-                process = _watching_process(listener.fileno(), token)
+                port, token = listener.getsockname()[1], secrets.token_hex(watcher.TOKEN_SIZE // 2)
+                process, control = _watching_process(listener.fileno(), token)
         except OSError as error:
             return None, secondary.reason(error)
-        self._process = process
+        self._process, self._control = process, control
         endpoint = Endpoint([LOOPBACK, *_addresses(others)], port, token)
         if failure := self._connect(endpoint):
-            self._process = None
+            self._process = self._control = None
             process.kill()
             process.wait()
+            control.close()
             return None, failure
         return endpoint, ""
 
@@ -195,16 +199,10 @@ class Watch:
             watcher.keep_alive(connection)
             connection.settimeout(None)
         except BaseException:
-            with connection, suppress(OSError):
-                connection.send(b"bye\n")  # for a process that was too slow, not a death
+            with connection:
+                _send(connection, "bye")  # the process may only be slow: this is no death
             raise
         return connection
-
-    def _send(self, line: str) -> None:
-        """Send a line at once, or not at all."""
-        if self._connection is not None:
-            with suppress(OSError):
-                self._connection.send(f"{line}\n".encode(), socket.MSG_DONTWAIT)
 
     def _listen(self) -> None:
         """Wait until the connection closes, or this rank is told to end.
@@ -225,6 +223,8 @@ class Watch:
         atexit.unregister(self._leave)
         if self._process is not None:
             self._process.wait()
+            if self._control is not None:
+                self._control.close()
             if not self._ended and not self._failed:
                 secondary.say(
                     "the process that watches the ranks has ended: if a rank dies from now on, the "
@@ -260,19 +260,40 @@ def _listener(host: str, size: int) -> socket.socket:
     return socket.create_server((host, 0), backlog=queue)
 
 
-def _watching_process(descriptor: int, token: str) -> "subprocess.Popen[bytes]":
-    """Start the watching process, which accepts connections of a listening socket."""
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", watcher.__file__, str(descriptor)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,  # standard error is that of this process
-        pass_fds=[descriptor],
-        start_new_session=True,  # neither Ctrl-C in a terminal nor most launchers reach it
-    )
-    assert process.stdin is not None
-    with suppress(BrokenPipeError), process.stdin:  # it does not answer if it has ended
-        process.stdin.write(f"{token}\n".encode())
-    return process
+def _watching_process(
+    descriptor: int, token: str
+) -> tuple["subprocess.Popen[bytes]", socket.socket]:
+    """Start the watching process, which accepts connections of a listening socket.
+
+    Returns
+    -------
+    process : subprocess.Popen
+    control : socket.socket
+        A connection to its standard input.
+    """
+    control, standard_input = socket.socketpair()
+    try:
+        with standard_input:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", watcher.__file__, str(descriptor)],
+                stdin=standard_input.fileno(),
+                stdout=subprocess.DEVNULL,  # standard error is that of this process
+                pass_fds=[descriptor],
+                start_new_session=True,  # neither Ctrl-C in a terminal nor most launchers reach it
+            )
+    except BaseException:
+        control.close()
+        raise
+    with suppress(OSError):  # it does not answer if it has ended
+        control.send(token.encode(), AT_ONCE)
+    return process, control
+
+
+def _send(connection: socket.socket | None, line: str) -> None:
+    """Send a line at once, or not at all."""
+    if connection is not None:
+        with suppress(OSError):
+            connection.send(f"{line}\n".encode(), AT_ONCE)
 
 
 def _addresses(others: list[str]) -> list[str]:
@@ -290,14 +311,16 @@ def _addresses(others: list[str]) -> list[str]:
 
 
 def _close_in_children(watch: Watch) -> None:
-    """Close the connection in forked processes: a copy there would keep it open."""
+    """Close connections in forked processes: a copy there would keep them open."""
     reference = weakref.ref(watch)
 
     def close() -> None:
         copy = reference()
-        if copy is not None and copy._connection is not None:
-            copy._connection.close()
-            copy._connection = None
+        if copy is not None:
+            for connection in (copy._connection, copy._control):
+                if connection is not None:
+                    connection.close()
+            copy._connection = copy._control = None
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=close)

@@ -1,12 +1,15 @@
 """The watching process of a training on several ranks; `handloom.parallel.watch` starts it.
 
-Run as ``python -I -S watcher.py DESCRIPTOR``, that of a listening socket, with a token on standard
-input. It needs the standard library only, so that it starts in milliseconds. Each rank connects,
-and sends lines of a word and its text::
+Run as ``python -I -S watcher.py DESCRIPTOR``, that of a listening socket. It needs the standard
+library only, so that it starts in milliseconds. Standard input is a socket too, by which rank 0
+sends a token, and then lines of a word and its text::
+
+    listening ends                  all ranks that can connect have done so
+    report TEXT                     what to say if a rank dies from now on
+
+Each rank, also rank 0, connects to the listening socket, and sends::
 
     hello TOKEN RANK HOST PROCESS   answered by "welcome"
-    report TEXT                     what to say if a rank dies from now on
-    listening ends                  all ranks that can connect have done so
     error TEXT                      an exception ends the training on this rank
     bye                             the training has ended on this rank
 
@@ -16,7 +19,7 @@ the process ends. One line on standard error says so, and the other ranks are se
 Which rank was first: a launcher kills the other ranks only after it has seen the first one end, and
 the system closes the connections of a process before its parent hears of its end. Connections that
 closed before this process came to look are handled in the order in which they closed, which is the
-order that Linux's epoll keeps.
+order that Linux's epoll keeps; so nothing else is sent by them during the training.
 """
 
 import contextlib
@@ -35,6 +38,8 @@ TO_AGREE = 10.0
 
 TO_END = 10.0
 """Seconds in which ranks end that were told to."""
+
+TOKEN_SIZE = 64
 
 LONGEST = 1 << 16
 """Bytes that a line may have; a stranger's is cut off before."""
@@ -72,7 +77,6 @@ class Peer:
     """A connection: a stranger until its first line has the token, then a rank."""
 
     def __init__(self, connection: socket.socket) -> None:
-        keep_alive(connection)
         connection.setblocking(False)
         self.connection = connection
         self.name = ""
@@ -107,10 +111,11 @@ class Peer:
 class Watcher:
     """Waits for the first rank that dies, or for the goodbyes of all."""
 
-    def __init__(self, listener: socket.socket, token: str) -> None:
-        self._listener, self._token = listener, token
+    def __init__(self, listener: socket.socket, rank_0: socket.socket, token: str) -> None:
+        self._listener, self._rank_0, self._token = listener, Peer(rank_0), token
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
+        self._selector.register(rank_0, selectors.EVENT_READ)
         self._peers: dict[int, Peer] = {}
         self._listens_until = time.monotonic() + TO_CONNECT
         self._report = NO_CHECKPOINT
@@ -123,13 +128,19 @@ class Watcher:
             peer.name and not peer.failed for peer in self._peers.values()
         ):
             for key, _ in self._selector.select(self._seconds()):
-                if key.fileobj is self._listener:
-                    self._accept()
-                elif peer := self._peers.get(key.fd):
-                    self._hear(peer)
+                self._handle(key)
             if time.monotonic() >= self._acts_at:
                 self._end_ranks()
                 return
+
+    def _handle(self, key: selectors.SelectorKey) -> None:
+        """Handle whatever has come by a socket."""
+        if key.fileobj is self._listener:
+            self._accept()
+        elif key.fileobj is self._rank_0.connection:
+            self._hear_rank_0()
+        elif key.fd in self._peers:
+            self._hear(self._peers[key.fd])
 
     def _listens(self) -> bool:
         if self._listener.fileno() >= 0 and time.monotonic() >= self._listens_until:
@@ -153,6 +164,7 @@ class Watcher:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # of one that is gone already
             peer = Peer(self._listener.accept()[0])
+            keep_alive(peer.connection)
             self._peers[peer.connection.fileno()] = peer
             self._selector.register(peer.connection, selectors.EVENT_READ)
 
@@ -161,22 +173,33 @@ class Watcher:
         del self._peers[peer.connection.fileno()]
         peer.connection.close()
 
+    def _hear_rank_0(self) -> None:
+        try:
+            for line in self._rank_0.lines():
+                word, _, text = line.partition(" ")
+                if word == "report":
+                    self._report = text
+                elif word == "listening":
+                    self._stop_listening()
+        except OSError:  # rank 0 has ended
+            if self._rank_0.connection in self._selector.get_map():
+                self._selector.unregister(self._rank_0.connection)
+
     def _hear(self, peer: Peer) -> None:
         try:
             for line in peer.lines():
                 word, _, text = line.partition(" ")
                 if not peer.name:
                     self._greet(peer, word, text)
-                elif word == "report":
-                    self._report = text
-                elif word == "listening":
-                    self._stop_listening()
                 elif word == "error":
                     peer.failed = True
                     self._lose(f"{peer.name} failed: {text}", TO_AGREE)
                 elif word == "bye":
                     self._forget(peer)
                     return
+            # else epoll keeps it ahead of connections that close before it is asked again
+            self._selector.unregister(peer.connection)
+            self._selector.register(peer.connection, selectors.EVENT_READ)
         except OSError as error:
             if peer.name and not peer.failed:
                 self._lose(
@@ -206,6 +229,7 @@ class Watcher:
 
     def _end_ranks(self) -> None:
         """Say which rank is lost; tell the others to end, and stay until they have read it."""
+        self._hear_rank_0()  # its last report may have come at the same moment
         with contextlib.suppress(OSError):  # a single write, whose text no other line divides
             os.write(2, f"{self._lost}; {self._report}\n".encode())
         self._stop_listening()
@@ -214,11 +238,7 @@ class Watcher:
         until = time.monotonic() + TO_END
         while self._peers and (seconds := until - time.monotonic()) > 0:
             for key, _ in self._selector.select(seconds):
-                peer = self._peers[key.fd]
-                try:
-                    peer.lines()
-                except OSError:
-                    self._forget(peer)
+                self._handle(key)
 
 
 def main() -> None:
@@ -226,10 +246,11 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):  # it ends when the ranks have ended
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    token = sys.stdin.readline().strip()
+    rank_0 = socket.socket(fileno=sys.stdin.fileno())
+    token = rank_0.recv(TOKEN_SIZE).decode()
     listener = socket.socket(fileno=int(sys.argv[1]))
     listener.setblocking(False)
-    Watcher(listener, token).run()
+    Watcher(listener, rank_0, token).run()
 
 
 if __name__ == "__main__":
