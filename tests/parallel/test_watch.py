@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import select
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from tests.helpers.processes import running
@@ -40,7 +41,7 @@ ROOT = Path(__file__).parents[2]
 class Job:
     """The processes of a job, and the process that watches them."""
 
-    def __init__(self, ranks: "list[subprocess.Popen[str]]", errors: IO[str]) -> None:
+    def __init__(self, ranks: "list[subprocess.Popen[str]]", errors: int) -> None:
         self.ranks, self.errors = ranks, errors
         self.watcher, self.unwatched = 0, ""
 
@@ -59,11 +60,14 @@ class Job:
 
     def end(self, seconds: float = 4.0) -> tuple[list[int], str]:
         """Return the exit codes, and standard error, which the watching process closes last."""
-        began = time.monotonic()
-        errors = self.errors.read()
-        codes = [process.wait(seconds) for process in self.ranks]
-        assert time.monotonic() - began < seconds
-        return codes, errors
+        until = time.monotonic() + seconds
+        codes = [process.wait(until - time.monotonic()) for process in self.ranks]
+        errors = b""
+        while select.select([self.errors], [], [], max(until - time.monotonic(), 0.0))[0]:
+            if not (data := os.read(self.errors, 1 << 16)):
+                return codes, errors.decode()
+            errors += data
+        pytest.fail(f"a process is left; standard error: {errors.decode()}")
 
 
 def read(process: "subprocess.Popen[str]") -> str:
@@ -80,7 +84,7 @@ def job(folder: Path, *codes: str, start: str = START + BEGIN, begun: bool = Tru
     options: dict[str, Any] = {"cwd": ROOT, "start_new_session": True, "stderr": writing}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with ExitStack() as stack:
-        errors = stack.enter_context(os.fdopen(reading))
+        stack.callback(os.close, reading)
         with os.fdopen(writing):
             ranks = [
                 stack.enter_context(
@@ -88,7 +92,7 @@ def job(folder: Path, *codes: str, start: str = START + BEGIN, begun: bool = Tru
                 )
                 for rank, code in enumerate(codes)
             ]
-        one = Job(ranks, errors)
+        one = Job(ranks, reading)
         if begun:
             one.wait_until_begun()
             one.go_on()
