@@ -174,6 +174,7 @@ class Watcher:
         peer.connection.close()
 
     def _hear_rank_0(self) -> None:
+        """Read reports: those that came before a death are read in the same turn as it."""
         try:
             for line in self._rank_0.lines():
                 word, _, text = line.partition(" ")
@@ -182,8 +183,7 @@ class Watcher:
                 elif word == "listening":
                     self._stop_listening()
         except OSError:  # rank 0 has ended
-            if self._rank_0.connection in self._selector.get_map():
-                self._selector.unregister(self._rank_0.connection)
+            self._selector.unregister(self._rank_0.connection)
 
     def _hear(self, peer: Peer) -> None:
         try:
@@ -229,7 +229,6 @@ class Watcher:
 
     def _end_ranks(self) -> None:
         """Say which rank is lost; tell the others to end, and stay until they have read it."""
-        self._hear_rank_0()  # its last report may have come at the same moment
         with contextlib.suppress(OSError):  # a single write, whose text no other line divides
             os.write(2, f"{self._lost}; {self._report}\n".encode())
         self._stop_listening()
