@@ -14,6 +14,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 """The signal of a terminal that is closed; it may come several times. None on Windows."""
 
+WARNING: signal.Signals | None = getattr(signal, "SIGUSR1", None)
+"""The signal by which schedulers announce the end of a job. None on Windows."""
+
 OnSignal = Literal["deliver", "finish"]
 ON_SIGNAL: tuple[OnSignal, ...] = ("deliver", "finish")
 

@@ -20,6 +20,7 @@ from handloom.model import Model
 from handloom.network import Sequential
 from handloom.parallel.mpi import ranks_of
 from handloom.parallel.ranks import ONE, Ranks
+from handloom.parallel.watch import Watch
 from handloom.schedules import rates_from
 from handloom.secondary import Secondary, warn
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
@@ -129,6 +130,7 @@ class Trainer:
         self.signals: list[int] = []
         self._hooks = Hooks(options.callbacks)
         self._ranks: Ranks = ONE
+        self._watch: Watch | None = None
         self._state: TrainingState | None = None
 
     @property
@@ -455,6 +457,8 @@ class Trainer:
     def _save_if_due(self, state: TrainingState) -> None:
         if self._checkpoints:
             self._checkpoints.save_if_due(state)
+            if self._watch is not None and (last := self._checkpoints.last_good) is not None:
+                self._watch.report(f"the last good checkpoint is {last}")
 
     @property
     def _checkpoints(self) -> Checkpoints | None:
@@ -469,9 +473,12 @@ class Trainer:
     def _together(self) -> Iterator[None]:
         """Train with the other ranks until the end of a block; an error on one ends it on all."""
         self._ranks = ranks = ranks_of(self.options.distributed)
+        if ranks.size == 1:
+            yield
+            return
         if not ranks.leads:
             self._hooks = Hooks(())
-        with ranks.together(), nullcontext() if ranks.leads else warnings.catch_warnings():
+        with Watch.begin(ranks) as self._watch, ranks.together(), warnings.catch_warnings():
             if not ranks.leads:
                 warnings.simplefilter("ignore")  # rank 0 gives the same
             yield
