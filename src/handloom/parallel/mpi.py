@@ -53,13 +53,19 @@ class MpiRanks(Ranks):
         self.seconds += time.perf_counter() - started
 
     def complete(self, vector: npt.NDArray[Any], slices: Sequence[slice]) -> None:
-        """Fill a vector, of which every rank has its own slice."""
+        """Fill a vector, of which every rank has its own slice.
+
+        Each rank sends its slice to each other. MPICH's ``Allgatherv`` moves the same bytes in
+        pieces of 32 KB, one after another, and takes twice to ten times as long.
+        """
         from mpi4py import MPI
 
         started = time.perf_counter()
-        counts = [(part.stop - part.start) * vector.itemsize for part in slices]
-        offsets = [part.start * vector.itemsize for part in slices]
-        self._sums.Allgatherv(MPI.IN_PLACE, [vector.view(np.uint8), counts, offsets, MPI.BYTE])
+        parts = [vector[part].view(np.uint8) for part in slices]
+        others = [(self.rank + distance) % self.size for distance in range(1, self.size)]
+        requests = [self._sums.Irecv([parts[rank], MPI.BYTE], rank) for rank in others]
+        requests += [self._sums.Isend([parts[self.rank], MPI.BYTE], rank) for rank in others]
+        MPI.Request.Waitall(requests)
         self.seconds += time.perf_counter() - started
 
     def abort(self, error: BaseException) -> None:
