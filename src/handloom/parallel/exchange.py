@@ -85,7 +85,7 @@ class Exchange:
         """Tell the other ranks, which call `add`, that this one has failed."""
         if self._layout is not None:
             messages = self._messages_for((), lanes)
-            messages.pack(())
+            messages.pack_failure()
             self._ranks.exchange(messages.sent, messages.received)
         self._ranks.fail(error)
 
@@ -126,20 +126,21 @@ class _Messages:
         )
 
     def pack(self, own: Sequence[LaneSums]) -> None:
-        """Write the messages of this rank's lanes; without them, those of a failure."""
-        rank_lanes = self._owned[self._rank]
-        expected = rank_lanes.stop - rank_lanes.start
+        """Write the messages of this rank's lanes."""
         tail = self._tail(own)
         for part, message in zip(self._slices, self.sent, strict=True):
             if not message.size:
                 continue
-            message[:WORD] = len(own) < expected
-            if len(own) < expected:
-                continue
-            into = self._gradients(message, expected, part.stop - part.start)
+            message[:WORD] = 0
+            into = self._gradients(message, len(own), part.stop - part.start)
             for row, lane in zip(into, own, strict=True):
                 np.copyto(row, lane.gradient[part])
             message[len(message) - len(tail) :] = tail
+
+    def pack_failure(self) -> None:
+        """Write the messages of a failure."""
+        for message in self.sent:
+            message[:WORD] = 1
 
     def failed(self) -> bool:
         """Return whether a rank has failed."""

@@ -6,18 +6,22 @@ others tell whether they have received a signal.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from handloom.layers import Layer, Residual
 from handloom.parallel.ranks import ONE, Ranks
 from handloom.parameters import Array
 from handloom.training.history import History, StopReason
 from handloom.training.state import TrainingState
 
 Decision = TypeVar("Decision")
+
+OPTIONS = (bool, int, float, str, np.generic, type(None))
+"""The types of options that a callback may change during a training."""
 
 
 class Agreement:
@@ -104,15 +108,17 @@ class Agreement:
 
     def _parts(self) -> list[Any]:
         """Return the parts whose options a step reads."""
-        layers = [layer for _, layer in self._state.network.named_layers()]
+        layers = _with_inner(layer for _, layer in self._state.network.named_layers())
         parts = self._state.optimizer, self._state.loss, self._state.average, *layers
         return [part for part in parts if hasattr(part, "config")]
 
     def _options(self) -> list[dict[str, Any]]:
-        """Return the options of each part that are attributes of the same name."""
+        """Return the options of each part that are attributes of the same name: simple values."""
+        own = [
+            {name: getattr(part, name, part) for name in part.config()} for part in self._parts()
+        ]
         return [
-            {name: value for name, value in part.config().items() if hasattr(part, name)}
-            for part in self._parts()
+            {n: value for n, value in each.items() if isinstance(value, OPTIONS)} for each in own
         ]
 
     def _digest(self) -> str:
@@ -131,3 +137,11 @@ class Agreement:
             for name, value in options.items():
                 if getattr(part, name) != value:
                     setattr(part, name, value)
+
+
+def _with_inner(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """Yield layers, and those in residual blocks."""
+    for layer in layers:
+        yield layer
+        if isinstance(layer, Residual):
+            yield from _with_inner([*layer.block.layers, *layer.shortcut.layers])

@@ -11,7 +11,7 @@ from handloom.parallel.ranks import Ranks
 from handloom.training.configuration import differences
 
 OF_RANK_0 = ("callbacks", "watchers", "checkpoints", "threads", "on_signal", "diagnose")
-"""The options that may differ between ranks."""
+"""The options that may differ between ranks, with the own parts in them."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ def check_same_training(ranks: Ranks, configuration: Mapping[str, Any]) -> None:
     own = {name: value for name, value in configuration.items() if name not in OF_RANK_0}
     for name in ("data", "validation"):  # the same rows may have another name elsewhere
         own[name] = {**(own[name] or {}), "name": ""}
+    parts = own.get("own", {}).items()
+    own["own"] = {path: record for path, record in parts if not path.startswith(OF_RANK_0)}
     first, *others = ranks.gather(json.dumps(own))
     for rank, other in enumerate(others, 1):
         for name, expected, received in differences(json.loads(first), json.loads(other)):

@@ -167,7 +167,8 @@ def prepare(
     compiling : callable
         Returns the block in which code is compiled; see `handloom.compilation`.
     fingerprint_data : bool
-        Whether to compute fingerprints of the data and to record own parts, which checkpoints need.
+        Whether to compute fingerprints of the data and to record own parts, which checkpoints need;
+        several ranks compare them in any case.
     snapshot : Snapshot, optional
         The snapshot to resume from.
     warm : WarmStart, optional
@@ -194,6 +195,7 @@ def prepare(
     )
     if warm is not None:
         warm.check(network, options.chosen_optimizer)
+    compared = fingerprint_data or ranks.size > 1
     size = min(options.batch_size or len(train), len(train))
     loss = options.chosen_loss or DEFAULT_LOSS
     batches = batch_count(len(train), size, network.fewest_rows)
@@ -204,7 +206,7 @@ def prepare(
         full_batch=batches == 1,
         validation=validation,
         callbacks=callbacks or {},
-        data_fingerprints=_fingerprints(train, validation, weights) if fingerprint_data else {},
+        data_fingerprints=_fingerprints(train, validation, weights) if compared else {},
     )
     started, planned = time.perf_counter(), options.epochs * batches
     with compiling(state):
@@ -212,8 +214,8 @@ def prepare(
         backend = _backend(wanted, network, options.epochs * len(train), planned, ranks)
         threads = backend.threads(_threads_of(options, ranks), options.lanes)
         state.history.backend, state.history.lanes = backend.name, threads.lanes
-        if fingerprint_data:
-            record_own_parts(state, planned)
+        if compared:
+            record_own_parts(state, planned, complete=fingerprint_data)
         notes, warned = snapshot.compare(state) if snapshot and ranks.leads else ([], [])
         if not split_here and validation is not None and are_training_rows(train, validation):
             warned.append(TRAINING_ROWS)

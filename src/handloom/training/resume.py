@@ -52,7 +52,7 @@ def configuration(state: TrainingState) -> dict[str, Any]:
     return configured
 
 
-def record_own_parts(state: TrainingState, steps: int) -> None:
+def record_own_parts(state: TrainingState, steps: int, *, complete: bool = True) -> None:
     """Record the parts of a training that are not the library's, before its first step.
 
     Parameters
@@ -60,6 +60,8 @@ def record_own_parts(state: TrainingState, steps: int) -> None:
     state : TrainingState
     steps : int
         The number of steps of the whole training.
+    complete : bool
+        Whether to refuse parts that a resume could not recognize.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def record_own_parts(state: TrainingState, steps: int) -> None:
         ``config``, or a schedule depends on more than the step.
     """
     parts = _parts(state)
-    for name, part in _each(parts):
+    for name, part in _each(parts) if complete else ():
         _require_complete(name, part)
     state.own_parts = own_parts(parts)
     if any(path.startswith("learning_rate") for path in state.own_parts):

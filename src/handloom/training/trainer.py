@@ -53,6 +53,9 @@ FITTED_AGAIN_WARM = (
 )
 """The warnings about a second fit of the same weights, and their notes."""
 
+RANKS_IN_USE = "start this training when that one has ended, or without the option distributed"
+"""The remedy for two trainings that would mix their messages."""
+
 
 @describes_options_of(TrainingOptions)
 @dataclass(frozen=True, eq=False)
@@ -179,7 +182,8 @@ class Trainer:
         - with ``on_signal="finish"``, `fit` returns in every case.
 
         A second signal takes effect at once. A hang-up, as of a closed terminal, does the same as
-        SIGTERM if the application neither handles nor ignores it; further ones change nothing.
+        SIGTERM if the application neither handles nor ignores it; further ones change nothing. So does
+        SIGUSR1, by which schedulers announce the end of a job.
 
         A loss or gradient that is not finite ends training without that step's update; weights that
         are not finite end it after the epoch. The weights return to those at the beginning of the
@@ -292,7 +296,7 @@ class Trainer:
             callbacks=stateful(self.options.callbacks) if ranks.leads else {},
             check=self._check,
             compiling=self._hooks.compiling,
-            fingerprint_data=self.options.checkpoints is not None or ranks.size > 1,
+            fingerprint_data=self.options.checkpoints is not None,
             snapshot=snapshot,
             warm=None if warm is None else WarmStart.of(warm),
             ranks=ranks,
@@ -327,12 +331,19 @@ class Trainer:
             self._state = prepared.state
             return self._run(prepared)
 
-    def _in_use(self, *, nested: bool = False) -> AbstractContextManager[None]:
+    @contextmanager
+    def _in_use(self, *, nested: bool = False) -> Iterator[None]:
         """Use all parts that a training of this trainer changes until the end of a block."""
         parts = parts_in_use(
             self.network, self.options, self.options.callbacks, self.options.checkpoints
         )
-        return in_use([("the trainer", self), *parts], nested=nested)
+        ranks = ranks_of(self.options.distributed)
+        group = [] if ranks is ONE else [("the group of ranks", ranks)]
+        with (
+            in_use([("the trainer", self), *parts], nested=nested),
+            in_use(group, remedy=RANKS_IN_USE),
+        ):
+            yield
 
     def _run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, with the lock of the checkpoints held."""
@@ -364,7 +375,10 @@ class Trainer:
 
     def run_epoch(self, prepared: PreparedTraining) -> None:
         """Run one epoch, or the rest of it, unless training stops."""
-        with nullcontext() if prepared.runs_in_this_thread else self._in_use(nested=True):
+        if prepared.runs_in_this_thread:
+            self._run_epoch(prepared)
+            return
+        with self._in_use(nested=True), self._together():
             self._run_epoch(prepared)
 
     @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
@@ -377,12 +391,12 @@ class Trainer:
             progress.begun = True
             state.begin_epoch()
             self._call_hooks(prepared, "on_epoch_begin")
-        while self._goes_on(prepared) and progress.epoch_steps < len(order):
+        while (goes_on := self._goes_on(prepared)) and progress.epoch_steps < len(order):
             self._run_steps(prepared, order)
             progress.seconds = time.perf_counter() - started
             self._save_if_due(state)
         state.diverge_if_not_finite(prepared.largest_values)
-        if not state.is_running:
+        if not goes_on or state.history.divergence is not None:  # on all ranks alike
             state.history.stopped_in = progress.epoch
             return
         validation = self._validate(prepared)
@@ -414,8 +428,10 @@ class Trainer:
         probe = prepared.due_probe(state.progress.epoch)
         if probe is not None:
             steps = min(steps, max(left - 1, 1))  # the last step is made alone
-        steps = prepared.agreement.decide(min(steps, left))
-        rates = rates_from(state.options.schedule, state.progress.steps, steps)
+        rates: Sequence[float] = ()
+        if prepared.agreement.leads:
+            rates = rates_from(state.options.schedule, state.progress.steps, min(steps, left))
+        rates = prepared.agreement.decide(rates)
         started, state.at_step_boundary = time.perf_counter(), False
         with probe.last_step() if probe is not None and left == 1 else nullcontext():
             result = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
@@ -478,10 +494,14 @@ class Trainer:
             return
         if not ranks.leads:
             self._hooks = Hooks(())
-        with Watch.begin(ranks) as self._watch, ranks.together(), warnings.catch_warnings():
+        with Watch.begin(ranks) as watch, ranks.together(), warnings.catch_warnings():
             if not ranks.leads:
                 warnings.simplefilter("ignore")  # rank 0 gives the same
-            yield
+            self._watch = watch
+            try:
+                yield
+            finally:
+                self._watch = None
 
     def _snapshot_to_resume(self, *, resume: bool, warm: bool) -> Snapshot | None:
         """Return the snapshot to resume from, which rank 0 reads, or None."""
