@@ -81,7 +81,7 @@ class RowReader:
             self._file = inputs.file if hasattr(os, "preadv") else None
             self._start = _file_offset(inputs)
 
-    def rows(self, rows: slice) -> npt.NDArray[np.generic]:
+    def rows(self, rows: slice) -> npt.NDArray[Any]:
         """Return a view of consecutive rows."""
         taken = self.inputs[rows]
         if self._map is not None:

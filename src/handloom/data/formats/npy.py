@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
+from handloom.data.formats.class_names import number_classes
 from handloom.data.formats.joined_rows import JoinedRows
 from handloom.data.formats.npy_names import Paths, files_of
 from handloom.data.mapped_rows import MappedRows, OpenFile
@@ -19,9 +20,6 @@ from handloom.files import size_of
 
 MAX_HEADER_BYTES = 1 << 14
 """The bytes that are read for the header; NumPy evaluates 10,000 characters at most."""
-
-MAX_CLASSES = 1 << 16
-"""The maximum number of classes without names."""
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -72,9 +70,8 @@ def read_npy(
     rows, labels = open_files(files_of(inputs)), open_files(files_of(targets))
     classes = read_classes(labels, of_inputs=rows)
     if class_names is None:
-        lowest = max(0, int(classes.min()))  # a Dataset refuses classes below 0
-        class_names = default_names(lowest, int(classes.max()), path_of(labels[0]))
-        classes -= lowest
+        first, class_names = number_classes({path_of(labels[0]): classes}, None)
+        classes -= first
     path = path_of(rows[0])
     default = path.stem if len(rows) == 1 else path.resolve().parent.name
     return Dataset(join_rows(rows), classes, tuple(class_names), name or default)
@@ -148,22 +145,6 @@ def _listed(files: Sequence[MappedRows]) -> str:
     if len(files) == 1:
         return str(path_of(files[0]))
     return f"{len(files)} files, {path_of(files[0])} to {path_of(files[-1]).name},"
-
-
-def default_names(lowest: int, highest: int, path: Path) -> list[str]:
-    """Return the default class names: the lowest to the highest label.
-
-    Raises
-    ------
-    DataError
-        If there are too many, as if the labels were no classes; the message names ``path``.
-    """
-    if highest >= MAX_CLASSES:
-        raise DataError(
-            f"{path}: holds the class {highest}, expected classes numbered from 0 to at most "
-            f"{MAX_CLASSES - 1}; give class_names if there are more"
-        )
-    return [str(label) for label in range(lowest, highest + 1)]
 
 
 def _open(path: Path) -> MappedRows:
