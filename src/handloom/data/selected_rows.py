@@ -76,11 +76,12 @@ def have_rows_in_common(first: Array, second: Array) -> bool:
     return bool(selected[other_rows].any())
 
 
-def _selection(inputs: Any) -> tuple[Array, Rows]:
+def _selection(inputs: Any) -> tuple[Array, slice | npt.NDArray[np.int64]]:
     """Return the base of inputs, and the rows that they are of it."""
-    if isinstance(inputs, SelectedRows):
-        return inputs.base, inputs.rows
-    return inputs, range(len(inputs))
+    if not isinstance(inputs, SelectedRows):
+        return inputs, slice(None)
+    rows = inputs.rows
+    return inputs.base, slice(rows.start, rows.stop) if isinstance(rows, range) else rows
 
 
 def _indices(rows: slice, count: int) -> Rows:
