@@ -489,10 +489,10 @@ class Sequential(ChecksArguments):
         shape = Chain(self.layers[:skip]).output_shape(self.input_shape)
         prepared: Array = np.empty((size if transform else 0, *shape), dtype)
         out: Array = np.empty((len(x), *self.output_shape), dtype)
-        reader = RowReader(x)
+        read = RowReader(x).rows if len(x) > size else x.__getitem__
         for start in range(0, len(x), rows_at_once):
             rows = slice(start, start + rows_at_once)
-            batch = reader.rows(rows)
+            batch = read(rows)
             if transform:
                 filled = prepared[: len(out[rows])]
                 transform(batch, filled.reshape(len(filled), -1))

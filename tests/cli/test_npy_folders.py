@@ -1,6 +1,7 @@
 """Every command that takes data takes a folder of .npy files, and a run on one."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,12 @@ from tests.data.helpers import write_npy_folder
 
 from handloom import Dataset, Splits, load_run
 from handloom.cli.app import run
+
+
+def validation_losses(out: Path) -> Sequence[float]:
+    history = load_run(out).history
+    assert history is not None
+    return history["validation_loss"]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +40,9 @@ def test_commands_that_read_a_run_take_one_on_several_files(
     handloom: Command, trained_on_several: Path, tiny: Splits
 ) -> None:
     out = trained_on_several
-    assert load_run(out).model.class_names == tiny.train.class_names
+    model = load_run(out).model
+    assert model is not None
+    assert model.class_names == tiny.train.class_names
     for command in (
         ("evaluate", out),
         ("doctor", out),
@@ -53,7 +62,7 @@ def test_a_run_on_several_files_resumes(
     shutil.copytree(trained_on_several, resumed)
     ended = handloom("train", "--resume", resumed, "--epochs", 3)
     assert ended.status == 0, ended.err
-    losses = [load_run(out).history["validation_loss"] for out in (trained_on_several, resumed)]
+    losses = [validation_losses(out) for out in (trained_on_several, resumed)]
     assert [len(each) for each in losses] == [2, 3]
     assert np.array_equal(losses[1][:2], losses[0])
 

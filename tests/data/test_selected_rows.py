@@ -38,7 +38,8 @@ class Loaded:
 
     def __getitem__(self, rows: Any) -> Array:
         self.asked.append(rows)
-        return self.rows[rows]
+        loaded: Array = self.rows[rows]
+        return loaded
 
 
 @pytest.fixture(params=["one file", "several files", "any memory map", "loads rows"])

@@ -247,18 +247,13 @@ def _column_names(
 
 def _channels_first(images: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     """Return images of shape (n, y, x, c) as (n, c, y, x); mapped ones remain mapped."""
-    if isinstance(images, JoinedRows):
-        return JoinedRows([_channels_first(file) for file in images.files])  # type: ignore[return-value]
-    if not isinstance(images, np.ndarray):
-        raise DataError(
-            f"channels_last=True needs images in an array or in .npy files, got "
-            f"{type(images).__name__}: let it load rows of shape (c, y, x)"
-        )
     if images.ndim != 4:
         raise DataError(
             f"inputs must have shape (n, y, x, c) with channels_last=True, got {images.shape}"
         )
-    moved = np.moveaxis(images, -1, 1)
+    if isinstance(images, JoinedRows):
+        return JoinedRows([_channels_first(file) for file in images.files])  # type: ignore[return-value]
+    moved = np.moveaxis(images[:], -1, 1)  # rows on demand are loaded
     return moved if is_mapped(images) else np.ascontiguousarray(moved)
 
 
@@ -288,9 +283,9 @@ def check_inputs(inputs: npt.NDArray[np.generic]) -> None:
         return  # rows of a dataset, which were checked when it was made
     row_size = int(np.prod(inputs.shape[1:]))
     rows = max(1, CHECKED_AT_ONCE // row_size)
-    reader = RowReader(inputs)
+    read = RowReader(inputs).rows if len(inputs) > rows else inputs.__getitem__
     for start in range(0, len(inputs), rows):
-        values = reader.rows(slice(start, start + rows)).reshape(-1)
+        values = read(slice(start, start + rows)).reshape(-1)
         bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:
             row = start + int(bad[0]) // row_size

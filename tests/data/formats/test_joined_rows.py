@@ -52,8 +52,8 @@ def joined(folder: Path) -> Dataset:
 def test_the_rows_are_those_of_the_files_in_order(tmp_path: Path, dtype: Any) -> None:
     expected = write(tmp_path, images(dtype)).inputs
     data = joined(tmp_path)
+    assert isinstance(data.inputs, JoinedRows)
     rows: Any = data.inputs
-    assert isinstance(rows, JoinedRows)
     assert (rows.shape, rows.dtype, rows.ndim) == (expected.shape, np.dtype(dtype), 3)
     assert (len(rows), rows.size, rows.nbytes) == (ROWS, expected.size, expected.nbytes)
     for chosen in (
@@ -180,7 +180,8 @@ print(peak_memory() - before)
 
 
 def test_the_fingerprint_is_that_of_the_rows(tmp_path: Path) -> None:
-    assert fingerprint(joined(write(tmp_path) and tmp_path)) == fingerprint(write(tmp_path))
+    memory = write(tmp_path)
+    assert fingerprint(joined(tmp_path)) == fingerprint(memory)
 
 
 def test_predictions_are_those_of_the_rows_in_memory(tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_names_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert data.inputs[:].ravel().tolist() == [1, 1, 2, 2, 10, 10]
     assert [data.class_names[label] for label in data.targets] == ["1", "2", "10"]
     assert data.name == tmp_path.name
-    paths = [tmp_path / "x-10.npy", str(tmp_path / "x-1.npy")]
+    paths: list[Path | str] = [tmp_path / "x-10.npy", str(tmp_path / "x-1.npy")]
     chosen = read_npy(paths, [tmp_path / "y-10.npy", tmp_path / "y-1.npy"])
     assert chosen.inputs[:].ravel().tolist() == [10, 10, 1, 1]
 
@@ -228,11 +229,23 @@ def rewritten(change: Callable[[Array], Array]) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("inputs-2", rewritten(np.float32), "inputs-2.npy: holds float32, expected uint8, as in"),
+        (
+            "inputs-2",
+            rewritten(lambda x: x.astype("f4")),
+            "inputs-2.npy: holds float32, expected uint8, as in",
+        ),
         ("inputs-2", rewritten(lambda x: x[:, :5]), "holds rows of shape (5, 6), expected (6, 6)"),
         ("inputs-2", rewritten(lambda x: x[:, 0]), "inputs-2.npy: holds rows of shape (6,)"),
-        ("targets-1", rewritten(np.int32), "targets-1.npy: holds int32, expected int64, as in"),
-        ("targets-1", rewritten(np.float64), "targets-1.npy: holds float64, expected int64"),
+        (
+            "targets-1",
+            rewritten(lambda y: y.astype("i4")),
+            "targets-1.npy: holds int32, expected int64, as in",
+        ),
+        (
+            "targets-1",
+            rewritten(lambda y: y.astype("f8")),
+            "targets-1.npy: holds float64, expected int64",
+        ),
         ("targets-1", rewritten(lambda y: y[:, None]), "targets-1.npy: holds rows of shape (1,)"),
         (
             "inputs-2",
