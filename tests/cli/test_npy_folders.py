@@ -1,10 +1,10 @@
 """Every command that takes data takes a folder of .npy files, and a run on one."""
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from tests.cli.conftest import Command
 from tests.data.helpers import write_npy_folder
@@ -13,7 +13,7 @@ from handloom import Dataset, Splits, load_run
 from handloom.cli.app import run
 
 
-def validation_losses(out: Path) -> Sequence[float]:
+def validation_losses(out: Path) -> npt.NDArray[np.float64]:
     history = load_run(out).history
     assert history is not None
     return history["validation_loss"]

@@ -108,6 +108,13 @@ def test_a_part_of_a_part_is_a_part_of_the_whole(stored: Dataset, memory: Datase
     assert fingerprint(again) == fingerprint(memory.take(slice(15, 110)).take(third))
 
 
+def test_a_part_does_not_change_with_the_indices(stored: Dataset) -> None:
+    chosen = np.array([3, 1])
+    part = stored.take(chosen)
+    chosen[:] = 0
+    assert np.array_equal(part.inputs[:], IMAGES[[3, 1]])
+
+
 def test_consecutive_rows_are_read_as_a_slice() -> None:
     loaded = Loaded(IMAGES)
     part = Dataset(loaded, TARGETS).take(slice(20, 200)).take(slice(10, 100))

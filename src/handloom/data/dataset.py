@@ -66,7 +66,8 @@ class Dataset:
     Attributes
     ----------
     inputs : array, shape (n, ...)
-        ``uint8`` or floating-point.
+        ``uint8`` or floating-point. Rows of several files, selected rows of a file, and those of an
+        object that loads rows are read when they are indexed; ``inputs[:]`` is an array of them.
     targets : array of int64, shape (n,), or floating-point array, shape (n, k)
 
     Raises

@@ -55,6 +55,8 @@ class RowsOnDemand(ABC):
                 raise IndexError(f"row {rows} is out of range: there are {len(self)} rows")
             row: Array = self._scattered(np.array([rows % len(self)]))[0]
             return row
+        if isinstance(rows, tuple):
+            raise DataError(f"rows on demand are indexed along the first axis only, got {rows}")
         if not isinstance(rows, slice):
             return self._scattered(checked_rows(rows, len(self)))
         start, stop, step = rows.indices(len(self))
@@ -89,7 +91,7 @@ def checked_rows(rows: object, count: int) -> npt.NDArray[np.int64]:
     if indices.dtype == np.bool_ and indices.shape == (count,):
         return np.flatnonzero(indices)
     whole = np.issubdtype(indices.dtype, np.integer) and indices.ndim == 1
-    if not whole or isinstance(rows, tuple):
+    if not whole:
         raise DataError(
             f"rows must be a slice, a mask of {count} rows, or an array of whole numbers, got "
             f"{indices.dtype} of shape {indices.shape}"

@@ -60,7 +60,7 @@ def select_rows(inputs: Any, rows: slice | npt.NDArray[np.int64]) -> Array:
     """
     if isinstance(inputs, np.ndarray) and (isinstance(rows, slice) or not is_mapped(inputs)):
         return inputs[rows]
-    selected: Rows = _indices(rows, len(inputs)) if isinstance(rows, slice) else rows
+    selected: Rows = _indices(rows, len(inputs)) if isinstance(rows, slice) else rows.copy()
     if isinstance(inputs, SelectedRows):
         inputs, selected = inputs.base, _looked_up(inputs.rows, selected)
     return SelectedRows(inputs, selected)  # type: ignore[return-value]  # StoredRows

@@ -68,10 +68,11 @@ def read_npy(
         not match.
     """
     rows, labels = open_files(files_of(inputs)), open_files(files_of(targets))
-    classes = read_classes(labels, of_inputs=rows)
+    classes = read_classes(labels)
     if class_names is None:
         first, class_names = number_classes({path_of(labels[0]): classes}, None)
         classes -= first
+    require_same_rows(rows, labels)
     path = path_of(rows[0])
     default = path.stem if len(rows) == 1 else path.resolve().parent.name
     return Dataset(join_rows(rows), classes, tuple(class_names), name or default)
@@ -100,33 +101,37 @@ def open_files(paths: Sequence[Path]) -> list[MappedRows]:
     return arrays
 
 
-def read_classes(
-    labels: Sequence[MappedRows], of_inputs: Sequence[MappedRows]
-) -> npt.NDArray[np.int64]:
+def read_classes(labels: Sequence[MappedRows]) -> npt.NDArray[np.int64]:
     """Return the classes in files of targets as one array, shape (n,).
 
     Raises
     ------
     DataError
-        If they are not integers, or their rows are not those of the inputs: in each pair of files
-        where there are as many files of either, and in all.
+        If they are not integers.
     """
     if labels[0].dtype.kind not in "iu":
         raise DataError(f"{path_of(labels[0])}: targets must be integers, got {labels[0].dtype}")
-    pairs = list(zip(of_inputs, labels, strict=True)) if len(of_inputs) == len(labels) else []
-    for rows, classes in pairs:
-        if len(rows) != len(classes):
-            raise DataError(
-                f"inputs and targets must have one row each per sample, got {len(rows)} rows in "
-                f"{path_of(rows)} and {len(classes)} in {path_of(classes)}"
-            )
-    count, expected = sum(map(len, labels)), sum(map(len, of_inputs))
-    if count != expected:
-        raise DataError(
-            f"inputs and targets must have one row each per sample, got {expected} rows in "
-            f"{_listed(of_inputs)} and {count} in {_listed(labels)}"
-        )
     return np.concatenate(labels, dtype=np.int64, casting="unsafe")
+
+
+def require_same_rows(inputs: Sequence[MappedRows], labels: Sequence[MappedRows]) -> None:
+    """Check that files of inputs and of targets have as many rows.
+
+    Raises
+    ------
+    DataError
+        If they have not: in a pair of files, if there are as many files of either, or in all.
+    """
+    pairs = [(inputs, labels)]
+    if len(inputs) == len(labels):
+        pairs = [([rows], [classes]) for rows, classes in zip(inputs, labels, strict=True)]
+    for rows, classes in pairs:
+        expected, count = sum(map(len, rows)), sum(map(len, classes))
+        if count != expected:
+            raise DataError(
+                f"inputs and targets must have one row each per sample, got {expected} rows in "
+                f"{_listed(rows)} and {count} in {_listed(classes)}"
+            )
 
 
 def join_rows(files: Sequence[MappedRows]) -> npt.NDArray[Any]:

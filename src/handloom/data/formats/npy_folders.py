@@ -18,7 +18,7 @@ from pathlib import Path
 
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.formats.class_names import names_beside, number_classes
-from handloom.data.formats.npy import join_rows, open_files, read_classes
+from handloom.data.formats.npy import join_rows, open_files, read_classes, require_same_rows
 from handloom.data.formats.npy_names import in_natural_order
 from handloom.data.sources.published import name_of
 from handloom.errors import DataError
@@ -71,13 +71,16 @@ def read_npy_folder(folder: Path, name: str | None = None) -> Splits:
     inputs = open_files([*train_files, *files["test", "inputs"]])
     rows = {"train": inputs[: len(train_files)], "test": inputs[len(train_files) :]}
     targets = {part: files[part, "targets"] for part in PARTS}
-    classes = {part: read_classes(open_files(targets[part]), rows[part]) for part in PARTS}
+    labels = {part: open_files(targets[part]) for part in PARTS}
+    classes = {part: read_classes(labels[part]) for part in PARTS}
     beside = names_beside(folder)
     first, class_names = number_classes(
         {_path_for(targets[part]): classes[part] for part in PARTS},
         beside.names if beside else None,
         beside.path if beside else None,
     )
+    for part in PARTS:
+        require_same_rows(rows[part], labels[part])
     named = name or name_of(folder)
     train, test = (
         Dataset(join_rows(rows[part]), classes[part] - first, class_names, named) for part in PARTS
