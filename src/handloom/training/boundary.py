@@ -30,8 +30,7 @@ def boundary_grid(model: Model, inputs: npt.NDArray[np.generic]) -> dict[str, Ar
     """
     if inputs.shape[1:] != (2,) or inputs.dtype == np.uint8:
         return {}
-    rows = inputs[:]  # of rows on demand, an array
-    low, high = (np.asarray(bound, np.float64) for bound in (rows.min(0), rows.max(0)))
+    low, high = (np.asarray(bound, np.float64) for bound in (inputs.min(0), inputs.max(0)))
     margin = MARGIN * (high - low)
     x, y = np.linspace(low - margin, high + margin, POINTS).T.astype(inputs.dtype)
     grid = np.stack(np.meshgrid(x, y), axis=-1)
