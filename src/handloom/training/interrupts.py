@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Literal
+from typing import Literal, cast
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -17,7 +17,7 @@ HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 NOTICE: signal.Signals | None = getattr(signal, "SIGUSR1", None)
 """The signal by which a scheduler may announce the end of a job. None on Windows."""
 
-ENDING = (signal.SIG_DFL, signal.default_int_handler)
+DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 """The handlers of a process that only ends at a signal."""
 
 OnSignal = Literal["deliver", "finish"]
@@ -72,8 +72,8 @@ def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[No
     previous = {n: each for n, each in handlers.items() if each not in (signal.SIG_IGN, None)}
     if HANG_UP is not None and signal.getsignal(HANG_UP) is signal.SIG_DFL:
         previous[HANG_UP] = signal.SIG_DFL
-    if NOTICE is not None and signal.getsignal(NOTICE) in ENDING:
-        previous[NOTICE] = signal.getsignal(NOTICE)
+    if NOTICE is not None and (handler := signal.getsignal(NOTICE)) in DEFAULTS:
+        previous[NOTICE] = cast("signal.Handlers", handler)
     for number in previous:
         signal.signal(number, handle)
     try:

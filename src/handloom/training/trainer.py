@@ -181,9 +181,9 @@ class Trainer:
         - after Ctrl-C with Python's default handler, `fit` returns, with a warning;
         - with ``on_signal="finish"``, `fit` returns in every case.
 
-        A second signal takes effect at once. A hang-up, as of a closed terminal, does the same as
-        SIGTERM if the application neither handles nor ignores it; further ones change nothing. So does
-        SIGUSR1, by which schedulers announce the end of a job.
+        A second signal takes effect at once. A hang-up, as of a closed terminal, and SIGUSR1, by
+        which schedulers announce the end of a job, do the same as SIGTERM if the application
+        neither handles nor ignores them; further hang-ups change nothing.
 
         A loss or gradient that is not finite ends training without that step's update; weights that
         are not finite end it after the epoch. The weights return to those at the beginning of the
