@@ -80,6 +80,14 @@ def in_bundle(data: bytes, rng: random.Random) -> bytes:
     return bundled(files)
 
 
+def in_npy_bundle(data: bytes, rng: random.Random) -> bytes:
+    """Change the header of one of several ``.npy`` files that are one input."""
+    files = unbundled(data) or [b""]
+    index = rng.randrange(len(files))
+    files[index] = in_npy_header(files[index], rng)
+    return bundled(files)
+
+
 def in_png(data: bytes, rng: random.Random) -> bytes:
     """Change the content of a chunk of a PNG file and mend its length and checksum."""
     chunks, start = [], 8

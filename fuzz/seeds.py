@@ -105,6 +105,12 @@ def named_idx_folder() -> list[bytes]:
     return [bundled([*files, b"0 48\n1 49\n2 50 98\n"])]
 
 
+def npy_folder() -> list[bytes]:
+    """Return the files of a dataset whose training part has two of each kind, in one."""
+    arrays = (PIXELS[:2], PIXELS[2:], LABELS[:2], LABELS[2:], PIXELS[1:], LABELS[1:])
+    return [bundled([*map(npy_file, arrays), b"cat\ndog\nowl\n"])]
+
+
 def images() -> list[bytes]:
     """Return an image of each mode of a dataset in every format that Pillow writes and reads."""
     files = [(file, Image.open(io.BytesIO(file))) for file in _images(EIGHT_BITS)]

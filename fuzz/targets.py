@@ -85,6 +85,13 @@ def _dotted(folder: Path) -> Read:
     return _bundle(folder, [*stems, "classes.txt"])
 
 
+def _npy_folder(folder: Path) -> Read:
+    """Several files of the training part; the last file of a bundle names the classes."""
+    train = [f"train-{kind}-{index}.npy" for kind in ("inputs", "targets") for index in (0, 1)]
+
+    return _bundle(folder, [*train, "test-inputs.npy", "test-targets.npy", "classes.txt"])
+
+
 def _bundle(folder: Path, names: Sequence[str]) -> Read:
     def read(data: bytes) -> None:
         files = seeds.unbundled(data)
@@ -93,6 +100,7 @@ def _bundle(folder: Path, names: Sequence[str]) -> Read:
         notes: list[str] = []
         splits = read_folder(folder, tell=notes.append)
         splits.test.rows_per_class.sum()
+        np.array(splits.train.inputs[:])
 
     return read
 
@@ -311,6 +319,7 @@ TARGETS = {
         Target("photographs", _photographs, seeds.photographs, mutations.in_png, 2560 * MB),
         Target("npy-inputs", _npy_inputs, seeds.npy_inputs, mutations.in_npy_header, 16 * MB),
         Target("npy-targets", _npy_targets, seeds.npy_targets, mutations.in_npy_header, 16 * MB),
+        Target("npy-folder", _npy_folder, seeds.npy_folder, mutations.in_npy_bundle, 16 * MB),
         Target("manifest", _manifest, seeds.manifests, mutations.in_json, 16 * MB),
         Target("model", _model, seeds.models, mutations.in_json, 16 * MB),
         Target("weights", _weights, seeds.weights, mutations.in_safetensors_header, 16 * MB),

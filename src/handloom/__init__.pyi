@@ -24,6 +24,7 @@ from handloom.errors import (
     DivergenceWarning as DivergenceWarning,
     HandloomError as HandloomError,
     ModelError as ModelError,
+    RankError as RankError,
 )
 from handloom.estimators import (
     MLPClassifier as MLPClassifier,

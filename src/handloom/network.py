@@ -11,6 +11,7 @@ import numpy.typing as npt
 from handloom.arguments import BY_POSITION, ChecksArguments
 from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
+from handloom.data.row_reader import RowReader
 from handloom.errors import MissingMethodError, ModelError, unknown_name
 from handloom.in_use import Part, in_use, unused
 from handloom.layers import Layer
@@ -481,16 +482,17 @@ class Sequential(ChecksArguments):
             )
         rows_at_once = prediction_rows(self.largest_activation)
         if len(x) <= rows_at_once and transform is None:
-            return self.forward(x)
+            return self.forward(x[:])  # of rows on demand, an array
         size = min(len(x), rows_at_once)
         # a replica's buffers serve every batch, and no other thread sees them
         network = self.replica() if len(x) > size else self
         shape = Chain(self.layers[:skip]).output_shape(self.input_shape)
         prepared: Array = np.empty((size if transform else 0, *shape), dtype)
         out: Array = np.empty((len(x), *self.output_shape), dtype)
+        read = RowReader(x).rows if len(x) > size else x.__getitem__
         for start in range(0, len(x), rows_at_once):
             rows = slice(start, start + rows_at_once)
-            batch = x[rows]
+            batch = read(rows)
             if transform:
                 filled = prepared[: len(out[rows])]
                 transform(batch, filled.reshape(len(filled), -1))

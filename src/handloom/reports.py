@@ -66,7 +66,10 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
         kept = {} if trained.kept is None else {"kept_epoch": trained.kept.epoch}
         run.write_results({"dataset": splits.name, **_figures(history, test), **kept})
     with _part(run.path / PREDICTIONS):
-        grid = boundary_grid(trained.model, splits.train.inputs)
+        rows = splits.train.inputs
+        if rows.shape[1:] == (2,):  # points, which may be read on demand
+            rows = rows[:]
+        grid = boundary_grid(trained.model, rows)
         run.write_predictions({"test": test.probabilities, **grid})
     drawing = _pictures(run.pictures)
     with drawing:

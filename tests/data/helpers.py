@@ -61,3 +61,15 @@ def same(left: Dataset, right: Dataset) -> bool:
 def images(*shape: int) -> Images:
     """Return images whose pixels all differ from zero."""
     return np.random.default_rng(0).integers(1, 256, shape, dtype=np.uint8)
+
+
+def write_npy_folder(folder: Path, splits: Splits | None = None, files: int = 1) -> Path:
+    """Write the ``.npy`` files of a dataset, one or several of each kind; return their folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    splits = splits or small_splits()
+    for part, data in (("train", splits.train), ("test", splits.test)):
+        for kind, rows in (("inputs", data.inputs), ("targets", data.targets)):
+            for index, own in enumerate(np.array_split(rows, files)):
+                number = f"-{index:03}" if files > 1 else ""
+                np.save(folder / f"{part}-{kind}{number}.npy", own)
+    return folder

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.hostile_files.helpers import linux_only, png
 
 from handloom import DataError, ModelError, files
-from handloom.data.formats import idx, images, npy, photographs
+from handloom.data.formats import class_names, idx, images, npy, photographs
 from handloom.data.formats.photographs import read_photograph
 from handloom.files import FileError, read_set, write_set
 from handloom.layers import Dense, Flatten, MaxPool2D
@@ -26,7 +26,7 @@ pytestmark = linux_only
 def test_what_the_bounds_are() -> None:
     assert (idx.MAX_BYTES, images.MAX_PIXELS, photographs.MAX_PIXELS) == (2**30, 2**24, 89_478_485)
     assert (images.MAX_FILE_BYTES, photographs.MAX_FILE_BYTES) == (64 * MB, 1024 * MB)
-    assert (npy.MAX_HEADER_BYTES, npy.MAX_CLASSES) == (2**14, 2**16)
+    assert (npy.MAX_HEADER_BYTES, class_names.MAX_CLASSES) == (2**14, 2**16)
     assert (files.MAX_MANIFEST_BYTES, files.MAX_SET_BYTES) == (MB, 8192 * MB)
     assert (files.MAX_JSON_BYTES, MAX_HISTORY_BYTES) == (MB, 1024 * MB)
     assert MAX_DIMENSIONS == 8

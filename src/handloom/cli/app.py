@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from importlib import import_module
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -122,8 +123,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _uses_ranks(arguments: Sequence[str]) -> bool:
     """Return whether a command line asks for ranks: ``--distributed mpi``."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return "--distributed=mpi" in arguments or ("--distributed", "mpi") in pairs
+    return "--distributed=mpi" in arguments or ("--distributed", "mpi") in pairwise(arguments)
 
 
 def _suggest(error: Any) -> None:

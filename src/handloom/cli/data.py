@@ -108,11 +108,12 @@ def _next_free(name: str) -> Path:
 
 
 def _print(report: Report) -> None:
-    kinds = {"idx": "a folder of IDX files", "images": f"an image folder, {_color(report)}"}
+    kinds = {"idx": "a folder of IDX files", "npy": "a folder of .npy files"}
     if report.kind is None:
         say(f"dataset {report.name}")
     else:
-        say(f"{report.path}: {kinds[report.kind]}, dataset {report.name}")
+        kind = kinds.get(report.kind) or f"an image folder, {_color(report)}"
+        say(f"{report.path}: {kind}, dataset {report.name}")
     parts = {"training": report.train, "test": report.test}
     show_table(
         "Parts",

@@ -15,7 +15,7 @@ from handloom.data.formats.idx_names import idx_sets
 from handloom.data.formats.image_options import MAX_SIDE
 from handloom.data.notes import Tell
 from handloom.data.sources.fashion_mnist import VARIABLE
-from handloom.data.sources.open_folder import existing_folder, read_folder
+from handloom.data.sources.open_folder import existing_folder, holds_files_of_rows, read_folder
 from handloom.data.sources.published import NAME, RESERVED
 from handloom.errors import ConfigurationError, DataError, unknown_name
 from handloom.files import FileError
@@ -25,7 +25,7 @@ from handloom.training.run_folder import RunDescription, RunFolder, is_run
 Data = Annotated[
     str | None,
     typer.Option(
-        help="A folder of IDX files, an image folder, or a name: fashion-mnist, silhouettes. "
+        help="A folder of IDX files, .npy files or images, or a name: fashion-mnist, silhouettes. "
         "[default: Fashion-MNIST, if it is found or can be downloaded]",
         show_default=False,
     ),
@@ -34,7 +34,7 @@ Data = Annotated[
 RunData = Annotated[
     str | None,
     typer.Option(
-        help="A folder of IDX files, an image folder, or a name: fashion-mnist, silhouettes. "
+        help="A folder of IDX files, .npy files or images, or a name: fashion-mnist, silhouettes. "
         "[default: the data of the run]",
         show_default=False,
     ),
@@ -204,7 +204,7 @@ def refuse_in_images(out: Path, named: str | None) -> None:
     except DataError:  # reading the data says so
         return
     inside = folder.is_dir() and out.resolve().is_relative_to(folder.resolve())
-    if inside and not idx_sets(folder):
+    if inside and not holds_files_of_rows(folder):
         raise FileError(
             f"the output must not be in the folder of images {folder}, got {out}: name a path "
             "beside it with --out"
@@ -284,7 +284,7 @@ def _with_those_of_run(
         return options
     check_known(named)
     folder = existing_folder(named)
-    if not folder.is_dir() or idx_sets(folder):
+    if not folder.is_dir() or holds_files_of_rows(folder):
         return options
     recorded, chosen = {**own.to_json(), **_size_and_color(model)}, options.to_json()
     added = {name: recorded[name] for name in recorded if name not in (*chosen, "test", "seed")}

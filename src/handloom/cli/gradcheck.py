@@ -42,9 +42,9 @@ def gradcheck(
     data: Annotated[
         str | None,
         typer.Option(
-            help="A folder of IDX files, an image folder, or a name: fashion-mnist, silhouettes. "
-            "[default: the data of RUN; without RUN Fashion-MNIST, if it is found or can be "
-            "downloaded]",
+            help="A folder of IDX files, .npy files or images, or a name: fashion-mnist, "
+            "silhouettes. [default: the data of RUN; without RUN Fashion-MNIST, if it is found or "
+            "can be downloaded]",
             show_default=False,
         ),
     ] = None,

@@ -17,6 +17,7 @@ from handloom.parallel.ranks import Ranks
 from handloom.recipes import experiment
 from handloom.secondary import say
 from handloom.studies import reference
+from handloom.training.interrupts import NOTICE, SIGNALS
 
 Distribute = Annotated[
     str | None,
@@ -53,6 +54,8 @@ def run_on_ranks(command: Callable[[], int]) -> int:
         return 1
     if not ranks.leads:
         return _follow(ranks)
+    if NOTICE is not None:
+        signal.signal(NOTICE, signal.default_int_handler)  # as SIGTERM
     status = 1
     try:
         status = command()
@@ -66,7 +69,7 @@ def _follow(ranks: Ranks) -> int:
 
     Errors are told to rank 0, which prints them.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in filter(None, (*SIGNALS, NOTICE)):
         signal.signal(number, signal.SIG_IGN)  # rank 0 has got it too, and decides
     with (
         open(os.devnull, "w") as nowhere,  # noqa: PTH123 - no path

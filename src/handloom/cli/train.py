@@ -287,6 +287,8 @@ def _caption(history: History) -> str:
         caption += (
             f"; kernels compiled (once for this kind of network) or loaded in {seconds:.1f} s"
         )
+    if history.communication_seconds:
+        caption += f"; {history.communication_seconds:.1f} s in messages between ranks"
     return caption
 
 

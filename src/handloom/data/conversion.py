@@ -22,6 +22,7 @@ from handloom.data.columns import (
     is_instance,
     names_of,
 )
+from handloom.data.mapped_rows import is_mapped
 from handloom.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -118,7 +119,7 @@ def plain_array(value: object, part: str) -> Array:
         value = _of_protocol(value, part)
     if isinstance(value, np.ma.MaskedArray):
         require_unmasked(value, part)
-    array: Array = value if _is_mapped(value) else np.asarray(value)  # type: ignore[assignment]
+    array: Array = value if is_mapped(value) else np.asarray(value)  # type: ignore[assignment]
     if array.ndim == 0:
         raise DataError(f"{part} must have one entry for each row, got the single value {value!r}")
     return array
@@ -179,7 +180,7 @@ def as_floats(array: Array, part: str = "inputs") -> Array:
     DataError
         If a memory-mapped array holds integers, which would be converted in memory.
     """
-    if _is_mapped(array):
+    if is_mapped(array):
         if array.dtype.kind == "f":
             return array
         raise DataError(
@@ -203,11 +204,6 @@ def _loads_rows(value: object) -> bool:
         return False
     needed = ("shape", "ndim", "size", "__len__", "__getitem__")
     return not hasattr(value, "tocsr") and all(hasattr(value, name) for name in needed)
-
-
-def _is_mapped(array: object) -> bool:
-    """Return whether an array is memory-mapped; a copy of a mapped array is not."""
-    return isinstance(array, np.memmap) and getattr(array, "_mmap", None) is not None
 
 
 def _float_for(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -10,6 +10,11 @@ import numpy.typing as npt
 from handloom.data.columns import require_same_columns
 from handloom.data.conversion import convert_inputs, describe_not_finite
 from handloom.data.formats.image_options import Fit
+from handloom.data.formats.joined_rows import JoinedRows
+from handloom.data.mapped_rows import is_mapped
+from handloom.data.row_reader import RowReader
+from handloom.data.rows_on_demand import checked_rows
+from handloom.data.selected_rows import SelectedRows, select_rows
 from handloom.data.targets import convert_targets, listed
 from handloom.errors import (
     DataError,
@@ -61,7 +66,8 @@ class Dataset:
     Attributes
     ----------
     inputs : array, shape (n, ...)
-        ``uint8`` or floating-point.
+        ``uint8`` or floating-point. Rows of several files, selected rows of a file, and those of an
+        object that loads rows are read when they are indexed; ``inputs[:]`` is an array of them.
     targets : array of int64, shape (n,), or floating-point array, shape (n, k)
 
     Raises
@@ -142,14 +148,17 @@ class Dataset:
     def take(self, rows: npt.NDArray[np.integer] | slice) -> "Dataset":
         """Return a dataset of ``rows``, in their order.
 
+        Inputs in memory are copied. Those of a mapped file, or of an object that loads rows, stay
+        where they are, and are read on demand.
+
         Raises
         ------
         DataError
             If they are not indices of rows, a mask or a slice.
         """
         if not isinstance(rows, slice):
-            rows = _checked_rows(rows, len(self))
-        inputs, targets = self.inputs[rows], self.targets[rows]
+            rows = checked_rows(rows, len(self))
+        inputs, targets = select_rows(self.inputs, rows), self.targets[rows]
         return Dataset(inputs, targets, self.class_names, self.name, self.column_names, self.fit)
 
     def sorted_by_class(self) -> "Dataset":
@@ -207,27 +216,6 @@ class Dataset:
         ]
 
 
-def _checked_rows(rows: object, count: int) -> npt.NDArray[Any]:
-    """Return indices of rows, or a mask, that fit a number of rows."""
-    indices = np.asarray(rows)
-    if not indices.size and indices.ndim == 1:
-        return indices.astype(np.int64)
-    if indices.dtype == np.bool_ and indices.shape == (count,):
-        return indices
-    whole = np.issubdtype(indices.dtype, np.integer) and indices.ndim == 1
-    if not whole:
-        raise DataError(
-            f"rows must be a slice, a mask of {count} rows, or an array of whole numbers, got "
-            f"{indices.dtype} of shape {indices.shape}"
-        )
-    if indices.min() < -count or indices.max() >= count:
-        raise DataError(
-            f"rows must be at least {-count} and below {count}, the number of rows, got "
-            f"{indices.min()} to {indices.max()}"
-        )
-    return indices
-
-
 def require_channels_first(data: Dataset) -> None:
     """Check that the shape of images (n, c, y, x) does not look like (n, y, x, c).
 
@@ -264,8 +252,10 @@ def _channels_first(images: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         raise DataError(
             f"inputs must have shape (n, y, x, c) with channels_last=True, got {images.shape}"
         )
-    moved = np.moveaxis(images, -1, 1)
-    return moved if isinstance(images, np.memmap) else np.ascontiguousarray(moved)
+    if isinstance(images, JoinedRows):
+        return JoinedRows([_channels_first(file) for file in images.files])  # type: ignore[return-value]
+    moved = np.moveaxis(images[:], -1, 1)  # rows on demand are loaded
+    return moved if is_mapped(images) else np.ascontiguousarray(moved)
 
 
 def check_inputs(inputs: npt.NDArray[np.generic]) -> None:
@@ -290,10 +280,13 @@ def check_inputs(inputs: npt.NDArray[np.generic]) -> None:
         return
     if not np.issubdtype(inputs.dtype, np.floating):
         raise DataError(f"inputs must be uint8 or floating-point, got {inputs.dtype}")
+    if isinstance(inputs, SelectedRows):
+        return  # rows of a dataset, which were checked when it was made
     row_size = int(np.prod(inputs.shape[1:]))
     rows = max(1, CHECKED_AT_ONCE // row_size)
+    read = RowReader(inputs).rows if len(inputs) > rows else inputs.__getitem__
     for start in range(0, len(inputs), rows):
-        values = inputs[start : start + rows].reshape(-1)
+        values = read(slice(start, start + rows)).reshape(-1)
         bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:
             row = start + int(bad[0]) // row_size

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
+from handloom.data.selected_rows import have_rows_in_common
 
 COMPARED_ROWS = 16
 """The validation rows that are compared, evenly spaced, and the training rows beside each."""
@@ -15,14 +16,15 @@ COMPARED_ENTRIES = 32
 def are_training_rows(train: Dataset, validation: Dataset) -> bool:
     """Return whether the rows of a validation set are among the training rows.
 
-    They are if inputs share memory, or if each of a few validation rows, all different, is a
-    training row with the same target. In memory all training rows are searched, which takes some
-    milliseconds; in a mapped file only the row with the same index is read.
+    They are if inputs share memory or are selections of the same stored rows with a row in common,
+    or if each of a few validation rows, all different, is a training row with the same target. In
+    memory all training rows are searched, which takes some milliseconds; in a mapped file only the
+    row with the same index is read.
     """
     x, others = train.inputs, validation.inputs
     if x.dtype != others.dtype or x.shape[1:] != others.shape[1:]:
         return False
-    if isinstance(x, np.ndarray) and isinstance(others, np.ndarray) and _share_memory(x, others):
+    if _share_memory(x, others) or have_rows_in_common(x, others):
         return True
     chosen = np.unique(np.linspace(0, len(others) - 1, COMPARED_ROWS).round().astype(np.int64))
     rows, targets = others[chosen], validation.targets[chosen]
@@ -36,8 +38,10 @@ def are_training_rows(train: Dataset, validation: Dataset) -> bool:
     return np.array_equal(x[chosen], rows) and np.array_equal(train.targets[chosen], targets)
 
 
-def _share_memory(x: npt.NDArray[np.generic], others: npt.NDArray[np.generic]) -> bool:
-    """Return whether arrays share memory; False where that is hard to find out."""
+def _share_memory(x: object, others: object) -> bool:
+    """Return whether inputs are arrays that share memory; False if that is hard to find out."""
+    if not (isinstance(x, np.ndarray) and isinstance(others, np.ndarray)):
+        return False
     try:
         return np.shares_memory(x, others, max_work=1000)  # type: ignore[arg-type]
     except np.exceptions.TooHardError:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.formats.npy import MappedRows, OpenFile
+from handloom.data.mapped_rows import MappedRows, OpenFile
 from handloom.errors import DataError
 
 RELEASE_AFTER = 1 << 24
@@ -81,21 +81,26 @@ class RowReader:
             self._file = inputs.file if hasattr(os, "preadv") else None
             self._start = _file_offset(inputs)
 
-    def rows(self, rows: slice) -> npt.NDArray[np.generic]:
+    def rows(self, rows: slice) -> npt.NDArray[Any]:
         """Return a view of consecutive rows."""
         taken = self.inputs[rows]
-        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+        if self._map is not None:
             self._since_release += taken.nbytes
             if self._since_release >= RELEASE_AFTER:
-                self._map.madvise(mmap.MADV_DONTNEED)
-                self._since_release = 0
+                self.release()
         return taken
+
+    def release(self) -> None:
+        """Release the pages of a mapped file; those that are read again are loaded again."""
+        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+        self._since_release = 0
 
     def copy(
         self,
         rows: npt.NDArray[np.integer],
         out: npt.NDArray[np.generic],
-        gather: Callable[..., None],
+        gather: Callable[..., None] | None = None,
     ) -> None:
         """Copy scattered rows into ``out``, shape (n, ...), which is contiguous.
 
@@ -104,7 +109,7 @@ class RowReader:
         rows : integer array, shape (n,)
             Must be in range; not checked.
         out : array, shape (n, ...)
-        gather : callable
+        gather : callable, optional
             Copies rows in memory: `handloom.data.batches.gather_rows`, or its compiled version.
 
         Raises
@@ -112,11 +117,11 @@ class RowReader:
         DataError
             If the file was truncated since it was opened.
         """
-        if not self._is_array:
-            out[...] = self.inputs[rows]
-            return
         if self._file is None:
-            gather(self.inputs, rows, out)
+            if self._is_array and gather is not None:
+                gather(self.inputs, rows, out)
+            else:
+                out[...] = self.inputs[rows]
             return
         into, size = out.data.cast("B"), out[0].nbytes
         for index, row in enumerate(rows.tolist()):

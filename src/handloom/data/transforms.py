@@ -136,7 +136,8 @@ def transform_for(inputs: npt.NDArray[np.generic]) -> Transform:
         raise ConfigurationError(
             f"transform must be set for flat uint8 rows, got none for inputs of shape "
             f"{inputs.shape}: transform=Scale() for pixels, which it scales to -1..1, or "
-            "transform=AsFloat() for features, which remain unchanged"
+            "transform=AsFloat() for features, which remain unchanged; files of images of shape "
+            "(n, y, x), or of float32 features, need none"
         )
     return Scale() if inputs.dtype == np.uint8 else AsFloat()
 

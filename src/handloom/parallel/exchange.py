@@ -74,11 +74,10 @@ class Exchange:
         if messages.failed():
             self._ranks.gather(None)  # raises the error of the rank that failed
         mine = self._gradient[self._slices[self._ranks.rank]]
-        for index, part in enumerate(messages.parts(own)):
-            if index == 0:
-                np.copyto(mine, part)
-            else:
-                mine += part
+        first, second, *others = messages.parts(own)
+        np.add(first, second, out=mine)
+        for other in others:
+            mine += other
         self._ranks.complete(self._gradient, self._slices)
         return messages.sums(own)
 

@@ -3,7 +3,6 @@
 import atexit
 import os
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -14,6 +13,8 @@ import numpy.typing as npt
 
 from handloom.errors import ConfigurationError, MissingExtraError, RankError
 from handloom.parallel.ranks import ONE, Bytes, Ranks, describe_error
+from handloom.parallel.threads import usable_cores
+from handloom.text import printable
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Intracomm
@@ -24,6 +25,9 @@ DISTRIBUTED: tuple[Distributed, ...] = ("mpi",)
 
 LEFT = "its program has ended, or failed outside of a training"
 """The failure of a rank that no longer takes part."""
+
+STANDARD_ERROR = 2
+"""The number of the file."""
 
 
 class MpiRanks(Ranks):
@@ -40,7 +44,12 @@ class MpiRanks(Ranks):
         self._agreements, self._sums = communicator.Dup(), communicator.Dup()
         self._process, self._complete = os.getpid(), True  # complete: no rank has left
         self.rank, self.size = communicator.Get_rank(), communicator.Get_size()
-        self.hosts = tuple(self._agreements.allgather(socket.gethostname()))
+        own = socket.gethostname(), usable_cores()
+        everyone: list[tuple[str, frozenset[int]]] = self._agreements.allgather(own)
+        self.hosts = tuple(host for host, _ in everyone)
+        self.sharing_cores = sum(
+            host == own[0] and bool(cores & own[1]) for host, cores in everyone
+        )
 
     def exchange(self, sent: Sequence[Bytes], received: Sequence[Bytes]) -> None:
         """Send an array of bytes to each rank, and fill one from each; see `Ranks`."""
@@ -49,19 +58,25 @@ class MpiRanks(Ranks):
         self.seconds += time.perf_counter() - started
 
     def complete(self, vector: npt.NDArray[Any], slices: Sequence[slice]) -> None:
-        """Fill a vector, of which every rank has its own slice."""
+        """Fill a vector, of which every rank has its own slice.
+
+        Each rank sends its slice to each other. MPICH's ``Allgatherv`` moves the same bytes in
+        pieces of 32 KB, one after another, and takes twice to ten times as long.
+        """
         from mpi4py import MPI
 
         started = time.perf_counter()
-        counts = [(part.stop - part.start) * vector.itemsize for part in slices]
-        offsets = [part.start * vector.itemsize for part in slices]
-        self._sums.Allgatherv(MPI.IN_PLACE, [vector.view(np.uint8), counts, offsets, MPI.BYTE])
+        parts = [vector[part].view(np.uint8) for part in slices]
+        others = [(self.rank + distance) % self.size for distance in range(1, self.size)]
+        requests = [self._sums.Irecv([parts[rank], MPI.BYTE], rank) for rank in others]
+        requests += [self._sums.Isend([parts[self.rank], MPI.BYTE], rank) for rank in others]
+        MPI.Request.Waitall(requests)
         self.seconds += time.perf_counter() - started
 
     def abort(self, error: BaseException) -> None:
         """End the processes of all ranks at once, after an error that the others cannot learn."""
         failure = f"{self.name(self.rank)} failed: {describe_error(error)}"
-        print(failure, file=sys.__stderr__, flush=True)
+        os.write(STANDARD_ERROR, f"{printable(failure)}\n".encode())  # also where Python has none
         self._agreements.Abort(1)
 
     def leave(self) -> None:

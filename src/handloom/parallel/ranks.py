@@ -35,6 +35,8 @@ class Ranks(ABC):
         The number of processes.
     hosts : tuple of str
         The name of each rank's host.
+    sharing_cores : int
+        The number of ranks that may run on the cores of this one, itself included.
     seconds : float
         The time in collective calls so far, the wait for slower ranks included.
     """
@@ -42,17 +44,13 @@ class Ranks(ABC):
     rank: int = 0
     size: int = 1
     hosts: tuple[str, ...] = ("",)
+    sharing_cores: int = 1
     seconds: float = 0.0
 
     @property
     def leads(self) -> bool:
         """Whether this is rank 0, which decides, prints and writes."""
         return self.rank == 0
-
-    @property
-    def on_this_host(self) -> int:
-        """The number of ranks on the host of this one."""
-        return self.hosts.count(self.hosts[self.rank])
 
     def gather(self, value: Value) -> list[Value]:
         """Return the values of all ranks, in rank order; every rank makes this call.

@@ -33,10 +33,16 @@ def default_threads(lanes: int = LANES) -> int:
     The environment variables that limit the threads of BLAS (`LIMITS`) apply too: a hyperparameter
     search sets them for processes that share a machine.
     """
-    has_affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     limits = (os.environ.get(name, "") for name in LIMITS)
-    return max(1, min(lanes, cores, *(int(limit) for limit in limits if limit.isdecimal())))
+    counts = (int(limit) for limit in limits if limit.isdecimal())
+    return max(1, min(lanes, len(usable_cores()), *counts))
+
+
+def usable_cores() -> frozenset[int]:
+    """Return the cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
 
 
 class _Task(Generic[Result]):

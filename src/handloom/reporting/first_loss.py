@@ -30,7 +30,7 @@ def first_loss(run: ReportedRun) -> float | None:
         network = Sequential.from_config(own.config())
         network.build(own.input_shape, seed=seed, dtype=own.parameters.dtype)
         x = np.empty((len(rows), *network.input_shape), network.parameters.dtype)
-        run.model.transform(np.asarray(rows.inputs), x.reshape(len(x), -1))
+        run.model.transform(rows.inputs[:], x.reshape(len(x), -1))
         logits = network.without_activation("softmax").forward(
             x, training=True, stream=Stream(seed)
         )

@@ -40,6 +40,7 @@ class Agreement:
     ) -> None:
         self._state, self._ranks, self._signals = state, ranks, signals
         self._changed = True  # the weights that training begins with are those of rank 0
+        self._seconds = ranks.seconds
 
     @property
     def leads(self) -> bool:
@@ -78,6 +79,7 @@ class Agreement:
         """Give every rank the history and the weights of rank 0, at the end of the training."""
         if self._ranks.size == 1:
             return
+        self._state.history.communication_seconds = self._ranks.seconds - self._seconds
         self._changed = True
         self.decide(None)
         values = self._ranks.share(self._state.history.to_json() if self.leads else None)

@@ -76,6 +76,11 @@ class Checkpoints:
         self._last_good: Path | None = None
         self._triggering = Secondary("the trigger of the checkpoints failed", tell=self._tell)
 
+    @property
+    def last_good(self) -> Path | None:
+        """The folder of the newest checkpoint that was written or read, if there is one."""
+        return self._last_good
+
     def config(self) -> dict[str, object]:
         """Return the options of the checkpoints, without the folder."""
         return {"every": describe(self.every), "keep": self.keep}

@@ -81,6 +81,8 @@ def check_same_training(ranks: Ranks, configuration: Mapping[str, Any]) -> None:
         On every rank, with the first difference.
     """
     own = {name: value for name, value in configuration.items() if name not in OF_RANK_0}
+    for name in ("data", "validation"):  # the same rows may have another name elsewhere
+        own[name] = {**(own[name] or {}), "name": ""}
     parts = own.get("own", {}).items()
     own["own"] = {path: record for path, record in parts if not path.startswith(OF_RANK_0)}
     first, *others = ranks.gather(json.dumps(own))

@@ -189,6 +189,8 @@ class History:
         The number of lanes; results depend on it, and not on the number of threads.
     preparation_seconds : float
         The time to load the backend, and to compile it if it was not compiled before.
+    communication_seconds : float
+        The time that rank 0 has spent in messages to other ranks, and waiting for them.
     stopped_in : int or None
         The incomplete epoch in which training ended; None if it ended after a whole epoch.
     divergence : Divergence or None
@@ -205,7 +207,7 @@ class History:
         self.stop_reason: StopReason | None = None
         self.backend, self.compiled_steps = "numpy", False
         self.lanes = LANES
-        self.preparation_seconds = 0.0
+        self.preparation_seconds = self.communication_seconds = 0.0
         self.stopped_in: int | None = None
         self.divergence: Divergence | None = None
         self.diagnosis: Diagnosis | None = None
@@ -280,6 +282,7 @@ class History:
             "compiled_steps": self.compiled_steps,
             "lanes": self.lanes,
             "preparation_seconds": _to_json(self.preparation_seconds),
+            "communication_seconds": _to_json(self.communication_seconds),
         }
 
     @classmethod
@@ -313,6 +316,8 @@ class History:
             history.compiled_steps = bool(values.get("compiled_steps", False))
             history.lanes = require_count("lanes", values["lanes"])
             history.preparation_seconds = float(_from_json(values["preparation_seconds"]) or 0.0)
+            seconds = _from_json(values.get("communication_seconds", 0.0))
+            history.communication_seconds = float(seconds or 0.0)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             reason = str(error) if isinstance(error, HandloomError) else repr(error)
             raise ModelError(f"invalid history: {reason}") from None

@@ -7,12 +7,18 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Literal
+from typing import Literal, cast
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 """The signal of a terminal that is closed; it may come several times. None on Windows."""
+
+NOTICE: signal.Signals | None = getattr(signal, "SIGUSR1", None)
+"""The signal by which a scheduler may announce the end of a job. None on Windows."""
+
+DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
+"""The handlers of a process that only ends at a signal."""
 
 OnSignal = Literal["deliver", "finish"]
 ON_SIGNAL: tuple[OnSignal, ...] = ("deliver", "finish")
@@ -20,14 +26,15 @@ ON_SIGNAL: tuple[OnSignal, ...] = ("deliver", "finish")
 
 @contextmanager
 def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[None]:
-    """Call ``action`` at the first Ctrl-C, SIGTERM or hang-up, and record the signal.
+    """Call ``action`` at the first Ctrl-C, SIGTERM, SIGUSR1 or hang-up, and record the signal.
 
     An exception in the middle of an update would leave half of the weights updated, so the first
     signal only calls ``action``; after it the earlier handlers are active again. Deliver recorded
     signals after a whole step; see `deliver`.
 
     A hang-up of the terminal would end the process; further ones are ignored until the end of the
-    block. One that the application handles, such as to read its settings again, is left to it.
+    block. One that the application handles, such as to read its settings again, is left to it. So
+    is SIGUSR1, by which schedulers announce the end of a job.
 
     An ignored signal, as in a shell's background jobs, stays ignored, and a handler that was not
     installed from Python, which could not be restored, is not replaced. A handler that is installed
@@ -65,6 +72,8 @@ def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[No
     previous = {n: each for n, each in handlers.items() if each not in (signal.SIG_IGN, None)}
     if HANG_UP is not None and signal.getsignal(HANG_UP) is signal.SIG_DFL:
         previous[HANG_UP] = signal.SIG_DFL
+    if NOTICE is not None and (handler := signal.getsignal(NOTICE)) in DEFAULTS:
+        previous[NOTICE] = cast("signal.Handlers", handler)
     for number in previous:
         signal.signal(number, handle)
     try:

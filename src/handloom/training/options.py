@@ -100,8 +100,8 @@ class TrainingOptions:
         Results depend on it in their last bits.
     threads : int, optional
         The number of threads that share a step; by default the number of cores, at most one for
-        each lane. With ranks it is that of each rank, by default the cores of its host divided by
-        the ranks there. The result is the same, to the bit, for any number.
+        each lane. With ranks it is that of each rank, by default its share of the cores that it may
+        run on. The result is the same, to the bit, for any number.
     distributed : {"mpi"}, optional
         Share every step with the other processes that ``mpiexec`` has started, the ranks; by
         default this process trains alone. The result is the same, to the bit, for any number.

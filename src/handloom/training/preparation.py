@@ -273,10 +273,10 @@ def _backend(name: str, network: Sequential, rows: int, steps: int, ranks: Ranks
 
 
 def _threads_of(options: TrainingOptions, ranks: Ranks) -> int | None:
-    """Return the number of threads of this rank: by default its share of the cores of its host."""
+    """Return the number of threads of this rank: by default its share of the cores it runs on."""
     if options.threads is not None or options.distributed is None:
         return options.threads
-    return max(1, default_threads(options.lanes) // ranks.on_this_host)
+    return max(1, default_threads(options.lanes) // ranks.sharing_cores)
 
 
 def _warn_of(remarks: list[str]) -> list[str]:

@@ -20,6 +20,7 @@ from handloom.model import Model
 from handloom.network import Sequential
 from handloom.parallel.mpi import ranks_of
 from handloom.parallel.ranks import ONE, Ranks
+from handloom.parallel.watch import Watch
 from handloom.schedules import rates_from
 from handloom.secondary import Secondary, warn
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
@@ -133,6 +134,7 @@ class Trainer:
         self.signals: list[int] = []
         self._hooks = Hooks(options.callbacks)
         self._ranks: Ranks = ONE
+        self._watch: Watch | None = None
         self._state: TrainingState | None = None
 
     @property
@@ -147,6 +149,11 @@ class Trainer:
         if self._state is None:
             raise ModelError("fit the trainer first")
         return self._state
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is rank 0, which runs callbacks and writes; True without ranks."""
+        return ranks_of(self.options.distributed).leads
 
     @property
     def history(self) -> History:
@@ -175,8 +182,9 @@ class Trainer:
         - after Ctrl-C with Python's default handler, `fit` returns, with a warning;
         - with ``on_signal="finish"``, `fit` returns in every case.
 
-        A second signal takes effect at once. A hang-up, as of a closed terminal, does the same as
-        SIGTERM if the application neither handles nor ignores it; further ones change nothing.
+        A second signal takes effect at once. A hang-up, as of a closed terminal, and SIGUSR1, by
+        which schedulers announce the end of a job, do the same as SIGTERM if the application
+        neither handles nor ignores them; further hang-ups change nothing.
 
         A loss or gradient that is not finite ends training without that step's update; weights that
         are not finite end it after the epoch. The weights return to those at the beginning of the
@@ -477,6 +485,8 @@ class Trainer:
     def _save_if_due(self, state: TrainingState) -> None:
         if self._checkpoints:
             self._checkpoints.save_if_due(state)
+            if self._watch is not None and (last := self._checkpoints.last_good) is not None:
+                self._watch.report(f"the last good checkpoint is {last}")
 
     @property
     def _checkpoints(self) -> Checkpoints | None:
@@ -491,25 +501,33 @@ class Trainer:
     def _together(self, call: str) -> Iterator[None]:
         """Train with the other ranks until the end of a block; an error on one ends it on all."""
         self._ranks = ranks = ranks_of(self.options.distributed)
+        if ranks.size == 1:
+            yield
+            return
         if not ranks.leads:
             self._hooks = Hooks(())
-        with ranks.together(), nullcontext() if ranks.leads else warnings.catch_warnings():
+        with Watch.begin(ranks) as watch, ranks.together(), warnings.catch_warnings():
             if not ranks.leads:
                 warnings.simplefilter("ignore")  # rank 0 gives the same
             check_same_call(ranks, call)
-            yield
+            self._watch = watch
+            try:
+                yield
+            finally:
+                self._watch = None
 
     def _snapshot_to_resume(self, *, resume: bool, warm: bool) -> Snapshot | None:
-        """Return the snapshot to resume from, or None."""
+        """Return the snapshot to resume from, which rank 0 reads, or None."""
         if resume and warm:
             raise ConfigurationError("a training is resumed or starts warm, not both")
-        if not resume:
-            return None
-        if self._ranks.leads and self.options.checkpoints is None:
-            raise ConfigurationError(
-                "resume=True needs checkpoints: set the option checkpoints of the trainer"
-            )
-        return self._ranks.share(self._checkpoints.newest() if self._checkpoints else None)
+        snapshot = None
+        if resume and self._ranks.leads:
+            if self.options.checkpoints is None:
+                raise ConfigurationError(
+                    "resume=True needs checkpoints: set the option checkpoints of the trainer"
+                )
+            snapshot = self.options.checkpoints.newest()
+        return self._ranks.share(snapshot)
 
     @contextmanager
     def _delivering_signals(self) -> Iterator[None]:
@@ -522,7 +540,7 @@ class Trainer:
             raise
         undelivered = self._deliver()
         interrupted = self._state and self._state.history.stop_reason is StopReason.INTERRUPTED
-        for number in undelivered if interrupted and self._ranks.leads else ():
+        for number in undelivered if interrupted and self.leads else ():
             warn(
                 f"training was interrupted by {Signals(number).name}: it ended after a whole step, "
                 f"and the network has the weights of that step",

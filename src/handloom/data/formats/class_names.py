@@ -1,15 +1,20 @@
-"""Class names from a text file beside IDX files."""
+"""The names of classes, and the number of the first, from a text file beside files of rows."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from handloom.data.formats.idx_names import IdxSet
+import numpy as np
+import numpy.typing as npt
+
 from handloom.errors import DataError
 from handloom.files import size_of
 
 NAME_FILES = ("classes.txt", "labels.txt")
 """Files with the name of a class in each line."""
+
+MAX_CLASSES = 1 << 16
+"""The maximum number of classes without names."""
 
 MAX_FILE_BYTES = 1 << 20
 """The largest file of names: 1 MiB."""
@@ -32,8 +37,8 @@ class NamesFile:
             raise DataError(f"{path}: names two classes {repeated[0]!r}, expected different names")
 
 
-def names_beside(files: IdxSet) -> NamesFile | None:
-    """Return the class names from a file beside IDX files, if there is one.
+def names_beside(folder: Path, prefix: str = "") -> NamesFile | None:
+    """Return the class names from a file in a folder of IDX or ``.npy`` files, if there is one.
 
     The file is ``classes.txt`` or ``labels.txt`` with one name in each line, or EMNIST's mapping
     (``emnist-letters-mapping.txt``), each line of which is a label and the code points of its
@@ -44,13 +49,13 @@ def names_beside(files: IdxSet) -> NamesFile | None:
     DataError
         If there are several such files, or one cannot be read, is empty, or names a class twice.
     """
-    start = f"{files.prefix}-" if files.prefix else ""
+    start = f"{prefix}-" if prefix else ""
     names = [f"{start}mapping.txt", *(f"{start}{name}" for name in NAME_FILES), *NAME_FILES]
-    paths = [files.folder / name for name in dict.fromkeys(names)]
+    paths = [folder / name for name in dict.fromkeys(names)]
     paths = [path for path in paths if path.is_file()]
     if len(paths) > 1:
         raise DataError(
-            f"{files.folder}: {paths[0].name} and {paths[1].name} both hold class names, "
+            f"{folder}: {paths[0].name} and {paths[1].name} both hold class names, "
             "expected one such file"
         )
     if not paths:
@@ -58,6 +63,56 @@ def names_beside(files: IdxSet) -> NamesFile | None:
     (path,) = paths
     lines = _lines(path)
     return NamesFile(path, _mapped(path, lines) if path.name.endswith("mapping.txt") else lines)
+
+
+def number_classes(
+    labels: Mapping[Path, npt.NDArray[np.integer]],
+    class_names: Sequence[str] | None,
+    source: Path | None = None,
+) -> tuple[int, tuple[str, ...]]:
+    """Return the label of the first class, and the names of all.
+
+    Parameters
+    ----------
+    labels : mapping of Path to integer array
+        The labels of each part, by the path of their file.
+    class_names : sequence of str or None
+        Labels from 1 to the number of names are counted from 1, any other labels from 0. Without
+        names, those of the lowest label to the highest are the labels.
+    source : Path, optional
+        The file of the names.
+
+    Raises
+    ------
+    DataError
+        If a label has no name, or there are no names and more than `MAX_CLASSES` labels.
+    """
+    lowest = min(int(part.min()) for part in labels.values())
+    highest = max(int(part.max()) for part in labels.values())
+    if class_names is None:
+        lowest = max(0, lowest)  # a Dataset refuses classes below 0
+        if highest >= MAX_CLASSES:
+            path = next(path for path, part in labels.items() if int(part.max()) == highest)
+            raise DataError(
+                f"{path}: holds the class {highest}, expected classes numbered from 0 to at most "
+                f"{MAX_CLASSES - 1}; give class_names if there are more"
+            )
+        return lowest, tuple(str(label) for label in range(lowest, highest + 1))
+    first = 1 if (lowest, highest) == (1, len(class_names)) else 0
+    for path, part in labels.items():
+        _check_labels(part, first + len(class_names), path, source)
+    return first, tuple(class_names)
+
+
+def _check_labels(
+    labels: npt.NDArray[np.integer], classes: int, path: Path, source: Path | None
+) -> None:
+    bad = np.flatnonzero(labels >= classes)
+    if bad.size:
+        named = "" if source is None else f", which {source.name} names"
+        raise DataError(
+            f"{path}: row {bad[0]} has the label {labels[bad[0]]}, expected 0..{classes - 1}{named}"
+        )
 
 
 def _lines(path: Path) -> list[str]:

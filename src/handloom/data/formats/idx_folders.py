@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset, Splits
-from handloom.data.formats.class_names import names_beside
+from handloom.data.formats.class_names import names_beside, number_classes
 from handloom.data.formats.idx import read_idx
 from handloom.data.formats.idx_names import FILE_STEMS, idx_set
 from handloom.data.notes import Tell, warn
@@ -67,25 +66,16 @@ def read_idx_folder(
             )
         arrays[part] = images, labels
         paths[part] = labels_path
-    lowest = min(int(labels.min()) for _, labels in arrays.values())
-    highest = max(int(labels.max()) for _, labels in arrays.values())
-    beside = names_beside(files) if class_names is None else None
-    if beside is not None:
-        class_names = beside.names
-    if class_names is None:
-        first, class_names = lowest, [str(label) for label in range(lowest, highest + 1)]
-    else:
-        first = 1 if (lowest, highest) == (1, len(class_names)) else 0
-        for part, (_, labels) in arrays.items():
-            source = None if beside is None else beside.path
-            _check_labels(labels, first + len(class_names), paths[part], source)
+    beside = names_beside(files.folder, files.prefix) if class_names is None else None
+    labels_of = {paths[part]: labels for part, (_, labels) in arrays.items()}
+    first, class_names = number_classes(
+        labels_of, beside.names if beside else class_names, beside.path if beside else None
+    )
     if files.prefix.lower().startswith(TRANSPOSED):
         tell(f"{files.path}: the images of EMNIST are stored transposed; they were turned upright")
         arrays = {part: (_transposed(images), labels) for part, (images, labels) in arrays.items()}
     train, test = (
-        Dataset(
-            images, labels.astype(np.int64) - first, tuple(class_names), name or name_of(files.path)
-        )
+        Dataset(images, labels.astype(np.int64) - first, class_names, name or name_of(files.path))
         for images, labels in arrays.values()
     )
     try:
@@ -96,14 +86,3 @@ def read_idx_folder(
 
 def _transposed(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(images.swapaxes(1, 2))
-
-
-def _check_labels(
-    labels: npt.NDArray[np.uint8], classes: int, path: Path, source: Path | None
-) -> None:
-    bad = np.flatnonzero(labels >= classes)
-    if bad.size:
-        named = "" if source is None else f", which {source.name} names"
-        raise DataError(
-            f"{path}: row {bad[0]} has the label {labels[bad[0]]}, expected 0..{classes - 1}{named}"
-        )

@@ -1,4 +1,4 @@
-"""Opening a dataset folder: IDX files or folders of images."""
+"""Opening a dataset folder: IDX files, ``.npy`` files or folders of images."""
 
 import os
 from pathlib import Path
@@ -15,11 +15,12 @@ from handloom.data.formats.image_listing import (
     visible,
 )
 from handloom.data.formats.image_options import Color, Fit, ImageOptions
+from handloom.data.formats.npy_folders import npy_files, read_npy_folder
 from handloom.data.notes import Tell, warn
 from handloom.data.sources.published import named_if_published
 from handloom.errors import DataError
 
-Kind = Literal["idx", "images"]
+Kind = Literal["idx", "npy", "images"]
 
 
 def open_folder(
@@ -34,7 +35,7 @@ def open_folder(
     skip_bad: bool = False,
     on_progress: Progress | None = None,
 ) -> Splits:
-    """Read the dataset that a folder holds: IDX files or folders of images.
+    """Read the dataset that a folder holds: IDX files, ``.npy`` files or folders of images.
 
     If it holds the rows of Fashion-MNIST, it gets that name and the names of its classes. What was
     skipped, turned or converted because some files have color is a `DataWarning`.
@@ -63,18 +64,21 @@ def open_folder(
     skip_bad : bool
         Whether files that are not images, or damaged, are skipped.
     on_progress : callable, optional
-        Called from time to time with the number of images read, and the total; not for IDX files.
+        Called from time to time with the number of images read, and the total; only for folders of
+        images.
 
     Returns
     -------
     Splits
-        Images of dtype uint8 and shape (n, y, x) if they are gray, else (n, c, y, x).
+        Images of dtype uint8 and shape (n, y, x) if they are gray, else (n, c, y, x). Rows of
+        ``.npy`` files as stored, read on demand as by `read_npy`.
 
     Raises
     ------
     DataError
         If the path is empty, does not exist, is not a folder or holds neither kind, if options
-        would be ignored, and in the cases of `read_idx_folder` and `read_image_folders`.
+        would be ignored, and in the cases of `read_idx_folder`, `read_npy` and
+        `read_image_folders`.
     ConfigurationError
         If an option is invalid.
     """
@@ -107,16 +111,21 @@ def read_folder(
         As `open_folder`.
     """
     folder, options = existing_folder(path), options or ImageOptions()
-    if kind_of(folder) == "images":
+    kind = kind_of(folder)
+    if kind == "images":
         splits = read_image_folders(folder, name, options, on_progress=on_progress, tell=tell)
     else:
         ignored = next(iter(options.to_json()), None)
         if ignored is not None:
+            files = "IDX" if kind == "idx" else ".npy"
             raise DataError(
-                f"{folder}: {ignored}= (--{ignored.replace('_', '-')}) would be ignored for IDX "
-                "files, which hold images of one size in two parts; leave it out"
+                f"{folder}: {ignored}= (--{ignored.replace('_', '-')}) would be ignored for "
+                f"{files} files, which hold rows of one size in two parts; leave it out"
             )
-        splits = read_idx_folder(folder, name=name, tell=tell)
+        if kind == "npy":
+            splits = read_npy_folder(folder, name)
+        else:
+            splits = read_idx_folder(folder, name=name, tell=tell)
     return named_if_published(splits) if name is None else splits
 
 
@@ -144,15 +153,15 @@ def existing_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def kind_of(folder: Path) -> Kind:
-    """Return the kind of a dataset folder: ``"idx"``, also if it holds both, or ``"images"``.
+    """Return the kind of a dataset folder; if it holds several, the first of `Kind`.
 
     Raises
     ------
     DataError
-        If the folder holds neither.
+        If the folder holds none.
     """
-    if _is_prefix(folder) or idx_sets(folder):
-        return "idx"
+    if files := _kind_of_files(folder):
+        return files
     if part_folders(folder):
         return "images"
     folders = [path for path in visible(folder) if path.is_dir()]
@@ -162,14 +171,28 @@ def kind_of(folder: Path) -> Kind:
         any(files_below(each)) for each in folders if not part_folders(each)
     ):
         return "images"
-    idx = "a folder of the four IDX files (train-images-idx3-ubyte.gz, ...) is a dataset too"
+    others = (
+        "a folder of the four IDX files (train-images-idx3-ubyte.gz, ...), or of .npy files "
+        "(train-inputs.npy, train-targets.npy, test-inputs.npy, test-targets.npy), is a dataset too"
+    )
     if not folders:
-        raise DataError(f"{folder}: {content_of_folder(folder)}; {idx}")
+        raise DataError(f"{folder}: {content_of_folder(folder)}; {others}")
     within = f"; is the dataset in its folder {folders[0].name!r}?" if len(folders) == 1 else ""
     raise DataError(
         f"{folder}: holds no dataset, expected the folders train/ and test/ with one folder of "
-        f"images for each class, or such class folders{within}; {idx}"
+        f"images for each class, or such class folders{within}; {others}"
     )
+
+
+def holds_files_of_rows(folder: Path) -> bool:
+    """Return whether a dataset folder holds IDX or ``.npy`` files, not a file for each image."""
+    return _kind_of_files(folder) is not None
+
+
+def _kind_of_files(folder: Path) -> Literal["idx", "npy"] | None:
+    if _is_prefix(folder) or idx_sets(folder):
+        return "idx"
+    return "npy" if npy_files(folder) else None
 
 
 def _is_prefix(path: Path) -> bool:

@@ -1,15 +1,18 @@
 """Verification of a dataset: content, comparison with the published files, and problems."""
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from handloom.data.dataset import Dataset, Splits
+from handloom.data.dataset import CHECKED_AT_ONCE, Dataset, Splits
 from handloom.data.formats.idx_names import idx_set
 from handloom.data.formats.image_folders import Progress
 from handloom.data.formats.image_options import ImageOptions
+from handloom.data.row_reader import RowReader
 from handloom.data.sources.open_folder import Kind, existing_folder, kind_of, read_folder
 from handloom.data.sources.published import FINGERPRINT, MD5_SUMS, fingerprint, md5_sum
 
@@ -74,7 +77,7 @@ def verify(
     Parameters
     ----------
     path : path
-        A folder of IDX files or of images.
+        A folder of IDX files, of ``.npy`` files or of images.
     options : ImageOptions, optional
         Those of `open_folder`.
     on_progress : callable, optional
@@ -101,29 +104,39 @@ def verify(
 def report_on(splits: Splits) -> Report:
     """Report on a dataset in memory."""
     content_sum = fingerprint(splits)
+    parts = {"train": _report(splits.train), "test": _report(splits.test)}
     return Report(
         path=None,
         kind=None,
         name=splits.name,
         class_names=splits.train.class_names,
-        train=_report(splits.train),
-        test=_report(splits.test),
+        **parts,
         files=(),
         fingerprint=content_sum,
         published=content_sum == FINGERPRINT,
         notes=(),
-        problems=_problems(splits),
+        problems=_problems(splits.train.class_names, parts),
     )
 
 
 def _report(part: Dataset) -> PartReport:
+    minimum, maximum = _range(part.inputs)
     return PartReport(
         shape=part.inputs.shape,
         dtype=str(part.inputs.dtype),
-        minimum=float(np.min(part.inputs)),
-        maximum=float(np.max(part.inputs)),
+        minimum=minimum,
+        maximum=maximum,
         rows_per_class=tuple(int(count) for count in part.rows_per_class),
     )
+
+
+def _range(inputs: npt.NDArray[np.generic]) -> tuple[float, float]:
+    """Return the smallest and the largest value, of a file without keeping its rows in memory."""
+    reader = RowReader(inputs)
+    at_once = max(1, CHECKED_AT_ONCE * len(inputs) // inputs.size)
+    parts = (reader.rows(slice(start, start + at_once)) for start in range(0, len(inputs), at_once))
+    lowest, highest = zip(*((float(part.min()), float(part.max())) for part in parts), strict=True)
+    return min(lowest), max(highest)
 
 
 def _file_sums(folder: Path) -> tuple[FileSum, ...]:
@@ -131,14 +144,14 @@ def _file_sums(folder: Path) -> tuple[FileSum, ...]:
     return tuple(FileSum(path.name, md5_sum(path), MD5_SUMS.get(path.name)) for path in paths)
 
 
-def _problems(splits: Splits) -> tuple[str, ...]:
+def _problems(class_names: Sequence[str], parts: Mapping[str, PartReport]) -> tuple[str, ...]:
     problems = []
-    if len(splits.train.class_names) < 2:
+    if len(class_names) < 2:
         problems.append("there is a single class: nothing can be learned")
-    for label, part in (("train", splits.train), ("test", splits.test)):
-        for name, count in zip(part.class_names, part.rows_per_class, strict=True):
+    for label, part in parts.items():
+        for name, count in zip(class_names, part.rows_per_class, strict=True):
             if count == 0:
                 problems.append(f"{label}: class {name!r} has no rows")
-        if (part.inputs == part.inputs.flat[0]).all():
-            problems.append(f"{label}: all pixels have the value {part.inputs.flat[0]}")
+        if part.minimum == part.maximum:
+            problems.append(f"{label}: all pixels have the value {part.minimum:g}")
     return tuple(problems)

@@ -87,7 +87,7 @@ def last_hidden(model: Model, data: Dataset) -> Floats:
     """Return the input of the last layer with weights for each row, shape (n, d)."""
     network = model.before_loss
     x = np.empty((len(data), *network.input_shape), network.parameters.dtype)
-    model.transform(np.asarray(data.inputs), x.reshape(len(x), -1))
+    model.transform(data.inputs[:], x.reshape(len(x), -1))
     layers = [layer for _, layer in network.named_layers()]
     last = max((index for index, layer in enumerate(layers) if layer.weights), default=0)
     with np.errstate(over="ignore", invalid="ignore"):
