@@ -60,7 +60,7 @@ def test_killed_trainings_are_resumed_to_the_same_bits(tmp_path: Path, backend: 
 
 
 SCRIPT = """
-import os, sys, time, warnings
+import os, sys, threading, time
 import numpy as np
 from handloom import Adam, Callback, Checkpoints, Dataset, Dense, ReLU, Sequential, Trainer
 from handloom.parallel.mpi import ranks_of
@@ -93,6 +93,23 @@ def fit(epochs):
     options |= {"distributed": "mpi", "on_signal": "finish", "callbacks": [Count()]}
     trainer = Trainer(network, Adam(), 0.01, epochs=epochs, **options)
     return trainer.fit(rows)
+
+if mode == "threads":
+    told = []
+
+    def run():
+        try:
+            told.append(fit(30).ended)
+        except Exception as error:
+            told.append(str(error))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    print(sorted(told), flush=True)
+    sys.exit()
 
 rank = ranks_of("mpi").rank
 open(f"{folder}/rank-{rank}", "w").write(str(os.getpid()))
@@ -133,6 +150,15 @@ def test_a_rank_that_ends_ends_the_job(tmp_path: Path, mode: str, told: str) -> 
         _, err = process.communicate(timeout=60)
     assert process.returncode != 0
     assert told.format(host=os.uname().nodename) in err
+
+
+@pytest.mark.long
+def test_of_two_threads_on_every_rank_one_trains(tmp_path: Path) -> None:
+    with script("threads", tmp_path) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert out.count("all 30 epochs done") == 3
+    assert out.count("the group of ranks is in use by another training, in another thread") == 3
 
 
 @pytest.mark.long

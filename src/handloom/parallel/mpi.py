@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Sequence
 from functools import cache
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +26,9 @@ DISTRIBUTED: tuple[Distributed, ...] = ("mpi",)
 
 LEFT = "its program has ended, or failed outside of a training"
 """The failure of a rank that no longer takes part."""
+
+_STARTING = RLock()
+"""Two threads of a rank would make two groups, whose messages mix."""
 
 STANDARD_ERROR = 2
 """The number of the file."""
@@ -104,7 +108,10 @@ def ranks_of(distributed: Distributed | None) -> Ranks:
     ConfigurationError
         If there is no MPI library.
     """
-    return ONE if distributed is None else _mpi_world()
+    if distributed is None:
+        return ONE
+    with _STARTING:
+        return _mpi_world()
 
 
 @cache
