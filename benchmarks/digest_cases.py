@@ -240,7 +240,7 @@ def digest(network: Sequential, history: History) -> str:
     values: dict[str, Any] = history.to_json()
     for record in values["records"]:
         del record["seconds"]
-    for name in ("notes", "diagnosis", "preparation_seconds"):
+    for name in ("notes", "diagnosis", "preparation_seconds", "communication_seconds"):
         del values[name]
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(network.parameters.values.tobytes() + text.encode()).hexdigest()
@@ -252,14 +252,16 @@ def main() -> None:
     parser.add_argument("cases", nargs="+", choices=list(CASES), metavar="CASE")
     parser.add_argument("--backend", required=True)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--epochs", type=int, help="by default those of the case")
     parser.add_argument("--mpi", action="store_true", help="share each training with other ranks")
     parser.add_argument("--folder", type=Path, help="for checkpoints, and a file for each process")
     chosen = parser.parse_args()
     ranks = ranks_of("mpi" if chosen.mpi else None)
     if chosen.folder is not None:
         (chosen.folder / f"rank-{ranks.rank}").write_text(str(os.getpid()))
-    options = {"backend": chosen.backend, "threads": chosen.threads}
+    options: dict[str, Any] = {"backend": chosen.backend, "threads": chosen.threads}
     options["distributed"] = "mpi" if chosen.mpi else None
+    options |= {} if chosen.epochs is None else {"epochs": chosen.epochs}
     warnings.simplefilter("ignore")
     digests: dict[str, str] = {}
     for name in chosen.cases:

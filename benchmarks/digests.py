@@ -70,12 +70,18 @@ def mpiexec() -> str | None:
 
 @contextmanager
 def started(
-    setup: Setup, cases: Sequence[str], backend: str, folder: Path | None = None
+    setup: Setup,
+    cases: Sequence[str],
+    backend: str,
+    *,
+    folder: Path | None = None,
+    epochs: int | None = None,
 ) -> Iterator["subprocess.Popen[str]"]:
     """Start a training of cases in processes that end with the block."""
     own = [sys.executable, "-m", "benchmarks.digest_cases", *cases, "--backend", backend]
     own += ["--threads", str(setup.threads)]
     own += [] if folder is None else ["--folder", str(folder)]
+    own += [] if epochs is None else ["--epochs", str(epochs)]
     launcher = mpiexec() or "mpiexec"
     command = [launcher, "-n", str(setup.ranks), *own, "--mpi"] if setup.ranks else own
     with subprocess.Popen(
@@ -87,7 +93,9 @@ def started(
             process.terminate()  # mpiexec then ends its ranks
 
 
-def digests(setup: Setup, cases: Sequence[str], backend: str) -> dict[str, str]:
+def digests(
+    setup: Setup, cases: Sequence[str], backend: str, *, epochs: int | None = None
+) -> dict[str, str]:
     """Return the digest of each case.
 
     Raises
@@ -97,7 +105,7 @@ def digests(setup: Setup, cases: Sequence[str], backend: str) -> dict[str, str]:
     TimeoutExpired
         If it hangs.
     """
-    with started(setup, cases, backend) as process:
+    with started(setup, cases, backend, epochs=epochs) as process:
         out, err = process.communicate(timeout=MOST_SECONDS)
     if process.returncode:
         raise RuntimeError(f"{setup}, {backend}: {err[-2000:]}")
@@ -118,7 +126,7 @@ def killed(
     folder.mkdir()
     for attempt in count():
         setups.append(_another(setups, generator))
-        with started(setups[-1], [case], backend, folder) as process:
+        with started(setups[-1], [case], backend, folder=folder) as process:
             if attempt < most:
                 _kill(process, setups[-1], folder, folder / case, generator)
             out, err = process.communicate(timeout=MOST_SECONDS)
@@ -203,8 +211,9 @@ the training without MPI. The last column lists the ranks and threads of each st
 last one were killed with SIGKILL.
 
 NumPy and compiled code round differently, so each backend has digests of its own, and so has each
-kind of processor. Most cases have 4 lanes: of 3 ranks one then has two lanes, and the last batch of
-an epoch has fewer lanes than there are ranks. `python -m benchmarks.digests` writes this page.
+kind of processor. Most steps have 4 lanes, so that of 3 ranks one has two of them; the last step of
+an epoch has 3 lanes, so that of 4 ranks one has none. `python -m benchmarks.digests` writes this
+page; two cores need about half an hour.
 
 {same} of {total} digests are the same. A rank was killed {kills} times.
 
@@ -232,7 +241,9 @@ def main() -> None:
                 result = killed(name, backend, Path(folder) / str(index), generator)
                 resumed[backend][name] = result
                 shown = _compared(result.digest, alone[backend][name])
-                print(f"{backend}, {name}: {shown}, {', '.join(map(str, result.setups))}")
+                print(
+                    f"{backend}, {name}: {shown}, {', '.join(map(str, result.setups))}", flush=True
+                )
     rows = table(alone, on_ranks, resumed)
     kills = sum(len(each.setups) - 1 for by_case in resumed.values() for each in by_case.values())
     total = len(BACKENDS) * len(CASES) * (len(SETUPS) + 1)

@@ -2,8 +2,7 @@
 
 import pickle
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -97,7 +96,10 @@ class ThreadRanks(Ranks):
 def on_ranks(
     size: int, run: Callable[[ThreadRanks], Result], meeting: Meeting | None = None
 ) -> list[Result | BaseException]:
-    """Return the result of every rank, or its error."""
+    """Return the result of every rank, or its error.
+
+    Trainers with ``distributed="mpi"`` take these ranks, not those of MPI.
+    """
     meeting = meeting or Meeting(size)
     results: list[Result | BaseException] = [RuntimeError("hung")] * size
 
@@ -112,20 +114,14 @@ def on_ranks(
         threading.Thread(target=call, args=(rank,), name=f"rank-{rank}", daemon=True)
         for rank in range(size)
     ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(3 * MOST_SECONDS)
+    with patch.object(trainer, "ranks_of", lambda name: ONE if name is None else _LOCAL.ranks):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(3 * MOST_SECONDS)
     return results
 
 
 def same_bits(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
     """Return whether two arrays have the same dtype and bytes."""
     return one.dtype == other.dtype and np.array_equal(one.view(np.uint8), other.view(np.uint8))
-
-
-@contextmanager
-def threads_for_mpi() -> Iterator[None]:
-    """Have trainers with ``distributed="mpi"`` take the ranks of `on_ranks`, not those of MPI."""
-    with patch.object(trainer, "ranks_of", lambda name: ONE if name is None else _LOCAL.ranks):
-        yield

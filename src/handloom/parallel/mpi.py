@@ -1,5 +1,6 @@
 """Ranks under MPI, by mpi4py."""
 
+import atexit
 import os
 import socket
 import time
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ConfigurationError, MissingExtraError
+from handloom.errors import ConfigurationError, MissingExtraError, RankError
 from handloom.parallel.ranks import ONE, Bytes, Ranks, describe_error
 from handloom.parallel.threads import usable_cores
 from handloom.text import printable
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 Distributed = Literal["mpi"]
 DISTRIBUTED: tuple[Distributed, ...] = ("mpi",)
 """How ranks talk to each other."""
+
+LEFT = "its program has ended, or failed outside of a training"
+"""The failure of a rank that no longer takes part."""
 
 STANDARD_ERROR = 2
 """The number of the file."""
@@ -38,6 +42,7 @@ class MpiRanks(Ranks):
 
     def __init__(self, communicator: "Intracomm") -> None:
         self._agreements, self._sums = communicator.Dup(), communicator.Dup()
+        self._process, self._complete = os.getpid(), True  # complete: no rank has left
         self.rank, self.size = communicator.Get_rank(), communicator.Get_size()
         own = socket.gethostname(), usable_cores()
         everyone: list[tuple[str, frozenset[int]]] = self._agreements.allgather(own)
@@ -74,10 +79,18 @@ class MpiRanks(Ranks):
         os.write(STANDARD_ERROR, f"{printable(failure)}\n".encode())  # also where Python has none
         self._agreements.Abort(1)
 
+    def leave(self) -> None:
+        """Tell the other ranks that the program of this one ends: they get it as a failure."""
+        if self._complete and os.getpid() == self._process:  # not in a process that is forked
+            self._gather_packets((None, LEFT))
+
     def _gather_packets(self, packet: tuple[Any, str | None]) -> list[tuple[Any, str | None]]:
+        if not self._complete:
+            raise RankError("a rank has ended, so the others can share no training any more")
         started = time.perf_counter()
         packets: list[tuple[Any, str | None]] = self._agreements.allgather(packet)
         self.seconds += time.perf_counter() - started
+        self._complete = all(failure != LEFT for _, failure in packets)
         return packets
 
 
@@ -115,6 +128,8 @@ def _mpi_world() -> Ranks:
             "them with the mpiexec of that MPI, or install mpi4py for the other one: "
             "pip install --no-binary mpi4py mpi4py"
         )
+    if ranks.size > 1:
+        atexit.register(ranks.leave)  # MPI alone would have it wait for the others, and they for it
     return ranks
 
 

@@ -155,7 +155,10 @@ ONE = OneRank()
 
 def describe_error(error: BaseException) -> str:
     """Return the text of an error, with its type if it is not one of this library."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # of an exception's own method
+        text = ""
     if isinstance(error, HandloomError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -106,6 +106,11 @@ class Agreement:
             *averaged,
         ]
 
+    def _counted(self) -> list[Any]:
+        """Return the parts that count steps."""
+        optimizer, average = self._state.optimizer, self._state.average
+        return [optimizer] if average is None else [optimizer, average]
+
     def _parts(self) -> list[Any]:
         """Return the parts whose options a step reads."""
         layers = _with_inner(layer for _, layer in self._state.network.named_layers())
@@ -122,17 +127,21 @@ class Agreement:
         ]
 
     def _digest(self) -> str:
-        digest = hashlib.blake2b(repr(self._options()).encode())
+        steps = [part.steps for part in self._counted()]
+        digest = hashlib.blake2b(repr((self._options(), steps)).encode())
         for array in self._arrays():
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def _followed(self) -> dict[str, Any]:
-        return {"arrays": self._arrays(), "options": self._options()}
+        steps = [part.steps for part in self._counted()]
+        return {"arrays": self._arrays(), "options": self._options(), "steps": steps}
 
     def _follow(self, changes: dict[str, Any]) -> None:
         for own, array in zip(self._arrays(), changes["arrays"], strict=True):
             np.copyto(own, array)
+        for part, steps in zip(self._counted(), changes["steps"], strict=True):
+            part.steps = steps
         for part, options in zip(self._parts(), changes["options"], strict=True):
             for name, value in options.items():
                 if getattr(part, name) != value:

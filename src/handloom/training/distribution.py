@@ -49,6 +49,23 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def check_same_call(ranks: Ranks, call: str) -> None:
+    """Refuse ranks that make different calls, which would take each other's messages for their own.
+
+    Raises
+    ------
+    ConfigurationError
+        On every rank, with the first difference.
+    """
+    first, *others = ranks.gather(call)
+    for rank, other in enumerate(others, 1):
+        if other != first:
+            raise ConfigurationError(
+                f"all ranks must make the same call: that of {ranks.name(rank)} is {other}, that "
+                f"of {ranks.name(0)} is {first}"
+            )
+
+
 def check_same_training(ranks: Ranks, configuration: Mapping[str, Any]) -> None:
     """Refuse ranks that do not train the same network on the same rows with the same options.
 

@@ -25,6 +25,7 @@ from handloom.schedules import rates_from
 from handloom.secondary import Secondary, warn
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
 from handloom.training.checkpoints import Checkpoints
+from handloom.training.distribution import check_same_call
 from handloom.training.docstrings import describes_options_of
 from handloom.training.findings import findings
 from handloom.training.history import History, StopReason
@@ -233,7 +234,13 @@ class Trainer:
             raise ConfigurationError("warm must be a TrainingState, got a Trainer: pass its .state")
         if warm is not None:
             require_instance("warm", warm, TrainingState)
-        with self._in_use(), self._delivering_signals(), self._together(), self._lock_checkpoints():
+        call = f"fit with resume={resume}{'' if warm is None else ' and warm'}"
+        with (
+            self._in_use(),
+            self._delivering_signals(),
+            self._together(call),
+            self._lock_checkpoints(),
+        ):
             snapshot = self._snapshot_to_resume(resume=resume, warm=warm is not None)
             again = not resume and self._has_trained()
             prepared = self._prepare(train, validation, sample_weights, snapshot, warm)
@@ -271,7 +278,7 @@ class Trainer:
         Arguments and errors are those of `fit`; ``snapshot`` is a snapshot to resume from. The
         training can be run until another one is prepared with the same optimizer or average.
         """
-        with self._in_use(), self._together():
+        with self._in_use(), self._together("prepare"):
             return self._prepare(train, validation, sample_weights, snapshot, warm)
 
     def _prepare(
@@ -324,7 +331,12 @@ class Trainer:
             raise ModelError(
                 "prepared must be of this trainer, got a training that another one prepared"
             )
-        with self._in_use(), self._delivering_signals(), self._together(), self._lock_checkpoints():
+        with (
+            self._in_use(),
+            self._delivering_signals(),
+            self._together("run"),
+            self._lock_checkpoints(),
+        ):
             if prepared.state.ended:
                 raise ModelError("this training has ended: prepare another, or resume it with fit")
             prepared.state.require_own_parts()
@@ -378,7 +390,7 @@ class Trainer:
         if prepared.runs_in_this_thread:
             self._run_epoch(prepared)
             return
-        with self._in_use(nested=True), self._together():
+        with self._in_use(nested=True), self._together("run_epoch"):
             self._run_epoch(prepared)
 
     @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
@@ -486,7 +498,7 @@ class Trainer:
         return self._checkpoints.lock() if self._checkpoints else nullcontext()
 
     @contextmanager
-    def _together(self) -> Iterator[None]:
+    def _together(self, call: str) -> Iterator[None]:
         """Train with the other ranks until the end of a block; an error on one ends it on all."""
         self._ranks = ranks = ranks_of(self.options.distributed)
         if ranks.size == 1:
@@ -497,6 +509,7 @@ class Trainer:
         with Watch.begin(ranks) as watch, ranks.together(), warnings.catch_warnings():
             if not ranks.leads:
                 warnings.simplefilter("ignore")  # rank 0 gives the same
+            check_same_call(ranks, call)
             self._watch = watch
             try:
                 yield
