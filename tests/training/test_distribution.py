@@ -3,7 +3,8 @@
 import copy
 from functools import partial
 from pathlib import Path
-from typing import Any
+from threading import current_thread
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from handloom import (
     Trainer,
 )
 from handloom.errors import ConfigurationError, RankError
+from handloom.parameters import Array
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -68,6 +70,21 @@ def test_ranks_with_other_rows_or_weights_are_refused() -> None:
         for each in on_ranks(3, run):
             assert isinstance(each, ConfigurationError), each
             assert f"{name} " in str(each)
+
+
+def test_own_layers_that_count_their_calls_are_shared(tmp_path: Path) -> None:
+    def make() -> Trainer:
+        class Counting(ReLU):
+            calls: ClassVar = [0]
+
+            def forward(self, x: Array, **options: Any) -> Array:
+                self.calls[0] += 1
+                return super().forward(x, **options)
+
+        kept = Checkpoints(tmp_path / "kept") if current_thread().name == "rank-0" else None
+        return made(network=network(Dense(8), Counting(), Dense(3)), checkpoints=kept)
+
+    assert len(digests(fitted(make, 3))) == 1  # rank 0 has tried to save it before training
 
 
 def test_ranks_that_make_different_calls_are_refused(tmp_path: Path) -> None:

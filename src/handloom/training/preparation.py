@@ -241,7 +241,8 @@ def prepare(
     if warm is not None:
         options.chosen_optimizer.load_state_dict(warm.optimizer)
     if options.distributed is not None:
-        check_same_training(ranks, configuration(state))
+        # own parts as they were: rank 0 alone may have called some of them since
+        check_same_training(ranks, {**configuration(state), "own": state.own_parts})
         state.distribution = Distribution(ranks.hosts, threads.threads, size, objective.lanes(size))
         state.history.notes += _warn_of(differing_environments(ranks))
     probe = _probe(state, arrays, -(-len(train) // size)) if ranks.leads else None
