@@ -1,6 +1,7 @@
 """An error on one rank ends the training on all of them."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,31 @@ def test_a_callback_that_raises_on_rank_0_ends_training_on_all(hook: str) -> Non
     for each in others:
         assert isinstance(each, RankError)
         assert str(each) == "rank 0 (here): RuntimeError: mine"
+
+
+class SlowEnd(Callback):
+    """Takes its time on rank 0, when training has failed."""
+
+    changes_results = False
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def on_train_end(self, *, state: TrainingState) -> None:
+        time.sleep(0.3)
+        self.ended = True
+
+
+def test_no_rank_leaves_before_rank_0_has_ended_a_failed_training() -> None:
+    slow = SlowEnd()
+
+    def fit(ranks: ThreadRanks) -> bool:
+        own = network(Dense(8), FailsOn(1, 9), Dense(3))
+        with pytest.raises((ValueError, RankError), match="mine"):
+            made(*([slow] if ranks.leads else []), network=own).fit(ROWS)
+        return slow.ended
+
+    assert on_ranks(3, fit) == [True, True, True]
 
 
 class UnprintableError(Exception):

@@ -46,7 +46,7 @@ class MpiRanks(Ranks):
 
     def __init__(self, communicator: "Intracomm") -> None:
         self._agreements, self._sums = communicator.Dup(), communicator.Dup()
-        self._process, self._complete = os.getpid(), True  # complete: no rank has left
+        self._process = os.getpid()
         self.rank, self.size = communicator.Get_rank(), communicator.Get_size()
         own = socket.gethostname(), usable_cores()
         everyone: list[tuple[str, frozenset[int]]] = self._agreements.allgather(own)

@@ -7,7 +7,7 @@ value that never comes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -46,6 +46,8 @@ class Ranks(ABC):
     hosts: tuple[str, ...] = ("",)
     sharing_cores: int = 1
     seconds: float = 0.0
+    _depth: int = 0  # of blocks that run together
+    _complete: bool = True  # no rank has left
 
     @property
     def leads(self) -> bool:
@@ -70,16 +72,6 @@ class Ranks(ABC):
         """Return the value of rank 0; every rank makes this call."""
         return self.gather(value if self.leads else None)[0]  # type: ignore[return-value]
 
-    def share_result(self, call: Callable[[], Value]) -> Value:
-        """Make a call on rank 0 alone, and return its result on every rank.
-
-        Raises
-        ------
-        Exception
-            On rank 0, that of the call; on the others a `RankError` with its text.
-        """
-        return self.share(call() if self.leads else None)  # type: ignore[return-value]
-
     def fail(self, error: BaseException) -> None:
         """Tell all ranks in place of `gather` that this one has failed; once for each error."""
         if getattr(error, TOLD, False) or isinstance(error, RankError):
@@ -91,19 +83,25 @@ class Ranks(ABC):
     def together(self) -> Iterator[None]:
         """Run a block on every rank: an exception on one ends it on all.
 
-        The block ends when all ranks have ended it.
+        Blocks may be nested. The outermost one ends when all ranks have ended it, also after an
+        exception: rank 0 may still write a last checkpoint, and a process that ends may end all.
 
         Raises
         ------
         RankError
             If the block has failed on another rank.
         """
+        self._depth += 1
         try:
             yield
+            self.gather(None)
         except BaseException as error:
             self.fail(error)
+            if self._depth == 1 and self._complete:
+                self._gather_packets((None, None))
             raise
-        self.gather(None)
+        finally:
+            self._depth -= 1
 
     def name(self, rank: int) -> str:
         """Return the name of a rank, with that of its host."""
