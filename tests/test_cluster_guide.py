@@ -15,8 +15,10 @@ import pytest
 PAGE = Path(__file__).parents[1] / "docs" / "guides" / "clusters.md"
 
 OPTIONS = "--hidden 4096,4096 --batch-size 8192 --lanes 64 --shard-rows 128"
+ACTIVATE = "source env/bin/activate"
+DATA = "data=$HOME/data/wide"
 SMALL = (
-    "--data silhouettes --hidden 32 --batch-size 500 --shard-rows 125 --epochs 100000 "
+    "--hidden 32 --batch-size 500 --shard-rows 125 --epochs 100000 "
     "--backend numpy --validation-fraction 0"
 )
 
@@ -49,8 +51,10 @@ def job(tmp_path: Path) -> Path:
     write_program(programs / "handloom", f'#!/bin/sh\nexec {sys.executable} -m handloom "$@"\n')
     write_program(programs / "scontrol", f'#!/bin/sh\necho "$@" >> {tmp_path}/queue\n')
     script = job_script()
-    assert OPTIONS in script
-    write_program(tmp_path / "job.sh", script.replace(OPTIONS, SMALL))
+    for line, ours in ((OPTIONS, SMALL), (ACTIVATE, ""), (DATA, "data=silhouettes")):
+        assert line in script
+        script = script.replace(line, ours)
+    write_program(tmp_path / "job.sh", script)
     return tmp_path
 
 

@@ -52,6 +52,9 @@ class CountingRanks(Ranks):
     def abort(self, error: BaseException) -> None:
         raise error
 
+    def _broadcast(self, value: Any) -> Any:
+        return value
+
     def _gather_packets(self, packet: tuple[Any, str | None]) -> list[tuple[Any, str | None]]:
         return [packet if packet[0] else (_layout(), None)] * self.size
 

@@ -83,6 +83,15 @@ class ThreadRanks(Ranks):
         self._meeting.end()
         raise error
 
+    def _broadcast(self, value: Any) -> Any:
+        received: list[Any] = []
+
+        def receive(values: list[bytes]) -> None:
+            received.append(pickle.loads(values[0]))  # noqa: S301 - our own
+
+        self._meeting.exchange(self.rank, "broadcast", pickle.dumps(value), receive)
+        return received[0]
+
     def _gather_packets(self, packet: tuple[Any, str | None]) -> list[tuple[Any, str | None]]:
         received: list[tuple[Any, str | None]] = []
 

@@ -55,8 +55,8 @@ class Job:
         """Let all ranks read a line, and go on."""
         for process in self.ranks:
             assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
+            with suppress(BrokenPipeError):  # of a rank that the death of another has ended
+                os.write(process.stdin.fileno(), b"\n")
 
     def end(self, seconds: float = 4.0) -> tuple[list[int], str]:
         """Return the exit codes, and standard error, which the watching process closes last."""

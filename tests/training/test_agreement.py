@@ -176,7 +176,7 @@ def test_a_signal_of_one_rank_ends_training_on_all() -> None:
         assert each.history.stop_reason is StopReason.INTERRUPTED
 
 
-def test_a_signal_after_the_last_decision_of_an_epoch_has_all_ranks_end_it() -> None:
+def test_a_signal_at_the_end_of_an_epoch_stops_all_ranks_alike() -> None:
     finite = TrainingState.weights_are_finite
 
     def stops(state: TrainingState) -> bool:  # called at the end of an epoch
@@ -187,7 +187,7 @@ def test_a_signal_after_the_last_decision_of_an_epoch_has_all_ranks_end_it() -> 
     with patch.object(TrainingState, "weights_are_finite", stops):
         trainers = fitted(made, 3)
     assert len(digests(trainers)) == 1
-    assert len(trainers[0].history) == 2
+    assert [len(each.history) for each in trainers] == [1, 1, 1]
 
 
 def test_a_warm_start_is_that_of_rank_0() -> None:

@@ -5,14 +5,17 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
+from handloom.cli.console import note
 from handloom.cli.datasets import load_dataset
 from handloom.data import ImageOptions
+from handloom.data.sources.published import RESERVED
 from handloom.errors import HandloomError, require_known
-from handloom.parallel.mpi import DISTRIBUTED, Distributed, ranks_of
+from handloom.parallel.mpi import DISTRIBUTED, Distributed, ranks_of, started_processes
 from handloom.parallel.ranks import Ranks
 from handloom.recipes import experiment
 from handloom.secondary import say
@@ -42,6 +45,10 @@ def checked_distributed(name: str | None) -> Distributed | None:
     """
     if name is not None:
         require_known("--distributed", name, DISTRIBUTED)
+    elif (started := started_processes()) > 1:
+        note(
+            f"this is one of {started} processes that train alone; --distributed mpi has them share"
+        )
     return cast("Distributed | None", name)
 
 
@@ -93,6 +100,11 @@ def sharing(distributed: Distributed | None, job: Job) -> Iterator[None]:
     ranks.share(job)
     with ranks.together():
         yield
+
+
+def path_on_ranks(named: str | None, source: str) -> str:
+    """Return the path of a dataset for all ranks, on whose hosts its links may lead elsewhere."""
+    return source if named is None or named in RESERVED else str(Path(named).absolute())
 
 
 def part_of_training(

@@ -20,7 +20,13 @@ from handloom.cli.datasets import (
 )
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import Out, output_folder
-from handloom.cli.ranks import Distribute, checked_distributed, part_of_study, sharing
+from handloom.cli.ranks import (
+    Distribute,
+    checked_distributed,
+    part_of_study,
+    path_on_ranks,
+    sharing,
+)
 from handloom.cli.report import say_report
 from handloom.data import ImageOptions
 from handloom.data.sources.published import NAME
@@ -73,7 +79,9 @@ def reproduce(
             run_folder = reports.study_run_folder(folder, name, seed, description)
             saving = Secondary("error", then="", tell=note)
             of_run = study.options(seed)
-            with sharing(ranks, part_of_study(name, source, options, **of_run)):
+            with sharing(
+                ranks, part_of_study(name, path_on_ranks(data, source), options, **of_run)
+            ):
                 run = reference.run(
                     name,
                     splits,

@@ -7,7 +7,7 @@ from handloom.errors import HandloomError, ModelError
 from handloom.files import MANIFEST
 from handloom.recipes.base import Experiment
 from handloom.recipes.experiment import experiment_from_json
-from handloom.training import Callback, RunFolder, TrainingState
+from handloom.training import Callback, RunFolder, StopReason, TrainingState
 from handloom.training.run_folder import MODEL
 
 
@@ -43,6 +43,11 @@ class Describe(Callback):
                 note(change)
         elif self.resumed:
             note("no checkpoint to resume from: training starts from the beginning")
+
+    def on_train_end(self, *, state: TrainingState) -> None:
+        """Print that an interrupted training is saved, since its results take a while."""
+        if state.history.stop_reason is StopReason.INTERRUPTED:
+            note("interrupted: the training is saved, the results follow")
 
     def _finished(self, state: TrainingState) -> str:
         """Return the message that a training has ended, and how it can be longer."""

@@ -28,7 +28,13 @@ from handloom.cli.options import (
     output_folder,
     refuse_other_options,
 )
-from handloom.cli.ranks import Distribute, checked_distributed, part_of_training, sharing
+from handloom.cli.ranks import (
+    Distribute,
+    checked_distributed,
+    part_of_training,
+    path_on_ranks,
+    sharing,
+)
 from handloom.cli.report import say_report
 from handloom.cli.runs import Describe, experiment_of
 from handloom.data import ImageOptions, Splits
@@ -207,7 +213,10 @@ def _train(
             run.write_model(model)
 
     part = part_of_training(
-        described["settings"], description.data, options, resume=resumed is not None
+        described["settings"],
+        path_on_ranks(data, description.data),
+        options,
+        resume=resumed is not None,
     )
     with warnings.catch_warnings(), sharing(how.distributed, part):
         warnings.simplefilter("ignore", DivergenceWarning)  # the command itself reports it
@@ -307,6 +316,8 @@ def end_with(history: History, run: Path | None = None, *, saved: bool = True) -
     reason = history.stop_reason
     if reason is StopReason.INTERRUPTED:
         further = "" if run is None else f"; to resume: handloom train --resume {short(run)}"
+        if run is not None and history.ranks > 1:
+            further += ", or on any number of ranks: mpiexec ... --distributed mpi"
         kept = ": the state reached is saved" if saved else ""
         note(f"interrupted{kept}{further}")
         raise typer.Exit(130 if saved else 1)

@@ -19,10 +19,7 @@ from handloom.errors import RankError
 from handloom.operations import Array
 from handloom.parallel.lane_sums import BatchSums, LaneSums
 from handloom.parallel.partition import deal_lanes, rank_slices
-from handloom.parallel.ranks import Bytes, Ranks
-
-WORD = 8
-"""The bytes to which the parts of a message are aligned."""
+from handloom.parallel.ranks import WORD, Bytes, Ranks
 
 Layout = tuple[tuple[str, tuple[int, ...], str], ...]
 """The name, shape and dtype of each statistic of a lane."""
@@ -60,16 +57,20 @@ class Exchange:
             If another rank has failed in this step.
         """
         try:
-            return self._add(own, lanes)
+            messages = self._messages_for(own, lanes)
+            messages.pack(own)
+        except BaseException as error:
+            self.fail(error, lanes)
+            raise
+        try:
+            return self._add(messages, own)
         except RankError:
             raise
         except BaseException as error:  # in the middle of the messages
             self._ranks.abort(error)
             raise
 
-    def _add(self, own: Sequence[LaneSums], lanes: int) -> BatchSums:
-        messages = self._messages_for(own, lanes)
-        messages.pack(own)
+    def _add(self, messages: "_Messages", own: Sequence[LaneSums]) -> BatchSums:
         self._ranks.exchange(messages.sent, messages.received)
         if messages.failed():
             self._ranks.gather(None)  # raises the error of the rank that failed
@@ -82,7 +83,9 @@ class Exchange:
         return messages.sums(own)
 
     def fail(self, error: BaseException, lanes: int) -> None:
-        """Tell the other ranks, which call `add`, that this one has failed."""
+        """Tell the other ranks, which call `add`, that this one has failed, if they do not know."""
+        if self._ranks.failed:
+            return
         if self._layout is not None:
             messages = self._messages_for((), lanes)
             messages.pack_failure()

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import ConfigurationError, MissingExtraError, RankError
-from handloom.parallel.ranks import ONE, Bytes, Ranks, describe_error
+from handloom.parallel.ranks import ONE, WORD, Bytes, Ranks, Value
 from handloom.parallel.threads import usable_cores
+from handloom.secondary import reason
 from handloom.text import printable
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 Distributed = Literal["mpi"]
 DISTRIBUTED: tuple[Distributed, ...] = ("mpi",)
 """How ranks talk to each other."""
+
+OF_LAUNCHERS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+"""The variables in which MPICH, Open MPI and Slurm's srun have the number of processes."""
 
 LEFT = "its program has ended, or failed outside of a training"
 """The failure of a rank that no longer takes part."""
@@ -79,7 +83,7 @@ class MpiRanks(Ranks):
 
     def abort(self, error: BaseException) -> None:
         """End the processes of all ranks at once, after an error that the others cannot learn."""
-        failure = f"{self.name(self.rank)} failed: {describe_error(error)}"
+        failure = f"{self.name(self.rank)} failed: {reason(error)}"
         os.write(STANDARD_ERROR, f"{printable(failure)}\n".encode())  # also where Python has none
         self._agreements.Abort(1)
 
@@ -87,6 +91,12 @@ class MpiRanks(Ranks):
         """Tell the other ranks that the program of this one ends: they get it as a failure."""
         if self._complete and os.getpid() == self._process:  # not in a process that is forked
             self._gather_packets((None, LEFT))
+
+    def _broadcast(self, value: Value) -> Value:
+        started = time.perf_counter()
+        received: Value = self._agreements.bcast(value if self.leads else None)
+        self.seconds += time.perf_counter() - started
+        return value if self.leads else received
 
     def _gather_packets(self, packet: tuple[Any, str | None]) -> list[tuple[Any, str | None]]:
         if not self._complete:
@@ -127,7 +137,7 @@ def _mpi_world() -> Ranks:
             "package mpich"
         ) from error
     ranks = MpiRanks(MPI.COMM_WORLD)
-    started = _started_processes()
+    started = started_processes()
     if ranks.size == 1 and started > 1:
         raise ConfigurationError(
             f"{started} processes were started, and each sees no other: the launcher is not of the "
@@ -140,18 +150,19 @@ def _mpi_world() -> Ranks:
     return ranks
 
 
-def _started_processes() -> int:
-    """Return the number of processes of the launcher, by the variables of MPICH and Open MPI."""
-    sizes = (os.environ.get(name, "") for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE"))
+def started_processes() -> int:
+    """Return the number of processes that the launcher has started: 1 without a launcher."""
+    sizes = (os.environ.get(name, "") for name in OF_LAUNCHERS)
     return max((int(size) for size in sizes if size.isdecimal()), default=1)
 
 
 def _message(views: Sequence[Bytes]) -> list[Any]:
-    """Return consecutive views of one array as a message of mpi4py."""
+    """Return consecutive views of one array, in words, as a message of mpi4py.
+
+    Counts of words stay below the limit of 2^31 that MPI had before version 4, up to 16 GB.
+    """
     from mpi4py import MPI
 
-    sizes = [len(view) for view in views]
+    sizes = [len(view) // WORD for view in views]
     offsets = [0, *np.cumsum(sizes).tolist()[:-1]]
-    base = views[0].base
-    assert isinstance(base, np.ndarray)
-    return [base, sizes, offsets, MPI.BYTE]
+    return [views[0].base, sizes, offsets, MPI.INT64_T]

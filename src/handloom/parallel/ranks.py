@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import HandloomError, RankError
+from handloom.errors import RankError
+from handloom.secondary import reason
 
 Value = TypeVar("Value")
 Bytes = npt.NDArray[np.uint8]
 
-
-TOLD = "_told_to_ranks"
-"""The attribute of an error that all ranks know."""
+WORD = 8
+"""The bytes of a word, of which messages have a whole number."""
 
 
 class Ranks(ABC):
@@ -39,6 +39,8 @@ class Ranks(ABC):
         The number of ranks that may run on the cores of this one, itself included.
     seconds : float
         The time in collective calls so far, the wait for slower ranks included.
+    failed : bool
+        Whether a rank has failed in the block that runs together, which all ranks know.
     """
 
     rank: int = 0
@@ -46,6 +48,7 @@ class Ranks(ABC):
     hosts: tuple[str, ...] = ("",)
     sharing_cores: int = 1
     seconds: float = 0.0
+    failed: bool = False
     _depth: int = 0  # of blocks that run together
     _complete: bool = True  # no rank has left
 
@@ -65,6 +68,7 @@ class Ranks(ABC):
         packets = self._gather_packets((value, None))
         for rank, (_, failure) in enumerate(packets):
             if failure is not None:
+                self.failed = True
                 raise RankError(f"{self.name(rank)}: {failure}")
         return [value for value, _ in packets]
 
@@ -72,12 +76,16 @@ class Ranks(ABC):
         """Return the value of rank 0; every rank makes this call."""
         return self.gather(value if self.leads else None)[0]  # type: ignore[return-value]
 
+    def send(self, value: Value) -> Value:
+        """Return the value of rank 0, as `share` does; for large values."""
+        self.gather(None)
+        return value if self.size == 1 else self._broadcast(value)
+
     def fail(self, error: BaseException) -> None:
-        """Tell all ranks in place of `gather` that this one has failed; once for each error."""
-        if getattr(error, TOLD, False) or isinstance(error, RankError):
-            return
-        setattr(error, TOLD, True)
-        self._gather_packets((None, describe_error(error)))
+        """Tell all ranks in place of `gather` that this one has failed, unless one has before."""
+        if not self.failed:
+            self.failed = True
+            self._gather_packets((None, " ".join(reason(error).split())))
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -91,6 +99,8 @@ class Ranks(ABC):
         RankError
             If the block has failed on another rank.
         """
+        if self._depth == 0:
+            self.failed = False
         self._depth += 1
         try:
             yield
@@ -109,7 +119,7 @@ class Ranks(ABC):
 
     @abstractmethod
     def exchange(self, sent: Sequence[Bytes], received: Sequence[Bytes]) -> None:
-        """Send an array of bytes to each rank, and fill one from each; empty arrays are not sent.
+        """Send an array of words to each rank, and fill one from each; empty arrays are not sent.
 
         Parameters
         ----------
@@ -124,6 +134,10 @@ class Ranks(ABC):
     @abstractmethod
     def abort(self, error: BaseException) -> None:
         """End the processes of all ranks at once, after an error that the others cannot learn."""
+
+    @abstractmethod
+    def _broadcast(self, value: Value) -> Value:
+        """Return the value of rank 0."""
 
     @abstractmethod
     def _gather_packets(self, packet: tuple[Any, str | None]) -> list[tuple[Any, str | None]]:
@@ -143,20 +157,12 @@ class OneRank(Ranks):
         """Raise the error."""
         raise error
 
+    def _broadcast(self, value: Value) -> Value:
+        return value
+
     def _gather_packets(self, packet: tuple[Any, str | None]) -> list[tuple[Any, str | None]]:
         return [packet]
 
 
 ONE = OneRank()
 """The ranks of a training in one process."""
-
-
-def describe_error(error: BaseException) -> str:
-    """Return the text of an error, with its type if it is not one of this library."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # of an exception's own method
-        text = ""
-    if isinstance(error, HandloomError) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

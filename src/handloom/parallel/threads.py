@@ -27,15 +27,17 @@ Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 
-def default_threads(lanes: int = LANES) -> int:
+def default_threads(lanes: int = LANES, sharing: int = 1) -> int:
     """Return the default number of threads: the number of cores, at most one per lane.
+
+    Of ``sharing`` processes that run on the same cores, each gets its share, at least one.
 
     The environment variables that limit the threads of BLAS (`LIMITS`) apply too: a hyperparameter
     search sets them for processes that share a machine.
     """
     limits = (os.environ.get(name, "") for name in LIMITS)
     counts = (int(limit) for limit in limits if limit.isdecimal())
-    return max(1, min(lanes, len(usable_cores()), *counts))
+    return max(1, min(lanes, len(usable_cores()) // sharing, *counts))
 
 
 def usable_cores() -> frozenset[int]:

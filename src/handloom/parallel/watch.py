@@ -27,6 +27,9 @@ LOOPBACK = "127.0.0.1"
 TO_CONNECT, TO_ANSWER = 3.0, 10.0
 """Seconds for a connection to one address, and for the answer to the first line."""
 
+STANDARD_ERROR = 2
+"""The number of the file."""
+
 AT_ONCE = socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 """Flags of a message that neither blocks nor raises SIGPIPE."""
 
@@ -226,7 +229,8 @@ class Watch:
         """Say it once: by the first rank on another host."""
         host = self._hosts[0]
         if self._rank == next(rank for rank, each in enumerate(self._hosts) if each != host):
-            secondary.say(printable(f"rank 0 (host {host}) does not answer; {self._text}"))
+            line = printable(f"rank 0 (host {host}) does not answer; {self._text}")
+            os.write(STANDARD_ERROR, f"{line}\n".encode())  # also where Python's is redirected
 
     def _warn(self, failures: list[str]) -> None:
         """Say which ranks are not watched, and why the first one is not."""

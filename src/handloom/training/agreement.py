@@ -6,7 +6,7 @@ others tell whether they have received a signal.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -31,14 +31,22 @@ class Agreement:
     ----------
     ranks : Ranks
     state : TrainingState
-    signals : sequence of int
-        The signals that this process has received.
+    signals : list of int, optional
+        The signals that this process has received; on rank 0 those of all are added.
+    alike : bool
+        Whether all ranks compute the same bits; else rank 0 sends its weights in every epoch.
     """
 
     def __init__(
-        self, state: TrainingState, ranks: Ranks = ONE, signals: Sequence[int] = ()
+        self,
+        state: TrainingState,
+        ranks: Ranks = ONE,
+        signals: list[int] | None = None,
+        *,
+        alike: bool = True,
     ) -> None:
-        self._state, self._ranks, self._signals = state, ranks, signals
+        self._state, self._ranks, self._alike = state, ranks, alike
+        self._signals = [] if signals is None else signals
         self._changed = True  # the weights that training begins with are those of rank 0
         self._seconds = ranks.seconds
 
@@ -58,6 +66,8 @@ class Agreement:
         RankError
             If another rank has failed.
         """
+        if self.leads and self._signals:
+            self._state.stop(StopReason.INTERRUPTED)
         if self._ranks.size == 1:
             return decision
         history, own = self._state.history, None
@@ -65,24 +75,28 @@ class Agreement:
             changes = self._followed() if self._changed else None
             own = decision, history.stop_reason, changes
             self._changed = False
-        told = self._ranks.gather(own if self.leads else bool(self._signals))
+        told: list[Any] = self._ranks.gather(own if self.leads else tuple(self._signals))
         decided, reason, changes = cast(tuple[Decision, StopReason | None, Any], told[0])
         if not self.leads:
             history.stop_reason = reason
             if changes is not None:
                 self._follow(changes)
-        elif any(told[1:]):
-            self._state.stop(StopReason.INTERRUPTED)
+        elif received := [number for signals in told[1:] for number in signals]:
+            self._signals += [n for n in dict.fromkeys(received) if n not in self._signals]
         return decided
+
+    def begin_epoch(self) -> None:
+        """Have rank 0 send its weights at the next decision, if ranks do not compute alike."""
+        self._changed |= not self._alike
 
     def finish(self) -> None:
         """Give every rank the history and the weights of rank 0, at the end of the training."""
         if self._ranks.size == 1:
             return
         self._state.history.communication_seconds = self._ranks.seconds - self._seconds
-        self._changed = True
+        self._changed = len(set(self._ranks.gather(self._digest()))) > 1  # by on_train_end
         self.decide(None)
-        values = self._ranks.share(self._state.history.to_json() if self.leads else None)
+        values = self._ranks.send(self._state.history.to_json() if self.leads else None)
         if not self.leads:
             self._state.history = History.from_json(cast(dict[str, Any], values))
 

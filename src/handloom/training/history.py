@@ -189,8 +189,10 @@ class History:
         The number of lanes; results depend on it, and not on the number of threads.
     preparation_seconds : float
         The time to load the backend, and to compile it if it was not compiled before.
+    ranks : int
+        The number of processes that shared the training, since its last resume.
     communication_seconds : float
-        The time that rank 0 has spent in messages to other ranks, and waiting for them.
+        The time since then that rank 0 has spent in messages to other ranks, and waiting for them.
     stopped_in : int or None
         The incomplete epoch in which training ended; None if it ended after a whole epoch.
     divergence : Divergence or None
@@ -207,6 +209,7 @@ class History:
         self.stop_reason: StopReason | None = None
         self.backend, self.compiled_steps = "numpy", False
         self.lanes = LANES
+        self.ranks = 1
         self.preparation_seconds = self.communication_seconds = 0.0
         self.stopped_in: int | None = None
         self.divergence: Divergence | None = None
@@ -254,11 +257,11 @@ class History:
     @property
     def ran(self) -> str:
         """What the steps ran on, in words: the backend, and how far they were compiled."""
+        shared = f" on {self.ranks} ranks" if self.ranks > 1 else ""
         if self.backend != "fused":
-            return f"backend {self.backend}"
-        return (
-            f"backend fused, {'whole steps compiled' if self.compiled_steps else 'layer by layer'}"
-        )
+            return f"backend {self.backend}{shared}"
+        how = "whole steps compiled" if self.compiled_steps else "layer by layer"
+        return f"backend fused{shared}, {how}"
 
     @property
     def layers(self) -> list[ProbeRecord]:
@@ -282,6 +285,7 @@ class History:
             "compiled_steps": self.compiled_steps,
             "lanes": self.lanes,
             "preparation_seconds": _to_json(self.preparation_seconds),
+            "ranks": self.ranks,
             "communication_seconds": _to_json(self.communication_seconds),
         }
 
@@ -316,6 +320,7 @@ class History:
             history.compiled_steps = bool(values.get("compiled_steps", False))
             history.lanes = require_count("lanes", values["lanes"])
             history.preparation_seconds = float(_from_json(values["preparation_seconds"]) or 0.0)
+            history.ranks = require_count("ranks", values.get("ranks", 1))
             seconds = _from_json(values.get("communication_seconds", 0.0))
             history.communication_seconds = float(seconds or 0.0)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:

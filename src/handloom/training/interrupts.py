@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Literal, cast
+from typing import Literal
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -26,15 +26,14 @@ ON_SIGNAL: tuple[OnSignal, ...] = ("deliver", "finish")
 
 @contextmanager
 def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[None]:
-    """Call ``action`` at the first Ctrl-C, SIGTERM, SIGUSR1 or hang-up, and record the signal.
+    """Call ``action`` at the first Ctrl-C, SIGTERM or hang-up, and record the signal.
 
     An exception in the middle of an update would leave half of the weights updated, so the first
     signal only calls ``action``; after it the earlier handlers are active again. Deliver recorded
     signals after a whole step; see `deliver`.
 
     A hang-up of the terminal would end the process; further ones are ignored until the end of the
-    block. One that the application handles, such as to read its settings again, is left to it. So
-    is SIGUSR1, by which schedulers announce the end of a job.
+    block. One that the application handles, such as to read its settings again, is left to it.
 
     An ignored signal, as in a shell's background jobs, stays ignored, and a handler that was not
     installed from Python, which could not be restored, is not replaced. A handler that is installed
@@ -72,14 +71,35 @@ def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[No
     previous = {n: each for n, each in handlers.items() if each not in (signal.SIG_IGN, None)}
     if HANG_UP is not None and signal.getsignal(HANG_UP) is signal.SIG_DFL:
         previous[HANG_UP] = signal.SIG_DFL
-    if NOTICE is not None and (handler := signal.getsignal(NOTICE)) in DEFAULTS:
-        previous[NOTICE] = cast("signal.Handlers", handler)
     for number in previous:
         signal.signal(number, handle)
     try:
         yield
     finally:
         restore()
+
+
+@contextmanager
+def on_notice(received: list[int]) -> Iterator[None]:
+    """Record SIGUSR1, by which schedulers announce the end of a job, until the end of a block.
+
+    A handler of the application is not replaced. Outside the main thread, where no signal arrives,
+    and on Windows, nothing changes.
+
+    Parameters
+    ----------
+    received : list of int
+        The signal's number is appended to it.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if NOTICE is None or not in_main_thread or signal.getsignal(NOTICE) not in DEFAULTS:
+        yield
+        return
+    previous = signal.signal(NOTICE, lambda number, _: received.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(NOTICE, previous)
 
 
 def deliver(signals: Sequence[int]) -> list[int]:

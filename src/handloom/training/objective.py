@@ -10,7 +10,6 @@ import numpy.typing as npt
 from handloom.backend import NUMPY, Backend, UsesBackend
 from handloom.data.batches import Batch, LoaderOptions, Shard, ShardLoader
 from handloom.data.row_reader import RowReader
-from handloom.errors import RankError
 from handloom.losses import ClassificationLoss, Loss, Targets
 from handloom.network import Sequential
 from handloom.operations import LayerOperation
@@ -189,7 +188,7 @@ class Objective:
 
     def fail(self, error: BaseException, rows: int) -> None:
         """Tell the ranks that add the lanes of a batch of ``rows`` rows that this one failed."""
-        if self._ranks.size > 1 and not isinstance(error, RankError):
+        if self._ranks.size > 1:
             self._exchange.fail(error, self.lanes(rows))
 
     def measure(self, batch: Batch, sums: BatchSums, *, gradient: bool = True) -> Measurement:
@@ -311,7 +310,9 @@ class _Lane:
             data_loss, correct = data_loss + loss, correct + correct_in_shard
             if training and len(shards) > 1:
                 gradient = self._add_gradient(first=index == 0)
-        return LaneSums(gradient, data_loss, correct, self.replica.take_statistics())
+        # a loss of the user's own may return figures of NumPy, which round otherwise
+        figures = float(data_loss), int(correct)
+        return LaneSums(gradient, *figures, self.replica.take_statistics())
 
     def _run_shard(self, shard: Shard, total_weight: float, *, training: bool) -> tuple[float, int]:
         rows = len(shard.x)

@@ -30,7 +30,7 @@ from handloom.operations import Arrays, LayerOperation
 from handloom.optimizers.clipping import ClipByNorm
 from handloom.parallel.partition import LANES, batch_count
 from handloom.parallel.ranks import ONE, Ranks
-from handloom.parallel.threads import Threads, default_threads
+from handloom.parallel.threads import Threads, default_threads, usable_cores
 from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.secondary import warn
@@ -42,11 +42,7 @@ from handloom.training.compiled_runner import (
     compiled_runner,
 )
 from handloom.training.datasets import check_same_names, check_same_rows, require_dataset
-from handloom.training.distribution import (
-    Distribution,
-    check_same_training,
-    differing_environments,
-)
+from handloom.training.distribution import Distribution, idle_ranks
 from handloom.training.divergence import largest_values
 from handloom.training.objective import Measurement, Objective
 from handloom.training.options import TrainingOptions
@@ -54,6 +50,7 @@ from handloom.training.probe import Probe
 from handloom.training.remarks import remarks
 from handloom.training.resume import configuration, record_own_parts
 from handloom.training.runner import Runner, StepRunner
+from handloom.training.same_training import check_same_training, differing_environments
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
 from handloom.training.step import compose
@@ -149,7 +146,7 @@ def prepare(
     snapshot: Snapshot | None = None,
     warm: WarmStart | None = None,
     ranks: Ranks = ONE,
-    signals: Sequence[int] = (),
+    signals: list[int] | None = None,
 ) -> PreparedTraining:
     """Prepare a training, from the network's weights or from a snapshot.
 
@@ -175,7 +172,7 @@ def prepare(
         The initial weights and state of the optimizer.
     ranks : Ranks
         Share the training; each of them makes this call.
-    signals : sequence of int
+    signals : list of int, optional
         Receives the signals of this process.
 
     Returns
@@ -236,18 +233,33 @@ def prepare(
     notes += backend.notes
     if snapshot:
         snapshot.restore(state)
+    state.history.ranks = ranks.size
     state.history.compiled_steps = isinstance(runner, CompiledRunner)
     state.history.notes += [note for note in notes if note not in state.history.notes]
     if warm is not None:
         options.chosen_optimizer.load_state_dict(warm.optimizer)
-    if options.distributed is not None:
-        # own parts as they were: rank 0 alone may have called some of them since
-        check_same_training(ranks, {**configuration(state), "own": state.own_parts})
-        state.distribution = Distribution(ranks.hosts, threads.threads, size, objective.lanes(size))
-        state.history.notes += _warn_of(differing_environments(ranks))
+    shared = Distribution(
+        ranks.hosts,
+        threads.threads,
+        size,
+        objective.lanes(size),
+        ranks.sharing_cores,
+        len(usable_cores()),
+    )
+    alike = options.distributed is None or _check_ranks(state, ranks, shared)
     probe = _probe(state, arrays, -(-len(train) // size)) if ranks.leads else None
-    agreement = Agreement(state, ranks, signals)
+    agreement = Agreement(state, ranks, signals, alike=alike)
     return PreparedTraining(state, arrays, objective, runner, threads, agreement, snapshot, probe)
+
+
+def _check_ranks(state: TrainingState, ranks: Ranks, shared: Distribution) -> bool:
+    """Refuse ranks with another training; return whether all of them compute the same bits."""
+    # own parts as they were: rank 0 alone may have called some of them since
+    check_same_training(ranks, {**configuration(state), "own": state.own_parts})
+    state.distribution = shared
+    unlike = differing_environments(ranks)
+    state.history.notes += _warn_of(unlike + idle_ranks(shared))
+    return not unlike
 
 
 def _probe(state: TrainingState, arrays: Arrays, steps: int) -> Probe | None:
@@ -277,7 +289,7 @@ def _threads_of(options: TrainingOptions, ranks: Ranks) -> int | None:
     """Return the number of threads of this rank: by default its share of the cores it runs on."""
     if options.threads is not None or options.distributed is None:
         return options.threads
-    return max(1, default_threads(options.lanes) // ranks.sharing_cores)
+    return default_threads(options.lanes, ranks.sharing_cores)
 
 
 def _warn_of(remarks: list[str]) -> list[str]:

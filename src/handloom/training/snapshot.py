@@ -14,14 +14,10 @@ from typing import Any, Self
 
 from handloom.environment import environment
 from handloom.errors import (
-    ConfigurationError,
     HandloomError,
     ModelError,
-    require_count,
-    require_number,
 )
 from handloom.files import VersionError, read_set, write_set
-from handloom.parallel.partition import MOST_LANES
 from handloom.parameters import Array
 from handloom.training.own_parts import resumed_parts
 from handloom.training.resume import compare, configuration
@@ -116,21 +112,6 @@ class Snapshot:
             *(OverflowError, RecursionError),
         ) as error:
             raise ModelError(f"{self.origin}: invalid {part}: {error!r}") from None
-
-    @property
-    def lanes(self) -> int:
-        """The number of lanes of the training.
-
-        Raises
-        ------
-        ModelError
-            If it is missing in the configuration, or more than `MOST_LANES`.
-        """
-        try:
-            lanes = require_count("lanes", self.configuration["lanes"])
-            return int(require_number("lanes", lanes, maximum=MOST_LANES))
-        except (KeyError, ConfigurationError) as error:
-            raise ModelError(f"{self.origin}: invalid configuration: {error!r}") from None
 
     @property
     def backend(self) -> str:

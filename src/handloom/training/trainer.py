@@ -1,13 +1,12 @@
 """Trainer: ``fit`` runs epochs, and an epoch runs its steps, several per call."""
 
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from signal import Signals
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,15 +24,15 @@ from handloom.schedules import rates_from
 from handloom.secondary import Secondary, warn
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
 from handloom.training.checkpoints import Checkpoints
-from handloom.training.distribution import check_same_call
 from handloom.training.docstrings import describes_options_of
 from handloom.training.findings import findings
 from handloom.training.history import History, StopReason
-from handloom.training.interrupts import deliver, on_interrupt
+from handloom.training.interrupts import deliver, on_interrupt, on_notice
 from handloom.training.objective import Measurement
 from handloom.training.options import NOTED_AT_RESUME, OnResume, TrainingOptions, takes_options
 from handloom.training.parts_in_use import parts_in_use
 from handloom.training.preparation import PreparedTraining, prepare
+from handloom.training.same_training import own_or_sent, sharing
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import TrainingState
 from handloom.training.warm_start import WarmStart
@@ -182,9 +181,9 @@ class Trainer:
         - after Ctrl-C with Python's default handler, `fit` returns, with a warning;
         - with ``on_signal="finish"``, `fit` returns in every case.
 
-        A second signal takes effect at once. A hang-up, as of a closed terminal, and SIGUSR1, by
-        which schedulers announce the end of a job, do the same as SIGTERM if the application
-        neither handles nor ignores them; further hang-ups change nothing.
+        A second signal takes effect at once. A hang-up, as of a closed terminal, does the same as
+        SIGTERM if the application neither handles nor ignores it; further ones change nothing. With
+        the option ``distributed`` so does SIGUSR1, by which schedulers announce the end of a job.
 
         A loss or gradient that is not finite ends training without that step's update; weights that
         are not finite end it after the epoch. The weights return to those at the beginning of the
@@ -249,7 +248,7 @@ class Trainer:
                 prepared.state.history.notes.append(remark)
                 warn(remark, stacklevel=2)
             history = self._run(prepared)
-        if history.divergence is not None and self._ranks.leads:
+        if history.divergence is not None and self.leads:
             message = f"training diverged: {history.divergence}"
             warn(message, DivergenceWarning, stacklevel=2)
         return history
@@ -293,7 +292,7 @@ class Trainer:
         ranks = self._ranks
         if self._checkpoints and snapshot is None:
             self._checkpoints.require_none()
-        train, validation, sample_weights = _own_or_sent(ranks, train, validation, sample_weights)
+        train, validation, sample_weights = own_or_sent(ranks, train, validation, sample_weights)
         prepared = prepare(
             self.network,
             self.options,
@@ -359,14 +358,17 @@ class Trainer:
 
     def _run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, with the lock of the checkpoints held."""
-        state, checkpoints, agreement = prepared.state, self._checkpoints, prepared.agreement
+        state, agreement = prepared.state, prepared.agreement
         interrupt = partial(state.stop, StopReason.INTERRUPTED) if agreement.leads else _wait
-        with (
-            prepared.running(),
-            on_interrupt(interrupt, self.signals),
-            prepared.threads,
-            self._hooks.training(state),
-        ):
+        with prepared.running(), on_interrupt(interrupt, self.signals):
+            self._run_epochs(prepared)
+            agreement.finish()
+        return state.history
+
+    def _run_epochs(self, prepared: PreparedTraining) -> None:
+        """Run the epochs of a training that are left, and end it."""
+        state, checkpoints = prepared.state, self._checkpoints
+        with prepared.threads, self._hooks.training(state):
             if prepared.snapshot:
                 prepared.snapshot.restore_callbacks(state)
             with checkpoints.saving_at_end(state) if checkpoints else nullcontext():
@@ -382,8 +384,6 @@ class Trainer:
                 sentences = map(str, findings(state.history))
                 state.history.notes += [s for s in sentences if s not in state.history.notes]
             state.ended = True
-        agreement.finish()
-        return state.history
 
     def run_epoch(self, prepared: PreparedTraining) -> None:
         """Run one epoch, or the rest of it, unless training stops."""
@@ -402,13 +402,15 @@ class Trainer:
         if not progress.begun:
             progress.begun = True
             state.begin_epoch()
+            prepared.agreement.begin_epoch()
             self._call_hooks(prepared, "on_epoch_begin")
-        while (goes_on := self._goes_on(prepared)) and progress.epoch_steps < len(order):
-            self._run_steps(prepared, order)
+        while progress.epoch_steps < len(order) and self._run_steps(prepared, order):
             progress.seconds = time.perf_counter() - started
             self._save_if_due(state)
         state.diverge_if_not_finite(prepared.largest_values)
-        if not goes_on or state.history.divergence is not None:  # on all ranks alike
+        if (
+            not self._goes_on(prepared) or state.history.divergence is not None
+        ):  # on all ranks alike
             state.history.stopped_in = progress.epoch
             return
         validation = self._validate(prepared)
@@ -421,31 +423,21 @@ class Trainer:
             state.progress = progress.next_epoch()
         self._save_if_due(state)
 
-    def _run_steps(self, prepared: PreparedTraining, order: Order) -> None:
-        """Make the next steps of an epoch in one call of the runner.
+    def _run_steps(self, prepared: PreparedTraining, order: Order) -> bool:
+        """Make the next steps of an epoch in one call of the runner; return whether there are any.
 
         A call lasts about `CALL_SECONDS`, or one step if a callback has a step hook. The number of
         steps per call does not change results.
         """
         state, first = prepared.state, prepared.state.progress.epoch_steps
-        steps = (
-            1
-            if self._hooks.has_step_hooks
-            else max(1, int(CALL_SECONDS / prepared.seconds_per_step))
-        )
-        if self._hooks.has_step_hooks:
-            self._call_hooks(prepared, "on_step_begin")
         state.require_own_parts()
-        left = len(order) - first
+        rates = prepared.agreement.decide(self._next_rates(prepared, order))
+        if not len(rates):
+            return False
+        last_step = len(order) - first == 1
         probe = prepared.due_probe(state.progress.epoch)
-        if probe is not None:
-            steps = min(steps, max(left - 1, 1))  # the last step is made alone
-        rates: Sequence[float] = ()
-        if prepared.agreement.leads:
-            rates = rates_from(state.options.schedule, state.progress.steps, min(steps, left))
-        rates = prepared.agreement.decide(rates)
         started, state.at_step_boundary = time.perf_counter(), False
-        with probe.last_step() if probe is not None and left == 1 else nullcontext():
+        with probe.last_step() if probe is not None and last_step else nullcontext():
             result = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
         state.add_steps(result.measured, rates)  # at once: an exception of a signal may come
         prepared.seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
@@ -459,6 +451,25 @@ class Trainer:
             state.diverge(
                 result.stop_reason, result.bad_array, state.progress.steps, rates[0], largest
             )
+        return True
+
+    def _next_rates(self, prepared: PreparedTraining, order: Order) -> Sequence[float]:
+        """Return the learning rates of the next call of the runner; none if training stops.
+
+        Rank 0 decides; other ranks return none.
+        """
+        state = prepared.state
+        if not prepared.agreement.leads or not state.is_running:
+            return ()
+        steps = max(1, int(CALL_SECONDS / prepared.seconds_per_step))
+        if self._hooks.has_step_hooks:
+            steps = 1
+            self._call_hooks(prepared, "on_step_begin")
+            state.require_own_parts()
+        left = len(order) - state.progress.epoch_steps
+        if prepared.due_probe(state.progress.epoch) is not None:
+            steps = min(steps, max(left - 1, 1))  # the last step is made alone
+        return rates_from(state.options.schedule, state.progress.steps, min(steps, left))
 
     def _validate(self, prepared: PreparedTraining) -> Measurement | None:
         """Validate, if there are validation rows, with averaged weights if there are any."""
@@ -485,8 +496,13 @@ class Trainer:
     def _save_if_due(self, state: TrainingState) -> None:
         if self._checkpoints:
             self._checkpoints.save_if_due(state)
-            if self._watch is not None and (last := self._checkpoints.last_good) is not None:
-                self._watch.report(f"the last good checkpoint is {last}")
+            self._report_checkpoint()
+
+    def _report_checkpoint(self) -> None:
+        """Have the watch over the ranks name the last good checkpoint if one of them dies."""
+        last = None if self._checkpoints is None else self._checkpoints.last_good
+        if self._watch is not None and last is not None:
+            self._watch.report(f"the last good checkpoint is {last}")
 
     @property
     def _checkpoints(self) -> Checkpoints | None:
@@ -499,22 +515,15 @@ class Trainer:
 
     @contextmanager
     def _together(self, call: str) -> Iterator[None]:
-        """Train with the other ranks until the end of a block; an error on one ends it on all."""
-        self._ranks = ranks = ranks_of(self.options.distributed)
-        if ranks.size == 1:
-            yield
-            return
-        if not ranks.leads:
-            self._hooks = Hooks(())
-        with Watch.begin(ranks) as watch, ranks.together(), warnings.catch_warnings():
-            if not ranks.leads:
-                warnings.simplefilter("ignore")  # rank 0 gives the same
-            check_same_call(ranks, call)
-            self._watch = watch
-            try:
+        """Train with the other ranks until the end of a block."""
+        ranks, hooks = ranks_of(self.options.distributed), self._hooks
+        try:
+            noticing = nullcontext() if ranks is ONE else on_notice(self.signals)
+            with noticing, sharing(ranks, call) as self._watch:
+                self._ranks, self._hooks = ranks, hooks if ranks.leads else Hooks(())
                 yield
-            finally:
-                self._watch = None
+        finally:
+            self._ranks, self._hooks, self._watch = ONE, hooks, None
 
     def _snapshot_to_resume(self, *, resume: bool, warm: bool) -> Snapshot | None:
         """Return the snapshot to resume from, which rank 0 reads, or None."""
@@ -527,7 +536,8 @@ class Trainer:
                     "resume=True needs checkpoints: set the option checkpoints of the trainer"
                 )
             snapshot = self.options.checkpoints.newest()
-        return self._ranks.share(snapshot)
+            self._report_checkpoint()
+        return self._ranks.send(snapshot)
 
     @contextmanager
     def _delivering_signals(self) -> Iterator[None]:
@@ -554,25 +564,3 @@ class Trainer:
 
 def _wait() -> None:
     """Leave a signal to rank 0, which learns of it at the next decision."""
-
-
-def _own_or_sent(
-    ranks: Ranks,
-    train: Dataset | None,
-    validation: Dataset | float | None,
-    sample_weights: npt.ArrayLike | None,
-) -> tuple[Dataset, Dataset | float | None, npt.ArrayLike | None]:
-    """Return the data of this rank, or those of rank 0, which are then sent to all, if it has none.
-
-    Raises
-    ------
-    ConfigurationError
-        If rank 0 has none.
-    """
-    own = train, validation, sample_weights
-    if train is None and ranks.leads:
-        raise ConfigurationError("train must be a Dataset, got None")
-    if ranks.size > 1 and not all(ranks.gather(train is not None)):
-        sent = ranks.share(own)
-        own = sent if train is None else own
-    return cast("tuple[Dataset, Dataset | float | None, npt.ArrayLike | None]", own)
