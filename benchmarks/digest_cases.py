@@ -240,7 +240,7 @@ def digest(network: Sequential, history: History) -> str:
     values: dict[str, Any] = history.to_json()
     for record in values["records"]:
         del record["seconds"]
-    for name in ("notes", "diagnosis", "preparation_seconds", "communication_seconds"):
+    for name in ("notes", "diagnosis", "preparation_seconds", "communication_seconds", "ranks"):
         del values[name]
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(network.parameters.values.tobytes() + text.encode()).hexdigest()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from handloom.backend import FusedBackend
+from handloom.parallel import threads
 from handloom.parallel.threads import Threads, default_threads
 
 
@@ -117,3 +118,13 @@ def test_what_limits_the_threads_of_blas_limits_ours(monkeypatch: pytest.MonkeyP
     assert default_threads() == free
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     assert default_threads() == 1
+
+
+def test_processes_that_share_cores_share_them_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(threads, "usable_cores", lambda: frozenset(range(16)))
+    assert [default_threads(64, sharing) for sharing in (1, 4, 16, 32)] == [16, 4, 1, 1]
+    assert default_threads(4, 4) == 4
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert default_threads(64, 4) == 4

@@ -1,10 +1,12 @@
 """Ranks share one training: the same call, options and rows, sent or read by each."""
 
 import copy
+import pickle
 from functools import partial
 from pathlib import Path
 from threading import current_thread
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -22,10 +24,14 @@ from handloom import (
     Checkpoints,
     Dense,
     ReLU,
+    SoftmaxCrossEntropy,
     Trainer,
 )
 from handloom.errors import ConfigurationError, RankError
+from handloom.losses import Targets
 from handloom.parameters import Array
+from handloom.training import trainer
+from handloom.training.runner import StepRunner
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -166,6 +172,76 @@ def test_trainings_one_after_another_and_in_parts() -> None:
     assert digests(on_ranks(3, run)) == digests(fitted(made, 1))
 
 
+def test_a_trainer_is_copied_after_a_training_on_ranks() -> None:
+    def fit(_: ThreadRanks) -> Trainer:
+        one = made()
+        one.fit(ROWS, HELD_OUT)
+        again = copy.deepcopy(pickle.loads(pickle.dumps(one)))  # noqa: S301 - our own
+        assert np.array_equal(again.network.parameters.vector, one.network.parameters.vector)
+        return one
+
+    assert len(digests(on_ranks(2, fit))) == 1
+
+
+class OfNumPy(SoftmaxCrossEntropy):
+    """Returns figures of NumPy, as a loss of one's own may."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        value, gradient = super().__call__(*arguments, **options)
+        return np.float32(value), gradient
+
+    def correct(self, predictions: Array, targets: Targets) -> int:
+        return np.int64(super().correct(predictions, targets))  # type: ignore[return-value]
+
+
+def test_figures_of_numpy_are_those_of_one_process() -> None:
+    make = partial(made, loss=OfNumPy())
+    assert digests(fitted(make, 3)) == digests(fitted(make, 1))
+
+
+def test_fewer_lanes_than_ranks_are_told() -> None:
+    one, *_ = fitted(lambda: made(shard_rows=None), 3)
+    told = [note for note in one.history.notes if "lane for 3 ranks" in note]
+    assert told
+    assert "smaller shard_rows or more lanes" in told[0]
+
+
+def test_ranks_that_compute_otherwise_get_the_weights_of_rank_0_in_every_epoch() -> None:
+    class Drifting(ReLU):
+        """Changes weights on one rank, as another processor would."""
+
+        def forward(self, x: Array, **options: Any) -> Array:
+            if current_thread().name == "rank-1":
+                x = x * np.float32(1.0 + 1e-6)
+            return super().forward(x, **options)
+
+    def environment() -> dict[str, Any]:
+        return {"versions": {}, "cores": 1, "blas": current_thread().name}
+
+    seen: dict[str, list[bytes]] = {"rank-0": [], "rank-1": []}
+
+    def steps(runner: StepRunner, *arguments: Any) -> Any:
+        values = runner.objective.network.parameters.values
+        seen[current_thread().name].append(values.tobytes())
+        return run(runner, *arguments)
+
+    run = StepRunner.run
+    with (
+        patch("handloom.training.same_training.environment", environment),
+        patch.object(StepRunner, "run", steps),
+        patch.object(trainer, "CALL_SECONDS", 1e9),
+    ):
+
+        def make() -> Trainer:
+            return made(network=network(Dense(8), Drifting(), Dense(3)), shard_rows=None)
+
+        one, two = fitted(make, 2)
+    assert any("ranks differ" in note for note in one.history.notes)
+    epochs = [seen["rank-0"][0], *seen["rank-0"][-2:]]
+    assert epochs == [seen["rank-1"][0], *seen["rank-1"][-2:]]
+    assert digest(one.network, one.history) == digest(two.network, two.history)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_step_has_two_collective_calls_whatever_the_layers(backend: str) -> None:
     def make(depth: int) -> Trainer:
@@ -180,7 +256,8 @@ def test_a_step_has_two_collective_calls_whatever_the_layers(backend: str) -> No
     steps = 4 * 5
     for each in calls:
         assert each.count("exchange") == each.count("complete") == steps
-        assert len(each) - 2 * steps < 80
+        # to prepare and to end 14; an epoch has 5: one to begin, one a call, one to end, validation
+        assert len(each) - 2 * steps < 14 + 4 * (4 + 3)
         first = each.index("exchange")
         assert {each[i + 1] for i in range(first, len(each)) if each[i] == "exchange"} == {
             "complete"

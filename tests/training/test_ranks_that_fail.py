@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.helpers.distributed import digests, fitted, made, network
 from tests.helpers.ranks import ThreadRanks, on_ranks
-from tests.helpers.training import BACKENDS, ROWS, At
+from tests.helpers.training import BACKENDS, HELD_OUT, ROWS, At
 
 from handloom import (
     SGD,
@@ -70,6 +70,26 @@ class SlowEnd(Callback):
     def on_train_end(self, *, state: TrainingState) -> None:
         time.sleep(0.3)
         self.ended = True
+
+
+def test_the_same_error_in_two_trainings_is_told_twice() -> None:
+    mine = RuntimeError("mine")
+
+    class Raising(Callback):
+        changes_results = False
+
+        def on_epoch_end(self, **_: object) -> None:
+            raise mine
+
+    def fit(ranks: ThreadRanks) -> Trainer:
+        for _ in range(2):
+            with pytest.raises((RuntimeError, RankError), match="mine"):
+                made(*([Raising()] if ranks.leads else [])).fit(ROWS)
+        one = made()
+        one.fit(ROWS, HELD_OUT)
+        return one
+
+    assert len(digests(on_ranks(3, fit))) == 1
 
 
 def test_no_rank_leaves_before_rank_0_has_ended_a_failed_training() -> None:
