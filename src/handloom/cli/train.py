@@ -41,7 +41,7 @@ from handloom.data import ImageOptions, Splits
 from handloom.errors import DivergenceWarning, ModelError
 from handloom.locks import HeldFolder, only_writer
 from handloom.model import Model
-from handloom.parallel.mpi import Distributed
+from handloom.parallel.mpi import Distributed, ranks_of
 from handloom.parallel.threads import default_threads
 from handloom.recipes import experiment
 from handloom.recipes.base import Experiment
@@ -79,7 +79,7 @@ WITH_RECIPE = (*(option.name for option in options_of(RecipeSettings)), *WITH_BO
 
 
 @dataclass(frozen=True)
-class How:
+class TrainingMode:
     """How a command trains, whatever the settings of the training."""
 
     checkpoint_every: str | None
@@ -132,10 +132,12 @@ def train(
     """
     # only options set by the user: recipes and stopped runs have defaults of their own
     explicit = {name: values[name] for name in explicit_options(context) if name in values}
+    mode = TrainingMode(
+        checkpoint_every, report=report, distributed=checked_distributed(distributed)
+    )
     if resume is not None:
         refuse_other_options(context, "--resume", WITH_RESUME)
-        how = How(checkpoint_every, report=report, distributed=checked_distributed(distributed))
-        _resume(resume, data, options, how, explicit)
+        _resume(resume, data, options, mode, explicit)
         return
     settings: Experiment
     if recipe is not None:
@@ -145,18 +147,15 @@ def train(
     else:
         settings = Settings(**explicit)
     refuse_in_images(out or Path("runs"), data)
-    how = How(
-        checkpoint_every or EVERY, report=report, distributed=checked_distributed(distributed)
-    )
     with output_folder(out, recipe or "train") as folder:
-        _train(folder, settings, data, options, how)
+        _train(folder, settings, data, options, mode)
 
 
 def _resume(
     folder: Path,
     data: str | None,
     options: ImageOptions,
-    how: "How",
+    mode: TrainingMode,
     changes: Mapping[str, Any],
 ) -> None:
     run = RunFolder.open(folder)
@@ -174,8 +173,13 @@ def _resume(
         options = options_for_resume(folder, run.description, options)
         if data is None:
             data = recorded_data(run.description)
-        how = replace(how, checkpoint_every=how.checkpoint_every or every)
-        _train(held, settings, data, options, how, resumed=run)
+        mode = replace(mode, checkpoint_every=mode.checkpoint_every or every)
+        _train(held, settings, data, options, mode, resumed=run)
+
+
+def _sharing_cores(mode: TrainingMode) -> int:
+    """Return the number of ranks that share the cores of this one."""
+    return ranks_of(mode.distributed).sharing_cores
 
 
 def _train(
@@ -183,18 +187,19 @@ def _train(
     settings: Experiment,
     data: str | None,
     options: ImageOptions,
-    how: "How",
+    mode: TrainingMode,
     *,
     resumed: RunFolder | None = None,
 ) -> None:
-    trigger(how.checkpoint_every or EVERY)
+    every = mode.checkpoint_every or EVERY
+    trigger(every)
     splits = load_dataset(data, options)
     described: dict[str, Any] = {
         "settings": experiment.experiment_to_json(settings),
         "data": dataset_source(data, splits),
         "data_options": options.to_json(),
-        "checkpoint_every": how.checkpoint_every,
-        "threads": settings.threads or default_threads(),
+        "checkpoint_every": every,
+        "threads": settings.threads or default_threads(settings.lanes, _sharing_cores(mode)),
     }
     description = RunDescription(**described)
     if resumed is not None:
@@ -218,23 +223,23 @@ def _train(
         options,
         resume=resumed is not None,
     )
-    with warnings.catch_warnings(), sharing(how.distributed, part):
+    with warnings.catch_warnings(), sharing(mode.distributed, part):
         warnings.simplefilter("ignore", DivergenceWarning)  # the command itself reports it
         trained = experiment.train(
             settings,
             splits,
             callbacks,
-            checkpoints=Checkpoints(run, every=how.checkpoint_every or EVERY, warn=note),
+            checkpoints=Checkpoints(run, every=every, warn=note),
             resume=resumed is not None,
             on_signal="finish",  # and an interruption
-            distributed=how.distributed,
+            distributed=mode.distributed,
             save=save,
         )
     reports.write_run(run, settings.title, splits, trained)
     with saved_results(run.path):
         _show(splits, trained)
         wrote(run.path, run.contents())
-        if how.report or (resumed and (run.path / REPORT).exists()):  # a page of an earlier state
+        if mode.report or (resumed and (run.path / REPORT).exists()):  # a page of an earlier state
             say_report(run.path, splits)
     end_with(trained.history, run.path, saved=not saving.failed)
     if saving.failed:

@@ -56,7 +56,10 @@ class RowsOnDemand(ABC):
             row: Array = self._scattered(np.array([rows % len(self)]))[0]
             return row
         if isinstance(rows, tuple):
-            raise DataError(f"rows on demand are indexed along the first axis only, got {rows}")
+            raise DataError(
+                f"rows on demand are indexed along the first axis only, got {rows}: first take an "
+                "array, of all rows inputs[:]"
+            )
         if not isinstance(rows, slice):
             return self._scattered(checked_rows(rows, len(self)))
         start, stop, step = rows.indices(len(self))

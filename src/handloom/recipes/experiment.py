@@ -20,6 +20,7 @@ from handloom.training import (
     EpochRecord,
     Evaluation,
     History,
+    Trainer,
     evaluate,
 )
 from handloom.training.interrupts import OnSignal
@@ -113,10 +114,14 @@ def train(
         If the dataset is not suitable for training, or cannot be split as asked.
     """
     rows, held_out = _rows(experiment, splits)
-    network = experiment.build(splits.train)
-    steps = experiment.steps(rows, network)
-    trainer = experiment.trainer(
-        network, steps, callbacks, checkpoints, on_signal=on_signal, distributed=distributed
+    trainer = _trainer(
+        experiment,
+        splits,
+        rows,
+        callbacks=callbacks,
+        checkpoints=checkpoints,
+        on_signal=on_signal,
+        distributed=distributed,
     )
     history = trainer.fit(rows, held_out, resume=resume)
     model = trainer.model()
@@ -144,9 +149,7 @@ def take_part(
         As in `handloom.Trainer`.
     """
     rows, held_out = _rows(experiment, splits)
-    network = experiment.build(splits.train)
-    steps = experiment.steps(rows, network)
-    trainer = experiment.trainer(network, steps, on_signal="finish", distributed=distributed)
+    trainer = _trainer(experiment, splits, rows, on_signal="finish", distributed=distributed)
     trainer.fit(rows, held_out, resume=resume)
 
 
@@ -158,3 +161,9 @@ def _rows(experiment: Experiment, splits: Splits) -> tuple[Dataset, Dataset | No
         return splits.train.split(experiment.validation_fraction, Stream(experiment.seed))
     except DataError as error:
         raise DataError(f"{error}; to hold out no rows, set validation_fraction to 0") from None
+
+
+def _trainer(experiment: Experiment, splits: Splits, rows: Dataset, **options: Any) -> Trainer:
+    """Return the trainer of an experiment, with its network."""
+    network = experiment.build(splits.train)
+    return experiment.trainer(network, experiment.steps(rows, network), **options)
