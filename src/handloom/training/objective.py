@@ -92,7 +92,7 @@ class Objective:
     count_correct : bool
         Whether to count correct predictions, if the loss is a `ClassificationLoss`.
     most_rows : int, optional
-        The most rows of a shard, if fewer than `shard_rows` returns.
+        The most rows of a shard, if fewer than `handloom.parallel.partition.shard_rows` returns.
     ranks : Ranks
         Share the lanes.
     """
