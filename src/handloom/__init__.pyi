@@ -41,6 +41,7 @@ from handloom.layers import (
     Conv2D as Conv2D,
     Dense as Dense,
     Dropout as Dropout,
+    Embedding as Embedding,
     Flatten as Flatten,
     Layer as Layer,
     LayerNorm as LayerNorm,
