@@ -57,8 +57,10 @@ def gelu(x: Array, weights: Mapping[str, Array]) -> Array:
 
 
 def looked_up(x: Array, weights: Mapping[str, Array]) -> Array:
-    one_hot = [np.eye(len(weights[name]))[column.astype(int)] for name, column in (
-        ("column_1", x[:, 1]), ("column_4", x[:, 4]))]
+    one_hot = [
+        np.eye(len(weights[name]))[column.astype(int)]
+        for name, column in (("column_1", x[:, 1]), ("column_4", x[:, 4]))
+    ]
     vectors = [each @ weights[f"column_{c}"] for each, c in zip(one_hot, (1, 4), strict=True)]
     return np.hstack([*vectors, x[:, [0, 2, 3, 5, 6]]])
 

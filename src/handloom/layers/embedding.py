@@ -139,9 +139,7 @@ class Embedding(Layer):
                 l2=self.weights_l2,
                 elementwise=True,
             )
-            for column, size, part in zip(
-                self.index_columns, self._sizes, self._parts, strict=True
-            )
+            for column, size, part in zip(self.index_columns, self._sizes, self._parts, strict=True)
         }
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -224,11 +222,11 @@ class Embedding(Layer):
             indices = values.astype(np.intp)
         valid = (indices == values) & (indices >= 0) & (indices < self._sizes)
         if not valid.all():
-            row, position = np.argwhere(~valid)[0]
+            row, j = np.argwhere(~valid)[0]
             raise DataError(
-                f"embedding: column {self.index_columns[position]} must hold whole numbers from 0 "
-                f"to {self._sizes[position] - 1} (0 for a missing value, 1 for an unseen category, "
-                f"then the categories), got {values[row, position]:.9g}"
+                f"embedding: column {self.index_columns[j]} must hold whole numbers from 0 to "
+                f"{self._sizes[j] - 1} (0 for a missing value, 1 for an unseen category, then the "
+                f"categories), got {values[row, j]:.9g}"
             )
         return indices
 
@@ -258,8 +256,8 @@ def _checked(columns: object) -> dict[int, int]:
     if not pairs:
         raise ConfigurationError("columns must name at least one index column, got none")
     checked: dict[int, int] = {}
-    for column, count in pairs:
-        column = require_count("a column in columns", column, minimum=0)
+    for key, count in pairs:
+        column = require_count("a column in columns", key, minimum=0)
         if column in checked:
             raise ConfigurationError(f"columns must name each column once, got {column} twice")
         checked[column] = require_count(f"the number of categories of column {column}", count)
