@@ -33,7 +33,7 @@ def default_width(categories: int) -> int:
     It is the rule of thumb of fastai (Howard, Gugger, "fastai: A Layered API for Deep Learning",
     Information 11, 2020). Files do not store the width, so that the rule cannot change.
     """
-    return min(600, round(1.6 * categories**0.56))
+    return min(600, round(1.6 * float(categories) ** 0.56))
 
 
 class Embedding(Layer):
