@@ -139,7 +139,7 @@ def load_dataset(
     """
     if named is None or named in RESERVED:
         refuse_options(options, named)
-    if named in GENERATED:
+    if named is not None and named in GENERATED:
         return GENERATED[named]()
     if named == NAME:
         splits = fashion_mnist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
@@ -33,7 +34,7 @@ def default_width(categories: int) -> int:
     It is the rule of thumb of fastai (Howard, Gugger, "fastai: A Layered API for Deep Learning",
     Information 11, 2020). Files do not store the width, so that the rule cannot change.
     """
-    return min(600, round(1.6 * float(categories) ** 0.56))
+    return min(600, round(1.6 * math.pow(categories, 0.56)))
 
 
 class Embedding(Layer):

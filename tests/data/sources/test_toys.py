@@ -97,9 +97,10 @@ def test_arms_of_the_spiral_turn_once_a_third_apart() -> None:
 
 def test_xor_is_the_exclusive_or_of_the_signs() -> None:
     train = xor(noise=0.0).train
-    negative = train.inputs < 0.0
+    inputs = train.inputs.astype(np.float64)
+    negative = inputs < 0.0
     assert (train.targets == (negative[:, 0] ^ negative[:, 1])).all()
-    assert np.abs(train.inputs).max() <= 1.0
+    assert np.abs(inputs).max() <= 1.0
     assert abs(negative.mean() - 0.5) < 0.05
 
 
@@ -112,7 +113,8 @@ def test_sine_has_noise_in_its_targets_alone() -> None:
 
 
 def test_noise_is_normal_in_both_inputs_with_its_standard_deviation() -> None:
-    noise = moons(5_000, noise=0.3).train.inputs - moons(5_000, noise=0.0).train.inputs
+    noisy, clean = (moons(5_000, noise=each).train.inputs for each in (0.3, 0.0))
+    noise = noisy.astype(np.float64) - clean.astype(np.float64)
     assert noise.std(axis=0) == pytest.approx([0.3, 0.3], rel=0.05)
     assert np.abs(np.corrcoef(noise.T)[0, 1]) < 0.05
 
