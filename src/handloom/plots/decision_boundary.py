@@ -130,8 +130,6 @@ def _shades(planes: Values) -> Values:
 
 def _draw_lines(panel: "Axes", x: Values, y: Values, planes: Values) -> None:
     """Draw where a class and the most probable other one are equally probable."""
-    if not np.isfinite(planes).all():
-        return
     for label in range(planes.shape[-1]):
         ahead = planes[..., label] - np.delete(planes, label, axis=-1).max(axis=-1)
         if ahead.min() < 0.0 < ahead.max():
