@@ -32,7 +32,7 @@ def default_width(categories: int) -> int:
     """Return the width of a vector: ``1.6 categories^0.56`` rounded, at most 600.
 
     It is the rule of thumb of fastai (Howard, Gugger, "fastai: A Layered API for Deep Learning",
-    Information 11, 2020). Files do not store the width, so that the rule cannot change.
+    Information 11, 2020). A file stores a width only if one was chosen, so the rule must stay.
     """
     return min(600, round(1.6 * math.pow(categories, 0.56)))
 
@@ -52,7 +52,8 @@ class Embedding(Layer):
 
     A column with ``k`` categories has ``k + 2`` indices: 0 for a missing value, 1 for a category
     that was not seen in training, and 2 to ``k + 1`` for the categories. The vector of an index
-    that no training row has keeps its initial value, which by default is close to zero. Tables are
+    that no training row has keeps its initial value, which by default is close to zero, unless
+    there is a penalty. Tables are
     no matrices: `handloom.Muon` updates them by AdamW, and weight decay leaves them out, so that it
     does not shrink vectors of rare categories in every step.
 
