@@ -74,7 +74,7 @@ def test_an_embedding_beside_theirs_and_the_other_columns() -> None:
     x[:, [1, 5]] = indices
     build([layer], (D,), dtype=np.float64)
     y = layer.forward(x, training=True)
-    tables = [leaf(layer.weights[f"column_{column}"]) for column in (1, 5)]
+    tables = [leaf(np.asarray(layer.weights[f"column_{c}"], np.float64)) for c in (1, 5)]
     rows = leaf(np.delete(x, [1, 5], axis=1))
     vectors = [
         functional.embedding(torch.tensor(own), table)
