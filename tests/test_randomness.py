@@ -39,6 +39,7 @@ def test_purposes_keep_their_values() -> None:
         "LAYER": 3,
         "AUGMENT": 4,
         "GENERATE": 5,
+        "TOY": 6,
     }
 
 

@@ -5,10 +5,15 @@ from handloom._version import __version__ as __version__
 from handloom.data import (
     Dataset as Dataset,
     Splits as Splits,
+    circles as circles,
     fashion_mnist as fashion_mnist,
+    moons as moons,
     open_folder as open_folder,
     read_npy as read_npy,
     silhouettes as silhouettes,
+    sine as sine,
+    spiral as spiral,
+    xor as xor,
 )
 from handloom.data.augment import (
     Erase as Erase,
@@ -41,6 +46,7 @@ from handloom.layers import (
     Conv2D as Conv2D,
     Dense as Dense,
     Dropout as Dropout,
+    Embedding as Embedding,
     Flatten as Flatten,
     Layer as Layer,
     LayerNorm as LayerNorm,

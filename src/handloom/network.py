@@ -182,6 +182,11 @@ class Sequential(ChecksArguments):
             raise ModelError("build the network first: network.build((784,), seed=0)")
         return self._parameters
 
+    @property
+    def index_columns(self) -> tuple[int, ...]:
+        """The index columns of an input row; see `handloom.Layer.index_columns`."""
+        return self._chain.index_columns
+
     def _memory(self) -> list[Part]:
         """Return the memory of the weights, which stands for the network where it is in use."""
         return [] if self._parameters is None else [("the network", self._parameters.values)]

@@ -35,7 +35,8 @@ class ParameterSpec:
     trained : bool
         Whether it has a gradient. An array without one has no penalty and no optimizer state.
     elementwise : bool
-        Whether it scales or shifts elementwise, so that it is not a matrix, whatever its shape.
+        Whether it scales or shifts elementwise, or its rows are looked up, so that it is not a
+        matrix, whatever its shape.
     """
 
     shape: tuple[int, ...]

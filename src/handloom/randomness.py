@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     LAYER = 3
     AUGMENT = 4
     GENERATE = 5
+    TOY = 6
 
 
 class Source(Protocol):

@@ -60,6 +60,7 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
     If one cannot be written, a line on standard error says so, and the others are written.
     """
     history, test = trained.history, trained.test
+    images = splits.train.inputs.dtype == np.uint8
     with _part(run.path / HISTORY):
         run.write_history(history)
     with _part(run.path / RESULTS):
@@ -82,7 +83,11 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
         _save(curves, run.pictures / "curves.png")
     _draw_predictions(drawing, run.pictures, "", title, splits.test, test)
     with drawing:
-        if splits.train.inputs.dtype == np.uint8:
+        if splits.test.input_shape == (2,) and splits.test.has_classes and not images:
+            boundary = plots.decision_boundary(trained.model, splits.test, title=title)
+            _save(boundary, run.pictures / "boundary.png")
+    with drawing:
+        if images:
             weights = plots.weights(trained.model, title=title, dataset=splits.name)
             _save(weights, run.pictures / "weights.png")
 

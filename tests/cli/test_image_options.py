@@ -188,7 +188,7 @@ def test_options_of_images_are_refused_for_idx_files(handloom: Command, tiny_fol
 def test_an_unknown_name_lists_the_known_ones(handloom: Command, command: str) -> None:
     ended = handloom("data", command, "fashon-mnist")
     assert ended.status == 1
-    assert "fashion-mnist, silhouettes" in ended.err
+    assert "circles, fashion-mnist, moons, silhouettes, sine, spiral, xor" in ended.err
     assert "Did you mean 'fashion-mnist'?" in ended.err
 
 

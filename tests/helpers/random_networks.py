@@ -15,6 +15,7 @@ from handloom.layers import (
     Conv2D,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     Layer,
     LayerNorm,
@@ -60,6 +61,8 @@ SINGLE_LAYERS: dict[str, tuple[tuple[int, ...], Layers]] = {
     "max_pool2d, overlapping": (IMAGE, [MaxPool2D(3, stride=2), Flatten()]),
     "max_pool2d, gaps": (IMAGE, [MaxPool2D(2, stride=3), Flatten()]),
     "average_pool2d": (IMAGE, [AveragePool2D(3, stride=2), Flatten()]),
+    "embedding": (FLAT, [Embedding({11: 1, 2: 4, 3: 2}, width=3)]),
+    "embedding of a single column": (FLAT, [Embedding({0: 30}), Dense(3)]),
     "residual": (FLAT, [Residual([Dense(12), ReLU(), Dense(12)])]),
     "residual with a shortcut": (
         IMAGE,
@@ -102,6 +105,14 @@ def random_layers(rng: np.random.Generator) -> Layers:
         Residual([Dense(width), LayerNorm(), ReLU()]),
         Dense(4),
     ]
+
+
+def random_row(shape: tuple[int, ...], layers: Layers, rng: np.random.Generator) -> np.ndarray:
+    """Return a row that the layers take."""
+    row = rng.standard_normal(shape).astype(np.float32)
+    for column in layers[0].index_columns:
+        row[column] = rng.integers(0, 3)
+    return row
 
 
 def random_model(

@@ -15,6 +15,7 @@ from handloom.layers import (
     BatchNorm,
     Conv2D,
     Dropout,
+    Embedding,
     Flatten,
     Layer,
     LayerNorm,
@@ -55,7 +56,18 @@ def gelu(x: Array, weights: Mapping[str, Array]) -> Array:
     return np.asarray(0.5 * x * (1.0 + np.tanh(inside)))
 
 
+def looked_up(x: Array, weights: Mapping[str, Array]) -> Array:
+    one_hot = [
+        np.eye(len(weights[name]))[column.astype(int)]
+        for name, column in (("column_1", x[:, 1]), ("column_4", x[:, 4]))
+    ]
+    vectors = [each @ weights[f"column_{c}"] for each, c in zip(one_hot, (1, 4), strict=True)]
+    return np.hstack([*vectors, x[:, [0, 2, 3, 5, 6]]])
+
+
 X = rows(6, 7)
+WITH_INDICES = X.copy()
+WITH_INDICES[:, 1], WITH_INDICES[:, 4] = [0, 1, 4, 2, 4, 4], [1, 0, 2, 2, 2, 0]
 IMAGES = draw(3, 2, 4, 5)
 
 CASES = {
@@ -89,4 +101,5 @@ CASES = {
         X,
         lambda x, w: w["scale"] * np.array([normalized(row) for row in x]) + w["shift"],
     ),
+    "embedding": Case(lambda: Embedding({4: 1, 1: 3}, width=2), WITH_INDICES, looked_up),
 }

@@ -12,6 +12,7 @@ from handloom import (
     GELU,
     BinaryCrossEntropy,
     Dropout,
+    Embedding,
     Huber,
     LeakyReLU,
     MeanAbsoluteError,
@@ -21,6 +22,7 @@ from handloom import (
     SiLU,
     SoftmaxCrossEntropy,
     Tanh,
+    build,
 )
 from handloom.layers import Layer
 from handloom.losses import Loss
@@ -64,6 +66,28 @@ def test_activations(layer: Layer, theirs: Callable[[Any], Any]) -> None:
     expected.backward(torch.tensor(dy))
     assert relative_error(y, expected.detach()) < TOLERANCE
     assert relative_error(layer.backward(dy), tensor.grad) < TOLERANCE  # type: ignore[arg-type]
+
+
+def test_an_embedding_beside_theirs_and_the_other_columns() -> None:
+    layer, x, dy = Embedding({1: 4, 5: 30}, width=3), draw(N, D), draw(N, 6 + D - 2, seed=1)
+    indices = np.random.default_rng(2).integers(0, (6, 32), (N, 2))
+    x[:, [1, 5]] = indices
+    build([layer], (D,), dtype=np.float64)
+    y = layer.forward(x, training=True)
+    tables = [leaf(np.asarray(layer.weights[f"column_{c}"], np.float64)) for c in (1, 5)]
+    rows = leaf(np.delete(x, [1, 5], axis=1))
+    vectors = [
+        functional.embedding(torch.tensor(own), table)
+        for own, table in zip(indices.T, tables, strict=True)
+    ]
+    expected = torch.cat([*vectors, rows], dim=1)
+    expected.backward(torch.tensor(dy))
+    dx = layer.backward(dy)
+    assert dx is not None
+    assert relative_error(y, expected.detach()) < TOLERANCE
+    assert relative_error(np.delete(dx, [1, 5], axis=1), rows.grad) < TOLERANCE
+    for column, table in zip((1, 5), tables, strict=True):
+        assert relative_error(layer.gradients[f"column_{column}"], table.grad) < TOLERANCE
 
 
 def test_dropout_with_the_same_mask() -> None:

@@ -14,7 +14,8 @@ from PIL import Image
 from tests.helpers.terminal import HOSTILE, acting
 from tests.plots.helpers import NAMES, WHERE, curves, dataset, falling, history, render, texts
 
-from handloom import Conv2D, Dataset, Flip, Sequential, plots
+from handloom import Conv2D, Dataset, Dense, Flip, Model, Sequential, plots
+from handloom.data import AsFloat
 from handloom.errors import ConfigurationError, DataError, MissingExtraError
 from handloom.plots.fonts import families, fitted, legible, width
 
@@ -86,6 +87,11 @@ def hostile_figures() -> dict[str, Figure]:
         "weights": plots.weights(
             Sequential([Conv2D(3, 3)]).build((1, 5, 7)), title=HOSTILE, dataset=HOSTILE
         ),
+        "decision_boundary": plots.decision_boundary(
+            Model(Sequential([Dense(3)]).build((2,)), AsFloat(), names, (2,), "float64"),
+            Dataset(np.eye(3)[:, :2], np.arange(3), names, HOSTILE, (HOSTILE, "height")),
+            title=HOSTILE,
+        ),
     }
 
 
@@ -133,6 +139,11 @@ def test_names_of_any_length_stay_on_the_page_and_apart(classes: int, length: in
         images, targets, mistaken, names, title=title, dataset="cats"
     )
     samples = plots.sample_grid(Dataset(images, targets, names, "cats"))
+    model = Model(Sequential([Dense(classes)]).build((2,)), AsFloat(), names, (2,), "float32")
+    points = Dataset(np.eye(classes)[:, :2], np.arange(classes), names, "cats", names[:2])
+    boundary = plots.decision_boundary(model, points, title=title)
+    assert inside(boundary)
+    assert boundary.axes[0].bbox.width > 0.5 * boundary.bbox.width
     assert inside(confusion)
     assert inside(mistakes)
     assert inside(samples)

@@ -8,6 +8,7 @@ import typer
 
 from handloom.cli.console import say, show_table
 from handloom.cli.datasets import (
+    NAMES,
     check_known,
     load_dataset,
     refuse_in_images,
@@ -23,9 +24,7 @@ from handloom.files import FileError, make_folder
 
 app = typer.Typer(help="Verify a dataset and draw its samples.", no_args_is_help=True)
 
-Named = Annotated[
-    str, typer.Argument(metavar="PATH", help="A folder, or fashion-mnist or silhouettes.")
-]
+Named = Annotated[str, typer.Argument(metavar="PATH", help=f"A folder, or a name: {NAMES}.")]
 
 
 @app.command()

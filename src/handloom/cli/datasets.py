@@ -15,6 +15,7 @@ from handloom.data.formats.idx_names import idx_sets
 from handloom.data.formats.image_options import MAX_SIDE
 from handloom.data.notes import Tell
 from handloom.data.sources.fashion_mnist import VARIABLE
+from handloom.data.sources.generated import GENERATED
 from handloom.data.sources.open_folder import existing_folder, holds_files_of_rows, read_folder
 from handloom.data.sources.published import NAME, RESERVED
 from handloom.errors import ConfigurationError, DataError, unknown_name
@@ -22,10 +23,13 @@ from handloom.files import FileError
 from handloom.model import Model
 from handloom.training.run_folder import RunDescription, RunFolder, is_run
 
+NAMES = ", ".join(RESERVED)
+"""The names of datasets, for help texts."""
+
 Data = Annotated[
     str | None,
     typer.Option(
-        help="A folder of IDX files, .npy files or images, or a name: fashion-mnist, silhouettes. "
+        help=f"A folder of IDX files, .npy files or images, or a name: {NAMES}. "
         "[default: Fashion-MNIST, if it is found or can be downloaded]",
         show_default=False,
     ),
@@ -34,7 +38,7 @@ Data = Annotated[
 RunData = Annotated[
     str | None,
     typer.Option(
-        help="A folder of IDX files, .npy files or images, or a name: fashion-mnist, silhouettes. "
+        help=f"A folder of IDX files, .npy files or images, or a name: {NAMES}. "
         "[default: the data of the run]",
         show_default=False,
     ),
@@ -135,8 +139,8 @@ def load_dataset(
     """
     if named is None or named in RESERVED:
         refuse_options(options, named)
-    if named == "silhouettes":
-        return silhouettes()
+    if named is not None and named in GENERATED:
+        return GENERATED[named]()
     if named == NAME:
         splits = fashion_mnist()
         if splits.name != NAME:

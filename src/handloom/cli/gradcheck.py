@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from handloom.cli.console import show_table
-from handloom.cli.datasets import dataset_for, load_dataset, with_image_options
+from handloom.cli.datasets import NAMES, dataset_for, load_dataset, with_image_options
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import explicit_options, load_model
 from handloom.data import Dataset, ImageOptions
@@ -42,9 +42,9 @@ def gradcheck(
     data: Annotated[
         str | None,
         typer.Option(
-            help="A folder of IDX files, .npy files or images, or a name: fashion-mnist, "
-            "silhouettes. [default: the data of RUN; without RUN Fashion-MNIST, if it is found or "
-            "can be downloaded]",
+            help=f"A folder of IDX files, .npy files or images, or a name: {NAMES}. "
+            "[default: the data of RUN; without RUN Fashion-MNIST, if it is found or can be "
+            "downloaded]",
             show_default=False,
         ),
     ] = None,

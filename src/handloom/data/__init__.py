@@ -10,6 +10,7 @@ from handloom.data.sources.download import DownloadError
 from handloom.data.sources.fashion_mnist import fashion_mnist
 from handloom.data.sources.open_folder import open_folder
 from handloom.data.sources.silhouettes import silhouettes
+from handloom.data.sources.toys import circles, moons, sine, spiral, xor
 from handloom.data.sources.verify import Report, verify
 from handloom.data.transforms import (
     AsFloat,
@@ -28,15 +29,20 @@ __all__ = [
     "Scale",
     "Splits",
     "Transform",
+    "circles",
     "fashion_mnist",
+    "moons",
     "open_folder",
     "read_idx",
     "read_idx_folder",
     "read_image_folders",
     "read_npy",
     "silhouettes",
+    "sine",
+    "spiral",
     "transform_for",
     "transform_from_config",
     "verify",
     "write_image_folders",
+    "xor",
 ]

@@ -52,6 +52,9 @@ def check_gradients(
     every step is left out, and the table reports it. Kinks are detected by comparing differences
     over two steps on both sides, which needs forward only, and so works for every layer.
 
+    Index columns (see `handloom.Layer.index_columns`) stay as they are: only the other columns of
+    the input are differentiated.
+
     A layer is checked through the sum of its outputs, each times a random number, without its
     penalty. A network is checked through its loss plus its penalty, as in training. Stochastic
     layers draw the same random numbers in every pass.
@@ -119,11 +122,9 @@ def check_gradients(
 
 def _run_on_reversed_data(checked: Float64Replica) -> None:
     """Run once on the data in reverse order, to expose state kept from an earlier pass."""
-    x = checked.arrays[checked.data]
-    original = x.copy()
-    x[...] = x.reshape(-1)[::-1].reshape(x.shape)
+    checked.reverse_data()
     checked.gradients()
-    x[...] = original
+    checked.reverse_data()
 
 
 def _central_value(checked: Float64Replica) -> float:

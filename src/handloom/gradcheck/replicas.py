@@ -50,6 +50,46 @@ def float64_replica_of(
     return _LossReplica(subject, x, target_rows, row_weights)
 
 
+class _Input:
+    """The input rows of a layer or a network, whose index columns are not differentiated.
+
+    Attributes
+    ----------
+    arrays : dict of str to array
+        The entries that are differentiated, as ``"input"``: all columns but index columns. It is
+        empty if there are no others.
+    """
+
+    def __init__(self, x: Array, index_columns: tuple[int, ...]) -> None:
+        self._x, self._columns = x, index_columns
+        differentiated = self.differentiated(x)
+        self.arrays = {"input": differentiated} if differentiated.size else {}
+
+    def differentiated(self, array: Array) -> Array:
+        """Return the entries of an array of the shape of the rows that are differentiated."""
+        if not self._columns:
+            return array
+        return np.ascontiguousarray(np.delete(array, self._columns, axis=1))
+
+    def rows(self) -> Array:
+        """Return a copy of the rows, with the current entries."""
+        rows = self._x.copy()
+        if self._columns and self.arrays:
+            rows[:, np.delete(np.arange(rows.shape[1]), self._columns)] = self.arrays["input"]
+        return rows
+
+    def reverse(self) -> None:
+        """Reverse the order of the entries, and that of the rows of index columns."""
+        if self._columns:
+            self._x[...] = self._x[::-1].copy()
+        for array in self.arrays.values():
+            _reverse(array)
+
+
+def _reverse(array: Array) -> None:
+    array[...] = array.reshape(-1)[::-1].reshape(array.shape).copy()
+
+
 class Float64Replica(ABC):
     """A float64 replica of the checked subject: a value, its gradients, and its arrays.
 
@@ -83,6 +123,10 @@ class Float64Replica(ABC):
         Gradients that backward has to write are filled with ``fill`` before. The result is empty if
         backward could not run.
         """
+
+    def reverse_data(self) -> None:
+        """Reverse the input rows; a second time restores them."""
+        _reverse(self.arrays[self.data])
 
     @abstractmethod
     def magnitude(self) -> float:
@@ -121,21 +165,25 @@ class _LayerReplica(Float64Replica):
         super().__init__()
         self.name = f"{layer.kind}, {len(x)} rows"
         self.layer = copy.deepcopy(layer)
-        self.x, self._stream = x, stream.at(Purpose.LAYER)
+        self._input, self._stream = _Input(x, layer.index_columns), stream.at(Purpose.LAYER)
         self.parameters = build([self.layer], x.shape[1:], seed=stream.seed, dtype=np.float64)
         prefix = f"0.{layer.kind}."
         if layer.weights:
             _load(self.parameters, {prefix + name: view for name, view in layer.weights.items()})
         self._names = {name: name.removeprefix(prefix) for name in self.parameters.specs}
-        self.arrays = {"input": x}
+        self.arrays = dict(self._input.arrays)
         for name in self.parameters.gradients:
             self.arrays[self._names[name]] = self.parameters.weights[name]
+        self._shape = x.shape
         shape = (len(x), *self.layer.output_shape(x.shape[1:]))
         self.dy: Array = stream.at(Purpose.GENERATE, 0).generator().standard_normal(shape)
 
     def _forward(self) -> Array:
         rng = self._stream.generator() if self.layer.stochastic else None
-        return self.layer.forward(self.x.copy(), training=True, rng=rng)
+        return self.layer.forward(self._input.rows(), training=True, rng=rng)
+
+    def reverse_data(self) -> None:
+        self._input.reverse()
 
     def value(self) -> float:
         return float(np.vdot(self._forward(), self.dy))
@@ -149,8 +197,8 @@ class _LayerReplica(Float64Replica):
             return {}  # backward cannot run
         dx = self.layer.backward(self.dy.copy())
         gradients: dict[str, Array] = {}
-        if self.expect("the gradient of the input", dx, self.x.shape):
-            gradients["input"] = np.array(dx, np.float64)
+        if self.expect("the gradient of the input", dx, self._shape) and self._input.arrays:
+            gradients["input"] = np.array(self._input.differentiated(dx), np.float64)  # type: ignore[arg-type]
         for name, gradient in self.parameters.gradients.items():
             gradients[self._names[name]] = gradient.copy()
         return gradients
@@ -207,17 +255,21 @@ class _NetworkReplica(Float64Replica):
             _load(self.parameters, network.parameters.weights)
         if not len(self.parameters):
             raise ModelError("the network must have weights to check gradients of, got no weights")
-        self.x, self.targets, self.weights, self.loss = x, targets, weights, loss
+        self._input, self._rows = _Input(x, network.index_columns), len(x)
+        self.targets, self.weights, self.loss = targets, weights, loss
         activation = output_activation_of(loss, network.output_activation)
         self.network = self.network.without_activation(activation)
         self._stream = stream.at(Purpose.LAYER)
         trained = {name: self.parameters.weights[name] for name in self.parameters.gradients}
-        self.arrays = {"input": x, **trained}
+        self.arrays = {**self._input.arrays, **trained}
 
     def _loss(self) -> tuple[float, Array, Array]:
-        logits = self.network.forward(self.x.copy(), training=True, stream=self._stream)
+        logits = self.network.forward(self._input.rows(), training=True, stream=self._stream)
         value, dlogits = self.loss(logits, self.targets, self.weights)
         return float(value) + self.parameters.penalty(), logits, dlogits
+
+    def reverse_data(self) -> None:
+        self._input.reverse()
 
     def value(self) -> float:
         return self._loss()[0]
@@ -229,7 +281,7 @@ class _NetworkReplica(Float64Replica):
     def gradients(self, fill: float = nan) -> dict[str, Array]:
         self.parameters.gradient[...] = fill
         _, logits, dlogits = self._loss()
-        self.expect("the output", logits, (len(self.x), *self.network.output_shape))
+        self.expect("the output", logits, (self._rows, *self.network.output_shape))
         self.expect("the gradient of the loss", dlogits, logits.shape)
         self.network.backward(dlogits)
         self.parameters.add_penalty_gradient()

@@ -6,6 +6,7 @@ from handloom.layers.batch_norm import BatchNorm
 from handloom.layers.convolution import Conv2D
 from handloom.layers.dense import Dense
 from handloom.layers.dropout import Dropout
+from handloom.layers.embedding import Embedding
 from handloom.layers.gated import GELU, SiLU
 from handloom.layers.layer_norm import LayerNorm
 from handloom.layers.pooling import AveragePool2D, MaxPool2D
@@ -35,6 +36,7 @@ LAYERS: dict[str, type[Layer]] = {
         AveragePool2D,
         Flatten,
         Reshape,
+        Embedding,
     )
 }
 
@@ -48,6 +50,7 @@ __all__ = [
     "Conv2D",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Layer",
     "LayerNorm",

@@ -52,6 +52,9 @@ class Layer(ChecksArguments, ABC):
     output_activation : str or None
         The name of the activation that this layer applies, if a loss may apply it itself, in one
         step from the logits. A subclass does not inherit it, because it may override `forward`.
+    index_columns : tuple of int
+        The columns of a flat input row that hold indices: whole numbers, in which the output is
+        not differentiable. `handloom.check_gradients` leaves them as they are.
     keeps_values : bool
         Whether probabilities in its input are probabilities in its output, so that an output
         activation in front of it is one of the network. A subclass does not inherit it.
@@ -77,6 +80,7 @@ class Layer(ChecksArguments, ABC):
     output_activation: ClassVar[str | None] = None
     keeps_values: ClassVar[bool] = False
     ghost_batch: int | None = None
+    index_columns: tuple[int, ...] = ()
     pool: Pool = SERIAL
     _trainable: bool = True
     _name: str = ""  # in the network that it belongs to

@@ -48,6 +48,11 @@ class Chain:
         """The layers with the prefixes of their arrays."""
         return [(f"{index}.{layer.kind}", layer) for index, layer in enumerate(self.layers)]
 
+    @property
+    def index_columns(self) -> tuple[int, ...]:
+        """The index columns of an input row: those of the first layer."""
+        return self.layers[0].index_columns if self.layers else ()
+
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
         """Return the specs of all layers' arrays, from the shape of one input row.
 

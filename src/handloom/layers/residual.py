@@ -76,6 +76,7 @@ class Residual(Layer):
         self.stochastic = any(layer.stochastic for layer in layers)  # type: ignore[misc]
         self.couples_rows = any(layer.couples_rows for layer in layers)  # type: ignore[misc]
         self.ghost_batch = coupled_rows(layers) if self.couples_rows else None
+        self.index_columns = tuple(sorted({*block.index_columns, *shortcut.index_columns}))
 
     @property
     def _branches(self) -> dict[str, Chain]:

@@ -1,10 +1,11 @@
-"""Plots: training curves, comparisons, samples, confusion matrices, mistakes, weights.
+"""Plots: curves, comparisons, samples, confusion matrices, mistakes, weights, boundaries.
 
 Each function returns a `matplotlib.figure.Figure` and opens no window; global settings of
 matplotlib are neither used nor changed. ``save`` writes a figure to a PNG file.
 """
 
 from handloom.plots.curves import comparison, training_curves
+from handloom.plots.decision_boundary import decision_boundary
 from handloom.plots.figure import save
 from handloom.plots.first_layer import weights
 from handloom.plots.predictions import confident_mistakes, confusion
@@ -15,6 +16,7 @@ __all__ = [
     "comparison",
     "confident_mistakes",
     "confusion",
+    "decision_boundary",
     "sample_grid",
     "save",
     "training_curves",

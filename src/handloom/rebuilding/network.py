@@ -61,7 +61,8 @@ def check_network(network: Sequential) -> dict[str, object]:
         original = Chain([copied(layer.replica()) for layer in network.layers])
         rebuilt = Chain(layers)
         _bind(network, original, rebuilt)
-        _compare_outputs("", original, rebuilt, row(network.input_shape, network.parameters.dtype))
+        x = row(network.input_shape, network.parameters.dtype, original.index_columns)
+        _compare_outputs("", original, rebuilt, x)
     return config
 
 
@@ -167,7 +168,7 @@ def _used(network: Sequential, layers: list[Layer]) -> list[tuple[Layer, ...]]:
     with suppress(Exception):
         chain = Chain(layers)
         _bind(network, chain, chain)
-        x = row(network.input_shape, network.parameters.dtype)
+        x = row(network.input_shape, network.parameters.dtype, chain.index_columns)
         for index, layer in enumerate(layers):
             y = np.array(layer.forward(x))
             inferred[index] = copied(layer)

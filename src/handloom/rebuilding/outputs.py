@@ -18,10 +18,11 @@ ROUNDING = 1000.0
 value: equal arithmetic may round differently for arrays at other addresses."""
 
 
-def row(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-    """Return one row, shape (1, ...), without random numbers."""
+def row(shape: tuple[int, ...], dtype: np.dtype[Any], index_columns: tuple[int, ...] = ()) -> Any:
+    """Return one row, shape (1, ...), without random numbers; index columns hold 1."""
     index = np.arange(1, prod(shape) + 1)
     values = np.sin(index) if dtype.kind == "f" else 37 * index % 101
+    values[list(index_columns)] = 1
     return values.astype(dtype).reshape(1, *shape)
 
 

@@ -19,6 +19,7 @@ NETWORK_SCRIPTS = (
     "network/pooling",
     "network/normalization",
     "network/activations",
+    "network/embedding",
     "network/residual",
     "network/network",
 )

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from handloom.data import ImageOptions, fashion_mnist, silhouettes
+from handloom.data import ImageOptions, fashion_mnist
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.fingerprint import fingerprint
+from handloom.data.sources.generated import GENERATED
 from handloom.data.sources.open_folder import read_folder
 from handloom.data.sources.published import NAME, RESERVED
 from handloom.errors import DataError, DivergenceWarning, HandloomError
@@ -196,8 +197,8 @@ def find_dataset(named: str, options: ImageOptions) -> Splits:
     DataError, FileError
         If it is not there.
     """
-    if named == "silhouettes":
-        return silhouettes()
+    if named in GENERATED:
+        return GENERATED[named]()
     if named == NAME:
         return fashion_mnist(download=False)
     return read_folder(named, options=options, tell=lambda _: None)  # the training has told it

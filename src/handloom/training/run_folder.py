@@ -51,7 +51,7 @@ CONTENTS: Mapping[str, str] = {
     MODEL: "the network, its weights, and the transform of its inputs",
     BEST_MODEL: "the same with the best weights",
     CHECKPOINTS: "the state of the training, to resume it",
-    PICTURES: "learning curves, confusion matrix, mistakes, weights of the first layer",
+    PICTURES: "learning curves, confusion matrix, mistakes, weights, decision boundary",
     PREDICTIONS: "the predictions of the test rows",
     RESULTS: "the metrics on the test set",
     REPORT: "one page that shows all of this",

@@ -12,6 +12,7 @@ from tests.helpers.random_networks import (
     outputs_of,
     random_layers,
     random_model,
+    random_row,
 )
 
 import handloom
@@ -69,7 +70,7 @@ def test_each_layer(
     rng = np.random.default_rng(len(case))
     force_precision(monkeypatch, precision)
     model = random_model(shape, layers, rng, dtype=dtype)
-    row = rng.standard_normal(shape).astype(np.float32)
+    row = random_row(shape, layers, rng)
     assert assert_equal(scripted, model, row) == precision
 
 

@@ -10,8 +10,19 @@ import pytest
 from tests.helpers.networks import network as small_network
 from tests.helpers.pages import Parsed, parsed
 
-from handloom import BatchNorm, Conv2D, Dataset, Dense, Flatten, Model, ReLU, Residual, Sequential
-from handloom.data.transforms import Scale
+from handloom import (
+    BatchNorm,
+    Conv2D,
+    Dataset,
+    Dense,
+    Embedding,
+    Flatten,
+    Model,
+    ReLU,
+    Residual,
+    Sequential,
+)
+from handloom.data.transforms import AsFloat, Scale
 from handloom.reporting.first_loss import first_loss
 from handloom.reporting.markup import render
 from handloom.reporting.report import report_of
@@ -237,6 +248,15 @@ def test_the_diagram_has_shapes_parameters_and_products() -> None:
     assert "144 parameters" not in layers[1]
     assert f"{4 * 4 * 9 + 4 + 8:,} parameters" in layers[2]  # the block, with its inner layers
     assert f"{own.parameters.vector.size:,} parameters were learned" in _parsed(section).whole_text
+
+
+def test_an_embedding_of_the_diagram_has_parameters_and_no_products() -> None:
+    own = Sequential([Embedding({0: 12}, width=4), Dense(3)]).build((2,))
+    section = network(ReportedRun("x", Model(own, AsFloat(), NAMES, (2,), "float32")))
+    _, embedding, dense = [each.whole_text for each in _parsed(section).all("li")]
+    assert f"{14 * 4} parameters" in embedding
+    assert "multiplications" not in embedding
+    assert "15 multiplications" in dense
 
 
 def _parsed(section: object) -> Parsed:

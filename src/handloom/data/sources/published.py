@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from handloom.data.dataset import Dataset, Splits
+from handloom.data.sources.generated import GENERATED
 from handloom.files import size_of
 
 NAME = "fashion-mnist"
@@ -47,7 +48,7 @@ SIZES = {
 FINGERPRINT = "590319cbdd3ca9989d50f540268cf127d340db5819a4e1b2d58af0f839a07dcc"
 """The `fingerprint` of the published data."""
 
-RESERVED = (NAME, "silhouettes")
+RESERVED = (NAME, *GENERATED)
 """Names that identify the content of a dataset; a folder's name alone does not confer them."""
 
 _SHAPES = ((60_000, 28, 28), (10_000, 28, 28))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from handloom.data.transforms import TRANSFORMS
 from handloom.errors import ModelError
-from handloom.layers import LAYERS, Conv2D, Layer, Residual
+from handloom.layers import LAYERS, Conv2D, Embedding, Layer, Residual
 from handloom.layers.windows import Windows
 from handloom.model import OUTPUT_ACTIVATIONS, Model
 from handloom.network import Sequential
@@ -26,7 +26,7 @@ KINDS = frozenset(
     {
         *("dense", "conv2d", "max_pool2d", "average_pool2d", "batch_norm", "layer_norm"),
         *("relu", "leaky_relu", "elu", "tanh", "sigmoid", "silu", "gelu", "softmax"),
-        *("dropout", "flatten", "reshape", "residual"),
+        *("dropout", "flatten", "reshape", "embedding", "residual"),
     }
 )
 """The layers with a forward pass in JavaScript: the keys of ``FORWARD`` in `network.js`."""
@@ -191,6 +191,8 @@ def _options(layer: Layer, shape: tuple[int, ...]) -> dict[str, float]:
     if isinstance(layer, Conv2D):
         windows = Windows.over(layer.kind, shape, layer.size, layer.stride, layer.padding)
         options |= {"top": windows.top, "left": windows.left}
+    if isinstance(layer, Embedding):
+        options |= {name: len(table) for name, table in layer.weights.items()}
     return options
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from handloom.layers import Conv2D, Layer, Residual
+from handloom.layers import Conv2D, Embedding, Layer, Residual
 from handloom.layers.chain import Chain
 from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
@@ -33,6 +33,7 @@ WORDS = {
     "flatten": "the image becomes one row of values",
     "reshape": "the same values in another shape",
     "softmax": "values become probabilities that sum to 1",
+    "embedding": "categories become learned vectors, other columns pass through",
     "residual": "adds its input to the output of its block",
 }
 """What a layer does, by its kind."""
@@ -115,6 +116,8 @@ def _branches(layer: Residual) -> list[tuple[str, Chain]]:
 
 def _multiplications(layer: Layer, after: Shape) -> int:
     """Return the number of multiplications for one row, as far as arrays take part in them."""
+    if isinstance(layer, Embedding):
+        return 0  # its vectors are looked up
     weights = layer.weights.get("weights")
     if weights is None:
         return math.prod(after) if layer.weights else 0

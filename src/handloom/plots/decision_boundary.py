@@ -1,0 +1,157 @@
+"""A plot of the decision boundary of a model of two inputs, with rows of a dataset."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.dataset import Dataset
+from handloom.errors import DataError
+from handloom.model import Model
+from handloom.plots.figure import (
+    COLORS,
+    DARK,
+    GRAY,
+    MARKERS,
+    MEDIUM,
+    class_labels,
+    drawing,
+    new_figure,
+)
+from handloom.plots.fonts import fitted
+from handloom.training.boundary import boundary_grid
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Values = npt.NDArray[np.float64]
+
+MOST_POINTS = 2_000
+"""The largest number of rows that are drawn."""
+
+LONGEST_NAME, LONGEST_IN_LEGEND = 4.0, 2.0
+"""The largest width of the name of an input and of a class in inches."""
+
+MOST_NAMES = 20
+"""The largest number of classes in the legend."""
+
+PALEST, DEEPEST = 0.05, 0.5
+"""The share of a class's color at a probability of 1/k, and at 1."""
+
+
+def decision_boundary(model: Model, data: Dataset, *, title: str) -> "Figure":
+    """Plot the class that a model of two inputs predicts at each point of the plane.
+
+    The color is that of the class, and deeper where its probability is higher; lines separate the
+    classes. The rows of a dataset, at most the first `MOST_POINTS`, are points with the color and
+    marker of their class; those that the model predicts wrong have a dark edge.
+
+    Parameters
+    ----------
+    model : Model
+        A classification model of two features.
+    data : Dataset
+        The rows to draw, with classes.
+    title : str
+        The name of the model.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    DataError
+        If rows do not have two floating-point features, or targets are no classes.
+    """
+    if data.input_shape != (2,) or data.inputs.dtype == np.uint8:
+        raise DataError(
+            "rows must have two floating-point features for a decision boundary, got "
+            f"{data.inputs.dtype} of shape {data.inputs.shape}"
+        )
+    if not data.has_classes:
+        raise DataError("targets must be classes for a decision boundary, got continuous targets")
+    names = data.class_names
+    rows = np.asarray(data.inputs[:MOST_POINTS])
+    grid = boundary_grid(model, rows)
+    planes = _probabilities(grid["grid_predictions"])
+    with drawing(title, data.name, *names, *(data.column_names or ())):
+        figure = new_figure(8.0, 6.5, f"{data.name}: {title}")
+        panel = figure.add_subplot()
+        x, y = (grid[axis].astype(np.float64) for axis in ("grid_x", "grid_y"))
+        extent = (*_ends(x), *_ends(y))
+        panel.imshow(
+            _shades(planes),
+            origin="lower",
+            extent=extent,
+            aspect="auto",
+            interpolation="bilinear",
+        )
+        _draw_lines(panel, x, y, planes)
+        _draw_points(panel, model, data, rows)
+        panel.set_xlim(x[0], x[-1])
+        panel.set_ylim(y[0], y[-1])
+        across, up = class_labels(data.column_names or ("first input", "second input"))
+        panel.set_xlabel(fitted(across, LONGEST_NAME, MEDIUM))
+        panel.set_ylabel(fitted(up, LONGEST_NAME, MEDIUM))
+        if len(names) <= MOST_NAMES:
+            panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2)
+    return figure
+
+
+def _probabilities(predictions: npt.NDArray[np.floating]) -> Values:
+    """Return the probability of each class in the last axis; one output is that of class 1."""
+    values = predictions.astype(np.float64)
+    return np.concatenate([1.0 - values, values], axis=-1) if values.shape[-1] == 1 else values
+
+
+def _ends(points: Values) -> tuple[float, float]:
+    """Return the outer edges of the first and the last pixel, whose centers are the points."""
+    half = float(points[1] - points[0]) / 2.0
+    return float(points[0]) - half, float(points[-1]) + half
+
+
+def _color(label: int) -> str:
+    return COLORS[label % len(COLORS)]
+
+
+def _shades(planes: Values) -> Values:
+    """Return the colors of the grid, shape (y, x, 3)."""
+    from matplotlib.colors import to_rgb
+
+    k = planes.shape[-1]
+    colors = np.array([to_rgb(_color(label)) for label in range(k)])
+    chance = 1.0 / k
+    certainty = np.clip((planes.max(axis=-1, keepdims=True) - chance) / (1.0 - chance), 0.0, 1.0)
+    share = PALEST + (DEEPEST - PALEST) * np.nan_to_num(certainty)
+    return np.asarray(1.0 - share * (1.0 - colors[planes.argmax(axis=-1)]))
+
+
+def _draw_lines(panel: "Axes", x: Values, y: Values, planes: Values) -> None:
+    """Draw where a class and the most probable other one are equally probable."""
+    for label in range(planes.shape[-1]):
+        ahead = planes[..., label] - np.delete(planes, label, axis=-1).max(axis=-1)
+        if ahead.min() < 0.0 < ahead.max():
+            panel.contour(x, y, ahead, levels=[0.0], colors=GRAY, linewidths=1.5)
+
+
+def _draw_points(panel: "Axes", model: Model, data: Dataset, rows: npt.NDArray[np.generic]) -> None:
+    """Draw the rows by class, and write the number of correct predictions."""
+    targets = data.targets[: len(rows)]
+    right = _probabilities(model.predict(rows)).argmax(axis=-1) == targets
+    for label, name in enumerate(class_labels(data.class_names)):
+        own = targets == label
+        edges = np.where(right[own], "white", DARK)
+        panel.scatter(
+            rows[own, 0],
+            rows[own, 1],
+            s=30.0,
+            c=_color(label),
+            marker=MARKERS[label % len(MARKERS)],
+            edgecolors=list(edges),
+            linewidths=list(np.where(right[own], 0.5, 1.5)),
+            label=fitted(name, LONGEST_IN_LEGEND, MEDIUM),
+        )
+    correct = f"{int(right.sum()):,} of {len(rows):,} correct"
+    panel.set_title(correct, fontsize=MEDIUM, color=GRAY)
