@@ -61,6 +61,7 @@ from handloom.losses import (
     Huber as Huber,
     MeanAbsoluteError as MeanAbsoluteError,
     MeanSquaredError as MeanSquaredError,
+    Pinball as Pinball,
     Poisson as Poisson,
     SoftmaxCrossEntropy as SoftmaxCrossEntropy,
 )

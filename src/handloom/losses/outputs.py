@@ -19,7 +19,7 @@ class OutputLoss(RowLoss):
         The range of valid targets.
     """
 
-    output_activation: ClassVar[str] = "identity"
+    output_activation = "identity"
     lowest: ClassVar[float] = -inf
     highest: ClassVar[float] = inf
 

@@ -22,7 +22,7 @@ from handloom.data.overlap import are_training_rows
 from handloom.data.photos.statistics import statistics_of
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import ConfigurationError, DataError
-from handloom.losses import LOSSES, ClassificationLoss, Loss, output_activation_of
+from handloom.losses import LOSSES, ClassificationLoss, Loss, output_activation_of, output_names_of
 from handloom.losses.base import RowLoss
 from handloom.model import Model
 from handloom.network import Sequential
@@ -289,11 +289,11 @@ def _warn_of(remarks: list[str]) -> list[str]:
 def model_for(
     network: Sequential, loss: Loss, train: Dataset, transform: Transform | None = None
 ) -> Model:
-    """Return a network with its transform and the names of its classes."""
+    """Return a network with its transform and the names of its classes or outputs."""
     return Model(
         network,
         transform or transform_for(train.inputs),
-        train.class_names,
+        output_names_of(loss, train.class_names),
         train.input_shape,
         str(train.inputs.dtype),
         train.name,
@@ -485,10 +485,12 @@ def _split_and_check(
                 "validation must be a Dataset if there are sample_weights, got a fraction"
             )
         train, validation = train.split(validation, Stream(options.seed))
-    check_data(network, "training", train)
+    loss = options.chosen_loss or DEFAULT_LOSS
+    check_data(network, "training", train, output_names_of(loss, train.class_names))
     if validation is not None:
         check_same_names(train, validation)
-        check_data(network, "validation", validation)
+        names = output_names_of(loss, validation.class_names)
+        check_data(network, "validation", validation, names)
         check_same_rows(train, validation)
     check_batches(network, len(train), options.batch_size)
     if options.augment:
@@ -505,7 +507,7 @@ def _split_and_check(
             "are classes: if they are not, pass targets.astype('float32'); else another loss, such "
             "as SoftmaxCrossEntropy()"
         )
-    check_trainable(network, options.chosen_loss or DEFAULT_LOSS, train)
+    check_trainable(network, loss, train)
     if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
         raise DataError("the training rows must have at least two classes, got a single class")
     if sample_weights is None:

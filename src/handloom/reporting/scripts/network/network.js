@@ -27,6 +27,7 @@ const FORWARD = {
   batch_norm: batchNorm,
   layer_norm: layerNorm,
   softmax,
+  sort,
   residual,
   // the same entries in the same order; dropout drops only in training
   dropout: (layer, x) => x,
