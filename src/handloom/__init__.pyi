@@ -108,6 +108,7 @@ from handloom.training.callbacks import (
     EarlyStopping as EarlyStopping,
     LayerNorms as LayerNorms,
     Progress as Progress,
+    TimeLimit as TimeLimit,
 )
 
 __all__: list[str]

@@ -9,6 +9,7 @@ from handloom.training.callbacks import (
     EarlyStopping as EarlyStopping,
     LayerNorms as LayerNorms,
     Progress as Progress,
+    TimeLimit as TimeLimit,
 )
 from handloom.training.checkpoints import Checkpoints as Checkpoints
 from handloom.training.divergence import Divergence as Divergence

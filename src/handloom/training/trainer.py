@@ -394,6 +394,8 @@ class Trainer:
         while (goes_on := self._goes_on(prepared)) and progress.epoch_steps < len(order):
             self._run_steps(prepared, order)
             progress.seconds = time.perf_counter() - started
+            if progress.epoch_steps < len(order):
+                state.stop_after_deadline()
             self._save_if_due(state)
         state.diverge_if_not_finite(prepared.largest_values)
         if not goes_on or state.history.divergence is not None:  # on all ranks alike
