@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Never, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -14,6 +15,7 @@ from handloom.data.transforms import AsFloat
 from handloom.errors import ModelError, did_you_mean
 from handloom.estimators.architectures import Architecture
 from handloom.estimators.constraints import CONSTRAINTS, check_combinations
+from handloom.estimators.convergence import Scorer
 from handloom.estimators.fit_records import (
     FitCall,
     FitInput,
@@ -42,6 +44,7 @@ from handloom.losses import output_activation_of
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.parameters import Array
+from handloom.training.history import checked_number
 from handloom.training.interrupts import deliver
 
 CURVES = (
@@ -63,6 +66,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     batch_size: int | str
     backend: str
     early_stopping: bool
+    scoring: Any
     solver: str
     warm_start: bool
     network_: Sequential
@@ -222,7 +226,27 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             state = state.for_warm_start()
         named = self.__dict__.get("feature_names_in_")
         columns = None if named is None else tuple(named.tolist())
-        return FitInput(network, task, sample, held_out, state, columns)
+        scorer = self._scorer(network, task)
+        return FitInput(network, task, sample, held_out, state, columns, scorer)
+
+    def _scorer(self, network: Sequential, task: Task) -> Scorer | None:
+        """Return a function that scores the network in training as ``scoring`` says, if it is set.
+
+        A scorer takes an estimator: it gets one that has the network in training. That one has no
+        names of columns, since held-out rows have none.
+        """
+        if self.scoring is None:
+            return None
+        score, view = check_scoring(self, scoring=self.scoring), object.__new__(type(self))
+        view.__dict__.update(self.__dict__, _task=task, out_activation_=task.output_activation)
+        view.__dict__.pop("feature_names_in_", None)
+        view._hold(network)
+
+        def scored(X: Any, y: Any, weights: Array | None) -> float:
+            value = score(view, X, y) if weights is None else score(view, X, y, weights)
+            return checked_number("the score of scoring", value)
+
+        return scored
 
     def _options(self, rows: int, *, incremental: bool) -> FitOptions:
         architecture = self._architecture()

@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
-from handloom.estimators.convergence import RateState
+from handloom.estimators.convergence import RateState, Scorer
 from handloom.estimators.rows import Sample
 from handloom.estimators.tasks import Task
 from handloom.network import Sequential
@@ -120,6 +120,8 @@ class FitInput:
         The state to continue from.
     column_names : tuple of str, or None
         The columns of the table, for the models that callbacks save.
+    scorer : callable, optional
+        Replaces the task's score of the validation data; see `RecordScore`.
     """
 
     network: Sequential
@@ -128,6 +130,7 @@ class FitInput:
     held_out: Sample | None
     earlier: FitState
     column_names: tuple[str, ...] | None = None
+    scorer: Scorer | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +174,7 @@ class FitOptions:
     early_stopping: bool
     restore_best: bool
     callbacks: Sequence[Callback] | None
+    max_time: float | None
     verbose: bool | int
     threads: int | None
 
