@@ -11,6 +11,7 @@ from handloom.estimators.labels import Labels
 from handloom.estimators.outputs import activate
 from handloom.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, Targets
 from handloom.parameters import Array
+from handloom.training.class_weights import balanced_weights
 
 ClassWeight = Mapping[Any, float] | str | None
 
@@ -111,7 +112,7 @@ class Classification:
         by_class = (
             _named_weights(self.class_weight, self.labels.classes)
             if isinstance(self.class_weight, Mapping)
-            else _balanced_weights(indices, sample_weights, len(self.labels.classes))
+            else balanced_weights(indices, sample_weights, len(self.labels.classes))
         )
         by_row = by_class[indices].astype(dtype)
         return by_row if sample_weights is None else by_row * sample_weights
@@ -174,20 +175,6 @@ class Classification:
         if self.labels.multilabel or outputs.shape[1] > 1:
             return outputs
         return np.hstack([1.0 - outputs, outputs])
-
-
-def _balanced_weights(
-    indices: npt.NDArray[np.int64], sample_weights: Array | None, classes: int
-) -> npt.NDArray[np.float64]:
-    """Return the balanced class weights, shape (k,).
-
-    All classes that occur get the same total weight; the sum of the sample weights is unchanged.
-    """
-    totals = np.bincount(indices, sample_weights, minlength=classes)
-    present = totals > 0
-    balanced = np.ones(classes)
-    balanced[present] = totals.sum() / (np.count_nonzero(present) * totals[present])
-    return balanced
 
 
 def _named_weights(
