@@ -14,6 +14,10 @@ from handloom.training.callbacks import (
 from handloom.training.checkpoints import Checkpoints as Checkpoints
 from handloom.training.divergence import Divergence as Divergence
 from handloom.training.evaluation import Evaluation as Evaluation, evaluate as evaluate
+from handloom.training.evaluation_metrics import (
+    BinaryMetrics as BinaryMetrics,
+    RegressionMetrics as RegressionMetrics,
+)
 from handloom.training.history import (
     EpochRecord as EpochRecord,
     History as History,
