@@ -111,7 +111,7 @@ class RowLoss(UsesBackend, ABC):
     """
 
     kind: ClassVar[str]
-    output_activation: str
+    output_activation: ClassVar[str]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -19,7 +19,7 @@ class OutputLoss(RowLoss):
         The range of valid targets.
     """
 
-    output_activation = "identity"
+    output_activation: ClassVar[str] = "identity"
     lowest: ClassVar[float] = -inf
     highest: ClassVar[float] = inf
 

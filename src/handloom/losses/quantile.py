@@ -62,7 +62,7 @@ class Pinball(OutputLoss):
                 f"quantile must be one number, or several in ascending order, got {quantile!r}"
             )
         if len(self.quantiles) > 1:
-            self.output_activation = "sort"
+            self.output_activation = "sort"  # type: ignore[misc]  # of one, that of the class
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""

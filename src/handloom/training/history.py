@@ -54,8 +54,8 @@ class StopReason(StrEnum):
     NON_FINITE_LOSS = "non_finite_loss"
     NON_FINITE_GRADIENT = "non_finite_gradient"
     NON_FINITE_WEIGHTS = "non_finite_weights"
-    INTERRUPTED = "interrupted"
     TIME_LIMIT = "time_limit"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
