@@ -3,6 +3,8 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Never, Self
 
 import numpy as np
@@ -24,6 +26,7 @@ from handloom.estimators.fit_records import (
     FitState,
     FitWarning,
 )
+from handloom.estimators.fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from handloom.estimators.fitting import fit_by_lbfgs, fit_by_steps
 from handloom.estimators.rows import hold_out, predict_logits
 from handloom.estimators.scales import (
@@ -54,7 +57,7 @@ CURVES = (
 """The fitted attributes of a fit by steps."""
 
 
-class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
+class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fits a network and sets the fitted attributes of scikit-learn's estimators.
 
     A subclass defines its task, in `_task_for`, and its architecture, in `_architecture`.
@@ -66,6 +69,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     batch_size: int | str
     backend: str
     early_stopping: bool
+    max_iter: int
     scoring: Any
     solver: str
     warm_start: bool
@@ -158,11 +162,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         signals: list[int] = []
         try:
             with in_use([(type(self).__name__, self)]), self._unchanged_if_broken():
-                fit_input = self._prepare(call)
-                options = self._options(len(fit_input.sample), incremental=call.incremental)
-                fit = fit_by_lbfgs if self.solver == "lbfgs" else fit_by_steps
-                result = fit(fit_input, options, signals)
-                self._adopt(fit_input, result)
+                fit_input, result = self._fit_network(call, signals)
             warning = result.warning
             if warning is None and not call.incremental:
                 warning = worse_than_mean(fit_input.network, fit_input.task, fit_input.sample)
@@ -171,6 +171,34 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         finally:
             deliver(signals)  # after the fitted attributes are set
         return self
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def _fit_network(self, call: FitCall, signals: list[int]) -> tuple[FitInput, FitResult]:
+        """Fit a network, and set the fitted attributes."""
+        fit_input = self._prepare(call)
+        options = self._options(len(fit_input.sample), incremental=call.incremental)
+        tasks = self._fit_tasks(call, fit_input.task)
+        fit = fit_by_lbfgs if self.solver == "lbfgs" else fit_by_steps
+        result = fit(replace(fit_input, tasks=tasks), options, signals)
+        self._adopt(fit_input, result)
+        if tasks is not None:
+            tasks.end(fit_input.network)
+        return fit_input, result
+
+    def _fit_tasks(self, call: FitCall, task: Task) -> FitTasks | None:
+        """Return the tasks of a fit for scikit-learn's callbacks, if there are any."""
+        if not any(hasattr(self, name) for name in ("_skl_callbacks", "_parent_callback_ctx")):
+            return None
+        tasks = 1 if call.incremental else self.max_iter
+        attributes = partial(self._fitted_attributes, task)
+        return FitTasks(
+            self, tasks, attributes, X=call.X, y=call.y, sample_weight=call.sample_weight
+        )
+
+    def _fitted_attributes(self, task: Task, network: Sequential) -> dict[str, Any]:
+        """Return the attributes that an estimator needs to predict with a network."""
+        own = {"_task": task, "out_activation_": task.output_activation}
+        return {**own, **self._architecture().attributes(network)}
 
     @contextmanager
     def _unchanged_if_broken(self) -> Iterator[None]:
@@ -238,9 +266,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if self.scoring is None:
             return None
         score, view = check_scoring(self, scoring=self.scoring), object.__new__(type(self))
-        view.__dict__.update(self.__dict__, _task=task, out_activation_=task.output_activation)
+        view.__dict__.update(self.__dict__, **self._fitted_attributes(task, network))
         view.__dict__.pop("feature_names_in_", None)
-        view._hold(network)
 
         def scored(X: Any, y: Any, weights: Array | None) -> float:
             value = score(view, X, y) if weights is None else score(view, X, y, weights)

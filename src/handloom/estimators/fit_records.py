@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from handloom.estimators.convergence import RateState, Scorer
+from handloom.estimators.fit_tasks import FitTasks
 from handloom.estimators.rows import Sample
 from handloom.estimators.tasks import Task
 from handloom.network import Sequential
@@ -122,6 +123,8 @@ class FitInput:
         The columns of the table, for the models that callbacks save.
     scorer : callable, optional
         Replaces the task's score of the validation data; see `RecordScore`.
+    tasks : FitTasks, optional
+        Tells scikit-learn's callbacks of the fit.
     """
 
     network: Sequential
@@ -131,6 +134,7 @@ class FitInput:
     earlier: FitState
     column_names: tuple[str, ...] | None = None
     scorer: Scorer | None = None
+    tasks: FitTasks | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

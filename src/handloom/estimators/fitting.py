@@ -111,11 +111,20 @@ def fit_by_lbfgs(fit_input: FitInput, options: FitOptions, signals: list[int]) -
             )
     network, weights = _in_float64(fit_input.network), fit_input.network.parameters.values
     deadline = math.inf if options.max_time is None else time.perf_counter() + options.max_time
+    stopped = False
+
+    def ends() -> bool:
+        nonlocal stopped
+        if fit_input.tasks is not None:
+            weights[...] = network.parameters.values
+            stopped = fit_input.tasks.end_iteration(fit_input.network)
+        return stopped or interrupted() or time.perf_counter() >= deadline
+
     with _objective(network, fit_input, options, signals) as (measure, interrupted):
         minimum = minimize(
             measure,
             network.parameters,
-            interrupted=lambda: interrupted() or time.perf_counter() >= deadline,
+            interrupted=ends,
             max_iter=options.max_iter,
             max_fun=options.max_fun,
             tol=options.tol,
@@ -125,7 +134,7 @@ def fit_by_lbfgs(fit_input: FitInput, options: FitOptions, signals: list[int]) -
     warning = None
     if not (np.isfinite(weights).all() and np.isfinite(minimum.loss)):
         warning = FitWarning(NON_FINITE, weights_lost=True)
-    elif minimum.failure is not None:  # None: it converged, before any signal
+    elif minimum.failure is not None and not stopped:  # None: it converged, before any signal
         warning = FitWarning(minimum.failure)
         if interrupted():
             warning = INTERRUPTED
@@ -199,6 +208,8 @@ def _trainer(fit_input: FitInput, options: FitOptions, convergence: Convergence)
         callbacks.append(BestWeights("loss" if held_out is None else "validation_loss"))
     if options.max_time is not None:
         callbacks.append(TimeLimit(options.max_time))
+    if fit_input.tasks is not None:
+        callbacks.append(fit_input.tasks)
     return Trainer(
         fit_input.network,
         optimizer_for(options),

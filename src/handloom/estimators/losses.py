@@ -67,6 +67,7 @@ def check_class_loss(loss: Any, output_activation: str, label_smoothing: float) 
 
 
 def _check_object(loss: Any) -> None:
-    if loss is None or isinstance(loss, type):
-        known = "None" if loss is None else f"the class {loss.__name__}: pass {loss.__name__}()"
-        raise ValueError(f"'loss' must be a name or a loss object, got {known}")
+    if not callable(loss) or isinstance(loss, type):
+        a_class = isinstance(loss, type)
+        own = f"the class {loss.__name__}: pass {loss.__name__}()" if a_class else repr(loss)
+        raise ValueError(f"'loss' must be a name or a loss object, got {own}")
