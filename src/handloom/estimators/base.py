@@ -270,8 +270,8 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         view.__dict__.pop("feature_names_in_", None)
 
         def scored(X: Any, y: Any, weights: Array | None) -> float:
-            value = score(view, X, y) if weights is None else score(view, X, y, weights)
-            return checked_number("the score of scoring", value)
+            weighted = {} if weights is None else {"sample_weight": weights}
+            return checked_number("the score of scoring", score(view, X, y, **weighted))
 
         return scored
 

@@ -34,7 +34,7 @@ def class_weights(class_weight: object, train: Dataset, sample_weights: Array | 
     Raises
     ------
     DataError
-        If targets are continuous.
+        If targets are continuous, or the weights of all rows are zero.
     ConfigurationError
         If it is something else, names an unknown class or one class twice, or a weight is invalid.
     """
@@ -57,6 +57,9 @@ def class_weights(class_weight: object, train: Dataset, sample_weights: Array | 
             raise ConfigurationError(f"class_weight names the class {key!r} twice")
         named.add(index)
         weights[index] = require_number(f"the class_weight of {key!r}", weight, minimum=0.0)
+    totals = np.bincount(train.targets, sample_weights, minlength=len(weights))
+    if not (weights * totals).any():
+        raise DataError("class_weight must give a row a weight above zero, got zero for all rows")
     return weights
 
 
@@ -100,19 +103,12 @@ def row_weights(
     -------
     array, shape (n,), or None
         None if neither is passed.
-
-    Raises
-    ------
-    DataError
-        If the weights of all rows are zero.
     """
     if of_classes is None:
         return sample_weights
     by_row = of_classes[train.targets]
     if sample_weights is not None:
         by_row *= sample_weights
-    if not by_row.any():
-        raise DataError("class_weight must give a row a weight above zero, got zero for all rows")
     product: Array = by_row.astype(network.parameters.dtype)
     return product
 

@@ -133,11 +133,13 @@ def evaluate(
 def _check_kind(model: Model, data: Dataset) -> None:
     """Check that a model predicts the kind of targets that the dataset has, and the same names."""
     if data.has_classes != bool(model.predicts_classes or model.binary_classes):
-        own, other = ("classes", "continuous targets")
+        own, other, hint = "classes", "continuous targets", ""
         if data.has_classes:
             own, other = other, own
+        if data.has_classes and model.output_activation == "sigmoid":
+            hint = ": pass classes of 0 and 1 as targets[:, None].astype('float32')"
         raise ModelError(
-            f"a model of {own} is evaluated on rows with {own}, got {other} in {data.name}"
+            f"a model of {own} is evaluated on rows with {own}, got {other} in {data.name}{hint}"
         )
     if model.output_activation == "sort":
         raise ModelError(
