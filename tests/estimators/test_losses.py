@@ -210,3 +210,9 @@ def test_other_losses_of_a_classifier_are_refused(options: dict[str, Any], messa
     rows, y = classes(3)
     with pytest.raises(ValueError, match=message):
         classifier(**options).fit(rows, y)
+
+
+def test_a_poor_fit_is_compared_with_the_quantile_of_all_rows() -> None:
+    made = regressor(loss="quantile", quantile=0.9, tol=9.0, n_iter_no_change=1, max_iter=9)
+    with pytest.warns(UserWarning, match=r"worse than predicting the same quantile .* D\^2 = -"):
+        made.fit(X, Y + 100.0)
