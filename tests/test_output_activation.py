@@ -18,6 +18,7 @@ from handloom import (
     MeanAbsoluteError,
     MeanSquaredError,
     Model,
+    Pinball,
     Poisson,
     ReLU,
     Reshape,
@@ -67,6 +68,7 @@ LOSSES: dict[str, RowLoss] = {
     "identity": MeanSquaredError(),
     "absolute": MeanAbsoluteError(),
     "huber": Huber(),
+    "pinball": Pinball(0.3),
 }
 REFUSED = {
     ("softmax", "sigmoid"),

@@ -67,13 +67,19 @@ from handloom.losses import (
     Huber as Huber,
     MeanAbsoluteError as MeanAbsoluteError,
     MeanSquaredError as MeanSquaredError,
+    Pinball as Pinball,
     Poisson as Poisson,
     SoftmaxCrossEntropy as SoftmaxCrossEntropy,
 )
 from handloom.metrics import (
     accuracy as accuracy,
+    brier_score as brier_score,
     confusion_matrix as confusion_matrix,
+    mean_absolute_error as mean_absolute_error,
+    mean_squared_error as mean_squared_error,
     precision_and_recall as precision_and_recall,
+    r2 as r2,
+    roc_auc as roc_auc,
 )
 from handloom.model import Model as Model
 from handloom.network import Sequential as Sequential
@@ -113,6 +119,7 @@ from handloom.training.callbacks import (
     EarlyStopping as EarlyStopping,
     LayerNorms as LayerNorms,
     Progress as Progress,
+    TimeLimit as TimeLimit,
 )
 
 __all__: list[str]

@@ -1,4 +1,4 @@
-"""Metrics of a classifier: accuracy, confusion matrix, precision and recall."""
+"""Metrics of predicted classes, of predicted probabilities, and of a regression."""
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +79,156 @@ def precision_and_recall(
     correct = np.diag(confusion).astype(np.float64)
     with np.errstate(invalid="ignore"):
         return correct / confusion.sum(axis=0), correct / confusion.sum(axis=1)
+
+
+def roc_auc(targets: npt.ArrayLike, scores: npt.ArrayLike) -> float:
+    """Return the area under the ROC curve of two classes.
+
+    It is the probability that a random positive row has a higher score than a random negative one,
+    where a tie counts half. With the ranks ``r`` of all scores in ascending order, from 1, and the
+    mean rank for equal scores (Mann and Whitney, 1947)::
+
+        (sum of r over positive rows - n_1 (n_1 + 1) / 2) / (n_1 n_0)
+
+    for ``n_1`` positive and ``n_0`` negative rows.
+
+    Parameters
+    ----------
+    targets : array-like of 0 and 1, or bool, shape (n,)
+        1 for a positive row.
+    scores : array-like, shape (n,)
+        Probabilities or logits of the positive class.
+
+    Returns
+    -------
+    float
+        NaN if all rows are of one class, or a score is NaN.
+
+    Raises
+    ------
+    DataError
+        If the two differ in shape, there are no rows, or a target is not 0 or 1.
+    """
+    positive, values = _binary(targets, scores)
+    ones = int(np.count_nonzero(positive))
+    zeros = len(positive) - ones
+    if not ones or not zeros or np.isnan(values).any():
+        return float("nan")
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    mean_ranks = np.cumsum(counts) - (counts - 1) / 2.0
+    total = float(mean_ranks[group][positive].sum())
+    return (total - ones * (ones + 1) / 2.0) / (float(ones) * zeros)
+
+
+def brier_score(targets: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
+    """Return the Brier score of two classes: ``1 / n  sum_i (p_i - t_i)^2``.
+
+    0 is the best. Predicting 1/2 for all rows has 1/4 (Brier, 1950).
+
+    Parameters
+    ----------
+    targets : array-like of 0 and 1, or bool, shape (n,)
+    probabilities : array-like, shape (n,)
+        Of the positive class, 1.
+
+    Raises
+    ------
+    DataError
+        If the two differ in shape, there are no rows, or a target is not 0 or 1.
+    """
+    positive, values = _binary(targets, probabilities)
+    return float(np.square(values - positive).mean())
+
+
+def mean_squared_error(targets: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
+    """Return the mean squared error (MSE), the mean over rows and outputs of ``(t - z)^2``.
+
+    Parameters
+    ----------
+    targets, predicted : array-like, shape (n,) or (n, k)
+
+    Raises
+    ------
+    DataError
+        If the two differ in shape, or there are no rows.
+    """
+    t, z = _continuous(targets, predicted)
+    return float(np.square(t - z).mean())
+
+
+def mean_absolute_error(targets: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
+    """Return the mean absolute error (MAE), the mean over rows and outputs of ``|t - z|``.
+
+    Parameters
+    ----------
+    targets, predicted : array-like, shape (n,) or (n, k)
+
+    Raises
+    ------
+    DataError
+        If the two differ in shape, or there are no rows.
+    """
+    t, z = _continuous(targets, predicted)
+    return float(np.abs(t - z).mean())
+
+
+def r2(targets: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
+    """Return the coefficient of determination, R^2, the mean over outputs.
+
+    With the mean ``m`` of the targets of an output::
+
+        1 - sum_i (t_i - z_i)^2 / sum_i (t_i - m)^2
+
+    1 is the best; predicting the mean for all rows has 0, and worse predictions are below.
+
+    Parameters
+    ----------
+    targets, predicted : array-like, shape (n,) or (n, k)
+
+    Returns
+    -------
+    float
+        NaN if the targets of an output are constant, as those of a single row are.
+
+    Raises
+    ------
+    DataError
+        If the two differ in shape, or there are no rows.
+    """
+    t, z = _continuous(targets, predicted)
+    total = np.square(t - t.mean(axis=0)).sum(axis=0)
+    if not np.ptp(t, axis=0).all():
+        return float("nan")
+    return float(np.mean(1.0 - np.square(t - z).sum(axis=0) / total))
+
+
+def _binary(
+    targets: npt.ArrayLike, values: npt.ArrayLike
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Return whether rows are positive, and their values in float64."""
+    labels, values = np.asarray(targets), np.asarray(values, np.float64)
+    if labels.shape != values.shape or labels.ndim != 1 or not len(labels):
+        raise DataError(
+            f"targets and probabilities must have one shape (n,), n at least 1, got "
+            f"{labels.shape} and {values.shape}"
+        )
+    wrong = (labels != 0) & (labels != 1)
+    if wrong.any():
+        raise DataError(f"targets of two classes must be 0 or 1, got {labels[wrong][0]}")
+    return labels == 1, values
+
+
+def _continuous(
+    targets: npt.ArrayLike, predicted: npt.ArrayLike
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return both in float64, shape (n, k), if they have one shape."""
+    t, z = np.asarray(targets, np.float64), np.asarray(predicted, np.float64)
+    if t.shape != z.shape or t.ndim not in (1, 2) or not t.size:
+        raise DataError(
+            f"targets and predictions must have one shape (n,) or (n, k), n at least 1, got "
+            f"{t.shape} and {z.shape}"
+        )
+    return t.reshape(len(t), -1), z.reshape(len(z), -1)
 
 
 def _labels(targets: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Labels, Labels]:

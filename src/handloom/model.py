@@ -41,13 +41,24 @@ MAX_DIMENSIONS = 8
 """The largest number of dimensions of a row of a model's data."""
 
 
+def ascending(outputs: Array, out: Array | None = None) -> Array:
+    """Return the outputs of each row in ascending order, shape (n, k)."""
+    if out is None:
+        out = outputs.copy()
+    elif out is not outputs:
+        np.copyto(out, outputs)
+    out.sort(axis=1)
+    return out
+
+
 OUTPUT_ACTIVATIONS: Mapping[str, Callable[..., Array]] = {
     "softmax": softmax,
     "sigmoid": sigmoid,
     "exp": np.exp,
     "identity": np.positive,
+    "sort": ascending,
 }
-"""Functions from a network's outputs (logits, logarithms or values) to predictions."""
+"""Functions from a network's outputs (logits, logarithms, values or quantiles) to predictions."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ class Model:
         Its dtype: ``"uint8"``, or that of features.
     trained_on : str
         The name of the dataset.
-    output_activation : {"softmax", "sigmoid", "exp", "identity"}
+    output_activation : {"softmax", "sigmoid", "exp", "identity", "sort"}
         The function from the network's outputs to predictions, which is the activation that the
         training loss applies.
     column_names : tuple of str, optional

@@ -156,10 +156,11 @@ class ErrorLoss:
     Attributes
     ----------
     function : str
-        ``"squared"``, ``"absolute"`` or ``"huber"``, the mean over a row's outputs, or
-        ``"poisson"``, the sum over them.
+        ``"squared"``, ``"absolute"``, ``"huber"`` or ``"pinball"``, the mean over a row's outputs,
+        or ``"poisson"``, the sum over them.
     parameter : float
-        The factor of ``squared``, the delta of ``huber``; 0 for the others.
+        The factor of ``squared``, the delta of ``huber``, the quantile of ``pinball``; 0 for the
+        others.
     """
 
     function: str

@@ -250,8 +250,7 @@ def _draw_predictions(
 
 def _figures(history: History, test: Evaluation) -> dict[str, object]:
     return {
-        "test_accuracy": test.accuracy,
-        "test_loss": _json_number(test.loss),
+        **_test_figures(test),
         "stop_reason": history.stop_reason,
         "epochs": len(history),
         "seconds": float(history["seconds"].sum()),
@@ -259,6 +258,18 @@ def _figures(history: History, test: Evaluation) -> dict[str, object]:
         "compiled_steps": history.compiled_steps,
         "lanes": history.lanes,
         "preparation_seconds": history.preparation_seconds,
+    }
+
+
+def _test_figures(test: Evaluation) -> dict[str, object]:
+    loss = {"test_loss": _json_number(test.loss)}
+    if (regression := test.regression) is None:
+        return {"test_accuracy": test.accuracy, **loss}
+    return {
+        **loss,
+        "test_mse": _json_number(regression.mse),
+        "test_mae": _json_number(regression.mae),
+        "test_r2": _json_number(regression.r2),
     }
 
 

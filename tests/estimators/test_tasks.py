@@ -52,7 +52,7 @@ def test_probabilities_have_a_column_for_each_class() -> None:
 
 
 @pytest.mark.parametrize(("y", "outputs"), [(np.array([2.0, 0.5]), 1), (np.ones((2, 3)), 3)])
-@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson"])
 def test_continuous_targets_come_back_from_their_logits(y: Any, outputs: int, loss: str) -> None:
     task: Task = Regression(outputs, loss)
     targets = task.encode(y, np.float64)

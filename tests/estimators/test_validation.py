@@ -76,8 +76,8 @@ def test_two_classes_are_held_out_in_proportion_by_any_network(
     held_out: list[set[int]] = []
 
     class Watched(RecordScore):
-        def __init__(self, task: Any, held: Any) -> None:
-            super().__init__(task, held)
+        def __init__(self, task: Any, held: Any, scorer: Any) -> None:
+            super().__init__(task, held, scorer)
             held_out.append(set(held.targets.tolist()))
 
     monkeypatch.setattr("handloom.estimators.fitting.RecordScore", Watched)

@@ -16,6 +16,7 @@ from handloom import (
     Huber,
     MeanAbsoluteError,
     MeanSquaredError,
+    Pinball,
     Poisson,
     SoftmaxCrossEntropy,
 )
@@ -72,6 +73,15 @@ def huber(z: Row, t: Row, delta: float) -> float:
     return sum(e * e / 2 if e <= delta else delta * (e - delta / 2) for e in errors) / len(t)
 
 
+def pinball(z: Row, t: Row, quantiles: Row) -> float:
+    targets, q = list(t) * (len(z) // len(t)), list(quantiles) * (len(z) // len(quantiles))
+    costs = [
+        (1 - level) * (v - u) if v > u else level * (u - v)
+        for v, u, level in zip(z, targets, q, strict=True)
+    ]
+    return sum(costs) / len(z)
+
+
 def poisson(z: Row, t: Row) -> float:
     def half_deviance(mean: float, count: float) -> float:
         return (count * math.log(count / mean) if count else 0.0) - count + mean
@@ -104,6 +114,14 @@ CASES: dict[str, Case] = {
     "absolute": (MeanAbsoluteError(), draw(N, 3), draw(N, 3, seed=1), absolute),
     "huber": (Huber(), draw(N, 3), draw(N, 3, seed=1), lambda z, t: huber(z, t, 1.0)),
     "huber, narrow": (Huber(0.2), draw(N, 3), draw(N, 3, seed=1), lambda z, t: huber(z, t, 0.2)),
+    "pinball": (
+        *(Pinball(0.9), draw(N, 3), draw(N, 3, seed=1)),
+        lambda z, t: pinball(z, t, [0.9]),
+    ),
+    "pinball, several": (
+        *(Pinball([0.1, 0.5, 0.9]), draw(N, 3), draw(N, seed=1)),
+        lambda z, t: pinball(sorted(z), t, [0.1, 0.5, 0.9]),
+    ),
     "poisson, one output": (Poisson(), draw(N, 1), COUNTS[:, 0], poisson),
     "poisson, several": (Poisson(), draw(N, 2), COUNTS, poisson),
 }
@@ -118,7 +136,7 @@ def target_rows(loss: Loss, predictions: Array, targets: Targets) -> Array:
     """Return targets of any form as rows of numbers."""
     if isinstance(loss, SoftmaxCrossEntropy | CategoricalCrossEntropy) and targets.ndim == 1:
         return np.eye(predictions.shape[1])[targets]
-    return targets.reshape(predictions.shape).astype(np.float64)
+    return targets.reshape(len(predictions), -1).astype(np.float64)
 
 
 def test_it_keeps_the_contract_of_losses(case: Case) -> None:
@@ -221,6 +239,8 @@ def test_a_loss_is_made_again_from_its_configuration(name: str) -> None:
         (SoftmaxCrossEntropy(0.1), {"label_smoothing": 0.1}),
         (MeanSquaredError(0.5), {"factor": 0.5}),
         (Huber(2.0), {"delta": 2.0}),
+        (Pinball(0.25), {"quantile": 0.25}),
+        (Pinball((0.25, 0.5)), {"quantile": [0.25, 0.5]}),
     ],
 )
 def test_options_are_part_of_the_configuration(subject: Huber, expected: dict[str, float]) -> None:

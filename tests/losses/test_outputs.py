@@ -9,6 +9,7 @@ from handloom import (
     Huber,
     MeanAbsoluteError,
     MeanSquaredError,
+    Pinball,
     Poisson,
     SoftmaxCrossEntropy,
 )
@@ -47,7 +48,9 @@ def test_outputs_add_up(loss: Loss) -> None:
     assert whole == pytest.approx(sum(loss(z[:, [j]], t[:, j])[0] for j in range(3)), rel=1e-13)
 
 
-@pytest.mark.parametrize("loss", [MeanSquaredError(), MeanAbsoluteError(), Huber(0.1)])
+@pytest.mark.parametrize(
+    "loss", [MeanSquaredError(), MeanAbsoluteError(), Huber(0.1), Pinball(0.3)]
+)
 def test_outputs_are_averaged(loss: Loss) -> None:
     z, t = np.random.default_rng(0).uniform(size=(2, 5, 3))
     whole = loss(z, t)[0]

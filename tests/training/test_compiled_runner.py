@@ -39,6 +39,7 @@ from handloom import (
     LeakyReLU,
     MeanAbsoluteError,
     MeanSquaredError,
+    Pinball,
     Poisson,
     ReLU,
     RMSprop,
@@ -93,6 +94,7 @@ LOSSES: list[Callable[[], Any]] = [
     lambda: MeanSquaredError(0.5),
     MeanAbsoluteError,
     lambda: Huber(0.3),
+    lambda: Pinball(0.8),
     Poisson,
 ]
 ROWS, SHAPE = 90, (1, 4, 2)

@@ -24,6 +24,7 @@ from handloom import (
     MeanAbsoluteError,
     MeanSquaredError,
     ModelError,
+    Pinball,
     Poisson,
     SoftmaxCrossEntropy,
     Warmup,
@@ -137,7 +138,14 @@ def test_all_parts_of_the_library_say_how_they_were_made() -> None:
         *(named_schedule(name, 0.1, 9) for name in SCHEDULES),
         *(named_augmentation(name) for name in AUGMENTATIONS),
         *(BestWeights("loss"), EarlyStopping("loss"), EMA(), SoftmaxCrossEntropy(0.1)),
-        *(MeanSquaredError(), MeanAbsoluteError(), Huber(), Poisson(), BinaryCrossEntropy()),
+        *(
+            MeanSquaredError(),
+            MeanAbsoluteError(),
+            Huber(),
+            Pinball(),
+            Poisson(),
+            BinaryCrossEntropy(),
+        ),
         Warmup(3, 0.1),
     ]
     for part in parts:

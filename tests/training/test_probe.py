@@ -24,6 +24,7 @@ from handloom import (
     Layer,
     MeanAbsoluteError,
     MeanSquaredError,
+    Pinball,
     Poisson,
     ReLU,
     Reshape,
@@ -175,6 +176,7 @@ def test_guessing_is_the_best_constant() -> None:
     for loss, best in (
         (MeanSquaredError(), targets.mean(axis=0)),
         (MeanAbsoluteError(), np.median(targets, axis=0)),
+        (Pinball(0.9), np.quantile(targets, 0.9, axis=0)),
         (Poisson(), np.log(targets.mean(axis=0))),
     ):
         expected, _ = loss(np.broadcast_to(best, targets.shape), targets)

@@ -74,6 +74,7 @@ ERRORS: dict[str, Callable[[Float64, Float64, float], Float64]] = {
     "huber": lambda z, t, d: np.where(
         np.abs(z - t) <= d, (z - t) ** 2 / 2, d * (np.abs(z - t) - d / 2)
     ).mean(axis=1),
+    "pinball": lambda z, t, q: np.maximum((1 - q) * (z - t), q * (t - z)).mean(axis=1),
     "poisson": lambda z, t, _: (np.exp(z) - t - t * (z - np.log(np.where(t > 0, t, 1)))).sum(
         axis=1
     ),

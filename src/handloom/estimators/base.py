@@ -3,10 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Never, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -14,6 +17,7 @@ from handloom.data.transforms import AsFloat
 from handloom.errors import ModelError, did_you_mean
 from handloom.estimators.architectures import Architecture
 from handloom.estimators.constraints import CONSTRAINTS, check_combinations
+from handloom.estimators.convergence import Scorer
 from handloom.estimators.fit_records import (
     FitCall,
     FitInput,
@@ -22,6 +26,7 @@ from handloom.estimators.fit_records import (
     FitState,
     FitWarning,
 )
+from handloom.estimators.fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from handloom.estimators.fitting import fit_by_lbfgs, fit_by_steps
 from handloom.estimators.rows import hold_out, predict_logits
 from handloom.estimators.scales import (
@@ -42,6 +47,7 @@ from handloom.losses import output_activation_of
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.parameters import Array
+from handloom.training.history import checked_number
 from handloom.training.interrupts import deliver
 
 CURVES = (
@@ -51,7 +57,7 @@ CURVES = (
 """The fitted attributes of a fit by steps."""
 
 
-class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
+class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fits a network and sets the fitted attributes of scikit-learn's estimators.
 
     A subclass defines its task, in `_task_for`, and its architecture, in `_architecture`.
@@ -63,6 +69,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     batch_size: int | str
     backend: str
     early_stopping: bool
+    max_iter: int
+    scoring: Any
     solver: str
     warm_start: bool
     network_: Sequential
@@ -154,11 +162,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         signals: list[int] = []
         try:
             with in_use([(type(self).__name__, self)]), self._unchanged_if_broken():
-                fit_input = self._prepare(call)
-                options = self._options(len(fit_input.sample), incremental=call.incremental)
-                fit = fit_by_lbfgs if self.solver == "lbfgs" else fit_by_steps
-                result = fit(fit_input, options, signals)
-                self._adopt(fit_input, result)
+                fit_input, result = self._fit_network(call, signals)
             warning = result.warning
             if warning is None and not call.incremental:
                 warning = worse_than_mean(fit_input.network, fit_input.task, fit_input.sample)
@@ -167,6 +171,34 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         finally:
             deliver(signals)  # after the fitted attributes are set
         return self
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def _fit_network(self, call: FitCall, signals: list[int]) -> tuple[FitInput, FitResult]:
+        """Fit a network, and set the fitted attributes."""
+        fit_input = self._prepare(call)
+        options = self._options(len(fit_input.sample), incremental=call.incremental)
+        tasks = self._fit_tasks(call, fit_input.task)
+        fit = fit_by_lbfgs if self.solver == "lbfgs" else fit_by_steps
+        result = fit(replace(fit_input, tasks=tasks), options, signals)
+        self._adopt(fit_input, result)
+        if tasks is not None:
+            tasks.end(fit_input.network)
+        return fit_input, result
+
+    def _fit_tasks(self, call: FitCall, task: Task) -> FitTasks | None:
+        """Return the tasks of a fit for scikit-learn's callbacks, if there are any."""
+        if not any(hasattr(self, name) for name in ("_skl_callbacks", "_parent_callback_ctx")):
+            return None
+        tasks = 1 if call.incremental else self.max_iter
+        attributes = partial(self._fitted_attributes, task)
+        return FitTasks(
+            self, tasks, attributes, X=call.X, y=call.y, sample_weight=call.sample_weight
+        )
+
+    def _fitted_attributes(self, task: Task, network: Sequential) -> dict[str, Any]:
+        """Return the attributes that an estimator needs to predict with a network."""
+        own = {"_task": task, "out_activation_": task.output_activation}
+        return {**own, **self._architecture().attributes(network)}
 
     @contextmanager
     def _unchanged_if_broken(self) -> Iterator[None]:
@@ -222,7 +254,26 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             state = state.for_warm_start()
         named = self.__dict__.get("feature_names_in_")
         columns = None if named is None else tuple(named.tolist())
-        return FitInput(network, task, sample, held_out, state, columns)
+        scorer = self._scorer(network, task)
+        return FitInput(network, task, sample, held_out, state, columns, scorer)
+
+    def _scorer(self, network: Sequential, task: Task) -> Scorer | None:
+        """Return a function that scores the network in training as ``scoring`` says, if it is set.
+
+        A scorer takes an estimator: it gets one that has the network in training. That one has no
+        names of columns, since held-out rows have none.
+        """
+        if self.scoring is None:
+            return None
+        score, view = check_scoring(self, scoring=self.scoring), object.__new__(type(self))
+        view.__dict__.update(self.__dict__, **self._fitted_attributes(task, network))
+        view.__dict__.pop("feature_names_in_", None)
+
+        def scored(X: Any, y: Any, weights: Array | None) -> float:
+            weighted = {} if weights is None else {"sample_weight": weights}
+            return checked_number("the score of scoring", score(view, X, y, **weighted))
+
+        return scored
 
     def _options(self, rows: int, *, incremental: bool) -> FitOptions:
         architecture = self._architecture()

@@ -11,6 +11,7 @@ from handloom.estimators.labels import Labels
 from handloom.estimators.outputs import activate
 from handloom.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, Targets
 from handloom.parameters import Array
+from handloom.training.class_weights import balanced_weights
 
 ClassWeight = Mapping[Any, float] | str | None
 
@@ -31,12 +32,15 @@ class Classification:
         The weight of each class.
     label_names : tuple of str, or None
         The names of several labels a row, the columns of a table.
+    own_loss : Loss, optional
+        Replaces the cross-entropy.
     """
 
     labels: Labels
     label_smoothing: float = 0.0
     class_weight: ClassWeight = None
     label_names: tuple[str, ...] | None = None
+    own_loss: Loss | None = None
 
     @property
     def outputs(self) -> int:
@@ -48,6 +52,11 @@ class Classification:
         """The name of each output's class; a single output is the logit of the second class."""
         names = self.label_names if self.labels.multilabel else None
         return names or tuple(str(label) for label in self.labels.classes[-self.outputs :])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the outputs."""
+        return self.output_names
 
     @property
     def binary_classes(self) -> tuple[str, ...] | None:
@@ -70,6 +79,12 @@ class Classification:
             If a label is not among the classes.
         """
         return self.labels.encode(y, dtype, smoothing=self.label_smoothing)
+
+    def original(self, targets: Targets) -> Any:
+        """Return encoded targets as classes, shape (n,), or labels of 0 and 1, shape (n, k)."""
+        if targets.ndim == 1:
+            return self.labels.classes[targets]
+        return self.labels.decode(np.asarray(targets, np.float64), threshold=0.5)
 
     def row_weights(
         self, y: Any, sample_weights: Array | None, dtype: Any, *, incremental: bool
@@ -97,7 +112,7 @@ class Classification:
         by_class = (
             _named_weights(self.class_weight, self.labels.classes)
             if isinstance(self.class_weight, Mapping)
-            else _balanced_weights(indices, sample_weights, len(self.labels.classes))
+            else balanced_weights(indices, sample_weights, len(self.labels.classes))
         )
         by_row = by_class[indices].astype(dtype)
         return by_row if sample_weights is None else by_row * sample_weights
@@ -118,7 +133,9 @@ class Classification:
         return self.labels.classes[second.astype(np.intp)]
 
     def loss(self) -> Loss:
-        """Return the cross-entropy."""
+        """Return the cross-entropy, or the loss that replaces it."""
+        if self.own_loss is not None:
+            return self.own_loss
         if self.labels.uses_sigmoid:
             return BinaryCrossEntropy()  # its targets are smoothed already
         return SoftmaxCrossEntropy(label_smoothing=self.label_smoothing)
@@ -158,20 +175,6 @@ class Classification:
         if self.labels.multilabel or outputs.shape[1] > 1:
             return outputs
         return np.hstack([1.0 - outputs, outputs])
-
-
-def _balanced_weights(
-    indices: npt.NDArray[np.int64], sample_weights: Array | None, classes: int
-) -> npt.NDArray[np.float64]:
-    """Return the balanced class weights, shape (k,).
-
-    All classes that occur get the same total weight; the sum of the sample weights is unchanged.
-    """
-    totals = np.bincount(indices, sample_weights, minlength=classes)
-    present = totals > 0
-    balanced = np.ones(classes)
-    balanced[present] = totals.sum() / (np.count_nonzero(present) * totals[present])
-    return balanced
 
 
 def _named_weights(

@@ -12,7 +12,9 @@ from handloom.estimators.base import NetworkEstimator, supports_partial_fit
 from handloom.estimators.classification import Classification
 from handloom.estimators.fit_records import FitCall
 from handloom.estimators.labels import Labels
+from handloom.estimators.losses import check_class_loss
 from handloom.estimators.validation import target_names
+from handloom.losses import Loss
 from handloom.parameters import Array
 
 
@@ -22,6 +24,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     _one_logit: ClassVar[bool] = True
     """Whether two classes have one logit (`MLPClassifier`) or two (`NetworkClassifier`)."""
     _task: Classification
+
+    loss: Loss | None
 
     classes_: npt.NDArray[Any]
 
@@ -112,7 +116,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     def _task_for(self, y: Any, call: FitCall, earlier: Classification | None) -> Classification:
         labels = self._labels_for(y, call, earlier)
         names = earlier.label_names if earlier else target_names(call.y, labels.outputs)
-        return Classification(labels, self.label_smoothing, self.class_weight, names)
+        task = Classification(labels, self.label_smoothing, self.class_weight, names, self.loss)
+        check_class_loss(self.loss, task.output_activation, self.label_smoothing)
+        return task
 
     def _labels_for(self, y: Any, call: FitCall, earlier: Classification | None) -> Labels:
         if call.incremental:

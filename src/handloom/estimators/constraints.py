@@ -7,11 +7,13 @@ from numbers import Integral, Real
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from handloom.backend import BACKENDS
 from handloom.errors import did_you_mean
 from handloom.estimators.fit_records import FitCall
+from handloom.estimators.regression import LOSS_NAMES
 from handloom.estimators.translate import ACTIVATIONS
 from handloom.training import BestWeights, Callback
 
@@ -40,17 +42,20 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "label_smoothing": [_BELOW_ONE],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), callable],
     "learning_rate_init": [_ABOVE_ZERO],
-    "loss": [StrOptions({"squared_error", "poisson"})],
+    "loss": [StrOptions(set(LOSS_NAMES)), callable, None],
     "max_fun": [_COUNT],
     "max_iter": [_COUNT],
+    "max_time": [_ABOVE_ZERO, None],
     "momentum": [Interval(Real, 0, 1, closed="both")],
     "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
     "nesterovs_momentum": ["boolean"],
     "network_factory": [callable],
     "on_divergence": [StrOptions({"raise", "warn"})],
     "power_t": [_AT_LEAST_ZERO],
+    "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like", None],
     "random_state": ["random_state"],
     "restore_best": ["boolean"],
+    "scoring": [StrOptions(set(get_scorer_names())), callable, None],
     "shuffle": ["boolean"],
     "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
     "threads": [_COUNT, None],
@@ -116,6 +121,11 @@ def check_combinations(estimator: Any, call: FitCall) -> None:
             "'validation_fraction' must be above 0 with early_stopping=True, unless X_val and "
             f"y_val are passed, got {estimator.validation_fraction!r}"
         )
+    if estimator.scoring is not None and not (estimator.early_stopping or call.has_validation_data):
+        raise ValueError(
+            "'scoring' has no effect without validation data: set early_stopping=True, or pass "
+            f"X_val and y_val, got {estimator.scoring!r}"
+        )
     if call.incremental:
         _check_incremental(estimator, call)
     if estimator.solver == "lbfgs":
@@ -123,6 +133,11 @@ def check_combinations(estimator: Any, call: FitCall) -> None:
 
 
 def _check_incremental(estimator: Any, call: FitCall) -> None:
+    if estimator.max_time is not None:
+        raise ValueError(
+            f"'max_time' must be None in partial_fit, which runs a single epoch, got "
+            f"{estimator.max_time!r}"
+        )
     if estimator.restore_best:
         raise ValueError(
             "'restore_best' must be False in partial_fit, got True: it selects among the epochs of "
@@ -146,6 +161,7 @@ def _check_lbfgs(estimator: Any, call: FitCall) -> None:
         "dropout": bool(np.any(getattr(estimator, "dropout", 0.0))),
         "learning_rate": callable(estimator.learning_rate),
         "restore_best": estimator.restore_best,
+        "scoring": estimator.scoring is not None,
         "weight_decay": estimator.weight_decay > 0,
         "X_val": call.has_validation_data,
     }

@@ -1,7 +1,7 @@
 """Convergence: validation scores, and early stopping as scikit-learn does it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +13,8 @@ from handloom.parameters import Array
 from handloom.training import Callback, EarlyStopping, EpochRecord, StopReason, TrainingState
 from handloom.training.callbacks.best_weights import Goal
 from handloom.training.objective import Measurement
+
+Scorer = Callable[[Any, Any, Array | None], float]
 
 SCORE_COLUMN = "validation_score"
 WEIGHTED_LOSS_COLUMN = "weighted_validation_loss"
@@ -44,27 +46,36 @@ class RecordScore(Callback):
     ----------
     task : Task
     held_out : Sample
+    scorer : callable, optional
+        ``scorer(X, y, weights)`` returns the score in place of that of the task.
     """
 
     changes_results: ClassVar[bool] = False
 
-    def __init__(self, task: Task, held_out: Sample) -> None:
-        self.task, self.held_out = task, held_out
+    def __init__(self, task: Task, held_out: Sample, scorer: Scorer | None = None) -> None:
+        self.task, self.held_out, self.scorer = task, held_out, scorer
 
     def on_validation_end(self, *, state: TrainingState, measured: Measurement) -> None:
         """Measure the score; NaN if a logit is not finite."""
         held_out = self.held_out
-        if state.counts_correct and held_out.weights is None:
+        if state.counts_correct and held_out.weights is None and self.scorer is None:
             state.record(SCORE_COLUMN, measured.accuracy)
             return
         logits = predict_logits(state.network, held_out.inputs, state.loss)
         score = math.nan
-        if np.isfinite(logits).all():
-            score = self.task.score(logits, held_out.targets, held_out.weights)
-        state.record(SCORE_COLUMN, score)
         if held_out.weights is not None:
             loss, _ = state.loss(logits, held_out.targets, held_out.weights)
             state.record(WEIGHTED_LOSS_COLUMN, loss)
+        if np.isfinite(logits).all():
+            score = self._score(logits)
+        state.record(SCORE_COLUMN, score)
+
+    def _score(self, logits: Array) -> float:
+        """Return the score; that of the task may overwrite the logits."""
+        task, held_out = self.task, self.held_out
+        if self.scorer is None:
+            return task.score(logits, held_out.targets, held_out.weights)
+        return self.scorer(held_out.inputs, task.original(held_out.targets), held_out.weights)
 
 
 class Convergence(EarlyStopping):

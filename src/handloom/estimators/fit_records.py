@@ -7,7 +7,8 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
-from handloom.estimators.convergence import RateState
+from handloom.estimators.convergence import RateState, Scorer
+from handloom.estimators.fit_tasks import FitTasks
 from handloom.estimators.rows import Sample
 from handloom.estimators.tasks import Task
 from handloom.network import Sequential
@@ -120,6 +121,10 @@ class FitInput:
         The state to continue from.
     column_names : tuple of str, or None
         The columns of the table, for the models that callbacks save.
+    scorer : callable, optional
+        Replaces the task's score of the validation data; see `RecordScore`.
+    tasks : FitTasks, optional
+        Tells scikit-learn's callbacks of the fit.
     """
 
     network: Sequential
@@ -128,6 +133,8 @@ class FitInput:
     held_out: Sample | None
     earlier: FitState
     column_names: tuple[str, ...] | None = None
+    scorer: Scorer | None = None
+    tasks: FitTasks | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +178,7 @@ class FitOptions:
     early_stopping: bool
     restore_best: bool
     callbacks: Sequence[Callback] | None
+    max_time: float | None
     verbose: bool | int
     threads: int | None
 

@@ -1,6 +1,7 @@
 """The fit of a network to a sample: with Adam or SGD in mini-batches, or with L-BFGS."""
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -26,6 +27,7 @@ from handloom.training import (
     Callback,
     History,
     StopReason,
+    TimeLimit,
     Trainer,
     TrainingState,
 )
@@ -58,7 +60,7 @@ def fit_by_steps(fit_input: FitInput, options: FitOptions, signals: list[int]) -
     convergence = _convergence(fit_input, options)
     trainer = _trainer(fit_input, options, convergence)
     trainer.signals = signals
-    names, columns = fit_input.task.output_names, fit_input.column_names
+    names, columns = fit_input.task.names, fit_input.column_names
     held_out = fit_input.held_out
     prepared = trainer.prepare(
         fit_input.sample.dataset(names, columns),
@@ -108,11 +110,21 @@ def fit_by_lbfgs(fit_input: FitInput, options: FitOptions, signals: list[int]) -
                 f"pass, got a layer {layer.kind!r}: use 'adam' or 'sgd'"
             )
     network, weights = _in_float64(fit_input.network), fit_input.network.parameters.values
+    deadline = math.inf if options.max_time is None else time.perf_counter() + options.max_time
+    stopped = False
+
+    def ends() -> bool:
+        nonlocal stopped
+        if fit_input.tasks is not None:
+            weights[...] = network.parameters.values
+            stopped = fit_input.tasks.end_iteration(fit_input.network)
+        return stopped or interrupted() or time.perf_counter() >= deadline
+
     with _objective(network, fit_input, options, signals) as (measure, interrupted):
         minimum = minimize(
             measure,
             network.parameters,
-            interrupted=interrupted,
+            interrupted=ends,
             max_iter=options.max_iter,
             max_fun=options.max_fun,
             tol=options.tol,
@@ -122,8 +134,12 @@ def fit_by_lbfgs(fit_input: FitInput, options: FitOptions, signals: list[int]) -
     warning = None
     if not (np.isfinite(weights).all() and np.isfinite(minimum.loss)):
         warning = FitWarning(NON_FINITE, weights_lost=True)
-    elif minimum.failure is not None:  # None: it converged, before any signal
-        warning = INTERRUPTED if interrupted() else FitWarning(minimum.failure)
+    elif minimum.failure is not None and not stopped:  # None: it converged, before any signal
+        warning = FitWarning(minimum.failure)
+        if interrupted():
+            warning = INTERRUPTED
+        elif time.perf_counter() >= deadline:
+            warning = out_of_time(options, minimum.iterations, "iteration")
     return FitResult(FitState(fit_input.earlier.seed), minimum.iterations, warning, minimum.loss)
 
 
@@ -148,7 +164,7 @@ def _objective(
     measure, threads = full_batch_objective(
         network,
         fit_input.task.loss(),
-        sample.dataset(fit_input.task.output_names),
+        sample.dataset(fit_input.task.names),
         sample.weights,
         penalty_per_row=options.penalty_per_row,
         threads=options.threads,
@@ -185,11 +201,15 @@ def _trainer(fit_input: FitInput, options: FitOptions, convergence: Convergence)
     held_out = fit_input.held_out
     callbacks: list[Callback] = [convergence]
     if held_out is not None:
-        callbacks.insert(0, RecordScore(fit_input.task, held_out))
+        callbacks.insert(0, RecordScore(fit_input.task, held_out, fit_input.scorer))
     if options.verbose:
         callbacks.append(progress_output(options.label, convergence))
     if options.restore_best and not options.early_stopping:
         callbacks.append(BestWeights("loss" if held_out is None else "validation_loss"))
+    if options.max_time is not None:
+        callbacks.append(TimeLimit(options.max_time))
+    if fit_input.tasks is not None:
+        callbacks.append(fit_input.tasks)
     return Trainer(
         fit_input.network,
         optimizer_for(options),
@@ -272,6 +292,8 @@ def _warning(
         )
     if history.stop_reason is StopReason.INTERRUPTED:
         return INTERRUPTED
+    if history.stop_reason is StopReason.TIME_LIMIT:
+        return out_of_time(options, len(history), "epoch")
     if options.incremental and convergence.restored:
         return FitWarning(
             f"{convergence.verdict()} The best weights were restored; another partial_fit "
@@ -284,6 +306,14 @@ def _warning(
             "optimization hasn't converged yet."
         )
     return None
+
+
+def out_of_time(options: FitOptions, done: int, unit: str) -> FitWarning:
+    """Return the warning about a fit that ``max_time`` ended."""
+    return FitWarning(
+        f"Maximum time (max_time={options.max_time:g} s) reached after {done} "
+        f"{unit if done == 1 else unit + 's'} and the optimization hasn't converged yet."
+    )
 
 
 def _diverged(history: History) -> bool:

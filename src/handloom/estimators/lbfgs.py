@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.parameters import Parameters, l2_norm
+from handloom.parameters import Array, Parameters, l2_norm
 from handloom.secondary import Secondary
 from handloom.training.objective import Measurement
 
@@ -61,7 +61,7 @@ def minimize(
     parameters : Parameters
         The starting weights, in float64.
     interrupted : function
-        Returns whether the search is to end after the current iteration.
+        Returns whether the search is to end after the current iteration, which ``parameters`` has.
     max_iter, max_fun : int
         The maximum number of iterations, and of evaluations of the objective.
     tol : float
@@ -87,7 +87,7 @@ def minimize(
         vector.copy(),
         method="L-BFGS-B",
         jac=True,
-        callback=_reporter(interrupted, verbose=verbose),
+        callback=_reporter(vector, interrupted, verbose=verbose),
         options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
     )
     iterations = min(int(result.nit), max_iter)
@@ -102,7 +102,9 @@ def minimize(
     return Minimum(float(result.fun), iterations, complaint)
 
 
-def _reporter(interrupted: Callable[[], bool], *, verbose: bool) -> Callable[[Any], None]:
+def _reporter(
+    vector: Array, interrupted: Callable[[], bool], *, verbose: bool
+) -> Callable[[Any], None]:
     """Return a function for scipy to call after each iteration."""
     iteration, printing = count(1), Secondary("the iterations are not printed")
 
@@ -110,6 +112,7 @@ def _reporter(interrupted: Callable[[], bool], *, verbose: bool) -> Callable[[An
         if verbose and not printing.failed:
             with printing:
                 print(f"Iteration {next(iteration)}, loss = {intermediate_result.fun:.8f}")
+        vector[...] = intermediate_result.x  # the search may have tried others since
         if interrupted():
             raise StopIteration  # scipy ends its search
 

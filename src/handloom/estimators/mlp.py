@@ -1,6 +1,6 @@
 """Multilayer perceptrons: drop-in replacements for scikit-learn's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from handloom.estimators.classifier import Classifier
 from handloom.estimators.constraints import with_suggestions
 from handloom.estimators.perceptron import PerceptronArchitecture
 from handloom.estimators.regressor import Regressor
+from handloom.losses import Loss
 from handloom.schedules import Schedule
 from handloom.training import Callback
 from handloom.training.docstrings import describes_options_of
@@ -67,6 +68,10 @@ class MLPClassifier(Classifier):
         classes), and to restore the weights of the best score.
     validation_fraction : float
         The fraction of the rows to hold out.
+    scoring : str, callable or None
+        The score of held-out rows: any of scikit-learn's names, such as ``"roc_auc"``, or a
+        function ``score(estimator, X, y)``, which gets ``sample_weight`` too if there are weights.
+        By default accuracy, R^2, or D^2 of quantiles. It needs held-out rows.
     beta_1, beta_2, epsilon : float
         The decay rates of the moments of ``"adam"``, and the constant added to its denominator for
         numerical stability. As in scikit-learn it is added before bias correction, with the default
@@ -75,10 +80,17 @@ class MLPClassifier(Classifier):
         The maximum number of epochs in a row without improvement.
     max_fun : int
         The maximum number of evaluations of the objective by L-BFGS.
+    max_time : float or None
+        The seconds after which the fit ends, with a warning, after a whole step or iteration; see
+        `handloom.TimeLimit`. Compilation is not counted.
     dropout : float or sequence of float
         The dropout rate after each hidden layer, for all layers or one for each.
     label_smoothing : float
         The fraction of every target that is spread evenly over all classes.
+    loss : Loss or None
+        A loss that replaces the cross-entropy, such as a focal loss of your own. Its
+        ``output_activation`` is ``"sigmoid"`` for two classes or several labels, else
+        ``"softmax"``; in a `NetworkClassifier` two classes have a softmax too.
     class_weight : dict, "balanced" or None
         The weight of each class, by class; with ``"balanced"`` all classes have the same total
         weight.
@@ -170,14 +182,17 @@ class MLPClassifier(Classifier):
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
+        scoring: str | Callable[..., float] | None = None,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        max_time: float | None = None,
         dropout: float | Sequence[float] = 0.0,
         class_weight: Mapping[Any, float] | str | None = None,
         label_smoothing: float = 0.0,
+        loss: Loss | None = None,
         l1: float = 0.0,
         weight_decay: float = 0.0,
         restore_best: bool = False,
@@ -204,12 +219,23 @@ class MLPRegressor(Regressor):
         squared_error:  (z - y)^2 / 2                       the prediction is z
         poisson:        exp(z) - y - y (z - log y)          the prediction is exp(z)
 
-    The score is the coefficient of determination, R^2.
+    or the mean over its outputs, where the prediction is ``z``::
+
+        absolute_error: |z - y|
+        huber:          (z - y)^2 / 2, linear from |z - y| = 1
+        quantile:       (1 - quantile) (z - y) above y, quantile (y - z) below
+
+    The score is the coefficient of determination, R^2; for quantiles it is D^2, see `score`.
 
     Parameters
     ----------
-    loss : {"squared_error", "poisson"}
-        The loss function; ``"poisson"`` needs ``y`` to be at least 0.
+    loss : {"squared_error", "absolute_error", "huber", "poisson", "quantile"} or Loss
+        The loss function, by scikit-learn's names, or a loss such as ``handloom.Huber(delta=5)`` or
+        one of your own. ``"poisson"`` needs ``y`` to be at least 0.
+    quantile : float, sequence of float or None
+        The quantile that ``loss="quantile"`` needs, between 0 and 1; or several in ascending order.
+        Then `predict` returns a column for each, and no quantile is above a higher one; see
+        `handloom.Pinball`.
 
     Raises
     ------
@@ -220,7 +246,7 @@ class MLPRegressor(Regressor):
     @with_suggestions
     def __init__(
         self,
-        loss: str = "squared_error",
+        loss: str | Loss = "squared_error",
         hidden_layer_sizes: int | Sequence[int] = (100,),
         activation: str | Sequence[str] = "relu",
         *,
@@ -240,11 +266,14 @@ class MLPRegressor(Regressor):
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
+        scoring: str | Callable[..., float] | None = None,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        max_time: float | None = None,
+        quantile: float | Sequence[float] | None = None,
         dropout: float | Sequence[float] = 0.0,
         l1: float = 0.0,
         weight_decay: float = 0.0,

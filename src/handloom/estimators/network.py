@@ -10,6 +10,7 @@ from handloom.estimators.constraints import with_suggestions
 from handloom.estimators.factory_architecture import FactoryArchitecture
 from handloom.estimators.mlp import MLPClassifier, MLPRegressor
 from handloom.estimators.regressor import Regressor
+from handloom.losses import Loss
 from handloom.network import Sequential
 from handloom.schedules import Schedule
 from handloom.training import Callback
@@ -61,13 +62,16 @@ class NetworkClassifier(Classifier):
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
+        scoring: str | Callable[..., float] | None = None,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        max_time: float | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         label_smoothing: float = 0.0,
+        loss: Loss | None = None,
         weight_decay: float = 0.0,
         restore_best: bool = False,
         callbacks: Sequence[Callback] | None = None,
@@ -107,7 +111,7 @@ class NetworkRegressor(Regressor):
         self,
         network_factory: Callable[[int], Sequential],
         *,
-        loss: str = "squared_error",
+        loss: str | Loss = "squared_error",
         solver: str = "adam",
         batch_size: int | str = "auto",
         learning_rate: str | Schedule = "constant",
@@ -123,11 +127,14 @@ class NetworkRegressor(Regressor):
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
+        scoring: str | Callable[..., float] | None = None,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        max_time: float | None = None,
+        quantile: float | Sequence[float] | None = None,
         weight_decay: float = 0.0,
         restore_best: bool = False,
         callbacks: Sequence[Callback] | None = None,

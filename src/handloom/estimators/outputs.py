@@ -7,6 +7,7 @@ import numpy as np
 
 from handloom.errors import unknown_name
 from handloom.layers import sigmoid, softmax
+from handloom.model import ascending
 from handloom.parameters import Array
 
 Activation = Callable[..., Array]
@@ -24,8 +25,14 @@ OUTPUT_ACTIVATIONS: Mapping[str, Activation] = {
     "exp": np.exp,
     "tanh": np.tanh,
     "relu": relu,
+    "sort": ascending,
 }
 """The functions that ``out_activation_`` may name, by scikit-learn's names."""
+
+
+def name_of(output_activation: str) -> str:
+    """Return scikit-learn's name of a loss's output activation."""
+    return "logistic" if output_activation == "sigmoid" else output_activation
 
 
 def activate(logits: Array, name: Any) -> Array:

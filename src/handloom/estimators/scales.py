@@ -84,7 +84,7 @@ def _some(values: Any) -> Array:
 
 
 def worse_than_mean(network: Sequential, task: Any, sample: Sample) -> FitWarning | None:
-    """Return a warning about a regression that is worse than predicting the mean of the targets."""
+    """Return a warning about a regression that is worse than the mean, or quantile, of targets."""
     if not isinstance(task, Regression):
         return None
     step = 1 + len(sample) // 1000
@@ -97,8 +97,10 @@ def worse_than_mean(network: Sequential, task: Any, sample: Sample) -> FitWarnin
     if not score < WORSE_THAN_MEAN:
         return None
     spread = float(np.min(np.std(some.targets, axis=0)))
+    mean = task.score_name == "R^2"
+    constant = "predicting the mean of y" if mean else "predicting the same quantile for all rows"
     return FitWarning(
-        f"The fit ended as tol asks, but is worse than predicting the mean of y: R^2 = {score:.3g} "
+        f"The fit ended as tol asks, but is worse than {constant}: {task.score_name} = {score:.3g} "
         f"on {len(some)} training rows. The standard deviation of y is {spread:.3g}: scale the "
         "targets to about 1, for instance with sklearn.compose.TransformedTargetRegressor("
         "regressor, transformer=StandardScaler())"

@@ -20,6 +20,10 @@ class Task(Protocol):
         """The number of logits."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each class, label or target, for the dataset of the trainer."""
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         """A name for each output, for the models that callbacks save."""
 
@@ -48,6 +52,9 @@ class Task(Protocol):
         ValueError
             If they are invalid for this task.
         """
+
+    def original(self, targets: Targets) -> Any:
+        """Return encoded targets as `predict` returns them, for a scorer."""
 
     def row_weights(
         self, y: Any, sample_weights: Array | None, dtype: Any, *, incremental: bool

@@ -9,6 +9,9 @@ from handloom.secondary import show
 MODULE = "sklearn.neural_network._multilayer_perceptron"
 """The module of scikit-learn that warns in the same words; filters may name it."""
 
+OWN = ("handloom.", "sklearn.callback.")
+"""The modules of the frames of a fit; scikit-learn's callbacks wrap it."""
+
 
 def warn(message: str, category: type[Warning]) -> None:
     """Warn at the line that called the library, as `MODULE`.
@@ -17,7 +20,7 @@ def warn(message: str, category: type[Warning]) -> None:
     category.
     """
     frame = sys._getframe(1)
-    while frame.f_globals.get("__name__", "").startswith("handloom.") and frame.f_back:
+    while frame.f_globals.get("__name__", "").startswith(OWN) and frame.f_back:
         frame = frame.f_back
     issue = partial(
         warnings.warn_explicit,

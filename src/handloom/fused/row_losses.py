@@ -9,12 +9,18 @@ from handloom.fused.compiling import compiled_inner
 from handloom.fused.exponential import exponential
 from handloom.operations import CrossEntropy, LossOperation, SigmoidCrossEntropy
 
-SOFTMAX, SIGMOID, SQUARED, ABSOLUTE, HUBER, POISSON = range(6)
-ERRORS = {"squared": SQUARED, "absolute": ABSOLUTE, "huber": HUBER, "poisson": POISSON}
+SOFTMAX, SIGMOID, SQUARED, ABSOLUTE, HUBER, PINBALL, POISSON = range(7)
+ERRORS = {
+    "squared": SQUARED,
+    "absolute": ABSOLUTE,
+    "huber": HUBER,
+    "pinball": PINBALL,
+    "poisson": POISSON,
+}
 
 
 def code_of(loss: LossOperation) -> tuple[int, float]:
-    """Return the code of a loss, and its parameter: the smoothing, the factor or the delta."""
+    """Return the code of a loss, and its parameter: smoothing, factor, delta or quantile."""
     if isinstance(loss, CrossEntropy):
         return SOFTMAX, loss.label_smoothing
     if isinstance(loss, SigmoidCrossEntropy):
@@ -136,6 +142,11 @@ def _error(loss, parameter, z, row, t, at, out):  # type: ignore[no-untyped-def]
             clipped = delta if e > delta else (-delta if e < -delta else e)
             total += clipped * (e - real(0.5) * clipped) / k
             out[row, j] = real(1.0 / k) * clipped
+        elif loss == PINBALL:
+            q = real(parameter)
+            slope = real(1) - q if e > 0 else (-q if e < 0 else e)
+            total += slope * e / k
+            out[row, j] = real(1.0 / k) * slope
         else:
             target = t[at, j]
             error = real(math.exp(z[row, j])) - target

@@ -7,10 +7,12 @@ from handloom.losses.base import (
     RowLoss,
     Targets,
     output_activation_of,
+    output_names_of,
 )
 from handloom.losses.binary import BinaryCrossEntropy
 from handloom.losses.cross_entropy import CategoricalCrossEntropy, SoftmaxCrossEntropy
 from handloom.losses.poisson import Poisson
+from handloom.losses.quantile import Pinball
 from handloom.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
 
 #: The losses by their names in configurations and files.
@@ -23,6 +25,7 @@ LOSSES: dict[str, type[RowLoss]] = {
         MeanSquaredError,
         MeanAbsoluteError,
         Huber,
+        Pinball,
         Poisson,
     )
 }
@@ -52,10 +55,12 @@ __all__ = [
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Pinball",
     "Poisson",
     "RowLoss",
     "SoftmaxCrossEntropy",
     "Targets",
     "loss",
     "output_activation_of",
+    "output_names_of",
 ]

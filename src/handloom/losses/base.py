@@ -75,6 +75,24 @@ def output_activation_of(loss: Loss, last_layer: str | None) -> str:
     return declared or "identity"
 
 
+def output_names_of(loss: Loss, target_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the outputs that a loss takes: by default one for each class or target.
+
+    Parameters
+    ----------
+    loss : Loss
+    target_names : tuple of str
+        The names of the classes, or of the targets.
+
+    Raises
+    ------
+    DataError
+        If the loss does not take as many targets.
+    """
+    names = getattr(loss, "output_names", None)
+    return target_names if names is None else tuple(names(target_names))
+
+
 class RowLoss(UsesBackend, ABC):
     """Base class for losses: the weighted mean of the losses of rows.
 
@@ -155,6 +173,10 @@ class RowLoss(UsesBackend, ABC):
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments as JSON-serializable values."""
         return {}
+
+    def output_names(self, target_names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names of the outputs: those of the classes or targets, one output for each."""
+        return target_names
 
     def as_operation(self) -> LossOperation | None:
         """Return this loss as a record, or None if there is none."""

@@ -9,10 +9,15 @@ from handloom.training.callbacks import (
     EarlyStopping as EarlyStopping,
     LayerNorms as LayerNorms,
     Progress as Progress,
+    TimeLimit as TimeLimit,
 )
 from handloom.training.checkpoints import Checkpoints as Checkpoints
 from handloom.training.divergence import Divergence as Divergence
 from handloom.training.evaluation import Evaluation as Evaluation, evaluate as evaluate
+from handloom.training.evaluation_metrics import (
+    BinaryMetrics as BinaryMetrics,
+    RegressionMetrics as RegressionMetrics,
+)
 from handloom.training.history import (
     EpochRecord as EpochRecord,
     History as History,

@@ -11,8 +11,19 @@ from handloom.losses import Loss
 from handloom.network import Sequential
 
 
-def check_data(network: Sequential, part: str, data: Dataset) -> None:
+def check_data(
+    network: Sequential, part: str, data: Dataset, output_names: tuple[str, ...]
+) -> None:
     """Refuse rows or classes that the network was not built for.
+
+    Parameters
+    ----------
+    network : Sequential
+    part : str
+        The name of the data, for messages.
+    data : Dataset
+    output_names : tuple of str
+        The names of the outputs that the loss takes.
 
     Raises
     ------
@@ -25,10 +36,12 @@ def check_data(network: Sequential, part: str, data: Dataset) -> None:
         size = math.prod(data.input_shape)
         raise ModelError(f"build the network first: network.build(({size},), seed=0)")
     check_rows(network, part, data.input_shape)
-    if network.output_shape != (len(data.class_names),):
+    if network.output_shape != (len(output_names),):
         kind = "class" if data.has_classes else "target"
+        if output_names != data.class_names:
+            kind = "quantile of the target"
         raise DataError(
-            f"the network's output must have shape ({len(data.class_names)},), one entry for each "
+            f"the network's output must have shape ({len(output_names)},), one entry for each "
             f"{kind} of the {part} rows, got {network.output_shape}{_advice(network, data)}"
         )
 

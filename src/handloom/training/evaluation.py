@@ -1,9 +1,10 @@
-"""Evaluation of a model on a dataset: loss, accuracy, probabilities, confusion matrix."""
+"""Evaluation of a model on a dataset: predictions of classes, of two classes, or a regression."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,16 @@ from handloom.errors import ConfigurationError, DataError, ModelError, require_i
 from handloom.layers import softmax
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.metrics import accuracy, confusion_matrix
-from handloom.model import Model, warn_if_not_finite
+from handloom.model import OUTPUT_ACTIVATIONS, Model, warn_if_not_finite
 from handloom.parallel.blas import single_threaded_blas
 from handloom.parameters import Array
 from handloom.training.datasets import require_dataset, require_model
+from handloom.training.evaluation_metrics import (
+    BinaryMetrics,
+    RegressionMetrics,
+    checked_threshold,
+    logit,
+)
 
 Result = TypeVar("Result")
 
@@ -30,14 +37,19 @@ class Evaluation:
     Attributes
     ----------
     loss : float
-        The mean cross-entropy, without penalty.
+        The mean cross-entropy, without penalty; the mean squared error of a regression.
     accuracy : float
-        The fraction of correct predictions.
+        The fraction of correct predictions; NaN for a regression.
     probabilities : array, shape (n, k)
+        Of a regression it has no columns.
     confusion : array of int64, shape (k, k)
         The number of rows of each true class (first axis) and predicted class (second axis).
     of_views : Evaluation or None
         The same from the mean of the logits over several views of each row; None without views.
+    binary : BinaryMetrics or None
+        ROC AUC, Brier score and threshold, if there are two classes.
+    regression : RegressionMetrics or None
+        Errors, R^2, predictions and residuals, if targets are continuous.
     """
 
     loss: float
@@ -45,12 +57,19 @@ class Evaluation:
     probabilities: Array
     confusion: npt.NDArray[np.int64]
     of_views: "Evaluation | None" = None
+    binary: BinaryMetrics | None = None
+    regression: RegressionMetrics | None = None
 
 
-def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluation:
+def evaluate(
+    model: Model, data: Dataset, views: Sequence[View] = (), *, threshold: float | None = None
+) -> Evaluation:
     """Evaluate a model on a dataset.
 
-    A model with ``binary_classes`` is evaluated on both, with two columns of probabilities.
+    A model of classes is evaluated on rows with one class each. A model with ``binary_classes``, or
+    with a single output and a sigmoid, on targets of 0 and 1, has two columns of probabilities, the
+    second one of the positive class. Any other model is a regression, evaluated on continuous
+    targets.
 
     Outputs that are not finite raise a `DivergenceWarning`; their rows count as the first class.
 
@@ -62,6 +81,9 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
         Transformations of each image for test-time augmentation, such as
         `handloom.data.test_time_augmentation.MIRRORED`. The metrics of their mean are in
         ``of_views``; all others are those of the original rows.
+    threshold : float, optional
+        Of two classes: the probability of the second one above which it is predicted; by default
+        1/2.
 
     Returns
     -------
@@ -70,31 +92,26 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
     Raises
     ------
     DataError
-        If the dataset has other classes than the model, or rows are not images and ``views`` is
-        passed.
+        If the dataset has other classes than the model, rows are not images and ``views`` is
+        passed, or targets of a single output with a sigmoid are not 0 or 1.
     ModelError
-        If rows have another size than the input, or the model predicts no classes.
+        If rows have another size than the input, targets are continuous and the model's are
+        classes, or the reverse, or the model predicts several labels or quantiles.
     ConfigurationError
-        If ``model`` is no `Model`, or ``data`` no `Dataset`.
+        If ``model`` is no `Model`, ``data`` no `Dataset`, the threshold is not between 0 and 1, or
+        a regression has views or a threshold.
     """
     require_model(model)
     require_dataset("data", data)
-    if not (model.predicts_classes or model.binary_classes) or not data.has_classes:
-        raise ModelError(
-            "only predictions of classes are evaluated, on rows with one class each; for "
-            "continuous targets, compare model.predict(data.inputs) with data.targets"
-        )
-    known = model.binary_classes or model.class_names
-    if data.class_names != known:
-        where = "binary_classes" if model.binary_classes else "class_names"
-        raise DataError(
-            f"the dataset must have the model's classes {', '.join(known)}, "
-            f"got {', '.join(data.class_names)}: match labels by name with "
-            f"Dataset(inputs, targets, class_names=model.{where})"
-        )
+    _check_kind(model, data)
     require_same_columns(data.column_names, model.column_names, "rows")
     model.check_rows(data.inputs)
+    names = _class_names(model, data)
+    limit = checked_threshold(threshold, binary=len(names) == 2)
     views = _checked_views(views)
+    if not names:
+        return _regression(model, data, views)
+    targets = data.targets if data.has_classes else _zeros_and_ones(data)
     if views and data.inputs.ndim < 3:
         raise DataError(
             f"views are of images: rows must have the shape (y, x) or (c, y, x), "
@@ -105,11 +122,81 @@ def evaluate(model: Model, data: Dataset, views: Sequence[View] = ()) -> Evaluat
     logits = _logits(model, data, View())
     warn_if_not_finite(logits, stacklevel=3)
     of_views = None
+    evaluation = partial(_evaluation, targets=targets, names=names, threshold=limit)
     if views:
         each = {view: logits if view == View() else _logits(model, data, view) for view in views}
         mean: Array = np.stack([each[view] for view in views]).mean(axis=0)
-        of_views = _held(partial(_evaluation, mean, data))
-    return replace(_held(partial(_evaluation, logits, data)), of_views=of_views)
+        of_views = _held(partial(evaluation, mean))
+    return replace(_held(partial(evaluation, logits)), of_views=of_views)
+
+
+def _check_kind(model: Model, data: Dataset) -> None:
+    """Check that a model predicts the kind of targets that the dataset has, and the same names."""
+    if data.has_classes != bool(model.predicts_classes or model.binary_classes):
+        own, other, hint = "classes", "continuous targets", ""
+        if data.has_classes:
+            own, other = other, own
+        if data.has_classes and model.output_activation == "sigmoid":
+            hint = ": pass classes of 0 and 1 as targets[:, None].astype('float32')"
+        raise ModelError(
+            f"a model of {own} is evaluated on rows with {own}, got {other} in {data.name}{hint}"
+        )
+    if model.output_activation == "sort":
+        raise ModelError(
+            "several quantiles have no common error: pass each column of "
+            "model.predict(data.inputs) with data.targets to handloom.Pinball(quantile)"
+        )
+    several_labels = model.output_activation == "sigmoid" and len(model.class_names) > 1
+    if several_labels and not data.has_classes:
+        raise ModelError(
+            "only predictions of one class a row, or of continuous targets, are evaluated: compare "
+            "several labels, model.predict(data.inputs) > 0.5, with data.targets"
+        )
+    known = model.binary_classes or model.class_names
+    if not data.has_classes and len(known) == len(data.class_names) == 1:
+        return
+    if data.class_names != known:
+        where = "binary_classes" if model.binary_classes else "class_names"
+        kind = "classes" if data.has_classes else "targets"
+        raise DataError(
+            f"the dataset must have the model's {kind} {', '.join(known)}, "
+            f"got {', '.join(data.class_names)}: match labels by name with "
+            f"Dataset(inputs, targets, class_names=model.{where})"
+        )
+
+
+def _class_names(model: Model, data: Dataset) -> tuple[str, ...]:
+    """Return the names of the classes; none for a regression."""
+    if data.has_classes:
+        return data.class_names
+    if model.output_activation == "sigmoid":
+        return f"not {model.class_names[0]}", model.class_names[0]
+    return ()
+
+
+def _zeros_and_ones(data: Dataset) -> npt.NDArray[np.int64]:
+    """Return the targets of a single output with a sigmoid as classes, shape (n,)."""
+    values = data.targets[:, 0]
+    wrong = (values != 0) & (values != 1)
+    if wrong.any():
+        raise DataError(
+            f"the targets of {data.name} must be 0 or 1, as those of a single output with a "
+            f"sigmoid, got {values[wrong][0]:g}"
+        )
+    return values.astype(np.int64)
+
+
+def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluation:
+    if views:
+        raise ConfigurationError("views are for predictions of classes, got a regression")
+    outputs = _held(partial(model.before_loss.predict, data.inputs, model.transform))
+    warn_if_not_finite(outputs, stacklevel=4)
+    with np.errstate(over="ignore", invalid="ignore"):
+        predictions = OUTPUT_ACTIVATIONS[model.output_activation](outputs)
+        metrics = RegressionMetrics.of(data.targets, predictions)
+    none = np.empty((len(data), 0), predictions.dtype)
+    confusion = np.empty((0, 0), np.int64)
+    return Evaluation(metrics.mse, math.nan, none, confusion, regression=metrics)
 
 
 def _checked_views(views: object) -> tuple[View, ...]:
@@ -129,7 +216,7 @@ def _logits(model: Model, data: Dataset, view: View) -> Array:
         return model.transform(rows if view == View() else view(rows), out)
 
     logits = _held(partial(model.logits, data.inputs, transform))
-    if model.binary_classes:  # softmax of (0, z) is (1 - sigmoid(z), sigmoid(z))
+    if logits.shape[1] == 1:  # softmax of (0, z) is (1 - sigmoid(z), sigmoid(z))
         return np.hstack([np.zeros_like(logits), logits])
     return logits
 
@@ -140,13 +227,20 @@ def _held(call: Callable[[], Result]) -> Result:
         return blas.undisturbed(call)
 
 
-def _evaluation(logits: Array, data: Dataset) -> Evaluation:
+def _evaluation(
+    logits: Array, *, targets: npt.NDArray[Any], names: tuple[str, ...], threshold: float
+) -> Evaluation:
     """Return the evaluation of logits, shape (n, k), which are not changed."""
-    loss, _ = SoftmaxCrossEntropy()(logits, data.targets)
-    predicted = logits.argmax(axis=1)
+    loss, _ = SoftmaxCrossEntropy()(logits, targets)
+    binary, predicted = None, logits.argmax(axis=1)
+    if len(names) == 2:
+        margins: Array = logits[:, 1] - logits[:, 0]
+        binary = BinaryMetrics.of(names[1], targets, margins, threshold)
+        predicted = (margins > logit(threshold)).astype(np.int64)
     return Evaluation(
         loss,
-        accuracy(data.targets, predicted),
+        accuracy(targets, predicted),
         softmax(logits),
-        confusion_matrix(data.targets, predicted, len(data.class_names)),
+        confusion_matrix(targets, predicted, len(names)),
+        binary=binary,
     )

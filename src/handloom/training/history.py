@@ -46,6 +46,7 @@ class StopReason(StrEnum):
             "max_epochs": "all epochs done",
             "early_stopping": "early stopping",
             "interrupted": "interrupted",
+            "time_limit": "time limit reached",
         }.get(self.value, f"the {self.value.removeprefix('non_finite_')} became NaN or infinite")
 
     MAX_EPOCHS = "max_epochs"
@@ -53,6 +54,7 @@ class StopReason(StrEnum):
     NON_FINITE_LOSS = "non_finite_loss"
     NON_FINITE_GRADIENT = "non_finite_gradient"
     NON_FINITE_WEIGHTS = "non_finite_weights"
+    TIME_LIMIT = "time_limit"
     INTERRUPTED = "interrupted"
 
 

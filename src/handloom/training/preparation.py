@@ -22,7 +22,7 @@ from handloom.data.overlap import are_training_rows
 from handloom.data.photos.statistics import statistics_of
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import ConfigurationError, DataError
-from handloom.losses import LOSSES, ClassificationLoss, Loss, output_activation_of
+from handloom.losses import LOSSES, ClassificationLoss, Loss, output_activation_of, output_names_of
 from handloom.losses.base import RowLoss
 from handloom.model import Model
 from handloom.network import Sequential
@@ -36,6 +36,7 @@ from handloom.randomness import Stream
 from handloom.secondary import warn
 from handloom.training.agreement import Agreement
 from handloom.training.checks import check_batches, check_data, check_trainable, check_weights
+from handloom.training.class_weights import ClassWeight, Weights, class_weights, row_weights
 from handloom.training.compiled_runner import (
     CompiledRunner,
     CompiledRunnerOptions,
@@ -139,6 +140,7 @@ def prepare(
     validation: Dataset | float | None = None,
     *,
     sample_weights: npt.ArrayLike | None = None,
+    class_weight: ClassWeight | None = None,
     callbacks: Mapping[str, Stateful] | None = None,
     check: Callable[[TrainingState], None] = lambda _: None,
     compiling: Callable[[TrainingState], AbstractContextManager[None]] = lambda _: nullcontext(),
@@ -155,7 +157,7 @@ def prepare(
     network : Sequential
         Built.
     options : TrainingOptions
-    train, validation, sample_weights
+    train, validation, sample_weights, class_weight
         As in `Trainer.fit`.
     callbacks : mapping of str to Stateful, optional
         The callbacks that have a state.
@@ -187,8 +189,8 @@ def prepare(
     if snapshot is not None and warm is not None:
         raise ConfigurationError("a training is resumed or starts warm, not both")
     split_here = not isinstance(validation, Dataset)  # then no row is in both parts
-    train, validation, weights = _split_and_check(
-        network, options, train, validation, sample_weights
+    train, validation, weights, of_classes = _split_and_check(
+        network, options, train, validation, sample_weights, class_weight
     )
     if warm is not None:
         warm.check(network, options.chosen_optimizer)
@@ -203,7 +205,9 @@ def prepare(
         full_batch=batches == 1,
         validation=validation,
         callbacks=callbacks or {},
-        data_fingerprints=_fingerprints(train, validation, weights) if compared else {},
+        data_fingerprints=(
+            _fingerprints(train, validation, weights, of_classes) if compared else {}
+        ),
     )
     started, planned = time.perf_counter(), options.epochs * batches
     with compiling(state):
@@ -227,7 +231,9 @@ def prepare(
             if part is not None:
                 part.bind(network.parameters, backend, threads)
         state.store_bindings()
-        arrays = Arrays(train.inputs, train.targets, weights)
+        arrays = Arrays(
+            train.inputs, train.targets, row_weights(network, train, weights, of_classes)
+        )
         objective, runner = _objective_and_runner(state, arrays, backend, threads, size, ranks)
         state.history.preparation_seconds = time.perf_counter() - started
     notes += backend.notes
@@ -302,11 +308,11 @@ def _warn_of(remarks: list[str]) -> list[str]:
 def model_for(
     network: Sequential, loss: Loss, train: Dataset, transform: Transform | None = None
 ) -> Model:
-    """Return a network with its transform and the names of its classes."""
+    """Return a network with its transform and the names of its classes or outputs."""
     return Model(
         network,
         transform or transform_for(train.inputs),
-        train.class_names,
+        output_names_of(loss, train.class_names),
         train.input_shape,
         str(train.inputs.dtype),
         train.name,
@@ -487,8 +493,9 @@ def _split_and_check(
     train: Dataset,
     validation: Dataset | float | None,
     sample_weights: npt.ArrayLike | None,
-) -> tuple[Dataset, Dataset | None, Array | None]:
-    """Return training rows, validation rows and sample weights, if they match."""
+    class_weight: ClassWeight | None,
+) -> tuple[Dataset, Dataset | None, Array | None, Weights | None]:
+    """Return training and validation rows, sample weights and class weights, if they match."""
     require_dataset("train", train)
     if validation is not None and not isinstance(validation, float | int | np.number):
         require_dataset("validation", validation)
@@ -498,10 +505,12 @@ def _split_and_check(
                 "validation must be a Dataset if there are sample_weights, got a fraction"
             )
         train, validation = train.split(validation, Stream(options.seed))
-    check_data(network, "training", train)
+    loss = options.chosen_loss or DEFAULT_LOSS
+    check_data(network, "training", train, output_names_of(loss, train.class_names))
     if validation is not None:
         check_same_names(train, validation)
-        check_data(network, "validation", validation)
+        names = output_names_of(loss, validation.class_names)
+        check_data(network, "validation", validation, names)
         check_same_rows(train, validation)
     check_batches(network, len(train), options.batch_size)
     if options.augment:
@@ -518,14 +527,15 @@ def _split_and_check(
             "are classes: if they are not, pass targets.astype('float32'); else another loss, such "
             "as SoftmaxCrossEntropy()"
         )
-    check_trainable(network, options.chosen_loss or DEFAULT_LOSS, train)
+    check_trainable(network, loss, train)
     if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
         raise DataError("the training rows must have at least two classes, got a single class")
-    if sample_weights is None:
-        return train, validation, None
-    weights = convert_weights(sample_weights).astype(network.parameters.dtype, copy=False)
-    check_weights(weights, len(train))
-    return train, validation, weights
+    weights: Array | None = None
+    if sample_weights is not None:
+        weights = convert_weights(sample_weights).astype(network.parameters.dtype, copy=False)
+        check_weights(weights, len(train))
+    of_classes = None if class_weight is None else class_weights(class_weight, train, weights)
+    return train, validation, weights, of_classes
 
 
 def _takes_continuous_targets(loss: Loss | None) -> bool:
@@ -534,10 +544,19 @@ def _takes_continuous_targets(loss: Loss | None) -> bool:
 
 
 def _fingerprints(
-    train: Dataset, validation: Dataset | None, weights: Array | None
+    train: Dataset,
+    validation: Dataset | None,
+    weights: Array | None,
+    of_classes: Weights | None,
 ) -> dict[str, Any]:
+    by_name = (
+        None
+        if of_classes is None
+        else dict(zip(train.class_names, of_classes.tolist(), strict=True))
+    )
     return {
         "data": fingerprint(train),
         "validation": None if validation is None else fingerprint(validation),
         "sample_weights": None if weights is None else checksum(weights),
+        "class_weight": by_name,
     }

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from handloom.data.batches import gather_rows
 from handloom.data.row_reader import RowReader
 from handloom.layers import Dropout, Layer
-from handloom.losses import Loss, Targets
+from handloom.losses import Loss, Pinball, Targets
 from handloom.network import Sequential
 from handloom.operations import Arrays
 from handloom.parameters import Array, l2_norm
@@ -252,7 +252,8 @@ def guessing(
     -------
     float
         The smallest loss of the constants that are optimal for some loss: the logarithms of the
-        classes' frequencies, or the targets' mean, median, logarithm of the mean, and logit.
+        classes' frequencies, or the targets' mean, median, logarithm of the mean, logit, and the
+        quantiles of a `Pinball` loss.
     """
     if targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer):
         shares = np.bincount(targets.astype(np.int64), weights, minlength=shape[1])
@@ -263,6 +264,8 @@ def guessing(
         inside = np.clip(mean, 1e-6, 1 - 1e-6)
         constants = [mean, np.median(columns, axis=0), np.log(np.maximum(mean, 1e-6))]
         constants.append(np.log(inside / (1 - inside)))
+        if isinstance(loss, Pinball):
+            constants.append(np.quantile(columns, loss.quantiles, axis=0).reshape(-1))
     losses = []
     for constant in [*constants, np.zeros(shape[1])]:
         outputs = np.broadcast_to(constant, shape).astype(dtype)

@@ -44,7 +44,8 @@ def configuration(state: TrainingState) -> dict[str, Any]:
         "transform": state.model.transform.to_config(),
         "backend": state.history.backend,
         "lanes": state.history.lanes,
-        **{"data": None, "validation": None, "sample_weights": None, **state.data_fingerprints},
+        **dict.fromkeys(("data", "validation", "sample_weights", "class_weight")),
+        **state.data_fingerprints,
         "own": constant_parts(begun, own_parts(_parts(state), begun)) if begun else {},
         "rates": state.rates,
     }

@@ -1,6 +1,7 @@
 """Training state: model, options, progress, history and callbacks of a training."""
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -90,6 +91,8 @@ class TrainingState:
         Whether training is over, except for ``on_train_end``.
     at_step_boundary : bool
         Whether the weights are those of a whole step; False after an error in an update.
+    deadline : float
+        The time, by `time.perf_counter`, at which the steps of this process end; see `TimeLimit`.
     """
 
     model: Model
@@ -107,6 +110,7 @@ class TrainingState:
         self.trained_shapes = shapes_of(self.network)
         self.store_initial_weights()
         self.at_step_boundary, self.ended = True, False
+        self.deadline = math.inf
         self.store_bindings()
         self.own_parts: dict[str, dict[str, Any]] = {}
         self.rates: list[tuple[int, float | None]] = []
@@ -198,8 +202,8 @@ class TrainingState:
         """End training, for a reason that the history records.
 
         The first reason is kept, except that any later one replaces ``INTERRUPTED``. A resume
-        continues a training that ended with ``INTERRUPTED``, and not one that ended with
-        ``EARLY_STOPPING``.
+        continues a training that ended with ``INTERRUPTED`` or ``TIME_LIMIT``, and not one that
+        ended with ``EARLY_STOPPING``.
 
         Raises
         ------
@@ -214,6 +218,11 @@ class TrainingState:
             )
         if self.history.stop_reason in (None, StopReason.INTERRUPTED):
             self.history.stop_reason = reason
+
+    def stop_after_deadline(self) -> None:
+        """End training with ``TIME_LIMIT`` once ``deadline`` is over."""
+        if time.perf_counter() >= self.deadline:
+            self.stop(StopReason.TIME_LIMIT)
 
     def record(self, name: str, value: float) -> None:
         """Record a metric of the current epoch.

@@ -24,6 +24,7 @@ from handloom.schedules import rates_from
 from handloom.secondary import Secondary, warn
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
 from handloom.training.checkpoints import Checkpoints
+from handloom.training.class_weights import ClassWeight
 from handloom.training.docstrings import describes_options_of
 from handloom.training.findings import findings
 from handloom.training.history import History, StopReason
@@ -169,6 +170,7 @@ class Trainer:
         validation: Dataset | float | None = None,
         *,
         sample_weights: npt.ArrayLike | None = None,
+        class_weight: ClassWeight | None = None,
         resume: bool = False,
         warm: TrainingState | None = None,
     ) -> History:
@@ -202,6 +204,10 @@ class Trainer:
             Rows that are training rows get a warning, and a note in ``history.notes``.
         sample_weights : array-like, shape (n,), optional
             A weight, zero or more, for each training row; not with a fraction as ``validation``.
+        class_weight : mapping or "balanced", optional
+            The weight of each class, by name or index; a class that is missing has weight 1. With
+            ``"balanced"`` all classes have the same total weight. It multiplies the sample weights
+            of the training rows; validation rows are not weighted.
         resume : bool
             Resume from the newest checkpoint, if there is one. The weights are then bitwise those
             of an uninterrupted training, and so is the history except for times. An option that
@@ -242,7 +248,9 @@ class Trainer:
         ):
             snapshot = self._snapshot_to_resume(resume=resume, warm=warm is not None)
             again = not resume and self._has_trained()
-            prepared = self._prepare(train, validation, sample_weights, snapshot, warm)
+            prepared = self._prepare(
+                train, validation, sample_weights, class_weight, snapshot, warm
+            )
             if again:
                 remark = FITTED_AGAIN if warm is None else FITTED_AGAIN_WARM
                 prepared.state.history.notes.append(remark)
@@ -269,6 +277,7 @@ class Trainer:
         validation: Dataset | float | None = None,
         *,
         sample_weights: npt.ArrayLike | None = None,
+        class_weight: ClassWeight | None = None,
         snapshot: Snapshot | None = None,
         warm: TrainingState | None = None,
     ) -> PreparedTraining:
@@ -278,13 +287,14 @@ class Trainer:
         training can be run until another one is prepared with the same optimizer or average.
         """
         with self._in_use(), self._together("prepare"):
-            return self._prepare(train, validation, sample_weights, snapshot, warm)
+            return self._prepare(train, validation, sample_weights, class_weight, snapshot, warm)
 
     def _prepare(
         self,
         train: Dataset | None,
         validation: Dataset | float | None,
         sample_weights: npt.ArrayLike | None,
+        class_weight: ClassWeight | None,
         snapshot: Snapshot | None,
         warm: TrainingState | None,
     ) -> PreparedTraining:
@@ -299,6 +309,7 @@ class Trainer:
             train,
             validation,
             sample_weights=sample_weights,
+            class_weight=class_weight,
             callbacks=stateful(self.options.callbacks) if ranks.leads else {},
             check=self._check,
             compiling=self._hooks.compiling,
@@ -406,11 +417,11 @@ class Trainer:
             self._call_hooks(prepared, "on_epoch_begin")
         while progress.epoch_steps < len(order) and self._run_steps(prepared, order):
             progress.seconds = time.perf_counter() - started
+            if progress.epoch_steps < len(order):
+                state.stop_after_deadline()
             self._save_if_due(state)
         state.diverge_if_not_finite(prepared.largest_values)
-        if (
-            not self._goes_on(prepared) or state.history.divergence is not None
-        ):  # on all ranks alike
+        if not self._goes_on(prepared) or state.history.divergence is not None:
             state.history.stopped_in = progress.epoch
             return
         validation = self._validate(prepared)

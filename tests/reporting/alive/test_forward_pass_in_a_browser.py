@@ -82,7 +82,7 @@ def test_python_knows_the_layers_that_the_page_can_run(scripted: Any) -> None:
     assert tested == network_export.KINDS
 
 
-@pytest.mark.parametrize("activation", ["softmax", "sigmoid", "exp", "identity"])
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid", "exp", "identity", "sort"])
 @pytest.mark.parametrize("seed", range(6))
 def test_random_networks(
     scripted: Any, seed: int, activation: str, monkeypatch: pytest.MonkeyPatch

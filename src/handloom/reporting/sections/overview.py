@@ -16,6 +16,7 @@ ENDS = {
     StopReason.MAX_EPOCHS: "All planned epochs were done.",
     StopReason.EARLY_STOPPING: "It stopped early, because the metric no longer improved.",
     StopReason.INTERRUPTED: "It was interrupted; the state reached was kept.",
+    StopReason.TIME_LIMIT: "It reached its time limit; the state reached was kept.",
     StopReason.NON_FINITE_LOSS: (
         "It diverged: the loss was not finite. The last good weights are kept."
     ),

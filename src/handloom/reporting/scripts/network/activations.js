@@ -31,6 +31,17 @@ function activation(layer, x) {
 }
 
 /**
+ * The outputs in ascending order: quantiles that do not cross.
+ *
+ * @param {NetworkLayer} layer
+ * @param {Float32Array} x
+ * @returns {Float32Array}
+ */
+function sort(layer, x) {
+  return x.slice().sort(); // of a typed array, by value
+}
+
+/**
  * Softmax: y_j = exp(x_j - max x) / sum_i exp(x_i - max x), from logits to probabilities.
  *
  * The maximum is subtracted against overflow; it cancels.

@@ -28,6 +28,7 @@ const FORWARD = {
   layer_norm: layerNorm,
   softmax,
   embedding,
+  sort,
   residual,
   // the same entries in the same order; dropout drops only in training
   dropout: (layer, x) => x,

@@ -1,0 +1,105 @@
+"""Metrics of an evaluation: those of two classes, and those of a regression."""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import ConfigurationError, require_number
+from handloom.layers import sigmoid
+from handloom.metrics import brier_score, mean_absolute_error, mean_squared_error, r2, roc_auc
+from handloom.parameters import Array
+
+DEFAULT_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class BinaryMetrics:
+    """The metrics of two classes; see `handloom.metrics` for their formulas.
+
+    Attributes
+    ----------
+    positive : str
+        The name of the positive class: the second one, or that of the single output.
+    threshold : float
+        The probability of the positive class above which a row is predicted as that class.
+    roc_auc : float
+        The area under the ROC curve; it depends on no threshold. NaN if all rows are of one class.
+    brier : float
+        The Brier score, the mean squared error of the probability.
+    """
+
+    positive: str
+    threshold: float
+    roc_auc: float
+    brier: float
+
+    @classmethod
+    def of(
+        cls, positive: str, targets: npt.NDArray[np.integer], margins: Array, threshold: float
+    ) -> Self:
+        """Return the metrics of logits of the positive class, shape (n,)."""
+        with np.errstate(over="ignore"):
+            probabilities = sigmoid(margins.astype(np.float64))
+        return cls(
+            positive, threshold, roc_auc(targets, margins), brier_score(targets, probabilities)
+        )
+
+
+@dataclass(frozen=True)
+class RegressionMetrics:
+    """The metrics of continuous targets; see `handloom.metrics` for their formulas.
+
+    Attributes
+    ----------
+    mse, mae, r2 : float
+        The mean squared error, the mean absolute error and the coefficient of determination: means
+        over outputs, if there are several. R^2 is NaN if the targets of an output are constant.
+    predictions : array, shape (n, k)
+    residuals : array of float64, shape (n, k)
+        Targets minus predictions: above 0 where a prediction is too low.
+    """
+
+    mse: float
+    mae: float
+    r2: float
+    predictions: Array
+    residuals: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, targets: npt.NDArray[np.floating], predictions: Array) -> Self:
+        """Return the metrics of predictions; both have shape (n, k)."""
+        return cls(
+            mean_squared_error(targets, predictions),
+            mean_absolute_error(targets, predictions),
+            r2(targets, predictions),
+            predictions,
+            targets.astype(np.float64) - predictions,
+        )
+
+
+def checked_threshold(threshold: float | None, *, binary: bool) -> float:
+    """Return the threshold, by default 1/2.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not a number above 0 and below 1, or predictions are not of two classes.
+    """
+    if threshold is None:
+        return DEFAULT_THRESHOLD
+    if not binary:
+        raise ConfigurationError(
+            f"threshold is for two classes, got {threshold!r} for a model of something else"
+        )
+    value = require_number("threshold", threshold, minimum=0.0, exclusive=True)
+    if value >= 1.0:
+        raise ConfigurationError(f"threshold must be above 0 and below 1, got {threshold!r}")
+    return value
+
+
+def logit(threshold: float) -> float:
+    """Return the logit of a probability: exactly 0 for 1/2."""
+    return math.log(threshold / (1.0 - threshold))
