@@ -92,7 +92,7 @@ class TrainingState:
     at_step_boundary : bool
         Whether the weights are those of a whole step; False after an error in an update.
     deadline : float
-        The time, by `time.perf_counter`, at which the steps of this process end; see `TimeLimit`.
+        The time, by ``time.perf_counter``, at which the steps of this process end; see `TimeLimit`.
     """
 
     model: Model
