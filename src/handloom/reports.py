@@ -17,6 +17,7 @@ from handloom.studies.reference import MODELS, Run, Study
 from handloom.training.boundary import boundary_grid
 from handloom.training.evaluation import Evaluation
 from handloom.training.history import History, csv_line
+from handloom.training.regression import RegressionEvaluation
 from handloom.training.run_folder import (
     DESCRIPTION,
     HISTORY,
@@ -69,8 +70,11 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
         rows = splits.train.inputs
         if rows.shape[1:] == (2,):  # points, which may be read on demand
             rows = rows[:]
-        grid = boundary_grid(trained.model, rows)
-        run.write_predictions({"test": test.probabilities, **grid})
+        if isinstance(test, Evaluation):
+            grid = boundary_grid(trained.model, rows)
+            run.write_predictions({"test": test.probabilities, **grid})
+        else:
+            run.write_predictions({"test": test.predictions})
     drawing = _pictures(run.pictures)
     with drawing:
         curves = plots.training_curves(
@@ -80,7 +84,8 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
             learning_rates=[record.learning_rate for record in history],
         )
         _save(curves, run.pictures / "curves.png")
-    _draw_predictions(drawing, run.pictures, "", title, splits.test, test)
+    if isinstance(test, Evaluation):
+        _draw_predictions(drawing, run.pictures, "", title, splits.test, test)
     with drawing:
         if splits.train.inputs.dtype == np.uint8:
             weights = plots.weights(trained.model, title=title, dataset=splits.name)
@@ -243,10 +248,13 @@ def _draw_predictions(
             _save(mistakes, pictures / f"{prefix}mistakes.png")
 
 
-def _figures(history: History, test: Evaluation) -> dict[str, object]:
+def _figures(history: History, test: Evaluation | RegressionEvaluation) -> dict[str, object]:
+    if isinstance(test, RegressionEvaluation):
+        metrics: dict[str, object] = {**test.metrics()}
+    else:
+        metrics = {"test_accuracy": test.accuracy, "test_loss": _json_number(test.loss)}
     return {
-        "test_accuracy": test.accuracy,
-        "test_loss": _json_number(test.loss),
+        **metrics,
         "stop_reason": history.stop_reason,
         "epochs": len(history),
         "seconds": float(history["seconds"].sum()),

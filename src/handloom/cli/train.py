@@ -19,7 +19,7 @@ from handloom.cli.datasets import (
     options_for_resume,
     recorded_data,
     refuse_in_images,
-    with_image_options,
+    with_data_options,
 )
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import (
@@ -29,9 +29,12 @@ from handloom.cli.options import (
     refuse_other_options,
 )
 from handloom.cli.ranks import Distribute, checked_distributed, part_of_training, sharing
+from handloom.cli.regression_table import show_regression
 from handloom.cli.report import say_report
 from handloom.cli.runs import Describe, experiment_of
-from handloom.data import ImageOptions, Splits
+from handloom.cli.table_options import RUN_DEFAULTS, TABLE_OPTIONS
+from handloom.data import Splits
+from handloom.data.table_options import DataOptions, TableOptions
 from handloom.errors import DivergenceWarning, ModelError
 from handloom.locks import HeldFolder, only_writer
 from handloom.model import Model
@@ -48,6 +51,7 @@ from handloom.secondary import Secondary
 from handloom.training import (
     Checkpoints,
     CSVLog,
+    Evaluation,
     History,
     LayerNorms,
     Progress,
@@ -56,13 +60,14 @@ from handloom.training import (
     StopReason,
 )
 from handloom.training.callbacks import MONITORS
+from handloom.training.regression import RegressionEvaluation
 from handloom.training.run_folder import REPORT
 from handloom.training.triggers import FORMS, trigger
 
 EVERY = "5m"
 """The default of ``--checkpoint-every``."""
 
-WITH_BOTH = ("checkpoint_every", "data", "report", "distributed", *OPTIONS)
+WITH_BOTH = ("checkpoint_every", "data", "report", "distributed", *OPTIONS, *TABLE_OPTIONS)
 """Options of the command itself that are allowed with ``--resume`` and ``--recipe``."""
 
 WITH_RESUME = ("resume", "threads", "epochs", *WITH_BOTH)
@@ -83,10 +88,10 @@ class How:
 
 
 @options_from(Settings())
-@with_image_options
+@with_data_options
 def train(
     context: typer.Context,
-    options: ImageOptions,
+    options: DataOptions,
     recipe: Annotated[
         str | None,
         typer.Option(help=f"A recipe, with all its settings: {' | '.join(RECIPES)}."),
@@ -123,6 +128,10 @@ def train(
     handloom train --recipe mlp-flash
 
     mpiexec -n 4 handloom train --recipe cnn --distributed mpi
+
+    handloom train --data houses.csv --target price
+
+    With a table, --batch-size is 32 and --epochs 50 by default.
     """
     # only options set by the user: recipes and stopped runs have defaults of their own
     explicit = {name: values[name] for name in explicit_options(context) if name in values}
@@ -137,7 +146,9 @@ def train(
         chosen = named_recipe(recipe)
         settings = RecipeSettings(chosen, **{"epochs": chosen.epochs, **explicit})
     else:
-        settings = Settings(**explicit)
+        of_table = isinstance(options, TableOptions) and options.image_shape is None
+        defaults = RUN_DEFAULTS if of_table else {}
+        settings = Settings(**{**defaults, **explicit})
     refuse_in_images(out or Path("runs"), data)
     how = How(
         checkpoint_every or EVERY, report=report, distributed=checked_distributed(distributed)
@@ -149,7 +160,7 @@ def train(
 def _resume(
     folder: Path,
     data: str | None,
-    options: ImageOptions,
+    options: DataOptions,
     how: "How",
     changes: Mapping[str, Any],
 ) -> None:
@@ -176,7 +187,7 @@ def _train(
     folder: HeldFolder,
     settings: Experiment,
     data: str | None,
-    options: ImageOptions,
+    options: DataOptions,
     how: "How",
     *,
     resumed: RunFolder | None = None,
@@ -253,9 +264,11 @@ def _show(splits: Splits, trained: Trained) -> None:
         f"{splits.name}: {_listed([f'{count:,} {name}' for name, count in sets.items() if count])} "
         f"rows",
         ("", "accuracy", "loss"),
-        [*rows, _row("test", test.accuracy, test.loss)],
+        [*rows, _row("test", test.accuracy if isinstance(test, Evaluation) else None, test.loss)],
         caption=[*_kept(trained), _caption(history)],
     )
+    if isinstance(test, RegressionEvaluation):
+        show_regression("errors on the test rows", splits.test, test)
 
 
 def _row(name: str, accuracy: float | None, loss: float) -> tuple[str, str, str]:

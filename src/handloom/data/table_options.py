@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self, get_args
 
+from handloom.data.formats.image_options import ImageOptions
 from handloom.data.table_target import Task
 from handloom.errors import (
     ConfigurationError,
@@ -120,3 +121,18 @@ def _names(option: str, names: Any) -> tuple[str, ...]:
     if not all(isinstance(name, str) for name in checked):
         raise ConfigurationError(f"{option} must be a sequence of column names, got {names!r}")
     return checked
+
+
+DataOptions = ImageOptions | TableOptions
+"""The options of a dataset: those of a folder of images, or of a table."""
+
+
+def data_options_from_json(values: Mapping[str, Any]) -> DataOptions:
+    """Return the options that `to_json` of either class returned; only tables have a target.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option is unknown or invalid.
+    """
+    return (TableOptions if "target" in values else ImageOptions).from_json(values)

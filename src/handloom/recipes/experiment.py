@@ -23,6 +23,7 @@ from handloom.training import (
     evaluate,
 )
 from handloom.training.interrupts import OnSignal
+from handloom.training.regression import RegressionEvaluation, evaluate_regression
 
 KINDS: Mapping[str, Callable[[dict[str, Any]], Experiment]] = {
     Settings.kind: Settings.from_json,
@@ -64,7 +65,7 @@ class Trained:
     ----------
     model : Model
     history : History
-    test : Evaluation
+    test : Evaluation or RegressionEvaluation
         On the test set, with the final weights.
     rows : int
         The number of training rows.
@@ -78,7 +79,7 @@ class Trained:
 
     model: Model
     history: History
-    test: Evaluation
+    test: Evaluation | RegressionEvaluation
     rows: int
     held_out: int = 0
     kept: EpochRecord | None = None
@@ -122,7 +123,12 @@ def train(
     model = trainer.model()
     if save is not None:
         save(model)
-    test, held = evaluate(model, splits.test), 0 if held_out is None else len(held_out)
+    test: Evaluation | RegressionEvaluation
+    if splits.test.has_classes:
+        test = evaluate(model, splits.test)
+    else:
+        test = evaluate_regression(model, splits.test)
+    held = 0 if held_out is None else len(held_out)
     chosen = [each for each in trainer.options.callbacks if isinstance(each, BestWeights)]
     for each in chosen:
         if each.restored and each.epoch is not None:
