@@ -7,8 +7,10 @@ from handloom.data import (
     Splits as Splits,
     fashion_mnist as fashion_mnist,
     open_folder as open_folder,
+    open_table as open_table,
     read_npy as read_npy,
     silhouettes as silhouettes,
+    split_frame as split_frame,
 )
 from handloom.data.augment import (
     Erase as Erase,

@@ -1,5 +1,6 @@
 """Datasets: sources, file formats, transforms, augmentation and mini-batches."""
 
+from handloom.data.columns import Columns
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.formats.idx import read_idx
 from handloom.data.formats.idx_folders import read_idx_folder
@@ -9,6 +10,7 @@ from handloom.data.formats.npy import read_npy
 from handloom.data.sources.download import DownloadError
 from handloom.data.sources.fashion_mnist import fashion_mnist
 from handloom.data.sources.open_folder import open_folder
+from handloom.data.sources.open_table import open_table, split_frame
 from handloom.data.sources.silhouettes import silhouettes
 from handloom.data.sources.verify import Report, verify
 from handloom.data.transforms import (
@@ -21,6 +23,7 @@ from handloom.data.transforms import (
 
 __all__ = [
     "AsFloat",
+    "Columns",
     "Dataset",
     "DownloadError",
     "ImageOptions",
@@ -30,11 +33,13 @@ __all__ = [
     "Transform",
     "fashion_mnist",
     "open_folder",
+    "open_table",
     "read_idx",
     "read_idx_folder",
     "read_image_folders",
     "read_npy",
     "silhouettes",
+    "split_frame",
     "transform_for",
     "transform_from_config",
     "verify",

@@ -48,7 +48,7 @@ class Cells:
         The kind of the values that are not missing; nothing if all are.
     missing : array of bool, shape (n,)
     values : array of float64, shape (n,)
-        The values, NaN where they are missing; booleans are 0 and 1. Empty for texts and dates.
+        The values, NaN where they are missing or no numbers; booleans are 0 and 1.
     whole : bool
         Whether all numbers are integers, by their dtype or as they are written.
     not_a_number : int or None
@@ -126,7 +126,7 @@ def _of_numbers(
     content: Content = "nothing" if missing.all() else "boolean" if boolean else "number"
 
     def texts() -> list[str]:
-        return [_written(value, boolean=boolean) for value in values.tolist()]
+        return [written(value, boolean=boolean) for value in values.tolist()]
 
     return Cells(content, missing, values, whole, None, texts)
 
@@ -141,7 +141,7 @@ def _of_file(cells: list[str]) -> Cells:
     values = np.full(len(texts), np.nan)
     if all(text.lower() in BOOLEANS for text in present):
         values[~missing] = [BOOLEANS[text.lower()] for text in present]
-        return _of_numbers(values, missing, boolean=True, whole=True)
+        return Cells("boolean", missing, values, True, None, lambda: texts)
     try:
         values[~missing] = list(map(_number, present))
     except ValueError:
@@ -157,7 +157,8 @@ def _cells(
     texts: Sequence[str],
     not_a_number: int | None = None,
 ) -> Cells:
-    return Cells(content, missing, np.empty(0), False, not_a_number, lambda: texts)
+    values = np.full(len(missing), np.nan)
+    return Cells(content, missing, values, False, not_a_number, lambda: texts)
 
 
 def is_date(text: str) -> bool:
@@ -179,7 +180,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _written(value: float, *, boolean: bool) -> str:
+def written(value: float, *, boolean: bool = False) -> str:
     """Return a number as text: 3, not 3.0."""
     if boolean:
         return str(value == 1.0)

@@ -1,5 +1,6 @@
 """ColumnEncoding: what was learned of one column of a table, and its columns in flat rows."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -8,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.cells import Cells
+from handloom.data.cells import Cells, written
 from handloom.errors import (
     ConfigurationError,
     require_bool,
@@ -97,6 +98,10 @@ class ColumnEncoding:
         """Return the index of the category of each row, 0 if it is missing and 1 if unseen."""
         index = self._index
         labels = [index.get(text, UNSEEN) for text in cells.texts.tolist()]
+        if cells.content == "number" and UNSEEN in labels:  # 3.0 in a file may be the category 3
+            for row, value in enumerate(cells.values.tolist()):
+                if labels[row] == UNSEEN and math.isfinite(value):
+                    labels[row] = index.get(written(value), UNSEEN)
         return np.where(cells.missing, MISSING, np.array(labels, np.int64).reshape(-1))
 
     def write(self, cells: Cells, out: npt.NDArray[np.float32]) -> None:

@@ -170,11 +170,15 @@ class ColumnStatistics:
         if sum(map(is_date, self.counts)) > ALL_DIFFERENT * distinct:
             raise self._date(first)
         remedy = LEAVE_OUT.format(self.name)
-        number = self.not_a_number and "number" in self.contents | self._numeric()
-        if distinct > FEW and number and distinct > MAX_ONE_HOT:
+        if distinct > MAX_ONE_HOT and self._mostly_numbers():
+            if self.not_a_number:
+                raise DataError(
+                    f"{column} holds numbers and texts, the first is {self.not_a_number}: mend "
+                    f"such cells, or empty those without a value, or {remedy}"
+                )
             raise DataError(
-                f"{column} holds numbers and texts, the first is {self.not_a_number}: mend such "
-                f"cells, or empty those without a value, or {remedy}"
+                f"{column} holds numbers as texts, such as {_shown(first)}: convert them, for "
+                f"instance with pandas.to_numeric, or {remedy}"
             )
         if distinct > FEW and distinct >= ALL_DIFFERENT * self.present and not self.declared:
             raise DataError(
@@ -207,10 +211,9 @@ class ColumnStatistics:
         except ValueError:
             return tuple(sorted(self.counts))
 
-    def _numeric(self) -> set[str]:
-        """Return ``{"number"}`` if most texts are numbers."""
-        numeric = sum(_is_number(text) for text in self.counts)
-        return {"number"} if numeric > 0.5 * len(self.counts) else set()
+    def _mostly_numbers(self) -> bool:
+        """Return whether most of the different texts are numbers."""
+        return sum(map(_is_number, self.counts)) > 0.5 * len(self.counts) and not self.categorical
 
     def _date(self, example: str) -> DataError:
         return DataError(

@@ -234,8 +234,8 @@ def read_pixels(
             require_numbers(cells, name, chunk, table.where)
             values = cells.values
             valid = (values >= 0) & (values <= 255) & (values == np.floor(values))
-            if len(values) != len(chunk) or not valid.all():
-                row = int(valid.argmin()) if len(values) else 0
+            if not valid.all():
+                row = int(valid.argmin())
                 got = cells.texts[row] or "no value"
                 raise DataError(
                     f"{table.where}column {name!r} must hold pixels from 0 to 255, got {got} in "
