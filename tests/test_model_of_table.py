@@ -46,7 +46,7 @@ def test_raw_rows_are_predicted_in_units_of_the_target_by_a_loaded_model(tmp_pat
     assert loaded.columns == splits.train.columns
     predicted = loaded.predict(frame.drop(columns="fare")[::-1])
     assert (predicted == model.predict(frame)[::-1]).all()
-    assert np.abs(predicted[:, 0] - frame["fare"][::-1]).max() < 200.0
+    assert np.abs(predicted[:, 0] - frame["fare"].to_numpy()[::-1]).mean() < 100.0
     flat = model.predict(splits.test.inputs)
     np.testing.assert_allclose(flat, splits.test.targets, atol=0.7)  # standardized, as the targets
 
@@ -73,15 +73,7 @@ def test_raw_rows_are_classified(tmp_path: Path) -> None:
         {"version": 7},
         {"target": None, "rows": -1},
         {"left_out": 5},
-        {
-            "target": {
-                "name": "t",
-                "task": "classification",
-                "classes": ["a"],
-                "mean": 0,
-                "scale": 1,
-            }
-        },
+        {"target": {**TARGET, "classes": ["a"]}},
     ],
 )
 def test_damaged_columns_are_refused(tmp_path: Path, change: dict[str, object]) -> None:

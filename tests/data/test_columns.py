@@ -27,7 +27,7 @@ def passengers(**others: object) -> Any:
         {
             "age": age,
             "sex": generator.choice(["male", "female"], ROWS),
-            "deck": generator.choice(["A", "B", None], ROWS),
+            "deck": generator.choice(np.array(["A", "B", None]), ROWS),
             "alone": generator.random(ROWS) > 0.5,
             "fare": generator.exponential(30.0, ROWS),
         }
@@ -248,7 +248,8 @@ def test_a_split_learns_from_the_training_rows_alone() -> None:
     assert columns is not None
     assert columns.rows == 45
     last = columns.inputs[-1]
-    rows = np.rint((splits.train.inputs[:, -1] * last.scale + last.mean) / 7.5).astype(int)
+    inputs = np.asarray(splits.train.inputs, np.float64)
+    rows = np.rint((inputs[:, -1] * last.scale + last.mean) / 7.5).astype(int)
     again = Dataset.from_frame(frame.iloc[rows], "sex")
     assert again.columns == columns
     assert (again.inputs == splits.train.inputs).all()
@@ -258,10 +259,10 @@ def test_a_split_learns_from_the_training_rows_alone() -> None:
 
 
 def test_columns_are_the_same_from_json_and_other_json_is_refused() -> None:
-    columns = learned(**{"room": [str(n % 3) for n in range(ROWS)]})
+    columns = learned(room=[str(n % 3) for n in range(ROWS)])
     described = json.loads(json.dumps(columns.to_json()))
     assert Columns.from_json(described) == columns
-    for change in (
+    changes: list[dict[str, object]] = [
         {"version": 2},
         {"rows": 0},
         {"inputs": []},
@@ -270,11 +271,12 @@ def test_columns_are_the_same_from_json_and_other_json_is_refused() -> None:
         {"left_out": ["age"]},
         {"target": {}},
         {"other": 1},
-    ):
+    ]
+    for change in changes:
         with pytest.raises(ConfigurationError):
             Columns.from_json({**described, **change})
     first = described["inputs"][0]
-    for change in (
+    changes = [
         {"scale": -1.0},
         {"scale": float("nan")},
         {"mean": "0"},
@@ -285,7 +287,8 @@ def test_columns_are_the_same_from_json_and_other_json_is_refused() -> None:
         {"missing": -1},
         {"name": ""},
         {"name": 5},
-    ):
+    ]
+    for change in changes:
         with pytest.raises(ConfigurationError):
             Columns.from_json({**described, "inputs": [{**first, **change}]})
 

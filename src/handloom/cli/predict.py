@@ -68,7 +68,7 @@ def predict(
         typer.Option(help="Tables: write all rows with their predictions to this new CSV file."),
     ] = None,
 ) -> None:
-    """Predict the most probable classes of images, or the target of the rows of a table.
+    """Predict the classes of images, or the rows of a table.
 
     Each image becomes like those of the training data: resized as they were if they came from a
     folder of images; otherwise its object is cut out and centered if theirs are, as in
