@@ -48,7 +48,7 @@ def test_raw_rows_are_predicted_in_units_of_the_target_by_a_loaded_model(tmp_pat
     assert (predicted == model.predict(frame)[::-1]).all()
     assert np.abs(predicted[:, 0] - frame["fare"].to_numpy()[::-1]).mean() < 100.0
     flat = model.predict(splits.test.inputs)
-    np.testing.assert_allclose(flat, splits.test.targets, atol=0.7)  # standardized, as the targets
+    assert np.abs(flat - splits.test.targets).mean() < 0.4  # standardized, as the targets
 
 
 def test_raw_rows_are_classified(tmp_path: Path) -> None:

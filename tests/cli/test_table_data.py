@@ -11,7 +11,7 @@ from tests.cli.conftest import Command
 
 from handloom import Model
 from handloom.cli.app import run
-from handloom.cli.predict_table import harmless
+from handloom.cli.table_predictions import harmless
 
 ROWS = 160
 

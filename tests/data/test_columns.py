@@ -300,3 +300,21 @@ def test_frames_of_every_library_give_the_same_rows(library: str) -> None:
     expected, other = Dataset.from_frame(frame, "fare"), Dataset.from_frame(own, "fare")
     assert other.columns == expected.columns
     assert (other.inputs == expected.inputs).all()
+
+
+def test_a_target_far_from_the_training_rows_is_refused_by_row() -> None:
+    columns = learned()
+    with pytest.raises(DataError, match="the target 'fare' must be like .*, got 1e.300 in row 0"):
+        Dataset.from_frame(passengers(fare=1e300), "fare", columns=columns)
+
+
+def test_a_few_texts_among_numbers_are_categories_and_among_many_numbers_an_error() -> None:
+    children = ["0", "1", "2", "3+"] * 15
+    assert Dataset.from_frame(passengers(children=children), "fare").column_names[-4:] == tuple(
+        f"children={name}" for name in ("0", "1", "2", "3+")
+    )
+    rooms = [f"{n % 30}" for n in range(59)] + ["12b"]
+    with pytest.raises(DataError, match="column 'room' holds numbers as texts"):
+        Dataset.from_frame(passengers(room=rooms), "fare")
+    data = Dataset.from_frame(passengers(room=rooms), "fare", categorical=["room"])
+    assert len(data.column_names or ()) == 8 + 31

@@ -16,7 +16,7 @@ from handloom.cli.datasets import (
 )
 from handloom.cli.from_settings import split_items
 from handloom.cli.table_options import names_table
-from handloom.cli.verify_table import verify_table
+from handloom.cli.table_verification import verify_table
 from handloom.data import ImageOptions
 from handloom.data.augment import AUGMENTATIONS, named_augmentation
 from handloom.data.sources.published import RESERVED

@@ -10,8 +10,8 @@ import typer
 from handloom.cli.console import note, show_table
 from handloom.cli.images_to_predict import ImageFile, image_files
 from handloom.cli.options import Run, load_model, refuse_other_options
-from handloom.cli.predict_table import predict_table
 from handloom.cli.previews import show_images
+from handloom.cli.table_predictions import predict_table
 from handloom.data.formats.tables import is_table
 from handloom.data.photos.contact_sheet import Caption, write_contact_sheet
 from handloom.data.photos.prediction import ImagePrediction

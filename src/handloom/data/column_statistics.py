@@ -24,7 +24,7 @@ ALL_DIFFERENT = 0.9
 """The fraction of different values from which texts are no categories."""
 
 FEW = 10
-"""The number of different texts that are categories, even if all differ."""
+"""The number of different texts that are categories, even if all differ or most are numbers."""
 
 SEVERAL = 20
 """The least number of rows of an identifier."""
@@ -102,7 +102,8 @@ class ColumnStatistics:
             mean = float(values.mean())
             difference = mean - self.mean
             squares = float(((values - mean) ** 2).sum())
-            self.squares += squares + difference**2 * earlier * count / (earlier + count)
+            share = earlier * count / (earlier + count)
+            self.squares += squares + difference * difference * share  # may be infinite
             self.mean += difference * count / (earlier + count)
         self.low, self.high = (
             min(self.low, float(values.min())),
@@ -170,11 +171,12 @@ class ColumnStatistics:
         if sum(map(is_date, self.counts)) > ALL_DIFFERENT * distinct:
             raise self._date(first)
         remedy = LEAVE_OUT.format(self.name)
-        if distinct > MAX_ONE_HOT and self._mostly_numbers():
+        if distinct > FEW and self._mostly_numbers():
             if self.not_a_number:
                 raise DataError(
                     f"{column} holds numbers and texts, the first is {self.not_a_number}: mend "
-                    f"such cells, or empty those without a value, or {remedy}"
+                    f"such cells, empty those without a value, make it categories with "
+                    f"categorical=[{self.name!r}] (--categorical {self.name}), or {remedy}"
                 )
             raise DataError(
                 f"{column} holds numbers as texts, such as {_shown(first)}: convert them, for "

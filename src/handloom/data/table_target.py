@@ -87,7 +87,15 @@ class TableTarget:
             raise DataError(f"{column} has no value in {chunk.row(row)}: {FILL}")
         if self.task == "regression":
             require_numbers(cells, self.name, chunk, where)
-            return ((cells.values - self.mean) / self.scale)[:, None].astype(np.float32)
+            with np.errstate(over="ignore"):  # infinity is refused with its row
+                targets = ((cells.values - self.mean) / self.scale).astype(np.float32)
+            if not np.isfinite(targets).all():
+                row = int(np.isfinite(targets).argmin())
+                raise DataError(
+                    f"{column} must be like those of the training rows, whose mean is "
+                    f"{self.mean:g}, got {cells.values[row]:g} in {chunk.row(row)}"
+                )
+            return targets[:, None]
         index = {name: label for label, name in enumerate(self.classes)}
         texts = cells.texts.tolist()
         for row, text in enumerate(texts):

@@ -107,7 +107,8 @@ class ReportedRun:
         """The predicted classes of the test rows, shape (n,); None for continuous targets."""
         if self.probabilities is None or (self.test is not None and not self.test.has_classes):
             return None
-        return self.probabilities.argmax(axis=1)
+        predicted: npt.NDArray[np.intp] = self.probabilities.argmax(axis=1)
+        return predicted
 
     @cached_property
     def confusion(self) -> npt.NDArray[np.int64] | None:

@@ -67,10 +67,13 @@ class ParquetTable:
                     columns = dict(zip(names, columns_of(batch), strict=True))
                     yield Chunk(columns, np.arange(start, start + batch.num_rows))
                     start += batch.num_rows
-            except (ValueError, OSError, NotImplementedError) as error:
+            except Exception as error:  # pyarrow may raise nearly any
                 if isinstance(error, DataError):
                     raise
                 raise self._damaged(error) from None
+            rows = file.metadata.num_rows
+        if start != rows:
+            raise self._damaged(ValueError(f"{rows:,} rows expected, got {start:,}"))
 
     def _opened(self) -> Any:
         try:
@@ -80,7 +83,7 @@ class ParquetTable:
         try:
             size_of(self.path)
             return parquet.ParquetFile(self.path)
-        except (ValueError, OSError, NotImplementedError) as error:
+        except Exception as error:  # pyarrow may raise nearly any
             raise self._damaged(error) from None
 
     def _damaged(self, error: Exception) -> DataError:
