@@ -304,7 +304,7 @@ def test_frames_of_every_library_give_the_same_rows(library: str) -> None:
 
 def test_a_target_far_from_the_training_rows_is_refused_by_row() -> None:
     columns = learned()
-    with pytest.raises(DataError, match="the target 'fare' must be like .*, got 1e.300 in row 0"):
+    with pytest.raises(DataError, match=r"the target .fare. must be like .*, got 1e.300 in row 0"):
         Dataset.from_frame(passengers(fare=1e300), "fare", columns=columns)
 
 
@@ -318,3 +318,12 @@ def test_a_few_texts_among_numbers_are_categories_and_among_many_numbers_an_erro
         Dataset.from_frame(passengers(room=rooms), "fare")
     data = Dataset.from_frame(passengers(room=rooms), "fare", categorical=["room"])
     assert len(data.column_names or ()) == 8 + 31
+
+
+def test_numbers_that_are_categories_are_matched_by_value() -> None:
+    frame = passengers(room=np.arange(ROWS) % 3)
+    columns = Dataset.from_frame(frame, "fare", categorical=["room"]).columns
+    assert columns is not None
+    expected = columns.transform(frame)
+    for same in (frame["room"].astype(float), frame["room"].astype(str)):
+        assert (columns.transform(frame.assign(room=same)) == expected).all()

@@ -126,7 +126,7 @@ def _of_numbers(
     content: Content = "nothing" if missing.all() else "boolean" if boolean else "number"
 
     def texts() -> list[str]:
-        return [written(value, boolean=boolean) for value in values.tolist()]
+        return [_written(value, boolean=boolean) for value in values.tolist()]
 
     return Cells(content, missing, values, whole, None, texts)
 
@@ -180,7 +180,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def written(value: float, *, boolean: bool = False) -> str:
+def _written(value: float, *, boolean: bool) -> str:
     """Return a number as text: 3, not 3.0."""
     if boolean:
         return str(value == 1.0)

@@ -1,7 +1,7 @@
 """ColumnEncoding: what was learned of one column of a table, and its columns in flat rows."""
 
-import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal, Self, get_args
@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.cells import Cells, written
+from handloom.data.cells import Cells
 from handloom.errors import (
     ConfigurationError,
     require_bool,
@@ -94,14 +94,23 @@ class ColumnEncoding:
     def _index(self) -> dict[str, int]:
         return {category: index for index, category in enumerate(self.categories, FIRST)}
 
+    @cached_property
+    def _index_of_number(self) -> dict[float, int]:
+        """The indices of categories that are numbers; of several equal ones, the first."""
+        index: dict[float, int] = {}
+        for category, label in self._index.items():
+            with suppress(ValueError):
+                index.setdefault(float(category), label)
+        return index
+
     def indices(self, cells: Cells) -> npt.NDArray[np.int64]:
         """Return the index of the category of each row, 0 if it is missing and 1 if unseen."""
         index = self._index
         labels = [index.get(text, UNSEEN) for text in cells.texts.tolist()]
-        if cells.content == "number" and UNSEEN in labels:  # 3.0 in a file may be the category 3
+        if cells.content == "number" and UNSEEN in labels:  # 3 and 3.0 are one category
             for row, value in enumerate(cells.values.tolist()):
-                if labels[row] == UNSEEN and math.isfinite(value):
-                    labels[row] = index.get(written(value), UNSEEN)
+                if labels[row] == UNSEEN:
+                    labels[row] = self._index_of_number.get(value, UNSEEN)
         return np.where(cells.missing, MISSING, np.array(labels, np.int64).reshape(-1))
 
     def write(self, cells: Cells, out: npt.NDArray[np.float32]) -> None:

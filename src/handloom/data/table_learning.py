@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,19 +157,22 @@ def encode_parts(
     columns.check_names(table, tell=tell)
     require_columns([columns.target.name], table.names, "target", table.where)
     width, remarks = len(columns.names), Remarks(columns)
-    stores = [RowStore((int(part.sum()), width), cache) for part in parts]
     targets: list[list[npt.NDArray[Any]]] = [[] for _ in parts]
-    start = 0
-    for chunk in table.chunks():
-        for part, store, own in zip(parts, stores, targets, strict=True):
-            rows = chunk.take(part[start : start + len(chunk)])
-            if len(rows):
-                cells = cells_of(rows.columns[columns.target.name])
-                own.append(columns.target.values(cells, rows, table.where))
-                store.append(columns.encode(rows, remarks, table.where))
-        start += len(chunk)
-    remarks.tell(tell)
-    return [(store.rows(), np.concatenate(own)) for store, own in zip(stores, targets, strict=True)]
+    with ExitStack() as stack:
+        sizes = [(int(part.sum()), width) for part in parts]
+        stores = [stack.enter_context(closing(RowStore(size, cache))) for size in sizes]
+        start = 0
+        for chunk in table.chunks():
+            for part, store, own in zip(parts, stores, targets, strict=True):
+                rows = chunk.take(part[start : start + len(chunk)])
+                if len(rows):
+                    cells = cells_of(rows.columns[columns.target.name])
+                    own.append(columns.target.values(cells, rows, table.where))
+                    store.append(columns.encode(rows, remarks, table.where))
+            start += len(chunk)
+        remarks.tell(tell)
+        joined = [np.concatenate(own) for own in targets]
+        return [(store.rows(), own) for store, own in zip(stores, joined, strict=True)]
 
 
 def encode_whole(
@@ -279,8 +283,12 @@ class RowStore:
         if self._file is None:
             assert self._memory is not None
             return self._memory
-        with self._file as file:
-            file.flush()
-            mapped = np.memmap(file, np.float32, "r", 0, self._shape).view(MappedRows)
-            mapped.file = OpenFile(Path(str(file.name)), os.dup(file.fileno()))
+        self._file.flush()
+        mapped = np.memmap(self._file, np.float32, "r", 0, self._shape).view(MappedRows)
+        mapped.file = OpenFile(Path(str(self._file.name)), os.dup(self._file.fileno()))
         return mapped
+
+    def close(self) -> None:
+        """Close the file; mapped rows remain."""
+        if self._file is not None:
+            self._file.close()
