@@ -146,9 +146,13 @@ def test_another_table_is_evaluated_whole_and_that_of_the_run_by_its_test_rows(
     assert ended.status == 0
     assert "50 rows" in ended.out
     assert "25 rows with 1 category that the training rows lack, such as 'Atlantis'" in ended.err
-    own = handloom("evaluate", houses / "dear", "--data", houses / "houses.csv")
-    assert "32 rows" in own.out
-    assert own.out == handloom("evaluate", houses / "dear").out
+    assert "all 50 rows are test rows, as it is not the table of the run" in ended.err
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes((houses / "houses.csv").read_bytes())
+    for own in (houses / "houses.csv", copy):
+        ended = handloom("evaluate", houses / "dear", "--data", own)
+        assert "32 rows" in ended.out
+        assert ended.out == handloom("evaluate", houses / "dear").out
 
 
 @pytest.mark.parametrize(
@@ -193,7 +197,9 @@ def test_a_run_on_a_table_is_resumed_and_reported(
         resumed = handloom("train", "--resume", tmp_path / "run", "--epochs", 4)
     assert resumed.status == 0
     assert json.loads((tmp_path / "run" / "results.json").read_text())["epochs"] == 4
-    assert handloom("report", tmp_path / "run").status == 0
+    for data in ([], ["--data", houses / "houses.csv"]):
+        ended = handloom("report", tmp_path / "run", *data)
+        assert (ended.status, ended.err) == (0, "")
     refused = handloom("train", "--resume", tmp_path / "run", "--target", "dear")
     assert "--target dear" in refused.err
     assert "was read with --target price --drop note, which cannot change" in refused.err
@@ -224,7 +230,7 @@ def test_pixels_in_columns_are_images(handloom: Command, tmp_path: Path) -> None
     model = Model.load(run_folder / "model")
     assert (model.row_shape, model.row_dtype, model.columns) == ((3, 4), "uint8", None)
     assert "accuracy 1.0000" in handloom("evaluate", run_folder).out
-    assert "60 rows" in handloom("evaluate", run_folder, "--data", _copy(data)).out
+    assert "60 rows" in handloom("evaluate", run_folder, "--data", _longer(data)).out
     unlabeled = tmp_path / "test.csv"
     unlabeled.write_text("\n".join(line.partition(",")[2] for line in lines))
     assert handloom("predict", run_folder, unlabeled, "--out", tmp_path / "out.csv").status == 0
@@ -234,9 +240,10 @@ def test_pixels_in_columns_are_images(handloom: Command, tmp_path: Path) -> None
     assert "column 'pixel0' must hold pixels from 0 to 255, got 256 in line 61" in refused.err
 
 
-def _copy(path: Path) -> Path:
-    other = path.with_name("copy.csv")
-    other.write_bytes(path.read_bytes())
+def _longer(path: Path) -> Path:
+    """Return a table of other content and the same rows."""
+    other = path.with_name("longer.csv")
+    other.write_bytes(path.read_bytes() + b"\n\n")
     return other
 
 

@@ -1,6 +1,7 @@
 """Tables on the command line: their options, and the rows of a run that was trained on one."""
 
 from collections.abc import Mapping
+from filecmp import cmp
 from pathlib import Path
 from typing import Any, cast
 
@@ -123,8 +124,8 @@ def table_for(model: Model, named: str, own: tuple[str, TableOptions] | None) ->
     named : str
         The path of the table.
     own : tuple of str and TableOptions, or None
-        The table that it was trained on, split again in the same way; all rows of another one are
-        test rows.
+        The table that it was trained on. It, or a copy, is split again in the same way; all rows of
+        another one are test rows.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def table_for(model: Model, named: str, own: tuple[str, TableOptions] | None) ->
     DataError
         As `handloom.open_table`.
     """
-    if own is not None and Path(named).resolve() == Path(own[0]).resolve():
+    if own is not None and _same_file(Path(named), Path(own[0])):
         return read_splits(named, own[1], model.columns, name=model.trained_on, tell=_quiet)
     options = own[1] if own is not None else None
     if model.columns is None and options is not None and options.image_shape is not None:
@@ -146,7 +147,18 @@ def table_for(model: Model, named: str, own: tuple[str, TableOptions] | None) ->
         options = TableOptions(model.columns.target.name)
     known = TableOptions(options.target, drop_missing_targets=options.drop_missing_targets)
     whole = read_whole(named, model.columns, known, tell=note)
+    note(f"{named}: all {len(whole):,} rows are test rows, as it is not the table of the run")
     return Splits(whole, whole)
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    """Return whether two files are the same, or copies."""
+    if path.resolve() == other.resolve():
+        return True
+    try:
+        return cmp(path, other, shallow=False)
+    except OSError:
+        return False
 
 
 def _images(named: str, model: Model, options: TableOptions) -> Splits:

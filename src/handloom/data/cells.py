@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -133,7 +133,12 @@ def _of_numbers(
 
 def _of_file(cells: list[str]) -> Cells:
     """Return the cells of a column of a CSV file, which are texts that may be numbers."""
-    texts = [cell.strip() for cell in cells]
+    if (values := _all_numbers(cells)) is not None:
+        missing = np.zeros(len(cells), bool)
+        return Cells(
+            "number", missing, values, _whole(values, cells), None, partial(_stripped, cells)
+        )
+    texts = _stripped(cells)
     missing = np.array([text in MISSING_TEXTS for text in texts], bool)
     if missing.all():
         return _cells("nothing", missing, texts)
@@ -147,8 +152,26 @@ def _of_file(cells: list[str]) -> Cells:
     except ValueError:
         bad = next(text for text in present if not _is_number(text))
         return _cells("text", missing, texts, texts.index(bad))
-    whole = all(text.lstrip("+-").isdigit() for text in present)
-    return Cells("number", missing, values, whole, None, lambda: texts)
+    return Cells("number", missing, values, _whole(values, present), None, lambda: texts)
+
+
+def _all_numbers(cells: list[str]) -> npt.NDArray[np.float64] | None:
+    """Return the numbers of cells if each holds one, in a single pass."""
+    try:
+        values = np.array(list(map(float, cells)))
+    except ValueError:
+        return None
+    return None if np.isnan(values).any() or "_" in "".join(cells) else values
+
+
+def _whole(values: npt.NDArray[np.float64], texts: Sequence[str]) -> bool:
+    """Return whether numbers, of which some may be missing, are written as integers."""
+    integers = bool((np.isnan(values) | (values == np.floor(values))).all())
+    return integers and all(text.strip().lstrip("+-").isdigit() for text in texts)
+
+
+def _stripped(cells: list[str]) -> list[str]:
+    return [cell.strip() for cell in cells]
 
 
 def _cells(

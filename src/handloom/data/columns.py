@@ -113,7 +113,7 @@ class Columns:
         """Yield the flat rows of a table, chunk by chunk; see `transform`."""
         self.check_names(table, tell=tell)
         remarks = Remarks(self)
-        for chunk in table.chunks():
+        for chunk in table.chunks([each.name for each in self.inputs]):
             yield self.encode(chunk, remarks, table.where)
         remarks.tell(tell)
 

@@ -75,8 +75,8 @@ class Table(Protocol):
     def names(self) -> tuple[str, ...]:
         """The names of the columns."""
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows in their order."""
+    def chunks(self, names: Sequence[str] | None = None) -> Iterator[Chunk]:
+        """Yield the rows in their order, with the columns ``names`` or more; by default all."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class MemoryTable:
     name: str = "table"
     where: str = ""
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the only chunk."""
+    def chunks(self, names: Sequence[str] | None = None) -> Iterator[Chunk]:
+        """Yield the only chunk, with all columns."""
         yield self.chunk
 
 

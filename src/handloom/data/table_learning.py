@@ -54,18 +54,20 @@ def read_target(table: Table, options: TableOptions, *, tell: Tell) -> TargetCel
     DataError
         If there is no such column, a target is missing, or the values do not fit the task.
     """
-    name, kept = options.target, rows_with_target(table, options, tell=tell)
-    categorical = options.task == "classification"
+    name, categorical = options.target, options.task == "classification"
+    require_columns([name], table.names, "target", table.where)
     statistics = ColumnStatistics(name, table.where, categorical=categorical)
-    strata, index = [], dict[str, int]()
-    for chunk in table.chunks():
+    kept, strata, index = [], [], dict[str, int]()
+    for chunk in table.chunks([name]):
+        kept.append(_with_target(chunk, table, options))
         statistics.add(chunk)
         if len(index) <= MAX_DISTINCT:
             texts = cells_of(chunk.columns[name]).texts.tolist()
             strata.append(np.array([index.setdefault(text, len(index)) for text in texts]))
-    task = learn_task(statistics, options.task, tell=tell)
+    task, mask = learn_task(statistics, options.task, tell=tell), np.concatenate(kept)
+    _tell_left_out(mask, table, tell)
     classes = task == "classification"
-    return TargetCells(task, kept, np.concatenate(strata) if classes else np.zeros(len(kept), int))
+    return TargetCells(task, mask, np.concatenate(strata) if classes else np.zeros(len(mask), int))
 
 
 def choose_test_rows(target: TargetCells, fraction: float, seed: int, where: str = "") -> Mask:
@@ -117,7 +119,7 @@ def learn_columns(
         for name in used
     }
     target = ColumnStatistics(options.target, where, categorical=task == "classification")
-    for chunk in selected(table, training):
+    for chunk in selected(table, training, [*used, options.target]):
         for each in (*statistics.values(), target):
             each.add(chunk)
     encodings = {
@@ -158,11 +160,12 @@ def encode_parts(
     require_columns([columns.target.name], table.names, "target", table.where)
     width, remarks = len(columns.names), Remarks(columns)
     targets: list[list[npt.NDArray[Any]]] = [[] for _ in parts]
+    names = [*(each.name for each in columns.inputs), columns.target.name]
     with ExitStack() as stack:
         sizes = [(int(part.sum()), width) for part in parts]
         stores = [stack.enter_context(closing(RowStore(size, cache))) for size in sizes]
         start = 0
-        for chunk in table.chunks():
+        for chunk in table.chunks(names):
             for part, store, own in zip(parts, stores, targets, strict=True):
                 rows = chunk.take(part[start : start + len(chunk)])
                 if len(rows):
@@ -227,25 +230,31 @@ def rows_with_target(table: Table, options: TableOptions, *, tell: Tell) -> Mask
     DataError
         If there is no such column, or a target is missing and such rows are not left out.
     """
-    name = options.target
-    require_columns([name], table.names, "target", table.where)
-    kept = []
-    for chunk in table.chunks():
-        missing = cells_of(chunk.columns[name]).missing
-        if missing.any() and not options.drop_missing_targets:
-            row = chunk.row(int(missing.argmax()))
-            raise DataError(f"{table.where}the target {name!r} has no value in {row}: {FILL}")
-        kept.append(~missing)
-    mask = np.concatenate(kept)
-    if dropped := len(mask) - int(mask.sum()):
-        tell(f"{table.where}{dropped:,} row{'s' * (dropped > 1)} without a target left out")
+    require_columns([options.target], table.names, "target", table.where)
+    chunks = table.chunks([options.target])
+    mask = np.concatenate([_with_target(chunk, table, options) for chunk in chunks])
+    _tell_left_out(mask, table, tell)
     return mask
 
 
-def selected(table: Table, mask: Mask) -> Iterator[Chunk]:
-    """Yield the rows of a table that a mask selects, chunk by chunk."""
+def _with_target(chunk: Chunk, table: Table, options: TableOptions) -> Mask:
+    """Return the rows of a chunk that have a target; see `rows_with_target`."""
+    missing = cells_of(chunk.columns[options.target]).missing
+    if missing.any() and not options.drop_missing_targets:
+        row = chunk.row(int(missing.argmax()))
+        raise DataError(f"{table.where}the target {options.target!r} has no value in {row}: {FILL}")
+    return ~missing
+
+
+def _tell_left_out(kept: Mask, table: Table, tell: Tell) -> None:
+    if dropped := len(kept) - int(kept.sum()):
+        tell(f"{table.where}{dropped:,} row{'s' * (dropped > 1)} without a target left out")
+
+
+def selected(table: Table, mask: Mask, names: Sequence[str]) -> Iterator[Chunk]:
+    """Yield the rows of a table that a mask selects, chunk by chunk, with some of the columns."""
     start = 0
-    for chunk in table.chunks():
+    for chunk in table.chunks(names):
         rows = chunk.take(mask[start : start + len(chunk)])
         start += len(chunk)
         if len(rows):

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import TextIO
 
@@ -28,7 +29,7 @@ MAX_LINE = 1 << 26
 SAMPLE = 1 << 16
 """The number of characters from which separator and decimal comma are detected."""
 
-CELLS = 1 << 20
+CELLS = 1 << 18
 """The number of cells of a chunk."""
 
 
@@ -68,7 +69,7 @@ class CsvTable:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the columns."""
-        for _, header in self._records():
+        for (header, *_), _ in self._blocks(1):
             if len(header) > MAX_COLUMNS:
                 raise DataError(
                     f"{self.where}must have at most {MAX_COLUMNS:,} columns, got {len(header):,}"
@@ -76,53 +77,60 @@ class CsvTable:
             return checked_names([name.strip() for name in header], self.where)
         raise DataError(f"{self.where}the file is empty, expected a header and rows")
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows in their order.
+    def chunks(self, names: Sequence[str] | None = None) -> Iterator[Chunk]:
+        """Yield the rows in their order, with some of the columns; by default all.
 
         Raises
         ------
         DataError
             If a line has another number of cells than the header, or there is no row.
         """
-        names, rows, lines = self.names, list[list[str]](), list[int]()
-        at_once, none = max(1, CELLS // len(names)), True
-        for line, row in self._records(skip=1):
-            if len(row) != len(names):
+        wanted = self.names if names is None else tuple(names)
+        width, header, none = len(self.names), True, True
+        for rows, lines in self._blocks(max(1, CELLS // width)):
+            if header:
+                del rows[0], lines[0]
+            header = False
+            if bad := [index for index, row in enumerate(rows) if len(row) != width]:
+                line, cells = lines[bad[0]], len(rows[bad[0]])
                 raise DataError(
-                    f"{self.where}line {line} has {len(row):,} cells, expected {len(names):,}, as "
+                    f"{self.where}line {line} has {cells:,} cells, expected {width:,}, as "
                     f"the header: quote cells that hold a {self._separator!r}"
                 )
-            rows.append(row)
-            lines.append(line)
-            none = False
-            if len(rows) == at_once:
-                yield self._chunk(rows, lines)
-                rows, lines = [], []
-        if rows:
-            yield self._chunk(rows, lines)
+            if rows:
+                none = False
+                yield self._chunk(wanted, rows, lines)
         if none:
             raise DataError(f"{self.where}holds a header only, expected rows below it")
 
-    def _chunk(self, rows: Sequence[Sequence[str]], lines: Sequence[int]) -> Chunk:
-        columns = {}
-        for name, cells in zip(self.names, zip(*rows, strict=True), strict=True):
+    def _chunk(
+        self, names: Sequence[str], rows: Sequence[Sequence[str]], lines: Sequence[int]
+    ) -> Chunk:
+        columns, index = {}, {name: column for column, name in enumerate(self.names)}
+        for name in names:
+            cells = [row[index[name]] for row in rows]
             values = np.empty(len(cells), object)
             values[:] = [_with_point(cell) for cell in cells] if self._decimal_comma else cells
             columns[name] = Column(name, values, np.zeros(len(cells), bool), TEXT)
         return Chunk(columns, np.array(lines, np.int64), in_file=True)
 
-    def _records(self, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
-        """Yield the line number and the cells of each line that is not blank, after the first."""
+    def _blocks(self, at_once: int) -> Iterator[tuple[list[list[str]], list[int]]]:
+        """Yield the cells of some lines that are not blank, and their line numbers."""
         with _opened(self.path) as file:
             reader = csv.reader(self._limited(file), delimiter=self._separator, strict=True)
             try:
-                for row in reader:
-                    if not row:
-                        continue
-                    if skip:
-                        skip -= 1
-                    else:
-                        yield reader.line_num, row
+                before = 0
+                while block := list(islice(reader, at_once)):
+                    lines = list(range(before + 1, reader.line_num + 1))
+                    if len(lines) != len(block):  # a cell has several lines
+                        sizes = [1 + sum(map(_line_breaks, row)) for row in block]
+                        lines = [before + size for size in accumulate(sizes)]
+                    before = reader.line_num
+                    if not all(block):
+                        lines = [line for line, row in zip(lines, block, strict=True) if row]
+                        block = list(filter(None, block))
+                    if block:
+                        yield block, lines
             except csv.Error as error:
                 raise DataError(f"{self.where}line {reader.line_num}: {error}") from None
             except UnicodeDecodeError as error:
@@ -210,6 +218,10 @@ def _not_utf8(path: Path, error: UnicodeDecodeError) -> DataError:
         f"{path}: is no text in UTF-8 (byte 0x{byte:02x}): save it as CSV in UTF-8, or convert it, "
         f"such as by: iconv -f latin1 -t utf-8 {path.name}"
     )
+
+
+def _line_breaks(cell: str) -> int:
+    return cell.count("\n") + cell.count("\r") - cell.count("\r\n")
 
 
 def _with_point(cell: str) -> str:

@@ -1,6 +1,6 @@
 """Parquet files as tables, read by pyarrow in batches of rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from handloom.data.table import Chunk, checked_names
 from handloom.errors import DataError, MissingExtraError
 from handloom.files import size_of
 
-CELLS = 1 << 20
+CELLS = 1 << 18
 """The number of cells of a chunk."""
 
 MAX_COLUMNS = 100_000
@@ -58,13 +58,13 @@ class ParquetTable:
             raise DataError(f"{self.where}holds no rows, expected at least one")
         return checked_names(names, self.where)
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows in their order."""
-        start, names = 0, list(self.names)
+    def chunks(self, names: Sequence[str] | None = None) -> Iterator[Chunk]:
+        """Yield the rows in their order, with some of the columns; by default all."""
+        start, names = 0, list(self.names if names is None else names)
         with self._opened() as file:
             try:
                 for batch in file.iter_batches(max(1, CELLS // len(names)), columns=names):
-                    columns = dict(zip(names, columns_of(batch), strict=True))
+                    columns = {str(column.name): column for column in columns_of(batch)}
                     yield Chunk(columns, np.arange(start, start + batch.num_rows))
                     start += batch.num_rows
             except Exception as error:  # pyarrow may raise nearly any

@@ -198,7 +198,7 @@ def _images(
 
     assert options.image_shape is not None
     statistics = ColumnStatistics(options.target, table.where, categorical=True)
-    for chunk in table.chunks():
+    for chunk in table.chunks([options.target]):
         statistics.add(chunk)
     target = learn_target(statistics, "classification")
     left_out = (*options.drop, options.target)
