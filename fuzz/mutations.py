@@ -64,6 +64,35 @@ def in_json(data: bytes, rng: random.Random) -> bytes:
         return anywhere(data, rng)
 
 
+CELLS = (
+    *("", "NA", "nan", "inf", "-inf", "1e308", "-1e308", "1e-320", "1e400", "0x10", "1_0", "1,5"),
+    *("true", "False", "2020-01-02", "10:30", "=1+1", '"', '""', "a;b", "a\tb", "\u0661", "\ufeff"),
+    *("9" * 400, "0" * 400, "x" * 300, "-0.0", " 1 ", "\r", "\0", "size", "a", "2", "3.0"),
+)
+"""Cells that a reader of tables may take for another kind."""
+
+
+def in_csv(data: bytes, rng: random.Random) -> bytes:
+    """Change a cell or a column of a CSV file, or repeat or remove a line; or change any byte."""
+    if rng.random() < 0.2:
+        return anywhere(data, rng)
+    lines = data.decode(errors="replace").split("\n")
+    separator = ";" if ";" in lines[0] else ","
+    rows = [line.split(separator) for line in lines]
+    row = rng.randrange(len(rows))
+    column, cell, choice = rng.randrange(len(rows[0])), rng.choice(CELLS), rng.random()
+    if choice < 0.4:
+        rows[row][column % len(rows[row])] = cell
+    elif choice < 0.6:
+        for each in rows[1:]:
+            each[column % len(each)] = cell
+    elif choice < 0.8:
+        rows[row:row] = rows[: rng.randrange(30)]
+    else:
+        del rows[row]
+    return "\n".join(map(separator.join, rows)).encode(errors="replace")
+
+
 def in_gzip(data: bytes, rng: random.Random) -> bytes:
     """Change what is compressed."""
     try:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 from safetensors.numpy import save
 
-from handloom.data import AsFloat, Dataset, ImageOptions, Scale, Transform
+from handloom.data import AsFloat, Dataset, ImageOptions, Scale, Transform, open_table
 from handloom.files import MANIFEST, read_set, write_set
 from handloom.layers import (
     GELU,
@@ -163,6 +163,47 @@ def npy_inputs() -> list[bytes]:
 def npy_targets() -> list[bytes]:
     """Return classes of several types."""
     return [npy_file(LABELS.astype(kind)) for kind in ("i1", "u2", ">i4", "i8", "u8")]
+
+
+def tables() -> list[bytes]:
+    """Return CSV files with numbers, texts, booleans and missing values."""
+    rows = [(n / 4, "ab"[n % 2], n % 3 > 0, n % 5) for n in range(24)]
+    lines = ["size,kind,open,class", *(",".join(map(str, row)) for row in rows), "NA,,True,1"]
+    text = "\n".join(lines)
+    return [text.encode(), text.replace(",", ";").encode("utf-8-sig"), text.encode("utf-16")]
+
+
+def parquet_files() -> list[bytes]:
+    """Return Parquet files, of which pyarrow writes any."""
+    import pyarrow
+    from pyarrow import parquet
+
+    columns = {
+        "size": [n / 4 if n % 7 else None for n in range(24)],
+        "kind": [None if n % 5 == 0 else "ab"[n % 2] for n in range(24)],
+        "open": [n % 3 > 0 for n in range(24)],
+    }
+    files = []
+    for compression in ("none", "snappy", "zstd"):
+        file = io.BytesIO()
+        parquet.write_table(pyarrow.table(columns), file, compression=compression)
+        files.append(file.getvalue())
+    return files
+
+
+def table() -> Dataset:
+    """Return the rows of a small table, with the columns that were learned of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        path.write_bytes(tables()[0])
+        return open_table(path, "open", categorical=["class"]).train
+
+
+def columns() -> list[bytes]:
+    """Return the learned columns of a table as JSON."""
+    learned = table().columns
+    assert learned is not None
+    return [json.dumps(learned.to_json()).encode()]
 
 
 def manifests() -> list[bytes]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -12,17 +13,24 @@ import numpy.typing as npt
 from fuzz import mutations, seeds
 from fuzz.mutations import Mutation
 from handloom.cli.runs import experiment_of
-from handloom.data import ImageOptions, read_idx, read_npy, transform_from_config
+from handloom.data import Columns, ImageOptions, read_idx, read_npy, transform_from_config
 from handloom.data.formats.idx_names import FILE_STEMS
 from handloom.data.formats.image_options import Color, Fit
 from handloom.data.formats.images import MODES, read_image
 from handloom.data.formats.photographs import read_photograph
+from handloom.data.formats.tables import open_file
 from handloom.data.photos.framing import Framing
 from handloom.data.photos.preparation import prepare_photograph
 from handloom.data.sources.open_folder import read_folder
+from handloom.data.sources.open_table import read_splits
+from handloom.data.table_options import TableOptions
+from handloom.data.table_report import report_on_table
 from handloom.files import MANIFEST, _digest, read_set, write_set
+from handloom.layers import Dense
+from handloom.losses import SoftmaxCrossEntropy
 from handloom.model import KIND, VERSION, Model
 from handloom.network import Sequential
+from handloom.training.preparation import model_for
 from handloom.training.run_folder import DESCRIPTION, HISTORY, RESULTS, RunFolder
 from handloom.training.snapshot import Snapshot
 
@@ -178,6 +186,46 @@ def _npy_targets(folder: Path) -> Read:
     return read
 
 
+def _tables(folder: Path) -> Read:
+    return _table(folder / "table.csv")
+
+
+def _parquet_files(folder: Path) -> Read:
+    return _table(folder / "table.parquet")
+
+
+def _table(path: Path) -> Read:
+    """Report on the table, split it, and transform its rows again."""
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        notes: list[str] = []
+        table = open_file(path, tell=notes.append)
+        report_on_table(table)
+        target = table.names[len(data) % len(table.names)]
+        options = TableOptions(target, drop_missing_targets=len(data) % 2 == 1)
+        splits = read_splits(path, options, tell=notes.append)
+        again = read_splits(path, options, splits.train.columns, tell=notes.append)
+        if not np.array_equal(again.test.inputs, splits.test.inputs):
+            raise TypeError("the same rows differ")
+
+    return read
+
+
+def _columns(folder: Path) -> Read:
+    data = seeds.table()
+    network = Sequential([Dense(2)]).build(data.input_shape, seed=0)
+    model_for(network, SoftmaxCrossEntropy(), data).save(folder)
+
+    def read(content: bytes) -> None:
+        replace_in_set(folder, "columns.json", content)
+        columns = Model.load(folder).columns
+        if columns is not None:
+            Columns.from_json(columns.to_json())
+
+    return read
+
+
 def _manifest(folder: Path) -> Read:
     write_set(folder, "thing", 1, seeds.FILES)
 
@@ -320,6 +368,13 @@ TARGETS = {
         Target("npy-inputs", _npy_inputs, seeds.npy_inputs, mutations.in_npy_header, 16 * MB),
         Target("npy-targets", _npy_targets, seeds.npy_targets, mutations.in_npy_header, 16 * MB),
         Target("npy-folder", _npy_folder, seeds.npy_folder, mutations.in_npy_bundle, 16 * MB),
+        Target("tables", _tables, seeds.tables, mutations.in_csv, 64 * MB),
+        *(
+            [Target("parquet", _parquet_files, seeds.parquet_files, mutations.anywhere, 512 * MB)]
+            if find_spec("pyarrow")
+            else []
+        ),
+        Target("columns", _columns, seeds.columns, mutations.in_json, 16 * MB),
         Target("manifest", _manifest, seeds.manifests, mutations.in_json, 16 * MB),
         Target("model", _model, seeds.models, mutations.in_json, 16 * MB),
         Target("weights", _weights, seeds.weights, mutations.in_safetensors_header, 16 * MB),

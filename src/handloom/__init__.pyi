@@ -9,10 +9,12 @@ from handloom.data import (
     fashion_mnist as fashion_mnist,
     moons as moons,
     open_folder as open_folder,
+    open_table as open_table,
     read_npy as read_npy,
     silhouettes as silhouettes,
     sine as sine,
     spiral as spiral,
+    split_frame as split_frame,
     xor as xor,
 )
 from handloom.data.augment import (

@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.columns import require_same_columns
+from handloom.data.columns import Columns, require_same_columns
 from handloom.data.conversion import convert_inputs
 from handloom.data.dataset import check_inputs
 from handloom.data.formats.photographs import Source, read_photograph
+from handloom.data.frames import FRAMES, is_instance
 from handloom.data.photos.framing import Framing
 from handloom.data.photos.prediction import ImagePrediction
 from handloom.data.photos.preparation import prepare_photograph
 from handloom.data.photos.statistics import ImageStatistics, takes_photographs
+from handloom.data.targets import listed
 from handloom.data.transforms import Transform, transform_from_config
 from handloom.errors import (
     ConfigurationError,
@@ -89,6 +91,8 @@ class Model:
         a network is that of an estimator, with two classes.
     image_statistics : ImageStatistics, optional
         What `predict_image` knows of the training images: framing, familiarity and fit.
+    columns : Columns, optional
+        What was learned of the columns of the training table, so that `predict` takes raw rows.
 
     Raises
     ------
@@ -108,6 +112,7 @@ class Model:
     column_names: tuple[str, ...] | None = None
     binary_classes: tuple[str, ...] | None = None
     image_statistics: ImageStatistics | None = None
+    columns: Columns | None = None
 
     def __post_init__(self) -> None:
         require_known("output activation", self.output_activation, OUTPUT_ACTIVATIONS)
@@ -157,11 +162,14 @@ class Model:
         ----------
         inputs : array-like, shape (n, ...)
             Rows as the training data: ``uint8`` images, features, or a table with the same columns
-            in the same order.
+            in the same order. If the model has ``columns``, raw rows of a table, with columns in
+            any order; notes about them, such as of unseen categories, are a `DataWarning`.
 
         Returns
         -------
         array, shape (n, k)
+            Predictions of a regression are in the units of the training targets: for raw rows those
+            of the target column, for flat rows of `handloom.Dataset.from_frame` standardized.
 
         Raises
         ------
@@ -171,6 +179,10 @@ class Model:
             If features are missing or not finite, or columns have other names.
         """
         _require_several_outputs(self)
+        if self.columns is not None and is_instance(inputs, *FRAMES):
+            outputs = self.predict(self.columns.transform(inputs))
+            target = self.columns.target
+            return outputs if target is None else target.restore(outputs)
         converted = convert_inputs(inputs)
         require_same_columns(converted.column_names, self.column_names, "table")
         self.check_rows(converted.rows)
@@ -334,6 +346,8 @@ class Model:
             content["image_statistics.safetensors"] = save(
                 {name: array.copy() for name, array in statistics.arrays().items()}
             )
+        if self.columns is not None:
+            content["columns.json"] = json.dumps(self.columns.to_json(), allow_nan=False).encode()
         content["model.json"] = json.dumps(described, indent=2, allow_nan=False).encode()
         write_set(Path(folder), KIND, VERSION, content)
 
@@ -420,6 +434,9 @@ class Model:
                     described["image_statistics"], extra, model.row_shape
                 )
                 model = replace(model, image_statistics=statistics)
+            if "columns.json" in content:
+                columns = Columns.from_json(json.loads(content["columns.json"]))
+                model = replace(model, columns=columns)
         except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
             reason = str(error) if isinstance(error, HandloomError) else repr(error)
             raise ModelError(f"{folder}: {reason}") from None
@@ -437,6 +454,8 @@ class Model:
                 f"{len(self.column_names)} column names do not fit rows of shape {self.row_shape}, "
                 "expected one name for each column"
             )
+        if self.columns is not None:
+            self._check_columns(self.columns)
         if math.prod(self.row_shape) != math.prod(self.network.input_shape):
             raise ModelError(
                 f"rows of shape {self.row_shape} do not fit the network, expected as many entries "
@@ -451,6 +470,20 @@ class Model:
             raise ModelError(
                 f"a network with a single output has 2 binary_classes, got "
                 f"{len(self.binary_classes)} for {len(self.class_names)} outputs"
+            )
+
+    def _check_columns(self, columns: Columns) -> None:
+        """Check that the learned columns fit the rows and the outputs."""
+        if self.row_shape != (len(columns.names),):
+            raise ModelError(
+                f"columns that make {len(columns.names)} flat columns do not fit rows of shape "
+                f"{self.row_shape}"
+            )
+        known = self.binary_classes or self.class_names
+        if columns.target is not None and columns.target.class_names != known:
+            raise ModelError(
+                f"columns whose target has the names {listed(columns.target.class_names)} do not "
+                f"fit the model's {listed(known)}"
             )
 
 

@@ -70,8 +70,11 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
         rows = splits.train.inputs
         if rows.shape[1:] == (2,):  # points, which may be read on demand
             rows = rows[:]
-        grid = boundary_grid(trained.model, rows)
-        run.write_predictions({"test": test.probabilities, **grid})
+        if test.regression is None:
+            grid = boundary_grid(trained.model, rows)
+            run.write_predictions({"test": test.probabilities, **grid})
+        else:
+            run.write_predictions({"test": test.regression.predictions})
     drawing = _pictures(run.pictures)
     with drawing:
         curves = plots.training_curves(
@@ -81,7 +84,8 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
             learning_rates=[record.learning_rate for record in history],
         )
         _save(curves, run.pictures / "curves.png")
-    _draw_predictions(drawing, run.pictures, "", title, splits.test, test)
+    if test.regression is None:
+        _draw_predictions(drawing, run.pictures, "", title, splits.test, test)
     with drawing:
         if splits.test.input_shape == (2,) and splits.test.has_classes and not images:
             boundary = plots.decision_boundary(trained.model, splits.test, title=title)

@@ -33,7 +33,7 @@ COMMANDS = {
     "doctor": "Show why a training does not work, layer by layer.",
     "evaluate": "Evaluate a trained network on the test set of a dataset.",
     "gradcheck": "Compare a network's gradients with central differences.",
-    "predict": "Predict the most probable classes of images, of any size.",
+    "predict": "Predict the classes of images, or the rows of a table.",
     "summary": "Show a trained network: layers, shapes, parameters.",
     "step": "Print every array of a training step of a tiny network.",
     "data": "Verify a dataset and draw its samples.",

@@ -12,30 +12,42 @@ from handloom.cli.datasets import (
     check_known,
     load_dataset,
     refuse_in_images,
+    with_data_options,
     with_image_options,
 )
 from handloom.cli.from_settings import split_items
+from handloom.cli.table_options import names_table
+from handloom.cli.table_verification import verify_table
 from handloom.data import ImageOptions
 from handloom.data.augment import AUGMENTATIONS, named_augmentation
 from handloom.data.sources.published import RESERVED
 from handloom.data.sources.verify import FileSum, Report, report_on, verify as verify_files
+from handloom.data.table_options import DataOptions
 from handloom.errors import require_count
 from handloom.files import FileError, make_folder
 
 app = typer.Typer(help="Verify a dataset and draw its samples.", no_args_is_help=True)
 
-Named = Annotated[str, typer.Argument(metavar="PATH", help=f"A folder, or a name: {NAMES}.")]
+Named = Annotated[
+    str, typer.Argument(metavar="PATH", help=f"A folder, a table, or a name: {NAMES}.")
+]
 
 
 @app.command()
-@with_image_options
-def verify(path: Named, options: ImageOptions) -> None:
+@with_data_options
+def verify(path: Named, options: DataOptions) -> None:
     """Verify a dataset: print its shapes, dtypes, range, rows per class and checksums.
 
-    The exit status is 1 if there is a problem.
+    Of a table, the kinds of its columns. The exit status is 1 if there is a problem. Examples:
 
-    Example: handloom data verify photos --size 64 --test 0.2
+    handloom data verify photos --size 64 --test 0.2
+
+    handloom data verify houses.csv --target price
     """
+    if names_table(path) or not isinstance(options, ImageOptions):
+        if verify_table(path, options):
+            raise typer.Exit(1)
+        return
     if path in RESERVED:
         report = report_on(load_dataset(path, options))
     else:

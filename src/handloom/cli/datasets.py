@@ -10,6 +10,14 @@ from typing import Annotated, Any, cast
 import typer
 
 from handloom.cli.console import note
+from handloom.cli.table_options import (
+    TABLE_OPTIONS,
+    existing_table,
+    load_table,
+    names_table,
+    options_from,
+    table_for,
+)
 from handloom.data import DownloadError, ImageOptions, Splits, fashion_mnist, silhouettes
 from handloom.data.formats.idx_names import idx_sets
 from handloom.data.formats.image_options import MAX_SIDE
@@ -18,6 +26,7 @@ from handloom.data.sources.fashion_mnist import VARIABLE
 from handloom.data.sources.generated import GENERATED
 from handloom.data.sources.open_folder import existing_folder, holds_files_of_rows, read_folder
 from handloom.data.sources.published import NAME, RESERVED
+from handloom.data.table_options import DataOptions, TableOptions, data_options_from_json
 from handloom.errors import ConfigurationError, DataError, unknown_name
 from handloom.files import FileError
 from handloom.model import Model
@@ -29,7 +38,8 @@ NAMES = ", ".join(RESERVED)
 Data = Annotated[
     str | None,
     typer.Option(
-        help=f"A folder of IDX files, .npy files or images, or a name: {NAMES}. "
+        help="A folder of IDX files, .npy files or images, a table (CSV, Parquet), or a name: "
+        f"{NAMES}. "
         "[default: Fashion-MNIST, if it is found or can be downloaded]",
         show_default=False,
     ),
@@ -38,7 +48,8 @@ Data = Annotated[
 RunData = Annotated[
     str | None,
     typer.Option(
-        help=f"A folder of IDX files, .npy files or images, or a name: {NAMES}. "
+        help="A folder of IDX files, .npy files or images, a table (CSV, Parquet), or a name: "
+        f"{NAMES}. "
         "[default: the data of the run]",
         show_default=False,
     ),
@@ -66,6 +77,19 @@ OPTIONS: Mapping[str, tuple[Any, object, str]] = {
 
 def with_image_options(command: Callable[..., None]) -> Callable[..., None]:
     """Decorate a command with the options of image folders, as its argument ``options``."""
+    return _with_options(command, OPTIONS, lambda chosen: ImageOptions(**chosen))
+
+
+def with_data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorate a command with the options of image folders and tables, as ``options``."""
+    return _with_options(command, {**OPTIONS, **TABLE_OPTIONS}, options_from)
+
+
+def _with_options(
+    command: Callable[..., None],
+    named: Mapping[str, tuple[Any, object, str]],
+    make: Callable[[dict[str, Any]], DataOptions],
+) -> Callable[..., None]:
     parameters = [
         parameter
         for parameter in inspect.signature(command).parameters.values()
@@ -78,14 +102,14 @@ def with_image_options(command: Callable[..., None]) -> Callable[..., None]:
             default=default,
             annotation=Annotated[kind, _option(name, kind, text)],
         )
-        for name, (kind, default, text) in OPTIONS.items()
+        for name, (kind, default, text) in named.items()
     ]
 
     @wraps(command)
     def with_options(**values: Any) -> None:
-        chosen = {name: values.pop(name) for name in OPTIONS}
+        chosen = {name: values.pop(name) for name in named}
         chosen["size"], chosen["test"] = _size(chosen["size"]), _test(chosen["test"])
-        command(options=ImageOptions(**chosen), **values)
+        command(options=make(chosen), **values)
 
     # typer reads the signature and calls by keyword
     with_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -125,9 +149,7 @@ def _test(text: str | None) -> float | None:
         return cast(float, text)
 
 
-def load_dataset(
-    named: str | None, options: ImageOptions = DEFAULT, *, tell: Tell = note
-) -> Splits:
+def load_dataset(named: str | None, options: DataOptions = DEFAULT, *, tell: Tell = note) -> Splits:
     """Return the named dataset; by default Fashion-MNIST or else silhouettes.
 
     Raises
@@ -135,8 +157,10 @@ def load_dataset(
     DataError
         If the named dataset cannot be loaded; no other one is loaded in its place.
     ConfigurationError
-        If there are options, and it is not a folder of images.
+        If there are options for another kind of data, or no target of a table.
     """
+    if isinstance(options, TableOptions) or names_table(named):
+        return load_table(named, options, tell=tell)
     if named is None or named in RESERVED:
         refuse_options(options, named)
     if named is not None and named in GENERATED:
@@ -163,7 +187,7 @@ def _quiet(_: str) -> None:
     """Take the notes about the data of a run, which its training has told."""
 
 
-def refuse_options(options: ImageOptions, named: str | None) -> None:
+def refuse_options(options: DataOptions, named: str | None) -> None:
     """Refuse options of image folders for another dataset.
 
     Raises
@@ -237,7 +261,10 @@ def recorded_data(description: RunDescription, model: Model | None = None) -> st
     if named in RESERVED:
         return named
     try:
-        existing_folder(named)
+        if names_table(named):
+            existing_table(named)
+        else:
+            existing_folder(named)
     except DataError as error:
         if model is not None and model.trained_on in RESERVED:
             return model.trained_on
@@ -245,9 +272,7 @@ def recorded_data(description: RunDescription, model: Model | None = None) -> st
     return named
 
 
-def options_for_resume(
-    run: Path, description: RunDescription, options: ImageOptions
-) -> ImageOptions:
+def options_for_resume(run: Path, description: RunDescription, options: DataOptions) -> DataOptions:
     """Return the options of the data of a run, which a resume does not change.
 
     Raises
@@ -264,7 +289,7 @@ def options_for_resume(
     return own
 
 
-def flags(options: ImageOptions) -> str:
+def flags(options: DataOptions) -> str:
     """Return options as they are written on the command line: ``--size 64 --test 0.2``."""
     return _flags(options.to_json())
 
@@ -272,8 +297,12 @@ def flags(options: ImageOptions) -> str:
 def _flags(values: Mapping[str, Any]) -> str:
     words = []
     for name, value in values.items():
+        flag = f"--{name.replace('_', '-')}"
+        if name in ("drop", "categorical"):
+            words += [word for column in value for word in (flag, str(column))]
+            continue
         text = f"{value[1]}x{value[0]}" if isinstance(value, list) else str(value)
-        words += [f"--{name.replace('_', '-')}", *([] if value is True else [text])]
+        words += [flag, *([] if value is True else [text])]
     return " ".join(words)
 
 
@@ -308,9 +337,9 @@ def _size_and_color(model: Model) -> dict[str, Any]:
     return {"size": list(shape[-2:]), "color": color}
 
 
-def options_of_run(description: RunDescription) -> ImageOptions:
+def options_of_run(description: RunDescription) -> DataOptions:
     """Return the options with which the dataset of a run was read."""
-    return ImageOptions.from_json(description.data_options)
+    return data_options_from_json(description.data_options)
 
 
 def dataset_for(run: Path, model: Model, named: str | None, options: ImageOptions) -> Splits:
@@ -324,8 +353,18 @@ def dataset_for(run: Path, model: Model, named: str | None, options: ImageOption
         If there are options for a dataset that is not named.
     """
     description = RunFolder.open(run).description if is_run(run) else None
+    own = DEFAULT if description is None else options_of_run(description)
+    source = None if description is None else description.data
+    if names_table(named) or (named is None and isinstance(own, TableOptions)):
+        refuse_options(options, named)
+        if named is None:
+            assert description is not None
+            named = recorded_data(description, model)
+        assert named is not None
+        of_run = (str(source), own) if isinstance(own, TableOptions) else None
+        return table_for(model, named, of_run)
     if named is not None:
-        own = DEFAULT if description is None else options_of_run(description)
+        own = own if isinstance(own, ImageOptions) else DEFAULT
         return load_dataset(named, _with_those_of_run(named, options, own, model))
     refuse_options(options, None)
     if description is not None:

@@ -1,4 +1,4 @@
-"""``handloom evaluate``: accuracy, loss, precision and recall of a trained network."""
+"""``handloom evaluate``: the metrics of a trained network on test rows."""
 
 import math
 from typing import Annotated
@@ -9,8 +9,10 @@ import typer
 from handloom.cli.console import say, show_table
 from handloom.cli.datasets import RunData, dataset_for, with_image_options
 from handloom.cli.options import Run, load_model
+from handloom.cli.regression_table import show_regression
 from handloom.data import ImageOptions
 from handloom.data.test_time_augmentation import VIEWS, named_views
+from handloom.errors import ConfigurationError
 from handloom.metrics import precision_and_recall
 from handloom.training import evaluate as measure
 
@@ -32,14 +34,20 @@ def evaluate(
 ) -> None:
     """Evaluate a trained network on the test set of a dataset.
 
-    By default the dataset is that of the training, as its run folder describes it.
+    By default the dataset is that of the training, as its run folder describes it. All rows of
+    another table are test rows; of a regression, the errors are in the units of the target.
 
     Example: handloom evaluate runs/train-1 --data fashion-mnist
     """
     averaged = () if views is None else named_views(views)
     model = load_model(run)
     splits = dataset_for(run, model, data, options)
+    if averaged and not splits.test.has_classes:
+        raise ConfigurationError("--views is for images; leave it out")
     evaluation = measure(model, splits.test, averaged)
+    if evaluation.regression is not None:
+        show_regression(f"{run} on {splits.name}", splits.test, evaluation.regression)
+        return
     precision, recall = precision_and_recall(evaluation.confusion)
     undefined = np.isnan([precision, recall]).any()
     show_table(

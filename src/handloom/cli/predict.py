@@ -1,4 +1,4 @@
-"""``handloom predict``: the most probable classes of images."""
+"""``handloom predict``: the most probable classes of images, and predictions of tables."""
 
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -9,8 +9,10 @@ import typer
 
 from handloom.cli.console import note, show_table
 from handloom.cli.images_to_predict import ImageFile, image_files
-from handloom.cli.options import Run, load_model
+from handloom.cli.options import Run, load_model, refuse_other_options
 from handloom.cli.previews import show_images
+from handloom.cli.table_predictions import predict_table
+from handloom.data.formats.tables import is_table
 from handloom.data.photos.contact_sheet import Caption, write_contact_sheet
 from handloom.data.photos.prediction import ImagePrediction
 from handloom.errors import DataError, require_count
@@ -34,10 +36,14 @@ class Predicted(NamedTuple):
 
 
 def predict(
+    context: typer.Context,
     run: Run,
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE...", help="Image files, or folders of them, at any depth."),
+        typer.Argument(
+            metavar="IMAGE... | TABLE",
+            help="Image files, or folders of them, at any depth; or a CSV or Parquet file.",
+        ),
     ],
     as_is: Annotated[
         bool,
@@ -57,15 +63,31 @@ def predict(
     no_preview: Annotated[
         bool, typer.Option("--no-preview", help="Do not show these pixels in the terminal.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Tables: write all rows with their predictions to this new CSV file."),
+    ] = None,
 ) -> None:
-    """Predict the most probable classes of images, of any size.
+    """Predict the classes of images, or the rows of a table.
 
     Each image becomes like those of the training data: resized as they were if they came from a
     folder of images; otherwise its object is cut out and centered if theirs are, as in
     Fashion-MNIST.
 
-    Example: handloom predict runs/train-1 shoe.jpg
+    The rows of a table are raw, with the columns of the training table in any order. Examples:
+
+    handloom predict runs/train-1 shoe.jpg
+
+    handloom predict runs/train-2 new.csv --out predictions.csv
     """
+    if any(map(is_table, images)):
+        if len(images) > 1:
+            raise DataError(f"a table is predicted alone: name one file, got {len(images)}")
+        refuse_other_options(context, "a table", ("run", "images", "out"))
+        predict_table(run, load_model(run), images[0], out)
+        return
+    if out is not None:
+        raise DataError("--out is for tables: the predictions of images are shown")
     if invert and not as_is:
         raise DataError(
             "--invert is for images that are used as they are: add --as-is, or leave out --invert: "

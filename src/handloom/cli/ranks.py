@@ -12,8 +12,8 @@ import typer
 
 from handloom.cli.console import note
 from handloom.cli.datasets import load_dataset
-from handloom.data import ImageOptions
 from handloom.data.sources.published import RESERVED
+from handloom.data.table_options import DataOptions
 from handloom.errors import HandloomError, require_known
 from handloom.parallel.mpi import DISTRIBUTED, Distributed, ranks_of, started_processes
 from handloom.parallel.ranks import Ranks
@@ -108,21 +108,21 @@ def path_on_ranks(named: str | None, source: str) -> str:
 
 
 def part_of_training(
-    settings: dict[str, Any], data: str, options: ImageOptions, *, resume: bool
+    settings: dict[str, Any], data: str, options: DataOptions, *, resume: bool
 ) -> Job:
     """Return the part of the other ranks in a training of an experiment."""
     return partial(_take_part, settings, data, options, resume=resume)
 
 
-def part_of_study(name: str, data: str, options: ImageOptions, **settings: Any) -> Job:
+def part_of_study(name: str, data: str, options: DataOptions, **settings: Any) -> Job:
     """Return the part of the other ranks in a training of the reference study."""
     return partial(_take_part_in_study, name, data, options, **settings)
 
 
-def _take_part(settings: object, data: str, options: ImageOptions, *, resume: bool) -> None:
+def _take_part(settings: object, data: str, options: DataOptions, *, resume: bool) -> None:
     chosen = experiment.experiment_from_json(settings)
     experiment.take_part(chosen, load_dataset(data, options), "mpi", resume=resume)
 
 
-def _take_part_in_study(name: str, data: str, options: ImageOptions, **settings: Any) -> None:
+def _take_part_in_study(name: str, data: str, options: DataOptions, **settings: Any) -> None:
     reference.take_part(name, load_dataset(data, options), "mpi", **settings)

@@ -11,13 +11,20 @@ from urllib.parse import quote
 import typer
 
 from handloom.cli.console import note, say, short
-from handloom.cli.datasets import Data, load_dataset, refuse_options, with_image_options
+from handloom.cli.datasets import (
+    Data,
+    load_dataset,
+    options_of_run,
+    refuse_options,
+    with_image_options,
+)
+from handloom.cli.table_options import names_table
 from handloom.data import ImageOptions, Splits
 from handloom.reporting.reading import find_dataset, read_run, run_folders
 from handloom.reporting.report import report_of, report_of_several
 from handloom.reporting.run import ReportedRun
 from handloom.secondary import Secondary
-from handloom.training.run_folder import REPORT, RUNS, is_run
+from handloom.training.run_folder import REPORT, RUNS, RunFolder, is_run
 
 COMPARISON = "comparison.html"
 """The page of several runs, by default; an earlier one is kept."""
@@ -46,9 +53,18 @@ def report(runs: Runs, options: ImageOptions, out: File = None, data: Data = Non
     """
     if data is None:
         refuse_options(options, None)
-    file = _write(runs, out, None if data is None else load_dataset(data, options))
+    file = _write(runs, out, None if data is None else _named_data(runs, data, options))
     say(f"Wrote the page about {', '.join(map(str, runs))} to {short(file)}")
     _say_address(file)
+
+
+def _named_data(runs: list[Path], data: str, options: ImageOptions) -> Splits:
+    """Return the named dataset; a table is split as that of the first run."""
+    if names_table(data):
+        refuse_options(options, data)
+        first = RunFolder.open(run_folders(runs[0])[0])
+        return load_dataset(data, options_of_run(first.description))
+    return load_dataset(data, options)
 
 
 def say_report(folder: Path, splits: Splits) -> None:

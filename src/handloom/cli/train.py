@@ -19,7 +19,7 @@ from handloom.cli.datasets import (
     options_for_resume,
     recorded_data,
     refuse_in_images,
-    with_image_options,
+    with_data_options,
 )
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import (
@@ -35,9 +35,12 @@ from handloom.cli.ranks import (
     path_on_ranks,
     sharing,
 )
+from handloom.cli.regression_table import show_regression
 from handloom.cli.report import say_report
 from handloom.cli.runs import Describe, experiment_of
-from handloom.data import ImageOptions, Splits
+from handloom.cli.table_options import RUN_DEFAULTS, TABLE_OPTIONS
+from handloom.data import Splits
+from handloom.data.table_options import DataOptions, TableOptions
 from handloom.errors import DivergenceWarning, ModelError
 from handloom.locks import HeldFolder, only_writer
 from handloom.model import Model
@@ -54,6 +57,7 @@ from handloom.secondary import Secondary
 from handloom.training import (
     Checkpoints,
     CSVLog,
+    Evaluation,
     History,
     LayerNorms,
     Progress,
@@ -68,7 +72,7 @@ from handloom.training.triggers import FORMS, trigger
 EVERY = "5m"
 """The default of ``--checkpoint-every``."""
 
-WITH_BOTH = ("checkpoint_every", "data", "report", "distributed", *OPTIONS)
+WITH_BOTH = ("checkpoint_every", "data", "report", "distributed", *OPTIONS, *TABLE_OPTIONS)
 """Options of the command itself that are allowed with ``--resume`` and ``--recipe``."""
 
 WITH_RESUME = ("resume", "threads", "epochs", *WITH_BOTH)
@@ -89,10 +93,10 @@ class TrainingMode:
 
 
 @options_from(Settings())
-@with_image_options
+@with_data_options
 def train(
     context: typer.Context,
-    options: ImageOptions,
+    options: DataOptions,
     recipe: Annotated[
         str | None,
         typer.Option(help=f"A recipe, with all its settings: {' | '.join(RECIPES)}."),
@@ -129,6 +133,10 @@ def train(
     handloom train --recipe mlp-flash
 
     mpiexec -n 4 handloom train --recipe cnn --distributed mpi
+
+    handloom train --data houses.csv --target price
+
+    With a table, --batch-size is 32 and --epochs 50 by default.
     """
     # only options set by the user: recipes and stopped runs have defaults of their own
     explicit = {name: values[name] for name in explicit_options(context) if name in values}
@@ -145,7 +153,9 @@ def train(
         chosen = named_recipe(recipe)
         settings = RecipeSettings(chosen, **{"epochs": chosen.epochs, **explicit})
     else:
-        settings = Settings(**explicit)
+        of_table = isinstance(options, TableOptions) and options.image_shape is None
+        defaults = RUN_DEFAULTS if of_table else {}
+        settings = Settings(**{**defaults, **explicit})
     refuse_in_images(out or Path("runs"), data)
     with output_folder(out, recipe or "train") as folder:
         _train(folder, settings, data, options, mode)
@@ -154,7 +164,7 @@ def train(
 def _resume(
     folder: Path,
     data: str | None,
-    options: ImageOptions,
+    options: DataOptions,
     mode: TrainingMode,
     changes: Mapping[str, Any],
 ) -> None:
@@ -186,7 +196,7 @@ def _train(
     folder: HeldFolder,
     settings: Experiment,
     data: str | None,
-    options: ImageOptions,
+    options: DataOptions,
     mode: TrainingMode,
     *,
     resumed: RunFolder | None = None,
@@ -267,9 +277,11 @@ def _show(splits: Splits, trained: Trained) -> None:
         f"{splits.name}: {_listed([f'{count:,} {name}' for name, count in sets.items() if count])} "
         f"rows",
         ("", "accuracy", "loss"),
-        [*rows, _row("test", test.accuracy, test.loss)],
+        [*rows, _row("test", test.accuracy if isinstance(test, Evaluation) else None, test.loss)],
         caption=[*_kept(trained), _caption(history)],
     )
+    if test.regression is not None:
+        show_regression("errors on the test rows", splits.test, test.regression)
 
 
 def _row(name: str, accuracy: float | None, loss: float) -> tuple[str, str, str]:

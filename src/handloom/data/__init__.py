@@ -1,5 +1,6 @@
 """Datasets: sources, file formats, transforms, augmentation and mini-batches."""
 
+from handloom.data.columns import Columns
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.formats.idx import read_idx
 from handloom.data.formats.idx_folders import read_idx_folder
@@ -9,6 +10,7 @@ from handloom.data.formats.npy import read_npy
 from handloom.data.sources.download import DownloadError
 from handloom.data.sources.fashion_mnist import fashion_mnist
 from handloom.data.sources.open_folder import open_folder
+from handloom.data.sources.open_table import open_table, split_frame
 from handloom.data.sources.silhouettes import silhouettes
 from handloom.data.sources.toys import circles, moons, sine, spiral, xor
 from handloom.data.sources.verify import Report, verify
@@ -22,6 +24,7 @@ from handloom.data.transforms import (
 
 __all__ = [
     "AsFloat",
+    "Columns",
     "Dataset",
     "DownloadError",
     "ImageOptions",
@@ -33,6 +36,7 @@ __all__ = [
     "fashion_mnist",
     "moons",
     "open_folder",
+    "open_table",
     "read_idx",
     "read_idx_folder",
     "read_image_folders",
@@ -40,6 +44,7 @@ __all__ = [
     "silhouettes",
     "sine",
     "spiral",
+    "split_frame",
     "transform_for",
     "transform_from_config",
     "verify",

@@ -1,166 +1,237 @@
-"""Columns of tables: the values, names and missing entries of pandas, polars and pyarrow objects.
+"""Columns: what was learned of the columns of a table, and the comparison of column names."""
 
-No library is imported here: an object of one can exist only if the library is already loaded.
-Values are read by row number, and an index is never looked at.
-"""
-
-import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import DataError
-
-FRAMES = ("pandas.DataFrame", "polars.DataFrame", "pyarrow.Table", "pyarrow.RecordBatch")
-
-SERIES = (
-    *("pandas.Series", "pandas.Index", "pandas.api.extensions.ExtensionArray"),
-    *("polars.Series", "pyarrow.Array", "pyarrow.ChunkedArray"),
+from handloom.data.cells import Cells, cells_of
+from handloom.data.column_encoding import (
+    FIRST,
+    UNSEEN,
+    ColumnEncoding,
+    closed_object,
+    text_list,
 )
+from handloom.data.notes import Tell, warn
+from handloom.data.table import Chunk, Table, table_of
+from handloom.data.table_target import TableTarget, require_numbers
+from handloom.errors import ConfigurationError, DataError, did_you_mean, require_count
 
-NUMERIC = "biuf"
-"""The kinds of dtypes of numbers and booleans."""
+VERSION = 1
+
+MAX_COLUMNS = 100_000
+"""The largest number of columns of flat rows."""
+
+ENTRIES = {"version": VERSION, "rows": 0, "inputs": [], "left_out": [], "target": None}
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of a table, or a Series.
+class Columns:
+    """What was learned of the columns of a table: how its rows become flat rows of numbers.
 
-    Attributes
+    `handloom.Dataset.from_frame` and `handloom.open_table` learn it from the training rows, and a
+    model keeps it, so that `handloom.Model.predict` takes raw rows.
+
+    Parameters
     ----------
-    name : str or None
-    values : array, shape (n,)
-        Invalid in the rows that are missing.
-    missing : array of bool, shape (n,)
-    dtype : str
-        The name of the dtype in its own library.
-    categories : sequence, or None
-        The categories in their order, if the dtype has them.
+    inputs : tuple of ColumnEncoding
+        The input columns in their order.
+    left_out : tuple of str
+        Columns of the training table that are no inputs: constant ones, and those of ``drop``.
+    target : TableTarget or None
+        The target column.
+    rows : int
+        The number of training rows.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is invalid.
     """
 
-    name: str | None
-    values: npt.NDArray[Any]
-    missing: npt.NDArray[np.bool_]
-    dtype: str
-    categories: Sequence[object] | None = None
+    inputs: tuple[ColumnEncoding, ...]
+    left_out: tuple[str, ...] = ()
+    target: TableTarget | None = None
+    rows: int = 1
 
-    def label(self, part: str) -> str:
-        """Return the column's description for errors; ``part`` is ``"inputs"`` or ``"targets"``."""
-        return part if self.name is None else f"column {self.name!r} of {part}"
+    def __post_init__(self) -> None:
+        require_count("rows of the columns", self.rows)
+        names = [each.name for each in self.inputs]
+        names += [*self.left_out, *([] if self.target is None else [self.target.name])]
+        if not self.inputs:
+            raise ConfigurationError("the columns must have at least one input, got none")
+        if len(set(names)) < len(names):
+            raise ConfigurationError("the names of columns must differ")
+        if len(self.names) > MAX_COLUMNS:
+            raise ConfigurationError(
+                f"flat rows must have at most {MAX_COLUMNS:,} columns, got {len(self.names):,}"
+            )
 
-    def require_complete(self, part: str) -> None:
-        """Refuse missing values: None, NA, NaN, NaT.
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the flat columns: ``"age"``, ``"age is missing"``, ``"sex=male"``."""
+        return tuple(name for each in self.inputs for name in each.names)
+
+    @cached_property
+    def embedded(self) -> dict[int, int]:
+        """The columns of flat rows that hold indices, each with the number of its indices.
+
+        Index 0 stands for a missing value, 1 for an unseen one, and from 2 on the categories.
+        """
+        ends = np.cumsum([len(each.names) for each in self.inputs]).tolist()
+        pairs = zip(self.inputs, ends, strict=True)
+        return {end - 1: len(each.categories) + FIRST for each, end in pairs if each.embedded}
+
+    def transform(self, frame: object, *, tell: Tell = warn) -> npt.NDArray[np.float32]:
+        """Return the flat rows of a raw frame, shape (n, columns).
+
+        Columns are matched by name, in any order. Unseen categories, missing values in a column
+        that had none in the training rows, and further columns, which are ignored, are told.
+
+        Parameters
+        ----------
+        frame : DataFrame or pyarrow table
+            With the input columns of the training table; the target may be missing.
+        tell : callable, optional
+            Called with each note; by default it is a `DataWarning`.
 
         Raises
         ------
         DataError
-            Naming column and row.
+            If a column is missing, holds texts instead of numbers, or infinity.
         """
-        missing = self.missing
-        if self.values.dtype.kind == "f":
-            missing = missing | np.isnan(self.values).reshape(len(missing), -1).any(axis=1)
-        if missing.any():
-            raise DataError(
-                f"{self.label(part)} must have no missing values, got one in row "
-                f"{int(missing.argmax())} (rows count from 0): drop such rows, or fill in a value"
-            )
+        table = table_of(frame)
+        (rows,) = self.encoded(table, tell=tell)
+        return rows
 
-    def numeric(self, part: str) -> npt.NDArray[Any]:
-        """Return the values, shape (n,): numbers or booleans.
+    def encoded(self, table: Table, *, tell: Tell) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the flat rows of a table, chunk by chunk; see `transform`."""
+        self.check_names(table, tell=tell)
+        remarks = Remarks(self)
+        for chunk in table.chunks([each.name for each in self.inputs]):
+            yield self.encode(chunk, remarks, table.where)
+        remarks.tell(tell)
+
+    def check_names(self, table: Table, *, tell: Tell) -> None:
+        """Refuse a table that lacks an input column, and tell of further ones.
 
         Raises
         ------
         DataError
-            If values are missing, or are not numbers; the message says what to do.
+            With the nearest name.
         """
-        self.require_complete(part)
-        nested = self.name is not None and self.values.ndim > 1
-        if self.values.dtype.kind in NUMERIC and self.categories is None and not nested:
-            return self.values
-        raise DataError(
-            f"{self.label(part)} must hold numbers, got {self.dtype}: {self._advice(part)}"
+        inputs = [each.name for each in self.inputs]
+        for name in inputs:
+            if name not in table.names:
+                near = did_you_mean(name, [each for each in table.names if each not in inputs])
+                raise DataError(
+                    f"{table.where}the column {name!r} of the training rows is missing.{near}"
+                )
+        known = {*inputs, *self.left_out, *([] if self.target is None else [self.target.name])}
+        if extra := [name for name in table.names if name not in known]:
+            shown = ", ".join(map(repr, extra[:5])) + (", ..." if len(extra) > 5 else "")
+            tell(
+                f"{table.where}{len(extra)} column{'s' * (len(extra) > 1)} that the training rows "
+                f"lack {'are' if len(extra) > 1 else 'is'} ignored: {shown}"
+            )
+
+    def encode(self, chunk: Chunk, remarks: "Remarks", where: str = "") -> npt.NDArray[np.float32]:
+        """Return the flat rows of a chunk, shape (n, columns).
+
+        Raises
+        ------
+        DataError
+            As `transform`.
+        """
+        out = np.zeros((len(chunk), len(self.names)), np.float32)
+        start = 0
+        for each in self.inputs:
+            cells = cells_of(chunk.columns[each.name])
+            if each.kind != "category":
+                require_numbers(cells, each.name, chunk, where)
+            stop = start + len(each.names)
+            each.write(cells, out[:, start:stop])
+            if not np.isfinite(out[:, start:stop]).all():
+                row = int(np.isfinite(out[:, start:stop]).all(axis=1).argmin())
+                raise DataError(
+                    f"{where}column {each.name!r} must hold numbers like the training rows, whose "
+                    f"mean is {each.mean:g}, got {cells.values[row]:g} in {chunk.row(row)}"
+                )
+            remarks.add(each, cells)
+            start = stop
+        return out
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the columns as a JSON object."""
+        return {
+            "version": VERSION,
+            "rows": self.rows,
+            "inputs": [each.to_json() for each in self.inputs],
+            "left_out": list(self.left_out),
+            "target": None if self.target is None else self.target.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, values: object) -> Self:
+        """Return the columns that `to_json` described.
+
+        Raises
+        ------
+        ConfigurationError
+            If a value is missing, unknown or invalid, or the version is another one.
+        """
+        described = closed_object("columns", values, ENTRIES)
+        if described["version"] != VERSION:
+            raise ConfigurationError(
+                f"columns must have version {VERSION}, got {described['version']!r:.100}"
+            )
+        if not isinstance(described["inputs"], list):
+            raise ConfigurationError("inputs of columns must be a list")
+        target = described["target"]
+        return cls(
+            tuple(ColumnEncoding.from_json(each) for each in described["inputs"]),
+            text_list("left_out", described["left_out"]),
+            None if target is None else TableTarget.from_json(target),
+            described["rows"],
         )
 
-    def _advice(self, part: str) -> str:
-        if part == "targets" and self.values.dtype == object:
-            return (
-                "pass classes as column.astype(int), column.astype(bool) or column.astype(str), "
-                "and continuous targets as column.astype(float)"
-            )
-        if self.categories is not None or all_strings(self.values):
-            return (
-                "encode the categories as columns of 0 and 1, for instance with "
-                "pandas.get_dummies(frame) or polars' frame.to_dummies()"
-            )
-        if self.values.dtype.kind in "mM":
-            return (
-                "convert times to numbers, for instance to days: "
-                "(column - column.min()) / numpy.timedelta64(1, 'D')"
-            )
-        return (
-            "convert it to a floating-point dtype, for instance with pandas.to_numeric(column), or "
-            "leave it out"
-        )
 
+class Remarks:
+    """Notes about rows that are unlike the training rows, counted over the chunks of a table."""
 
-def is_instance(value: object, *names: str) -> bool:
-    """Return whether a value is an instance of a class, named ``"pandas.DataFrame"``.
+    def __init__(self, columns: Columns) -> None:
+        self._unseen: dict[str, Counter[str]] = {each.name: Counter() for each in columns.inputs}
+        self._missing: Counter[str] = Counter()
 
-    The class is looked up among the loaded modules.
-    """
-    for name in names:
-        module, *attributes = name.split(".")
-        kind: Any = sys.modules.get(module)
-        for attribute in attributes:
-            kind = getattr(kind, attribute, None)
-        if isinstance(kind, type) and isinstance(value, kind):
-            return True
-    return False
+    def add(self, encoding: ColumnEncoding, cells: Cells) -> None:
+        """Count the unseen categories and the missing values of a column."""
+        if encoding.kind == "category":
+            unseen = encoding.indices(cells) == UNSEEN
+            self._unseen[encoding.name].update(cells.texts[unseen].tolist())
+        if not encoding.missing:
+            self._missing[encoding.name] += int(cells.missing.sum())
 
-
-def columns_of(frame: Any) -> list[Column]:
-    """Return the columns of a frame, one of `FRAMES`, in their order."""
-    if is_instance(frame, "pandas.DataFrame"):
-        return [
-            column_of(frame.iloc[:, index], str(name)) for index, name in enumerate(frame.columns)
-        ]
-    if is_instance(frame, "polars.DataFrame"):
-        return [column_of(series) for series in frame.get_columns()]
-    names = frame.schema.names
-    return [column_of(array, str(name)) for name, array in zip(names, frame.columns, strict=True)]
-
-
-def column_of(series: Any, name: str | None = None) -> Column:
-    """Return a Series or array, one of `SERIES`, as a column."""
-    if is_instance(series, "pyarrow.Array", "pyarrow.ChunkedArray"):
-        missing = series.is_null().to_numpy(zero_copy_only=False)
-        return Column(name, series.to_numpy(zero_copy_only=False), missing, str(series.type))
-    name = name or _name(series)
-    if is_instance(series, "pandas.MultiIndex"):
-        raise DataError("a pandas.MultiIndex has no single values: pass a Series or an array")
-    if is_instance(series, "polars.Series"):
-        ordered = series.dtype.categories if type(series.dtype).__name__ == "Enum" else None
-        missing = series.is_null().to_numpy()
-        categories = None if ordered is None else ordered.to_list()
-        return Column(name, series.to_numpy(), missing, str(series.dtype), categories)
-    categories = getattr(series.dtype, "categories", None)
-    values = series.to_numpy() if hasattr(series, "to_numpy") else np.asarray(series)
-    return Column(
-        name,
-        values,
-        np.asarray(series.isna(), bool),
-        str(series.dtype),
-        None if categories is None else list(categories),
-    )
-
-
-def names_of(columns: Sequence[Column]) -> tuple[str, ...] | None:
-    """Return the names of columns; None if they only count the columns, as in an array."""
-    names = tuple(str(column.name) for column in columns)
-    return None if names == tuple(map(str, range(len(names)))) else names
+    def tell(self, tell: Tell) -> None:
+        """Tell the notes, one for each column."""
+        for name, unseen in self._unseen.items():
+            if unseen:
+                rows, several = unseen.total(), "ies" if len(unseen) > 1 else "y"
+                tell(
+                    f"column {name!r}: {rows:,} row{'s' * (rows > 1)} with {len(unseen):,} "
+                    f"categor{several} that the training rows lack, such as "
+                    f"{unseen.most_common(1)[0][0]!r:.60}; treated as unseen"
+                )
+        for name, rows in self._missing.items():
+            if rows:
+                tell(
+                    f"column {name!r}: {rows:,} row{'s' * (rows > 1)} without a value, of which "
+                    "the training rows had none; treated as an average row"
+                )
 
 
 def require_same_columns(
@@ -187,15 +258,3 @@ def require_same_columns(
         f"the {part} must have the columns of the training data in the same order, "
         f"{', '.join(expected)}: {difference}"
     )
-
-
-def all_strings(values: npt.NDArray[Any]) -> bool:
-    """Return whether an array, of any shape, holds strings only."""
-    if values.dtype.kind in "UT":  # fixed and variable width
-        return True
-    return values.dtype == object and all(isinstance(value, str) for value in values.flat)
-
-
-def _name(series: Any) -> str | None:
-    name = getattr(series, "name", None)
-    return None if name is None or name == "" else str(name)

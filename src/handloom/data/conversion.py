@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.columns import (
+from handloom.data.frames import (
     FRAMES,
     NUMERIC,
     SERIES,

@@ -1,26 +1,32 @@
 """Datasets: inputs, targets and class names, with their training and test split."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.columns import require_same_columns
+from handloom.data.columns import Columns, require_same_columns
 from handloom.data.conversion import convert_inputs, describe_not_finite
 from handloom.data.formats.image_options import Fit
 from handloom.data.formats.joined_rows import JoinedRows
 from handloom.data.mapped_rows import is_mapped
+from handloom.data.notes import warn
 from handloom.data.row_reader import RowReader
 from handloom.data.rows_on_demand import checked_rows
 from handloom.data.selected_rows import SelectedRows, select_rows
+from handloom.data.table import table_of
+from handloom.data.table_learning import encode_whole
+from handloom.data.table_options import TableOptions
+from handloom.data.table_target import Task
 from handloom.data.targets import convert_targets, listed
 from handloom.errors import (
     DataError,
     has_channels_last,
     require_bool,
     require_fraction,
+    require_instance,
     require_known,
     require_number,
 )
@@ -62,6 +68,8 @@ class Dataset:
     channels_last : bool
         Whether ``inputs`` are images of shape (n, y, x, c). They are stored as (n, c, y, x), the
         shape that layers and augmentations take.
+    columns : Columns, optional
+        What was learned of the table that ``inputs`` are flat rows of; see `from_frame`.
 
     Attributes
     ----------
@@ -84,6 +92,7 @@ class Dataset:
     name: str = "unnamed"
     column_names: tuple[str, ...] | None = None
     fit: Fit | None = None
+    columns: Columns | None = None
 
     def __init__(
         self,
@@ -95,6 +104,7 @@ class Dataset:
         fit: Fit | None = None,
         *,
         channels_last: bool = False,
+        columns: Columns | None = None,
     ) -> None:
         converted = convert_inputs(inputs)
         rows = converted.rows
@@ -111,10 +121,93 @@ class Dataset:
         self._set("targets", values)
         self._set("class_names", names)
         self._set("name", name)
-        self._set("column_names", _column_names(rows, column_names or converted.column_names))
+        names_of_columns = column_names or converted.column_names
+        if columns is not None:
+            require_instance("columns", columns, Columns)
+            names_of_columns = columns.names
+        self._set("column_names", _column_names(rows, names_of_columns))
+        self._set("columns", columns)
         if fit is not None:
             require_known("fit", fit, get_args(Fit))
         self._set("fit", fit)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: object,
+        target: str,
+        *,
+        task: Task | None = None,
+        columns: Columns | None = None,
+        embed: bool | Sequence[str] = False,
+        categorical: Sequence[str] = (),
+        drop: Sequence[str] = (),
+        drop_missing_targets: bool = False,
+        name: str = "table",
+    ) -> "Dataset":
+        """Return a dataset of a raw table, whose columns may have texts and missing values.
+
+        Numbers are standardized, categories become columns of 0 and 1, and a column with missing
+        values gets a further one that is 1 in those rows. All rows are training rows, from which
+        this is learned: to hold rows out, use `handloom.split_frame`, not `split`. Notes, such as
+        of columns that are constant, are a `DataWarning`.
+
+        Parameters
+        ----------
+        frame : pandas or polars DataFrame, or pyarrow table
+        target : str
+            The name of the target column.
+        task : {"classification", "regression"}, optional
+            By default texts, booleans and few different integers are classes, and other numbers
+            continuous targets, which are standardized.
+        columns : Columns, optional
+            Those of the training rows, ``train.columns``, for other rows. Nothing is learned then.
+        embed : bool or sequence of str
+            The columns of categories, all or those that are named, that become indices for an
+            embedding, not columns of 0 and 1.
+        categorical : sequence of str
+            Columns of numbers that are categories.
+        drop : sequence of str
+            Columns to leave out.
+        drop_missing_targets : bool
+            Whether rows without a target are left out, not refused.
+        name : str
+            The name of the dataset.
+
+        Returns
+        -------
+        Dataset
+            Its ``columns`` have what was learned.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, holds dates, free text or infinity, a target is missing, or it
+            does not fit the task.
+        ConfigurationError
+            If an option is invalid, or would be ignored beside ``columns``.
+        """
+        options = TableOptions(
+            target,
+            task,
+            drop,
+            categorical,
+            embed,
+            drop_missing_targets,
+        )
+        return cls._of_parts(*encode_whole(table_of(frame), options, columns, tell=warn), name)
+
+    @classmethod
+    def _of_parts(
+        cls,
+        columns: Columns,
+        rows: npt.NDArray[np.generic],
+        targets: npt.NDArray[Any],
+        name: str,
+    ) -> "Dataset":
+        """Return the dataset of the flat rows of a table."""
+        assert columns.target is not None
+        return cls(rows, targets, columns.target.class_names, name, columns=columns)
 
     def _set(self, field: str, value: object) -> None:
         object.__setattr__(self, field, value)
@@ -159,7 +252,10 @@ class Dataset:
         if not isinstance(rows, slice):
             rows = checked_rows(rows, len(self))
         inputs, targets = select_rows(self.inputs, rows), self.targets[rows]
-        return Dataset(inputs, targets, self.class_names, self.name, self.column_names, self.fit)
+        return Dataset(
+            *(inputs, targets, self.class_names, self.name, self.column_names, self.fit),
+            columns=self.columns,
+        )
 
     def sorted_by_class(self) -> "Dataset":
         """Return the rows sorted by class; the rows of a class keep their order."""

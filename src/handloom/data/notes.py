@@ -1,5 +1,6 @@
 """Notes about data: what a user should know about how it was read."""
 
+import inspect
 import warnings
 from collections.abc import Callable
 
@@ -10,5 +11,8 @@ Tell = Callable[[str], None]
 
 
 def warn(note: str) -> None:
-    """Issue a note as a `DataWarning`."""
-    warnings.warn(note, DataWarning, stacklevel=5)  # where open_folder was called
+    """Issue a note as a `DataWarning`, at the line that called the library."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("handloom."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(note, DataWarning, stacklevel=max(2, level))

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.columns import (
+from handloom.data.conversion import (
+    as_floats,
+    describe_not_finite,
+    numeric,
+    plain_array,
+    require_complete,
+    stacked_columns,
+)
+from handloom.data.frames import (
     FRAMES,
     SERIES,
     Column,
@@ -16,14 +24,6 @@ from handloom.data.columns import (
     columns_of,
     is_instance,
     names_of,
-)
-from handloom.data.conversion import (
-    as_floats,
-    describe_not_finite,
-    numeric,
-    plain_array,
-    require_complete,
-    stacked_columns,
 )
 from handloom.errors import DataError, did_you_mean
 

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from handloom.data.columns import FRAMES, SERIES, column_of, columns_of, is_instance, names_of
 from handloom.data.conversion import require_unmasked
+from handloom.data.frames import FRAMES, SERIES, column_of, columns_of, is_instance, names_of
 from handloom.errors import DataError
 from handloom.estimators.rows import Sample, drop_zero_weights
 from handloom.estimators.tasks import Task

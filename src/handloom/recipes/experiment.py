@@ -127,7 +127,8 @@ def train(
     model = trainer.model()
     if save is not None:
         save(model)
-    test, held = evaluate(model, splits.test), 0 if held_out is None else len(held_out)
+    test = evaluate(model, splits.test)
+    held = 0 if held_out is None else len(held_out)
     chosen = [each for each in trainer.options.callbacks if isinstance(each, BestWeights)]
     for each in chosen:
         if each.restored and each.epoch is not None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from handloom.data.augment import Augmentation
 from handloom.data.dataset import Dataset
-from handloom.errors import require_count, require_fraction
+from handloom.errors import ConfigurationError, require_count, require_fraction
 from handloom.layers import Dense
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.network import Sequential
@@ -161,7 +161,18 @@ class RecipeSettings(Experiment):
         return f"recipe {self.recipe.name}"
 
     def build(self, train: Dataset) -> Sequential:
-        """Return the network for the rows, with its initial weights."""
+        """Return the network for the rows, with its initial weights.
+
+        Raises
+        ------
+        ConfigurationError
+            If targets are continuous.
+        """
+        if not train.has_classes:
+            raise ConfigurationError(
+                f"the recipe {self.recipe.name} is for classes, got the continuous targets of "
+                f"{train.name}: leave out --recipe"
+            )
         layers = self.recipe.layers(train.input_shape, len(train.class_names))
         return Sequential(layers).build((math.prod(train.input_shape),), seed=self.seed)
 

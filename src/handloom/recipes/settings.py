@@ -9,7 +9,7 @@ from handloom.data.augment import AUGMENTATIONS, named_augmentation
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, require_count, require_fraction, require_number
 from handloom.layers import Dense, Dropout, Layer, ReLU, Softmax
-from handloom.losses import SoftmaxCrossEntropy
+from handloom.losses import MeanSquaredError, SoftmaxCrossEntropy
 from handloom.network import Sequential
 from handloom.optimizers import OPTIMIZERS, Optimizer, optimizer
 from handloom.parallel.mpi import Distributed
@@ -131,21 +131,29 @@ class Settings(Experiment):
         require_count("batch_size", self.batch_size, minimum=0)
         require_count("warmup", self.warmup, minimum=0)
         steps = max(self.warmup + 1, 2)
-        self.trainer(self.network(classes=2), steps)  # checks all other settings
+        self.trainer(self.network(2), steps)  # checks all other settings
 
-    def network(self, classes: int) -> Sequential:
-        """Return the network for a number of classes, without weights."""
+    def network(self, outputs: int, *, classes: bool = True) -> Sequential:
+        """Return the network for a number of classes or continuous targets, without weights."""
         layers: list[Layer] = []
         for width in self.hidden:
             layers += [Dense(width, weights_l1=self.l1, weights_l2=self.l2), ReLU()]
             if self.dropout:
                 layers.append(Dropout(self.dropout))
-        output = Dense(classes, weights="glorot", weights_l1=self.l1, weights_l2=self.l2)
-        return Sequential([*layers, output, Softmax()])
+        output = Dense(outputs, weights="glorot", weights_l1=self.l1, weights_l2=self.l2)
+        return Sequential([*layers, output, *[Softmax()] * classes])
 
     def build(self, train: Dataset) -> Sequential:
-        """Return the network for the rows, with its initial weights."""
-        network = self.network(len(train.class_names))
+        """Return the network for the rows, with its initial weights.
+
+        Raises
+        ------
+        ConfigurationError
+            If targets are continuous, and there is an option for classes.
+        """
+        if self.label_smoothing and not train.has_classes:
+            raise ConfigurationError("label_smoothing is for classes: set it to 0 for a regression")
+        network = self.network(len(train.class_names), classes=train.has_classes)
         return network.build((math.prod(train.input_shape),), seed=self.seed)
 
     @property
@@ -230,13 +238,14 @@ class Settings(Experiment):
             watchers = [EarlyStopping(patience=self.patience)]
         elif self.validation_fraction:
             watchers = [BestWeights()]
+        classes = network.output_activation == "softmax"
         return Trainer(
             network,
             self.new_optimizer(),
             self.rate(steps),
             epochs=self.epochs,
             batch_size=self.batch_size or None,
-            loss=SoftmaxCrossEntropy(self.label_smoothing),
+            loss=SoftmaxCrossEntropy(self.label_smoothing) if classes else MeanSquaredError(),
             clip_norm=self.clip_norm,
             average=None if self.average is None else EMA(self.average),
             augment=[named_augmentation(name) for name in self.augment],

@@ -8,12 +8,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from handloom.data import ImageOptions, fashion_mnist
+from handloom.data import fashion_mnist
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.fingerprint import fingerprint
+from handloom.data.notes import Tell
 from handloom.data.sources.generated import GENERATED
 from handloom.data.sources.open_folder import read_folder
+from handloom.data.sources.open_table import read_splits
 from handloom.data.sources.published import NAME, RESERVED
+from handloom.data.table_options import DataOptions, TableOptions, data_options_from_json
 from handloom.errors import DataError, DivergenceWarning, HandloomError
 from handloom.files import FileError, read_json
 from handloom.model import Model
@@ -31,7 +34,7 @@ from handloom.training.run_folder import (
 )
 
 Part = TypeVar("Part")
-FindData = Callable[[str, ImageOptions], Splits]
+FindData = Callable[[str, DataOptions], Splits]
 """A function from the name of a dataset, or the path of its folder, and options, to the dataset."""
 
 SAME = 1e-3
@@ -137,7 +140,7 @@ _OTHER = "the dataset is not that of the run"
 
 
 def _named(description: RunDescription, find_data: FindData) -> Splits:
-    return find_data(description.data, ImageOptions.from_json(description.data_options))
+    return find_data(description.data, data_options_from_json(description.data_options))
 
 
 def _require_same(
@@ -189,7 +192,7 @@ def _recorded_fingerprint(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def find_dataset(named: str, options: ImageOptions) -> Splits:
+def find_dataset(named: str, options: DataOptions) -> Splits:
     """Return the dataset with a name, or in a folder; nothing is downloaded.
 
     Raises
@@ -201,4 +204,7 @@ def find_dataset(named: str, options: ImageOptions) -> Splits:
         return GENERATED[named]()
     if named == NAME:
         return fashion_mnist(download=False)
-    return read_folder(named, options=options, tell=lambda _: None)  # the training has told it
+    tell: Tell = lambda _: None  # noqa: E731 - the training has told it
+    if isinstance(options, TableOptions):
+        return read_splits(named, options, tell=tell)
+    return read_folder(named, options=options, tell=tell)

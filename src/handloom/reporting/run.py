@@ -104,8 +104,11 @@ class ReportedRun:
 
     @cached_property
     def predicted(self) -> npt.NDArray[np.intp] | None:
-        """The predicted classes of the test rows, shape (n,)."""
-        return None if self.probabilities is None else self.probabilities.argmax(axis=1)
+        """The predicted classes of the test rows, shape (n,); None for continuous targets."""
+        if self.probabilities is None or (self.test is not None and not self.test.has_classes):
+            return None
+        predicted: npt.NDArray[np.intp] = self.probabilities.argmax(axis=1)
+        return predicted
 
     @cached_property
     def confusion(self) -> npt.NDArray[np.int64] | None:

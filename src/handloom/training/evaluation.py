@@ -15,7 +15,7 @@ from handloom.data.test_time_augmentation import View, named_views
 from handloom.errors import ConfigurationError, DataError, ModelError, require_instance
 from handloom.layers import softmax
 from handloom.losses import SoftmaxCrossEntropy
-from handloom.metrics import accuracy, confusion_matrix
+from handloom.metrics import accuracy, confusion_matrix, mean_squared_error
 from handloom.model import OUTPUT_ACTIVATIONS, Model, warn_if_not_finite
 from handloom.parallel.blas import single_threaded_blas
 from handloom.parameters import Array
@@ -37,7 +37,8 @@ class Evaluation:
     Attributes
     ----------
     loss : float
-        The mean cross-entropy, without penalty; the mean squared error of a regression.
+        The mean cross-entropy, without penalty; the mean squared error of a regression, of
+        standardized targets if they are of a table.
     accuracy : float
         The fraction of correct predictions; NaN for a regression.
     probabilities : array, shape (n, k)
@@ -49,7 +50,8 @@ class Evaluation:
     binary : BinaryMetrics or None
         ROC AUC, Brier score and threshold, if there are two classes.
     regression : RegressionMetrics or None
-        Errors, R^2, predictions and residuals, if targets are continuous.
+        Errors, R^2, predictions and residuals, if targets are continuous; in the units of the
+        target column of a table.
     """
 
     loss: float
@@ -193,10 +195,17 @@ def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluat
     warn_if_not_finite(outputs, stacklevel=4)
     with np.errstate(over="ignore", invalid="ignore"):
         predictions = OUTPUT_ACTIVATIONS[model.output_activation](outputs)
-        metrics = RegressionMetrics.of(data.targets, predictions)
+        loss = mean_squared_error(data.targets, predictions)
+        metrics = RegressionMetrics.of(*in_units(model, data.targets, predictions))
     none = np.empty((len(data), 0), predictions.dtype)
     confusion = np.empty((0, 0), np.int64)
-    return Evaluation(metrics.mse, math.nan, none, confusion, regression=metrics)
+    return Evaluation(loss, math.nan, none, confusion, regression=metrics)
+
+
+def in_units(model: Model, *values: Array) -> tuple[Array, ...]:
+    """Return targets or predictions in the units of the target column of a table, if it has one."""
+    target = None if model.columns is None else model.columns.target
+    return values if target is None else tuple(target.restore(each) for each in values)
 
 
 def _checked_views(views: object) -> tuple[View, ...]:

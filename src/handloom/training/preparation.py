@@ -318,6 +318,7 @@ def model_for(
         train.name,
         output_activation_of(loss, network.output_activation),
         train.column_names,
+        columns=train.columns,
     )
 
 

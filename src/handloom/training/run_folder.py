@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from handloom.data.formats.image_options import ImageOptions
+from handloom.data.table_options import data_options_from_json
 from handloom.data.transforms import Transform
 from handloom.environment import environment
 from handloom.errors import ModelError, require_count, require_known
@@ -80,7 +80,7 @@ class RunDescription:
     settings : dict
         The options of the training as JSON; the command that wrote them reads them.
     data : str
-        The name of a dataset, or the absolute path of its folder.
+        The name of a dataset, or the absolute path of its folder or file.
     checkpoint_every : str or None
         The interval of the checkpoints, as `Checkpoints` takes it; None without checkpoints.
     threads : int
@@ -89,7 +89,7 @@ class RunDescription:
         The environment at the beginning, and after each resume in another one (see
         `handloom.environment`); by default, that of this process.
     data_options : dict
-        The options of a folder of images, as `ImageOptions.to_json` returns them.
+        The options of a folder of images, or of a table, as their ``to_json`` returns them.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class RunDescription:
         for each in self.environments:
             _require("environment", each, dict, "an object")
         _require("data_options", self.data_options, dict, "an object")
-        ImageOptions.from_json(self.data_options)
+        data_options_from_json(self.data_options)
 
     def resumed(self, **changes: Any) -> Self:
         """Return the description of the same run, resumed in this process with some changes."""

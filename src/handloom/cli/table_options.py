@@ -1,0 +1,195 @@
+"""Tables on the command line: their options, and the rows of a run that was trained on one."""
+
+from collections.abc import Mapping
+from filecmp import cmp
+from pathlib import Path
+from typing import Any, cast
+
+from handloom.cli.console import note
+from handloom.data import ImageOptions, Splits
+from handloom.data.formats.tables import is_table, open_file
+from handloom.data.notes import Tell
+from handloom.data.sources.open_table import read_pixels, read_splits, read_whole
+from handloom.data.sources.published import RESERVED
+from handloom.data.table_options import TEST, DataOptions, TableOptions
+from handloom.errors import ConfigurationError, DataError
+from handloom.model import Model
+
+TABLE_OPTIONS: Mapping[str, tuple[Any, object, str]] = {
+    "target": (str | None, None, "Tables: the name of the target column."),
+    "task": (
+        str | None,
+        None,
+        "Tables: classification | regression. [default: classes if the target holds texts, "
+        "booleans or few different integers]",
+    ),
+    "drop": (list[str] | None, None, "Tables: a column to leave out; may be repeated."),
+    "categorical": (
+        list[str] | None,
+        None,
+        "Tables: a column of numbers that are categories; may be repeated.",
+    ),
+    "drop_missing_targets": (bool, False, "Tables: leave out rows without a target."),
+    "image_shape": (
+        str | None,
+        None,
+        "Tables: the columns are the pixels of images of this size, such as 28x28 "
+        "(width x height).",
+    ),
+}
+"""The options of tables: type, default and help."""
+
+RUN_DEFAULTS: Mapping[str, Any] = {"batch_size": 32, "epochs": 50}
+"""Settings of a training on a table, unless they are set: most tables have few rows."""
+
+
+def options_from(values: Mapping[str, Any]) -> DataOptions:
+    """Return the options of a table if a target is named, or else those of image folders.
+
+    Raises
+    ------
+    ConfigurationError
+        If options of both kinds are set, or those of tables without a target.
+    """
+    tables = {name: values[name] for name in TABLE_OPTIONS}
+    images = {name: value for name, value in values.items() if name not in TABLE_OPTIONS}
+    chosen = {name: value for name, value in tables.items() if value}
+    if "target" not in chosen:
+        if chosen:
+            raise ConfigurationError(
+                f"{_flag(next(iter(chosen)))} needs --target with the name of the target column"
+            )
+        return ImageOptions(**images)
+    test = images.pop("test")
+    if others := ImageOptions(**images).to_json():
+        raise ConfigurationError(
+            f"{_flag(next(iter(others)))} is for folders of images and would be ignored beside "
+            "--target; leave it out"
+        )
+    if "image_shape" in chosen:
+        chosen["image_shape"] = images_shape(chosen["image_shape"])
+    return TableOptions(**chosen, test=TEST if test is None else cast(float, test))
+
+
+def images_shape(text: str) -> tuple[int, int]:
+    """Return ``(y, x)`` for the text ``"<x>x<y>"``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is none.
+    """
+    sides = text.lower().replace("\u00d7", "x").split("x")
+    if len(sides) != 2 or not all(each.isascii() and each.isdecimal() for each in sides):
+        raise ConfigurationError(
+            f"--image-shape must be <width>x<height>, such as 28x28, got {text!r}"
+        )
+    return int(sides[1][:9]), int(sides[0][:9])
+
+
+def names_table(named: str | None) -> bool:
+    """Return whether ``--data`` names the file of a table."""
+    return named is not None and named not in RESERVED and is_table(named)
+
+
+def load_table(named: str | None, options: DataOptions, *, tell: Tell = note) -> Splits:
+    """Return the training and the test part of a table.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no table, or no target is named.
+    DataError
+        If it cannot be read.
+    """
+    if named is None or not names_table(named):
+        if named is not None and Path(named).suffix and not Path(named).is_dir():
+            open_file(named, tell=tell)  # refuses the suffix
+        raise ConfigurationError(
+            f"--target is for tables: name a CSV or Parquet file with --data, got {named}"
+        )
+    if not isinstance(options, TableOptions):
+        names = open_file(named, tell=tell).names
+        shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+        raise ConfigurationError(f"{named}: --target must name the target column, one of {shown}")
+    return read_splits(named, options, tell=tell)
+
+
+def table_for(model: Model, named: str, own: tuple[str, TableOptions] | None) -> Splits:
+    """Return the rows of a table for a model that was trained on one.
+
+    Parameters
+    ----------
+    model : Model
+    named : str
+        The path of the table.
+    own : tuple of str and TableOptions, or None
+        The table that it was trained on. It, or a copy, is split again in the same way; all rows of
+        another one are test rows.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model was not trained on a table.
+    DataError
+        As `handloom.open_table`.
+    """
+    if own is not None and _same_file(Path(named), Path(own[0])):
+        return read_splits(named, own[1], model.columns, name=model.trained_on, tell=_quiet)
+    options = own[1] if own is not None else None
+    if model.columns is None and options is not None and options.image_shape is not None:
+        return _images(named, model, options)
+    if model.columns is None or model.columns.target is None:
+        raise ConfigurationError(
+            f"{named}: the model was not trained on a table, so that rows of one cannot be used"
+        )
+    if options is None:
+        options = TableOptions(model.columns.target.name)
+    known = TableOptions(options.target, drop_missing_targets=options.drop_missing_targets)
+    whole = read_whole(named, model.columns, known, tell=note)
+    note(f"{named}: all {len(whole):,} rows are test rows, as it is not the table of the run")
+    return Splits(whole, whole)
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    """Return whether two files are the same, or copies."""
+    if path.resolve() == other.resolve():
+        return True
+    try:
+        return cmp(path, other, shallow=False)
+    except OSError:
+        return False
+
+
+def _images(named: str, model: Model, options: TableOptions) -> Splits:
+    """Return all rows of a table of pixels, by the classes of a model."""
+    from handloom.data.dataset import Dataset
+    from handloom.data.table_target import TableTarget
+
+    table = open_file(named, tell=note)
+    left_out = (options.target, *options.drop)
+    names = [name for name in table.names if name not in left_out]
+    target = TableTarget(options.target, "classification", model.class_names)
+    pixels, classes = read_pixels(table, names, model.row_shape, target)
+    whole = Dataset(pixels, classes, model.class_names, table.name)
+    return Splits(whole, whole)
+
+
+def existing_table(named: str) -> None:
+    """Check that the table of a run is still there.
+
+    Raises
+    ------
+    DataError
+        If it is not.
+    """
+    if not Path(named).is_file():
+        raise DataError(f"{named}: does not exist, expected the table of the run")
+
+
+def _quiet(_: str) -> None:
+    """Take the notes about the data of a run, which its training has told."""
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

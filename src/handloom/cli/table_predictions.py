@@ -1,0 +1,199 @@
+"""Predictions of the rows of a table, written to a CSV file that no spreadsheet runs."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.cli.console import note, say, show_table
+from handloom.data.cells import TEXT
+from handloom.data.columns import Remarks
+from handloom.data.formats.tables import open_file
+from handloom.data.frames import Column
+from handloom.data.sources.open_table import read_pixels
+from handloom.data.table import Chunk, MemoryTable, Table
+from handloom.errors import ConfigurationError
+from handloom.files import FileError
+from handloom.model import Model
+from handloom.parameters import Array
+
+FIRST_ROWS = 10
+"""The number of rows that are shown without a file."""
+
+RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
+"""The first characters of a text that a spreadsheet reads as a formula."""
+
+
+def predict_table(run: Path, model: Model, path: Path, out: Path | None) -> None:
+    """Predict the rows of a table, and write them with their predictions, or show the first.
+
+    Parameters
+    ----------
+    run : Path
+        The folder of the model, for the title.
+    model : Model
+    path : Path
+        The table.
+    out : Path or None
+        The new CSV file.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+        If the table cannot be read, or does not fit the model.
+    FileError
+        If the file exists, or cannot be written.
+    """
+    if out is not None:
+        _check_out(out)
+    table = open_file(path, tell=note)
+    names = prediction_names(model, table.names)
+    predicted = _predicted(model, table)
+    if out is None:
+        _, values = next(predicted)
+        rows = [
+            (index, *row) for index, row in enumerate(_cells(model, values[:FIRST_ROWS]), start=1)
+        ]
+        show_table(f"{run} on {path}, the first rows", ("row", *names), rows, left=2)
+        say("For all rows: --out predictions.csv")
+        return
+    count = _write(out, (*table.names, *names), _records(model, predicted))
+    say(f"Wrote {count:,} rows with predictions to {out}")
+
+
+def prediction_names(model: Model, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the columns of predictions, which differ from those of the table."""
+    added = ["prediction"]
+    if _classifies(model):
+        added += [f"probability of {name}" for name in _classes(model)]
+    return tuple(name if name not in names else f"{name} (handloom)" for name in added)
+
+
+def harmless(text: str) -> str:
+    """Return a text that no spreadsheet runs: a formula gets an apostrophe in front of it."""
+    stripped = text.lstrip(" ")
+    if not stripped.startswith(RUN_BY_SPREADSHEETS):
+        return text
+    try:
+        float(stripped.replace(",", "."))
+    except ValueError:
+        return f"'{text}"
+    return text
+
+
+def _predicted(model: Model, table: Table) -> Iterator[tuple[Chunk, Array]]:
+    """Yield the chunks of a table, each with the predictions of its rows."""
+    columns = model.columns
+    if columns is None:
+        for chunk in table.chunks():
+            yield chunk, model.predict(_pixels(model, table, chunk))
+        return
+    columns.check_names(table, tell=note)
+    remarks = Remarks(columns)
+    for chunk in table.chunks():
+        outputs = model.predict(columns.encode(chunk, remarks, table.where))
+        yield chunk, outputs if columns.target is None else columns.target.restore(outputs)
+    remarks.tell(note)
+
+
+def _pixels(model: Model, table: Table, chunk: Chunk) -> npt.NDArray[np.uint8]:
+    """Return the rows of a chunk as images: all columns, or all but one, which is the class.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model takes no images of one channel.
+    """
+    if model.row_dtype != "uint8" or len(model.row_shape) != 2:
+        raise ConfigurationError(
+            f"{table.where}the model was not trained on a table: train it with handloom train "
+            "--data file.csv --target name, or save it with columns"
+        )
+    names = table.names
+    if len(names) == int(np.prod(model.row_shape)) + 1:
+        names = tuple(name for name in names if name.lower() not in ("label", "class", "target"))
+    pixels, _ = read_pixels(
+        MemoryTable(chunk, table.names, table.name, table.where), names, model.row_shape
+    )
+    return pixels
+
+
+def _records(model: Model, predicted: Iterator[tuple[Chunk, Array]]) -> Iterator[list[str]]:
+    """Yield the rows of a table as texts, with their predictions."""
+    for chunk, values in predicted:
+        texts = [_texts(column) for column in chunk.columns.values()]
+        for row, added in zip(zip(*texts, strict=True), _cells(model, values), strict=True):
+            yield [*map(harmless, row), *added]
+
+
+def _cells(model: Model, values: Array) -> Iterator[list[str]]:
+    """Yield the cells of the predictions of each row."""
+    if not _classifies(model):
+        for row in values:
+            yield [", ".join(f"{value:.9g}" for value in row)]
+        return
+    names = _classes(model)
+    if values.shape[1] == 1:  # the probability of the second of two classes
+        values = np.hstack([1.0 - values, values])
+    for row, best in zip(values, values.argmax(axis=1), strict=True):
+        yield [harmless(names[best]), *(f"{value:.6g}" for value in row)]
+
+
+def _classifies(model: Model) -> bool:
+    return model.predicts_classes or model.binary_classes is not None
+
+
+def _classes(model: Model) -> tuple[str, ...]:
+    return model.binary_classes or model.class_names
+
+
+def _texts(column: Column) -> list[str]:
+    """Return the cells of a column as they are written; missing ones are empty."""
+    values: list[object] = column.values.tolist()
+    if column.dtype == TEXT:
+        return list(map(str, values))
+    missing = column.missing.tolist()
+    return ["" if absent else str(value) for value, absent in zip(values, missing, strict=True)]
+
+
+def _check_out(out: Path) -> None:
+    if out.suffix.lower() != ".csv":
+        raise FileError(f"--out must name a .csv file, got {out}")
+    if out.exists():
+        raise FileError(f"--out must name a new file, but {out} exists")
+    if not out.parent.is_dir():
+        raise FileError(f"--out {out}: the folder {out.parent} does not exist, create it first")
+
+
+def _write(out: Path, header: Sequence[str], records: Iterator[list[str]]) -> int:
+    """Write a new CSV file, and return the number of rows; after an error it is removed.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written.
+    """
+    try:
+        with out.open("x", encoding="utf-8", newline="") as file:
+            return _write_rows(file, header, records)
+    except FileExistsError:
+        raise FileError(f"--out must name a new file, but {out} exists") from None
+    except BaseException as error:
+        with suppress(OSError):
+            out.unlink()
+        if isinstance(error, OSError) and not isinstance(error, FileError):
+            raise FileError(f"{out} cannot be written: {error.strerror or error}") from None
+        raise
+
+
+def _write_rows(file: TextIO, header: Sequence[str], records: Iterator[list[str]]) -> int:
+    writer, count = csv.writer(file, lineterminator="\n"), 0
+    writer.writerow(map(harmless, header))
+    for record in records:
+        writer.writerow(record)
+        count += 1
+    return count

@@ -1,0 +1,254 @@
+"""Statistics of a column of a table, from chunks of its rows, and the encoding they decide on."""
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.cells import Cells, cells_of, is_date
+from handloom.data.column_encoding import ColumnEncoding
+from handloom.data.notes import Tell
+from handloom.data.table import Chunk
+from handloom.errors import DataError
+
+MAX_ONE_HOT = 50
+"""The largest number of categories of a column that become columns of 0 and 1."""
+
+MAX_DISTINCT = 100_000
+"""The largest number of different values that are counted, and so of categories."""
+
+ALL_DIFFERENT = 0.9
+"""The fraction of different values from which texts are no categories."""
+
+FEW = 10
+"""The number of different texts that are categories, even if all differ or most are numbers."""
+
+SEVERAL = 20
+"""The least number of rows of an identifier."""
+
+LEAVE_OUT = "leave it out with drop=[{0!r}] (--drop {0})"
+
+
+@dataclass
+class ColumnStatistics:
+    """The statistics of one column; `add` takes its rows chunk by chunk.
+
+    Parameters
+    ----------
+    name : str
+    where : str
+        The beginning of error messages; see `Table`.
+    categorical : bool
+        Whether numbers are categories.
+    """
+
+    name: str
+    where: str = ""
+    categorical: bool = False
+    rows: int = 0
+    missing: int = 0
+    mean: float = 0.0
+    squares: float = 0.0  # the sum of the squared deviations from the mean
+    low: float = math.inf
+    high: float = -math.inf
+    whole: bool = True
+    contents: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    declared: tuple[str, ...] = ()
+    not_a_number: str = ""
+
+    def add(self, chunk: Chunk) -> None:
+        """Add the rows of a chunk.
+
+        Raises
+        ------
+        DataError
+            If the column holds infinity, dates, or something else than numbers and texts.
+        """
+        column = chunk.columns[self.name]
+        cells = cells_of(column)
+        self.rows += len(cells.missing)
+        self.missing += int(cells.missing.sum())
+        if column.categories is not None:
+            self.declared = tuple(map(str, column.categories))
+        if cells.content == "nothing":
+            return
+        if cells.content == "date":
+            raise self._date(str(cells.texts[~cells.missing][0]))
+        text = self.categorical or column.categories is not None
+        self.contents.add("text" if text else cells.content)
+        if cells.content == "text" or text:
+            self._count(cells)
+            if cells.not_a_number is not None and not self.not_a_number:
+                bad = cells.not_a_number
+                self.not_a_number = f"{str(cells.texts[bad])!r} in {chunk.row(bad)}"
+            return
+        require_finite(cells, self.name, chunk, self.where)
+        self.whole &= cells.whole
+        self._add_numbers(cells.values[~cells.missing])
+        if len(self.counts) <= MAX_DISTINCT:
+            self._count(cells)  # in case that a later row holds a text
+
+    def _count(self, cells: Cells) -> None:
+        self.counts.update(cells.texts[~cells.missing].tolist())
+
+    def _add_numbers(self, values: npt.NDArray[np.float64]) -> None:
+        """Merge mean and squared deviations, as Chan, Golub and LeVeque (1979)."""
+        earlier, count = self.rows - self.missing - len(values), len(values)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(values.mean())
+            difference = mean - self.mean
+            squares = float(((values - mean) ** 2).sum())
+            share = earlier * count / (earlier + count)
+            self.squares += squares + difference * difference * share  # may be infinite
+            self.mean += difference * count / (earlier + count)
+        self.low, self.high = (
+            min(self.low, float(values.min())),
+            max(self.high, float(values.max())),
+        )
+
+    @property
+    def present(self) -> int:
+        """The number of rows with a value."""
+        return self.rows - self.missing
+
+    @property
+    def kind(self) -> str:
+        """The kind of the column: number, boolean or category, or nothing without a value."""
+        if not self.contents:
+            return "nothing"
+        if self.contents == {"boolean"}:
+            return "boolean"
+        return "category" if "text" in self.contents else "number"
+
+    def encoding(self, *, embedded: bool, tell: Tell) -> ColumnEncoding | None:
+        """Return the encoding of the column; None if it is constant.
+
+        Raises
+        ------
+        DataError
+            If it holds dates, free text, or more categories than can be columns.
+        """
+        if self.kind == "nothing":
+            return None
+        if self.kind == "category":
+            return self._categories(embedded=embedded)
+        if embedded:
+            raise DataError(
+                f"{self.where}embed names the column {self.name!r}, which holds numbers: name it "
+                f"in categorical= too, or leave it out of embed="
+            )
+        if self.low == self.high and not self.missing:
+            return None
+        scale = math.sqrt(self.squares / self.present)
+        if not math.isfinite(scale) or not math.isfinite(self.mean):
+            raise DataError(
+                f"{self.where}column {self.name!r} holds numbers that are too large to be "
+                f"standardized, up to {max(abs(self.low), abs(self.high)):g}: divide them, or "
+                f"{LEAVE_OUT.format(self.name)}"
+            )
+        if self._may_identify:
+            tell(
+                f"{self.where}column {self.name!r} may be an identifier: all its {self.rows:,} "
+                f"integers differ; if so, {LEAVE_OUT.format(self.name)}"
+            )
+        kind = "boolean" if self.kind == "boolean" else "number"
+        return ColumnEncoding(self.name, kind, self.missing, self.mean, scale)  # type: ignore[arg-type]
+
+    @property
+    def _may_identify(self) -> bool:
+        """Whether all rows hold different integers, which are dense or named as identifiers."""
+        different = self.whole and SEVERAL <= self.rows == self.present == len(self.counts)
+        named = re.search(r"(^|[^a-z])id$|Id$|ID$", self.name) is not None
+        return different and (named or self.high - self.low < 2 * self.rows)
+
+    def _categories(self, *, embedded: bool) -> ColumnEncoding | None:
+        distinct, column = len(self.counts), f"{self.where}column {self.name!r}"
+        first = next(iter(self.counts))
+        if sum(map(is_date, self.counts)) > ALL_DIFFERENT * distinct:
+            raise self._date(first)
+        remedy = LEAVE_OUT.format(self.name)
+        if distinct > FEW and self._mostly_numbers():
+            if self.not_a_number:
+                raise DataError(
+                    f"{column} holds numbers and texts, the first is {self.not_a_number}: mend "
+                    f"such cells, empty those without a value, make it categories with "
+                    f"categorical=[{self.name!r}] (--categorical {self.name}), or {remedy}"
+                )
+            raise DataError(
+                f"{column} holds numbers as texts, such as {_shown(first)}: convert them, for "
+                f"instance with pandas.to_numeric, or {remedy}"
+            )
+        if distinct > FEW and distinct >= ALL_DIFFERENT * self.present and not self.declared:
+            raise DataError(
+                f"{column} holds free text or an identifier: {distinct:,} different texts in "
+                f"{self.present:,} rows, such as {_shown(first)}: {remedy}"
+            )
+        if distinct > MAX_DISTINCT:
+            raise DataError(
+                f"{column} holds more than {MAX_DISTINCT:,} categories, such as {_shown(first)}: "
+                f"merge rare ones, or {remedy}"
+            )
+        if distinct > MAX_ONE_HOT and not embedded:
+            raise DataError(
+                f"{column} holds {distinct:,} categories, more than the {MAX_ONE_HOT} that become "
+                f"columns of 0 and 1: pass embed=[{self.name!r}] to learn a vector for each, merge "
+                f"rare ones, or {remedy}"
+            )
+        if distinct == 1 and not self.missing:
+            return None
+        return ColumnEncoding(
+            self.name, "category", self.missing, categories=self.order(), embedded=embedded
+        )
+
+    def order(self) -> tuple[str, ...]:
+        """Return the categories that occur: in their declared order, or sorted."""
+        if self.declared:
+            return tuple(name for name in self.declared if name in self.counts)
+        try:
+            return tuple(sorted(self.counts, key=float))
+        except ValueError:
+            return tuple(sorted(self.counts))
+
+    def _mostly_numbers(self) -> bool:
+        """Return whether most of the different texts are numbers."""
+        return sum(map(_is_number, self.counts)) > 0.5 * len(self.counts) and not self.categorical
+
+    def _date(self, example: str) -> DataError:
+        return DataError(
+            f"{self.where}column {self.name!r} holds dates or times, such as {_shown(example)}: "
+            f"turn them into numbers, such as the days since a date, the month or the hour, or "
+            f"{LEAVE_OUT.format(self.name)}"
+        )
+
+
+def require_finite(cells: Cells, name: str, chunk: Chunk, where: str = "") -> None:
+    """Refuse infinity.
+
+    Raises
+    ------
+    DataError
+        Naming column and row.
+    """
+    bad = np.isinf(cells.values)
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(
+            f"{where}column {name!r} must hold finite numbers, got {cells.values[row]} in "
+            f"{chunk.row(row)}"
+        )
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:37]}...")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

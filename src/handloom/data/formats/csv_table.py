@@ -1,0 +1,233 @@
+"""CSV files as tables: encoding, separator and decimal comma are detected, errors name the line."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, islice
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from handloom.data.cells import TEXT
+from handloom.data.frames import Column
+from handloom.data.notes import Tell
+from handloom.data.table import Chunk, checked_names
+from handloom.errors import DataError
+from handloom.files import size_of
+
+SEPARATORS = (",", ";", "\t")
+
+MAX_COLUMNS = 100_000
+"""The largest number of columns of a file."""
+
+MAX_LINE = 1 << 26
+"""The largest number of characters of a line."""
+
+SAMPLE = 1 << 16
+"""The number of characters from which separator and decimal comma are detected."""
+
+CELLS = 1 << 18
+"""The number of cells of a chunk."""
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """A CSV file, whose first line is the header.
+
+    Parameters
+    ----------
+    path : Path
+    tell : callable
+        Called with the notes about how it is read.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, is no text in UTF-8, or its header is invalid; later, if a line has
+        another number of cells; naming file and line.
+    """
+
+    path: Path
+    tell: Tell
+
+    def __post_init__(self) -> None:
+        _ = self.names
+
+    @property
+    def name(self) -> str:
+        """The name of the file without its suffix."""
+        return self.path.stem
+
+    @property
+    def where(self) -> str:
+        """The path and a colon, for errors."""
+        return f"{self.path}: "
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        for (header, *_), _ in self._blocks(1):
+            if len(header) > MAX_COLUMNS:
+                raise DataError(
+                    f"{self.where}must have at most {MAX_COLUMNS:,} columns, got {len(header):,}"
+                )
+            return checked_names([name.strip() for name in header], self.where)
+        raise DataError(f"{self.where}the file is empty, expected a header and rows")
+
+    def chunks(self, names: Sequence[str] | None = None) -> Iterator[Chunk]:
+        """Yield the rows in their order, with some of the columns; by default all.
+
+        Raises
+        ------
+        DataError
+            If a line has another number of cells than the header, or there is no row.
+        """
+        wanted = self.names if names is None else tuple(names)
+        width, header, none = len(self.names), True, True
+        for rows, lines in self._blocks(max(1, CELLS // width)):
+            if header:
+                del rows[0], lines[0]
+            header = False
+            if bad := [index for index, row in enumerate(rows) if len(row) != width]:
+                line, cells = lines[bad[0]], len(rows[bad[0]])
+                raise DataError(
+                    f"{self.where}line {line} has {cells:,} cells, expected {width:,}, as "
+                    f"the header: quote cells that hold a {self._separator!r}"
+                )
+            if rows:
+                none = False
+                yield self._chunk(wanted, rows, lines)
+        if none:
+            raise DataError(f"{self.where}holds a header only, expected rows below it")
+
+    def _chunk(
+        self, names: Sequence[str], rows: Sequence[Sequence[str]], lines: Sequence[int]
+    ) -> Chunk:
+        columns, index = {}, {name: column for column, name in enumerate(self.names)}
+        for name in names:
+            cells = [row[index[name]] for row in rows]
+            values = np.empty(len(cells), object)
+            values[:] = [_with_point(cell) for cell in cells] if self._decimal_comma else cells
+            columns[name] = Column(name, values, np.zeros(len(cells), bool), TEXT)
+        return Chunk(columns, np.array(lines, np.int64), in_file=True)
+
+    def _blocks(self, at_once: int) -> Iterator[tuple[list[list[str]], list[int]]]:
+        """Yield the cells of some lines that are not blank, and their line numbers."""
+        with _opened(self.path) as file:
+            reader = csv.reader(self._limited(file), delimiter=self._separator, strict=True)
+            try:
+                before = 0
+                while block := list(islice(reader, at_once)):
+                    lines = list(range(before + 1, reader.line_num + 1))
+                    if len(lines) != len(block):  # a cell has several lines
+                        sizes = [1 + sum(map(_line_breaks, row)) for row in block]
+                        lines = [before + size for size in accumulate(sizes)]
+                    before = reader.line_num
+                    if not all(block):
+                        lines = [line for line, row in zip(lines, block, strict=True) if row]
+                        block = list(filter(None, block))
+                    if block:
+                        yield block, lines
+            except csv.Error as error:
+                raise DataError(f"{self.where}line {reader.line_num}: {error}") from None
+            except UnicodeDecodeError as error:
+                raise _not_utf8(self.path, error) from None
+            except OSError as error:
+                raise DataError(f"{self.path}: cannot be read: {error.strerror}") from None
+
+    def _limited(self, file: TextIO) -> Iterator[str]:
+        """Yield the lines of a file; refuse overlong ones, before they fill the memory, and NUL."""
+        number = 0
+        while line := file.readline(MAX_LINE):
+            number += 1
+            if len(line) == MAX_LINE:
+                raise DataError(
+                    f"{self.where}line {number} has {MAX_LINE:,} characters or more: not a CSV file"
+                )
+            if "\0" in line:
+                raise DataError(
+                    f"{self.where}line {number} holds a NUL character: not a CSV file in UTF-8"
+                )
+            yield line
+
+    @cached_property
+    def _sample(self) -> list[str]:
+        """The first lines."""
+        with _opened(self.path) as file:
+            try:
+                start = file.read(SAMPLE)
+            except UnicodeDecodeError as error:
+                raise _not_utf8(self.path, error) from None
+            except OSError as error:
+                raise DataError(f"{self.path}: cannot be read: {error.strerror}") from None
+        lines = start.splitlines()
+        return lines if len(start) < SAMPLE else lines[:-1] or lines
+
+    @cached_property
+    def _separator(self) -> str:
+        """The separator of the header: the most frequent one outside of quotes."""
+        header = next((line for line in self._sample if line.strip()), "")
+        unquoted = "".join(header.split('"')[::2])
+        best = max(SEPARATORS, key=unquoted.count)  # the first of equals
+        if best != ",":
+            self.tell(f"{self.where}cells are separated by {_SPELLED[best]}")
+        return best
+
+    @cached_property
+    def _decimal_comma(self) -> bool:
+        """Whether numbers are written as 3,5: never in a file separated by commas."""
+        if self._separator == ",":
+            return False
+        for row in csv.reader(self._sample[1:], delimiter=self._separator):
+            for cell in row:
+                if _with_point(cell) != cell:
+                    example = repr(cell.strip())
+                    self.tell(f"{self.where}numbers such as {example} have a decimal comma")
+                    return True
+        return False
+
+
+_SPELLED = {";": "semicolons", "\t": "tabs"}
+
+
+def _opened(path: Path) -> TextIO:
+    """Open a CSV file as text in UTF-8, with or without a byte order mark.
+
+    Raises
+    ------
+    DataError
+        If it cannot be opened.
+    """
+    try:
+        size_of(path)  # refuses a pipe, which would block when opened
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise DataError(f"{path}: is text in UTF-16: save it as CSV in UTF-8")
+        return io.open(path, encoding="utf-8-sig", newline="")  # noqa: UP020
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _not_utf8(path: Path, error: UnicodeDecodeError) -> DataError:
+    byte = error.object[error.start]
+    return DataError(
+        f"{path}: is no text in UTF-8 (byte 0x{byte:02x}): save it as CSV in UTF-8, or convert it, "
+        f"such as by: iconv -f latin1 -t utf-8 {path.name}"
+    )
+
+
+def _line_breaks(cell: str) -> int:
+    return cell.count("\n") + cell.count("\r") - cell.count("\r\n")
+
+
+def _with_point(cell: str) -> str:
+    """Return a number with a decimal comma with a point; other cells unchanged."""
+    whole, comma, decimals = cell.strip().partition(",")
+    digits = whole[1:] if whole[:1] in ("+", "-") else whole
+    if comma and digits.isdigit() and decimals.isdigit():
+        return f"{whole}.{decimals}"
+    return cell

@@ -1,0 +1,53 @@
+"""Files of tables, by suffix: CSV and Parquet."""
+
+import os
+from pathlib import Path
+
+from handloom.data.formats.csv_table import CsvTable
+from handloom.data.formats.parquet_table import ParquetTable
+from handloom.data.notes import Tell
+from handloom.data.table import MemoryTable, Table, joined
+from handloom.errors import DataError
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
+
+AT_ONCE = 1 << 25
+"""The largest file that is kept in memory, parsed once; of a larger one, chunks are read again."""
+
+
+def is_table(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path has the suffix of a table, and is no folder."""
+    file = Path(path)
+    return file.suffix.lower() in SUFFIXES and not file.is_dir()
+
+
+def open_file(path: str | os.PathLike[str], *, tell: Tell) -> Table:
+    """Return the table in a file.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or has another suffix.
+    """
+    if not os.fspath(path):
+        raise DataError("the path of the table is empty, expected a file")
+    try:
+        file = Path(path).expanduser()
+        exists = file.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # no home folder, a zero byte in the path
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    if not exists:
+        raise DataError(f"{path}: does not exist, expected a file")
+    if not is_table(file):
+        raise DataError(f"{path}: expected a file with the suffix {', '.join(SUFFIXES)}")
+    if file.suffix.lower() == ".parquet":
+        return ParquetTable(file)
+    table = CsvTable(file, tell)
+    return _in_memory(table) if file.stat().st_size <= AT_ONCE else table
+
+
+def _in_memory(table: CsvTable) -> MemoryTable:
+    """Return the rows of a small file, which are parsed once."""
+    chunks = list(table.chunks())
+    chunk = joined(chunks)
+    return MemoryTable(chunk, table.names, table.name, table.where)

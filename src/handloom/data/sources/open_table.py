@@ -1,0 +1,249 @@
+"""Opening a table in a CSV or Parquet file, or a frame, as training and test part."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.cells import cells_of
+from handloom.data.columns import Columns
+from handloom.data.dataset import Dataset, Splits
+from handloom.data.formats.tables import open_file
+from handloom.data.notes import Tell, warn
+from handloom.data.table import Table, table_of
+from handloom.data.table_learning import (
+    choose_test_rows,
+    encode_parts,
+    encode_whole,
+    learn_columns,
+    read_target,
+)
+from handloom.data.table_options import TEST, TableOptions
+from handloom.data.table_target import TableTarget, Task, learn_target, require_numbers
+from handloom.errors import DataError
+
+
+def open_table(
+    path: str | os.PathLike[str],
+    target: str,
+    *,
+    test: float = TEST,
+    seed: int = 0,
+    task: Task | None = None,
+    embed: bool | Sequence[str] = False,
+    categorical: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    drop_missing_targets: bool = False,
+    name: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> Splits:
+    """Read a CSV or Parquet file, and split it into a training and a test part.
+
+    What becomes of its columns is learned from the training part alone; see
+    `handloom.Dataset.from_frame`. A CSV file is text in UTF-8 whose first line names the columns;
+    its cells are separated by commas, semicolons or tabs. A file may be larger than memory.
+
+    Parameters
+    ----------
+    path : path
+        A file with the suffix ``.csv``, ``.tsv``, ``.txt`` or ``.parquet``; the last needs pyarrow.
+    target : str
+        The name of the target column.
+    test : float
+        The fraction of test rows, of every class.
+    seed : int
+        The seed of the choice of test rows.
+    task, embed, categorical, drop, drop_missing_targets
+        As in `handloom.Dataset.from_frame`.
+    name : str, optional
+        The name of the dataset; by default that of the file.
+    cache : path, optional
+        A folder for rows that do not fit into memory; by default that of temporary files.
+
+    Returns
+    -------
+    Splits
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or as `handloom.Dataset.from_frame`.
+    ConfigurationError
+        If an option is invalid.
+    """
+    options = TableOptions(
+        *(target, task, drop, categorical, embed),
+        drop_missing_targets=drop_missing_targets,
+        test=test,
+        seed=seed,
+    )
+    folder = None if cache is None else Path(cache)
+    return read_splits(path, options, name=name, cache=folder)
+
+
+def split_frame(
+    frame: object,
+    target: str,
+    *,
+    test: float = TEST,
+    seed: int = 0,
+    task: Task | None = None,
+    embed: bool | Sequence[str] = False,
+    categorical: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    drop_missing_targets: bool = False,
+    name: str = "table",
+) -> Splits:
+    """Split a raw frame into a training and a test part, and learn from the training part alone.
+
+    Parameters
+    ----------
+    frame : pandas or polars DataFrame, or pyarrow table
+    target, test, seed, task, embed, categorical, drop, drop_missing_targets, name
+        As in `open_table`.
+
+    Returns
+    -------
+    Splits
+
+    Raises
+    ------
+    DataError, ConfigurationError
+        As `handloom.Dataset.from_frame`.
+    """
+    options = TableOptions(
+        *(target, task, drop, categorical, embed),
+        drop_missing_targets=drop_missing_targets,
+        test=test,
+        seed=seed,
+    )
+    return _splits(table_of(frame), options, None, name, tell=warn)
+
+
+def read_splits(
+    path: str | os.PathLike[str],
+    options: TableOptions,
+    columns: Columns | None = None,
+    *,
+    name: str | None = None,
+    cache: Path | None = None,
+    tell: Tell = warn,
+) -> Splits:
+    """Read the table in a file as training and test part; see `open_table`.
+
+    Parameters
+    ----------
+    path, name, cache
+        See `open_table`.
+    options : TableOptions
+    columns : Columns, optional
+        Those of a model: nothing is learned.
+    tell : callable, optional
+        Called with each note; by default it is a `DataWarning`.
+
+    Raises
+    ------
+    DataError
+        As `open_table`.
+    """
+    table = open_file(path, tell=tell)
+    return _splits(table, options, columns, name or table.name, tell=tell, cache=cache)
+
+
+def read_whole(
+    path: str | os.PathLike[str],
+    columns: Columns,
+    options: TableOptions,
+    *,
+    tell: Tell = warn,
+) -> Dataset:
+    """Return all rows of a file as a dataset, by the columns of a model.
+
+    Raises
+    ------
+    DataError
+        As `handloom.Dataset.from_frame`.
+    """
+    table = open_file(path, tell=tell)
+    return Dataset._of_parts(*encode_whole(table, options, columns, tell=tell), table.name)
+
+
+def _splits(
+    table: Table,
+    options: TableOptions,
+    columns: Columns | None,
+    name: str,
+    *,
+    tell: Tell,
+    cache: Path | None = None,
+) -> Splits:
+    target = read_target(table, options, tell=tell)
+    test = choose_test_rows(target, options.test, options.seed, table.where)
+    train = target.kept & ~test
+    if options.image_shape is not None:
+        return _images(table, options, (train, test), name)
+    if columns is None:
+        columns = learn_columns(table, options, target.task, train, tell=tell)
+    parts = encode_parts(table, columns, (train, test), tell=tell, cache=cache)
+    return Splits(*(Dataset._of_parts(columns, *part, name) for part in parts))
+
+
+def _images(
+    table: Table, options: TableOptions, masks: Sequence[npt.NDArray[np.bool_]], name: str
+) -> Splits:
+    """Return a table of a class and pixels in each row as datasets of images."""
+    from handloom.data.column_statistics import ColumnStatistics
+
+    assert options.image_shape is not None
+    statistics = ColumnStatistics(options.target, table.where, categorical=True)
+    for chunk in table.chunks([options.target]):
+        statistics.add(chunk)
+    target = learn_target(statistics, "classification")
+    left_out = (*options.drop, options.target)
+    names = [each for each in table.names if each not in left_out]
+    pixels, labels = read_pixels(table, names, options.image_shape, target)
+    assert labels is not None
+    return Splits(*(Dataset(pixels[mask], labels[mask], target.classes, name) for mask in masks))
+
+
+def read_pixels(
+    table: Table,
+    names: Sequence[str],
+    shape: tuple[int, ...],
+    target: TableTarget | None = None,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64] | None]:
+    """Return the columns of a table as images, shape (n, y, x), and their classes.
+
+    Raises
+    ------
+    DataError
+        If there are more or fewer columns than pixels, or one is no integer from 0 to 255.
+    """
+    if len(names) != int(np.prod(shape)):
+        raise DataError(
+            f"{table.where}images of shape {tuple(shape)} need {int(np.prod(shape)):,} columns of "
+            f"pixels, got {len(names):,}"
+        )
+    images, labels = [], []
+    for chunk in table.chunks():
+        pixels = np.empty((len(chunk), len(names)), np.uint8)
+        for index, name in enumerate(names):
+            cells = cells_of(chunk.columns[name])
+            require_numbers(cells, name, chunk, table.where)
+            values = cells.values
+            valid = (values >= 0) & (values <= 255) & (values == np.floor(values))
+            if not valid.all():
+                row = int(valid.argmin())
+                got = cells.texts[row] or "no value"
+                raise DataError(
+                    f"{table.where}column {name!r} must hold pixels from 0 to 255, got {got} in "
+                    f"{chunk.row(row)}"
+                )
+            pixels[:, index] = values
+        images.append(pixels.reshape(len(chunk), *shape))
+        if target is not None:
+            cells = cells_of(chunk.columns[target.name])
+            labels.append(target.values(cells, chunk, table.where))
+    return np.concatenate(images), np.concatenate(labels) if target is not None else None

@@ -1,0 +1,303 @@
+"""Learning the columns of a table from its training rows, and the rows and targets of its parts."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.cells import cells_of
+from handloom.data.column_statistics import MAX_DISTINCT, ColumnStatistics
+from handloom.data.columns import Columns, Remarks
+from handloom.data.mapped_rows import MappedRows, OpenFile
+from handloom.data.notes import Tell
+from handloom.data.table import Chunk, Table, require_columns
+from handloom.data.table_options import TableOptions
+from handloom.data.table_target import FILL, Task, learn_target, learn_task
+from handloom.errors import ConfigurationError, DataError, require_instance
+from handloom.randomness import Purpose, Stream
+
+Mask = npt.NDArray[np.bool_]
+
+IN_MEMORY = 1 << 30
+"""The largest number of bytes of flat rows that are kept in memory; more are mapped from a file."""
+
+
+@dataclass(frozen=True)
+class TargetCells:
+    """The target of every row, before anything is learned of the inputs.
+
+    Attributes
+    ----------
+    task : {"classification", "regression"}
+    kept : array of bool, shape (n,)
+        The rows that have a target.
+    strata : array, shape (n,)
+        The number of the class of each row, or 0.
+    """
+
+    task: Task
+    kept: Mask
+    strata: npt.NDArray[np.int64]
+
+
+def read_target(table: Table, options: TableOptions, *, tell: Tell) -> TargetCells:
+    """Return the target of every row.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, a target is missing, or the values do not fit the task.
+    """
+    name, categorical = options.target, options.task == "classification"
+    require_columns([name], table.names, "target", table.where)
+    statistics = ColumnStatistics(name, table.where, categorical=categorical)
+    kept, strata, index = [], [], dict[str, int]()
+    for chunk in table.chunks([name]):
+        kept.append(_with_target(chunk, table, options))
+        statistics.add(chunk)
+        if len(index) <= MAX_DISTINCT:
+            texts = cells_of(chunk.columns[name]).texts.tolist()
+            strata.append(np.array([index.setdefault(text, len(index)) for text in texts]))
+    task, mask = learn_task(statistics, options.task, tell=tell), np.concatenate(kept)
+    _tell_left_out(mask, table, tell)
+    classes = task == "classification"
+    return TargetCells(task, mask, np.concatenate(strata) if classes else np.zeros(len(mask), int))
+
+
+def choose_test_rows(target: TargetCells, fraction: float, seed: int, where: str = "") -> Mask:
+    """Return the rows of the test part: a fraction of every class, or of all rows.
+
+    A class of a single row has none.
+
+    Raises
+    ------
+    DataError
+        If no row would be in either part.
+    """
+    generator = Stream(seed).at(Purpose.SPLIT).generator()
+    test = np.zeros(len(target.kept), bool)
+    for stratum in np.unique(target.strata[target.kept]):
+        rows = np.flatnonzero(target.kept & (target.strata == stratum))
+        if len(rows) > 1:
+            size = min(max(1, round(fraction * len(rows))), len(rows) - 1)
+            test[generator.permutation(rows)[:size]] = True
+    if not test.any():
+        raise DataError(f"{where}the table must have at least 2 rows to be split, got one")
+    return test
+
+
+def learn_columns(
+    table: Table, options: TableOptions, task: Task, training: Mask, *, tell: Tell
+) -> Columns:
+    """Return the columns of a table, learned from some of its rows.
+
+    Raises
+    ------
+    DataError
+        If a column cannot be used, or an option names none.
+    """
+    where = table.where
+    embed = () if isinstance(options.embed, bool) else options.embed
+    named = {"drop": options.drop, "categorical": options.categorical, "embed": embed}
+    for argument, names in named.items():
+        require_columns(names, table.names, argument, where)
+        if argument != "drop" and (both := set(names) & set(options.drop)):
+            raise DataError(f"{where}drop and {argument} both name the column {min(both)!r}")
+    used = [name for name in table.names if name not in (*options.drop, options.target)]
+    if not used:
+        raise DataError(
+            f"{where}the table must have a column besides the target {options.target!r}"
+        )
+    statistics = {
+        name: ColumnStatistics(name, where, categorical=name in options.categorical)
+        for name in used
+    }
+    target = ColumnStatistics(options.target, where, categorical=task == "classification")
+    for chunk in selected(table, training, [*used, options.target]):
+        for each in (*statistics.values(), target):
+            each.add(chunk)
+    encodings = {
+        name: each.encoding(
+            embedded=name in embed or (options.embed is True and each.kind == "category"),
+            tell=tell,
+        )
+        for name, each in statistics.items()
+    }
+    if constant := [name for name, each in encodings.items() if each is None]:
+        tell(
+            f"{where}left out, as all training rows have the same value: "
+            f"{', '.join(map(repr, constant[:12]))}{', ...' if len(constant) > 12 else ''}"
+        )
+    inputs = tuple(each for each in encodings.values() if each is not None)
+    if not inputs:
+        raise DataError(f"{where}the table must have a column whose values differ, got none")
+    return Columns(
+        inputs, (*options.drop, *constant), learn_target(target, task), int(training.sum())
+    )
+
+
+def encode_parts(
+    table: Table, columns: Columns, parts: Sequence[Mask], *, tell: Tell, cache: Path | None = None
+) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+    """Return the flat rows and the targets of each part of a table.
+
+    Rows that need much memory are written to a file without a name in ``cache``, or in the folder
+    of temporary files, and mapped; the file vanishes with the rows.
+
+    Raises
+    ------
+    DataError
+        As `Columns.transform`; and if a target is missing, or no class of the training rows.
+    """
+    assert columns.target is not None
+    columns.check_names(table, tell=tell)
+    require_columns([columns.target.name], table.names, "target", table.where)
+    width, remarks = len(columns.names), Remarks(columns)
+    targets: list[list[npt.NDArray[Any]]] = [[] for _ in parts]
+    names = [*(each.name for each in columns.inputs), columns.target.name]
+    with ExitStack() as stack:
+        sizes = [(int(part.sum()), width) for part in parts]
+        stores = [stack.enter_context(closing(RowStore(size, cache))) for size in sizes]
+        start = 0
+        for chunk in table.chunks(names):
+            for part, store, own in zip(parts, stores, targets, strict=True):
+                rows = chunk.take(part[start : start + len(chunk)])
+                if len(rows):
+                    cells = cells_of(rows.columns[columns.target.name])
+                    own.append(columns.target.values(cells, rows, table.where))
+                    store.append(columns.encode(rows, remarks, table.where))
+            start += len(chunk)
+        remarks.tell(tell)
+        joined = [np.concatenate(own) for own in targets]
+        return [(store.rows(), own) for store, own in zip(stores, joined, strict=True)]
+
+
+def encode_whole(
+    table: Table,
+    options: TableOptions,
+    columns: Columns | None,
+    *,
+    tell: Tell,
+    cache: Path | None = None,
+) -> tuple[Columns, npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return the columns, the flat rows and the targets of a whole table.
+
+    Raises
+    ------
+    DataError
+        As `learn_columns` and `encode_parts`.
+    ConfigurationError
+        If options would be ignored beside known columns.
+    """
+    if columns is None:
+        target = read_target(table, options, tell=tell)
+        kept = target.kept
+        columns = learn_columns(table, options, target.task, kept, tell=tell)
+    else:
+        require_instance("columns", columns, Columns)
+        _check_known(columns, options)
+        kept = rows_with_target(table, options, tell=tell)
+    ((rows, targets),) = encode_parts(table, columns, [kept], tell=tell, cache=cache)
+    return columns, rows, targets
+
+
+def _check_known(columns: Columns, options: TableOptions) -> None:
+    """Refuse options beside known columns, and another target."""
+    for name in ("drop", "categorical", "embed"):
+        if getattr(options, name):
+            raise ConfigurationError(f"{name} would be ignored beside columns=; leave it out")
+    known = columns.target
+    if known is None or known.name != options.target:
+        has = "no target" if known is None else f"the target {known.name!r}"
+        raise ConfigurationError(f"the columns have {has}, got target={options.target!r}")
+    if options.task not in (None, known.task):
+        raise ConfigurationError(
+            f"the columns are those of a {known.task}, got task={options.task!r}"
+        )
+
+
+def rows_with_target(table: Table, options: TableOptions, *, tell: Tell) -> Mask:
+    """Return the rows that have a target.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or a target is missing and such rows are not left out.
+    """
+    require_columns([options.target], table.names, "target", table.where)
+    chunks = table.chunks([options.target])
+    mask = np.concatenate([_with_target(chunk, table, options) for chunk in chunks])
+    _tell_left_out(mask, table, tell)
+    return mask
+
+
+def _with_target(chunk: Chunk, table: Table, options: TableOptions) -> Mask:
+    """Return the rows of a chunk that have a target; see `rows_with_target`."""
+    missing = cells_of(chunk.columns[options.target]).missing
+    if missing.any() and not options.drop_missing_targets:
+        row = chunk.row(int(missing.argmax()))
+        raise DataError(f"{table.where}the target {options.target!r} has no value in {row}: {FILL}")
+    return ~missing
+
+
+def _tell_left_out(kept: Mask, table: Table, tell: Tell) -> None:
+    if dropped := len(kept) - int(kept.sum()):
+        tell(f"{table.where}{dropped:,} row{'s' * (dropped > 1)} without a target left out")
+
+
+def selected(table: Table, mask: Mask, names: Sequence[str]) -> Iterator[Chunk]:
+    """Yield the rows of a table that a mask selects, chunk by chunk, with some of the columns."""
+    start = 0
+    for chunk in table.chunks(names):
+        rows = chunk.take(mask[start : start + len(chunk)])
+        start += len(chunk)
+        if len(rows):
+            yield rows
+
+
+class RowStore:
+    """Rows that are written one after another: in memory, or in a file that is mapped.
+
+    Parameters
+    ----------
+    shape : tuple of two int
+    cache : Path or None
+        The folder of the file.
+    """
+
+    def __init__(self, shape: tuple[int, int], cache: Path | None = None) -> None:
+        self._shape, self._end = shape, 0
+        self._memory = self._file = None
+        if 4 * shape[0] * shape[1] <= IN_MEMORY:
+            self._memory = np.empty(shape, np.float32)
+        else:
+            self._file = tempfile.TemporaryFile(dir=cache, prefix="handloom-rows-")  # noqa: SIM115
+
+    def append(self, rows: npt.NDArray[np.float32]) -> None:
+        """Write the next rows."""
+        if self._memory is not None:
+            self._memory[self._end : self._end + len(rows)] = rows
+            self._end += len(rows)
+        elif self._file is not None:
+            self._file.write(rows.tobytes())
+
+    def rows(self) -> npt.NDArray[Any]:
+        """Return all rows; those of a file are mapped."""
+        if self._file is None:
+            assert self._memory is not None
+            return self._memory
+        self._file.flush()
+        mapped = np.memmap(self._file, np.float32, "r", 0, self._shape).view(MappedRows)
+        mapped.file = OpenFile(Path(str(self._file.name)), os.dup(self._file.fileno()))
+        return mapped
+
+    def close(self) -> None:
+        """Close the file; mapped rows remain."""
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,138 @@
+"""Options of a table: its target, the task, and how its columns are used."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self, get_args
+
+from handloom.data.formats.image_options import ImageOptions
+from handloom.data.table_target import Task
+from handloom.errors import (
+    ConfigurationError,
+    require_bool,
+    require_count,
+    require_known,
+    require_number,
+)
+
+TEST = 0.2
+"""The default fraction of test rows of a table in one file."""
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """The options of a table.
+
+    Parameters
+    ----------
+    target : str
+        The name of the target column.
+    task : {"classification", "regression"}, optional
+        By default texts, booleans and few different integers are classes; other numbers are
+        continuous.
+    drop : sequence of str
+        Columns that are left out.
+    categorical : sequence of str
+        Columns of numbers that are categories.
+    embed : bool or sequence of str
+        The columns of categories, all or those that are named, that become indices for
+        `handloom.Embedding`, not columns of 0 and 1.
+    drop_missing_targets : bool
+        Whether rows without a target are left out, not refused.
+    test : float
+        The fraction of test rows, of every class.
+    seed : int
+        The seed of the choice of test rows.
+    image_shape : tuple of two int, optional
+        The shape (y, x) of images whose pixels, from 0 to 255, are the columns.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is invalid.
+    """
+
+    target: str
+    task: Task | None = None
+    drop: Sequence[str] = ()
+    categorical: Sequence[str] = ()
+    embed: bool | Sequence[str] = False
+    drop_missing_targets: bool = False
+    test: float = TEST
+    seed: int = 0
+    image_shape: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.target, str) or not self.target:
+            raise ConfigurationError(f"target must be the name of a column, got {self.target!r}")
+        if self.task is not None:
+            require_known("task", self.task, get_args(Task))
+        for name in ("drop", "categorical", *(() if isinstance(self.embed, bool) else ("embed",))):
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
+            if self.target in getattr(self, name):
+                raise ConfigurationError(f"{name} must not name the target {self.target!r}")
+        require_bool("drop_missing_targets", self.drop_missing_targets)
+        require_number("test", self.test, minimum=0.0, exclusive=True)
+        if self.test >= 1.0:
+            raise ConfigurationError(
+                f"test must be a fraction below 1, such as 0.2, got {self.test!r}"
+            )
+        require_count("seed", self.seed, minimum=0)
+        if self.image_shape is not None:
+            self._check_images(tuple(self.image_shape))
+
+    def _check_images(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 2 or max(require_count("image_shape", side) for side in shape) > 4096:
+            raise ConfigurationError(f"image_shape must be (y, x) up to 4096, got {shape!r}")
+        object.__setattr__(self, "image_shape", shape)
+        if self.categorical or self.embed or self.task == "regression":
+            raise ConfigurationError(
+                "image_shape is for classes of images: leave out categorical, embed and task"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the target and the options that are not the default, for JSON."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {
+            each.name: list(value) if isinstance(value, tuple) else value
+            for each in fields(self)
+            if (value := values[each.name]) != each.default
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the options that `to_json` returned.
+
+        Raises
+        ------
+        ConfigurationError
+            If an option is unknown or invalid.
+        """
+        for name in values:
+            require_known("option of a table", name, [each.name for each in fields(cls)])
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **lists})
+
+
+def _names(option: str, names: Any) -> tuple[str, ...]:
+    """Return names of columns as a tuple."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise ConfigurationError(f"{option} must be a sequence of column names, got {names!r}")
+    checked = tuple(names)
+    if not all(isinstance(name, str) for name in checked):
+        raise ConfigurationError(f"{option} must be a sequence of column names, got {names!r}")
+    return checked
+
+
+DataOptions = ImageOptions | TableOptions
+"""The options of a dataset: those of a folder of images, or of a table."""
+
+
+def data_options_from_json(values: Mapping[str, Any]) -> DataOptions:
+    """Return the options that `to_json` of either class returned; only tables have a target.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option is unknown or invalid.
+    """
+    return (TableOptions if "target" in values else ImageOptions).from_json(values)

@@ -1,0 +1,99 @@
+"""TableReport: the columns of a table as they are read, and the problems with them."""
+
+from dataclasses import dataclass, field
+
+from handloom.data.column_statistics import MAX_DISTINCT, ColumnStatistics
+from handloom.data.table import Table
+from handloom.data.table_options import TableOptions
+from handloom.data.table_target import learn_task
+from handloom.errors import DataError
+
+
+@dataclass(frozen=True)
+class ColumnReport:
+    """A column: its kind, its missing and different values, and its range or categories."""
+
+    name: str
+    kind: str
+    missing: int
+    distinct: str
+    values: str
+
+
+@dataclass
+class TableReport:
+    """The report on a table.
+
+    Attributes
+    ----------
+    rows : int
+    columns : list of ColumnReport
+    notes, problems : list of str
+        Each names its column. A table with problems cannot be trained on as it is.
+    """
+
+    rows: int = 0
+    columns: list[ColumnReport] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def report_on_table(table: Table, options: TableOptions | None = None) -> TableReport:
+    """Read a table completely and report on its columns.
+
+    Raises
+    ------
+    DataError
+        If the file itself cannot be read.
+    """
+    report = TableReport()
+    drop = () if options is None else options.drop
+    categorical = () if options is None else options.categorical
+    learned = {
+        name: ColumnStatistics(name, categorical=name in categorical)
+        for name in table.names
+        if name not in drop
+    }
+    refused: dict[str, str] = {}
+    for chunk in table.chunks():
+        report.rows += len(chunk)
+        for name, statistics in learned.items():
+            if name not in refused:
+                try:
+                    statistics.add(chunk)
+                except DataError as error:
+                    refused[name] = str(error)
+    target = None if options is None else options.target
+    if target is not None and target not in table.names:
+        report.problems.append(f"the table has no column {target!r}, the target")
+    for name, statistics in learned.items():
+        kind = "target" if name == target else statistics.kind
+        if name not in refused:
+            try:
+                if name == target and options is not None:
+                    kind += f", {learn_task(statistics, options.task, tell=report.notes.append)}"
+                    if statistics.missing and not options.drop_missing_targets:
+                        report.problems.append(
+                            f"the target has no value in {statistics.missing:,} rows: fill it in, "
+                            "or leave such rows out with --drop-missing-targets"
+                        )
+                elif statistics.encoding(embedded=False, tell=report.notes.append) is None:
+                    kind = "constant"
+            except DataError as error:
+                refused[name] = str(error)
+        if name in refused:
+            report.problems.append(refused[name])
+            kind = "refused"
+        report.columns.append(_described(statistics, kind))
+    return report
+
+
+def _described(statistics: ColumnStatistics, kind: str) -> ColumnReport:
+    distinct = len(statistics.counts)
+    shown = f"more than {MAX_DISTINCT:,}" if distinct > MAX_DISTINCT else f"{distinct:,}"
+    if statistics.kind in ("number", "boolean"):
+        values = f"{statistics.low:g} to {statistics.high:g}, mean {statistics.mean:g}"
+    else:
+        most = [f"{name!r:.40}" for name, _ in statistics.counts.most_common(3)]
+        values = ", ".join(most) + (", ..." if distinct > 3 else "")
+    return ColumnReport(statistics.name, kind, statistics.missing, shown, values)

@@ -1,0 +1,220 @@
+"""TableTarget: the target column of a table, as classes or continuous values."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.cells import Cells
+from handloom.data.column_encoding import closed_object, text_list
+from handloom.data.column_statistics import ColumnStatistics, require_finite
+from handloom.data.notes import Tell
+from handloom.data.table import Chunk
+from handloom.errors import (
+    ConfigurationError,
+    DataError,
+    did_you_mean,
+    require_known,
+    require_number,
+)
+
+Task = Literal["classification", "regression"]
+
+FEW_INTEGERS = 20
+"""The largest number of different integers that are classes, unless the task is regression."""
+
+MAX_CLASSES = 1000
+"""The largest number of classes that are read from a table."""
+
+
+@dataclass(frozen=True)
+class TableTarget:
+    """The target of a table, learned from the training rows.
+
+    Parameters
+    ----------
+    name : str
+        The name of its column.
+    task : {"classification", "regression"}
+    classes : tuple of str
+        The classes in their order.
+    mean, scale : float
+        The mean and the standard deviation of continuous targets, which are standardized for the
+        training.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is invalid.
+    """
+
+    name: str
+    task: Task
+    classes: tuple[str, ...] = ()
+    mean: float = 0.0
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ConfigurationError(f"the name of the target must be a text, got {self.name!r}")
+        require_known("task", self.task, get_args(Task))
+        require_number("mean of the target", self.mean)
+        require_number("scale of the target", self.scale, minimum=0.0, exclusive=True)
+        texts = all(isinstance(each, str) for each in self.classes)
+        if not texts or len(set(self.classes)) < len(self.classes):
+            raise ConfigurationError("classes of the target must be different texts")
+        if (self.task == "classification") != bool(self.classes):
+            raise ConfigurationError(f"classes of the target do not fit the task {self.task}")
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, or of the only output."""
+        return self.classes or (self.name,)
+
+    def values(self, cells: Cells, chunk: Chunk, where: str = "") -> npt.NDArray[Any]:
+        """Return the targets of rows: int64 classes, shape (n,), or standardized, shape (n, 1).
+
+        Raises
+        ------
+        DataError
+            If a target is missing, not a number, or a class that is unknown; naming the row.
+        """
+        column = f"{where}the target {self.name!r}"
+        if cells.missing.any():
+            row = int(cells.missing.argmax())
+            raise DataError(f"{column} has no value in {chunk.row(row)}: {FILL}")
+        if self.task == "regression":
+            require_numbers(cells, self.name, chunk, where)
+            with np.errstate(over="ignore"):  # infinity is refused with its row
+                targets = ((cells.values - self.mean) / self.scale).astype(np.float32)
+            if not np.isfinite(targets).all():
+                row = int(np.isfinite(targets).argmin())
+                raise DataError(
+                    f"{column} must be like those of the training rows, whose mean is "
+                    f"{self.mean:g}, got {cells.values[row]:g} in {chunk.row(row)}"
+                )
+            return targets[:, None]
+        index = {name: label for label, name in enumerate(self.classes)}
+        texts = cells.texts.tolist()
+        for row, text in enumerate(texts):
+            if text not in index:
+                raise DataError(
+                    f"{column} is {text!r} in {chunk.row(row)}, no class of the training rows, "
+                    f"which are {', '.join(self.classes[:12])}.{did_you_mean(text, self.classes)}"
+                )
+        return np.array([index[text] for text in texts], np.int64)
+
+    def restore(self, outputs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        """Return standardized targets in their own units; those of classes are unchanged."""
+        if self.task == "classification":
+            return outputs
+        return np.asarray(outputs, np.float64) * self.scale + self.mean
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the target as a JSON object."""
+        return {**asdict(self), "classes": list(self.classes)}
+
+    @classmethod
+    def from_json(cls, values: object) -> Self:
+        """Return the target that `to_json` described.
+
+        Raises
+        ------
+        ConfigurationError
+            If a value is missing, unknown or invalid.
+        """
+        described = closed_object("the target", values, cls.__dataclass_fields__)
+        return cls(**{**described, "classes": text_list("classes", described["classes"])})
+
+
+FILL = "fill it in, or leave such rows out with drop_missing_targets=True (--drop-missing-targets)"
+
+
+def learn_task(statistics: ColumnStatistics, task: Task | None, *, tell: Tell) -> Task:
+    """Return the task: that of the user, or the one that the values of the target suggest.
+
+    Raises
+    ------
+    DataError
+        If the values do not fit the task.
+    """
+    name, distinct, kind = statistics.name, len(statistics.counts), statistics.kind
+    if kind == "nothing":
+        raise DataError(f"{statistics.where}the target {name!r} has no value in any row")
+    if task == "regression" and kind == "category":
+        bad = statistics.not_a_number or repr(next(iter(statistics.counts)))
+        raise DataError(
+            f"{statistics.where}the target {name!r} must hold numbers for a regression, got {bad}"
+        )
+    whole = kind == "number" and statistics.whole
+    if task is None and whole:
+        few = distinct <= min(FEW_INTEGERS, max(2, statistics.present // 2))
+        task = "classification" if few else "regression"
+        if few and distinct > 2:
+            tell(
+                f"the target {name!r} holds {distinct} different integers, which are read as "
+                "classes: for continuous targets pass task='regression' (--task regression)"
+            )
+        elif not few:
+            tell(
+                f"the target {name!r} holds {distinct:,} different integers, which are read as "
+                "continuous: for classes pass task='classification' (--task classification)"
+            )
+    task = task or ("regression" if kind == "number" else "classification")
+    if task == "classification":
+        _check_classes(statistics)
+    return task
+
+
+def _check_classes(statistics: ColumnStatistics) -> None:
+    name, distinct = statistics.name, len(statistics.counts)
+    several = distinct > max(2, statistics.present // 2)
+    if distinct > MAX_CLASSES or (statistics.kind == "category" and distinct > 10 and several):
+        raise DataError(
+            f"{statistics.where}the target {name!r} holds {distinct:,} different values in "
+            f"{statistics.present:,} rows, too many for classes"
+        )
+    if distinct < 2:
+        raise DataError(
+            f"{statistics.where}the target {name!r} holds a single class, "
+            f"{next(iter(statistics.counts))!r}: nothing can be learned"
+        )
+
+
+def learn_target(statistics: ColumnStatistics, task: Task) -> TableTarget:
+    """Return the target of a table from the statistics of its training rows.
+
+    Raises
+    ------
+    DataError
+        If continuous targets are constant, or too large.
+    """
+    if task == "classification":
+        return TableTarget(statistics.name, task, statistics.order())
+    scale = math.sqrt(statistics.squares / statistics.present)
+    if not scale or not math.isfinite(scale):
+        raise DataError(
+            f"{statistics.where}the target {statistics.name!r} must hold different numbers whose "
+            f"standard deviation is finite, got {statistics.low:g} to {statistics.high:g}"
+        )
+    return TableTarget(statistics.name, task, (), statistics.mean, scale)
+
+
+def require_numbers(cells: Cells, name: str, chunk: Chunk, where: str = "") -> None:
+    """Refuse a column of texts, and infinity.
+
+    Raises
+    ------
+    DataError
+        Naming column and row.
+    """
+    if cells.content in ("text", "date"):
+        row = cells.not_a_number
+        row = int((~cells.missing).argmax()) if row is None else row
+        raise DataError(
+            f"{where}column {name!r} must hold numbers, as in the training rows, got "
+            f"{str(cells.texts[row])!r} in {chunk.row(row)}"
+        )
+    require_finite(cells, name, chunk, where)

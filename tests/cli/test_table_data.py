@@ -1,0 +1,295 @@
+"""Tables on the command line: from a CSV file to predictions of raw rows."""
+
+import csv
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.cli.conftest import Command
+
+from handloom import Model
+from handloom.cli.app import run
+from handloom.cli.table_predictions import harmless
+
+ROWS = 160
+
+
+def table(path: Path, rows: int = ROWS, *, seed: int = 0, **cells: list[str]) -> Path:
+    """Write a table of houses, whose prices depend on size and town; some cells are missing."""
+    generator = np.random.default_rng(seed)
+    size = generator.uniform(20.0, 200.0, rows)
+    town = generator.choice(["Bern", "Oslo", "Rome"], rows)
+    price = 1e5 + 3e3 * size + 2e5 * (town == "Oslo") + generator.normal(0.0, 1e4, rows)
+    columns = {
+        "size": [f"{value:.1f}" if generator.random() > 0.1 else "" for value in size],
+        "town": town.tolist(),
+        "note": [f"=cmd|{n}" for n in range(rows)],
+        "dear": [str(value > 4e5) for value in price],
+        "price": [f"{value:.2f}" for value in price],
+        **cells,
+    }
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    return path
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a table and a run of a regression and of a classification on it."""
+    folder = tmp_path_factory.mktemp("houses")
+    data = str(table(folder / "houses.csv"))
+    for name, target, other in (("price", "price", "dear"), ("dear", "dear", "price")):
+        arguments = ["--target", target, "--drop", "note", "--drop", other, "--epochs", "30"]
+        command = ["train", "--data", data, "--out", str(folder / name), *arguments]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert run(command) == 0
+    return folder
+
+
+def test_a_regression_has_errors_in_units_of_the_target(handloom: Command, houses: Path) -> None:
+    results = json.loads((houses / "price" / "results.json").read_text())
+    assert results["test_r2"] > 0.8
+    assert results["test_mae"] > 1e3
+    assert "test_accuracy" not in results
+    ended = handloom("evaluate", houses / "price")
+    assert ended.status == 0
+    assert f"{results['test_mae']:.6g}" in ended.out
+    assert f"{results['test_r2']:.4f}" in ended.out
+
+
+def test_summary_shows_the_columns(handloom: Command, houses: Path) -> None:
+    shown = handloom("summary", houses / "price").out
+    assert "Bern, Oslo, Rome" in shown
+    assert "left out: note, dear" in shown
+    assert "target: price, regression, mean" in shown
+    assert "learned from 128 training rows; 5 flat columns" in shown
+    columns = Model.load(houses / "price" / "model").columns
+    assert columns is not None
+    assert f"{columns.inputs[0].mean:.6g}" in shown
+
+
+def test_raw_rows_become_a_table_of_predictions(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    new = table(tmp_path / "new.csv", 40, seed=1, prediction=["1"] * 40)
+    out = tmp_path / "out.csv"
+    ended = handloom("predict", houses / "price", new, "--out", out)
+    assert ended.status == 0
+    assert "1 column that the training rows lack is ignored: 'prediction'" in ended.err
+    rows, original = read(out), read(new)
+    assert [*rows[0]] == [*original[0], "prediction (handloom)"]
+    predicted = np.array([float(row["prediction (handloom)"]) for row in rows])
+    true = np.array([float(row["price"]) for row in original])
+    known = [bool(row["size"]) for row in original]
+    assert np.corrcoef(predicted[known], true[known])[0, 1] > 0.9
+    assert np.abs(predicted - true).mean() < 1e5
+    ended = handloom("predict", houses / "price", new, "--out", out)
+    assert ended.status == 1
+    assert "exists" in ended.err
+
+
+def test_classes_have_probabilities_and_no_cell_is_run_by_a_spreadsheet(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    new = table(tmp_path / "new.csv", 30, seed=2)
+    assert handloom("predict", houses / "dear", new, "--out", tmp_path / "out.csv").status == 0
+    rows = read(tmp_path / "out.csv")
+    assert [row["note"] for row in rows] == [f"'=cmd|{n}" for n in range(30)]
+    for row in rows:
+        chances = [float(row[f"probability of {name}"]) for name in ("False", "True")]
+        assert sum(chances) == pytest.approx(1.0, abs=1e-4)
+        assert row["prediction"] == str(chances[1] > chances[0])
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("+cmd", "'+cmd"),
+        ("-x", "'-x"),
+        (" =x", "' =x"),
+        ("\t=x", "'\t=x"),
+        ("-1.5", "-1.5"),
+        ("+2e3", "+2e3"),
+        ("-1,5", "-1,5"),
+        ("a=b", "a=b"),
+        ("", ""),
+    ],
+)
+def test_a_formula_becomes_text(cell: str, written: str) -> None:
+    assert harmless(cell) == written
+
+
+def test_without_a_file_the_first_predictions_are_shown(handloom: Command, houses: Path) -> None:
+    ended = handloom("predict", houses / "dear", houses / "houses.csv")
+    assert ended.status == 0
+    assert "probability of True" in " ".join(ended.out.split())
+    assert "--out predictions.csv" in ended.out
+
+
+def test_another_table_is_evaluated_whole_and_that_of_the_run_by_its_test_rows(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    new = table(tmp_path / "new.csv", 50, seed=3, town=["Atlantis", "Rome"] * 25)
+    ended = handloom("evaluate", houses / "dear", "--data", new)
+    assert ended.status == 0
+    assert "50 rows" in ended.out
+    assert "25 rows with 1 category that the training rows lack, such as 'Atlantis'" in ended.err
+    assert "all 50 rows are test rows, as it is not the table of the run" in ended.err
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes((houses / "houses.csv").read_bytes())
+    for own in (houses / "houses.csv", copy):
+        ended = handloom("evaluate", houses / "dear", "--data", own)
+        assert "32 rows" in ended.out
+        assert ended.out == handloom("evaluate", houses / "dear").out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("town", "the column 'town' of the training rows is missing. Did you mean 'Town'?"),
+        ("size", "the column 'size' of the training rows is missing. Did you mean 'sizes'?"),
+    ],
+)
+def test_a_missing_column_is_refused_and_nothing_is_written(
+    handloom: Command, houses: Path, tmp_path: Path, change: str, message: str
+) -> None:
+    text = (houses / "houses.csv").read_text()
+    new = tmp_path / "new.csv"
+    new.write_text(text.replace(change, {"town": "Town", "size": "sizes"}[change], 1))
+    ended = handloom("predict", houses / "price", new, "--out", tmp_path / "out.csv")
+    assert ended.status == 1
+    assert message in ended.err
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_bad_line_far_down_leaves_no_file(
+    handloom: Command, houses: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handloom.data.formats.tables.AT_ONCE", 0)
+    monkeypatch.setattr("handloom.data.formats.csv_table.CELLS", 50)
+    new = tmp_path / "new.csv"
+    new.write_text((houses / "houses.csv").read_text() + "1,2\n")
+    ended = handloom("predict", houses / "price", new, "--out", tmp_path / "out.csv")
+    assert "line 162 has 2 cells, expected 5" in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["new.csv"]
+
+
+def test_a_run_on_a_table_is_resumed_and_reported(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    options = ["--target", "price", "--drop", "note", "--epochs", 2, "--out", tmp_path / "run"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trained = handloom("train", "--data", houses / "houses.csv", *options)
+        assert trained.status == 0
+        resumed = handloom("train", "--resume", tmp_path / "run", "--epochs", 4)
+    assert resumed.status == 0
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["epochs"] == 4
+    for data in ([], ["--data", houses / "houses.csv"]):
+        ended = handloom("report", tmp_path / "run", *data)
+        assert (ended.status, ended.err) == (0, "")
+    refused = handloom("train", "--resume", tmp_path / "run", "--target", "dear")
+    assert "--target dear" in refused.err
+    assert "was read with --target price --drop note, which cannot change" in refused.err
+
+
+def test_verify_shows_the_columns_and_the_problems(handloom: Command, houses: Path) -> None:
+    ended = handloom("data", "verify", houses / "houses.csv", "--target", "price")
+    assert ended.status == 1
+    assert "a table of 160 rows and 5 columns" in ended.out
+    assert "problem: column 'note' holds free text or an identifier" in ended.out
+    ended = handloom("data", "verify", houses / "houses.csv", "--target", "price", "--drop", "note")
+    assert ended.status == 0
+    assert "target, regression" in ended.out
+
+
+def test_pixels_in_columns_are_images(handloom: Command, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    pixels = generator.integers(0, 60, (60, 12)) + 150 * labels[:, None]
+    lines = [",".join(["label", *(f"pixel{n}" for n in range(12))])]
+    lines += [",".join(map(str, [label, *row])) for label, row in zip(labels, pixels, strict=True)]
+    data, run_folder = tmp_path / "mnist.csv", tmp_path / "run"
+    data.write_text("\n".join(lines))
+    options = ["--target", "label", "--image-shape", "4x3", "--epochs", 20, "--out", run_folder]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert handloom("train", "--data", data, *options).status == 0
+    model = Model.load(run_folder / "model")
+    assert (model.row_shape, model.row_dtype, model.columns) == ((3, 4), "uint8", None)
+    assert "accuracy 1.0000" in handloom("evaluate", run_folder).out
+    assert "60 rows" in handloom("evaluate", run_folder, "--data", _longer(data)).out
+    unlabeled = tmp_path / "test.csv"
+    unlabeled.write_text("\n".join(line.partition(",")[2] for line in lines))
+    assert handloom("predict", run_folder, unlabeled, "--out", tmp_path / "out.csv").status == 0
+    assert [int(row["prediction"]) for row in read(tmp_path / "out.csv")] == labels.tolist()
+    data.write_text("\n".join([*lines[:-1], "1," + ",".join(["256"] * 12)]))
+    refused = handloom("train", "--data", data, *options[:-1], tmp_path / "other")
+    assert "column 'pixel0' must hold pixels from 0 to 255, got 256 in line 61" in refused.err
+
+
+def _longer(path: Path) -> Path:
+    """Return a table of other content and the same rows."""
+    other = path.with_name("longer.csv")
+    other.write_bytes(path.read_bytes() + b"\n\n")
+    return other
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "--target must name the target column, one of size, town, note, dear, price"),
+        (["--target", "prise"], "target names the column 'prise'"),
+        (["--target", "price", "--size", "8"], "--size is for folders of images"),
+        (["--task", "regression"], "--task needs --target"),
+        (["--target", "price", "--test", "1"], "test must be a fraction below 1"),
+        (["--target", "price", "--task", "guess"], "unknown task 'guess'"),
+        (["--target", "price", "--drop", "price"], "drop must not name the target"),
+        (["--target", "dear", "--image-shape", "9"], "--image-shape must be <width>x<height>"),
+        (["--target", "price", "--drop", "note", "--recipe", "mlp"], "is for classes"),
+        (["--target", "price", "--drop", "note", "--label-smoothing", "0.1"], "label_smoothing"),
+        (["--target", "price"], "column 'note' holds free text or an identifier"),
+    ],
+)
+def test_wrong_options_of_tables_are_refused(
+    handloom: Command, houses: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    ended = handloom(
+        *("train", "--data", houses / "houses.csv", "--out", tmp_path / "run", *options)
+    )
+    assert ended.status == 1
+    assert message in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_of_tables_are_refused_for_other_data(handloom: Command, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for data in ("silhouettes", tmp_path / "data"):
+        ended = handloom("train", "--data", data, "--target", "x", "--out", tmp_path / "run")
+        assert ended.status == 1
+        assert "--target is for tables: name a CSV or Parquet file with --data" in ended.err
+
+
+def test_a_model_of_images_predicts_no_table(
+    handloom: Command, houses: Path, trained: Path
+) -> None:
+    for arguments in (("predict", trained, houses / "houses.csv"),):
+        ended = handloom(*arguments)
+        assert ended.status == 1
+        assert "images of shape (28, 28) need 784 columns of pixels, got 5" in ended.err
+    ended = handloom("evaluate", trained, "--data", houses / "houses.csv")
+    assert "the model was not trained on a table" in ended.err
+    ended = handloom("predict", houses / "price", houses / "houses.csv", "--as-is")
+    assert "--as-is would be ignored beside a table" in ended.err

@@ -1,0 +1,154 @@
+"""CSV files: separators, decimal commas and encodings are told, and every error names its line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handloom import DataError, open_table
+from handloom.data.cells import cells_of
+from handloom.data.formats import csv_table, tables
+from handloom.data.formats.csv_table import CsvTable
+from handloom.data.sources.open_table import read_splits
+from handloom.data.table_options import TableOptions
+
+
+def written(folder: Path, content: str | bytes, name: str = "table.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def columns_of(path: Path) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the cells of a file by column, and the notes."""
+    notes: list[str] = []
+    table = CsvTable(path, notes.append)
+    chunks = list(table.chunks())
+    cells = {
+        name: [text for chunk in chunks for text in cells_of(chunk.columns[name]).texts]
+        for name in table.names
+    }
+    return cells, notes
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_separators_line_ends_and_a_byte_order_mark(
+    tmp_path: Path, separator: str, ends: str, mark: str
+) -> None:
+    lines = ["name,size", '"a ""b""",1.5', "", " c ,2"]
+    path = written(tmp_path, mark + ends.join(line.replace(",", separator) for line in lines))
+    cells, notes = columns_of(path)
+    assert cells == {"name": ['a "b"', "c"], "size": ["1.5", "2"]}
+    assert len(notes) == (separator != ",")
+
+
+def test_a_quoted_cell_may_hold_the_separator_and_line_ends(tmp_path: Path) -> None:
+    path = written(tmp_path, 'a,b\n"1,5\nx",2\n3\n')
+    with pytest.raises(DataError, match=r"table.csv: line 4 has 1 cells, expected 2"):
+        columns_of(path)
+
+
+def test_decimal_commas_are_read_and_told(tmp_path: Path) -> None:
+    cells, notes = columns_of(written(tmp_path, "a;b\n1,5;x\n-2,25;y,z\n"))
+    assert cells == {"a": ["1.5", "-2.25"], "b": ["x", "y,z"]}
+    assert [note.split(": ")[1] for note in notes] == [
+        "cells are separated by semicolons",
+        "numbers such as '1,5' have a decimal comma",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"\n\n", "the file is empty"),
+        (b"a,b\n", "holds a header only"),
+        (b"a,b\n1\n", "line 2 has 1 cells, expected 2"),
+        (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 cells, expected 2"),
+        (b"a,a\n1,2\n", "two columns are named 'a'"),
+        (b"a,\n1,2\n", "column 2 has no name"),
+        (b"a,b\n1,\0\n", "line 2 holds a NUL character"),
+        (b"a,b\n1,caf\xe9\n", r"no text in UTF-8 \(byte 0xe9\): .*iconv"),
+        ("a,b\n1,2\n".encode("utf-16"), "is text in UTF-16"),
+        (b'a,b\n1,"2\n', "line 2: unexpected end of data"),
+        (b'a,b\n1,"2"3\n', "line 2: "),
+        (b"a,b\n1," + b"x" * 200_000 + b"\n", "line 2: field larger than field limit"),
+        (b",".join(b"c%d" % n for n in range(100_001)) + b"\n", "at most 100,000 columns"),
+    ],
+    ids=range(14),
+)
+def test_a_bad_file_is_refused_by_line(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message) as error:
+        columns_of(written(tmp_path, content))
+    assert str(error.value).startswith(str(tmp_path / "table.csv"))
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_table, "MAX_LINE", 1000)
+    with pytest.raises(DataError, match="line 2 has 1,000 characters or more"):
+        columns_of(written(tmp_path, "a,b\n" + "1" * 5000))
+
+
+@pytest.mark.parametrize("named", ["", "nothing.csv", "folder", "table.xlsx", "a\0b.csv"])
+def test_a_path_without_a_table_is_refused(tmp_path: Path, named: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "table.xlsx").write_bytes(b"x")
+    with pytest.raises(DataError):
+        open_table(tmp_path / named if named else "", "a")
+
+
+def test_errors_in_cells_name_the_line(tmp_path: Path) -> None:
+    rows = "".join(f"{n},{n % 2}\n" for n in range(100))
+    path = written(tmp_path, f"x,y\n{rows}inf,1\n")
+    with pytest.raises(
+        DataError, match=r"column 'x' must hold finite numbers, got inf in line 102"
+    ):
+        open_table(path, "y", test=0.01, seed=3)
+    path = written(tmp_path, f"x,y\n{rows}12 m,1\n")
+    with pytest.raises(DataError, match="holds numbers and texts, the first is '12 m' in line 102"):
+        open_table(path, "y", test=0.01, seed=3)
+    path = written(tmp_path, f"x,y\n{rows}1,\n")
+    with pytest.raises(DataError, match="the target 'y' has no value in line 102"):
+        open_table(path, "y")
+
+
+def test_missing_values_booleans_and_categories_that_are_numbers(tmp_path: Path) -> None:
+    lines = [
+        f"{n / 4 if n % 3 else 'NA'},{str(n % 4 > 1).lower()},{n % 5},{n % 2}" for n in range(40)
+    ]
+    path = written(tmp_path, "\n".join(["size,open,floor,sold", *lines]))
+    splits = open_table(path, "sold", categorical=["floor"])
+    assert splits.train.column_names == (
+        *("size", "size is missing", "open"),
+        *(f"floor={n}" for n in range(5)),
+    )
+    assert splits.train.columns is not None
+    assert [each.kind for each in splits.train.columns.inputs] == ["number", "boolean", "category"]
+
+
+def test_a_file_larger_than_memory_gives_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(0)
+    lines = [
+        f"{x:.4f},{'' if n % 7 == 0 else 'abc'[n % 3]},{n % 3 > 0},{x + n:.3f}"
+        for n, x in enumerate(generator.normal(size=500))
+    ]
+    path = written(tmp_path, "\n".join(["x,kind,even,y", *lines]))
+    options = TableOptions("y")
+    whole = read_splits(path, options)
+    monkeypatch.setattr(tables, "AT_ONCE", 0)
+    monkeypatch.setattr(csv_table, "CELLS", 64)
+    monkeypatch.setattr("handloom.data.table_learning.IN_MEMORY", 0)
+    streamed = read_splits(path, options, cache=tmp_path)
+    assert isinstance(streamed.train.inputs, np.memmap)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["table.csv"]
+    for own, other in ((whole.train, streamed.train), (whole.test, streamed.test)):
+        rows, mapped = (np.asarray(each.inputs, np.float64) for each in (own, other))
+        assert np.abs(rows - mapped).max() < 1e-5
+        np.testing.assert_allclose(own.targets, other.targets, rtol=1e-5)
+    assert len(streamed.train.take(np.arange(5))) == 5

@@ -1,0 +1,329 @@
+"""Columns: what is learned of a table's training rows, and what becomes of other rows."""
+
+import datetime
+import json
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handloom import ConfigurationError, DataError, Dataset, DataWarning, split_frame
+from handloom.data import Columns
+from handloom.data.column_statistics import MAX_ONE_HOT
+
+pd: Any = pytest.importorskip("pandas")
+
+ROWS = 60
+
+
+def passengers(**others: object) -> Any:
+    """Return a table with missing values, categories and a number that may be a class."""
+    generator = np.random.default_rng(0)
+    age = generator.normal(40.0, 12.0, ROWS)
+    age[[3, 7]] = np.nan
+    frame = pd.DataFrame(
+        {
+            "age": age,
+            "sex": generator.choice(["male", "female"], ROWS),
+            "deck": generator.choice(np.array(["A", "B", None]), ROWS),
+            "alone": generator.random(ROWS) > 0.5,
+            "fare": generator.exponential(30.0, ROWS),
+        }
+    )
+    return frame.assign(**others)
+
+
+def learned(target: str = "fare", **others: object) -> Columns:
+    columns = Dataset.from_frame(passengers(**others), target).columns
+    assert columns is not None
+    return columns
+
+
+def told(call: Callable[[], object]) -> list[str]:
+    """Return the notes of a call."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    assert all(each.category is DataWarning for each in caught)
+    assert all(each.filename == __file__ for each in caught)
+    return [str(each.message) for each in caught]
+
+
+def test_numbers_are_standardized_categories_are_columns_and_missing_values_have_one() -> None:
+    frame = passengers()
+    data = Dataset.from_frame(frame, "fare")
+    assert data.column_names == (
+        *("age", "age is missing", "sex=female", "sex=male"),
+        *("deck=A", "deck=B", "deck is missing", "alone"),
+    )
+    by_name = dict(zip(data.column_names, data.inputs.T, strict=True))
+    expected = (frame["age"] - frame["age"].mean()) / frame["age"].std(ddof=0)
+    np.testing.assert_allclose(by_name["age"], expected.fillna(0.0), atol=1e-6)
+    assert np.flatnonzero(by_name["age is missing"]).tolist() == [3, 7]
+    assert (by_name["sex=male"] == (frame["sex"] == "male")).all()
+    assert (by_name["deck is missing"] == frame["deck"].isna()).all()
+    assert not by_name["deck=A"][frame["deck"].isna()].any()
+
+
+def test_continuous_targets_are_standardized_and_restored() -> None:
+    frame = passengers()
+    data = Dataset.from_frame(frame, "fare")
+    assert data.columns is not None
+    assert data.columns.target is not None
+    assert data.class_names == ("fare",)
+    np.testing.assert_allclose([data.targets.mean(), data.targets.std()], [0.0, 1.0], atol=1e-6)
+    restored = data.columns.target.restore(data.targets)[:, 0]
+    np.testing.assert_allclose(restored, frame["fare"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (["b", "a"] * 30, ("a", "b")),
+        ([True, False] * 30, ("False", "True")),
+        ([10, 9] * 30, ("9", "10")),
+        (pd.Categorical(["low", "high"] * 30, ["low", "high", "never"]), ("low", "high")),
+    ],
+)
+def test_texts_booleans_and_few_integers_are_classes(values: Any, names: tuple[str, ...]) -> None:
+    data = Dataset.from_frame(passengers(target=values), "target")
+    assert data.class_names == names
+    assert [names[label] for label in data.targets] == list(map(str, values))
+
+
+def test_several_integers_are_told_to_be_classes_and_many_to_be_continuous() -> None:
+    few, many = passengers(stars=np.arange(ROWS) % 5), passengers(stars=np.arange(ROWS) * 3)
+    (note,) = told(lambda: Dataset.from_frame(few, "stars"))
+    assert note.startswith("the target 'stars' holds 5 different integers, which are read as class")
+    (note,) = told(lambda: Dataset.from_frame(many, "stars"))
+    assert "60 different integers, which are read as continuous" in note
+    assert not told(lambda: Dataset.from_frame(few, "stars", task="regression"))
+    with pytest.raises(DataError, match="'sex' must hold numbers for a regression, got 'female'"):
+        Dataset.from_frame(passengers(), "sex", task="regression")
+    with pytest.raises(DataError, match="holds 60 different values in 60 rows, too many for class"):
+        Dataset.from_frame(passengers(), "fare", task="classification")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (pd.date_range("2020-01-01", periods=ROWS), "holds dates or times, such as '2020-01-01"),
+        ([datetime.date(2020, 1, 2)] * ROWS, "holds dates or times, such as '2020-01-02'"),
+        (["5.1.2020", "6.1.2020"] * 30, "holds dates or times, such as '5.1.2020'"),
+        (["10:30", "11:45"] * 30, "holds dates or times"),
+        ([f"a remark {n}" for n in range(ROWS)], "holds free text or an identifier: 60 different"),
+        ([f"{n}.5" for n in range(ROWS)], "holds numbers as texts, such as '0.5'"),
+        ([f"c{n % 55}" for n in range(ROWS)], "free text"),
+        ([np.inf] + [1.0] * (ROWS - 1), r"must hold finite numbers, got inf in row 0 \(rows count"),
+        ([1e300, -1e300] * 30, "too large to be standardized, up to 1e"),
+        ([[1]] * ROWS, "must hold numbers, booleans or texts, got list"),
+        ([1, "a"] * 30, "must hold numbers, booleans or texts, got int and str"),
+    ],
+)
+def test_a_column_that_cannot_be_used_is_refused_by_name(values: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message) as error:
+        Dataset.from_frame(passengers(extra=values), "fare")
+    assert "column 'extra'" in str(error.value)
+    assert Dataset.from_frame(passengers(extra=values), "fare", drop=["extra"]).columns == Columns(
+        learned().inputs, ("extra",), learned().target, ROWS
+    )
+
+
+def test_constant_columns_are_left_out_and_identifiers_told() -> None:
+    frame = passengers(one=1, empty=None, key=np.arange(ROWS))
+    constant, identifier = sorted(told(lambda: Dataset.from_frame(frame, "fare")), reverse=True)
+    assert constant.endswith("all training rows have the same value: 'one', 'empty'")
+    assert identifier.startswith("column 'key' may be an identifier: all its 60 integers differ")
+    assert learned().transform(passengers()).shape == (ROWS, 8)
+
+
+def test_many_categories_need_an_embedding() -> None:
+    count = MAX_ONE_HOT + 1
+    frame = pd.concat([passengers(), passengers(), passengers()], ignore_index=True)
+    frame["town"] = [f"town {n % count}" for n in range(len(frame))]
+    frame.loc[0, "town"] = None
+    with pytest.raises(DataError, match=r"51 categories, more than the 50 .*embed=\['town'\]"):
+        Dataset.from_frame(frame, "fare")
+    data = Dataset.from_frame(frame, "fare", embed=["town"])
+    assert data.columns is not None
+    assert data.columns.embedded == {8: count + 2}
+    town = data.inputs[:, 8]
+    assert town[0] == 0
+    assert sorted(set(town[1:])) == list(range(2, count + 2))
+    rows = data.columns.transform(frame.assign(town="Atlantis"), tell=lambda _: None)
+    assert (rows[:, 8] == 1).all()
+
+
+def test_embed_of_all_categories_and_numbers_as_categories() -> None:
+    frame = passengers(room=np.arange(ROWS) % 4)
+    data = Dataset.from_frame(frame, "fare", embed=True, categorical=["room"])
+    assert data.column_names == ("age", "age is missing", "sex", "deck", "alone", "room")
+    assert data.columns is not None
+    assert data.columns.embedded == {2: 4, 3: 4, 5: 6}
+    with pytest.raises(DataError, match="embed names the column 'age', which holds numbers"):
+        Dataset.from_frame(frame, "fare", embed=["age"])
+
+
+def test_other_rows_are_matched_by_name_in_any_order_and_their_differences_told() -> None:
+    columns, frame = learned(), passengers()
+    rows = columns.transform(frame)
+    assert (columns.transform(frame[["sex", "fare", "alone", "deck", "age"]]) == rows).all()
+    assert (columns.transform(frame.drop(columns="fare")) == rows).all()
+    strange = frame.assign(color=1, sex=["robot"] * 2 + ["male"] * 58, alone=None)
+    assert told(lambda: columns.transform(strange)) == [
+        "1 column that the training rows lack is ignored: 'color'",
+        "column 'sex': 2 rows with 1 category that the training rows lack, such as 'robot'; "
+        "treated as unseen",
+        "column 'alone': 60 rows without a value, of which the training rows had none; treated as "
+        "an average row",
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        changed = columns.transform(strange)
+    assert not changed[:2, 2:4].any()
+    assert not changed[:, -1].any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"age": "old"}, "column 'age' must hold numbers, as in the training rows, got 'old' in "),
+        ({"age": np.inf}, "column 'age' must hold finite numbers, got inf in row 0"),
+        ({"age": 1e300}, "column 'age' must hold numbers like the training rows, whose mean is "),
+        ({"alone": "perhaps"}, "column 'alone' must hold numbers"),
+    ],
+)
+def test_other_rows_of_another_kind_are_refused_by_name(
+    change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        learned().transform(passengers(**change))
+
+
+def test_a_missing_column_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(DataError, match=r"'age' of the training rows is missing. Did .* 'Age'\?"):
+        learned().transform(passengers().rename(columns={"age": "Age"}))
+    with pytest.raises(DataError, match=r"target names the column 'far'.* Did you mean 'fare'\?"):
+        Dataset.from_frame(passengers(), "far")
+    with pytest.raises(DataError, match=r"drop names the column 'agee'.* Did you mean 'age'\?"):
+        Dataset.from_frame(passengers(), "fare", drop=["agee"])
+    with pytest.raises(DataError, match="two columns are named 'age'"):
+        learned().transform(pd.concat([passengers(), passengers()[["age"]]], axis=1))
+
+
+def test_rows_without_a_target_are_refused_or_left_out() -> None:
+    frame = passengers()
+    frame.loc[[5, 6], "fare"] = np.nan
+    with pytest.raises(DataError, match=r"the target 'fare' has no value in row 5 .*drop_missing"):
+        Dataset.from_frame(frame, "fare")
+    (note,) = told(lambda: Dataset.from_frame(frame, "fare", drop_missing_targets=True))
+    assert note == "2 rows without a target left out"
+
+
+def test_test_rows_by_the_columns_of_the_training_rows() -> None:
+    frame = passengers()
+    train = Dataset.from_frame(frame[:40], "sex")
+    test = Dataset.from_frame(frame[40:], "sex", columns=train.columns)
+    assert test.column_names == train.column_names
+    assert (test.inputs == train.columns.transform(frame[40:])).all()  # type: ignore[union-attr]
+    unknown = frame[40:].assign(sex="robot")
+    with pytest.raises(DataError, match="the target 'sex' is 'robot' in row 0"):
+        Dataset.from_frame(unknown, "sex", columns=train.columns)
+    with pytest.raises(ConfigurationError, match="drop would be ignored beside columns="):
+        Dataset.from_frame(frame, "sex", columns=train.columns, drop=["age"])
+    with pytest.raises(ConfigurationError, match="the columns have the target 'sex'"):
+        Dataset.from_frame(frame, "fare", columns=train.columns)
+
+
+def test_a_split_learns_from_the_training_rows_alone() -> None:
+    frame = passengers(row=np.arange(ROWS) * 7.5)
+    splits = split_frame(frame, "sex", test=0.25, seed=1)
+    assert (len(splits.train), len(splits.test)) == (45, 15)
+    sizes = frame["sex"].value_counts().sort_index().to_numpy()
+    assert (splits.test.rows_per_class == np.rint(0.25 * sizes)).all()
+    columns = splits.train.columns
+    assert columns is splits.test.columns
+    assert columns is not None
+    assert columns.rows == 45
+    last = columns.inputs[-1]
+    inputs = np.asarray(splits.train.inputs, np.float64)
+    rows = np.rint((inputs[:, -1] * last.scale + last.mean) / 7.5).astype(int)
+    again = Dataset.from_frame(frame.iloc[rows], "sex")
+    assert again.columns == columns
+    assert (again.inputs == splits.train.inputs).all()
+    changed = frame.copy()
+    changed.loc[~changed.index.isin(rows), "age"] = 1e6  # of test rows: nothing learned changes
+    assert split_frame(changed, "sex", test=0.25, seed=1).train.columns == columns
+
+
+def test_columns_are_the_same_from_json_and_other_json_is_refused() -> None:
+    columns = learned(room=[str(n % 3) for n in range(ROWS)])
+    described = json.loads(json.dumps(columns.to_json()))
+    assert Columns.from_json(described) == columns
+    changes: list[dict[str, object]] = [
+        {"version": 2},
+        {"rows": 0},
+        {"inputs": []},
+        {"inputs": [1]},
+        {"left_out": "age"},
+        {"left_out": ["age"]},
+        {"target": {}},
+        {"other": 1},
+    ]
+    for change in changes:
+        with pytest.raises(ConfigurationError):
+            Columns.from_json({**described, **change})
+    first = described["inputs"][0]
+    changes = [
+        {"scale": -1.0},
+        {"scale": float("nan")},
+        {"mean": "0"},
+        {"kind": "date"},
+        {"kind": "category"},
+        {"categories": ["a"]},
+        {"embedded": 1},
+        {"missing": -1},
+        {"name": ""},
+        {"name": 5},
+    ]
+    for change in changes:
+        with pytest.raises(ConfigurationError):
+            Columns.from_json({**described, "inputs": [{**first, **change}]})
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_frames_of_every_library_give_the_same_rows(library: str) -> None:
+    module, frame = pytest.importorskip(library), passengers()
+    own = module.from_pandas(frame) if library == "polars" else module.Table.from_pandas(frame)
+    expected, other = Dataset.from_frame(frame, "fare"), Dataset.from_frame(own, "fare")
+    assert other.columns == expected.columns
+    assert (other.inputs == expected.inputs).all()
+
+
+def test_a_target_far_from_the_training_rows_is_refused_by_row() -> None:
+    columns = learned()
+    with pytest.raises(DataError, match=r"the target .fare. must be like .*, got 1e.300 in row 0"):
+        Dataset.from_frame(passengers(fare=1e300), "fare", columns=columns)
+
+
+def test_a_few_texts_among_numbers_are_categories_and_among_many_numbers_an_error() -> None:
+    children = ["0", "1", "2", "3+"] * 15
+    names = Dataset.from_frame(passengers(children=children), "fare").column_names
+    assert names is not None
+    assert names[-4:] == tuple(f"children={name}" for name in ("0", "1", "2", "3+"))
+    rooms = [f"{n % 30}" for n in range(59)] + ["12b"]
+    with pytest.raises(DataError, match="column 'room' holds numbers as texts"):
+        Dataset.from_frame(passengers(room=rooms), "fare")
+    data = Dataset.from_frame(passengers(room=rooms), "fare", categorical=["room"])
+    assert len(data.column_names or ()) == 8 + 31
+
+
+def test_numbers_that_are_categories_are_matched_by_value() -> None:
+    frame = passengers(room=np.arange(ROWS) % 3)
+    columns = Dataset.from_frame(frame, "fare", categorical=["room"]).columns
+    assert columns is not None
+    expected = columns.transform(frame)
+    for same in (frame["room"].astype(float), frame["room"].astype(str)):
+        assert (columns.transform(frame.assign(room=same)) == expected).all()
