@@ -75,13 +75,13 @@ def run_on_ranks(command: Callable[[], int]) -> int:
 @contextmanager
 def _ending_by_signals() -> Iterator[None]:
     """Have signals end the process in a block: no handler of Python runs while MPI starts."""
-    ending = [number for number in (*SIGNALS, NOTICE) if number is not None]
-    previous = {number: signal.signal(number, signal.SIG_DFL) for number in ending}
+    signals = [number for number in (*SIGNALS, NOTICE) if number is not None]
+    previous = {number: signal.signal(number, signal.SIG_DFL) for number in signals}
     try:
         yield
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _follow(ranks: Ranks) -> int:
