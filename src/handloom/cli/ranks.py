@@ -55,7 +55,8 @@ def checked_distributed(name: str | None) -> Distributed | None:
 def run_on_ranks(command: Callable[[], int]) -> int:
     """Run a command on rank 0, and return its status on every rank."""
     try:
-        ranks = ranks_of("mpi")
+        with _ending_by_signals():
+            ranks = ranks_of("mpi")
     except HandloomError as error:
         say(f"error: {error}")
         return 1
@@ -69,6 +70,18 @@ def run_on_ranks(command: Callable[[], int]) -> int:
     finally:
         ranks.share(status)
     return status
+
+
+@contextmanager
+def _ending_by_signals() -> Iterator[None]:
+    """Have signals end the process in a block: no handler of Python runs while MPI starts."""
+    signals = [number for number in (*SIGNALS, NOTICE) if number is not None]
+    previous = {number: signal.signal(number, signal.SIG_DFL) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _follow(ranks: Ranks) -> int:

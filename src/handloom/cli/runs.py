@@ -28,7 +28,8 @@ class Describe(Callback):
             If there is no checkpoint, but a model, which a new training would replace.
         """
         progress = state.progress
-        if self.resumed and not progress.steps and (self.run.path / MODEL / MANIFEST).exists():
+        unsaved = not progress.steps and not any(self.run.checkpoints.glob(f"*/{MANIFEST}"))
+        if self.resumed and unsaved and (self.run.path / MODEL / MANIFEST).exists():
             raise ModelError(
                 f"{short(self.run.path)} holds a model and no checkpoint to resume from: train "
                 f"again with another --out; this one keeps its model"
@@ -45,9 +46,9 @@ class Describe(Callback):
             note("no checkpoint to resume from: training starts from the beginning")
 
     def on_train_end(self, *, state: TrainingState) -> None:
-        """Print that an interrupted training is saved, since its results take a while."""
+        """Print that the results of an interrupted training follow, since they take a while."""
         if state.history.stop_reason is StopReason.INTERRUPTED:
-            note("interrupted: the training is saved, the results follow")
+            note("interrupted: the results follow")
 
     def _finished(self, state: TrainingState) -> str:
         """Return the message that a training has ended, and how it can be longer."""

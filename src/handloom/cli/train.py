@@ -233,13 +233,14 @@ def _train(
         options,
         resume=resumed is not None,
     )
+    checkpoints = Checkpoints(run, every=every, warn=note)
     with warnings.catch_warnings(), sharing(mode.distributed, part):
         warnings.simplefilter("ignore", DivergenceWarning)  # the command itself reports it
         trained = experiment.train(
             settings,
             splits,
             callbacks,
-            checkpoints=Checkpoints(run, every=every, warn=note),
+            checkpoints=checkpoints,
             resume=resumed is not None,
             on_signal="finish",  # and an interruption
             distributed=mode.distributed,
@@ -251,7 +252,8 @@ def _train(
         wrote(run.path, run.contents())
         if mode.report or (resumed and (run.path / REPORT).exists()):  # a page of an earlier state
             say_report(run.path, splits)
-    end_with(trained.history, run.path, saved=not saving.failed)
+    resumable = checkpoints.last_good is not None
+    end_with(trained.history, run.path, saved=not saving.failed, resumable=resumable)
     if saving.failed:
         raise typer.Exit(1)
     if not math.isfinite(trained.test.loss):
@@ -318,7 +320,9 @@ def _caption(history: History) -> str:
     return caption
 
 
-def end_with(history: History, run: Path | None = None, *, saved: bool = True) -> None:
+def end_with(
+    history: History, run: Path | None = None, *, saved: bool = True, resumable: bool = True
+) -> None:
     """Exit with the status of the reason why training ended; return if it succeeded.
 
     Parameters
@@ -329,6 +333,8 @@ def end_with(history: History, run: Path | None = None, *, saved: bool = True) -
         The run folder to resume the training from.
     saved : bool
         Whether the model is in its folder; else the status is 1 after an interruption too.
+    resumable : bool
+        Whether there is a checkpoint; the same.
     """
     reason = history.stop_reason
     if reason is StopReason.INTERRUPTED:
@@ -336,8 +342,10 @@ def end_with(history: History, run: Path | None = None, *, saved: bool = True) -
         if run is not None and history.ranks > 1:
             further += ", or on any number of ranks: mpiexec ... --distributed mpi"
         kept = ": the state reached is saved" if saved else ""
+        if not resumable:
+            kept, further = ", and no checkpoint could be written: it cannot be resumed", ""
         note(f"interrupted{kept}{further}")
-        raise typer.Exit(130 if saved else 1)
+        raise typer.Exit(130 if saved and resumable else 1)
     if history.divergence is not None:
         kept = "; the last good weights are saved" if saved else ""
         note(

@@ -28,6 +28,9 @@ DISTRIBUTED: tuple[Distributed, ...] = ("mpi",)
 OF_LAUNCHERS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 """The variables in which MPICH, Open MPI and Slurm's srun have the number of processes."""
 
+WHITE = "\0 \t\r\n"
+"""Characters around the name of an MPI library."""
+
 LEFT = "its program has ended, or failed outside of a training"
 """The failure of a rank that no longer takes part."""
 
@@ -139,9 +142,10 @@ def _mpi_world() -> Ranks:
     ranks = MpiRanks(MPI.COMM_WORLD)
     started = started_processes()
     if ranks.size == 1 and started > 1:
+        library = MPI.Get_library_version().splitlines()[0].strip(WHITE)
         raise ConfigurationError(
             f"{started} processes were started, and each sees no other: the launcher is not of the "
-            f"MPI that mpi4py uses ({MPI.Get_library_version().split(chr(10))[0].strip()}). Start "
+            f"MPI that mpi4py uses ({library}). Start "
             "them with the mpiexec of that MPI, or install mpi4py for the other one: "
             "pip install --no-binary mpi4py mpi4py"
         )

@@ -133,6 +133,7 @@ class Trainer:
         self.network, self.options = network, options
         self.signals: list[int] = []
         self._hooks = Hooks(options.callbacks)
+        ranks_of(options.distributed)  # an error on one rank can end the others from now on
         self._ranks: Ranks = ONE
         self._watch: Watch | None = None
         self._state: TrainingState | None = None
