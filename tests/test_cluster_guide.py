@@ -20,7 +20,6 @@ SMALL = (
     "--backend numpy --validation-fraction 0"
 )
 
-
 def job_script() -> str:
     """Return the script of the page."""
     blocks = re.findall(r"^```sh\n(#!/bin/bash\n.*?)^```$", PAGE.read_text(), re.M | re.S)

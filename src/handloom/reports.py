@@ -60,7 +60,7 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
 
     If one cannot be written, a line on standard error says so, and the others are written.
     """
-    history, test = trained.history, trained.test
+    history, test = trained.history, trained.evaluation
     with _part(run.path / HISTORY):
         run.write_history(history)
     with _part(run.path / RESULTS):

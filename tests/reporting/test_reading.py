@@ -12,6 +12,7 @@ from tests.helpers.pages import Parsed, parsed
 
 from handloom import DataError, Dataset, DivergenceWarning, Splits, evaluate, silhouettes
 from handloom.data import ImageOptions
+from handloom.data.table_options import DataOptions
 from handloom.errors import HandloomError
 from handloom.files import FileError
 from handloom.locks import HeldFolder
@@ -28,11 +29,11 @@ EVERY = "1"
 OTHER = silhouettes(rows=300, test_rows=120, seed=5)
 
 
-def find(_: str, options: ImageOptions) -> Splits:
+def find(_: str, options: DataOptions) -> Splits:
     return SPLITS
 
 
-def lost(_: str, options: ImageOptions) -> Splits:
+def lost(_: str, options: DataOptions) -> Splits:
     raise DataError("not there")
 
 
@@ -94,7 +95,7 @@ def test_the_options_of_an_image_folder_find_its_rows_and_stand_in_the_command(r
     shutil.rmtree(folder / "model")  # which names the dataset too
     asked = []
 
-    def find_photos(named: str, options: ImageOptions) -> Splits:
+    def find_photos(named: str, options: DataOptions) -> Splits:
         asked.append((named, options))
         return SPLITS
 

@@ -241,17 +241,17 @@ def _train(
     end_with(trained.history, run.path, saved=not saving.failed)
     if saving.failed:
         raise typer.Exit(1)
-    if not math.isfinite(trained.test.loss):
+    if not math.isfinite(trained.evaluation.loss):
         note(
-            f"error: training diverged: the test loss is {trained.test.loss}, although the weights "
-            f"are finite. A smaller learning rate usually helps"
+            f"error: training diverged: the test loss is {trained.evaluation.loss}, although the "
+            f"weights are finite. A smaller learning rate usually helps"
         )
         raise typer.Exit(1)
 
 
 def _show(splits: Splits, trained: Trained) -> None:
     """Show the metrics of the final weights on training, validation and test rows."""
-    history, test, kept = trained.history, trained.test, trained.kept
+    history, test, kept = trained.history, trained.evaluation, trained.kept
     rows: list[tuple[str, str, str]] = []
     if record := kept or (history.records[-1] if history.records else None):
         epoch = f"epoch {record.epoch + 1}{'' if kept else ', the last'}"

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from handloom.data.dataset import Dataset, Splits
-from handloom.errors import ConfigurationError, DataError, HandloomError, require_known
+from handloom.errors import (
+    ConfigurationError,
+    DataError,
+    HandloomError,
+    ModelError,
+    require_known,
+)
 from handloom.model import Model
 from handloom.parallel.mpi import Distributed
 from handloom.randomness import Stream
@@ -65,7 +71,7 @@ class Trained:
     ----------
     model : Model
     history : History
-    test : Evaluation or RegressionEvaluation
+    evaluation : Evaluation or RegressionEvaluation
         On the test set, with the final weights.
     rows : int
         The number of training rows.
@@ -79,11 +85,24 @@ class Trained:
 
     model: Model
     history: History
-    test: Evaluation | RegressionEvaluation
+    evaluation: Evaluation | RegressionEvaluation
     rows: int
     held_out: int = 0
     kept: EpochRecord | None = None
     kept_by: str = "validation_loss"
+
+    @property
+    def test(self) -> Evaluation:
+        """The evaluation of a model of classes on the test set.
+
+        Raises
+        ------
+        ModelError
+            If targets are continuous.
+        """
+        if not isinstance(self.evaluation, Evaluation):
+            raise ModelError("a regression has no evaluation of classes: see Trained.evaluation")
+        return self.evaluation
 
 
 def train(
