@@ -152,3 +152,18 @@ def test_a_file_larger_than_memory_gives_the_same_rows(
         assert np.abs(rows - mapped).max() < 1e-5
         np.testing.assert_allclose(own.targets, other.targets, rtol=1e-5)
     assert len(streamed.train.take(np.arange(5))) == 5
+
+
+def test_categories_are_spelled_as_in_the_file_in_every_chunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = ["true", "false"] * 20 + ["maybe", "true"] * 20
+    lines = [f"{answer},{n}.5" for n, answer in enumerate(answers)]
+    path = written(tmp_path, "\n".join(["answer,y", *lines]))
+    whole = open_table(path, "y").train
+    assert whole.column_names == ("answer=false", "answer=maybe", "answer=true")
+    monkeypatch.setattr(tables, "AT_ONCE", 0)
+    monkeypatch.setattr(csv_table, "CELLS", 20)
+    streamed = open_table(path, "y").train
+    assert streamed.columns == whole.columns
+    assert (streamed.inputs == whole.inputs).all()
