@@ -120,6 +120,8 @@ def test_classes_have_probabilities_and_no_cell_is_run_by_a_spreadsheet(
         ("-x", "'-x"),
         (" =x", "' =x"),
         ("\t=x", "'\t=x"),
+        ("\n=x", "'\n=x"),
+        ("\uff1dx", "'\uff1dx"),
         ("-1.5", "-1.5"),
         ("+2e3", "+2e3"),
         ("-1,5", "-1,5"),

@@ -111,6 +111,10 @@ def test_errors_in_cells_name_the_line(tmp_path: Path) -> None:
     path = written(tmp_path, f"x,y\n{rows}12 m,1\n")
     with pytest.raises(DataError, match="holds numbers and texts, the first is '12 m' in line 102"):
         open_table(path, "y", test=0.01, seed=3)
+    prices = "".join(f"{n},{n + 0.5}\n" for n in range(100))
+    path = written(tmp_path, f"x,y\n{prices}1,free\n")
+    with pytest.raises(DataError, match="the first that is no number is 'free' in line 102"):
+        open_table(path, "y")
     path = written(tmp_path, f"x,y\n{rows}1,\n")
     with pytest.raises(DataError, match="the target 'y' has no value in line 102"):
         open_table(path, "y")
