@@ -202,6 +202,9 @@ def test_a_run_on_a_table_is_resumed_and_reported(
     for data in ([], ["--data", houses / "houses.csv"]):
         ended = handloom("report", tmp_path / "run", *data)
         assert (ended.status, ended.err) == (0, "")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "128 training rows with the continuous target price" in page
+    assert "Test R^2" in page
     refused = handloom("train", "--resume", tmp_path / "run", "--target", "dear")
     assert "--target dear" in refused.err
     assert "was read with --target price --drop note, which cannot change" in refused.err
