@@ -236,6 +236,8 @@ def test_pixels_in_columns_are_images(handloom: Command, tmp_path: Path) -> None
     assert (model.row_shape, model.row_dtype, model.columns) == ((3, 4), "uint8", None)
     assert "accuracy 1.0000" in handloom("evaluate", run_folder).out
     assert "60 rows" in handloom("evaluate", run_folder, "--data", _longer(data)).out
+    shown = handloom("data", "show", data, *options[:4], "--out", tmp_path / "samples.png")
+    assert shown.status == 0
     unlabeled = tmp_path / "test.csv"
     unlabeled.write_text("\n".join(line.partition(",")[2] for line in lines))
     assert handloom("predict", run_folder, unlabeled, "--out", tmp_path / "out.csv").status == 0
