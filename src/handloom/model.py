@@ -179,17 +179,17 @@ class Model:
             If features are missing or not finite, or columns have other names.
         """
         _require_several_outputs(self)
-        if self.columns is not None and is_instance(inputs, *FRAMES):
-            outputs = self.predict(self.columns.transform(inputs))
-            target = self.columns.target
-            return outputs if target is None else target.restore(outputs)
-        converted = convert_inputs(inputs)
+        raw = self.columns
+        if raw is not None and not is_instance(inputs, *FRAMES):
+            raw = None  # flat rows
+        converted = convert_inputs(inputs if raw is None else raw.transform(inputs))
         require_same_columns(converted.column_names, self.column_names, "table")
         self.check_rows(converted.rows)
         with np.errstate(over="ignore", invalid="ignore"):  # a warning of our own says more
             outputs = self.before_loss.predict(converted.rows, self.transform)
             warn_if_not_finite(outputs, stacklevel=3)
-            return OUTPUT_ACTIVATIONS[self.output_activation](outputs, out=outputs)
+            predicted = OUTPUT_ACTIVATIONS[self.output_activation](outputs, out=outputs)
+        return predicted if raw is None or raw.target is None else raw.target.restore(predicted)
 
     def predict_image(
         self, source: Source, *, as_is: bool = False, invert: bool = False

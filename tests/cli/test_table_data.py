@@ -120,6 +120,8 @@ def test_classes_have_probabilities_and_no_cell_is_run_by_a_spreadsheet(
         ("-x", "'-x"),
         (" =x", "' =x"),
         ("\t=x", "'\t=x"),
+        ("\n=x", "'\n=x"),
+        ("\uff1dx", "'\uff1dx"),
         ("-1.5", "-1.5"),
         ("+2e3", "+2e3"),
         ("-1,5", "-1,5"),
@@ -200,6 +202,9 @@ def test_a_run_on_a_table_is_resumed_and_reported(
     for data in ([], ["--data", houses / "houses.csv"]):
         ended = handloom("report", tmp_path / "run", *data)
         assert (ended.status, ended.err) == (0, "")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "128 training rows with the continuous target price" in page
+    assert "Test R^2" in page
     refused = handloom("train", "--resume", tmp_path / "run", "--target", "dear")
     assert "--target dear" in refused.err
     assert "was read with --target price --drop note, which cannot change" in refused.err
@@ -231,6 +236,8 @@ def test_pixels_in_columns_are_images(handloom: Command, tmp_path: Path) -> None
     assert (model.row_shape, model.row_dtype, model.columns) == ((3, 4), "uint8", None)
     assert "accuracy 1.0000" in handloom("evaluate", run_folder).out
     assert "60 rows" in handloom("evaluate", run_folder, "--data", _longer(data)).out
+    shown = handloom("data", "show", data, *options[:4], "--out", tmp_path / "samples.png")
+    assert shown.status == 0
     unlabeled = tmp_path / "test.csv"
     unlabeled.write_text("\n".join(line.partition(",")[2] for line in lines))
     assert handloom("predict", run_folder, unlabeled, "--out", tmp_path / "out.csv").status == 0

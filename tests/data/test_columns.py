@@ -310,8 +310,7 @@ def test_a_target_far_from_the_training_rows_is_refused_by_row() -> None:
 
 def test_a_few_texts_among_numbers_are_categories_and_among_many_numbers_an_error() -> None:
     children = ["0", "1", "2", "3+"] * 15
-    names = Dataset.from_frame(passengers(children=children), "fare").column_names
-    assert names is not None
+    names = learned(children=children).names
     assert names[-4:] == tuple(f"children={name}" for name in ("0", "1", "2", "3+"))
     rooms = [f"{n % 30}" for n in range(59)] + ["12b"]
     with pytest.raises(DataError, match="column 'room' holds numbers as texts"):

@@ -13,7 +13,6 @@ from handloom.cli.datasets import (
     load_dataset,
     refuse_in_images,
     with_data_options,
-    with_image_options,
 )
 from handloom.cli.from_settings import split_items
 from handloom.cli.table_options import names_table
@@ -59,10 +58,10 @@ def verify(path: Named, options: DataOptions) -> None:
 
 
 @app.command()
-@with_image_options
+@with_data_options
 def show(
     path: Named,
-    options: ImageOptions,
+    options: DataOptions,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -38,7 +38,7 @@ NAMES = ", ".join(RESERVED)
 Data = Annotated[
     str | None,
     typer.Option(
-        help="A folder of IDX files, .npy files or images, a table (CSV, Parquet), or a name: "
+        help="A folder (IDX, .npy, images), a table (CSV, Parquet), or a name: "
         f"{NAMES}. "
         "[default: Fashion-MNIST, if it is found or can be downloaded]",
         show_default=False,
@@ -48,7 +48,7 @@ Data = Annotated[
 RunData = Annotated[
     str | None,
     typer.Option(
-        help="A folder of IDX files, .npy files or images, a table (CSV, Parquet), or a name: "
+        help="A folder (IDX, .npy, images), a table (CSV, Parquet), or a name: "
         f"{NAMES}. "
         "[default: the data of the run]",
         show_default=False,

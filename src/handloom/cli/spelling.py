@@ -28,7 +28,6 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "ema": ("average",),
     "grad-clip": ("clip-norm",),
     "clip": ("clip-norm",),
-    "drop": ("dropout",),
     "smoothing": ("label-smoothing",),
     "augmentation": ("augment",),
     "random-state": ("seed", "seeds"),

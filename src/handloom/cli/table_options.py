@@ -7,11 +7,13 @@ from typing import Any, cast
 
 from handloom.cli.console import note
 from handloom.data import ImageOptions, Splits
+from handloom.data.dataset import Dataset
 from handloom.data.formats.tables import is_table, open_file
 from handloom.data.notes import Tell
 from handloom.data.sources.open_table import read_pixels, read_splits, read_whole
 from handloom.data.sources.published import RESERVED
 from handloom.data.table_options import TEST, DataOptions, TableOptions
+from handloom.data.table_target import TableTarget
 from handloom.errors import ConfigurationError, DataError
 from handloom.model import Model
 
@@ -163,9 +165,6 @@ def _same_file(path: Path, other: Path) -> bool:
 
 def _images(named: str, model: Model, options: TableOptions) -> Splits:
     """Return all rows of a table of pixels, by the classes of a model."""
-    from handloom.data.dataset import Dataset
-    from handloom.data.table_target import TableTarget
-
     table = open_file(named, tell=note)
     left_out = (options.target, *options.drop)
     names = [name for name in table.names if name not in left_out]

@@ -24,8 +24,8 @@ from handloom.parameters import Array
 FIRST_ROWS = 10
 """The number of rows that are shown without a file."""
 
-RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
-"""The first characters of a text that a spreadsheet reads as a formula."""
+RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The first characters of a text that a spreadsheet may run, also those of full width."""
 
 
 def predict_table(run: Path, model: Model, path: Path, out: Path | None) -> None:

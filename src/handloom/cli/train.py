@@ -258,8 +258,8 @@ def _train(
         raise typer.Exit(1)
     if not math.isfinite(trained.test.loss):
         note(
-            f"error: training diverged: the test loss is {trained.test.loss}, although the weights "
-            f"are finite. A smaller learning rate usually helps"
+            f"error: training diverged: the test loss is {trained.test.loss}, although the "
+            f"weights are finite. A smaller learning rate usually helps"
         )
         raise typer.Exit(1)
 

@@ -171,7 +171,7 @@ class ColumnStatistics:
         if sum(map(is_date, self.counts)) > ALL_DIFFERENT * distinct:
             raise self._date(first)
         remedy = LEAVE_OUT.format(self.name)
-        if distinct > FEW and self._mostly_numbers():
+        if distinct > FEW and self.mostly_numbers():
             if self.not_a_number:
                 raise DataError(
                     f"{column} holds numbers and texts, the first is {self.not_a_number}: mend "
@@ -213,7 +213,7 @@ class ColumnStatistics:
         except ValueError:
             return tuple(sorted(self.counts))
 
-    def _mostly_numbers(self) -> bool:
+    def mostly_numbers(self) -> bool:
         """Return whether most of the different texts are numbers."""
         return sum(map(_is_number, self.counts)) > 0.5 * len(self.counts) and not self.categorical
 

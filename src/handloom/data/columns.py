@@ -77,6 +77,11 @@ class Columns:
         """The names of the flat columns: ``"age"``, ``"age is missing"``, ``"sex=male"``."""
         return tuple(name for each in self.inputs for name in each.names)
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes of the target, or of the only output; empty without a target."""
+        return () if self.target is None else self.target.class_names
+
     @cached_property
     def embedded(self) -> dict[int, int]:
         """The columns of flat rows that hold indices, each with the number of its indices.

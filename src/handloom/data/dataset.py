@@ -195,19 +195,9 @@ class Dataset:
             embed,
             drop_missing_targets,
         )
-        return cls._of_parts(*encode_whole(table_of(frame), options, columns, tell=warn), name)
-
-    @classmethod
-    def _of_parts(
-        cls,
-        columns: Columns,
-        rows: npt.NDArray[np.generic],
-        targets: npt.NDArray[Any],
-        name: str,
-    ) -> "Dataset":
-        """Return the dataset of the flat rows of a table."""
-        assert columns.target is not None
-        return cls(rows, targets, columns.target.class_names, name, columns=columns)
+        table = table_of(frame)
+        columns, rows, targets = encode_whole(table, options, columns, tell=warn)
+        return cls(rows, targets, columns.class_names, name, columns=columns)
 
     def _set(self, field: str, value: object) -> None:
         object.__setattr__(self, field, value)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self, get_args
 
-from handloom.data.formats.image_options import ImageOptions
+from handloom.data.formats.image_options import MAX_SIDE, ImageOptions
 from handloom.data.table_target import Task
 from handloom.errors import (
     ConfigurationError,
@@ -78,15 +78,19 @@ class TableOptions:
             )
         require_count("seed", self.seed, minimum=0)
         if self.image_shape is not None:
-            self._check_images(tuple(self.image_shape))
+            self._check_images(self.image_shape)
 
-    def _check_images(self, shape: tuple[int, ...]) -> None:
-        if len(shape) != 2 or max(require_count("image_shape", side) for side in shape) > 4096:
-            raise ConfigurationError(f"image_shape must be (y, x) up to 4096, got {shape!r}")
-        object.__setattr__(self, "image_shape", shape)
-        if self.categorical or self.embed or self.task == "regression":
+    def _check_images(self, shape: object) -> None:
+        if not isinstance(shape, tuple | list) or len(shape) != 2:
+            raise ConfigurationError(f"image_shape must be (y, x), got {shape!r}")
+        height, width = (require_count("image_shape", side) for side in shape)
+        if max(height, width) > MAX_SIDE:
+            raise ConfigurationError(f"image_shape must be at most {MAX_SIDE}, got {shape!r}")
+        object.__setattr__(self, "image_shape", (height, width))
+        ignored = ("categorical", "embed", "drop_missing_targets")
+        if self.task == "regression" or any(getattr(self, name) for name in ignored):
             raise ConfigurationError(
-                "image_shape is for classes of images: leave out categorical, embed and task"
+                f"image_shape is for classes of images: leave out task, {', '.join(ignored)}"
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -172,9 +172,11 @@ def _check_classes(statistics: ColumnStatistics) -> None:
     name, distinct = statistics.name, len(statistics.counts)
     several = distinct > max(2, statistics.present // 2)
     if distinct > MAX_CLASSES or (statistics.kind == "category" and distinct > 10 and several):
+        numeric = statistics.not_a_number and statistics.mostly_numbers()
+        first = f"; the first that is no number is {statistics.not_a_number}" if numeric else ""
         raise DataError(
             f"{statistics.where}the target {name!r} holds {distinct:,} different values in "
-            f"{statistics.present:,} rows, too many for classes"
+            f"{statistics.present:,} rows, too many for classes{first}"
         )
     if distinct < 2:
         raise DataError(

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from handloom.data.dataset import Dataset, Splits
-from handloom.errors import ConfigurationError, DataError, HandloomError, require_known
+from handloom.errors import (
+    ConfigurationError,
+    DataError,
+    HandloomError,
+    require_known,
+)
 from handloom.model import Model
 from handloom.parallel.mpi import Distributed
 from handloom.randomness import Stream

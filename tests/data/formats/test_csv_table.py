@@ -111,6 +111,10 @@ def test_errors_in_cells_name_the_line(tmp_path: Path) -> None:
     path = written(tmp_path, f"x,y\n{rows}12 m,1\n")
     with pytest.raises(DataError, match="holds numbers and texts, the first is '12 m' in line 102"):
         open_table(path, "y", test=0.01, seed=3)
+    prices = "".join(f"{n},{n + 0.5}\n" for n in range(100))
+    path = written(tmp_path, f"x,y\n{prices}1,free\n")
+    with pytest.raises(DataError, match="the first that is no number is 'free' in line 102"):
+        open_table(path, "y")
     path = written(tmp_path, f"x,y\n{rows}1,\n")
     with pytest.raises(DataError, match="the target 'y' has no value in line 102"):
         open_table(path, "y")
@@ -152,3 +156,18 @@ def test_a_file_larger_than_memory_gives_the_same_rows(
         assert np.abs(rows - mapped).max() < 1e-5
         np.testing.assert_allclose(own.targets, other.targets, rtol=1e-5)
     assert len(streamed.train.take(np.arange(5))) == 5
+
+
+def test_categories_are_spelled_as_in_the_file_in_every_chunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = ["true", "false"] * 20 + ["maybe", "true"] * 20
+    lines = [f"{answer},{n}.5" for n, answer in enumerate(answers)]
+    path = written(tmp_path, "\n".join(["answer,y", *lines]))
+    whole = open_table(path, "y").train
+    assert whole.column_names == ("answer=false", "answer=maybe", "answer=true")
+    monkeypatch.setattr(tables, "AT_ONCE", 0)
+    monkeypatch.setattr(csv_table, "CELLS", 20)
+    streamed = open_table(path, "y").train
+    assert streamed.columns == whole.columns
+    assert (streamed.inputs == whole.inputs).all()

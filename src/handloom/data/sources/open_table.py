@@ -3,11 +3,13 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.data.cells import cells_of
+from handloom.data.column_statistics import ColumnStatistics
 from handloom.data.columns import Columns
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.formats.tables import open_file
@@ -167,7 +169,13 @@ def read_whole(
         As `handloom.Dataset.from_frame`.
     """
     table = open_file(path, tell=tell)
-    return Dataset._of_parts(*encode_whole(table, options, columns, tell=tell), table.name)
+    return _dataset(table.name, *encode_whole(table, options, columns, tell=tell))
+
+
+def _dataset(
+    name: str, columns: Columns, rows: npt.NDArray[np.generic], targets: npt.NDArray[Any]
+) -> Dataset:
+    return Dataset(rows, targets, columns.class_names, name, columns=columns)
 
 
 def _splits(
@@ -187,15 +195,13 @@ def _splits(
     if columns is None:
         columns = learn_columns(table, options, target.task, train, tell=tell)
     parts = encode_parts(table, columns, (train, test), tell=tell, cache=cache)
-    return Splits(*(Dataset._of_parts(columns, *part, name) for part in parts))
+    return Splits(*(_dataset(name, columns, *part) for part in parts))
 
 
 def _images(
     table: Table, options: TableOptions, masks: Sequence[npt.NDArray[np.bool_]], name: str
 ) -> Splits:
     """Return a table of a class and pixels in each row as datasets of images."""
-    from handloom.data.column_statistics import ColumnStatistics
-
     assert options.image_shape is not None
     statistics = ColumnStatistics(options.target, table.where, categorical=True)
     for chunk in table.chunks([options.target]):

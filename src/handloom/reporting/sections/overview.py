@@ -58,6 +58,9 @@ def _facts(run: ReportedRun, kept: float | None) -> list[tuple[str, str, Node]]:
         facts.append((name, percent(measured, 2), rows))
         if kept is not None:
             facts.append(("Test accuracy, best weights", percent(kept, 2), _kept_at(run)))
+    for name, metric in (("Test R^2", "test_r2"), ("Mean absolute error", "test_mae")):
+        if isinstance(value := run.results.get(metric), float):
+            facts.append((name, number(value), rows))
     if isinstance(loss, float):
         classes = len(run.class_names)
         guess = None if classes < 2 else f"guessing: ln {classes} = {math.log(classes):.3f}"
@@ -96,10 +99,12 @@ def _kept_at(run: ReportedRun) -> str | None:
 def _sentences(run: ReportedRun, *, last: bool) -> list[Node]:
     sentences: list[str] = []
     if run.train is not None:
-        classes = counted(len(run.class_names), "class").replace("classs", "classes")
+        targets = f"with the continuous target {', '.join(run.class_names)}"
+        if run.train.has_classes:
+            targets = f"of {counted(len(run.class_names), 'class').replace('classs', 'classes')}"
         sentences.append(
-            f"A network was trained on {run.dataset}: {len(run.train):,} training rows of "
-            f"{classes}{_held_out(run)}."
+            f"A network was trained on {run.dataset}: {len(run.train):,} training rows "
+            f"{targets}{_held_out(run)}."
         )
     else:
         sentences.append(f"A network was trained on {run.dataset}.")
