@@ -14,7 +14,9 @@ import numpy.typing as npt
 from PIL import Image
 from safetensors.numpy import save
 
-from handloom.data import AsFloat, Dataset, ImageOptions, Scale, Transform, open_table
+from handloom.data import AsFloat, Dataset, ImageOptions, Scale, Transform
+from handloom.data.sources.open_table import read_splits
+from handloom.data.table_options import TableOptions
 from handloom.files import MANIFEST, read_set, write_set
 from handloom.layers import (
     GELU,
@@ -170,7 +172,7 @@ def tables() -> list[bytes]:
     rows = [(n / 4, "ab"[n % 2], n % 3 > 0, n % 5) for n in range(24)]
     lines = ["size,kind,open,class", *(",".join(map(str, row)) for row in rows), "NA,,True,1"]
     text = "\n".join(lines)
-    return [text.encode(), text.replace(",", ";").encode("utf-8-sig"), text.encode("utf-16")]
+    return [text.encode(), text.replace(",", ";").encode("utf-8-sig")]
 
 
 def parquet_files() -> list[bytes]:
@@ -196,7 +198,8 @@ def table() -> Dataset:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
         path.write_bytes(tables()[0])
-        return open_table(path, "open", categorical=["class"]).train
+        options = TableOptions("open", categorical=["class"])
+        return read_splits(path, options, tell=lambda _: None).train
 
 
 def columns() -> list[bytes]:

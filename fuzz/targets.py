@@ -202,8 +202,9 @@ def _table(path: Path) -> Read:
         notes: list[str] = []
         table = open_file(path, tell=notes.append)
         report_on_table(table)
-        target = table.names[len(data) % len(table.names)]
-        options = TableOptions(target, drop_missing_targets=len(data) % 2 == 1)
+        known = "open" in table.names and len(data) % 7 > 0
+        target = "open" if known else table.names[len(data) % len(table.names)]
+        options = TableOptions(target, drop_missing_targets=True)
         splits = read_splits(path, options, tell=notes.append)
         again = read_splits(path, options, splits.train.columns, tell=notes.append)
         if not np.array_equal(again.test.inputs, splits.test.inputs):

@@ -326,3 +326,15 @@ def test_numbers_that_are_categories_are_matched_by_value() -> None:
     expected = columns.transform(frame)
     for same in (frame["room"].astype(float), frame["room"].astype(str)):
         assert (columns.transform(frame.assign(room=same)) == expected).all()
+
+
+def test_of_a_constant_column_only_the_missing_values_remain() -> None:
+    frame = passengers(rate=[0.1] * (ROWS - 7) + [None] * 7)
+    columns = Dataset.from_frame(frame, "fare").columns
+    assert columns is not None
+    assert columns.names[-1] == "rate is missing"
+    assert "rate" not in columns.names
+    rows = columns.transform(frame.assign(rate=5.0))
+    assert not rows[:, -1].any()
+    (note,) = told(lambda: Dataset.from_frame(passengers(rate=[1e-200, 2e-200] * 30), "fare"))
+    assert note.endswith("'rate'")

@@ -68,7 +68,8 @@ OPTIONS: Mapping[str, tuple[Any, object, str]] = {
     "test": (
         str | None,
         None,
-        "Class folders: the fraction of each class held out as test set, such as 0.2.",
+        "Class folders, and tables (by default 0.2): the fraction of each class held out as test "
+        "set, such as 0.2.",
     ),
     "skip_bad": (bool, False, "Image folders: skip files that are damaged or no images."),
 }
@@ -120,7 +121,10 @@ def _with_options(
 
 def _option(name: str, kind: object, text: str) -> Any:
     flag = f"--{name.replace('_', '-')}"
-    return typer.Option(flag, help=text) if kind is bool else typer.Option(help=text)
+    if kind is bool:
+        return typer.Option(flag, help=text)
+    repeated = kind == list[str] | None
+    return typer.Option(help=text, metavar="<str>" if repeated else None)
 
 
 def _size(text: str | None) -> int | tuple[int, int] | None:
@@ -188,7 +192,7 @@ def _quiet(_: str) -> None:
 
 
 def refuse_options(options: DataOptions, named: str | None) -> None:
-    """Refuse options of image folders for another dataset.
+    """Refuse options of image folders or tables for another dataset.
 
     Raises
     ------

@@ -105,10 +105,8 @@ class ColumnStatistics:
             share = earlier * count / (earlier + count)
             self.squares += squares + difference * difference * share  # may be infinite
             self.mean += difference * count / (earlier + count)
-        self.low, self.high = (
-            min(self.low, float(values.min())),
-            max(self.high, float(values.max())),
-        )
+        self.low = min(self.low, float(values.min()))
+        self.high = max(self.high, float(values.max()))
 
     @property
     def present(self) -> int:
@@ -141,9 +139,10 @@ class ColumnStatistics:
                 f"{self.where}embed names the column {self.name!r}, which holds numbers: name it "
                 f"in categorical= too, or leave it out of embed="
             )
-        if self.low == self.high and not self.missing:
+        # equal numbers may differ from their mean, which is rounded
+        scale = 0.0 if self.low == self.high else math.sqrt(self.squares / self.present)
+        if not scale and not self.missing:
             return None
-        scale = math.sqrt(self.squares / self.present)
         if not math.isfinite(scale) or not math.isfinite(self.mean):
             raise DataError(
                 f"{self.where}column {self.name!r} holds numbers that are too large to be "
