@@ -67,11 +67,13 @@ class Steps:
         return self._prepared.objective.lanes(self._prepared.order(0).most_rows)
 
     def __call__(self) -> Spent:
-        """Make the steps."""
-        prepared, number, before = self._prepared, self._number, self._communication()
+        """Make the steps, after one in which threads start and ranks come together."""
+        prepared, number = self._prepared, self._number
         order = prepared.order(0).part(0, number)
         run = partial(prepared.runner.run, prepared.arrays, order, [RATE] * number)
         with prepared.threads:
+            prepared.runner.run(prepared.arrays, order.part(0, 1), [RATE])
+            before = self._communication()
             taken = spent(lambda: self._check(run()))
         messages, waiting = (
             (after - first) / number
