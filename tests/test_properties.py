@@ -170,7 +170,7 @@ def test_rows_of_a_layer_that_does_not_couple_them_pass_one_by_one(name: str, se
     np.testing.assert_allclose(of_mixed, dx[order], rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("name", sorted(set(CASES) - {"conv2d"}))
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"conv2d", "embedding"}))  # takes indices
 @pytest.mark.parametrize("power", [-30, -8, 8, 30])
 def test_layers_stay_finite_for_tiny_and_for_huge_inputs(name: str, power: int) -> None:
     case = CASES[name]
