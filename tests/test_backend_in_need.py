@@ -96,6 +96,7 @@ USERS = {
 OTHER_ROOT = "root without its rights"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("backend", "solver"),
     [("auto", "adam"), ("fused", "lbfgs")],  # whole steps, which take long to compile, and passes

@@ -313,6 +313,7 @@ def test_sigint_to_the_process_ends_it_tidily(tiny_folder: Path, tmp_path: Path)
     Model.load(tmp_path / "run" / "model")
 
 
+@pytest.mark.long
 @pytest.mark.skipif("HANDLOOM_DATA" not in os.environ, reason="needs HANDLOOM_DATA")
 def test_the_defaults_reach_88_percent_on_fashion_mnist(tmp_path: Path) -> None:
     splits = open_folder(os.environ["HANDLOOM_DATA"])

@@ -34,6 +34,7 @@ def shares(model: Model, data: Splits, rows: int, *, light: bool, seed: int) -> 
     return float(np.mean(right)), float(np.mean(model.predict(clean).argmax(axis=1) == targets))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("light", [True, False], ids=["on light paper", "on a dark table"])
 def test_photographs_are_recognized_like_the_images(
     drawn: tuple[Model, Splits], light: bool
