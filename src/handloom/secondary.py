@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from threading import RLock
 from types import TracebackType
@@ -13,6 +14,9 @@ from handloom.errors import HandloomError
 from handloom.text import printable
 
 CLOSED = "the stream is closed"
+
+STANDARD_ERROR = 2
+"""The number of the file."""
 
 _LOCKS: dict[int, RLock] = {}
 """A lock by process, as standard error is: a forked process would never get one that is held."""
@@ -77,6 +81,12 @@ def reason(error: BaseException) -> str:
     if isinstance(error, HandloomError):
         return text
     return f"{name}: {text}" if text else name
+
+
+def say_at_once(message: str) -> None:
+    """Write a line to the file of standard error, wherever Python's stream leads; or nothing."""
+    with suppress(OSError):
+        os.write(STANDARD_ERROR, f"{printable(message)}\n".encode())
 
 
 def report(message: str) -> None:

@@ -31,6 +31,7 @@ from handloom.cli.report import say_report
 from handloom.data import ImageOptions
 from handloom.data.sources.published import NAME
 from handloom.model import Model
+from handloom.parallel.mpi import ranks_of
 from handloom.parallel.threads import default_threads
 from handloom.parameters import Array
 from handloom.secondary import Secondary
@@ -72,7 +73,7 @@ def reproduce(
         plan, unsaved = study.plan(), False
         for name, seed in plan:
             settings = study.settings_to_json(name, seed)
-            threads = study.threads or default_threads()
+            threads = study.threads or default_threads(sharing=ranks_of(ranks).sharing_cores)
             description = RunDescription(
                 settings, source, None, threads, data_options=options.to_json()
             )

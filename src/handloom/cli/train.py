@@ -187,11 +187,6 @@ def _resume(
         _train(held, settings, data, options, mode, resumed=run)
 
 
-def _sharing_cores(mode: TrainingMode) -> int:
-    """Return the number of ranks that share the cores of this one."""
-    return ranks_of(mode.distributed).sharing_cores
-
-
 def _train(
     folder: HeldFolder,
     settings: Experiment,
@@ -209,7 +204,8 @@ def _train(
         "data": dataset_source(data, splits),
         "data_options": options.to_json(),
         "checkpoint_every": every,
-        "threads": settings.threads or default_threads(settings.lanes, _sharing_cores(mode)),
+        "threads": settings.threads
+        or default_threads(settings.lanes, ranks_of(mode.distributed).sharing_cores),
     }
     description = RunDescription(**described)
     if resumed is not None:

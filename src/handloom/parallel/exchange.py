@@ -83,7 +83,14 @@ class Exchange:
         return messages.sums(own)
 
     def fail(self, error: BaseException, lanes: int) -> None:
-        """Tell the other ranks, which call `add`, that this one has failed, if they do not know."""
+        """Tell the other ranks, which call `add`, that this one has failed, if they do not know.
+
+        Parameters
+        ----------
+        error : BaseException
+        lanes : int
+            The number of lanes of the batch, as they pass it to `add`.
+        """
         if self._ranks.failed:
             return
         if self._layout is not None:

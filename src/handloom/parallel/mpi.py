@@ -15,8 +15,7 @@ import numpy.typing as npt
 from handloom.errors import ConfigurationError, MissingExtraError, RankError
 from handloom.parallel.ranks import ONE, WORD, Bytes, Ranks, Value
 from handloom.parallel.threads import usable_cores
-from handloom.secondary import reason
-from handloom.text import printable
+from handloom.secondary import reason, say_at_once
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Intracomm
@@ -36,9 +35,6 @@ LEFT = "its program has ended, or failed outside of a training"
 
 _STARTING = RLock()
 """Two threads of a rank would make two groups, whose messages mix."""
-
-STANDARD_ERROR = 2
-"""The number of the file."""
 
 
 class MpiRanks(Ranks):
@@ -86,8 +82,7 @@ class MpiRanks(Ranks):
 
     def abort(self, error: BaseException) -> None:
         """End the processes of all ranks at once, after an error that the others cannot learn."""
-        failure = f"{self.name(self.rank)} failed: {reason(error)}"
-        os.write(STANDARD_ERROR, f"{printable(failure)}\n".encode())  # also where Python has none
+        say_at_once(f"{self.name(self.rank)} failed: {reason(error)}")
         self._agreements.Abort(1)
 
     def leave(self) -> None:
@@ -119,7 +114,7 @@ def ranks_of(distributed: Distributed | None) -> Ranks:
     MissingExtraError
         If mpi4py is not installed.
     ConfigurationError
-        If there is no MPI library.
+        If there is no MPI library, or the launcher is of another one.
     """
     if distributed is None:
         return ONE

@@ -63,7 +63,7 @@ class Ranks(ABC):
         Raises
         ------
         RankError
-            If another rank has called `fail`.
+            If another rank has called `fail`, or has left.
         """
         packets = self._gather_packets((value, None))
         for rank, (_, failure) in enumerate(packets):
@@ -73,11 +73,23 @@ class Ranks(ABC):
         return [value for value, _ in packets]
 
     def share(self, value: Value) -> Value:
-        """Return the value of rank 0; every rank makes this call."""
+        """Return the value of rank 0; every rank makes this call.
+
+        Raises
+        ------
+        RankError
+            As `gather`.
+        """
         return self.gather(value if self.leads else None)[0]  # type: ignore[return-value]
 
     def send(self, value: Value) -> Value:
-        """Return the value of rank 0, as `share` does; for large values."""
+        """Return the value of rank 0, as `share` does; for large values.
+
+        Raises
+        ------
+        RankError
+            As `gather`.
+        """
         self.gather(None)
         return value if self.size == 1 else self._broadcast(value)
 
@@ -129,7 +141,14 @@ class Ranks(ABC):
 
     @abstractmethod
     def complete(self, vector: npt.NDArray[Any], slices: Sequence[slice]) -> None:
-        """Fill a vector, of which every rank has its own slice."""
+        """Fill a vector, of which every rank has its own slice.
+
+        Parameters
+        ----------
+        vector : array, shape (size,)
+        slices : sequence of slice
+            That of each rank; together they are the whole vector.
+        """
 
     @abstractmethod
     def abort(self, error: BaseException) -> None:

@@ -15,7 +15,7 @@ import sys
 import weakref
 from contextlib import suppress
 from threading import Thread
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from handloom import secondary
 from handloom.parallel import watcher
@@ -26,9 +26,6 @@ LOOPBACK = "127.0.0.1"
 
 TO_CONNECT, TO_ANSWER = 3.0, 10.0
 """Seconds for a connection to one address, and for the answer to the first line."""
-
-STANDARD_ERROR = 2
-"""The number of the file."""
 
 AT_ONCE = socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 """Flags of a message that neither blocks nor raises SIGPIPE."""
@@ -46,12 +43,11 @@ class Endpoint(NamedTuple):
 
 
 class Watch:
-    """The watch over one rank; a context manager, which ends it.
+    """The watch over one rank, until `end`.
 
     If a rank dies, a line on standard error names it, with the last `report` of rank 0, and all
-    other ranks end with exit code 1 within a second, also while they wait for a message. A rank
-    that leaves the block by an exception counts as dead ten seconds later, unless all others have
-    left it by then: an exception that all ranks raise may be handled.
+    other ranks end with exit code 1 within a second, also while they wait for a message. So does a
+    rank whose program ends before `end`.
 
     A rank that is busy or stopped is not taken for dead. One that cannot connect is not watched,
     and a warning on rank 0 says so. If the watching process itself is lost, the training goes on.
@@ -69,7 +65,7 @@ class Watch:
         self._control: socket.socket | None = None  # of rank 0
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: Thread | None = None
-        self._ended = self._failed = False
+        self._ended = False
         self._text = "continue from its last checkpoint, if one was written"
 
     @classmethod
@@ -109,34 +105,15 @@ class Watch:
         if self._connection is not None and not self._ended:
             self._ended = True
             _send(self._connection, "bye")
-            self._join(1.0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if error is None:
-            self.end()
-        else:
-            self._fail(secondary.reason(error))
-
-    def _fail(self, text: str) -> None:
-        if not self._ended and not self._failed:
-            self._failed = True
-            _send(self._connection, f"error {printable(text)[:LONGEST]}")
+            if self._thread is not None:
+                self._thread.join(1.0)
 
     def _leave(self) -> None:
-        """Wait until all ranks have failed, or this one is told to end, before Python ends.
-
-        MPI may wait for the other ranks when Python has ended, and no thread listens then.
-        """
+        """Count as dead when Python ends: MPI may then wait for the other ranks in this process."""
         if self._connection is not None and not self._ended:
-            self._fail("its program ended")
-            self._join(watcher.TO_AGREE + watcher.TO_END)
-
-    def _join(self, seconds: float) -> None:
-        if self._thread is not None:
-            self._thread.join(seconds)
+            self._ended = True
+            with suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)
 
     def _start(self) -> tuple[Endpoint | None, str]:
         """Start the watching process, and connect to it; return where it listens, or why not."""
@@ -219,7 +196,7 @@ class Watch:
             self._process.wait()
             if self._control is not None:
                 self._control.close()
-            if not self._ended and not self._failed:
+            if not self._ended:
                 secondary.say(
                     "the process that watches the ranks has ended: if a rank dies from now on, the "
                     "others may wait for it without end"
@@ -229,8 +206,7 @@ class Watch:
         """Say it once: by the first rank on another host."""
         host = self._hosts[0]
         if self._rank == next(rank for rank, each in enumerate(self._hosts) if each != host):
-            line = printable(f"rank 0 (host {host}) does not answer; {self._text}")
-            os.write(STANDARD_ERROR, f"{line}\n".encode())  # also where Python's is redirected
+            secondary.say_at_once(f"rank 0 (host {host}) does not answer; {self._text}")
 
     def _warn(self, failures: list[str]) -> None:
         """Say which ranks are not watched, and why the first one is not."""
@@ -295,7 +271,7 @@ def _addresses(others: list[str]) -> list[str]:
     """Return addresses of this host for other hosts: the one from which it sends to them first."""
     addresses = []
     for host in others[:1]:
-        with suppress(OSError):
+        with suppress(OSError, UnicodeError):  # of a name that is no name of a host
             for family, kind, protocol, _, address in socket.getaddrinfo(
                 host, 9, type=socket.SOCK_DGRAM
             ):

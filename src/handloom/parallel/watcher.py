@@ -10,7 +10,6 @@ sends a token, and then lines of a word and its text::
 Each rank, also rank 0, connects to the listening socket, and sends::
 
     hello TOKEN RANK HOST PROCESS   answered by "welcome"
-    error TEXT                      an exception ends the training on this rank
     bye                             the training has ended on this rank
 
 The first connection that closes without "bye" is that of a dead rank: the system closes it however
@@ -32,9 +31,6 @@ import time
 
 TO_CONNECT = 60.0
 """Seconds in which rank 0 says that all ranks are connected."""
-
-TO_AGREE = 10.0
-"""Seconds in which all ranks end by an exception, if it is one that all of them raise."""
 
 TO_END = 10.0
 """Seconds in which ranks end that were told to."""
@@ -80,7 +76,6 @@ class Peer:
         connection.setblocking(False)
         self.connection = connection
         self.name = ""
-        self.failed = False
         self._unread = b""
 
     def lines(self) -> list[str]:
@@ -120,16 +115,13 @@ class Watcher:
         self._listens_until = time.monotonic() + TO_CONNECT
         self._report = NO_CHECKPOINT
         self._lost = ""
-        self._acts_at = float("inf")
 
     def run(self) -> None:
         """Watch until no rank is left, or one is lost."""
-        while self._listens() or any(
-            peer.name and not peer.failed for peer in self._peers.values()
-        ):
+        while self._listens() or self._peers:
             for key, _ in self._selector.select(self._seconds()):
                 self._handle(key)
-            if time.monotonic() >= self._acts_at:
+            if self._lost:
                 self._end_ranks()
                 return
 
@@ -158,8 +150,7 @@ class Watcher:
 
     def _seconds(self) -> float | None:
         """Return how long nothing needs to be done, if nothing comes."""
-        until = min(self._acts_at, self._listens_until if self._listens() else float("inf"))
-        return None if until == float("inf") else max(until - time.monotonic(), 0.0)
+        return max(self._listens_until - time.monotonic(), 0.0) if self._listens() else None
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # of one that is gone already
@@ -191,9 +182,6 @@ class Watcher:
                 word, _, text = line.partition(" ")
                 if not peer.name:
                     self._greet(peer, word, text)
-                elif word == "error":
-                    peer.failed = True
-                    self._lose(f"{peer.name} failed: {text}", TO_AGREE)
                 elif word == "bye":
                     self._forget(peer)
                     return
@@ -201,10 +189,8 @@ class Watcher:
             self._selector.unregister(peer.connection)
             self._selector.register(peer.connection, selectors.EVENT_READ)
         except OSError as error:
-            if peer.name and not peer.failed:
-                self._lose(
-                    f"{peer.name} {'does not answer' if unreachable(error) else 'died'}", 0.0
-                )
+            if peer.name and not self._lost:
+                self._lost = f"{peer.name} {'does not answer' if unreachable(error) else 'died'}"
             self._forget(peer)
 
     def _greet(self, peer: Peer, word: str, text: str) -> None:
@@ -221,11 +207,6 @@ class Watcher:
             raise ConnectionError
         peer.name = f"rank {rank} (host {host}, process {process})"
         peer.send(WELCOME)
-
-    def _lose(self, sentence: str, seconds: float) -> None:
-        """Note the first rank that is lost, and act on it in some seconds at the latest."""
-        self._lost = self._lost or sentence
-        self._acts_at = min(self._acts_at, time.monotonic() + seconds)
 
     def _end_ranks(self) -> None:
         """Say which rank is lost; tell the others to end, and stay until they have read it."""

@@ -29,8 +29,8 @@ class Agreement:
 
     Parameters
     ----------
-    ranks : Ranks
     state : TrainingState
+    ranks : Ranks
     signals : list of int, optional
         The signals that this process has received; on rank 0 those of all are added.
     alike : bool

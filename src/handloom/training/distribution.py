@@ -23,8 +23,8 @@ class Distribution:
     threads: int
     rows: int
     lanes: int
-    sharing: int = 1
-    cores: int = 1
+    sharing: int
+    cores: int
 
     def __str__(self) -> str:
         ranks, hosts = len(self.hosts), len(set(self.hosts))

@@ -95,11 +95,17 @@ def on_notice(received: list[int]) -> Iterator[None]:
     if NOTICE is None or not in_main_thread or signal.getsignal(NOTICE) not in DEFAULTS:
         yield
         return
-    previous = signal.signal(NOTICE, lambda number, _: received.append(number))
+
+    def note(number: int, _: FrameType | None) -> None:
+        if number not in received:
+            received.append(number)
+
+    previous = signal.signal(NOTICE, note)
     try:
         yield
     finally:
-        signal.signal(NOTICE, previous)
+        if signal.getsignal(NOTICE) is note:
+            signal.signal(NOTICE, previous)
 
 
 def deliver(signals: Sequence[int]) -> list[int]:

@@ -213,7 +213,8 @@ def prepare(
     with compiling(state):
         wanted = snapshot.backend if snapshot and options.backend == "auto" else options.backend
         backend = _backend(wanted, network, options.epochs * len(train), planned, ranks)
-        threads = backend.threads(_threads_of(options, ranks), options.lanes)
+        count = options.threads or default_threads(options.lanes, ranks.sharing_cores)
+        threads = backend.threads(count, options.lanes)
         state.history.backend, state.history.lanes = backend.name, threads.lanes
         if compared:
             record_own_parts(state, planned, complete=fingerprint_data)
@@ -289,13 +290,6 @@ def _backend(name: str, network: Sequential, rows: int, steps: int, ranks: Ranks
     own = choose(name)
     chosen = ranks.share(own.name)
     return own if chosen == own.name else choose(chosen)
-
-
-def _threads_of(options: TrainingOptions, ranks: Ranks) -> int | None:
-    """Return the number of threads of this rank: by default its share of the cores it runs on."""
-    if options.threads is not None or options.distributed is None:
-        return options.threads
-    return default_threads(options.lanes, ranks.sharing_cores)
 
 
 def _warn_of(remarks: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
 import numpy.typing as npt
@@ -39,15 +39,14 @@ def sharing(ranks: Ranks, call: str) -> Iterator[Watch | None]:
     if ranks.size == 1:
         yield None
         return
-    watch = Watch.begin(ranks)
-    try:
-        with ranks.together(), warnings.catch_warnings():
-            if not ranks.leads:
-                warnings.simplefilter("ignore")
-            check_same_call(ranks, call)
-            yield watch
-    finally:
-        watch.end()  # also after an error: all ranks know it, and leave
+    # the watch ends last, also after an error: all ranks know it then, and leave
+    with ExitStack() as ends, ranks.together(), warnings.catch_warnings():
+        if not ranks.leads:
+            warnings.simplefilter("ignore")
+        watch = Watch.begin(ranks)
+        ends.callback(watch.end)
+        check_same_call(ranks, call)
+        yield watch
 
 
 def check_same_call(ranks: Ranks, call: str) -> None:

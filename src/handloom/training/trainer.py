@@ -235,6 +235,8 @@ class Trainer:
         FileError
             If another training writes to the same checkpoints, or a new training would replace
             existing ones.
+        RankError
+            If the training has failed on another rank.
         """
         if isinstance(warm, Trainer):
             raise ConfigurationError("warm must be a TrainingState, got a Trainer: pass its .state")
@@ -337,6 +339,8 @@ class Trainer:
         ModelError
             If it was prepared by another trainer, has been run, or another training uses a part of
             it, or has used its optimizer or average since.
+        RankError
+            If the training has failed on another rank.
         """
         if prepared.state.options is not self.options:
             raise ModelError(
@@ -402,8 +406,10 @@ class Trainer:
         if prepared.runs_in_this_thread:
             self._run_epoch(prepared)
             return
-        with self._in_use(nested=True), self._together("run_epoch"):
-            self._run_epoch(prepared)
+        with self._in_use(nested=True):
+            self.signals.clear()  # of an earlier training
+            with self._together("run_epoch"):
+                self._run_epoch(prepared)
 
     @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
     def _run_epoch(self, prepared: PreparedTraining) -> None:
@@ -422,7 +428,7 @@ class Trainer:
                 state.stop_after_deadline()
             self._save_if_due(state)
         state.diverge_if_not_finite(prepared.largest_values)
-        if not self._goes_on(prepared) or state.history.divergence is not None:
+        if not self._goes_on(prepared):
             state.history.stopped_in = progress.epoch
             return
         validation = self._validate(prepared)
