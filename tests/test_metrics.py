@@ -91,7 +91,7 @@ def test_what_is_not_defined_is_nan() -> None:
     assert np.isnan(roc_auc([0, 1], [np.nan, 0.9]))
     for constant in ([2.0, 2.0], [[1.0, 2.0], [3.0, 2.0]], [5.0]):
         assert np.isnan(r2(constant, constant))
-    assert mean_squared_error([1.0], [np.nan]) != 0
+    assert np.isnan(mean_squared_error([1.0], [np.nan]))
 
 
 def test_targets_that_are_not_two_classes_and_other_shapes_are_refused() -> None:

@@ -208,7 +208,7 @@ class FusedBackend(Backend):
 
     A file of `handloom.fused` is imported when it is first needed. When the version of one of its
     functions is first asked for, all of them are compiled for the dtype, or read from Numba's cache
-    on disk: compiling takes seconds only once on a machine.
+    on disk: compiling takes seconds only once for a kind of network on a machine.
 
     Parameters
     ----------

@@ -159,14 +159,7 @@ def mean_squared_error(targets: npt.ArrayLike, predicted: npt.ArrayLike) -> floa
 def mean_absolute_error(targets: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     """Return the mean absolute error (MAE), the mean over rows and outputs of ``|t - z|``.
 
-    Parameters
-    ----------
-    targets, predicted : array-like, shape (n,) or (n, k)
-
-    Raises
-    ------
-    DataError
-        If the two differ in shape, or there are no rows.
+    Parameters and errors are those of `mean_squared_error`.
     """
     t, z = _continuous(targets, predicted)
     return float(np.abs(t - z).mean())
@@ -197,7 +190,7 @@ def r2(targets: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     """
     t, z = _continuous(targets, predicted)
     total = np.square(t - t.mean(axis=0)).sum(axis=0)
-    if not np.ptp(t, axis=0).all():
+    if not (np.ptp(t, axis=0).all() and total.all()):
         return float("nan")
     return float(np.mean(1.0 - np.square(t - z).sum(axis=0) / total))
 
@@ -209,7 +202,7 @@ def _binary(
     labels, values = np.asarray(targets), np.asarray(values, np.float64)
     if labels.shape != values.shape or labels.ndim != 1 or not len(labels):
         raise DataError(
-            f"targets and probabilities must have one shape (n,), n at least 1, got "
+            f"targets and scores must have one shape (n,), n at least 1, got "
             f"{labels.shape} and {values.shape}"
         )
     wrong = (labels != 0) & (labels != 1)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from handloom import Callback, StopReason, load_run
+from handloom import load_run
 from handloom.cli.app import run
-from handloom.training import TrainingState
 
 pytest.importorskip("mpi4py")
 
@@ -59,29 +58,6 @@ def test_an_error_is_told_once_and_ends_all_ranks(tmp_path: Path) -> None:
     failed = mpiexec(tmp_path, 2, f"{TRAIN} --distributed mpi --momentum 0.5")
     assert failed.returncode != 0
     assert failed.stderr.count("momentum is for") == 1
-
-
-def test_a_training_that_was_interrupted_before_its_first_step_is_resumed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Cut(Callback):
-        changes_results = False
-
-        def on_train_begin(self, *, state: TrainingState) -> None:
-            state.stop(StopReason.INTERRUPTED)
-
-    monkeypatch.chdir(tmp_path)
-    with monkeypatch.context() as cut:
-        cut.setattr("handloom.cli.train.LayerNorms", Cut)
-        assert run([*TRAIN.split(), "--out", "cut"]) == 130
-    assert run(["train", "--resume", "cut"]) == 0
-    assert run([*TRAIN.split(), "--out", "whole"]) == 0
-    weights = set()
-    for name in ("cut", "whole"):
-        each = load_run(name)
-        assert each.model is not None
-        weights.add(each.model.network.parameters.vector.tobytes())
-    assert len(weights) == 1
 
 
 @pytest.mark.long

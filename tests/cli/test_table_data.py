@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import warnings
 from pathlib import Path
 
@@ -138,6 +139,33 @@ def test_without_a_file_the_first_predictions_are_shown(handloom: Command, house
     assert ended.status == 0
     assert "probability of True" in " ".join(ended.out.split())
     assert "--out predictions.csv" in ended.out
+
+
+def test_without_a_file_the_notes_are_told_too(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    new = table(tmp_path / "new.csv", 40, seed=1, town=["Atlantis", "Rome"] * 20)
+    ended = handloom("predict", houses / "price", new)
+    assert ended.status == 0
+    assert "such as 'Atlantis'" in ended.err
+
+
+def test_a_table_that_has_grown_is_not_that_of_the_run(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    grown = tmp_path / "grown"
+    shutil.copytree(houses, grown)
+    own = grown / "houses.csv"
+    ended = handloom(
+        *("train", "--data", own, "--target", "price", "--drop", "note"),
+        *("--epochs", 1, "--out", grown / "new"),
+    )
+    assert ended.status == 0
+    lines = own.read_text().splitlines()
+    own.write_text("\n".join([*lines, *lines[-20:]]) + "\n")
+    ended = handloom("evaluate", grown / "new")
+    assert ended.status == 1
+    assert "rows" in ended.err
 
 
 def test_another_table_is_evaluated_whole_and_that_of_the_run_by_its_test_rows(

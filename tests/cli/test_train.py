@@ -14,7 +14,8 @@ from PIL import Image
 from tests.cli.conftest import Command
 from tests.helpers.processes import running
 
-from handloom import Callback, Model, Splits, open_folder
+from handloom import Callback, Model, Splits, StopReason, load_run, open_folder
+from handloom.cli.app import run
 from handloom.recipes import experiment, settings as plain
 from handloom.schedules import SCHEDULES, named_schedule
 from handloom.training import EpochRecord, TrainingState
@@ -320,3 +321,27 @@ def test_the_defaults_reach_88_percent_on_fashion_mnist(tmp_path: Path) -> None:
     if splits.name != "fashion-mnist":
         pytest.skip("HANDLOOM_DATA names another dataset")
     assert experiment.train(plain.Settings(), splits).test.accuracy >= 0.88
+
+
+def test_a_training_that_was_interrupted_before_its_first_step_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_folder: Path
+) -> None:
+    class Cut(Callback):
+        changes_results = False
+
+        def on_train_begin(self, *, state: TrainingState) -> None:
+            state.stop(StopReason.INTERRUPTED)
+
+    monkeypatch.chdir(tmp_path)
+    options = ["train", "--data", str(tiny_folder), "--epochs", "1", "--hidden", "8"]
+    with monkeypatch.context() as cut:
+        cut.setattr("handloom.cli.train.LayerNorms", Cut)
+        assert run([*options, "--out", "cut"]) == 130
+    assert run(["train", "--resume", "cut"]) == 0
+    assert run([*options, "--out", "whole"]) == 0
+    weights = set()
+    for name in ("cut", "whole"):
+        each = load_run(name)
+        assert each.model is not None
+        weights.add(each.model.network.parameters.vector.tobytes())
+    assert len(weights) == 1

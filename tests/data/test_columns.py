@@ -338,3 +338,34 @@ def test_of_a_constant_column_only_the_missing_values_remain() -> None:
     assert not rows[:, -1].any()
     (note,) = told(lambda: Dataset.from_frame(passengers(rate=[1e-200, 2e-200] * 30), "fare"))
     assert note.endswith("'rate'")
+
+
+@pytest.mark.parametrize("values", [[" a", "b", "c"], [1.0, 2.5, 4.0]])
+def test_declared_categories_are_those_of_the_cells(values: list[Any]) -> None:
+    column = pd.Categorical(values * (ROWS // 3), categories=values)
+    names = [name for name in learned(kind=column).names if name.startswith("kind=")]
+    assert len(names) == 3
+    data = Dataset.from_frame(passengers(kind=column), "fare")
+    assert data.column_names is not None
+    own = [data.column_names.index(name) for name in names]
+    assert (data.inputs[:, own].sum(axis=1) == 1.0).all()
+
+
+def test_a_constant_continuous_target_is_refused() -> None:
+    with pytest.raises(DataError, match="fare"):
+        Dataset.from_frame(passengers(fare=0.1), "fare")
+
+
+def test_integers_with_missing_targets_are_classes() -> None:
+    survived = pd.array([0, 1, None] * (ROWS // 3), dtype="Int64")
+    frame = passengers(survived=survived)
+    with pytest.warns(DataWarning, match="20 rows without a target left out"):
+        data = Dataset.from_frame(frame, "survived", drop_missing_targets=True)
+    assert data.has_classes
+    assert len(data) == 2 * ROWS // 3
+
+
+def test_a_column_that_is_left_out_twice_is_left_out() -> None:
+    once = Dataset.from_frame(passengers(), "fare", drop=["age"])
+    twice = Dataset.from_frame(passengers(), "fare", drop=["age", "age"])
+    assert once.column_names == twice.column_names

@@ -187,9 +187,12 @@ def test_a_classifier_takes_a_loss_object() -> None:
     by_option = classifier(label_smoothing=0.1).fit(rows, y)
     assert np.array_equal(smoothed.predict_proba(rows), by_option.predict_proba(rows))
     several, sets = labels()
-    for made in (classifier(loss=BinaryCrossEntropy()), classifier()):
-        probabilities = made.fit(several, sets).predict_proba(several)
-    assert probabilities.shape == (120, 3)
+    own, plain = (
+        made.fit(several, sets).predict_proba(several)
+        for made in (classifier(loss=BinaryCrossEntropy()), classifier())
+    )
+    assert own.shape == (120, 3)
+    assert np.array_equal(own, plain)
     two = NetworkClassifier(plain_network, loss=SoftmaxCrossEntropy(), max_iter=2)
     assert two.fit(rows, y == 0).predict_proba(rows).shape == (120, 2)
 

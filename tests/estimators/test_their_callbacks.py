@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -123,6 +124,14 @@ def test_a_search_and_a_pipeline_pass_them_on() -> None:
     search.set_callbacks(heard).fit(X, Y)
     tasks = [e["context"] for e in heard.record if e["name"] == "on_fit_task_end"]
     assert sum(task.task_name == "epoch" for task in tasks) == 5 * 2  # 4 fits and the last one
+
+
+def test_an_epoch_that_a_fit_does_not_complete_ends_too() -> None:
+    heard = record()
+    with pytest.warns(ConvergenceWarning):
+        regressor(max_time=1e-9, batch_size=5).set_callbacks(heard).fit(X, Y)
+    begun, ended = map(heard.count_hooks, ("on_fit_task_begin", "on_fit_task_end"))
+    assert begun == ended == 2
 
 
 def test_a_part_of_a_fit_is_a_task_of_one_epoch() -> None:

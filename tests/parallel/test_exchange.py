@@ -1,6 +1,8 @@
 """Ranks that exchange lanes get the sum of all lanes in lane order, to the bit, or an error."""
 
+from threading import BrokenBarrierError
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import numpy.typing as npt
@@ -123,7 +125,7 @@ def test_a_rank_that_fails_in_its_lanes_ends_the_step_on_all(
             assert f"rank {min(failing)} (here): ValueError: mine" in str(result)
 
 
-def test_an_error_in_the_middle_of_the_messages_ends_all_ranks() -> None:
+def test_a_lane_of_another_size_is_an_error_on_all_ranks() -> None:
     def train(ranks: ThreadRanks) -> Step:
         lanes = lanes_of(4, 100, np.float32)
         if ranks.rank == 1:  # a gradient of another size
@@ -134,3 +136,15 @@ def test_an_error_in_the_middle_of_the_messages_ends_all_ranks() -> None:
     results = on_ranks(3, train)
     assert all(isinstance(result, Exception) for result in results)
     assert isinstance(results[1], ValueError)
+
+
+def test_an_error_in_the_middle_of_the_messages_ends_all_ranks() -> None:
+    def train(ranks: ThreadRanks) -> BatchSums:
+        if ranks.rank == 1:
+            ranks.complete = Mock(side_effect=MemoryError("mine"))  # type: ignore[method-assign]
+        lanes = own(lanes_of(4, 100, np.float32), ranks)
+        return Exchange(ranks, np.zeros(100, np.float32)).add(lanes, 4)
+
+    results = on_ranks(3, train)
+    assert isinstance(results.pop(1), MemoryError)
+    assert all(isinstance(each, BrokenBarrierError) for each in results)

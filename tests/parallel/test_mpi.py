@@ -142,7 +142,7 @@ def script(mode: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
     [
         ("fails", "rank 1 ({host}): its program has ended"),
         ("exits", "rank 1 ({host}): its program has ended"),
-        ("dies", ""),
+        ("dies", "rank 1 (host {host}, process "),
     ],
 )
 def test_a_rank_that_ends_ends_the_job(tmp_path: Path, mode: str, told: str) -> None:

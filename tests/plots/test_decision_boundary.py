@@ -20,8 +20,16 @@ def model(scale: float = 5.0, outputs: int = 2) -> Model:
     network.parameters.vector[:] = 0.0
     network.parameters.weights["0.dense.weights"][0, -1] = scale
     activation = "softmax" if outputs == 2 else "identity"
-    names = ("left", "right")[:outputs]
-    return Model(network, AsFloat(), names, (2,), "float32", output_activation=activation)
+    names = ("left", "right")
+    return Model(
+        network,
+        AsFloat(),
+        names[-outputs:],
+        (2,),
+        "float32",
+        output_activation=activation,
+        binary_classes=names if outputs == 1 else None,
+    )
 
 
 def data(targets: tuple[int, ...] = (0, 0, 1, 0)) -> Dataset:
@@ -72,8 +80,22 @@ def test_the_plot_says_as_many_are_correct_as_the_evaluation() -> None:
 
 @pytest.mark.filterwarnings("ignore::handloom.DivergenceWarning")
 def test_predictions_that_are_not_finite_are_drawn_without_a_line() -> None:
-    of = model(np.nan)
-    drawn(of, data())
+    (panel,) = drawn(model(np.nan), data()).axes
+    assert max(len(np.asarray(p.vertices)) for c in panel.collections for p in c.get_paths()) <= 40
+
+
+def test_a_model_of_other_classes_or_columns_is_refused() -> None:
+    swapped = Dataset(ROWS, np.array((0, 0, 1, 0)), ("right", "left"))
+    with pytest.raises(DataError, match="classes"):
+        plots.decision_boundary(model(), swapped, title="x")
+
+
+def test_a_constant_feature_has_a_boundary_of_some_width() -> None:
+    rows = np.column_stack([ROWS[:, 0], np.ones(len(ROWS), ROWS.dtype)])
+    constant = Dataset(rows, np.array((0, 0, 1, 0)), ("left", "right"))
+    (panel,) = drawn(model(), constant).axes
+    low, high = panel.get_ylim()
+    assert low < 1.0 < high
 
 
 def test_other_rows_are_refused() -> None:

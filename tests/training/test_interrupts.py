@@ -380,3 +380,13 @@ def test_hang_ups_end_a_fit_after_a_step_and_leave_the_default() -> None:
     trainer = training(Send(signal.SIGHUP), Send(signal.SIGHUP), on_signal="finish")
     assert trainer.fit(DATA).stop_reason is StopReason.INTERRUPTED
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+
+
+def test_a_signal_of_an_earlier_training_ends_no_later_one() -> None:
+    made = training(Send(signal.SIGINT), on_signal="finish")
+    assert made.fit(DATA).stop_reason is StopReason.INTERRUPTED
+    prepared = made.prepare(DATA)
+    with prepared.threads:
+        made.run_epoch(prepared)
+    assert len(made.history) == 1
+    assert made.history.stop_reason is None

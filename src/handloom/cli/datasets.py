@@ -16,6 +16,7 @@ from handloom.cli.table_options import (
     load_table,
     names_table,
     options_from,
+    quiet,
     table_for,
 )
 from handloom.data import DownloadError, ImageOptions, Splits, fashion_mnist, silhouettes
@@ -185,10 +186,6 @@ def load_dataset(named: str | None, options: DataOptions = DEFAULT, *, tell: Tel
             f"(it was not found, and {error})",
         )
         return silhouettes()
-
-
-def _quiet(_: str) -> None:
-    """Take the notes about the data of a run, which its training has told."""
 
 
 def refuse_options(options: DataOptions, named: str | None) -> None:
@@ -374,7 +371,7 @@ def dataset_for(run: Path, model: Model, named: str | None, options: ImageOption
     if description is not None:
         source = recorded_data(description, model)
         own = options_of_run(description) if source == description.data else DEFAULT
-        return load_dataset(source, own, tell=_quiet)
+        return load_dataset(source, own, tell=quiet)
     if model.trained_on in RESERVED:
         return load_dataset(model.trained_on)
     raise DataError(f"the model was trained on {model.trained_on}; name its folder with --data")

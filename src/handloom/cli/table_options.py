@@ -137,7 +137,14 @@ def table_for(model: Model, named: str, own: tuple[str, TableOptions] | None) ->
         As `handloom.open_table`.
     """
     if own is not None and _same_file(Path(named), Path(own[0])):
-        return read_splits(named, own[1], model.columns, name=model.trained_on, tell=_quiet)
+        splits = read_splits(named, own[1], model.columns, name=model.trained_on, tell=quiet)
+        if model.columns is not None and len(splits.train) != model.columns.rows:
+            raise DataError(
+                f"{named}: has changed since the training, which had {model.columns.rows:,} "
+                f"training rows, not {len(splits.train):,}: some may be test rows now; name the "
+                "earlier table, or a file of new rows, with --data"
+            )
+        return splits
     options = own[1] if own is not None else None
     if model.columns is None and options is not None and options.image_shape is not None:
         return _images(named, model, options)
@@ -186,7 +193,7 @@ def existing_table(named: str) -> None:
         raise DataError(f"{named}: does not exist, expected the table of the run")
 
 
-def _quiet(_: str) -> None:
+def quiet(_: str) -> None:
     """Take the notes about the data of a run, which its training has told."""
 
 

@@ -1,7 +1,7 @@
 """Predictions of the rows of a table, written to a CSV file that no spreadsheet runs."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -55,6 +55,7 @@ def predict_table(run: Path, model: Model, path: Path, out: Path | None) -> None
     predicted = _predicted(model, table)
     if out is None:
         _, values = next(predicted)
+        predicted.close()  # tells the notes
         rows = [
             (index, *row) for index, row in enumerate(_cells(model, values[:FIRST_ROWS]), start=1)
         ]
@@ -85,7 +86,7 @@ def harmless(text: str) -> str:
     return text
 
 
-def _predicted(model: Model, table: Table) -> Iterator[tuple[Chunk, Array]]:
+def _predicted(model: Model, table: Table) -> Generator[tuple[Chunk, Array], None, None]:
     """Yield the chunks of a table, each with the predictions of its rows."""
     columns = model.columns
     if columns is None:
@@ -94,10 +95,12 @@ def _predicted(model: Model, table: Table) -> Iterator[tuple[Chunk, Array]]:
         return
     columns.check_names(table, tell=note)
     remarks = Remarks(columns)
-    for chunk in table.chunks():
-        outputs = model.predict(columns.encode(chunk, remarks, table.where))
-        yield chunk, outputs if columns.target is None else columns.target.restore(outputs)
-    remarks.tell(note)
+    try:
+        for chunk in table.chunks():
+            outputs = model.predict(columns.encode(chunk, remarks, table.where))
+            yield chunk, outputs if columns.target is None else columns.target.restore(outputs)
+    finally:
+        remarks.tell(note)
 
 
 def _pixels(model: Model, table: Table, chunk: Chunk) -> npt.NDArray[np.uint8]:

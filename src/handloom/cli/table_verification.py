@@ -1,6 +1,7 @@
 """``handloom data verify`` of a table: the kinds of its columns, notes and problems."""
 
 from handloom.cli.console import say, show_table
+from handloom.cli.datasets import refuse_options
 from handloom.data.formats.tables import open_file
 from handloom.data.table_options import DataOptions, TableOptions
 from handloom.data.table_report import report_on_table
@@ -13,9 +14,13 @@ def verify_table(path: str, options: DataOptions) -> bool:
     ------
     DataError
         If the file itself cannot be read.
+    ConfigurationError
+        If there are options for folders of images.
     """
     notes: list[str] = []
     chosen = options if isinstance(options, TableOptions) else None
+    if chosen is None:
+        refuse_options(options, path)
     table = open_file(path, tell=notes.append)
     report = report_on_table(table, chosen)
     show_table(

@@ -87,9 +87,10 @@ def cells_of(column: Column) -> Cells:
     kind = values.dtype.kind
     if kind == "f":
         missing = missing | np.isnan(values)
+    integers = column.dtype.lower().startswith(("int", "uint"))  # with nulls, values are floats
     if kind in "biuf":
         return _of_numbers(
-            values.astype(np.float64), missing, boolean=kind == "b", whole=kind != "f"
+            values.astype(np.float64), missing, boolean=kind == "b", whole=kind != "f" or integers
         )
     if kind in "mM":
         return _cells("nothing" if missing.all() else "date", missing, values.astype(str).tolist())

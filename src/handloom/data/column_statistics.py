@@ -3,13 +3,15 @@
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.data.cells import Cells, cells_of, is_date
 from handloom.data.column_encoding import ColumnEncoding
+from handloom.data.frames import Column
 from handloom.data.notes import Tell
 from handloom.data.table import Chunk
 from handloom.errors import DataError
@@ -73,7 +75,7 @@ class ColumnStatistics:
         self.rows += len(cells.missing)
         self.missing += int(cells.missing.sum())
         if column.categories is not None:
-            self.declared = tuple(map(str, column.categories))
+            self.declared = _written(column, column.categories)
         if cells.content == "nothing":
             return
         if cells.content == "date":
@@ -122,6 +124,11 @@ class ColumnStatistics:
             return "boolean"
         return "category" if "text" in self.contents else "number"
 
+    @property
+    def scale(self) -> float:
+        """The standard deviation; 0 if all numbers are equal, as their mean is rounded."""
+        return 0.0 if self.low == self.high else math.sqrt(self.squares / self.present)
+
     def encoding(self, *, embedded: bool, tell: Tell) -> ColumnEncoding | None:
         """Return the encoding of the column; None if it is constant.
 
@@ -139,8 +146,7 @@ class ColumnStatistics:
                 f"{self.where}embed names the column {self.name!r}, which holds numbers: name it "
                 f"in categorical= too, or leave it out of embed="
             )
-        # equal numbers may differ from their mean, which is rounded
-        scale = 0.0 if self.low == self.high else math.sqrt(self.squares / self.present)
+        scale = self.scale
         if not scale and not self.missing:
             return None
         if not math.isfinite(scale) or not math.isfinite(self.mean):
@@ -239,6 +245,14 @@ def require_finite(cells: Cells, name: str, chunk: Chunk, where: str = "") -> No
             f"{where}column {name!r} must hold finite numbers, got {cells.values[row]} in "
             f"{chunk.row(row)}"
         )
+
+
+def _written(column: Column, categories: Sequence[object]) -> tuple[str, ...]:
+    """Return declared categories as they are written in cells: 1 for 1.0, without outer spaces."""
+    values = np.asarray(categories)
+    missing = np.zeros(len(values), bool)
+    texts = cells_of(replace(column, values=values, missing=missing, categories=None)).texts
+    return tuple(dict.fromkeys(texts.tolist()))
 
 
 def _shown(text: str) -> str:

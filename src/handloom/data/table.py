@@ -158,16 +158,3 @@ def require_columns(names: Sequence[str], known: Sequence[str], argument: str, w
                 f"{where}{argument} names the column {name!r}, which the table lacks; it has "
                 f"{shown}.{did_you_mean(name, known)}"
             )
-
-
-def column_list(argument: str, names: Any) -> tuple[str, ...]:
-    """Return an argument that is a sequence of column names.
-
-    Raises
-    ------
-    DataError
-        If it is a single string, or holds something else.
-    """
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise DataError(f"{argument} must be a sequence of column names, got {names!r}")
-    return tuple(names)

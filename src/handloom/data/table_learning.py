@@ -88,7 +88,9 @@ def choose_test_rows(target: TargetCells, fraction: float, seed: int, where: str
             size = min(max(1, round(fraction * len(rows))), len(rows) - 1)
             test[generator.permutation(rows)[:size]] = True
     if not test.any():
-        raise DataError(f"{where}the table must have at least 2 rows to be split, got one")
+        raise DataError(
+            f"{where}a table to be split must have at least 2 rows of one class, got one of each"
+        )
     return test
 
 
@@ -184,7 +186,6 @@ def encode_whole(
     columns: Columns | None,
     *,
     tell: Tell,
-    cache: Path | None = None,
 ) -> tuple[Columns, npt.NDArray[Any], npt.NDArray[Any]]:
     """Return the columns, the flat rows and the targets of a whole table.
 
@@ -203,7 +204,7 @@ def encode_whole(
         require_instance("columns", columns, Columns)
         _check_known(columns, options)
         kept = rows_with_target(table, options, tell=tell)
-    ((rows, targets),) = encode_parts(table, columns, [kept], tell=tell, cache=cache)
+    ((rows, targets),) = encode_parts(table, columns, [kept], tell=tell)
     return columns, rows, targets
 
 

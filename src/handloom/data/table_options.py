@@ -95,11 +95,10 @@ class TableOptions:
 
     def to_json(self) -> dict[str, Any]:
         """Return the target and the options that are not the default, for JSON."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {
             each.name: list(value) if isinstance(value, tuple) else value
             for each in fields(self)
-            if (value := values[each.name]) != each.default
+            if (value := getattr(self, each.name)) != each.default
         }
 
     @classmethod
@@ -124,7 +123,7 @@ def _names(option: str, names: Any) -> tuple[str, ...]:
     checked = tuple(names)
     if not all(isinstance(name, str) for name in checked):
         raise ConfigurationError(f"{option} must be a sequence of column names, got {names!r}")
-    return checked
+    return tuple(dict.fromkeys(checked))
 
 
 DataOptions = ImageOptions | TableOptions

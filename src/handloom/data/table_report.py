@@ -1,9 +1,10 @@
 """TableReport: the columns of a table as they are read, and the problems with them."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from handloom.data.column_statistics import MAX_DISTINCT, ColumnStatistics
-from handloom.data.table import Table
+from handloom.data.table import Table, require_columns
 from handloom.data.table_options import TableOptions
 from handloom.data.table_target import learn_task
 from handloom.errors import DataError
@@ -49,8 +50,10 @@ def report_on_table(table: Table, options: TableOptions | None = None) -> TableR
     report = TableReport()
     drop = () if options is None else options.drop
     categorical = () if options is None else options.categorical
+    classes = options.target if options is not None and options.task == "classification" else None
+    report.problems += _unknown(table, {"drop": drop, "categorical": categorical})
     learned = {
-        name: ColumnStatistics(name, categorical=name in categorical)
+        name: ColumnStatistics(name, categorical=name in categorical or name == classes)
         for name in table.names
         if name not in drop
     }
@@ -86,6 +89,15 @@ def report_on_table(table: Table, options: TableOptions | None = None) -> TableR
             kind = "refused"
         report.columns.append(_described(statistics, kind))
     return report
+
+
+def _unknown(table: Table, named: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the problems with arguments that name columns which a table lacks."""
+    for argument, names in named.items():
+        try:
+            require_columns(names, table.names, argument, "")
+        except DataError as error:
+            yield str(error)
 
 
 def _described(statistics: ColumnStatistics, kind: str) -> ColumnReport:

@@ -195,7 +195,7 @@ def learn_target(statistics: ColumnStatistics, task: Task) -> TableTarget:
     """
     if task == "classification":
         return TableTarget(statistics.name, task, statistics.order())
-    scale = math.sqrt(statistics.squares / statistics.present)
+    scale = statistics.scale
     if not scale or not math.isfinite(scale):
         raise DataError(
             f"{statistics.where}the target {statistics.name!r} must hold different numbers whose "

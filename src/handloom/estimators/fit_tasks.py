@@ -67,7 +67,8 @@ class FitTasks(Callback):
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """End the task of an epoch, and training if a callback returns True."""
-        if self._end(self._epoch, state.network):
+        epoch, self._epoch = self._epoch, None
+        if self._end(epoch, state.network):
             state.stop(StopReason.EARLY_STOPPING)
 
     def end_iteration(self, network: Sequential) -> bool:
@@ -77,7 +78,9 @@ class FitTasks(Callback):
         return self._end(iteration, network)
 
     def end(self, network: Sequential) -> None:
-        """End the task of the fit."""
+        """End the task of the fit, and of an epoch that was not completed."""
+        if self._epoch is not None:
+            self._end(self._epoch, network)
         self._end(self._fit, network)
 
     def _end(self, task: Any, network: Sequential) -> bool:

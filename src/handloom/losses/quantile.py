@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Pinball(OutputLoss):
     kind = "pinball"
 
     def __init__(self, quantile: float | Sequence[float] = 0.5) -> None:
-        several = quantile if isinstance(quantile, Sequence | np.ndarray) else [quantile]
+        several: Any = quantile if np.ndim(quantile) else [quantile]
         self.quantiles = tuple(_checked(each) for each in several)
         if not self.quantiles or any(low >= high for low, high in pairwise(self.quantiles)):
             raise ConfigurationError(
@@ -88,7 +89,7 @@ class Pinball(OutputLoss):
                 "a loss of several quantiles takes one continuous target a row, got "
                 f"{len(target_names)}: train a network for each target"
             )
-        return tuple(f"{target_names[0]}, quantile {q:g}" for q in self.quantiles)
+        return tuple(f"{target_names[0]}, quantile {q}" for q in self.quantiles)
 
     def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
         """Return the targets in the predictions' dtype, shape (n, k); for several quantiles (n, 1).

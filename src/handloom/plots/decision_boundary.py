@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.columns import require_same_columns
 from handloom.data.dataset import Dataset
 from handloom.errors import DataError
 from handloom.model import Model
@@ -20,6 +21,7 @@ from handloom.plots.figure import (
 )
 from handloom.plots.fonts import fitted
 from handloom.training.boundary import boundary_grid
+from handloom.training.evaluation import check_kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,6 +74,8 @@ def decision_boundary(model: Model, data: Dataset, *, title: str) -> "Figure":
         )
     if not data.has_classes:
         raise DataError("targets must be classes for a decision boundary, got continuous targets")
+    check_kind(model, data)
+    require_same_columns(data.column_names, model.column_names, "rows")
     names = data.class_names
     rows = np.asarray(data.inputs[:MOST_POINTS])
     grid = boundary_grid(model, rows)

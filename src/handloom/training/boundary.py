@@ -31,7 +31,7 @@ def boundary_grid(model: Model, inputs: npt.NDArray[np.generic]) -> dict[str, Ar
     if inputs.shape[1:] != (2,) or inputs.dtype == np.uint8:
         return {}
     low, high = (np.asarray(bound, np.float64) for bound in (inputs.min(0), inputs.max(0)))
-    margin = MARGIN * (high - low)
+    margin = np.where(high > low, MARGIN * (high - low), 1.0)  # of a constant feature
     x, y = np.linspace(low - margin, high + margin, POINTS).T.astype(inputs.dtype)
     grid = np.stack(np.meshgrid(x, y), axis=-1)
     predicted = model.predict(grid.reshape(-1, 2))

@@ -105,7 +105,7 @@ def evaluate(
     """
     require_model(model)
     require_dataset("data", data)
-    _check_kind(model, data)
+    check_kind(model, data)
     require_same_columns(data.column_names, model.column_names, "rows")
     model.check_rows(data.inputs)
     names = _class_names(model, data)
@@ -132,7 +132,7 @@ def evaluate(
     return replace(_held(partial(evaluation, logits)), of_views=of_views)
 
 
-def _check_kind(model: Model, data: Dataset) -> None:
+def check_kind(model: Model, data: Dataset) -> None:
     """Check that a model predicts the kind of targets that the dataset has, and the same names."""
     if data.has_classes != bool(model.predicts_classes or model.binary_classes):
         own, other, hint = "classes", "continuous targets", ""
@@ -196,13 +196,13 @@ def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluat
     with np.errstate(over="ignore", invalid="ignore"):
         predictions = OUTPUT_ACTIVATIONS[model.output_activation](outputs)
         loss = mean_squared_error(data.targets, predictions)
-        metrics = RegressionMetrics.of(*in_units(model, data.targets, predictions))
+        metrics = RegressionMetrics.of(*_in_units(model, data.targets, predictions))
     none = np.empty((len(data), 0), predictions.dtype)
     confusion = np.empty((0, 0), np.int64)
     return Evaluation(loss, math.nan, none, confusion, regression=metrics)
 
 
-def in_units(model: Model, *values: Array) -> tuple[Array, ...]:
+def _in_units(model: Model, *values: Array) -> tuple[Array, ...]:
     """Return targets or predictions in the units of the target column of a table, if it has one."""
     target = None if model.columns is None else model.columns.target
     return values if target is None else tuple(target.restore(each) for each in values)

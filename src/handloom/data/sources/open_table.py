@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from handloom.data.columns import Columns
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.formats.tables import open_file
 from handloom.data.notes import Tell, warn
-from handloom.data.table import Table, table_of
+from handloom.data.table import Table, require_columns, table_of
 from handloom.data.table_learning import (
     choose_test_rows,
     encode_parts,
@@ -187,6 +188,8 @@ def _splits(
     tell: Tell,
     cache: Path | None = None,
 ) -> Splits:
+    if options.image_shape is not None:
+        options = replace(options, task="classification")
     target = read_target(table, options, tell=tell)
     test = choose_test_rows(target, options.test, options.seed, table.where)
     train = target.kept & ~test
@@ -207,6 +210,7 @@ def _images(
     for chunk in table.chunks([options.target]):
         statistics.add(chunk)
     target = learn_target(statistics, "classification")
+    require_columns(options.drop, table.names, "drop", table.where)
     left_out = (*options.drop, options.target)
     names = [each for each in table.names if each not in left_out]
     pixels, labels = read_pixels(table, names, options.image_shape, target)

@@ -66,7 +66,8 @@ class Callback:
     def on_compile_begin(self, *, state: TrainingState) -> None:
         """Run before code is compiled for a training, before `on_train_begin`.
 
-        Only if it has to be: compiled code is kept, so this is the first time on a machine.
+        Only if it has to be: compiled code is kept, so this is the first time for a kind of network
+        on a machine.
         """
 
     def on_compile_end(self, *, state: TrainingState) -> None:
