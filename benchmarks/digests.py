@@ -62,10 +62,9 @@ class Killed:
 
 
 def mpiexec() -> str | None:
-    """Return the path of mpiexec: that of the environment, or one beside Python."""
-    return shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent)])) or (
-        shutil.which("mpiexec")
-    )
+    """Return the path of mpiexec: the one beside Python, or that of the environment."""
+    beside = str(Path(sys.executable).parent)
+    return shutil.which("mpiexec", path=beside) or shutil.which("mpiexec")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from benchmarks.digests import mpiexec
 
 PAGE = Path(__file__).parents[1] / "docs" / "guides" / "clusters.md"
 
@@ -41,13 +42,12 @@ def job(tmp_path: Path) -> Path:
     pytest.importorskip("mpi4py")
     if sys.platform != "linux" or shutil.which("bash") is None:
         pytest.skip("the script needs bash")
-    beside = Path(sys.executable).parent / "mpiexec"
-    mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if mpiexec is None:
+    launcher = mpiexec()
+    if launcher is None:
         pytest.skip("the script needs mpiexec")
     programs = tmp_path / "bin"
     programs.mkdir()
-    write_program(programs / "mpiexec", f'#!/bin/sh\nexec {mpiexec} "$@"\n')
+    write_program(programs / "mpiexec", f'#!/bin/sh\nexec {launcher} "$@"\n')
     write_program(programs / "handloom", f'#!/bin/sh\nexec {sys.executable} -m handloom "$@"\n')
     write_program(programs / "scontrol", f'#!/bin/sh\necho "$@" >> {tmp_path}/queue\n')
     script = job_script()

@@ -7,7 +7,6 @@ picture, and with ``--page`` the tables of a page.
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.__main__ import dataset, machine
+from benchmarks.digests import mpiexec
 from benchmarks.ranks.report import draw, tables, with_tables
 from handloom.parallel.threads import default_threads
 
@@ -26,15 +26,14 @@ PARTS = {"messages": (2, 3, 4), "sums": (2,), "trainings": (2,), "costs": (1,)}
 
 def measure(part: str, ranks: int, rounds: int) -> Any:
     """Measure a part on some ranks, which mpiexec starts."""
-    beside = Path(sys.executable).with_name("mpiexec")
-    mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if mpiexec is None:
+    program = mpiexec()
+    if program is None:
         raise RuntimeError("mpiexec is missing: load the MPI of the cluster, or pip install mpich")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "results.json")
         worker = [sys.executable, "-W", "ignore", "-m", "benchmarks.ranks.worker", part]
         options = ["--rounds", str(rounds), "--out", str(out)]
-        command = [mpiexec, "-n", str(ranks), *worker, *options]
+        command = [program, "-n", str(ranks), *worker, *options]
         subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
         return json.loads(out.read_text())
 

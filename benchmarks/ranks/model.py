@@ -14,8 +14,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from handloom.parallel.partition import deal_lanes, rank_slices
+from handloom.parallel.ranks import WORD
 
-FLOAT, WORD = 4, 8
+FLOAT = 4
 """Bytes of a gradient's entry in float32, and of a word; see `handloom.parallel.exchange`."""
 
 BETWEEN_AGREEMENTS = 0.1

@@ -19,13 +19,13 @@ from benchmarks.ranks.model import (
     traffic,
 )
 from handloom import plots
+from handloom.parallel.partition import MOST_LANES
 from handloom.plots.figure import COLORS, DARK, LIGHT, LINES, MARKERS, SMALL, drawing, new_figure
 
 NETWORKS = (Network("10 Gbit/s", 30e-6, 1.25e9), Network("100 Gbit/s", 2e-6, 12.5e9))
 """TCP over Ethernet and InfiniBand; the sources of the latencies are in ``docs/scaling.md``."""
 
 RANKS = (2, 4, 8, 16, 32, 64)
-MOST_LANES = 64
 QUIET = 0.85
 """The least part of a core that a thread keeps busy, if nothing else runs on the machine."""
 

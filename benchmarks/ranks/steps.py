@@ -17,11 +17,9 @@ from benchmarks.ranks.turns import WORLD, Call, tell, together
 from handloom import Dataset
 from handloom.data.batches import Batch
 from handloom.parallel.mpi import MpiRanks
-from handloom.parallel.ranks import ONE, Bytes, Ranks
+from handloom.parallel.ranks import ONE, WORD, Bytes, Ranks
 from handloom.training.preparation import prepare
 from handloom.training.runner import RunResult, StepRunner
-
-WORD = 8
 
 
 class MeetingRanks(MpiRanks):

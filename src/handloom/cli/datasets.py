@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from handloom.cli.console import note
+from handloom.cli.options import flag
 from handloom.cli.table_options import (
     TABLE_OPTIONS,
     existing_table,
@@ -121,9 +122,8 @@ def _with_options(
 
 
 def _option(name: str, kind: object, text: str) -> Any:
-    flag = f"--{name.replace('_', '-')}"
     if kind is bool:
-        return typer.Option(flag, help=text)
+        return typer.Option(flag(name), help=text)
     repeated = kind == list[str] | None
     return typer.Option(help=text, metavar="<str>" if repeated else None)
 
@@ -197,10 +197,9 @@ def refuse_options(options: DataOptions, named: str | None) -> None:
         If there are any.
     """
     for name in options.to_json():
-        flag = f"--{name.replace('_', '-')}"
         if named is None:
-            raise ConfigurationError(f"{flag} needs --data with a folder of images")
-        raise ConfigurationError(f"{flag} would be ignored for {named}; leave it out")
+            raise ConfigurationError(f"{flag(name)} needs --data with a folder of images")
+        raise ConfigurationError(f"{flag(name)} would be ignored for {named}; leave it out")
 
 
 def check_known(named: str) -> None:
@@ -298,12 +297,11 @@ def flags(options: DataOptions) -> str:
 def _flags(values: Mapping[str, Any]) -> str:
     words = []
     for name, value in values.items():
-        flag = f"--{name.replace('_', '-')}"
         if name in ("drop", "categorical"):
-            words += [word for column in value for word in (flag, str(column))]
+            words += [word for column in value for word in (flag(name), str(column))]
             continue
         text = f"{value[1]}x{value[0]}" if isinstance(value, list) else str(value)
-        words += [flag, *([] if value is True else [text])]
+        words += [flag(name), *([] if value is True else [text])]
     return " ".join(words)
 
 

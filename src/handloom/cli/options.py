@@ -86,6 +86,11 @@ def _next_free(name: str) -> Path:
     raise AssertionError("unreachable")
 
 
+def flag(name: str) -> str:
+    """Return the name of an option as it is written on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
 def explicit_options(context: typer.Context) -> list[str]:
     """Return the names of the parameters set on the command line."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
@@ -102,5 +107,4 @@ def refuse_other_options(context: typer.Context, option: str, allowed: Iterable[
     """
     for name in explicit_options(context):
         if name not in allowed:
-            flag = f"--{name.replace('_', '-')}"
-            raise ConfigurationError(f"{flag} would be ignored beside {option}; leave it out")
+            raise ConfigurationError(f"{flag(name)} would be ignored beside {option}; leave it out")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from handloom.cli.console import note
+from handloom.cli.options import flag
 from handloom.data import ImageOptions, Splits
 from handloom.data.dataset import Dataset
 from handloom.data.formats.tables import is_table, open_file
@@ -59,13 +60,13 @@ def options_from(values: Mapping[str, Any]) -> DataOptions:
     if "target" not in chosen:
         if chosen:
             raise ConfigurationError(
-                f"{_flag(next(iter(chosen)))} needs --target with the name of the target column"
+                f"{flag(next(iter(chosen)))} needs --target with the name of the target column"
             )
         return ImageOptions(**images)
     test = images.pop("test")
     if others := ImageOptions(**images).to_json():
         raise ConfigurationError(
-            f"{_flag(next(iter(others)))} is for folders of images and would be ignored beside "
+            f"{flag(next(iter(others)))} is for folders of images and would be ignored beside "
             "--target; leave it out"
         )
     if "image_shape" in chosen:
@@ -195,7 +196,3 @@ def existing_table(named: str) -> None:
 
 def quiet(_: str) -> None:
     """Take the notes about the data of a run, which its training has told."""
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"

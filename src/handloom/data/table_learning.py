@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -269,16 +269,23 @@ class RowStore:
     ----------
     shape : tuple of two int
     cache : Path or None
-        The folder of the file.
+        The folder of the file; by default that of temporary files.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
     """
 
     def __init__(self, shape: tuple[int, int], cache: Path | None = None) -> None:
         self._shape, self._end = shape, 0
         self._memory = self._file = None
+        self._cache = cache
         if 4 * shape[0] * shape[1] <= IN_MEMORY:
             self._memory = np.empty(shape, np.float32)
         else:
-            self._file = tempfile.TemporaryFile(dir=cache, prefix="handloom-rows-")  # noqa: SIM115
+            with _told(cache):
+                self._file = tempfile.TemporaryFile(dir=cache, prefix="handloom-rows-")  # noqa: SIM115
 
     def append(self, rows: npt.NDArray[np.float32]) -> None:
         """Write the next rows."""
@@ -286,14 +293,16 @@ class RowStore:
             self._memory[self._end : self._end + len(rows)] = rows
             self._end += len(rows)
         elif self._file is not None:
-            self._file.write(rows.tobytes())
+            with _told(self._cache):
+                self._file.write(rows.data)
 
     def rows(self) -> npt.NDArray[Any]:
         """Return all rows; those of a file are mapped."""
         if self._file is None:
             assert self._memory is not None
             return self._memory
-        self._file.flush()
+        with _told(self._cache):
+            self._file.flush()
         mapped = np.memmap(self._file, np.float32, "r", 0, self._shape).view(MappedRows)
         mapped.file = OpenFile(Path(str(self._file.name)), os.dup(self._file.fileno()))
         return mapped
@@ -302,3 +311,13 @@ class RowStore:
         """Close the file; mapped rows remain."""
         if self._file is not None:
             self._file.close()
+
+
+@contextmanager
+def _told(cache: Path | None) -> Iterator[None]:
+    """Raise errors of the system as errors of the folder in which rows are kept."""
+    try:
+        yield
+    except OSError as error:
+        folder = cache or tempfile.gettempdir()
+        raise DataError(f"{folder}: rows cannot be written: {error.strerror}") from None

@@ -145,7 +145,7 @@ class Watch:
                 failures.append(f"{address} port {endpoint.port}: {error}")
                 continue
             self._connection = connection
-            _close_in_children(self)
+            _WATCHES.add(self)
             self._thread = Thread(target=self._listen, name="handloom-watch", daemon=True)
             self._thread.start()
             atexit.register(self._leave)
@@ -281,17 +281,18 @@ def _addresses(others: list[str]) -> list[str]:
     return [*addresses, socket.gethostname()] if others else []
 
 
-def _close_in_children(watch: Watch) -> None:
-    """Close connections in forked processes: a copy there would keep them open."""
-    reference = weakref.ref(watch)
+_WATCHES: "weakref.WeakSet[Watch]" = weakref.WeakSet()
+"""The watches of this process."""
 
-    def close() -> None:
-        copy = reference()
-        if copy is not None:
-            for connection in (copy._connection, copy._control):
-                if connection is not None:
-                    connection.close()
-            copy._connection = copy._control = None
 
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=close)
+def _close_in_child() -> None:
+    """Close connections in a forked process: a copy there would keep them open."""
+    for watch in list(_WATCHES):
+        for connection in (watch._connection, watch._control):
+            if connection is not None:
+                connection.close()
+        watch._connection = watch._control = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)

@@ -6,7 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom import Adam, Dataset, Dense, MeanSquaredError, ReLU, Sequential, Trainer, open_table
+from handloom import (
+    Adam,
+    DataError,
+    Dataset,
+    Dense,
+    MeanSquaredError,
+    ReLU,
+    Sequential,
+    Trainer,
+    open_table,
+)
 
 pytest.importorskip("pandas")
 datasets: Any = pytest.importorskip("sklearn.datasets")
@@ -53,3 +63,13 @@ def test_a_regression_on_a_real_table_and_raw_rows(tmp_path: Path) -> None:
     predicted = model.predict(frame)[:, 0]
     assert np.corrcoef(predicted, frame["target"])[0, 1] > 0.65
     assert abs(predicted.mean() - frame["target"].mean()) < 15.0
+
+
+def test_rows_that_cannot_be_kept_are_an_error_of_their_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handloom.data.table_learning.IN_MEMORY", 0)
+    path = tmp_path / "small.csv"
+    path.write_text("a,b\n" + "".join(f"{n % 9},{n % 7}.5\n" for n in range(40)))
+    with pytest.raises(DataError, match=r"nowhere: rows cannot be written: No such file"):
+        open_table(path, "b", cache=tmp_path / "nowhere")
