@@ -167,3 +167,10 @@ def test_lines_that_coincide_are_told() -> None:
     alone = together(runs[:1], "learning_rate", "t", "c.")
     assert alone is not None
     assert alone.caption == "c."
+
+
+def test_runs_on_other_data_stand_beside_no_figure_of_the_notebook() -> None:
+    other = [run_of("sgd", 0, [2.3, 0.5], dataset="silhouettes")]
+    page = parsed(report_of_several(other).html)
+    assert "its figures are of fashion-mnist, and these of silhouettes" in page.whole_text
+    assert "0.449" not in page.whole_text

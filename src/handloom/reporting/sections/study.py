@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from handloom.data.sources.published import NAME
 from handloom.reporting.epochs import steps_per_epoch
 from handloom.reporting.groups import groups_of
 from handloom.reporting.markup import Node, element
@@ -218,8 +219,11 @@ def _worth(run: ReportedRun, gain: float) -> str:
     )
 
 
-def notebook(runs: Runs) -> Section:
-    """Return the metrics that the notebook reported beside those of the runs."""
+def notebook(runs: Runs) -> Section | Omission:
+    """Return the metrics that the notebook reported beside those of runs on the same data."""
+    title = "Beside the notebook"
+    if other := sorted({run.dataset for run in runs} - {NAME}):
+        return Omission(title, f"its figures are of {NAME}, and these of {', '.join(other)}.")
     rows = []
     groups = groups_of(runs)
     several = any(len(group.runs) > 1 for group in groups)
@@ -248,7 +252,7 @@ def notebook(runs: Runs) -> Section:
     }
     return Section(
         "notebook",
-        "Beside the notebook",
+        title,
         [
             element(
                 "p",
