@@ -40,6 +40,7 @@ def test_purposes_keep_their_values() -> None:
         "AUGMENT": 4,
         "GENERATE": 5,
         "TOY": 6,
+        "PERMUTE": 7,
     }
 
 

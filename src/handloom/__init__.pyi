@@ -112,6 +112,8 @@ from handloom.training import (
     Trainer as Trainer,
     evaluate as evaluate,
     load_run as load_run,
+    partial_dependence as partial_dependence,
+    permutation_importance as permutation_importance,
 )
 from handloom.training.callbacks import (
     BestModel as BestModel,

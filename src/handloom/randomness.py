@@ -33,6 +33,7 @@ class Purpose(IntEnum):
     AUGMENT = 4
     GENERATE = 5
     TOY = 6
+    PERMUTE = 7
 
 
 class Source(Protocol):

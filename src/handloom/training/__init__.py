@@ -12,6 +12,10 @@ from handloom.training.callbacks import (
     TimeLimit as TimeLimit,
 )
 from handloom.training.checkpoints import Checkpoints as Checkpoints
+from handloom.training.dependence import (
+    PartialDependence as PartialDependence,
+    partial_dependence as partial_dependence,
+)
 from handloom.training.divergence import Divergence as Divergence
 from handloom.training.evaluation import Evaluation as Evaluation, evaluate as evaluate
 from handloom.training.evaluation_metrics import (
@@ -26,6 +30,10 @@ from handloom.training.history import (
 from handloom.training.loaded_run import LoadedRun as LoadedRun, load_run as load_run
 from handloom.training.objective import Measurement as Measurement, Objective as Objective
 from handloom.training.options import TrainingOptions as TrainingOptions
+from handloom.training.permutation import (
+    PermutationImportance as PermutationImportance,
+    permutation_importance as permutation_importance,
+)
 from handloom.training.run_folder import (
     RunDescription as RunDescription,
     RunFolder as RunFolder,

@@ -1,0 +1,172 @@
+"""Partial dependence: how the predictions of a model depend on one column of a table."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.column_encoding import FIRST, MISSING
+from handloom.data.dataset import Dataset
+from handloom.data.input_columns import InputColumn, Rows
+from handloom.errors import require_count
+from handloom.model import Model
+from handloom.randomness import Purpose, Stream
+from handloom.training.datasets import require_dataset, require_model
+from handloom.training.table_outputs import (
+    column_named,
+    columns_of_table,
+    output_names,
+    outputs_in_units,
+    sample_of,
+)
+
+Floats = npt.NDArray[np.floating]
+
+OUTER = 0.025
+"""The fraction of rows below the first value of a grid, and of those above its last one."""
+
+QUANTILES = tuple(tenth / 10 for tenth in range(1, 10))
+"""The quantiles that show where the values of the rows are."""
+
+
+@dataclass(frozen=True, eq=False)
+class PartialDependence:
+    """The dependence of predictions on one column of a table.
+
+    Attributes
+    ----------
+    column : str
+        The name of the column, as in the raw table.
+    values : tuple of float or of str, length g
+        The values that the column was set to: ascending numbers, or categories.
+    outputs : tuple of str, length k
+        The names of the classes, or of the continuous outputs.
+    predictions : array, shape (g, n, k)
+        The predictions of each row with each value: probabilities, or values in the units of the
+        target. ``predictions[:, i]`` are the curves of row ``i`` alone (individual conditional
+        expectation).
+    rows_at : array of float64
+        Of a number: its deciles in the rows, from 10 to 90 %, shape (9,). Of categories: the
+        fraction of the rows that have each, shape (g,).
+    missing : array, shape (k,), or None
+        The mean prediction without a value, if flat rows of numbers tell missing values.
+    """
+
+    column: str
+    values: tuple[float, ...] | tuple[str, ...]
+    outputs: tuple[str, ...]
+    predictions: Floats
+    rows_at: npt.NDArray[np.float64]
+    missing: Floats | None = None
+
+    @property
+    def mean(self) -> Floats:
+        """The partial dependence: the mean prediction over the rows, shape (g, k)."""
+        mean: Floats = self.predictions.mean(axis=1)
+        return mean
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether the values are numbers."""
+        return not isinstance(self.values[0], str)
+
+
+def partial_dependence(
+    model: Model,
+    data: Dataset,
+    column: str,
+    *,
+    points: int = 20,
+    max_rows: int = 300,
+    seed: int = 0,
+) -> PartialDependence:
+    """Return how the predictions of a model depend on one column, all else being as it is.
+
+    For each value ``v`` of a grid, the column is set to ``v`` in all rows, and ::
+
+        f(v) = 1 / n  sum_i  prediction of row i with the column set to v
+
+    is the partial dependence. Where columns depend on each other, some of these rows are unlike any
+    of the table, and the network has not learned what to predict for them.
+
+    Parameters
+    ----------
+    model : Model
+    data : Dataset
+        Flat rows, shape (n, d).
+    column : str
+        The name of a column of the table; of flat rows without names ``"feature 1"``, ...
+    points : int
+        The largest number of values: evenly spaced numbers between the 2.5 % and the 97.5 %
+        quantile, or the most frequent categories.
+    max_rows : int
+        Of more rows, so many are drawn and used.
+    seed : int
+        The seed of the rows that are drawn, zero or more.
+
+    Returns
+    -------
+    PartialDependence
+
+    Raises
+    ------
+    ConfigurationError
+        If an argument is invalid, or the column is unknown.
+    DataError, ModelError
+        If rows are not flat, or do not fit the model.
+
+    References
+    ----------
+    Friedman (2001), *Greedy function approximation: a gradient boosting machine*, The Annals of
+    Statistics 29 (5). The curves of single rows: Goldstein, Kapelner, Bleich and Pitkin (2015),
+    *Peeking inside the black box*, Journal of Computational and Graphical Statistics 24 (1).
+    """
+    require_model(model)
+    require_dataset("data", data)
+    require_count("points", points, minimum=2)
+    require_count("max_rows", max_rows)
+    chosen = column_named(columns_of_table(model, data), column)
+    model.check_rows(data.inputs)
+    rows = np.array(sample_of(data, max_rows, Stream(seed).at(Purpose.PERMUTE)).inputs[:])
+    if chosen.holds_categories:
+        return _of_categories(model, chosen, rows, points)
+    return _of_numbers(model, chosen, rows, points)
+
+
+def _of_numbers(model: Model, column: InputColumn, rows: Rows, points: int) -> PartialDependence:
+    present = column.numbers_of(rows)
+    present = present[~np.isnan(present)]
+    if not len(present):
+        present = np.zeros(1) if column.encoding is None else np.array([column.encoding.mean])
+    distinct = np.unique(present)
+    if len(distinct) > points:
+        low, high = np.quantile(present, (OUTER, 1.0 - OUTER))
+        distinct = np.unique(np.linspace(low, high, points))
+    missing = None
+    if column.may_be_missing:
+        missing = outputs_in_units(model, column.without_value(rows)).mean(axis=0)
+    each = [outputs_in_units(model, column.with_number(rows, value)) for value in distinct]
+    return PartialDependence(
+        column.name,
+        tuple(distinct.tolist()),
+        output_names(model),
+        np.stack(each),
+        np.quantile(present, QUANTILES),
+        missing,
+    )
+
+
+def _of_categories(model: Model, column: InputColumn, rows: Rows, points: int) -> PartialDependence:
+    assert column.encoding is not None
+    counts = np.bincount(column.indices_of(rows), minlength=FIRST + len(column.encoding.categories))
+    known = np.arange(FIRST, len(counts))
+    frequent = np.sort(known[np.argsort(-counts[known], kind="stable")[:points]])
+    indices = [*frequent.tolist(), *([MISSING] if column.may_be_missing else [])]
+    each = [outputs_in_units(model, column.with_category(rows, index)) for index in indices]
+    return PartialDependence(
+        column.name,
+        tuple(column.category(index) or "no value" for index in indices),
+        output_names(model),
+        np.stack(each),
+        counts[indices] / len(rows),
+    )
