@@ -1,6 +1,9 @@
 """Input columns: the cells of the raw table again, from flat rows of numbers."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from handloom import DataError, Dataset, DataWarning
@@ -68,7 +71,7 @@ def test_a_column_is_set_as_a_table_with_that_value_is_encoded(embed: bool) -> N
     columns = of(data)
     town, age = columns["town"], columns["age"]
 
-    def encoded(**changed: list[object]) -> np.ndarray:
+    def encoded(**changed: list[object]) -> npt.NDArray[Any]:
         return Dataset.from_frame(frame(**changed), "target", columns=data.columns).inputs
 
     rows = data.inputs

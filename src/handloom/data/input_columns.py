@@ -16,7 +16,7 @@ from handloom.data.column_encoding import FIRST, MISSING, UNSEEN, ColumnEncoding
 from handloom.data.columns import Columns
 from handloom.errors import DataError
 
-Rows = npt.NDArray[np.generic]
+Rows = npt.NDArray[Any]
 
 UNSEEN_TEXT = "unseen"
 """The cell of a category that the training rows lack; its text is not in flat rows."""
@@ -51,7 +51,12 @@ class InputColumn:
     @property
     def holds_categories(self) -> bool:
         """Whether its cells are categories, not numbers or booleans."""
-        return self.encoding is not None and self.encoding.kind == "category"
+        return bool(self.categories)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The categories; empty for numbers and booleans."""
+        return () if self.encoding is None else self.encoding.categories
 
     @property
     def is_boolean(self) -> bool:

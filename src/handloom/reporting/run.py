@@ -1,5 +1,6 @@
 """ReportedRun: all that a page may tell of one training, as far as it is there."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,11 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
+from handloom.errors import DivergenceWarning, HandloomError
 from handloom.metrics import confusion_matrix
 from handloom.model import Model
 from handloom.parameters import Array
+from handloom.reporting.importances import measured_importance
 from handloom.reporting.thumbnails import Thumbnails
+from handloom.training.evaluation import evaluate
+from handloom.training.evaluation_metrics import RegressionMetrics
 from handloom.training.history import History
+from handloom.training.permutation import PermutationImportance
 from handloom.training.run_folder import RunDescription
 
 
@@ -94,6 +100,45 @@ class ReportedRun:
             and model.row_dtype == "uint8"
             and len(model.row_shape) in (2, 3)
         )
+
+    @property
+    def predicts_values(self) -> bool:
+        """Whether predictions are continuous values, neither classes nor quantiles."""
+        model = self.model
+        if model is None or self.classifies:
+            return False
+        return model.output_activation not in ("sigmoid", "sort")
+
+    def _is_of_flat_rows(self) -> bool:
+        model = self.model
+        return model is not None and len(model.row_shape) == 1 and model.row_dtype != "uint8"
+
+    def classifies_tables(self) -> bool:
+        """Return whether it predicts the classes of rows of a table."""
+        return self.classifies and self._is_of_flat_rows()
+
+    def predicts_values_of_tables(self) -> bool:
+        """Return whether it predicts continuous values of rows of a table."""
+        return self.predicts_values and self._is_of_flat_rows()
+
+    @cached_property
+    def regression(self) -> RegressionMetrics | None:
+        """The predictions of the test rows and their errors, in the units of the target."""
+        if self.model is None or self.test is None or not self.predicts_values:
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DivergenceWarning)  # the page shows it
+            return evaluate(self.model, self.test).regression
+
+    @cached_property
+    def importance(self) -> PermutationImportance | None:
+        """The importance of the columns of the test rows; None if it cannot be measured."""
+        if self.model is None or self.test is None:
+            return None
+        try:
+            return measured_importance(self.model, self.test)
+        except HandloomError:
+            return None
 
     @cached_property
     def thumbnails(self) -> Thumbnails | None:

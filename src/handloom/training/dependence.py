@@ -1,6 +1,8 @@
 """Partial dependence: how the predictions of a model depend on one column of a table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +27,11 @@ Floats = npt.NDArray[np.floating]
 OUTER = 0.025
 """The fraction of rows below the first value of a grid, and of those above its last one."""
 
-QUANTILES = tuple(tenth / 10 for tenth in range(1, 10))
+DECILES = tuple(tenth / 10 for tenth in range(1, 10))
 """The quantiles that show where the values of the rows are."""
+
+NO_VALUE = "no value"
+"""The text of a missing value among categories."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +42,8 @@ class PartialDependence:
     ----------
     column : str
         The name of the column, as in the raw table.
-    values : tuple of float or of str, length g
-        The values that the column was set to: ascending numbers, or categories.
+    values : array of float64 or of str, shape (g,)
+        The values that the column was set to: ascending numbers, or categories as texts.
     outputs : tuple of str, length k
         The names of the classes, or of the continuous outputs.
     predictions : array, shape (g, n, k)
@@ -46,14 +51,14 @@ class PartialDependence:
         target. ``predictions[:, i]`` are the curves of row ``i`` alone (individual conditional
         expectation).
     rows_at : array of float64
-        Of a number: its deciles in the rows, from 10 to 90 %, shape (9,). Of categories: the
-        fraction of the rows that have each, shape (g,).
+        Of numbers: their deciles in the rows, from 10 to 90 %, shape (9,). Of categories, and of
+        booleans: the fraction of the rows that have each, shape (g,).
     missing : array, shape (k,), or None
         The mean prediction without a value, if flat rows of numbers tell missing values.
     """
 
     column: str
-    values: tuple[float, ...] | tuple[str, ...]
+    values: npt.NDArray[Any]
     outputs: tuple[str, ...]
     predictions: Floats
     rows_at: npt.NDArray[np.float64]
@@ -68,7 +73,7 @@ class PartialDependence:
     @property
     def of_numbers(self) -> bool:
         """Whether the values are numbers."""
-        return not isinstance(self.values[0], str)
+        return self.values.dtype.kind == "f"
 
 
 def partial_dependence(
@@ -130,43 +135,58 @@ def partial_dependence(
     rows = np.array(sample_of(data, max_rows, Stream(seed).at(Purpose.PERMUTE)).inputs[:])
     if chosen.holds_categories:
         return _of_categories(model, chosen, rows, points)
+    if chosen.is_boolean:
+        return _of_booleans(model, chosen, rows)
     return _of_numbers(model, chosen, rows, points)
 
 
 def _of_numbers(model: Model, column: InputColumn, rows: Rows, points: int) -> PartialDependence:
-    present = column.numbers_of(rows)
-    present = present[~np.isnan(present)]
+    values = column.numbers_of(rows)
+    present = values[~np.isnan(values)]
     if not len(present):
         present = np.zeros(1) if column.encoding is None else np.array([column.encoding.mean])
-    distinct = np.unique(present)
-    if len(distinct) > points:
-        low, high = np.quantile(present, (OUTER, 1.0 - OUTER))
-        distinct = np.unique(np.linspace(low, high, points))
+    grid = np.unique(present)
+    if len(grid) > points:
+        low, high = np.quantile(present, (OUTER, 1.0 - OUTER)).tolist()
+        grid = np.unique(np.linspace(low, high, points))
     missing = None
     if column.may_be_missing:
         missing = outputs_in_units(model, column.without_value(rows)).mean(axis=0)
-    each = [outputs_in_units(model, column.with_number(rows, value)) for value in distinct]
+    each = [outputs_in_units(model, column.with_number(rows, value)) for value in grid.tolist()]
+    deciles = np.quantile(present, DECILES)
     return PartialDependence(
-        column.name,
-        tuple(distinct.tolist()),
-        output_names(model),
-        np.stack(each),
-        np.quantile(present, QUANTILES),
-        missing,
+        column.name, grid, output_names(model), np.stack(each), deciles, missing
     )
 
 
+def _of_booleans(model: Model, column: InputColumn, rows: Rows) -> PartialDependence:
+    values = column.numbers_of(rows).round()
+    with_each = {
+        str(bool(value)): (column.with_number(rows, value), values == value) for value in (0.0, 1.0)
+    }
+    if column.may_be_missing:
+        with_each[NO_VALUE] = column.without_value(rows), np.isnan(values)
+    return _of_texts(model, column, with_each)
+
+
 def _of_categories(model: Model, column: InputColumn, rows: Rows, points: int) -> PartialDependence:
-    assert column.encoding is not None
-    counts = np.bincount(column.indices_of(rows), minlength=FIRST + len(column.encoding.categories))
+    indices = column.indices_of(rows)
+    counts = np.bincount(indices, minlength=FIRST + len(column.categories))
     known = np.arange(FIRST, len(counts))
-    frequent = np.sort(known[np.argsort(-counts[known], kind="stable")[:points]])
-    indices = [*frequent.tolist(), *([MISSING] if column.may_be_missing else [])]
-    each = [outputs_in_units(model, column.with_category(rows, index)) for index in indices]
+    frequent = np.sort(known[np.argsort(-counts[known], kind="stable")[:points]]).tolist()
+    with_each = {
+        column.category(index) or NO_VALUE: (column.with_category(rows, index), indices == index)
+        for index in [*frequent, *([MISSING] if column.may_be_missing else [])]
+    }
+    return _of_texts(model, column, with_each)
+
+
+def _of_texts(
+    model: Model, column: InputColumn, with_each: Mapping[str, tuple[Rows, npt.NDArray[np.bool_]]]
+) -> PartialDependence:
+    """Return the dependence on texts, each with the changed rows, and the rows that have it."""
+    each = [outputs_in_units(model, changed) for changed, _ in with_each.values()]
+    fractions = np.array([float(own.mean()) for _, own in with_each.values()])
     return PartialDependence(
-        column.name,
-        tuple(column.category(index) or "no value" for index in indices),
-        output_names(model),
-        np.stack(each),
-        counts[indices] / len(rows),
+        column.name, np.array(list(with_each)), output_names(model), np.stack(each), fractions
     )

@@ -1,7 +1,7 @@
 """Line charts of measurements over epochs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,31 +171,7 @@ class LineChart:
     def _legend(self) -> Node:
         if [each.lower() for each in self.groups] == [self.title.lower()]:
             return None  # the title names the only line
-        return element(
-            "ul",
-            [
-                element(
-                    "li",
-                    element(
-                        "svg",
-                        element(
-                            "line",
-                            x1=0,
-                            x2=26,
-                            y1=5,
-                            y2=5,
-                            **_stroke(self._color(label), self._dash(label)),
-                        ),
-                        viewBox="0 0 26 10",
-                        class_="sample",
-                        aria_hidden="true",
-                    ),
-                    label,
-                )
-                for label in self.groups
-            ],
-            class_="legend",
-        )
+        return legend((each, self._color(each), self._dash(each)) for each in self.groups)
 
     def _drawing(self) -> Element:
         x, y = self._scales()
@@ -376,7 +352,30 @@ def _clipped(lines: list[Node]) -> Element:
     )
 
 
-def _stroke(index: int, dash: int = 0) -> dict[str, object]:
+def legend(lines: Iterable[tuple[str, int, int]]) -> Element:
+    """Return a legend of lines, each with its label, color and pattern."""
+    return element(
+        "ul",
+        [
+            element(
+                "li",
+                element(
+                    "svg",
+                    element("line", x1=0, x2=26, y1=5, y2=5, **stroke(color, dash)),
+                    viewBox="0 0 26 10",
+                    class_="sample",
+                    aria_hidden="true",
+                ),
+                label,
+            )
+            for label, color, dash in lines
+        ],
+        class_="legend",
+    )
+
+
+def stroke(index: int, dash: int = 0) -> dict[str, object]:
+    """Return the attributes of a line of a color, whose pattern differs too."""
     dashes = DASHES[(index + index // COLORS + dash) % len(DASHES)]  # lines of one color differ too
     return {"class_": f"line series-{index % COLORS}", "stroke_dasharray": dashes or None}
 
@@ -395,4 +394,4 @@ def _line(index: int, series: Series, x: Scale, y: Scale) -> Node:
             dots.append(
                 element("circle", cx=left, cy=top, r=3, class_=f"dot series-{index % COLORS}")
             )
-    return [element("path", d="".join(path), **_stroke(index, series.dash)), dots]
+    return [element("path", d="".join(path), **stroke(index, series.dash)), dots]

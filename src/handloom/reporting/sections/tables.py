@@ -55,3 +55,17 @@ def two_bars(upper: float, lower: float) -> Element:
         class_="bars",
         aria_hidden="true",
     )
+
+
+def values_of_chart(title: str, table: Element) -> Element:
+    """Return the values of a chart as a table that is closed at first."""
+    return element(
+        "details",
+        element(
+            "summary",
+            "Values ",
+            element("span", f"of the chart {title} ", class_="hidden-text"),
+            "as a table",
+        ),
+        table,
+    )

@@ -1,0 +1,111 @@
+"""The continuous outputs of a run: their true and predicted values, in the units of the target."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.randomness import Purpose, Stream
+from handloom.reporting.run import ReportedRun
+
+Floats = npt.NDArray[np.float64]
+
+SHOWN = 4
+"""The largest number of outputs of a page."""
+
+POINTS, EXTREMES = 1_500, 30
+"""The largest number of rows of a chart, and how many with the largest errors are among them."""
+
+SKEWNESS = 2.0
+"""The skewness of positive targets from which an axis is logarithmic; an exponential has it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """One continuous output, for all test rows.
+
+    Attributes
+    ----------
+    name : str
+    true, predicted : array of float64, shape (n,)
+    constant : float
+        The mean of the targets, by which predictions without a network are made.
+    of_training : bool
+        Whether it is that of the training rows, not of the test rows.
+    """
+
+    name: str
+    true: Floats
+    predicted: Floats
+    constant: float
+    of_training: bool
+
+    @property
+    def residuals(self) -> Floats:
+        """True minus predicted values, shape (n,): above 0 where a prediction is too low."""
+        return self.true - self.predicted
+
+    @cached_property
+    def logarithmic(self) -> bool:
+        """Whether its axes are logarithmic: all targets are positive, and very skewed."""
+        deviations = self.true - self.true.mean()
+        spread = float(deviations.std())
+        if not spread or self.true.min() <= 0.0:
+            return False
+        return float(np.mean((deviations / spread) ** 3)) > SKEWNESS
+
+    @cached_property
+    def largest(self) -> npt.NDArray[np.intp]:
+        """The rows by their errors, the largest first, shape (n,)."""
+        return np.argsort(-np.abs(self.residuals), kind="stable")
+
+    @cached_property
+    def drawn(self) -> npt.NDArray[np.intp]:
+        """The rows of a chart: all, or a random part and those with the largest errors."""
+        rows = len(self.true)
+        if rows <= POINTS:
+            return np.arange(rows)
+        order = Stream(0).at(Purpose.PERMUTE).generator().permutation(rows)
+        return np.unique([*order[: POINTS - EXTREMES], *self.largest[:EXTREMES]])
+
+    @property
+    def drawn_note(self) -> str:
+        """A sentence about the rows of a chart; empty if they are all."""
+        if len(self.drawn) == len(self.true):
+            return ""
+        return (
+            f" Drawn are {len(self.drawn):,} of the {len(self.true):,} test rows: a random sample, "
+            f"and the {EXTREMES} with the largest errors."
+        )
+
+
+def outputs_of(run: ReportedRun) -> list[Output] | None:
+    """Return the first outputs of a run; None if they are missing, or some are not finite."""
+    metrics = run.regression
+    if metrics is None or not np.isfinite(metrics.residuals).all():
+        return None
+    true, predicted = metrics.predictions + metrics.residuals, metrics.predictions
+    constants = true.mean(axis=0)
+    if run.train is not None and run.model is not None:
+        target = None if run.model.columns is None else run.model.columns.target
+        constants = run.train.targets.mean(axis=0, dtype=np.float64)
+        if target is not None:
+            constants = target.restore(constants)
+    return [
+        Output(
+            name,
+            true[:, index].astype(np.float64),
+            predicted[:, index].astype(np.float64),
+            float(constants[index]),
+            run.train is not None,
+        )
+        for index, name in enumerate(run.class_names[:SHOWN])
+    ]
+
+
+def why_no_outputs(run: ReportedRun) -> str:
+    """Return the reason why `outputs_of` a run is None."""
+    if run.regression is not None:
+        return "some predictions are not finite."
+    return run.why_missing("test", "model", "predictions")
