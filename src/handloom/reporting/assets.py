@@ -62,6 +62,7 @@ STYLES = (
     "calibration",
     "embedding",
     "comparison",
+    "fit",
     "alive",
     "print",
 )

@@ -47,12 +47,13 @@ def command_of(run: ReportedRun) -> str | None:
     if description.data in RESERVED:
         others += ["--data", description.data]
     elif run.dataset not in RESERVED:
-        others += ["--data", "FOLDER", *_of_images(description.data_options)]
+        options = description.data_options
+        others += ["--data", "FILE" if "target" in options else "FOLDER", *_of_data(options)]
     return printable(shlex.join(["handloom", *words, *others]))
 
 
-def _of_images(options: Mapping[str, Any]) -> list[str]:
-    """Return the options with which a folder of images was read."""
+def _of_data(options: Mapping[str, Any]) -> list[str]:
+    """Return the options with which a folder of images, or a table, was read."""
     words = []
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
@@ -60,6 +61,8 @@ def _of_images(options: Mapping[str, Any]) -> list[str]:
             words += [flag] if value else []
         elif name == "size" and isinstance(value, list):
             words += [flag, "x".join(str(side) for side in reversed(value))]  # width x height
+        elif isinstance(value, list):
+            words += [word for each in value for word in (flag, str(each))]
         else:
             words += [flag, str(value)]
     return words

@@ -6,8 +6,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.input_columns import decimal_text
+from handloom.data.table_target import TableTarget
 from handloom.randomness import Purpose, Stream
 from handloom.reporting.run import ReportedRun
+from handloom.reporting.wording import amount
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,6 +36,8 @@ class Output:
         The mean of the targets, by which predictions without a network are made.
     of_training : bool
         Whether it is that of the training rows, not of the test rows.
+    target : TableTarget or None
+        The target column of a table.
     """
 
     name: str
@@ -40,6 +45,15 @@ class Output:
     predicted: Floats
     constant: float
     of_training: bool
+    target: TableTarget | None = None
+
+    def true_texts(self, rows: npt.NDArray[np.intp]) -> list[str]:
+        """Return the true values of some rows, as they may stand in the raw table."""
+        values, target = self.true[rows].tolist(), self.target
+        if target is None:
+            return [amount(value, 6) for value in values]
+        stored = [(value - target.mean) / target.scale for value in values]
+        return [decimal_text(each, target.mean, target.scale) for each in stored]
 
     @property
     def residuals(self) -> Floats:
@@ -87,8 +101,9 @@ def outputs_of(run: ReportedRun) -> list[Output] | None:
         return None
     true, predicted = metrics.predictions + metrics.residuals, metrics.predictions
     constants = true.mean(axis=0)
-    if run.train is not None and run.model is not None:
-        target = None if run.model.columns is None else run.model.columns.target
+    columns = None if run.model is None else run.model.columns
+    target = None if columns is None else columns.target
+    if run.train is not None:
         constants = run.train.targets.mean(axis=0, dtype=np.float64)
         if target is not None:
             constants = target.restore(constants)
@@ -99,6 +114,7 @@ def outputs_of(run: ReportedRun) -> list[Output] | None:
             predicted[:, index].astype(np.float64),
             float(constants[index]),
             run.train is not None,
+            target,
         )
         for index, name in enumerate(run.class_names[:SHOWN])
     ]

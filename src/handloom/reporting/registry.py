@@ -22,13 +22,19 @@ from handloom.reporting.sections.comparison import (
 )
 from handloom.reporting.sections.confusion import confusion
 from handloom.reporting.sections.curves import curves
+from handloom.reporting.sections.dependence import dependence
 from handloom.reporting.sections.embedding import embedding
+from handloom.reporting.sections.importance import importance
+from handloom.reporting.sections.mistaken_rows import mistaken_rows
 from handloom.reporting.sections.mistakes import mistakes
 from handloom.reporting.sections.network import network
 from handloom.reporting.sections.notes import notes
 from handloom.reporting.sections.overview import overview
+from handloom.reporting.sections.predicted import predicted
 from handloom.reporting.sections.provenance import provenance
+from handloom.reporting.sections.residuals import residuals
 from handloom.reporting.sections.study import best_weights, is_study, notebook, optimizers
+from handloom.reporting.sections.threshold import threshold
 from handloom.reporting.sections.weights import weights
 
 MakeSection = Callable[[ReportedRun], Section | Omission | None]
@@ -71,9 +77,41 @@ IMAGES = Kind(
         provenance,
     ),
 )
+TABLE_CLASSES = Kind(
+    "tables of classes",
+    ReportedRun.classifies_tables,
+    (
+        overview,
+        notes,
+        curves,
+        network,
+        confusion,
+        mistaken_rows,
+        threshold,
+        calibration,
+        importance,
+        dependence,
+        provenance,
+    ),
+)
+TABLE_VALUES = Kind(
+    "tables of continuous values",
+    ReportedRun.predicts_values_of_tables,
+    (
+        overview,
+        notes,
+        curves,
+        network,
+        predicted,
+        residuals,
+        importance,
+        dependence,
+        provenance,
+    ),
+)
 OTHER = Kind("other", lambda _: True, (overview, notes, curves, network, provenance))
 
-KINDS: Sequence[Kind] = (IMAGES, OTHER)
+KINDS: Sequence[Kind] = (IMAGES, TABLE_CLASSES, TABLE_VALUES, OTHER)
 """The kinds of data; the first one that matches is used."""
 
 

@@ -97,17 +97,15 @@ def report(
     test = data.test if isinstance(data, Splits) else data
     train = data.train if isinstance(data, Splits) else None
     run = ReportedRun(name=title or test.name, model=model, history=history, test=test, train=train)
-    if not run.classifies:
-        model.check_rows(test.inputs)
+    model.check_rows(test.inputs)
+    if not run.classifies and not run.predicts_values:
         return report_of(run)
     measured = evaluate(model, test)
-    return report_of(
-        replace(
-            run,
-            results={"test_accuracy": measured.accuracy, "test_loss": measured.loss},
-            probabilities=measured.probabilities,
-        )
-    )
+    results = {"test_loss": measured.loss}
+    if not run.classifies:
+        return report_of(replace(run, results=results))
+    results["test_accuracy"] = measured.accuracy
+    return report_of(replace(run, results=results, probabilities=measured.probabilities))
 
 
 def report_of(run: ReportedRun) -> Report:

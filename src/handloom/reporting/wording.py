@@ -38,6 +38,15 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def amount(value: float, digits: int = 4) -> str:
+    """Return a value in the units of a table: 128,600, not 1.286e+05."""
+    if not value or not math.isfinite(value) or not 1e-4 <= abs(value) < 1e12:
+        return number(value, digits)
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    text = f"{round(value, decimals):,.{max(0, decimals)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def aligned(values: Mapping[Key, float | None], digits: int = 4) -> dict[Key, str]:
     """Return measurements of one column with equal decimals.
 

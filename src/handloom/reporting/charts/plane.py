@@ -81,15 +81,15 @@ class Plane:
 
     def _axes(self) -> list[Node]:
         nodes: list[Node] = []
-        for value in self.y.ticks():
+        for value, text in _ticks(self.y):
             at = self.y(value)
             nodes.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, class_="grid"))
-            nodes.append(element("text", tick_text(value), x=LEFT - 7, y=at + 4, text_anchor="end"))
+            nodes.append(element("text", text, x=LEFT - 7, y=at + 4, text_anchor="end"))
         base = HEIGHT - BOTTOM
-        for value in self.x.ticks():
+        for value, text in _ticks(self.x):
             at = self.x(value)
             nodes.append(element("line", x1=at, x2=at, y1=base, y2=base + 4, class_="axis"))
-            nodes.append(element("text", tick_text(value), x=at, y=base + 17, text_anchor="middle"))
+            nodes.append(element("text", text, x=at, y=base + 17, text_anchor="middle"))
         nodes.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=base, y2=base, class_="axis"))
         nodes.append(
             element("text", self.x_label, x=WIDTH - RIGHT, y=HEIGHT - 6, text_anchor="end")
@@ -148,6 +148,21 @@ def horizontal(low: float, high: float, *, logarithmic: bool = False) -> Scale:
 def vertical(low: float, high: float, *, logarithmic: bool = False) -> Scale:
     """Return a vertical axis from one value to another, which may be the same."""
     return Scale(*_apart(low, high), HEIGHT - BOTTOM, TOP, logarithmic)
+
+
+def _ticks(scale: Scale) -> list[tuple[float, str]]:
+    """Return the ticks of an axis with their texts: exponents in none, or in all large ones."""
+    values = scale.ticks()
+    exponents = any("e" in tick_text(value) for value in values if abs(value) >= 1.0)
+    return [
+        (value, _power(value) if exponents and abs(value) >= 1e3 else tick_text(value))
+        for value in values
+    ]
+
+
+def _power(value: float) -> str:
+    power = math.floor(math.log10(abs(value)))
+    return f"{value / 10.0**power:.3g}e{power}"
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:

@@ -310,6 +310,7 @@ class LiveChart {
 }
 
 for (const charts of document.querySelectorAll(".charts")) {
+  if (!charts.querySelector("[data-chart]")) continue;
   const hint = document.createElement("p");
   hint.className = "charts-hint";
   hint.textContent =

@@ -105,7 +105,7 @@ def _accuracy(history: History, marks: list[Mark]) -> LineChart | None:
     if not np.isfinite(history["accuracy"]).any():
         return None
     series = [column(history, "accuracy", "training")]
-    caption = "The fraction of images whose most probable class is right."
+    caption = "The fraction of rows whose most probable class is right."
     if np.isfinite(history["validation_accuracy"]).any():
         series.append(column(history, "validation_accuracy", "validation"))
     return LineChart("accuracy", "Accuracy", caption, "accuracy", series, marks, logarithmic=False)

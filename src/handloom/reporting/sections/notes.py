@@ -31,7 +31,8 @@ def notes(run: ReportedRun) -> Section | Omission:
         body.append(
             element(
                 "p",
-                "The doctor found no problem: the loss fell below that of guessing."
+                "The doctor found no problem: the loss fell below that of "
+                f"{'predicting the mean' if run.predicts_values else 'guessing'}."
                 if history.layers
                 else "The layers of this training were not measured.",
             )

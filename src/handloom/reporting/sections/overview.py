@@ -8,7 +8,7 @@ from handloom.reporting.first_loss import first_loss
 from handloom.reporting.markup import Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Section
-from handloom.reporting.wording import counted, number, percent, seconds
+from handloom.reporting.wording import amount, counted, number, percent, seconds
 from handloom.training.evaluation import evaluate
 from handloom.training.history import History, StopReason
 
@@ -58,12 +58,12 @@ def _facts(run: ReportedRun, kept: float | None) -> list[tuple[str, str, Node]]:
         facts.append((name, percent(measured, 2), rows))
         if kept is not None:
             facts.append(("Test accuracy, best weights", percent(kept, 2), _kept_at(run)))
-    for name, metric in (("Test R^2", "test_r2"), ("Mean absolute error", "test_mae")):
-        if isinstance(value := run.results.get(metric), float):
-            facts.append((name, number(value), rows))
+    facts += _errors(run, rows)
     if isinstance(loss, float):
         classes = len(run.class_names)
         guess = None if classes < 2 else f"guessing: ln {classes} = {math.log(classes):.3f}"
+        if run.predicts_values:
+            guess = _of_values(run)
         facts.append(("Test loss", number(loss), guess))
     if run.model is not None:
         network = run.model.network
@@ -79,6 +79,29 @@ def _facts(run: ReportedRun, kept: float | None) -> list[tuple[str, str, Node]]:
         )
         facts.append(("Training", counted(epochs, "epoch"), f"{steps}in {seconds(time)}"))
     return facts
+
+
+def _errors(run: ReportedRun, rows: Node) -> list[tuple[str, str, Node]]:
+    """Return R^2, root mean squared error and mean absolute error, in the units of the target."""
+    results, measured = dict(run.results), run.regression
+    if measured is not None:
+        own = {"test_r2": measured.r2, "test_mse": measured.mse, "test_mae": measured.mae}
+        results = {**own, **results}
+    facts: list[tuple[str, str, Node]] = []
+    if isinstance(value := results.get("test_r2"), float):
+        facts.append(("Test R^2", number(value), "predicting the mean: 0"))
+    if isinstance(value := results.get("test_mse"), float):
+        facts.append(("Root mean squared error", amount(math.sqrt(value)), rows))
+    if isinstance(value := results.get("test_mae"), float):
+        facts.append(("Mean absolute error", amount(value), rows))
+    return facts
+
+
+def _of_values(run: ReportedRun) -> str:
+    """Return a note about the loss of a regression."""
+    if run.model is not None and run.model.columns is not None:
+        return "mean squared error of the standardized target; predicting the mean: about 1"
+    return "mean squared error"
 
 
 def _of_best_weights(run: ReportedRun) -> float | None:
