@@ -48,12 +48,13 @@ class Output:
     target: TableTarget | None = None
 
     def true_texts(self, rows: npt.NDArray[np.intp]) -> list[str]:
-        """Return the true values of some rows, as they may stand in the raw table."""
+        """Return the true values of some rows, in the raw table."""
         values, target = self.true[rows].tolist(), self.target
         if target is None:
             return [amount(value, 6) for value in values]
         stored = [(value - target.mean) / target.scale for value in values]
-        return [decimal_text(each, target.mean, target.scale) for each in stored]
+        texts = [decimal_text(each, target.mean, target.scale) for each in stored]
+        return [f"{float(text):,.15g}" for text in texts]
 
     @property
     def residuals(self) -> Floats:

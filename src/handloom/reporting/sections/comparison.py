@@ -1,6 +1,6 @@
 """Comparison: several runs side by side, their options, curves and classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,9 +14,17 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.provenance import setting_text
 from handloom.reporting.sections.tables import scrolling_table
-from handloom.reporting.wording import counted, percent, seconds, without_paths
+from handloom.reporting.wording import amount, counted, percent, seconds, without_paths
 
 Runs = Sequence[ReportedRun]
+
+METRICS: Mapping[str, tuple[str, float, int | None]] = {
+    "test_accuracy": ("accuracy", 100.0, 2),
+    "test_r2": ("R^2", 1.0, 4),
+    "test_mae": ("mean absolute error", 1.0, None),
+    "test_loss": ("loss", 1.0, 4),
+}
+"""The results that runs are compared by: head, and factor and decimals of a spread."""
 
 LONGEST = 10.0
 """The percentage points of the longest bar of a gain or a loss."""
@@ -24,54 +32,79 @@ LONGEST = 10.0
 
 def results(runs: Runs) -> Section:
     """Return the results of every run, and mean and spread over the seeds."""
+    metrics = _metrics(runs)
     rows: list[list[Node]] = [
         [
             run.name,
             str(run.settings.get("seed", "-")),
-            _percent(run.results.get("test_accuracy")),
-            _number(run.results.get("test_loss")),
+            *(_metric(run.results.get(name), name) for name in metrics),
             "-" if run.history is None else len(run.history),
             "-" if run.model is None else f"{len(run.model.network.parameters):,}",
             "-" if run.history is None else seconds(float(run.history["seconds"].sum())),
         ]
         for run in runs
     ]
-    columns = ("run", "seed", "accuracy", "loss", "epochs", "parameters", "time")
+    columns = ("run", "seed", *metrics.values(), "epochs", "parameters", "time")
+    subject = "accuracy and loss" if "test_accuracy" in metrics else "R^2, error and loss"
     body: list[Node] = [
         scrolling_table(
-            "The runs; accuracy and loss on the test set, with the weights that a run ended with.",
+            f"The runs; {subject} on the test set, with the weights that a run ended with.",
             columns,
             rows,
             label="Results of the runs",
         )
     ]
     if several := [group for group in groups_of(runs) if len(group.runs) > 1]:
-        body += [element("h3", "Mean and spread over the seeds"), _spreads(several)]
+        body += [element("h3", "Mean and spread over the seeds"), _spreads(several, metrics)]
     return Section("results", "Results: the runs side by side", body)
 
 
-def _spreads(groups: Sequence[Group]) -> Element:
+def _metrics(runs: Runs) -> dict[str, str]:
+    """Return the heads of the results that a run has; without any, of accuracy and loss."""
+    heads = {
+        name: head
+        for name, (head, _, _) in METRICS.items()
+        if any(isinstance(run.results.get(name), float) for run in runs)
+    }
+    return heads or {name: METRICS[name][0] for name in ("test_accuracy", "test_loss")}
+
+
+def _metric(value: object, name: str) -> str:
+    """Return a metric as text."""
+    if not isinstance(value, float):
+        return "-"
+    if name == "test_mae":
+        return amount(value)
+    return percent(value, 2) if name == "test_accuracy" else f"{value:.4f}"
+
+
+def _spreads(groups: Sequence[Group], metrics: Mapping[str, str]) -> Element:
     rows: list[list[Node]] = [
         [
             group.name,
             len(group.runs),
-            _spread(group.spread("test_accuracy"), scale=100, digits=2),
-            _spread(group.spread("test_loss"), scale=1, digits=4),
+            *(_spread(group.spread(name), *METRICS[name][1:]) for name in metrics),
         ]
         for group in groups
     ]
     return scrolling_table(
         "Runs that differ in their seed alone: mean \u00b1 standard deviation. A difference "
         "between two settings that is smaller than this spread may be luck.",
-        ("setting", "seeds", "accuracy, %", "loss"),
+        ("setting", "seeds", *(_head_of_spread(name) for name in metrics)),
         rows,
         label="Mean and spread over the seeds",
     )
 
 
-def _spread(values: tuple[float, float] | None, *, scale: float, digits: int) -> str:
+def _head_of_spread(name: str) -> str:
+    return "accuracy, %" if name == "test_accuracy" else METRICS[name][0]
+
+
+def _spread(values: tuple[float, float] | None, scale: float, digits: int | None) -> str:
     if values is None:
         return "-"
+    if digits is None:
+        return " \u00b1 ".join(map(amount, values))
     return " \u00b1 ".join(f"{scale * value:.{digits}f}" for value in values)
 
 
@@ -196,6 +229,8 @@ def _label(group: Group) -> str:
 def classes(runs: Runs) -> Section | Omission | None:
     """Return the gains and losses of every class, relative to the first run."""
     title = "Recall of each class: gains and losses"
+    if any(run.predicts_values for run in runs):
+        return None
     known = [run for run in runs if run.confusion is not None]
     if len(known) < 2:
         return Omission(title, runs[0].why_missing("test", "predictions"))
@@ -277,11 +312,3 @@ def commands(runs: Runs) -> Section:
             [element("p", f"SHA-256 of the training rows: {each}") for each in sorted(prints)],
         ],
     )
-
-
-def _percent(value: object) -> str:
-    return percent(value, 2) if isinstance(value, float) else "-"
-
-
-def _number(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else "-"

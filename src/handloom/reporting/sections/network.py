@@ -68,7 +68,8 @@ def network(run: ReportedRun) -> Section | Omission:
             element(
                 "p",
                 f"A row of the shape {row} enters at the top, and {counted(outputs, 'value')} "
-                f"leave at the bottom. {parameters:,} parameters were learned; one row takes "
+                f"{'leaves' if outputs == 1 else 'leave'} at the bottom. {parameters:,} "
+                "parameters were learned; one row takes "
                 f"about {multiplications:,} multiplications. A bar shows how many values a layer "
                 "passes on, on a logarithmic scale.",
             ),
