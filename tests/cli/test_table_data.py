@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.cli.conftest import Command
+from tests.helpers.pages import parsed
 
 from handloom import Model
 from handloom.cli.app import run
@@ -66,6 +67,41 @@ def test_a_regression_has_errors_in_units_of_the_target(handloom: Command, house
     assert ended.status == 0
     assert f"{results['test_mae']:.6g}" in ended.out
     assert f"{results['test_r2']:.4f}" in ended.out
+
+
+def test_a_report_tells_of_errors_rows_and_columns(handloom: Command, houses: Path) -> None:
+    results = json.loads((houses / "price" / "results.json").read_text())
+    assert handloom("report", houses / "price").status == 0
+    page = parsed((houses / "price" / "report.html").read_text("utf-8"))
+    assert f"{results['test_r2']:.4g}" in page.by_id("overview").whole_text
+    assert f"{results['test_r2']:.3f}" in page.by_id("predicted").whole_text
+    assert "town" in page.by_id("importance").whole_text
+    command = next(page.by_id("provenance").all("code")).text
+    assert command.endswith("--data FILE --target price --drop note --drop dear")
+    assert handloom("report", houses / "dear").status == 0
+    page = parsed((houses / "dear" / "report.html").read_text("utf-8"))
+    assert "ROC curve" in page.by_id("threshold").whole_text
+
+
+def test_runs_of_a_regression_are_compared_by_their_errors(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(houses / "price", tmp_path / "other")
+    ended = handloom("report", houses / "price", other, "--out", tmp_path / "page.html")
+    assert ended.status == 0
+    page = parsed((tmp_path / "page.html").read_text("utf-8"))
+    heads = [each.whole_text.strip() for each in page.by_id("results").all("th")]
+    assert "mean absolute error" in heads
+    assert "accuracy" not in page.by_id("content").whole_text.lower()
+
+
+def test_a_report_takes_no_other_rows_for_those_of_a_regression(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    other = table(tmp_path / "houses.csv", seed=5)
+    ended = handloom("report", houses / "price", "--data", other, "--out", tmp_path / "page.html")
+    assert ended.status != 0
+    assert "the dataset is not that of the run" in ended.err
 
 
 def test_summary_shows_the_columns(handloom: Command, houses: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from handloom.reporting.wording import aligned, without_paths
+from handloom.reporting.wording import aligned, amount, without_paths
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,21 @@ def test_a_column_has_equal_decimals() -> None:
     assert list(aligned({1: 284.26, 2: 0.0343}).values()) == ["284.260", "0.034"]
     assert list(aligned({1: 2.0, 2: 1e-9}).values()) == ["2.00e+00", "1.00e-09"]
     assert aligned({1: float("nan")}) == {1: "not finite"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (128_617.3, "128,600"),
+        (-4522.9, "-4,523"),
+        (12.34567, "12.35"),
+        (0.00123456, "0.001235"),
+        (2.0, "2"),
+        (0.0, "0"),
+        (3.2e-7, "3.2e-07"),
+        (6.4e13, "6.4e+13"),
+        (float("nan"), "not finite"),
+    ],
+)
+def test_amounts_are_in_the_units_of_a_table(value: float, text: str) -> None:
+    assert amount(value) == text

@@ -8,12 +8,18 @@ from handloom.training.table_outputs import columns_of_table
 SHOWN = 30
 """The largest number of columns that are measured several times."""
 
-REPEATS, ROWS = 5, 2_000
-"""The random orders of each of them, and the largest number of test rows."""
+REPEATS = 5
+"""The number of random orders of each of them."""
 
-LOOKED_AT, FEW_ROWS = 1_000, 300
-"""Of more columns, the number of the first ones that are looked at, with one order of a few rows,
-to choose the `SHOWN` most important ones."""
+LOOKED_AT = 1_000
+"""Of more columns than `SHOWN`, the number of the first ones that are looked at, with one order of
+a few rows, to choose the most important ones."""
+
+MULTIPLICATIONS = 1e10
+"""The work of either, from which fewer rows are predicted: some seconds."""
+
+LEAST, FEW, MOST = 50, 300, 2_000
+"""The smallest number of rows; the largest one of a first look; the largest one."""
 
 
 def measured_importance(model: Model, data: Dataset) -> PermutationImportance:
@@ -26,8 +32,15 @@ def measured_importance(model: Model, data: Dataset) -> PermutationImportance:
     """
     names = [each.name for each in columns_of_table(model, data)]
     if len(names) > SHOWN:
-        first = permutation_importance(
-            model, data, names[:LOOKED_AT], repeats=1, max_rows=FEW_ROWS, seed=1
-        )
+        looked_at = names[:LOOKED_AT]
+        rows = _rows(model, len(looked_at), FEW)
+        first = permutation_importance(model, data, looked_at, repeats=1, max_rows=rows, seed=1)
         names = [first.columns[index] for index in first.order[:SHOWN]]
-    return permutation_importance(model, data, names, repeats=REPEATS, max_rows=ROWS)
+    rows = _rows(model, REPEATS * len(names), MOST)
+    return permutation_importance(model, data, names, repeats=REPEATS, max_rows=rows)
+
+
+def _rows(model: Model, repetitions: int, most: int) -> int:
+    """Return the number of rows that so many repetitions may predict."""
+    affordable = MULTIPLICATIONS / (repetitions * len(model.network.parameters))
+    return int(min(most, max(LEAST, affordable)))

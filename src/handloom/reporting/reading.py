@@ -166,6 +166,12 @@ def _require_same(
             same = np.isclose(again, stored, rtol=0.0, atol=SAME, equal_nan=True).all(axis=1)
             if same.mean() < MOST:
                 raise DataError(f"{_OTHER} {run.name}: the model predicts its test rows otherwise")
+        if model is not None and run.predicts_values:
+            few = test.take(slice(CHECKED_ROWS))
+            again, stored = _values(model, few), run.probabilities[: len(few)]
+            tolerance = SAME * float(np.nanstd(stored))
+            if np.isclose(again, stored, rtol=SAME, atol=tolerance, equal_nan=True).mean() < MOST:
+                raise DataError(f"{_OTHER} {run.name}: the model predicts its test rows otherwise")
         measured = run.results.get("test_accuracy")
         if isinstance(measured, float) and test.has_classes:
             correct = float(np.mean(run.probabilities.argmax(axis=1) == test.targets))
@@ -178,6 +184,15 @@ def _probabilities(model: Model, data: Dataset) -> Array:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)
         return evaluate(model, data).probabilities
+
+
+def _values(model: Model, data: Dataset) -> Array:
+    """Return continuous predictions, without a warning of those that are not finite."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DivergenceWarning)
+        regression = evaluate(model, data).regression
+    assert regression is not None
+    return regression.predictions
 
 
 def _recorded_fingerprint(path: Path) -> dict[str, Any] | None:

@@ -29,6 +29,8 @@ def importance(run: ReportedRun) -> Section | Omission:
         return Omission(TITLE, run.why_missing("test", "model"))
     if not np.isfinite(measured.mean).all():
         return Omission(TITLE, "some predictions are not finite.")
+    if not np.isfinite(measured.scores).all():
+        return Omission(TITLE, f"{measured.score} is not defined, since all targets are the same.")
     text = (
         "Each column in turn gets its values in a random order, so that they tell nothing, and the "
         f"{measured.rows:,} test rows are predicted again, {REPEATS} times. The more the loss "

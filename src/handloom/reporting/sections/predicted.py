@@ -12,7 +12,7 @@ from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.tables import scrolling_table, values_of_chart
-from handloom.reporting.wording import amount
+from handloom.reporting.wording import amount, counted
 
 TITLE = "Predicted against true: how far off it is"
 
@@ -90,7 +90,7 @@ def _chart(output: Output, index: int) -> Element:
     if output.logarithmic:
         caption += " The axes are logarithmic, since the values are positive and very skewed."
     if below:
-        caption += f" Predictions below {amount(low)}, {below:,}, are drawn at the lower edge."
+        caption += f" At the lower edge: {counted(below, 'prediction')} below {amount(low)}."
     nodes: list[Node] = [
         *plane.points(true, own),
         plane.line((low, high), (low, high), class_="mark"),
