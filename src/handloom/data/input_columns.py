@@ -105,13 +105,13 @@ class InputColumn:
             return [self.category(index) for index in self.indices_of(rows).tolist()]
         if self.encoding is None:
             return [str(value) for value in rows[:, self.start]]
-        numbers = self.numbers_of(rows).tolist()
+        values = self.numbers_of(rows).tolist()
         if self.is_boolean:
-            return [{0.0: "False", 1.0: "True"}.get(round(each, 3), "") for each in numbers]
+            return [{0.0: "False", 1.0: "True"}.get(round(each, 3), "") for each in values]
         mean, scale, stored = self.encoding.mean, self.encoding.scale, rows[:, self.start]
         return [
-            "" if math.isnan(number) else decimal_text(value, mean, scale)
-            for number, value in zip(numbers, stored, strict=True)
+            "" if math.isnan(value) else decimal_text(standardized, mean, scale)
+            for value, standardized in zip(values, stored, strict=True)
         ]
 
     def category(self, index: int) -> str:
