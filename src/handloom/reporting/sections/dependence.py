@@ -136,7 +136,11 @@ def _lines(of: PartialDependence, key: str, outputs: list[int], axis: _Axis) -> 
         curves = of.predictions[:, _curves(of), outputs[0]].T
         nodes += [plane.line(values, curve.tolist(), class_="single") for curve in curves]
     mean = of.mean
-    nodes += [plane.line(values, mean[:, k].tolist(), **stroke(k)) for k in outputs]
+    colors = [0] if len(outputs) == 1 else outputs  # of a class or an output the same in all charts
+    nodes += [
+        plane.line(values, mean[:, k].tolist(), **stroke(color))
+        for k, color in zip(outputs, colors, strict=True)
+    ]
     missing = ""
     if of.missing is not None:
         means = ", ".join(
