@@ -73,7 +73,7 @@ class Plane:
             element("h3", title, id=id_),
             above,
             element("div", drawing, class_="plot"),
-            element("figcaption", caption),
+            element("figcaption", caption) if caption else None,
             below,
             class_="chart",
             aria_labelledby=id_,

@@ -145,7 +145,7 @@ def _errors(output: Output) -> Element:
         f"Errors of {output.name} on {len(output.true):,} test rows, in its units (the mean "
         f"squared error in their square), beside those of predicting the mean of the {whose} rows, "
         f"{amount(output.constant)}, for all.",
-        ("", "network", "mean"),
+        ("metric", "network", "mean"),
         rows,
         label=f"Errors of {output.name}",
     )
