@@ -14,7 +14,12 @@ from handloom.model import Model
 from handloom.randomness import Purpose, Stream
 from handloom.training.datasets import require_dataset, require_model
 from handloom.training.evaluation import evaluate
-from handloom.training.table_outputs import column_named, columns_of_table, sample_of, told_once
+from handloom.training.table_outputs import (
+    column_named,
+    columns_of_table,
+    sample_of,
+    without_divergence_warnings,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -160,7 +165,7 @@ def _permuted(
     """Return loss and score after one permutation of a column."""
     inputs = np.array(data.inputs[:])
     inputs[:, column.flat] = inputs[stream.generator().permutation(len(data)), column.flat]
-    with told_once():
+    with without_divergence_warnings():
         return _measured(
             model,
             Dataset(

@@ -59,7 +59,7 @@ def outputs_in_units(model: Model, rows: npt.NDArray[np.generic]) -> Array:
 
     Continuous predictions are in the units of the target column of the table.
     """
-    with told_once():
+    with without_divergence_warnings():
         predicted = model.predict(rows)
     if predicted.shape[1] == 1 and len(output_names(model)) == 2:
         return np.hstack([1.0 - predicted, predicted])
@@ -75,8 +75,8 @@ def sample_of(data: Dataset, most: int, stream: Stream) -> Dataset:
 
 
 @contextmanager
-def told_once() -> Iterator[None]:
-    """Let predictions that are not finite pass: results that are not finite tell of them."""
+def without_divergence_warnings() -> Iterator[None]:
+    """Let predictions that are not finite pass: the results, not finite either, tell of them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)
         yield

@@ -42,27 +42,31 @@ def dependence(run: ReportedRun) -> Section | Omission:
         return Omission(TITLE, "some predictions are not finite.")
     outputs = _outputs(run, drawn)
     axis = _axis(run, drawn, outputs)
-    single = (
-        f" The thin lines are {CURVES} single rows: where they are not parallel, the effect of the "
-        "column depends on other columns."
-        if len(outputs) == 1
-        else ""
-    )
-    more = (
-        f" Shown are the {len(outputs)} of {len(drawn[0].outputs)} that change the most."
-        if len(outputs) < len(drawn[0].outputs) and not _is_binary(run)
-        else ""
-    )
-    subject = "probability" if run.classifies else "prediction"
-    text = (
-        f"The mean {subject} of {counted(drawn[0].predictions.shape[1], 'test row')} if one column "
-        "is set to a value in all of them, and the others stay as they are.{single}{more} Marks on "
-        "the axis are the tenths of the rows: each interval has as many. Where columns depend on "
-        "each other, some of these rows could not occur. All charts have one scale of predictions."
-    ).format(single=single, more=more)
+    text = _explanation(run, drawn, len(outputs))
     figures = [_figure(each, index, outputs, axis) for index, each in enumerate(drawn)]
     body = [element("p", text), element("div", figures, class_="charts")]
     return Section("dependence", TITLE, body, styles=("charts", "fit"))
+
+
+def _explanation(run: ReportedRun, drawn: Sequence[PartialDependence], lines: int) -> str:
+    rows, outputs = drawn[0].predictions.shape[1:]
+    subject = "probability" if run.classifies else "prediction"
+    text = (
+        f"The mean {subject} of {counted(rows, 'test row')} if one column is set to a value in all "
+        "of them, and the others stay as they are."
+    )
+    if lines == 1:
+        text += (
+            f" The thin lines are {min(rows, CURVES)} single rows: where they are not parallel, "
+            "the effect of the column depends on other columns."
+        )
+    elif lines < outputs:
+        text += f" Shown are the {lines} of {outputs} that change the most."
+    return text + (
+        " Marks on the axis are the tenths of the rows: each interval has as many. Where columns "
+        "depend on each other, some of these rows could not occur. All charts have one scale of "
+        "predictions."
+    )
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,7 @@ def _of_texts(of: PartialDependence, outputs: list[int], axis: _Axis) -> Element
             row.append(_dot(of.predictions[index, :, outputs[0]], axis))
         rows.append(row)
     dots = (
-        f" A dot is the mean, its line the range of 80 % of the rows, on an axis from "
+        " A dot is the mean, its line the range of 80 % of the rows, on an axis from "
         f"{axis.text(axis.low)} to {axis.text(axis.high)}."
         if alone
         else ""
