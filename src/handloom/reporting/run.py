@@ -1,6 +1,5 @@
 """ReportedRun: all that a page may tell of one training, as far as it is there."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
-from handloom.errors import DivergenceWarning, HandloomError
+from handloom.errors import HandloomError
 from handloom.metrics import confusion_matrix
 from handloom.model import Model
 from handloom.parameters import Array
@@ -21,6 +20,7 @@ from handloom.training.evaluation_metrics import RegressionMetrics
 from handloom.training.history import History
 from handloom.training.permutation import PermutationImportance
 from handloom.training.run_folder import RunDescription
+from handloom.training.table_outputs import without_divergence_warnings
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +126,7 @@ class ReportedRun:
         """The predictions of the test rows and their errors, in the units of the target."""
         if self.model is None or self.test is None or not self.predicts_values:
             return None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DivergenceWarning)  # the page shows it
+        with without_divergence_warnings():  # the page shows it
             return evaluate(self.model, self.test).regression
 
     @cached_property
@@ -136,7 +135,8 @@ class ReportedRun:
         if self.model is None or self.test is None:
             return None
         try:
-            return measured_importance(self.model, self.test)
+            with without_divergence_warnings():
+                return measured_importance(self.model, self.test)
         except HandloomError:
             return None
 
