@@ -32,6 +32,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "beta_1": [_BELOW_ONE],
     "beta_2": [_BELOW_ONE],
     "callbacks": [list, tuple, None],
+    "categorical_encoding": [StrOptions({"one-hot", "embed"})],
+    "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
     "class_weight": [dict, StrOptions({"balanced"}), None],
     "dropout": [_BELOW_ONE, "array-like"],
     "early_stopping": ["boolean"],
@@ -125,6 +127,11 @@ def check_combinations(estimator: Any, call: FitCall) -> None:
         raise ValueError(
             "'scoring' has no effect without validation data: set early_stopping=True, or pass "
             f"X_val and y_val, got {estimator.scoring!r}"
+        )
+    if estimator.categorical_features is None and estimator.categorical_encoding != "one-hot":
+        raise ValueError(
+            "'categorical_encoding' has no effect without categorical features: set "
+            f"categorical_features='from_dtype', got {estimator.categorical_encoding!r}"
         )
     if call.incremental:
         _check_incremental(estimator, call)

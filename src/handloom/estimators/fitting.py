@@ -60,11 +60,11 @@ def fit_by_steps(fit_input: FitInput, options: FitOptions, signals: list[int]) -
     convergence = _convergence(fit_input, options)
     trainer = _trainer(fit_input, options, convergence)
     trainer.signals = signals
-    names, columns = fit_input.task.names, fit_input.column_names
+    described = fit_input.task.names, fit_input.column_names, fit_input.columns
     held_out = fit_input.held_out
     prepared = trainer.prepare(
-        fit_input.sample.dataset(names, columns),
-        None if held_out is None else held_out.dataset(names, columns),
+        fit_input.sample.dataset(*described),
+        None if held_out is None else held_out.dataset(*described),
         sample_weights=fit_input.sample.weights,
     )
     prepared.state.model = replace(

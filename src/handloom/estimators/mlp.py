@@ -189,6 +189,8 @@ class MLPClassifier(Classifier):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         max_time: float | None = None,
+        categorical_features: Sequence[Any] | str | None = None,
+        categorical_encoding: str = "one-hot",
         dropout: float | Sequence[float] = 0.0,
         class_weight: Mapping[Any, float] | str | None = None,
         label_smoothing: float = 0.0,
@@ -205,7 +207,7 @@ class MLPClassifier(Classifier):
 
     def _architecture(self) -> PerceptronArchitecture:
         return PerceptronArchitecture(
-            self.hidden_layer_sizes, self.activation, self.dropout, self.alpha, self.l1
+            self.hidden_layer_sizes, self.activation, self.dropout, self.alpha, self.l1, self._embedded
         )
 
 
@@ -273,6 +275,8 @@ class MLPRegressor(Regressor):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         max_time: float | None = None,
+        categorical_features: Sequence[Any] | str | None = None,
+        categorical_encoding: str = "one-hot",
         quantile: float | Sequence[float] | None = None,
         dropout: float | Sequence[float] = 0.0,
         l1: float = 0.0,
@@ -287,5 +291,5 @@ class MLPRegressor(Regressor):
 
     def _architecture(self) -> PerceptronArchitecture:
         return PerceptronArchitecture(
-            self.hidden_layer_sizes, self.activation, self.dropout, self.alpha, self.l1
+            self.hidden_layer_sizes, self.activation, self.dropout, self.alpha, self.l1, self._embedded
         )

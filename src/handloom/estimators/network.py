@@ -69,6 +69,8 @@ class NetworkClassifier(Classifier):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         max_time: float | None = None,
+        categorical_features: Sequence[Any] | str | None = None,
+        categorical_encoding: str = "one-hot",
         class_weight: Mapping[Any, float] | str | None = None,
         label_smoothing: float = 0.0,
         loss: Loss | None = None,
@@ -82,7 +84,7 @@ class NetworkClassifier(Classifier):
         self._store_parameters(locals())
 
     def _architecture(self) -> FactoryArchitecture:
-        return FactoryArchitecture(self.network_factory)
+        return FactoryArchitecture(self.network_factory, self._embedded)
 
 
 @describes_options_of(MLPRegressor, attributes_except=["coefs_", "intercepts_", "n_layers_"])
@@ -134,6 +136,8 @@ class NetworkRegressor(Regressor):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         max_time: float | None = None,
+        categorical_features: Sequence[Any] | str | None = None,
+        categorical_encoding: str = "one-hot",
         quantile: float | Sequence[float] | None = None,
         weight_decay: float = 0.0,
         restore_best: bool = False,
@@ -145,4 +149,4 @@ class NetworkRegressor(Regressor):
         self._store_parameters(locals())
 
     def _architecture(self) -> FactoryArchitecture:
-        return FactoryArchitecture(self.network_factory)
+        return FactoryArchitecture(self.network_factory, self._embedded)
