@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from handloom.data.columns import Columns
+from handloom.data.table_target import TableTarget
 from handloom.data.transforms import AsFloat
 from handloom.errors import ModelError, did_you_mean
 from handloom.estimators.architectures import Architecture
@@ -42,6 +43,7 @@ from handloom.estimators.validation import (
     check_rows,
     held_out_sample,
     refuse_masks_and_times,
+    target_names,
     training_sample,
 )
 from handloom.estimators.warn import warn
@@ -66,7 +68,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
     A subclass defines its task, in `_task_for`, and its architecture, in `_architecture`.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+    _parameter_constraints: ClassVar[dict[str, list[Any] | str]] = {}
     _continuous_targets: ClassVar[bool] = False
 
     batch_size: int | str
@@ -237,12 +239,14 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         if isinstance(X, RawRows):  # its flat rows are known once training rows are chosen
             own = np.float64 if self.solver == "lbfgs" else np.float32
             sample, held_out = self._samples(call, task, X, y, np.dtype(own), random)
-            self._learn_columns(sample.inputs, continued=continued)
+            name = target_names(call.y, 1)
+            target = None if name is None else task.table_target(*name)
+            self._learn_columns(sample.inputs, target, continued=continued)
             sample = sample.encoded(self.columns_)
             held_out = None if held_out is None else held_out.encoded(self.columns_)
             network = self._network_for(sample.inputs, task, random, continued=continued)
         else:
-            self._learn_columns(None, continued=continued)
+            self._learn_columns(None, None, continued=continued)
             network = self._network_for(X, task, random, continued=continued)
             dtype = np.dtype(np.float64) if self.solver == "lbfgs" else network.parameters.dtype
             sample, held_out = self._samples(call, task, X, y, dtype, random)
@@ -291,7 +295,9 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
             return hold_out(sample, self.validation_fraction, random, strata)
         return sample, None
 
-    def _learn_columns(self, rows: RawRows | None, *, continued: bool) -> None:
+    def _learn_columns(
+        self, rows: RawRows | None, target: TableTarget | None, *, continued: bool
+    ) -> None:
         """Set ``columns_`` to what raw training rows teach; a continued fit keeps it."""
         options = None if rows is None else ColumnOptions.of(self, rows.names)
         if continued:
@@ -305,7 +311,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         self.__dict__.pop("columns_", None)
         self._column_options = options
         if rows is not None and options is not None:
-            self.columns_ = options.learn(rows)
+            self.columns_ = options.learn(rows, target)
 
     def _column_names(self) -> tuple[str, ...] | None:
         """Return the names of the columns of flat rows, if they have names."""

@@ -10,6 +10,7 @@ from handloom.data.column_learning import learn_inputs
 from handloom.data.column_statistics import ColumnStatistics, Remedies
 from handloom.data.columns import Columns
 from handloom.data.table import require_columns
+from handloom.data.table_target import TableTarget
 from handloom.errors import ConfigurationError, DataError
 from handloom.estimators.raw_rows import RawRows, tell
 
@@ -53,8 +54,10 @@ class ColumnOptions:
             return cls(FROM_DTYPE, embedded)
         return cls(_mask(list(features), names), embedded)
 
-    def learn(self, rows: RawRows) -> Columns:
+    def learn(self, rows: RawRows, target: TableTarget | None = None) -> Columns:
         """Return what the columns of training rows teach, and warn of doubtful ones.
+
+        The target is that of the table, unless one of the columns has its name.
 
         Raises
         ------
@@ -64,9 +67,7 @@ class ColumnOptions:
         where = f"{rows.argument}: "
         mask = self.categorical
         statistics = {
-            name: ColumnStatistics(
-                name, where, mask != FROM_DTYPE and bool(mask[index]), REMEDIES
-            )
+            name: ColumnStatistics(name, where, mask != FROM_DTYPE and bool(mask[index]), REMEDIES)
             for index, name in enumerate(rows.names)
         }
         for name, each in statistics.items():
@@ -77,7 +78,9 @@ class ColumnOptions:
                     f"categorical_features: name it there, set {FROM_DTYPE!r}, or leave it out"
                 )
         inputs, constant = learn_inputs(statistics, self.embedded, where=where, tell=tell)
-        return Columns(inputs, constant, None, len(rows))
+        if target is not None and target.name in rows.names:
+            target = None
+        return Columns(inputs, constant, target, len(rows))
 
 
 def _mask(features: list[Any], names: Sequence[str]) -> tuple[bool, ...]:

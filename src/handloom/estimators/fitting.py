@@ -68,7 +68,9 @@ def fit_by_steps(fit_input: FitInput, options: FitOptions, signals: list[int]) -
         sample_weights=fit_input.sample.weights,
     )
     prepared.state.model = replace(
-        prepared.state.model, binary_classes=fit_input.task.binary_classes
+        prepared.state.model,
+        binary_classes=fit_input.task.binary_classes,
+        columns=fit_input.columns,
     )
     _continue_from(prepared.state, fit_input.earlier, incremental=options.incremental)
     with np.errstate(over="ignore", invalid="ignore"):  # the history records a divergence

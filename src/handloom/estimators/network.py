@@ -27,7 +27,10 @@ class NetworkClassifier(Classifier):
         ``network_factory(k)`` returns a `handloom.Sequential` that takes flat rows and has ``k``
         outputs: one for each class or label. It may start with a `handloom.Reshape`. If it is built
         already, a fit starts from a copy of it, weights and frozen layers included. Penalties are
-        those of its layers. The estimator can be pickled if the factory can.
+        those of its layers. The estimator can be pickled if the factory can. With
+        ``categorical_features`` the flat rows are the encoded ones; with
+        ``categorical_encoding="embed"`` an `handloom.Embedding` is put before the layers of the
+        network, which then must not be built.
 
     Attributes
     ----------

@@ -156,6 +156,8 @@ class Sample:
         if targets.ndim == 1 and (targets == targets[0]).all():
             # a trainer refuses a single class; in partial_fit others may follow
             targets = np.eye(len(names))[targets.astype(np.intp)]
+        if columns is not None:
+            columns = replace(columns, target=None)  # targets are encoded in another way
         inputs: Any = (
             self.inputs if isinstance(self.inputs, np.ndarray) else SparseRows(self.inputs)
         )
