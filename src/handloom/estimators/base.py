@@ -5,20 +5,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, Never, Self, cast
+from typing import Any, ClassVar, Never, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from handloom.data.columns import Columns
-from handloom.data.table_target import TableTarget
 from handloom.data.transforms import AsFloat
 from handloom.errors import ModelError, did_you_mean
 from handloom.estimators.architectures import Architecture
-from handloom.estimators.column_options import ColumnOptions
 from handloom.estimators.constraints import CONSTRAINTS, check_combinations
 from handloom.estimators.convergence import Scorer
 from handloom.estimators.fit_records import (
@@ -31,7 +28,8 @@ from handloom.estimators.fit_records import (
 )
 from handloom.estimators.fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from handloom.estimators.fitting import fit_by_lbfgs, fit_by_steps
-from handloom.estimators.raw_rows import RawRows, raw_rows
+from handloom.estimators.raw_columns import RawColumnsMixin
+from handloom.estimators.raw_rows import RawRows
 from handloom.estimators.rows import Sample, hold_out, predict_logits
 from handloom.estimators.scales import (
     warn_of_other_scale,
@@ -62,7 +60,7 @@ CURVES = (
 """The fitted attributes of a fit by steps."""
 
 
-class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fits a network and sets the fitted attributes of scikit-learn's estimators.
 
     A subclass defines its task, in `_task_for`, and its architecture, in `_architecture`.
@@ -73,15 +71,12 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
 
     batch_size: int | str
     backend: str
-    categorical_features: Any
-    categorical_encoding: str
     early_stopping: bool
     max_iter: int
     scoring: Any
     solver: str
     warm_start: bool
     network_: Sequential
-    columns_: Columns
 
     @abstractmethod
     def _task_for(self, y: Any, call: FitCall, earlier: Any) -> Task:
@@ -295,37 +290,6 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
             return hold_out(sample, self.validation_fraction, random, strata)
         return sample, None
 
-    def _learn_columns(
-        self, rows: RawRows | None, target: TableTarget | None, *, continued: bool
-    ) -> None:
-        """Set ``columns_`` to what raw training rows teach; a continued fit keeps it."""
-        options = None if rows is None else ColumnOptions.of(self, rows.names)
-        if continued:
-            if options != self.__dict__.get("_column_options"):
-                raise ValueError(
-                    "'categorical_features' and 'categorical_encoding' must be as in the fit that "
-                    "is continued (warm_start=True, or partial_fit): fit a new estimator, or set "
-                    "warm_start=False"
-                )
-            return
-        self.__dict__.pop("columns_", None)
-        self._column_options = options
-        if rows is not None and options is not None:
-            self.columns_ = options.learn(rows, target)
-
-    def _column_names(self) -> tuple[str, ...] | None:
-        """Return the names of the columns of flat rows, if they have names."""
-        if (columns := self.__dict__.get("columns_")) is not None:
-            return cast(Columns, columns).names
-        named = self.__dict__.get("feature_names_in_")
-        return None if named is None else tuple(named.tolist())
-
-    @property
-    def _embedded(self) -> Mapping[int, int]:
-        """The columns of indices, each with the number of its categories."""
-        columns: Columns | None = self.__dict__.get("columns_")
-        return {} if columns is None else columns.embedded
-
     def _scorer(self, network: Sequential, task: Task) -> Scorer | None:
         """Return a function that scores the network in training as ``scoring`` says, if it is set.
 
@@ -449,12 +413,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         check_is_fitted(self)
         network = self._network_in_use()
         refuse_masks_and_times("X", X)
-        columns: Columns | None = self.__dict__.get("columns_")
-        if columns is None:
-            dtype = network.parameters.dtype
-            X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
-        else:
-            X = raw_rows(self, X, reset=False).encoded(columns)
+        X = self._flat_rows(X, network.parameters.dtype)
         if not np.isfinite(network.parameters.values).all():
             raise ModelError(
                 "the model's weights must be finite to predict or score, got NaN or infinity: "

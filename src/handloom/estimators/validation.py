@@ -36,7 +36,7 @@ def check_rows(
     reset : bool
         Whether columns are set, not compared.
     argument : str
-        The name of the argument ``X``, for messages.
+        The name of the argument ``X``, for messages about raw columns.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def check_rows(
     ValueError
         If they are invalid.
     """
-    refuse_masks_and_times(argument, X)
+    refuse_masks_and_times("X", X)
     if isinstance(y, np.ma.MaskedArray):
         refuse_masks_and_times("y", y)
     _refuse_none(y)
