@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -46,8 +46,8 @@ def frame(rows: int = ROWS, *, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "size": np.where(generator.random(rows) < 0.1, np.nan, generator.normal(90, 30, rows)),
-            "town": np.where(
-                generator.random(rows) < 0.05, None, generator.choice(["Bern", "Genf"], rows)
+            "town": pd.Series(generator.choice(["Bern", "Genf"], rows)).mask(
+                generator.random(rows) < 0.05
             ),
             "heating": pd.Categorical(generator.choice(["gas", "oil"], rows)),
             "balcony": generator.random(rows) < 0.5,
@@ -195,8 +195,10 @@ def test_arrays_of_objects_and_lists_are_raw_rows_too() -> None:
 @pytest.mark.parametrize("library", ["polars", "pyarrow"])
 def test_frames_of_other_libraries_are_the_same(library: str) -> None:
     module = pytest.importorskip(library)
-    data = X.assign(heating=X["heating"].astype(str)).to_dict("list")
-    data["size"] = [None if np.isnan(each) else each for each in data["size"]]
+    data = {
+        name: [None if pd.isna(each) else each for each in column.astype(object)]
+        for name, column in X.items()
+    }
     other = module.DataFrame(data) if library == "polars" else module.table(data)
     made, expected = classifier(max_iter=3), classifier(max_iter=3).fit(X, LEVEL)
     made.fit(other, LEVEL)
