@@ -89,8 +89,8 @@ class MLPClassifier(Classifier):
         categories. With any of these, rows are a frame or an array as it is: what the training rows
         teach is kept in ``columns_``, and encodes all other rows. Numbers and booleans are
         standardized; missing values become the mean and, if training rows have some, 1 in a
-        column of their own. An unseen category is like none, with a `DataWarning`. By default
-        rows hold numbers, and are taken as they are.
+        column of their own. An unseen category counts as none of the known ones, with a
+        `DataWarning`. By default rows hold numbers, and are taken as they are.
     categorical_encoding : {"one-hot", "embed"}
         A column of 0 and 1 for each category, up to 50; or a learned vector for each, in an
         `handloom.Embedding` that precedes the other layers. The vectors have no penalty.
