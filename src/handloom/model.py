@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,9 @@ MAX_DIMENSIONS = 8
 """The largest number of dimensions of a row of a model's data."""
 
 
+Floating = TypeVar("Floating", bound=np.floating)
+
+
 def ascending(outputs: Array, out: Array | None = None) -> Array:
     """Return the outputs of each row in ascending order, shape (n, k)."""
     if out is None:
@@ -51,6 +55,16 @@ def ascending(outputs: Array, out: Array | None = None) -> Array:
         np.copyto(out, outputs)
     out.sort(axis=1)
     return out
+
+
+def both_classes(probabilities: npt.NDArray[Floating]) -> npt.NDArray[Floating]:
+    """Return the probabilities of two classes, shape (..., 2), of that of the second, (..., 1).
+
+    Several columns have a probability for each class already; they are returned as they are.
+    """
+    if probabilities.shape[-1] > 1:
+        return probabilities
+    return np.concatenate([1.0 - probabilities, probabilities], axis=-1)
 
 
 OUTPUT_ACTIVATIONS: Mapping[str, Callable[..., Array]] = {

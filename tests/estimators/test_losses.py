@@ -160,9 +160,9 @@ def test_any_network_learns_quantiles() -> None:
         ({"loss": "quantile", "quantile": 1.5}, "'quantile' parameter of MLPRegressor must be"),
         ({"loss": "quantile", "quantile": [0.9, 0.1]}, "several in ascending order"),
         ({"loss": "quantile", "quantile": ["a"]}, "quantile must be above 0 and below 1, got 'a'"),
-        ({"loss": "mae"}, "'loss' parameter of MLPRegressor must be"),
+        ({"loss": "hubert"}, "'loss' must be one of .*, got 'hubert'. Did you mean 'huber'"),
         ({"loss": Huber}, r"got the class Huber: pass Huber\(\)"),
-        ({"loss": None}, "'loss' must be a name or a loss object, got None"),
+        ({"loss": None}, "'loss' must be one of .*'squared_error'.*, or a loss object, got None"),
         ({"loss": BinaryCrossEntropy()}, "continuous targets, got BinaryCrossEntropy: use a class"),
     ],
 )
@@ -203,6 +203,7 @@ def test_a_classifier_takes_a_loss_object() -> None:
         ({"loss": BinaryCrossEntropy()}, "must be 'softmax', .* got 'logistic' of BinaryCross"),
         ({"loss": SoftmaxCrossEntropy}, r"pass SoftmaxCrossEntropy\(\)"),
         ({"loss": "huber"}, "must be None, for the cross-entropy, or a loss object, got 'huber'"),
+        ({"loss": 3}, "must be None, for the cross-entropy, or a loss object, got 3"),
         (
             {"loss": SoftmaxCrossEntropy(), "label_smoothing": 0.1},
             "'label_smoothing' must be 0 with a loss object, got 0.1",

@@ -18,7 +18,7 @@ from handloom.data.sources.open_table import read_pixels
 from handloom.data.table import Chunk, MemoryTable, Table
 from handloom.errors import ConfigurationError
 from handloom.files import FileError
-from handloom.model import Model
+from handloom.model import Model, both_classes
 from handloom.parameters import Array
 
 FIRST_ROWS = 10
@@ -140,8 +140,7 @@ def _cells(model: Model, values: Array) -> Iterator[list[str]]:
             yield [", ".join(f"{value:.9g}" for value in row)]
         return
     names = _classes(model)
-    if values.shape[1] == 1:  # the probability of the second of two classes
-        values = np.hstack([1.0 - values, values])
+    values = both_classes(values)
     for row, best in zip(values, values.argmax(axis=1), strict=True):
         yield [harmless(names[best]), *(f"{value:.6g}" for value in row)]
 

@@ -229,5 +229,5 @@ def _is_missing(value: object) -> bool:
 def _refused(column: Column, kind: str) -> DataError:
     return DataError(
         f"column {column.name!r} must hold numbers, booleans or texts, got {kind}: convert it, or "
-        f"leave it out with drop=[{column.name!r}]"
+        f"leave it out"
     )

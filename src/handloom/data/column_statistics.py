@@ -31,7 +31,17 @@ FEW = 10
 SEVERAL = 20
 """The least number of rows of an identifier."""
 
-LEAVE_OUT = "leave it out with drop=[{0!r}] (--drop {0})"
+
+@dataclass(frozen=True)
+class Remedies:
+    """Advice in errors and notes about a column; ``{0}`` stands for its name.
+
+    The defaults are for tables; whoever takes columns by other options writes its own.
+    """
+
+    leave_out: str = "leave it out with drop=[{0!r}] (--drop {0})"
+    categorical: str = "make it categories with categorical=[{0!r}] (--categorical {0})"
+    embed: str = "pass embed=[{0!r}]"
 
 
 @dataclass
@@ -45,11 +55,14 @@ class ColumnStatistics:
         The beginning of error messages; see `Table`.
     categorical : bool
         Whether numbers are categories.
+    remedies : Remedies
+        The advice in errors and notes.
     """
 
     name: str
     where: str = ""
     categorical: bool = False
+    remedies: Remedies = field(default_factory=Remedies)
     rows: int = 0
     missing: int = 0
     mean: float = 0.0
@@ -153,15 +166,19 @@ class ColumnStatistics:
             raise DataError(
                 f"{self.where}column {self.name!r} holds numbers that are too large to be "
                 f"standardized, up to {max(abs(self.low), abs(self.high)):g}: divide them, or "
-                f"{LEAVE_OUT.format(self.name)}"
+                f"{self._leave_out}"
             )
         if self._may_identify:
             tell(
                 f"{self.where}column {self.name!r} may be an identifier: all its {self.rows:,} "
-                f"integers differ; if so, {LEAVE_OUT.format(self.name)}"
+                f"integers differ; if so, {self._leave_out}"
             )
         kind = "boolean" if self.kind == "boolean" else "number"
         return ColumnEncoding(self.name, kind, self.missing, self.mean, scale)  # type: ignore[arg-type]
+
+    @property
+    def _leave_out(self) -> str:
+        return self.remedies.leave_out.format(self.name)
 
     @property
     def _may_identify(self) -> bool:
@@ -175,13 +192,13 @@ class ColumnStatistics:
         first = next(iter(self.counts))
         if sum(map(is_date, self.counts)) > ALL_DIFFERENT * distinct:
             raise self._date(first)
-        remedy = LEAVE_OUT.format(self.name)
+        remedy = self._leave_out
         if distinct > FEW and self.mostly_numbers():
             if self.not_a_number:
                 raise DataError(
                     f"{column} holds numbers and texts, the first is {self.not_a_number}: mend "
-                    f"such cells, empty those without a value, make it categories with "
-                    f"categorical=[{self.name!r}] (--categorical {self.name}), or {remedy}"
+                    f"such cells, empty those without a value, "
+                    f"{self.remedies.categorical.format(self.name)}, or {remedy}"
                 )
             raise DataError(
                 f"{column} holds numbers as texts, such as {_shown(first)}: convert them, for "
@@ -200,8 +217,8 @@ class ColumnStatistics:
         if distinct > MAX_ONE_HOT and not embedded:
             raise DataError(
                 f"{column} holds {distinct:,} categories, more than the {MAX_ONE_HOT} that become "
-                f"columns of 0 and 1: pass embed=[{self.name!r}] to learn a vector for each, merge "
-                f"rare ones, or {remedy}"
+                f"columns of 0 and 1: {self.remedies.embed.format(self.name)} to learn a vector "
+                f"for each, merge rare ones, or {remedy}"
             )
         if distinct == 1 and not self.missing:
             return None
@@ -226,7 +243,7 @@ class ColumnStatistics:
         return DataError(
             f"{self.where}column {self.name!r} holds dates or times, such as {_shown(example)}: "
             f"turn them into numbers, such as the days since a date, the month or the hour, or "
-            f"{LEAVE_OUT.format(self.name)}"
+            f"{self._leave_out}"
         )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.cells import cells_of
+from handloom.data.column_learning import learn_inputs
 from handloom.data.column_statistics import MAX_DISTINCT, ColumnStatistics
 from handloom.data.columns import Columns, Remarks
 from handloom.data.mapped_rows import MappedRows, OpenFile
@@ -124,21 +125,7 @@ def learn_columns(
     for chunk in selected(table, training, [*used, options.target]):
         for each in (*statistics.values(), target):
             each.add(chunk)
-    encodings = {
-        name: each.encoding(
-            embedded=name in embed or (options.embed is True and each.kind == "category"),
-            tell=tell,
-        )
-        for name, each in statistics.items()
-    }
-    if constant := [name for name, each in encodings.items() if each is None]:
-        tell(
-            f"{where}left out, as all training rows have the same value: "
-            f"{', '.join(map(repr, constant[:12]))}{', ...' if len(constant) > 12 else ''}"
-        )
-    inputs = tuple(each for each in encodings.values() if each is not None)
-    if not inputs:
-        raise DataError(f"{where}the table must have a column whose values differ, got none")
+    inputs, constant = learn_inputs(statistics, options.embed, where=where, tell=tell)
     return Columns(
         inputs, (*options.drop, *constant), learn_target(target, task), int(training.sum())
     )

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from handloom.data.transforms import AsFloat
 from handloom.errors import ModelError, did_you_mean
@@ -28,7 +28,9 @@ from handloom.estimators.fit_records import (
 )
 from handloom.estimators.fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from handloom.estimators.fitting import fit_by_lbfgs, fit_by_steps
-from handloom.estimators.rows import hold_out, predict_logits
+from handloom.estimators.raw_columns import RawColumnsMixin
+from handloom.estimators.raw_rows import RawRows
+from handloom.estimators.rows import Sample, hold_out, predict_logits
 from handloom.estimators.scales import (
     warn_of_other_scale,
     warn_of_other_targets,
@@ -39,6 +41,7 @@ from handloom.estimators.validation import (
     check_rows,
     held_out_sample,
     refuse_masks_and_times,
+    target_names,
     training_sample,
 )
 from handloom.estimators.warn import warn
@@ -57,13 +60,13 @@ CURVES = (
 """The fitted attributes of a fit by steps."""
 
 
-class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fits a network and sets the fitted attributes of scikit-learn's estimators.
 
     A subclass defines its task, in `_task_for`, and its architecture, in `_architecture`.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+    _parameter_constraints: ClassVar[dict[str, list[Any] | str]] = {}
     _continuous_targets: ClassVar[bool] = False
 
     batch_size: int | str
@@ -127,8 +130,10 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
 
         Parameters
         ----------
-        X : array or sparse matrix, shape (n, d)
-            float32 and float64 are kept; any other dtype becomes float64.
+        X : array, frame or sparse matrix, shape (n, d)
+            float32 and float64 are kept; any other dtype becomes float64. With
+            ``categorical_features`` it is a frame or an array that may hold texts, categories,
+            booleans and missing values.
         y : array, shape (n,) or (n, k)
             Classes; zeros and ones for several labels; continuous targets in regression.
         sample_weight : array, shape (n,), optional
@@ -214,7 +219,6 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         """Check parameters and data; return the input of the fit."""
         self._validate_params()
         check_combinations(self, call)
-        architecture = self._architecture()
         continued = self._has_network() and (self.warm_start or call.incremental)
         X, y = check_rows(
             self, call.X, call.y, continuous=self._continuous_targets, reset=not continued
@@ -227,47 +231,78 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
             )
         task = self._task_for(y, call, earlier)
         random = check_random_state(self.random_state)
-        if continued:  # in a new network: the fitted one is left unchanged if the fit fails
-            network = architecture.rebuild(self._network_in_use(), X.shape[1], task.outputs)
+        if isinstance(X, RawRows):  # its flat rows are known once training rows are chosen
+            own = np.float64 if self.solver == "lbfgs" else np.float32
+            sample, held_out = self._samples(call, task, X, y, np.dtype(own), random)
+            name = target_names(call.y, 1)
+            target = None if name is None else task.table_target(*name)
+            self._learn_columns(sample.inputs, target, continued=continued)
+            sample = sample.encoded(self.columns_)
+            held_out = None if held_out is None else held_out.encoded(self.columns_)
+            network = self._network_for(sample.inputs, task, random, continued=continued)
         else:
-            network = architecture.build(X.shape[1], task.outputs, X.dtype, random)
-        dtype = np.dtype(np.float64) if self.solver == "lbfgs" else network.parameters.dtype
-        sample = training_sample(
-            task, X, y, call.sample_weight, dtype, incremental=call.incremental
-        )
-        held_out = None
-        if call.has_validation_data:
-            held_out = held_out_sample(
-                self, task, call.X_val, call.y_val, dtype, continuous=self._continuous_targets
-            )
-            if not call.incremental:  # a batch may hold rows of one kind
-                warn_of_other_scale(sample, held_out)
-                if self._continuous_targets:
-                    warn_of_other_targets(sample, held_out)
-        elif self.early_stopping and self.solver != "lbfgs":
-            strata = task.strata(sample.targets)
-            sample, held_out = hold_out(sample, self.validation_fraction, random, strata)
+            self._learn_columns(None, None, continued=continued)
+            network = self._network_for(X, task, random, continued=continued)
+            dtype = np.dtype(np.float64) if self.solver == "lbfgs" else network.parameters.dtype
+            sample, held_out = self._samples(call, task, X, y, dtype, random)
+        if call.has_validation_data and held_out is not None and not call.incremental:
+            warn_of_other_scale(sample, held_out)  # a batch may hold rows of one kind
+            if self._continuous_targets:
+                warn_of_other_targets(sample, held_out)
         state: FitState | None = self.__dict__.get("_state") if continued else None
         if state is None:
             state = FitState(seed=int(random.randint(2**31 - 1)))
         elif not call.incremental:
             state = state.for_warm_start()
-        named = self.__dict__.get("feature_names_in_")
-        columns = None if named is None else tuple(named.tolist())
-        scorer = self._scorer(network, task)
-        return FitInput(network, task, sample, held_out, state, columns, scorer)
+        scorer, columns = self._scorer(network, task), self.__dict__.get("columns_")
+        return FitInput(
+            network, task, sample, held_out, state, self._column_names(), columns, scorer
+        )
+
+    def _network_for(
+        self, X: Any, task: Task, random: np.random.RandomState, *, continued: bool
+    ) -> Sequential:
+        """Return the network to train, with new weights or those of the fitted network."""
+        architecture, width = self._architecture(), X.shape[1]
+        if continued:  # in a new network: the fitted one is left unchanged if the fit fails
+            return architecture.rebuild(self._network_in_use(), width, task.outputs)
+        return architecture.build(width, task.outputs, X.dtype, random)
+
+    def _samples(
+        self,
+        call: FitCall,
+        task: Task,
+        X: Any,
+        y: Any,
+        dtype: np.dtype[Any],
+        random: np.random.RandomState,
+    ) -> tuple[Sample, Sample | None]:
+        """Return the training sample, and the validation sample if there is one."""
+        sample = training_sample(
+            task, X, y, call.sample_weight, dtype, incremental=call.incremental
+        )
+        if call.has_validation_data:
+            return sample, held_out_sample(
+                self, task, call.X_val, call.y_val, dtype, continuous=self._continuous_targets
+            )
+        if self.early_stopping and self.solver != "lbfgs":
+            strata = task.strata(sample.targets)
+            return hold_out(sample, self.validation_fraction, random, strata)
+        return sample, None
 
     def _scorer(self, network: Sequential, task: Task) -> Scorer | None:
         """Return a function that scores the network in training as ``scoring`` says, if it is set.
 
-        A scorer takes an estimator: it gets one that has the network in training. That one has no
-        names of columns, since held-out rows have none.
+        A scorer takes an estimator: it gets one that has the network in training. That one takes
+        flat rows without names of columns, as held-out rows are.
         """
         if self.scoring is None:
             return None
         score, view = check_scoring(self, scoring=self.scoring), object.__new__(type(self))
         view.__dict__.update(self.__dict__, **self._fitted_attributes(task, network))
-        view.__dict__.pop("feature_names_in_", None)
+        for name in ("feature_names_in_", "columns_"):
+            view.__dict__.pop(name, None)
+        view.n_features_in_ = network.input_shape[0]
 
         def scored(X: Any, y: Any, weights: Array | None) -> float:
             weighted = {} if weights is None else {"sample_weight": weights}
@@ -354,7 +389,6 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         """
         check_is_fitted(self)
         network, task = self._network_in_use(), self.__dict__["_task"]
-        columns = self.__dict__.get("feature_names_in_")
         return Model(
             network,
             AsFloat(),
@@ -363,8 +397,9 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
             str(network.parameters.dtype),
             name,
             output_activation_of(task.loss(), network.output_activation),
-            None if columns is None else tuple(columns.tolist()),
+            self._column_names(),
             task.binary_classes,
+            columns=self.__dict__.get("columns_"),
         )
 
     def _logits(self, X: Any) -> Array:
@@ -378,7 +413,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         check_is_fitted(self)
         network = self._network_in_use()
         refuse_masks_and_times("X", X)
-        X = validate_data(self, X, accept_sparse="csr", dtype=network.parameters.dtype, reset=False)
+        X = self._flat_rows(X, network.parameters.dtype)
         if not np.isfinite(network.parameters.values).all():
             raise ModelError(
                 "the model's weights must be finite to predict or score, got NaN or infinity: "
@@ -422,7 +457,10 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        raw = self.categorical_features is not None
+        tags.input_tags.sparse = not raw
+        for name in ("allow_nan", "categorical", "string"):
+            setattr(tags.input_tags, name, raw)
         return tags
 
 

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.table_target import TableTarget
 from handloom.estimators.labels import Labels
 from handloom.estimators.outputs import activate
 from handloom.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, Targets
+from handloom.model import both_classes
 from handloom.parameters import Array
-from handloom.training.class_weights import balanced_weights
+from handloom.training.class_weights import balanced_weights, row_weights as weights_of_rows
 
 ClassWeight = Mapping[Any, float] | str | None
 
@@ -70,6 +72,14 @@ class Classification:
         """``"logistic"`` or ``"softmax"``."""
         return "logistic" if self.labels.uses_sigmoid else "softmax"
 
+    def table_target(self, name: str) -> TableTarget | None:
+        """Return the target with its classes; None if cells are not written as the classes are."""
+        names = self.binary_classes or self.output_names
+        written = all(each == each.strip() for each in names) and all(names)
+        if self.labels.multilabel or not written or self.labels.classes.dtype.kind == "f":
+            return None
+        return TableTarget(name, "classification", names)
+
     def encode(self, y: Any, dtype: Any) -> Targets:
         """Return class indices, shape (n,), or probabilities, shape (n, outputs).
 
@@ -114,8 +124,7 @@ class Classification:
             if isinstance(self.class_weight, Mapping)
             else balanced_weights(indices, sample_weights, len(self.labels.classes))
         )
-        by_row = by_class[indices].astype(dtype)
-        return by_row if sample_weights is None else by_row * sample_weights
+        return weights_of_rows(indices, sample_weights, by_class, dtype)
 
     def strata(self, targets: Targets) -> npt.NDArray[Any] | None:
         """Return the groups of a stratified split: as in scikit-learn, only for two classes.
@@ -172,9 +181,7 @@ class Classification:
         if alone and activation in (None, self.output_activation):
             return np.tile(np.array([1.0, 0.0], logits.dtype), (len(logits), 1))
         outputs = activate(logits, activation or self.output_activation)
-        if self.labels.multilabel or outputs.shape[1] > 1:
-            return outputs
-        return np.hstack([1.0 - outputs, outputs])
+        return outputs if self.labels.multilabel else both_classes(outputs)
 
 
 def _named_weights(

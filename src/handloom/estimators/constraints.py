@@ -13,7 +13,6 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from handloom.backend import BACKENDS
 from handloom.errors import did_you_mean
 from handloom.estimators.fit_records import FitCall
-from handloom.estimators.regression import LOSS_NAMES
 from handloom.estimators.translate import ACTIVATIONS
 from handloom.training import BestWeights, Callback
 
@@ -25,13 +24,18 @@ _ABOVE_ZERO = Interval(Real, 0, None, closed="neither")
 _BELOW_ONE = Interval(Real, 0, 1, closed="left")
 _COUNT = Interval(Integral, 1, None, closed="left")
 
-CONSTRAINTS: dict[str, list[Any]] = {
+NOT_HERE = "no_validation"
+"""The constraint of a parameter that `handloom.estimators.losses` checks."""
+
+CONSTRAINTS: dict[str, list[Any] | str] = {
     "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
     "alpha": [_AT_LEAST_ZERO],
     "batch_size": [StrOptions({"auto"}), _COUNT],
     "beta_1": [_BELOW_ONE],
     "beta_2": [_BELOW_ONE],
     "callbacks": [list, tuple, None],
+    "categorical_encoding": [StrOptions({"one-hot", "embed"})],
+    "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
     "class_weight": [dict, StrOptions({"balanced"}), None],
     "dropout": [_BELOW_ONE, "array-like"],
     "early_stopping": ["boolean"],
@@ -42,7 +46,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "label_smoothing": [_BELOW_ONE],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), callable],
     "learning_rate_init": [_ABOVE_ZERO],
-    "loss": [StrOptions(set(LOSS_NAMES)), callable, None],
+    "loss": NOT_HERE,
     "max_fun": [_COUNT],
     "max_iter": [_COUNT],
     "max_time": [_ABOVE_ZERO, None],
@@ -125,6 +129,11 @@ def check_combinations(estimator: Any, call: FitCall) -> None:
         raise ValueError(
             "'scoring' has no effect without validation data: set early_stopping=True, or pass "
             f"X_val and y_val, got {estimator.scoring!r}"
+        )
+    if estimator.categorical_features is None and estimator.categorical_encoding != "one-hot":
+        raise ValueError(
+            "'categorical_encoding' has no effect without categorical features: set "
+            f"categorical_features='from_dtype', got {estimator.categorical_encoding!r}"
         )
     if call.incremental:
         _check_incremental(estimator, call)

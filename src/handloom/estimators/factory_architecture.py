@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from handloom.errors import ModelError
+from handloom.layers import Embedding
 from handloom.network import Sequential
 
 
@@ -23,9 +24,13 @@ class FactoryArchitecture:
     ----------
     factory : callable
         ``factory(outputs)`` returns a `handloom.Sequential`, which may be built already.
+    embedded : mapping of int to int
+        The columns of indices, each with the number of its categories. If there are any, an
+        `handloom.Embedding` is put before the layers of the network, which must not be built.
     """
 
     factory: Callable[[int], Sequential]
+    embedded: Mapping[int, int] = field(default_factory=dict)
 
     penalty_per_row: ClassVar[bool] = False
 
@@ -79,7 +84,16 @@ class FactoryArchitecture:
         network = self.factory(outputs)
         if not isinstance(network, Sequential):
             raise ModelError(f"network_factory must return a handloom.Sequential, got {network!r}")
-        return deepcopy(network)
+        network = deepcopy(network)
+        if not self.embedded:
+            return network
+        if network.built:
+            raise ModelError(
+                "network_factory must return a network that is not built with "
+                "categorical_encoding='embed', since an Embedding is put before its layers; or "
+                "set 'one-hot'"
+            )
+        return Sequential([Embedding(self.embedded), *network.layers])
 
 
 def _checked(network: Sequential, inputs: int, outputs: int) -> Sequential:

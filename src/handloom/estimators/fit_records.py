@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+from handloom.data.columns import Columns
 from handloom.estimators.convergence import RateState, Scorer
 from handloom.estimators.fit_tasks import FitTasks
 from handloom.estimators.rows import Sample
@@ -121,6 +122,8 @@ class FitInput:
         The state to continue from.
     column_names : tuple of str, or None
         The columns of the table, for the models that callbacks save.
+    columns : Columns or None
+        What was learned of them, for the same models.
     scorer : callable, optional
         Replaces the task's score of the validation data; see `RecordScore`.
     tasks : FitTasks, optional
@@ -133,6 +136,7 @@ class FitInput:
     held_out: Sample | None
     earlier: FitState
     column_names: tuple[str, ...] | None = None
+    columns: Columns | None = None
     scorer: Scorer | None = None
     tasks: FitTasks | None = None
 

@@ -60,15 +60,17 @@ def fit_by_steps(fit_input: FitInput, options: FitOptions, signals: list[int]) -
     convergence = _convergence(fit_input, options)
     trainer = _trainer(fit_input, options, convergence)
     trainer.signals = signals
-    names, columns = fit_input.task.names, fit_input.column_names
+    described = fit_input.task.names, fit_input.column_names, fit_input.columns
     held_out = fit_input.held_out
     prepared = trainer.prepare(
-        fit_input.sample.dataset(names, columns),
-        None if held_out is None else held_out.dataset(names, columns),
+        fit_input.sample.dataset(*described),
+        None if held_out is None else held_out.dataset(*described),
         sample_weights=fit_input.sample.weights,
     )
     prepared.state.model = replace(
-        prepared.state.model, binary_classes=fit_input.task.binary_classes
+        prepared.state.model,
+        binary_classes=fit_input.task.binary_classes,
+        columns=fit_input.columns,
     )
     _continue_from(prepared.state, fit_input.earlier, incremental=options.incremental)
     with np.errstate(over="ignore", invalid="ignore"):  # the history records a divergence

@@ -1,8 +1,11 @@
 """Checks of the parameters ``loss`` and ``quantile``."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from handloom.errors import did_you_mean
 from handloom.estimators.outputs import OUTPUT_ACTIVATIONS, name_of
+from handloom.estimators.regression import LOSS_NAMES
 from handloom.losses import ClassificationLoss, output_activation_of
 
 
@@ -12,8 +15,8 @@ def check_regression_loss(loss: Any, quantile: Any) -> None:
     Raises
     ------
     ValueError
-        If the loss is a class, of classes or has an unknown output activation; or a quantile is
-        missing, or has no effect.
+        If the loss is neither a name nor a loss object, is one of classes or has an unknown output
+        activation; or a quantile is missing, or has no effect.
     """
     if (loss == "quantile") != (quantile is not None):
         raise ValueError(
@@ -21,9 +24,9 @@ def check_regression_loss(loss: Any, quantile: Any) -> None:
             f"loss='quantile', and None with any other loss, got quantile={quantile!r} and "
             f"loss={loss!r}"
         )
-    if isinstance(loss, str):
+    if isinstance(loss, str) and loss in LOSS_NAMES:
         return
-    _check_object(loss)
+    _check_object(loss, f"one of {sorted(LOSS_NAMES)}, or a loss object", LOSS_NAMES)
     if isinstance(loss, ClassificationLoss):
         raise ValueError(
             f"'loss' must be one of continuous targets, got {type(loss).__name__}: use a classifier"
@@ -42,17 +45,12 @@ def check_class_loss(loss: Any, output_activation: str, label_smoothing: float) 
     Raises
     ------
     ValueError
-        If it is a name or a class, has another output activation than the task, or labels are
+        If it is no loss object, has another output activation than the task, or labels are
         smoothed too.
     """
     if loss is None:
         return
-    if isinstance(loss, str):
-        raise ValueError(
-            "'loss' of a classifier must be None, for the cross-entropy, or a loss object, got "
-            f"{loss!r}"
-        )
-    _check_object(loss)
+    _check_object(loss, "None, for the cross-entropy, or a loss object")
     own = name_of(output_activation_of(loss, None))
     if own != output_activation:
         raise ValueError(
@@ -66,8 +64,9 @@ def check_class_loss(loss: Any, output_activation: str, label_smoothing: float) 
         )
 
 
-def _check_object(loss: Any) -> None:
+def _check_object(loss: Any, expected: str, names: Sequence[str] = ()) -> None:
     if not callable(loss) or isinstance(loss, type):
         a_class = isinstance(loss, type)
         own = f"the class {loss.__name__}: pass {loss.__name__}()" if a_class else repr(loss)
-        raise ValueError(f"'loss' must be a name or a loss object, got {own}")
+        hint = did_you_mean(loss, names) if isinstance(loss, str) else ""
+        raise ValueError(f"'loss' must be {expected}, got {own}{hint and '.'}{hint}")

@@ -83,6 +83,17 @@ class MLPClassifier(Classifier):
     max_time : float or None
         The seconds after which the fit ends, with a warning, after a whole step or iteration; see
         `handloom.TimeLimit`. Compilation is not counted.
+    categorical_features : {"from_dtype"}, array of bool, of str or of int, or None
+        The columns that hold categories, as in scikit-learn's ``HistGradientBoostingClassifier``: a
+        mask, names or indices; with ``"from_dtype"`` all columns of texts, and those of a dtype of
+        categories. With any of these, rows are a frame or an array as it is: what the training rows
+        teach is kept in ``columns_``, and encodes all other rows. Numbers and booleans are
+        standardized; missing values become the mean and, if training rows have some, 1 in a
+        column of their own. An unseen category counts as none of the known ones, with a
+        `DataWarning`. By default rows hold numbers, and are taken as they are.
+    categorical_encoding : {"one-hot", "embed"}
+        A column of 0 and 1 for each category, up to 50; or a learned vector for each, in an
+        `handloom.Embedding` that precedes the other layers. The vectors have no penalty.
     dropout : float or sequence of float
         The dropout rate after each hidden layer, for all layers or one for each.
     label_smoothing : float
@@ -138,9 +149,11 @@ class MLPClassifier(Classifier):
     n_layers_ : int
         The number of layers, input and output included.
     n_outputs_, n_features_in_ : int
-        The number of outputs, and of inputs.
+        The number of outputs, and of the columns of ``X``.
     feature_names_in_ : array of str
         The names of the columns, if they have names.
+    columns_ : handloom.data.Columns
+        What was learned of the columns, with ``categorical_features``; otherwise it does not exist.
     out_activation_ : str
         The activation from logits to predictions. It may be set to another one, which predictions
         then use: ``"identity"``, ``"logistic"``, ``"softmax"``, ``"exp"``, ``"tanh"`` or
@@ -189,6 +202,8 @@ class MLPClassifier(Classifier):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         max_time: float | None = None,
+        categorical_features: Sequence[Any] | str | None = None,
+        categorical_encoding: str = "one-hot",
         dropout: float | Sequence[float] = 0.0,
         class_weight: Mapping[Any, float] | str | None = None,
         label_smoothing: float = 0.0,
@@ -205,7 +220,12 @@ class MLPClassifier(Classifier):
 
     def _architecture(self) -> PerceptronArchitecture:
         return PerceptronArchitecture(
-            self.hidden_layer_sizes, self.activation, self.dropout, self.alpha, self.l1
+            self.hidden_layer_sizes,
+            self.activation,
+            self.dropout,
+            self.alpha,
+            self.l1,
+            self._embedded,
         )
 
 
@@ -273,6 +293,8 @@ class MLPRegressor(Regressor):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         max_time: float | None = None,
+        categorical_features: Sequence[Any] | str | None = None,
+        categorical_encoding: str = "one-hot",
         quantile: float | Sequence[float] | None = None,
         dropout: float | Sequence[float] = 0.0,
         l1: float = 0.0,
@@ -287,5 +309,10 @@ class MLPRegressor(Regressor):
 
     def _architecture(self) -> PerceptronArchitecture:
         return PerceptronArchitecture(
-            self.hidden_layer_sizes, self.activation, self.dropout, self.alpha, self.l1
+            self.hidden_layer_sizes,
+            self.activation,
+            self.dropout,
+            self.alpha,
+            self.l1,
+            self._embedded,
         )

@@ -27,7 +27,10 @@ class NetworkClassifier(Classifier):
         ``network_factory(k)`` returns a `handloom.Sequential` that takes flat rows and has ``k``
         outputs: one for each class or label. It may start with a `handloom.Reshape`. If it is built
         already, a fit starts from a copy of it, weights and frozen layers included. Penalties are
-        those of its layers. The estimator can be pickled if the factory can.
+        those of its layers. The estimator can be pickled if the factory can. With
+        ``categorical_features`` the flat rows are the encoded ones; with
+        ``categorical_encoding="embed"`` an `handloom.Embedding` is put before the layers of the
+        network, which then must not be built.
 
     Attributes
     ----------
@@ -69,6 +72,8 @@ class NetworkClassifier(Classifier):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         max_time: float | None = None,
+        categorical_features: Sequence[Any] | str | None = None,
+        categorical_encoding: str = "one-hot",
         class_weight: Mapping[Any, float] | str | None = None,
         label_smoothing: float = 0.0,
         loss: Loss | None = None,
@@ -82,7 +87,7 @@ class NetworkClassifier(Classifier):
         self._store_parameters(locals())
 
     def _architecture(self) -> FactoryArchitecture:
-        return FactoryArchitecture(self.network_factory)
+        return FactoryArchitecture(self.network_factory, self._embedded)
 
 
 @describes_options_of(MLPRegressor, attributes_except=["coefs_", "intercepts_", "n_layers_"])
@@ -134,6 +139,8 @@ class NetworkRegressor(Regressor):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         max_time: float | None = None,
+        categorical_features: Sequence[Any] | str | None = None,
+        categorical_encoding: str = "one-hot",
         quantile: float | Sequence[float] | None = None,
         weight_decay: float = 0.0,
         restore_best: bool = False,
@@ -145,4 +152,4 @@ class NetworkRegressor(Regressor):
         self._store_parameters(locals())
 
     def _architecture(self) -> FactoryArchitecture:
-        return FactoryArchitecture(self.network_factory)
+        return FactoryArchitecture(self.network_factory, self._embedded)

@@ -1,7 +1,7 @@
 """The architecture of the multilayer perceptron, from scikit-learn's parameters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import is_
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from handloom.estimators.translate import (
     layers_of,
     one_per_layer,
 )
+from handloom.layers import Embedding
 from handloom.network import Sequential
 from handloom.parameters import Array
 
@@ -33,6 +34,9 @@ class PerceptronArchitecture:
     ----------
     hidden_layer_sizes, activation, dropout, alpha, l1
         As in `handloom.MLPClassifier`; checked when a network is built.
+    embedded : mapping of int to int
+        The columns of indices, each with the number of its categories. If there are any, the first
+        layer is an `handloom.Embedding`; its vectors have no penalty.
     """
 
     hidden_layer_sizes: int | Sequence[int]
@@ -40,6 +44,7 @@ class PerceptronArchitecture:
     dropout: float | Sequence[float]
     alpha: float
     l1: float
+    embedded: Mapping[int, int] = field(default_factory=dict)
 
     penalty_per_row: ClassVar[bool] = True  # as alpha is defined
 
@@ -59,10 +64,15 @@ class PerceptronArchitecture:
         """
         hidden = hidden_sizes(self.hidden_layer_sizes)
         activations = self._activations(len(hidden))
-        widths = [inputs, *hidden, outputs]
+        embedding, width = None, inputs
+        if self.embedded:
+            seed = int(random.randint(2**31 - 1))
+            embedding = Sequential([Embedding(self.embedded)]).build(inputs, dtype=dtype, seed=seed)
+            (width,) = embedding.output_shape
         fallback = self.activation if isinstance(self.activation, str) else "identity"
         last = activations[-1:] or [fallback]  # the last layer is drawn like the one before it
-        return self._network(*draw_weights(widths, [*activations, *last], dtype, random))
+        drawn = draw_weights([width, *hidden, outputs], [*activations, *last], dtype, random)
+        return self._network(*drawn, embedding)
 
     def rebuild(self, network: Sequential, inputs: int, outputs: int) -> Sequential:
         """Return a network of the current parameters with the weights of another network.
@@ -80,7 +90,7 @@ class PerceptronArchitecture:
                 f"(warm_start=True, or partial_fit), got {tuple(now)}: fit a new estimator, or "
                 "set warm_start=False"
             )
-        return self._network(coefs, intercepts)
+        return self._network(coefs, intercepts, network)
 
     def attributes(self, network: Sequential) -> dict[str, Any]:
         """Return ``network_``, ``coefs_``, ``intercepts_`` and ``n_layers_``."""
@@ -110,9 +120,12 @@ class PerceptronArchitecture:
             own = _arrays(network)
             if _same(coefs, own[0]) and _same(intercepts, own[1]):
                 return network
-        return self._network(coefs, intercepts)
+        return self._network(coefs, intercepts, network)
 
-    def _network(self, coefs: list[Array], intercepts: list[Array]) -> Sequential:
+    def _network(
+        self, coefs: list[Array], intercepts: list[Array], earlier: Sequential | None
+    ) -> Sequential:
+        """Return a network of these arrays, with the embedding of an earlier one if it has any."""
         hidden = hidden_sizes(self.hidden_layer_sizes)
         if len(coefs) != len(hidden) + 1:
             raise ModelError(
@@ -134,8 +147,12 @@ class PerceptronArchitecture:
             alpha=self.alpha,
             l1=self.l1,
         )
-        weights = by_name(layers, coefs, intercepts, dtype)
-        return Sequential(layers).build((len(coefs[0]),), dtype=dtype, weights=weights)
+        inputs, tables = len(coefs[0]), dict[str, Array]()
+        if self.embedded and earlier is not None:
+            inputs, tables = earlier.input_shape[0], _tables(earlier)
+            layers.insert(0, Embedding(self.embedded))
+        weights = {**tables, **by_name(layers, coefs, intercepts, dtype)}
+        return Sequential(layers).build(inputs, dtype=dtype, weights=weights)
 
     def _activations(self, layers: int) -> list[str]:
         return one_per_layer("activation", self.activation, layers)
@@ -148,6 +165,12 @@ def _arrays(network: Sequential) -> tuple[list[Array], list[Array]]:
         [array for name, array in named.items() if name.endswith(".weights")],
         [array for name, array in named.items() if name.endswith(".biases")],
     )
+
+
+def _tables(network: Sequential) -> dict[str, Array]:
+    """Return the tables of vectors of a network that begins with an embedding."""
+    named = network.parameters.weights
+    return {name: array for name, array in named.items() if name.startswith("0.embedding.")}
 
 
 def _same(arrays: Sequence[Array], others: Sequence[Array]) -> bool:

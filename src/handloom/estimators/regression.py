@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import d2_pinball_score, r2_score
 
+from handloom.data.table_target import TableTarget
 from handloom.errors import require_numeric
 from handloom.estimators.outputs import activate, name_of
 from handloom.losses import (
@@ -74,6 +75,10 @@ class Regression:
     def output_activation(self) -> str:
         """``"identity"``, ``"exp"`` or ``"sort"``, or that of a loss of the caller's."""
         return name_of(output_activation_of(self.loss(), None))
+
+    def table_target(self, name: str) -> TableTarget | None:
+        """Return a single target, which is not standardized; None for several outputs."""
+        return TableTarget(name, "regression") if self.output_names == (name,) else None
 
     def encode(self, y: Any, dtype: Any) -> Targets:
         """Return targets, shape (n, targets).

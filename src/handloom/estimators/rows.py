@@ -1,13 +1,14 @@
 """The rows of an estimator: sparse inputs, and samples of inputs, targets and weights."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
+from handloom.data.columns import Columns
 from handloom.data.dataset import Dataset
 from handloom.data.transforms import AsFloat
 from handloom.layers import Dense
@@ -123,7 +124,7 @@ class Sample:
 
     Parameters
     ----------
-    inputs : array or sparse CSR matrix, shape (n, d)
+    inputs : array, sparse CSR matrix or RawRows, shape (n, d)
     targets : integer array, shape (n,), or floating-point array, shape (n, k)
     weights : array, shape (n,), or None
     """
@@ -140,18 +141,27 @@ class Sample:
         weights = None if self.weights is None else self.weights[rows]
         return Sample(self.inputs[rows], self.targets[rows], weights)
 
+    def encoded(self, columns: Columns) -> "Sample":
+        """Return the sample with flat rows in place of raw ones."""
+        return replace(self, inputs=self.inputs.encoded(columns))
+
     def dataset(
-        self, names: tuple[str, ...], column_names: tuple[str, ...] | None = None
+        self,
+        names: tuple[str, ...],
+        column_names: tuple[str, ...] | None = None,
+        columns: Columns | None = None,
     ) -> Dataset:
         """Return a dataset for the trainer, with a name for each output and each column."""
         targets = self.targets
         if targets.ndim == 1 and (targets == targets[0]).all():
             # a trainer refuses a single class; in partial_fit others may follow
             targets = np.eye(len(names))[targets.astype(np.intp)]
+        if columns is not None:
+            columns = replace(columns, target=None)  # targets are encoded in another way
         inputs: Any = (
             self.inputs if isinstance(self.inputs, np.ndarray) else SparseRows(self.inputs)
         )
-        return Dataset(inputs, targets, names, column_names=column_names)
+        return Dataset(inputs, targets, names, column_names=column_names, columns=columns)
 
 
 def hold_out(

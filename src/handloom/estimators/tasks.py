@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from handloom.data.table_target import TableTarget
 from handloom.losses import Loss, Targets
 from handloom.parameters import Array
 
@@ -34,6 +35,9 @@ class Task(Protocol):
     @property
     def output_activation(self) -> str:
         """Scikit-learn's name of the function from logits to predictions: ``"logistic"``, ..."""
+
+    def table_target(self, name: str) -> TableTarget | None:
+        """Return the target as a column of a table, if a model can read it from one."""
 
     def encode(self, y: Any, dtype: Any) -> Targets:
         """Return encoded targets for the loss.

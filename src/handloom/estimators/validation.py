@@ -1,22 +1,29 @@
 """Validation of rows, targets and sample weights with scikit-learn's checks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_X_y, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from handloom.data.conversion import require_unmasked
 from handloom.data.frames import FRAMES, SERIES, column_of, columns_of, is_instance, names_of
 from handloom.errors import DataError
+from handloom.estimators.raw_rows import raw_rows
 from handloom.estimators.rows import Sample, drop_zero_weights
 from handloom.estimators.tasks import Task
 
 FLOATS = (np.float64, np.float32)
 
 
-def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool) -> tuple[Any, Any]:
+def check_rows(
+    estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool, argument: str = "X"
+) -> tuple[Any, Any]:
     """Return checked rows and targets; the names of the columns are checked too.
+
+    With ``categorical_features`` rows are raw: they are encoded by what is learned of some of them.
 
     Parameters
     ----------
@@ -28,10 +35,12 @@ def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool)
         Whether targets are continuous (regression targets).
     reset : bool
         Whether columns are set, not compared.
+    argument : str
+        The name of the argument ``X``, for messages about raw columns.
 
     Returns
     -------
-    X : float32 or float64 array, or CSR matrix, shape (n, d)
+    X : float32 or float64 array, CSR matrix or RawRows, shape (n, d)
     y : array or sparse matrix, shape (n,) or (n, k)
 
     Raises
@@ -43,21 +52,49 @@ def check_rows(estimator: Any, X: Any, y: Any, *, continuous: bool, reset: bool)
     if isinstance(y, np.ma.MaskedArray):
         refuse_masks_and_times("y", y)
     _refuse_none(y)
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse="csr",
-        multi_output=True,
-        y_numeric=continuous,
-        dtype=FLOATS,
-        order="C",
-        reset=reset,
-    )
+    if estimator.categorical_features is not None:
+        X = raw_rows(estimator, X, reset=reset, argument=argument)
+        rows = np.empty((len(X), 0))
+        _, y = check_X_y(
+            rows,
+            y,
+            multi_output=True,
+            y_numeric=continuous,
+            estimator=estimator,
+            ensure_min_features=0,
+        )
+    else:
+        with _advice_on_texts():
+            X, y = validate_data(
+                estimator,
+                X,
+                y,
+                accept_sparse="csr",
+                multi_output=True,
+                y_numeric=continuous,
+                dtype=FLOATS,
+                order="C",
+                reset=reset,
+            )
     refuse_masks_and_times("y", y)
     if y.ndim == 2 and y.shape[1] == 1 and isinstance(y, np.ndarray):
         y = column_or_1d(y, warn=True)
     return X, y
+
+
+@contextmanager
+def _advice_on_texts() -> Iterator[None]:
+    """Add the parameter for raw columns to scikit-learn's errors on texts and missing values."""
+    try:
+        yield
+    except ValueError as error:
+        texts = ("could not convert string to float", "arrays of bytes/strings")
+        if not any(each in str(error) for each in (*texts, "Input X contains NaN")):
+            raise
+        raise DataError(
+            f"{error}\nFor a table with texts, categories or missing values set "
+            'categorical_features="from_dtype"'
+        ) from error
 
 
 def target_names(y: Any, outputs: int) -> tuple[str, ...] | None:
@@ -137,7 +174,9 @@ def held_out_sample(
         names.
     """
     try:
-        X_val, y_val = check_rows(estimator, X_val, y_val, continuous=continuous, reset=False)
+        X_val, y_val = check_rows(
+            estimator, X_val, y_val, continuous=continuous, reset=False, argument="X_val"
+        )
         if y_val.shape[0] < 2:
             raise ValueError(f"must hold at least 2 rows for a score, got {y_val.shape[0]}")
         return Sample(X_val, task.encode(y_val, dtype))

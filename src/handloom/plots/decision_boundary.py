@@ -8,7 +8,7 @@ import numpy.typing as npt
 from handloom.data.columns import require_same_columns
 from handloom.data.dataset import Dataset
 from handloom.errors import DataError
-from handloom.model import Model
+from handloom.model import Model, both_classes
 from handloom.plots.figure import (
     COLORS,
     DARK,
@@ -79,7 +79,7 @@ def decision_boundary(model: Model, data: Dataset, *, title: str) -> "Figure":
     names = data.class_names
     rows = np.asarray(data.inputs[:MOST_POINTS])
     grid = boundary_grid(model, rows)
-    planes = _probabilities(grid["grid_predictions"])
+    planes = both_classes(grid["grid_predictions"].astype(np.float64))
     with drawing(title, data.name, *names, *(data.column_names or ())):
         figure = new_figure(8.0, 6.5, f"{data.name}: {title}")
         panel = figure.add_subplot()
@@ -102,12 +102,6 @@ def decision_boundary(model: Model, data: Dataset, *, title: str) -> "Figure":
         if len(names) <= MOST_NAMES:
             panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2)
     return figure
-
-
-def _probabilities(predictions: npt.NDArray[np.floating]) -> Values:
-    """Return the probability of each class in the last axis; one output is that of class 1."""
-    values = predictions.astype(np.float64)
-    return np.concatenate([1.0 - values, values], axis=-1) if values.shape[-1] == 1 else values
 
 
 def _ends(points: Values) -> tuple[float, float]:
@@ -143,7 +137,7 @@ def _draw_lines(panel: "Axes", x: Values, y: Values, planes: Values) -> None:
 def _draw_points(panel: "Axes", model: Model, data: Dataset, rows: npt.NDArray[np.generic]) -> None:
     """Draw the rows by class, and write the number of correct predictions."""
     targets = data.targets[: len(rows)]
-    right = _probabilities(model.predict(rows)).argmax(axis=-1) == targets
+    right = both_classes(model.predict(rows)).argmax(axis=-1) == targets
     for label, name in enumerate(class_labels(data.class_names)):
         own = targets == label
         edges = np.where(right[own], "white", DARK)

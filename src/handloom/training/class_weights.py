@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, DataError, require_number, unknown_name
-from handloom.network import Sequential
 from handloom.parameters import Array
 
 ClassWeight = Mapping[Any, float] | Literal["balanced"]
@@ -88,28 +87,26 @@ def balanced_weights(
 
 
 def row_weights(
-    network: Sequential, train: Dataset, sample_weights: Array | None, of_classes: Weights | None
-) -> Array | None:
-    """Return the product of sample weights and class weights, in the network's dtype.
+    indices: npt.NDArray[np.integer],
+    sample_weights: Array | None,
+    of_classes: Weights,
+    dtype: npt.DTypeLike,
+) -> Array:
+    """Return the product of sample weights and class weights, shape (n,).
 
     Parameters
     ----------
-    network : Sequential
-    train : Dataset
+    indices : integer array, shape (n,)
+        The class of each row.
     sample_weights : array, shape (n,), or None
-    of_classes : array, shape (k,), or None
-
-    Returns
-    -------
-    array, shape (n,), or None
-        None if neither is passed.
+    of_classes : array of float64, shape (k,)
+    dtype : float32 or float64
+        That of the product, which is computed in float64.
     """
-    if of_classes is None:
-        return sample_weights
-    by_row = of_classes[train.targets]
+    by_row = of_classes[indices]
     if sample_weights is not None:
         by_row *= sample_weights
-    product: Array = by_row.astype(network.parameters.dtype)
+    product: Array = by_row.astype(dtype)
     return product
 
 

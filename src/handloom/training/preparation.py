@@ -233,7 +233,11 @@ def prepare(
                 part.bind(network.parameters, backend, threads)
         state.store_bindings()
         arrays = Arrays(
-            train.inputs, train.targets, row_weights(network, train, weights, of_classes)
+            train.inputs,
+            train.targets,
+            weights
+            if of_classes is None
+            else row_weights(train.targets, weights, of_classes, network.parameters.dtype),
         )
         objective, runner = _objective_and_runner(state, arrays, backend, threads, size, ranks)
         state.history.preparation_seconds = time.perf_counter() - started

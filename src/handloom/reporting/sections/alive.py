@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import ModelError
-from handloom.model import Model
+from handloom.model import Model, both_classes
 from handloom.network import Sequential
 from handloom.reporting.alive.activations import (
     ShownLayer,
@@ -85,9 +85,7 @@ def _still(
     """Return pictures of one row's activations, for a page without scripts."""
     outputs = activations(model, shown.row)
     y, x = model.row_shape[-2:]
-    probabilities = predictions(model, shown.row[None], model.before_loss)[0]
-    if len(probabilities) == 1:
-        probabilities = np.array([1.0 - probabilities[0], probabilities[0]])
+    (probabilities,) = both_classes(predictions(model, shown.row[None], model.before_loss))
     order = np.argsort(-probabilities, kind="stable")[:3]
     best = ", ".join(f"{run.class_names[index]} {percent(probabilities[index])}" for index in order)
     return element(
