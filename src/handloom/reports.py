@@ -87,7 +87,8 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
     if test.regression is None:
         _draw_predictions(drawing, run.pictures, "", title, splits.test, test)
     with drawing:
-        if splits.test.input_shape == (2,) and splits.test.has_classes and not images:
+        plane = splits.test.input_shape == (2,) and not trained.model.network.index_columns
+        if plane and splits.test.has_classes and not images:
             boundary = plots.decision_boundary(trained.model, splits.test, title=title)
             _save(boundary, run.pictures / "boundary.png")
     with drawing:

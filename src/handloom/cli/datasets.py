@@ -297,7 +297,10 @@ def flags(options: DataOptions) -> str:
 def _flags(values: Mapping[str, Any]) -> str:
     words = []
     for name, value in values.items():
-        if name in ("drop", "categorical"):
+        if name == "embed" and value is True:
+            words.append("--embed-all")
+            continue
+        if name in ("drop", "categorical", "embed"):
             words += [word for column in value for word in (flag(name), str(column))]
             continue
         text = f"{value[1]}x{value[0]}" if isinstance(value, list) else str(value)

@@ -32,6 +32,12 @@ TABLE_OPTIONS: Mapping[str, tuple[Any, object, str]] = {
         None,
         "Tables: a column of numbers that are categories; may be repeated.",
     ),
+    "embed": (
+        list[str] | None,
+        None,
+        "Tables: a column of categories, each of which gets a learned vector; may be repeated.",
+    ),
+    "embed_all": (bool, False, "Tables: the same for all columns of categories."),
     "drop_missing_targets": (bool, False, "Tables: leave out rows without a target."),
     "image_shape": (
         str | None,
@@ -71,6 +77,10 @@ def options_from(values: Mapping[str, Any]) -> DataOptions:
         )
     if "image_shape" in chosen:
         chosen["image_shape"] = images_shape(chosen["image_shape"])
+    if chosen.pop("embed_all", False):
+        if "embed" in chosen:
+            raise ConfigurationError("--embed would be ignored beside --embed-all; leave it out")
+        chosen["embed"] = True
     return TableOptions(**chosen, test=TEST if test is None else cast(float, test))
 
 

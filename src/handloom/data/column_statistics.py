@@ -144,7 +144,7 @@ class ColumnStatistics:
         if embedded:
             raise DataError(
                 f"{self.where}embed names the column {self.name!r}, which holds numbers: name it "
-                f"in categorical= too, or leave it out of embed="
+                f"in categorical= (--categorical) too, or leave it out of embed= (--embed)"
             )
         scale = self.scale
         if not scale and not self.missing:
@@ -200,8 +200,8 @@ class ColumnStatistics:
         if distinct > MAX_ONE_HOT and not embedded:
             raise DataError(
                 f"{column} holds {distinct:,} categories, more than the {MAX_ONE_HOT} that become "
-                f"columns of 0 and 1: pass embed=[{self.name!r}] to learn a vector for each, merge "
-                f"rare ones, or {remedy}"
+                f"columns of 0 and 1: pass embed=[{self.name!r}] (--embed {self.name}) to "
+                f"learn a vector for each, merge rare ones, or {remedy}"
             )
         if distinct == 1 and not self.missing:
             return None

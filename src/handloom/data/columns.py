@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from handloom.data.cells import Cells, cells_of
 from handloom.data.column_encoding import (
-    FIRST,
     UNSEEN,
     ColumnEncoding,
     closed_object,
@@ -84,13 +83,14 @@ class Columns:
 
     @cached_property
     def embedded(self) -> dict[int, int]:
-        """The columns of flat rows that hold indices, each with the number of its indices.
+        """The columns of flat rows that hold indices, each with the number of its categories.
 
-        Index 0 stands for a missing value, 1 for an unseen one, and from 2 on the categories.
+        It is what `handloom.Embedding` takes. Index 0 stands for a missing value, 1 for an unseen
+        one, and from 2 on the categories.
         """
         ends = np.cumsum([len(each.names) for each in self.inputs]).tolist()
         pairs = zip(self.inputs, ends, strict=True)
-        return {end - 1: len(each.categories) + FIRST for each, end in pairs if each.embedded}
+        return {end - 1: len(each.categories) for each, end in pairs if each.embedded}
 
     def transform(self, frame: object, *, tell: Tell = warn) -> npt.NDArray[np.float32]:
         """Return the flat rows of a raw frame, shape (n, columns).

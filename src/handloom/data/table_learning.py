@@ -125,10 +125,7 @@ def learn_columns(
         for each in (*statistics.values(), target):
             each.add(chunk)
     encodings = {
-        name: each.encoding(
-            embedded=name in embed or (options.embed is True and each.kind == "category"),
-            tell=tell,
-        )
+        name: each.encoding(embedded=options.embeds(name, each.kind), tell=tell)
         for name, each in statistics.items()
     }
     if constant := [name for name, each in encodings.items() if each is None]:

@@ -93,6 +93,12 @@ class TableOptions:
                 f"image_shape is for classes of images: leave out task, {', '.join(ignored)}"
             )
 
+    def embeds(self, name: str, kind: str) -> bool:
+        """Return whether a column of a kind, such as ``"category"``, becomes indices."""
+        if isinstance(self.embed, bool):
+            return self.embed and kind == "category"
+        return name in self.embed
+
     def to_json(self) -> dict[str, Any]:
         """Return the target and the options that are not the default, for JSON."""
         return {
