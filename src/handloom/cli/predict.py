@@ -67,6 +67,14 @@ def predict(
         Path | None,
         typer.Option(help="Tables: write all rows with their predictions to this new CSV file."),
     ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Tables of two classes: the probability of the second one above which it is "
+            "predicted.",
+            show_default="0.5",
+        ),
+    ] = None,
 ) -> None:
     """Predict the classes of images, or the rows of a table.
 
@@ -83,9 +91,11 @@ def predict(
     if any(map(is_table, images)):
         if len(images) > 1:
             raise DataError(f"a table is predicted alone: name one file, got {len(images)}")
-        refuse_other_options(context, "a table", ("run", "images", "out"))
-        predict_table(run, load_model(run), images[0], out)
+        refuse_other_options(context, "a table", ("run", "images", "out", "threshold"))
+        predict_table(run, load_model(run), images[0], out, threshold)
         return
+    if threshold is not None:
+        raise DataError("--threshold is for tables: the probabilities of images are shown")
     if out is not None:
         raise DataError("--out is for tables: the predictions of images are shown")
     if invert and not as_is:

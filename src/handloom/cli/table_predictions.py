@@ -20,6 +20,7 @@ from handloom.errors import ConfigurationError
 from handloom.files import FileError
 from handloom.model import Model
 from handloom.parameters import Array
+from handloom.training.evaluation_metrics import checked_threshold
 
 FIRST_ROWS = 10
 """The number of rows that are shown without a file."""
@@ -28,7 +29,9 @@ RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b",
 """The first characters of a text that a spreadsheet may run, also those of full width."""
 
 
-def predict_table(run: Path, model: Model, path: Path, out: Path | None) -> None:
+def predict_table(
+    run: Path, model: Model, path: Path, out: Path | None, threshold: float | None = None
+) -> None:
     """Predict the rows of a table, and write them with their predictions, or show the first.
 
     Parameters
@@ -40,6 +43,8 @@ def predict_table(run: Path, model: Model, path: Path, out: Path | None) -> None
         The table.
     out : Path or None
         The new CSV file.
+    threshold : float, optional
+        Of two classes: the probability of the second one above which it is predicted.
 
     Raises
     ------
@@ -50,27 +55,25 @@ def predict_table(run: Path, model: Model, path: Path, out: Path | None) -> None
     """
     if out is not None:
         _check_out(out)
+    limit = checked_threshold(threshold, binary=len(_classes(model)) == 2)
     table = open_file(path, tell=note)
     names = prediction_names(model, table.names)
     predicted = _predicted(model, table)
     if out is None:
         _, values = next(predicted)
         predicted.close()  # tells the notes
-        rows = [
-            (index, *row) for index, row in enumerate(_cells(model, values[:FIRST_ROWS]), start=1)
-        ]
+        cells = _cells(model, values[:FIRST_ROWS], limit)
+        rows = [(index, *row) for index, row in enumerate(cells, start=1)]
         show_table(f"{run} on {path}, the first rows", ("row", *names), rows, left=2)
         say("For all rows: --out predictions.csv")
         return
-    count = _write(out, (*table.names, *names), _records(model, predicted))
+    count = _write(out, (*table.names, *names), _records(model, predicted, limit))
     say(f"Wrote {count:,} rows with predictions to {out}")
 
 
 def prediction_names(model: Model, names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the columns of predictions, which differ from those of the table."""
-    added = ["prediction"]
-    if _classifies(model):
-        added += [f"probability of {name}" for name in _classes(model)]
+    added = ["prediction", *(f"probability of {name}" for name in _classes(model))]
     return tuple(name if name not in names else f"{name} (handloom)" for name in added)
 
 
@@ -125,33 +128,35 @@ def _pixels(model: Model, table: Table, chunk: Chunk) -> npt.NDArray[np.uint8]:
     return pixels
 
 
-def _records(model: Model, predicted: Iterator[tuple[Chunk, Array]]) -> Iterator[list[str]]:
+def _records(
+    model: Model, predicted: Iterator[tuple[Chunk, Array]], threshold: float
+) -> Iterator[list[str]]:
     """Yield the rows of a table as texts, with their predictions."""
     for chunk, values in predicted:
         texts = [_texts(column) for column in chunk.columns.values()]
-        for row, added in zip(zip(*texts, strict=True), _cells(model, values), strict=True):
+        cells = _cells(model, values, threshold)
+        for row, added in zip(zip(*texts, strict=True), cells, strict=True):
             yield [*map(harmless, row), *added]
 
 
-def _cells(model: Model, values: Array) -> Iterator[list[str]]:
+def _cells(model: Model, values: Array, threshold: float) -> Iterator[list[str]]:
     """Yield the cells of the predictions of each row."""
-    if not _classifies(model):
+    names = _classes(model)
+    if not names:
         for row in values:
             yield [", ".join(f"{value:.9g}" for value in row)]
         return
-    names = _classes(model)
     if values.shape[1] == 1:  # the probability of the second of two classes
         values = np.hstack([1.0 - values, values])
-    for row, best in zip(values, values.argmax(axis=1), strict=True):
+    two = len(names) == 2
+    predicted = (values[:, 1] > threshold).astype(int) if two else values.argmax(axis=1)
+    for row, best in zip(values, predicted, strict=True):
         yield [harmless(names[best]), *(f"{value:.6g}" for value in row)]
 
 
-def _classifies(model: Model) -> bool:
-    return model.predicts_classes or model.binary_classes is not None
-
-
 def _classes(model: Model) -> tuple[str, ...]:
-    return model.binary_classes or model.class_names
+    """Return the names of the classes; none of a regression."""
+    return model.class_names if model.predicts_classes else model.binary_classes or ()
 
 
 def _texts(column: Column) -> list[str]:
