@@ -88,6 +88,8 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
         _save(curves, run.pictures / "curves.png")
     if test.regression is None:
         _draw_predictions(drawing, run.pictures, "", title, splits.test, test)
+    else:
+        _draw_regression(drawing, run.pictures, title, splits.test, test.regression)
     with drawing:
         plane = splits.test.input_shape == (2,) and not trained.model.network.index_columns
         if plane and splits.test.has_classes and not images:
@@ -253,6 +255,17 @@ def _draw_predictions(
                 dataset=test.name,
             )
             _save(mistakes, pictures / f"{prefix}mistakes.png")
+
+
+def _draw_regression(
+    drawing: Secondary, pictures: Path, title: str, test: Dataset, metrics: RegressionMetrics
+) -> None:
+    named = {"title": title, "dataset": test.name}
+    with drawing:
+        against = plots.predicted_against_true(metrics, test.class_names, **named)
+        _save(against, pictures / "predictions.png")
+    with drawing:
+        _save(plots.residuals(metrics, test.class_names, **named), pictures / "residuals.png")
 
 
 def _figures(history: History, test: Evaluation) -> dict[str, object]:

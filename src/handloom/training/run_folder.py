@@ -51,12 +51,23 @@ CONTENTS: Mapping[str, str] = {
     MODEL: "the network, its weights, and the transform of its inputs",
     BEST_MODEL: "the same with the best weights",
     CHECKPOINTS: "the state of the training, to resume it",
-    PICTURES: "learning curves, confusion matrix, mistakes, weights, decision boundary",
+    PICTURES: "pictures of the training and of its predictions",
     PREDICTIONS: "the predictions of the test rows",
     RESULTS: "the metrics on the test set",
     REPORT: "one page that shows all of this",
 }
 """The files of a run folder."""
+
+RUN_PICTURES: Mapping[str, str] = {
+    "curves.png": "learning curves",
+    "confusion.png": "confusion matrix",
+    "mistakes.png": "mistakes",
+    "predictions.png": "predicted against true",
+    "residuals.png": "residuals",
+    "weights.png": "weights",
+    "boundary.png": "decision boundary",
+}
+"""The pictures of a run, of which each kind of training has some."""
 
 STUDY_CONTENTS: Mapping[str, str] = {
     RUNS: "the folder of each run",
@@ -249,6 +260,14 @@ class RunFolder(_ResultsFolder):
         super().__init__(path)
         self.description = description
         self._described = False
+
+    def contents(self) -> dict[str, str]:
+        """Return the existing parts, each with its meaning; that of the pictures names them."""
+        contents = super().contents()
+        drawn = [name for file, name in RUN_PICTURES.items() if (self.pictures / file).exists()]
+        if drawn:
+            contents[PICTURES] = ", ".join(drawn)
+        return contents
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
