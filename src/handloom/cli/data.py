@@ -4,6 +4,7 @@ from itertools import count
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from handloom.cli.console import say, show_table
@@ -22,7 +23,7 @@ from handloom.data.augment import AUGMENTATIONS, named_augmentation
 from handloom.data.sources.published import RESERVED
 from handloom.data.sources.verify import FileSum, Report, report_on, verify as verify_files
 from handloom.data.table_options import DataOptions
-from handloom.errors import require_count
+from handloom.errors import DataError, require_count
 from handloom.files import FileError, make_folder
 
 app = typer.Typer(help="Verify a dataset and draw its samples.", no_args_is_help=True)
@@ -102,6 +103,11 @@ def show(
     if out.exists():
         raise FileError(f"--out must name a new file, but {out} exists")
     train = load_dataset(path, options).train
+    if train.inputs.dtype != np.uint8:
+        raise DataError(
+            f"{path} holds rows of {train.inputs.dtype} of shape {train.input_shape}, no images to "
+            f"draw; handloom data verify {path} shows what they hold"
+        )
     if changes:
         figure = plots.augmented_samples(train, changes, versions=per_class)
     else:
@@ -133,13 +139,18 @@ def _print(report: Report) -> None:
             for name, part in parts.items()
         ],
     )
-    show_table(
-        "Rows per class",
-        ("class", *parts),
-        zip(
-            report.class_names, report.train.rows_per_class, report.test.rows_per_class, strict=True
-        ),
-    )
+    if report.train.targets is None or report.test.targets is None:
+        counts = report.train.rows_per_class, report.test.rows_per_class
+        show_table(
+            "Rows per class", ("class", *parts), zip(report.class_names, *counts, strict=True)
+        )
+    else:
+        ranges = (
+            [f"{low:g} to {high:g}" for low, high in part.targets or ()] for part in parts.values()
+        )
+        show_table(
+            "Continuous targets", ("target", *parts), zip(report.class_names, *ranges, strict=True)
+        )
     if report.files:
         show_table(
             "Checksums",
