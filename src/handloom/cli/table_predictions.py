@@ -1,26 +1,23 @@
 """Predictions of the rows of a table, written to a CSV file that no spreadsheet runs."""
 
 import csv
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
-import numpy.typing as npt
 
 from handloom.cli.console import note, say, show_table
 from handloom.data.cells import TEXT
-from handloom.data.columns import Remarks
 from handloom.data.formats.tables import open_file
 from handloom.data.frames import Column
-from handloom.data.sources.open_table import read_pixels
-from handloom.data.table import Chunk, MemoryTable, Table
-from handloom.errors import ConfigurationError
+from handloom.data.table import Chunk
 from handloom.files import FileError
 from handloom.model import Model
 from handloom.parameters import Array
 from handloom.training.evaluation_metrics import checked_threshold
+from handloom.training.tables import predictions_of
 
 FIRST_ROWS = 10
 """The number of rows that are shown without a file."""
@@ -58,7 +55,7 @@ def predict_table(
     limit = checked_threshold(threshold, binary=len(_classes(model)) == 2)
     table = open_file(path, tell=note)
     names = prediction_names(model, table.names)
-    predicted = _predicted(model, table)
+    predicted = predictions_of(model, table, tell=note)
     if out is None:
         _, values = next(predicted)
         predicted.close()  # tells the notes
@@ -87,45 +84,6 @@ def harmless(text: str) -> str:
     except ValueError:
         return f"'{text}"
     return text
-
-
-def _predicted(model: Model, table: Table) -> Generator[tuple[Chunk, Array], None, None]:
-    """Yield the chunks of a table, each with the predictions of its rows."""
-    columns = model.columns
-    if columns is None:
-        for chunk in table.chunks():
-            yield chunk, model.predict(_pixels(model, table, chunk))
-        return
-    columns.check_names(table, tell=note)
-    remarks = Remarks(columns)
-    try:
-        for chunk in table.chunks():
-            outputs = model.predict(columns.encode(chunk, remarks, table.where))
-            yield chunk, outputs if columns.target is None else columns.target.restore(outputs)
-    finally:
-        remarks.tell(note)
-
-
-def _pixels(model: Model, table: Table, chunk: Chunk) -> npt.NDArray[np.uint8]:
-    """Return the rows of a chunk as images: all columns, or all but one, which is the class.
-
-    Raises
-    ------
-    ConfigurationError
-        If the model takes no images of one channel.
-    """
-    if model.row_dtype != "uint8" or len(model.row_shape) != 2:
-        raise ConfigurationError(
-            f"{table.where}the model was not trained on a table: train it with handloom train "
-            "--data file.csv --target name, or save it with columns"
-        )
-    names = table.names
-    if len(names) == int(np.prod(model.row_shape)) + 1:
-        names = tuple(name for name in names if name.lower() not in ("label", "class", "target"))
-    pixels, _ = read_pixels(
-        MemoryTable(chunk, table.names, table.name, table.where), names, model.row_shape
-    )
-    return pixels
 
 
 def _records(

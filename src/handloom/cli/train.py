@@ -41,7 +41,7 @@ from handloom.cli.runs import Describe, experiment_of
 from handloom.cli.table_options import RUN_DEFAULTS, TABLE_OPTIONS
 from handloom.data import Splits
 from handloom.data.table_options import DataOptions, TableOptions
-from handloom.errors import DivergenceWarning, ModelError
+from handloom.errors import DataError, DivergenceWarning, ModelError
 from handloom.locks import HeldFolder, only_writer
 from handloom.model import Model
 from handloom.parallel.mpi import Distributed, ranks_of
@@ -66,6 +66,7 @@ from handloom.training import (
 )
 from handloom.training.callbacks import MONITORS
 from handloom.training.run_folder import REPORT
+from handloom.training.tables import test_rows_sum
 from handloom.training.triggers import FORMS, trigger
 
 EVERY = "5m"
@@ -202,12 +203,15 @@ def _train(
         "settings": experiment.experiment_to_json(settings),
         "data": dataset_source(data, splits),
         "data_options": options.to_json(),
+        "test_rows": test_rows_sum(splits) if isinstance(options, TableOptions) else None,
         "checkpoint_every": every,
         "threads": settings.threads
         or default_threads(settings.lanes, ranks_of(mode.distributed).sharing_cores),
     }
     description = RunDescription(**described)
     if resumed is not None:
+        if resumed.description.test_rows not in (None, description.test_rows):
+            raise DataError(f"{description.data}: its test rows have changed since the training")
         description = resumed.description.resumed(**described)
     run = RunFolder(folder, description)
     callbacks = [

@@ -101,6 +101,8 @@ class RunDescription:
         `handloom.environment`); by default, that of this process.
     data_options : dict
         The options of a folder of images, or of a table, as their ``to_json`` returns them.
+    test_rows : str or None
+        Of a table: the SHA-256 of its test rows, so that a changed table is noticed.
 
     Raises
     ------
@@ -114,6 +116,7 @@ class RunDescription:
     threads: int
     environments: list[dict[str, Any]] = field(default_factory=lambda: [environment()])
     data_options: dict[str, Any] = field(default_factory=dict)
+    test_rows: str | None = None
 
     def __post_init__(self) -> None:
         _require("settings", self.settings, dict, "an object")
@@ -127,6 +130,7 @@ class RunDescription:
             _require("environment", each, dict, "an object")
         _require("data_options", self.data_options, dict, "an object")
         data_options_from_json(self.data_options)
+        _require("test_rows", self.test_rows, str | None, "a string or null")
 
     def resumed(self, **changes: Any) -> Self:
         """Return the description of the same run, resumed in this process with some changes."""
@@ -145,7 +149,8 @@ class RunDescription:
             If a value is missing, unknown, or has the wrong type.
         """
         names = [each.name for each in fields(cls)]
-        values = {"data_options": {}, **values}  # runs of earlier versions have none
+        # runs of earlier versions have none of these
+        values = {"data_options": {}, "test_rows": None, **values}
         for name in values:
             require_known("entry", name, [*names, "kind", "version"])
         if missing := [name for name in names if name not in values]:
