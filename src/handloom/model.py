@@ -23,7 +23,6 @@ from handloom.data.photos.prediction import ImagePrediction
 from handloom.data.photos.preparation import prepare_photograph
 from handloom.data.photos.statistics import ImageStatistics, takes_photographs
 from handloom.data.table import Chunk, Table, table_of
-from handloom.data.targets import listed
 from handloom.data.transforms import Transform, transform_from_config
 from handloom.errors import (
     ConfigurationError,
@@ -38,6 +37,7 @@ from handloom.layers import Layer, sigmoid, softmax
 from handloom.network import Sequential, Transform as RowTransform
 from handloom.parameters import Array
 from handloom.rebuilding import check_network, check_transform
+from handloom.text import listed
 
 KIND, VERSION = "handloom model", 1
 

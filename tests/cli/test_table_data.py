@@ -69,6 +69,21 @@ def test_classes_have_probabilities_and_no_cell_is_run_by_a_spreadsheet(
         assert row["prediction"] == str(chances[1] > chances[0])
 
 
+def test_class_names_are_harmless_in_cells_and_headers(handloom: Command, tmp_path: Path) -> None:
+    data = tmp_path / "data.csv"
+    data.write_text(
+        "x,y\n" + "".join(f"{n % 7},{'=a' if n % 7 > 3 else '@b'}\n" for n in range(40))
+    )
+    options = ("--target", "y", "--epochs", 20, "--out", tmp_path / "run")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert handloom("train", "--data", data, *options).status == 0
+    assert handloom("predict", tmp_path / "run", data, "--out", tmp_path / "out.csv").status == 0
+    rows = read(tmp_path / "out.csv")
+    assert [*rows[0]] == ["x", "y", "prediction", "probability of =a", "probability of @b"]
+    assert {row["prediction"] for row in rows} == {"'=a", "'@b"}
+
+
 @pytest.mark.parametrize(
     ("cell", "written"),
     [

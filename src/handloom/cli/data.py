@@ -16,6 +16,7 @@ from handloom.cli.datasets import (
     with_data_options,
 )
 from handloom.cli.from_settings import split_items
+from handloom.cli.options import require_new_file
 from handloom.cli.table_options import names_table
 from handloom.cli.table_verification import verify_table
 from handloom.data import ImageOptions
@@ -24,7 +25,7 @@ from handloom.data.sources.published import RESERVED
 from handloom.data.sources.verify import FileSum, Report, report_on, verify as verify_files
 from handloom.data.table_options import DataOptions
 from handloom.errors import DataError, require_count
-from handloom.files import FileError, make_folder
+from handloom.files import make_folder
 
 app = typer.Typer(help="Verify a dataset and draw its samples.", no_args_is_help=True)
 
@@ -98,10 +99,7 @@ def show(
     if out is None:
         out = _next_free("samples")
     refuse_in_images(out, path)
-    if out.suffix.lower() != ".png":
-        raise FileError(f"--out must name a .png file, got {out}")
-    if out.exists():
-        raise FileError(f"--out must name a new file, but {out} exists")
+    require_new_file("--out", out, ".png")
     train = load_dataset(path, options).train
     if train.inputs.dtype != np.uint8:
         raise DataError(

@@ -13,6 +13,7 @@ from handloom.data.sources.open_table import read_splits
 from handloom.data.sources.published import RESERVED
 from handloom.data.table_options import TEST, DataOptions, TableOptions
 from handloom.errors import ConfigurationError, DataError
+from handloom.text import listed
 
 TABLE_OPTIONS: Mapping[str, tuple[Any, object, str]] = {
     "target": (str | None, None, "Tables: the name of the target column."),
@@ -121,8 +122,9 @@ def load_table(named: str | None, options: DataOptions, *, tell: Tell = note) ->
         )
     if not isinstance(options, TableOptions):
         names = open_file(named, tell=tell).names
-        shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-        raise ConfigurationError(f"{named}: --target must name the target column, one of {shown}")
+        raise ConfigurationError(
+            f"{named}: --target must name the target column, one of {listed(names)}"
+        )
     return read_splits(named, options, tell=tell)
 
 

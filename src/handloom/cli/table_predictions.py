@@ -9,6 +9,7 @@ from typing import TextIO
 import numpy as np
 
 from handloom.cli.console import note, say, show_table
+from handloom.cli.options import require_folder_of, require_new_file
 from handloom.data.cells import TEXT
 from handloom.data.formats.tables import open_file
 from handloom.data.frames import Column
@@ -51,7 +52,8 @@ def predict_table(
         If the file exists, or cannot be written.
     """
     if out is not None:
-        _check_out(out)
+        require_new_file("--out", out, ".csv")
+        require_folder_of("--out", out)
     limit = checked_threshold(threshold, binary=len(_classes(model)) == 2)
     table = open_file(path, tell=note)
     names = prediction_names(model, table.names)
@@ -124,15 +126,6 @@ def _texts(column: Column) -> list[str]:
         return list(map(str, values))
     missing = column.missing.tolist()
     return ["" if absent else str(value) for value, absent in zip(values, missing, strict=True)]
-
-
-def _check_out(out: Path) -> None:
-    if out.suffix.lower() != ".csv":
-        raise FileError(f"--out must name a .csv file, got {out}")
-    if out.exists():
-        raise FileError(f"--out must name a new file, but {out} exists")
-    if not out.parent.is_dir():
-        raise FileError(f"--out {out}: the folder {out.parent} does not exist, create it first")
 
 
 def _write(out: Path, header: Sequence[str], records: Iterator[list[str]]) -> int:

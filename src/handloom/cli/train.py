@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,6 +54,7 @@ from handloom.recipes.recipe import RecipeSettings
 from handloom.recipes.registry import RECIPES, named_recipe
 from handloom.recipes.settings import Settings
 from handloom.secondary import Secondary
+from handloom.text import enumerated
 from handloom.training import (
     Checkpoints,
     CSVLog,
@@ -275,9 +276,9 @@ def _show(splits: Splits, trained: Trained) -> None:
             validated = record.validation_accuracy, record.validation_loss
             rows.append(_row(f"validation, {epoch}", *validated, classes=classes))
     sets = {"training": trained.rows, "validation": trained.held_out, "test": len(splits.test)}
+    counts = enumerated([f"{count:,} {name}" for name, count in sets.items() if count])
     show_table(
-        f"{splits.name}: {_listed([f'{count:,} {name}' for name, count in sets.items() if count])} "
-        f"rows",
+        f"{splits.name}: {counts} rows",
         ("", *["accuracy"] * classes, "loss"),
         [*rows, _row("test", test.accuracy, test.loss, classes=classes)],
         caption=[
@@ -295,10 +296,6 @@ def _row(name: str, accuracy: float | None, loss: float, *, classes: bool) -> tu
     """Return a row of the table; that of a regression has no accuracy."""
     shown = "" if accuracy is None else f"{accuracy:.4f}"
     return name, *[shown] * classes, f"{loss:.4f}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _kept(trained: Trained) -> list[str]:

@@ -75,7 +75,8 @@ class ColumnStatistics:
         self.rows += len(cells.missing)
         self.missing += int(cells.missing.sum())
         if column.categories is not None:
-            self.declared = _written(column, column.categories)
+            own = _written(column, column.categories)  # may differ between chunks
+            self.declared = tuple(dict.fromkeys((*self.declared, *own)))
         if cells.content == "nothing":
             return
         if cells.content == "date":
@@ -122,7 +123,8 @@ class ColumnStatistics:
             return "nothing"
         if self.contents == {"boolean"}:
             return "boolean"
-        return "category" if "text" in self.contents else "number"
+        mixed = len(self.contents) > 1  # as `true` and 3 in one chunk, which are texts
+        return "category" if mixed or "text" in self.contents else "number"
 
     @property
     def scale(self) -> float:
