@@ -11,7 +11,7 @@ from handloom.errors import MissingExtraError
 from handloom.files import FileError
 from handloom.gradcheck.report import ArrayCheck, GradientReport
 from handloom.layers import Dense
-from handloom.text import printable
+from handloom.text import enumerated, listed, printable
 from handloom.training.findings import Finding
 
 
@@ -77,3 +77,12 @@ def test_tables_and_sentences_are_printable() -> None:
     for shown in (report, network, network.build((3,), seed=0), Finding("name", HOSTILE)):
         assert acting(str(shown)) == []
         assert r"\x1b]52" in str(shown)
+
+
+def test_names_are_listed_up_to_a_number_and_enumerated_in_a_sentence() -> None:
+    assert listed([]) == ""
+    assert listed("abc") == "a, b, c"
+    assert listed("abc", 2) == "a, b, ..."
+    assert [enumerated(list(names)) for names in ("", "a", "ab", "abc")] == [
+        *("", "a", "a and b", "a, b and c")
+    ]

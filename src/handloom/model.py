@@ -4,7 +4,7 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
@@ -13,16 +13,17 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.columns import Columns, require_same_columns
+from handloom.data.columns import Columns, Remarks, require_same_columns
 from handloom.data.conversion import convert_inputs
 from handloom.data.dataset import check_inputs
 from handloom.data.formats.photographs import Source, read_photograph
 from handloom.data.frames import FRAMES, is_instance
+from handloom.data.notes import Tell, warn
 from handloom.data.photos.framing import Framing
 from handloom.data.photos.prediction import ImagePrediction
 from handloom.data.photos.preparation import prepare_photograph
 from handloom.data.photos.statistics import ImageStatistics, takes_photographs
-from handloom.data.targets import listed
+from handloom.data.table import Chunk, Table, table_of
 from handloom.data.transforms import Transform, transform_from_config
 from handloom.errors import (
     ConfigurationError,
@@ -37,6 +38,7 @@ from handloom.layers import Layer, sigmoid, softmax
 from handloom.network import Sequential, Transform as RowTransform
 from handloom.parameters import Array
 from handloom.rebuilding import check_network, check_transform
+from handloom.text import listed
 
 KIND, VERSION = "handloom model", 1
 
@@ -192,18 +194,55 @@ class Model:
         DataError
             If features are missing or not finite, or columns have other names.
         """
-        _require_several_outputs(self)
-        raw = self.columns
-        if raw is not None and not is_instance(inputs, *FRAMES):
-            raw = None  # flat rows
-        converted = convert_inputs(inputs if raw is None else raw.transform(inputs))
+        if self.columns is not None and is_instance(inputs, *FRAMES):
+            ((_, predicted),) = self.predict_chunks(table_of(inputs))
+            return predicted
+        converted = convert_inputs(inputs)
         require_same_columns(converted.column_names, self.column_names, "table")
-        self.check_rows(converted.rows)
+        return self._predicted(converted.rows)
+
+    def predict_chunks(
+        self, table: Table, *, tell: Tell = warn
+    ) -> Generator[tuple[Chunk, Array], None, None]:
+        """Yield the chunks of a table of raw rows, each with its predictions, shape (n, k).
+
+        Predictions of a regression are in the units of the target column. The notes about rows that
+        are unlike the training rows are told at the end.
+
+        Parameters
+        ----------
+        table : Table
+            As `handloom.data.formats.tables.open_file` or `handloom.data.table.table_of` returns.
+        tell : callable, optional
+            Called with each note; by default it is a `DataWarning`.
+
+        Raises
+        ------
+        ModelError
+            If the model has no ``columns``.
+        DataError
+            If a column is missing, holds texts instead of numbers, or infinity.
+        """
+        columns = self.columns
+        if columns is None:
+            raise ModelError("the model was not trained on a table of named columns")
+        columns.check_names(table, tell=tell)
+        remarks = Remarks(columns)
+        try:
+            for chunk in table.chunks():
+                outputs = self._predicted(columns.encode(chunk, remarks, table.where))
+                yield chunk, columns.target.restore(outputs) if columns.target else outputs
+        finally:
+            remarks.tell(tell)
+
+    def _predicted(self, rows: npt.NDArray[np.generic]) -> Array:
+        """Return the predictions for rows as the training data, shape (n, k)."""
+        _require_several_outputs(self)
+        self.check_rows(rows)
         with np.errstate(over="ignore", invalid="ignore"):  # a warning of our own says more
-            outputs = self.before_loss.predict(converted.rows, self.transform)
-            warn_if_not_finite(outputs, stacklevel=3)
-            predicted = OUTPUT_ACTIVATIONS[self.output_activation](outputs, out=outputs)
-        return predicted if raw is None or raw.target is None else raw.target.restore(predicted)
+            outputs = self.before_loss.predict(rows, self.transform)
+            warn_if_not_finite(outputs, stacklevel=4)
+            return OUTPUT_ACTIVATIONS[self.output_activation](outputs, out=outputs)
 
     def predict_image(
         self, source: Source, *, as_is: bool = False, invert: bool = False

@@ -16,6 +16,7 @@ from handloom.secondary import Secondary, say
 from handloom.studies.reference import MODELS, Run, Study
 from handloom.training.boundary import boundary_grid
 from handloom.training.evaluation import Evaluation
+from handloom.training.evaluation_metrics import RegressionMetrics
 from handloom.training.history import History, csv_line
 from handloom.training.run_folder import (
     DESCRIPTION,
@@ -65,7 +66,8 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
         run.write_history(history)
     with _part(run.path / RESULTS):
         kept = {} if trained.kept is None else {"kept_epoch": trained.kept.epoch}
-        run.write_results({"dataset": splits.name, **_figures(history, test), **kept})
+        figures = {**_figures(history, test), **_baseline_figures(trained.baseline), **kept}
+        run.write_results({"dataset": splits.name, **figures})
     with _part(run.path / PREDICTIONS):
         rows = splits.train.inputs
         if rows.shape[1:] == (2,):  # points, which may be read on demand
@@ -86,8 +88,11 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
         _save(curves, run.pictures / "curves.png")
     if test.regression is None:
         _draw_predictions(drawing, run.pictures, "", title, splits.test, test)
+    else:
+        _draw_regression(drawing, run.pictures, title, splits.test, test.regression)
     with drawing:
-        if splits.test.input_shape == (2,) and splits.test.has_classes and not images:
+        plane = splits.test.input_shape == (2,) and not trained.model.network.index_columns
+        if plane and splits.test.has_classes and not images:
             boundary = plots.decision_boundary(trained.model, splits.test, title=title)
             _save(boundary, run.pictures / "boundary.png")
     with drawing:
@@ -252,6 +257,17 @@ def _draw_predictions(
             _save(mistakes, pictures / f"{prefix}mistakes.png")
 
 
+def _draw_regression(
+    drawing: Secondary, pictures: Path, title: str, test: Dataset, metrics: RegressionMetrics
+) -> None:
+    named = {"title": title, "dataset": test.name}
+    with drawing:
+        against = plots.predicted_against_true(metrics, test.class_names, **named)
+        _save(against, pictures / "predictions.png")
+    with drawing:
+        _save(plots.residuals(metrics, test.class_names, **named), pictures / "residuals.png")
+
+
 def _figures(history: History, test: Evaluation) -> dict[str, object]:
     return {
         **_test_figures(test),
@@ -266,14 +282,31 @@ def _figures(history: History, test: Evaluation) -> dict[str, object]:
 
 
 def _test_figures(test: Evaluation) -> dict[str, object]:
-    loss = {"test_loss": _json_number(test.loss)}
+    loss: dict[str, object] = {"test_loss": _json_number(test.loss)}
+    if (binary := test.binary) is not None:
+        loss |= {
+            "test_roc_auc": _json_number(binary.roc_auc),
+            "test_brier": _json_number(binary.brier),
+            "positive_class": binary.positive,
+        }
     if (regression := test.regression) is None:
         return {"test_accuracy": test.accuracy, **loss}
     return {
         **loss,
         "test_mse": _json_number(regression.mse),
+        "test_rmse": _json_number(regression.rmse),
         "test_mae": _json_number(regression.mae),
         "test_r2": _json_number(regression.r2),
+    }
+
+
+def _baseline_figures(baseline: RegressionMetrics | None) -> dict[str, object]:
+    """Return the errors of predicting the mean of the training targets."""
+    if baseline is None:
+        return {}
+    return {
+        "test_rmse_of_mean": _json_number(baseline.rmse),
+        "test_mae_of_mean": _json_number(baseline.mae),
     }
 
 

@@ -1,6 +1,7 @@
 """Text as it is printed: names of foreign files may hold characters that act on a terminal."""
 
 import re
+from collections.abc import Iterable, Sequence
 from textwrap import fill
 
 _ACTING = re.compile(
@@ -51,3 +52,14 @@ def wrapped(line: str, width: int, *, indent: str = "") -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Return names for a message, ``a, b, c``: at most ``most``, and then three dots."""
+    every = list(names)
+    return ", ".join(every[:most]) + (", ..." if len(every) > most else "")
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """Return all names as a part of a sentence: ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -1,11 +1,13 @@
 """The command line in one process, and a small dataset for it."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.cli.table_files import table
 from tests.data.helpers import idx_bytes
 
 from handloom import Splits, silhouettes
@@ -66,4 +68,18 @@ def trained(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("runs") / "run"
     status = run(["train", "--data", str(tiny_folder), "--out", str(folder), "--epochs", "2"])
     assert status == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a table and a run of a regression and of a classification on it."""
+    folder = tmp_path_factory.mktemp("houses")
+    data = str(table(folder / "houses.csv"))
+    for name, target, other in (("price", "price", "dear"), ("dear", "dear", "price")):
+        arguments = ["--target", target, "--drop", "note", "--drop", other, "--epochs", "30"]
+        command = ["train", "--data", data, "--out", str(folder / name), *arguments]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert run(command) == 0
     return folder

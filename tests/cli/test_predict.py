@@ -144,7 +144,7 @@ def test_the_preview_shows_the_pixels_of_every_image(
     assert pixels[76, 6 + 146 + 70] == seen[14, 14]
     again = handloom("predict", trained, picture, "--preview", sheet)
     assert again.status == 1
-    assert "choose another file for --preview" in again.err
+    assert "--preview must name a new file" in again.err
 
 
 def test_a_terminal_shows_the_pixels_in_80_columns(

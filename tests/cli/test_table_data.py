@@ -1,6 +1,5 @@
 """Tables on the command line: from a CSV file to predictions of raw rows."""
 
-import csv
 import json
 import shutil
 import warnings
@@ -9,53 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.cli.conftest import Command
+from tests.cli.table_files import read, table
 from tests.helpers.pages import parsed
 
 from handloom import Model
-from handloom.cli.app import run
 from handloom.cli.table_predictions import harmless
-
-ROWS = 160
-
-
-def table(path: Path, rows: int = ROWS, *, seed: int = 0, **cells: list[str]) -> Path:
-    """Write a table of houses, whose prices depend on size and town; some cells are missing."""
-    generator = np.random.default_rng(seed)
-    size = generator.uniform(20.0, 200.0, rows)
-    town = generator.choice(["Bern", "Oslo", "Rome"], rows)
-    price = 1e5 + 3e3 * size + 2e5 * (town == "Oslo") + generator.normal(0.0, 1e4, rows)
-    columns = {
-        "size": [f"{value:.1f}" if generator.random() > 0.1 else "" for value in size],
-        "town": town.tolist(),
-        "note": [f"=cmd|{n}" for n in range(rows)],
-        "dear": [str(value > 4e5) for value in price],
-        "price": [f"{value:.2f}" for value in price],
-        **cells,
-    }
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-    return path
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-@pytest.fixture(scope="module")
-def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a table and a run of a regression and of a classification on it."""
-    folder = tmp_path_factory.mktemp("houses")
-    data = str(table(folder / "houses.csv"))
-    for name, target, other in (("price", "price", "dear"), ("dear", "dear", "price")):
-        arguments = ["--target", target, "--drop", "note", "--drop", other, "--epochs", "30"]
-        command = ["train", "--data", data, "--out", str(folder / name), *arguments]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            assert run(command) == 0
-    return folder
 
 
 def test_a_regression_has_errors_in_units_of_the_target(handloom: Command, houses: Path) -> None:
@@ -146,6 +103,21 @@ def test_classes_have_probabilities_and_no_cell_is_run_by_a_spreadsheet(
         chances = [float(row[f"probability of {name}"]) for name in ("False", "True")]
         assert sum(chances) == pytest.approx(1.0, abs=1e-4)
         assert row["prediction"] == str(chances[1] > chances[0])
+
+
+def test_class_names_are_harmless_in_cells_and_headers(handloom: Command, tmp_path: Path) -> None:
+    data = tmp_path / "data.csv"
+    data.write_text(
+        "x,y\n" + "".join(f"{n % 7},{'=a' if n % 7 > 3 else '@b'}\n" for n in range(40))
+    )
+    options = ("--target", "y", "--epochs", 20, "--out", tmp_path / "run")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert handloom("train", "--data", data, *options).status == 0
+    assert handloom("predict", tmp_path / "run", data, "--out", tmp_path / "out.csv").status == 0
+    rows = read(tmp_path / "out.csv")
+    assert [*rows[0]] == ["x", "y", "prediction", "probability of =a", "probability of @b"]
+    assert {row["prediction"] for row in rows} == {"'=a", "'@b"}
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_toy_is_trained_evaluated_resumed_and_reported_by_its_name(
     assert "--data moons" in page
 
 
-@pytest.mark.parametrize("name", sorted(set(RESERVED) - {"fashion-mnist", "sine"}))
+@pytest.mark.parametrize("name", sorted(set(RESERVED) - {"fashion-mnist"}))
 def test_every_generated_dataset_is_verified_by_its_name(handloom: Command, name: str) -> None:
     ended = handloom("data", "verify", name)
     assert ended.status == 0
@@ -61,3 +61,22 @@ def test_options_of_images_are_refused(handloom: Command) -> None:
     ended = handloom("train", "--data", "moons", "--size", "8")
     assert ended.status == 1
     assert "--size would be ignored for moons" in ended.err
+
+
+def test_continuous_targets_are_verified_by_their_range(handloom: Command) -> None:
+    ended = handloom("data", "verify", "sine")
+    (line,) = (line for line in ended.out.splitlines() if line.split()[:1] == ["y"])
+    low, _, high = line.split()[1:4]
+    assert float(low) < -0.9 < 0.9 < float(high)
+    assert "class" not in ended.out
+
+
+@pytest.mark.parametrize("name", ["sine", "moons"])
+def test_rows_that_are_no_images_are_not_drawn(
+    handloom: Command, tmp_path: Path, name: str
+) -> None:
+    ended = handloom("data", "show", name, "--out", tmp_path / "samples.png")
+    assert ended.status == 1
+    assert f"{name} holds rows of float32" in ended.err
+    assert f"handloom data verify {name} shows what they hold" in ended.err
+    assert not list(tmp_path.iterdir())

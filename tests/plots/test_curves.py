@@ -1,5 +1,6 @@
 """Curves of a training, and of several models, stay readable whatever the values."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,16 @@ class TestTrainingCurves:
         ]
         assert figure.axes[-1].get_xlabel() == "epoch"
         assert figure.get_suptitle() == "pets-3: small"
+
+    def test_a_regression_has_no_panel_of_accuracies_and_a_legend(self) -> None:
+        sound = history(falling(20), validated=True)
+        sound.records = [
+            replace(record, accuracy=None, validation_accuracy=None) for record in sound.records
+        ]
+        figure = curves(sound)
+        assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "learning rate"]
+        (legend,) = figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == ["training", "validation"]
 
     def test_zoom_starts_where_asked_and_fits_what_is_shown(self) -> None:
         losses = falling(30)

@@ -4,6 +4,7 @@ from itertools import count
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from handloom.cli.console import say, show_table
@@ -15,6 +16,7 @@ from handloom.cli.datasets import (
     with_data_options,
 )
 from handloom.cli.from_settings import split_items
+from handloom.cli.options import require_new_file
 from handloom.cli.table_options import names_table
 from handloom.cli.table_verification import verify_table
 from handloom.data import ImageOptions
@@ -22,8 +24,8 @@ from handloom.data.augment import AUGMENTATIONS, named_augmentation
 from handloom.data.sources.published import RESERVED
 from handloom.data.sources.verify import FileSum, Report, report_on, verify as verify_files
 from handloom.data.table_options import DataOptions
-from handloom.errors import require_count
-from handloom.files import FileError, make_folder
+from handloom.errors import DataError, require_count
+from handloom.files import make_folder
 
 app = typer.Typer(help="Verify a dataset and draw its samples.", no_args_is_help=True)
 
@@ -97,11 +99,13 @@ def show(
     if out is None:
         out = _next_free("samples")
     refuse_in_images(out, path)
-    if out.suffix.lower() != ".png":
-        raise FileError(f"--out must name a .png file, got {out}")
-    if out.exists():
-        raise FileError(f"--out must name a new file, but {out} exists")
+    require_new_file("--out", out, ".png")
     train = load_dataset(path, options).train
+    if train.inputs.dtype != np.uint8:
+        raise DataError(
+            f"{path} holds rows of {train.inputs.dtype} of shape {train.input_shape}, no images to "
+            f"draw; handloom data verify {path} shows what they hold"
+        )
     if changes:
         figure = plots.augmented_samples(train, changes, versions=per_class)
     else:
@@ -133,13 +137,18 @@ def _print(report: Report) -> None:
             for name, part in parts.items()
         ],
     )
-    show_table(
-        "Rows per class",
-        ("class", *parts),
-        zip(
-            report.class_names, report.train.rows_per_class, report.test.rows_per_class, strict=True
-        ),
-    )
+    if report.train.targets is None or report.test.targets is None:
+        counts = report.train.rows_per_class, report.test.rows_per_class
+        show_table(
+            "Rows per class", ("class", *parts), zip(report.class_names, *counts, strict=True)
+        )
+    else:
+        ranges = (
+            [f"{low:g} to {high:g}" for low, high in part.targets or ()] for part in parts.values()
+        )
+        show_table(
+            "Continuous targets", ("target", *parts), zip(report.class_names, *ranges, strict=True)
+        )
     if report.files:
         show_table(
             "Checksums",

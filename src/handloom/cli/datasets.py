@@ -13,12 +13,11 @@ from handloom.cli.console import note
 from handloom.cli.options import flag
 from handloom.cli.table_options import (
     TABLE_OPTIONS,
+    data_options_of,
     existing_table,
     load_table,
     names_table,
-    options_from,
     quiet,
-    table_for,
 )
 from handloom.data import DownloadError, ImageOptions, Splits, fashion_mnist, silhouettes
 from handloom.data.formats.idx_names import idx_sets
@@ -28,11 +27,17 @@ from handloom.data.sources.fashion_mnist import VARIABLE
 from handloom.data.sources.generated import GENERATED
 from handloom.data.sources.open_folder import existing_folder, holds_files_of_rows, read_folder
 from handloom.data.sources.published import NAME, RESERVED
-from handloom.data.table_options import DataOptions, TableOptions, data_options_from_json
+from handloom.data.table_options import (
+    DataOptions,
+    TableOptions,
+    data_options_from_json,
+    option_words,
+)
 from handloom.errors import ConfigurationError, DataError, unknown_name
 from handloom.files import FileError
 from handloom.model import Model
 from handloom.training.run_folder import RunDescription, RunFolder, is_run
+from handloom.training.tables import TrainingTable, table_for
 
 NAMES = ", ".join(RESERVED)
 """The names of datasets, for help texts."""
@@ -71,7 +76,7 @@ OPTIONS: Mapping[str, tuple[Any, object, str]] = {
         str | None,
         None,
         "Class folders, and tables (by default 0.2): the fraction of each class held out as test "
-        "set, such as 0.2.",
+        "set, such as 0.2; of tables also the file of the test rows, such as test.csv.",
     ),
     "skip_bad": (bool, False, "Image folders: skip files that are damaged or no images."),
 }
@@ -85,7 +90,7 @@ def with_image_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def with_data_options(command: Callable[..., None]) -> Callable[..., None]:
     """Decorate a command with the options of image folders and tables, as ``options``."""
-    return _with_options(command, {**OPTIONS, **TABLE_OPTIONS}, options_from)
+    return _with_options(command, {**OPTIONS, **TABLE_OPTIONS}, data_options_of)
 
 
 def _with_options(
@@ -295,14 +300,7 @@ def flags(options: DataOptions) -> str:
 
 
 def _flags(values: Mapping[str, Any]) -> str:
-    words = []
-    for name, value in values.items():
-        if name in ("drop", "categorical"):
-            words += [word for column in value for word in (flag(name), str(column))]
-            continue
-        text = f"{value[1]}x{value[0]}" if isinstance(value, list) else str(value)
-        words += [flag(name), *([] if value is True else [text])]
-    return " ".join(words)
+    return " ".join(option_words(values))
 
 
 def _with_those_of_run(
@@ -360,8 +358,10 @@ def dataset_for(run: Path, model: Model, named: str | None, options: ImageOption
             assert description is not None
             named = recorded_data(description, model)
         assert named is not None
-        of_run = (str(source), own) if isinstance(own, TableOptions) else None
-        return table_for(model, named, of_run)
+        of_run = None
+        if description is not None and isinstance(own, TableOptions):
+            of_run = TrainingTable(description.data, own, description.test_rows)
+        return table_for(model, named, of_run, tell=note)
     if named is not None:
         own = own if isinstance(own, ImageOptions) else DEFAULT
         return load_dataset(named, _with_those_of_run(named, options, own, model))

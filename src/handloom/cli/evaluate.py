@@ -8,13 +8,14 @@ import typer
 
 from handloom.cli.console import say, show_table
 from handloom.cli.datasets import RunData, dataset_for, with_image_options
+from handloom.cli.metrics_tables import of_two_classes, show_regression
 from handloom.cli.options import Run, load_model
-from handloom.cli.regression_table import show_regression
 from handloom.data import ImageOptions
 from handloom.data.test_time_augmentation import VIEWS, named_views
 from handloom.errors import ConfigurationError
 from handloom.metrics import precision_and_recall
 from handloom.training import evaluate as measure
+from handloom.training.evaluation import evaluated_classes, predicting_the_mean
 
 UNDEFINED = "-: no precision, as the class is never predicted; no recall, as it has no rows"
 
@@ -31,23 +32,35 @@ def evaluate(
             show_default="none",
         ),
     ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Two classes: the probability of the second one above which it is predicted.",
+            show_default="0.5",
+        ),
+    ] = None,
 ) -> None:
     """Evaluate a trained network on the test set of a dataset.
 
     By default the dataset is that of the training, as its run folder describes it. All rows of
-    another table are test rows; of a regression, the errors are in the units of the target.
+    another table are test rows; of a regression, the errors are in the units of the target. Two
+    classes have ROC AUC and Brier score too. Examples:
 
-    Example: handloom evaluate runs/train-1 --data fashion-mnist
+    handloom evaluate runs/train-1 --data fashion-mnist
+
+    handloom evaluate runs/train-2 --threshold 0.3
     """
     averaged = () if views is None else named_views(views)
     model = load_model(run)
     splits = dataset_for(run, model, data, options)
     if averaged and not splits.test.has_classes:
         raise ConfigurationError("--views is for images; leave it out")
-    evaluation = measure(model, splits.test, averaged)
+    evaluation = measure(model, splits.test, averaged, threshold=threshold)
     if evaluation.regression is not None:
-        show_regression(f"{run} on {splits.name}", splits.test, evaluation.regression)
+        baseline = predicting_the_mean(model, splits.train, splits.test)
+        show_regression(f"{run} on {splits.name}", splits.test, evaluation.regression, baseline)
         return
+    names = evaluated_classes(model, splits.test)
     precision, recall = precision_and_recall(evaluation.confusion)
     undefined = np.isnan([precision, recall]).any()
     show_table(
@@ -56,10 +69,14 @@ def evaluate(
         [
             (name, rows, _fraction(p), _fraction(r))
             for name, rows, p, r in zip(
-                model.class_names, evaluation.confusion.sum(axis=1), precision, recall, strict=True
+                names, evaluation.confusion.sum(axis=1), precision, recall, strict=True
             )
         ],
-        caption=[f"{len(splits.test):,} rows", *([UNDEFINED] if undefined else [])],
+        caption=[
+            f"{len(splits.test):,} rows",
+            *of_two_classes(evaluation, names),
+            *([UNDEFINED] if undefined else []),
+        ],
     )
     if evaluation.of_views is not None:
         say(

@@ -51,6 +51,34 @@ def output_folder(out: Path | None, default: str) -> Iterator[HeldFolder]:
             raise
 
 
+def require_new_file(option: str, path: Path, suffix: str) -> None:
+    """Check the name of a file to write, before anything else is done.
+
+    Raises
+    ------
+    FileError
+        If it has another suffix, or exists: nothing is replaced.
+    """
+    if path.suffix.lower() != suffix:
+        raise FileError(f"{option} must name a {suffix} file, got {path}")
+    if path.exists():
+        raise FileError(f"{option} must name a new file, but {path} exists")
+
+
+def require_folder_of(option: str, path: Path) -> None:
+    """Check that the folder of a file to write exists.
+
+    Raises
+    ------
+    FileError
+        If it does not.
+    """
+    if not path.parent.is_dir():
+        raise FileError(
+            f"{option} {path}: the folder {path.parent} does not exist, create it first"
+        )
+
+
 def _require_empty(folder: Path) -> None:
     if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
         raise FileError(f"{folder} is not empty; --out must name a new folder")

@@ -9,7 +9,13 @@ import typer
 
 from handloom.cli.console import note, show_table
 from handloom.cli.images_to_predict import ImageFile, image_files
-from handloom.cli.options import Run, load_model, refuse_other_options
+from handloom.cli.options import (
+    Run,
+    load_model,
+    refuse_other_options,
+    require_folder_of,
+    require_new_file,
+)
 from handloom.cli.previews import show_images
 from handloom.cli.table_predictions import predict_table
 from handloom.data.formats.tables import is_table
@@ -67,6 +73,14 @@ def predict(
         Path | None,
         typer.Option(help="Tables: write all rows with their predictions to this new CSV file."),
     ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Tables of two classes: the probability of the second one above which it is "
+            "predicted.",
+            show_default="0.5",
+        ),
+    ] = None,
 ) -> None:
     """Predict the classes of images, or the rows of a table.
 
@@ -83,9 +97,11 @@ def predict(
     if any(map(is_table, images)):
         if len(images) > 1:
             raise DataError(f"a table is predicted alone: name one file, got {len(images)}")
-        refuse_other_options(context, "a table", ("run", "images", "out"))
-        predict_table(run, load_model(run), images[0], out)
+        refuse_other_options(context, "a table", ("run", "images", "out", "threshold"))
+        predict_table(run, load_model(run), images[0], out, threshold)
         return
+    if threshold is not None:
+        raise DataError("--threshold is for tables: the probabilities of images are shown")
     if out is not None:
         raise DataError("--out is for tables: the predictions of images are shown")
     if invert and not as_is:
@@ -94,7 +110,8 @@ def predict(
             "a prepared image may be light on dark or dark on light"
         )
     if preview is not None:
-        _check_preview(preview)
+        require_new_file("--preview", preview, ".png")
+        require_folder_of("--preview", preview)
     model = load_model(run)
     model.check_takes_photographs()
     top = min(require_count("--top", top), len(model.class_names))
@@ -112,18 +129,6 @@ def predict(
             note(f"wrote {preview}")
     if bad or problems:
         raise typer.Exit(1)
-
-
-def _check_preview(preview: Path) -> None:
-    """Refuse a name for the contact sheet before anything is predicted."""
-    if preview.suffix.lower() != ".png":
-        raise DataError(f"--preview must name a PNG file, got {preview}")
-    if preview.exists():
-        raise DataError(f"{preview} exists: choose another file for --preview, or remove it")
-    if not preview.parent.is_dir():
-        raise DataError(
-            f"--preview {preview}: the folder {preview.parent} does not exist, create it first"
-        )
 
 
 def _predicted(

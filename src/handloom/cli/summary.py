@@ -6,6 +6,7 @@ from handloom.data.column_encoding import ColumnEncoding
 from handloom.data.columns import Columns
 from handloom.errors import HandloomError
 from handloom.model import Model
+from handloom.text import listed
 from handloom.training.history import History
 from handloom.training.run_folder import RunFolder, is_run
 
@@ -62,7 +63,7 @@ def _learned(column: ColumnEncoding) -> tuple[str, str, str]:
     """Return the categories, the mean and the standard deviation of a column."""
     if column.kind != "category":
         return "", f"{column.mean:.6g}", f"{column.scale:.6g}"
-    shown = ", ".join(column.categories[:8]) + (", ..." if len(column.categories) > 8 else "")
+    shown = listed(column.categories, 8)
     count = f"{len(column.categories):,} embedded: " if column.embedded else ""
     return f"{count}{shown}", "", ""
 

@@ -1,22 +1,19 @@
 """Tables on the command line: their options, and the rows of a run that was trained on one."""
 
 from collections.abc import Mapping
-from filecmp import cmp
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from handloom.cli.console import note
 from handloom.cli.options import flag
 from handloom.data import ImageOptions, Splits
-from handloom.data.dataset import Dataset
 from handloom.data.formats.tables import is_table, open_file
 from handloom.data.notes import Tell
-from handloom.data.sources.open_table import read_pixels, read_splits, read_whole
+from handloom.data.sources.open_table import read_splits
 from handloom.data.sources.published import RESERVED
 from handloom.data.table_options import TEST, DataOptions, TableOptions
-from handloom.data.table_target import TableTarget
 from handloom.errors import ConfigurationError, DataError
-from handloom.model import Model
+from handloom.text import listed
 
 TABLE_OPTIONS: Mapping[str, tuple[Any, object, str]] = {
     "target": (str | None, None, "Tables: the name of the target column."),
@@ -32,6 +29,12 @@ TABLE_OPTIONS: Mapping[str, tuple[Any, object, str]] = {
         None,
         "Tables: a column of numbers that are categories; may be repeated.",
     ),
+    "embed": (
+        list[str] | None,
+        None,
+        "Tables: a column of categories, each of which gets a learned vector; may be repeated.",
+    ),
+    "embed_all": (bool, False, "Tables: the same for all columns of categories."),
     "drop_missing_targets": (bool, False, "Tables: leave out rows without a target."),
     "image_shape": (
         str | None,
@@ -46,7 +49,7 @@ RUN_DEFAULTS: Mapping[str, Any] = {"batch_size": 32, "epochs": 50}
 """Settings of a training on a table, unless they are set: most tables have few rows."""
 
 
-def options_from(values: Mapping[str, Any]) -> DataOptions:
+def data_options_of(values: Mapping[str, Any]) -> DataOptions:
     """Return the options of a table if a target is named, or else those of image folders.
 
     Raises
@@ -71,7 +74,13 @@ def options_from(values: Mapping[str, Any]) -> DataOptions:
         )
     if "image_shape" in chosen:
         chosen["image_shape"] = images_shape(chosen["image_shape"])
-    return TableOptions(**chosen, test=TEST if test is None else cast(float, test))
+    if chosen.pop("embed_all", False):
+        if "embed" in chosen:
+            raise ConfigurationError("--embed would be ignored beside --embed-all; leave it out")
+        chosen["embed"] = True
+    if isinstance(test, str) and is_table(test):
+        test = str(Path(test).resolve())  # a run is evaluated from any folder
+    return TableOptions(**chosen, test=TEST if test is None else test)
 
 
 def images_shape(text: str) -> tuple[int, int]:
@@ -113,73 +122,10 @@ def load_table(named: str | None, options: DataOptions, *, tell: Tell = note) ->
         )
     if not isinstance(options, TableOptions):
         names = open_file(named, tell=tell).names
-        shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-        raise ConfigurationError(f"{named}: --target must name the target column, one of {shown}")
-    return read_splits(named, options, tell=tell)
-
-
-def table_for(model: Model, named: str, own: tuple[str, TableOptions] | None) -> Splits:
-    """Return the rows of a table for a model that was trained on one.
-
-    Parameters
-    ----------
-    model : Model
-    named : str
-        The path of the table.
-    own : tuple of str and TableOptions, or None
-        The table that it was trained on. It, or a copy, is split again in the same way; all rows of
-        another one are test rows.
-
-    Raises
-    ------
-    ConfigurationError
-        If the model was not trained on a table.
-    DataError
-        As `handloom.open_table`.
-    """
-    if own is not None and _same_file(Path(named), Path(own[0])):
-        splits = read_splits(named, own[1], model.columns, name=model.trained_on, tell=quiet)
-        if model.columns is not None and len(splits.train) != model.columns.rows:
-            raise DataError(
-                f"{named}: has changed since the training, which had {model.columns.rows:,} "
-                f"training rows, not {len(splits.train):,}: some may be test rows now; name the "
-                "earlier table, or a file of new rows, with --data"
-            )
-        return splits
-    options = own[1] if own is not None else None
-    if model.columns is None and options is not None and options.image_shape is not None:
-        return _images(named, model, options)
-    if model.columns is None or model.columns.target is None:
         raise ConfigurationError(
-            f"{named}: the model was not trained on a table, so that rows of one cannot be used"
+            f"{named}: --target must name the target column, one of {listed(names)}"
         )
-    if options is None:
-        options = TableOptions(model.columns.target.name)
-    known = TableOptions(options.target, drop_missing_targets=options.drop_missing_targets)
-    whole = read_whole(named, model.columns, known, tell=note)
-    note(f"{named}: all {len(whole):,} rows are test rows, as it is not the table of the run")
-    return Splits(whole, whole)
-
-
-def _same_file(path: Path, other: Path) -> bool:
-    """Return whether two files are the same, or copies."""
-    if path.resolve() == other.resolve():
-        return True
-    try:
-        return cmp(path, other, shallow=False)
-    except OSError:
-        return False
-
-
-def _images(named: str, model: Model, options: TableOptions) -> Splits:
-    """Return all rows of a table of pixels, by the classes of a model."""
-    table = open_file(named, tell=note)
-    left_out = (options.target, *options.drop)
-    names = [name for name in table.names if name not in left_out]
-    target = TableTarget(options.target, "classification", model.class_names)
-    pixels, classes = read_pixels(table, names, model.row_shape, target)
-    whole = Dataset(pixels, classes, model.class_names, table.name)
-    return Splits(whole, whole)
+    return read_splits(named, options, tell=tell)
 
 
 def existing_table(named: str) -> None:

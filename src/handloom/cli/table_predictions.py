@@ -1,25 +1,22 @@
 """Predictions of the rows of a table, written to a CSV file that no spreadsheet runs."""
 
 import csv
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-import numpy as np
-import numpy.typing as npt
-
 from handloom.cli.console import note, say, show_table
+from handloom.cli.options import require_folder_of, require_new_file
 from handloom.data.cells import TEXT
-from handloom.data.columns import Remarks
 from handloom.data.formats.tables import open_file
 from handloom.data.frames import Column
-from handloom.data.sources.open_table import read_pixels
-from handloom.data.table import Chunk, MemoryTable, Table
-from handloom.errors import ConfigurationError
+from handloom.data.table import Chunk
 from handloom.files import FileError
 from handloom.model import Model, both_classes
 from handloom.parameters import Array
+from handloom.training.evaluation_metrics import checked_threshold
+from handloom.training.tables import predictions_of
 
 FIRST_ROWS = 10
 """The number of rows that are shown without a file."""
@@ -28,7 +25,9 @@ RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b",
 """The first characters of a text that a spreadsheet may run, also those of full width."""
 
 
-def predict_table(run: Path, model: Model, path: Path, out: Path | None) -> None:
+def predict_table(
+    run: Path, model: Model, path: Path, out: Path | None, threshold: float | None = None
+) -> None:
     """Predict the rows of a table, and write them with their predictions, or show the first.
 
     Parameters
@@ -40,6 +39,8 @@ def predict_table(run: Path, model: Model, path: Path, out: Path | None) -> None
         The table.
     out : Path or None
         The new CSV file.
+    threshold : float, optional
+        Of two classes: the probability of the second one above which it is predicted.
 
     Raises
     ------
@@ -49,28 +50,27 @@ def predict_table(run: Path, model: Model, path: Path, out: Path | None) -> None
         If the file exists, or cannot be written.
     """
     if out is not None:
-        _check_out(out)
+        require_new_file("--out", out, ".csv")
+        require_folder_of("--out", out)
+    limit = checked_threshold(threshold, binary=len(_classes(model)) == 2)
     table = open_file(path, tell=note)
     names = prediction_names(model, table.names)
-    predicted = _predicted(model, table)
+    predicted = predictions_of(model, table, tell=note)
     if out is None:
         _, values = next(predicted)
         predicted.close()  # tells the notes
-        rows = [
-            (index, *row) for index, row in enumerate(_cells(model, values[:FIRST_ROWS]), start=1)
-        ]
+        cells = _cells(model, values[:FIRST_ROWS], limit)
+        rows = [(index, *row) for index, row in enumerate(cells, start=1)]
         show_table(f"{run} on {path}, the first rows", ("row", *names), rows, left=2)
         say("For all rows: --out predictions.csv")
         return
-    count = _write(out, (*table.names, *names), _records(model, predicted))
+    count = _write(out, (*table.names, *names), _records(model, predicted, limit))
     say(f"Wrote {count:,} rows with predictions to {out}")
 
 
 def prediction_names(model: Model, names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the columns of predictions, which differ from those of the table."""
-    added = ["prediction"]
-    if _classifies(model):
-        added += [f"probability of {name}" for name in _classes(model)]
+    added = ["prediction", *(f"probability of {name}" for name in _classes(model))]
     return tuple(name if name not in names else f"{name} (handloom)" for name in added)
 
 
@@ -86,71 +86,34 @@ def harmless(text: str) -> str:
     return text
 
 
-def _predicted(model: Model, table: Table) -> Generator[tuple[Chunk, Array], None, None]:
-    """Yield the chunks of a table, each with the predictions of its rows."""
-    columns = model.columns
-    if columns is None:
-        for chunk in table.chunks():
-            yield chunk, model.predict(_pixels(model, table, chunk))
-        return
-    columns.check_names(table, tell=note)
-    remarks = Remarks(columns)
-    try:
-        for chunk in table.chunks():
-            outputs = model.predict(columns.encode(chunk, remarks, table.where))
-            yield chunk, outputs if columns.target is None else columns.target.restore(outputs)
-    finally:
-        remarks.tell(note)
-
-
-def _pixels(model: Model, table: Table, chunk: Chunk) -> npt.NDArray[np.uint8]:
-    """Return the rows of a chunk as images: all columns, or all but one, which is the class.
-
-    Raises
-    ------
-    ConfigurationError
-        If the model takes no images of one channel.
-    """
-    if model.row_dtype != "uint8" or len(model.row_shape) != 2:
-        raise ConfigurationError(
-            f"{table.where}the model was not trained on a table: train it with handloom train "
-            "--data file.csv --target name, or save it with columns"
-        )
-    names = table.names
-    if len(names) == int(np.prod(model.row_shape)) + 1:
-        names = tuple(name for name in names if name.lower() not in ("label", "class", "target"))
-    pixels, _ = read_pixels(
-        MemoryTable(chunk, table.names, table.name, table.where), names, model.row_shape
-    )
-    return pixels
-
-
-def _records(model: Model, predicted: Iterator[tuple[Chunk, Array]]) -> Iterator[list[str]]:
+def _records(
+    model: Model, predicted: Iterator[tuple[Chunk, Array]], threshold: float
+) -> Iterator[list[str]]:
     """Yield the rows of a table as texts, with their predictions."""
     for chunk, values in predicted:
         texts = [_texts(column) for column in chunk.columns.values()]
-        for row, added in zip(zip(*texts, strict=True), _cells(model, values), strict=True):
+        cells = _cells(model, values, threshold)
+        for row, added in zip(zip(*texts, strict=True), cells, strict=True):
             yield [*map(harmless, row), *added]
 
 
-def _cells(model: Model, values: Array) -> Iterator[list[str]]:
+def _cells(model: Model, values: Array, threshold: float) -> Iterator[list[str]]:
     """Yield the cells of the predictions of each row."""
-    if not _classifies(model):
+    names = _classes(model)
+    if not names:
         for row in values:
             yield [", ".join(f"{value:.9g}" for value in row)]
         return
-    names = _classes(model)
     values = both_classes(values)
-    for row, best in zip(values, values.argmax(axis=1), strict=True):
+    two = len(names) == 2
+    predicted = (values[:, 1] > threshold).astype(int) if two else values.argmax(axis=1)
+    for row, best in zip(values, predicted, strict=True):
         yield [harmless(names[best]), *(f"{value:.6g}" for value in row)]
 
 
-def _classifies(model: Model) -> bool:
-    return model.predicts_classes or model.binary_classes is not None
-
-
 def _classes(model: Model) -> tuple[str, ...]:
-    return model.binary_classes or model.class_names
+    """Return the names of the classes; none of a regression."""
+    return model.class_names if model.predicts_classes else model.binary_classes or ()
 
 
 def _texts(column: Column) -> list[str]:
@@ -160,15 +123,6 @@ def _texts(column: Column) -> list[str]:
         return list(map(str, values))
     missing = column.missing.tolist()
     return ["" if absent else str(value) for value, absent in zip(values, missing, strict=True)]
-
-
-def _check_out(out: Path) -> None:
-    if out.suffix.lower() != ".csv":
-        raise FileError(f"--out must name a .csv file, got {out}")
-    if out.exists():
-        raise FileError(f"--out must name a new file, but {out} exists")
-    if not out.parent.is_dir():
-        raise FileError(f"--out {out}: the folder {out.parent} does not exist, create it first")
 
 
 def _write(out: Path, header: Sequence[str], records: Iterator[list[str]]) -> int:

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,7 @@ from handloom.cli.datasets import (
     with_data_options,
 )
 from handloom.cli.from_settings import options_from
+from handloom.cli.metrics_tables import of_two_classes, show_regression
 from handloom.cli.options import (
     Out,
     explicit_options,
@@ -35,13 +36,12 @@ from handloom.cli.ranks import (
     path_on_ranks,
     sharing,
 )
-from handloom.cli.regression_table import show_regression
 from handloom.cli.report import say_report
 from handloom.cli.runs import Describe, experiment_of
 from handloom.cli.table_options import RUN_DEFAULTS, TABLE_OPTIONS
 from handloom.data import Splits
 from handloom.data.table_options import DataOptions, TableOptions
-from handloom.errors import DivergenceWarning, ModelError
+from handloom.errors import DataError, DivergenceWarning, ModelError
 from handloom.locks import HeldFolder, only_writer
 from handloom.model import Model
 from handloom.parallel.mpi import Distributed, ranks_of
@@ -54,10 +54,10 @@ from handloom.recipes.recipe import RecipeSettings
 from handloom.recipes.registry import RECIPES, named_recipe
 from handloom.recipes.settings import Settings
 from handloom.secondary import Secondary
+from handloom.text import enumerated
 from handloom.training import (
     Checkpoints,
     CSVLog,
-    Evaluation,
     History,
     LayerNorms,
     Progress,
@@ -67,6 +67,7 @@ from handloom.training import (
 )
 from handloom.training.callbacks import MONITORS
 from handloom.training.run_folder import REPORT
+from handloom.training.tables import test_rows_sum
 from handloom.training.triggers import FORMS, trigger
 
 EVERY = "5m"
@@ -203,12 +204,15 @@ def _train(
         "settings": experiment.experiment_to_json(settings),
         "data": dataset_source(data, splits),
         "data_options": options.to_json(),
+        "test_rows": test_rows_sum(splits) if isinstance(options, TableOptions) else None,
         "checkpoint_every": every,
         "threads": settings.threads
         or default_threads(settings.lanes, ranks_of(mode.distributed).sharing_cores),
     }
     description = RunDescription(**described)
     if resumed is not None:
+        if resumed.description.test_rows not in (None, description.test_rows):
+            raise DataError(f"{description.data}: its test rows have changed since the training")
         description = resumed.description.resumed(**described)
     run = RunFolder(folder, description)
     callbacks = [
@@ -263,31 +267,35 @@ def _train(
 def _show(splits: Splits, trained: Trained) -> None:
     """Show the metrics of the final weights on training, validation and test rows."""
     history, test, kept = trained.history, trained.test, trained.kept
-    rows: list[tuple[str, str, str]] = []
+    classes = test.regression is None
+    rows: list[tuple[str, ...]] = []
     if record := kept or (history.records[-1] if history.records else None):
         epoch = f"epoch {record.epoch + 1}{'' if kept else ', the last'}"
-        rows.append(_row(f"training, {epoch}", record.accuracy, record.loss))
+        rows.append(_row(f"training, {epoch}", record.accuracy, record.loss, classes=classes))
         if record.validation_loss is not None:
             validated = record.validation_accuracy, record.validation_loss
-            rows.append(_row(f"validation, {epoch}", *validated))
+            rows.append(_row(f"validation, {epoch}", *validated, classes=classes))
     sets = {"training": trained.rows, "validation": trained.held_out, "test": len(splits.test)}
+    counts = enumerated([f"{count:,} {name}" for name, count in sets.items() if count])
     show_table(
-        f"{splits.name}: {_listed([f'{count:,} {name}' for name, count in sets.items() if count])} "
-        f"rows",
-        ("", "accuracy", "loss"),
-        [*rows, _row("test", test.accuracy if isinstance(test, Evaluation) else None, test.loss)],
-        caption=[*_kept(trained), _caption(history)],
+        f"{splits.name}: {counts} rows",
+        ("", *["accuracy"] * classes, "loss"),
+        [*rows, _row("test", test.accuracy, test.loss, classes=classes)],
+        caption=[
+            *of_two_classes(test, splits.test.class_names),
+            *_kept(trained),
+            _caption(history),
+        ],
     )
-    if test.regression is not None:
-        show_regression("errors on the test rows", splits.test, test.regression)
+    if test.regression is not None and trained.baseline is not None:
+        errors = test.regression, trained.baseline
+        show_regression("errors on the test rows", splits.test, *errors)
 
 
-def _row(name: str, accuracy: float | None, loss: float) -> tuple[str, str, str]:
-    return name, "" if accuracy is None else f"{accuracy:.4f}", f"{loss:.4f}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+def _row(name: str, accuracy: float | None, loss: float, *, classes: bool) -> tuple[str, ...]:
+    """Return a row of the table; that of a regression has no accuracy."""
+    shown = "" if accuracy is None else f"{accuracy:.4f}"
+    return name, *[shown] * classes, f"{loss:.4f}"
 
 
 def _kept(trained: Trained) -> list[str]:

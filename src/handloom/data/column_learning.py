@@ -1,16 +1,17 @@
 """Learning the input columns of a table from the statistics of its training rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from handloom.data.column_encoding import ColumnEncoding
 from handloom.data.column_statistics import ColumnStatistics
 from handloom.data.notes import Tell
 from handloom.errors import DataError
+from handloom.text import listed
 
 
 def learn_inputs(
     statistics: Mapping[str, ColumnStatistics],
-    embed: bool | Sequence[str],
+    embeds: Callable[[str, str], bool],
     *,
     where: str = "",
     tell: Tell,
@@ -21,8 +22,8 @@ def learn_inputs(
     ----------
     statistics : mapping of str to ColumnStatistics
         The statistics of the training rows, in the order of the columns.
-    embed : bool or sequence of str
-        The columns of categories, all or those that are named, that become indices.
+    embeds : callable
+        Whether a column of some name and kind, such as ``"category"``, becomes indices.
     where : str
         The beginning of error messages; see `Table`.
     tell : callable
@@ -33,20 +34,30 @@ def learn_inputs(
     DataError
         If a column cannot be used, or all are constant.
     """
-    embedded = () if isinstance(embed, bool) else embed
     encodings = {
-        name: each.encoding(
-            embedded=name in embedded or (embed is True and each.kind == "category"), tell=tell
-        )
+        name: each.encoding(embedded=embeds(name, each.kind), tell=tell)
         for name, each in statistics.items()
     }
     constant = tuple(name for name, each in encodings.items() if each is None)
     if constant:
         tell(
             f"{where}left out, as all training rows have the same value: "
-            f"{', '.join(map(repr, constant[:12]))}{', ...' if len(constant) > 12 else ''}"
+            f"{listed(map(repr, constant))}"
         )
     inputs = tuple(each for each in encodings.values() if each is not None)
     if not inputs:
         raise DataError(f"{where}the table must have a column whose values differ, got none")
+    _refuse_clashes(inputs, where)
     return inputs, constant
+
+
+def _refuse_clashes(inputs: Sequence[ColumnEncoding], where: str) -> None:
+    """Refuse two columns that would make flat columns of one name, such as ``a is missing``."""
+    owners = dict[str, str]()
+    for each in inputs:
+        for name in each.names:
+            if (other := owners.setdefault(name, each.name)) != each.name:
+                raise DataError(
+                    f"{where}the columns {other!r} and {each.name!r} would both become a column "
+                    f"{name!r} of flat rows: rename one"
+                )

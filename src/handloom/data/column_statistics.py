@@ -41,7 +41,7 @@ class Remedies:
 
     leave_out: str = "leave it out with drop=[{0!r}] (--drop {0})"
     categorical: str = "make it categories with categorical=[{0!r}] (--categorical {0})"
-    embed: str = "pass embed=[{0!r}]"
+    embed: str = "pass embed=[{0!r}] (--embed {0})"
 
 
 @dataclass
@@ -88,7 +88,8 @@ class ColumnStatistics:
         self.rows += len(cells.missing)
         self.missing += int(cells.missing.sum())
         if column.categories is not None:
-            self.declared = _written(column, column.categories)
+            own = _written(column, column.categories)  # may differ between chunks
+            self.declared = tuple(dict.fromkeys((*self.declared, *own)))
         if cells.content == "nothing":
             return
         if cells.content == "date":
@@ -135,7 +136,8 @@ class ColumnStatistics:
             return "nothing"
         if self.contents == {"boolean"}:
             return "boolean"
-        return "category" if "text" in self.contents else "number"
+        mixed = len(self.contents) > 1  # as `true` and 3 in one chunk, which are texts
+        return "category" if mixed or "text" in self.contents else "number"
 
     @property
     def scale(self) -> float:
@@ -157,7 +159,7 @@ class ColumnStatistics:
         if embedded:
             raise DataError(
                 f"{self.where}embed names the column {self.name!r}, which holds numbers: name it "
-                f"in categorical= too, or leave it out of embed="
+                f"in categorical= (--categorical) too, or leave it out of embed= (--embed)"
             )
         scale = self.scale
         if not scale and not self.missing:

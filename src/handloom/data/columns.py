@@ -20,6 +20,7 @@ from handloom.data.notes import Tell, warn
 from handloom.data.table import Chunk, Table, table_of
 from handloom.data.table_target import TableTarget, require_numbers
 from handloom.errors import ConfigurationError, DataError, did_you_mean, require_count
+from handloom.text import listed
 
 VERSION = 1
 
@@ -139,7 +140,7 @@ class Columns:
                 )
         known = {*inputs, *self.left_out, *([] if self.target is None else [self.target.name])}
         if extra := [name for name in table.names if name not in known]:
-            shown = ", ".join(map(repr, extra[:5])) + (", ..." if len(extra) > 5 else "")
+            shown = listed(map(repr, extra), 5)
             tell(
                 f"{table.where}{len(extra)} column{'s' * (len(extra) > 1)} that the training rows "
                 f"lack {'are' if len(extra) > 1 else 'is'} ignored: {shown}"

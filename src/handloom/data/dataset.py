@@ -20,7 +20,7 @@ from handloom.data.table import table_of
 from handloom.data.table_learning import encode_whole
 from handloom.data.table_options import TableOptions
 from handloom.data.table_target import Task
-from handloom.data.targets import convert_targets, listed
+from handloom.data.targets import convert_targets
 from handloom.errors import (
     DataError,
     has_channels_last,
@@ -31,6 +31,7 @@ from handloom.errors import (
     require_number,
 )
 from handloom.randomness import Purpose, Stream
+from handloom.text import listed
 
 CHECKED_AT_ONCE = 1 << 21
 """The number of values checked at once: small enough for memory, large enough for speed."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from handloom.data.frames import FRAMES, Column, columns_of, is_instance
 from handloom.errors import DataError, did_you_mean
+from handloom.text import listed
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def require_columns(names: Sequence[str], known: Sequence[str], argument: str, w
     """
     for name in names:
         if name not in known:
-            shown = ", ".join(map(repr, known[:12])) + (", ..." if len(known) > 12 else "")
+            shown = listed(map(repr, known))
             raise DataError(
                 f"{where}{argument} names the column {name!r}, which the table lacks; it has "
                 f"{shown}.{did_you_mean(name, known)}"

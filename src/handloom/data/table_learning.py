@@ -1,9 +1,7 @@
 """Learning the columns of a table from its training rows, and the rows and targets of its parts."""
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,8 @@ from handloom.data.cells import cells_of
 from handloom.data.column_learning import learn_inputs
 from handloom.data.column_statistics import MAX_DISTINCT, ColumnStatistics
 from handloom.data.columns import Columns, Remarks
-from handloom.data.mapped_rows import MappedRows, OpenFile
 from handloom.data.notes import Tell
+from handloom.data.row_store import RowStore
 from handloom.data.table import Chunk, Table, require_columns
 from handloom.data.table_options import TableOptions
 from handloom.data.table_target import FILL, Task, learn_target, learn_task
@@ -24,9 +22,6 @@ from handloom.errors import ConfigurationError, DataError, require_instance
 from handloom.randomness import Purpose, Stream
 
 Mask = npt.NDArray[np.bool_]
-
-IN_MEMORY = 1 << 30
-"""The largest number of bytes of flat rows that are kept in memory; more are mapped from a file."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,21 @@ def read_target(table: Table, options: TableOptions, *, tell: Tell) -> TargetCel
 def choose_test_rows(target: TargetCells, fraction: float, seed: int, where: str = "") -> Mask:
     """Return the rows of the test part: a fraction of every class, or of all rows.
 
-    A class of a single row has none.
+    A class of a single row has none. The choice depends on the seed and the targets alone.
+
+    Parameters
+    ----------
+    target : TargetCells
+        The targets of n rows.
+    fraction : float
+        Of the rows that have a target, above 0 and below 1.
+    seed : int
+    where : str
+        The beginning of error messages; see `Table`.
+
+    Returns
+    -------
+    array of bool, shape (n,)
 
     Raises
     ------
@@ -100,10 +109,22 @@ def learn_columns(
 ) -> Columns:
     """Return the columns of a table, learned from some of its rows.
 
+    Parameters
+    ----------
+    table : Table
+        Of n rows, read once.
+    options : TableOptions
+    task : {"classification", "regression"}
+    training : array of bool, shape (n,)
+        The rows to learn from.
+    tell : callable
+        Called with each note.
+
     Raises
     ------
     DataError
-        If a column cannot be used, or an option names none.
+        If a column cannot be used, an option names none, or two columns would have one name in
+        flat rows.
     """
     where = table.where
     embed = () if isinstance(options.embed, bool) else options.embed
@@ -125,7 +146,7 @@ def learn_columns(
     for chunk in selected(table, training, [*used, options.target]):
         for each in (*statistics.values(), target):
             each.add(chunk)
-    inputs, constant = learn_inputs(statistics, options.embed, where=where, tell=tell)
+    inputs, constant = learn_inputs(statistics, options.embeds, where=where, tell=tell)
     return Columns(
         inputs, (*options.drop, *constant), learn_target(target, task), int(training.sum())
     )
@@ -134,7 +155,10 @@ def learn_columns(
 def encode_parts(
     table: Table, columns: Columns, parts: Sequence[Mask], *, tell: Tell, cache: Path | None = None
 ) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
-    """Return the flat rows and the targets of each part of a table.
+    """Return the flat rows and the targets of each part of a table, which is read once.
+
+    Flat rows are float32, shape (m, d); targets are int64 classes, shape (m,), or standardized
+    float32, shape (m, 1). A part is a mask of the n rows of the table, shape (n,).
 
     Rows that need much memory are written to a file without a name in ``cache``, or in the folder
     of temporary files, and mapped; the file vanishes with the rows.
@@ -247,64 +271,3 @@ def selected(table: Table, mask: Mask, names: Sequence[str]) -> Iterator[Chunk]:
         start += len(chunk)
         if len(rows):
             yield rows
-
-
-class RowStore:
-    """Rows that are written one after another: in memory, or in a file that is mapped.
-
-    Parameters
-    ----------
-    shape : tuple of two int
-    cache : Path or None
-        The folder of the file; by default that of temporary files.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be written.
-    """
-
-    def __init__(self, shape: tuple[int, int], cache: Path | None = None) -> None:
-        self._shape, self._end = shape, 0
-        self._memory = self._file = None
-        self._cache = cache
-        if 4 * shape[0] * shape[1] <= IN_MEMORY:
-            self._memory = np.empty(shape, np.float32)
-        else:
-            with _told(cache):
-                self._file = tempfile.TemporaryFile(dir=cache, prefix="handloom-rows-")  # noqa: SIM115
-
-    def append(self, rows: npt.NDArray[np.float32]) -> None:
-        """Write the next rows."""
-        if self._memory is not None:
-            self._memory[self._end : self._end + len(rows)] = rows
-            self._end += len(rows)
-        elif self._file is not None:
-            with _told(self._cache):
-                self._file.write(rows.data)
-
-    def rows(self) -> npt.NDArray[Any]:
-        """Return all rows; those of a file are mapped."""
-        if self._file is None:
-            assert self._memory is not None
-            return self._memory
-        with _told(self._cache):
-            self._file.flush()
-        mapped = np.memmap(self._file, np.float32, "r", 0, self._shape).view(MappedRows)
-        mapped.file = OpenFile(Path(str(self._file.name)), os.dup(self._file.fileno()))
-        return mapped
-
-    def close(self) -> None:
-        """Close the file; mapped rows remain."""
-        if self._file is not None:
-            self._file.close()
-
-
-@contextmanager
-def _told(cache: Path | None) -> Iterator[None]:
-    """Raise errors of the system as errors of the folder in which rows are kept."""
-    try:
-        yield
-    except OSError as error:
-        folder = cache or tempfile.gettempdir()
-        raise DataError(f"{folder}: rows cannot be written: {error.strerror}") from None

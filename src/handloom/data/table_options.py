@@ -1,10 +1,12 @@
 """Options of a table: its target, the task, and how its columns are used."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self, get_args
 
 from handloom.data.formats.image_options import MAX_SIDE, ImageOptions
+from handloom.data.formats.tables import SUFFIXES, is_table
 from handloom.data.table_target import Task
 from handloom.errors import (
     ConfigurationError,
@@ -38,8 +40,8 @@ class TableOptions:
         `handloom.Embedding`, not columns of 0 and 1.
     drop_missing_targets : bool
         Whether rows without a target are left out, not refused.
-    test : float
-        The fraction of test rows, of every class.
+    test : float or path
+        The fraction of test rows, of every class; or another file, whose rows are the test rows.
     seed : int
         The seed of the choice of test rows.
     image_shape : tuple of two int, optional
@@ -57,7 +59,7 @@ class TableOptions:
     categorical: Sequence[str] = ()
     embed: bool | Sequence[str] = False
     drop_missing_targets: bool = False
-    test: float = TEST
+    test: float | str | os.PathLike[str] = TEST
     seed: int = 0
     image_shape: tuple[int, int] | None = None
 
@@ -71,14 +73,30 @@ class TableOptions:
             if self.target in getattr(self, name):
                 raise ConfigurationError(f"{name} must not name the target {self.target!r}")
         require_bool("drop_missing_targets", self.drop_missing_targets)
-        require_number("test", self.test, minimum=0.0, exclusive=True)
-        if self.test >= 1.0:
-            raise ConfigurationError(
-                f"test must be a fraction below 1, such as 0.2, got {self.test!r}"
-            )
+        self._check_test()
         require_count("seed", self.seed, minimum=0)
         if self.image_shape is not None:
             self._check_images(self.image_shape)
+
+    @property
+    def test_file(self) -> str | None:
+        """The file of the test rows; None if they are a fraction."""
+        return self.test if isinstance(self.test, str) else None
+
+    def _check_test(self) -> None:
+        if isinstance(self.test, str | os.PathLike):
+            file = os.fspath(self.test)
+            if not is_table(file):
+                raise ConfigurationError(
+                    f"test must be a fraction, such as 0.2, or the file of a table with the suffix "
+                    f"{', '.join(SUFFIXES)}, got {file!r}"
+                )
+            object.__setattr__(self, "test", file)
+            return
+        if require_number("test", self.test, minimum=0.0, exclusive=True) >= 1.0:
+            raise ConfigurationError(
+                f"test must be a fraction below 1, such as 0.2, got {self.test!r}"
+            )
 
     def _check_images(self, shape: object) -> None:
         if not isinstance(shape, tuple | list) or len(shape) != 2:
@@ -88,10 +106,20 @@ class TableOptions:
             raise ConfigurationError(f"image_shape must be at most {MAX_SIDE}, got {shape!r}")
         object.__setattr__(self, "image_shape", (height, width))
         ignored = ("categorical", "embed", "drop_missing_targets")
+        if self.test_file is not None:
+            raise ConfigurationError(
+                f"test must be a fraction beside image_shape, got the file {self.test!r}"
+            )
         if self.task == "regression" or any(getattr(self, name) for name in ignored):
             raise ConfigurationError(
                 f"image_shape is for classes of images: leave out task, {', '.join(ignored)}"
             )
+
+    def embeds(self, name: str, kind: str) -> bool:
+        """Return whether a column of a kind, such as ``"category"``, becomes indices."""
+        if isinstance(self.embed, bool):
+            return self.embed and kind == "category"
+        return name in self.embed
 
     def to_json(self) -> dict[str, Any]:
         """Return the target and the options that are not the default, for JSON."""
@@ -139,3 +167,19 @@ def data_options_from_json(values: Mapping[str, Any]) -> DataOptions:
         If an option is unknown or invalid.
     """
     return (TableOptions if "target" in values else ImageOptions).from_json(values)
+
+
+def option_words(values: Mapping[str, Any]) -> list[str]:
+    """Return what `to_json` of options returned as words of a command: ``--size 64 --test 0.2``."""
+    words: list[str] = []
+    for name, value in values.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append("--embed-all" if name == "embed" else flag)
+        elif isinstance(value, list) and name in ("size", "image_shape"):
+            words += [flag, f"{value[1]}x{value[0]}"]  # width x height
+        elif isinstance(value, list):
+            words += [word for column in value for word in (flag, str(column))]
+        elif value is not False:
+            words += [flag, str(value)]
+    return words

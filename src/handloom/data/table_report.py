@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from handloom.data.column_statistics import MAX_DISTINCT, ColumnStatistics
+from handloom.data.notes import Tell
 from handloom.data.table import Table, require_columns
 from handloom.data.table_options import TableOptions
 from handloom.data.table_target import learn_task
@@ -51,7 +52,8 @@ def report_on_table(table: Table, options: TableOptions | None = None) -> TableR
     drop = () if options is None else options.drop
     categorical = () if options is None else options.categorical
     classes = options.target if options is not None and options.task == "classification" else None
-    report.problems += _unknown(table, {"drop": drop, "categorical": categorical})
+    embed = () if options is None or isinstance(options.embed, bool) else options.embed
+    report.problems += _unknown(table, {"drop": drop, "categorical": categorical, "embed": embed})
     learned = {
         name: ColumnStatistics(name, categorical=name in categorical or name == classes)
         for name in table.names
@@ -80,8 +82,8 @@ def report_on_table(table: Table, options: TableOptions | None = None) -> TableR
                             f"the target has no value in {statistics.missing:,} rows: fill it in, "
                             "or leave such rows out with --drop-missing-targets"
                         )
-                elif statistics.encoding(embedded=False, tell=report.notes.append) is None:
-                    kind = "constant"
+                else:
+                    kind = _kind(statistics, options, tell=report.notes.append)
             except DataError as error:
                 refused[name] = str(error)
         if name in refused:
@@ -89,6 +91,20 @@ def report_on_table(table: Table, options: TableOptions | None = None) -> TableR
             kind = "refused"
         report.columns.append(_described(statistics, kind))
     return report
+
+
+def _kind(statistics: ColumnStatistics, options: TableOptions | None, *, tell: Tell) -> str:
+    """Return the kind of an input column, and whether it is embedded.
+
+    Raises
+    ------
+    DataError
+        If it cannot be used.
+    """
+    embedded = options is not None and options.embeds(statistics.name, statistics.kind)
+    if statistics.encoding(embedded=embedded, tell=tell) is None:
+        return "constant"
+    return f"{statistics.kind}, embedded" if embedded else statistics.kind
 
 
 def _unknown(table: Table, named: Mapping[str, Sequence[str]]) -> Iterator[str]:

@@ -98,6 +98,10 @@ class TableTarget:
             return targets[:, None]
         index = {name: label for label, name in enumerate(self.classes)}
         texts = cells.texts.tolist()
+        if cells.content == "number":  # 1.0 is the class 1
+            whole = {float(name): name for name in self.classes if _is_number(name)}
+            values = zip(texts, cells.values.tolist(), strict=True)
+            texts = [text if text in index else whole.get(value, text) for text, value in values]
         for row, text in enumerate(texts):
             if text not in index:
                 raise DataError(
@@ -127,6 +131,13 @@ class TableTarget:
         """
         described = closed_object("the target", values, cls.__dataclass_fields__)
         return cls(**{**described, "classes": text_list("classes", described["classes"])})
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 FILL = "fill it in, or leave such rows out with drop_missing_targets=True (--drop-missing-targets)"

@@ -26,6 +26,7 @@ from handloom.data.frames import (
     names_of,
 )
 from handloom.errors import DataError, did_you_mean
+from handloom.text import listed
 
 Array = npt.NDArray[Any]
 Targets = tuple[Array, tuple[str, ...]]
@@ -79,11 +80,6 @@ def checked_names(names: Iterable[object]) -> tuple[str, ...]:
     if len(set(checked)) < len(checked):
         raise DataError(f"class names must differ, got {listed(checked)}")
     return checked
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names for an error message, at most twelve."""
-    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
 
 
 def _of_column(column: Column, names: tuple[str, ...] | None) -> Targets:
@@ -226,7 +222,7 @@ def _counted(array: Array, low: int, high: int) -> tuple[str, ...]:
     distinct = np.unique(array)
     if low == 0 and high == len(distinct) - 1:
         return tuple(map(str, range(high + 1)))
-    shown = ", ".join(map(str, distinct[:8].tolist())) + (", ..." if len(distinct) > 8 else "")
+    shown = listed(map(str, distinct[:9].tolist()), 8)
     raise DataError(
         f"integer targets without class_names must be 0 to k - 1, each at least once, got {shown}: "
         "pass class_names if some classes do not occur (class_names=train.class_names for "

@@ -77,10 +77,14 @@ class ColumnOptions:
                     f"{where}column {name!r} holds texts or categories, but is not among "
                     f"categorical_features: name it there, set {FROM_DTYPE!r}, or leave it out"
                 )
-        inputs, constant = learn_inputs(statistics, self.embedded, where=where, tell=tell)
+        inputs, constant = learn_inputs(statistics, self._embeds, where=where, tell=tell)
         if target is not None and target.name in rows.names:
             target = None
         return Columns(inputs, constant, target, len(rows))
+
+    def _embeds(self, _: str, kind: str) -> bool:
+        """Return whether a column of a kind becomes indices."""
+        return self.embedded and kind == "category"
 
 
 def _mask(features: list[Any], names: Sequence[str]) -> tuple[bool, ...]:

@@ -47,9 +47,9 @@ def training_curves(
 ) -> "Figure":
     """Plot training curves of one model: accuracy, loss and learning rate, a panel each.
 
-    Each metric recorded by a callback has a panel between loss and learning rate. Several histories
-    are several seeds of the model: a thin line each, and their median in bold. Validation curves
-    are dashed.
+    A regression has no accuracy, and no panel for it. Each metric recorded by a callback has a
+    panel between loss and learning rate. Several histories are several seeds of the model: a thin
+    line each, and their median in bold. Validation curves are dashed.
 
     Parameters
     ----------
@@ -82,20 +82,26 @@ def training_curves(
     validated = [history for history in histories if history.validated]
     penalized = any(history["penalty"].any() for history in histories)
     recorded = recorded_metrics(histories)
+    labels = {
+        "accuracy": "accuracy (%)",
+        "loss": "loss\n(training: with penalty)" if validated and penalized else "loss",
+    }
     with drawing(dataset, title, *recorded):
-        heights = [3, 3, *(2 for _ in recorded), 2]
+        measured = ["accuracy", "loss"] if _has_accuracy(histories) else ["loss"]
+        heights = [*(3 for _ in measured), *(2 for _ in recorded), 2]
         title = _zoomed(f"{dataset}: {title}", axis)
-        figure = new_figure(11, 9.5 + 2 * len(recorded), title)
+        figure = new_figure(11, 1.5 + sum(heights), title)
         panels = figure.subplots(len(heights), sharex=True, gridspec_kw={"height_ratios": heights})
-        accuracy, loss, *others, rate = panels
-        for panel, column in ((accuracy, "accuracy"), (loss, "loss")):
+        *others, rate = panels
+        for panel, column in zip(others, measured, strict=False):
             training = gather(histories, column, axis)
             held_out = gather(validated, f"validation_{column}", axis)
             name = f"training{_remark(histories)}"
             draw(panel, training, name, color=BLUE, line="-", marker="o")
             draw(panel, held_out, "validation", color=VERMILLION, line=LINES[1], marker="s")
             fit_axes(panel, [training, held_out], axis, tolerated=0.5)
-        for panel, column in zip(others, recorded, strict=True):
+            panel.set_ylabel(labels[column])
+        for panel, column in zip(others[len(measured) :], recorded, strict=True):
             curves = gather(histories, column, axis)
             draw(panel, curves, column, color=PURPLE, line="-", marker="D")
             fit_axes(panel, [curves], axis)
@@ -103,12 +109,10 @@ def training_curves(
         rates = learning_rate_curves(histories, learning_rates, axis)
         draw(rate, rates, "learning rate", color=GREEN, line="-", marker="o")
         fit_axes(rate, [rates], axis)
-        accuracy.set_ylabel("accuracy (%)")
-        loss.set_ylabel("loss\n(training: with penalty)" if validated and penalized else "loss")
         rate.set_ylabel("learning rate")
         rate.set_xlabel(axis.unit)
         figure.align_ylabels()
-        draw_legend(figure, accuracy, several=len(histories) > 1)
+        draw_legend(figure, panels[0], several=len(histories) > 1)
     return figure
 
 
@@ -172,6 +176,12 @@ def comparison(
         several = any(len(histories) > 1 for histories in histories_of.values())
         draw_legend(figure, panel, several=several)
     return figure
+
+
+def _has_accuracy(histories: Sequence[History]) -> bool:
+    """Return whether an accuracy was measured, or may be: no epoch is complete."""
+    done = [record for history in histories for record in history]
+    return not done or any(record.accuracy is not None for record in done)
 
 
 def _zoomed(title: str, axis: Axis) -> str:

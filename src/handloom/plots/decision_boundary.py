@@ -74,6 +74,8 @@ def decision_boundary(model: Model, data: Dataset, *, title: str) -> "Figure":
         )
     if not data.has_classes:
         raise DataError("targets must be classes for a decision boundary, got continuous targets")
+    if model.network.index_columns:
+        raise DataError("rows must have two features for a decision boundary, got category indices")
     check_kind(model, data)
     require_same_columns(data.column_names, model.column_names, "rows")
     names = data.class_names

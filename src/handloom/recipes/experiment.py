@@ -1,7 +1,7 @@
 """Running experiments, and their conversion to and from JSON."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from handloom.data.dataset import Dataset, Splits
@@ -28,6 +28,8 @@ from handloom.training import (
     Trainer,
     evaluate,
 )
+from handloom.training.evaluation import predicting_the_mean
+from handloom.training.evaluation_metrics import RegressionMetrics
 from handloom.training.interrupts import OnSignal
 
 KINDS: Mapping[str, Callable[[dict[str, Any]], Experiment]] = {
@@ -80,6 +82,8 @@ class Trained:
         The epoch whose weights are the final ones, if they were chosen; else they are the last.
     kept_by : str
         The metric that they were chosen by.
+    baseline : RegressionMetrics or None
+        Of a regression: the errors of predicting the mean of the training targets.
     """
 
     model: Model
@@ -89,6 +93,7 @@ class Trained:
     held_out: int = 0
     kept: EpochRecord | None = None
     kept_by: str = "validation_loss"
+    baseline: RegressionMetrics | None = None
 
 
 def train(
@@ -134,12 +139,16 @@ def train(
         save(model)
     test = evaluate(model, splits.test)
     held = 0 if held_out is None else len(held_out)
+    baseline = None
+    if test.regression is not None:
+        baseline = predicting_the_mean(model, splits.train, splits.test)
+    trained = Trained(model, history, test, len(rows), held, baseline=baseline)
     chosen = [each for each in trainer.options.callbacks if isinstance(each, BestWeights)]
     for each in chosen:
         if each.restored and each.epoch is not None:
             record = history.records[each.epoch]
-            return Trained(model, history, test, len(rows), held, record, each.monitor)
-    return Trained(model, history, test, len(rows), held)
+            return replace(trained, kept=record, kept_by=each.monitor)
+    return trained
 
 
 def take_part(

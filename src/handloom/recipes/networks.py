@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
+from handloom.data.columns import Columns
 from handloom.errors import ConfigurationError, has_channels_last
 from handloom.layers import (
     BatchNorm,
     Conv2D,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     Layer,
     MaxPool2D,
@@ -19,6 +21,20 @@ from handloom.layers import (
 Network = Callable[[tuple[int, ...], int], Sequence[Layer]]
 """A function from the shape of an image, (y, x) or (c, y, x), and the number of classes to new
 layers."""
+
+
+def embeddings(columns: Columns | None, *, l1: float = 0.0, l2: float = 0.0) -> list[Layer]:
+    """Return the first layer for rows of a table with embedded columns; none for other rows.
+
+    Parameters
+    ----------
+    columns : Columns or None
+        Those of the dataset.
+    l1, l2 : float
+        The strengths of the penalties of its vectors.
+    """
+    embedded = {} if columns is None else columns.embedded
+    return [Embedding(embedded, weights_l1=l1, weights_l2=l2)] if embedded else []
 
 
 def mlp(*units: int, ghost_batch: int = 64, dropout: float = 0.0) -> Network:

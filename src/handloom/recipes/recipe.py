@@ -16,7 +16,7 @@ from handloom.optimizers import Optimizer
 from handloom.parallel.mpi import Distributed
 from handloom.parallel.partition import batch_count
 from handloom.recipes.base import Experiment
-from handloom.recipes.networks import Network
+from handloom.recipes.networks import Network, embeddings
 from handloom.schedules import LinearDecay, Schedule, Warmup
 from handloom.training import Callback, Checkpoints, Trainer
 from handloom.training.interrupts import OnSignal
@@ -174,7 +174,8 @@ class RecipeSettings(Experiment):
                 f"{train.name}: leave out --recipe"
             )
         layers = self.recipe.layers(train.input_shape, len(train.class_names))
-        return Sequential(layers).build((math.prod(train.input_shape),), seed=self.seed)
+        first = embeddings(train.columns)
+        return Sequential([*first, *layers]).build((math.prod(train.input_shape),), seed=self.seed)
 
     def steps(self, train: Dataset, network: Sequential) -> int:
         """Return the number of steps of a training that does not stop early."""

@@ -6,15 +6,17 @@ from dataclasses import KW_ONLY, asdict, dataclass
 from typing import ClassVar, Self
 
 from handloom.data.augment import AUGMENTATIONS, named_augmentation
+from handloom.data.columns import Columns
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, require_count, require_fraction, require_number
-from handloom.layers import Dense, Dropout, Layer, ReLU, Softmax
+from handloom.layers import Dense, Dropout, ReLU, Softmax
 from handloom.losses import MeanSquaredError, SoftmaxCrossEntropy
 from handloom.network import Sequential
 from handloom.optimizers import OPTIMIZERS, Optimizer, optimizer
 from handloom.parallel.mpi import Distributed
 from handloom.parallel.partition import batch_count
 from handloom.recipes.base import BEFORE_RANKS, Experiment
+from handloom.recipes.networks import embeddings
 from handloom.recipes.option import documented, option, options_of
 from handloom.schedules import DECAY, SCHEDULES, InverseTimeDecay, Schedule, Warmup, named_schedule
 from handloom.training import (
@@ -133,9 +135,14 @@ class Settings(Experiment):
         steps = max(self.warmup + 1, 2)
         self.trainer(self.network(2), steps)  # checks all other settings
 
-    def network(self, outputs: int, *, classes: bool = True) -> Sequential:
-        """Return the network for a number of classes or continuous targets, without weights."""
-        layers: list[Layer] = []
+    def network(
+        self, outputs: int, *, classes: bool = True, columns: Columns | None = None
+    ) -> Sequential:
+        """Return the network for a number of classes or continuous targets, without weights.
+
+        Embedded columns of a table become learned vectors first.
+        """
+        layers = embeddings(columns, l1=self.l1, l2=self.l2)
         for width in self.hidden:
             layers += [Dense(width, weights_l1=self.l1, weights_l2=self.l2), ReLU()]
             if self.dropout:
@@ -153,7 +160,9 @@ class Settings(Experiment):
         """
         if self.label_smoothing and not train.has_classes:
             raise ConfigurationError("label_smoothing is for classes: set it to 0 for a regression")
-        network = self.network(len(train.class_names), classes=train.has_classes)
+        network = self.network(
+            len(train.class_names), classes=train.has_classes, columns=train.columns
+        )
         return network.build((math.prod(train.input_shape),), seed=self.seed)
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handloom.data.sources.published import RESERVED
+from handloom.data.table_options import option_words
 from handloom.recipes.option import options_of
 from handloom.recipes.settings import LEARNING_RATES, Settings
 from handloom.reporting.run import ReportedRun
@@ -53,19 +54,9 @@ def command_of(run: ReportedRun) -> str | None:
 
 
 def _of_data(options: Mapping[str, Any]) -> list[str]:
-    """Return the options with which a folder of images, or a table, was read."""
-    words = []
-    for name, value in options.items():
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(value, bool):
-            words += [flag] if value else []
-        elif name == "size" and isinstance(value, list):
-            words += [flag, "x".join(str(side) for side in reversed(value))]  # width x height
-        elif isinstance(value, list):
-            words += [word for each in value for word in (flag, str(each))]
-        else:
-            words += [flag, str(value)]
-    return words
+    """Return the options with which a folder or a table was read, without a path."""
+    test = {"test": "FILE"} if isinstance(options.get("test"), str) else {}
+    return option_words({**options, **test})
 
 
 def _defaults(optimizer: object) -> dict[str, object]:

@@ -26,9 +26,9 @@ def boundary_grid(model: Model, inputs: npt.NDArray[np.generic]) -> dict[str, Ar
     dict of str to array
         ``"grid_x"`` and ``"grid_y"``, shape (`POINTS`,), and ``"grid_predictions"``, shape
         (`POINTS`, `POINTS`, k), with the second feature along the first axis. Empty for rows of
-        another shape.
+        another shape, and for columns of category indices.
     """
-    if inputs.shape[1:] != (2,) or inputs.dtype == np.uint8:
+    if inputs.shape[1:] != (2,) or inputs.dtype == np.uint8 or model.network.index_columns:
         return {}
     low, high = (np.asarray(bound, np.float64) for bound in (inputs.min(0), inputs.max(0)))
     margin = np.where(high > low, MARGIN * (high - low), 1.0)  # of a constant feature

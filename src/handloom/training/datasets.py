@@ -4,9 +4,9 @@ import numpy as np
 
 from handloom.data.columns import require_same_columns
 from handloom.data.dataset import Dataset, Splits
-from handloom.data.targets import listed
 from handloom.errors import ConfigurationError, DataError
 from handloom.model import Model
+from handloom.text import listed
 
 INSTEAD = {
     "train": "trainer.fit(Dataset(inputs, targets))",

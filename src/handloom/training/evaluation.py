@@ -108,7 +108,7 @@ def evaluate(
     check_kind(model, data)
     require_same_columns(data.column_names, model.column_names, "rows")
     model.check_rows(data.inputs)
-    names = _class_names(model, data)
+    names = evaluated_classes(model, data)
     limit = checked_threshold(threshold, binary=len(names) == 2)
     views = _checked_views(views)
     if not names:
@@ -167,8 +167,8 @@ def check_kind(model: Model, data: Dataset) -> None:
         )
 
 
-def _class_names(model: Model, data: Dataset) -> tuple[str, ...]:
-    """Return the names of the classes; none for a regression."""
+def evaluated_classes(model: Model, data: Dataset) -> tuple[str, ...]:
+    """Return the names of the classes of an evaluation, two for a sigmoid; none of a regression."""
     if data.has_classes:
         return data.class_names
     if model.output_activation == "sigmoid":
@@ -200,6 +200,17 @@ def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluat
     none = np.empty((len(data), 0), predictions.dtype)
     confusion = np.empty((0, 0), np.int64)
     return Evaluation(loss, math.nan, none, confusion, regression=metrics)
+
+
+def predicting_the_mean(model: Model, train: Dataset, test: Dataset) -> RegressionMetrics:
+    """Return the metrics of predicting the mean of the training targets for every test row.
+
+    A useful model has smaller errors. The mean is that of the training table if the model has one.
+    """
+    of_table = model.columns is not None and model.columns.target is not None
+    mean = 0.0 if of_table else train.targets.mean(axis=0, dtype=np.float64)
+    predictions = np.broadcast_to(mean, test.targets.shape)
+    return RegressionMetrics.of(*_in_units(model, test.targets, predictions))
 
 
 def _in_units(model: Model, *values: Array) -> tuple[Array, ...]:

@@ -68,6 +68,11 @@ class RegressionMetrics:
     predictions: Array
     residuals: npt.NDArray[np.float64]
 
+    @property
+    def rmse(self) -> float:
+        """The square root of the mean squared error, in the units of the target."""
+        return math.sqrt(self.mse)
+
     @classmethod
     def of(cls, targets: npt.NDArray[np.floating], predictions: Array) -> Self:
         """Return the metrics of predictions; both have shape (n, k)."""

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from handloom.text import printable
+from handloom.text import enumerated, printable
 from handloom.training.diagnosis import Diagnosis, ProbeRecord
 from handloom.training.history import History, StopReason
 
@@ -170,7 +170,7 @@ def _alike(seen: _Measured) -> Iterator[Finding]:
     if names := [each.layer for each in seen.last.layers if each.alike]:
         yield Finding(
             "equal units",
-            f"All units of {_listed(names)} compute the same function, because their initial "
+            f"All units of {enumerated(names)} compute the same function, because their initial "
             f"weights are zero or equal: use random initial weights, such as the default of the "
             f"layer",
         )
@@ -365,7 +365,3 @@ def _max_saturated(last: ProbeRecord) -> tuple[float, str]:
 
 def _max_dead(last: ProbeRecord) -> float:
     return max((each.dead or 0.0 for each in last.layers), default=0.0)
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

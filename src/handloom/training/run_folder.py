@@ -51,12 +51,23 @@ CONTENTS: Mapping[str, str] = {
     MODEL: "the network, its weights, and the transform of its inputs",
     BEST_MODEL: "the same with the best weights",
     CHECKPOINTS: "the state of the training, to resume it",
-    PICTURES: "learning curves, confusion matrix, mistakes, weights, decision boundary",
+    PICTURES: "pictures of the training and of its predictions",
     PREDICTIONS: "the predictions of the test rows",
     RESULTS: "the metrics on the test set",
     REPORT: "one page that shows all of this",
 }
 """The files of a run folder."""
+
+RUN_PICTURES: Mapping[str, str] = {
+    "curves.png": "learning curves",
+    "confusion.png": "confusion matrix",
+    "mistakes.png": "mistakes",
+    "predictions.png": "predicted against true",
+    "residuals.png": "residuals",
+    "weights.png": "weights",
+    "boundary.png": "decision boundary",
+}
+"""The pictures of a run, of which each kind of training has some."""
 
 STUDY_CONTENTS: Mapping[str, str] = {
     RUNS: "the folder of each run",
@@ -90,6 +101,8 @@ class RunDescription:
         `handloom.environment`); by default, that of this process.
     data_options : dict
         The options of a folder of images, or of a table, as their ``to_json`` returns them.
+    test_rows : str or None
+        Of a table: the SHA-256 of its test rows, so that a changed table is noticed.
 
     Raises
     ------
@@ -103,6 +116,7 @@ class RunDescription:
     threads: int
     environments: list[dict[str, Any]] = field(default_factory=lambda: [environment()])
     data_options: dict[str, Any] = field(default_factory=dict)
+    test_rows: str | None = None
 
     def __post_init__(self) -> None:
         _require("settings", self.settings, dict, "an object")
@@ -116,6 +130,7 @@ class RunDescription:
             _require("environment", each, dict, "an object")
         _require("data_options", self.data_options, dict, "an object")
         data_options_from_json(self.data_options)
+        _require("test_rows", self.test_rows, str | None, "a string or null")
 
     def resumed(self, **changes: Any) -> Self:
         """Return the description of the same run, resumed in this process with some changes."""
@@ -134,7 +149,8 @@ class RunDescription:
             If a value is missing, unknown, or has the wrong type.
         """
         names = [each.name for each in fields(cls)]
-        values = {"data_options": {}, **values}  # runs of earlier versions have none
+        # runs of earlier versions have none of these
+        values = {"data_options": {}, "test_rows": None, **values}
         for name in values:
             require_known("entry", name, [*names, "kind", "version"])
         if missing := [name for name in names if name not in values]:
@@ -249,6 +265,14 @@ class RunFolder(_ResultsFolder):
         super().__init__(path)
         self.description = description
         self._described = False
+
+    def contents(self) -> dict[str, str]:
+        """Return the existing parts, each with its meaning; that of the pictures names them."""
+        contents = super().contents()
+        drawn = [name for file, name in RUN_PICTURES.items() if (self.pictures / file).exists()]
+        if drawn:
+            contents[PICTURES] = ", ".join(drawn)
+        return contents
 
     @classmethod
     def open(cls, path: str | Path) -> Self:

@@ -9,7 +9,7 @@ from handloom import DataError, open_table
 from handloom.data.cells import cells_of
 from handloom.data.formats import csv_table, tables
 from handloom.data.formats.csv_table import CsvTable
-from handloom.data.sources.open_table import read_splits
+from handloom.data.sources.open_table import read_splits, read_whole
 from handloom.data.table_options import TableOptions
 
 
@@ -147,7 +147,7 @@ def test_a_file_larger_than_memory_gives_the_same_rows(
     whole = read_splits(path, options)
     monkeypatch.setattr(tables, "AT_ONCE", 0)
     monkeypatch.setattr(csv_table, "CELLS", 64)
-    monkeypatch.setattr("handloom.data.table_learning.IN_MEMORY", 0)
+    monkeypatch.setattr("handloom.data.row_store.IN_MEMORY", 0)
     streamed = read_splits(path, options, cache=tmp_path)
     assert isinstance(streamed.train.inputs, np.memmap)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["table.csv"]
@@ -171,3 +171,41 @@ def test_categories_are_spelled_as_in_the_file_in_every_chunk(
     streamed = open_table(path, "y").train
     assert streamed.columns == whole.columns
     assert (streamed.inputs == whole.inputs).all()
+
+
+def test_a_decimal_comma_may_have_an_exponent(tmp_path: Path) -> None:
+    columns, _ = columns_of(written(tmp_path, "a;b\n1,5e1;x,y\n-2,5E-1;1,2,3\n3;,\n"))
+    assert columns == {"a": ["1.5e1", "-2.5E-1", "3"], "b": ["x,y", "1,2,3", ","]}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_booleans_and_numbers_in_one_column_are_categories_in_any_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, chunked: bool
+) -> None:
+    rows = [f"{'true' if n < 30 else n % 3},{n}.5" for n in range(60)]
+    path = written(tmp_path, "\n".join(["mixed,y", *rows]))
+    if chunked:
+        monkeypatch.setattr(tables, "AT_ONCE", 0)
+        monkeypatch.setattr(csv_table, "CELLS", 20)
+    splits = open_table(path, "y")
+    assert splits.train.column_names == ("mixed=0", "mixed=1", "mixed=2", "mixed=true")
+
+
+def test_other_rows_may_write_an_integer_class_as_a_float(tmp_path: Path) -> None:
+    rows = "".join(f"{n * n % 7},{n % 2}\n" for n in range(40))
+    splits = open_table(written(tmp_path, f"x,y\n{rows}"), "y")
+    other = written(tmp_path, "x,y\n1,1.0\n2,0.0\n3,1\n", "other.csv")
+    assert splits.train.columns is not None
+    data = read_whole(other, splits.train.columns, TableOptions("y"))
+    assert data.targets.tolist() == [1, 0, 1]
+    wrong = written(tmp_path, "x,y\n1,0.5\n", "wrong.csv")
+    with pytest.raises(DataError, match=r"the target 'y' is '0.5' in line 2, no class"):
+        read_whole(wrong, splits.train.columns, TableOptions("y"))
+
+
+def test_two_columns_of_one_name_in_flat_rows_are_refused_by_name(tmp_path: Path) -> None:
+    rows = "".join(f"{n % 5 or ''},{n * n % 7},{n}.5\n" for n in range(40))
+    path = written(tmp_path, f"a,a is missing,y\n{rows}")
+    message = "the columns 'a' and 'a is missing' would both become a column 'a is missing'"
+    with pytest.raises(DataError, match=message):
+        open_table(path, "y")

@@ -68,7 +68,7 @@ def test_a_regression_on_a_real_table_and_raw_rows(tmp_path: Path) -> None:
 def test_rows_that_cannot_be_kept_are_an_error_of_their_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("handloom.data.table_learning.IN_MEMORY", 0)
+    monkeypatch.setattr("handloom.data.row_store.IN_MEMORY", 0)
     path = tmp_path / "small.csv"
     path.write_text("a,b\n" + "".join(f"{n % 9},{n % 7}.5\n" for n in range(40)))
     with pytest.raises(DataError, match=r"nowhere: rows cannot be written: No such file"):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import TextIO
 import numpy as np
 
 from handloom.data.cells import TEXT
+from handloom.data.formats.file_table import CELLS, MAX_COLUMNS, FileTable
 from handloom.data.frames import Column
 from handloom.data.notes import Tell
 from handloom.data.table import Chunk, checked_names
@@ -20,21 +22,15 @@ from handloom.files import size_of
 
 SEPARATORS = (",", ";", "\t")
 
-MAX_COLUMNS = 100_000
-"""The largest number of columns of a file."""
-
 MAX_LINE = 1 << 26
 """The largest number of characters of a line."""
 
 SAMPLE = 1 << 16
 """The number of characters from which separator and decimal comma are detected."""
 
-CELLS = 1 << 18
-"""The number of cells of a chunk."""
-
 
 @dataclass(frozen=True)
-class CsvTable:
+class CsvTable(FileTable):
     """A CSV file, whose first line is the header.
 
     Parameters
@@ -50,21 +46,10 @@ class CsvTable:
         another number of cells; naming file and line.
     """
 
-    path: Path
     tell: Tell
 
     def __post_init__(self) -> None:
         _ = self.names
-
-    @property
-    def name(self) -> str:
-        """The name of the file without its suffix."""
-        return self.path.stem
-
-    @property
-    def where(self) -> str:
-        """The path and a colon, for errors."""
-        return f"{self.path}: "
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -190,6 +175,7 @@ class CsvTable:
         return False
 
 
+_WITH_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
 _SPELLED = {";": "semicolons", "\t": "tabs"}
 
 
@@ -226,8 +212,5 @@ def _line_breaks(cell: str) -> int:
 
 def _with_point(cell: str) -> str:
     """Return a number with a decimal comma with a point; other cells unchanged."""
-    whole, comma, decimals = cell.strip().partition(",")
-    digits = whole[1:] if whole[:1] in ("+", "-") else whole
-    if comma and digits.isdigit() and decimals.isdigit():
-        return f"{whole}.{decimals}"
-    return cell
+    stripped = cell.strip()
+    return stripped.replace(",", ".") if _WITH_COMMA.fullmatch(stripped) else cell

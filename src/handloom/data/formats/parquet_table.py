@@ -3,25 +3,24 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from handloom.data.formats.file_table import CELLS, MAX_COLUMNS, FileTable
 from handloom.data.frames import columns_of
 from handloom.data.table import Chunk, checked_names
 from handloom.errors import DataError, MissingExtraError
 from handloom.files import size_of
 
-CELLS = 1 << 18
-"""The number of cells of a chunk."""
-
-MAX_COLUMNS = 100_000
-
 
 @dataclass(frozen=True)
-class ParquetTable:
-    """A Parquet file.
+class ParquetTable(FileTable):
+    """A Parquet file, whose index of pandas is no column.
+
+    Parameters
+    ----------
+    path : Path
 
     Raises
     ------
@@ -31,20 +30,8 @@ class ParquetTable:
         If pyarrow is not installed.
     """
 
-    path: Path
-
     def __post_init__(self) -> None:
         _ = self.names
-
-    @property
-    def name(self) -> str:
-        """The name of the file without its suffix."""
-        return self.path.stem
-
-    @property
-    def where(self) -> str:
-        """The path and a colon, for errors."""
-        return f"{self.path}: "
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -59,7 +46,13 @@ class ParquetTable:
         return checked_names(names, self.where)
 
     def chunks(self, names: Sequence[str] | None = None) -> Iterator[Chunk]:
-        """Yield the rows in their order, with some of the columns; by default all."""
+        """Yield the rows in their order, with some of the columns; by default all.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged.
+        """
         start, names = 0, list(self.names if names is None else names)
         with self._opened() as file:
             try:

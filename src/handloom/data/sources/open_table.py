@@ -17,11 +17,13 @@ from handloom.data.formats.tables import open_file
 from handloom.data.notes import Tell, warn
 from handloom.data.table import Table, require_columns, table_of
 from handloom.data.table_learning import (
+    TargetCells,
     choose_test_rows,
     encode_parts,
     encode_whole,
     learn_columns,
     read_target,
+    rows_with_target,
 )
 from handloom.data.table_options import TEST, TableOptions
 from handloom.data.table_target import TableTarget, Task, learn_target, require_numbers
@@ -32,7 +34,7 @@ def open_table(
     path: str | os.PathLike[str],
     target: str,
     *,
-    test: float = TEST,
+    test: float | str | os.PathLike[str] = TEST,
     seed: int = 0,
     task: Task | None = None,
     embed: bool | Sequence[str] = False,
@@ -54,8 +56,9 @@ def open_table(
         A file with the suffix ``.csv``, ``.tsv``, ``.txt`` or ``.parquet``; the last needs pyarrow.
     target : str
         The name of the target column.
-    test : float
-        The fraction of test rows, of every class.
+    test : float or path
+        The fraction of test rows, of every class; or another file, whose rows are the test rows,
+        encoded by what was learned of ``path``.
     seed : int
         The seed of the choice of test rows.
     task, embed, categorical, drop, drop_missing_targets
@@ -191,6 +194,9 @@ def _splits(
     if options.image_shape is not None:
         options = replace(options, task="classification")
     target = read_target(table, options, tell=tell)
+    if options.test_file is not None:
+        return _of_two_files(table, options, target, columns, name, tell=tell, cache=cache)
+    assert isinstance(options.test, float | int)
     test = choose_test_rows(target, options.test, options.seed, table.where)
     train = target.kept & ~test
     if options.image_shape is not None:
@@ -199,6 +205,34 @@ def _splits(
         columns = learn_columns(table, options, target.task, train, tell=tell)
     parts = encode_parts(table, columns, (train, test), tell=tell, cache=cache)
     return Splits(*(_dataset(name, columns, *part) for part in parts))
+
+
+def _of_two_files(
+    table: Table,
+    options: TableOptions,
+    target: TargetCells,
+    columns: Columns | None,
+    name: str,
+    *,
+    tell: Tell,
+    cache: Path | None,
+) -> Splits:
+    """Return a table as training part, and the table in the file of the test rows as test part."""
+    assert options.test_file is not None
+    if table.where and os.path.realpath(options.test_file) == os.path.realpath(table.where[:-2]):
+        raise DataError(f"{table.where}test must be another file than that of the training rows")
+    other = open_file(options.test_file, tell=tell)
+    if options.target not in other.names:
+        raise DataError(
+            f"{other.where}lacks the target {options.target!r}, so that nothing can be measured on "
+            "its rows: name a fraction with test=0.2 (--test 0.2), and predict them later"
+        )
+    if columns is None:
+        columns = learn_columns(table, options, target.task, target.kept, tell=tell)
+    (train,) = encode_parts(table, columns, (target.kept,), tell=tell, cache=cache)
+    kept = rows_with_target(other, options, tell=tell)
+    (test,) = encode_parts(other, columns, (kept,), tell=tell, cache=cache)
+    return Splits(*(_dataset(name, columns, *part) for part in (train, test)))
 
 
 def _images(

@@ -77,12 +77,17 @@ def md5_sum(path: Path) -> str:
 def fingerprint(splits: Splits) -> str:
     """Return the SHA-256 of a dataset's content: the rows of each class of each part, sorted.
 
+    Of continuous targets it is that of the rows with their targets.
     It does not depend on the order of the rows or on names, so a dataset has the same fingerprint
     after it is written as images and read back.
     """
     digest = hashlib.sha256()
     for part in (splits.train, splits.test):
         digest.update(f"part of {part.inputs.dtype} {part.input_shape}\n".encode())
+        if not part.has_classes:
+            pairs = zip(part.inputs, part.targets, strict=True)
+            digest.update(b"".join(sorted(row.tobytes() + t.tobytes() for row, t in pairs)))
+            continue
         for label in range(len(part.class_names)):
             rows = sorted(row.tobytes() for row in part.inputs[part.targets == label])
             digest.update(f"class {label}: {len(rows)} rows\n".encode())

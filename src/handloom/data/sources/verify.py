@@ -33,13 +33,18 @@ class FileSum:
 
 @dataclass(frozen=True)
 class PartReport:
-    """The report on the training or the test part."""
+    """The report on the training or the test part.
+
+    ``targets`` are the smallest and the largest of each continuous target; None for classes, which
+    have ``rows_per_class``.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     minimum: float
     maximum: float
     rows_per_class: tuple[int, ...]
+    targets: tuple[tuple[float, float], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,8 +131,14 @@ def _report(part: Dataset) -> PartReport:
         dtype=str(part.inputs.dtype),
         minimum=minimum,
         maximum=maximum,
-        rows_per_class=tuple(int(count) for count in part.rows_per_class),
+        rows_per_class=tuple(part.rows_per_class.tolist()) if part.has_classes else (),
+        targets=None if part.has_classes else _ranges(part.targets),
     )
+
+
+def _ranges(targets: npt.NDArray[np.generic]) -> tuple[tuple[float, float], ...]:
+    """Return the smallest and the largest value of each continuous target, of shape (n, k)."""
+    return tuple((float(each.min()), float(each.max())) for each in targets.T)
 
 
 def _range(inputs: npt.NDArray[np.generic]) -> tuple[float, float]:
@@ -146,12 +157,13 @@ def _file_sums(folder: Path) -> tuple[FileSum, ...]:
 
 def _problems(class_names: Sequence[str], parts: Mapping[str, PartReport]) -> tuple[str, ...]:
     problems = []
-    if len(class_names) < 2:
+    if len(class_names) < 2 and parts["train"].targets is None:
         problems.append("there is a single class: nothing can be learned")
     for label, part in parts.items():
-        for name, count in zip(class_names, part.rows_per_class, strict=True):
-            if count == 0:
-                problems.append(f"{label}: class {name!r} has no rows")
+        if part.targets is None:
+            for name, count in zip(class_names, part.rows_per_class, strict=True):
+                if count == 0:
+                    problems.append(f"{label}: class {name!r} has no rows")
         if part.minimum == part.maximum:
             problems.append(f"{label}: all pixels have the value {part.minimum:g}")
     return tuple(problems)

@@ -1,0 +1,40 @@
+"""The metrics of an evaluation: the table of a regression, and the lines of two classes."""
+
+from handloom.cli.console import show_table
+from handloom.data.dataset import Dataset
+from handloom.training import Evaluation
+from handloom.training.evaluation_metrics import RegressionMetrics
+
+MEAN = "predicting the mean"
+
+
+def show_regression(
+    title: str, data: Dataset, metrics: RegressionMetrics, baseline: RegressionMetrics
+) -> None:
+    """Show the errors of a regression, and beside them those of predicting the mean.
+
+    They are the root of the mean squared error and the mean absolute error, in the units of the
+    target, the mean squared error, and R^2.
+    """
+    both = (metrics, baseline)
+    rows = [
+        ("root mean squared error", *(f"{each.rmse:.6g}" for each in both)),
+        ("mean absolute error", *(f"{each.mae:.6g}" for each in both)),
+        ("mean squared error", *(f"{each.mse:.6g}" for each in both)),
+        ("R^2", *(f"{each.r2:.4f}" for each in both)),
+    ]
+    names = ", ".join(data.class_names)
+    show_table(title, ("", names, MEAN), rows, caption=[f"{len(data):,} rows"])
+
+
+def of_two_classes(evaluation: Evaluation, names: tuple[str, ...]) -> list[str]:
+    """Return lines with the metrics of two classes, which accuracy alone does not show."""
+    if (binary := evaluation.binary) is None:
+        return []
+    rows = evaluation.confusion.sum(axis=1)
+    share, most = rows.max() / rows.sum(), names[int(rows.argmax())]
+    return [
+        f"ROC AUC {binary.roc_auc:.4f}, Brier score {binary.brier:.4f}; {binary.positive} is "
+        f"predicted above the probability {binary.threshold:g}",
+        f"predicting {most} for all rows has accuracy {share:.4f}",
+    ]

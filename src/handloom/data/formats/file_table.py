@@ -1,0 +1,32 @@
+"""FileTable: what tables in files share, their path and names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_COLUMNS = 100_000
+"""The largest number of columns of a file."""
+
+CELLS = 1 << 18
+"""The number of cells of a chunk."""
+
+
+@dataclass(frozen=True)
+class FileTable:
+    """A table in a file.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the file without its suffix."""
+        return self.path.stem
+
+    @property
+    def where(self) -> str:
+        """The path and a colon, for errors."""
+        return f"{self.path}: "

@@ -1,0 +1,159 @@
+"""Plots of a regression: predictions against true targets, and residuals."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import DataError, require_instance
+from handloom.plots.figure import BLUE, DARK, GRAY, LIGHT, MEDIUM, drawing, new_figure
+from handloom.plots.fonts import fitted, legible
+from handloom.training.evaluation_metrics import RegressionMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Values = npt.NDArray[np.float64]
+
+MOST_POINTS = 5_000
+"""The largest number of rows that are drawn."""
+
+MOST_OUTPUTS = 4
+"""The largest number of outputs that are drawn, a row of panels each."""
+
+LONGEST_NAME = 3.0
+"""The largest width of the name of a target in inches."""
+
+BINS = 30
+
+
+def predicted_against_true(
+    metrics: RegressionMetrics, names: "Sequence[str]", *, title: str, dataset: str
+) -> "Figure":
+    """Plot the prediction of each row against its true target, a panel for each output.
+
+    Points on the line are predicted exactly. Both axes have the units of the target. Of many rows
+    and outputs, `MOST_POINTS` and `MOST_OUTPUTS` are drawn.
+
+    Parameters
+    ----------
+    metrics : RegressionMetrics
+        The ``regression`` of an `Evaluation`: predictions and residuals of shape (n, k).
+    names : sequence of str, length k
+        The names of the targets.
+    title : str
+        The name of the model.
+    dataset : str
+        The dataset's name.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    DataError
+        If there are more or fewer names than outputs.
+    ConfigurationError
+        If ``metrics`` are no `RegressionMetrics`.
+    """
+    outputs = _outputs(metrics, names)
+    with drawing(title, dataset, *names):
+        figure = new_figure(7.5, 0.8 + 6.2 * len(outputs), f"{dataset}: {title}")
+        panels = figure.subplots(len(outputs), squeeze=False)[:, 0]
+        for panel, (name, predicted, residuals) in zip(panels, outputs, strict=True):
+            true = predicted + residuals
+            _draw_points(panel, true, predicted)
+            _style(panel, f"true {name}", f"predicted {name}")
+            if len(true):
+                ends = _with_margin(np.concatenate([true, predicted]))
+                panel.plot(ends, ends, color=DARK, linewidth=1.5, label="predicted exactly")
+                panel.set_xlim(ends)
+                panel.set_ylim(ends)
+                panel.legend(loc="upper left")
+            panel.set_box_aspect(1.0)
+    return figure
+
+
+def residuals(
+    metrics: RegressionMetrics, names: "Sequence[str]", *, title: str, dataset: str
+) -> "Figure":
+    """Plot residuals, true minus predicted, against predictions, and how many rows have which.
+
+    Residuals of a good model lie about 0 at every prediction, without a trend or a funnel. A row of
+    panels for each output; the histogram has all rows.
+
+    Parameters, returned figure and errors are those of `predicted_against_true`.
+    """
+    outputs = _outputs(metrics, names)
+    with drawing(title, dataset, *names):
+        figure = new_figure(11, 0.8 + 5.2 * len(outputs), f"{dataset}: {title}")
+        panels = figure.subplots(
+            len(outputs), 2, squeeze=False, sharey="row", gridspec_kw={"width_ratios": [3, 1]}
+        )
+        for (points, counts), (name, predicted, missed) in zip(panels, outputs, strict=True):
+            _draw_points(points, predicted, missed)
+            _style(points, f"predicted {name}", f"residual of {name}\n(true - predicted)")
+            _style(counts, "rows", "")
+            if len(missed):
+                counts.hist(missed, bins=BINS, orientation="horizontal", color=BLUE)
+                points.set_ylim(_with_margin(missed))
+                for panel in (points, counts):
+                    panel.axhline(0.0, color=DARK, linewidth=1.5, label="predicted exactly")
+                counts.locator_params(axis="x", nbins=4, integer=True)
+        drawn = panels[0, 0].get_legend_handles_labels()
+        figure.legend(*drawn, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _outputs(
+    metrics: RegressionMetrics, names: "Sequence[str]"
+) -> list[tuple[str, Values, Values]]:
+    """Return the name, the predictions and the residuals of the first outputs, finite rows only."""
+    require_instance("metrics", metrics, RegressionMetrics)
+    predicted = metrics.predictions.astype(np.float64)
+    if predicted.shape[1] != len(names):
+        raise DataError(
+            f"names must have one name for each output, got {len(names)} for "
+            f"{predicted.shape[1]} outputs"
+        )
+    outputs = []
+    for index, name in enumerate(names[:MOST_OUTPUTS]):
+        values, missed = predicted[:, index], metrics.residuals[:, index]
+        finite = np.isfinite(values) & np.isfinite(missed)
+        outputs.append(
+            (fitted(legible(name), LONGEST_NAME, MEDIUM), values[finite], missed[finite])
+        )
+    return outputs
+
+
+def _draw_points(panel: "Axes", x: Values, y: Values) -> None:
+    """Draw rows as points, paler where there are many; note rows that are not drawn."""
+    if not len(x):
+        panel.text(0.5, 0.5, "no finite prediction", transform=panel.transAxes, ha="center")
+        return
+    chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(int))
+    drawn = f"{len(chosen):,} of {len(x):,} rows" if len(chosen) < len(x) else f"{len(x):,} rows"
+    alpha = 0.7 if len(chosen) < 500 else 0.35
+    panel.scatter(x[chosen], y[chosen], s=22.0, c=BLUE, alpha=alpha, linewidths=0, label=drawn)
+
+
+def _style(panel: "Axes", across: str, up: str) -> None:
+    panel.grid(visible=True, color=LIGHT, linewidth=0.8)
+    panel.set_axisbelow(True)
+    panel.tick_params(labelsize=MEDIUM, color=GRAY, labelcolor=DARK)
+    panel.set_xlabel(across)
+    panel.set_ylabel(up)
+    panel.locator_params(nbins=6)
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+
+
+def _with_margin(values: Values) -> tuple[float, float]:
+    """Return the range of values with a margin."""
+    low, high = float(values.min()), float(values.max())
+    margin = 0.05 * (high - low) or 0.1 * abs(high) or 1.0
+    return low - margin, high + margin

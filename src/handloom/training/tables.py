@@ -1,0 +1,155 @@
+"""Tables for a model: the rows of the one that it was trained on, of another one, predictions."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from filecmp import cmp
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.dataset import Dataset, Splits
+from handloom.data.fingerprint import fingerprint
+from handloom.data.formats.tables import open_file
+from handloom.data.notes import Tell
+from handloom.data.sources.open_table import read_pixels, read_splits, read_whole
+from handloom.data.table import Chunk, MemoryTable, Table
+from handloom.data.table_options import TableOptions
+from handloom.data.table_target import TableTarget
+from handloom.errors import ConfigurationError, DataError
+from handloom.model import Model
+from handloom.parameters import Array
+
+
+@dataclass(frozen=True)
+class TrainingTable:
+    """The table that a model was trained on.
+
+    Parameters
+    ----------
+    path : str
+    options : TableOptions
+        With which it was read.
+    test_rows : str or None
+        The SHA-256 of its test rows; None in runs of earlier versions.
+    """
+
+    path: str
+    options: TableOptions
+    test_rows: str | None = None
+
+
+def test_rows_sum(splits: Splits) -> str:
+    """Return the SHA-256 of the test rows of a table and their targets."""
+    return str(fingerprint(splits.test)["sha256"])
+
+
+def table_for(model: Model, named: str, own: TrainingTable | None, *, tell: Tell) -> Splits:
+    """Return the rows of a table for a model that was trained on one.
+
+    Parameters
+    ----------
+    model : Model
+    named : str
+        The path of the table.
+    own : TrainingTable or None
+        The table that it was trained on. It, or a copy, is split again in the same way; all rows of
+        another one are test rows.
+    tell : callable
+        Called with each note.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model was not trained on a table.
+    DataError
+        As `handloom.open_table`; and if the table of the training has changed.
+    """
+    if own is not None and _same_file(Path(named), Path(own.path)):
+        return _own_rows(model, named, own)
+    options = None if own is None else own.options
+    if model.columns is None and options is not None and options.image_shape is not None:
+        return _images(named, model, options, tell=tell)
+    if model.columns is None or model.columns.target is None:
+        raise ConfigurationError(
+            f"{named}: the model was not trained on a table, so that rows of one cannot be used"
+        )
+    if options is None:
+        options = TableOptions(model.columns.target.name)
+    known = TableOptions(options.target, drop_missing_targets=options.drop_missing_targets)
+    whole = read_whole(named, model.columns, known, tell=tell)
+    tell(f"{named}: all {len(whole):,} rows are test rows, as it is not the table of the run")
+    return Splits(whole, whole)
+
+
+def _own_rows(model: Model, named: str, own: TrainingTable) -> Splits:
+    """Return the parts of the table of the training, whose notes the training has told."""
+    columns = model.columns
+    splits = read_splits(named, own.options, columns, name=model.trained_on, tell=lambda _: None)
+    changed = own.test_rows is not None and test_rows_sum(splits) != own.test_rows
+    if changed or (columns is not None and len(splits.train) != columns.rows):
+        raise DataError(
+            f"{named}: has changed since the training, so that some test rows may be training rows "
+            "of then: name the earlier table, or a file of new rows, with --data"
+        )
+    return splits
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    """Return whether two files are the same, or copies."""
+    if path.resolve() == other.resolve():
+        return True
+    try:
+        return cmp(path, other, shallow=False)
+    except OSError:
+        return False
+
+
+def _images(named: str, model: Model, options: TableOptions, *, tell: Tell) -> Splits:
+    """Return all rows of a table of pixels, by the classes of a model."""
+    table = open_file(named, tell=tell)
+    left_out = (options.target, *options.drop)
+    names = [name for name in table.names if name not in left_out]
+    target = TableTarget(options.target, "classification", model.class_names)
+    pixels, classes = read_pixels(table, names, model.row_shape, target)
+    whole = Dataset(pixels, classes, model.class_names, table.name)
+    return Splits(whole, whole)
+
+
+def predictions_of(
+    model: Model, table: Table, *, tell: Tell
+) -> Generator[tuple[Chunk, Array], None, None]:
+    """Yield the chunks of a table of raw rows or of pixels, each with its predictions, (n, k).
+
+    Raises
+    ------
+    DataError, ConfigurationError
+        If the table does not fit the model.
+    """
+    if model.columns is not None:
+        yield from model.predict_chunks(table, tell=tell)
+        return
+    for chunk in table.chunks():
+        yield chunk, model.predict(_pixels(model, table, chunk))
+
+
+def _pixels(model: Model, table: Table, chunk: Chunk) -> npt.NDArray[np.uint8]:
+    """Return the rows of a chunk as images: all columns, or all but one, which is the class.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model takes no images of one channel.
+    """
+    if model.row_dtype != "uint8" or len(model.row_shape) != 2:
+        raise ConfigurationError(
+            f"{table.where}the model was not trained on a table: train it with handloom train "
+            "--data file.csv --target name, or save it with columns"
+        )
+    names = table.names
+    if len(names) == int(np.prod(model.row_shape)) + 1:
+        names = tuple(name for name in names if name.lower() not in ("label", "class", "target"))
+    pixels, _ = read_pixels(
+        MemoryTable(chunk, table.names, table.name, table.where), names, model.row_shape
+    )
+    return pixels
