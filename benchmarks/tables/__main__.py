@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tables.comparison import compare
-from benchmarks.tables.contestants import THREADS
+from benchmarks.tables.contestants import THREADS, Split
+from benchmarks.tables.page import page
 from benchmarks.tables.sources import Source, sources
+from benchmarks.tables.walk import walk
 from handloom.environment import environment, processor_name
 from handloom.files import write_text
 
 
 def main() -> None:
-    """Compare, and write the results after each split."""
+    """Measure what is missing in the results, and write the page."""
     known = {source.name: source for source in sources()}
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/tables"))
@@ -31,29 +33,56 @@ def main() -> None:
     parser.add_argument("--anew", action="store_true", help="measure everything again")
     options = parser.parse_args()
     (options.out / "tables").mkdir(parents=True, exist_ok=True)
+    for name in options.only:
+        file = _results_file(options.out, name)
+        earlier = json.loads(file.read_text()) if file.exists() and not options.anew else {}
+        measure(known[name], earlier, file, options.splits)
+    write_text(options.out / "tables.md", page(sources(), stored(options.out)))
+    print(f"wrote {options.out / 'tables.md'}")
+
+
+def measure(source: Source, earlier: dict[str, Any], file: Path, splits: int) -> None:
+    """Measure what is missing in the results of a table, and write them after each split."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in options.only:
-            measure(known[name], Path(folder), options)
+        path = source.write(Path(folder))
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if earlier.get("sha256") != digest:  # another table, or another version of it
+            earlier = {}
+        results = {"sha256": digest, **machine(source), "table": _shape(source, path), **earlier}
+        if "walk" not in results:
+            print(f"{source.name}: commands", flush=True)
+            results["walk"] = walk(source, Path(folder)).to_json()
+            write_text(file, json.dumps(results, indent=1) + "\n")
+        for runs in compare(source, path, results.get("runs", []), splits):
+            results |= {**machine(source), "runs": runs}
+            write_text(file, json.dumps(results, indent=1) + "\n")
+            print(f"{source.name}: {len(runs)} splits", flush=True)
 
 
-def measure(source: Source, folder: Path, options: argparse.Namespace) -> None:
-    """Measure what is missing in the results of a table."""
-    path, results = source.write(folder), options.out / "tables" / f"{source.name}.json"
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    earlier: dict[str, Any] = {}
-    if results.exists() and not options.anew:
-        earlier = json.loads(results.read_text())
-    if earlier.get("sha256") != digest:  # another table, or another version of it
-        earlier = {}
-    for runs in compare(source, path, earlier.get("runs", []), options.splits):
-        earlier = {"sha256": digest, **machine(source), "runs": runs}
-        write_text(results, json.dumps(earlier, indent=1))
-        print(f"{source.name}: {len(runs)} splits", flush=True)
+def stored(out: Path) -> dict[str, dict[str, Any]]:
+    """Return the results of all tables in a folder that have a split."""
+    files = {source.name: _results_file(out, source.name) for source in sources()}
+    read = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
+    return {name: results for name, results in read.items() if results.get("runs")}
+
+
+def _results_file(out: Path, name: str) -> Path:
+    return out / "tables" / f"{name}.json"
+
+
+def _shape(source: Source, path: Path) -> dict[str, int]:
+    """Return the rows that are used, the columns besides the target, and the classes."""
+    split = Split.of(path, source.options, seed=0)
+    return {
+        "rows": len(split.train) + len(split.test),
+        "columns": split.train.shape[1] - 1,
+        "classes": len(split.classes),
+    }
 
 
 def machine(source: Source) -> dict[str, Any]:
     """Return the versions and the processor of a result."""
-    packages = ("scikit-learn", "pandas", source.package)
+    packages = dict.fromkeys(["scikit-learn", "pandas", source.package])
     return {
         "environment": environment(),
         "packages": {name: version(name) for name in packages},

@@ -87,7 +87,7 @@ def agree(model: Model, new: Path, out: Path) -> bool:
     expected = model.predict(pd.read_csv(new))
     written = pd.read_csv(out).iloc[:, len(pd.read_csv(new, nrows=0).columns) :]
     if not model.predicts_classes:
-        return bool(np.array_equal(written.to_numpy(np.float32), expected))
+        return bool(np.allclose(written, expected, rtol=1e-8, atol=0.0))
     best = [model.class_names[index] for index in expected.argmax(axis=1)]
     close = np.allclose(written.iloc[:, 1:], expected, rtol=1e-5, atol=0.0)
     return bool(close) and written["prediction"].astype(str).tolist() == best
@@ -107,9 +107,7 @@ def _step(command: Sequence[str], folder: Path) -> Step:
     full = [sys.executable, "-m", "handloom", *command]
 
     def call() -> None:
-        done.append(
-            subprocess.run(full, cwd=folder, capture_output=True, text=True, check=False)
-        )
+        done.append(subprocess.run(full, cwd=folder, capture_output=True, text=True, check=False))
 
     seconds = spent(call).seconds
     notes = tuple(
