@@ -60,10 +60,9 @@ def measure(source: Source, earlier: dict[str, Any], file: Path, splits: int) ->
 
 
 def stored(out: Path) -> dict[str, dict[str, Any]]:
-    """Return the results of all tables in a folder that have a split."""
+    """Return the results in a folder, by the name of the table."""
     files = {source.name: _results_file(out, source.name) for source in sources()}
-    read = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
-    return {name: results for name, results in read.items() if results.get("runs")}
+    return {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
 
 
 def _results_file(out: Path, name: str) -> Path:

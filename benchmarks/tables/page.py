@@ -205,8 +205,8 @@ def _verdict(sources: Sequence[Source], results: Results) -> str:
 def _times(sources: Sequence[Source], results: Results) -> str:
     rows = []
     for source in sources:
-        runs = results[source.name]["runs"]
-        cells = [source.name]
+        runs = results[source.name].get("runs", [])
+        cells = [f"{source.name}, {len(runs)} split{'s' * (len(runs) != 1)}"]
         for name in CONTESTANTS:
             taken = [run[name] for run in runs if name in run]
             if not taken:
@@ -239,8 +239,8 @@ def _each(
 ) -> Iterator[tuple[Source, list[dict[str, Any]], str]]:
     """Yield each table with its runs and each of its scores."""
     for source in sources:
-        runs = results[source.name]["runs"]
-        for metric in list(runs[0][OURS])[:2]:
+        runs = results[source.name].get("runs", [])
+        for metric in list(runs[0][OURS])[:2] if runs else ():
             yield source, runs, metric
 
 
