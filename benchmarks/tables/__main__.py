@@ -70,11 +70,11 @@ def _results_file(out: Path, name: str) -> Path:
 
 
 def _shape(source: Source, path: Path) -> dict[str, int]:
-    """Return the rows that are used, the columns besides the target, and the classes."""
+    """Return the numbers of rows and input columns that are used, and of classes."""
     split = Split.of(path, source.options, seed=0)
     return {
         "rows": len(split.train) + len(split.test),
-        "columns": split.train.shape[1] - 1,
+        "columns": split.train.shape[1] - 1 - len(source.options.drop),
         "classes": len(split.classes),
     }
 

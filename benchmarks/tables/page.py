@@ -69,7 +69,7 @@ Handloom's score minus the other's on the same split: the mean, with a {confiden
 t-interval. The training rows of the splits overlap, so the variance is that of Nadeau and Bengio
 (2003), `1/n + 1/4` of the variance of the differences in place of `1/n`. **Bold** differences
 have intervals without zero; about one in twenty would by chance alone. The others are within
-noise, and say nothing about who is better.
+noise, and say nothing about who is better. A table with a single split has no interval.
 
 {differences}
 
@@ -83,7 +83,7 @@ table is read, prepared and trained on. Kernels were compiled and loaded before.
 {times}
 
 Handloom compiles a training in `auto` only where it is long enough, here that of `diamonds`; the
-others run on NumPy.
+others run on NumPy. A step with `Embedding` is not compiled as a whole.
 
 ## The commands
 
@@ -151,7 +151,7 @@ def _sources(sources: Sequence[Source], results: Results) -> str:
         cells = [source.name, source.kind, f"{table['rows']:,}", f"{table['columns']}", target]
         rows.append([*cells, source.package, source.data, source.license])
     head = ["table", "stands for", "rows", "columns", "target", "package", "data", "license"]
-    return _table(head, rows, left=2)
+    return _table(head, rows, left=len(head))
 
 
 def _scores(sources: Sequence[Source], results: Results) -> str:
@@ -160,10 +160,8 @@ def _scores(sources: Sequence[Source], results: Results) -> str:
         cells = [source.name, metric, f"{len(runs)}"]
         for name in CONTESTANTS:
             values = [run[name][metric] for run in runs if name in run]
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            cells.append(
-                f"{_number(statistics.mean(values))} ± {_number(spread)}" if values else ""
-            )
+            spread = f" ± {_number(statistics.stdev(values))}" if len(values) > 1 else ""
+            cells.append(f"{_number(statistics.mean(values))}{spread}" if values else "")
         rows.append(cells)
     return _table(["table", "score", "splits", *CONTESTANTS], rows, left=2)
 
@@ -263,7 +261,8 @@ def _interval(interval: Interval) -> str:
 
 def _number(value: float, *, sign: bool = False) -> str:
     """Return a score with four decimals, or a large one with one."""
-    return f"{value:{'+' if sign else ''}.{1 if abs(value) >= 10 else 4}f}"
+    decimals = 1 if abs(value) >= 10 else 4
+    return f"{round(value, decimals) + 0.0:{'+' if sign else ''}.{decimals}f}"  # no negative zero
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
