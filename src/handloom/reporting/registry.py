@@ -27,6 +27,7 @@ from handloom.reporting.sections.mistakes import mistakes
 from handloom.reporting.sections.network import network
 from handloom.reporting.sections.notes import notes
 from handloom.reporting.sections.overview import overview
+from handloom.reporting.sections.own_row import own_row
 from handloom.reporting.sections.provenance import provenance
 from handloom.reporting.sections.study import best_weights, is_study, notebook, optimizers
 from handloom.reporting.sections.weights import weights
@@ -71,7 +72,7 @@ IMAGES = Kind(
         provenance,
     ),
 )
-OTHER = Kind("other", lambda _: True, (overview, notes, curves, network, provenance))
+OTHER = Kind("other", lambda _: True, (overview, notes, curves, network, own_row, provenance))
 
 KINDS: Sequence[Kind] = (IMAGES, OTHER)
 """The kinds of data; the first one that matches is used."""
