@@ -55,9 +55,11 @@ from handloom.recipes.registry import RECIPES, named_recipe
 from handloom.recipes.settings import Settings
 from handloom.secondary import Secondary
 from handloom.training import (
+    Callback,
     Checkpoints,
     CSVLog,
     Evaluation,
+    GridPredictions,
     History,
     LayerNorms,
     Progress,
@@ -65,6 +67,7 @@ from handloom.training import (
     RunFolder,
     StopReason,
 )
+from handloom.training.boundary import has_grid
 from handloom.training.callbacks import MONITORS
 from handloom.training.run_folder import REPORT
 from handloom.training.triggers import FORMS, trigger
@@ -211,12 +214,16 @@ def _train(
     if resumed is not None:
         description = resumed.description.resumed(**described)
     run = RunFolder(folder, description)
-    callbacks = [
+    callbacks: list[Callback] = [
         Describe(run, resumed=resumed is not None, fixed_length=settings.fixed_length),
         Progress(),
         CSVLog(run),
         LayerNorms(),
     ]
+    grid = None
+    if has_grid(splits.train.input_shape, splits.train.inputs.dtype):
+        grid = GridPredictions(splits.train)
+        callbacks.append(grid)
     saving = Secondary("error", then="", tell=note)
 
     def save(model: Model) -> None:
@@ -242,7 +249,7 @@ def _train(
             distributed=mode.distributed,
             save=save,
         )
-    reports.write_run(run, settings.title, splits, trained)
+    reports.write_run(run, settings.title, splits, trained, None if grid is None else grid.frames)
     with saved_results(run.path):
         _show(splits, trained)
         wrote(run.path, run.contents())

@@ -54,6 +54,7 @@ SCRIPTS = (
     *("scales", "chart_drawing", "line_chart", "roving", "confusion"),
     *ALIVE_SCRIPTS[1:],
     *FORM_SCRIPTS[len(RUN_SCRIPTS) :],
+    "boundary",
 )
 """The names of the scripts, in the order in which a page has them."""
 
@@ -70,6 +71,7 @@ STYLES = (
     "predictions",
     "alive",
     "form",
+    "boundary",
     "print",
 )
 """The names of the style sheets, in the order in which a page has them."""

@@ -11,6 +11,7 @@ from handloom.reporting.groups import first_of_each
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.alive import alive
+from handloom.reporting.sections.boundary import boundary
 from handloom.reporting.sections.calibration import calibration
 from handloom.reporting.sections.collapse import collapse
 from handloom.reporting.sections.comparison import (
@@ -72,7 +73,9 @@ IMAGES = Kind(
         provenance,
     ),
 )
-OTHER = Kind("other", lambda _: True, (overview, notes, curves, network, own_row, provenance))
+OTHER = Kind(
+    "other", lambda _: True, (overview, notes, curves, network, boundary, own_row, provenance)
+)
 
 KINDS: Sequence[Kind] = (IMAGES, OTHER)
 """The kinds of data; the first one that matches is used."""

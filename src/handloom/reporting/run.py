@@ -13,6 +13,7 @@ from handloom.metrics import confusion_matrix
 from handloom.model import Model
 from handloom.parameters import Array
 from handloom.reporting.thumbnails import Thumbnails
+from handloom.training.grid_frames import GridFrames
 from handloom.training.history import History
 from handloom.training.run_folder import RunDescription
 
@@ -43,6 +44,8 @@ class ReportedRun:
         The fingerprint of the training rows; see `handloom.data.fingerprint`.
     page : str or None
         The address of its own page, relative to the page about several runs.
+    frames : GridFrames or None
+        Predictions on a grid of one or two inputs over the epochs, if they were recorded.
     missing : mapping of str to str
         The reason why a part is None, in a sentence, by the name of the attribute.
     """
@@ -58,6 +61,7 @@ class ReportedRun:
     train: Dataset | None = None
     fingerprint: Mapping[str, Any] | None = None
     page: str | None = None
+    frames: GridFrames | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
