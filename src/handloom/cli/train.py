@@ -221,8 +221,9 @@ def _train(
         LayerNorms(),
     ]
     grid = None
-    if has_grid(splits.train.input_shape, splits.train.inputs.dtype):
-        grid = GridPredictions(splits.train)
+    train = splits.train
+    if has_grid(train.input_shape, train.inputs.dtype, train.columns):
+        grid = GridPredictions(train)
         callbacks.append(grid)
     saving = Secondary("error", then="", tell=note)
 

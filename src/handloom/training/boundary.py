@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.columns import Columns
 from handloom.model import Model
 from handloom.parameters import Array
 
@@ -16,9 +17,17 @@ MARGIN = 0.1
 """The margin around the rows, relative to their extent."""
 
 
-def has_grid(shape: tuple[int, ...], dtype: object) -> bool:
-    """Return whether rows of a shape and a dtype have one or two features."""
-    return shape in ((1,), (2,)) and np.dtype(str(dtype)) != np.uint8
+def has_grid(shape: tuple[int, ...], dtype: object, columns: Columns | None) -> bool:
+    """Return whether rows of a shape and a dtype are one or two numbers.
+
+    Those of a table with categories or missing values are not: no grid is between them.
+    """
+    if shape not in ((1,), (2,)) or np.dtype(str(dtype)) == np.uint8:
+        return False
+    if columns is None:
+        return True
+    inputs = columns.inputs
+    return (len(inputs),) == shape and all(each.kind == "number" and each.scale for each in inputs)
 
 
 def grid_axes(inputs: npt.NDArray[np.generic]) -> tuple[Array, ...]:

@@ -10,7 +10,7 @@ from handloom.model import Model
 from handloom.reporting.boundary.shades import (
     COLORS,
     Floats,
-    band_colors,
+    band_fills,
     band_of,
     class_picture,
     probabilities_of,
@@ -139,7 +139,7 @@ class Plane:
             groups = targets.astype(np.intp)
         elif len(self.axes) == 2:
             groups = band_of(targets[:, 0], *self.value_range(frames))
-            fills = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b, _ in band_colors().tolist()]
+            fills = band_fills()
         else:
             groups = np.zeros(len(points), np.intp)
         return element(
@@ -161,7 +161,7 @@ class Plane:
                 for label in np.unique(groups).tolist()
             ],
             id="boundary-points",
-            class_="boundary-points",
+            class_=f"boundary-points {'' if self.classes else 'of-values'}".strip(),
         )
 
     def axes_drawn(self, frames: Sequence[Floats]) -> list[Node]:
@@ -185,7 +185,7 @@ class Plane:
                 second,
                 x=0,
                 y=0,
-                transform=f"translate(14 {MARGIN + HEIGHT / 2:g}) rotate(-90)",
+                transform=f"translate(18 {MARGIN + HEIGHT / 2:g}) rotate(-90)",
                 class_="x name",
             ),
         ]

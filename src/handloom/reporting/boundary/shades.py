@@ -73,6 +73,13 @@ def band_colors() -> Bytes:
     return np.concatenate([colors, np.round(255 * opacity)[:, None]], axis=1).astype(np.uint8)
 
 
+def band_fills() -> list[str]:
+    """Return the same colors on white, for points."""
+    colors, opacity = np.split(band_colors().astype(np.float64), [3], axis=1)
+    mixed = 255 - opacity / 255 * (255 - colors)
+    return ["#" + bytes(each).hex() for each in mixed.round().astype(np.uint8)]
+
+
 def color_of(label: int) -> str:
     """Return the color of a class."""
     return COLORS[label % len(COLORS)]

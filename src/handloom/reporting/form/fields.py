@@ -77,14 +77,14 @@ def fields_of(model: Model, data: Dataset) -> list[Field]:
     parts = flat_parts(inputs, np.asarray(data.take(rows).inputs[:], np.float32))
     can_miss = model.columns is not None
     return [
-        _categories(each, can_miss, part)
+        _category_field(each, can_miss, part)
         if each.kind == "category"
-        else _numbers(each, can_miss, part)
+        else _number_field(each, can_miss, part)
         for each, part in zip(inputs, parts, strict=True)
     ]
 
 
-def _categories(encoding: ColumnEncoding, can_miss: bool, part: Floats) -> Field:
+def _category_field(encoding: ColumnEncoding, can_miss: bool, part: Floats) -> Field:
     known = len(encoding.categories)
     if encoding.embedded:
         counts = np.bincount(part[:, 0].astype(np.intp), minlength=FIRST + known)[FIRST:]
@@ -95,7 +95,7 @@ def _categories(encoding: ColumnEncoding, can_miss: bool, part: Floats) -> Field
     return Field(encoding, can_miss, int(frequent[0]), options=options)
 
 
-def _numbers(encoding: ColumnEncoding, can_miss: bool, part: Floats) -> Field:
+def _number_field(encoding: ColumnEncoding, can_miss: bool, part: Floats) -> Field:
     present = part[part[:, -1] == 0.0] if encoding.missing else part
     if not encoding.scale or not len(present):
         return Field(encoding, can_miss, encoding.mean, encoding.mean, encoding.mean)

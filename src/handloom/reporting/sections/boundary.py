@@ -17,8 +17,7 @@ from handloom.reporting.boundary.plane import (
     class_of,
     marker,
 )
-from handloom.reporting.boundary.shades import MOST_CLASSES, Floats
-from handloom.reporting.form.fields import inputs_of
+from handloom.reporting.boundary.shades import MOST_CLASSES, Floats, band_fills
 from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
@@ -31,6 +30,9 @@ TITLE = "The decision boundary over the epochs"
 TITLE_OF_VALUES = "The predictions over the epochs"
 PANELS = 6
 """The largest number of small pictures."""
+
+VALUES = 5
+"""The number of values in the legend."""
 
 SAME = 0.01
 """The largest difference of predictions, relative to their range, that is not seen."""
@@ -46,7 +48,8 @@ def boundary(run: ReportedRun) -> Section | Omission | None:
     if rows is None:
         return Omission(title, run.why_missing("test"))
     if run.frames is None:
-        axes = grid_axes(np.asarray((run.train or rows).inputs[:]))
+        around = rows if run.train is None else run.train
+        axes = grid_axes(np.asarray(around.inputs[:]))
         frames, names = [], list[str]()
     else:
         axes = run.frames.axes
@@ -67,13 +70,12 @@ def boundary(run: ReportedRun) -> Section | Omission | None:
 
 def _suits(model: Model, *, classes: bool) -> bool:
     """Return whether a network has one or two numbers as inputs, and outputs to draw."""
-    if not has_grid(model.row_shape, model.row_dtype):
+    if not has_grid(model.row_shape, model.row_dtype, model.columns):
         return False
-    numbers = all(len(each.names) == 1 and each.scale for each in inputs_of(model))
-    outputs = len(model.class_names)
     if model.row_shape == (1,):
-        return numbers and not classes
-    return numbers and (outputs <= MOST_CLASSES if classes else outputs == 1)
+        return not classes
+    outputs = len(model.class_names)
+    return outputs <= MOST_CLASSES if classes else outputs == 1
 
 
 def _of_model(model: Model, axes: tuple[np.ndarray, ...]) -> Floats:
@@ -127,7 +129,7 @@ def _body(plane: Plane, frames: Sequence[Floats], names: Sequence[str]) -> list[
                 aria_labelledby="boundary-name",
                 class_="boundary-plane",
             ),
-            _legend(plane),
+            _legend(plane, frames),
             class_="boundary-stage plot",
         ),
         _panels(plane, names) if last else None,
@@ -179,25 +181,34 @@ def _controls(last: int) -> Element:
     )
 
 
-def _legend(plane: Plane) -> Node:
-    if not plane.classes:
+def _legend(plane: Plane, frames: Sequence[Floats]) -> Node:
+    """Return a sample of each class, or of some values."""
+    if plane.classes:
+        names = plane.model.binary_classes or plane.model.class_names
+        samples = [_sample(name, label, class_=class_of(label)) for label, name in enumerate(names)]
+    elif len(plane.axes) == 2:
+        ends = plane.value_range(frames)
+        fills = band_fills()
+        bands = np.linspace(0, len(fills) - 1, VALUES).astype(int).tolist()
+        values = np.linspace(*ends, VALUES).tolist()
+        samples = [
+            _sample(f"{float(f'{value:.3g}'):,.10g}", 1, fill=fills[band])
+            for value, band in zip(values, bands, strict=True)
+        ]
+    else:
         return None
-    names = plane.model.binary_classes or plane.model.class_names
-    samples = [
-        element(
-            "li",
-            element(
-                "svg",
-                element("path", d=marker(label, 6, 6), class_=class_of(label)),
-                viewBox="0 0 12 12",
-                class_="boundary-sample",
-                aria_hidden="true",
-            ),
-            name,
-        )
-        for label, name in enumerate(names)
-    ]
     return element("ul", samples, class_="legend")
+
+
+def _sample(name: str, shape: int, **attributes: str) -> Element:
+    drawing = element(
+        "svg",
+        element("path", d=marker(shape, 6, 6), **attributes),
+        viewBox="0 0 12 12",
+        class_="boundary-sample",
+        aria_hidden="true",
+    )
+    return element("li", drawing, name)
 
 
 def _panels(plane: Plane, names: Sequence[str]) -> Element:
@@ -208,7 +219,7 @@ def _panels(plane: Plane, names: Sequence[str]) -> Element:
         [
             element(
                 "figure",
-                element("figcaption", names[index]),
+                element("figcaption", names[index].partition(":")[0]),
                 element(
                     "svg",
                     _drawn(plane, index),

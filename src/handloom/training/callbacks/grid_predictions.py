@@ -28,7 +28,7 @@ PROBABILITIES = ("softmax", "sigmoid")
 def is_recorded(epoch: int) -> bool:
     """Return whether the network is recorded after some epochs: 1, 2, 3, 4, 5, 6, 8, 10, 13, ..."""
     power = round(PER_DOUBLING * math.log2(max(epoch, 1)))
-    return epoch == round(2.0 ** (power / PER_DOUBLING))
+    return epoch == round(math.pow(2.0, power / PER_DOUBLING))
 
 
 class GridPredictions(Callback):
@@ -53,10 +53,11 @@ class GridPredictions(Callback):
 
     def __init__(self, data: Dataset) -> None:
         require_instance("data of GridPredictions", data, Dataset)
-        if not has_grid(data.input_shape, data.inputs.dtype):
+        if not has_grid(data.input_shape, data.inputs.dtype, data.columns):
             raise ConfigurationError(
-                "data of GridPredictions must have one or two floating-point features, got "
-                f"{data.inputs.dtype} of shape {data.input_shape}"
+                "data of GridPredictions must have one or two floating-point features, and no "
+                f"categories or missing values, got {data.inputs.dtype} of shape "
+                f"{data.input_shape}"
             )
         self._axes = grid_axes(np.asarray(data.inputs[:]))
         self._frames: dict[int, npt.NDArray[np.generic]] = {}
