@@ -148,8 +148,12 @@ def test_columns_of_categories_are_no_plane() -> None:
     frame = pd.DataFrame({"port": ["a", "b"] * 10, "fate": ["yes", "no"] * 10})
     data = Dataset.from_frame(frame, "fate")
     assert data.input_shape == (2,)
-    model = replace(trained(MOONS)[0], columns=data.columns, column_names=data.column_names)
-    model = replace(model, class_names=data.class_names)
+    model = replace(
+        trained(MOONS)[0],
+        columns=data.columns,
+        column_names=data.column_names,
+        class_names=data.class_names,
+    )
     assert boundary(ReportedRun("run", model, test=data)) is None
     with pytest.raises(ConfigurationError, match="no categories or missing values"):
         GridPredictions(data)

@@ -58,7 +58,6 @@ def test_epochs_are_three_for_each_doubling() -> None:
 
 def test_the_network_is_recorded_before_the_first_epoch_and_after_the_last() -> None:
     grid = GridPredictions(DATA.train)
-    assert grid.frames is None
     made = trainer(grid)
     rows = grid_rows(grid_axes(DATA.train.inputs))
     before = softmax(made.network.predict(rows)).reshape(64, 64, 2)
@@ -70,6 +69,10 @@ def test_the_network_is_recorded_before_the_first_epoch_and_after_the_last() -> 
     np.testing.assert_array_equal(frames.predictions[0], np.round(255 * before))
     np.testing.assert_array_equal(frames.predictions[-1], expected(made))
     np.testing.assert_allclose(frames.values(7), expected(made) / 255)
+
+
+def test_before_a_training_there_are_no_frames() -> None:
+    assert GridPredictions(DATA.train).frames is None
 
 
 def test_the_last_epoch_is_that_of_its_own_weights_where_better_ones_are_restored() -> None:
