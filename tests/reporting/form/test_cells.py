@@ -66,6 +66,12 @@ def test_a_number_is_encoded_to_the_same_value(mean: float, scale: float) -> Non
         assert np.float32((number - mean) / scale) == value
 
 
+def test_numbers_are_written_with_six_digits_and_whole_ones_with_all() -> None:
+    encoding = ColumnEncoding("x", "number", scale=1.0)
+    texts = [cell_text(encoding, cell) for cell in (0.14980854, 12_345_678.0, -2.5, 0.0)]
+    assert texts == ["0.149809", "12345678", "-2.5", "0"]
+
+
 def test_a_number_has_no_more_decimals_than_in_the_table() -> None:
     encoding = ColumnEncoding("x", "number", mean=29.7, scale=14.5)
     for value in (0.0, 0.42, 80.0, -3.5, 21.125):

@@ -69,4 +69,7 @@ def cell_text(encoding: ColumnEncoding, cell: Cell) -> str:
         )
     if cell is None:
         return "missing"
-    return str(cell == 1.0) if encoding.kind == "boolean" else f"{cell:.10g}"
+    if encoding.kind == "boolean":
+        return str(cell == 1.0)
+    whole = cell == round(cell) and abs(cell) < 1e15
+    return f"{cell:.0f}" if whole else f"{cell:.6g}"
