@@ -121,6 +121,7 @@ from handloom.training.callbacks import (
     Callback as Callback,
     CSVLog as CSVLog,
     EarlyStopping as EarlyStopping,
+    GridPredictions as GridPredictions,
     LayerNorms as LayerNorms,
     Progress as Progress,
     TimeLimit as TimeLimit,

@@ -17,9 +17,11 @@ from handloom.studies.reference import MODELS, Run, Study
 from handloom.training.boundary import boundary_grid
 from handloom.training.evaluation import Evaluation
 from handloom.training.evaluation_metrics import RegressionMetrics
+from handloom.training.grid_frames import GridFrames
 from handloom.training.history import History, csv_line
 from handloom.training.run_folder import (
     DESCRIPTION,
+    GRID,
     HISTORY,
     LOGS,
     PREDICTIONS,
@@ -55,7 +57,13 @@ def _save(figure: "Figure", path: Path) -> None:
     plots.save(figure, make_folder(path.parent) / path.name)
 
 
-def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> None:
+def write_run(
+    run: RunFolder,
+    title: str,
+    splits: Splits,
+    trained: Trained,
+    frames: GridFrames | None = None,
+) -> None:
     """Write the history, the results and the plots of one training, whose model is saved.
 
     If one cannot be written, a line on standard error says so, and the others are written.
@@ -77,6 +85,9 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
             run.write_predictions({"test": test.probabilities, **grid})
         else:
             run.write_predictions({"test": test.regression.predictions})
+    if frames is not None:
+        with _part(run.path / GRID):
+            run.write_grid(frames)
     drawing = _pictures(run.pictures)
     with drawing:
         curves = plots.training_curves(

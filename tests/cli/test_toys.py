@@ -38,8 +38,11 @@ def test_a_toy_is_trained_evaluated_resumed_and_reported_by_its_name(
     assert handloom("evaluate", run / "model").out.count(f"{accuracy:.4f}") == 1
 
     assert handloom("train", "--resume", run, "--epochs", "9").status == 0
+    assert RunFolder.open(run).grid().epochs.tolist() == [0, 1, 2, 3, 4, 5, 6, 8, 9]
     assert handloom("report", run).status == 0
     page = (run / "report.html").read_text()
+    assert "The decision boundary over the epochs" in page
+    assert "A row of your own" in page
     assert "Trained on moons" in page
     assert "--data moons" in page
 

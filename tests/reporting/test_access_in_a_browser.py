@@ -185,7 +185,7 @@ def test_paper_has_no_controls(page: Any) -> None:
     assert not re.search("click|arrow keys|open a cell", page.locator("body").inner_text(), re.I)
     live = page.locator(".alive-input")
     assert live.evaluate("each => getComputedStyle(each).breakInside") == "avoid"
-    share = page.locator("#alive-verdict .alive-share")
+    share = page.locator("#alive-verdict .prediction-share")
     assert re.fullmatch(r"[\d.]+ %", share.inner_text())
     assert share.evaluate("each => getComputedStyle(each).whiteSpace") == "nowrap"
 
@@ -203,7 +203,7 @@ def test_forced_colors_show_what_is_pressed(page: Any) -> None:
     assert focused.evaluate(style, "outlineStyle") == "solid"
     assert focused.evaluate(style, "outlineOffset") == "3px"
     assert focused.evaluate(style, "borderColor") == other.evaluate(style, "borderColor")
-    bar = page.locator(".alive-bar i").first
+    bar = page.locator(".prediction-bar i").first
     assert bar.evaluate("each => getComputedStyle(each).forcedColorAdjust") == "none"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 import handloom
 from handloom import Adam, Dense, HandloomError, Model, ModelError, Sequential, Trainer, silhouettes
@@ -17,6 +18,7 @@ from handloom.environment import environment
 from handloom.errors import ConfigurationError
 from handloom.files import FileError
 from handloom.training import EpochRecord, History, RunDescription, RunFolder, StudyFolder
+from handloom.training.grid_frames import GridFrames
 from handloom.training.run_folder import CONTENTS, STUDY_CONTENTS, is_run
 
 DATA = silhouettes(rows=100, test_rows=20)
@@ -33,6 +35,8 @@ def trainer() -> Trainer:
 
 
 PREDICTIONS = np.arange(6.0, dtype=np.float32).reshape(2, 3)
+AXES = (np.arange(3.0, dtype=np.float32), np.arange(2.0, dtype=np.float32))
+FRAMES = GridFrames(np.arange(2), AXES, np.arange(24, dtype=np.uint8).reshape(2, 2, 3, 2))
 
 
 def write(path: Path, trainer: Trainer) -> RunFolder:
@@ -42,6 +46,7 @@ def write(path: Path, trainer: Trainer) -> RunFolder:
     run.write_history(trainer.history)
     run.write_results(RESULTS)
     run.write_predictions({"test": PREDICTIONS.T})
+    run.write_grid(FRAMES)
     return run
 
 
@@ -107,6 +112,23 @@ def test_a_run_without_checkpoints_says_so(tmp_path: Path) -> None:
     assert RunFolder.open(run.path).description.checkpoint_every is None
 
 
+def test_a_grid_is_read_as_it_was_written(run: RunFolder) -> None:
+    read = RunFolder.open(run.path).grid()
+    assert read.epochs.tolist() == [0, 1]
+    assert len(read.axes) == 2
+    assert np.array_equal(read.predictions, FRAMES.predictions)
+
+
+@pytest.mark.parametrize("name", ["version", "epochs", "predictions", "y"])
+def test_a_grid_that_is_damaged_or_of_another_version_is_refused(run: RunFolder, name: str) -> None:
+    arrays = FRAMES.to_arrays()
+    changed = arrays if name != "version" else {**arrays, "version": np.array([2])}
+    kept = {key: value for key, value in changed.items() if key != name or name == "version"}
+    (run.path / "grid.safetensors").write_bytes(save(kept))
+    with pytest.raises(ModelError, match=r"grid\.safetensors: frames "):
+        run.grid()
+
+
 def test_making_the_object_touches_no_file(tmp_path: Path) -> None:
     assert not is_run(RunFolder(tmp_path / "run", DESCRIPTION).path)
     assert list(tmp_path.iterdir()) == []
@@ -122,6 +144,7 @@ def test_what_is_written_when_training_ends_is_missing_before(tmp_path: Path) ->
         (run.history, "history.json"),
         (run.results, "results.json"),
         (run.predictions, "predictions.safetensors"),
+        (run.grid, "grid.safetensors"),
     ):
         with pytest.raises(FileError, match=f"{name} is missing.*written when training ends"):
             read()

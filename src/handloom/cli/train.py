@@ -56,8 +56,10 @@ from handloom.recipes.settings import Settings
 from handloom.secondary import Secondary
 from handloom.text import enumerated
 from handloom.training import (
+    Callback,
     Checkpoints,
     CSVLog,
+    GridPredictions,
     History,
     LayerNorms,
     Progress,
@@ -65,6 +67,7 @@ from handloom.training import (
     RunFolder,
     StopReason,
 )
+from handloom.training.boundary import has_grid
 from handloom.training.callbacks import MONITORS
 from handloom.training.run_folder import REPORT
 from handloom.training.tables import test_rows_sum
@@ -215,12 +218,17 @@ def _train(
             raise DataError(f"{description.data}: its test rows have changed since the training")
         description = resumed.description.resumed(**described)
     run = RunFolder(folder, description)
-    callbacks = [
+    callbacks: list[Callback] = [
         Describe(run, resumed=resumed is not None, fixed_length=settings.fixed_length),
         Progress(),
         CSVLog(run),
         LayerNorms(),
     ]
+    grid = None
+    train = splits.train
+    if has_grid(train.input_shape, train.inputs.dtype, train.columns):
+        grid = GridPredictions(train)
+        callbacks.append(grid)
     saving = Secondary("error", then="", tell=note)
 
     def save(model: Model) -> None:
@@ -246,7 +254,7 @@ def _train(
             distributed=mode.distributed,
             save=save,
         )
-    reports.write_run(run, settings.title, splits, trained)
+    reports.write_run(run, settings.title, splits, trained, None if grid is None else grid.frames)
     with saved_results(run.path):
         _show(splits, trained)
         wrote(run.path, run.contents())

@@ -25,22 +25,26 @@ NETWORK_SCRIPTS = (
 )
 """The forward pass."""
 
+RUN_SCRIPTS = (*NETWORK_SCRIPTS, "announcer", "predictions")
+"""What sections share in which a reader runs the network."""
+
 ALIVE_SCRIPTS = (
     "roving",
-    *NETWORK_SCRIPTS,
+    *RUN_SCRIPTS,
     "alive/canvases",
     "alive/pixels",
     "alive/tiles",
-    "alive/announcer",
     "alive/change_history",
     "alive/board",
     "alive/tools",
-    "alive/predictions",
     "alive/weights",
     "alive/layer_view",
     "alive/alive",
 )
-"""The section in which a reader runs the network."""
+"""The section in which a reader runs the network on an image."""
+
+FORM_SCRIPTS = (*RUN_SCRIPTS, "form/encoding", "form/field", "form/form")
+"""The section in which a reader runs the network on a row of a table."""
 
 NEEDED_BY = {"line_chart": ("scales", "chart_drawing"), "confusion": ("roving",)}
 """The scripts that another one uses."""
@@ -49,6 +53,8 @@ SCRIPTS = (
     *COMMON_SCRIPTS,
     *("scales", "chart_drawing", "line_chart", "roving", "confusion"),
     *ALIVE_SCRIPTS[1:],
+    *FORM_SCRIPTS[len(RUN_SCRIPTS) :],
+    "boundary",
 )
 """The names of the scripts, in the order in which a page has them."""
 
@@ -63,7 +69,10 @@ STYLES = (
     "embedding",
     "comparison",
     "fit",
+    "predictions",
     "alive",
+    "form",
+    "boundary",
     "print",
 )
 """The names of the style sheets, in the order in which a page has them."""

@@ -27,6 +27,7 @@ from handloom.training.run_folder import (
     BEST_MODEL,
     CHECKPOINTS,
     DESCRIPTION,
+    GRID,
     RUNS,
     RunDescription,
     RunFolder,
@@ -102,6 +103,7 @@ def read_run(path: Path, find_data: FindData, data: Splits | None = None) -> Rep
         description=folder.description,
         results=part("results", folder.results) or {},
         probabilities=None if predictions is None else predictions.get("test"),
+        frames=part("grid", folder.grid) if (path / GRID).is_file() else None,
         missing=missing,
     )
     return _with_rows(run, _recorded_fingerprint(path), find_data, data)

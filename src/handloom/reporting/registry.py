@@ -11,6 +11,7 @@ from handloom.reporting.groups import first_of_each
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.alive import alive
+from handloom.reporting.sections.boundary import boundary
 from handloom.reporting.sections.calibration import calibration
 from handloom.reporting.sections.collapse import collapse
 from handloom.reporting.sections.comparison import (
@@ -30,6 +31,7 @@ from handloom.reporting.sections.mistakes import mistakes
 from handloom.reporting.sections.network import network
 from handloom.reporting.sections.notes import notes
 from handloom.reporting.sections.overview import overview
+from handloom.reporting.sections.own_row import own_row
 from handloom.reporting.sections.predicted import predicted
 from handloom.reporting.sections.provenance import provenance
 from handloom.reporting.sections.residuals import residuals
@@ -85,6 +87,8 @@ TABLE_CLASSES = Kind(
         notes,
         curves,
         network,
+        boundary,
+        own_row,
         confusion,
         mistaken_rows,
         threshold,
@@ -102,6 +106,8 @@ TABLE_VALUES = Kind(
         notes,
         curves,
         network,
+        boundary,
+        own_row,
         predicted,
         residuals,
         importance,
@@ -109,7 +115,9 @@ TABLE_VALUES = Kind(
         provenance,
     ),
 )
-OTHER = Kind("other", lambda _: True, (overview, notes, curves, network, provenance))
+OTHER = Kind(
+    "other", lambda _: True, (overview, notes, curves, network, boundary, own_row, provenance)
+)
 
 KINDS: Sequence[Kind] = (IMAGES, TABLE_CLASSES, TABLE_VALUES, OTHER)
 """The kinds of data; the first one that matches is used."""

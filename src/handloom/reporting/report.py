@@ -14,6 +14,7 @@ from handloom.reporting.registry import comparison_of, kind_of
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.study import in_order, is_study
+from handloom.training.callbacks import GridPredictions
 from handloom.training.evaluation import evaluate
 from handloom.training.history import History
 
@@ -65,6 +66,7 @@ def report(
     history: History | None = None,
     *,
     title: str | None = None,
+    grid: GridPredictions | None = None,
 ) -> Report:
     """Return a report about a model: one page that shows how it was trained and what it predicts.
 
@@ -77,6 +79,9 @@ def report(
         The history of the training, for curves; `Trainer.fit` returns it.
     title : str, optional
         The name in the heading; by default that of the dataset.
+    grid : GridPredictions, optional
+        The callback that recorded the training of one or two inputs, for the decision boundary or
+        the curve over the epochs.
 
     Returns
     -------
@@ -94,9 +99,18 @@ def report(
         require_instance("data", data, Dataset)
     if history is not None:
         require_instance("history", history, History)
+    if grid is not None:
+        require_instance("grid", grid, GridPredictions)
     test = data.test if isinstance(data, Splits) else data
     train = data.train if isinstance(data, Splits) else None
-    run = ReportedRun(name=title or test.name, model=model, history=history, test=test, train=train)
+    run = ReportedRun(
+        name=title or test.name,
+        model=model,
+        history=history,
+        test=test,
+        train=train,
+        frames=None if grid is None else grid.frames,
+    )
     model.check_rows(test.inputs)
     if not run.classifies and not run.predicts_values:
         return report_of(run)

@@ -17,6 +17,7 @@ from handloom.reporting.importances import measured_importance
 from handloom.reporting.thumbnails import Thumbnails
 from handloom.training.evaluation import evaluate
 from handloom.training.evaluation_metrics import RegressionMetrics
+from handloom.training.grid_frames import GridFrames
 from handloom.training.history import History
 from handloom.training.permutation import PermutationImportance
 from handloom.training.run_folder import RunDescription
@@ -49,6 +50,8 @@ class ReportedRun:
         The fingerprint of the training rows; see `handloom.data.fingerprint`.
     page : str or None
         The address of its own page, relative to the page about several runs.
+    frames : GridFrames or None
+        Predictions on a grid of one or two inputs over the epochs, if they were recorded.
     missing : mapping of str to str
         The reason why a part is None, in a sentence, by the name of the attribute.
     """
@@ -64,6 +67,7 @@ class ReportedRun:
     train: Dataset | None = None
     fingerprint: Mapping[str, Any] | None = None
     page: str | None = None
+    frames: GridFrames | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -7,6 +7,7 @@ from reprlib import repr as short_repr
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from handloom.data.table_options import data_options_from_json
 from handloom.data.transforms import Transform
@@ -25,6 +26,7 @@ from handloom.layers import Layer
 from handloom.locks import LOCK, HeldFolder
 from handloom.model import Model
 from handloom.parameters import Array
+from handloom.training.grid_frames import GridFrames
 from handloom.training.history import History
 from handloom.training.rescue import save_model
 from handloom.training.triggers import trigger
@@ -39,6 +41,7 @@ BEST_MODEL = "best-model/"
 CHECKPOINTS = "checkpoints/"
 PICTURES = "pictures/"
 PREDICTIONS = "predictions.safetensors"
+GRID = "grid.safetensors"
 RESULTS = "results.json"
 REPORT = "report.html"
 LOGS = "logs/"
@@ -53,6 +56,7 @@ CONTENTS: Mapping[str, str] = {
     CHECKPOINTS: "the state of the training, to resume it",
     PICTURES: "pictures of the training and of its predictions",
     PREDICTIONS: "the predictions of the test rows",
+    GRID: "the predictions on a grid of one or two inputs over the epochs",
     RESULTS: "the metrics on the test set",
     REPORT: "one page that shows all of this",
 }
@@ -405,10 +409,7 @@ class RunFolder(_ResultsFolder):
         FileError
             If the file cannot be written.
         """
-        from safetensors.numpy import save  # imported when something is saved
-
-        arrays = {name: np.ascontiguousarray(array) for name, array in predictions.items()}
-        self._write(lambda path: write_bytes(path / PREDICTIONS, save(arrays)))
+        self._write_arrays(PREDICTIONS, predictions)
 
     def predictions(self) -> dict[str, Array]:
         """Return the predictions that `write_predictions` wrote.
@@ -418,10 +419,43 @@ class RunFolder(_ResultsFolder):
         FileError, ModelError
             If they are not written yet, or damaged.
         """
+        return self._arrays(PREDICTIONS)
+
+    def write_grid(self, frames: GridFrames) -> None:
+        """Write the predictions on a grid of the inputs over the epochs.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written.
+        """
+        self._write_arrays(GRID, frames.to_arrays())
+
+    def grid(self) -> GridFrames:
+        """Return the predictions that `write_grid` wrote.
+
+        Raises
+        ------
+        FileError, ModelError
+            If they are not written, damaged, or of another version.
+        """
+        arrays = self._arrays(GRID)
+        try:
+            return GridFrames.from_arrays(arrays)
+        except ModelError as error:
+            raise ModelError(f"{self.path / GRID}: {error}") from None
+
+    def _write_arrays(self, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        from safetensors.numpy import save  # imported when something is saved
+
+        whole = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+        self._write(lambda path: write_bytes(path / name, save(whole)))
+
+    def _arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        path = self._part(PREDICTIONS)
+        path = self._part(name)
         try:
             return dict(load(read_bytes(path)))
         except SafetensorError as error:

@@ -130,7 +130,7 @@ def test_an_empty_board_has_no_class(page: Any) -> None:
     button(page, "Clear the image").click()
     settle(page)
     assert verdict.inner_text() == "nothing drawn"
-    assert page.locator(".alive-top").count() == 0
+    assert page.locator(".prediction-top").count() == 0
 
 
 def test_image_verdict_and_test_images_are_on_one_screen(page: Any) -> None:

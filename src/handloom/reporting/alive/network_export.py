@@ -35,7 +35,7 @@ OPTIONS = ("slope", "alpha", "epsilon", "size", "stride")
 """The attributes of layers that their forward pass in the page needs."""
 
 
-def export_network(model: Model, rows: npt.NDArray[np.generic]) -> dict[str, Any]:
+def export_network(model: Model, rows: npt.NDArray[np.generic] | None = None) -> dict[str, Any]:
     """Return a model's transform, layers and weights as a JSON object.
 
     Weights are in float16 if the predictions of ``rows`` then have the same classes, and differ by
@@ -44,8 +44,8 @@ def export_network(model: Model, rows: npt.NDArray[np.generic]) -> dict[str, Any
     Parameters
     ----------
     model : Model
-    rows : array, shape (n, ...)
-        Stored rows, at least one.
+    rows : array, shape (n, ...), optional
+        Stored rows, at least one; without them weights are in float32.
 
     Raises
     ------
@@ -56,7 +56,8 @@ def export_network(model: Model, rows: npt.NDArray[np.generic]) -> dict[str, Any
     reasons = obstacles(model)
     if reasons:
         raise ModelError("; ".join(reasons))
-    dtype = "float16" if predicts_the_same_in_float16(model, rows) else "float32"
+    compact = rows is not None and predicts_the_same_in_float16(model, rows)
+    dtype = "float16" if compact else "float32"
     size = encoded_size(model.network, dtype)
     if size > MAX_BYTES:
         raise ModelError(

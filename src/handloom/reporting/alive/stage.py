@@ -6,13 +6,11 @@ They are hidden until `scripts/alive/alive.js` brings them to life.
 from handloom.reporting.alive.activations import ShownLayer
 from handloom.reporting.alive.rows import ShownRow
 from handloom.reporting.markup import Element, Node, element
+from handloom.reporting.prediction_table import prediction_table
 from handloom.reporting.run import ReportedRun
 
 FEW_LAYERS = 8
 """The largest number of layers that are all shown at first."""
-
-
-PREDICTION_COLUMNS = ("class", "as a bar", "probability")
 
 
 def stage(run: ReportedRun, layers: list[ShownLayer], rows: list[ShownRow]) -> Element:
@@ -34,7 +32,7 @@ def stage(run: ReportedRun, layers: list[ShownLayer], rows: list[ShownRow]) -> E
             element(
                 "div",
                 element("div", _board(), _buttons(), class_="alive-drawing"),
-                _predictions(run.class_names),
+                prediction_table(run.class_names, "alive"),
                 _brush(in_color),
                 _switched_off(),
                 element("p", id="alive-live", aria_live="polite", class_="hidden-text"),
@@ -167,36 +165,6 @@ def _control(text: str, **attributes: object) -> Element:
     control = element("input", **attributes)
     checkbox = attributes["type"] == "checkbox"
     return element("label", [control, " ", text] if checkbox else [text, " ", control])
-
-
-def _predictions(class_names: tuple[str, ...]) -> Element:
-    return element(
-        "table",
-        element("caption", "Prediction: ", element("b", id="alive-verdict")),
-        element(
-            "thead",
-            element(
-                "tr",
-                [
-                    element("th", element("span", each, class_="hidden-text"), scope="col")
-                    for each in PREDICTION_COLUMNS
-                ],
-            ),
-        ),
-        element(
-            "tbody",
-            [
-                element(
-                    "tr",
-                    element("th", name, scope="row"),
-                    element("td", element("div", element("i"), element("i"), class_="alive-bar")),
-                    element("td"),
-                )
-                for name in class_names
-            ],
-        ),
-        id="alive-predictions",
-    )
 
 
 def _switched_off() -> Element:

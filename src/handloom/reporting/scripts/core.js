@@ -40,6 +40,16 @@ function newButton(text, press) {
   return button;
 }
 
+/**
+ * Set whether a button does anything. It can be focused in any case, so that focus is never lost.
+ *
+ * @param {Element | null} button
+ * @param {boolean} enabled
+ */
+function enable(button, enabled) {
+  button?.setAttribute("aria-disabled", String(!enabled));
+}
+
 /** Whether the page is used by fingers, rather than by a mouse and a keyboard. */
 const byFinger = matchMedia("(pointer: coarse)").matches;
 

@@ -60,7 +60,7 @@ def alive(run: ReportedRun) -> Section | Omission:
         class_="on-screen",
     )
     body = [_still(run, model, layers, rows[0], invitation), stage(run, layers, rows)]
-    return Section("alive", TITLE, body, data, ALIVE_SCRIPTS, ("alive",))
+    return Section("alive", TITLE, body, data, ALIVE_SCRIPTS, ("alive", "predictions"))
 
 
 def _image_shape(row_shape: tuple[int, ...]) -> list[int]:

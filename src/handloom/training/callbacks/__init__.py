@@ -8,6 +8,9 @@ from handloom.training.callbacks.best_weights import (
 )
 from handloom.training.callbacks.csv_log import CSVLog as CSVLog
 from handloom.training.callbacks.early_stopping import EarlyStopping as EarlyStopping
+from handloom.training.callbacks.grid_predictions import (
+    GridPredictions as GridPredictions,
+)
 from handloom.training.callbacks.layer_norms import LayerNorms as LayerNorms
 from handloom.training.callbacks.progress_bar import Progress as Progress
 from handloom.training.callbacks.time_limit import TimeLimit as TimeLimit

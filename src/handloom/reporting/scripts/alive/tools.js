@@ -99,16 +99,6 @@ function showOrigin(stage, { origin, turned }) {
 }
 
 /**
- * Set whether a button does anything. It can be focused in any case, so that focus is never lost.
- *
- * @param {Element | null} button
- * @param {boolean} enabled
- */
-function enable(button, enabled) {
-  button?.setAttribute("aria-disabled", String(!enabled));
-}
-
-/**
  * Set the brush from its controls.
  *
  * @param {HTMLElement} stage

@@ -9,7 +9,7 @@ class PredictionTable {
   constructor(table, names) {
     this.names = names;
     this.rows = [...table.tBodies[0].rows];
-    this.verdict = table.querySelector("#alive-verdict");
+    this.verdict = table.querySelector(".prediction-verdict");
   }
 
   /**
@@ -24,8 +24,8 @@ class PredictionTable {
   show(probabilities, empty, excluded, unchanged) {
     const top = empty ? -1 : probabilities.indexOf(Math.max(...probabilities));
     this.rows.forEach((row, index) => {
-      row.classList.toggle("alive-top", index === top);
-      const [bar, mark] = /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll(".alive-bar i"));
+      row.classList.toggle("prediction-top", index === top);
+      const [bar, mark] = /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll(".prediction-bar i"));
       bar.style.width = `${empty ? 0 : 100 * (probabilities[index] || 0)}%`;
       mark.hidden = empty || !unchanged;
       if (unchanged) mark.style.left = `${100 * unchanged[index]}%`;
@@ -45,7 +45,7 @@ class PredictionTable {
   showVerdict(sentence) {
     const [, text, share] = /^(.*?)([\d.]+ %)?$/s.exec(sentence) ?? [];
     const whole = document.createElement("span");
-    whole.className = "alive-share";
+    whole.className = "prediction-share";
     whole.textContent = share ?? "";
     this.verdict?.replaceChildren(text ?? "", whole);
   }

@@ -1,0 +1,1 @@
+"""The decision boundary, or the curve of a single input, over the epochs of a training."""
