@@ -50,6 +50,7 @@ from handloom.layers import (
     Dropout as Dropout,
     Embedding as Embedding,
     Flatten as Flatten,
+    GlobalAveragePool2D as GlobalAveragePool2D,
     Layer as Layer,
     LayerNorm as LayerNorm,
     LeakyReLU as LeakyReLU,
