@@ -129,6 +129,7 @@ from handloom.training.callbacks import (
     EarlyStopping as EarlyStopping,
     LayerNorms as LayerNorms,
     Progress as Progress,
+    ReduceOnPlateau as ReduceOnPlateau,
     TimeLimit as TimeLimit,
 )
 

@@ -9,6 +9,7 @@ from handloom.training.callbacks import (
     EarlyStopping as EarlyStopping,
     LayerNorms as LayerNorms,
     Progress as Progress,
+    ReduceOnPlateau as ReduceOnPlateau,
     TimeLimit as TimeLimit,
 )
 from handloom.training.checkpoints import Checkpoints as Checkpoints

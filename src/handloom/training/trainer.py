@@ -20,7 +20,6 @@ from handloom.network import Sequential
 from handloom.parallel.mpi import ranks_of
 from handloom.parallel.ranks import ONE, Ranks
 from handloom.parallel.watch import Watch
-from handloom.schedules import rates_from
 from handloom.secondary import Secondary, warn
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
 from handloom.training.checkpoints import Checkpoints
@@ -487,7 +486,7 @@ class Trainer:
         left = len(order) - state.progress.epoch_steps
         if prepared.due_probe(state.progress.epoch) is not None:
             steps = min(steps, max(left - 1, 1))  # the last step is made alone
-        return rates_from(state.options.schedule, state.progress.steps, min(steps, left))
+        return state.next_rates(min(steps, left))
 
     def _validate(self, prepared: PreparedTraining) -> Measurement | None:
         """Validate, if there are validation rows, with averaged weights if there are any."""
