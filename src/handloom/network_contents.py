@@ -11,23 +11,10 @@ from handloom.errors import ModelError, unknown_name
 from handloom.in_use import Part, unused
 from handloom.layers import Layer
 from handloom.layers.chain import Chain
-from handloom.parameters import Array, Parameters
-from handloom.text import printable
+from handloom.parameters import Array, NamedArrays, Parameters
 
 # transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
 Transform = Callable[[npt.NDArray[np.generic], Array], object]
-
-
-class NamedArrays(dict[str, Array]):
-    """Arrays by name, in the order of the layers; printed as a table of names and shapes."""
-
-    def __repr__(self) -> str:
-        if not self:
-            return "no arrays"
-        width = max(16, 2 + max(map(len, self)))
-        lines = [f"{'array':<{width}}{'shape':<20}dtype"]
-        lines += [f"{name:<{width}}{each.shape!s:<20}{each.dtype}" for name, each in self.items()]
-        return "\n".join(map(printable, lines))
 
 
 class NetworkContents:
@@ -55,6 +42,15 @@ class NetworkContents:
         if self._parameters is None:
             raise ModelError("build the network first: network.build((784,), seed=0)")
         return self._parameters
+
+    @property
+    def short(self) -> str:
+        """The network in a line: ``"3 layers, (784,) -> (10,), 101,770 parameters"``."""
+        layers = "1 layer" if len(self) == 1 else f"{len(self)} layers"
+        if self._parameters is None:
+            return f"{layers}, not built"
+        shape = self._chain.output_shape(self.input_shape)
+        return f"{layers}, {self.input_shape} -> {shape}, {len(self.parameters):,} parameters"
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -68,6 +68,12 @@ class RegressionMetrics:
     predictions: Array
     residuals: npt.NDArray[np.float64]
 
+    def __repr__(self) -> str:
+        return (
+            f"RegressionMetrics(mse={self.mse:.4g}, mae={self.mae:.4g}, r2={self.r2:.4g}, "
+            f"predictions of shape {self.predictions.shape})"
+        )
+
     @classmethod
     def of(cls, targets: npt.NDArray[np.floating], predictions: Array) -> Self:
         """Return the metrics of predictions; both have shape (n, k)."""

@@ -125,6 +125,10 @@ class TrainingState:
         self.recorder: object = None  # the callback whose hook runs
         self._recorders: dict[str, object] = {}
 
+    def __repr__(self) -> str:
+        steps = f"epoch {self.progress.epoch} of {self.total_epochs}, {self.progress.steps:,} steps"
+        return f"TrainingState({steps}; {self.history!r})"
+
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, in which the weights are the network's own."""
         return {name: value for name, value in vars(self).items() if name != "parameters"}

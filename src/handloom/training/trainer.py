@@ -20,7 +20,9 @@ from handloom.network import Sequential
 from handloom.parallel.mpi import ranks_of
 from handloom.parallel.ranks import ONE, Ranks
 from handloom.parallel.watch import Watch
+from handloom.schedules import Constant
 from handloom.secondary import Secondary, warn
+from handloom.text import printable
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.class_weights import ClassWeight
@@ -136,6 +138,17 @@ class Trainer:
         self._ranks: Ranks = ONE
         self._watch: Watch | None = None
         self._state: TrainingState | None = None
+
+    def __repr__(self) -> str:
+        options = self.options
+        rate = options.schedule
+        shown = rate.learning_rate if isinstance(rate, Constant) else rate
+        size = "" if options.batch_size is None else f", batch_size={options.batch_size}"
+        trained = "" if self._state is None else f"; {self._state.history.ended}"
+        return printable(
+            f"Trainer({self.network.short}; {options.optimizer}, {shown}, epochs={options.epochs}"
+            f"{size}{trained})"
+        )
 
     @property
     def state(self) -> TrainingState:

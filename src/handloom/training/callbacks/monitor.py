@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from handloom.arguments import as_call
 from handloom.errors import ConfigurationError, require_known, require_number, unknown_name
 from handloom.training.callbacks.base import Callback
 from handloom.training.configuration import describe
@@ -67,6 +68,9 @@ class Monitor(Callback):
             )
         self.improves = improves
         self._start()
+
+    def __repr__(self) -> str:
+        return as_call(self, implied=("goal",) if self.monitor in MONITORS else ())
 
     def _start(self) -> None:
         self.epoch: int | None = None
