@@ -17,7 +17,7 @@ ROOMS = [
     ["handloom", "__main__"],
     ["cli"],
     ["reports", "reporting"],
-    ["studies", "walkthrough"],
+    ["studies", "walkthroughs"],
     ["recipes", "estimators", "plots"],
     ["training", "testing"],
     ["model", "gradcheck"],

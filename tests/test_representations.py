@@ -102,7 +102,7 @@ MADE: dict[str, Callable[[], object]] = {
     "a network that is not built": lambda: Sequential([Dense(3), ReLU()]),
     "parameters": lambda: trainer().network.parameters,
     "weights": lambda: trainer().network.parameters.weights,
-    "copied weights": lambda: trainer().network.get_weights(),
+    "copied weights": lambda: Sequential([Dense(3)]).build((4,)).get_weights(),
     "activations": lambda: trainer().network.activations(np.zeros((4, 784))),
     "a transform": Scale,
     "another transform": AsFloat,

@@ -132,5 +132,6 @@ from handloom.training.callbacks import (
     ReduceOnPlateau as ReduceOnPlateau,
     TimeLimit as TimeLimit,
 )
+from handloom.walkthroughs import Walkthrough as Walkthrough, walkthrough as walkthrough
 
 __all__: list[str]

@@ -133,19 +133,23 @@ class NetworkContents:
         DataError
             If ``x`` is not numeric, or values are missing.
         """
-        dtype, rows = self.parameters.dtype, convert_inputs(x, "x", scaled=transform is not None)
-        self._refuse_single_row(rows.rows, transform)
-        y: Array = rows.rows[:]  # of rows on demand, an array
-        if transform is not None:
-            prepared: Array = np.empty((len(y), *self.input_shape), dtype)
-            transform(y, prepared.reshape(len(y), -1))
-            y = prepared
-        y = self._as_input(y)
+        y = self.as_rows(x, transform)
         outputs = NamedArrays()
         for name, layer in self._chain.named:
             before, y = y, layer.forward(y)
             outputs[name] = y.copy() if np.may_share_memory(y, before) else y
         return outputs
+
+    def as_rows(self, x: object, transform: Transform | None = None) -> Array:
+        """Return rows as the first layer takes them; arguments and errors are those above."""
+        dtype, stored = self.parameters.dtype, convert_inputs(x, "x", scaled=transform is not None)
+        self._refuse_single_row(stored.rows, transform)
+        rows = stored.rows[:]  # of rows on demand, an array
+        if transform is None:
+            return self._as_input(rows)
+        prepared: Array = np.empty((len(rows), *self.input_shape), dtype)
+        transform(rows, prepared.reshape(len(rows), -1))
+        return prepared
 
     def _refuse_single_row(self, x: Array, transform: Transform | None) -> None:
         if transform is None and x.shape == self.input_shape:
