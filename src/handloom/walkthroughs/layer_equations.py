@@ -121,9 +121,10 @@ FORMULAS: dict[str, tuple[str, str]] = {
         "{dx} = {dy} mask / (1 - rate)",
     ),
     "conv2d": (
-        "{y}[f] = b[f] + the sum over windows of {x} and the kernel W[:,:,:,f]",
-        "dW = the sum over windows of {x} and {dy}; db = the sum of {dy} over rows and pixels; "
-        "{dx} = {dy} spread over the windows by W",
+        "{y}[f] = each window of {x} times the kernel {W}[:,:,:,f], summed, plus its bias",
+        "d{W} = the sum over rows and windows of the window of {x} times {dy}; "
+        "the gradient of a bias = the sum of its {dy}; "
+        "{dx} = {dy} times the kernels, added up where windows overlap",
     ),
     "max_pool2d": (
         "{y} = the largest entry of each window of {x}",
@@ -163,7 +164,7 @@ def forward_part(kind: str, p: ForwardPass) -> Part:
     if kind in FORWARD:
         return FORWARD[kind](p)
     formula, _ = FORMULAS.get(kind, ("{y} = forward({x})", ""))
-    equation = Equation(formula.format(x=p.x.name, y=p.y.name), "")
+    equation = Equation(formula.format(**_names(p)), "")
     return Part(f"Forward: {p.layer}", (equation,), (p.x, *p.weights.values(), p.y))
 
 
@@ -172,10 +173,16 @@ def backward_part(kind: str, p: ForwardPass, back: BackwardPass) -> Part:
     if kind in BACKWARD:
         return BACKWARD[kind](p, back)
     _, formula = FORMULAS.get(kind, ("", "gradients and {dx} = backward({dy})"))
-    dx = f"d{p.x.name}" if back.dx is None else back.dx.name
-    equation = Equation(formula.format(x=p.x.name, y=p.y.name, dy=back.dy.name, dx=dx), "")
+    names = {**_names(p), "dy": back.dy.name, "dx": f"d{p.x.name}"}
+    steps = [each for each in formula.split("; ") if back.dx is not None or "{dx}" not in each]
+    equations = tuple(Equation(each.format(**names), "") for each in steps)
     last = () if back.dx is None else (back.dx,)
-    return Part(f"Backward: {p.layer}", (equation,), (back.dy, *back.gradients.values(), *last))
+    return Part(f"Backward: {p.layer}", equations, (back.dy, *back.gradients.values(), *last))
+
+
+def _names(p: ForwardPass) -> dict[str, str]:
+    weights = p.weights.get("weights")
+    return {"x": p.x.name, "y": p.y.name, "W": "W" if weights is None else weights.name}
 
 
 FORWARD: dict[str, Callable[[ForwardPass], Part]] = {"dense": dense_forward, "relu": relu_forward}
