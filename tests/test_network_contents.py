@@ -43,7 +43,7 @@ def test_layers_are_reached_by_index_name_and_slice() -> None:
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        (5, "layer 5 does not exist: the network has 5 layers"),
+        (5, "layer 5 does not exist: there are 5 layers"),
         (-6, "layer -6 does not exist"),
         ("4.dens", "unknown layer '4.dens'; .* Did you mean '4.dense'"),
         (1.0, r"index, its name or a slice, got 1.0: network\[0\]"),

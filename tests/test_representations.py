@@ -94,6 +94,9 @@ MADE: dict[str, Callable[[], object]] = {
     "BestModel": lambda: handloom.BestModel("best"),
     "CSVLog": lambda: handloom.CSVLog("log.csv"),
     "TimeLimit": lambda: handloom.TimeLimit(60),
+    "Walkthrough": lambda: handloom.walkthrough(
+        trainer().network, np.ones((2, 784)), [0, 1], optimizer="adam"
+    ),
     # results and parts of them, which have no name of their own
     "a state": lambda: trainer().state,
     "options": lambda: trainer().options,

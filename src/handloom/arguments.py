@@ -158,7 +158,7 @@ def as_call(value: object, *, implied: Collection[str] = ()) -> str:
     except Exception:  # of the user's own, or it has none
         config = {}
     written = []
-    constructor = inspect.signature(type(value).__init__)  # type: ignore[misc]
+    constructor = inspect.signature(type(value).__init__)
     for parameter in [*constructor.parameters.values()][1:]:
         name, default = parameter.name, parameter.default
         argument = config[name] if name in config else getattr(value, name, inspect)

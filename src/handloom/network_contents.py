@@ -1,7 +1,7 @@
 """The contents of a network: its layers, their outputs for some rows, and their weights."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Self, overload
+from typing import Self, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -62,12 +62,12 @@ class NetworkContents:
         return iter(self.layers)
 
     @overload
-    def __getitem__(self, key: int | str) -> Layer: ...
+    def __getitem__(self, key: SupportsIndex | str) -> Layer: ...
 
     @overload
     def __getitem__(self, key: slice) -> tuple[Layer, ...]: ...
 
-    def __getitem__(self, key: int | str | slice) -> Layer | tuple[Layer, ...]:
+    def __getitem__(self, key: SupportsIndex | str | slice) -> Layer | tuple[Layer, ...]:
         """Return a layer, by index or by name, or the layers of a slice.
 
         Parameters
@@ -90,11 +90,10 @@ class NetworkContents:
                 f"a layer is chosen by its index, its name or a slice, got {key!r}: network[0], "
                 f"network[-1], network[{self._chain.named[0][0]!r}]"
             )
-        if not -len(self) <= key < len(self):
-            raise _LayerIndexError(
-                f"layer {key} does not exist: the network has {len(self)} layers"
-            )
-        return self.layers[key]
+        index = key.__index__()
+        if not -len(self) <= index < len(self):
+            raise _LayerIndexError(f"layer {index} does not exist: there are {len(self)} layers")
+        return self.layers[index]
 
     def _named(self, name: str) -> Layer:
         known = dict(self._chain.named)
