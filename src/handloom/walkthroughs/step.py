@@ -71,8 +71,8 @@ class Example:
     @property
     def shows_classes(self) -> bool:
         """Whether the loss is that of classes, whose equations are written in full."""
-        plain = type(self.loss) is SoftmaxCrossEntropy and not self.loss.label_smoothing
-        return plain and self.targets.ndim == 1
+        unsmoothed = type(self.loss) is SoftmaxCrossEntropy and not self.loss.label_smoothing
+        return unsmoothed and self.targets.ndim == 1
 
 
 def tiny_settings(**changes: Any) -> Settings:

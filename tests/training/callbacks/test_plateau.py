@@ -42,7 +42,8 @@ def rates_of(
     trainer = Trainer(
         network(ROWS), SGD(), learning_rate, epochs=len(values), callbacks=callbacks, diagnose=False
     )
-    return trainer.fit(ROWS, HELD_OUT)["learning_rate"].tolist()
+    rates: list[float] = trainer.fit(ROWS, HELD_OUT)["learning_rate"].tolist()
+    return rates
 
 
 def test_the_rate_is_reduced_when_patience_is_over() -> None:
