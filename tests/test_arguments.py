@@ -32,7 +32,7 @@ NETWORK: Any = Sequential([Dense(3)]).build(4)
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "layers one by one": (
         lambda: Sequential(Dense(32), Dense(10)),  # type: ignore[call-arg, arg-type]
-        r"got Dense\. .*Sequential\(\[Dense\(32\), ReLU\(\), Dense\(10\)\]\)",
+        r"got Dense\(10\)\. .*Sequential\(\[Dense\(32\), ReLU\(\), Dense\(10\)\]\)",
     ),
     "inputs and outputs": (lambda: Dense(32, 64), r"got 64\. .* write Dense\(64\)"),  # type: ignore[call-arg, arg-type]
     "activation": (

@@ -36,6 +36,7 @@ ROOMS = {
     "handloom.gradcheck": "Gradient check",
     "handloom.testing": "Contracts of layers and losses",
     "handloom.plots": "Pictures",
+    "handloom.walkthroughs": "Walkthroughs",
     "handloom.reporting": "Reports",
     "handloom.errors": "Errors",
 }

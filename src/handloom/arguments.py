@@ -1,10 +1,12 @@
 """Arguments of constructors: those that a class does not have get an error with advice."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import PurePath
 from typing import Any, ClassVar, Self
 
 from handloom.errors import ArgumentError, did_you_mean
+from handloom.text import printable
 
 BY_POSITION = "by position"
 """The key of advice about arguments that are passed by position."""
@@ -59,6 +61,9 @@ class ChecksArguments:
         if arguments or options:  # a copy passes none
             check_arguments(cls, arguments, options)
         return super().__new__(cls)
+
+    def __repr__(self) -> str:
+        return as_call(self)
 
 
 def check_arguments(
@@ -125,3 +130,61 @@ def _advice(
     if not excess and RENAMED.get(key) in known:
         return f"It is called {RENAMED[key]!r} here"
     return "" if excess else did_you_mean(key, known).strip()
+
+
+LONGEST_ARGUMENT = 80
+"""The most characters of an argument in `as_call`."""
+
+
+def as_call(value: object, *, implied: Collection[str] = ()) -> str:
+    """Return the call that makes an object: its class, and all arguments that are not defaults.
+
+    Arguments are those of its ``config()``, and attributes of their name for others.
+
+    Parameters
+    ----------
+    value : object
+        Such as a layer, an optimizer or a callback.
+    implied : collection of str
+        Arguments that follow from others, which are left out.
+
+    Returns
+    -------
+    str
+        ``"Dense(32, biases_l2=0.001)"``
+    """
+    try:
+        config = dict(value.config())  # type: ignore[attr-defined]
+    except Exception:  # of the user's own, or it has none
+        config = {}
+    written = []
+    constructor = inspect.signature(type(value).__init__)
+    for parameter in [*constructor.parameters.values()][1:]:
+        name, default = parameter.name, parameter.default
+        argument = config[name] if name in config else getattr(value, name, inspect)
+        if argument is inspect or name in implied:
+            continue  # it is not known, or is ``*args`` or ``**options``
+        if default is not parameter.empty and _same(argument, default):
+            continue
+        by_name = default is not parameter.empty or parameter.kind is parameter.KEYWORD_ONLY
+        written.append(f"{name}={_as_text(argument)}" if by_name else _as_text(argument))
+    return printable(f"{type(value).__name__}({', '.join(written)})")
+
+
+def _same(argument: object, default: object) -> bool:
+    """Return whether an argument, or its description, is the default."""
+    if isinstance(argument, list) and isinstance(default, tuple):
+        argument = tuple(argument)
+    try:
+        return argument in (default, {"kind": default})
+    except Exception:  # of arrays, or an own ``__eq__``
+        return False
+
+
+def _as_text(argument: object) -> str:
+    if isinstance(argument, dict) and argument.keys() == {"kind"}:
+        argument = argument["kind"]
+    if isinstance(argument, PurePath):
+        argument = str(argument)
+    text = repr(argument)
+    return text if len(text) <= LONGEST_ARGUMENT else f"{type(argument).__name__} ..."

@@ -35,16 +35,20 @@ from handloom.errors import (
 )
 from handloom.files import MANIFEST, read_set, write_bytes, write_set
 from handloom.layers import Layer, sigmoid, softmax
-from handloom.network import Sequential, Transform as RowTransform
+from handloom.network import Sequential
+from handloom.network_contents import Transform as RowTransform
 from handloom.parameters import Array
 from handloom.rebuilding import check_network, check_transform
-from handloom.text import listed
+from handloom.text import listed, printable
 
 KIND, VERSION = "handloom model", 1
 
 MAX_DIMENSIONS = 8
 """The largest number of dimensions of a row of a model's data."""
 
+
+SHOWN_NAMES = 3
+"""The number of class names in the text of a model."""
 
 Floating = TypeVar("Floating", bound=np.floating)
 
@@ -129,6 +133,15 @@ class Model:
     binary_classes: tuple[str, ...] | None = None
     image_statistics: ImageStatistics | None = None
     columns: Columns | None = None
+
+    def __repr__(self) -> str:
+        count, kind = len(self.class_names), "classes" if self.predicts_classes else "outputs"
+        named = ", ".join(map(repr, self.class_names[:SHOWN_NAMES]))
+        more = ", ..." if count > SHOWN_NAMES else ""
+        return printable(
+            f"Model({self.network.short}; {type(self.transform).__name__} of {self.row_dtype} "
+            f"{self.row_shape}; {self.output_activation} of {count} {kind}: {named}{more})"
+        )
 
     def __post_init__(self) -> None:
         require_known("output activation", self.output_activation, OUTPUT_ACTIVATIONS)

@@ -18,6 +18,7 @@ from handloom.errors import ModelError, require_number, unknown_name
 from handloom.initializers import Initializer
 from handloom.operations import Array as Array  # noqa: PLC0414 - most import it from here
 from handloom.randomness import Purpose, Stream
+from handloom.text import printable
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,19 @@ class ParameterSpec:
         )
 
 
-class ArrayViews(dict[str, Array]):
+class NamedArrays(dict[str, Array]):
+    """Arrays by name, in the order of the layers; printed as a table of names and shapes."""
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no arrays"
+        width = max(16, 2 + max(map(len, self)))
+        lines = [f"{'array':<{width}}{'shape':<20}dtype"]
+        lines += [f"{name:<{width}}{each.shape!s:<20}{each.dtype}" for name, each in self.items()]
+        return "\n".join(map(printable, lines))
+
+
+class ArrayViews(NamedArrays):
     """Views into a vector, by name. Assigning to a name copies values into its view."""
 
     def __setitem__(self, name: str, values: npt.ArrayLike) -> None:
@@ -149,6 +162,13 @@ class Parameters:
         self.weights = ArrayViews(self.views(self._values))
         views = self.views(self._gradient)
         self.gradients = ArrayViews({name: views[name] for name in trained})
+
+    def __repr__(self) -> str:
+        untrained = len(self.values) - len(self)
+        more = f", {untrained:,} not trained" if untrained else ""
+        return (
+            f"Parameters({len(self):,} {self.dtype} weights in {len(self.gradients)} arrays{more})"
+        )
 
     @property
     def values(self) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.cli.conftest import Command
 
-from handloom.walkthrough.step import tiny_settings, walk
+from handloom.walkthroughs.step import tiny_settings, walk
 
 FRAME = re.compile(r"╭─ (\S+) (\([\d, ]+\)) ─*╮")
 

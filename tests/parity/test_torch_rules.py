@@ -12,6 +12,7 @@ from handloom import (
     SGD,
     Adagrad,
     AdamW,
+    Callback,
     Constant,
     CosineDecay,
     Dense,
@@ -19,6 +20,7 @@ from handloom import (
     LinearDecay,
     Muon,
     OneCycle,
+    ReduceOnPlateau,
     RMSprop,
     Sequential,
     StepDecay,
@@ -28,6 +30,7 @@ from handloom import (
 )
 from handloom.optimizers import Optimizer
 from handloom.schedules import Schedule
+from handloom.training import EpochRecord, TrainingState
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.parity
@@ -181,3 +184,57 @@ def warm(after: Callable[[Any], Any], steps: int) -> Callable[[Any], Any]:
 def test_schedules(ours: Schedule, theirs: Callable[[Any], Any]) -> None:
     actual = [ours(step) for step in range(50)]
     np.testing.assert_allclose(actual, rates(theirs, 0.3, 50), rtol=TOLERANCE, atol=1e-12)
+
+
+class Script(Callback):
+    """Records scripted metrics."""
+
+    def __init__(self, values: list[float]) -> None:
+        self.values = values
+
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+        state.record("scripted", self.values[record.epoch])
+
+
+@pytest.mark.parametrize("goal", ["low", "high"])
+@pytest.mark.parametrize(
+    ("patience", "cooldown", "min_delta", "min_rate"),
+    [(1, 0, 0.0, 0.0), (3, 0, 0.05, 0.0), (2, 3, 0.02, 0.01), (1, 1, 0.1, 0.004)],
+)
+def test_reduce_on_plateau(
+    goal: Any, patience: int, cooldown: int, min_delta: float, min_rate: float
+) -> None:
+    rng = np.random.default_rng(patience)
+    values = (1.0 / np.arange(1, 41) + 0.05 * rng.standard_normal(40)).tolist()
+    if goal == "high":
+        values = [1.0 - value for value in values]
+    plateau = ReduceOnPlateau(
+        "scripted",
+        goal=goal,
+        factor=0.4,
+        patience=patience,
+        cooldown=cooldown,
+        min_delta=min_delta,
+        min_rate=min_rate,
+    )
+    network = Sequential([Dense(3)]).build((5,))
+    trainer = Trainer(network, SGD(), 0.3, epochs=40, callbacks=[Script(values), plateau])
+    actual = trainer.fit(DATA)["learning_rate"]
+    theirs = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
+    scheduler = LR.ReduceLROnPlateau(
+        theirs,
+        "min" if goal == "low" else "max",
+        factor=0.4,
+        patience=patience - 1,  # the epochs that are tolerated
+        threshold=min_delta,
+        threshold_mode="abs",
+        cooldown=cooldown,
+        min_lr=min_rate,
+        eps=0.0,
+    )
+    expected = []
+    for value in values:
+        expected.append(theirs.param_groups[0]["lr"])
+        scheduler.step(value)
+    assert len(set(expected)) > 2
+    np.testing.assert_allclose(actual, expected, rtol=TOLERANCE)

@@ -7,8 +7,8 @@ import typer
 
 from handloom.cli.console import say, show_arrays, show_text
 from handloom.cli.from_settings import options_from
-from handloom.walkthrough.equations import Part, number
-from handloom.walkthrough.step import tiny_settings, walk
+from handloom.walkthroughs.equations import Part, number
+from handloom.walkthroughs.step import tiny_settings, walk
 
 
 @options_from(tiny_settings(), *("optimizer", "momentum", "learning_rate", "l1", "l2", "seed"))

@@ -31,7 +31,7 @@ from handloom.errors import (
     require_number,
 )
 from handloom.randomness import Purpose, Stream
-from handloom.text import listed
+from handloom.text import listed, printable
 
 CHECKED_AT_ONCE = 1 << 21
 """The number of values checked at once: small enough for memory, large enough for speed."""
@@ -94,6 +94,12 @@ class Dataset:
     column_names: tuple[str, ...] | None = None
     fit: Fit | None = None
     columns: Columns | None = None
+
+    def __repr__(self) -> str:
+        rows = f"{len(self.targets):,} rows of {self.inputs.dtype} {self.input_shape}"
+        count = len(self.class_names)
+        kind = ("class", "classes") if self.has_classes else ("output", "outputs")
+        return printable(f"Dataset({self.name!r}, {rows}, {count} {kind[count != 1]})")
 
     def __init__(
         self,

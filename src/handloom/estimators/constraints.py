@@ -14,7 +14,8 @@ from handloom.backend import BACKENDS
 from handloom.errors import did_you_mean
 from handloom.estimators.fit_records import FitCall
 from handloom.estimators.translate import ACTIVATIONS
-from handloom.training import BestWeights, Callback
+from handloom.training import Callback
+from handloom.training.callbacks import Monitor
 
 Arguments = ParamSpec("Arguments")
 Instance = TypeVar("Instance")
@@ -154,11 +155,12 @@ def _check_incremental(estimator: Any, call: FitCall) -> None:
             "early_stopping=True"
         )
     for callback in estimator.callbacks or ():
-        if isinstance(callback, BestWeights):
+        if isinstance(callback, Monitor):
             raise ValueError(
-                "'callbacks' must hold no BestWeights, EarlyStopping or BestModel in partial_fit, "
-                f"got {type(callback).__name__}: it selects among the epochs of a fit, and "
-                "partial_fit runs a single one; use fit, or partial_fit with early_stopping=True"
+                "'callbacks' must hold no BestWeights, EarlyStopping, BestModel or ReduceOnPlateau "
+                f"in partial_fit, got {type(callback).__name__}: it compares the epochs of a fit, "
+                "and partial_fit runs a single one; use fit, or partial_fit with "
+                "early_stopping=True"
             )
     if estimator.early_stopping and not call.has_validation_data:
         raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")

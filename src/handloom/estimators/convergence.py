@@ -11,7 +11,7 @@ from handloom.estimators.rows import Sample, predict_logits
 from handloom.estimators.tasks import Task
 from handloom.parameters import Array
 from handloom.training import Callback, EarlyStopping, EpochRecord, StopReason, TrainingState
-from handloom.training.callbacks.best_weights import Goal
+from handloom.training.callbacks.monitor import Goal
 from handloom.training.objective import Measurement
 
 Scorer = Callable[[Any, Any, Array | None], float]

@@ -140,6 +140,10 @@ class GradientReport:
             lines.append(f"- {verdict}: {EXPLANATIONS[verdict]}")
         return "\n".join([*lines, *(f"- {finding}" for finding in self.findings)])
 
+    def __repr__(self) -> str:
+        first = self.conclusion.partition("\n")[0]
+        return printable(f"GradientReport({self.title}; {first})")
+
     def __str__(self) -> str:
         table = [COLUMNS, *(row.cells() for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]

@@ -82,6 +82,10 @@ class Residual(Layer):
     def _branches(self) -> dict[str, Chain]:
         return {"block": self.block, "shortcut": self.shortcut}
 
+    def __repr__(self) -> str:
+        shortcut = f", {list(self.shortcut.layers)}" if len(self.shortcut) else ""
+        return f"Residual({list(self.block.layers)}{shortcut})"
+
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
         """Return the specs of the arrays of all inner layers.
 

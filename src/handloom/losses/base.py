@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from handloom.arguments import as_call
 from handloom.backend import UsesBackend
 from handloom.errors import ConfigurationError, DataError, require_numeric
 from handloom.operations import LossOperation
@@ -117,6 +118,9 @@ class RowLoss(UsesBackend, ABC):
         super().__init_subclass__(**options)
         if "kind" not in vars(cls):
             cls.kind = cls.__name__.lower()
+
+    def __repr__(self) -> str:
+        return as_call(self)
 
     @np.errstate(over="ignore", invalid="ignore")  # visible in the value
     def __call__(

@@ -10,6 +10,7 @@ from handloom.training.callbacks import (
     GridPredictions as GridPredictions,
     LayerNorms as LayerNorms,
     Progress as Progress,
+    ReduceOnPlateau as ReduceOnPlateau,
     TimeLimit as TimeLimit,
 )
 from handloom.training.checkpoints import Checkpoints as Checkpoints

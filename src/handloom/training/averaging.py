@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from handloom.arguments import as_call
 from handloom.backend import NUMPY, Backend
 from handloom.errors import ModelError, require_count, require_fraction
 from handloom.operations import MovingAverage
@@ -58,6 +59,9 @@ class EMA:
         self._parameters: Parameters | None = None
         self._pool: Pool = SERIAL
         self._blocks_by_piece: list[list[tuple[Array, ...]]] = []
+
+    def __repr__(self) -> str:
+        return as_call(self)
 
     def bind(self, parameters: Parameters, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Bind the average to parameters, with no update yet; see `Optimizer.bind`."""

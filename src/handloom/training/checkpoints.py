@@ -11,6 +11,7 @@ from handloom.errors import ConfigurationError, ModelError, require_count
 from handloom.files import MANIFEST, FileError, make_folder, remove_set
 from handloom.locks import HeldFolder, only_writer
 from handloom.secondary import Secondary, reason, report, say
+from handloom.text import printable
 from handloom.training.configuration import describe
 from handloom.training.run_folder import RunFolder
 from handloom.training.snapshot import FILES, Snapshot
@@ -75,6 +76,9 @@ class Checkpoints:
         self._warn = warn or report
         self._last_good: Path | None = None
         self._triggering = Secondary("the trigger of the checkpoints failed", tell=self._tell)
+
+    def __repr__(self) -> str:
+        return printable(f"Checkpoints({str(self.folder)!r}, every={self.every}, keep={self.keep})")
 
     @property
     def last_good(self) -> Path | None:

@@ -62,6 +62,19 @@ class Evaluation:
     binary: BinaryMetrics | None = None
     regression: RegressionMetrics | None = None
 
+    def __repr__(self) -> str:
+        rows = f"{len(self.probabilities):,} rows"
+        shown = [rows, f"loss={self.loss:.4g}"]
+        if self.regression is not None:
+            shown = [f"loss={self.loss:.4g}", repr(self.regression)]
+        else:
+            shown.append(f"accuracy={self.accuracy:.4g}, {len(self.confusion)} classes")
+        if self.binary is not None:
+            shown.append(repr(self.binary))
+        if self.of_views is not None:
+            shown.append(f"of_views={self.of_views!r}")
+        return f"Evaluation({', '.join(shown)})"
+
 
 def evaluate(
     model: Model, data: Dataset, views: Sequence[View] = (), *, threshold: float | None = None

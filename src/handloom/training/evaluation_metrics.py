@@ -68,6 +68,12 @@ class RegressionMetrics:
     predictions: Array
     residuals: npt.NDArray[np.float64]
 
+    def __repr__(self) -> str:
+        return (
+            f"RegressionMetrics(mse={self.mse:.4g}, mae={self.mae:.4g}, r2={self.r2:.4g}, "
+            f"predictions of shape {self.predictions.shape})"
+        )
+
     @property
     def rmse(self) -> float:
         """The square root of the mean squared error, in the units of the target."""

@@ -19,6 +19,7 @@ from handloom.errors import (
     unknown_name,
 )
 from handloom.parallel.partition import LANES
+from handloom.text import printable
 from handloom.training.diagnosis import Diagnosis, ProbeRecord
 from handloom.training.divergence import Divergence
 
@@ -234,6 +235,13 @@ class History:
         require_known("column", column, self.columns)
         values = [record.values([column])[0] for record in self.records]
         return np.array([np.nan if value is None else value for value in values], np.float64)
+
+    def __repr__(self) -> str:
+        """Return how training ended, and the metrics of the last epoch."""
+        names = ("loss", "accuracy", "validation_loss", "validation_accuracy")
+        last = self.records[-1].values(names) if self.records else ()
+        shown = [f"{n} {v:.4g}" for n, v in zip(names, last, strict=False) if v is not None]
+        return printable(f"History({'; '.join([self.ended, *shown])})")
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from handloom.data.transforms import Transform
 from handloom.files import MANIFEST, FileError
 from handloom.layers import Layer
 from handloom.model import Model
+from handloom.text import printable
 from handloom.training.history import History
 from handloom.training.run_folder import (
     HISTORY,
@@ -50,6 +51,12 @@ class LoadedRun:
     history: History | None
     results: dict[str, Any] | None
     predictions: Path | None
+
+    def __repr__(self) -> str:
+        parts = {name: getattr(self, name) for name in ("model", "history", "results")}
+        read = ", ".join(name for name, part in parts.items() if part is not None) or "nothing yet"
+        ended = "" if self.history is None else f"; {self.history.ended}"
+        return printable(f"LoadedRun({str(self.path)!r}: {read}{ended})")
 
 
 def load_run(

@@ -26,6 +26,7 @@ from handloom.layers import Layer
 from handloom.locks import LOCK, HeldFolder
 from handloom.model import Model
 from handloom.parameters import Array
+from handloom.text import printable
 from handloom.training.grid_frames import GridFrames
 from handloom.training.history import History
 from handloom.training.rescue import save_model
@@ -176,6 +177,9 @@ class _ResultsFolder:
     def __init__(self, path: str | Path | HeldFolder) -> None:
         self._held = path if isinstance(path, HeldFolder) else None
         self.path = path.path if isinstance(path, HeldFolder) else Path(path).absolute()
+
+    def __repr__(self) -> str:
+        return printable(f"{type(self).__name__}({str(self.path)!r})")
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes for a copy, which opens the folder itself."""

@@ -9,12 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from handloom.data.dataset import Dataset
-from handloom.errors import ConfigurationError, ModelError
+from handloom.errors import ConfigurationError, ModelError, require_number
 from handloom.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
 from handloom.parameters import Array, check_array, l2_norm
+from handloom.schedules import rates_from
 from handloom.training.averaging import EMA
 from handloom.training.configuration import describe
 from handloom.training.distribution import Distribution
@@ -78,6 +79,10 @@ class TrainingState:
         Epochs and steps done, and sums of the current epoch.
     history : History
         The metrics of complete epochs, and the stop reason.
+    rate_scale : float
+        The factor of the rates of the schedule, 1 at first; a callback may change it.
+    announcements : list of str
+        Sentences of callbacks for those that show the progress; see `announce`.
     total_epochs : int
         The number of epochs after which training ends, counted from the first epoch of the training
         that this one continues.
@@ -115,8 +120,14 @@ class TrainingState:
         self.own_parts: dict[str, dict[str, Any]] = {}
         self.rates: list[tuple[int, float | None]] = []
         self.distribution: Distribution | None = None
+        self.rate_scale = 1.0
+        self.announcements: list[str] = []
         self.recorder: object = None  # the callback whose hook runs
         self._recorders: dict[str, object] = {}
+
+    def __repr__(self) -> str:
+        steps = f"epoch {self.progress.epoch} of {self.total_epochs}, {self.progress.steps:,} steps"
+        return f"TrainingState({steps}; {self.history!r})"
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, in which the weights are the network's own."""
@@ -223,6 +234,27 @@ class TrainingState:
         """End training with ``TIME_LIMIT`` once ``deadline`` is over."""
         if time.perf_counter() >= self.deadline:
             self.stop(StopReason.TIME_LIMIT)
+
+    @property
+    def rate_scale(self) -> float:
+        """The factor of the rates of the schedule, a number of at least 0.
+
+        Checkpoints have it. A change in `Callback.on_epoch_end` is that of the next epoch.
+        """
+        return self._rate_scale
+
+    @rate_scale.setter
+    def rate_scale(self, scale: float) -> None:
+        self._rate_scale = require_number("rate_scale", scale, minimum=0.0)
+
+    def next_rates(self, count: int) -> list[float]:
+        """Return the learning rates of the next steps; see `handloom.schedules.rates_from`."""
+        rates = rates_from(self.options.schedule, self.progress.steps, count)
+        return [rate * self.rate_scale for rate in rates]
+
+    def announce(self, text: str) -> None:
+        """Announce a change that a callback has made, in a sentence that `Progress` prints."""
+        self.announcements.append(str(text))
 
     def record(self, name: str, value: float) -> None:
         """Record a metric of the current epoch.
@@ -391,6 +423,7 @@ class TrainingState:
         average = {} if self.average is None else {"average": self.average.state_dict()}
         return {
             "progress": self.progress.to_json(),
+            "rate_scale": self.rate_scale,
             "history": self.history.to_json(),
             "weights": self.network.parameters.values,
             "good_weights": self.good_weights,
@@ -425,6 +458,7 @@ class TrainingState:
         if history.stop_reason is not None and not history.stop_reason.final:
             history.stop_reason = history.stopped_in = None
         self.progress, self.history = progress, history
+        self.rate_scale = state.get("rate_scale", 1.0)  # checkpoints before it had none
 
     def load_callbacks(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Load the states of callbacks from `state_dict`.

@@ -20,8 +20,9 @@ from handloom.network import Sequential
 from handloom.parallel.mpi import ranks_of
 from handloom.parallel.ranks import ONE, Ranks
 from handloom.parallel.watch import Watch
-from handloom.schedules import rates_from
+from handloom.schedules import Constant
 from handloom.secondary import Secondary, warn
+from handloom.text import printable
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.class_weights import ClassWeight
@@ -137,6 +138,17 @@ class Trainer:
         self._ranks: Ranks = ONE
         self._watch: Watch | None = None
         self._state: TrainingState | None = None
+
+    def __repr__(self) -> str:
+        options = self.options
+        rate = options.schedule
+        shown = rate.learning_rate if isinstance(rate, Constant) else rate
+        size = "" if options.batch_size is None else f", batch_size={options.batch_size}"
+        trained = "" if self._state is None else f"; {self._state.history.ended}"
+        return printable(
+            f"Trainer({self.network.short}; {options.optimizer}, {shown}, epochs={options.epochs}"
+            f"{size}{trained})"
+        )
 
     @property
     def state(self) -> TrainingState:
@@ -487,7 +499,7 @@ class Trainer:
         left = len(order) - state.progress.epoch_steps
         if prepared.due_probe(state.progress.epoch) is not None:
             steps = min(steps, max(left - 1, 1))  # the last step is made alone
-        return rates_from(state.options.schedule, state.progress.steps, min(steps, left))
+        return state.next_rates(min(steps, left))
 
     def _validate(self, prepared: PreparedTraining) -> Measurement | None:
         """Validate, if there are validation rows, with averaged weights if there are any."""

@@ -2,15 +2,14 @@
 
 from handloom.training.callbacks.base import Callback as Callback
 from handloom.training.callbacks.best_model import BestModel as BestModel
-from handloom.training.callbacks.best_weights import (
-    MONITORS as MONITORS,
-    BestWeights as BestWeights,
-)
+from handloom.training.callbacks.best_weights import BestWeights as BestWeights
 from handloom.training.callbacks.csv_log import CSVLog as CSVLog
 from handloom.training.callbacks.early_stopping import EarlyStopping as EarlyStopping
 from handloom.training.callbacks.grid_predictions import (
     GridPredictions as GridPredictions,
 )
 from handloom.training.callbacks.layer_norms import LayerNorms as LayerNorms
+from handloom.training.callbacks.monitor import MONITORS as MONITORS, Monitor as Monitor
+from handloom.training.callbacks.plateau import ReduceOnPlateau as ReduceOnPlateau
 from handloom.training.callbacks.progress_bar import Progress as Progress
 from handloom.training.callbacks.time_limit import TimeLimit as TimeLimit

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from handloom.arguments import as_call
 from handloom.compilation import watching
 from handloom.errors import ConfigurationError, require_known
 from handloom.training.history import EpochRecord
@@ -59,6 +60,9 @@ class Callback:
         Not even one of another training, as long as this one runs in the same process.
         """
         return None
+
+    def __repr__(self) -> str:
+        return as_call(self)
 
     def check(self, *, state: TrainingState) -> None:
         """Raise an error if the training is unsuitable, before any callback begins."""

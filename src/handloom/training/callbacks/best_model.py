@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from handloom.secondary import Secondary
-from handloom.training.callbacks.best_weights import BestWeights, Goal, Improves
+from handloom.training.callbacks.best_weights import BestWeights
+from handloom.training.callbacks.monitor import Goal, Improves
 from handloom.training.callbacks.own_path import OwnPath
 from handloom.training.history import EpochRecord
 from handloom.training.rescue import save_model

@@ -1,30 +1,15 @@
 """BestWeights callback: keeps the weights at the best value of a monitored metric."""
 
-import math
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
-from handloom.errors import ConfigurationError, require_known, require_number, unknown_name
 from handloom.parameters import Array, check_array
-from handloom.training.callbacks.base import Callback
-from handloom.training.configuration import describe
-from handloom.training.history import COLUMNS, EpochRecord, checked_name
+from handloom.training.callbacks.monitor import Goal, Improves, Monitor
+from handloom.training.history import EpochRecord
 from handloom.training.state import TrainingState
 
-Goal = Literal["low", "high"]
-Improves = Callable[[float, float], bool]
 
-MONITORS: Mapping[str, Goal] = {
-    "loss": "low",
-    "data_loss": "low",
-    "accuracy": "high",
-    "validation_loss": "low",
-    "validation_accuracy": "high",
-}
-"""The metrics that a trainer measures and a callback may monitor, each with its goal."""
-
-
-class BestWeights(Callback, hooks=["on_best"]):
+class BestWeights(Monitor, hooks=["on_best"]):
     """Keeps the weights at the best value of a metric.
 
     A training metric of a full-batch epoch is measured before that epoch's update, so the weights
@@ -33,15 +18,8 @@ class BestWeights(Callback, hooks=["on_best"]):
 
     Parameters
     ----------
-    monitor : str
-        A metric of `MONITORS`, or one that a callback records (see `TrainingState.record`).
-    goal : {"low", "high"}, optional
-        Whether lower or higher values are better; a recorded metric needs it.
-    min_delta : float
-        The least improvement that counts.
-    improves : callable, optional
-        ``improves(value, best)`` returns whether a metric is better than the best so far; replaces
-        ``goal`` and ``min_delta``.
+    monitor, goal, min_delta, improves
+        As in `Monitor`.
     restore : bool
         Whether the network ends with these weights, for any reason that training ends.
 
@@ -69,30 +47,16 @@ class BestWeights(Callback, hooks=["on_best"]):
         improves: Improves | None = None,
         restore: bool = True,
     ) -> None:
-        self.monitor, self.goal = checked_name(monitor), _checked_goal(monitor, goal, improves)
-        self.min_delta = require_number("min_delta", min_delta, minimum=0.0)
-        if improves is not None and (goal is not None or min_delta):
-            raise ConfigurationError(
-                "improves replaces goal and min_delta: pass either improves or those two"
-            )
-        self.improves, self.restore = improves, restore
-        self._start()
+        super().__init__(monitor, goal=goal, min_delta=min_delta, improves=improves)
+        self.restore = restore
 
     def _start(self) -> None:
-        self.epoch: int | None = None
-        self.value: float | None = None
+        super()._start()
         self.weights: Array | None = None
-
-    def check(self, *, state: TrainingState) -> None:
-        """Raise an error if the metric will not be measured."""
-        try:
-            state.require_measured(self.monitor)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{type(self).__name__} monitors {error}") from None
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Reset the state of an earlier training."""
-        self._start()
+        super().on_train_begin(state=state)
         self._values = state.network.parameters.values
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
@@ -102,25 +66,6 @@ class BestWeights(Callback, hooks=["on_best"]):
             self.epoch, self.value = record.epoch, value
             self.weights = self.keep_weights(state)
             self.on_best(state=state, record=record)
-
-    def metric(self, state: TrainingState, record: EpochRecord) -> float | None:
-        """Return the metric of an epoch; None if it is recorded in other epochs only.
-
-        Raises
-        ------
-        ConfigurationError
-            If no epoch has recorded it; a callback that records it must come before this one.
-        """
-        absent = self.monitor not in COLUMNS and self.monitor not in record.recorded
-        if absent and self.monitor in state.history.columns:
-            return None
-        try:
-            return record[self.monitor]
-        except ConfigurationError as error:
-            raise ConfigurationError(
-                f"{type(self).__name__}: {error} A callback that records {self.monitor!r} must "
-                "come before this one"
-            ) from None
 
     def keep_weights(self, state: TrainingState) -> Array | None:
         """Return a copy of the weights that the metric belongs to."""
@@ -139,50 +84,19 @@ class BestWeights(Callback, hooks=["on_best"]):
         """Whether the network ends with the best weights."""
         return self.restore and self.weights is not None
 
-    def is_better(self, value: float) -> bool:
-        """Return whether a metric is the best so far."""
-        if not math.isfinite(value) or self.value is None:
-            return math.isfinite(value)
-        if self.improves is not None:
-            return self.improves(value, self.value)
-        gain = value - self.value if self.goal == "high" else self.value - value
-        return gain > self.min_delta
-
     def config(self) -> dict[str, object]:
-        """Return the options that decide which epoch is the best."""
-        return {
-            "monitor": self.monitor,
-            "goal": self.goal,
-            "min_delta": self.min_delta,
-            "restore": self.restore,
-            "improves": describe(self.improves),
-        }
+        """Return the options that decide which epoch is the best, and whether it is restored."""
+        return {**super().config(), "restore": self.restore}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best epoch so far, and its weights."""
         weights = {} if self.weights is None else {"weights": self.weights}
-        return {"epoch": self.epoch, "value": self.value, **weights}
+        return {**super().state_dict(), **weights}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Load the state that `state_dict` returned."""
         weights = state.get("weights")
         if weights is not None:
             check_array("the best weights", weights, self._values.shape, self._values.dtype)
-        self.epoch, self.value, self.weights = state["epoch"], state["value"], weights
-
-
-def _checked_goal(monitor: str, goal: Goal | None, improves: Improves | None) -> Goal | None:
-    """Return the goal of a metric."""
-    if goal is not None:
-        require_known("goal", goal, ("low", "high"))
-        if monitor in COLUMNS:
-            require_known("metric to monitor", monitor, MONITORS)
-        if goal != MONITORS.get(monitor, goal):
-            raise ConfigurationError(f"{monitor!r} is best {MONITORS[monitor]}, got goal={goal!r}")
-        return goal
-    if monitor not in MONITORS and (improves is None or monitor in COLUMNS):
-        raise ConfigurationError(
-            f"{unknown_name('metric to monitor', monitor, MONITORS)} "
-            f"A metric that a callback records needs goal='high' or goal='low'."
-        )
-    return MONITORS.get(monitor)
+        super().load_state_dict(state)
+        self.weights = weights

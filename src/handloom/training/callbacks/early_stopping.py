@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from handloom.errors import require_count
-from handloom.training.callbacks.best_weights import BestWeights, Goal, Improves
+from handloom.training.callbacks.best_weights import BestWeights
+from handloom.training.callbacks.monitor import Goal, Improves
 from handloom.training.history import EpochRecord, StopReason
 from handloom.training.state import TrainingState
 

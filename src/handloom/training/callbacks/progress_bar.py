@@ -47,6 +47,7 @@ class Progress(Callback):
         self.every = None if every is None else require_count("every", every)
         self._line: LiveLine | None = None
         self._showing = Secondary(NOT_SHOWN)
+        self._announced = 0
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, without the bar on the terminal."""
@@ -67,12 +68,22 @@ class Progress(Callback):
 
     def on_train_begin(self, *, state: TrainingState) -> None:
         """Say which ranks share the training, if there are some; start the bar, on a terminal."""
-        self._showing = Secondary(NOT_SHOWN)
+        self._showing, self._announced = Secondary(NOT_SHOWN), 0
         if state.distribution is not None:
             with self._showing:
                 self._say(str(state.distribution))
         with self._output():
             self._start(Bar(self.label, state.progress.epoch, state.total_epochs))
+
+    def on_epoch_begin(self, *, state: TrainingState) -> None:
+        """Print what callbacks announced after the last epoch."""
+        with self._showing:
+            self._announce(state)
+
+    def _announce(self, state: TrainingState) -> None:
+        for text in state.announcements[self._announced :]:
+            self._say(text)
+        self._announced = len(state.announcements)
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Show the epoch."""
@@ -99,6 +110,7 @@ class Progress(Callback):
         with self._output():
             self._stop()
         with self._showing:
+            self._announce(state)
             self._show_end(state.history)
 
     def _show_end(self, history: History) -> None:

@@ -1,11 +1,11 @@
 """One training step of a tiny network, array by array.
 
 The library's own layers, loss and optimizer run; this file copies the arrays, and
-the files of `handloom.walkthrough` write the equations between them.
+the files of `handloom.walkthroughs` write the equations between them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,20 @@ import numpy.typing as npt
 from handloom.errors import ModelError, require_count
 from handloom.layers import Layer, softmax
 from handloom.layers.building import build
-from handloom.losses import SoftmaxCrossEntropy
+from handloom.losses import Loss, SoftmaxCrossEntropy
 from handloom.optimizers import Optimizer
 from handloom.parameters import Array, Parameters
 from handloom.randomness import Purpose, Stream
 from handloom.recipes.settings import Settings
-from handloom.walkthrough.equations import Equation, Named, Part, number
-from handloom.walkthrough.layer_equations import BACKWARD, FORWARD, BackwardPass, ForwardPass
-from handloom.walkthrough.loss_equations import Penalized, cross_entropy, penalty
-from handloom.walkthrough.optimizer_equations import Update, update
+from handloom.walkthroughs.equations import Equation, Named, Part, number
+from handloom.walkthroughs.layer_equations import (
+    BackwardPass,
+    ForwardPass,
+    backward_part,
+    forward_part,
+)
+from handloom.walkthroughs.loss_equations import Penalized, cross_entropy, penalty, row_loss
+from handloom.walkthroughs.optimizer_equations import Update, update
 
 ROWS, INPUTS, HIDDEN, CLASSES = 2, 3, 3, 2
 
@@ -39,24 +44,35 @@ LETTERS = {
 
 @dataclass(frozen=True)
 class Example:
-    """A tiny network with one batch.
+    """A network with one batch, by default one of `tiny_settings`.
 
     Attributes
     ----------
     layers : tuple of Layer
-        The layers without the final softmax, which is part of the loss in training.
+        The layers without the final activation that is part of the loss in training.
     parameters : Parameters
-        In float64; the initial weights are multiples of a quarter.
-    x : array, shape (n, d)
-        The rows, multiples of a half.
-    classes : integer array, shape (n,)
-        The classes of the rows.
+        In float64; the initial weights of the tiny network are multiples of a quarter.
+    x : array, shape (n, ...)
+        The rows; those of the tiny network are multiples of a half.
+    targets : array, shape (n,) or (n, k)
+        The classes of the rows, or continuous targets.
+    loss : Loss
+    stream : Stream or None
+        The random stream of stochastic layers.
     """
 
     layers: tuple[Layer, ...]
     parameters: Parameters
     x: Array
-    classes: npt.NDArray[np.int64]
+    targets: npt.NDArray[Any]
+    loss: Loss = field(default_factory=SoftmaxCrossEntropy)
+    stream: Stream | None = None
+
+    @property
+    def shows_classes(self) -> bool:
+        """Whether the loss is that of classes, whose equations are written in full."""
+        unsmoothed = type(self.loss) is SoftmaxCrossEntropy and not self.loss.label_smoothing
+        return unsmoothed and self.targets.ndim == 1
 
 
 def tiny_settings(**changes: Any) -> Settings:
@@ -129,12 +145,13 @@ def step(tiny: Example, optimizer: Optimizer, rate: float) -> list[Part]:
         If loss or gradient is not finite; training would stop there too.
     """
     parameters = tiny.parameters
-    x, c = Named("x", tiny.x.copy()), Named("c", tiny.classes.copy())
-    passes = _forward(tiny.layers, x)
-    loss, dz, measured = _loss(passes[-1].y, c)
+    letter, kind = ("c", "class c") if tiny.shows_classes else ("t", "target t")
+    x, c = Named("x", tiny.x.copy()), Named(letter, tiny.targets.copy())
+    passes = _forward(tiny, x)
+    loss, dz, measured = _loss(tiny, passes[-1].y if passes else x, c)
     parts = [
-        Part("The batch: rows x and the class c of each", (), (x, c)),
-        *(FORWARD[layer.kind](p) for layer, p in zip(tiny.layers, passes, strict=True)),
+        Part(f"The batch: rows x and the {kind} of each", (), (x, c)),
+        *(forward_part(layer.kind, p) for layer, p in zip(tiny.layers, passes, strict=True)),
         measured,
         *_backward(tiny.layers, passes, dz),
     ]
@@ -150,12 +167,14 @@ def step(tiny: Example, optimizer: Optimizer, rate: float) -> list[Part]:
     ]
 
 
-def _forward(layers: Sequence[Layer], x: Named) -> list[ForwardPass]:
+def _forward(tiny: Example, x: Named) -> list[ForwardPass]:
     """Run the layers and return the arrays of each; the output of the last is ``z``."""
     passes = []
-    for index, layer in enumerate(layers):
-        name = "z" if index == len(layers) - 1 else f"y{index}"
-        y = Named(name, layer.forward(x.values, training=True).copy())
+    for index, layer in enumerate(tiny.layers):
+        name = "z" if index == len(tiny.layers) - 1 else f"y{index}"
+        draws = tiny.stream is not None and layer.stochastic
+        rng = tiny.stream.at(index).generator() if tiny.stream is not None and draws else None
+        y = Named(name, layer.forward(x.values, training=True, rng=rng).copy())
         passes.append(ForwardPass(f"{index}.{layer.kind}", x, y, _named(layer.weights, "", index)))
         x = y
     return passes
@@ -169,32 +188,36 @@ def _backward(layers: Sequence[Layer], passes: Sequence[ForwardPass], dy: Named)
         values = layer.backward(dy.values, need_dx=index > 0)
         dx = None if values is None else Named(f"d{forward.x.name}", values.copy())
         back = BackwardPass(dy, _named(layer.gradients, "d", index), dx)
-        parts.append(BACKWARD[layer.kind](forward, back))
+        parts.append(backward_part(layer.kind, forward, back))
         dy = dx or dy
     return parts
 
 
 def _letter(name: str) -> str:
-    """Return ``"W0"`` for ``"0.dense.weights"``."""
+    """Return ``"W0"`` for ``"0.dense.weights"``; arrays inside of a block keep their name."""
     index, _, own = name.split(".", 2)
-    return f"{LETTERS.get(own, own)}{index}"
+    return name if "." in own else f"{LETTERS.get(own, own)}{index}"
 
 
 def _named(arrays: Mapping[str, Array], prefix: str, index: int) -> dict[str, Named]:
     """Return copies of a layer's arrays with their names in the equations."""
     return {
-        name: Named(f"{prefix}{LETTERS.get(name, name)}{index}", values.copy())
+        name: Named.weights(f"{prefix}{LETTERS.get(name, name)}{index}", values)
         for name, values in arrays.items()
     }
 
 
-def _loss(z: Named, c: Named) -> tuple[float, Named, Part]:
+def _loss(tiny: Example, z: Named, c: Named) -> tuple[float, Named, Part]:
     """Compute the loss of each row and their mean; return its value, gradient and part."""
-    measure = SoftmaxCrossEntropy()
+    measure = tiny.loss
     loss, gradient = measure(z.values, c.values)
     rows = [slice(row, row + 1) for row in range(len(c.values))]
     losses = np.array([measure(z.values[row], c.values[row])[0] for row in rows])
-    dz, p, each = Named("dz", gradient), Named("p", softmax(z.values)), Named("l", losses)
+    dz, each = Named("dz", gradient), Named("l", losses)
+    if not tiny.shows_classes:
+        kind = getattr(measure, "__name__", type(measure).__name__)
+        return loss, dz, row_loss(kind, z, c, each, loss, dz)
+    p = Named("p", softmax(z.values))
     return loss, dz, cross_entropy(z, c, p, each, loss, dz)
 
 
@@ -205,9 +228,9 @@ def _penalty(parameters: Parameters, loss: float) -> Part:
     penalized = [
         Penalized(
             spec,
-            Named(_letter(name), parameters.weights[name].copy()),
-            Named(f"d{_letter(name)}", before[name]),
-            Named(f"g{_letter(name)}", parameters.gradients[name].copy()),
+            Named.weights(_letter(name), parameters.weights[name]),
+            Named.weights(f"d{_letter(name)}", before[name]),
+            Named.weights(f"g{_letter(name)}", parameters.gradients[name]),
         )
         for name, spec in parameters.specs.items()
         if spec.l1 or spec.l2
@@ -221,20 +244,21 @@ def _updated(parameters: Parameters, optimizer: Optimizer, rate: float) -> list[
     state = {moment: parameters.views(vector.copy()) for moment, vector in optimizer.state.items()}
     optimizer.step(rate)
     parts = []
-    for name, spec in parameters.specs.items():
-        letter = _letter(name)
+    for name in parameters.gradients:
+        letter, spec = _letter(name), parameters.specs[name]
         gradient = f"{'g' if spec.l1 or spec.l2 else 'd'}{letter}"
         moments = {moment: f"{LETTERS.get(moment, moment)}{letter}" for moment in optimizer.state}
         made = Update(
             name,
-            Named(letter, weights[name]),
-            Named(gradient, parameters.gradients[name].copy()),
-            {moment: Named(short, state[moment][name]) for moment, short in moments.items()},
+            Named.weights(letter, weights[name]),
+            Named.weights(gradient, parameters.gradients[name]),
+            {m: Named.weights(short, state[m][name]) for m, short in moments.items()},
             {
-                moment: Named(f"{short}'", parameters.views(optimizer.state[moment])[name].copy())
-                for moment, short in moments.items()
+                m: Named.weights(f"{short}'", parameters.views(optimizer.state[m])[name])
+                for m, short in moments.items()
             },
-            Named(f"{letter}'", parameters.weights[name].copy()),
+            Named.weights(f"{letter}'", parameters.weights[name]),
+            spec.is_matrix,
         )
         parts.append(update(optimizer, rate, made))
     return parts
@@ -245,12 +269,13 @@ def _afterwards(tiny: Example, c: Named, before: float) -> Part:
     z = tiny.x
     for layer in tiny.layers:
         z = layer.forward(z)
-    loss, _ = SoftmaxCrossEntropy()(z, tiny.classes)
+    loss, _ = tiny.loss(z, tiny.targets)
     total = tiny.parameters.penalty()
     equation = Equation(
         f"total' = loss' + penalty'   (before the step: {number(before)})",
         f"total' = {number(loss)} + {number(total)} = {number(loss + total)}",
     )
-    return Part(
-        "After the step: the same batch with the new weights", (equation,), (Named("z'", z), c)
-    )
+    title = "After the step: the same batch with the new weights"
+    if any(layer.stochastic or layer.couples_rows for layer in tiny.layers):
+        title += ", as in prediction"
+    return Part(title, (equation,), (Named("z'", z), c))

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from handloom.parameters import ParameterSpec
-from handloom.walkthrough.equations import Equation, Named, Part, number, solved, sum_of
+from handloom.walkthroughs.equations import (
+    Equation,
+    Named,
+    Part,
+    exponentials,
+    number,
+    solved,
+    sum_of,
+)
 
 
 def cross_entropy(z: Named, c: Named, p: Named, losses: Named, loss: float, dz: Named) -> Part:
@@ -29,7 +37,7 @@ def cross_entropy(z: Named, c: Named, p: Named, losses: Named, loss: float, dz: 
     """
     n = len(c.values)
     i, j = p.largest()
-    row = [f"exp({number(value)})" for value in z.values[i]]
+    *row, total = exponentials(z.values[i])
     (worst,) = losses.largest()
     missed = number(p.values[worst, c.values[worst]])
     u, v = dz.largest()
@@ -37,7 +45,7 @@ def cross_entropy(z: Named, c: Named, p: Named, losses: Named, loss: float, dz: 
     equations = (
         solved(
             f"{p.name} = exp({z.name}) / the sum of its row of exp({z.name})",
-            *(p, (i, j), f"{row[j]}/({' + '.join(row)})"),
+            *(p, (i, j), f"{row[j]}/({total})"),
         ),
         solved(
             f"{losses.name} = -log {p.name} at the class {c.name}",
@@ -53,6 +61,32 @@ def cross_entropy(z: Named, c: Named, p: Named, losses: Named, loss: float, dz: 
         ),
     )
     return Part("Loss: softmax and cross-entropy in one", equations, (z, c, p, losses, dz))
+
+
+def row_loss(kind: str, z: Named, t: Named, losses: Named, loss: float, dz: Named) -> Part:
+    """Write the mean of any loss of rows, and its gradient.
+
+    Parameters
+    ----------
+    kind : str
+        The loss, for the title.
+    z, t : Named
+        Outputs of the network and targets.
+    losses : Named
+        Each row's loss, shape (n,).
+    loss : float
+        Their mean.
+    dz : Named
+        Its gradient, in the shape of ``z``.
+    """
+    n = len(losses.values)
+    mean = f"loss = ({sum_of(losses.values)})/{n} = {number(loss)}"
+    equations = (
+        Equation(f"{losses.name} = the loss of each row of {z.name} and {t.name}", ""),
+        Equation(f"loss = the mean of {losses.name}", mean),
+        Equation(f"{dz.name} = the gradient of the loss with respect to {z.name}", ""),
+    )
+    return Part(f"Loss: {kind}", equations, (z, t, losses, dz))
 
 
 @dataclass(frozen=True)

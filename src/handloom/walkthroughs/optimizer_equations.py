@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handloom.optimizers import SGD, Adagrad, Adam, Muon, Optimizer, RMSprop
+from handloom.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, Muon, Optimizer, RMSprop
 from handloom.optimizers.muon import orthogonalize, spectral_scale
-from handloom.walkthrough.equations import Equation, Named, Part, number, solved
+from handloom.walkthroughs.equations import Equation, Named, Part, number, solved
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Update:
         The state after the step.
     new_w : Named
         The array after the step.
+    decays : bool
+        Whether it is a matrix or a kernel, to which weight decay applies.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Update:
     state: Mapping[str, Named]
     new_state: Mapping[str, Named]
     new_w: Named
+    decays: bool
 
 
 def update(optimizer: Optimizer, rate: float, made: Update) -> Part:
@@ -46,9 +49,23 @@ def update(optimizer: Optimizer, rate: float, made: Update) -> Part:
         The learning rate of the step.
     made : Update
     """
-    equations = OPTIMIZER_STEPS[optimizer.kind](optimizer, rate, made)
+    equations = [Equation(f"{made.new_w.name} = the update of {made.w.name}", "")]
+    if _is_derived(optimizer, made):
+        equations = OPTIMIZER_STEPS[optimizer.kind](optimizer, rate, made)
     arrays = (made.w, made.g, *made.state.values(), *made.new_state.values(), made.new_w)
     return Part(f"Update: {made.name}", tuple(equations), arrays)
+
+
+def _is_derived(optimizer: Optimizer, made: Update) -> bool:
+    """Return whether the equations below are those of an array.
+
+    They are for vectors, which do not decay, and matrices, which do; a kernel decays too.
+    """
+    if OPTIMIZERS.get(optimizer.kind) is not type(optimizer):
+        return False  # an optimizer of the user's own
+    if isinstance(optimizer, Muon):
+        return made.w.values.ndim == 1 or (made.decays and made.w.values.ndim == 2)
+    return made.decays or made.w.values.ndim == 1 or not optimizer.weight_decay
 
 
 def _shrunk(optimizer: Optimizer, rate: float, made: Update) -> tuple[str, str]:

@@ -11,9 +11,9 @@ from handloom.errors import ConfigurationError
 from handloom.optimizers import OPTIMIZERS, Optimizer
 from handloom.optimizers.muon import orthogonalize
 from handloom.recipes.settings import Settings
-from handloom.walkthrough.equations import Part
-from handloom.walkthrough.optimizer_equations import OPTIMIZER_STEPS
-from handloom.walkthrough.step import example, step, tiny_settings, walk
+from handloom.walkthroughs.equations import Part
+from handloom.walkthroughs.optimizer_equations import OPTIMIZER_STEPS
+from handloom.walkthroughs.step import example, step, tiny_settings, walk
 
 WEIGHTS = ("W0", "b0", "W2", "b2")
 L1, L2 = 0.003, 0.02

@@ -11,16 +11,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+MOST_TERMS = 12
+"""The most terms of a sum that are all written."""
+
 Values = npt.NDArray[Any]
 Index = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Named:
-    """An array with its name in the equations."""
+    """An array with its name in the equations.
+
+    Attributes
+    ----------
+    name : str
+    values : array
+    is_kernel : bool
+        Whether it has the shape of the weights of a convolution, ``(k, k, c, f)``.
+    """
 
     name: str
     values: Values
+    is_kernel: bool = False
+
+    @classmethod
+    def weights(cls, name: str, values: Values) -> "Named":
+        """Return a copy of weights, of their gradient, or of an optimizer's state for them."""
+        return cls(name, values.copy(), values.ndim == 4)
 
     def at(self, index: Index) -> str:
         """Return the name of one entry, ``"W0[1,2]"``."""
@@ -41,7 +58,7 @@ class Equation:
     text : str
         ``"y0 = x W0 + b0"``.
     entry : str
-        One entry of it in numbers: ``"y0[0,1] = -1*-0.8 + 1.4*-0.1 + 0 = 0.66"``.
+        One entry of it in numbers: ``"y0[0,1] = -1*-0.8 + 1.4*-0.1 + 0 = 0.66"``; it may be empty.
     """
 
     text: str
@@ -78,9 +95,22 @@ def solved(text: str, result: Named, index: Index, work: str) -> Equation:
 
 def dot_product(a: Values, b: Values) -> str:
     """Return the dot product of two vectors as text, term by term."""
-    return " + ".join(f"{number(p)}*{number(q)}" for p, q in zip(a, b, strict=True))
+    return _sum([f"{number(p)}*{number(q)}" for p, q in zip(a, b, strict=True)])
 
 
 def sum_of(values: Values) -> str:
     """Return the sum of a vector as text, term by term."""
-    return " + ".join(number(value) for value in values)
+    return _sum([number(value) for value in values])
+
+
+def exponentials(values: Values) -> list[str]:
+    """Return the exponentials of a vector as text, and their sum as the last entry."""
+    terms = [f"exp({number(value)})" for value in values]
+    return [*terms, _sum(terms)]
+
+
+def _sum(terms: list[str]) -> str:
+    """Return the sum of terms as text; of many, the first and the last ones."""
+    if len(terms) <= MOST_TERMS:
+        return " + ".join(terms)
+    return f"{' + '.join(terms[:3])} + ... + {terms[-1]} ({len(terms)} terms)"

@@ -1,1 +1,0 @@
-"""The walkthrough: the arrays and equations of one training step."""
