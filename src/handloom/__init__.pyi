@@ -120,6 +120,7 @@ from handloom.training.callbacks import (
     CSVLog as CSVLog,
     EarlyStopping as EarlyStopping,
     LayerNorms as LayerNorms,
+    LivePlot as LivePlot,
     Progress as Progress,
     TimeLimit as TimeLimit,
 )

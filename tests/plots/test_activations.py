@@ -47,9 +47,9 @@ def test_the_cells_are_the_outputs() -> None:
     figure = plots.activations(network, row)
     strips = [axes.images[0] for axes in figure.axes]
     assert len(strips) == 4  # a network alone predicts nothing beyond its last layer
-    np.testing.assert_allclose(strips[-1].get_array(), network.predict(row[None]))
+    np.testing.assert_allclose(np.asarray(strips[-1].get_array()), network.predict(row[None]))
     low, high = strips[1].get_clim()
-    assert -low == high == pytest.approx(np.abs(strips[1].get_array()).max())  # type: ignore[arg-type]
+    assert -low == high == pytest.approx(np.abs(np.asarray(strips[1].get_array())).max())
 
 
 def test_wide_and_deep_networks_are_drawn_in_part() -> None:

@@ -12,12 +12,13 @@ CORRECT, WRONG = [0.9, 0.05, 0.05], [0.02, 0.96, 0.02]
 
 
 def test_each_interval_has_its_accuracy_and_its_rows() -> None:
-    of = evaluation(probabilities=[CORRECT, np.roll(CORRECT, 1), np.roll(WRONG, 2), WRONG])
+    rows = np.array([CORRECT, np.roll(CORRECT, 1), np.roll(WRONG, 2), WRONG])
+    of = evaluation(probabilities=rows)
     figure = render(plots.calibration(of, bins=20))
-    diagram, rows = figure.axes
+    diagram, counts = figure.axes
     (points,) = diagram.collections[1:]  # the first are the gaps
-    np.testing.assert_allclose(points.get_offsets(), [[90.0, 100.0], [96.0, 0.0]])
-    assert [bar.get_height() for bar in rows.patches if bar.get_height()] == [2, 2]  # type: ignore[attr-defined]
+    np.testing.assert_allclose(np.asarray(points.get_offsets()), [[90.0, 100.0], [96.0, 0.0]])
+    assert [bar.get_height() for bar in counts.patches if bar.get_height()] == [2, 2]  # type: ignore[attr-defined]
     # half of the rows are 10 % off, the other half 96 %
     assert "(ECE): 53.0 %" in texts(figure)
 

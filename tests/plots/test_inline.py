@@ -13,6 +13,7 @@ from tests.plots.helpers import curves, dataset, falling, history
 
 from handloom import plots
 from handloom.plots.figure import drawing
+from handloom.plots.inline import InlineFigure
 
 CODE = """
 import sys
@@ -30,6 +31,7 @@ def test_it_needs_no_pyplot() -> None:
 
 def test_the_picture_is_the_one_that_is_saved() -> None:
     figure = curves(history(falling(5), validated=True))
+    assert isinstance(figure, InlineFigure)
     png, size = figure._repr_png_()
     saved = io.BytesIO()
     with drawing():
@@ -41,8 +43,10 @@ def test_the_picture_is_the_one_that_is_saved() -> None:
 
 def test_it_is_a_figure_that_can_be_copied_and_pickled() -> None:
     figure = plots.samples(dataset())
+    assert isinstance(figure, InlineFigure)
     assert isinstance(figure, Figure)
     for other in (pickle.loads(pickle.dumps(figure)), copy.deepcopy(figure)):  # noqa: S301
+        assert isinstance(other, InlineFigure)
         assert other._repr_png_() == figure._repr_png_()
     figure.axes[0].set_title("mine")
 

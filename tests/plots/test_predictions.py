@@ -50,6 +50,8 @@ class TestConfusion:
     def test_says_what_is_missing(self) -> None:
         with pytest.raises(ConfigurationError, match=r"pass \(model, data\), or the result of"):
             plots.confusion(trained_on_spiral())
+        with pytest.raises(ConfigurationError, match="must be a Dataset, got Splits"):
+            plots.confusion(trained_on_spiral(), spiral(9))  # type: ignore[arg-type]
         with pytest.raises(ConfigurationError, match="model must be a Model, got Sequential"):
             plots.confusion(trained_on_spiral().network, spiral(9).test)  # type: ignore[arg-type]
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.conversion import convert_inputs
+from handloom.data.pictures import Sheet, channels_of, picture
 from handloom.errors import DataError, require_instance
 from handloom.model import Model
 from handloom.network import Sequential
@@ -19,13 +20,14 @@ from handloom.plots.figure import (
     MEDIUM,
     SMALL,
     add_panel,
+    bare,
     class_labels,
     drawing,
     headline,
     new_figure,
+    show,
 )
 from handloom.plots.fonts import fitted
-from handloom.plots.images import Sheet, bare, channels_of, picture, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,7 +192,8 @@ class _Layer:
         panel.set_anchor("W")
         bare(panel)
         _label(panel, self.name, self._shape())
-        _beside(panel, f"{self.values.min():.3g} to {self.values.max():.3g}")
+        low, high = (f"{end:.3g}" for end in (self.values.min(), self.values.max()))
+        _beside(panel, low if low == high else f"{low} to {high}")
 
     def _shape(self) -> str:
         total, most = (
@@ -248,11 +251,13 @@ def _draw_prediction(panel: "Axes", model: Model, predicted: npt.NDArray[np.floa
     panel.set_xticks([])
     panel.tick_params(length=0, labelsize=SMALL)
     panel.margins(x=0.15)
+    if likely:
+        panel.set_xlim(0.0, 1.15)
 
 
 def _label(panel: "Axes", name: str, shape: str) -> None:
     """Write a name and a shape to the left of a panel."""
-    _, high = panel.figure.get_size_inches()
+    high = panel.figure.bbox.height / panel.figure.dpi
     box = panel.get_position()
     left, middle = EDGE / (LABEL + STRIP + RANGE), (box.y0 + box.y1) / 2
     half = 0.09 / high

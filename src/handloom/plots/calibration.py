@@ -91,7 +91,13 @@ def _draw_diagram(panel: "Axes", measured: Reliability) -> None:
     panel.vlines(x, x, y, color=VERMILLION, linewidth=2.5, label="gap")
     sizes = 40 + 600 * measured.counts[some] / max(measured.counts.sum(), 1)
     panel.scatter(
-        x, y, list(sizes), color=BLUE, zorder=3, label="predictions, larger for more rows"
+        x,
+        y,
+        list(sizes),
+        color=BLUE,
+        zorder=3,
+        clip_on=False,
+        label="predictions, larger for more rows",
     )
     panel.set_ylabel("accuracy (%)")
     panel.set_xlim(0, 100)

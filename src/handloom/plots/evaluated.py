@@ -3,6 +3,7 @@
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, DataError
 from handloom.model import Model
+from handloom.training.datasets import require_dataset
 from handloom.training.evaluation import Evaluation, evaluate
 
 
@@ -16,6 +17,8 @@ def evaluation_of(model: Model | Evaluation, data: Dataset | None) -> Evaluation
     DataError
         If targets are continuous, or rows are not those of the evaluation.
     """
+    if data is not None:
+        require_dataset("data", data)
     if isinstance(model, Model) and data is None:
         raise ConfigurationError(
             "data must be the rows to predict, got none: pass (model, data), or the result of "

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handloom.data.pictures import Images
 from handloom.errors import ConfigurationError, MissingExtraError
 from handloom.files import write_bytes
 from handloom.plots.fonts import LONGEST_LINE, families, fitted, legible, shortened, width
@@ -117,6 +118,22 @@ def class_labels(class_names: Sequence[str], *, longest: int = LONGEST) -> list[
 def widest(labels: Sequence[str], size: float) -> float:
     """Return the width of the widest label in inches."""
     return max((width(shortened(label, LONGEST_LINE), size) for label in labels), default=0.01)
+
+
+def show(panel: "Axes", pixels: Images) -> None:
+    """Show gray or RGB pixels in a panel without frame and ticks.
+
+    By default matplotlib enlarges small images by nearest neighbor, and interpolates larger ones.
+    """
+    panel.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+    bare(panel)
+
+
+def bare(panel: "Axes") -> None:
+    """Remove frame and ticks of a panel that shows an image."""
+    panel.spines[:].set_visible(False)
+    panel.set_xticks([])
+    panel.set_yticks([])
 
 
 def save(figure: "Figure", path: str | Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.pictures import GRAYSCALE, RGB, RGBA, Sheet, channels_of
 from handloom.errors import ModelError, require_count, require_instance
 from handloom.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, LayerNorm, Reshape
 from handloom.model import Model
@@ -15,12 +16,12 @@ from handloom.plots.figure import (
     GRAY,
     MEDIUM,
     SMALL,
+    bare,
     class_labels,
     drawing,
     headline,
     new_figure,
 )
-from handloom.plots.images import GRAYSCALE, RGB, RGBA, Sheet, bare, channels_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

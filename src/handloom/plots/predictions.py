@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
+from handloom.data.pictures import picture, require_pictures
 from handloom.errors import require_count
 from handloom.metrics import precision_and_recall
 from handloom.model import Model
@@ -23,14 +24,15 @@ from handloom.plots.figure import (
     SMALL,
     VERMILLION,
     add_panel,
+    bare,
     class_labels,
     drawing,
     headline,
     new_figure,
+    show,
     widest,
 )
 from handloom.plots.fonts import fitted, width
-from handloom.plots.images import bare, picture, require_pictures, show
 from handloom.training.datasets import require_dataset
 from handloom.training.evaluation import Evaluation
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from handloom.data.augment import Augmentation, StepAugmentation, check_images
 from handloom.data.dataset import Dataset
+from handloom.data.pictures import Images, Sheet, picture, require_pictures
 from handloom.errors import ConfigurationError, require_count
 from handloom.plots.figure import (
     EDGE,
@@ -17,9 +18,9 @@ from handloom.plots.figure import (
     drawing,
     headline,
     new_figure,
+    show,
     widest,
 )
-from handloom.plots.images import Images, Sheet, picture, require_pictures, show
 from handloom.randomness import Purpose, Stream
 
 if TYPE_CHECKING:

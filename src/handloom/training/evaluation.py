@@ -15,6 +15,7 @@ from handloom.data.test_time_augmentation import View, named_views
 from handloom.errors import ConfigurationError, DataError, ModelError, require_instance
 from handloom.layers import softmax
 from handloom.losses import SoftmaxCrossEntropy
+from handloom.markup import render
 from handloom.metrics import accuracy, confusion_matrix, mean_squared_error
 from handloom.model import OUTPUT_ACTIVATIONS, Model, warn_if_not_finite
 from handloom.parallel.blas import single_threaded_blas
@@ -26,6 +27,7 @@ from handloom.training.evaluation_metrics import (
     checked_threshold,
     logit,
 )
+from handloom.training.evaluation_view import evaluation_view
 
 Result = TypeVar("Result")
 
@@ -70,6 +72,16 @@ class Evaluation:
     class_names: tuple[str, ...] = ()
     targets: npt.NDArray[np.int64] | None = None
     dataset: str = "unnamed"
+
+    def _repr_html_(self) -> str:
+        """Return the metrics and the confusion matrix, as a notebook shows them."""
+        figures = {"loss": self.loss, "accuracy": self.accuracy}
+        if self.binary is not None:
+            figures |= {"ROC AUC": self.binary.roc_auc, "Brier score": self.binary.brier}
+        if self.regression is not None:
+            metrics = self.regression
+            figures |= {"MSE": metrics.mse, "MAE": metrics.mae, "R²": metrics.r2}
+        return render(evaluation_view(self.dataset, figures, self.confusion, self.class_names))
 
 
 def evaluate(

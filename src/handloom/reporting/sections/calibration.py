@@ -5,9 +5,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from handloom.markup import Element, Node, element
 from handloom.metrics import reliability
 from handloom.reporting.captions import table_caption
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import percent

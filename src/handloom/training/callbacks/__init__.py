@@ -9,5 +9,6 @@ from handloom.training.callbacks.best_weights import (
 from handloom.training.callbacks.csv_log import CSVLog as CSVLog
 from handloom.training.callbacks.early_stopping import EarlyStopping as EarlyStopping
 from handloom.training.callbacks.layer_norms import LayerNorms as LayerNorms
+from handloom.training.callbacks.live_plot import LivePlot as LivePlot
 from handloom.training.callbacks.progress_bar import Progress as Progress
 from handloom.training.callbacks.time_limit import TimeLimit as TimeLimit
