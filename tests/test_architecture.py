@@ -30,8 +30,8 @@ ROOMS = [
     ["fused"],
     ["parallel", "reductions"],
     ["operations", "initializers", "schedules", "metrics", "locks", "in_use"],
-    ["arguments", "randomness", "files", "environment", "secondary"],
-    ["errors", "file_systems", "_version"],
+    ["arguments", "randomness", "files", "environment", "secondary", "charts"],
+    ["errors", "file_systems", "_version", "markup"],
     ["text", "compilation"],
 ]
 """From the top: a room may import those below it, and its own files."""

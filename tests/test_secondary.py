@@ -1,10 +1,15 @@
-"""Warnings about secondary work can be issued by a process that was forked at any moment."""
+"""Secondary work is told to the user: where it is read, and by any process."""
 
 import os
 import subprocess
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.helpers.processes import running
+
+from handloom.secondary import in_notebook, say
 
 FORK = """
 import os, threading, warnings
@@ -31,3 +36,25 @@ def test_a_process_forked_while_another_thread_warns_can_warn() -> None:
         said, errors = process.communicate(timeout=20)
     assert said == "7\n"
     assert "from the child" in errors
+
+
+@pytest.mark.parametrize("shell", [None, SimpleNamespace()], ids=["none", "of a terminal"])
+def test_ipython_on_a_terminal_is_no_notebook(monkeypatch: pytest.MonkeyPatch, shell: Any) -> None:
+    ipython: Any = ModuleType("IPython")
+    assert not in_notebook()
+    monkeypatch.setitem(sys.modules, "IPython", ipython)  # half imported
+    assert not in_notebook()
+    ipython.get_ipython = lambda: shell
+    assert not in_notebook()
+
+
+def test_a_sentence_is_on_standard_output_in_a_notebook(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say("to a terminal")
+    ipython: Any = ModuleType("IPython")
+    ipython.get_ipython = lambda: SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    assert in_notebook()
+    say("to a cell")
+    assert capsys.readouterr() == ("to a cell\n", "to a terminal\n")

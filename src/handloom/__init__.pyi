@@ -131,6 +131,7 @@ from handloom.training.callbacks import (
     EarlyStopping as EarlyStopping,
     GridPredictions as GridPredictions,
     LayerNorms as LayerNorms,
+    LivePlot as LivePlot,
     Progress as Progress,
     ReduceOnPlateau as ReduceOnPlateau,
     TimeLimit as TimeLimit,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
+from textwrap import shorten
 from typing import TypeVar
 
 import numpy as np
@@ -35,6 +36,7 @@ from handloom.errors import (
 )
 from handloom.files import MANIFEST, read_set, write_bytes, write_set
 from handloom.layers import Layer, sigmoid, softmax
+from handloom.markup import render, table
 from handloom.network import Sequential
 from handloom.network_contents import Transform as RowTransform
 from handloom.parameters import Array
@@ -42,6 +44,9 @@ from handloom.rebuilding import check_network, check_transform
 from handloom.text import listed, printable
 
 KIND, VERSION = "handloom model", 1
+
+MOST_NAMES, LONGEST_TRANSFORM = 12, 200
+"""The largest number of classes, and of characters of a transform, that a notebook shows."""
 
 MAX_DIMENSIONS = 8
 """The largest number of dimensions of a row of a model's data."""
@@ -150,6 +155,20 @@ class Model:
         object.__setattr__(self, "row_dtype", str(self.row_dtype))
         _ = self.before_loss  # refuses two output activations
         self._check_sizes()
+
+    def _repr_html_(self) -> str:
+        """Return what the model takes and predicts, and its layers, as a notebook shows them."""
+        names, k = ", ".join(self.class_names[:MOST_NAMES]), len(self.class_names)
+        more = f" and {k - MOST_NAMES:,} more" if k > MOST_NAMES else ""
+        rows = [
+            ["trained on", self.trained_on],
+            ["rows", f"{self.row_dtype} of shape {self.row_shape}"],
+            ["transform", shorten(str(self.transform), LONGEST_TRANSFORM, placeholder=" ...")],
+            ["classes" if self.predicts_classes else "outputs", f"{names}{more}"],
+            ["output activation", self.output_activation],
+        ]
+        layers = self.network._repr_html_()  # markup already
+        return f"<div>{render(table([], rows, type(self).__name__))}{layers}</div>"
 
     @property
     def predicts_classes(self) -> bool:

@@ -19,6 +19,7 @@ from handloom.layers.building import build_chain, check_channels, shape_of
 from handloom.layers.chain import Chain, coupled_rows
 from handloom.layers.configuration import layers_from_config
 from handloom.layers.names import as_layers
+from handloom.markup import render, table
 from handloom.network_contents import NetworkContents, Transform
 from handloom.operations import LayerOperation
 from handloom.parallel.partition import prediction_rows
@@ -466,6 +467,22 @@ class Sequential(NetworkContents, ChecksArguments):
         if untrained := len(self.parameters.values) - len(self.parameters):
             lines.append(f"{'not trained':<32}{untrained:>12,}")
         return "\n".join(map(printable, lines))
+
+    def _repr_html_(self) -> str:
+        """Return the layers as a table, as a notebook shows them."""
+        if self._parameters is None:
+            kinds = [[str(index), layer.kind] for index, layer in enumerate(self.layers)]
+            return render(table(["layer", "kind"], kinds, "Sequential, not built"))
+        itemsize, total = self._parameters.dtype.itemsize, len(self._parameters)
+        rows = [
+            [name, str(shape), f"{count:,}", f"{count * itemsize:,}"]
+            for name, shape, count in [("input", self.input_shape, 0), *self.summary()]
+        ]
+        rows.append(["total", "", f"{total:,}", f"{total * itemsize:,}"])
+        if rest := len(self._parameters.values) - total:
+            rows.append(["not trained", "", f"{rest:,}", f"{rest * itemsize:,}"])
+        head = ["layer", "output shape", "parameters", "bytes"]
+        return render(table(head, rows, f"Sequential, {self._parameters.dtype}"))
 
     def config(self) -> dict[str, object]:
         """Return the configuration of this network, without its weights; see `from_config`.

@@ -11,6 +11,8 @@ from matplotlib.text import Text
 
 from handloom import plots
 from handloom.data.dataset import Dataset
+from handloom.metrics import confusion_matrix
+from handloom.training.evaluation import Evaluation
 from handloom.training.history import EpochRecord, History
 
 NAMES = ("cat", "dog", "$fox$")
@@ -55,6 +57,23 @@ def dataset(rows: int = 12, shape: tuple[int, int] = (5, 7)) -> Dataset:
     return Dataset(images.astype(np.uint8), np.arange(rows) % 3, NAMES, WHERE)
 
 
+def evaluation(
+    matrix: npt.NDArray[np.int64] | None = None,
+    *,
+    probabilities: npt.ArrayLike | None = None,
+    names: Sequence[str] = NAMES,
+    where: str = WHERE,
+) -> Evaluation:
+    """The evaluation of predictions of the rows of `dataset`, or with this confusion matrix."""
+    predicted = np.eye(len(names)) if probabilities is None else np.asarray(probabilities)
+    targets = np.arange(len(predicted)) % len(names)
+    if matrix is None:
+        matrix = confusion_matrix(targets, predicted.argmax(axis=1), len(names))
+    return Evaluation(
+        0.5, 0.5, predicted, matrix, class_names=tuple(names), targets=targets, dataset=where
+    )
+
+
 def texts(figure: Figure) -> str:
     objects = figure.findobj(Text)
     return "\n".join(text.get_text() for text in objects if isinstance(text, Text))
@@ -71,7 +90,7 @@ def render(figure: Figure) -> Figure:
 
 
 def curves(*histories: History, from_epoch: int = 0) -> Figure:
-    return plots.training_curves(histories, title="small", dataset=WHERE, from_epoch=from_epoch)
+    return plots.history(histories, title="small", dataset=WHERE, from_epoch=from_epoch)
 
 
 def assert_shows(axes: Axes, values: Sequence[float]) -> None:

@@ -13,6 +13,7 @@ from handloom.data.formats.image_options import Fit
 from handloom.data.formats.joined_rows import JoinedRows
 from handloom.data.mapped_rows import is_mapped
 from handloom.data.notes import warn
+from handloom.data.preview import preview, size
 from handloom.data.row_reader import RowReader
 from handloom.data.rows_on_demand import checked_rows
 from handloom.data.selected_rows import SelectedRows, select_rows
@@ -30,6 +31,7 @@ from handloom.errors import (
     require_known,
     require_number,
 )
+from handloom.markup import element, render
 from handloom.randomness import Purpose, Stream
 from handloom.text import listed, printable
 
@@ -205,6 +207,10 @@ class Dataset:
         table = table_of(frame)
         columns, rows, targets = encode_whole(table, options, columns, tell=warn)
         return cls(rows, targets, columns.class_names, name, columns=columns)
+
+    def _repr_html_(self) -> str:
+        """Return a preview: images of each class or the first rows, as a notebook shows them."""
+        return render(preview(self))
 
     def _set(self, field: str, value: object) -> None:
         object.__setattr__(self, field, value)
@@ -409,6 +415,11 @@ class Splits:
                 "labels of the test part by class_names=train.class_names"
             )
         require_same_columns(self.test.column_names, self.train.column_names, "test rows")
+
+    def _repr_html_(self) -> str:
+        """Return a preview of the training part, and the size of the test part."""
+        parts = (("train", preview(self.train)), ("test", size(self.test)))
+        return render([[element("p", element("code", name)), shown] for name, shown in parts])
 
     @property
     def name(self) -> str:

@@ -1,27 +1,31 @@
-"""Plots: curves, comparisons, samples, confusion matrices, mistakes, regressions, weights.
+"""Plots: curves, samples, weights, activations, boundaries, confusion, mistakes, residuals.
 
-Each function returns a `matplotlib.figure.Figure` and opens no window; global settings of
-matplotlib are neither used nor changed. ``save`` writes a figure to a PNG file.
+Each function returns a `matplotlib.figure.Figure` and opens no window; a notebook shows it inline.
+Global settings of matplotlib are neither used nor changed. ``save`` writes a figure to a file.
 """
 
-from handloom.plots.curves import comparison, training_curves
+from handloom.plots.activations import activations
+from handloom.plots.calibration import calibration
+from handloom.plots.curves import comparison, history
 from handloom.plots.decision_boundary import decision_boundary
 from handloom.plots.figure import save
 from handloom.plots.first_layer import weights
-from handloom.plots.predictions import confident_mistakes, confusion
+from handloom.plots.predictions import confusion, mistakes
 from handloom.plots.regression import predicted_against_true, residuals
-from handloom.plots.samples import augmented_samples, sample_grid
+from handloom.plots.samples import augmented_samples, samples
 
 __all__ = [
+    "activations",
     "augmented_samples",
+    "calibration",
     "comparison",
-    "confident_mistakes",
     "confusion",
     "decision_boundary",
+    "history",
+    "mistakes",
     "predicted_against_true",
     "residuals",
-    "sample_grid",
+    "samples",
     "save",
-    "training_curves",
     "weights",
 ]

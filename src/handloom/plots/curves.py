@@ -24,6 +24,7 @@ from handloom.plots.figure import (
     PURPLE,
     VERMILLION,
     drawing,
+    headline,
     new_figure,
 )
 from handloom.plots.panels import draw, draw_legend, fit_axes
@@ -36,11 +37,11 @@ LABEL = 16
 """The characters of a line of the label of a recorded metric, whose panel is low."""
 
 
-def training_curves(
+def history(
     histories: History | Sequence[History],
     *,
-    title: str,
-    dataset: str,
+    title: str = "training curves",
+    dataset: str = "",
     from_epoch: int = 0,
     steps_per_epoch: int | None = None,
     learning_rates: Sequence[float] | None = None,
@@ -56,9 +57,9 @@ def training_curves(
     histories : History or sequence of History
         The history or histories of the model; they may differ in length.
     title : str
-        The name of the model.
+        The title, such as the name of the model.
     dataset : str
-        The dataset's name.
+        The dataset's name, in front of the title.
     from_epoch : int
         The first epoch shown, counted from 1; 0 for all. The vertical axes fit the values shown.
     steps_per_epoch : int, optional
@@ -89,7 +90,7 @@ def training_curves(
     with drawing(dataset, title, *recorded):
         measured = ["accuracy", "loss"] if _has_accuracy(histories) else ["loss"]
         heights = [*(3 for _ in measured), *(2 for _ in recorded), 2]
-        title = _zoomed(f"{dataset}: {title}", axis)
+        title = _zoomed(headline(dataset, title), axis)
         figure = new_figure(11, 1.5 + sum(heights), title)
         panels = figure.subplots(len(heights), sharex=True, gridspec_kw={"height_ratios": heights})
         *others, rate = panels
@@ -118,9 +119,9 @@ def training_curves(
 
 def comparison(
     models: Mapping[str, History | Sequence[History]],
-    column: str,
+    column: str = "loss",
     *,
-    dataset: str,
+    dataset: str = "",
     from_epoch: int = 0,
     steps_per_epoch: int | None = None,
 ) -> "Figure":
@@ -137,11 +138,11 @@ def comparison(
         A column of the histories except ``"epoch"``: ``"accuracy"``, ``"loss"``, ..., or a
         metric recorded by a callback.
     dataset : str
-        The dataset's name.
+        The dataset's name, in front of the title.
     from_epoch : int
         The first epoch shown, counted from 1; 0 for all. The vertical axis fits the values shown.
     steps_per_epoch : int, optional
-        As in `training_curves`.
+        As in `history`.
 
     Returns
     -------
@@ -158,7 +159,7 @@ def comparison(
     every = [history for histories in histories_of.values() for history in histories]
     require_known("column", column, [*COLUMNS, *recorded_metrics(every)])
     axis = Axis(from_epoch, steps_per_epoch)
-    title = _zoomed(f"{dataset}: {column.replace('_', ' ')}", axis)
+    title = _zoomed(headline(dataset, column.replace("_", " ")), axis)
     styles = zip(cycle(COLORS), cycle(LINES), cycle(MARKERS), strict=False)
     with drawing(dataset, column, *models):
         figure = new_figure(11, 6.5, title)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handloom.data.pictures import Images
 from handloom.errors import ConfigurationError, MissingExtraError
 from handloom.files import write_bytes
 from handloom.plots.fonts import LONGEST_LINE, families, fitted, legible, shortened, width
@@ -47,6 +48,9 @@ SETTINGS = {
 }
 FORMATS = (".png", ".pdf", ".svg")
 DOTS_PER_INCH = 150
+UNNAMED = "unnamed"
+"""The name of a dataset without a name, which is left out."""
+
 LONGEST = 40
 """The largest number of characters of a class name that are drawn."""
 
@@ -85,14 +89,19 @@ def new_figure(across: float, high: float, *title: str, placed: bool = False) ->
     ``placed`` with `add_panel`, panels are laid out by matplotlib, which leaves too little space
     for the labels of panels whose sides have a fixed ratio, those of images.
     """
-    from matplotlib.figure import Figure
+    from handloom.plots.inline import InlineFigure  # loads matplotlib
 
-    figure = Figure(figsize=(across, high), layout=None if placed else "constrained")
+    figure = InlineFigure(figsize=(across, high), layout=None if placed else "constrained")
     lines, room = list(map(legible, title)), across - 0.4
     size = max(SMALL, LARGE * min(1.0, room / widest(lines, LARGE)))
     text = "\n".join(fitted(line, room, size) for line in lines)
     figure.suptitle(text, fontsize=size, **({"y": 1 - EDGE / high} if placed else {}))
     return figure
+
+
+def headline(dataset: str, title: str) -> str:
+    """Return the title of a figure: the name of the dataset, if it has one, and the title."""
+    return title if dataset in ("", UNNAMED) else f"{dataset}: {title}"
 
 
 def add_panel(figure: "Figure", left: float, top: float, across: float, high: float) -> "Axes":
@@ -109,6 +118,22 @@ def class_labels(class_names: Sequence[str], *, longest: int = LONGEST) -> list[
 def widest(labels: Sequence[str], size: float) -> float:
     """Return the width of the widest label in inches."""
     return max((width(shortened(label, LONGEST_LINE), size) for label in labels), default=0.01)
+
+
+def show(panel: "Axes", pixels: Images) -> None:
+    """Show gray or RGB pixels in a panel without frame and ticks.
+
+    By default matplotlib enlarges small images by nearest neighbor, and interpolates larger ones.
+    """
+    panel.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+    bare(panel)
+
+
+def bare(panel: "Axes") -> None:
+    """Remove frame and ticks of a panel that shows an image."""
+    panel.spines[:].set_visible(False)
+    panel.set_xticks([])
+    panel.set_yticks([])
 
 
 def save(figure: "Figure", path: str | Path) -> None:

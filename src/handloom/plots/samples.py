@@ -7,6 +7,7 @@ import numpy as np
 
 from handloom.data.augment import Augmentation, StepAugmentation, check_images
 from handloom.data.dataset import Dataset
+from handloom.data.pictures import Images, Sheet, picture, require_pictures
 from handloom.errors import ConfigurationError, require_count
 from handloom.plots.figure import (
     EDGE,
@@ -15,10 +16,11 @@ from handloom.plots.figure import (
     add_panel,
     class_labels,
     drawing,
+    headline,
     new_figure,
+    show,
     widest,
 )
-from handloom.plots.images import Images, Sheet, picture, require_pictures, show
 from handloom.randomness import Purpose, Stream
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ LARGEST = 160
 """The largest side of a sample in pixels; a cell of the grid has fewer."""
 
 
-def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
+def samples(dataset: Dataset, *, per_class: int = 10) -> "Figure":
     """Plot a grid of samples: the first images of each class, a row for each class.
 
     Parameters
@@ -77,7 +79,7 @@ def augmented_samples(
     Parameters
     ----------
     dataset : Dataset
-        A dataset of images, as for `sample_grid`.
+        A dataset of images, as for `samples`.
     augment : sequence of Augmentation
         Applied in this order, as by `handloom.Trainer`.
     versions : int
@@ -135,7 +137,9 @@ def _grid(
         names = class_labels(dataset.class_names)
         left = widest(names, size) + 2 * EDGE
         across = max(left + width * columns + EDGE, NARROWEST)
-        figure = new_figure(across, height * rows + 1.2, f"{dataset.name}: samples", placed=True)
+        figure = new_figure(
+            across, height * rows + 1.2, headline(dataset.name, "samples"), placed=True
+        )
         left += (across - left - width * columns - EDGE) / 2
         panel = add_panel(figure, left, 0.7, width * columns, height * rows)
         show(panel, sheet.pixels)

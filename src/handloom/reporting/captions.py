@@ -1,6 +1,6 @@
 """Captions of tables, which stay readable where a table is wider than the screen."""
 
-from handloom.reporting.markup import Element, Node, element
+from handloom.markup import Element, Node, element
 
 
 def table_caption(*text: Node) -> Element:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from handloom.markup import Code, Element, Node, element, json_code, render, trusted
 from handloom.reporting import assets
-from handloom.reporting.markup import Code, Element, Node, element, json_code, render, trusted
 from handloom.reporting.section import Omission, Section
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handloom.reporting.markup import Node
+from handloom.markup import Node
 
 
 @dataclass(frozen=True)

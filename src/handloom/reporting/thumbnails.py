@@ -1,13 +1,11 @@
 """Thumbnails: small images of test rows, in one sheet for each class, stored once in a page."""
 
-import io
-from base64 import b64encode
-
 import numpy as np
 import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
-from handloom.reporting.markup import Element, Node, element
+from handloom.data.pictures import png
+from handloom.markup import Element, Node, element
 
 COLUMNS = 24
 """The number of images of a row of a sheet."""
@@ -132,22 +130,3 @@ def resized(image: Bytes, size: tuple[int, int]) -> Bytes:
 
     picture = Image.fromarray(np.ascontiguousarray(image))
     return np.asarray(picture.resize(size[::-1], Image.Resampling.BOX))
-
-
-def png(pixels: Bytes, palette: Bytes | None = None) -> str:
-    """Return an image as a data URI.
-
-    Parameters
-    ----------
-    pixels : array of uint8, shape (y, x) or (y, x, 3)
-    palette : array of uint8, shape (n, 3), optional
-        The colors of pixels of shape (y, x), which are then indices.
-    """
-    from PIL import Image
-
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    if palette is not None:
-        picture.putpalette(palette.tobytes())
-    file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
-    return f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"

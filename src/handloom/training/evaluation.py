@@ -15,6 +15,7 @@ from handloom.data.test_time_augmentation import View, named_views
 from handloom.errors import ConfigurationError, DataError, ModelError, require_instance
 from handloom.layers import softmax
 from handloom.losses import SoftmaxCrossEntropy
+from handloom.markup import render
 from handloom.metrics import accuracy, confusion_matrix, mean_squared_error
 from handloom.model import OUTPUT_ACTIVATIONS, Model, warn_if_not_finite
 from handloom.parallel.blas import single_threaded_blas
@@ -26,6 +27,7 @@ from handloom.training.evaluation_metrics import (
     checked_threshold,
     logit,
 )
+from handloom.training.evaluation_view import evaluation_view
 
 Result = TypeVar("Result")
 
@@ -52,6 +54,12 @@ class Evaluation:
     regression : RegressionMetrics or None
         Errors, R^2, predictions and residuals, if targets are continuous; in the units of the
         target column of a table.
+    class_names : tuple of str, length k
+        The names of the classes; of a regression there are none.
+    targets : array of int64, shape (n,), or None
+        The true class of each row; None for a regression.
+    dataset : str
+        The name of the dataset.
     """
 
     loss: float
@@ -61,6 +69,19 @@ class Evaluation:
     of_views: "Evaluation | None" = None
     binary: BinaryMetrics | None = None
     regression: RegressionMetrics | None = None
+    class_names: tuple[str, ...] = ()
+    targets: npt.NDArray[np.int64] | None = None
+    dataset: str = "unnamed"
+
+    def _repr_html_(self) -> str:
+        """Return the metrics and the confusion matrix, as a notebook shows them."""
+        figures = {"loss": self.loss, "accuracy": self.accuracy}
+        if self.binary is not None:
+            figures |= {"ROC AUC": self.binary.roc_auc, "Brier score": self.binary.brier}
+        if self.regression is not None:
+            metrics = self.regression
+            figures |= {"MSE": metrics.mse, "MAE": metrics.mae, "R²": metrics.r2}
+        return render(evaluation_view(self.dataset, figures, self.confusion, self.class_names))
 
     def __repr__(self) -> str:
         rows = f"{len(self.probabilities):,} rows"
@@ -137,7 +158,9 @@ def evaluate(
     logits = _logits(model, data, View())
     warn_if_not_finite(logits, stacklevel=3)
     of_views = None
-    evaluation = partial(_evaluation, targets=targets, names=names, threshold=limit)
+    evaluation = partial(
+        _evaluation, targets=targets, names=names, dataset=data.name, threshold=limit
+    )
     if views:
         each = {view: logits if view == View() else _logits(model, data, view) for view in views}
         mean: Array = np.stack([each[view] for view in views]).mean(axis=0)
@@ -212,7 +235,7 @@ def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluat
         metrics = RegressionMetrics.of(*_in_units(model, data.targets, predictions))
     none = np.empty((len(data), 0), predictions.dtype)
     confusion = np.empty((0, 0), np.int64)
-    return Evaluation(loss, math.nan, none, confusion, regression=metrics)
+    return Evaluation(loss, math.nan, none, confusion, regression=metrics, dataset=data.name)
 
 
 def predicting_the_mean(model: Model, train: Dataset, test: Dataset) -> RegressionMetrics:
@@ -261,7 +284,12 @@ def _held(call: Callable[[], Result]) -> Result:
 
 
 def _evaluation(
-    logits: Array, *, targets: npt.NDArray[Any], names: tuple[str, ...], threshold: float
+    logits: Array,
+    *,
+    targets: npt.NDArray[Any],
+    names: tuple[str, ...],
+    dataset: str,
+    threshold: float,
 ) -> Evaluation:
     """Return the evaluation of logits, shape (n, k), which are not changed."""
     loss, _ = SoftmaxCrossEntropy()(logits, targets)
@@ -276,4 +304,7 @@ def _evaluation(
         softmax(logits),
         confusion_matrix(targets, predicted, len(names)),
         binary=binary,
+        class_names=names,
+        targets=targets,
+        dataset=dataset,
     )

@@ -18,10 +18,12 @@ from handloom.errors import (
     require_known,
     unknown_name,
 )
+from handloom.markup import render
 from handloom.parallel.partition import LANES
 from handloom.text import printable
 from handloom.training.diagnosis import Diagnosis, ProbeRecord
 from handloom.training.divergence import Divergence
+from handloom.training.history_view import history_view
 
 NAME = re.compile(r"[A-Za-z_][\w./-]*")
 """The name of a recorded metric: a word that CSV holds without quotes."""
@@ -277,6 +279,10 @@ class History:
     def layers(self) -> list[ProbeRecord]:
         """The measurements of each layer on a few rows: the records of ``diagnosis``, if any."""
         return [] if self.diagnosis is None else self.diagnosis.records
+
+    def _repr_html_(self) -> str:
+        """Return curves, the last epoch and the end, as a notebook shows them."""
+        return render(history_view({name: self[name] for name in self.columns}, self.ended))
 
     def to_json(self) -> dict[str, object]:
         """Return the history as JSON."""

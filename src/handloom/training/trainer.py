@@ -20,8 +20,8 @@ from handloom.network import Sequential
 from handloom.parallel.mpi import ranks_of
 from handloom.parallel.ranks import ONE, Ranks
 from handloom.parallel.watch import Watch
-from handloom.schedules import Constant
-from handloom.secondary import Secondary, warn
+from handloom.schedules import Constant, rates_from
+from handloom.secondary import Secondary, in_notebook, say, warn
 from handloom.text import printable
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
 from handloom.training.checkpoints import Checkpoints
@@ -580,11 +580,12 @@ class Trainer:
             raise
         undelivered = self._deliver()
         interrupted = self._state and self._state.history.stop_reason is StopReason.INTERRUPTED
+        # a notebook shows a warning as a failure; the fourth level is the caller of `fit`
+        tell = say if in_notebook() else partial(warn, stacklevel=4)
         for number in undelivered if interrupted and self.leads else ():
-            warn(
+            tell(
                 f"training was interrupted by {Signals(number).name}: it ended after a whole step, "
-                f"and the network has the weights of that step",
-                stacklevel=4,  # the caller of `fit`
+                f"and the network has the weights of that step"
             )
 
     def _deliver(self) -> list[int]:

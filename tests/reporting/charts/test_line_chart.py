@@ -2,8 +2,8 @@
 
 from tests.helpers.pages import Parsed, parsed
 
+from handloom.markup import render
 from handloom.reporting.charts.line_chart import LineChart, Mark, Series
-from handloom.reporting.markup import render
 
 
 def figure(*series: Series, marks: tuple[Mark, ...] = ()) -> Parsed:

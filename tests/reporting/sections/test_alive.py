@@ -7,8 +7,8 @@ from tests.helpers.own_layers import Scale as OwnLayer
 
 from handloom import Dataset, Dense, Model, ReLU, Sequential
 from handloom.data.transforms import Scale
+from handloom.markup import render
 from handloom.reporting import report
-from handloom.reporting.markup import render
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.alive import alive

@@ -22,16 +22,18 @@ from handloom import (
     Residual,
     Sequential,
 )
+from handloom.data.pictures import png
 from handloom.data.transforms import AsFloat, Scale
+from handloom.markup import render
+from handloom.metrics import reliability
 from handloom.reporting.first_loss import first_loss
-from handloom.reporting.markup import render
 from handloom.reporting.report import report_of
 from handloom.reporting.run import ReportedRun
-from handloom.reporting.sections.calibration import BOTTOM, LEFT, SIZE, reliability
+from handloom.reporting.sections.calibration import BOTTOM, LEFT, SIZE
 from handloom.reporting.sections.embedding import last_hidden, principal_components
 from handloom.reporting.sections.network import network
 from handloom.reporting.sections.weights import first_layer, palette, shades
-from handloom.reporting.thumbnails import Thumbnails, png
+from handloom.reporting.thumbnails import Thumbnails
 from handloom.reporting.wording import percent
 from handloom.training import RunDescription, evaluate
 

@@ -3,9 +3,9 @@
 They are hidden until `scripts/alive/alive.js` brings them to life.
 """
 
+from handloom.markup import Element, Node, element
 from handloom.reporting.alive.activations import ShownLayer
 from handloom.reporting.alive.rows import ShownRow
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.prediction_table import prediction_table
 from handloom.reporting.run import ReportedRun
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from handloom.charts.scales import Scale, bounds, tick_text
+from handloom.charts.thinning import thinned
+from handloom.markup import Element, Node, element
 from handloom.reporting.captions import table_caption
-from handloom.reporting.charts.scales import Scale, bounds, tick_text
-from handloom.reporting.charts.thinning import thinned
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.wording import aligned, number
 
 WIDTH, HEIGHT = 480, 260

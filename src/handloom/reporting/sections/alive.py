@@ -3,7 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.pictures import png
 from handloom.errors import ModelError
+from handloom.markup import Element, Node, element
 from handloom.model import Model, both_classes
 from handloom.network import Sequential
 from handloom.reporting.alive.activations import (
@@ -16,10 +18,9 @@ from handloom.reporting.alive.network_export import encode_array, export_network
 from handloom.reporting.alive.rows import ShownRow, rows_to_show
 from handloom.reporting.alive.stage import stage
 from handloom.reporting.assets import ALIVE_SCRIPTS
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
-from handloom.reporting.thumbnails import png, resized
+from handloom.reporting.thumbnails import resized
 from handloom.reporting.wording import number, percent
 
 TITLE = "The network, alive"

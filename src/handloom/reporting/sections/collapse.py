@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from handloom.markup import element
 from handloom.reporting.charts.line_chart import LineChart, Mark, Series
 from handloom.reporting.epochs import steps_per_epoch
-from handloom.reporting.markup import element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.collapse_story import (

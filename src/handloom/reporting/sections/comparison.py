@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from handloom.markup import Element, Node, element
 from handloom.metrics import precision_and_recall
 from handloom.reporting.charts.line_chart import LineChart, Series
 from handloom.reporting.command import command_of
 from handloom.reporting.epochs import steps_per_epoch
 from handloom.reporting.groups import Group, groups_of
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.provenance import setting_text

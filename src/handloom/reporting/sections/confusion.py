@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
+from handloom.markup import Element, Node, element
 from handloom.metrics import precision_and_recall
 from handloom.reporting.captions import table_caption
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.tables import two_bars

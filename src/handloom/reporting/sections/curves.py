@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from handloom.charts.scales import bounds
+from handloom.markup import element
 from handloom.reporting.charts.line_chart import LineChart, Mark, Series
-from handloom.reporting.charts.scales import bounds
 from handloom.reporting.epochs import kept_epoch
-from handloom.reporting.markup import element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import number

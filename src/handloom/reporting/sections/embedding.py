@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
+from handloom.charts.scales import Scale
 from handloom.data.dataset import Dataset
+from handloom.markup import Element, Node, element
 from handloom.model import Model
-from handloom.reporting.charts.scales import Scale
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import percent

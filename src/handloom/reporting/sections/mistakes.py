@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from handloom.reporting.markup import Element, element
+from handloom.markup import Element, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import percent

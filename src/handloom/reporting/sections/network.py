@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from handloom.layers import Conv2D, Embedding, Layer, Residual
 from handloom.layers.chain import Chain
-from handloom.reporting.markup import Element, Node, element
+from handloom.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import counted

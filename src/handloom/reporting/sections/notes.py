@@ -2,8 +2,8 @@
 
 import math
 
+from handloom.markup import Node, element
 from handloom.reporting.captions import table_caption
-from handloom.reporting.markup import Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import aligned, without_paths

@@ -2,10 +2,10 @@
 
 import math
 
+from handloom.markup import Node, element
 from handloom.metrics import accuracy
 from handloom.reporting.epochs import in_steps, kept_epoch, steps_per_epoch
 from handloom.reporting.first_loss import first_loss
-from handloom.reporting.markup import Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Section
 from handloom.reporting.wording import amount, counted, number, percent, seconds

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from handloom.markup import Node, element
 from handloom.reporting.captions import table_caption
 from handloom.reporting.command import command_of
-from handloom.reporting.markup import Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Section
 from handloom.reporting.wording import without_paths

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 
 from handloom.data.sources.published import NAME
+from handloom.markup import Node, element
 from handloom.reporting.epochs import steps_per_epoch
 from handloom.reporting.groups import groups_of
-from handloom.reporting.markup import Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.comparison import charts_section, together

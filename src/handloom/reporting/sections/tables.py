@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from handloom.markup import Element, Node, element
 from handloom.reporting.captions import table_caption
-from handloom.reporting.markup import Element, Node, element
 
 
 def scrolling_table(

@@ -3,13 +3,13 @@
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.pictures import png
 from handloom.layers import Conv2D, Dense, Flatten, Layer, Reshape
+from handloom.markup import element
 from handloom.model import Model
 from handloom.parameters import Array
-from handloom.reporting.markup import element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
-from handloom.reporting.thumbnails import png
 
 TITLE = "First-layer weights: what it looks for"
 

@@ -9,6 +9,7 @@ from handloom.training.callbacks.grid_predictions import (
     GridPredictions as GridPredictions,
 )
 from handloom.training.callbacks.layer_norms import LayerNorms as LayerNorms
+from handloom.training.callbacks.live_plot import LivePlot as LivePlot
 from handloom.training.callbacks.monitor import MONITORS as MONITORS, Monitor as Monitor
 from handloom.training.callbacks.plateau import ReduceOnPlateau as ReduceOnPlateau
 from handloom.training.callbacks.progress_bar import Progress as Progress

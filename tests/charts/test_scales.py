@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from handloom.charts.scales import Scale, bounds, tick_text
 from handloom.reporting import assets
-from handloom.reporting.charts.scales import Scale, bounds, tick_text
 
 ENDS = [
     *((0.18, 7.8), (2.0, 7.0), (1.1, 9.0), (3.0, 3.3), (1e-9, 2e-9), (5.0, 1e6), (1e-12, 30.0)),

@@ -1,15 +1,13 @@
 """Stored images as pictures: gray or RGB, of at most a size, alone or side by side."""
 
+import io
+from base64 import b64encode
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import DataError, has_channels_last
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Images = npt.NDArray[np.uint8]
 Shape = tuple[int, ...]
@@ -149,17 +147,20 @@ class Sheet:
         return float(self.pitch.max())
 
 
-def show(panel: "Axes", pixels: Images) -> None:
-    """Show gray or RGB pixels in a panel without frame and ticks.
+def png(pixels: Images, palette: Images | None = None) -> str:
+    """Return an image as a data URI.
 
-    By default matplotlib enlarges small images by nearest neighbor, and interpolates larger ones.
+    Parameters
+    ----------
+    pixels : array of uint8, shape (y, x) or (y, x, 3)
+    palette : array of uint8, shape (n, 3), optional
+        The colors of pixels of shape (y, x), which are then indices.
     """
-    panel.imshow(pixels, cmap="gray", vmin=0, vmax=255)
-    bare(panel)
+    from PIL import Image
 
-
-def bare(panel: "Axes") -> None:
-    """Remove frame and ticks of a panel that shows an image."""
-    panel.spines[:].set_visible(False)
-    panel.set_xticks([])
-    panel.set_yticks([])
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    if palette is not None:
+        picture.putpalette(palette.tobytes())
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    return f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"

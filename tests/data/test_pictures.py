@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pytest
 from tests.data.helpers import images
 
+from handloom.data.pictures import Sheet, picture, require_pictures
 from handloom.errors import DataError
-from handloom.plots.images import Sheet, picture, require_pictures
 
 
 @pytest.mark.parametrize("shape", [(9, 7), (1, 9, 7)])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from handloom.reporting.charts.thinning import MOST_POINTS, thinned
+from handloom.charts.thinning import MOST_POINTS, thinned
 
 
 def test_a_long_line_keeps_its_extremes() -> None:

@@ -1,6 +1,6 @@
-"""Markup: elements of a page whose text and attributes are always escaped.
+"""Markup: elements of a page, or of a notebook's cell, whose text and attributes are escaped.
 
-Every name in a report is hostile: a class, a column or a file may be called ``<script>``. So a page
+Every name of a user is hostile: a class, a column or a file may be called ``<script>``. So a page
 is built of elements, never of strings, and `render` escapes each text once. Elements that run code
 or load files are refused, except for those that `handloom.reporting.page` makes of the library's
 own files.
@@ -103,6 +103,34 @@ def _checked(attributes: Mapping[str, object]) -> dict[str, str]:
             raise ValueError(f"{name} must name an element or an image of the page, got {text!r}")
         checked[name] = text
     return checked
+
+
+def table(head: Iterable[Node], rows: Iterable[Iterable[Node]], caption: Node = None) -> Element:
+    """Return a table, for a page that styles tables, as notebooks do.
+
+    Parameters
+    ----------
+    head : iterable of Node
+        The headings of the columns; without any there is no head.
+    rows : iterable of iterable of Node
+        The cells; the first of each row is its heading.
+    caption : Node, optional
+        A line above the table.
+    """
+    headings = [element("th", text, scope="col") for text in head]
+    below = element(
+        "table",
+        element("thead", element("tr", headings)) if headings else None,
+        element("tbody", map(_row, rows)),
+    )
+    # an element `caption` would wrap at the width of a narrow table
+    return below if caption is None else element("div", element("p", caption), below)
+
+
+def _row(cells: Iterable[Node]) -> Element:
+    first, *others = cells
+    heading = element("th", first, scope="row")
+    return element("tr", heading, [element("td", cell) for cell in others])
 
 
 def render(node: Node) -> str:

@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.helpers.pages import parsed
 
-from handloom.reporting.markup import Code, element, json_code, render
+from handloom.markup import Code, element, json_code, render, table
 
 HOSTILE = "</p><script>alert(1)</script><img src=x onerror=alert(1)>\"'&\x1b[31m\u202e"
 
@@ -71,3 +71,12 @@ def test_numbers_are_short_and_nothing_is_left_out_but_none() -> None:
     assert render(element("p", 1.0, 0, [None, [0.125, "x"]], hidden=True, title=None)) == (
         '<p hidden="">100.12x</p>'
     )
+
+
+def test_a_table_has_headings_of_columns_and_rows() -> None:
+    assert render(table(["name", "size"], [["<b>", 3]], "sizes")) == (
+        '<div><p>sizes</p><table><thead><tr><th scope="col">name</th><th scope="col">size</th>'
+        '</tr></thead><tbody><tr><th scope="row">&lt;b&gt;</th><td>3</td></tr></tbody></table>'
+        "</div>"
+    )
+    assert "<thead>" not in render(table([], [["a", "b"]]))

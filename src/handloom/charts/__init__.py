@@ -1,0 +1,1 @@
+"""Charts as SVG: scales, thinning of long lines, and small charts that need no style sheet."""
