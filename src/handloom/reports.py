@@ -100,7 +100,7 @@ def write_run(
     if test.regression is None:
         _draw_predictions(drawing, run.pictures, "", title, splits.test, test)
     else:
-        _draw_regression(drawing, run.pictures, title, splits.test, test.regression)
+        _draw_regression(drawing, run.pictures, title, test)
     with drawing:
         plane = splits.test.input_shape == (2,) and not trained.model.network.index_columns
         if plane and splits.test.has_classes and not images:
@@ -258,15 +258,12 @@ def _draw_predictions(
             _save(mistakes, pictures / f"{prefix}mistakes.png")
 
 
-def _draw_regression(
-    drawing: Secondary, pictures: Path, title: str, test: Dataset, metrics: RegressionMetrics
-) -> None:
-    named = {"title": title, "dataset": test.name}
+def _draw_regression(drawing: Secondary, pictures: Path, title: str, test: Evaluation) -> None:
     with drawing:
-        against = plots.predicted_against_true(metrics, test.class_names, **named)
+        against = plots.predicted_against_true(test, title=title)
         _save(against, pictures / "predictions.png")
     with drawing:
-        _save(plots.residuals(metrics, test.class_names, **named), pictures / "residuals.png")
+        _save(plots.residuals(test, title=title), pictures / "residuals.png")
 
 
 def _figures(history: History, test: Evaluation) -> dict[str, object]:

@@ -1,30 +1,49 @@
 """Plots of a regression: predictions against true targets, and residuals, in their units."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from tests.plots.helpers import render, texts
 
-from handloom import ConfigurationError, DataError, plots
+from handloom import (
+    SGD,
+    ConfigurationError,
+    DataError,
+    Dataset,
+    Dense,
+    Sequential,
+    Trainer,
+    plots,
+)
 from handloom.plots.regression import MOST_OUTPUTS, MOST_POINTS
+from handloom.training import Evaluation
 from handloom.training.evaluation_metrics import RegressionMetrics
 
 TRUE = np.array([[100.0], [200.0], [400.0]])
 PREDICTED = np.array([[110.0], [180.0], [400.0]])
 
 
-def metrics(true: object = TRUE, predicted: object = PREDICTED) -> RegressionMetrics:
-    return RegressionMetrics.of(np.asarray(true, float), np.asarray(predicted, float))
-
-
-def against(*arguments: object, names: tuple[str, ...] = ("rent ($)",)) -> Figure:
-    return render(
-        plots.predicted_against_true(metrics(*arguments), names, title="small", dataset="flats")
+def evaluation(
+    true: object = TRUE, predicted: object = PREDICTED, names: tuple[str, ...] = ("rent ($)",)
+) -> Evaluation:
+    metrics = RegressionMetrics.of(np.asarray(true, float), np.asarray(predicted, float))
+    none = np.empty((len(metrics.predictions), 0), np.float32)
+    return Evaluation(
+        *(metrics.mse, float("nan"), none, np.empty((0, 0), np.int64)),
+        regression=metrics,
+        class_names=names,
+        dataset="flats",
     )
 
 
-def residuals(*arguments: object, names: tuple[str, ...] = ("rent ($)",)) -> Figure:
-    return render(plots.residuals(metrics(*arguments), names, title="small", dataset="flats"))
+def against(*arguments: Any, **options: Any) -> Figure:
+    return render(plots.predicted_against_true(evaluation(*arguments, **options), title="small"))
+
+
+def residuals(*arguments: Any, **options: Any) -> Figure:
+    return render(plots.residuals(evaluation(*arguments, **options), title="small"))
 
 
 def points(figure: Figure, panel: int = 0) -> np.ndarray:
@@ -68,8 +87,25 @@ def test_rows_that_are_not_finite_are_left_out() -> None:
             assert "no finite prediction" in texts(draw(TRUE, np.full((3, 1), np.nan)))
 
 
+def test_a_model_with_its_rows_does_too() -> None:
+    x = np.linspace(-1.0, 1.0, 40, dtype=np.float32)[:, None]
+    data = Dataset(x, 2.0 * x, ("y",), "line")
+    network = Sequential([Dense(1)]).build((1,), seed=0)
+    trainer = Trainer(network, SGD(), 0.1, epochs=5, loss="mean_squared_error")
+    trainer.fit(data)
+    figure = render(plots.predicted_against_true(trainer.model(), data))
+    assert "line: predictions" in texts(figure)
+    assert len(points(figure)) == 40
+
+
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(DataError, match="one name for each output, got 2 for 1 outputs"):
-        against(names=("a", "b"))
-    with pytest.raises(ConfigurationError, match="metrics must be"):
-        plots.residuals("metrics", ("a",), title="small", dataset="flats")  # type: ignore[arg-type]
+    classes = Dataset(np.zeros((4, 2), np.float32), np.array([0, 1, 0, 1]), ("no", "yes"))
+    network = Sequential([Dense(2)]).build((2,), seed=0)
+    trainer = Trainer(network, SGD(), 0.1, epochs=1)
+    trainer.fit(classes)
+    with pytest.raises(DataError, match="must be of continuous targets, got classes"):
+        plots.residuals(trainer.model(), classes)
+    with pytest.raises(DataError, match="data must be the 3 rows of the evaluation, got 4"):
+        plots.residuals(evaluation(), classes)
+    with pytest.raises(ConfigurationError, match="model must be"):
+        plots.residuals("metrics", classes)  # type: ignore[arg-type]

@@ -7,15 +7,19 @@ from handloom.training.datasets import require_dataset
 from handloom.training.evaluation import Evaluation, evaluate
 
 
-def evaluation_of(model: Model | Evaluation, data: Dataset | None) -> Evaluation:
-    """Return an evaluation of classes: ``model`` itself, or that of a model on ``data``.
+def evaluation_of(
+    model: Model | Evaluation, data: Dataset | None, *, classes: bool = True
+) -> Evaluation:
+    """Return an evaluation, of classes or of a regression.
+
+    It is ``model`` itself, or that of a model on ``data``.
 
     Raises
     ------
     ConfigurationError
         If a model comes without rows.
     DataError
-        If targets are continuous, or rows are not those of the evaluation.
+        If targets are of the other kind, or rows are not those of the evaluation.
     """
     if data is not None:
         require_dataset("data", data)
@@ -26,14 +30,13 @@ def evaluation_of(model: Model | Evaluation, data: Dataset | None) -> Evaluation
         )
     # `evaluate` refuses anything else than a model and a dataset
     evaluation = model if isinstance(model, Evaluation) else evaluate(model, data)  # type: ignore[arg-type]
-    if evaluation.targets is None:
+    if (evaluation.targets is not None) != classes:
+        kinds = ("classes", "continuous targets")
+        expected, got = kinds if classes else reversed(kinds)
+        raise DataError(f"predictions must be of {expected}, got {got} of {evaluation.dataset}")
+    if data is not None and len(data) != len(evaluation.probabilities):
         raise DataError(
-            f"predictions must be of classes to be drawn, got continuous targets of "
-            f"{evaluation.dataset}"
-        )
-    if data is not None and len(data) != len(evaluation.targets):
-        raise DataError(
-            f"data must be the {len(evaluation.targets):,} rows of the evaluation, got "
+            f"data must be the {len(evaluation.probabilities):,} rows of the evaluation, got "
             f"{len(data):,}"
         )
     return evaluation

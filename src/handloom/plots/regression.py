@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import DataError, require_instance
-from handloom.plots.figure import BLUE, DARK, GRAY, LIGHT, MEDIUM, drawing, new_figure
+from handloom.data.dataset import Dataset
+from handloom.model import Model
+from handloom.plots.evaluated import evaluation_of
+from handloom.plots.figure import BLUE, DARK, GRAY, LIGHT, MEDIUM, drawing, headline, new_figure
 from handloom.plots.fonts import fitted, legible
-from handloom.training.evaluation_metrics import RegressionMetrics
+from handloom.training.evaluation import Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -31,7 +31,7 @@ BINS = 30
 
 
 def predicted_against_true(
-    metrics: RegressionMetrics, names: "Sequence[str]", *, title: str, dataset: str
+    model: Model | Evaluation, data: Dataset | None = None, *, title: str = "predictions"
 ) -> "Figure":
     """Plot the prediction of each row against its true target, a panel for each output.
 
@@ -40,14 +40,12 @@ def predicted_against_true(
 
     Parameters
     ----------
-    metrics : RegressionMetrics
-        The ``regression`` of an `Evaluation`: predictions and residuals of shape (n, k).
-    names : sequence of str, length k
-        The names of the targets.
+    model : Model or Evaluation
+        A regression, or the result of `handloom.evaluate`, which needs no ``data``.
+    data : Dataset, optional
+        The rows to predict.
     title : str
-        The name of the model.
-    dataset : str
-        The dataset's name.
+        The title, such as the name of the model.
 
     Returns
     -------
@@ -56,13 +54,16 @@ def predicted_against_true(
     Raises
     ------
     DataError
-        If there are more or fewer names than outputs.
+        If targets are classes, or ``data`` is not the rows of the evaluation.
+    ModelError
+        If the model does not fit the rows.
     ConfigurationError
-        If ``metrics`` are no `RegressionMetrics`.
+        If ``model`` is neither, or a model without rows.
     """
-    outputs = _outputs(metrics, names)
-    with drawing(title, dataset, *names):
-        figure = new_figure(7.5, 0.8 + 6.2 * len(outputs), f"{dataset}: {title}")
+    evaluation = evaluation_of(model, data, classes=False)
+    outputs = _outputs(evaluation)
+    with drawing(title, evaluation.dataset, *evaluation.class_names):
+        figure = new_figure(7.5, 0.8 + 6.2 * len(outputs), headline(evaluation.dataset, title))
         panels = figure.subplots(len(outputs), squeeze=False)[:, 0]
         for panel, (name, predicted, residuals) in zip(panels, outputs, strict=True):
             true = predicted + residuals
@@ -79,7 +80,7 @@ def predicted_against_true(
 
 
 def residuals(
-    metrics: RegressionMetrics, names: "Sequence[str]", *, title: str, dataset: str
+    model: Model | Evaluation, data: Dataset | None = None, *, title: str = "residuals"
 ) -> "Figure":
     """Plot residuals, true minus predicted, against predictions, and how many rows have which.
 
@@ -88,9 +89,10 @@ def residuals(
 
     Parameters, returned figure and errors are those of `predicted_against_true`.
     """
-    outputs = _outputs(metrics, names)
-    with drawing(title, dataset, *names):
-        figure = new_figure(11, 0.8 + 5.2 * len(outputs), f"{dataset}: {title}")
+    evaluation = evaluation_of(model, data, classes=False)
+    outputs = _outputs(evaluation)
+    with drawing(title, evaluation.dataset, *evaluation.class_names):
+        figure = new_figure(11, 0.8 + 5.2 * len(outputs), headline(evaluation.dataset, title))
         panels = figure.subplots(
             len(outputs), 2, squeeze=False, sharey="row", gridspec_kw={"width_ratios": [3, 1]}
         )
@@ -109,19 +111,12 @@ def residuals(
     return figure
 
 
-def _outputs(
-    metrics: RegressionMetrics, names: "Sequence[str]"
-) -> list[tuple[str, Values, Values]]:
+def _outputs(evaluation: Evaluation) -> list[tuple[str, Values, Values]]:
     """Return the name, the predictions and the residuals of the first outputs, finite rows only."""
-    require_instance("metrics", metrics, RegressionMetrics)
-    predicted = metrics.predictions.astype(np.float64)
-    if predicted.shape[1] != len(names):
-        raise DataError(
-            f"names must have one name for each output, got {len(names)} for "
-            f"{predicted.shape[1]} outputs"
-        )
-    outputs = []
-    for index, name in enumerate(names[:MOST_OUTPUTS]):
+    metrics = evaluation.regression
+    assert metrics is not None  # checked by `evaluation_of`
+    predicted, outputs = metrics.predictions.astype(np.float64), []
+    for index, name in enumerate(evaluation.class_names[:MOST_OUTPUTS]):
         values, missed = predicted[:, index], metrics.residuals[:, index]
         finite = np.isfinite(values) & np.isfinite(missed)
         outputs.append(

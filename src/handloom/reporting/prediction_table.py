@@ -1,6 +1,6 @@
 """The table of class probabilities, which `scripts/predictions.js` fills."""
 
-from handloom.reporting.markup import Element, element
+from handloom.markup import Element, element
 
 COLUMNS = ("class", "as a bar", "probability")
 

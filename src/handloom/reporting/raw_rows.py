@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from handloom.reporting.markup import Element, Node
+from handloom.markup import Element, Node
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.sections.tables import scrolling_table
 from handloom.training.table_outputs import columns_of_table

@@ -55,7 +55,7 @@ class Evaluation:
         Errors, R^2, predictions and residuals, if targets are continuous; in the units of the
         target column of a table.
     class_names : tuple of str, length k
-        The names of the classes; of a regression there are none.
+        The names of the classes, or of the outputs of a regression.
     targets : array of int64, shape (n,), or None
         The true class of each row; None for a regression.
     dataset : str
@@ -235,7 +235,12 @@ def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluat
         metrics = RegressionMetrics.of(*_in_units(model, data.targets, predictions))
     none = np.empty((len(data), 0), predictions.dtype)
     confusion = np.empty((0, 0), np.int64)
-    return Evaluation(loss, math.nan, none, confusion, regression=metrics, dataset=data.name)
+    return Evaluation(
+        *(loss, math.nan, none, confusion),
+        regression=metrics,
+        class_names=data.class_names,
+        dataset=data.name,
+    )
 
 
 def predicting_the_mean(model: Model, train: Dataset, test: Dataset) -> RegressionMetrics:

@@ -27,7 +27,7 @@ def evaluation_view(
     figures : mapping of str to float
         The metrics by name; those that are not numbers are left out.
     confusion : array of int64, shape (k, k)
-        Counts by true class (row) and predicted class (column).
+        Counts by true class (row) and predicted class (column); empty of a regression.
     class_names : sequence of str, length k
     """
     known = {name: value for name, value in figures.items() if not math.isnan(value)}
@@ -36,7 +36,7 @@ def evaluation_view(
         for name, value in known.items()
     ]
     small = len(class_names) <= MOST_CLASSES
-    classes = (_matrix if small else _pairs)(confusion, class_names) if len(class_names) else None
+    classes = (_matrix if small else _pairs)(confusion, class_names) if confusion.size else None
     return element("div", table(["dataset", *known], [[dataset, *shown]]), classes)
 
 

@@ -20,7 +20,7 @@ from handloom.network import Sequential
 from handloom.parallel.mpi import ranks_of
 from handloom.parallel.ranks import ONE, Ranks
 from handloom.parallel.watch import Watch
-from handloom.schedules import Constant, rates_from
+from handloom.schedules import Constant
 from handloom.secondary import Secondary, in_notebook, say, warn
 from handloom.text import printable
 from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
+from handloom.markup import render
 from handloom.reporting.charts.line_chart import BOTTOM, HEIGHT, LEFT, RIGHT, WIDTH
 from handloom.reporting.charts.plane import Plane, horizontal, vertical
-from handloom.reporting.markup import render
 
 
 def plane(*, logarithmic: bool = False) -> Plane:

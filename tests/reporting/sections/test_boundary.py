@@ -26,7 +26,7 @@ from handloom import (
     silhouettes,
     sine,
 )
-from handloom.reporting.markup import render
+from handloom.markup import render
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.boundary import boundary

@@ -9,8 +9,8 @@ from tests.helpers.own_layers import Scale as OwnLayer
 
 from handloom import Dataset, Dense, Embedding, Model, Sequential
 from handloom.data.transforms import AsFloat
+from handloom.markup import render
 from handloom.reporting.form.form import form
-from handloom.reporting.markup import render
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.own_row import own_row

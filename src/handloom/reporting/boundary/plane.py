@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from handloom.data.dataset import Dataset
+from handloom.markup import Element, Node, element
 from handloom.model import Model
 from handloom.reporting.boundary.shades import (
     COLORS,
@@ -19,7 +20,6 @@ from handloom.reporting.boundary.shades import (
 from handloom.reporting.charts.scales import Scale, tick_text
 from handloom.reporting.form.fields import inputs_of
 from handloom.reporting.form.rows import restored
-from handloom.reporting.markup import Element, Node, element
 
 WIDTH, HEIGHT = 440, 330
 """The size of the plane."""

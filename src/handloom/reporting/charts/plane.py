@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from handloom.markup import Element, Node, element
 from handloom.reporting.charts.line_chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from handloom.reporting.charts.scales import Scale, tick_text
-from handloom.reporting.markup import Element, Node, element
 
 Floats = npt.NDArray[np.float64]
 

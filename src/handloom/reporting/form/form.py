@@ -6,9 +6,9 @@ It is hidden until `scripts/form/form.js` brings it to life.
 from collections.abc import Sequence
 
 from handloom.data.column_encoding import FIRST, MISSING, UNSEEN
+from handloom.markup import Element, Node, element
 from handloom.reporting.form.cells import cell_text
 from handloom.reporting.form.fields import Field
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.prediction_table import prediction_table
 from handloom.reporting.wording import counted, number
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from handloom.markup import Element, Node, element
 from handloom.model import Model
 from handloom.reporting.alive.network_export import predictions
 from handloom.reporting.boundary.plane import (
@@ -18,7 +19,6 @@ from handloom.reporting.boundary.plane import (
     marker,
 )
 from handloom.reporting.boundary.shades import MOST_CLASSES, Floats, band_fills
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import number

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from handloom.markup import Element, Node, element
 from handloom.reporting.importances import LOOKED_AT, REPEATS, SHOWN
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.tables import scrolling_table

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from handloom.reporting.markup import Node, element
+from handloom.markup import Node, element
 from handloom.reporting.raw_rows import raw_rows
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section

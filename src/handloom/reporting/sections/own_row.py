@@ -3,6 +3,7 @@
 import numpy as np
 
 from handloom.errors import ModelError
+from handloom.markup import Node, element
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.reporting.alive.network_export import export_network
@@ -17,7 +18,6 @@ from handloom.reporting.form.fields import (
 )
 from handloom.reporting.form.form import form
 from handloom.reporting.form.rows import FilledRow, filled_rows, predicted_texts
-from handloom.reporting.markup import Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.tables import scrolling_table

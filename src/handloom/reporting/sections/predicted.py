@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
+from handloom.markup import Element, Node, element
 from handloom.metrics import mean_absolute_error, mean_squared_error, r2
 from handloom.reporting.charts.plane import Plane, horizontal, vertical
 from handloom.reporting.charts.scales import bounds
 from handloom.reporting.continuous import Output, outputs_of, why_no_outputs
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.tables import scrolling_table, values_of_chart

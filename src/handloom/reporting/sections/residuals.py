@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from handloom.markup import Element, Node, element
 from handloom.reporting.charts.plane import Floats, Plane, horizontal, vertical
 from handloom.reporting.charts.scales import bounds
 from handloom.reporting.continuous import Output, outputs_of, why_no_outputs
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.raw_rows import raw_rows
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section

@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
+from handloom.markup import Element, Node, element
 from handloom.metrics import accuracy, brier_score, confusion_matrix, precision_and_recall, roc_auc
 from handloom.reporting.charts.line_chart import stroke
 from handloom.reporting.charts.plane import Floats, Plane, horizontal, vertical
-from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.tables import scrolling_table
