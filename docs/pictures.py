@@ -156,7 +156,7 @@ def mistakes() -> Image.Image:
     """Return the most confident mistakes of the recipe on silhouettes."""
     splits = silhouettes()
     test = splits.test
-    figure = plots.confident_mistakes(
+    figure = plots.mistakes(
         test.inputs,
         test.targets,
         trained_on(splits).test.probabilities,

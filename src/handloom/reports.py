@@ -77,7 +77,7 @@ def write_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> N
             run.write_predictions({"test": test.regression.predictions})
     drawing = _pictures(run.pictures)
     with drawing:
-        curves = plots.training_curves(
+        curves = plots.history(
             [history],
             title=title,
             dataset=splits.name,
@@ -193,7 +193,7 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
     pictures, drawing = study.pictures, _pictures(study.pictures)
     with drawing:
         if splits.train.inputs.dtype == np.uint8:
-            _save(plots.sample_grid(splits.train), pictures / "samples.png")
+            _save(plots.samples(splits.train), pictures / "samples.png")
     longest = max((len(run.history) for of_model in runs.values() for run in of_model), default=0)
     unit = {"steps_per_epoch": next(iter(runs.values()))[0].steps_per_epoch}
     # as in the reference, of 1,100 steps: from 300 for one model, from 700 for comparisons
@@ -204,7 +204,7 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
         rates = max((run.learning_rates for run in of_model), key=len)
         for suffix, start in later.items():
             with drawing:
-                figure = plots.training_curves(
+                figure = plots.history(
                     histories,
                     title=name,
                     dataset=splits.name,
@@ -241,7 +241,7 @@ def _draw_predictions(
         _save(matrix, pictures / f"{prefix}confusion.png")
     with drawing:
         if test.inputs.dtype == np.uint8:
-            mistakes = plots.confident_mistakes(
+            mistakes = plots.mistakes(
                 test.inputs,
                 test.targets,
                 evaluation.probabilities,

@@ -211,7 +211,7 @@ def test_one_picture_that_cannot_be_drawn_costs_no_other(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("mine")
 
-    monkeypatch.setattr("handloom.plots.training_curves", fail)
+    monkeypatch.setattr("handloom.plots.history", fail)
     run = tmp_path / "run"
     ended = handloom("train", "--data", tiny_folder, "--out", run, *SMALL)
     assert ended.status == 0

@@ -71,7 +71,7 @@ def render(figure: Figure) -> Figure:
 
 
 def curves(*histories: History, from_epoch: int = 0) -> Figure:
-    return plots.training_curves(histories, title="small", dataset=WHERE, from_epoch=from_epoch)
+    return plots.history(histories, title="small", dataset=WHERE, from_epoch=from_epoch)
 
 
 def assert_shows(axes: Axes, values: Sequence[float]) -> None:

@@ -42,7 +42,7 @@ class TestTrainingCurves:
         assert "from epoch 10" in figure.get_suptitle()
 
     def test_steps_replace_epochs_where_an_epoch_has_several(self) -> None:
-        figure = plots.training_curves(
+        figure = plots.history(
             [history(falling(6))], title="small", dataset=WHERE, from_epoch=3, steps_per_epoch=10
         )
         assert figure.axes[-1].get_xlabel() == "step"
@@ -131,14 +131,14 @@ class TestTrainingCurves:
         assert_shows(figure.axes[1], [0.4, 4.0])
 
     def test_given_learning_rates_replace_those_of_the_histories(self) -> None:
-        figure = plots.training_curves(
+        figure = plots.history(
             [history([2.0, 1.0])], title="small", dataset=WHERE, learning_rates=[3.0, 2.0]
         )
         assert list(np.asarray(figure.axes[2].lines[0].get_ydata())) == [3.0, 2.0]
 
     def test_refuses_learning_rates_of_another_length(self) -> None:
         with pytest.raises(ConfigurationError, match=r"each of the 2 epochs .* got 3"):
-            plots.training_curves(
+            plots.history(
                 [history([2.0, 1.0])], title="small", dataset=WHERE, learning_rates=[3, 2, 1]
             )
 
@@ -231,7 +231,7 @@ class TestComparison:
         one = history(falling(4))
         figures = [
             plots.comparison({"a": each}, "loss", dataset=WHERE) for each in (one, [one])
-        ] + [plots.training_curves(each, title="a", dataset=WHERE) for each in (one, [one])]
+        ] + [plots.history(each, title="a", dataset=WHERE) for each in (one, [one])]
         drawn = [[np.asarray(line.get_ydata()) for line in each.axes[0].lines] for each in figures]
         np.testing.assert_array_equal(drawn[0], drawn[1])
         np.testing.assert_array_equal(drawn[2], drawn[3])
@@ -241,7 +241,7 @@ class TestComparison:
         with pytest.raises(ConfigurationError, match="must be an instance of History"):
             plots.comparison({"a": wrong}, "loss", dataset=WHERE)
         with pytest.raises(ConfigurationError, match="must be an instance of History"):
-            plots.training_curves(wrong, title="a", dataset=WHERE)
+            plots.history(wrong, title="a", dataset=WHERE)
         with pytest.raises(ConfigurationError, match="models must be"):
             plots.comparison([history([1.0])], "loss", dataset=WHERE)  # type: ignore[arg-type]
 

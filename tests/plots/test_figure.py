@@ -44,7 +44,7 @@ class TestSave:
     def test_replaces_an_earlier_file_and_leaves_nothing_else(self, tmp_path: Path) -> None:
         path = tmp_path / "samples.png"
         path.write_text("an earlier one")
-        plots.save(plots.sample_grid(dataset()), path)
+        plots.save(plots.samples(dataset()), path)
         assert path.read_bytes().startswith(b"\x89PNG")
         assert list(tmp_path.iterdir()) == [path]
 
@@ -61,7 +61,7 @@ def test_global_settings_are_neither_used_nor_changed() -> None:
 def test_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match="the extra 'cli'"):
-        plots.sample_grid(dataset())
+        plots.samples(dataset())
 
 
 def hostile_figures() -> dict[str, Figure]:
@@ -73,12 +73,12 @@ def hostile_figures() -> dict[str, Figure]:
     targets = np.arange(len(images)) % 3
     return {
         "comparison": plots.comparison({HOSTILE: [recorded]}, HOSTILE, dataset=HOSTILE),
-        "training_curves": plots.training_curves([recorded], title=HOSTILE, dataset=HOSTILE),
-        "sample_grid": plots.sample_grid(Dataset(images, targets, names, HOSTILE)),
+        "history": plots.history([recorded], title=HOSTILE, dataset=HOSTILE),
+        "samples": plots.samples(Dataset(images, targets, names, HOSTILE)),
         "confusion": plots.confusion(
             np.eye(3, dtype=np.int64), names, title=HOSTILE, dataset=HOSTILE
         ),
-        "confident_mistakes": plots.confident_mistakes(
+        "mistakes": plots.mistakes(
             images, targets, np.eye(3)[(targets + 1) % 3], names, title=HOSTILE, dataset=HOSTILE
         ),
         "augmented_samples": plots.augmented_samples(
@@ -135,10 +135,8 @@ def test_names_of_any_length_stay_on_the_page_and_apart(classes: int, length: in
     confusion = plots.confusion(
         np.full((classes, classes), 9999), names, title=title, dataset="cats"
     )
-    mistakes = plots.confident_mistakes(
-        images, targets, mistaken, names, title=title, dataset="cats"
-    )
-    samples = plots.sample_grid(Dataset(images, targets, names, "cats"))
+    mistakes = plots.mistakes(images, targets, mistaken, names, title=title, dataset="cats")
+    samples = plots.samples(Dataset(images, targets, names, "cats"))
     model = Model(Sequential([Dense(classes)]).build((2,)), AsFloat(), names, (2,), "float32")
     points = Dataset(np.eye(classes)[:, :2], np.arange(classes), names, "cats", names[:2])
     boundary = plots.decision_boundary(model, points, title=title)

@@ -42,7 +42,7 @@ class TestConfidentMistakes:
     def draw(self, probabilities: Sequence[Sequence[float]], count: int = 20) -> Figure:
         samples = dataset(rows=len(probabilities))
         return render(
-            plots.confident_mistakes(
+            plots.mistakes(
                 samples.inputs,
                 samples.targets,
                 np.array(probabilities),
@@ -65,7 +65,7 @@ class TestConfidentMistakes:
     @pytest.mark.parametrize("shape", [(3, 9, 7), (4, 96, 64), (3, 700, 500)])
     def test_shows_colors(self, shape: tuple[int, ...], tmp_path: Path) -> None:
         inputs, targets = images(3, *shape), np.arange(3)
-        figure = plots.confident_mistakes(
+        figure = plots.mistakes(
             inputs, targets, np.roll(np.eye(3), 1, axis=1), NAMES, title="x", dataset=WHERE
         )
         first = pixels(figure)
@@ -78,7 +78,7 @@ class TestConfidentMistakes:
 
     def test_refuses_images_of_two_channels(self) -> None:
         with pytest.raises(DataError, match=r"3 \(RGB\) or 4 \(RGBA\), got uint8"):
-            plots.confident_mistakes(
+            plots.mistakes(
                 images(3, 2, 9, 9), np.arange(3), np.eye(3), NAMES, title="x", dataset=WHERE
             )
 

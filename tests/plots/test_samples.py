@@ -19,7 +19,7 @@ def photographs(channels: int, y: int, x: int) -> Dataset:
 
 class TestSampleGrid:
     def test_has_a_row_for_each_class(self) -> None:
-        figure = render(plots.sample_grid(dataset(), per_class=3))
+        figure = render(plots.samples(dataset(), per_class=3))
         (axes,) = figure.axes
         assert [text.get_text() for text in axes.get_yticklabels()] == list(NAMES)
         assert axes.get_xlabel() == "the first 3 of each class"
@@ -27,20 +27,20 @@ class TestSampleGrid:
 
     def test_shows_the_first_images_and_leaves_the_rest_white(self) -> None:
         samples = dataset(rows=4)  # two of class 0, one of each other
-        sheet = pixels(plots.sample_grid(samples, per_class=2))
+        sheet = pixels(plots.samples(samples, per_class=2))
         assert (sheet[:5, :7] == samples.inputs[0]).all()
         assert (sheet[:5, 8:] == samples.inputs[3]).all()
         assert (sheet[6:11, 8:] == 255).all()
 
     def test_shows_colors(self) -> None:
         samples = photographs(3, 9, 7)
-        sheet = pixels(plots.sample_grid(samples, per_class=2))
+        sheet = pixels(plots.samples(samples, per_class=2))
         assert (sheet[:9, :7] == np.moveaxis(samples.inputs[0], 0, -1)).all()
         assert (sheet[10:19, 8:15] == np.moveaxis(samples.inputs[4], 0, -1)).all()
 
     @pytest.mark.parametrize("shape", [(3, 28, 28), (4, 96, 64), (1, 600, 800), (3, 5, 400)])
     def test_a_file_has_a_sensible_size(self, shape: tuple[int, int, int], tmp_path: Path) -> None:
-        plots.save(plots.sample_grid(photographs(*shape), per_class=4), tmp_path / "samples.png")
+        plots.save(plots.samples(photographs(*shape), per_class=4), tmp_path / "samples.png")
         with Image.open(tmp_path / "samples.png") as image:
             assert min(image.size) >= 250
             assert max(image.size) <= 1500
@@ -49,15 +49,15 @@ class TestSampleGrid:
     def test_refuses_what_is_no_image(self) -> None:
         features = Dataset(np.zeros((3, 4)), np.arange(3), NAMES)
         with pytest.raises(DataError, match=r"uint8 of shape \(n, y, x\), .*got float64"):
-            plots.sample_grid(features)
+            plots.samples(features)
 
     def test_has_no_more_columns_than_images(self) -> None:
-        figure = plots.sample_grid(dataset(rows=4), per_class=10**9)
+        figure = plots.samples(dataset(rows=4), per_class=10**9)
         assert figure.axes[0].get_xlabel() == "the first 2 of each class"
 
     def test_a_long_row_is_wrapped(self, tmp_path: Path) -> None:
         samples = dataset(rows=300)
-        figure = plots.sample_grid(samples, per_class=100)
+        figure = plots.samples(samples, per_class=100)
         sheet = pixels(figure)
         of_first = samples.inputs[samples.targets == 0]
         assert sheet.shape == (3 * 5 * 6 - 1, 20 * 8 - 1)
@@ -71,7 +71,7 @@ class TestSampleGrid:
         """Without a gap below the title, however few the classes."""
         images = np.zeros((20, 28, 28), np.uint8)
         two = Dataset(images, np.arange(20) % 2, ("cat", "dog"), WHERE)
-        figure = render(plots.sample_grid(two))
+        figure = render(plots.samples(two))
         (panel,) = figure.axes
         box, page = panel.get_window_extent(), figure.bbox
         assert (page.y1 - box.y1) / figure.dpi < 0.8
@@ -80,13 +80,13 @@ class TestSampleGrid:
     def test_refuses_continuous_targets(self) -> None:
         samples = Dataset(images(6, 9, 9), np.linspace(0.0, 1.0, 6), ["height"], WHERE)
         with pytest.raises(DataError, match="must be classes, got continuous"):
-            plots.sample_grid(samples)
+            plots.samples(samples)
         with pytest.raises(DataError, match="must be classes, got continuous"):
             plots.augmented_samples(samples, [Flip()])
 
     def test_refuses_no_samples(self) -> None:
         with pytest.raises(ConfigurationError, match="per_class"):
-            plots.sample_grid(dataset(), per_class=0)
+            plots.samples(dataset(), per_class=0)
 
 
 class TestAugmentedSamples:

@@ -105,7 +105,7 @@ def show(
     if changes:
         figure = plots.augmented_samples(train, changes, versions=per_class)
     else:
-        figure = plots.sample_grid(train, per_class=per_class)
+        figure = plots.samples(train, per_class=per_class)
     make_folder(out.parent)
     plots.save(figure, out)
     say(f"Wrote {out}")

@@ -4,21 +4,21 @@ Each function returns a `matplotlib.figure.Figure` and opens no window; global s
 matplotlib are neither used nor changed. ``save`` writes a figure to a PNG file.
 """
 
-from handloom.plots.curves import comparison, training_curves
+from handloom.plots.curves import comparison, history
 from handloom.plots.decision_boundary import decision_boundary
 from handloom.plots.figure import save
 from handloom.plots.first_layer import weights
-from handloom.plots.predictions import confident_mistakes, confusion
-from handloom.plots.samples import augmented_samples, sample_grid
+from handloom.plots.predictions import confusion, mistakes
+from handloom.plots.samples import augmented_samples, samples
 
 __all__ = [
     "augmented_samples",
     "comparison",
-    "confident_mistakes",
     "confusion",
     "decision_boundary",
-    "sample_grid",
+    "history",
+    "mistakes",
+    "samples",
     "save",
-    "training_curves",
     "weights",
 ]

@@ -36,7 +36,7 @@ LABEL = 16
 """The characters of a line of the label of a recorded metric, whose panel is low."""
 
 
-def training_curves(
+def history(
     histories: History | Sequence[History],
     *,
     title: str,
@@ -137,7 +137,7 @@ def comparison(
     from_epoch : int
         The first epoch shown, counted from 1; 0 for all. The vertical axis fits the values shown.
     steps_per_epoch : int, optional
-        As in `training_curves`.
+        As in `history`.
 
     Returns
     -------

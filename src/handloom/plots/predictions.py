@@ -128,7 +128,7 @@ def _write_cells(panel: "Axes", matrix: Counts, shares: Values, cell: float) -> 
         write(index, k, _percent(precision[index]), color=GREEN, fontsize=smaller)
 
 
-def confident_mistakes(
+def mistakes(
     images: npt.NDArray[np.generic],
     targets: npt.NDArray[np.integer],
     probabilities: npt.NDArray[np.floating],

@@ -34,7 +34,7 @@ LARGEST = 160
 """The largest side of a sample in pixels; a cell of the grid has fewer."""
 
 
-def sample_grid(dataset: Dataset, *, per_class: int = 10) -> "Figure":
+def samples(dataset: Dataset, *, per_class: int = 10) -> "Figure":
     """Plot a grid of samples: the first images of each class, a row for each class.
 
     Parameters
@@ -77,7 +77,7 @@ def augmented_samples(
     Parameters
     ----------
     dataset : Dataset
-        A dataset of images, as for `sample_grid`.
+        A dataset of images, as for `samples`.
     augment : sequence of Augmentation
         Applied in this order, as by `handloom.Trainer`.
     versions : int
