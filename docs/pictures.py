@@ -146,26 +146,13 @@ def trained_on(splits: Splits) -> Trained:
 
 def confusion(splits: Splits) -> Image.Image:
     """Return the confusion matrix of the recipe on the test rows."""
-    matrix = trained_on(splits).test.confusion
-    return drawn(
-        plots.confusion(matrix, splits.test.class_names, title=RECIPE, dataset=splits.name)
-    )
+    return drawn(plots.confusion(trained_on(splits).test, title=RECIPE))
 
 
 def mistakes() -> Image.Image:
     """Return the most confident mistakes of the recipe on silhouettes."""
     splits = silhouettes()
-    test = splits.test
-    figure = plots.mistakes(
-        test.inputs,
-        test.targets,
-        trained_on(splits).test.probabilities,
-        test.class_names,
-        title=RECIPE,
-        dataset=splits.name,
-        count=10,
-    )
-    return drawn(figure)
+    return drawn(plots.mistakes(trained_on(splits).test, splits.test, title=RECIPE, count=10))
 
 
 def live_network(folder: Path) -> Image.Image | None:

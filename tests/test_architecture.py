@@ -23,6 +23,7 @@ ROOMS = [
     ["model", "gradcheck"],
     ["rebuilding"],
     ["network"],
+    ["network_contents"],
     ["layers", "losses", "optimizers", "data"],
     ["parameters"],
     ["backend"],

@@ -1,12 +1,14 @@
 """Initial weights: the variance that the formula of an initializer promises, for every shape."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.helpers.networks import network
 
-from handloom import Conv2D, Dense, Flatten, ReLU, Sequential
+import handloom
+from handloom import ConfigurationError, Conv2D, Dense, Flatten, ReLU, Sequential
 from handloom.initializers import INITIALIZERS, Glorot, He, Initializer, ScaledNormal
 
 DENSE, KERNEL, ONE_BY_ONE = (400, 300), (5, 5, 40, 120), (1, 1, 300, 400)
@@ -53,3 +55,29 @@ def test_a_layer_draws_its_weights_from_the_initializer_it_names(name: str) -> N
     for layer in ("0.conv2d.weights", "2.dense.weights"):
         expected = INITIALIZERS[name]()(drawn[layer].shape, np.random.default_rng(1)).std()
         assert drawn[layer].std() == pytest.approx(expected, rel=0.02)
+
+
+def test_every_initializer_is_public() -> None:
+    for class_ in INITIALIZERS.values():
+        assert getattr(handloom, class_.__name__) is class_
+
+
+@pytest.mark.parametrize("start", [kind() for kind in INITIALIZERS.values()])
+def test_a_layer_is_made_again_with_its_initializer(start: Initializer) -> None:
+    layer = Dense(3, weights=start)
+    again = Dense.from_config(layer.config(), lambda _: layer)
+    assert again.initializer == start
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (He, r"got the class He: pass He\(\)"),
+        (np.ones((3, 2)), r"such as He\(\), .* got ndarray; arrays of weights are for build"),
+        (None, "got NoneType"),
+        ("hee", "Did you mean 'he'"),
+    ],
+)
+def test_a_value_that_is_no_initializer_is_refused(value: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Dense(3, weights=value)

@@ -40,6 +40,13 @@ from handloom.estimators import (
     NetworkRegressor as NetworkRegressor,
 )
 from handloom.gradcheck import check_gradients as check_gradients
+from handloom.initializers import (
+    Glorot as Glorot,
+    He as He,
+    Ones as Ones,
+    ScaledNormal as ScaledNormal,
+    Zeros as Zeros,
+)
 from handloom.layers import (
     ELU as ELU,
     GELU as GELU,
@@ -50,6 +57,7 @@ from handloom.layers import (
     Dropout as Dropout,
     Embedding as Embedding,
     Flatten as Flatten,
+    GlobalAveragePool2D as GlobalAveragePool2D,
     Layer as Layer,
     LayerNorm as LayerNorm,
     LeakyReLU as LeakyReLU,

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ConfigurationError, require_known, require_number
+from handloom.errors import ConfigurationError, refuse_class, require_known, require_number
 
 
 class Initializer(Protocol):
@@ -50,7 +50,13 @@ class Ones:
 
 @dataclass(frozen=True)
 class ScaledNormal:
-    """Normal initializer: ``scale * N(0, 1)``, independent of the layer's width."""
+    """Normal initializer: ``scale * N(0, 1)``, independent of the layer's width.
+
+    Parameters
+    ----------
+    scale : float
+        The standard deviation, above 0.
+    """
 
     scale: float = 0.01
 
@@ -108,8 +114,9 @@ def _fan_out(shape: tuple[int, ...]) -> int:
     return math.prod(shape[:-2]) * shape[-1]
 
 
-INITIALIZERS: dict[str, type[Zeros | ScaledNormal | He | Glorot]] = {
+INITIALIZERS: dict[str, type[Zeros | Ones | ScaledNormal | He | Glorot]] = {
     "zeros": Zeros,
+    "ones": Ones,
     "scaled_normal": ScaledNormal,
     "he": He,
     "glorot": Glorot,
@@ -155,12 +162,12 @@ def initializer(value: str | dict[str, object] | Initializer) -> Initializer:
     Raises
     ------
     ConfigurationError
-        If the name is unknown.
+        If the name is unknown, or the value is a class, or no function.
     """
     if isinstance(value, str):
         value = {"kind": value}
     if not isinstance(value, dict):
-        return value
+        return _checked(value)
     if value.keys() == {"kind", "name"} and value["kind"] == CUSTOM:
         return Unavailable(str(value["name"]))
     options = {str(key): option for key, option in value.items() if key != "kind"}
@@ -170,6 +177,18 @@ def initializer(value: str | dict[str, object] | Initializer) -> Initializer:
         return INITIALIZERS[kind](**options)  # type: ignore[arg-type]
     except TypeError as error:
         raise ConfigurationError(f"initializer {kind!r}: {error}") from None
+
+
+def _checked(value: object) -> Initializer:
+    """Return an initializer; refuse a class, and what is no function."""
+    refuse_class("an initializer", value)
+    if not callable(value):
+        raise ConfigurationError(
+            f"an initializer must be a name, an object such as He(), or a function of a shape and "
+            f"a generator, got {type(value).__name__}; arrays of weights are for build(weights=...)"
+        )
+    checked: Initializer = value
+    return checked
 
 
 def initializer_config(value: Initializer) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """Metrics of predicted classes, of predicted probabilities, and of a regression."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -233,3 +235,55 @@ def _labels(targets: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Labels, L
             f"{targets.shape} and {predicted.shape}"
         )
     return targets, predicted
+
+
+class Reliability(NamedTuple):
+    """The rows of a model by the confidence of their predictions, in intervals of one width.
+
+    Attributes
+    ----------
+    counts : array of int64, shape (bins,)
+        The number of rows in each interval.
+    confidence, accuracy : array of float64, shape (bins,)
+        The mean confidence and the fraction of correct predictions; 0 without rows.
+    """
+
+    counts: npt.NDArray[np.int64]
+    confidence: npt.NDArray[np.float64]
+    accuracy: npt.NDArray[np.float64]
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error (ECE).
+
+        ``sum_b (n_b / n) |accuracy_b - confidence_b|``, by Naeini, Cooper and Hauskrecht,
+        "Obtaining well calibrated probabilities using Bayesian binning" (2015).
+        """
+        gaps = np.abs(self.confidence - self.accuracy)
+        return float((self.counts / max(self.counts.sum(), 1) * gaps).sum())
+
+
+def reliability(
+    confidence: npt.NDArray[np.floating], correct: npt.ArrayLike, bins: int = 10
+) -> Reliability:
+    """Return how often predictions of a confidence are correct.
+
+    Parameters
+    ----------
+    confidence : array of float, shape (n,)
+        The probability of the predicted class, from 0 to 1.
+    correct : array of bool or float, shape (n,)
+        1 for a correct prediction, else 0.
+    bins : int
+        The number of intervals from 0 to 1.
+
+    Returns
+    -------
+    Reliability
+    """
+    interval = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    counts = np.bincount(interval, minlength=bins)
+    rows = np.maximum(counts, 1)
+    means = np.bincount(interval, confidence, minlength=bins) / rows
+    right = np.bincount(interval, np.asarray(correct, np.float64), minlength=bins) / rows
+    return Reliability(counts, means, right)

@@ -33,7 +33,8 @@ from handloom.errors import (
 )
 from handloom.files import MANIFEST, read_set, write_bytes, write_set
 from handloom.layers import Layer, sigmoid, softmax
-from handloom.network import Sequential, Transform as RowTransform
+from handloom.network import Sequential
+from handloom.network_contents import Transform as RowTransform
 from handloom.parameters import Array
 from handloom.rebuilding import check_network, check_transform
 

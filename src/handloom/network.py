@@ -1,7 +1,7 @@
 """Sequential: a network of layers that share one vector of weights."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -13,12 +13,13 @@ from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
 from handloom.data.row_reader import RowReader
 from handloom.errors import MissingMethodError, ModelError, unknown_name
-from handloom.in_use import Part, in_use, unused
+from handloom.in_use import in_use
 from handloom.layers import Layer
 from handloom.layers.building import build_chain, check_channels, shape_of
 from handloom.layers.chain import Chain, coupled_rows
 from handloom.layers.configuration import layers_from_config
 from handloom.layers.names import as_layers
+from handloom.network_contents import NetworkContents, Transform
 from handloom.operations import LayerOperation
 from handloom.parallel.partition import prediction_rows
 from handloom.parallel.pool import SERIAL, Pool
@@ -42,17 +43,18 @@ ELSEWHERE: Mapping[str, str] = {
     "evaluate": "write handloom.evaluate(trainer.model(), Dataset(inputs, targets))",
     "predict_proba": "write trainer.model().predict(inputs)",
     "save": "write trainer.model().save(folder)",
+    "state_dict": "write network.get_weights(), a mapping of names to arrays",
+    "load_state_dict": "write network.set_weights(weights), with a mapping of names to arrays",
+    "get_layer": "write network[0], network[-1] or network['0.dense']",
+    "append": "its layers are one list: Sequential([Dense(32), ReLU(), Dense(10)])",
     "add": "its layers are one list: Sequential([Dense(32), ReLU(), Dense(10)])",
     "train": "a trainer switches between training and prediction by itself",
     "eval": "a trainer switches between training and prediction by itself",
 }
 """Methods of networks in other libraries, each with its spelling here."""
 
-# transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
-Transform = Callable[[npt.NDArray[np.generic], Array], object]
 
-
-class Sequential(ChecksArguments):
+class Sequential(NetworkContents, ChecksArguments):
     """A sequential network: each layer takes the output of the one before it.
 
     It may end in logits or in an output activation, `Softmax` or `Sigmoid`. If the loss applies
@@ -165,31 +167,9 @@ class Sequential(ChecksArguments):
         self.fewest_rows = self._chain.fewest_rows(input_shape)
 
     @property
-    def built(self) -> bool:
-        """Whether the layers have weights."""
-        return self._parameters is not None
-
-    @property
-    def parameters(self) -> Parameters:
-        """The network's weights and gradients.
-
-        Raises
-        ------
-        ModelError
-            If the network is not built yet.
-        """
-        if self._parameters is None:
-            raise ModelError("build the network first: network.build((784,), seed=0)")
-        return self._parameters
-
-    @property
     def index_columns(self) -> tuple[int, ...]:
         """The index columns of an input row; see `handloom.Layer.index_columns`."""
         return self._chain.index_columns
-
-    def _memory(self) -> list[Part]:
-        """Return the memory of the weights, which stands for the network where it is in use."""
-        return [] if self._parameters is None else [("the network", self._parameters.values)]
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, in which the weights are stored once."""
@@ -335,46 +315,6 @@ class Sequential(ChecksArguments):
                 known[name].set_trainable(trainable)
             return self._build(self.input_shape, 0, old.dtype, old.weights)
 
-    def copy_weights(self, earlier: "Sequential", *names: str) -> Self:
-        """Copy the weights of layers from another network, as for a new last layer.
-
-        Parameters
-        ----------
-        earlier : Sequential
-            A built network with layers of the same names and shapes.
-        names : str
-            Names of layers, as in `summary`; by default all layers whose arrays have the same names
-            and shapes in both networks.
-
-        Raises
-        ------
-        ModelError
-            If a named layer is not in both networks with arrays of the same shapes, no array is the
-            same in both, a network is not built, or a training in another thread uses one.
-        """
-        own, others = self.parameters.weights, earlier.parameters.weights
-        for name in names:
-            if name not in dict(self._chain.named):
-                raise ModelError(unknown_name("layer", name, dict(self._chain.named)))
-        copied: dict[str, Array] = {}
-        for name, layer in self._chain.named:
-            if names and name not in names:
-                continue
-            arrays = [f"{name}.{array}" for array in layer.weights]
-            same = all(a in others and others[a].shape == own[a].shape for a in arrays)
-            if not same and names:
-                raise ModelError(
-                    f"layer {name} must have arrays of the same shapes in both networks"
-                )
-            copied |= {array: others[array] for array in arrays if same}
-        if not copied:
-            raise ModelError("no layer has arrays of the same names and shapes in both networks")
-        both = [*self._memory(), *earlier._memory()]
-        with unused(both, remedy="copy weights when that one has ended"):
-            for array, values in copied.items():
-                own[array][...] = values
-        return self
-
     @property
     def coupled_rows(self) -> int | None:
         """The number of consecutive rows of a batch that must be in one shard; None for all.
@@ -427,12 +367,7 @@ class Sequential(ChecksArguments):
         ModelError
             If the network is not built, or the shape of a row is not ``input_shape``.
         """
-        x = np.asarray(x, self.parameters.dtype)
-        if x.shape[1:] != self.input_shape:
-            raise ModelError(
-                f"the network was built for rows of shape {self.input_shape}, "
-                f"got rows of shape {x.shape[1:]}"
-            )
+        x = self._as_input(x)
 
         def draw(index: int) -> np.random.Generator | None:
             return None if stream is None else stream.at(index).generator()
@@ -448,10 +383,6 @@ class Sequential(ChecksArguments):
             The gradient of the loss with respect to the output of the last training pass.
         """
         self._chain.backward(dy, need_dx=False)
-
-    def named_layers(self) -> list[tuple[str, Layer]]:
-        """Return the layers with their names."""
-        return self._chain.named
 
     def predict(self, x: object, transform: Transform | None = None, *, skip: int = 0) -> Array:
         """Return the output of the last layer for each row, shape (n, k), batch by batch.
@@ -481,10 +412,7 @@ class Sequential(ChecksArguments):
         """
         dtype = self.parameters.dtype
         x = convert_inputs(x, "x", scaled=transform is not None).rows
-        if transform is None and x.shape == self.input_shape:
-            raise ModelError(
-                f"x must hold rows of shape {self.input_shape}, got a single row: pass x[None]"
-            )
+        self._refuse_single_row(x, transform)
         rows_at_once = prediction_rows(self.largest_activation)
         if len(x) <= rows_at_once and transform is None:
             return self.forward(x[:])  # of rows on demand, an array

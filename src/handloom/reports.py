@@ -235,20 +235,10 @@ def _draw_predictions(
     evaluation: Evaluation,
 ) -> None:
     with drawing:
-        matrix = plots.confusion(
-            evaluation.confusion, test.class_names, title=title, dataset=test.name
-        )
-        _save(matrix, pictures / f"{prefix}confusion.png")
+        _save(plots.confusion(evaluation, title=title), pictures / f"{prefix}confusion.png")
     with drawing:
         if test.inputs.dtype == np.uint8:
-            mistakes = plots.mistakes(
-                test.inputs,
-                test.targets,
-                evaluation.probabilities,
-                test.class_names,
-                title=title,
-                dataset=test.name,
-            )
+            mistakes = plots.mistakes(evaluation, test, title=title)
             _save(mistakes, pictures / f"{prefix}mistakes.png")
 
 

@@ -125,8 +125,12 @@ def show(message: str, issue: Callable[[], None]) -> None:
 
 
 def say(message: str) -> None:
-    """Print a line on standard error; else on standard output; else not at all."""
-    for stream in (sys.stderr, sys.stdout):
+    """Print a line on standard error; else on standard output; else not at all.
+
+    In a notebook, which shows standard error as a failure, the other way round.
+    """
+    streams = (sys.stderr, sys.stdout)
+    for stream in streams[::-1] if in_notebook() else streams:
         try:
             print_line(message, stream)
         except Exception:
@@ -155,6 +159,15 @@ def terminal_width(stream: TextIO | None) -> int | None:
         return os.get_terminal_size(stream.fileno()).columns or None
     except (OSError, ValueError, AttributeError):
         return None
+
+
+def in_notebook() -> bool:
+    """Return whether this code runs in a cell of a notebook: in a kernel of Jupyter."""
+    ipython: Any = sys.modules.get("IPython")  # a kernel has imported it
+    try:
+        return hasattr(ipython.get_ipython(), "kernel")
+    except Exception:  # without IPython, or with one that is only half imported
+        return False
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from tests.helpers.images import draw, pooled
 
-from handloom import AveragePool2D, ConfigurationError, MaxPool2D, ModelError, check_gradients
+from handloom import (
+    AveragePool2D,
+    ConfigurationError,
+    Conv2D,
+    GlobalAveragePool2D,
+    MaxPool2D,
+    ModelError,
+    build,
+    check_gradients,
+)
 from handloom.parameters import Array
 from handloom.testing import check_layer
 
@@ -69,3 +78,33 @@ def test_mistakes_are_named() -> None:
         MaxPool2D(3).output_shape((1, 2, 2))
     with pytest.raises(ModelError, match=r"expected images \(n, c, y, x\), got shape \(2, 3\)"):
         MaxPool2D(1).forward(draw(2, 3))
+
+
+def test_global_average_pooling_is_average_pooling_with_one_window() -> None:
+    x, dy = draw(4, 3, 5, 5), draw(4, 3, seed=1)
+    whole, window = GlobalAveragePool2D(), AveragePool2D(5)
+    y = whole.forward(x, training=True)
+    np.testing.assert_allclose(y, window.forward(x, training=True)[:, :, 0, 0], rtol=1e-12)
+    dx, expected = whole.backward(dy), window.backward(dy[:, :, None, None])
+    assert dx is not None
+    assert expected is not None
+    np.testing.assert_allclose(dx, expected, rtol=1e-12)
+
+
+def test_global_average_pooling_takes_images_of_any_size_and_nothing_else() -> None:
+    layer = GlobalAveragePool2D()
+    assert layer.output_shape((3, 7, 2)) == layer.output_shape((3, 1, 9)) == (3,)
+    with pytest.raises(ModelError, match=r"global_average_pool2d: .* image \(c, y, x\), got shape"):
+        layer.output_shape((12,))
+    with pytest.raises(ModelError, match=r"expected images \(n, c, y, x\), got shape \(2, 3\)"):
+        layer.forward(draw(2, 3))
+
+
+def test_a_row_has_the_same_mean_in_every_batch() -> None:
+    convolution = Conv2D(5, 3, padding=1)
+    build([convolution], (1, 6, 7))
+    y = convolution.forward(draw(9, 1, 6, 7).astype(np.float32))
+    together = GlobalAveragePool2D().forward(y)
+    for row in range(9):
+        alone = GlobalAveragePool2D().forward(y[row : row + 1])
+        assert np.array_equal(alone[0], together[row])

@@ -15,6 +15,7 @@ from handloom import (
     Conv2D,
     Dense,
     Flatten,
+    GlobalAveragePool2D,
     Layer,
     LayerNorm,
     MaxPool2D,
@@ -87,6 +88,11 @@ def test_pooling(size: int, stride: int) -> None:
         lambda x: functional.avg_pool2d(x, size, stride),
         lambda a: a,
     )
+
+
+def test_global_average_pooling() -> None:
+    theirs = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    compare(GlobalAveragePool2D(), draw(5, 6, 9, 8), theirs, lambda a: a)
 
 
 @pytest.mark.parametrize("shape", [(12, 5), (6, 4, 5, 3)])

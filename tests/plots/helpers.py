@@ -11,6 +11,8 @@ from matplotlib.text import Text
 
 from handloom import plots
 from handloom.data.dataset import Dataset
+from handloom.metrics import confusion_matrix
+from handloom.training.evaluation import Evaluation
 from handloom.training.history import EpochRecord, History
 
 NAMES = ("cat", "dog", "$fox$")
@@ -53,6 +55,23 @@ def falling(epochs: int, start: float = 2.3) -> list[float]:
 def dataset(rows: int = 12, shape: tuple[int, int] = (5, 7)) -> Dataset:
     images = np.arange(rows * shape[0] * shape[1]).reshape(rows, *shape) % 256
     return Dataset(images.astype(np.uint8), np.arange(rows) % 3, NAMES, WHERE)
+
+
+def evaluation(
+    matrix: npt.NDArray[np.int64] | None = None,
+    *,
+    probabilities: npt.ArrayLike | None = None,
+    names: Sequence[str] = NAMES,
+    where: str = WHERE,
+) -> Evaluation:
+    """The evaluation of predictions of the rows of `dataset`, or with this confusion matrix."""
+    predicted = np.eye(len(names)) if probabilities is None else np.asarray(probabilities)
+    targets = np.arange(len(predicted)) % len(names)
+    if matrix is None:
+        matrix = confusion_matrix(targets, predicted.argmax(axis=1), len(names))
+    return Evaluation(
+        0.5, 0.5, predicted, matrix, class_names=tuple(names), targets=targets, dataset=where
+    )
 
 
 def texts(figure: Figure) -> str:

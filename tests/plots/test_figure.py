@@ -12,7 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 from tests.helpers.terminal import HOSTILE, acting
-from tests.plots.helpers import NAMES, WHERE, curves, dataset, falling, history, render, texts
+from tests.plots.helpers import (
+    curves,
+    dataset,
+    evaluation,
+    falling,
+    history,
+    render,
+    texts,
+)
 
 from handloom import Conv2D, Dataset, Dense, Flip, Model, Sequential, plots
 from handloom.data import AsFloat
@@ -51,9 +59,9 @@ class TestSave:
 
 def test_global_settings_are_neither_used_nor_changed() -> None:
     before = dict(rcParams)
-    plots.confusion(np.eye(3, dtype=np.int64), NAMES, title="x", dataset=WHERE)
+    plots.confusion(evaluation())
     with pytest.raises(DataError):
-        plots.confusion(np.eye(2, dtype=np.int64), NAMES, title="x", dataset=WHERE)
+        plots.mistakes(evaluation(), dataset(rows=4))
     curves(history(falling(5)))
     assert dict(rcParams) == before
 
@@ -75,11 +83,17 @@ def hostile_figures() -> dict[str, Figure]:
         "comparison": plots.comparison({HOSTILE: [recorded]}, HOSTILE, dataset=HOSTILE),
         "history": plots.history([recorded], title=HOSTILE, dataset=HOSTILE),
         "samples": plots.samples(Dataset(images, targets, names, HOSTILE)),
-        "confusion": plots.confusion(
-            np.eye(3, dtype=np.int64), names, title=HOSTILE, dataset=HOSTILE
-        ),
+        "confusion": plots.confusion(evaluation(names=names, where=HOSTILE), title=HOSTILE),
+        "calibration": plots.calibration(evaluation(names=names, where=HOSTILE), title=HOSTILE),
         "mistakes": plots.mistakes(
-            images, targets, np.eye(3)[(targets + 1) % 3], names, title=HOSTILE, dataset=HOSTILE
+            evaluation(probabilities=np.eye(3)[(targets + 1) % 3], names=names, where=HOSTILE),
+            Dataset(images, targets, names, HOSTILE),
+            title=HOSTILE,
+        ),
+        "activations": plots.activations(
+            Model(Sequential([Dense(3)]).build((2,)), AsFloat(), names, (2,), "float64", HOSTILE),
+            [0.5, 1.0],
+            title=HOSTILE,
         ),
         "augmented_samples": plots.augmented_samples(
             Dataset(images, targets, names, HOSTILE), [Flip()]
@@ -107,7 +121,7 @@ def test_names_are_drawn_with_control_characters_escaped() -> None:
 
 def test_a_class_name_that_is_not_utf8_or_very_long_is_drawn(tmp_path: Path) -> None:
     names = ("\udcff", "x" * 10**6, "$\\frac$")
-    figure = plots.confusion(np.eye(3, dtype=np.int64), names, title="\udcff", dataset="\udcff")
+    figure = plots.confusion(evaluation(names=names, where="\udcff"), title="\udcff")
     plots.save(figure, tmp_path / "confusion.png")
     assert r"\udcff" in texts(figure)
     assert "$\\frac$" in texts(figure)
@@ -130,12 +144,14 @@ def test_names_of_any_length_stay_on_the_page_and_apart(classes: int, length: in
     names = tuple(f"{'W' * (length - 1)}{index}" for index in range(classes))
     targets = np.arange(5 * classes) % classes
     images = np.zeros((len(targets), 9, 9), np.uint8)
-    mistaken = np.eye(classes)[(targets + 1) % classes]
-    title = "a model, best weights by validation accuracy"
-    confusion = plots.confusion(
-        np.full((classes, classes), 9999), names, title=title, dataset="cats"
+    mistaken = evaluation(
+        probabilities=np.eye(classes)[(targets + 1) % classes], names=names, where="cats"
     )
-    mistakes = plots.mistakes(images, targets, mistaken, names, title=title, dataset="cats")
+    every = evaluation(np.full((classes, classes), 9999), names=names, where="cats")
+    title = "a model, best weights by validation accuracy"
+    confusion = plots.confusion(every, title=title)
+    mistakes = plots.mistakes(mistaken, Dataset(images, targets, names, "cats"), title=title)
+    calibration = plots.calibration(mistaken, title=title)
     samples = plots.samples(Dataset(images, targets, names, "cats"))
     model = Model(Sequential([Dense(classes)]).build((2,)), AsFloat(), names, (2,), "float32")
     points = Dataset(np.eye(classes)[:, :2], np.arange(classes), names, "cats", names[:2])
@@ -144,6 +160,8 @@ def test_names_of_any_length_stay_on_the_page_and_apart(classes: int, length: in
     assert boundary.axes[0].bbox.width > 0.5 * boundary.bbox.width
     assert inside(confusion)
     assert inside(mistakes)
+    assert inside(calibration)
+    assert inside(plots.activations(model, points.inputs[0], title=title))
     assert inside(samples)
     captions = [text for panel in mistakes.axes for text in (panel.title, panel.xaxis.label)]
     for drawn in (confusion.axes[0].texts, captions):
@@ -159,7 +177,7 @@ def test_names_in_other_scripts_are_drawn_without_a_warning(tmp_path: Path) -> N
     names = ("\u65e5\u672c\u8a9e", "\u2322\u2323", "\u0378")  # the last is in no font
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure = plots.confusion(np.eye(3, dtype=np.int64), names, title=names[0], dataset=names[0])
+        figure = plots.confusion(evaluation(names=names, where=names[0]), title=names[0])
         plots.save(figure, tmp_path / "confusion.png")
         plots.save(
             plots.comparison({names[0]: history(falling(3))}, "loss", dataset=names[1]),

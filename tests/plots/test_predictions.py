@@ -7,17 +7,25 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from tests.data.helpers import images
-from tests.plots.helpers import NAMES, WHERE, dataset, pixels, render, texts
+from tests.plots.helpers import NAMES, WHERE, dataset, evaluation, pixels, render, texts
 
-from handloom import plots
-from handloom.errors import DataError
+from handloom import Adam, Dataset, Dense, Model, ReLU, Sequential, Trainer, evaluate, plots, spiral
+from handloom.errors import ConfigurationError, DataError
 from handloom.metrics import confusion_matrix
+from handloom.training.evaluation import Evaluation
+
+
+def trained_on_spiral() -> Model:
+    network = Sequential([Dense(8), ReLU(), Dense(3)]).build((2,), seed=0)
+    trainer = Trainer(network, Adam(), 0.01, epochs=1, batch_size=20)
+    trainer.fit(spiral(40, test_rows=8).train)
+    return trainer.model()
 
 
 class TestConfusion:
     def test_shows_counts_recall_and_precision(self) -> None:
         matrix = confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), 3)
-        figure = render(plots.confusion(matrix, NAMES, title="small", dataset=WHERE))
+        figure = render(plots.confusion(evaluation(matrix), title="small"))
         (axes,) = figure.axes
         written = {text.get_position(): text.get_text() for text in axes.texts}
         assert written[1, 1] == "2"
@@ -31,11 +39,24 @@ class TestConfusion:
 
     def test_of_nothing(self) -> None:
         empty = np.zeros((3, 3), np.int64)
-        assert "no rows" in texts(plots.confusion(empty, NAMES, title="x", dataset=WHERE))
+        assert "no rows" in texts(plots.confusion(evaluation(empty)))
 
-    def test_refuses_another_number_of_classes(self) -> None:
-        with pytest.raises(DataError, match=r"3 classes must have shape \(3, 3\), got \(2, 2\)"):
-            plots.confusion(np.eye(2, dtype=np.int64), NAMES, title="x", dataset=WHERE)
+    def test_of_a_model_is_that_of_its_evaluation(self) -> None:
+        data, model = spiral(40, test_rows=8), trained_on_spiral()
+        both = plots.confusion(model, data.test), plots.confusion(evaluate(model, data.test))
+        assert texts(both[0]) == texts(both[1])
+        assert both[0].get_suptitle() == "spiral: confusion matrix"
+
+    def test_says_what_is_missing(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"pass \(model, data\), or the result of"):
+            plots.confusion(trained_on_spiral())
+        with pytest.raises(ConfigurationError, match="model must be a Model, got Sequential"):
+            plots.confusion(trained_on_spiral().network, spiral(9).test)  # type: ignore[arg-type]
+
+    def test_refuses_a_regression(self) -> None:
+        regression = Evaluation(0.1, np.nan, np.empty((3, 0)), np.empty((0, 0), np.int64))
+        with pytest.raises(DataError, match="must be of classes to be drawn"):
+            plots.confusion(regression)
 
 
 class TestConfidentMistakes:
@@ -43,13 +64,7 @@ class TestConfidentMistakes:
         samples = dataset(rows=len(probabilities))
         return render(
             plots.mistakes(
-                samples.inputs,
-                samples.targets,
-                np.array(probabilities),
-                NAMES,
-                title="small",
-                dataset=WHERE,
-                count=count,
+                evaluation(probabilities=probabilities), samples, title="small", count=count
             )
         )
 
@@ -65,9 +80,8 @@ class TestConfidentMistakes:
     @pytest.mark.parametrize("shape", [(3, 9, 7), (4, 96, 64), (3, 700, 500)])
     def test_shows_colors(self, shape: tuple[int, ...], tmp_path: Path) -> None:
         inputs, targets = images(3, *shape), np.arange(3)
-        figure = plots.mistakes(
-            inputs, targets, np.roll(np.eye(3), 1, axis=1), NAMES, title="x", dataset=WHERE
-        )
+        wrong = evaluation(probabilities=np.roll(np.eye(3), 1, axis=1))
+        figure = plots.mistakes(wrong, Dataset(inputs, targets, NAMES, WHERE))
         first = pixels(figure)
         assert first.shape[2] == 3
         assert max(first.shape) <= 480
@@ -78,9 +92,7 @@ class TestConfidentMistakes:
 
     def test_refuses_images_of_two_channels(self) -> None:
         with pytest.raises(DataError, match=r"3 \(RGB\) or 4 \(RGBA\), got uint8"):
-            plots.mistakes(
-                images(3, 2, 9, 9), np.arange(3), np.eye(3), NAMES, title="x", dataset=WHERE
-            )
+            plots.mistakes(evaluation(), Dataset(images(3, 2, 9, 9), np.arange(3), NAMES))
 
     def test_draws_no_more_than_asked(self) -> None:
         figure = self.draw([[0.0, 0.0, 1.0]] * 2 + [[1.0, 0.0, 0.0]] * 10, count=6)
@@ -91,6 +103,6 @@ class TestConfidentMistakes:
         assert "no mistake in 3 images" in texts(figure)
         assert WHERE in figure.get_suptitle()
 
-    def test_refuses_arrays_that_do_not_belong_together(self) -> None:
-        with pytest.raises(DataError, match=r"\(2,\) and \(2, 3\), got"):
-            self.draw([[0.5, 0.5], [0.5, 0.5]])
+    def test_refuses_rows_of_another_evaluation(self) -> None:
+        with pytest.raises(DataError, match="must be the 3 rows of the evaluation, got 4"):
+            plots.mistakes(evaluation(), dataset(rows=4))

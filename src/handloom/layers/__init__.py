@@ -8,6 +8,7 @@ from handloom.layers.dense import Dense
 from handloom.layers.dropout import Dropout
 from handloom.layers.embedding import Embedding
 from handloom.layers.gated import GELU, SiLU
+from handloom.layers.global_pooling import GlobalAveragePool2D
 from handloom.layers.layer_norm import LayerNorm
 from handloom.layers.pooling import AveragePool2D, MaxPool2D
 from handloom.layers.reshape import Flatten, Reshape
@@ -34,6 +35,7 @@ LAYERS: dict[str, type[Layer]] = {
         LayerNorm,
         MaxPool2D,
         AveragePool2D,
+        GlobalAveragePool2D,
         Flatten,
         Reshape,
         Embedding,
@@ -52,6 +54,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAveragePool2D",
     "Layer",
     "LayerNorm",
     "LeakyReLU",

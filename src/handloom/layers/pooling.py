@@ -219,8 +219,7 @@ class AveragePool2D(Pool2D):
         y[u, v]  = sum over i, j of x[s u + i, s v + j] / k^2
         dx[p, q] = sum of dy[u, v] / k^2 over the windows that hold (p, q)
 
-    Shapes are those of `MaxPool2D`. A window as large as a square image is global average pooling:
-    one entry for each channel.
+    Shapes are those of `MaxPool2D`. `GlobalAveragePool2D` has one window, the whole image.
 
     Parameters
     ----------

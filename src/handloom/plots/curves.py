@@ -24,6 +24,7 @@ from handloom.plots.figure import (
     PURPLE,
     VERMILLION,
     drawing,
+    headline,
     new_figure,
 )
 from handloom.plots.panels import draw, draw_legend, fit_axes
@@ -39,8 +40,8 @@ LABEL = 16
 def history(
     histories: History | Sequence[History],
     *,
-    title: str,
-    dataset: str,
+    title: str = "training curves",
+    dataset: str = "",
     from_epoch: int = 0,
     steps_per_epoch: int | None = None,
     learning_rates: Sequence[float] | None = None,
@@ -56,9 +57,9 @@ def history(
     histories : History or sequence of History
         The history or histories of the model; they may differ in length.
     title : str
-        The name of the model.
+        The title, such as the name of the model.
     dataset : str
-        The dataset's name.
+        The dataset's name, in front of the title.
     from_epoch : int
         The first epoch shown, counted from 1; 0 for all. The vertical axes fit the values shown.
     steps_per_epoch : int, optional
@@ -84,7 +85,7 @@ def history(
     recorded = recorded_metrics(histories)
     with drawing(dataset, title, *recorded):
         heights = [3, 3, *(2 for _ in recorded), 2]
-        title = _zoomed(f"{dataset}: {title}", axis)
+        title = _zoomed(headline(dataset, title), axis)
         figure = new_figure(11, 9.5 + 2 * len(recorded), title)
         panels = figure.subplots(len(heights), sharex=True, gridspec_kw={"height_ratios": heights})
         accuracy, loss, *others, rate = panels
@@ -114,9 +115,9 @@ def history(
 
 def comparison(
     models: Mapping[str, History | Sequence[History]],
-    column: str,
+    column: str = "loss",
     *,
-    dataset: str,
+    dataset: str = "",
     from_epoch: int = 0,
     steps_per_epoch: int | None = None,
 ) -> "Figure":
@@ -133,7 +134,7 @@ def comparison(
         A column of the histories except ``"epoch"``: ``"accuracy"``, ``"loss"``, ..., or a
         metric recorded by a callback.
     dataset : str
-        The dataset's name.
+        The dataset's name, in front of the title.
     from_epoch : int
         The first epoch shown, counted from 1; 0 for all. The vertical axis fits the values shown.
     steps_per_epoch : int, optional
@@ -154,7 +155,7 @@ def comparison(
     every = [history for histories in histories_of.values() for history in histories]
     require_known("column", column, [*COLUMNS, *recorded_metrics(every)])
     axis = Axis(from_epoch, steps_per_epoch)
-    title = _zoomed(f"{dataset}: {column.replace('_', ' ')}", axis)
+    title = _zoomed(headline(dataset, column.replace("_", " ")), axis)
     styles = zip(cycle(COLORS), cycle(LINES), cycle(MARKERS), strict=False)
     with drawing(dataset, column, *models):
         figure = new_figure(11, 6.5, title)

@@ -17,6 +17,7 @@ from handloom.plots.figure import (
     MEDIUM,
     class_labels,
     drawing,
+    headline,
     new_figure,
 )
 from handloom.plots.fonts import fitted
@@ -42,7 +43,7 @@ PALEST, DEEPEST = 0.05, 0.5
 """The share of a class's color at a probability of 1/k, and at 1."""
 
 
-def decision_boundary(model: Model, data: Dataset, *, title: str) -> "Figure":
+def decision_boundary(model: Model, data: Dataset, *, title: str = "decision boundary") -> "Figure":
     """Plot the class that a model of two inputs predicts at each point of the plane.
 
     The color is that of the class, and deeper where its probability is higher; lines separate the
@@ -56,7 +57,7 @@ def decision_boundary(model: Model, data: Dataset, *, title: str) -> "Figure":
     data : Dataset
         The rows to draw, with classes.
     title : str
-        The name of the model.
+        The title, such as the name of the model.
 
     Returns
     -------
@@ -81,7 +82,7 @@ def decision_boundary(model: Model, data: Dataset, *, title: str) -> "Figure":
     grid = boundary_grid(model, rows)
     planes = _probabilities(grid["grid_predictions"])
     with drawing(title, data.name, *names, *(data.column_names or ())):
-        figure = new_figure(8.0, 6.5, f"{data.name}: {title}")
+        figure = new_figure(8.0, 6.5, headline(data.name, title))
         panel = figure.add_subplot()
         x, y = (grid[axis].astype(np.float64) for axis in ("grid_x", "grid_y"))
         extent = (*_ends(x), *_ends(y))

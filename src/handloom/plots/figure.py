@@ -47,6 +47,9 @@ SETTINGS = {
 }
 FORMATS = (".png", ".pdf", ".svg")
 DOTS_PER_INCH = 150
+UNNAMED = "unnamed"
+"""The name of a dataset without a name, which is left out."""
+
 LONGEST = 40
 """The largest number of characters of a class name that are drawn."""
 
@@ -85,14 +88,19 @@ def new_figure(across: float, high: float, *title: str, placed: bool = False) ->
     ``placed`` with `add_panel`, panels are laid out by matplotlib, which leaves too little space
     for the labels of panels whose sides have a fixed ratio, those of images.
     """
-    from matplotlib.figure import Figure
+    from handloom.plots.inline import InlineFigure  # loads matplotlib
 
-    figure = Figure(figsize=(across, high), layout=None if placed else "constrained")
+    figure = InlineFigure(figsize=(across, high), layout=None if placed else "constrained")
     lines, room = list(map(legible, title)), across - 0.4
     size = max(SMALL, LARGE * min(1.0, room / widest(lines, LARGE)))
     text = "\n".join(fitted(line, room, size) for line in lines)
     figure.suptitle(text, fontsize=size, **({"y": 1 - EDGE / high} if placed else {}))
     return figure
+
+
+def headline(dataset: str, title: str) -> str:
+    """Return the title of a figure: the name of the dataset, if it has one, and the title."""
+    return title if dataset in ("", UNNAMED) else f"{dataset}: {title}"
 
 
 def add_panel(figure: "Figure", left: float, top: float, across: float, high: float) -> "Axes":

@@ -17,6 +17,7 @@ from handloom.plots.figure import (
     SMALL,
     class_labels,
     drawing,
+    headline,
     new_figure,
 )
 from handloom.plots.images import GRAYSCALE, RGB, RGBA, Sheet, bare, channels_of
@@ -56,7 +57,13 @@ class _FirstLayer:
         return order, chosen, scale or most or 1.0
 
 
-def weights(model: Model | Sequential, *, title: str, dataset: str, count: int = 40) -> "Figure":
+def weights(
+    model: Model | Sequential,
+    *,
+    title: str = "weights of the first layer",
+    dataset: str | None = None,
+    count: int = 40,
+) -> "Figure":
     """Plot the weights of the first layer as images, those of the largest norm first.
 
     The image of a unit of a dense layer has the shape of the network's input, that of a filter of a
@@ -69,9 +76,9 @@ def weights(model: Model | Sequential, *, title: str, dataset: str, count: int =
         A model of gray, RGB or RGBA images. A network alone must have input of the shape of an
         image; flat input has no shape.
     title : str
-        The name of the model.
-    dataset : str
-        The dataset's name.
+        The title, such as the name of the model.
+    dataset : str, optional
+        The dataset's name, in front of the title; by default that of a model's training rows.
     count : int
         The largest number of units or filters to plot.
 
@@ -98,9 +105,11 @@ def weights(model: Model | Sequential, *, title: str, dataset: str, count: int =
     sheet = Sheet(cells, rows, columns, captions=True)
     height, width = INCHES * sheet.pitch / sheet.unit
     names = model.class_names if isinstance(model, Model) else ()
+    if dataset is None:
+        dataset = model.trained_on if isinstance(model, Model) else ""
     with drawing(title, dataset, *names):
         size = max(width * columns + 1.6, 6), height * rows + 1.6
-        figure = new_figure(*size, f"{dataset}: {title}")
+        figure = new_figure(*size, headline(dataset, title))
         panel = figure.subplots()
         shown = f"{len(order)} of {units}" if len(order) < units else f"{units}"
         subtitle = f"{layer.name}: {shown} {layer.kind}, by norm"

@@ -1,14 +1,16 @@
 """Plots of confusion matrices and misclassified images."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import DataError, require_count
+from handloom.data.dataset import Dataset
+from handloom.errors import require_count
 from handloom.metrics import precision_and_recall
+from handloom.model import Model
+from handloom.plots.evaluated import evaluation_of
 from handloom.plots.figure import (
     BLUE,
     DARK,
@@ -23,11 +25,14 @@ from handloom.plots.figure import (
     add_panel,
     class_labels,
     drawing,
+    headline,
     new_figure,
     widest,
 )
 from handloom.plots.fonts import fitted, width
 from handloom.plots.images import bare, picture, require_pictures, show
+from handloom.training.datasets import require_dataset
+from handloom.training.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,21 +54,21 @@ LARGEST = 480
 """The largest side of a misclassified image in pixels; its panel has fewer."""
 
 
-def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset: str) -> "Figure":
-    """Plot a confusion matrix, with the recall of each class beside it and the precision below.
+def confusion(
+    model: Model | Evaluation, data: Dataset | None = None, *, title: str = "confusion matrix"
+) -> "Figure":
+    """Plot the confusion matrix, with the recall of each class beside it and the precision below.
 
-    The shade of a cell is its share of the row, the images of that class.
+    The shade of a cell is its share of the row, the rows of that class.
 
     Parameters
     ----------
-    matrix : array of int, shape (k, k)
-        Counts by true class (row) and predicted class (column), as of `confusion_matrix`.
-    class_names : sequence of str, length k
-        The names of the classes.
+    model : Model or Evaluation
+        A model of classes, or the result of `handloom.evaluate`, which needs no ``data``.
+    data : Dataset, optional
+        The rows to predict.
     title : str
-        The name of the model.
-    dataset : str
-        The dataset's name.
+        The title, such as the name of the model.
 
     Returns
     -------
@@ -72,13 +77,13 @@ def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset
     Raises
     ------
     DataError
-        If the matrix is not of shape (k, k) for the k class names.
+        If targets are no classes.
+    ConfigurationError
+        If a model comes without data.
     """
-    k = len(class_names)
-    if matrix.shape != (k, k):
-        raise DataError(
-            f"the confusion matrix of {k} classes must have shape ({k}, {k}), got {matrix.shape}"
-        )
+    evaluation = evaluation_of(model, data)
+    matrix, class_names = evaluation.confusion, evaluation.class_names
+    dataset, k = evaluation.dataset, len(matrix)
     total = int(matrix.sum())
     subtitle = f"{_percent(matrix.trace() / total)} of {total:,} correct" if total else "no rows"
     cell = min(0.85, max(16 / k, 0.3))
@@ -90,7 +95,7 @@ def confusion(matrix: Counts, class_names: Sequence[str], *, title: str, dataset
         # the names below are turned by 40 degrees
         below = 0.65 * widest([*labels, "recall"], names) + 0.85
         across = max(left + side + EDGE, NARROWEST)
-        figure = new_figure(across, top + side + below, f"{dataset}: {title}", placed=True)
+        figure = new_figure(across, top + side + below, headline(dataset, title), placed=True)
         left += (across - left - side - EDGE) / 2
         panel = add_panel(figure, left, top, side, side)
         panel.set_title(subtitle, fontsize=MEDIUM, color=GRAY)
@@ -129,31 +134,19 @@ def _write_cells(panel: "Axes", matrix: Counts, shares: Values, cell: float) -> 
 
 
 def mistakes(
-    images: npt.NDArray[np.generic],
-    targets: npt.NDArray[np.integer],
-    probabilities: npt.NDArray[np.floating],
-    class_names: Sequence[str],
-    *,
-    title: str,
-    dataset: str,
-    count: int = 20,
+    model: Model | Evaluation, data: Dataset, *, title: str = "mistakes", count: int = 20
 ) -> "Figure":
     """Plot the misclassified images of the highest confidence.
 
     Parameters
     ----------
-    images : array of uint8, shape (n, y, x) or (n, c, y, x)
-        Images with 1 channel (gray), 3 (RGB) or 4 (RGBA, drawn on a checkerboard).
-    targets : array of int, shape (n,)
-        The class of each image.
-    probabilities : array of float, shape (n, k)
-        The predicted probability of each class.
-    class_names : sequence of str, length k
-        The names of the classes.
+    model : Model or Evaluation
+        A model of classes, or the result of `handloom.evaluate` for these rows.
+    data : Dataset
+        Images, uint8 of shape (n, y, x), or (n, c, y, x) with 1 channel (gray), 3 (RGB) or 4 (RGBA,
+        drawn on a checkerboard).
     title : str
-        The name of the model.
-    dataset : str
-        The dataset's name.
+        The title, such as the name of the model.
     count : int
         The largest number of images to plot.
 
@@ -164,17 +157,17 @@ def mistakes(
     Raises
     ------
     DataError
-        If the shapes of the arrays do not match, or the inputs are no such images.
+        If the inputs are no such images, targets are no classes, or the rows are not those of the
+        evaluation.
     ConfigurationError
         If ``count`` is not a whole number of at least 1.
     """
     count = require_count("count", count)
-    require_pictures(images)
-    if targets.shape != (len(images),) or probabilities.shape != (len(images), len(class_names)):
-        raise DataError(
-            f"targets and probabilities must have shapes ({len(images)},) and "
-            f"({len(images)}, {len(class_names)}), got {targets.shape} and {probabilities.shape}"
-        )
+    require_dataset("data", data)
+    require_pictures(data.inputs)
+    evaluation = evaluation_of(model, data)
+    images, targets, probabilities = data.inputs, data.targets, evaluation.probabilities
+    class_names, dataset = evaluation.class_names, data.name
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != targets)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
@@ -196,7 +189,7 @@ def mistakes(
         pitch, top = high + 2 * beside, 0.8 + beside
         across = (PANEL + GAP) * columns + GAP
         figure = new_figure(
-            across, pitch * rows + 0.9, f"{dataset}: {title}", *subtitle, placed=True
+            across, pitch * rows + 0.9, headline(dataset, title), *subtitle, placed=True
         )
         for index, (image, (taken, true)) in enumerate(zip(worst, captions, strict=True)):
             row, column = divmod(index, columns)

@@ -15,6 +15,7 @@ from handloom.plots.figure import (
     add_panel,
     class_labels,
     drawing,
+    headline,
     new_figure,
     widest,
 )
@@ -135,7 +136,9 @@ def _grid(
         names = class_labels(dataset.class_names)
         left = widest(names, size) + 2 * EDGE
         across = max(left + width * columns + EDGE, NARROWEST)
-        figure = new_figure(across, height * rows + 1.2, f"{dataset.name}: samples", placed=True)
+        figure = new_figure(
+            across, height * rows + 1.2, headline(dataset.name, "samples"), placed=True
+        )
         left += (across - left - width * columns - EDGE) / 2
         panel = add_panel(figure, left, 0.7, width * columns, height * rows)
         show(panel, sheet.pixels)

@@ -52,6 +52,12 @@ class Evaluation:
     regression : RegressionMetrics or None
         Errors, R^2, predictions and residuals, if targets are continuous; in the units of the
         target column of a table.
+    class_names : tuple of str, length k
+        The names of the classes; of a regression there are none.
+    targets : array of int64, shape (n,), or None
+        The true class of each row; None for a regression.
+    dataset : str
+        The name of the dataset.
     """
 
     loss: float
@@ -61,6 +67,9 @@ class Evaluation:
     of_views: "Evaluation | None" = None
     binary: BinaryMetrics | None = None
     regression: RegressionMetrics | None = None
+    class_names: tuple[str, ...] = ()
+    targets: npt.NDArray[np.int64] | None = None
+    dataset: str = "unnamed"
 
 
 def evaluate(
@@ -124,7 +133,9 @@ def evaluate(
     logits = _logits(model, data, View())
     warn_if_not_finite(logits, stacklevel=3)
     of_views = None
-    evaluation = partial(_evaluation, targets=targets, names=names, threshold=limit)
+    evaluation = partial(
+        _evaluation, targets=targets, names=names, dataset=data.name, threshold=limit
+    )
     if views:
         each = {view: logits if view == View() else _logits(model, data, view) for view in views}
         mean: Array = np.stack([each[view] for view in views]).mean(axis=0)
@@ -199,7 +210,7 @@ def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluat
         metrics = RegressionMetrics.of(*_in_units(model, data.targets, predictions))
     none = np.empty((len(data), 0), predictions.dtype)
     confusion = np.empty((0, 0), np.int64)
-    return Evaluation(loss, math.nan, none, confusion, regression=metrics)
+    return Evaluation(loss, math.nan, none, confusion, regression=metrics, dataset=data.name)
 
 
 def _in_units(model: Model, *values: Array) -> tuple[Array, ...]:
@@ -237,7 +248,12 @@ def _held(call: Callable[[], Result]) -> Result:
 
 
 def _evaluation(
-    logits: Array, *, targets: npt.NDArray[Any], names: tuple[str, ...], threshold: float
+    logits: Array,
+    *,
+    targets: npt.NDArray[Any],
+    names: tuple[str, ...],
+    dataset: str,
+    threshold: float,
 ) -> Evaluation:
     """Return the evaluation of logits, shape (n, k), which are not changed."""
     loss, _ = SoftmaxCrossEntropy()(logits, targets)
@@ -252,4 +268,7 @@ def _evaluation(
         softmax(logits),
         confusion_matrix(targets, predicted, len(names)),
         binary=binary,
+        class_names=names,
+        targets=targets,
+        dataset=dataset,
     )

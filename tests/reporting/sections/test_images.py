@@ -23,11 +23,12 @@ from handloom import (
     Sequential,
 )
 from handloom.data.transforms import AsFloat, Scale
+from handloom.metrics import reliability
 from handloom.reporting.first_loss import first_loss
 from handloom.reporting.markup import render
 from handloom.reporting.report import report_of
 from handloom.reporting.run import ReportedRun
-from handloom.reporting.sections.calibration import BOTTOM, LEFT, SIZE, reliability
+from handloom.reporting.sections.calibration import BOTTOM, LEFT, SIZE
 from handloom.reporting.sections.embedding import last_hidden, principal_components
 from handloom.reporting.sections.network import network
 from handloom.reporting.sections.weights import first_layer, palette, shades

@@ -24,7 +24,8 @@ TOLERANCE = 1e-3
 
 KINDS = frozenset(
     {
-        *("dense", "conv2d", "max_pool2d", "average_pool2d", "batch_norm", "layer_norm"),
+        *("dense", "conv2d", "batch_norm", "layer_norm"),
+        *("max_pool2d", "average_pool2d", "global_average_pool2d"),
         *("relu", "leaky_relu", "elu", "tanh", "sigmoid", "silu", "gelu", "softmax"),
         *("dropout", "flatten", "reshape", "embedding", "residual"),
     }

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from handloom.metrics import reliability
 from handloom.reporting.captions import table_caption
 from handloom.reporting.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
@@ -12,9 +13,6 @@ from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import percent
 
 TITLE = "Calibration: does it know what it knows?"
-BINS = 10
-"""The number of intervals of the confidence."""
-
 Floats = npt.NDArray[np.float64]
 
 SIZE, LEFT, BOTTOM = 300, 46, 40
@@ -30,8 +28,8 @@ def calibration(run: ReportedRun) -> Section | Omission:
     if not np.isfinite(confidence).all():
         return Omission(TITLE, "some predictions are not finite.")
     correct = (run.predicted == run.test.targets).astype(np.float64)
-    counts, means, accuracies = reliability(confidence, correct)
-    error = float((counts / counts.sum() * np.abs(means - accuracies)).sum())
+    measured = reliability(confidence, correct)
+    counts, means, accuracies = measured
     gap = float(confidence.mean() - correct.mean())
     verdict = "too confident" if gap > 0 else "too modest"
     return Section(
@@ -45,7 +43,7 @@ def calibration(run: ReportedRun) -> Section | Omission:
                 f"{percent(float(correct.mean()))} of the cases: it is {verdict} by "
                 f"{100 * abs(gap):.1f} percentage points. The expected calibration error is the "
                 "mean distance of the points from the diagonal, weighted by their rows: "
-                f"{100 * error:.1f} percentage points.",
+                f"{100 * measured.error:.1f} percentage points.",
             ),
             element(
                 "div",
@@ -66,15 +64,6 @@ def calibration(run: ReportedRun) -> Section | Omission:
         ],
         styles=("charts", "calibration"),
     )
-
-
-def reliability(confidence: Floats, correct: Floats) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
-    """Return the rows, the mean confidence and the accuracy of each interval; 0 without rows."""
-    interval = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
-    counts = np.bincount(interval, minlength=BINS)
-    rows = np.maximum(counts, 1)
-    means = np.bincount(interval, confidence, minlength=BINS) / rows
-    return counts, means, np.bincount(interval, correct, minlength=BINS) / rows
 
 
 def _diagram(counts: npt.NDArray[np.intp], means: Floats, accuracies: Floats) -> Element:
@@ -133,7 +122,11 @@ def _table(counts: npt.NDArray[np.intp], means: Floats, accuracies: Floats) -> E
     rows = [
         element(
             "tr",
-            element("th", f"{100 * index // BINS} to {100 * (index + 1) // BINS} %", scope="row"),
+            element(
+                "th",
+                f"{100 * index // len(counts)} to {100 * (index + 1) // len(counts)} %",
+                scope="row",
+            ),
             element("td", f"{int(count):,}"),
             element("td", percent(float(mean))),
             element("td", percent(float(accuracy))),

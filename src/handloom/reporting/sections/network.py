@@ -23,6 +23,7 @@ WORDS = {
     "conv2d": "filters slide over the image",
     "max_pool2d": "keeps the largest of each window",
     "average_pool2d": "averages each window",
+    "global_average_pool2d": "averages each channel over the whole image",
     "batch_norm": "mean 0 and deviation 1 over the batch, then a learned scale and shift",
     "layer_norm": "mean 0 and deviation 1 over the row, then a learned scale and shift",
     "relu": "negative values become 0",

@@ -1,4 +1,4 @@
-"""Live lines at the bottom of a terminal, by the package rich: a bar, and a wait.
+"""Live lines: a bar, and a wait; on a terminal by the package rich, or in the cell of a notebook.
 
 A line is laid out anew each time it is drawn, so it follows the width of the terminal.
 """
@@ -8,8 +8,12 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from handloom.secondary import is_terminal
+from handloom.secondary import in_notebook, is_terminal
+from handloom.training.callbacks.cell_line import CellLine
 from handloom.training.callbacks.progress_line import Line, Metric, cut, layout
+
+BAR = ("━", "─")
+"""The characters of the full part of a bar, and of the rest."""
 
 PER_SECOND = 4
 """How often a line is drawn."""
@@ -21,7 +25,7 @@ class LiveLine:
     Raises
     ------
     ImportError
-        If rich is not installed, by `start`.
+        On a terminal, if rich is not installed, by `start`.
     """
 
     stays = True
@@ -29,11 +33,17 @@ class LiveLine:
 
     def start(self) -> None:
         """Draw the line from now on."""
+        self._started = time.monotonic()
+        in_cell = in_notebook()
+        self._live = CellLine(self._text, stays=self.stays) if in_cell else self._on_terminal()
+        self._live.start()
+
+    def _on_terminal(self) -> Any:
+        """Return the live display of rich, which draws the line again by itself."""
         from rich.console import Console
         from rich.live import Live
 
-        self._started = time.monotonic()
-        self._live = Live(
+        return Live(
             self,
             console=Console(stderr=True),
             refresh_per_second=PER_SECOND,
@@ -41,7 +51,11 @@ class LiveLine:
             # what is printed to a file or a pipe stays there
             redirect_stdout=is_terminal(sys.stdout),
         )
-        self._live.start()
+
+    def refresh(self) -> None:
+        """Draw the line in a notebook, where nothing else does it."""
+        if isinstance(self._live, CellLine):
+            self._live.refresh()
 
     def stop(self) -> None:
         """Draw the line a last time."""
@@ -58,7 +72,7 @@ class LiveLine:
 
         line = self.line(options.max_width - 1)
         done = round(line.bar * self.share)
-        full, rest = ("=", "-") if options.ascii_only else ("━", "─")
+        full, rest = ("=", "-") if options.ascii_only else BAR
         yield Text.assemble(
             line.before,
             (full * done, "bar.complete"),
@@ -67,6 +81,12 @@ class LiveLine:
             no_wrap=True,
             end="",
         )
+
+    def _text(self, width: int) -> str:
+        """Return the line for a width as text."""
+        line = self.line(width)
+        done, (full, rest) = round(line.bar * self.share), BAR
+        return f"{line.before}{full * done}{rest * (line.bar - done)}{line.after}"
 
     def line(self, width: int) -> Line:
         """Return the line for a width."""
@@ -95,6 +115,7 @@ class Bar(LiveLine):
     def update(self, done: int, metrics: Sequence[Metric], left: float) -> None:
         """Show the metrics of an epoch, and the seconds that are left."""
         self._now = (done, metrics, left, self.elapsed)
+        self.refresh()
 
     def line(self, width: int) -> Line:
         """Return the line for a width."""

@@ -1,4 +1,4 @@
-"""Progress callback: a live bar on a terminal, elsewhere a line every few epochs."""
+"""Progress callback: a live bar on a terminal or in a notebook, else a line every few epochs."""
 
 import sys
 from collections.abc import Iterator
@@ -6,7 +6,14 @@ from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 from handloom.errors import require_count
-from handloom.secondary import Secondary, is_terminal, print_line, say, terminal_width
+from handloom.secondary import (
+    Secondary,
+    in_notebook,
+    is_terminal,
+    print_line,
+    say,
+    terminal_width,
+)
 from handloom.text import printable, wrapped
 from handloom.training.callbacks.base import Callback
 from handloom.training.callbacks.live_line import Bar, LiveLine, Wait
@@ -23,14 +30,14 @@ ABOUT = "takes about half a minute"
 
 
 class Progress(Callback):
-    """Shows epoch, metrics and the time left, on standard error.
+    """Shows epoch, metrics and the time left, on standard error; in a notebook, on standard output.
 
     The bar is laid out by the width of the terminal, the most important first: epochs, bar,
-    accuracy (of validation rows, if there are any), time left, loss, then all other metrics. It
-    needs the package rich; without it, or where standard error is not a terminal, a line is printed
-    every few epochs instead. Code that has to be compiled is announced before. If standard error
-    cannot be written to, training goes on without progress; a line on standard output says so, if
-    that is left.
+    accuracy (of validation rows, if there are any), time left, loss, then all other metrics. On a
+    terminal it needs the package rich; without it, or where there is neither a terminal nor a
+    notebook, a line is printed every few epochs instead. Code that has to be compiled is announced
+    before. If the output cannot be written to, training goes on without progress; a line on
+    standard output says so, if that is left.
 
     Parameters
     ----------
@@ -114,9 +121,9 @@ class Progress(Callback):
         say(line if width is None else wrapped(line, width, indent="  "))
 
     def _start(self, line: LiveLine) -> None:
-        """Start a live line, on a terminal and with rich."""
+        """Start a live line, in a notebook, or on a terminal and with rich."""
         self._line = None
-        if is_terminal(sys.stderr):
+        if in_notebook() or is_terminal(sys.stderr):
             with suppress(ImportError):
                 line.start()
                 self._line = line

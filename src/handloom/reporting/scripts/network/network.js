@@ -24,6 +24,7 @@ const FORWARD = {
   conv2d: convolution,
   max_pool2d: maxPool,
   average_pool2d: averagePool,
+  global_average_pool2d: globalAveragePool,
   batch_norm: batchNorm,
   layer_norm: layerNorm,
   softmax,

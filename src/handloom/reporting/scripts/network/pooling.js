@@ -24,6 +24,22 @@ function averagePool(layer, x) {
 }
 
 /**
+ * Global average pooling: the mean of each channel, over all its pixels.
+ *
+ * @param {NetworkLayer} layer
+ * @param {Float32Array} x - an image (channels, height, width)
+ * @returns {Float32Array} one entry for each channel
+ */
+function globalAveragePool(layer, x) {
+  const [channels, height, width] = layer.input_shape;
+  const pixels = height * width;
+  return Float32Array.from({ length: channels }, (_, c) => {
+    const channel = x.subarray(c * pixels, (c + 1) * pixels);
+    return channel.reduce((sum, value) => sum + value, 0) / pixels;
+  });
+}
+
+/**
  * Combine the k x k entries of each window of each channel, one after the other.
  *
  * @param {NetworkLayer} layer
