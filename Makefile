@@ -7,7 +7,7 @@ PARALLEL := -n auto --dist loadfile
 
 STUDY ?= runs/study-1
 
-.PHONY: study pictures test test-long test-fused test-browser test-tables test-oldest test-newest lint types parity docs bench fuzz clean
+.PHONY: study pictures test test-long test-fused test-browser test-tables test-oldest test-newest lint types parity docs notebooks bench fuzz clean
 
 study: $(READY)  ## mlp-flash, then the reference study: four networks, 1,100 updates each, pictures
 	$(BIN)/handloom train --recipe mlp-flash
@@ -62,6 +62,14 @@ docs: $(READY)  ## the site in build/docs: guides, derivations and the API refer
 	$(BIN)/python -c "import furo" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[docs]'
 	$(BIN)/python -m sphinx -W --keep-going --nitpicky --quiet -b html docs build/docs
 	@echo "build/docs/index.html"
+
+notebooks: $(READY)  ## the notebooks in build/notebooks, executed, for Jupyter
+	$(BIN)/python -c "import jupytext, ipykernel" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@mkdir -p build/notebooks
+	cd docs/notebooks && for page in [a-z]*.md; do \
+	  ../../$(BIN)/python -m jupytext --quiet --to ipynb --execute --output "../../build/notebooks/$${page%.md}.ipynb" "$$page" || exit 1; \
+	done
+	@echo "build/notebooks"
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

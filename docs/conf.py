@@ -21,7 +21,7 @@ author = "the authors of Handloom"
 version = release = __version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.linkcode",
@@ -39,6 +39,12 @@ myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = {"math"}
 myst_heading_anchors = 3
 html_math_renderer = "mathml"
+
+# notebooks run when the site is built, in their own folder
+nb_execution_mode = "force"
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_merge_streams = True
 highlight_language = "text"  # literal blocks of docstrings are equations
 
 # docstrings

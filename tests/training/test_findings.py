@@ -25,6 +25,7 @@ from handloom import (
     Trainer,
     silhouettes,
 )
+from handloom.initializers import ScaledNormal
 from handloom.optimizers import Optimizer
 from handloom.schedules import Schedule
 from handloom.training import probe
@@ -102,6 +103,12 @@ def test_saturated_units() -> None:
     history = Trainer(network, SGD(), 1e-4, epochs=5, batch_size=50).fit(IMAGES.train)
     assert symptoms(history) == ["stuck", "saturation"]
     assert "of the outputs of 3.tanh are saturated" in sentence(history, "saturation")
+
+
+def test_initial_weights_that_are_far_too_large() -> None:
+    history = fit([Dense(64, weights=ScaledNormal(5.0)), Sigmoid()], Adam(), 1e-4)
+    assert symptoms(history) == ["stuck", "large initial weights"]
+    assert "The outputs of 0.dense are 1" in sentence(history, "large initial weights")
 
 
 def test_a_learning_rate_that_is_far_too_large() -> None:

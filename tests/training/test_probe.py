@@ -152,12 +152,21 @@ def test_the_loss_and_the_gradient_are_those_of_the_rows() -> None:
 
 def test_measurements_are_skipped_if_their_time_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "SHORT_SECONDS", 0.0)
+    monkeypatch.setattr(probe, "SHORT_FRACTION", 0.0)
     diagnosis = diagnosed(fit().history)
     assert (diagnosis.records, diagnosis.skipped) == ([], [0, 1, 3, 4])
     monkeypatch.setattr(probe, "SHORT_SECONDS", 1e9)
     diagnosis = diagnosed(fit().history)
     assert not diagnosis.skipped
     assert diagnosis.seconds > 0.0
+
+
+@pytest.mark.parametrize(("elapsed", "allowed"), [(0.1, 0.02), (1, 0.05), (5, 0.1), (60, 0.6)])
+def test_measurements_may_take_a_fraction_of_the_run(
+    elapsed: float, allowed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    assert probe.allowed_seconds(elapsed) == pytest.approx(allowed)
 
 
 def test_second_moments_are_kept_where_the_optimizer_has_them() -> None:

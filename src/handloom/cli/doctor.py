@@ -127,7 +127,7 @@ def _sentences(history: History, test_loss: float) -> Iterable[str]:
         epochs = ", ".join(str(epoch + 1) for epoch in diagnosis.skipped)
         yield (
             f"Nothing was measured after epoch {epochs}: the measurements may take 1 % of a run of "
-            f"10 s or more, and 20 ms of a shorter one; a longer run leaves more time for them"
+            f"10 s or more, and of a shorter one 5 %; a longer run leaves more time for them"
         )
     if diagnosis.records and not (symptoms or not_finite) and history.divergence is None:
         yield "No problem was found"

@@ -31,9 +31,14 @@ LARGE_UPDATE, SMALL_UPDATE = 1e-2, 1e-4
 3."""
 
 LARGE_OUTPUT = 100.0
-"""The root mean square of a layer's outputs above which steps have ruined its weights: initial
-weights keep it near that of the inputs, about 1 (He, Zhang, Ren, Sun, "Delving Deep into
-Rectifiers", ICCV 2015). Large inputs are another cause, which comes first."""
+"""The root mean square of a layer's outputs above which steps have ruined its weights: usual
+initial weights keep it near that of the inputs, about 1 (He, Zhang, Ren, Sun, "Delving Deep into
+Rectifiers", ICCV 2015). Other causes are large inputs and large initial weights, which come
+first."""
+
+UNMOVED = 0.5
+"""The bound of the change of a layer's weights by all steps, relative to their norm, below which
+large outputs are those of the initial weights."""
 
 LARGE_INPUT, LARGE_TARGET, SMALL_TARGET = 10.0, 100.0, 0.01
 """The scale of features and targets above which initial weights and usual rates are too large, and
@@ -165,6 +170,22 @@ class _Measured:
     diagnosis: Diagnosis
     last: ProbeRecord
 
+    @property
+    def updates(self) -> list[tuple[float, str, int]]:
+        """The norms of updates relative to the weights, each with its layer and its epoch."""
+        return [
+            (layer.update, layer.layer, record.epoch)
+            for record in self.diagnosis.records
+            for layer in record.layers
+            if layer.update is not None
+        ]
+
+    @property
+    def largest_output(self) -> tuple[float, str]:
+        """The largest root mean square of the outputs of a layer with weights, and its name."""
+        learning = [each for each in self.last.layers if each.update is not None]
+        return max(((each.output, each.layer) for each in learning), default=(0.0, ""))
+
 
 def _alike(seen: _Measured) -> Iterator[Finding]:
     if names := [each.layer for each in seen.last.layers if each.alike]:
@@ -196,16 +217,23 @@ def _scales(seen: _Measured) -> Iterator[Finding]:
         )
 
 
+def _large_weights(seen: _Measured) -> Iterator[Finding]:
+    output, name = seen.largest_output
+    steps = len(seen.history.records) * seen.diagnosis.steps
+    moved = max((change for change, layer, _ in seen.updates if layer == name), default=0.0) * steps
+    if output > LARGE_OUTPUT and 0.0 < moved < UNMOVED:  # 0 where a layer gets no gradient
+        yield Finding(
+            "large initial weights",
+            f"The outputs of {name} are {output:.3g} (root mean square), where initial weights "
+            f"usually make them about 1, and all steps together changed its weights by less than "
+            f"{moved:.1g} of their norm: use smaller initial weights, such as the default of the "
+            f"layer",
+        )
+
+
 def _large_rate(seen: _Measured) -> Iterator[Finding]:
-    ratios = [
-        (layer.update, layer.layer, record.epoch)
-        for record in seen.diagnosis.records
-        for layer in record.layers
-        if layer.update is not None
-    ]
-    change, changed, epoch = max(ratios, default=(0.0, "", 0))
-    learning = [(each.output, each.layer) for each in seen.last.layers if each.update is not None]
-    output, grown = max(learning, default=(0.0, ""))
+    change, changed, epoch = max(seen.updates, default=(0.0, "", 0))
+    output, grown = seen.largest_output
     if output > LARGE_OUTPUT:
         rates = [record.learning_rate for record in seen.history.records]
         epoch = rates.index(max(rates))
@@ -314,6 +342,7 @@ _CAUSES: tuple[Callable[[_Measured], Iterator[Finding]], ...] = (
     _scales,
     _ended_schedule,
     _vanishing,
+    _large_weights,
     _large_rate,
     _dead_units,
     _saturation,

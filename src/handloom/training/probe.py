@@ -33,15 +33,22 @@ MOST_VALUES, MOST_PRODUCTS = 1 << 20, 1 << 25
 """The numbers of values of a layer's output, and of products of a weight and a row, above which
 fewer rows are measured."""
 
-SHORT_SECONDS, LONG_FRACTION, LONG_RUN = 0.02, 0.01, 10.0
-"""The time of all measurements: some milliseconds, or a fraction of a run of many seconds. It is
-time of the processor, so that other processes do not prevent a measurement."""
+SHORT_SECONDS, SHORT_FRACTION, LONG_FRACTION, LONG_RUN = 0.02, 0.05, 0.01, 10.0
+"""The time of all measurements: some milliseconds, or a fraction of the time of the run, smaller
+for a run of many seconds. It is time of the processor, so that other processes do not prevent a
+measurement."""
 
 BEFORE_LAST = 0.5
 """The fraction of this time that measurements before the last epoch may take."""
 
 SAMPLED = 1000
 """The number of entries of which quantiles are taken."""
+
+
+def allowed_seconds(elapsed: float) -> float:
+    """Return the time that the measurements of a run may take, after so many seconds of it."""
+    most = LONG_FRACTION * max(elapsed, LONG_RUN)
+    return max(SHORT_SECONDS, min(SHORT_FRACTION * elapsed, most))
 
 
 class Probe:
@@ -131,8 +138,7 @@ class Probe:
 
     def _allowed(self, epoch: int) -> float:
         """Return the time of all measurements that is allowed up to an epoch."""
-        elapsed = sum(record.seconds for record in self._state.history)
-        seconds = LONG_FRACTION * elapsed if elapsed > LONG_RUN else SHORT_SECONDS
+        seconds = allowed_seconds(sum(record.seconds for record in self._state.history))
         last = epoch + 1 == self._state.total_epochs or not self._state.is_running
         return seconds if last else BEFORE_LAST * seconds
 

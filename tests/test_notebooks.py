@@ -1,0 +1,48 @@
+"""Every notebook of the documentation runs, and everything that it shows can be looked at."""
+
+import importlib.util
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.notebooks import execute
+
+NOTEBOOKS = Path(__file__).parent.parent / "docs" / "notebooks"
+PAGES = sorted(page for page in NOTEBOOKS.glob("*.md") if page.stem != "README")
+PICTURES = {
+    "from-your-assignment": 6,
+    "why-does-it-not-learn": 3,
+    "from-keras-and-pytorch": 2,
+    "from-scikit-learn": 0,  # its pictures are pyplot's
+    "your-own-table": 5,
+    "your-own-photos": 4,
+}
+"""The number of pictures of a notebook, those of other libraries aside."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_notebook_runs_and_shows_its_pictures(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    monkeypatch.chdir(NOTEBOOKS)
+    matplotlib.use("agg")
+    pictures = 0
+    for output in execute(page):
+        shown = output.shown
+        if shown is None:
+            continue
+        assert " object at 0x" not in repr(shown), output.code
+        if hasattr(shown, "_repr_png_") and type(shown).__module__.startswith("handloom"):
+            pictures += 1
+            assert shown._repr_png_().startswith(b"\x89PNG"), output.code
+        elif type(shown).__module__.startswith("handloom"):
+            assert shown._repr_html_(), output.code
+    assert pictures == PICTURES[page.stem]
+
+
+def test_every_notebook_is_on_the_page_that_lists_them() -> None:
+    listing = (NOTEBOOKS / "README.md").read_text()
+    for page in PAGES:
+        assert f"({page.name})" in listing
