@@ -1,11 +1,8 @@
 """Every notebook of the documentation runs, and everything that it shows can be looked at."""
 
-import importlib.util
-import io
 from pathlib import Path
 
 import pytest
-
 from tests.helpers.notebooks import execute
 
 NOTEBOOKS = Path(__file__).parent.parent / "docs" / "notebooks"

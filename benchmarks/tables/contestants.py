@@ -32,7 +32,7 @@ from handloom.cli.table_options import RUN_DEFAULTS
 from handloom.data.dataset import Dataset
 from handloom.data.formats.tables import open_file
 from handloom.data.table_learning import choose_test_rows, read_target
-from handloom.data.table_options import TableOptions
+from handloom.data.table_options import TEST, TableOptions
 from handloom.recipes import experiment
 from handloom.recipes.experiment import Trained
 from handloom.recipes.settings import Settings
@@ -72,7 +72,7 @@ class Split:
         """Return the split of a file that `handloom.open_table` makes with a seed."""
         options = replace(options, seed=seed)
         target = read_target(open_file(path, tell=_ignore), options, tell=_ignore)
-        test = choose_test_rows(target, options.test, options.seed)
+        test = choose_test_rows(target, TEST, options.seed)
         frame = pd.read_csv(path)
         names = frame[options.target][target.kept]
         classes = () if target.task == "regression" else tuple(map(str, sorted(names.unique())))

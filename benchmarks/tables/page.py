@@ -8,6 +8,7 @@ from benchmarks.tables.comparison import CONFIDENCE, OURS, Interval, paired
 from benchmarks.tables.contestants import CONTESTANTS
 from benchmarks.tables.sources import Source
 from handloom.cli.table_options import RUN_DEFAULTS
+from handloom.data.table_options import TEST
 from handloom.recipes.settings import Settings
 
 SMALLER_IS_BETTER = ("MAE",)
@@ -249,7 +250,7 @@ def _difference(
     if other not in runs[0] or len(runs) < 2:
         return None
     ours, theirs = ([run[name][metric] for run in runs] for name in (OURS, other))
-    return paired(ours, theirs, source.options.test)
+    return paired(ours, theirs, TEST)
 
 
 def _interval(interval: Interval) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 CELL = re.compile(r"^```\{code-cell\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -17,7 +18,7 @@ class Output:
 
     code: str
     printed: str
-    shown: object
+    shown: Any
 
 
 def execute(page: Path) -> Iterator[Output]:

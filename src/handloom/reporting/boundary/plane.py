@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from handloom.charts.scales import Scale, tick_text
 from handloom.data.dataset import Dataset
 from handloom.markup import Element, Node, element
 from handloom.model import Model
@@ -17,7 +18,6 @@ from handloom.reporting.boundary.shades import (
     probabilities_of,
     value_picture,
 )
-from handloom.reporting.charts.scales import Scale, tick_text
 from handloom.reporting.form.fields import inputs_of
 from handloom.reporting.form.rows import restored
 

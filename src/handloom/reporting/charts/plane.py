@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from handloom.charts.scales import Scale, tick_text
 from handloom.markup import Element, Node, element
 from handloom.reporting.charts.line_chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
-from handloom.reporting.charts.scales import Scale, tick_text
 
 Floats = npt.NDArray[np.float64]
 

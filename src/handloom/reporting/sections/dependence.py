@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from handloom.charts.scales import bounds
 from handloom.markup import Element, Node, element
 from handloom.reporting.charts.line_chart import legend, stroke
 from handloom.reporting.charts.plane import Plane, horizontal, vertical
-from handloom.reporting.charts.scales import bounds
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.tables import scrolling_table, values_of_chart

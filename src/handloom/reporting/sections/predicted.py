@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
+from handloom.charts.scales import bounds
 from handloom.markup import Element, Node, element
 from handloom.metrics import mean_absolute_error, mean_squared_error, r2
 from handloom.reporting.charts.plane import Plane, horizontal, vertical
-from handloom.reporting.charts.scales import bounds
 from handloom.reporting.continuous import Output, outputs_of, why_no_outputs
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section

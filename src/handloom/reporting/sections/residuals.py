@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from handloom.charts.scales import bounds
 from handloom.markup import Element, Node, element
 from handloom.reporting.charts.plane import Floats, Plane, horizontal, vertical
-from handloom.reporting.charts.scales import bounds
 from handloom.reporting.continuous import Output, outputs_of, why_no_outputs
 from handloom.reporting.raw_rows import raw_rows
 from handloom.reporting.run import ReportedRun
