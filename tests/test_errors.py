@@ -42,6 +42,7 @@ def test_every_error_is_one_of_the_library_and_one_of_python() -> None:
         ("val_loss", "validation_loss"),
         ("Validation_Loss", "validation_loss"),
         ("acuracy", "accuracy"),
+        ("mean_loss_of_rows", "loss"),
         ("zzz", None),
         ("", None),
         (None, None),

@@ -87,12 +87,23 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     return f"unknown {kind} {name!r}; known are: {', '.join(choices)}.{did_you_mean(name, choices)}"
 
 
+LEAST_CONTAINED = 4
+"""The least number of characters of a name that hints at a longer one."""
+
+
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Return ``" Did you mean ...?"``, or an empty string where no known name is close."""
     short, choices = str(name).lower(), list(known)
     nearest = [choice for choice in choices if _abbreviates(short, choice)]
     nearest = nearest or get_close_matches(short, choices, n=1, cutoff=0.6)
+    nearest = nearest or [choice for choice in choices if _contains(short, choice.lower())]
     return f" Did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def _contains(one: str, other: str) -> bool:
+    """Return whether one name holds the whole other one, as weight_in_kg holds weight."""
+    shorter, longer = sorted((one, other), key=len)
+    return len(shorter) >= LEAST_CONTAINED and shorter in longer
 
 
 def _abbreviates(short: str, name: str) -> bool:

@@ -21,6 +21,9 @@ from handloom.training.tables import predictions_of
 FIRST_ROWS = 10
 """The number of rows that are shown without a file."""
 
+FEW_CLASSES = 4
+"""The number of classes whose probabilities are all shown."""
+
 RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The first characters of a text that a spreadsheet may run, also those of full width."""
 
@@ -59,13 +62,32 @@ def predict_table(
     if out is None:
         _, values = next(predicted)
         predicted.close()  # tells the notes
-        cells = _cells(model, values[:FIRST_ROWS], limit)
-        rows = [(index, *row) for index, row in enumerate(cells, start=1)]
-        show_table(f"{run} on {path}, the first rows", ("row", *names), rows, left=2)
-        say("For all rows: --out predictions.csv")
+        _show_first(f"{run} on {path}, the first rows", model, values[:FIRST_ROWS], limit)
         return
     count = _write(out, (*table.names, *names), _records(model, predicted, limit))
     say(f"Wrote {count:,} rows with predictions to {out}")
+
+
+def _show_first(title: str, model: Model, values: Array, threshold: float) -> None:
+    """Show rows with their predictions, and the probabilities of the most probable classes."""
+    classes = _classes(model)
+    cells = list(_cells(model, values, threshold))
+    heads = ["prediction"]
+    if 0 < len(classes) <= FEW_CLASSES:
+        heads += [f"probability of {name}" for name in classes]
+        cells = [[best, *(f"{float(each):.3f}" for each in shares)] for best, *shares in cells]
+    elif classes:
+        heads += ["probability", "next", "probability"]
+        cells = [[best, *_leading(shares, classes)] for best, *shares in cells]
+    rows = [(index, *row) for index, row in enumerate(cells, start=1)]
+    show_table(title, ("row", *heads), rows, left=2)
+    say("For all rows: --out predictions.csv")
+
+
+def _leading(shares: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """Return the largest probability, and the second class with its own."""
+    first, second = sorted(range(len(shares)), key=lambda each: -float(shares[each]))[:2]
+    return [f"{float(shares[first]):.3f}", classes[second], f"{float(shares[second]):.3f}"]
 
 
 def prediction_names(model: Model, names: Sequence[str]) -> tuple[str, ...]:

@@ -187,9 +187,11 @@ def decimal_text(stored: Any, mean: float, scale: float) -> str:
     if not scale:  # a constant column, whose value is the mean
         return f"{mean:.6g}"
     standardized = np.float32(stored)
+    if np.float32(-mean / scale) == standardized:  # else the nearest float may be 1e-8
+        return "0"
     value = float(standardized) * scale + mean
     for digits in range(1, 16):
         text = f"{value:.{digits}g}"
         if np.float32((float(text) - mean) / scale) == standardized:
             return f"{float(text):.15g}"
-    return f"{value:.6g}"
+    return repr(value)

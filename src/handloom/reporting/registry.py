@@ -14,6 +14,7 @@ from handloom.reporting.sections.alive import alive
 from handloom.reporting.sections.boundary import boundary
 from handloom.reporting.sections.calibration import calibration
 from handloom.reporting.sections.collapse import collapse
+from handloom.reporting.sections.columns import columns
 from handloom.reporting.sections.comparison import (
     classes,
     commands,
@@ -84,6 +85,7 @@ TABLE_CLASSES = Kind(
     ReportedRun.classifies_tables,
     (
         overview,
+        columns,
         notes,
         curves,
         network,
@@ -103,6 +105,7 @@ TABLE_VALUES = Kind(
     ReportedRun.predicts_values_of_tables,
     (
         overview,
+        columns,
         notes,
         curves,
         network,
@@ -116,7 +119,9 @@ TABLE_VALUES = Kind(
     ),
 )
 OTHER = Kind(
-    "other", lambda _: True, (overview, notes, curves, network, boundary, own_row, provenance)
+    "other",
+    lambda _: True,
+    (overview, columns, notes, curves, network, boundary, own_row, provenance),
 )
 
 KINDS: Sequence[Kind] = (IMAGES, TABLE_CLASSES, TABLE_VALUES, OTHER)

@@ -19,9 +19,9 @@ def without_paths(text: str) -> str:
     return _PATH.sub(lambda match: match["name"], text)
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: ``1 epoch``, ``3 epochs``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def percent(fraction: float, digits: int = 1) -> str:

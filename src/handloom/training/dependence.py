@@ -13,6 +13,7 @@ from handloom.data.input_columns import InputColumn, Rows
 from handloom.errors import require_count
 from handloom.model import Model
 from handloom.randomness import Purpose, Stream
+from handloom.text import printable
 from handloom.training.datasets import require_dataset, require_model
 from handloom.training.table_outputs import (
     column_named,
@@ -74,6 +75,12 @@ class PartialDependence:
     def of_numbers(self) -> bool:
         """Whether the values are numbers."""
         return self.values.dtype.kind == "f"
+
+    def __repr__(self) -> str:
+        return (
+            f"PartialDependence({printable(self.column)!r}, {len(self.values)} values, "
+            f"{self.predictions.shape[1]:,} rows, {len(self.outputs)} outputs)"
+        )
 
 
 def partial_dependence(

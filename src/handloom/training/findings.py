@@ -383,7 +383,7 @@ def _overfitting(history: History) -> Iterator[Finding]:
             f"{records[best].epoch + 1} ({losses[best]:.4g}) and rose to {losses[-1]:.4g}, while "
             f"the training loss fell to {last.data_loss:.4g}. Try fewer epochs (--epochs on the "
             f"command line) or more training rows or, where no recipe sets them, EarlyStopping "
-            f"(--patience), Dropout (--dropout), a weight penalty (--l2), or "
+            f"(--patience), Dropout (--dropout), a weight penalty (--l2), or, for images, "
             f"augmentation (--augment)",
         )
 

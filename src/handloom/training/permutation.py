@@ -10,8 +10,10 @@ import numpy.typing as npt
 from handloom.data.dataset import Dataset
 from handloom.data.input_columns import InputColumn
 from handloom.errors import ConfigurationError, require_count
+from handloom.markup import render, table
 from handloom.model import Model
 from handloom.randomness import Purpose, Stream
+from handloom.text import printable
 from handloom.training.datasets import require_dataset, require_model
 from handloom.training.evaluation import evaluate
 from handloom.training.table_outputs import (
@@ -22,6 +24,9 @@ from handloom.training.table_outputs import (
 )
 
 Floats = npt.NDArray[np.float64]
+
+MOST_SHOWN = 30
+"""The largest number of columns that a notebook shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +74,25 @@ class PermutationImportance:
     def order(self) -> npt.NDArray[np.intp]:
         """The indices of the columns, the most important one first; shape (c,)."""
         return np.argsort(-self.mean, kind="stable")
+
+    def __repr__(self) -> str:
+        leading = [f"{self.columns[i]} {self.mean[i]:.4g}" for i in self.order[:3]]
+        more = ", ..." if len(self.columns) > len(leading) else ""
+        return (
+            f"PermutationImportance({len(self.columns)} columns, increase of the loss: "
+            f"{', '.join(map(printable, leading))}{more})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the columns with their importance, as a notebook shows them."""
+        figures = zip(self.mean, self.std, self.scores.mean(axis=1), strict=True)
+        texts = [(f"{mean:.4g}", f"{std:.2g}", f"{score:.3f}") for mean, std, score in figures]
+        head = ("column", "increase of the loss", "±", f"decrease of {self.score}")
+        shown = self.order[:MOST_SHOWN]
+        caption = f"Permutation importance, {self.rows:,} rows"
+        if len(shown) < len(self.columns):
+            caption += f"; the first {len(shown)} of {len(self.columns)} columns"
+        return render(table(head, [(self.columns[i], *texts[i]) for i in shown], caption))
 
 
 def permutation_importance(

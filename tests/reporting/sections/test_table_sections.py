@@ -97,7 +97,8 @@ def page(model: Model, splits: Splits) -> Parsed:
 
 
 def test_a_regression_has_its_sections_and_speaks_of_no_accuracy(page: Parsed) -> None:
-    shown = ["overview", "network", "predicted", "residuals", "importance", "dependence"]
+    shown = ["overview", "columns", "network", "row"]
+    shown += ["predicted", "residuals", "importance", "dependence"]
     assert [each for each in ids(page) if each not in ("omitted", "provenance")] == shown
     for each in shown:
         text = page.by_id(each).whole_text.lower()
@@ -224,6 +225,16 @@ def test_rows_of_floats_have_numbered_features_and_toys_their_names() -> None:
     assert "x1" in page.by_id("importance").whole_text
 
 
+def test_the_columns_are_those_of_the_training_rows(page: Parsed, splits: Splits) -> None:
+    learned = splits.train.columns
+    assert learned is not None
+    section = page.by_id("columns")
+    for each in learned.inputs:
+        assert each.name in section.whole_text
+    assert f"from {len(splits.train):,} training rows" in section.whole_text
+    assert "The target is price." in section.whole_text
+
+
 def test_a_page_of_many_rows_is_small_and_says_that_it_shows_a_sample() -> None:
     x = np.random.default_rng(0).standard_normal((20_000, 3)).astype(np.float32)
     data = Dataset(x, x[:, :1] * x[:, 1:2], ("y",))
@@ -255,7 +266,7 @@ def test_what_cannot_be_shown_says_why() -> None:
     x = np.linspace(0.0, 1.0, 20, dtype=np.float32)[:, None]
     with pytest.warns(handloom.DivergenceWarning):
         text = page_of(identity(math.nan), Dataset(x, x, ("y",))).by_id("omitted").whole_text
-    assert text.count("some predictions are not finite") == 4
+    assert text.count("some predictions are not finite") == 5
     constant = page_of(identity(), Dataset(x, np.ones_like(x), ("y",)))
     assert "all targets are the same" in constant.by_id("omitted").whole_text
     exact = page_of(identity(), Dataset(x, x, ("y",)))

@@ -5,19 +5,16 @@ index that `ColumnEncoding.indices` returns: 0 for a missing value, 1 for an uns
 on the categories.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.data.column_encoding import FIRST, MISSING, UNSEEN, ColumnEncoding
+from handloom.data.input_columns import decimal_text
 
 Floats = npt.NDArray[np.floating]
 Cell = float | int | None
-
-DIGITS = 18
-"""Decimals beyond the first digit of a number at which every float64 is exact."""
 
 
 def flat_parts(inputs: Sequence[ColumnEncoding], rows: Floats) -> list[Floats]:
@@ -50,14 +47,8 @@ def cell_of(encoding: ColumnEncoding, flat: Floats) -> Cell:
 
 
 def number_of(encoding: ColumnEncoding, standardized: np.floating) -> float:
-    """Return the number with the fewest decimals that is standardized to a value of a flat row."""
-    value = encoding.mean + encoding.scale * float(standardized)
-    first = -math.floor(math.log10(max(abs(value), encoding.scale)))
-    for decimals in range(first, first + DIGITS):
-        rounded = round(value, decimals) + 0.0  # no negative zero
-        if np.float32((rounded - encoding.mean) / encoding.scale) == np.float32(standardized):
-            return rounded
-    return value
+    """Return the shortest decimal number that is standardized to a value of a flat row."""
+    return float(decimal_text(standardized, encoding.mean, encoding.scale))
 
 
 def cell_text(encoding: ColumnEncoding, cell: Cell) -> str:

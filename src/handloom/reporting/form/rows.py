@@ -8,7 +8,7 @@ import numpy as np
 
 from handloom.data.column_encoding import ColumnEncoding
 from handloom.data.dataset import Dataset
-from handloom.model import Model
+from handloom.model import Model, both_classes
 from handloom.parameters import Array
 from handloom.reporting.alive.network_export import predictions
 from handloom.reporting.form.cells import Cell, cells_of_row
@@ -75,9 +75,8 @@ def predicted_texts(
     if not classes:
         values = restored(model, predicted).tolist()
         return [[value_text(value) for value in row] for row in values]
-    if predicted.shape[1] == 1:
-        predicted = np.concatenate([1.0 - predicted, predicted], axis=1)
-    return [[f"{names[row.argmax()]}, {percent(float(row.max()))}"] for row in predicted]
+    shares = both_classes(predicted)
+    return [[f"{names[row.argmax()]}, {percent(float(row.max()))}"] for row in shares]
 
 
 def value_text(value: float) -> str:

@@ -34,10 +34,17 @@ def notes(run: ReportedRun) -> Section | Omission:
                 "The doctor found no problem: the loss fell below that of "
                 f"{'predicting the mean' if run.predicts_values else 'guessing'}."
                 if history.layers
-                else "The layers of this training were not measured.",
+                else _not_measured(history),
             )
         )
     return Section("notes", TITLE, [body, _layers(history, len(run.class_names))])
+
+
+def _not_measured(history: History) -> str:
+    """Return that there are no measurements, and why."""
+    skipped = history.diagnosis is not None and history.diagnosis.skipped
+    why = ": the training was too short for the time that they take" if skipped else ""
+    return f"The layers of this training were not measured{why}."
 
 
 def _layers(history: History, classes: int) -> Node:

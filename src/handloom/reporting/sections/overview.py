@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from handloom.markup import Node, element
 from handloom.metrics import accuracy
 from handloom.reporting.epochs import in_steps, kept_epoch, steps_per_epoch
@@ -11,6 +13,9 @@ from handloom.reporting.section import Section
 from handloom.reporting.wording import amount, counted, number, percent, seconds
 from handloom.training.evaluation import evaluate
 from handloom.training.history import History, StopReason
+
+UNEQUAL = 1.2
+"""The size of the largest class, relative to the mean, from which classes differ in size."""
 
 ENDS = {
     StopReason.MAX_EPOCHS: "All planned epochs were done.",
@@ -55,13 +60,13 @@ def _facts(run: ReportedRun, kept: float | None) -> list[tuple[str, str, Node]]:
     rows = None if run.test is None else f"on {len(run.test):,} test rows"
     if isinstance(measured, float):
         name = "Test accuracy" if kept is None else "Test accuracy, last weights"
-        facts.append((name, percent(measured, 2), rows))
+        facts.append((name, percent(measured, 2), _of_accuracy(run, rows)))
         if kept is not None:
             facts.append(("Test accuracy, best weights", percent(kept, 2), _kept_at(run)))
     facts += _errors(run, rows)
     if isinstance(loss, float):
         classes = len(run.class_names)
-        guess = None if classes < 2 else f"guessing: ln {classes} = {math.log(classes):.3f}"
+        guess = None if classes < 2 else _of_guessing(run)
         if run.predicts_values:
             guess = _of_values(run)
         facts.append(("Test loss", number(loss), guess))
@@ -97,6 +102,29 @@ def _errors(run: ReportedRun, rows: Node) -> list[tuple[str, str, Node]]:
     return facts
 
 
+def _of_accuracy(run: ReportedRun, rows: str | None) -> str | None:
+    """Return a note about the accuracy: the rows, and the largest class where sizes differ."""
+    if run.test is None or not run.test.has_classes or rows is None:
+        return rows
+    counts = run.test.rows_per_class
+    if counts.max() < UNEQUAL * counts.mean():
+        return rows
+    largest = run.class_names[int(counts.argmax())]
+    share = percent(counts.max() / counts.sum(), 1)
+    return f"{rows}; always predicting {largest}: {share}"
+
+
+def _of_guessing(run: ReportedRun) -> str:
+    """Return the loss of the same probabilities for every row, those of the classes' sizes."""
+    classes = len(run.class_names)
+    if run.train is not None and run.train.has_classes:
+        shares = run.train.rows_per_class / len(run.train)
+        if shares.max() >= UNEQUAL * shares.mean():
+            entropy = -float(np.sum(shares * np.log(np.maximum(shares, np.finfo(float).tiny))))
+            return f"predicting the shares of the classes: {entropy:.3f}"
+    return f"guessing: ln {classes} = {math.log(classes):.3f}"
+
+
 def _of_values(run: ReportedRun) -> str:
     """Return a note about the loss of a regression."""
     if run.model is not None and run.model.columns is not None:
@@ -124,7 +152,7 @@ def _sentences(run: ReportedRun, *, last: bool) -> list[Node]:
     if run.train is not None:
         targets = f"with the continuous target {', '.join(run.class_names)}"
         if run.train.has_classes:
-            targets = f"of {counted(len(run.class_names), 'class').replace('classs', 'classes')}"
+            targets = f"of {counted(len(run.class_names), 'class', 'classes')}"
         sentences.append(
             f"A network was trained on {run.dataset}: {len(run.train):,} training rows "
             f"{targets}{_held_out(run)}."
@@ -149,7 +177,7 @@ def _sentences(run: ReportedRun, *, last: bool) -> list[Node]:
     if (first := first_loss(run)) is not None:
         guess = math.log(len(run.class_names))
         paragraphs.append(
-            f"Before the first step the loss was {first:.3f}; guessing has "
+            f"Before the first step the loss was {first:.3f}; equal probabilities have "
             f"ln {len(run.class_names)} = {guess:.3f}. {_beginning(first, guess)}"
         )
     return paragraphs
