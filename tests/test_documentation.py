@@ -38,7 +38,8 @@ def examples(page: Path) -> list[tuple[str, str]]:
 WITH_FINDINGS = {"training": 2}
 """The number of examples of a page that show a training which does not work."""
 
-WITH_EXAMPLES = [page for page in PAGES if examples(page)]
+# notebooks have tests of their own
+WITH_EXAMPLES = [page for page in PAGES if examples(page) and page.parent.name != "notebooks"]
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)

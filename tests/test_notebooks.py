@@ -33,7 +33,7 @@ def test_a_notebook_runs_and_shows_its_pictures(
         assert " object at 0x" not in repr(shown), output.code
         if hasattr(shown, "_repr_png_") and type(shown).__module__.startswith("handloom"):
             pictures += 1
-            assert shown._repr_png_().startswith(b"\x89PNG"), output.code
+            assert shown._repr_png_()[0].startswith(b"\x89PNG"), output.code
         elif type(shown).__module__.startswith("handloom"):
             assert shown._repr_html_(), output.code
     assert pictures == PICTURES[page.stem]

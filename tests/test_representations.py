@@ -41,6 +41,14 @@ def regression() -> object:
     return handloom.evaluate(made.model(), data)
 
 
+def of_table() -> tuple[handloom.Model, handloom.Dataset]:
+    data = handloom.moons(rows=20, test_rows=4).train
+    network = Sequential([Dense(2)]).build((2,), seed=0)
+    trainer = handloom.Trainer(network, handloom.Adam(), 0.01, epochs=1)
+    trainer.fit(data)
+    return trainer.model(), data
+
+
 class OwnLayer(handloom.Layer):
     """A layer without a configuration."""
 
@@ -93,6 +101,7 @@ MADE: dict[str, Callable[[], object]] = {
     "Trainer": trainer,
     "BestModel": lambda: handloom.BestModel("best"),
     "CSVLog": lambda: handloom.CSVLog("log.csv"),
+    "GridPredictions": lambda: handloom.GridPredictions(handloom.moons(rows=20, test_rows=4).train),
     "TimeLimit": lambda: handloom.TimeLimit(60),
     "Walkthrough": lambda: handloom.walkthrough(
         trainer().network, np.ones((2, 784)), [0, 1], optimizer="adam"
@@ -110,6 +119,8 @@ MADE: dict[str, Callable[[], object]] = {
     "a transform": Scale,
     "another transform": AsFloat,
     "a gradient check": lambda: handloom.check_gradients(Dense(3), np.ones((2, 3))),
+    "an importance": lambda: handloom.permutation_importance(*of_table()),
+    "a dependence": lambda: handloom.partial_dependence(*of_table(), "x1"),
     "a run folder": lambda: RunFolder("run", RunDescription({}, "moons", None, 1)),
 }
 """Objects by the names of their classes; classes that need no argument are left out."""

@@ -1,5 +1,6 @@
 """Figures are saved whole, and leave global settings alone."""
 
+import math
 import sys
 import warnings
 from itertools import combinations
@@ -26,6 +27,8 @@ from handloom import Conv2D, Dataset, Dense, Flip, Model, Sequential, plots
 from handloom.data import AsFloat
 from handloom.errors import ConfigurationError, DataError, MissingExtraError
 from handloom.plots.fonts import families, fitted, legible, width
+from handloom.training import Evaluation
+from handloom.training.evaluation_metrics import RegressionMetrics
 
 
 class TestSave:
@@ -72,6 +75,14 @@ def test_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> 
         plots.samples(dataset())
 
 
+def regression() -> Evaluation:
+    metrics = RegressionMetrics.of(np.ones((4, 1)), np.zeros((4, 1)))
+    none = np.empty((4, 0)), np.empty((0, 0), np.int64)
+    return Evaluation(
+        *(1.0, math.nan, *none), regression=metrics, class_names=(HOSTILE,), dataset=HOSTILE
+    )
+
+
 def hostile_figures() -> dict[str, Figure]:
     """Return every kind of figure, with hostile names throughout."""
     images = dataset().inputs
@@ -85,6 +96,8 @@ def hostile_figures() -> dict[str, Figure]:
         "samples": plots.samples(Dataset(images, targets, names, HOSTILE)),
         "confusion": plots.confusion(evaluation(names=names, where=HOSTILE), title=HOSTILE),
         "calibration": plots.calibration(evaluation(names=names, where=HOSTILE), title=HOSTILE),
+        "predicted_against_true": plots.predicted_against_true(regression(), title=HOSTILE),
+        "residuals": plots.residuals(regression(), title=HOSTILE),
         "mistakes": plots.mistakes(
             evaluation(probabilities=np.eye(3)[(targets + 1) % 3], names=names, where=HOSTILE),
             Dataset(images, targets, names, HOSTILE),

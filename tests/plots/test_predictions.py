@@ -57,7 +57,7 @@ class TestConfusion:
 
     def test_refuses_a_regression(self) -> None:
         regression = Evaluation(0.1, np.nan, np.empty((3, 0)), np.empty((0, 0), np.int64))
-        with pytest.raises(DataError, match="must be of classes to be drawn"):
+        with pytest.raises(DataError, match="must be of classes, got continuous targets"):
             plots.confusion(regression)
 
 

@@ -171,8 +171,8 @@ class _Measured:
     last: ProbeRecord
 
     @property
-    def updates(self) -> list[tuple[float, str, int]]:
-        """The norms of updates relative to the weights, each with its layer and its epoch."""
+    def changes(self) -> list[tuple[float, str, int]]:
+        """The norms of steps relative to the weights, each with its layer and its epoch."""
         return [
             (layer.update, layer.layer, record.epoch)
             for record in self.diagnosis.records
@@ -220,7 +220,7 @@ def _scales(seen: _Measured) -> Iterator[Finding]:
 def _large_weights(seen: _Measured) -> Iterator[Finding]:
     output, name = seen.largest_output
     steps = len(seen.history.records) * seen.diagnosis.steps
-    moved = max((change for change, layer, _ in seen.updates if layer == name), default=0.0) * steps
+    moved = max((change for change, layer, _ in seen.changes if layer == name), default=0.0) * steps
     if output > LARGE_OUTPUT and 0.0 < moved < UNMOVED:  # 0 where a layer gets no gradient
         yield Finding(
             "large initial weights",
@@ -232,7 +232,7 @@ def _large_weights(seen: _Measured) -> Iterator[Finding]:
 
 
 def _large_rate(seen: _Measured) -> Iterator[Finding]:
-    change, changed, epoch = max(seen.updates, default=(0.0, "", 0))
+    change, changed, epoch = max(seen.changes, default=(0.0, "", 0))
     output, grown = seen.largest_output
     if output > LARGE_OUTPUT:
         rates = [record.learning_rate for record in seen.history.records]
