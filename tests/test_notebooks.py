@@ -1,14 +1,15 @@
 """Every notebook of the documentation runs, and everything that it shows can be looked at."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.helpers.notebooks import execute
+from tests.helpers.notebooks import CELL, execute
 
 NOTEBOOKS = Path(__file__).parent.parent / "docs" / "notebooks"
 PAGES = sorted(page for page in NOTEBOOKS.glob("*.md") if page.stem != "README")
 PICTURES = {
-    "from-your-assignment": 6,
+    "from-your-assignment": 8,
     "why-does-it-not-learn": 3,
     "from-keras-and-pytorch": 2,
     "from-scikit-learn": 0,  # its pictures are pyplot's
@@ -16,6 +17,9 @@ PICTURES = {
     "your-own-photos": 4,
 }
 """The number of pictures of a notebook, those of other libraries aside."""
+
+LONGEST = 500
+"""The largest number of characters of an object that is shown as text."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -34,8 +38,10 @@ def test_a_notebook_runs_and_shows_its_pictures(
         if hasattr(shown, "_repr_png_") and type(shown).__module__.startswith("handloom"):
             pictures += 1
             assert shown._repr_png_()[0].startswith(b"\x89PNG"), output.code
-        elif type(shown).__module__.startswith("handloom"):
+        elif hasattr(shown, "_repr_html_"):
             assert shown._repr_html_(), output.code
+        else:
+            assert len(repr(shown)) < LONGEST, output.code
     assert pictures == PICTURES[page.stem]
 
 
@@ -43,3 +49,13 @@ def test_every_notebook_is_on_the_page_that_lists_them() -> None:
     listing = (NOTEBOOKS / "README.md").read_text()
     for page in PAGES:
         assert f"({page.name})" in listing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_opens_as_a_notebook(page: Path) -> None:
+    jupytext: Any = pytest.importorskip("jupytext")
+    nbformat: Any = pytest.importorskip("nbformat")
+    notebook = jupytext.read(page)
+    nbformat.validate(notebook)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    assert cells == [code.rstrip("\n") for code in CELL.findall(page.read_text())]

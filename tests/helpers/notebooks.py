@@ -4,6 +4,7 @@ import ast
 import contextlib
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,8 @@ def execute(page: Path) -> Iterator[Output]:
         shows = isinstance(last, ast.Expr)
         if shows:
             tree.body.pop()
-        with contextlib.redirect_stdout(said):
+        with contextlib.redirect_stdout(said), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a kernel prints them
             exec(compile(tree, str(page), "exec"), names)
             shown = None
             if isinstance(last, ast.Expr):
