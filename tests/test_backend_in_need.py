@@ -190,6 +190,7 @@ def test_the_variable_chooses_where_compiled_code_is_kept(tmp_path: Path) -> Non
     assert kept == {each: each.stat().st_mtime_ns for each in (tmp_path / "kept").rglob("*.nb?")}
 
 
+@pytest.mark.long
 def test_a_cache_that_was_filled_before_may_be_read_only(installed: Path) -> None:
     cache = Path(tempfile.mkdtemp())
     try:
@@ -210,7 +211,7 @@ def test_a_cache_that_was_filled_before_may_be_read_only(installed: Path) -> Non
         shutil.rmtree(cache)
 
 
-@pytest.mark.parametrize("left", [0.0, 0.5])
+@pytest.mark.parametrize("left", [pytest.param(0.0, marks=pytest.mark.long), 0.5])
 def test_damaged_files_of_compiled_code_are_compiled_again(tmp_path: Path, left: float) -> None:
     run(STEP, HANDLOOM_CACHE=tmp_path)
     damaged = {}
@@ -251,6 +252,7 @@ def test_compiled_code_that_is_not_what_was_saved_is_compiled_again(
     assert all(each.is_file() and each.read_bytes() != damaged.get(each) for each in files)
 
 
+@pytest.mark.long
 def test_a_cache_that_cannot_be_written_costs_a_warning_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run(STEP, HANDLOOM_CACHE=tmp_path / "file" / "folder")

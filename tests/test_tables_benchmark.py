@@ -72,6 +72,7 @@ def test_the_raw_rows_of_a_split_are_those_of_open_table(
         assert split.classes == (("no", "yes") if options is CLASSES else ())
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::handloom.DataWarning")
 @pytest.mark.parametrize("options", [REGRESSION, CLASSES], ids=["regression", "classes"])
 def test_contestants_learn_a_table_and_splits_are_not_fitted_twice(

@@ -60,7 +60,16 @@ def test_fewer_epochs_than_were_begun_are_refused(
     assert learned(run) == before
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "linear", "one-cycle", "step", "exponential"])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "cosine",
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ("linear", "one-cycle", "step", "exponential")
+        ),
+    ],
+)
 def test_a_run_whose_schedule_was_made_for_its_length_cannot_be_longer(
     handloom: Command, tiny_folder: Path, tmp_path: Path, schedule: str
 ) -> None:

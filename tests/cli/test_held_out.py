@@ -59,6 +59,7 @@ def test_zero_holds_out_nothing(handloom: Command, tiny_folder: Path, tmp_path: 
     assert "kept_epoch" not in run.results
 
 
+@pytest.mark.long
 def test_a_run_of_before_resumes_as_it_was(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:

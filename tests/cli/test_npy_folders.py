@@ -36,6 +36,7 @@ def trained_on_several(several: Path) -> Path:
     return out
 
 
+@pytest.mark.long
 def test_commands_that_read_a_run_take_one_on_several_files(
     handloom: Command, trained_on_several: Path, tiny: Splits
 ) -> None:

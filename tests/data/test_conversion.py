@@ -180,7 +180,10 @@ def test_a_mapped_array_stays_mapped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("dtype", ["f2", ">f4", ">f8", "longdouble"])
+@pytest.mark.parametrize(
+    "dtype",
+    ["f2", ">f4", *(pytest.param(each, marks=pytest.mark.long) for each in (">f8", "longdouble"))],
+)
 def test_mapped_rows_of_any_floating_point_dtype_train_as_arrays(
     dtype: str, backend: str, tmp_path: Path
 ) -> None:

@@ -234,6 +234,7 @@ def test_many_trainings_and_evaluations_at_once_leave_blas_as_it_was() -> None:
         assert all(executor.map(work, range(24)))
 
 
+@pytest.mark.long
 def test_a_grid_search_on_threads_leaves_blas_as_it_was() -> None:
     pytest.importorskip("sklearn")
     code = """
