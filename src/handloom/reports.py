@@ -74,7 +74,7 @@ def write_run(
         run.write_history(history)
     with _part(run.path / RESULTS):
         kept = {} if trained.kept is None else {"kept_epoch": trained.kept.epoch}
-        figures = {**_figures(history, test), **_baseline_figures(trained.baseline), **kept}
+        figures = {**_figures(history, test), **_baseline_figures(trained), **kept}
         run.write_results({"dataset": splits.name, **figures})
     with _part(run.path / PREDICTIONS):
         rows = splits.train.inputs
@@ -298,13 +298,14 @@ def _test_figures(test: Evaluation) -> dict[str, object]:
     }
 
 
-def _baseline_figures(baseline: RegressionMetrics | None) -> dict[str, object]:
-    """Return the errors of predicting the mean of the training targets."""
-    if baseline is None:
+def _baseline_figures(trained: Trained) -> dict[str, object]:
+    """Return the errors of predicting the mean and the median of the training targets."""
+    if (baseline := trained.baseline) is None:
         return {}
     return {
         "test_rmse_of_mean": _json_number(baseline.rmse),
         "test_mae_of_mean": _json_number(baseline.mae),
+        "test_mae_of_median": _json_number(trained.mae_of_median),
     }
 
 
