@@ -69,6 +69,7 @@ def write_run(
     If one cannot be written, a line on standard error says so, and the others are written.
     """
     history, test = trained.history, trained.test
+    title = _title(trained, title)
     images = splits.train.inputs.dtype == np.uint8
     with _part(run.path / HISTORY):
         run.write_history(history)
@@ -110,6 +111,13 @@ def write_run(
         if images:
             weights = plots.weights(trained.model, title=title, dataset=splits.name)
             _save(weights, run.pictures / "weights.png")
+
+
+def _title(trained: Trained, title: str) -> str:
+    """Return the title of pictures: of a table, with the column that is predicted."""
+    columns = trained.model.columns
+    target = None if columns is None else columns.target
+    return title if target is None else f"{target.name}, {title}"
 
 
 def study_run_folder(

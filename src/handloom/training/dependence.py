@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from handloom.charts.small_chart import Line, small_chart
 from handloom.data.column_encoding import FIRST, MISSING
 from handloom.data.dataset import Dataset
 from handloom.data.input_columns import InputColumn, Rows
 from handloom.errors import require_count
+from handloom.markup import render, table
 from handloom.model import Model
 from handloom.randomness import Purpose, Stream
 from handloom.text import printable
@@ -30,6 +32,9 @@ OUTER = 0.025
 
 DECILES = tuple(tenth / 10 for tenth in range(1, 10))
 """The quantiles that show where the values of the rows are."""
+
+MOST_SHOWN = 4
+"""The largest number of outputs that a notebook shows."""
 
 NO_VALUE = "no value"
 """The text of a missing value among categories."""
@@ -80,6 +85,26 @@ class PartialDependence:
     def of_numbers(self) -> bool:
         """Whether the values are numbers."""
         return self.values.dtype.kind == "f"
+
+    def _repr_html_(self) -> str:
+        """Return the mean predictions, as a notebook shows them: a chart, or a table of texts."""
+        k = min(len(self.outputs), MOST_SHOWN)
+        few = f"; the first {k} of {len(self.outputs)} outputs" if k < len(self.outputs) else ""
+        if self.of_numbers:
+            lines = [
+                Line(name, self.values.tolist(), self.mean[:, index].tolist())
+                for index, name in enumerate(self.outputs[:k])
+            ]
+            title = f"mean prediction of {self.predictions.shape[1]:,} rows{few}"
+            return render(small_chart(title, lines, x_label=self.column))
+        rows = [
+            [value, f"{100 * share:.1f} %", *(f"{each:.4g}" for each in mean[:k])]
+            for value, share, mean in zip(self.values, self.rows_at, self.mean, strict=True)
+        ]
+        caption = f"Mean predictions of {self.predictions.shape[1]:,} rows by {self.column}{few}"
+        if self.categories > len(rows):
+            caption += f"; the most frequent of {self.categories:,} categories"
+        return render(table([self.column, "of the rows", *self.outputs[:k]], rows, caption))
 
     def __repr__(self) -> str:
         return (
