@@ -16,7 +16,6 @@ from handloom.secondary import Secondary, say
 from handloom.studies.reference import MODELS, Run, Study
 from handloom.training.boundary import boundary_grid
 from handloom.training.evaluation import Evaluation
-from handloom.training.evaluation_metrics import RegressionMetrics
 from handloom.training.grid_frames import GridFrames
 from handloom.training.history import History, csv_line
 from handloom.training.run_folder import (
@@ -219,7 +218,7 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
         if splits.train.inputs.dtype == np.uint8:
             _save(plots.samples(splits.train), pictures / "samples.png")
     longest = max((len(run.history) for of_model in runs.values() for run in of_model), default=0)
-    unit = {"steps_per_epoch": next(iter(runs.values()))[0].steps_per_epoch}
+    steps_per_epoch = next(iter(runs.values()))[0].steps_per_epoch
     # as in the reference, of 1,100 steps: from 300 for one model, from 700 for comparisons
     later = {"": 0, "-late": longest * 3 // 11 + 1}
     across = {"": 0, "-late": longest * 7 // 11 + 1}
@@ -234,7 +233,7 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
                     dataset=splits.name,
                     from_epoch=start,
                     learning_rates=rates,
-                    **unit,
+                    steps_per_epoch=steps_per_epoch,
                 )
                 _save(figure, pictures / f"{name}-curves{suffix}.png")
         first = of_model[0]
@@ -245,7 +244,11 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
         for suffix, start in across.items():
             with drawing:
                 figure = plots.comparison(
-                    histories_of, column, dataset=splits.name, from_epoch=start, **unit
+                    histories_of,
+                    column,
+                    dataset=splits.name,
+                    from_epoch=start,
+                    steps_per_epoch=steps_per_epoch,
                 )
                 _save(figure, pictures / f"{column}{suffix}.png")
 

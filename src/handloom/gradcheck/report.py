@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from handloom.markup import element, render
-from handloom.markup import table as html_table
+from handloom.markup import element, render, table as html_table
 from handloom.text import printable
 
 DIRECTIONS = 4

@@ -80,19 +80,15 @@ def predicted_against_true(
         for panel, (name, predicted, residuals) in zip(panels, outputs, strict=True):
             true = predicted + residuals
             logarithmic = very_skewed(true)
-            if logarithmic:
-                low, high = bounds(true, logarithmic=True)
-                below = int((predicted < low).sum())
-                ends = low, max(high, 1.3 * float(predicted.max()))
-                predicted = np.maximum(predicted, low)
-            _draw_points(panel, true, predicted)
+            ends = _ends(true, predicted, logarithmic=logarithmic) if len(true) else (0.0, 1.0)
+            # as in the report, predictions beyond a logarithmic axis are drawn at its lower edge
+            drawn = np.maximum(predicted, ends[0]) if logarithmic else predicted
+            _draw_points(panel, true, drawn)
             _style(panel, f"true {name}", f"predicted {name}", logarithmic=logarithmic)
+            if below := int((predicted < ends[0]).sum()):
+                text = f"at the lower edge: {below:,} predictions below {ends[0]:,.3g}"
+                panel.set_title(text, loc="right", fontsize=SMALL, color=GRAY)
             if len(true):
-                if not logarithmic:
-                    ends = _with_margin(np.concatenate([true, predicted]))
-                elif below:
-                    text = f"at the lower edge: {below:,} predictions below {low:,.3g}"
-                    panel.set_title(text, loc="right", fontsize=SMALL, color=GRAY)
                 panel.plot(ends, ends, color=DARK, linewidth=1.5, label="predicted exactly")
                 panel.set_xlim(ends)
                 panel.set_ylim(ends)
@@ -171,6 +167,14 @@ def _style(panel: "Axes", across: str, up: str, *, logarithmic: bool = False) ->
         panel.locator_params(nbins=6)
     for axis in (panel.xaxis, panel.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+
+
+def _ends(true: Values, predicted: Values, *, logarithmic: bool) -> tuple[float, float]:
+    """Return the common range of both axes."""
+    if not logarithmic:
+        return _with_margin(np.concatenate([true, predicted]))
+    high = bounds([*true, predicted.max()], logarithmic=True)[1]
+    return bounds(true, logarithmic=True)[0], high
 
 
 def _with_margin(values: Values) -> tuple[float, float]:

@@ -96,12 +96,13 @@ def outputs_of(run: ReportedRun) -> list[Output] | None:
     if metrics is None or not np.isfinite(metrics.residuals).all():
         return None
     true, predicted = metrics.predictions + metrics.residuals, metrics.predictions
-    constants, medians = true.mean(axis=0), np.median(true, axis=0)
+    constants: npt.NDArray[np.floating] = true.mean(axis=0)
+    medians: npt.NDArray[np.floating] = np.median(true, axis=0)
     columns = None if run.model is None else run.model.columns
     target = None if columns is None else columns.target
     if run.train is not None:
         constants = run.train.targets.mean(axis=0, dtype=np.float64)
-        medians = np.median(run.train.targets, axis=0).astype(np.float64)
+        medians = np.median(run.train.targets, axis=0)
         if target is not None:
             constants, medians = target.restore(constants), target.restore(medians)
     return [

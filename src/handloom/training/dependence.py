@@ -199,9 +199,7 @@ def _of_numbers(
     )
 
 
-def _of_booleans(
-    model: Model, column: InputColumn, rows: Rows, every: Rows
-) -> PartialDependence:
+def _of_booleans(model: Model, column: InputColumn, rows: Rows, every: Rows) -> PartialDependence:
     values = column.numbers_of(every).round()
     with_each = {
         str(bool(value)): (column.with_number(rows, value), values == value) for value in (0.0, 1.0)

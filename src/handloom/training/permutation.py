@@ -97,7 +97,9 @@ class PermutationImportance:
         texts = [(f"{mean:.4g}", _shown(error), f"{score:z.3f}") for mean, error, score in figures]
         head = ("column", "increase of the loss", "± (standard error)", f"decrease of {self.score}")
         shown = self.order[:MOST_SHOWN]
-        caption = f"Permutation importance, {self.rows:,} rows, {self.losses.shape[1]} random orders"
+        caption = (
+            f"Permutation importance, {self.rows:,} rows, {self.losses.shape[1]} random orders"
+        )
         if len(shown) < len(self.columns):
             caption += f"; the first {len(shown)} of {len(self.columns)} columns"
         return render(table(head, [(self.columns[i], *texts[i]) for i in shown], caption))

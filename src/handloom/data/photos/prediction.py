@@ -9,7 +9,6 @@ import numpy.typing as npt
 from handloom.data.pictures import channels_of, picture, png
 from handloom.markup import Element, element, render, table
 
-
 MOST_SHOWN = 5
 """The largest number of classes that a notebook shows."""
 
@@ -58,7 +57,9 @@ class ImagePrediction:
         ]
         more = len(self.probabilities) - len(rows)
         caption = f"The most probable of {len(self.probabilities)} classes" if more else None
-        unfamiliar = "The pixels do not resemble the training data." if self.familiar is False else ""
+        unfamiliar = (
+            "The pixels do not resemble the training data." if self.familiar is False else ""
+        )
         return render(
             element(
                 "div",

@@ -230,9 +230,7 @@ class LineChart:
         nodes.append(element("text", self.y_label, x=0, y=12, class_="axis-label"))
         return nodes
 
-    def _mark(
-        self, mark: Mark, x: Scale, y: Scale, *, crowded: bool
-    ) -> tuple[Element, Element]:
+    def _mark(self, mark: Mark, x: Scale, y: Scale, *, crowded: bool) -> tuple[Element, Element]:
         """Return the line and the label of a mark.
 
         The label of a value is at the right end, or at the left one if an epoch has its there.

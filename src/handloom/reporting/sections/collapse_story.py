@@ -94,8 +94,8 @@ def _losses(collapse: Collapse) -> Iterator[str]:
         )
     if peak is not None:
         yield (
-            f"At step {collapse.at:,} its loss, {decimal(peak.data_loss, 3)}, is above that of guessing, "
-            f"{guess:.3f}."
+            f"At step {collapse.at:,} its loss, {decimal(peak.data_loss, 3)}, is above that of "
+            f"guessing, {guess:.3f}."
         )
     finite = [each for each in after if math.isfinite(each.data_loss)]
     if finite:
@@ -113,7 +113,8 @@ def _afterwards(collapse: Collapse, after: list[EpochRecord]) -> Iterator[str]:
             f"Afterwards it recovers in part: its lowest loss is {decimal(lowest.data_loss, 3)} at "
             f"{collapse.step(lowest.epoch)}."
             + (
-                f" Then it rises again, to {decimal(again.data_loss, 3)} at {collapse.step(again.epoch)}."
+                f" Then it rises again, to {decimal(again.data_loss, 3)} at "
+                f"{collapse.step(again.epoch)}."
                 if risen
                 else ""
             )
@@ -122,7 +123,8 @@ def _afterwards(collapse: Collapse, after: list[EpochRecord]) -> Iterator[str]:
         yield "Afterwards its loss stays at or above that of guessing."
     accuracy = collapse.run.results.get("test_accuracy")
     tested = f", its test accuracy {percent(accuracy)}" if isinstance(accuracy, float) else ""
-    yield f"At the end, {collapse.step(last.epoch)}, its loss is {decimal(last.data_loss, 3)}{tested}."
+    loss = decimal(last.data_loss, 3)
+    yield f"At the end, {collapse.step(last.epoch)}, its loss is {loss}{tested}."
 
 
 def _steps_of_adam(rate: float) -> Iterator[str]:

@@ -63,9 +63,9 @@ def _explanation(run: ReportedRun, drawn: Sequence[PartialDependence], lines: in
     elif lines < outputs:
         text += f" Shown are the {lines} of {outputs} that change the most."
     return text + (
-        " Marks on the axis are the tenths of all test rows: each interval has as many. Where columns "
-        "depend on each other, some of these rows could not occur. All charts have one scale of "
-        "predictions."
+        " Marks on the axis are the tenths of all test rows: each interval has as many. Where "
+        "columns depend on each other, some of these rows could not occur. All charts have one "
+        "scale of predictions."
     )
 
 

@@ -33,9 +33,9 @@ def importance(run: ReportedRun) -> Section | Omission:
         return Omission(TITLE, f"{measured.score} is not defined, since all targets are the same.")
     text = (
         "Each column in turn gets its values in a random order, so that they tell nothing, and the "
-        f"{measured.rows:,} test rows are predicted again, {measured.losses.shape[1]} times. The more the loss "
-        "increases, the more the network uses the column. Columns that tell the same share their "
-        "importance. This is about the network, not about causes."
+        f"{measured.rows:,} test rows are predicted again, {measured.losses.shape[1]} times. The "
+        "more the loss increases, the more the network uses the column. Columns that tell the same "
+        "share their importance. This is about the network, not about causes."
     )
     return Section(
         "importance",
