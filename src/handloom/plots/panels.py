@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from handloom.charts.scales import COARSE, FINE, POWERS
 from handloom.plots.columns import Axis, Curves, Values
 from handloom.plots.figure import DARK, GRAY, LIGHT, MEDIUM, SMALL, VERMILLION, LineStyle, widest
 from handloom.plots.fonts import fitted, legible
@@ -141,7 +142,8 @@ def _logarithmic(panel: "Axes", low: float, high: float) -> None:
     margin = (high / low) ** MARGIN if high > low else 2.0
     panel.set_yscale("log")
     panel.set_ylim(low / margin, high * margin)
-    panel.locator_params(axis="y", subs=(1, 2, 5) if high < 1000 * low else (1,))
+    subs = FINE if high < 10 * low else COARSE if high < 1000 * low else POWERS
+    panel.locator_params(axis="y", subs=subs)
     panel.tick_params(axis="y", which="minor", labelleft=False)
     panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 

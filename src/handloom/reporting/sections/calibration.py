@@ -14,8 +14,9 @@ from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import percent
 
 TITLE = "Calibration: does it know what it knows?"
-AGREES = 0.1
-"""The difference of a mean probability from the share of a class, relative to it, that is small."""
+AGREES = 2.0
+"""The difference of a mean probability from the share of a class that may be chance, in standard
+errors of the share."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,7 +82,7 @@ def _verdict(run: ReportedRun, confidence: Floats, correct: Floats) -> str:
         share = float(counts[rare] / counts.sum())
         mean = float(run.probabilities[:, rare].mean(dtype=np.float64))
         verdict = "about right"
-        if abs(mean - share) > AGREES * share:
+        if abs(mean - share) > AGREES * math.sqrt(share * (1.0 - share) / counts.sum()):
             verdict = "too high" if mean > share else "too low"
         return (
             f". The probability of {run.class_names[rare]} is {percent(mean)} on average, and its "

@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
+
 from handloom.markup import Node, element
 from handloom.reporting.captions import table_caption
 from handloom.reporting.constant import AgainstConstant, against_constant
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
-from handloom.reporting.wording import aligned, number, without_paths
+from handloom.reporting.wording import aligned, number, percent, without_paths
 from handloom.training.findings import findings
 from handloom.training.history import History
 
@@ -28,12 +30,30 @@ def notes(run: ReportedRun) -> Section | Omission:
         element("div", element("p", without_paths(sentence)), class_="note")
         for sentence in dict.fromkeys(sentences)
     ]
+    if (always := _always_one_class(run)) is not None:
+        body.append(element("div", element("p", always), class_="note"))
     against = against_constant(run)
     if against is not None and not against.better:
         body.append(element("div", element("p", _no_better(run, against)), class_="note"))
     if not body:
         body.append(element("p", _no_problem(run, history, against)))
     return Section("notes", TITLE, [body, _layers(history, len(run.class_names))])
+
+
+def _always_one_class(run: ReportedRun) -> str | None:
+    """Return that all test rows of several classes are predicted as one, or None."""
+    if run.confusion is None or np.count_nonzero(run.confusion.sum(axis=1)) < 2:
+        return None
+    predicted = run.confusion.sum(axis=0)
+    if np.count_nonzero(predicted) > 1:
+        return None
+    only = int(predicted.argmax())
+    share = percent(float(run.confusion[only, only] / predicted.sum()))
+    return (
+        f"The model predicts {run.class_names[only]} for every test row: its accuracy is the share "
+        f"of that class, {share}, and it finds no row of another one. If others matter, choose a "
+        "lower threshold for them, class weights, or columns that tell them apart."
+    )
 
 
 def _no_better(run: ReportedRun, against: AgainstConstant) -> str:
