@@ -26,12 +26,12 @@ from handloom import (
 )
 from handloom.data.transforms import AsFloat
 from handloom.metrics import roc_auc
-from handloom.training.evaluation import mae_of_the_median
-from handloom.training.table_outputs import columns_of_table
 from handloom.reporting.registry import TABLE_CLASSES, TABLE_VALUES, kind_of
 from handloom.reporting.row_labels import lines_of, row_labels
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.sections.threshold import roc_curve
+from handloom.training.evaluation import mae_of_the_median
+from handloom.training.table_outputs import columns_of_table
 
 pd = pytest.importorskip("pandas")
 
@@ -128,7 +128,7 @@ def test_errors_are_those_of_the_evaluation_beside_those_of_the_mean(
     assert median < mean
     overview = page.by_id("overview").whole_text
     squared = float(np.square(splits.test.targets).mean())  # the mean of the training rows is 0
-    assert f"Mean squared error, standardized{evaluate(model, splits.test).loss:.4g}" in overview
+    assert f"Mean squared error, standardized {evaluate(model, splits.test).loss:.4g}" in overview
     assert f"predicting the mean: {squared:.4g}" in overview
     assert f"{round(metrics.mae, -3):,.0f}"[:2] in page.by_id("overview").whole_text
 
