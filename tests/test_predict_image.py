@@ -122,3 +122,16 @@ def test_rows_that_are_no_images_are_refused() -> None:
     model = Model(network, AsFloat(), ("a", "b", "c"), (5,), "float32")
     with pytest.raises(ModelError, match=r"must take uint8 images .* got rows of float32"):
         model.predict_image(np.zeros((20, 20), np.uint8))
+
+
+def test_a_notebook_shows_the_pixels_and_the_most_probable_classes(model: Model) -> None:
+    prediction = model.predict_image(DATA.test.inputs[0])
+    shown = prediction._repr_html_()
+    assert '<img src="data:image/png;base64,' in shown
+    assert f"{100 * prediction.probability:.1f} %" in shown
+    order = np.argsort(-prediction.probabilities)
+    names = [model.class_names[k] for k in order]
+    assert all(name in shown for name in names[:5])
+    assert "The most probable of 10 classes" in shown
+    blank = model.predict_image(Image.new("RGB", (300, 200), (240, 240, 240)))
+    assert "do not resemble" in blank._repr_html_()

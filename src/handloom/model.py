@@ -332,6 +332,7 @@ class Model:
             pixels,
             None if known is None else known.is_familiar(pixels),
             prepared,
+            self.class_names,
         )
 
     def check_takes_photographs(self) -> None:

@@ -16,7 +16,6 @@ from handloom.secondary import Secondary, say
 from handloom.studies.reference import MODELS, Run, Study
 from handloom.training.boundary import boundary_grid
 from handloom.training.evaluation import Evaluation
-from handloom.training.evaluation_metrics import RegressionMetrics
 from handloom.training.grid_frames import GridFrames
 from handloom.training.history import History, csv_line
 from handloom.training.run_folder import (
@@ -69,12 +68,13 @@ def write_run(
     If one cannot be written, a line on standard error says so, and the others are written.
     """
     history, test = trained.history, trained.test
+    title = _title(trained, title)
     images = splits.train.inputs.dtype == np.uint8
     with _part(run.path / HISTORY):
         run.write_history(history)
     with _part(run.path / RESULTS):
         kept = {} if trained.kept is None else {"kept_epoch": trained.kept.epoch}
-        figures = {**_figures(history, test), **_baseline_figures(trained.baseline), **kept}
+        figures = {**_figures(history, test), **_baseline_figures(trained), **kept}
         run.write_results({"dataset": splits.name, **figures})
     with _part(run.path / PREDICTIONS):
         rows = splits.train.inputs
@@ -110,6 +110,13 @@ def write_run(
         if images:
             weights = plots.weights(trained.model, title=title, dataset=splits.name)
             _save(weights, run.pictures / "weights.png")
+
+
+def _title(trained: Trained, title: str) -> str:
+    """Return the title of pictures: of a table, with the column that is predicted."""
+    columns = trained.model.columns
+    target = None if columns is None else columns.target
+    return title if target is None else f"{target.name}, {title}"
 
 
 def study_run_folder(
@@ -211,7 +218,7 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
         if splits.train.inputs.dtype == np.uint8:
             _save(plots.samples(splits.train), pictures / "samples.png")
     longest = max((len(run.history) for of_model in runs.values() for run in of_model), default=0)
-    unit = {"steps_per_epoch": next(iter(runs.values()))[0].steps_per_epoch}
+    steps_per_epoch = next(iter(runs.values()))[0].steps_per_epoch
     # as in the reference, of 1,100 steps: from 300 for one model, from 700 for comparisons
     later = {"": 0, "-late": longest * 3 // 11 + 1}
     across = {"": 0, "-late": longest * 7 // 11 + 1}
@@ -226,7 +233,7 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
                     dataset=splits.name,
                     from_epoch=start,
                     learning_rates=rates,
-                    **unit,
+                    steps_per_epoch=steps_per_epoch,
                 )
                 _save(figure, pictures / f"{name}-curves{suffix}.png")
         first = of_model[0]
@@ -237,7 +244,11 @@ def draw_study(study: StudyFolder, splits: Splits, runs: Mapping[str, Sequence[R
         for suffix, start in across.items():
             with drawing:
                 figure = plots.comparison(
-                    histories_of, column, dataset=splits.name, from_epoch=start, **unit
+                    histories_of,
+                    column,
+                    dataset=splits.name,
+                    from_epoch=start,
+                    steps_per_epoch=steps_per_epoch,
                 )
                 _save(figure, pictures / f"{column}{suffix}.png")
 
@@ -298,13 +309,14 @@ def _test_figures(test: Evaluation) -> dict[str, object]:
     }
 
 
-def _baseline_figures(baseline: RegressionMetrics | None) -> dict[str, object]:
-    """Return the errors of predicting the mean of the training targets."""
-    if baseline is None:
+def _baseline_figures(trained: Trained) -> dict[str, object]:
+    """Return the errors of predicting the mean and the median of the training targets."""
+    if (baseline := trained.baseline) is None:
         return {}
     return {
         "test_rmse_of_mean": _json_number(baseline.rmse),
         "test_mae_of_mean": _json_number(baseline.mae),
+        "test_mae_of_median": _json_number(trained.mae_of_median),
     }
 
 

@@ -76,6 +76,8 @@ def test_a_regression_stands_beside_the_mean_and_has_no_accuracy(
     assert results["test_mae"] < 0.7 * results["test_mae_of_mean"]
     shown = handloom("evaluate", houses / "price").out
     assert "predicting the mean" in shown
+    assert "predicting the median" in shown
+    assert f"{results['test_mae_of_median']:.6g}" in shown
     assert f"{results['test_rmse']:.6g}" in shown
     assert f"{results['test_rmse_of_mean']:.6g}" in shown
 

@@ -30,3 +30,12 @@ def test_the_table_says_it_all() -> None:
     assert "WRONG: -1 x numeric" in text
     assert "not ok: 1 of 6 arrays" in text
     assert "ok: each array agrees within 1e-06" in str(check_gradients(ReLU(), X))
+
+
+def test_a_notebook_shows_the_table_and_the_conclusion() -> None:
+    report = check_gradients(WrongSign(), X)
+    shown = report._repr_html_()
+    assert report.title in shown
+    assert "WRONG" in shown
+    assert shown.count("<tr>") == 1 + len(report.rows)
+    assert "not ok" in shown

@@ -19,6 +19,7 @@ from tests.plots.helpers import (
 from handloom import plots
 from handloom.errors import ConfigurationError
 from handloom.plots.columns import COLUMNS
+from handloom.training.divergence import Divergence
 from handloom.training.history import History, StopReason
 
 
@@ -135,7 +136,43 @@ class TestTrainingCurves:
         figure = curves(history(sound), history(sound), bad, from_epoch=5)
         assert_shows(figure.axes[1], sound[5:])
         assert "not shown: values up to 1e+09" in texts(figure)
-        assert "1 of 3 stopped: not finite" in texts(figure)
+        assert "training (1 of 3 diverged)" in texts(figure)
+
+    def test_a_run_that_diverges_in_its_first_epoch_is_named_with_reason_and_step(self) -> None:
+        bad = history([])
+        bad.stop_reason = StopReason.NON_FINITE_LOSS
+        bad.divergence = Divergence("the output of 2.dense", 0, 4, 0.5, None)
+        models = {"sound": history(falling(5)), "momentum 0.5": bad}
+        shown = texts(render(plots.comparison(models, "loss", dataset=WHERE)))
+        assert "momentum 0.5 (diverged in epoch 1)" in shown
+        words = "diverged in epoch 1 at step 5: the loss became NaN or infinite"
+        assert words in texts(render(curves(bad)))
+
+    def test_a_logarithmic_scale_on_request_shows_a_diverged_run_whole(self) -> None:
+        bad = history([2.3, 0.5, 1e6])
+        for figure, panel in (
+            (plots.history([bad], scale="log"), 1),
+            (plots.comparison({"bad": bad, "sound": history(falling(3))}, scale="log"), 0),
+        ):
+            assert figure.axes[panel].get_yscale() == "log"
+            assert figure.axes[panel].get_ylim()[1] > 1e6
+            assert "not shown" not in texts(figure)
+        assert plots.history([bad], scale="linear").axes[1].get_yscale() == "linear"
+        with pytest.raises(ConfigurationError, match="scale"):
+            plots.history([bad], scale="cubic")  # type: ignore[arg-type]
+
+    def test_a_loss_with_penalty_is_drawn_without_it(self) -> None:
+        penalized = history(falling(5), validated=True)
+        penalized.records = [
+            replace(each, loss=each.data_loss + 7.0, penalty=7.0) for each in penalized.records
+        ]
+        panel = curves(penalized).axes[1]
+        assert panel.get_ylabel() == "loss\n(without penalty)"
+        assert np.asarray(panel.lines[0].get_ydata()) == pytest.approx(falling(5))
+        (compared,) = plots.comparison({"a": penalized}).axes
+        assert compared.get_ylabel() == "training loss (without penalty)"
+        (plain,) = plots.comparison({"a": history(falling(5))}).axes
+        assert plain.get_ylabel() == "training loss"
 
     def test_a_run_that_collapses_alone_is_shown_whole(self) -> None:
         figure = curves(history([*falling(20), 4.0, 4.0]), from_epoch=15)

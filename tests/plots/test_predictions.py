@@ -74,8 +74,12 @@ class TestConfidentMistakes:
         figure = self.draw([[0.1, 0.6, 0.3], [0.0, 1.0, 0.0], [0.9999, 0.0, 0.0001]])
         drawn = [(axes.get_title(), axes.get_xlabel()) for axes in figure.axes if axes.images]
         assert drawn == [
-            ("pred. cat > 99.9 %", "true $fox$"),
-            ("pred. dog 60.0 %", "true cat"),
+            ("pred. cat > 99.9 %", "true $fox$ 0.0 %"),
+            ("pred. dog 60.0 %", "true cat 10.0 %"),
+        ]
+        assert [text for text in texts(figure).split("\n") if text.startswith("row")] == [
+            "row 2",
+            "row 0",
         ]
         assert figure.get_suptitle() == "pets-3: small\nthe most confident of 2 mistakes"
 

@@ -109,3 +109,15 @@ def test_wrong_arguments_are_refused() -> None:
         plots.residuals(evaluation(), classes)
     with pytest.raises(ConfigurationError, match="model must be"):
         plots.residuals("metrics", classes)  # type: ignore[arg-type]
+
+
+def test_axes_are_logarithmic_where_those_of_the_report_are() -> None:
+    true = np.exp(np.random.default_rng(0).normal(0.0, 1.5, (400, 1)))
+    predicted = true.copy()
+    predicted[:3] = -1.0
+    figure = render(plots.predicted_against_true(evaluation(true, predicted)))
+    (panel,) = figure.axes
+    assert (panel.get_xscale(), panel.get_yscale()) == ("log", "log")
+    assert "at the lower edge: 3 predictions below" in texts(figure)
+    (linear,) = plots.predicted_against_true(evaluation()).axes
+    assert (linear.get_xscale(), linear.get_yscale()) == ("linear", "linear")

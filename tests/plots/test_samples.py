@@ -25,6 +25,11 @@ class TestSampleGrid:
         assert axes.get_xlabel() == "the first 3 of each class"
         assert WHERE in figure.get_suptitle()
 
+    def test_has_no_row_for_a_class_without_images(self) -> None:
+        two = dataset().take(np.flatnonzero(dataset().targets != 1))
+        (axes,) = render(plots.samples(two)).axes
+        assert [text.get_text() for text in axes.get_yticklabels()] == [NAMES[0], NAMES[2]]
+
     def test_shows_the_first_images_and_leaves_the_rest_white(self) -> None:
         samples = dataset(rows=4)  # two of class 0, one of each other
         sheet = pixels(plots.samples(samples, per_class=2))

@@ -1,8 +1,10 @@
 """Texts of a page hold no path of a machine, and the numbers of a column are alike."""
 
+import math
+
 import pytest
 
-from handloom.reporting.wording import aligned, amount, without_paths
+from handloom.reporting.wording import aligned, amount, decimal, without_paths
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,12 @@ def test_a_column_has_equal_decimals() -> None:
 )
 def test_amounts_are_in_the_units_of_a_table(value: float, text: str) -> None:
     assert amount(value) == text
+
+
+def test_what_rounds_to_zero_has_no_sign_and_what_is_huge_an_exponent() -> None:
+    assert decimal(-0.00001, 4) == "0.0000"
+    assert decimal(-0.5, 1) == "-0.5"
+    assert decimal(518542542633842835456.0, 2) == "5.185e+20"
+    assert decimal(math.inf, 2) == "not finite"
+    assert aligned({1: 518542542633842835456.0, 2: 2.3})[1] == "5.19e+20"
+    assert aligned({1: -1e-9, 2: 1.0, 3: 0.5})[1] != "-0.000"

@@ -107,3 +107,10 @@ def test_booleans_are_texts() -> None:
     for value, one in zip((False, True, None), of.mean[:, 0], strict=True):
         row = data.inputs[frame["owns"].map(lambda cell, value=value: cell is value)][:1]
         assert one == pytest.approx(model.predict(row)[0, 0], rel=1e-5)
+
+
+def test_a_notebook_shows_a_chart_of_numbers() -> None:
+    shown = partial_dependence(linear(), rows(), "feature 1")._repr_html_()
+    assert shown.startswith("<svg")
+    assert "feature 1" in shown
+    assert "mean prediction of 300 rows" in shown

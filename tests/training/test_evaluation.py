@@ -4,9 +4,25 @@ import numpy as np
 import pytest
 from tests.helpers.training import features, network
 
-from handloom import SGD, Adam, DataError, Dataset, Model, Trainer, View, evaluate, silhouettes
+from handloom import (
+    SGD,
+    Adam,
+    DataError,
+    Dataset,
+    Dense,
+    MeanAbsoluteError,
+    Model,
+    Sequential,
+    Trainer,
+    View,
+    evaluate,
+    silhouettes,
+    split_frame,
+)
 from handloom.data.test_time_augmentation import MIRRORED, MIRRORED_AND_MOVED
+from handloom.data.transforms import AsFloat
 from handloom.layers import softmax
+from handloom.training.evaluation import mae_of_the_median, predicting_the_mean
 
 DATA = silhouettes(rows=600, test_rows=200)
 
@@ -71,3 +87,28 @@ def test_a_trained_model_is_evaluated_without_the_penalty() -> None:
     assert results.loss == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
     assert results.accuracy == np.mean(probabilities.argmax(axis=1) == data.targets)
     assert results.confusion.sum() == len(data)
+
+
+def test_the_loss_of_a_regression_is_named_as_what_it_is() -> None:
+    pandas = pytest.importorskip("pandas")
+    x = np.random.default_rng(0).standard_normal(200)
+    splits = split_frame(pandas.DataFrame({"x": x, "y": 1e3 * x + 5e3}), "y", seed=0)
+    net = Sequential([Dense(1)]).build((1,), seed=0)
+    trainer = Trainer(net, Adam(), 1e-2, epochs=1, loss=MeanAbsoluteError())
+    trainer.fit(splits.train)
+    measured = evaluate(trainer.model(), splits.test)
+    predicted = trainer.model().predict(splits.test.inputs)
+    assert measured.loss == pytest.approx(np.square(predicted - splits.test.targets).mean())
+    assert "(mean squared error, standardized)" in repr(measured)
+    assert "mean squared error, standardized" in measured._repr_html_()
+    assert "RMSE" in measured._repr_html_()
+
+
+def test_no_constant_has_a_smaller_absolute_error_on_its_rows_than_the_median() -> None:
+    y = np.exp(np.random.default_rng(0).standard_normal((101, 1)))
+    data = Dataset(y, y, ("y",))
+    net = Sequential([Dense(1)]).build((1,))
+    made = Model(net, AsFloat(), ("y",), (1,), "float64", "linear", "identity")
+    error = mae_of_the_median(made, data, data)
+    assert error == pytest.approx(np.abs(y - np.median(y)).mean())
+    assert error < predicting_the_mean(made, data, data).mae

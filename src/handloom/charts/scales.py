@@ -4,11 +4,17 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 """The steps between ticks, up to a power of ten."""
 
 FINE, COARSE, POWERS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0,)
 """The ticks of a decade, for a logarithmic scale of less than one, of several and of many."""
+
+SKEWNESS = 2.0
+"""The skewness of positive values from which an axis is logarithmic; an exponential has it."""
 
 LEAST_DECADES, FEW_DECADES = 0.5, 3.5
 """Below the first a logarithmic scale has ticks like a linear one; above the second, powers."""
@@ -73,6 +79,18 @@ def _round_values(low: float, high: float, count: int) -> list[float]:
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [_rounded(index * step) for index in range(first, last + 1)]
+
+
+def very_skewed(values: npt.NDArray[np.floating]) -> bool:
+    """Return whether values, shape (n,), are all positive and very skewed, as prices are.
+
+    The skewness is the mean of ``((v - mean) / standard deviation)**3``.
+    """
+    if not len(values) or values.min() <= 0.0:
+        return False
+    deviations = values - values.mean()
+    spread = float(deviations.std())
+    return bool(spread) and float(np.mean((deviations / spread) ** 3)) > SKEWNESS
 
 
 def bounds(values: Iterable[float | None], *, logarithmic: bool) -> tuple[float, float]:

@@ -61,7 +61,7 @@ def small_chart(title: str, lines: Sequence[Line], *, x_label: str = "epoch") ->
         "svg",
         element("text", title, x=0, y=14, font_size=14, font_weight="bold", fill=INK),
         _legend(pairs) if len(lines) > 1 else None,
-        _axes(x, y, x_label),
+        _axes(x, y, x_label, whole=all(at == int(at) for line in lines for at in line.x)),
         [_curve(line, x, y, _stroke(color, dash), color) for line, color, dash in pairs],
         width=WIDTH,
         height=HEIGHT,
@@ -100,7 +100,8 @@ def _legend(pairs: Sequence[tuple[Line, str, str | None]]) -> list[Node]:
     return nodes
 
 
-def _axes(x: Scale, y: Scale, x_label: str) -> list[Node]:
+def _axes(x: Scale, y: Scale, x_label: str, *, whole: bool) -> list[Node]:
+    """Return axes; that of ``whole`` values, such as epochs, has ticks at whole values alone."""
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     ink = {"stroke": INK, "stroke_width": 1}
     write = {"font_size": 12, "fill": INK}
@@ -112,7 +113,7 @@ def _axes(x: Scale, y: Scale, x_label: str) -> list[Node]:
             element("text", tick_text(value), x=LEFT - 6, y=at + 4, text_anchor="end", **write)
         )
     for value in x.ticks(6):
-        if value == int(value):
+        if not whole or value == int(value):
             text = tick_text(value)
             nodes.append(
                 element("text", text, x=x(value), y=bottom + 15, text_anchor="middle", **write)

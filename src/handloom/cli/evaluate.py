@@ -15,7 +15,7 @@ from handloom.data.test_time_augmentation import VIEWS, named_views
 from handloom.errors import ConfigurationError
 from handloom.metrics import precision_and_recall
 from handloom.training import evaluate as measure
-from handloom.training.evaluation import evaluated_classes, predicting_the_mean
+from handloom.training.evaluation import evaluated_classes, mae_of_the_median, predicting_the_mean
 
 UNDEFINED = "-: no precision, as the class is never predicted; no recall, as it has no rows"
 
@@ -58,7 +58,9 @@ def evaluate(
     evaluation = measure(model, splits.test, averaged, threshold=threshold)
     if evaluation.regression is not None:
         baseline = predicting_the_mean(model, splits.train, splits.test)
-        show_regression(f"{run} on {splits.name}", splits.test, evaluation.regression, baseline)
+        median = mae_of_the_median(model, splits.train, splits.test)
+        title = f"{run} on {splits.name}"
+        show_regression(title, splits.test, evaluation.regression, baseline, median)
         return
     names = evaluated_classes(model, splits.test)
     precision, recall = precision_and_recall(evaluation.confusion)

@@ -5,26 +5,31 @@ from handloom.data.dataset import Dataset
 from handloom.training import Evaluation
 from handloom.training.evaluation_metrics import RegressionMetrics
 
-MEAN = "predicting the mean"
+MEAN, MEDIAN = "predicting the mean", "predicting the median"
 
 
 def show_regression(
-    title: str, data: Dataset, metrics: RegressionMetrics, baseline: RegressionMetrics
+    title: str,
+    data: Dataset,
+    metrics: RegressionMetrics,
+    baseline: RegressionMetrics,
+    mae_of_median: float,
 ) -> None:
     """Show the errors of a regression, and beside them those of predicting the mean.
 
     They are the root of the mean squared error and the mean absolute error, in the units of the
-    target, the mean squared error, and R^2.
+    target, the mean squared error, and R^2. The best constant of the absolute error is the median,
+    not the mean.
     """
     both = (metrics, baseline)
     rows = [
-        ("root mean squared error", *(f"{each.rmse:.6g}" for each in both)),
-        ("mean absolute error", *(f"{each.mae:.6g}" for each in both)),
-        ("mean squared error", *(f"{each.mse:.6g}" for each in both)),
-        ("R^2", *(f"{each.r2:.4f}" for each in both)),
+        ("root mean squared error", *(f"{each.rmse:.6g}" for each in both), ""),
+        ("mean absolute error", *(f"{each.mae:.6g}" for each in both), f"{mae_of_median:.6g}"),
+        ("mean squared error", *(f"{each.mse:.6g}" for each in both), ""),
+        ("R^2", *(f"{each.r2:.4f}" for each in both), ""),
     ]
     names = ", ".join(data.class_names)
-    show_table(title, ("", names, MEAN), rows, caption=[f"{len(data):,} rows"])
+    show_table(title, ("", names, MEAN, MEDIAN), rows, caption=[f"{len(data):,} rows"])
 
 
 def of_two_classes(evaluation: Evaluation, names: tuple[str, ...]) -> list[str]:

@@ -296,7 +296,7 @@ def _show(splits: Splits, trained: Trained) -> None:
         ],
     )
     if test.regression is not None and trained.baseline is not None:
-        errors = test.regression, trained.baseline
+        errors = test.regression, trained.baseline, trained.mae_of_median
         show_regression("errors on the test rows", splits.test, *errors)
 
 

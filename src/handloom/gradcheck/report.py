@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from handloom.markup import element, render, table as html_table
 from handloom.text import printable
 
 DIRECTIONS = 4
@@ -143,6 +144,12 @@ class GradientReport:
     def __repr__(self) -> str:
         first = self.conclusion.partition("\n")[0]
         return printable(f"GradientReport({self.title}; {first})")
+
+    def _repr_html_(self) -> str:
+        """Return the table and the conclusion, as a notebook shows them."""
+        lines = [element("p", line) for line in self.conclusion.split("\n")]
+        rows = [row.cells() for row in self.rows]
+        return render(element("div", html_table(COLUMNS, rows, self.title), lines))
 
     def __str__(self) -> str:
         table = [COLUMNS, *(row.cells() for row in self.rows)]

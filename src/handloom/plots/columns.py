@@ -26,7 +26,7 @@ class Column(NamedTuple):
 
 COLUMNS = {
     "accuracy": Column("training accuracy (%)", 100.0, "high"),
-    "loss": Column("training loss (penalty included)", goal="low"),
+    "loss": Column("training loss", goal="low"),
     "data_loss": Column("training loss (without penalty)", goal="low"),
     "penalty": Column("penalty"),
     "learning_rate": Column("learning rate"),
@@ -39,6 +39,16 @@ COLUMNS = {
 def column_of(name: str) -> Column:
     """Return the `Column` of a name; recorded metrics are drawn unscaled."""
     return COLUMNS.get(name) or Column(legible(name.replace("_", " ")))
+
+
+def penalized(histories: Iterable[History]) -> bool:
+    """Return whether the loss of any run has a penalty."""
+    return any(history["penalty"].any() for history in histories)
+
+
+def drawn_column(name: str, histories: Iterable[History]) -> str:
+    """Return the column to draw: of a loss with penalty the data loss, as that of validation is."""
+    return "data_loss" if name == "loss" and penalized(histories) else name
 
 
 def recorded_metrics(histories: Iterable[History]) -> list[str]:

@@ -10,9 +10,11 @@ from handloom.plots.columns import (
     COLUMNS,
     Axis,
     column_of,
+    drawn_column,
     gather,
     learning_rate_curves,
     listed,
+    penalized,
     recorded_metrics,
 )
 from handloom.plots.figure import (
@@ -27,7 +29,8 @@ from handloom.plots.figure import (
     headline,
     new_figure,
 )
-from handloom.plots.panels import draw, draw_legend, fit_axes
+from handloom.plots.fonts import legible
+from handloom.plots.panels import SCALES, Scale, draw, draw_legend, fit_axes, note
 from handloom.training.history import History
 
 if TYPE_CHECKING:
@@ -45,10 +48,12 @@ def history(
     from_epoch: int = 0,
     steps_per_epoch: int | None = None,
     learning_rates: Sequence[float] | None = None,
+    scale: Scale = "auto",
 ) -> "Figure":
     """Plot training curves of one model: accuracy, loss and learning rate, a panel each.
 
-    A regression has no accuracy, and no panel for it. Each metric recorded by a callback has a
+    A loss with L1 or L2 penalty is drawn without it, as that of validation and of the best constant
+    is. A regression has no accuracy, and no panel for it. Each metric recorded by a callback has a
     panel between loss and learning rate. Several histories are several seeds of the model: a thin
     line each, and their median in bold. Validation curves are dashed.
 
@@ -66,6 +71,10 @@ def history(
         Draws the metrics of each epoch at its last step, counted from 1, instead.
     learning_rates : sequence of float, optional
         The learning rate for each epoch of the longest history, instead of the recorded ones.
+    scale : {"auto", "linear", "log"}
+        The axis of the loss. ``"log"`` shows all positive values, those of a diverged run too;
+        ``"auto"`` is logarithmic where the values that it shows are wide, and leaves out diverged
+        ones, which a note in the figure names.
 
     Returns
     -------
@@ -76,16 +85,16 @@ def history(
     ConfigurationError
         If ``from_epoch`` is not a whole number of at least 0, ``steps_per_epoch`` not one of at
         least 1, ``learning_rates`` differs in length from the longest history, or
-        ``histories`` is neither a history nor several.
+        ``histories`` is neither a history nor several, or ``scale`` is unknown.
     """
     histories = listed(histories)
+    require_known("scale", scale, SCALES)
     axis = Axis(from_epoch, steps_per_epoch)
     validated = [history for history in histories if history.validated]
-    penalized = any(history["penalty"].any() for history in histories)
     recorded = recorded_metrics(histories)
     labels = {
         "accuracy": "accuracy (%)",
-        "loss": "loss\n(training: with penalty)" if validated and penalized else "loss",
+        "loss": "loss\n(without penalty)" if penalized(histories) else "loss",
     }
     with drawing(dataset, title, *recorded):
         measured = ["accuracy", "loss"] if _has_accuracy(histories) else ["loss"]
@@ -95,12 +104,12 @@ def history(
         panels = figure.subplots(len(heights), sharex=True, gridspec_kw={"height_ratios": heights})
         *others, rate = panels
         for panel, column in zip(others, measured, strict=False):
-            training = gather(histories, column, axis)
+            training = gather(histories, drawn_column(column, histories), axis)
             held_out = gather(validated, f"validation_{column}", axis)
             name = f"training{_remark(histories)}"
             draw(panel, training, name, color=BLUE, line="-", marker="o")
             draw(panel, held_out, "validation", color=VERMILLION, line=LINES[1], marker="s")
-            fit_axes(panel, [training, held_out], axis, tolerated=0.5)
+            fit_axes(panel, [training, held_out], axis, tolerated=0.5, scale=scale)
             panel.set_ylabel(labels[column])
         for panel, column in zip(others[len(measured) :], recorded, strict=True):
             curves = gather(histories, column, axis)
@@ -113,6 +122,9 @@ def history(
         rate.set_ylabel("learning rate")
         rate.set_xlabel(axis.unit)
         figure.align_ylabels()
+        if remarks := [each for each in map(_ended_early, histories) if each]:
+            more = f"; so did {len(remarks) - 1} other runs" if len(remarks) > 1 else ""
+            note(panels[0], f"{remarks[0]}{more}")
         draw_legend(figure, panels[0], several=len(histories) > 1)
     return figure
 
@@ -124,11 +136,13 @@ def comparison(
     dataset: str = "",
     from_epoch: int = 0,
     steps_per_epoch: int | None = None,
+    scale: Scale = "auto",
 ) -> "Figure":
     """Plot one column of the histories of several models, a color for each model.
 
     Several histories of a model are its seeds: thin lines, and their median in bold. Diverged runs
-    do not set the scale; a note in the figure names the values that are not shown.
+    do not set the scale; a note in the figure names the values that are not shown, and the legend
+    the runs without an epoch. The loss is drawn without penalty, if a run has one.
 
     Parameters
     ----------
@@ -143,6 +157,8 @@ def comparison(
         The first epoch shown, counted from 1; 0 for all. The vertical axis fits the values shown.
     steps_per_epoch : int, optional
         As in `history`.
+    scale : {"auto", "linear", "log"}
+        As in `history`, of any column that is not a percentage.
 
     Returns
     -------
@@ -152,13 +168,15 @@ def comparison(
     ------
     ConfigurationError
         If ``column`` is unknown, ``from_epoch`` is not a whole number of at least 0, or
-        ``steps_per_epoch`` not one of at least 1, or ``models`` maps to anything but histories.
+        ``steps_per_epoch`` not one of at least 1, ``models`` maps to anything but histories, or
+        ``scale`` is unknown.
     """
     require_instance("models", models, Mapping)
     histories_of = {name: listed(histories) for name, histories in models.items()}
     every = [history for histories in histories_of.values() for history in histories]
     require_known("column", column, [*COLUMNS, *recorded_metrics(every)])
-    axis = Axis(from_epoch, steps_per_epoch)
+    require_known("scale", scale, SCALES)
+    axis, column = Axis(from_epoch, steps_per_epoch), drawn_column(column, every)
     title = _zoomed(headline(dataset, column.replace("_", " ")), axis)
     styles = zip(cycle(COLORS), cycle(LINES), cycle(MARKERS), strict=False)
     with drawing(dataset, column, *models):
@@ -169,9 +187,13 @@ def comparison(
             color, line, marker = next(styles)
             curves = gather(histories, column, axis)
             label = f"{name}{_remark(histories)}"
-            draw(panel, curves, label, color=color, line=line, marker=marker, index=index)
+            if curves.known.any():
+                draw(panel, curves, label, color=color, line=line, marker=marker, index=index)
+            elif any(column in each.columns for each in histories):
+                label = f"{name}{_remark(histories) or ' (no value)'}"
+                panel.plot([], [], color=color, linestyle=line, marker=marker, label=legible(label))
             everything.append(curves)
-        fit_axes(panel, everything, axis, tolerated=1.0)
+        fit_axes(panel, everything, axis, tolerated=1.0, scale=scale)
         panel.set_xlabel(axis.unit)
         panel.set_ylabel(column_of(column).label)
         several = any(len(histories) > 1 for histories in histories_of.values())
@@ -191,9 +213,19 @@ def _zoomed(title: str, axis: Axis) -> str:
 
 def _remark(histories: Sequence[History]) -> str:
     """Return a remark on the runs that stopped at a value that is not finite, or nothing."""
-    reasons = [history.stop_reason for history in histories]
-    count = sum(reason is not None and reason.diverged for reason in reasons)
-    if not count:
+    diverged = [each for each in histories if each.stop_reason and each.stop_reason.diverged]
+    if not diverged:
         return ""
-    share = f"{count} of {len(histories)} " if len(histories) > 1 else ""
-    return f" ({share}stopped: not finite)"
+    if len(histories) > 1:
+        return f" ({len(diverged)} of {len(histories)} diverged)"
+    return f" (diverged in epoch {len(diverged[0]) + 1})"
+
+
+def _ended_early(history: History) -> str:
+    """Return why and where a run diverged, or nothing."""
+    if history.stop_reason is None or not history.stop_reason.diverged:
+        return ""
+    divergence, words = history.divergence, history.stop_reason.words
+    if divergence is None:
+        return f"diverged in epoch {len(history) + 1}: {words}"
+    return f"diverged in epoch {divergence.epoch + 1} at step {divergence.step + 1}: {words}"

@@ -1,12 +1,13 @@
 """Panels of curves: lines, axes, notes and the legend."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from handloom.charts.scales import COARSE, FINE, POWERS
 from handloom.plots.columns import Axis, Curves, Values
-from handloom.plots.figure import DARK, GRAY, LIGHT, MEDIUM, SMALL, LineStyle, widest
+from handloom.plots.figure import DARK, GRAY, LIGHT, MEDIUM, SMALL, VERMILLION, LineStyle, widest
 from handloom.plots.fonts import fitted, legible
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDE = 10**1.5  # the ratio of values above which an axis is logarithmic
+Scale = Literal["auto", "linear", "log"]
+SCALES: tuple[Scale, ...] = ("auto", "linear", "log")
 MARGIN = 0.05  # of the vertical axis, above and below the curves
 
 
@@ -50,9 +53,17 @@ def draw(
 
 
 def fit_axes(
-    panel: "Axes", several: Sequence[Curves], axis: Axis, *, tolerated: float = 1.0
+    panel: "Axes",
+    several: Sequence[Curves],
+    axis: Axis,
+    *,
+    tolerated: float = 1.0,
+    scale: Scale = "auto",
 ) -> None:
-    """Set both axes of a panel, and note the values that are not shown; see `_range`."""
+    """Set both axes of a panel, and note the values that are not shown; see `_range`.
+
+    A logarithmic axis on request shows all positive values.
+    """
     _style(panel)
     several = [curves for curves in several if curves.known.any()]
     last = max((float(curves.at[-1]) for curves in several), default=0.0)
@@ -63,8 +74,13 @@ def fit_axes(
         return
     values = np.concatenate([curves.values[curves.known] for curves in several])
     percentage = any(curves.percentage for curves in several)
-    low, high = _range(several, values, tolerated, moderate=2 if percentage else 10)
-    _scale(panel, low, high, linear=percentage)
+    positive = values[values > 0.0]
+    if scale == "log" and not percentage and positive.size:
+        low, high = float(positive.min()), float(positive.max())
+        _logarithmic(panel, low, high)
+    else:
+        low, high = _range(several, values, tolerated, moderate=2 if percentage else 10)
+        _scale(panel, low, high, linear=percentage or scale == "linear")
     _note_left_out(panel, values, low, high, unit=" %" if percentage else "")
 
 
@@ -114,15 +130,27 @@ def _range(
 def _scale(panel: "Axes", low: float, high: float, *, linear: bool) -> None:
     """Set the range of the vertical axis, logarithmic if it is wide and not ``linear``."""
     if not linear and low > 0.0 and high > WIDE * low:
-        margin = (high / low) ** MARGIN
-        panel.set_yscale("log")
-        panel.set_ylim(low / margin, high * margin)
-        panel.locator_params(axis="y", subs=(1, 2, 5) if high < 1000 * low else (1,))
-        panel.tick_params(axis="y", which="minor", labelleft=False)
+        _logarithmic(panel, low, high)
     else:
         margin = MARGIN * (high - low) or 0.1 * abs(high) or 1.0
         panel.set_ylim(low - margin, high + margin)
     panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def _logarithmic(panel: "Axes", low: float, high: float) -> None:
+    """Set a logarithmic range of the vertical axis, of positive values."""
+    margin = (high / low) ** MARGIN if high > low else 2.0
+    panel.set_yscale("log")
+    panel.set_ylim(low / margin, high * margin)
+    subs = FINE if high < 10 * low else COARSE if high < 1000 * low else POWERS
+    panel.locator_params(axis="y", subs=subs)
+    panel.tick_params(axis="y", which="minor", labelleft=False)
+    panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def note(panel: "Axes", text: str) -> None:
+    """Write a note above a panel, on the left: `_note_left_out` writes on the right."""
+    panel.set_title(legible(text), loc="left", fontsize=SMALL, color=VERMILLION)
 
 
 def _note_left_out(panel: "Axes", values: Values, low: float, high: float, *, unit: str) -> None:

@@ -140,6 +140,9 @@ def mistakes(
 ) -> "Figure":
     """Plot the misclassified images of the highest confidence.
 
+    Captions have the predicted and the true class with their probabilities, and the index of the
+    row.
+
     Parameters
     ----------
     model : Model or Evaluation
@@ -181,14 +184,16 @@ def mistakes(
         captions = [
             (
                 _caption("pred.", labels[predicted[image]], _percent(confidence[image])),
-                _caption("true", labels[targets[image]]),
+                _caption(
+                    "true", labels[targets[image]], _percent(probabilities[image, targets[image]])
+                ),
             )
             for image in worst
         ]
         lines = 2 if any("\n" in text for texts in captions for text in texts) else 1
         y, x = images.shape[-2:]
         high, beside = PANEL * y / max(y, x), lines * LINE * SMALL + 0.1
-        pitch, top = high + 2 * beside, 0.8 + beside
+        pitch, top = high + 2 * beside + LINE * SMALL, 0.8 + beside
         across = (PANEL + GAP) * columns + GAP
         figure = new_figure(
             across, pitch * rows + 0.9, headline(dataset, title), *subtitle, placed=True
@@ -200,6 +205,15 @@ def mistakes(
             show(panel, picture(images[image], LARGEST))
             panel.set_title(taken, fontsize=SMALL, color=VERMILLION)
             panel.set_xlabel(true, fontsize=SMALL, color=BLUE)
+            panel.text(
+                *(0.5, -beside / high),
+                f"row {image:,}",
+                transform=panel.transAxes,
+                ha="center",
+                va="top",
+                fontsize=SMALL,
+                color=GRAY,
+            )
         if not len(wrong):
             figure.text(0.5, 0.4, f"no mistake in {len(images):,} images", ha="center", color=GRAY)
     return figure

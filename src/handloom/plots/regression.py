@@ -5,10 +5,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from handloom.charts.scales import bounds, very_skewed
 from handloom.data.dataset import Dataset
 from handloom.model import Model
 from handloom.plots.evaluated import evaluation_of
-from handloom.plots.figure import BLUE, DARK, GRAY, LIGHT, MEDIUM, drawing, headline, new_figure
+from handloom.plots.figure import (
+    BLUE,
+    DARK,
+    GRAY,
+    LIGHT,
+    MEDIUM,
+    SMALL,
+    drawing,
+    headline,
+    new_figure,
+)
 from handloom.plots.fonts import fitted, legible
 from handloom.training.evaluation import Evaluation
 
@@ -35,8 +46,9 @@ def predicted_against_true(
 ) -> "Figure":
     """Plot the prediction of each row against its true target, a panel for each output.
 
-    Points on the line are predicted exactly. Both axes have the units of the target. Of many rows
-    and outputs, `MOST_POINTS` and `MOST_OUTPUTS` are drawn.
+    Points on the line are predicted exactly. Both axes have the units of the target; they are
+    logarithmic if all true targets are positive and very skewed, as prices are. Of many rows and
+    outputs, `MOST_POINTS` and `MOST_OUTPUTS` are drawn.
 
     Parameters
     ----------
@@ -67,10 +79,16 @@ def predicted_against_true(
         panels = figure.subplots(len(outputs), squeeze=False)[:, 0]
         for panel, (name, predicted, residuals) in zip(panels, outputs, strict=True):
             true = predicted + residuals
-            _draw_points(panel, true, predicted)
-            _style(panel, f"true {name}", f"predicted {name}")
+            logarithmic = very_skewed(true)
+            ends = _ends(true, predicted, logarithmic=logarithmic) if len(true) else (0.0, 1.0)
+            # as in the report, predictions beyond a logarithmic axis are drawn at its lower edge
+            drawn = np.maximum(predicted, ends[0]) if logarithmic else predicted
+            _draw_points(panel, true, drawn)
+            _style(panel, f"true {name}", f"predicted {name}", logarithmic=logarithmic)
+            if below := int((predicted < ends[0]).sum()):
+                text = f"at the lower edge: {below:,} predictions below {ends[0]:,.3g}"
+                panel.set_title(text, loc="right", fontsize=SMALL, color=GRAY)
             if len(true):
-                ends = _with_margin(np.concatenate([true, predicted]))
                 panel.plot(ends, ends, color=DARK, linewidth=1.5, label="predicted exactly")
                 panel.set_xlim(ends)
                 panel.set_ylim(ends)
@@ -136,15 +154,27 @@ def _draw_points(panel: "Axes", x: Values, y: Values) -> None:
     panel.scatter(x[chosen], y[chosen], s=22.0, c=BLUE, alpha=alpha, linewidths=0, label=drawn)
 
 
-def _style(panel: "Axes", across: str, up: str) -> None:
+def _style(panel: "Axes", across: str, up: str, *, logarithmic: bool = False) -> None:
     panel.grid(visible=True, color=LIGHT, linewidth=0.8)
     panel.set_axisbelow(True)
     panel.tick_params(labelsize=MEDIUM, color=GRAY, labelcolor=DARK)
     panel.set_xlabel(across)
     panel.set_ylabel(up)
-    panel.locator_params(nbins=6)
+    if logarithmic:
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+    else:
+        panel.locator_params(nbins=6)
     for axis in (panel.xaxis, panel.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+
+
+def _ends(true: Values, predicted: Values, *, logarithmic: bool) -> tuple[float, float]:
+    """Return the common range of both axes."""
+    if not logarithmic:
+        return _with_margin(np.concatenate([true, predicted]))
+    high = bounds([*true, predicted.max()], logarithmic=True)[1]
+    return bounds(true, logarithmic=True)[0], high
 
 
 def _with_margin(values: Values) -> tuple[float, float]:

@@ -37,7 +37,7 @@ LARGEST = 160
 
 
 def samples(dataset: Dataset, *, per_class: int = 10) -> "Figure":
-    """Plot a grid of samples: the first images of each class, a row for each class.
+    """Plot a grid of samples: the first images of each class, a row for each class with images.
 
     Parameters
     ----------
@@ -61,14 +61,16 @@ def samples(dataset: Dataset, *, per_class: int = 10) -> "Figure":
     """
     per_class = require_count("per_class", per_class)
     require_pictures(dataset.inputs)
-    most = COLUMNS * max(1, LINES // len(dataset.class_names))
-    columns = min(per_class, int(dataset.rows_per_class.max()), most)
+    counts = dataset.rows_per_class
+    labels = np.flatnonzero(counts).tolist() or list(range(len(counts)))
+    most = COLUMNS * max(1, LINES // len(labels))
+    columns = min(per_class, int(counts.max()), most)
     pictures = {
         (label, column): picture(dataset.inputs[row], LARGEST)
-        for label in range(len(dataset.class_names))
+        for label in labels
         for column, row in enumerate(np.flatnonzero(dataset.targets == label)[:columns])
     }
-    return _grid(dataset, pictures, columns, f"the first {columns} of each class")
+    return _grid(dataset, labels, pictures, columns, f"the first {columns} of each class")
 
 
 def augmented_samples(
@@ -115,18 +117,22 @@ def augmented_samples(
         for label, image in zip(labels, images, strict=True):
             pictures[int(label), column] = picture(image, LARGEST)
     caption = f"the first of each class, and {versions} augmented versions"
-    return _grid(dataset, pictures, versions + 1, caption)
+    return _grid(dataset, labels.tolist(), pictures, versions + 1, caption)
 
 
 def _grid(
-    dataset: Dataset, pictures: Mapping[tuple[int, int], Images], columns: int, caption: str
+    dataset: Dataset,
+    labels: Sequence[int],
+    pictures: Mapping[tuple[int, int], Images],
+    columns: int,
+    caption: str,
 ) -> "Figure":
-    """Plot a sheet of pictures with a row for each class, wrapped if it is long."""
-    classes = len(dataset.class_names)
+    """Plot a sheet of pictures with a row for each of some classes, wrapped if it is long."""
+    classes = len(labels)
     lines = -(-columns // COLUMNS)
     columns, rows = min(columns, COLUMNS), classes * lines
     cells = {
-        (label * lines + index // columns, index % columns): each
+        (labels.index(label) * lines + index // columns, index % columns): each
         for (label, index), each in pictures.items()
     }
     sheet = Sheet(cells, rows, columns)
@@ -134,7 +140,7 @@ def _grid(
     height, width = cell * sheet.pitch / sheet.unit
     size = min(MEDIUM, 60 * height * lines)
     with drawing(dataset.name, *dataset.class_names):
-        names = class_labels(dataset.class_names)
+        names = class_labels([dataset.class_names[label] for label in labels])
         left = widest(names, size) + 2 * EDGE
         across = max(left + width * columns + EDGE, NARROWEST)
         figure = new_figure(

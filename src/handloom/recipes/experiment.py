@@ -1,5 +1,6 @@
 """Running experiments, and their conversion to and from JSON."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,7 +29,7 @@ from handloom.training import (
     Trainer,
     evaluate,
 )
-from handloom.training.evaluation import predicting_the_mean
+from handloom.training.evaluation import mae_of_the_median, predicting_the_mean
 from handloom.training.evaluation_metrics import RegressionMetrics
 from handloom.training.interrupts import OnSignal
 
@@ -84,6 +85,8 @@ class Trained:
         The metric that they were chosen by.
     baseline : RegressionMetrics or None
         Of a regression: the errors of predicting the mean of the training targets.
+    mae_of_median : float
+        Of a regression: the mean absolute error of predicting their median; else NaN.
     """
 
     model: Model
@@ -94,6 +97,7 @@ class Trained:
     kept: EpochRecord | None = None
     kept_by: str = "validation_loss"
     baseline: RegressionMetrics | None = None
+    mae_of_median: float = math.nan
 
 
 def train(
@@ -139,10 +143,13 @@ def train(
         save(model)
     test = evaluate(model, splits.test)
     held = 0 if held_out is None else len(held_out)
-    baseline = None
+    trained = Trained(model, history, test, len(rows), held)
     if test.regression is not None:
-        baseline = predicting_the_mean(model, splits.train, splits.test)
-    trained = Trained(model, history, test, len(rows), held, baseline=baseline)
+        trained = replace(
+            trained,
+            baseline=predicting_the_mean(model, splits.train, splits.test),
+            mae_of_median=mae_of_the_median(model, splits.train, splits.test),
+        )
     chosen = [each for each in trainer.options.callbacks if isinstance(each, BestWeights)]
     for each in chosen:
         if each.restored and each.epoch is not None:

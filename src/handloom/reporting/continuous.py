@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from handloom.charts.scales import very_skewed
 from handloom.data.input_columns import decimal_text
 from handloom.data.table_target import TableTarget
 from handloom.randomness import Purpose, Stream
@@ -20,9 +21,6 @@ SHOWN = 4
 POINTS, EXTREMES = 1_500, 30
 """The largest number of rows of a chart, and how many with the largest errors are among them."""
 
-SKEWNESS = 2.0
-"""The skewness of positive targets from which an axis is logarithmic; an exponential has it."""
-
 
 @dataclass(frozen=True, eq=False)
 class Output:
@@ -32,10 +30,10 @@ class Output:
     ----------
     name : str
     true, predicted : array of float64, shape (n,)
-    constant : float
-        The mean of the targets, by which predictions without a network are made.
+    constant, median : float
+        The mean and the median of the targets, by which predictions without a network are made.
     of_training : bool
-        Whether it is that of the training rows, not of the test rows.
+        Whether they are those of the training rows, not of the test rows.
     target : TableTarget or None
         The target column of a table.
     """
@@ -44,6 +42,7 @@ class Output:
     true: Floats
     predicted: Floats
     constant: float
+    median: float
     of_training: bool
     target: TableTarget | None = None
 
@@ -64,11 +63,7 @@ class Output:
     @cached_property
     def logarithmic(self) -> bool:
         """Whether its axes are logarithmic: all targets are positive, and very skewed."""
-        deviations = self.true - self.true.mean()
-        spread = float(deviations.std())
-        if not spread or self.true.min() <= 0.0:
-            return False
-        return float(np.mean((deviations / spread) ** 3)) > SKEWNESS
+        return very_skewed(self.true)
 
     @cached_property
     def largest(self) -> npt.NDArray[np.intp]:
@@ -101,19 +96,22 @@ def outputs_of(run: ReportedRun) -> list[Output] | None:
     if metrics is None or not np.isfinite(metrics.residuals).all():
         return None
     true, predicted = metrics.predictions + metrics.residuals, metrics.predictions
-    constants = true.mean(axis=0)
+    constants: npt.NDArray[np.floating] = true.mean(axis=0)
+    medians: npt.NDArray[np.floating] = np.median(true, axis=0)
     columns = None if run.model is None else run.model.columns
     target = None if columns is None else columns.target
     if run.train is not None:
         constants = run.train.targets.mean(axis=0, dtype=np.float64)
+        medians = np.median(run.train.targets, axis=0)
         if target is not None:
-            constants = target.restore(constants)
+            constants, medians = target.restore(constants), target.restore(medians)
     return [
         Output(
             name,
             true[:, index].astype(np.float64),
             predicted[:, index].astype(np.float64),
             float(constants[index]),
+            float(medians[index]),
             run.train is not None,
             target,
         )

@@ -8,8 +8,8 @@ from handloom.training.table_outputs import columns_of_table
 SHOWN = 30
 """The largest number of columns that are measured several times."""
 
-REPEATS = 5
-"""The number of random orders of each of them."""
+REPEATS, FEWEST_REPEATS = 20, 5
+"""The number of random orders of each of them; where that would leave too few rows, fewer."""
 
 LOOKED_AT = 1_000
 """Of more columns than `SHOWN`, the number of the first ones that are looked at, with one order of
@@ -36,8 +36,11 @@ def measured_importance(model: Model, data: Dataset) -> PermutationImportance:
         rows = _rows(model, len(looked_at), FEW)
         first = permutation_importance(model, data, looked_at, repeats=1, max_rows=rows, seed=1)
         names = [first.columns[index] for index in first.order[:SHOWN]]
-    rows = _rows(model, REPEATS * len(names), MOST)
-    return permutation_importance(model, data, names, repeats=REPEATS, max_rows=rows)
+    wanted = min(len(data), MOST)
+    affordable = MULTIPLICATIONS / (wanted * len(names) * len(model.network.parameters))
+    repeats = int(min(REPEATS, max(FEWEST_REPEATS, affordable)))
+    rows = _rows(model, repeats * len(names), MOST)
+    return permutation_importance(model, data, names, repeats=repeats, max_rows=rows)
 
 
 def _rows(model: Model, repetitions: int, most: int) -> int:

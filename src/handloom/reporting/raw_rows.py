@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.markup import Element, Node
+from handloom.reporting.row_labels import NOTE, lines_of
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.sections.tables import scrolling_table
 from handloom.training.table_outputs import columns_of_table
@@ -47,8 +48,12 @@ def raw_rows(
     cells = [[_short(text) for text in columns[name].texts_of(flat)] for name in shown]
     if len(names) > len(shown):
         caption += f" Shown are {len(shown)} of {len(names)} columns, the most important ones."
-    body = zip(rows.tolist(), *(each for _, each in told), *cells, strict=True)
-    heads = ("test row", *(head for head, _ in told), *shown)
+    lines = lines_of(run.test, rows)
+    first = "test row" if lines is None else "line"
+    caption += "" if lines is None else NOTE
+    labels = rows.tolist() if lines is None else lines
+    body = zip(labels, *(each for _, each in told), *cells, strict=True)
+    heads = (first, *(head for head, _ in told), *shown)
     return scrolling_table(caption, heads, [list(row) for row in body], label=label)
 
 

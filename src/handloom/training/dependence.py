@@ -1,16 +1,18 @@
 """Partial dependence: how the predictions of a model depend on one column of a table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from handloom.charts.small_chart import Line, small_chart
 from handloom.data.column_encoding import FIRST, MISSING
 from handloom.data.dataset import Dataset
 from handloom.data.input_columns import InputColumn, Rows
 from handloom.errors import require_count
+from handloom.markup import render, table
 from handloom.model import Model
 from handloom.randomness import Purpose, Stream
 from handloom.text import printable
@@ -31,6 +33,9 @@ OUTER = 0.025
 DECILES = tuple(tenth / 10 for tenth in range(1, 10))
 """The quantiles that show where the values of the rows are."""
 
+MOST_SHOWN = 4
+"""The largest number of outputs that a notebook shows."""
+
 NO_VALUE = "no value"
 """The text of a missing value among categories."""
 
@@ -44,7 +49,8 @@ class PartialDependence:
     column : str
         The name of the column, as in the raw table.
     values : array of float64 or of str, shape (g,)
-        The values that the column was set to: ascending numbers, or categories as texts.
+        The values that the column was set to: ascending numbers, or categories as texts, the most
+        frequent one first, and a missing value last.
     outputs : tuple of str, length k
         The names of the classes, or of the continuous outputs.
     predictions : array, shape (g, n, k)
@@ -52,10 +58,13 @@ class PartialDependence:
         target. ``predictions[:, i]`` are the curves of row ``i`` alone (individual conditional
         expectation).
     rows_at : array of float64
-        Of numbers: their deciles in the rows, from 10 to 90 %, shape (9,). Of categories, and of
-        booleans: the fraction of the rows that have each, shape (g,).
+        Of numbers: their deciles in all rows of the dataset, from 10 to 90 %, shape (9,). Of
+        categories, and of booleans: the fraction of all rows that have each, shape (g,).
     missing : array, shape (k,), or None
         The mean prediction without a value, if flat rows of numbers tell missing values.
+    categories : int
+        The number of categories of the column, of which ``values`` has the most frequent ones; 0
+        of numbers and booleans.
     """
 
     column: str
@@ -64,6 +73,7 @@ class PartialDependence:
     predictions: Floats
     rows_at: npt.NDArray[np.float64]
     missing: Floats | None = None
+    categories: int = 0
 
     @property
     def mean(self) -> Floats:
@@ -75,6 +85,26 @@ class PartialDependence:
     def of_numbers(self) -> bool:
         """Whether the values are numbers."""
         return self.values.dtype.kind == "f"
+
+    def _repr_html_(self) -> str:
+        """Return the mean predictions, as a notebook shows them: a chart, or a table of texts."""
+        k = min(len(self.outputs), MOST_SHOWN)
+        few = f"; the first {k} of {len(self.outputs)} outputs" if k < len(self.outputs) else ""
+        if self.of_numbers:
+            lines = [
+                Line(name, self.values.tolist(), self.mean[:, index].tolist())
+                for index, name in enumerate(self.outputs[:k])
+            ]
+            title = f"mean prediction of {self.predictions.shape[1]:,} rows{few}"
+            return render(small_chart(title, lines, x_label=self.column))
+        rows = [
+            [value, f"{100 * share:.1f} %", *(f"{each:.4g}" for each in mean[:k])]
+            for value, share, mean in zip(self.values, self.rows_at, self.mean, strict=True)
+        ]
+        caption = f"Mean predictions of {self.predictions.shape[1]:,} rows by {self.column}{few}"
+        if self.categories > len(rows):
+            caption += f"; the most frequent of {self.categories:,} categories"
+        return render(table([self.column, "of the rows", *self.outputs[:k]], rows, caption))
 
     def __repr__(self) -> str:
         return (
@@ -110,9 +140,9 @@ def partial_dependence(
         The name of a column of the table; of flat rows without names ``"feature 1"``, ...
     points : int
         The largest number of values: evenly spaced numbers between the 2.5 % and the 97.5 %
-        quantile, or the most frequent categories.
+        quantile, or the most frequent categories; a missing value is one more.
     max_rows : int
-        Of more rows, so many are drawn and used.
+        Of more rows, so many are drawn and predicted; the grid is of all rows.
     seed : int
         The seed of the rows that are drawn, zero or more.
 
@@ -140,15 +170,18 @@ def partial_dependence(
     chosen = column_named(columns_of_table(model, data), column)
     model.check_rows(data.inputs)
     rows = np.array(sample_of(data, max_rows, Stream(seed).at(Purpose.PERMUTE)).inputs[:])
+    every: Rows = data.inputs[:]
     if chosen.holds_categories:
-        return _of_categories(model, chosen, rows, points)
+        return _of_categories(model, chosen, rows, every, points)
     if chosen.is_boolean:
-        return _of_booleans(model, chosen, rows)
-    return _of_numbers(model, chosen, rows, points)
+        return _of_booleans(model, chosen, rows, every)
+    return _of_numbers(model, chosen, rows, every, points)
 
 
-def _of_numbers(model: Model, column: InputColumn, rows: Rows, points: int) -> PartialDependence:
-    values = column.numbers_of(rows)
+def _of_numbers(
+    model: Model, column: InputColumn, rows: Rows, every: Rows, points: int
+) -> PartialDependence:
+    values = column.numbers_of(every)
     present = values[~np.isnan(values)]
     if not len(present):
         present = np.zeros(1) if column.encoding is None else np.array([column.encoding.mean])
@@ -166,8 +199,8 @@ def _of_numbers(model: Model, column: InputColumn, rows: Rows, points: int) -> P
     )
 
 
-def _of_booleans(model: Model, column: InputColumn, rows: Rows) -> PartialDependence:
-    values = column.numbers_of(rows).round()
+def _of_booleans(model: Model, column: InputColumn, rows: Rows, every: Rows) -> PartialDependence:
+    values = column.numbers_of(every).round()
     with_each = {
         str(bool(value)): (column.with_number(rows, value), values == value) for value in (0.0, 1.0)
     }
@@ -176,16 +209,18 @@ def _of_booleans(model: Model, column: InputColumn, rows: Rows) -> PartialDepend
     return _of_texts(model, column, with_each)
 
 
-def _of_categories(model: Model, column: InputColumn, rows: Rows, points: int) -> PartialDependence:
-    indices = column.indices_of(rows)
+def _of_categories(
+    model: Model, column: InputColumn, rows: Rows, every: Rows, points: int
+) -> PartialDependence:
+    indices = column.indices_of(every)
     counts = np.bincount(indices, minlength=FIRST + len(column.categories))
     known = np.arange(FIRST, len(counts))
-    frequent = np.sort(known[np.argsort(-counts[known], kind="stable")[:points]]).tolist()
+    frequent = known[np.argsort(-counts[known], kind="stable")[:points]].tolist()
     with_each = {
         column.category(index) or NO_VALUE: (column.with_category(rows, index), indices == index)
         for index in [*frequent, *([MISSING] if column.may_be_missing else [])]
     }
-    return _of_texts(model, column, with_each)
+    return replace(_of_texts(model, column, with_each), categories=len(known))
 
 
 def _of_texts(

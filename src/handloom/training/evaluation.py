@@ -39,8 +39,8 @@ class Evaluation:
     Attributes
     ----------
     loss : float
-        The mean cross-entropy, without penalty; the mean squared error of a regression, of
-        standardized targets if they are of a table.
+        The mean cross-entropy, without penalty. Of a regression it is the mean squared error,
+        whatever the loss of its training; of standardized targets if they are of a table.
     accuracy : float
         The fraction of correct predictions; NaN for a regression.
     probabilities : array, shape (n, k)
@@ -60,6 +60,8 @@ class Evaluation:
         The true class of each row; None for a regression.
     dataset : str
         The name of the dataset.
+    standardized : bool
+        Whether the loss is of the standardized targets of a table, not in their units.
     """
 
     loss: float
@@ -72,22 +74,31 @@ class Evaluation:
     class_names: tuple[str, ...] = ()
     targets: npt.NDArray[np.int64] | None = None
     dataset: str = "unnamed"
+    standardized: bool = False
 
     def _repr_html_(self) -> str:
         """Return the metrics and the confusion matrix, as a notebook shows them."""
-        figures = {"loss": self.loss, "accuracy": self.accuracy}
+        figures = {self._name_of_loss: self.loss, "accuracy": self.accuracy}
         if self.binary is not None:
             figures |= {"ROC AUC": self.binary.roc_auc, "Brier score": self.binary.brier}
         if self.regression is not None:
             metrics = self.regression
-            figures |= {"MSE": metrics.mse, "MAE": metrics.mae, "R²": metrics.r2}
+            errors = {"RMSE": metrics.rmse, "MAE": metrics.mae, "R²": metrics.r2}
+            figures = {**errors, self._name_of_loss: self.loss}
         return render(evaluation_view(self.dataset, figures, self.confusion, self.class_names))
+
+    @property
+    def _name_of_loss(self) -> str:
+        if self.regression is None:
+            return "loss"
+        return f"mean squared error{', standardized' if self.standardized else ''}"
 
     def __repr__(self) -> str:
         rows = f"{len(self.probabilities):,} rows"
         shown = [rows, f"loss={self.loss:.4g}"]
         if self.regression is not None:
-            shown = [f"loss={self.loss:.4g}", repr(self.regression)]
+            squared = f"loss={self.loss:.4g} ({self._name_of_loss})"
+            shown = [squared, repr(self.regression)]
         else:
             shown.append(f"accuracy={self.accuracy:.4g}, {len(self.confusion)} classes")
         if self.binary is not None:
@@ -240,6 +251,7 @@ def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluat
         regression=metrics,
         class_names=data.class_names,
         dataset=data.name,
+        standardized=model.columns is not None and model.columns.target is not None,
     )
 
 
@@ -250,7 +262,21 @@ def predicting_the_mean(model: Model, train: Dataset, test: Dataset) -> Regressi
     """
     of_table = model.columns is not None and model.columns.target is not None
     mean = 0.0 if of_table else train.targets.mean(axis=0, dtype=np.float64)
-    predictions = np.broadcast_to(mean, test.targets.shape)
+    return _of_constant(model, mean, test)
+
+
+def mae_of_the_median(model: Model, train: Dataset, test: Dataset) -> float:
+    """Return the mean absolute error of predicting the median of the training targets.
+
+    No other constant has a smaller one on the rows that it is the median of, so this is what the
+    mean absolute error of a useful model is below.
+    """
+    return _of_constant(model, np.median(train.targets, axis=0), test).mae
+
+
+def _of_constant(model: Model, constant: npt.ArrayLike, test: Dataset) -> RegressionMetrics:
+    """Return the metrics of one prediction for every test row."""
+    predictions = np.broadcast_to(np.asarray(constant, np.float64), test.targets.shape)
     return RegressionMetrics.of(*_in_units(model, test.targets, predictions))
 
 

@@ -66,9 +66,17 @@ class PermutationImportance:
 
     @property
     def std(self) -> Floats:
-        """Its standard deviation over the repetitions, shape (c,)."""
+        """The standard deviation of single repetitions, shape (c,)."""
         deviation: Floats = self.losses.std(axis=1)
         return deviation
+
+    @property
+    def standard_error(self) -> Floats:
+        """The standard error of the mean over the repetitions, shape (c,); NaN of a single one.
+
+        It is of the orders alone: the rows are the same, and others would have another importance.
+        """
+        return standard_error(self.losses)
 
     @property
     def order(self) -> npt.NDArray[np.intp]:
@@ -85,14 +93,29 @@ class PermutationImportance:
 
     def _repr_html_(self) -> str:
         """Return the columns with their importance, as a notebook shows them."""
-        figures = zip(self.mean, self.std, self.scores.mean(axis=1), strict=True)
-        texts = [(f"{mean:.4g}", f"{std:.2g}", f"{score:.3f}") for mean, std, score in figures]
-        head = ("column", "increase of the loss", "±", f"decrease of {self.score}")
+        figures = zip(self.mean, self.standard_error, self.scores.mean(axis=1), strict=True)
+        texts = [(f"{mean:.4g}", _shown(error), f"{score:z.3f}") for mean, error, score in figures]
+        head = ("column", "increase of the loss", "± (standard error)", f"decrease of {self.score}")
         shown = self.order[:MOST_SHOWN]
-        caption = f"Permutation importance, {self.rows:,} rows"
+        caption = (
+            f"Permutation importance, {self.rows:,} rows, {self.losses.shape[1]} random orders"
+        )
         if len(shown) < len(self.columns):
             caption += f"; the first {len(shown)} of {len(self.columns)} columns"
         return render(table(head, [(self.columns[i], *texts[i]) for i in shown], caption))
+
+
+def _shown(error: float) -> str:
+    return "-" if np.isnan(error) else f"{error:.2g}"
+
+
+def standard_error(values: Floats) -> Floats:
+    """Return the standard error of the mean of each row, shape (c,), of values of shape (c, r)."""
+    repetitions = values.shape[1]
+    if repetitions < 2:
+        return np.full(len(values), np.nan)
+    error: Floats = values.std(axis=1, ddof=1) / np.sqrt(repetitions)
+    return error
 
 
 def permutation_importance(

@@ -35,3 +35,14 @@ def test_lines_of_a_group_have_one_color_and_different_patterns() -> None:
     paths = list(figure(*lines).all("path"))
     assert {path.attributes["class"] for path in paths} == {"line series-0"}
     assert len({path.attributes.get("stroke-dasharray") for path in paths}) == 2
+
+
+def test_the_label_of_a_value_makes_room_for_that_of_a_late_epoch() -> None:
+    series = Series("a", [1.0, 2.0, 3.0], [1.0, 0.5, 0.8])
+    ends = {}
+    for best in (1, 3):
+        drawn = figure(series, marks=(Mark("x", best, "best"), Mark("y", 0.7, "guessing")))
+        texts = {each.text: each for each in drawn.all("text")}
+        ends[best] = texts["best"].attributes["x"], texts["guessing"].attributes["text-anchor"]
+    assert ends[1][1] == "end"
+    assert ends[3][1] == "start"

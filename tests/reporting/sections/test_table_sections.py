@@ -27,8 +27,11 @@ from handloom import (
 from handloom.data.transforms import AsFloat
 from handloom.metrics import roc_auc
 from handloom.reporting.registry import TABLE_CLASSES, TABLE_VALUES, kind_of
+from handloom.reporting.row_labels import lines_of, row_labels
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.sections.threshold import roc_curve
+from handloom.training.evaluation import mae_of_the_median
+from handloom.training.table_outputs import columns_of_table
 
 pd = pytest.importorskip("pandas")
 
@@ -120,6 +123,13 @@ def test_errors_are_those_of_the_evaluation_beside_those_of_the_mean(
     assert target is not None
     mean = np.abs(target.restore(splits.test.targets) - target.mean).mean()
     assert float(rows["mean absolute error"][1].replace(",", "")) == pytest.approx(mean, rel=1e-3)
+    median = mae_of_the_median(model, splits.train, splits.test)
+    assert float(rows["mean absolute error"][2].replace(",", "")) == pytest.approx(median, rel=1e-3)
+    assert median < mean
+    overview = page.by_id("overview").whole_text
+    squared = float(np.square(splits.test.targets).mean())  # the mean of the training rows is 0
+    assert f"Mean squared error, standardized {evaluate(model, splits.test).loss:.4g}" in overview
+    assert f"predicting the mean: {squared:.4g}" in overview
     assert f"{round(metrics.mae, -3):,.0f}"[:2] in page.by_id("overview").whole_text
 
 
@@ -308,3 +318,89 @@ def test_the_roc_curve_is_that_of_scikit_learn() -> None:
     own = roc_curve(targets, scores)
     np.testing.assert_allclose(own[0], false, atol=1e-12)
     np.testing.assert_allclose(own[1], true, atol=1e-12)
+
+
+def rare(rows: int = 1000, share: float = 0.05) -> Dataset:
+    """Return two classes of unequal size that the columns do not tell apart."""
+    x = np.random.default_rng(0).standard_normal((rows, 2))
+    return Dataset(x, (np.arange(rows) % int(1 / share) == 0).astype(np.int64), ("no", "fraud"))
+
+
+def of_constant(probability: float, data: Dataset) -> Model:
+    """Return a model whose probability of the second class is a constant."""
+    network = Sequential([Dense(2)]).build((2,), dtype=np.float64)
+    network.parameters.weights["0.dense.weights"][...] = 0.0
+    logit = math.log(probability / (1.0 - probability))
+    network.parameters.weights["0.dense.biases"][...] = [0.0, logit]
+    return Model(network, AsFloat(), data.class_names, (2,), "float64", "t", "softmax")
+
+
+def pages_of(probability: float) -> Parsed:
+    data = rare()
+    model = of_constant(probability, data)
+    trainer = Trainer(model.network, Adam(), 1e-9, epochs=1, batch_size=100, backend="numpy")
+    history = trainer.fit(data)
+    return parsed(handloom.report(model, Splits(data, data), history).html)
+
+
+def test_a_model_that_never_predicts_the_rare_class_is_not_called_fine() -> None:
+    page = pages_of(0.05)
+    entropy = -(0.05 * math.log(0.05) + 0.95 * math.log(0.95))
+    shown = f"predicting the shares of the classes: {entropy:.3f}"
+    assert shown in page.by_id("overview").whole_text
+    text = page.by_id("notes").whole_text
+    assert "predicts no for every test row" in text
+    assert "share of that class, 95.0" in text
+    assert "found no problem" not in text
+
+
+def test_probabilities_worse_than_the_shares_are_called_no_better_than_a_constant() -> None:
+    page = pages_of(0.4)  # as balanced class weights make them
+    text = page.by_id("notes").whole_text
+    assert "no better than a constant: their loss is 0.531" in text
+    assert "Class weights" in text
+    calibration = page.by_id("calibration").whole_text
+    assert "The probability of fraud is 40.0" in calibration
+    assert "too high" in calibration
+    assert "too modest" not in calibration
+
+
+def test_a_share_of_the_rare_class_within_chance_is_about_right() -> None:
+    assert "about right" in pages_of(0.055).by_id("calibration").whole_text
+
+
+def test_few_of_many_categories_are_said_to_be_few_and_sorted_by_frequency() -> None:
+    generator = np.random.default_rng(0)
+    kinds = np.array([f"kind {index:02}" for index in range(30)])
+    shares = 1.0 / np.arange(30, 0, -1)
+    kind = generator.choice(kinds, 900, p=shares / shares.sum())
+    frame = pd.DataFrame({"kind": kind, "y": generator.standard_normal(900)})
+    splits = split_frame(frame, "y", embed=True)
+    section = page_of(trained(splits.train, epochs=1), splits).by_id("dependence")
+    assert "Shown are the 20 most frequent of 30 categories" in section.whole_text
+    rows = table_rows(section, "Dependence on kind")[1:]
+    fractions = [float(row[1].split("\u00a0")[0]) for row in rows]
+    assert fractions == sorted(fractions, reverse=True)
+    column = next(each for each in columns_of_table(trained(splits.train), splits.test))
+    own = [column.category(each) for each in column.indices_of(splits.test.inputs[:]).tolist()]
+    assert fractions[0] == pytest.approx(100 * own.count(rows[0][0]) / len(own), abs=0.06)
+
+
+def test_rows_are_named_by_the_lines_of_their_file_where_they_are_known() -> None:
+    x = np.random.default_rng(0).standard_normal((40, 2)).astype(np.float32)
+    data = Dataset(x, x[:, :1], ("y",))
+    assert lines_of(data, [3]) is None
+    assert row_labels(data, [3]) == ["row 3"]
+    vars(data)["row_numbers"] = np.arange(100, 140)
+    assert lines_of(data, [0, 3]) == [102, 105]  # the head is line 1
+    assert row_labels(data, [3]) == ["line 105"]
+
+
+def test_the_report_does_not_count_rows_that_it_cannot_know() -> None:
+    data = rare(200)
+    network = Sequential([Dense(4), ReLU(), Dense(2)]).build((2,), seed=0)
+    trainer = Trainer(network, Adam(), 1e-2, epochs=1, batch_size=20, backend="numpy")
+    history = trainer.fit(data, validation=0.1)
+    page = parsed(handloom.report(trainer.model(), Splits(data, data), history).html)
+    text = page.by_id("overview").whole_text
+    assert "the report was passed 200 training rows of 2 classes; rows held out" in text

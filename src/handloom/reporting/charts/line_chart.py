@@ -178,7 +178,9 @@ class LineChart:
         text = f"{self.title}: {self.y_label} by {self.x_label}, " + "; ".join(
             _spoken(each) for each in self.series
         )
-        marks = [self._mark(each, x, y) for each in self.marks if _inside(each, x, y)]
+        inside = [each for each in self.marks if _inside(each, x, y)]
+        crowded = any(each.axis == "x" and _is_late(x(each.at)) for each in inside)
+        marks = [self._mark(each, x, y, crowded=crowded) for each in inside]
         return element(
             "svg",
             element("g", self._axes(x, y), aria_hidden="true"),
@@ -228,18 +230,22 @@ class LineChart:
         nodes.append(element("text", self.y_label, x=0, y=12, class_="axis-label"))
         return nodes
 
-    def _mark(self, mark: Mark, x: Scale, y: Scale) -> tuple[Element, Element]:
-        """Return the line and the label of a mark."""
+    def _mark(self, mark: Mark, x: Scale, y: Scale, *, crowded: bool) -> tuple[Element, Element]:
+        """Return the line and the label of a mark.
+
+        The label of a value is at the right end, or at the left one if an epoch has its there.
+        """
         if mark.axis == "x":
             at = x(mark.at)
-            late = at > (LEFT + WIDTH - RIGHT) / 2
+            late = _is_late(at)
             line = element("line", x1=at, x2=at, y1=TOP, y2=HEIGHT - BOTTOM, class_="mark")
             anchor = "end" if late else "start"
             label = {"x": at - 5 if late else at + 5, "y": TOP + 10, "text_anchor": anchor}
         else:
             at = y(mark.at)
             line = element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, class_="mark")
-            label = {"x": WIDTH - RIGHT, "y": at - 5, "text_anchor": "end"}
+            end, anchor = (LEFT + 5, "start") if crowded else (WIDTH - RIGHT, "end")
+            label = {"x": end, "y": at - 5, "text_anchor": anchor}
         return line, element("text", mark.label, class_="mark-label", **label)
 
     def _table(self) -> Element:
@@ -328,6 +334,11 @@ def _spoken(series: Series) -> str:
         f"{series.name} begins at {number(values[0])} and ends at {number(values[-1])}, "
         f"lowest {number(min(values))}, highest {number(max(values))}"
     )
+
+
+def _is_late(at: float) -> bool:
+    """Return whether a coordinate is in the right half, where labels end at their lines."""
+    return at > (LEFT + WIDTH - RIGHT) / 2
 
 
 def _inside(mark: Mark, x: Scale, y: Scale) -> bool:

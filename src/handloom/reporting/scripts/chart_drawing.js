@@ -69,19 +69,30 @@ function clippedArea(width) {
 }
 
 /**
+ * Return whether a coordinate is in the right half, where labels end at their lines.
+ * @param {number} at
+ * @param {number} width
+ * @returns {boolean}
+ */
+function isLate(at, width) {
+  return at > (CHART.left + width - CHART.right) / 2;
+}
+
+/**
  * Return the line and the label of a mark, or null if it lies outside of the axes.
  * @param {Mark} mark
  * @param {Scale} x
  * @param {Scale} y
  * @param {number} width
+ * @param {boolean} crowded - whether an epoch has its label at the right
  * @returns {[SVGElement, SVGElement] | null}
  */
-function markOf(mark, x, y, width) {
+function markOf(mark, x, y, width, crowded) {
   const { height, left, right, top, bottom } = CHART;
   const scale = mark.axis === "x" ? x : y;
   if (mark.at < scale.low || mark.at > scale.high) return null;
   const at = scale.at(mark.at);
-  const late = at > (left + width - right) / 2;
+  const late = isLate(at, width);
   const [line, label] =
     mark.axis === "x"
       ? [
@@ -90,7 +101,9 @@ function markOf(mark, x, y, width) {
         ]
       : [
           { x1: left, x2: width - right, y1: at, y2: at },
-          { x: width - right, y: at - 5, "text-anchor": "end" },
+          crowded
+            ? { x: left + 5, y: at - 5, "text-anchor": "start" }
+            : { x: width - right, y: at - 5, "text-anchor": "end" },
         ];
   return [
     svgElement("line", { ...line, class: "mark" }),

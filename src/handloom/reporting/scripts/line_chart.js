@@ -230,7 +230,10 @@ class LiveChart {
     this.y = this.verticalScale(shown.length ? shown : this.data.series);
     const svg = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
     svg.setAttribute("aria-label", this.label);
-    const marks = this.data.marks.map((each) => markOf(each, this.x, this.y, width));
+    const crowded = this.data.marks.some(
+      ({ axis, at }) => axis === "x" && at <= this.x.high && isLate(this.x.at(at), width),
+    );
+    const marks = this.data.marks.map((each) => markOf(each, this.x, this.y, width, crowded));
     const area = clippedArea(width);
     for (const each of shown) {
       area.append(...lineOf(each, this.data.colors[each.group], this.x, this.y));

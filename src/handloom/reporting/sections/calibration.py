@@ -8,11 +8,16 @@ import numpy.typing as npt
 from handloom.markup import Element, Node, element
 from handloom.metrics import reliability
 from handloom.reporting.captions import table_caption
+from handloom.reporting.constant import are_unequal
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import percent
 
 TITLE = "Calibration: does it know what it knows?"
+AGREES = 2.0
+"""The difference of a mean probability from the share of a class that may be chance, in standard
+errors of the share."""
+
 Floats = npt.NDArray[np.float64]
 
 SIZE, LEFT, BOTTOM = 300, 46, 40
@@ -30,8 +35,6 @@ def calibration(run: ReportedRun) -> Section | Omission:
     correct = (run.predicted == run.test.targets).astype(np.float64)
     measured = reliability(confidence, correct)
     counts, means, accuracies = measured
-    gap = float(confidence.mean() - correct.mean())
-    verdict = "too confident" if gap > 0 else "too modest"
     return Section(
         "calibration",
         TITLE,
@@ -40,10 +43,9 @@ def calibration(run: ReportedRun) -> Section | Omission:
                 "p",
                 "On average the network gives its prediction a probability of "
                 f"{percent(float(confidence.mean()))}, and is right in "
-                f"{percent(float(correct.mean()))} of the cases: it is {verdict} by "
-                f"{100 * abs(gap):.1f} percentage points. The expected calibration error is the "
-                "mean distance of the points from the diagonal, weighted by their rows: "
-                f"{100 * measured.error:.1f} percentage points.",
+                f"{percent(float(correct.mean()))} of the cases{_verdict(run, confidence, correct)}"
+                ". The expected calibration error is the mean distance of the points from the "
+                f"diagonal, weighted by their rows: {100 * measured.error:.1f} percentage points.",
             ),
             element(
                 "div",
@@ -64,6 +66,31 @@ def calibration(run: ReportedRun) -> Section | Omission:
         ],
         styles=("charts", "calibration"),
     )
+
+
+def _verdict(run: ReportedRun, confidence: Floats, correct: Floats) -> str:
+    """Return whether probabilities are too high or too low.
+
+    Of two classes of unequal size the confidence is mostly that of the frequent one, and tells
+    nothing about the rare one, so its mean probability is compared with its share.
+    """
+    assert run.test is not None
+    assert run.probabilities is not None
+    counts = run.test.rows_per_class
+    if len(counts) == 2 and are_unequal(counts):
+        rare = int(counts.argmin())
+        share = float(counts[rare] / counts.sum())
+        mean = float(run.probabilities[:, rare].mean(dtype=np.float64))
+        verdict = "about right"
+        if abs(mean - share) > AGREES * math.sqrt(share * (1.0 - share) / counts.sum()):
+            verdict = "too high" if mean > share else "too low"
+        return (
+            f". The probability of {run.class_names[rare]} is {percent(mean)} on average, and its "
+            f"share of the test rows is {percent(share)}: that is {verdict}"
+        )
+    gap = float(confidence.mean() - correct.mean())
+    verdict = "too confident" if gap > 0 else "too modest"
+    return f": it is {verdict} by {100 * abs(gap):.1f} percentage points"
 
 
 def _diagram(counts: npt.NDArray[np.intp], means: Floats, accuracies: Floats) -> Element:

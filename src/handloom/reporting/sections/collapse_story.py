@@ -8,7 +8,7 @@ import numpy as np
 
 from handloom.reporting.epochs import steps_per_epoch
 from handloom.reporting.run import ReportedRun
-from handloom.reporting.wording import counted, number, percent
+from handloom.reporting.wording import counted, decimal, number, percent
 from handloom.studies.second_moments import COLUMN
 from handloom.training.history import EpochRecord, History
 
@@ -90,12 +90,12 @@ def _losses(collapse: Collapse) -> Iterator[str]:
         best = min(before, key=_data_loss)
         yield (
             f"{name} learns until {collapse.step(best.epoch)}: its loss without penalty falls to "
-            f"{best.data_loss:.3f}."
+            f"{decimal(best.data_loss, 3)}."
         )
     if peak is not None:
         yield (
-            f"At step {collapse.at:,} its loss, {peak.data_loss:.3f}, is above that of guessing, "
-            f"{guess:.3f}."
+            f"At step {collapse.at:,} its loss, {decimal(peak.data_loss, 3)}, is above that of "
+            f"guessing, {guess:.3f}."
         )
     finite = [each for each in after if math.isfinite(each.data_loss)]
     if finite:
@@ -110,10 +110,11 @@ def _afterwards(collapse: Collapse, after: list[EpochRecord]) -> Iterator[str]:
     if lowest.data_loss < collapse.guessing:
         risen = again.data_loss >= collapse.guessing and again is not last
         yield (
-            f"Afterwards it recovers in part: its lowest loss is {lowest.data_loss:.3f} at "
+            f"Afterwards it recovers in part: its lowest loss is {decimal(lowest.data_loss, 3)} at "
             f"{collapse.step(lowest.epoch)}."
             + (
-                f" Then it rises again, to {again.data_loss:.3f} at {collapse.step(again.epoch)}."
+                f" Then it rises again, to {decimal(again.data_loss, 3)} at "
+                f"{collapse.step(again.epoch)}."
                 if risen
                 else ""
             )
@@ -122,7 +123,8 @@ def _afterwards(collapse: Collapse, after: list[EpochRecord]) -> Iterator[str]:
         yield "Afterwards its loss stays at or above that of guessing."
     accuracy = collapse.run.results.get("test_accuracy")
     tested = f", its test accuracy {percent(accuracy)}" if isinstance(accuracy, float) else ""
-    yield f"At the end, {collapse.step(last.epoch)}, its loss is {last.data_loss:.3f}{tested}."
+    loss = decimal(last.data_loss, 3)
+    yield f"At the end, {collapse.step(last.epoch)}, its loss is {loss}{tested}."
 
 
 def _steps_of_adam(rate: float) -> Iterator[str]:
@@ -148,7 +150,7 @@ def _jump(collapse: Collapse) -> Iterator[str]:
     yield (
         f"While the loss fell, the norm that Adam remembers went from {number(first, 2)} down to "
         f"{number(lowest, 2)}. At {collapse.step(jump)} there are a gradient of norm "
-        f"{number(near[jump], 2)} and a loss of {loss:.3f}. "
+        f"{number(near[jump], 2)} and a loss of {decimal(loss, 3)}. "
         + (
             "Both are measured before the weights change in that step: earlier steps led there."
             if collapse.steps == 1

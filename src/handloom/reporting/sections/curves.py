@@ -11,7 +11,7 @@ from handloom.reporting.charts.line_chart import LineChart, Mark, Series
 from handloom.reporting.epochs import kept_epoch
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
-from handloom.reporting.wording import number
+from handloom.reporting.wording import decimal, number
 from handloom.studies.second_moments import COLUMN as SECOND_MOMENT
 from handloom.training.diagnosis import LayerProbe
 from handloom.training.history import COLUMNS, History
@@ -86,7 +86,7 @@ def _loss(history: History, marks: list[Mark], classes: int) -> LineChart:
     without = ", without penalty" if penalized else ""
     caption = "The lower the better. " + (
         f"Guessing among {classes} classes has the loss ln {classes} = {guess:.3f}; the first "
-        f"epoch had a mean of {first:.3f}{without}."
+        f"epoch had a mean of {decimal(first, 3)}{without}."
         if math.isfinite(guess)
         else "It is the value that training makes smaller."
     )

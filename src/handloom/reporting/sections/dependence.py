@@ -14,7 +14,7 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.tables import scrolling_table, values_of_chart
 from handloom.reporting.wording import aligned, amount, counted, percent
-from handloom.training.dependence import PartialDependence, partial_dependence
+from handloom.training.dependence import NO_VALUE, PartialDependence, partial_dependence
 
 TITLE = "Dependence: how predictions change with a column"
 
@@ -63,9 +63,9 @@ def _explanation(run: ReportedRun, drawn: Sequence[PartialDependence], lines: in
     elif lines < outputs:
         text += f" Shown are the {lines} of {outputs} that change the most."
     return text + (
-        " Marks on the axis are the tenths of the rows: each interval has as many. Where columns "
-        "depend on each other, some of these rows could not occur. All charts have one scale of "
-        "predictions."
+        " Marks on the axis are the tenths of all test rows: each interval has as many. Where "
+        "columns depend on each other, some of these rows could not occur. All charts have one "
+        "scale of predictions."
     )
 
 
@@ -196,13 +196,22 @@ def _of_texts(of: PartialDependence, outputs: list[int], axis: _Axis) -> Element
         if alone
         else ""
     )
+    few = _few(of)
     heads = [axis.label] if alone else [of.outputs[k] for k in outputs]
     return scrolling_table(
-        f"The mean prediction by {of.column}.{dots}",
-        (of.column, "of the rows", *heads, *([""] if alone else [])),
+        f"The mean prediction by {of.column}.{few}{dots}",
+        (of.column, "of the test rows", *heads, *([""] if alone else [])),
         rows,
         label=f"Dependence on {of.column}",
     )
+
+
+def _few(of: PartialDependence) -> str:
+    """Return how many of the categories are shown, if not all."""
+    shown = len(of.values) - (of.values[-1] == NO_VALUE)
+    if shown >= of.categories:
+        return ""
+    return f" Shown are the {shown} most frequent of {of.categories:,} categories."
 
 
 def _dot(predictions: npt.NDArray[np.floating], axis: _Axis) -> Element:

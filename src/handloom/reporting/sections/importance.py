@@ -5,12 +5,12 @@ import math
 import numpy as np
 
 from handloom.markup import Element, Node, element
-from handloom.reporting.importances import LOOKED_AT, REPEATS, SHOWN
+from handloom.reporting.importances import LOOKED_AT, SHOWN
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.tables import scrolling_table
-from handloom.reporting.wording import number, percent
-from handloom.training.permutation import PermutationImportance
+from handloom.reporting.wording import decimal, number, percent
+from handloom.training.permutation import PermutationImportance, standard_error
 from handloom.training.table_outputs import columns_of_table
 
 TITLE = "Importance: the columns that it uses"
@@ -33,9 +33,9 @@ def importance(run: ReportedRun) -> Section | Omission:
         return Omission(TITLE, f"{measured.score} is not defined, since all targets are the same.")
     text = (
         "Each column in turn gets its values in a random order, so that they tell nothing, and the "
-        f"{measured.rows:,} test rows are predicted again, {REPEATS} times. The more the loss "
-        "increases, the more the network uses the column. Columns that tell the same share their "
-        "importance. This is about the network, not about causes."
+        f"{measured.rows:,} test rows are predicted again, {measured.losses.shape[1]} times. The "
+        "more the loss increases, the more the network uses the column. Columns that tell the same "
+        "share their importance. This is about the network, not about causes."
     )
     return Section(
         "importance",
@@ -49,15 +49,17 @@ def _table(measured: PermutationImportance) -> Element:
     """Return the importance of each column: of classes by the loss, of values by R^2."""
     order, of_classes = measured.order.tolist(), measured.score == "accuracy"
     values = measured.losses if of_classes else measured.scores
-    mean, spread, points = values.mean(axis=1), values.std(axis=1), 100 * measured.scores
+    repetitions = values.shape[1]
+    mean, points = values.mean(axis=1), 100 * measured.scores
+    spread = standard_error(values)
     longest = float((mean + spread).max())
     decimals = 3 if longest <= 0.0 else min(9, max(0, 2 - math.floor(math.log10(longest))))
     rows: list[list[Node]] = [
         [
             measured.columns[index],
             _bar(float(mean[index]), float(spread[index]), longest),
-            f"{mean[index]:.{decimals}f} \u00b1 {spread[index]:.{decimals}f}",
-            *([f"{points[index].mean():.1f}"] if of_classes else []),
+            f"{decimal(mean[index], decimals)} \u00b1 {decimal(spread[index], decimals)}",
+            *([decimal(points[index].mean(), 1)] if of_classes else []),
         ]
         for index in order
     ]
@@ -76,7 +78,8 @@ def _table(measured: PermutationImportance) -> Element:
         heads = ["decrease of R^2"]
     return scrolling_table(
         f"Permutation importance: {caption} The thin line, and the value after \u00b1, is the "
-        "standard deviation over the random orders.",
+        f"standard error of this mean over {repetitions} random orders, of the same rows: it does "
+        "not include how far other rows would differ.",
         ("column", "", *heads),
         rows,
         label="Permutation importance of the columns",

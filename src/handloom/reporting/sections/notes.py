@@ -2,11 +2,14 @@
 
 import math
 
+import numpy as np
+
 from handloom.markup import Node, element
 from handloom.reporting.captions import table_caption
+from handloom.reporting.constant import AgainstConstant, against_constant
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
-from handloom.reporting.wording import aligned, without_paths
+from handloom.reporting.wording import aligned, number, percent, without_paths
 from handloom.training.findings import findings
 from handloom.training.history import History
 
@@ -27,17 +30,70 @@ def notes(run: ReportedRun) -> Section | Omission:
         element("div", element("p", without_paths(sentence)), class_="note")
         for sentence in dict.fromkeys(sentences)
     ]
+    if (always := _always_one_class(run)) is not None:
+        body.append(element("div", element("p", always), class_="note"))
+    against = against_constant(run)
+    if against is not None and not against.better:
+        body.append(element("div", element("p", _no_better(run, against)), class_="note"))
     if not body:
-        body.append(
-            element(
-                "p",
-                "The doctor found no problem: the loss fell below that of "
-                f"{'predicting the mean' if run.predicts_values else 'guessing'}."
-                if history.layers
-                else _not_measured(history),
-            )
-        )
+        body.append(element("p", _no_problem(run, history, against)))
     return Section("notes", TITLE, [body, _layers(history, len(run.class_names))])
+
+
+def _always_one_class(run: ReportedRun) -> str | None:
+    """Return that all test rows of several classes are predicted as one, or None."""
+    if run.confusion is None or np.count_nonzero(run.confusion.sum(axis=1)) < 2:
+        return None
+    predicted = run.confusion.sum(axis=0)
+    if np.count_nonzero(predicted) > 1:
+        return None
+    only = int(predicted.argmax())
+    share = percent(float(run.confusion[only, only] / predicted.sum()))
+    return (
+        f"The model predicts {run.class_names[only]} for every test row: its accuracy is the share "
+        f"of that class, {share}, and it finds no row of another one. If others matter, choose a "
+        "lower threshold for them, class weights, or columns that tell them apart."
+    )
+
+
+def _no_better(run: ReportedRun, against: AgainstConstant) -> str:
+    """Return that the model is no better than the best constant prediction."""
+    losses = f"{number(against.loss)}; {CONSTANTS[run.classifies]} has {number(against.constant)}"
+    if not run.classifies:
+        return (
+            f"On the test rows the model is no better than a constant: its mean squared error is "
+            f"{losses}."
+        )
+    return (
+        "On the test rows the probabilities of the model are no better than a constant: their loss "
+        f"is {losses}. Class weights move probabilities to the rare classes, which alone can do "
+        f"this{_weighted(run)}: then judge by the classes that are predicted, and by a threshold."
+    )
+
+
+def _weighted(run: ReportedRun) -> str:
+    """Return the class weights of the settings, if they are there."""
+    weights = run.settings.get("class_weight")
+    return f" (the settings have class_weight={weights!r})" if weights else ""
+
+
+CONSTANTS = {
+    True: "predicting the shares of the classes for every row",
+    False: "predicting the mean for every row",
+}
+"""The best constant prediction: of classes, and of continuous targets."""
+
+
+def _no_problem(run: ReportedRun, history: History, against: AgainstConstant | None) -> str:
+    if not history.layers:
+        return _not_measured(history)
+    if against is None:
+        constant = "predicting the mean" if run.predicts_values else "guessing"
+        return f"The doctor found no problem: the training loss fell below that of {constant}."
+    return (
+        f"The doctor found no problem: on the test rows the loss is {number(against.loss)}, below "
+        f"{number(against.constant)}, that of {CONSTANTS[run.classifies]}."
+    )
 
 
 def _not_measured(history: History) -> str:

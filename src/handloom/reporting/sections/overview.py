@@ -2,10 +2,9 @@
 
 import math
 
-import numpy as np
-
 from handloom.markup import Node, element
 from handloom.metrics import accuracy
+from handloom.reporting.constant import UNEQUAL, are_unequal, loss_of_constant, shares_of_classes
 from handloom.reporting.epochs import in_steps, kept_epoch, steps_per_epoch
 from handloom.reporting.first_loss import first_loss
 from handloom.reporting.run import ReportedRun
@@ -13,9 +12,6 @@ from handloom.reporting.section import Section
 from handloom.reporting.wording import amount, counted, number, percent, seconds
 from handloom.training.evaluation import evaluate
 from handloom.training.history import History, StopReason
-
-UNEQUAL = 1.2
-"""The size of the largest class, relative to the mean, from which classes differ in size."""
 
 ENDS = {
     StopReason.MAX_EPOCHS: "All planned epochs were done.",
@@ -65,11 +61,7 @@ def _facts(run: ReportedRun, kept: float | None) -> list[tuple[str, str, Node]]:
             facts.append(("Test accuracy, best weights", percent(kept, 2), _kept_at(run)))
     facts += _errors(run, rows)
     if isinstance(loss, float):
-        classes = len(run.class_names)
-        guess = None if classes < 2 else _of_guessing(run)
-        if run.predicts_values:
-            guess = _of_values(run)
-        facts.append(("Test loss", number(loss), guess))
+        facts.append((_name_of_loss(run), number(loss), _of_loss(run)))
     if run.model is not None:
         network = run.model.network
         layers = counted(
@@ -107,29 +99,34 @@ def _of_accuracy(run: ReportedRun, rows: str | None) -> str | None:
     if run.test is None or not run.test.has_classes or rows is None:
         return rows
     counts = run.test.rows_per_class
-    if counts.max() < UNEQUAL * counts.mean():
+    if not are_unequal(counts):
         return rows
     largest = run.class_names[int(counts.argmax())]
     share = percent(counts.max() / counts.sum(), 1)
     return f"{rows}; always predicting {largest}: {share}"
 
 
-def _of_guessing(run: ReportedRun) -> str:
-    """Return the loss of the same probabilities for every row, those of the classes' sizes."""
+def _name_of_loss(run: ReportedRun) -> str:
+    """Return the name of the test loss: of a regression it is not that of the training."""
+    if not run.predicts_values:
+        return "Test loss"
+    columns = None if run.model is None else run.model.columns
+    of_table = columns is not None and columns.target is not None
+    return "Mean squared error, standardized" if of_table else "Mean squared error"
+
+
+def _of_loss(run: ReportedRun) -> str | None:
+    """Return a note about the test loss: that of the best constant prediction."""
+    constant = loss_of_constant(run)
+    if run.predicts_values:
+        return None if constant is None else f"predicting the mean: {number(constant)}"
     classes = len(run.class_names)
-    if run.train is not None and run.train.has_classes:
-        shares = run.train.rows_per_class / len(run.train)
-        if shares.max() >= UNEQUAL * shares.mean():
-            entropy = -float(np.sum(shares * np.log(np.maximum(shares, np.finfo(float).tiny))))
-            return f"predicting the shares of the classes: {entropy:.3f}"
+    if classes < 2:
+        return None
+    shares = shares_of_classes(run)
+    if shares is not None and constant is not None and shares.max() * classes >= UNEQUAL:
+        return f"predicting the shares of the classes: {constant:.3f}"
     return f"guessing: ln {classes} = {math.log(classes):.3f}"
-
-
-def _of_values(run: ReportedRun) -> str:
-    """Return a note about the loss of a regression."""
-    if run.model is not None and run.model.columns is not None:
-        return "mean squared error of the standardized target; predicting the mean: about 1"
-    return "mean squared error"
 
 
 def _of_best_weights(run: ReportedRun) -> float | None:
@@ -148,17 +145,7 @@ def _kept_at(run: ReportedRun) -> str | None:
 
 
 def _sentences(run: ReportedRun, *, last: bool) -> list[Node]:
-    sentences: list[str] = []
-    if run.train is not None:
-        targets = f"with the continuous target {', '.join(run.class_names)}"
-        if run.train.has_classes:
-            targets = f"of {counted(len(run.class_names), 'class', 'classes')}"
-        sentences.append(
-            f"A network was trained on {run.dataset}: {len(run.train):,} training rows "
-            f"{targets}{_held_out(run)}."
-        )
-    else:
-        sentences.append(f"A network was trained on {run.dataset}.")
+    sentences = [f"A network was trained on {run.dataset}{_training_rows(run)}."]
     history = run.history
     if history is None:
         return [" ".join(sentences)]
@@ -183,11 +170,26 @@ def _sentences(run: ReportedRun, *, last: bool) -> list[Node]:
     return paragraphs
 
 
-def _held_out(run: ReportedRun) -> str:
+def _training_rows(run: ReportedRun) -> str:
+    """Return the number of training rows, and what their targets are.
+
+    Without a description the rows are those that a caller passed, of which a training may have held
+    some out, or have used a part.
+    """
+    if run.train is None:
+        return ""
+    targets = f"with the continuous target {', '.join(run.class_names)}"
+    if run.train.has_classes:
+        targets = f"of {counted(len(run.class_names), 'class', 'classes')}"
+    rows = f"{len(run.train):,} training rows"
+    if run.description is None:
+        validated = run.history is not None and run.history.validated
+        held_out = "; rows held out for validation may be among them" if validated else ""
+        return f"; the report was passed {rows} {targets}{held_out}"
     fraction = run.settings.get("validation_fraction")
     if not isinstance(fraction, float) or not fraction:
-        return ""
-    return f", of which {percent(fraction, 0)} were held out for validation"
+        return f": {rows} {targets}"
+    return f": {rows} {targets}, of which {percent(fraction, 0)} were held out for validation"
 
 
 def _rates(history: History) -> str:

@@ -18,6 +18,7 @@ from handloom.reporting.form.fields import (
 )
 from handloom.reporting.form.form import form
 from handloom.reporting.form.rows import FilledRow, filled_rows, predicted_texts
+from handloom.reporting.row_labels import row_labels
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.tables import scrolling_table
@@ -52,14 +53,15 @@ def own_row(run: ReportedRun) -> Section | Omission | None:
     fields = fields_of(model, run.test if run.train is None else run.train)
     target = None if model.columns is None else model.columns.target
     outputs = run.class_names if run.classifies else model.class_names
+    labels = row_labels(run.test, [each.index for each in rows])
     data = {
         "network": network,
         "columns": described(inputs),
         "typical": [each.typical for each in fields],
         "required": [not each.can_miss for each in fields],
         "rows": [
-            {"index": each.index, "cells": each.cells, "truth": ", ".join(each.truth)}
-            for each in rows
+            {"name": f"test {name}", "cells": each.cells, "truth": ", ".join(each.truth)}
+            for each, name in zip(rows, labels, strict=True)
         ],
         "classes": run.classifies,
         "names": list(outputs),
@@ -102,7 +104,7 @@ def _still(run: ReportedRun, model: Model, rows: list[FilledRow]) -> Node:
             lines.append([f"true {name}", *(each.truth[index] for each in shown)])
     return scrolling_table(
         "Test rows, their predictions and their true targets; each column is a row.",
-        ("", *(f"row {each.index}" for each in shown)),
+        ("", *row_labels(run.test, [each.index for each in shown])),
         lines,
         label="Test rows",
     )

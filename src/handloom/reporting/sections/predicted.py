@@ -12,7 +12,7 @@ from handloom.reporting.continuous import Output, outputs_of, why_no_outputs
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.tables import scrolling_table, values_of_chart
-from handloom.reporting.wording import amount, counted
+from handloom.reporting.wording import amount, counted, decimal
 
 TITLE = "Predicted against true: how far off it is"
 
@@ -47,11 +47,11 @@ def predicted(run: ReportedRun) -> Section | Omission:
 
 
 def _summary(output: Output) -> str:
-    mae, of_mean = _mae(output), mean_absolute_error(output.true, _constant(output))
+    mae, of_median = _mae(output), mean_absolute_error(output.true, _median(output))
     explained = r2(output.true, output.predicted)
     text = (
-        f"A prediction of {output.name} is off by {amount(mae)} on average; predicting its mean, "
-        f"{amount(output.constant)}, for every row would be off by {amount(of_mean)}."
+        f"A prediction of {output.name} is off by {amount(mae)} on average; predicting its median, "
+        f"{amount(output.median)}, for every row would be off by {amount(of_median)}."
     )
     if math.isfinite(explained) and explained > 0.0:
         text += f" The network explains {100 * explained:.1f} % of the variance."
@@ -66,6 +66,10 @@ def _mae(output: Output) -> float:
 
 def _constant(output: Output) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.full(len(output.true), output.constant)
+
+
+def _median(output: Output) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.full(len(output.true), output.median)
 
 
 def _chart(output: Output, index: int) -> Element:
@@ -108,7 +112,7 @@ def _chart(output: Output, index: int) -> Element:
 
 def _r2(output: Output) -> str:
     value = r2(output.true, output.predicted)
-    return f"{value:.3f}" if math.isfinite(value) else "-"
+    return decimal(value, 3) if math.isfinite(value) else "-"
 
 
 def _groups(output: Output) -> Element:
@@ -129,23 +133,25 @@ def _groups(output: Output) -> Element:
 
 
 def _errors(output: Output) -> Element:
-    """Return the errors of the network, and of predicting the mean, as a table."""
-    constant = _constant(output)
-    rows: list[list[Node]] = [["R^2", _r2(output), f"{r2(output.true, constant):.3f}"]]
+    """Return the errors of the network, and of predicting the mean or median, as a table.
+
+    The mean has the smallest squared error of all constants, the median the smallest absolute one.
+    """
+    constant, median = _constant(output), _median(output)
+    of_constants = (decimal(r2(output.true, each), 3) for each in (constant, median))
+    rows: list[list[Node]] = [["R^2", _r2(output), *of_constants]]
     errors = {"mean squared error": mean_squared_error, "mean absolute error": mean_absolute_error}
     for name, error in errors.items():
-        of_network, of_mean = error(output.true, output.predicted), error(output.true, constant)
-        rows.append([name, amount(of_network), amount(of_mean)])
+        each = [error(output.true, own) for own in (output.predicted, constant, median)]
+        rows.append([name, *map(amount, each)])
         if name == "mean squared error":
-            rows.append(
-                ["its square root", amount(math.sqrt(of_network)), amount(math.sqrt(of_mean))]
-            )
+            rows.append(["its square root", *(amount(math.sqrt(value)) for value in each)])
     whose = "training" if output.of_training else "test"
     return scrolling_table(
         f"Errors of {output.name} on {len(output.true):,} test rows, in its units (the mean "
         f"squared error in their square), beside those of predicting the mean of the {whose} rows, "
-        f"{amount(output.constant)}, for all.",
-        ("metric", "network", "mean"),
+        f"{amount(output.constant)}, or their median, {amount(output.median)}, for all.",
+        ("metric", "network", "mean", "median"),
         rows,
         label=f"Errors of {output.name}",
     )

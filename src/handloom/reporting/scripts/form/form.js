@@ -77,9 +77,9 @@ class RowForm {
     const cells = this.startCells();
     const changes = this.cells().filter((cell, index) => cell !== cells[index]).length;
     const row = this.data.rows[this.row];
-    const name = row ? `Test row ${row.index}` : "The typical row";
+    const name = row ? row.name[0].toUpperCase() + row.name.slice(1) : "The typical row";
     this.part("form-start").textContent = changes ? `${name}, ${changes} changed` : name;
-    const truth = row?.truth ? `True for test row ${row.index}: ${row.truth}` : "";
+    const truth = row?.truth ? `True for ${row.name}: ${row.truth}` : "";
     this.part("form-truth").textContent = truth;
     enable(this.stage.querySelector("[data-row=again]"), changes > 0);
   }
