@@ -269,3 +269,25 @@ def test_a_rate_that_the_schedule_lowered_names_its_epoch() -> None:
     assert f"the learning rate, {rate:.3g} at the end of epoch 1, is too large" in (
         sentence(history, "learning rate too large")
     )
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.5, 1.0])
+def test_steps_that_ruined_the_weights_are_not_taken_for_large_initial_weights(rate: float) -> None:
+    rows = silhouettes(2000).train
+    history = fit([Dense(64), ReLU(), Dense(64), ReLU()], Adam(), rate, rows, epochs=5)
+    assert symptoms(history)[:2] == ["stuck", "learning rate too large"]
+
+
+def test_a_diagnosis_without_initial_norms_is_still_read() -> None:
+    history = fit([Dense(32), ReLU()], Adam(), 0.5)
+    assert history.diagnosis is not None
+    growth = [each.growth for each in history.layers[-1].layers]
+    assert growth[0] is not None and growth[0] > 2.0
+    described = history.to_json()
+    earlier = described["diagnosis"]
+    assert isinstance(earlier, dict)
+    del earlier["initial_norms"]
+    for record in earlier["records"]:
+        for layer in record["layers"]:
+            del layer["growth"]
+    assert symptoms(History.from_json(described)) == symptoms(history)

@@ -36,9 +36,10 @@ initial weights keep it near that of the inputs, about 1 (He, Zhang, Ren, Sun, "
 Rectifiers", ICCV 2015). Other causes are large inputs and large initial weights, which come
 first."""
 
-UNMOVED = 0.5
-"""The bound of the change of a layer's weights by all steps, relative to their norm, below which
-large outputs are those of the initial weights."""
+UNMOVED = 1.1
+"""The norm of a layer's weights relative to that of its initial weights below which large outputs
+are those of the initial weights. Random initial weights and the sum of all steps are nearly
+orthogonal, so that steps of half the initial norm make it 1.12."""
 
 LARGE_INPUT, LARGE_TARGET, SMALL_TARGET = 10.0, 100.0, 0.01
 """The scale of features and targets above which initial weights and usual rates are too large, and
@@ -219,15 +220,15 @@ def _scales(seen: _Measured) -> Iterator[Finding]:
 
 def _large_weights(seen: _Measured) -> Iterator[Finding]:
     output, name = seen.largest_output
-    steps = len(seen.history.records) * seen.diagnosis.steps
-    moved = max((change for change, layer, _ in seen.changes if layer == name), default=0.0) * steps
-    if output > LARGE_OUTPUT and 0.0 < moved < UNMOVED:  # 0 where a layer gets no gradient
+    growth = {each.layer: each.growth for each in seen.last.layers}.get(name)
+    steps_taken = any(change > 0.0 for change, layer, _ in seen.changes if layer == name)
+    if output > LARGE_OUTPUT and steps_taken and growth is not None and growth < UNMOVED:
         yield Finding(
             "large initial weights",
             f"The outputs of {name} are {output:.3g} (root mean square), where initial weights "
-            f"usually make them about 1, and all steps together changed its weights by less than "
-            f"{moved:.1g} of their norm: use smaller initial weights, such as the default of the "
-            f"layer",
+            f"usually make them about 1, and all steps together made the norm of its weights "
+            f"{growth:.2f} times the initial one: use smaller initial weights, such as the default "
+            f"of the layer",
         )
 
 
