@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from textwrap import shorten
-from typing import TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from handloom.data.photos.preparation import prepare_photograph
 from handloom.data.photos.statistics import ImageStatistics, takes_photographs
 from handloom.data.table import Chunk, Table, table_of
 from handloom.data.transforms import Transform, transform_from_config
+from handloom.elsewhere import MODEL, AdvisesOnNames, refuse_call
 from handloom.errors import (
     ConfigurationError,
     DivergenceWarning,
@@ -89,7 +90,7 @@ OUTPUT_ACTIVATIONS: Mapping[str, Callable[..., Array]] = {
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(AdvisesOnNames):
     """A trained network, the transform of its input, and the names of its classes or outputs.
 
     Parameters
@@ -138,6 +139,13 @@ class Model:
     binary_classes: tuple[str, ...] | None = None
     image_statistics: ImageStatistics | None = None
     columns: Columns | None = None
+    _elsewhere: ClassVar[Mapping[str, str]] = MODEL
+
+    if not TYPE_CHECKING:  # a type checker knows that it is not called
+
+        def __call__(self, *_: object, **__: object) -> None:
+            """Refuse a call; see `predict`."""
+            refuse_call(self)
 
     def __repr__(self) -> str:
         count, kind = len(self.class_names), "classes" if self.predicts_classes else "outputs"

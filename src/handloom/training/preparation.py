@@ -299,7 +299,7 @@ def _backend(name: str, network: Sequential, rows: int, steps: int, ranks: Ranks
 def _warn_of(remarks: list[str]) -> list[str]:
     """Give a warning for each remark, and return the remarks."""
     for remark in remarks:
-        warn(remark, stacklevel=5)  # the caller of `Trainer.fit`
+        warn(remark, stacklevel=6)  # the caller of `Trainer.fit`
     return remarks
 
 
