@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.columns import Columns, Remarks, require_same_columns
-from handloom.data.conversion import convert_inputs
+from handloom.data.conversion import convert_inputs, dtype_advice
 from handloom.data.dataset import check_inputs
 from handloom.data.formats.photographs import Source, read_photograph
 from handloom.data.frames import FRAMES, is_instance
@@ -333,7 +333,7 @@ class Model(AdvisesOnNames):
             pixels = read_photograph(source, self.row_shape, statistics.fit, invert=invert)
         probabilities = self.predict(pixels[None])[0]
         best, known = int(probabilities.argmax()), statistics.familiarity
-        return ImagePrediction(
+        prediction = ImagePrediction(
             self.class_names[best],
             float(probabilities[best]),
             probabilities,
@@ -341,6 +341,12 @@ class Model(AdvisesOnNames):
             None if known is None else known.is_familiar(pixels),
             prepared,
         )
+        if prediction.is_blank:
+            warn(
+                "no object found: the input of the network is a blank image, so the class means "
+                "nothing. Take the photograph on a plain background that differs from the object"
+            )
+        return prediction
 
     def check_takes_photographs(self) -> None:
         """Check that the model predicts the classes of ``uint8`` images.
@@ -377,13 +383,12 @@ class Model(AdvisesOnNames):
         if inputs.shape[1:] != self.row_shape:
             raise ModelError(
                 f"rows must have shape {self.row_shape}, as in the training data, got shape "
-                f"{inputs.shape[1:]}"
+                f"{inputs.shape[1:]}{_reshape_advice(inputs.shape[1:], self.row_shape)}"
             )
         if (inputs.dtype == np.uint8) != (self.row_dtype == "uint8"):
             raise ModelError(
                 f"rows must be {self.row_dtype}, as in the training data, got {inputs.dtype}: "
-                f"prepare them in the same way; if only the dtype differs, pass "
-                f"numpy.asarray(inputs, {self.row_dtype!r})"
+                f"prepare them in the same way; {dtype_advice(inputs, self.row_dtype)}"
             )
         if len(inputs):
             check_inputs(inputs)
@@ -627,3 +632,13 @@ def warn_if_not_finite(outputs: Array, *, stacklevel: int) -> None:
         DivergenceWarning,
         stacklevel=stacklevel,
     )
+
+
+def _reshape_advice(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """Return the reshape of rows that differ only in flattening or in axes of size 1."""
+    axes, wanted = ([size for size in each if size > 1] for each in (shape, expected))
+    if axes == wanted or (
+        math.prod(shape) == math.prod(expected) and 1 in map(len, (axes, wanted))
+    ):
+        return f": pass inputs.reshape({', '.join(map(str, (-1, *expected)))})"
+    return ""

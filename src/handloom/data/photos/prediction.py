@@ -34,9 +34,15 @@ class ImagePrediction:
     familiar: bool | None
     prepared: bool
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether all pixels are equal: no object was found, and the class means nothing."""
+        return bool((self.pixels == self.pixels.flat[0]).all())
+
     def __repr__(self) -> str:
         size = "x".join(map(str, self.pixels.shape))
         return (
             f"ImagePrediction({self.class_name!r}, probability={self.probability:.3f}, "
-            f"familiar={self.familiar}, prepared={self.prepared}, pixels={size})"
+            f"familiar={self.familiar}, prepared={self.prepared}, "
+            f"pixels={size}{', blank' if self.is_blank else ''})"
         )
