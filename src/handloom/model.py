@@ -343,8 +343,8 @@ class Model(AdvisesOnNames):
         )
         if prediction.is_blank:
             warn(
-                "no object found: the input of the network is a blank image, so the class means "
-                "nothing. Take the photograph on a plain background that differs from the object"
+                "no object found: the input of the network is a blank image, so the class is "
+                "arbitrary. Take the photograph on a plain background that differs from the object"
             )
         return prediction
 

@@ -36,7 +36,7 @@ class ImagePrediction:
 
     @property
     def is_blank(self) -> bool:
-        """Whether all pixels are equal: no object was found, and the class means nothing."""
+        """Whether all pixels are equal: no object was found, and the class is arbitrary."""
         return bool((self.pixels == self.pixels.flat[0]).all())
 
     def __repr__(self) -> str:
