@@ -41,7 +41,7 @@ LAYER: Any = NETWORK[0]
 
 
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
-    "model.summary": (MODEL.summary, r"print\(model\.network\)"),
+    "model.summary": (lambda: MODEL.summary(""), r"print\(model\.network\)"),
     "model.fit": (lambda: MODEL.fit(0, 0), r"trainer\.fit\(Dataset\(inputs, targets\)\)"),
     "model.evaluate": (lambda: MODEL.evaluate(ROWS), r"handloom\.evaluate\(model, "),
     "model.score": (lambda: MODEL.score(0, 0), r"handloom\.evaluate\(model, "),
@@ -53,11 +53,11 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "trainer.evaluate": (lambda: TRAINER.evaluate(ROWS), r"evaluate\(trainer\.model\(\)"),
     "history.history": (lambda: HISTORY.history, r'history\["loss"\]'),
     "history.loss": (lambda: HISTORY.loss, r'write history\["loss"\]'),
-    "history.keys": (HISTORY.keys, r"write history\.columns"),
-    "history.to_frame": (HISTORY.to_frame, r"pandas\.DataFrame\("),
+    "history.keys": (lambda: HISTORY.keys(""), r"write history\.columns"),
+    "history.to_frame": (lambda: HISTORY.to_frame(""), r"pandas\.DataFrame\("),
     "network.weights": (lambda: NETWORK.weights, r"network\.get_weights\(\)"),
     "network()": (lambda: NETWORK(0), r"Sequential is not called: write network\.predict"),
-    "network.zero_grad": (NETWORK.zero_grad, "overwrites the gradients"),
+    "network.zero_grad": (lambda: NETWORK.zero_grad(""), "overwrites the gradients"),
     "layer.W": (lambda: LAYER.W, r'layer\.weights\["weights"\]'),
     "layer.kernel": (lambda: LAYER.kernel, r'layer\.weights\["weights"\]'),
     "layer.bias": (lambda: LAYER.bias, r'layer\.weights\["biases"\]'),

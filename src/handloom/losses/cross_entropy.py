@@ -158,10 +158,11 @@ class SoftmaxCrossEntropy(_ClassLoss):
     ) -> tuple[float, Array]:
         """Return the mean loss and its gradient; see `RowLoss`.
 
-        Probabilities in place of logits get a warning, except in training, where the trainer leaves
-        a final softmax out.
+        Probabilities in place of logits get a warning if targets are class indices, except in
+        training, where the trainer leaves a final softmax out.
         """
-        if total_weight is None and out is None and _are_probabilities(predictions):
+        direct = total_weight is None and out is None and np.ndim(targets) == 1
+        if direct and _are_probabilities(predictions):
             warn(
                 "SoftmaxCrossEntropy takes logits, and every row of the predictions sums to 1, as "
                 "probabilities do: use CategoricalCrossEntropy for a network that ends in Softmax",
