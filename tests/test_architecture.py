@@ -30,7 +30,7 @@ ROOMS = [
     ["fused"],
     ["parallel", "reductions"],
     ["operations", "initializers", "schedules", "metrics", "locks", "in_use"],
-    ["arguments", "randomness", "files", "environment", "secondary", "charts"],
+    ["arguments", "elsewhere", "randomness", "files", "environment", "secondary", "charts"],
     ["errors", "file_systems", "_version", "markup"],
     ["text", "compilation"],
 ]

@@ -15,6 +15,7 @@ from PIL import Image
 from handloom import (
     Adam,
     ConfigurationError,
+    DataWarning,
     Dense,
     Model,
     ModelError,
@@ -49,8 +50,12 @@ def test_a_prediction_has_the_class_the_pixels_and_the_familiarity(model: Model)
     assert repr(prediction).startswith(f"ImagePrediction({prediction.class_name!r}, probability=")
 
 
-def test_a_blank_image_is_not_familiar(model: Model) -> None:
-    assert model.predict_image(Image.new("RGB", (300, 200), (240, 240, 240))).familiar is False
+def test_a_blank_image_is_not_familiar_and_gets_a_warning(model: Model) -> None:
+    with pytest.warns(DataWarning, match="no object found"):
+        prediction = model.predict_image(Image.new("RGB", (300, 200), (240, 240, 240)))
+    assert prediction.familiar is False
+    assert prediction.is_blank
+    assert repr(prediction).endswith(", blank)")
 
 
 def test_a_model_without_statistics_does_not_know(model: Model, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Arguments of constructors: those that a class does not have get an error with advice."""
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import wraps
 from pathlib import PurePath
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 from handloom.errors import ArgumentError, did_you_mean
 from handloom.text import printable
@@ -23,6 +24,13 @@ RENAMED: Mapping[str, str] = {
     "eps": "epsilon",
     "kernel_initializer": "weights",
     "kernel_regularizer": "weights_l2",
+    "bias_regularizer": "biases_l2",
+    "l1": "weights_l1",
+    "l2": "weights_l2",
+    "weight_regularizer_l1": "weights_l1",
+    "weight_regularizer_l2": "weights_l2",
+    "bias_regularizer_l1": "biases_l1",
+    "bias_regularizer_l2": "biases_l2",
     "negative_slope": "slope",
 }
 """Arguments of other libraries by their names there, with their names here."""
@@ -130,6 +138,52 @@ def _advice(
     if not excess and RENAMED.get(key) in known:
         return f"It is called {RENAMED[key]!r} here"
     return "" if excess else did_you_mean(key, known).strip()
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def advises_on_arguments(
+    advice: Mapping[str, str],
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Decorate a function: arguments that it does not have are refused with advice.
+
+    Parameters
+    ----------
+    advice : mapping of str to str
+        Sentences by the names of arguments of other libraries.
+
+    Returns
+    -------
+    callable
+        The decorator. The function raises an `ArgumentError` then.
+    """
+
+    def wrap(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        known = [*inspect.signature(function).parameters]
+
+        @wraps(function)
+        def checked(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+            if unknown := [name for name in named if name not in known]:
+                raise ArgumentError(
+                    unknown_argument(function.__name__, "argument", unknown[0], known[1:], advice)
+                )
+            return function(*arguments, **named)
+
+        return checked
+
+    return wrap
+
+
+def unknown_argument(
+    owner: str, kind: str, name: str, known: Collection[str], advice: Mapping[str, str]
+) -> str:
+    """Return the error message of an unknown argument, with advice or the closest name."""
+    message = f"{owner} has no {kind} {name!r}"
+    return (
+        f"{message}: {advice[name]}" if name in advice else f"{message}.{did_you_mean(name, known)}"
+    )
 
 
 LONGEST_ARGUMENT = 80

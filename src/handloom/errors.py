@@ -36,8 +36,15 @@ class ArgumentError(ConfigurationError, TypeError):
     """A constructor was called with arguments that it does not have."""
 
 
-class MissingMethodError(ModelError, AttributeError):
-    """A method was looked up that exists in other libraries only."""
+class MissingMethodError(ModelError, AttributeError, TypeError):
+    """A name was looked up, or an object called, as in other libraries only."""
+
+
+class MissingArrayError(ModelError, KeyError):
+    """An array was looked up by a name that none has."""
+
+    def __str__(self) -> str:
+        return printable(str(self.args[0]))  # a KeyError would quote it
 
 
 class RankError(HandloomError, RuntimeError):

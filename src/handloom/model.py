@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from textwrap import shorten
-from typing import TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.data.columns import Columns, Remarks, require_same_columns
-from handloom.data.conversion import convert_inputs
+from handloom.data.conversion import convert_inputs, dtype_advice
 from handloom.data.dataset import check_inputs
 from handloom.data.formats.photographs import Source, read_photograph
 from handloom.data.frames import FRAMES, is_instance
@@ -26,6 +26,7 @@ from handloom.data.photos.preparation import prepare_photograph
 from handloom.data.photos.statistics import ImageStatistics, takes_photographs
 from handloom.data.table import Chunk, Table, table_of
 from handloom.data.transforms import Transform, transform_from_config
+from handloom.elsewhere import MODEL, AdvisesOnNames, refuse_call
 from handloom.errors import (
     ConfigurationError,
     DivergenceWarning,
@@ -89,7 +90,7 @@ OUTPUT_ACTIVATIONS: Mapping[str, Callable[..., Array]] = {
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(AdvisesOnNames):
     """A trained network, the transform of its input, and the names of its classes or outputs.
 
     Parameters
@@ -138,6 +139,13 @@ class Model:
     binary_classes: tuple[str, ...] | None = None
     image_statistics: ImageStatistics | None = None
     columns: Columns | None = None
+    _elsewhere: ClassVar[Mapping[str, str]] = MODEL
+
+    if not TYPE_CHECKING:  # a type checker knows that it is not called
+
+        def __call__(self, *_: object, **__: object) -> None:
+            """Refuse a call; see `predict`."""
+            refuse_call(self)
 
     def __repr__(self) -> str:
         count, kind = len(self.class_names), "classes" if self.predicts_classes else "outputs"
@@ -325,7 +333,7 @@ class Model:
             pixels = read_photograph(source, self.row_shape, statistics.fit, invert=invert)
         probabilities = self.predict(pixels[None])[0]
         best, known = int(probabilities.argmax()), statistics.familiarity
-        return ImagePrediction(
+        prediction = ImagePrediction(
             self.class_names[best],
             float(probabilities[best]),
             probabilities,
@@ -334,6 +342,12 @@ class Model:
             prepared,
             self.class_names,
         )
+        if prediction.is_blank:
+            warn(
+                "no object found: the input of the network is a blank image, so the class is "
+                "arbitrary. Take the photograph on a plain background that differs from the object"
+            )
+        return prediction
 
     def check_takes_photographs(self) -> None:
         """Check that the model predicts the classes of ``uint8`` images.
@@ -370,13 +384,12 @@ class Model:
         if inputs.shape[1:] != self.row_shape:
             raise ModelError(
                 f"rows must have shape {self.row_shape}, as in the training data, got shape "
-                f"{inputs.shape[1:]}"
+                f"{inputs.shape[1:]}{_reshape_advice(inputs.shape[1:], self.row_shape)}"
             )
         if (inputs.dtype == np.uint8) != (self.row_dtype == "uint8"):
             raise ModelError(
                 f"rows must be {self.row_dtype}, as in the training data, got {inputs.dtype}: "
-                f"prepare them in the same way; if only the dtype differs, pass "
-                f"numpy.asarray(inputs, {self.row_dtype!r})"
+                f"prepare them in the same way; {dtype_advice(inputs, self.row_dtype)}"
             )
         if len(inputs):
             check_inputs(inputs)
@@ -620,3 +633,13 @@ def warn_if_not_finite(outputs: Array, *, stacklevel: int) -> None:
         DivergenceWarning,
         stacklevel=stacklevel,
     )
+
+
+def _reshape_advice(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """Return the reshape of rows that differ only in flattening or in axes of size 1."""
+    axes, wanted = ([size for size in each if size > 1] for each in (shape, expected))
+    if axes == wanted or (
+        math.prod(shape) == math.prod(expected) and 1 in map(len, (axes, wanted))
+    ):
+        return f": pass inputs.reshape({', '.join(map(str, (-1, *expected)))})"
+    return ""

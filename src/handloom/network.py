@@ -12,7 +12,8 @@ from handloom.arguments import BY_POSITION, ChecksArguments
 from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
 from handloom.data.row_reader import RowReader
-from handloom.errors import MissingMethodError, ModelError, unknown_name
+from handloom.elsewhere import NETWORK, AdvisesOnNames, refuse_call
+from handloom.errors import ModelError, unknown_name
 from handloom.in_use import in_use
 from handloom.layers import Layer
 from handloom.layers.building import build_chain, check_channels, shape_of
@@ -36,26 +37,8 @@ BUILT_AGAIN = (
 )
 """The remedy in the error about a network whose arrays would be replaced during a training."""
 
-_TRAINER = "Trainer(network, Adam(), 1e-3, epochs=10)"
 
-ELSEWHERE: Mapping[str, str] = {
-    "fit": f"a trainer trains it: trainer = {_TRAINER}; trainer.fit(Dataset(inputs, targets))",
-    "compile": f"optimizer, loss and epochs are arguments of the trainer: trainer = {_TRAINER}",
-    "evaluate": "write handloom.evaluate(trainer.model(), Dataset(inputs, targets))",
-    "predict_proba": "write trainer.model().predict(inputs)",
-    "save": "write trainer.model().save(folder)",
-    "state_dict": "write network.get_weights(), a mapping of names to arrays",
-    "load_state_dict": "write network.set_weights(weights), with a mapping of names to arrays",
-    "get_layer": "write network[0], network[-1] or network['0.dense']",
-    "append": "its layers are one list: Sequential([Dense(32), ReLU(), Dense(10)])",
-    "add": "its layers are one list: Sequential([Dense(32), ReLU(), Dense(10)])",
-    "train": "a trainer switches between training and prediction by itself",
-    "eval": "a trainer switches between training and prediction by itself",
-}
-"""Methods of networks in other libraries, each with its spelling here."""
-
-
-class Sequential(NetworkContents, ChecksArguments):
+class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
     """A sequential network: each layer takes the output of the one before it.
 
     It may end in logits or in an output activation, `Softmax` or `Sigmoid`. If the loss applies
@@ -86,6 +69,7 @@ class Sequential(NetworkContents, ChecksArguments):
         If there is no layer, an entry is no layer, or a layer is used twice.
     """
 
+    _elsewhere: ClassVar[Mapping[str, str]] = NETWORK
     _argument_advice: ClassVar[Mapping[str, str]] = {
         BY_POSITION: "Its layers are one list: Sequential([Dense(32), ReLU(), Dense(10)])"
     }
@@ -96,20 +80,11 @@ class Sequential(NetworkContents, ChecksArguments):
             raise ModelError("layers must hold at least one layer, got none")
         self._set_layers(layers)
 
-    if not TYPE_CHECKING:  # a type checker knows all attributes
+    if not TYPE_CHECKING:  # a type checker knows that it is not called
 
-        def __getattr__(self, name: str) -> Any:
-            """Raise the error of a missing attribute, for a method of other libraries with advice.
-
-            Raises
-            ------
-            AttributeError
-                Always.
-            """
-            missing = f"{type(self).__name__} has no attribute {name!r}"
-            if name in ELSEWHERE:
-                raise MissingMethodError(f"{missing}: {ELSEWHERE[name]}")
-            raise AttributeError(missing)
+        def __call__(self, *_: object, **__: object) -> None:
+            """Refuse a call; see `predict` and `forward`."""
+            refuse_call(self)
 
     def _set_layers(self, layers: Sequence[Layer]) -> None:
         """Set the layers of a network that is not built, possibly none."""

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from typing import ClassVar, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ModelError, require_number, unknown_name
+from handloom.elsewhere import ARRAYS, AdvisesOnNames
+from handloom.errors import MissingArrayError, ModelError, require_number, unknown_name
 from handloom.initializers import Initializer
 from handloom.operations import Array as Array  # noqa: PLC0414 - most import it from here
 from handloom.randomness import Purpose, Stream
@@ -68,8 +70,30 @@ class ParameterSpec:
         )
 
 
-class NamedArrays(dict[str, Array]):
+class NamedArrays(dict[str, Array], AdvisesOnNames):
     """Arrays by name, in the order of the layers; printed as a table of names and shapes."""
+
+    _elsewhere: ClassVar[Mapping[str, str]] = ARRAYS
+
+    def __missing__(self, name: object) -> NoReturn:
+        """Refuse an unknown name.
+
+        Raises
+        ------
+        MissingArrayError
+            With the names of the arrays.
+        """
+        if not self:
+            raise MissingArrayError(
+                f"no array {name!r}: there are none. Those of a layer are made when its network is "
+                "built: network.build((784,))"
+            )
+        if isinstance(name, str):
+            raise MissingArrayError(unknown_name("array", name, self))
+        raise MissingArrayError(
+            f"arrays have names, {', '.join(map(repr, self))}, got {name!r}; in their order they "
+            "are list(weights.values())"
+        )
 
     def __repr__(self) -> str:
         if not self:

@@ -269,3 +269,56 @@ def test_a_rate_that_the_schedule_lowered_names_its_epoch() -> None:
     assert f"the learning rate, {rate:.3g} at the end of epoch 1, is too large" in (
         sentence(history, "learning rate too large")
     )
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.5, 1.0])
+def test_steps_that_ruined_the_weights_are_not_taken_for_large_initial_weights(rate: float) -> None:
+    rows = silhouettes(2000).train
+    history = fit([Dense(64), ReLU(), Dense(64), ReLU()], Adam(), rate, rows, epochs=5)
+    assert symptoms(history)[:2] == ["stuck", "learning rate too large"]
+
+
+def test_a_diagnosis_without_initial_norms_is_still_read() -> None:
+    history = fit([Dense(32), ReLU()], Adam(), 0.5)
+    assert history.diagnosis is not None
+    growth = [each.growth for each in history.layers[-1].layers]
+    assert (growth[0] or 0.0) > 2.0
+    described = history.to_json()
+    earlier = described["diagnosis"]
+    assert isinstance(earlier, dict)
+    del earlier["initial_norms"]
+    for record in earlier["records"]:
+        for layer in record["layers"]:
+            del layer["growth"]
+    assert symptoms(History.from_json(described)) == symptoms(history)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "sign"),
+    [(SGD(), 0.1, "it was"), (Adam(), 0.03, "in epoch 1 the mean training loss was")],
+)
+def test_a_learning_rate_at_which_little_is_learned(
+    optimizer: Optimizer, rate: float, sign: str
+) -> None:
+    rows = silhouettes(2000).train
+    history = fit([Dense(64), ReLU(), Dense(64), ReLU()], optimizer, rate, rows, epochs=5)
+    assert symptoms(history) == ["learning rate too large"]
+    assert sign in sentence(history, "learning rate too large")
+    assert f"the learning rate, {rate}, is too large for" in history.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate"),
+    [(SGD(), 0.01), (SGD(), 0.03), (SGD(momentum=0.9), 0.01), (Adam(), 3e-4), (Adam(), 3e-3)],
+)
+def test_usual_learning_rates_have_no_findings(optimizer: Optimizer, rate: float) -> None:
+    rows = silhouettes(2000).train
+    history = fit([Dense(64), ReLU(), Dense(64), ReLU()], optimizer, rate, rows, epochs=5)
+    assert history.notes == []
+
+
+def test_a_slow_training_that_began_far_from_guessing_has_no_large_rate() -> None:
+    x = np.random.default_rng(0).standard_normal((600, 3))
+    rows = Dataset(x, 30.0 + x[:, :1])
+    history = fit([Dense(16), ReLU()], SGD(), 1e-4, rows, loss=MeanSquaredError())
+    assert "learning rate too large" not in symptoms(history)

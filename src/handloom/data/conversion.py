@@ -308,6 +308,34 @@ def _advice(value: object) -> str:
     return ""
 
 
+def dtype_advice(rows: npt.NDArray[np.generic], dtype: str) -> str:
+    """Return how rows become those of another dtype: the spelling, by the range of their values.
+
+    Parameters
+    ----------
+    rows : array, shape (n, ...)
+        The first hundred are looked at.
+    dtype : str
+        That of the training rows; either it or that of ``rows`` is uint8.
+    """
+    same = f"if only the dtype differs, pass numpy.asarray(inputs, {dtype!r})"
+    if dtype != "uint8":
+        return f"pass inputs / 255 if the training rows were divided by 255; {same}"
+    few = np.asarray(rows[:100])
+    low, high = (float(few.min()), float(few.max())) if few.size else (0.0, 0.0)
+    if low < 0.0:
+        return (
+            f"their values, {low:.3g} to {high:.3g}, are scaled already: pass the stored rows, 0 "
+            f"to 255, which are scaled as in training"
+        )
+    if 0.0 < high <= 1.0:
+        return (
+            f"their values are {low:.3g} to {high:.3g}, not 0 to 255: pass "
+            f"numpy.rint(255 * inputs).astype('uint8')"
+        )
+    return same
+
+
 def describe_not_finite(value: np.generic) -> str:
     """Return the description of a value that is not finite."""
     if np.isnan(value):

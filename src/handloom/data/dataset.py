@@ -1,8 +1,8 @@
 """Datasets: inputs, targets and class names, with their training and test split."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,10 @@ from handloom.data.table_learning import encode_whole
 from handloom.data.table_options import TableOptions
 from handloom.data.table_target import Task
 from handloom.data.targets import convert_targets
+from handloom.elsewhere import DATASET, AdvisesOnNames
 from handloom.errors import (
     DataError,
+    MissingMethodError,
     has_channels_last,
     require_bool,
     require_fraction,
@@ -40,7 +42,7 @@ CHECKED_AT_ONCE = 1 << 21
 
 
 @dataclass(frozen=True, init=False)
-class Dataset:
+class Dataset(AdvisesOnNames):
     """A dataset: rows of inputs, their targets, and the class names.
 
     Inputs and targets may be arrays, pandas or polars tables and Series, pyarrow tables and arrays,
@@ -96,6 +98,22 @@ class Dataset:
     column_names: tuple[str, ...] | None = None
     fit: Fit | None = None
     columns: Columns | None = None
+    _elsewhere: ClassVar[Mapping[str, str]] = DATASET
+
+    if not TYPE_CHECKING:  # a type checker knows that it is not indexed
+
+        def __getitem__(self, _: object) -> None:
+            """Refuse an index, and with it iteration and unpacking.
+
+            Raises
+            ------
+            MissingMethodError
+                Always.
+            """
+            raise MissingMethodError(
+                "a Dataset is not indexed or unpacked: write data.inputs and data.targets, or "
+                "data.take(slice(0, 5)) for a dataset of some rows"
+            )
 
     def __repr__(self) -> str:
         rows = f"{len(self.targets):,} rows of {self.inputs.dtype} {self.input_shape}"
@@ -397,7 +415,7 @@ def check_inputs(inputs: npt.NDArray[np.generic]) -> None:
 
 @dataclass(frozen=True)
 class Splits:
-    """The training and the test part of a dataset, as published."""
+    """The training and the test part of a dataset, as published: ``train, test = splits``."""
 
     train: Dataset
     test: Dataset
@@ -415,6 +433,10 @@ class Splits:
                 "labels of the test part by class_names=train.class_names"
             )
         require_same_columns(self.test.column_names, self.train.column_names, "test rows")
+
+    def __iter__(self) -> Iterator[Dataset]:
+        """Yield the training part and the test part."""
+        return iter((self.train, self.test))
 
     def _repr_html_(self) -> str:
         """Return a preview of the training part, and the size of the test part."""

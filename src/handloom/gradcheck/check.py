@@ -158,7 +158,14 @@ def _perturb(array: Array, scale: float, generator: np.random.Generator) -> None
 
 def _rows(x: npt.ArrayLike) -> Array:
     """Return a contiguous float64 copy of the rows."""
-    rows: Array = np.array(x, np.float64, order="C")
+    try:
+        rows: Array = np.array(x, np.float64, order="C")
+    except (TypeError, ValueError):
+        raise DataError(
+            f"x must be an array of rows of numbers, shape (n, ...), got {type(x).__name__}: of a "
+            f"dataset and a network of flat rows, write check_gradients(network, "
+            f"data.inputs[:20].reshape(20, -1) / 255, data.targets[:20])"
+        ) from None
     if rows.ndim < 2 or not rows.size:
         raise DataError(f"x must hold at least one row, shape (n, ...), got shape {rows.shape}")
     if not np.isfinite(rows).all():

@@ -10,6 +10,7 @@ from math import nan
 import numpy as np
 import numpy.typing as npt
 
+from handloom.elsewhere import AdvisesOnNames
 from handloom.errors import ConfigurationError, ModelError
 from handloom.layers import Layer
 from handloom.layers.building import build
@@ -34,9 +35,12 @@ def float64_replica_of(
             names = ", ".join(unused)
             raise ConfigurationError(f"{names} must be None for a layer, which is checked without")
         return _LayerReplica(subject, x, stream)
-    if not isinstance(subject, Sequential) and (isinstance(subject, type) or not callable(subject)):
+    # a model, whose call is refused, is callable for Python
+    is_loss = callable(subject) and not isinstance(subject, type | AdvisesOnNames)
+    if not isinstance(subject, Sequential) and not is_loss:
+        network = ": pass its network" if hasattr(subject, "network") else ""
         raise ConfigurationError(
-            f"the subject must be a layer, a loss or a network, got {subject!r}"
+            f"the subject must be a layer, a loss or a network, got {subject!r}{network}"
         )
     if targets is None:
         raise ConfigurationError("targets must be given for a loss or a network, got None")

@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from handloom.arguments import ChecksArguments
 from handloom.backend import NUMPY, Backend
+from handloom.elsewhere import LAYER, AdvisesOnNames
 from handloom.errors import ModelError
 from handloom.operations import LayerOperation
 from handloom.parallel.pool import SERIAL, Pool
-from handloom.parameters import Array, Parameters, ParameterSpec
+from handloom.parameters import Array, NamedArrays, Parameters, ParameterSpec
 
 
-class Layer(ChecksArguments, ABC):
+class Layer(ChecksArguments, AdvisesOnNames, ABC):
     """Base class of all layers, ``y = f(x; weights)``.
 
     A layer is used in three stages. *Declare*: `declare` returns the arrays that it trains, and
@@ -66,6 +67,7 @@ class Layer(ChecksArguments, ABC):
         The gradients of the trained arrays, by the same names, which `backward` overwrites.
     """
 
+    _elsewhere: ClassVar[Mapping[str, str]] = LAYER
     _argument_advice: ClassVar[Mapping[str, str]] = {
         "activation": "An activation is a layer of its own: Dense(10), ReLU()",
         **dict.fromkeys(
@@ -93,8 +95,8 @@ class Layer(ChecksArguments, ABC):
 
     def __init__(self) -> None:
         self.set_backend(NUMPY)
-        self.weights: Mapping[str, Array] = {}
-        self.gradients: Mapping[str, Array] = {}
+        self.weights: Mapping[str, Array] = NamedArrays()
+        self.gradients: Mapping[str, Array] = NamedArrays()
         self._buffers: dict[str, npt.NDArray[np.generic]] | None = None
         self._saved: Array | None = None
 

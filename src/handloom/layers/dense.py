@@ -3,6 +3,7 @@
 from __future__ import annotations  # numpy.random is loaded when it is used
 
 from collections.abc import Mapping
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -94,7 +95,11 @@ class Dense(Layer):
             If an input row is not flat.
         """
         if len(input_shape) != 1:
-            raise ModelError(f"dense: an input row must be flat, got shape {input_shape}")
+            raise ModelError(
+                f"dense: an input row must be flat, got shape {input_shape}: put Flatten() in "
+                f"front of it or, if it is the first layer, write "
+                f"network.build(({prod(input_shape)},)), which takes such rows too"
+            )
         d, h = input_shape[0], self.units
         w_l1, w_l2, b_l1, b_l2 = self.weights_l1, self.weights_l2, self.biases_l1, self.biases_l2
         return {

@@ -9,6 +9,7 @@ from handloom.losses.base import RowLoss, Targets, check_predictions
 from handloom.operations import CrossEntropy
 from handloom.parameters import Array
 from handloom.reductions import row_maxima, row_sums
+from handloom.secondary import warn
 
 
 class _ClassLoss(RowLoss):
@@ -145,6 +146,29 @@ class SoftmaxCrossEntropy(_ClassLoss):
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments as JSON-serializable values."""
         return {"label_smoothing": self.label_smoothing}
+
+    def __call__(
+        self,
+        predictions: Array,
+        targets: Targets,
+        weights: Array | None = None,
+        *,
+        total_weight: float | None = None,
+        out: Array | None = None,
+    ) -> tuple[float, Array]:
+        """Return the mean loss and its gradient; see `RowLoss`.
+
+        Probabilities in place of logits get a warning if targets are class indices, except in
+        training, where the trainer leaves a final softmax out.
+        """
+        direct = total_weight is None and out is None and np.ndim(targets) == 1
+        if direct and _are_probabilities(predictions):
+            warn(
+                "SoftmaxCrossEntropy takes logits, and every row of the predictions sums to 1, as "
+                "probabilities do: use CategoricalCrossEntropy for a network that ends in Softmax",
+                stacklevel=2,
+            )
+        return super().__call__(predictions, targets, weights, total_weight=total_weight, out=out)
 
     def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
         """Return each row's loss, and overwrite ``gradient`` with its gradient.
@@ -286,3 +310,15 @@ class CategoricalCrossEntropy(_ClassLoss):
             np.divide(-targets, clipped, out=gradient)
         gradient *= inside
         return losses
+
+
+def _are_probabilities(predictions: object) -> bool:
+    """Return whether predictions are two rows or more, of shape (n, k), that all sum to 1."""
+    if not isinstance(predictions, np.ndarray) or predictions.dtype.kind != "f":
+        return False
+    if predictions.ndim != 2 or len(predictions) < 2 or predictions.shape[1] < 2:
+        return False
+    for rows in (predictions[:2], predictions):  # logits are told by the first rows
+        if not ((rows >= 0.0) & (rows <= 1.0)).all() or (abs(rows.sum(axis=1) - 1.0) > 1e-4).any():
+            return False
+    return True

@@ -73,9 +73,14 @@ class Optimizer(ChecksArguments, ABC):
         The state vectors, which start as zeros.
     """
 
-    _argument_advice: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        (BY_POSITION, "lr", "learning_rate", "rate"), "The learning rate is an argument of Trainer"
-    )
+    _argument_advice: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            (BY_POSITION, "lr", "learning_rate", "rate"),
+            "The learning rate is an argument of Trainer",
+        ),
+        "decay": "The decay of the learning rate is a schedule, an argument of Trainer: "
+        "InverseTimeDecay(1e-3, decay=1e-4); that of the weights is weight_decay",
+    }
     kind: ClassVar[str]
     state_names: tuple[str, ...] = ()
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from handloom.data.columns import require_same_columns
+from handloom.data.conversion import dtype_advice
 from handloom.data.dataset import Dataset, Splits
 from handloom.errors import ConfigurationError, DataError
 from handloom.model import Model
@@ -79,8 +80,7 @@ def check_same_rows(train: Dataset, validation: Dataset) -> None:
     if (dtype == np.uint8) != (expected == np.uint8):
         raise DataError(
             f"the validation rows must be {expected}, as the training rows, got {dtype}: prepare "
-            f"them in the same way; if only the dtype differs, pass "
-            f"numpy.asarray(inputs, '{expected}')"
+            f"them in the same way; {dtype_advice(validation.inputs, str(expected))}"
         )
 
 

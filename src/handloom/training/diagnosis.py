@@ -28,6 +28,10 @@ class LayerProbe:
     update : float or None
         The l2 norm of the last update of the epoch, divided by that of the weights; None for a
         layer without weights.
+    growth : float or None
+        The l2 norm of the weights, divided by that at the beginning of the training; None for a
+        layer without weights, with initial weights of 0, or of a diagnosis without
+        ``initial_norms``.
     second_moment : tuple of float
         The quantiles `QUANTILES` of the optimizer's second moment; empty if it has none.
     """
@@ -39,6 +43,7 @@ class LayerProbe:
     saturated: float | None = None
     alike: bool = False
     update: float | None = None
+    growth: float | None = None
     second_moment: tuple[float, ...] = ()
 
 
@@ -90,6 +95,9 @@ class Diagnosis:
         The time of all measurements.
     update_ratios : dict of str to float
         The norms of the last update of the current epoch, relative to the weights.
+    initial_norms : dict of str to float
+        The l2 norms of the weights of each layer at the beginning of the training; empty in a
+        diagnosis of an earlier version.
     """
 
     optimizer: str
@@ -103,6 +111,7 @@ class Diagnosis:
     skipped: list[int] = field(default_factory=list)
     seconds: float = 0.0
     update_ratios: dict[str, float] = field(default_factory=dict)
+    initial_norms: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the measurements as JSON; NaN and infinity become None."""
@@ -119,7 +128,7 @@ class Diagnosis:
             If an entry is missing, unknown or invalid.
         """
         metrics = ("sortedness", "guessing", "input_scale", "target_scale", "seconds")
-        if set(values) != set(asdict(cls("", 0))):
+        if {*values, "initial_norms"} != set(asdict(cls("", 0))):
             raise ValueError("a diagnosis has other entries")
         return cls(
             optimizer=str(values["optimizer"]),
@@ -127,11 +136,14 @@ class Diagnosis:
             rows=require_count("rows", values["rows"], minimum=0),
             records=[_record(each) for each in values["records"]],
             skipped=[require_count("an epoch", each, minimum=0) for each in values["skipped"]],
-            update_ratios={
-                str(name): _number(value) for name, value in values["update_ratios"].items()
-            },
+            update_ratios=_by_name(values["update_ratios"]),
+            initial_norms=_by_name(values.get("initial_norms", {})),
             **{name: _number(values[name]) for name in metrics},
         )
+
+
+def _by_name(values: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): _number(value) for name, value in values.items()}
 
 
 def _record(values: Mapping[str, Any]) -> ProbeRecord:
@@ -142,8 +154,8 @@ def _record(values: Mapping[str, Any]) -> ProbeRecord:
 
 def _layer(values: Mapping[str, Any]) -> LayerProbe:
     optional = {
-        name: None if values[name] is None else _number(values[name])
-        for name in ("dead", "saturated", "update")
+        name: None if values.get(name) is None else _number(values[name])
+        for name in ("dead", "saturated", "update", "growth")
     }
     return LayerProbe(
         layer=str(values["layer"]),

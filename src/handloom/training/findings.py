@@ -36,9 +36,18 @@ initial weights keep it near that of the inputs, about 1 (He, Zhang, Ren, Sun, "
 Rectifiers", ICCV 2015). Other causes are large inputs and large initial weights, which come
 first."""
 
-UNMOVED = 0.5
-"""The bound of the change of a layer's weights by all steps, relative to their norm, below which
-large outputs are those of the initial weights."""
+UNMOVED = 1.1
+"""The norm of a layer's weights relative to that of its initial weights below which large outputs
+are those of the initial weights. Random initial weights and the sum of all steps are nearly
+orthogonal, so that steps of half the initial norm make it 1.12."""
+
+WORSE, GROWN, RISEN = 1.2, 1.5, 1.1
+"""Signs of a rate that is too large where a network still learns: the mean training loss of an
+epoch relative to that of guessing, with the growth of the weights of a hidden layer; and the last
+measured loss relative to the lowest, with an update of twice `LARGE_UPDATE`. With too large a rate
+the learning curve shows "violent oscillations", and the loss often increases: Goodfellow, Bengio,
+Courville, "Deep Learning", 2016, section 8.3.1. At rates that were chosen on held-out rows neither
+was seen."""
 
 LARGE_INPUT, LARGE_TARGET, SMALL_TARGET = 10.0, 100.0, 0.01
 """The scale of features and targets above which initial weights and usual rates are too large, and
@@ -100,6 +109,7 @@ def findings(history: History) -> list[Finding]:
         return [*causes, _not_finite(diagnosis, last)]
     if not _is_stuck(diagnosis, last):
         causes += _few_steps(history, diagnosis, last)
+        causes += _slowed_by_rate(_Measured(history, diagnosis, last))
         return [*causes, *_dead(last, MOSTLY_DEAD), *_overfitting(history)]
     seen = _Measured(history, diagnosis, last)
     for cause in _CAUSES:  # a later one may be the effect of an earlier one
@@ -141,6 +151,39 @@ def _few_steps(history: History, diagnosis: Diagnosis, last: ProbeRecord) -> Ite
             f"on the command line) or, where no recipe sets it, a smaller batch: "
             f"set batch_size=32 (--batch-size 32)",
         )
+
+
+def _slowed_by_rate(seen: "_Measured") -> Iterator[Finding]:
+    """Find a rate that is too large, but not so large that nothing is learned."""
+    last, diagnosis, history = seen.last, seen.diagnosis, seen.history
+    enough = (last.epoch + 1) * diagnosis.steps >= FEWEST_STEPS
+    if not enough or last.loss <= UNFINISHED * diagnosis.guessing:
+        return
+    losses = [record.data_loss for record in history.records]
+    worst = max(range(len(losses)), key=losses.__getitem__)
+    best = min(diagnosis.records, key=lambda record: record.loss)
+    # before training the loss of classes is about that of guessing, unless inputs are large
+    begun_near = diagnosis.target_scale == 0.0 and diagnosis.input_scale <= LARGE_INPUT
+    learning = [each for each in last.layers if each.update is not None]
+    growth = max((each.growth or 0.0 for each in learning[:-1]), default=0.0)
+    update = max((each.update or 0.0 for each in learning), default=0.0)
+    if begun_near and growth > GROWN and losses[worst] > WORSE * diagnosis.guessing:
+        sign = f"in epoch {worst + 1} the mean training loss was {losses[worst]:.4g}"
+    elif last.loss > RISEN * best.loss and update > 2.0 * LARGE_UPDATE:
+        sign = (
+            f"it was {best.loss:.4g} after epoch {best.epoch + 1}, and the last step changed the "
+            f"weights of a layer by {update:.2g} of their norm, where about 0.001 is usual"
+        )
+    else:
+        return
+    rate = history.records[worst].learning_rate
+    yield Finding(
+        "learning rate too large",
+        f"After epoch {last.epoch + 1} the loss on {diagnosis.rows} training rows is "
+        f"{last.loss:.4g}, where the best constant prediction has {diagnosis.guessing:.4g}; {sign}:"
+        f" the learning rate, {_stated(history, rate)}, is too large for {diagnosis.optimizer}; "
+        f"try {rate / 10:.2g}, then {rate / 100:.2g}",
+    )
 
 
 def _stuck(diagnosis: Diagnosis, last: ProbeRecord) -> Finding:
@@ -219,15 +262,15 @@ def _scales(seen: _Measured) -> Iterator[Finding]:
 
 def _large_weights(seen: _Measured) -> Iterator[Finding]:
     output, name = seen.largest_output
-    steps = len(seen.history.records) * seen.diagnosis.steps
-    moved = max((change for change, layer, _ in seen.changes if layer == name), default=0.0) * steps
-    if output > LARGE_OUTPUT and 0.0 < moved < UNMOVED:  # 0 where a layer gets no gradient
+    growth = {each.layer: each.growth for each in seen.last.layers}.get(name)
+    steps_taken = any(change > 0.0 for change, layer, _ in seen.changes if layer == name)
+    if output > LARGE_OUTPUT and steps_taken and growth is not None and growth < UNMOVED:
         yield Finding(
             "large initial weights",
             f"The outputs of {name} are {output:.3g} (root mean square), where initial weights "
-            f"usually make them about 1, and all steps together changed its weights by less than "
-            f"{moved:.1g} of their norm: use smaller initial weights, such as the default of the "
-            f"layer",
+            f"usually make them about 1, and all steps together made the norm of its weights "
+            f"{growth:.2f} times the initial one: use smaller initial weights, such as the default "
+            f"of the layer",
         )
 
 

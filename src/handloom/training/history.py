@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from handloom.elsewhere import HISTORY, AdvisesOnNames
 from handloom.errors import (
     ConfigurationError,
     HandloomError,
@@ -171,7 +172,7 @@ class LayerRecord:
     update: float
 
 
-class History:
+class History(AdvisesOnNames):
     """The records of a training, in order, and the reason why it ended.
 
     ``history["loss"]`` is a column as an array; iterating gives the records.
@@ -182,8 +183,8 @@ class History:
     layer_norms : list of LayerRecord
         The l2 norms of each layer, if a callback such as `LayerNorms` measures them.
     notes : list of str
-        Notes about the training, in sentences: changes at a resume, and at the end findings about
-        a training that does not work.
+        Notes about the training, in sentences: if it diverged, where and what helps; changes at a
+        resume; and at the end findings about a training that does not work.
     stop_reason : StopReason or None
         The reason of the end; None while training goes on.
     backend : str
@@ -207,6 +208,8 @@ class History:
         None with ``diagnose=False``.
     """
 
+    _elsewhere: ClassVar[Mapping[str, str]] = HISTORY
+
     def __init__(self) -> None:
         self.records: list[EpochRecord] = []
         self.layer_norms: list[LayerRecord] = []
@@ -225,6 +228,10 @@ class History:
 
     def __iter__(self) -> Iterator[EpochRecord]:
         return iter(self.records)
+
+    def __contains__(self, column: object) -> bool:
+        """Return whether there is a column of this name, or a record."""
+        return column in self.columns if isinstance(column, str) else column in self.records
 
     def __getitem__(self, column: str) -> npt.NDArray[np.float64]:
         """Return one column, shape (epochs,); NaN where the metric was not measured.
@@ -264,6 +271,9 @@ class History:
             return f"{epochs} done so far"
         if self.stop_reason is StopReason.MAX_EPOCHS:
             return f"{'all ' if len(self) > 1 else ''}{epochs} done"
+        if self.divergence is not None:
+            where = f"in epoch {self.divergence.epoch + 1} at step {self.divergence.step + 1}"
+            return f"stopped after {epochs}: {self.stop_reason.words} {where}"
         return f"stopped after {epochs}: {self.stop_reason.words}"
 
     @property

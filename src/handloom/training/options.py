@@ -7,12 +7,12 @@ from enum import Enum
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from handloom.arguments import unknown_argument
 from handloom.backend import BACKENDS
 from handloom.data.augment import Augmentation
 from handloom.data.transforms import Transform
 from handloom.errors import (
     ArgumentError,
-    did_you_mean,
     require_bool,
     require_count,
     require_instance,
@@ -38,6 +38,17 @@ class OnResume(Enum):
     EPOCHS = "epochs may change, unless the schedule has a fixed number of steps, as CosineDecay"
     NOTED = "results do not depend on it; the change is noted in the history"
 
+
+OPTIONS_ELSEWHERE = {
+    "decay": "the rate decays by its schedule: learning_rate=InverseTimeDecay(1e-3, decay=1e-4)",
+    **dict.fromkeys(
+        ("validation", "validation_data", "validation_split"),
+        "it is an argument of fit: trainer.fit(train, validation=0.1), or validation=dataset",
+    ),
+    "verbose": "pass callbacks=[Progress()] to watch the training",
+    "metrics": "loss and accuracy are measured; handloom.evaluate(model, data) has more metrics",
+}
+"""Options of other libraries, each with its spelling here."""
 
 NOTED_AT_RESUME = {"on_resume": OnResume.NOTED}
 """The metadata of the field of an option that may change at a resume."""
@@ -254,8 +265,9 @@ def takes_options(
         ) -> None:
             for name in named:
                 if name not in own:
-                    hint = did_you_mean(name, own)
-                    raise ArgumentError(f"{type(self).__name__} has no option {name!r}.{hint}")
+                    owner = type(self).__name__
+                    message = unknown_argument(owner, "option", name, own, OPTIONS_ELSEWHERE)
+                    raise ArgumentError(message)
             try:
                 signature_of_options.bind(*args, **named)
             except TypeError as error:

@@ -299,7 +299,7 @@ def _backend(name: str, network: Sequential, rows: int, steps: int, ranks: Ranks
 def _warn_of(remarks: list[str]) -> list[str]:
     """Give a warning for each remark, and return the remarks."""
     for remark in remarks:
-        warn(remark, stacklevel=5)  # the caller of `Trainer.fit`
+        warn(remark, stacklevel=6)  # the caller of `Trainer.fit`
     return remarks
 
 
@@ -515,6 +515,12 @@ def _split_and_check(
     if options.augment:
         check_images(train)
     if not train.has_classes and options.loss is None:
+        if _are_one_hot(train.targets):
+            raise ConfigurationError(
+                f"the targets of {train.name} are one-hot rows of {train.targets.dtype}, which "
+                f"are continuous targets: for classes pass targets.argmax(axis=1); for several "
+                f"labels a row, loss=BinaryCrossEntropy()"
+            )
         raise ConfigurationError(
             f"loss must be set for the continuous targets of {train.name}, "
             "for instance loss=MeanSquaredError(); if they are classes, pass integers: "
@@ -559,3 +565,9 @@ def _fingerprints(
         "sample_weights": None if weights is None else checksum(weights),
         "class_weight": by_name,
     }
+
+
+def _are_one_hot(targets: npt.NDArray[np.floating]) -> bool:
+    """Return whether each row of targets, shape (n, k), holds a single 1 and zeros."""
+    binary = ((targets == 0.0) | (targets == 1.0)).all()
+    return targets.shape[1] > 1 and bool(binary) and bool((targets.sum(axis=1) == 1.0).all())

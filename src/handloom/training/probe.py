@@ -76,6 +76,7 @@ class Probe:
             sortedness = 0.0 if options.shuffle else _sortedness(self._arrays.targets)
             kind = type(self._state.optimizer).__name__
             history.diagnosis = Diagnosis(kind, self._steps, sortedness)
+            history.diagnosis.initial_norms = self._norms()
         own = history.diagnosis  # a longer training has another last epoch
         own.records = [each for each in own.records if self.due(each.epoch)]
         own.skipped = [epoch for epoch in own.skipped if self.due(epoch)]
@@ -96,13 +97,12 @@ class Probe:
         if not before:
             return
         with self._measuring, self._timed() as diagnosis:
-            diagnosis.update_ratios = {}
-            for name, _ in self._state.network.named_layers():
-                own = [each for each in parameters.gradients if each.startswith(f"{name}.")]
-                size = _norm([parameters.weights[each] for each in own])
-                if own and size > 0.0:
-                    update = _norm([parameters.weights[each] - before[each] for each in own])
-                    diagnosis.update_ratios[name] = update / size
+            sizes, own = self._norms(), self._trained()
+            diagnosis.update_ratios = {
+                name: _norm([parameters.weights[each] - before[each] for each in own[name]]) / size
+                for name, size in sizes.items()
+                if size > 0.0
+            }
 
     def measure(self, epoch: int) -> None:
         """Measure after an epoch, unless all the time for it is spent."""
@@ -122,6 +122,21 @@ class Probe:
         early = history.stop_reason is not None and history.stop_reason.final
         if early and history.records and not self.due(history.records[-1].epoch):
             self.measure(history.records[-1].epoch)
+
+    def _trained(self) -> dict[str, list[str]]:
+        """Return the names of the trained arrays of each layer that has some."""
+        network = self._state.network
+        own = {
+            name: [each for each in network.parameters.gradients if each.startswith(f"{name}.")]
+            for name, _ in network.named_layers()
+        }
+        return {name: arrays for name, arrays in own.items() if arrays}
+
+    def _norms(self) -> dict[str, float]:
+        """Return the l2 norm of the trained weights of each layer."""
+        weights = self._state.network.parameters.weights
+        trained = self._trained().items()
+        return {name: _norm([weights[each] for each in arrays]) for name, arrays in trained}
 
     @property
     def _diagnosis(self) -> Diagnosis:
@@ -182,10 +197,13 @@ class Probe:
     def _measure(self, epoch: int, diagnosis: Diagnosis) -> None:
         """Append a record to the diagnosis."""
         loss, layers = _passes(self._load(diagnosis), self._state.loss)
+        initial = {name: norm for name, norm in diagnosis.initial_norms.items() if norm > 0.0}
+        norms = self._norms() if initial else {}
         records = [
             replace(
                 each,
                 update=diagnosis.update_ratios.get(each.layer),
+                growth=norms[each.layer] / initial[each.layer] if each.layer in initial else None,
                 second_moment=self._second_moment(each.layer),
             )
             for each in layers

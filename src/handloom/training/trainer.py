@@ -1,18 +1,20 @@
 """Trainer: ``fit`` runs epochs, and an epoch runs its steps, several per call."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from signal import Signals
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from handloom.arguments import advises_on_arguments
 from handloom.data.batches import Order
 from handloom.data.dataset import Dataset
+from handloom.elsewhere import TRAINER, AdvisesOnNames
 from handloom.errors import ConfigurationError, DivergenceWarning, ModelError, require_instance
 from handloom.in_use import in_use
 from handloom.model import Model
@@ -54,6 +56,22 @@ FITTED_AGAIN_WARM = (
     "those of the first fit. Make a trainer with another seed, and pass warm= to its fit"
 )
 """The warnings about a second fit of the same weights, and their notes."""
+
+FIT_ELSEWHERE = {
+    **dict.fromkeys(
+        ("validation_split", "validation_data"),
+        "write fit(train, validation=0.1), the fraction to hold out, or validation=dataset",
+    ),
+    "epochs": "it is an option of the trainer: Trainer(network, Adam(), 1e-3, epochs=10)",
+    "batch_size": "it is an option of the trainer: Trainer(network, Adam(), 1e-3, batch_size=32)",
+    **dict.fromkeys(
+        ("verbose", "callbacks"),
+        "callbacks are an option of the trainer: Trainer(network, Adam(), 1e-3, "
+        "callbacks=[Progress()])",
+    ),
+    "sample_weight": "it is called 'sample_weights' here",
+}
+"""Arguments of `fit` in other libraries, each with its spelling here."""
 
 RANKS_IN_USE = "start this training when that one has ended, or without the option distributed"
 """The remedy for two trainings that would mix their messages."""
@@ -103,7 +121,7 @@ class TrainerOptions(TrainingOptions):
 
 
 @describes_options_of(TrainerOptions)
-class Trainer:
+class Trainer(AdvisesOnNames):
     """Trains a network.
 
     Parameters
@@ -123,6 +141,8 @@ class Trainer:
     ConfigurationError, TypeError
         If an option is invalid or unknown.
     """
+
+    _elsewhere: ClassVar[Mapping[str, str]] = TRAINER
 
     @takes_options(TrainerOptions)
     def __init__(self, network: Sequential, options: TrainerOptions) -> None:
@@ -177,6 +197,7 @@ class Trainer:
         """Return the network with its transform and the names of its classes."""
         return self.state.model
 
+    @advises_on_arguments(FIT_ELSEWHERE)
     def fit(
         self,
         train: Dataset | None,
@@ -269,11 +290,11 @@ class Trainer:
             if again:
                 remark = FITTED_AGAIN if warm is None else FITTED_AGAIN_WARM
                 prepared.state.history.notes.append(remark)
-                warn(remark, stacklevel=2)
+                warn(remark, stacklevel=3)
             history = self._run(prepared)
         if history.divergence is not None and self.leads:
             message = f"training diverged: {history.divergence}"
-            warn(message, DivergenceWarning, stacklevel=2)
+            warn(message, DivergenceWarning, stacklevel=3)
         return history
 
     def _has_trained(self) -> bool:
@@ -408,6 +429,8 @@ class Trainer:
                     prepared.probe.end()
             if state.average is not None and state.history.divergence is None:
                 state.average.copy_to_network()
+            if state.history.divergence is not None:
+                state.history.notes.insert(0, str(state.history.divergence))
             with Secondary("the findings of the diagnosis are not noted"):
                 sentences = map(str, findings(state.history))
                 state.history.notes += [s for s in sentences if s not in state.history.notes]
@@ -580,8 +603,8 @@ class Trainer:
             raise
         undelivered = self._deliver()
         interrupted = self._state and self._state.history.stop_reason is StopReason.INTERRUPTED
-        # a notebook shows a warning as a failure; the fourth level is the caller of `fit`
-        tell = say if in_notebook() else partial(warn, stacklevel=4)
+        # a notebook shows a warning as a failure; the fifth level is the caller of `fit`
+        tell = say if in_notebook() else partial(warn, stacklevel=5)
         for number in undelivered if interrupted and self.leads else ():
             tell(
                 f"training was interrupted by {Signals(number).name}: it ended after a whole step, "

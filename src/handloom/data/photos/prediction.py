@@ -79,11 +79,17 @@ class ImagePrediction:
         high, wide = large.shape[:2]
         return element("img", src=png(large), width=wide, height=high, alt="input of the network")
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether all pixels are equal: no object was found, and the class is arbitrary."""
+        return bool((self.pixels == self.pixels.flat[0]).all())
+
     def __repr__(self) -> str:
         size = "x".join(map(str, self.pixels.shape))
         return (
             f"ImagePrediction({self.class_name!r}, probability={self.probability:.3f}, "
-            f"familiar={self.familiar}, prepared={self.prepared}, pixels={size})"
+            f"familiar={self.familiar}, prepared={self.prepared}, "
+            f"pixels={size}{', blank' if self.is_blank else ''})"
         )
 
 

@@ -72,6 +72,11 @@ def fashion_mnist(
     """
     require_number("timeout", timeout, minimum=0.0, exclusive=True)
     require_number("deadline", deadline, minimum=0.0, exclusive=True)
+    if path in ("train", "test") and not Path(path).exists():
+        raise DataError(
+            f"path must be a folder, got {path!r}: both parts are read at once: "
+            f"fashion_mnist().{path}, or train, test = fashion_mnist()"
+        )
     if path is not None:
         return open_folder(path, on_progress=on_progress)
     if VARIABLE in os.environ:
