@@ -89,7 +89,7 @@ def test_an_interrupt_ends_fit_which_says_so_in_a_line(outputs: dict[str, list[A
     (shown,) = outputs["interrupted"]
     assert (shown.output_type, shown.name) == ("stream", "stdout")
     (line,) = shown.text.splitlines()
-    assert line.startswith("training was interrupted by SIGINT: it ended after a whole step")
+    assert line.startswith("you stopped the training: it ended after a whole step")
 
 
 def test_a_history_is_shown_with_its_curves(outputs: dict[str, list[Any]]) -> None:
