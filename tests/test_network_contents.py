@@ -125,7 +125,7 @@ def test_weights_of_one_network_make_another_the_same(as_list: bool) -> None:
     one, other = network(0), network(1)
     vector, weights = other.parameters.vector, one.get_weights()
     passed = list(weights.values()) if as_list else dict(reversed(weights.items()))
-    assert other.set_weights(passed) is other
+    other.set_weights(passed)
     assert other.parameters.vector is vector
     assert np.array_equal(other.parameters.values, one.parameters.values)
     assert np.array_equal(other.predict(X), one.predict(X))

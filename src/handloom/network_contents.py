@@ -181,11 +181,12 @@ class NetworkContents:
         """
         return NamedArrays({name: own.copy() for name, own in self.parameters.weights.items()})
 
-    def set_weights(self, weights: Mapping[str, npt.ArrayLike] | Sequence[npt.ArrayLike]) -> Self:
+    def set_weights(self, weights: Mapping[str, npt.ArrayLike] | Sequence[npt.ArrayLike]) -> None:
         """Set all arrays, as `get_weights` returned them; all of them, or none after an error.
 
         Their memory stays, so optimizers and trainers of this network go on with it. A single array
-        is set by ``network.parameters.weights["0.dense.biases"] = values``.
+        is set by ``network.parameters.weights["0.dense.biases"] = values``. Nothing is returned, so that
+        a cell of a notebook shows no table.
 
         Parameters
         ----------
@@ -205,7 +206,6 @@ class NetworkContents:
         with unused(self._memory(), remedy="set weights when that one has ended"):
             for name, values in converted.items():
                 own[name][...] = values
-        return self
 
     def _by_name(
         self, weights: Mapping[str, npt.ArrayLike] | Sequence[npt.ArrayLike]
