@@ -21,6 +21,10 @@ from handloom.randomness import Purpose, Stream
 from handloom.text import printable
 
 
+FEW = 12
+"""The largest number of entries of an array whose values are printed in a table of arrays."""
+
+
 @dataclass(frozen=True)
 class ParameterSpec:
     """The declaration of one array of a layer, before its memory is allocated.
@@ -69,15 +73,36 @@ class ParameterSpec:
 
 
 class NamedArrays(dict[str, Array]):
-    """Arrays by name, in the order of the layers; printed as a table of names and shapes."""
+    """Arrays by name, in the order of the layers; printed as a table of names and shapes.
+
+    Values are printed of arrays of at most `FEW` entries.
+    """
 
     def __repr__(self) -> str:
         if not self:
             return "no arrays"
         width = max(16, 2 + max(map(len, self)))
         lines = [f"{'array':<{width}}{'shape':<20}dtype"]
-        lines += [f"{name:<{width}}{each.shape!s:<20}{each.dtype}" for name, each in self.items()]
+        lines += [
+            f"{name:<{width}}{each.shape!s:<20}{each.dtype!s:<10}{_values(each)}".rstrip()
+            for name, each in self.items()
+        ]
+        if any(map(_values, self.values())):
+            lines[0] += f"{'':<5}values"
         return "\n".join(map(printable, lines))
+
+
+def _values(array: Array) -> str:
+    """Return the values of a small array in a line, with four significant digits; else nothing."""
+    if not 0 < array.size <= FEW:
+        return ""
+    text = np.array2string(
+        array,
+        max_line_width=10_000,
+        separator=", ",
+        formatter={"float_kind": lambda value: f"{value + 0.0:.4g}"},
+    )
+    return " ".join(text.split())
 
 
 class ArrayViews(NamedArrays):

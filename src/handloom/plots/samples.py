@@ -8,7 +8,7 @@ import numpy as np
 from handloom.data.augment import Augmentation, StepAugmentation, check_images
 from handloom.data.dataset import Dataset
 from handloom.data.pictures import Images, Sheet, picture, require_pictures
-from handloom.errors import ConfigurationError, require_count
+from handloom.errors import ConfigurationError, DataError, require_count
 from handloom.plots.figure import (
     EDGE,
     GRAY,
@@ -21,7 +21,9 @@ from handloom.plots.figure import (
     show,
     widest,
 )
+from handloom.plots.points import are_points, points
 from handloom.randomness import Purpose, Stream
+from handloom.training.datasets import require_dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,13 +41,16 @@ LARGEST = 160
 def samples(dataset: Dataset, *, per_class: int = 10) -> "Figure":
     """Plot a grid of samples: the first images of each class, a row for each class.
 
+    Rows of two features are points instead, with the color and marker of their class; rows of one
+    feature are points against their targets.
+
     Parameters
     ----------
     dataset : Dataset
         A dataset of images, uint8 of shape (n, y, x), or (n, c, y, x) with 1 channel (gray), 3
-        (RGB) or 4 (RGBA, drawn on a checkerboard).
+        (RGB) or 4 (RGBA, drawn on a checkerboard); or of one or two features, for points.
     per_class : int
-        The largest number of images of each class; a row of more than 20 is wrapped, up to 120
+        Of images only: the largest number of images of each class; a row of more than 20 is wrapped, up to 120
         lines in all. The row of a class with fewer than another is filled with white.
 
     Returns
@@ -55,11 +60,20 @@ def samples(dataset: Dataset, *, per_class: int = 10) -> "Figure":
     Raises
     ------
     DataError
-        If the inputs are not such images, or the targets are continuous.
+        If the inputs are none of these, or images or points in a plane have continuous targets.
     ConfigurationError
-        If ``per_class`` is not a whole number of at least 1.
+        If ``dataset`` is no dataset, or ``per_class`` is not a whole number of at least 1.
     """
+    require_dataset("data", dataset)
     per_class = require_count("per_class", per_class)
+    if are_points(dataset):
+        return points(dataset)
+    if len(dataset.input_shape) == 1:
+        raise DataError(
+            "samples must be images, or rows of one or two features, got rows of shape "
+            f"{dataset.input_shape}: a cell that ends with the dataset shows its first rows; flat "
+            "images are drawn after Dataset(inputs.reshape(n, y, x), targets)"
+        )
     require_pictures(dataset.inputs)
     most = COLUMNS * max(1, LINES // len(dataset.class_names))
     columns = min(per_class, int(dataset.rows_per_class.max()), most)
