@@ -168,9 +168,9 @@ class NetworkContents:
                 f"x must hold rows of shape {self.input_shape}, got a single row: pass x[None]"
             )
         fits = transform is None and x.shape[1:] == self.input_shape
-        if fits and x.dtype == np.uint8 and not self._chain.index_columns:
-            if (x[:FIRST] > 1).any():
-                warn(BYTES, stacklevel=stacklevel)
+        values = fits and x.dtype == np.uint8 and not self._chain.index_columns
+        if values and (x[:FIRST] > 1).any():
+            warn(BYTES, stacklevel=stacklevel)
 
     def _as_input(self, x: npt.ArrayLike) -> Array:
         """Return rows in the network's dtype; refuse those of another shape."""
@@ -209,8 +209,8 @@ class NetworkContents:
         """Set all arrays, as `get_weights` returned them; all of them, or none after an error.
 
         Their memory stays, so optimizers and trainers of this network go on with it. A single array
-        is set by ``network.parameters.weights["0.dense.biases"] = values``. Nothing is returned, so that
-        a cell of a notebook shows no table.
+        is set by ``network.parameters.weights["0.dense.biases"] = values``. Nothing is returned, so
+        that a cell of a notebook shows no table.
 
         Parameters
         ----------

@@ -20,8 +20,7 @@ from handloom.operations import Array as Array  # noqa: PLC0414 - most import it
 from handloom.randomness import Purpose, Stream
 from handloom.text import printable
 
-
-FEW = 12
+FEW = 8
 """The largest number of entries of an array whose values are printed in a table of arrays."""
 
 

@@ -5,7 +5,18 @@ import pytest
 from matplotlib.figure import Figure
 from tests.plots.helpers import pixels, render, texts
 
-from handloom import ConfigurationError, DataError, Dataset, Dense, Model, Sequential, Sigmoid, moons, plots, sine
+from handloom import (
+    ConfigurationError,
+    DataError,
+    Dataset,
+    Dense,
+    Model,
+    Sequential,
+    Sigmoid,
+    moons,
+    plots,
+    sine,
+)
 from handloom.data import AsFloat
 from handloom.training.evaluation import evaluate
 

@@ -183,6 +183,4 @@ def _draw_legend(panel: "Axes", *, mistakes: bool) -> None:
     if mistakes:
         edge = {"markerfacecolor": "none", "markeredgecolor": DARK, "markeredgewidth": 1.5}
         entries.append(entry(MISCLASSIFIED, marker="o", **edge))
-    panel.legend(
-        handles=entries, loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2
-    )
+    panel.legend(handles=entries, loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2)

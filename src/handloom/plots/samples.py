@@ -50,8 +50,9 @@ def samples(dataset: Dataset, *, per_class: int = 10) -> "Figure":
         A dataset of images, uint8 of shape (n, y, x), or (n, c, y, x) with 1 channel (gray), 3
         (RGB) or 4 (RGBA, drawn on a checkerboard); or of one or two features, for points.
     per_class : int
-        Of images only: the largest number of images of each class; a row of more than 20 is wrapped, up to 120
-        lines in all. The row of a class with fewer than another is filled with white.
+        The largest number of images of each class; a row of more than 20 is wrapped, up to 120
+        lines in all. The row of a class with fewer than another is filled with white. Of points
+        the first 2,000 are drawn.
 
     Returns
     -------

@@ -49,7 +49,5 @@ def layers_view(layers: Sequence[Measured], caption: str) -> Element:
             [[name, *(cells[i] for i in known)] for name, cells in rows],
             caption,
         ),
-        element(
-            "ul", [element("li", element("b", name), f": {MEANINGS[name]}") for name in names]
-        ),
+        element("ul", [element("li", element("b", name), f": {MEANINGS[name]}") for name in names]),
     )

@@ -1,4 +1,4 @@
-"""A history as HTML: curves of loss, accuracy and recorded metrics, the last epoch, the end and notes."""
+"""A history as HTML: curves of loss, accuracy and recorded metrics, the last epoch, and notes."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -80,4 +80,3 @@ def _array(array: Named) -> list[str]:
     lines = ["  ".join(cell.rjust(width) for cell in row) + more for row in cells]
     lines += ["..."] if len(shown) > ROWS else []
     return [f"{array.name} {array.values.shape}{name}", *(f"   {line}" for line in lines)]
-

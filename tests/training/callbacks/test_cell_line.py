@@ -47,7 +47,7 @@ def test_a_message_has_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> 
     print("the rate is reduced")
     line.refresh()  # at once, though the last drawing was a moment ago
     line.stop()
-    first, second = capsys.readouterr().out.splitlines()
+    first, second = capsys.readouterr().out.rstrip("\n").split("\n")
     assert shown(first) == "the rate is reduced"
     assert shown(second) == "epoch 19"
 

@@ -95,7 +95,7 @@ class ReduceOnPlateau(Monitor):
             self.reduce(state, record)
 
     def reduce(self, state: TrainingState, record: EpochRecord) -> None:
-        """Scale the rates of the schedule by that of the epoch's last update; announce it before another epoch."""
+        """Scale the rates of the schedule by the last rate, and announce it if an epoch follows."""
         rate = record.learning_rate
         reduced = max(self.factor * rate, self.min_rate)
         if reduced >= rate * (1.0 - NOTICEABLE):

@@ -20,7 +20,7 @@ ORDER = ("acc", "loss", "val acc", "val loss")
 """The short names in the order in which they are written."""
 
 TIMES = len(ORDER) + 1
-"""The position of the times, after recorded metrics."""
+"""The index of the times, after recorded metrics."""
 
 LONGEST_NAME = 16
 """The most characters that are shown of the name of a recorded metric."""
@@ -124,7 +124,7 @@ def layout(
     """
     label, epochs = cut(label, LONGEST_LABEL), f"{done:>{len(str(total))}}/{total}"
     for short in (False, True):
-        parts = [(position(metric), metric.text(short=short)) for metric in metrics]
+        parts = [(index_in_line(metric), metric.text(short=short)) for metric in metrics]
         if left is not None:
             parts.insert(1, (TIMES, f"{clock(left)} left"))
         if elapsed is not None:
@@ -146,14 +146,12 @@ def layout(
     return line
 
 
-def position(metric: Metric) -> int:
-    """Return the position of a metric in the line: training, validation, then recorded metrics."""
+def index_in_line(metric: Metric) -> int:
+    """Return the index of a metric in the line: training, validation, then recorded metrics."""
     return ORDER.index(metric.short_name) if metric.short_name in ORDER else len(ORDER)
 
 
-def _line(
-    width: int, before: Sequence[str], parts: Sequence[tuple[int, str]], least: int
-) -> Line:
+def _line(width: int, before: Sequence[str], parts: Sequence[tuple[int, str]], least: int) -> Line:
     """Return a line whose bar has the columns that are left; without it if they are too few."""
     after = [text for _, text in sorted(parts, key=itemgetter(0))]
     start, end = "  ".join(filter(None, before)), "  ".join(after)
