@@ -45,7 +45,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        if tag != "img":
+        if tag not in ("img", "br"):
             self.open.append(tag)
         assert not any(name.startswith("on") for name, _ in attrs)
 

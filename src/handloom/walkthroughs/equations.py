@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.markup import Element, element, render, table
+from handloom.markup import Element, Node, element, render, table
 
 ROWS, COLUMNS = 4, 6
 """The most rows and columns that are shown of an array."""
@@ -76,7 +76,7 @@ class Named:
         part, matrix = self.matrix()
         columns = range(min(matrix.shape[1], COLUMNS))
         more = ["..."] if matrix.shape[1] > COLUMNS else []
-        rows = [
+        rows: list[list[Node]] = [
             [i, *(number(value) for value in row[:COLUMNS]), *more]
             for i, row in enumerate(matrix[:ROWS])
         ]
