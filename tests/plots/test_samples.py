@@ -71,7 +71,7 @@ class TestSampleGrid:
         (axes,) = render(plots.samples(data)).axes
         (drawn,) = axes.collections
         expected = np.column_stack([data.inputs, data.targets])
-        np.testing.assert_allclose(drawn.get_offsets(), expected)
+        np.testing.assert_allclose(np.asarray(drawn.get_offsets(), np.float64), expected)
 
     def test_has_no_more_columns_than_images(self) -> None:
         figure = plots.samples(dataset(rows=4), per_class=10**9)

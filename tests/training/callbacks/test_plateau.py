@@ -55,7 +55,11 @@ def test_the_rate_is_reduced_when_patience_is_over() -> None:
 
 def test_a_reduction_after_the_last_epoch_is_not_announced() -> None:
     plateau = ReduceOnPlateau("scripted", goal="low", patience=2)
-    options = {"epochs": 3, "callbacks": [Script([1.0] * 3), plateau], "diagnose": False}
+    options: dict[str, Any] = {
+        "epochs": 3,
+        "callbacks": [Script([1.0] * 3), plateau],
+        "diagnose": False,
+    }
     trainer = Trainer(network(ROWS), SGD(), 1.0, **options)
     trainer.fit(ROWS, HELD_OUT)
     assert trainer.state.rate_scale == 0.5  # for a resume with more epochs
