@@ -1,6 +1,7 @@
 """What a network holds: its layers, their outputs for some rows, and its weights, in and out."""
 
 import threading
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from handloom import (
     moons,
 )
 from handloom.data.transforms import Scale
+from handloom.walkthroughs import walkthrough
 
 
 def network(seed: int = 0) -> Sequential:
@@ -91,6 +93,39 @@ def test_the_table_of_activations_shows_names_and_shapes() -> None:
     ]
 
 
+def test_the_table_shows_the_values_of_small_arrays() -> None:
+    made = Sequential([Dense(2)]).build((2,), dtype=np.float64)
+    made.set_weights([[[1.0, 0.0], [0.0, 1 / 3]], [0.0, -0.0]])
+    assert repr(made.activations([[1.0, 2.0]])).splitlines() == [
+        "array           shape               dtype     values",
+        "0.dense         (1, 2)              float64   [[1, 0.6667]]",
+    ]
+
+
+def test_bytes_without_a_transform_get_a_warning() -> None:
+    made = Sequential([Dense(2)]).build((3,))
+    rows = np.array([[0, 128, 255], [1, 0, 0]], np.uint8)
+    for call in (made.activations, made.predict, partial(walkthrough, made, y=[0, 1])):
+        with pytest.warns(
+            UserWarning, match=r"x has bytes.*Pass transform=model\.transform"
+        ) as seen:
+            call(rows)
+        assert seen[0].filename == __file__
+    made.activations(rows > 0)  # 0 and 1
+    made.activations((rows > 0).astype(np.uint8))
+    made.activations(rows.astype(np.float32))
+
+
+def test_rows_of_another_shape_and_the_same_size_get_the_way_out() -> None:
+    made = Sequential([Dense(2)]).build((12,))
+    images = np.zeros((5, 3, 4), np.uint8)
+    remedy = r"pass transform=model\.transform for rows of a dataset, or x\.reshape\(\(-1, 12\)\)"
+    with pytest.raises(ModelError, match=remedy):
+        made.predict(images)
+    with pytest.raises(ModelError, match=r"a single row is x\.reshape\(\(1, 12\)\)"):
+        made.activations(images[0])
+
+
 def test_activations_of_raw_rows_need_the_transform() -> None:
     made = Sequential([Dense(4), ReLU(), Dense(2)]).build((12,))
     raw = np.random.default_rng(0).integers(0, 256, (6, 3, 4), dtype=np.uint8)
@@ -125,7 +160,7 @@ def test_weights_of_one_network_make_another_the_same(as_list: bool) -> None:
     one, other = network(0), network(1)
     vector, weights = other.parameters.vector, one.get_weights()
     passed = list(weights.values()) if as_list else dict(reversed(weights.items()))
-    assert other.set_weights(passed) is other
+    other.set_weights(passed)
     assert other.parameters.vector is vector
     assert np.array_equal(other.parameters.values, one.parameters.values)
     assert np.array_equal(other.predict(X), one.predict(X))

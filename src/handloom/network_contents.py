@@ -1,6 +1,7 @@
 """The contents of a network: its layers, their outputs for some rows, and their weights."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import prod
 from typing import Self, SupportsIndex, overload
 
 import numpy as np
@@ -12,8 +13,18 @@ from handloom.in_use import Part, unused
 from handloom.layers import Layer
 from handloom.layers.chain import Chain
 from handloom.parameters import Array, NamedArrays, Parameters
+from handloom.secondary import warn
 
 # transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
+FIRST = 16
+"""The number of rows of which one with a byte above 1 shows that bytes were not scaled."""
+
+BYTES = (
+    "x has bytes, 0 to 255, and no transform: a network that was trained on scaled rows computes "
+    "something else for them. Pass transform=model.transform, or x / 255 as it was trained"
+)
+"""The warning about bytes that are passed to a network as they are."""
+
 Transform = Callable[[npt.NDArray[np.generic], Array], object]
 
 
@@ -142,7 +153,7 @@ class NetworkContents:
     def as_rows(self, x: object, transform: Transform | None = None) -> Array:
         """Return rows as the first layer takes them; arguments and errors are those above."""
         dtype, stored = self.parameters.dtype, convert_inputs(x, "x", scaled=transform is not None)
-        self._refuse_single_row(stored.rows, transform)
+        self._check_rows(stored.rows, transform, stacklevel=4)
         rows = stored.rows[:]  # of rows on demand, an array
         if transform is None:
             return self._as_input(rows)
@@ -150,19 +161,32 @@ class NetworkContents:
         transform(rows, prepared.reshape(len(rows), -1))
         return prepared
 
-    def _refuse_single_row(self, x: Array, transform: Transform | None) -> None:
+    def _check_rows(self, x: Array, transform: Transform | None, *, stacklevel: int) -> None:
+        """Refuse a single row, and warn of bytes, which are not scaled without a transform."""
         if transform is None and x.shape == self.input_shape:
             raise ModelError(
                 f"x must hold rows of shape {self.input_shape}, got a single row: pass x[None]"
             )
+        fits = transform is None and x.shape[1:] == self.input_shape
+        values = fits and x.dtype == np.uint8 and not self._chain.index_columns
+        if values and (x[:FIRST] > 1).any():
+            warn(BYTES, stacklevel=stacklevel)
 
     def _as_input(self, x: npt.ArrayLike) -> Array:
         """Return rows in the network's dtype; refuse those of another shape."""
         rows: Array = np.asarray(x, self.parameters.dtype)
         if rows.shape[1:] != self.input_shape:
+            remedy = ""
+            if rows.size == prod(self.input_shape):
+                remedy = f": a single row is x.reshape({(1, *self.input_shape)})"
+            elif prod(rows.shape[1:]) == prod(self.input_shape):
+                remedy = (
+                    ": pass transform=model.transform for rows of a dataset, or "
+                    f"x.reshape({(-1, *self.input_shape)})"
+                )
             raise ModelError(
                 f"the network was built for rows of shape {self.input_shape}, "
-                f"got rows of shape {rows.shape[1:]}"
+                f"got rows of shape {rows.shape[1:]}{remedy}"
             )
         return rows
 
@@ -181,11 +205,12 @@ class NetworkContents:
         """
         return NamedArrays({name: own.copy() for name, own in self.parameters.weights.items()})
 
-    def set_weights(self, weights: Mapping[str, npt.ArrayLike] | Sequence[npt.ArrayLike]) -> Self:
+    def set_weights(self, weights: Mapping[str, npt.ArrayLike] | Sequence[npt.ArrayLike]) -> None:
         """Set all arrays, as `get_weights` returned them; all of them, or none after an error.
 
         Their memory stays, so optimizers and trainers of this network go on with it. A single array
-        is set by ``network.parameters.weights["0.dense.biases"] = values``.
+        is set by ``network.parameters.weights["0.dense.biases"] = values``. Nothing is returned, so
+        that a cell of a notebook shows no table.
 
         Parameters
         ----------
@@ -205,7 +230,6 @@ class NetworkContents:
         with unused(self._memory(), remedy="set weights when that one has ended"):
             for name, values in converted.items():
                 own[name][...] = values
-        return self
 
     def _by_name(
         self, weights: Mapping[str, npt.ArrayLike] | Sequence[npt.ArrayLike]

@@ -22,6 +22,9 @@ from handloom.operations import Array as Array  # noqa: PLC0414 - most import it
 from handloom.randomness import Purpose, Stream
 from handloom.text import printable
 
+FEW = 8
+"""The largest number of entries of an array whose values are printed in a table of arrays."""
+
 
 @dataclass(frozen=True)
 class ParameterSpec:
@@ -71,7 +74,10 @@ class ParameterSpec:
 
 
 class NamedArrays(dict[str, Array], AdvisesOnNames):
-    """Arrays by name, in the order of the layers; printed as a table of names and shapes."""
+    """Arrays by name, in the order of the layers; printed as a table of names and shapes.
+
+    Values are printed of arrays of at most `FEW` entries.
+    """
 
     _elsewhere: ClassVar[Mapping[str, str]] = ARRAYS
 
@@ -100,8 +106,26 @@ class NamedArrays(dict[str, Array], AdvisesOnNames):
             return "no arrays"
         width = max(16, 2 + max(map(len, self)))
         lines = [f"{'array':<{width}}{'shape':<20}dtype"]
-        lines += [f"{name:<{width}}{each.shape!s:<20}{each.dtype}" for name, each in self.items()]
+        lines += [
+            f"{name:<{width}}{each.shape!s:<20}{each.dtype!s:<10}{_values(each)}".rstrip()
+            for name, each in self.items()
+        ]
+        if any(map(_values, self.values())):
+            lines[0] += f"{'':<5}values"
         return "\n".join(map(printable, lines))
+
+
+def _values(array: Array) -> str:
+    """Return the values of a small array in a line, with four significant digits; else nothing."""
+    if not 0 < array.size <= FEW:
+        return ""
+    text = np.array2string(
+        array,
+        max_line_width=10_000,
+        separator=", ",
+        formatter={"float_kind": lambda value: f"{value + 0.0:.4g}"},
+    )
+    return " ".join(text.split())
 
 
 class ArrayViews(NamedArrays):

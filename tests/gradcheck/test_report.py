@@ -29,6 +29,9 @@ def test_the_table_says_it_all() -> None:
     assert "0.dense.weights" in text
     assert "WRONG: -1 x numeric" in text
     assert "not ok: 1 of 6 arrays" in text
+    assert repr(check_gradients(made, X, TARGETS)).endswith(
+        "1 of 6 arrays: 1.wrongsign.gain WRONG)"
+    )
     assert "ok: each array agrees within 1e-06" in str(check_gradients(ReLU(), X))
 
 

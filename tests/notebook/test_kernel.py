@@ -29,6 +29,21 @@ def trainer(*callbacks, epochs=6):
     options = {"epochs": epochs, "batch_size": 50, "backend": "numpy", "threads": 1}
     return Trainer(network, Adam(), 1e-3, callbacks=callbacks, **options)
 """,
+    "preparation": """
+class Press(Callback):
+    changes_results = False
+
+    def check(self, *, state):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+early = trainer(Press()).fit(data.train)
+assert len(early) == 0 and early.stop_reason is StopReason.INTERRUPTED
+""",
+    "announced": """
+plateau = ReduceOnPlateau("loss", patience=2, min_delta=9)
+history = trainer(plateau, Progress()).fit(data.train)
+""",
     "figure": "plots.samples(data.train, per_class=2)",
     "no pyplot": "assert 'matplotlib.pyplot' not in sys.modules",
     "progress": "history = trainer(Progress()).fit(data.train, data.test)",
@@ -89,7 +104,22 @@ def test_an_interrupt_ends_fit_which_says_so_in_a_line(outputs: dict[str, list[A
     (shown,) = outputs["interrupted"]
     assert (shown.output_type, shown.name) == ("stream", "stdout")
     (line,) = shown.text.splitlines()
-    assert line.startswith("training was interrupted by SIGINT: it ended after a whole step")
+    assert line.startswith("you stopped the training: it ended after a whole step")
+
+
+def test_an_interrupt_of_the_preparation_says_that_there_was_no_step(
+    outputs: dict[str, list[Any]],
+) -> None:
+    (shown,) = outputs["preparation"]
+    assert shown.text.startswith("you stopped the training before its first step")
+
+
+def test_what_callbacks_announce_has_lines_of_its_own(outputs: dict[str, list[Any]]) -> None:
+    (shown,) = outputs["announced"]
+    first, second, last = shown.text.splitlines()
+    assert first.startswith("training  epoch 3: loss has not improved")
+    assert second.startswith("training  epoch 5: loss has not improved")
+    assert last.startswith("training  6/6 ━")
 
 
 def test_a_history_is_shown_with_its_curves(outputs: dict[str, list[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from tests.plots.helpers import falling, history, recording
 
 from handloom import (
+    Adam,
     BatchNorm,
     Dataset,
     Dense,
@@ -18,8 +20,12 @@ from handloom import (
     Splits,
     StopReason,
     evaluate,
+    walkthrough,
 )
 from handloom.data.transforms import AsFloat
+from handloom.training.diagnosis import Diagnosis, LayerProbe, ProbeRecord
+from handloom.training.evaluation_metrics import BinaryMetrics
+from handloom.training.trainer import TrainerOptions
 
 SCRIPT = "<script>alert('&amp;')</script>"
 NAMES = (SCRIPT, "dog", "fox")
@@ -39,7 +45,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        if tag != "img":
+        if tag not in ("img", "br"):
             self.open.append(tag)
         assert not any(name.startswith("on") for name, _ in attrs)
 
@@ -147,11 +153,67 @@ def test_a_history_shows_curves_the_last_epoch_and_the_end() -> None:
     made = history(falling(5), validated=True)
     made.stop_reason = StopReason.EARLY_STOPPING
     shown = page(made)
-    assert shown.tags.count("svg") == 2
+    assert shown.tags.count("svg") == 3  # loss, accuracy, learning rate
     assert "validation" in shown.text
     assert made.ended in shown.text
     assert f"{made['validation_loss'][-1]:.4g}" in shown.text
     assert "currentColor" in shown.html  # on a light ground and on a dark one
+
+
+def test_a_history_has_the_line_of_guessing_and_lists_its_notes() -> None:
+    made = history([2.31, 2.305, 2.302])
+    assert "guessing" not in page(made).html
+    made.diagnosis = Diagnosis("SGD", 10, rows=50, guessing=2.2)
+    made.notes = [SCRIPT, *("a note " * 1_000 for _ in range(50))]
+    shown = page(made)
+    assert "guessing ends at 2.2" in shown.html
+    assert SCRIPT in shown.text
+    assert "script" not in shown.tags
+    assert "45 more in history.notes" in shown.text
+    assert len(shown.html) < 15_000
+
+
+def test_the_learning_rate_has_a_curve_if_it_changes() -> None:
+    made = history(falling(4))
+    assert "learning rate by epoch" in page(made).html
+    made.records = [replace(each, learning_rate=0.1) for each in made.records]
+    assert "learning rate by epoch" not in page(made).html
+
+
+def test_measurements_are_a_table_with_what_is_usual() -> None:
+    layers = tuple(LayerProbe(SCRIPT, 1.5, 0.25, update=1e-3) for _ in range(200))
+    made = Diagnosis("Adam", 10, rows=50, guessing=2.3, records=[ProbeRecord(3, 0.5, layers)])
+    for shown in (page(made), page(made.records[0])):
+        assert "Each layer after epoch 4" in shown.text
+        assert re.search(r"1.5\s+0.25\s+0.001", shown.text)
+        assert "usually 0.0001 to 0.01" in shown.text
+        assert "dead" not in shown.text  # no layer has it
+        assert "script" not in shown.tags
+        assert len(shown.html) < 15_000
+    assert repr(made) == "Diagnosis(after epoch 4; 50 rows, loss of guessing 2.3)"
+    assert repr(made.records[0]) == "ProbeRecord(epoch=3, loss=0.5, 200 layers)"
+    assert "too short" in page(Diagnosis("Adam", 10, skipped=[0])).text
+
+
+def test_a_walkthrough_shows_its_parts_with_equations_and_arrays() -> None:
+    network = Sequential([Dense(40), ReLU(), Dense(3)]).build((2,), seed=0)
+    walked = walkthrough(network, np.eye(3)[:, :2], [0, 1, 2])
+    shown = page(walked)
+    for part in walked:
+        assert part.title in shown.text
+        assert part.title in page(part).text
+    for equation in walked.equations:
+        assert equation.text in shown.text
+    assert re.search(r"x \(3, 2\)\s+0\s+1\s+0\s+1\s+0\s+1\s+0\s+1", page(walked.parts[1]).text)
+    assert len(shown.html) < 40_000
+    assert repr(walked.parts[1]) == "Part('Forward: 0.dense'; y0 = x W0 + b0; arrays x, W0, b0, y0)"
+
+
+def test_options_and_metrics_of_two_classes_are_tables() -> None:
+    options = TrainerOptions(Adam(), 1e-3, epochs=3)
+    assert re.search(r"epochs\s+3\b", page(options).text)
+    metrics = BinaryMetrics(SCRIPT, 0.5, 0.91234, 0.1)
+    assert re.search(r"0.5\s+0.9123\s+0.1", page(metrics).text)
 
 
 def test_a_history_without_epochs_or_with_values_that_are_not_finite_is_shown() -> None:

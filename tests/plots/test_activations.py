@@ -63,7 +63,7 @@ def test_wide_and_deep_networks_are_drawn_in_part() -> None:
 
 @pytest.mark.parametrize("x", [np.zeros((2, 3)), np.zeros(4)], ids=["two rows", "wider"])
 def test_anything_but_one_row_is_refused(x: np.ndarray) -> None:
-    with pytest.raises(DataError, match=r"x must be one row of shape \(3,\)"):
+    with pytest.raises(DataError, match=r"x must be one row of shape \(3,\).*trainer\.model\(\)"):
         plots.activations(of_features(), x)
 
 

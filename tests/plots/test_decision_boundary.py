@@ -5,7 +5,18 @@ import pytest
 from matplotlib.figure import Figure
 from tests.plots.helpers import pixels, render, texts
 
-from handloom import DataError, Dataset, Dense, Model, Sequential, Sigmoid, moons, plots, sine
+from handloom import (
+    ConfigurationError,
+    DataError,
+    Dataset,
+    Dense,
+    Model,
+    Sequential,
+    Sigmoid,
+    moons,
+    plots,
+    sine,
+)
 from handloom.data import AsFloat
 from handloom.training.evaluation import evaluate
 
@@ -68,6 +79,31 @@ def test_rows_are_points_by_class_and_wrong_ones_have_a_dark_edge() -> None:
     assert dark.tolist() == [False, False, True]
     assert "3 of 4 correct" in texts(figure)
     assert (panel.get_xlabel(), panel.get_ylabel()) == ("width", "height")
+
+
+def test_the_legend_has_plain_markers_and_an_entry_for_mistakes() -> None:
+    (panel,) = drawn(model(), data((1, 0, 1, 0))).axes  # the first point is a mistake
+    legend = panel.get_legend()
+    assert legend is not None
+    assert [each.get_text() for each in legend.get_texts()] == ["left", "right", "misclassified"]
+    left, right, mistake = legend.get_lines()
+    assert left.get_markeredgecolor() == left.get_color() != right.get_color()
+    assert mistake.get_markerfacecolor() == "none"
+
+
+def test_without_mistakes_the_legend_has_the_classes_alone() -> None:
+    (panel,) = drawn(model(), data((0, 0, 1, 1))).axes
+    legend = panel.get_legend()
+    assert legend is not None
+    assert len(legend.get_lines()) == 2
+
+
+def test_a_network_or_splits_get_an_error_that_says_what_to_pass() -> None:
+    of, rows = model(), data()
+    with pytest.raises(ConfigurationError, match=r"got Sequential: pass trainer\.model\(\)"):
+        plots.decision_boundary(of.network, rows)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=r"pass splits\.test"):
+        plots.decision_boundary(of, moons(10))  # type: ignore[arg-type]
 
 
 def test_the_plot_says_as_many_are_correct_as_the_evaluation() -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 from tests.data.helpers import images
 from tests.plots.helpers import NAMES, WHERE, dataset, pixels, render
 
-from handloom import Erase, Flip, Shift, plots
+from handloom import Erase, Flip, Shift, moons, plots, sine
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, DataError
 
@@ -53,8 +53,30 @@ class TestSampleGrid:
 
     def test_refuses_what_is_no_image(self) -> None:
         features = Dataset(np.zeros((3, 4)), np.arange(3), NAMES)
-        with pytest.raises(DataError, match=r"uint8 of shape \(n, y, x\), .*got float64"):
+        with pytest.raises(
+            DataError, match=r"rows of shape \(4,\): a cell that ends with the data"
+        ):
             plots.samples(features)
+        with pytest.raises(DataError, match=r"uint8 of shape \(n, y, x\), .*got float64"):
+            plots.samples(Dataset(np.zeros((3, 4, 4)), np.arange(3), NAMES))
+        with pytest.raises(ConfigurationError, match=r"pass splits\.test"):
+            plots.samples(moons(10))  # type: ignore[arg-type]
+
+    def test_rows_of_two_features_are_points_by_class(self) -> None:
+        data = moons(30).train
+        figure = render(plots.samples(data))
+        (axes,) = figure.axes
+        for label, drawn in enumerate(axes.collections):
+            own = np.asarray(data.inputs)[data.targets == label]
+            np.testing.assert_array_equal(drawn.get_offsets(), own)
+            assert drawn.get_label() == data.class_names[label]
+
+    def test_rows_of_one_feature_are_points_against_their_targets(self) -> None:
+        data = sine(30).train
+        (axes,) = render(plots.samples(data)).axes
+        (drawn,) = axes.collections
+        expected = np.column_stack([data.inputs, data.targets])
+        np.testing.assert_allclose(np.asarray(drawn.get_offsets(), np.float64), expected)
 
     def test_has_no_more_columns_than_images(self) -> None:
         figure = plots.samples(dataset(rows=4), per_class=10**9)

@@ -5,6 +5,7 @@ import faulthandler
 import multiprocessing
 import os
 import signal
+import subprocess
 import threading
 import time
 import warnings
@@ -334,6 +335,72 @@ def test_ctrl_c_ends_training_tidily_and_the_handler_is_restored() -> None:
     assert len(history) == 3
     assert np.isfinite(made.parameters.vector).all()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+class InterruptedCheck(Callback):
+    """Sends Ctrl-C to this process while a training is prepared."""
+
+    changes_results = False
+
+    def check(self, *, state: TrainingState) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_in_the_preparation_ends_training_before_its_first_step() -> None:
+    trainer = training(InterruptedCheck())
+    before = trainer.network.get_weights()
+    with pytest.warns(UserWarning, match="interrupted by SIGINT before its first step"):
+        history = trainer.fit(DATA)
+    assert history.ended == "stopped after 0 epochs: interrupted"
+    for name, array in trainer.network.get_weights().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_ctrl_c_in_prepare_takes_effect_after_it() -> None:
+    trainer = training(InterruptedCheck())
+    with pytest.raises(KeyboardInterrupt):
+        trainer.prepare(DATA)
+    assert trainer.state.history.lanes  # the preparation was complete
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+IMPORT = """
+import os, signal, sys
+from handloom import Adam, Dense, Sequential, StopReason, Trainer, silhouettes
+from handloom.training import preparation
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+data = silhouettes(rows=100, test_rows=20).train
+network = Sequential([Dense(10)]).build((784,))
+trainer = Trainer(network, Adam(), 1e-3, epochs=2, backend="numpy")
+
+choose = preparation.choose_backend
+
+def load_and_choose(*arguments, **options):  # as for "fused", without its compilation
+    import numba
+
+    return choose(*arguments, **options)
+
+preparation.choose_backend = load_and_choose
+history = trainer.fit(data)
+assert history.stop_reason is StopReason.INTERRUPTED and len(history) == 0
+assert sys.modules["numba"].njit and sys.modules["numba"].core
+assert len(trainer.fit(data)) == 2
+"""
+
+
+@pytest.mark.parametrize("module", ["numba.core", "llvmlite.binding"])
+def test_ctrl_c_in_an_import_leaves_it_whole(module: str) -> None:
+    pytest.importorskip("numba")
+    with running(IMPORT, module, stderr=subprocess.PIPE) as process:
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "before its first step" in errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -9,24 +9,14 @@ import typer
 
 from handloom.cli.console import Lines, say, show_items, show_table
 from handloom.training.diagnosis import Diagnosis, LayerProbe, ProbeRecord
+from handloom.training.diagnosis_view import MEANINGS
 from handloom.training.findings import findings
 from handloom.training.history import History
 from handloom.training.run_folder import RESULTS, RunFolder
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
-COLUMNS = ("layer", "outputs", "gradient", "update", "dead", "saturated")
-
-MEANINGS = {
-    "outputs": "root mean square, usually 0.1 to 10; of any size before BatchNorm, which rescales",
-    "gradient": "of a row's loss with respect to the outputs, root mean square; usually the first "
-    "layer's is at least 1 % of the last one's",
-    "update": "norm of the epoch's last one relative to the weights, usually 0.0001 to 0.01; less "
-    "where the learning rate has fallen",
-    "dead": "units of ReLU that are 0 for every row, usually below 50 %",
-    "saturated": "outputs of sigmoid and tanh near their limits, usually below 50 %",
-}
-"""The measurements by column, each with its usual range; see `handloom.training.findings`."""
+COLUMNS = ("layer", *MEANINGS)
 
 
 def doctor(run: Run) -> None:
@@ -98,9 +88,7 @@ def _show(
 
 
 def _row(layer: LayerProbe) -> tuple[str, ...]:
-    metrics = map(_number, (layer.output, layer.gradient, layer.update))
-    shares = ("" if share is None else f"{share:.0%}" for share in (layer.dead, layer.saturated))
-    return (layer.layer, *metrics, *shares)
+    return (layer.layer, *layer.cells())
 
 
 def _number(value: float | None) -> str:

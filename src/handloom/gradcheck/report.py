@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from handloom.markup import element, render, table as html_table
-from handloom.text import printable
+from handloom.text import listed, printable
 
 DIRECTIONS = 4
 """The number of random directions per array in the fast mode."""
@@ -77,6 +77,11 @@ class ArrayCheck:
     verdict: str
     factor: float | None = None
 
+    def __repr__(self) -> str:
+        return printable(
+            f"ArrayCheck({self.name!r}, shape {self.shape}: {self.verdict}, error {self.error:.1e})"
+        )
+
     @property
     def ok(self) -> bool:
         """Whether the gradient was compared and is correct."""
@@ -143,7 +148,8 @@ class GradientReport:
 
     def __repr__(self) -> str:
         first = self.conclusion.partition("\n")[0]
-        return printable(f"GradientReport({self.title}; {first})")
+        wrong = listed((f"{row.name} {row.verdict}" for row in self.rows if not row.ok), 4)
+        return printable(f"GradientReport({self.title}; {first}{': ' if wrong else ''}{wrong})")
 
     def _repr_html_(self) -> str:
         """Return the table and the conclusion, as a notebook shows them."""

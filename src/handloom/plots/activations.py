@@ -49,6 +49,12 @@ LABEL, STRIP, RANGE = 2.3, 8.4, 1.5
 LINE, MAP, BAR, GAP = 0.22, 0.7, 0.26, 0.3
 """The heights of a line of units, of maps, of a class and of the gap between layers in inches."""
 
+A_NETWORK = (
+    "; a network takes transformed rows: pass a Model, such as trainer.model(), to draw a row of "
+    "the dataset"
+)
+"""The rest of the error about a row, where the model is a network."""
+
 LARGEST = 240
 """The largest side of the picture of the row in pixels."""
 
@@ -87,7 +93,7 @@ def activations(
     network = model.before_loss if isinstance(model, Model) else model
     shape = model.row_shape if isinstance(model, Model) else network.input_shape
     _ = network.parameters  # refuses a network that is not built
-    row = _single_row(x, shape)
+    row = _single_row(x, shape, "" if isinstance(model, Model) else A_NETWORK)
     if isinstance(model, Model):
         model.check_rows(row)
     outputs = _outputs(model, network, row)
@@ -114,14 +120,16 @@ def activations(
     return figure
 
 
-def _single_row(x: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
+def _single_row(
+    x: npt.ArrayLike, shape: tuple[int, ...], remedy: str = ""
+) -> npt.NDArray[np.generic]:
     """Return one row, shape (1, ...)."""
     values = np.asarray(x)
     rows = convert_inputs(values[None] if values.shape == shape else values).rows[:]
     if rows.shape != (1, *shape):
         raise DataError(
             f"x must be one row of shape {shape}, got shape {values.shape}: pass one of the rows, "
-            "such as data.inputs[0]"
+            f"such as data.inputs[0]{remedy}"
         )
     return rows
 

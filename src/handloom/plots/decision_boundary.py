@@ -1,6 +1,6 @@
 """A plot of the decision boundary of a model of two inputs, with rows of a dataset."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from handloom.plots.figure import (
 )
 from handloom.plots.fonts import fitted
 from handloom.training.boundary import boundary_grid
+from handloom.training.datasets import require_dataset, require_model
 from handloom.training.evaluation import check_kind
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ LONGEST_NAME, LONGEST_IN_LEGEND = 4.0, 2.0
 MOST_NAMES = 20
 """The largest number of classes in the legend."""
 
+MISCLASSIFIED = "misclassified"
+
 PALEST, DEEPEST = 0.05, 0.5
 """The share of a class's color at a probability of 1/k, and at 1."""
 
@@ -48,7 +51,7 @@ def decision_boundary(model: Model, data: Dataset, *, title: str = "decision bou
 
     The color is that of the class, and deeper where its probability is higher; lines separate the
     classes. The rows of a dataset, at most the first `MOST_POINTS`, are points with the color and
-    marker of their class; those that the model predicts wrong have a dark edge.
+    marker of their class; those that the model predicts wrong have a dark edge, as the legend says.
 
     Parameters
     ----------
@@ -65,9 +68,13 @@ def decision_boundary(model: Model, data: Dataset, *, title: str = "decision bou
 
     Raises
     ------
+    ConfigurationError
+        If ``model`` is no model, or ``data`` no dataset.
     DataError
         If rows do not have two floating-point features, or targets are no classes.
     """
+    require_model(model)
+    require_dataset("data", data)
     if data.input_shape != (2,) or data.inputs.dtype == np.uint8:
         raise DataError(
             "rows must have two floating-point features for a decision boundary, got "
@@ -102,8 +109,6 @@ def decision_boundary(model: Model, data: Dataset, *, title: str = "decision bou
         across, up = class_labels(data.column_names or ("first input", "second input"))
         panel.set_xlabel(fitted(across, LONGEST_NAME, MEDIUM))
         panel.set_ylabel(fitted(up, LONGEST_NAME, MEDIUM))
-        if len(names) <= MOST_NAMES:
-            panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2)
     return figure
 
 
@@ -156,3 +161,26 @@ def _draw_points(panel: "Axes", model: Model, data: Dataset, rows: npt.NDArray[n
         )
     correct = f"{int(right.sum()):,} of {len(rows):,} correct"
     panel.set_title(correct, fontsize=MEDIUM, color=GRAY)
+    if len(data.class_names) <= MOST_NAMES:
+        _draw_legend(panel, mistakes=not right.all())
+
+
+def _draw_legend(panel: "Axes", *, mistakes: bool) -> None:
+    """Draw the marker of each class, and the edge of a mistake.
+
+    By default the legend would take the edge of the first point, which may be a mistake.
+    """
+    from matplotlib.lines import Line2D
+
+    def entry(name: str, **style: Any) -> Line2D:
+        return Line2D([], [], linestyle="none", markersize=6.0, label=name, **style)
+
+    _, names = panel.get_legend_handles_labels()
+    entries = [
+        entry(name, color=_color(label), marker=MARKERS[label % len(MARKERS)])
+        for label, name in enumerate(names)
+    ]
+    if mistakes:
+        edge = {"markerfacecolor": "none", "markeredgecolor": DARK, "markeredgewidth": 1.5}
+        entries.append(entry(MISCLASSIFIED, marker="o", **edge))
+    panel.legend(handles=entries, loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2)

@@ -8,7 +8,7 @@ import numpy as np
 from handloom.data.augment import Augmentation, StepAugmentation, check_images
 from handloom.data.dataset import Dataset
 from handloom.data.pictures import Images, Sheet, picture, require_pictures
-from handloom.errors import ConfigurationError, require_count
+from handloom.errors import ConfigurationError, DataError, require_count
 from handloom.plots.figure import (
     EDGE,
     GRAY,
@@ -21,7 +21,9 @@ from handloom.plots.figure import (
     show,
     widest,
 )
+from handloom.plots.points import are_points, points
 from handloom.randomness import Purpose, Stream
+from handloom.training.datasets import require_dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,14 +41,18 @@ LARGEST = 160
 def samples(dataset: Dataset, *, per_class: int = 10) -> "Figure":
     """Plot a grid of samples: the first images of each class, a row for each class with images.
 
+    Rows of two features are points instead, with the color and marker of their class; rows of one
+    feature are points against their targets.
+
     Parameters
     ----------
     dataset : Dataset
         A dataset of images, uint8 of shape (n, y, x), or (n, c, y, x) with 1 channel (gray), 3
-        (RGB) or 4 (RGBA, drawn on a checkerboard).
+        (RGB) or 4 (RGBA, drawn on a checkerboard); or of one or two features, for points.
     per_class : int
         The largest number of images of each class; a row of more than 20 is wrapped, up to 120
-        lines in all. The row of a class with fewer than another is filled with white.
+        lines in all. The row of a class with fewer than another is filled with white. Of points
+        the first 2,000 are drawn.
 
     Returns
     -------
@@ -55,11 +61,20 @@ def samples(dataset: Dataset, *, per_class: int = 10) -> "Figure":
     Raises
     ------
     DataError
-        If the inputs are not such images, or the targets are continuous.
+        If the inputs are none of these, or images or points in a plane have continuous targets.
     ConfigurationError
-        If ``per_class`` is not a whole number of at least 1.
+        If ``dataset`` is no dataset, or ``per_class`` is not a whole number of at least 1.
     """
+    require_dataset("data", dataset)
     per_class = require_count("per_class", per_class)
+    if are_points(dataset):
+        return points(dataset)
+    if len(dataset.input_shape) == 1:
+        raise DataError(
+            "samples must be images, or rows of one or two features, got rows of shape "
+            f"{dataset.input_shape}: a cell that ends with the dataset shows its first rows; flat "
+            "images are drawn after Dataset(inputs.reshape(n, y, x), targets)"
+        )
     require_pictures(dataset.inputs)
     counts = dataset.rows_per_class
     labels = np.flatnonzero(counts).tolist() or list(range(len(counts)))

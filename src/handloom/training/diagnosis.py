@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from handloom.errors import require_count, require_number
+from handloom.markup import element, render
+from handloom.text import listed
+from handloom.training.diagnosis_view import layers_view
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,15 @@ class LayerProbe:
     growth: float | None = None
     second_moment: tuple[float, ...] = ()
 
+    def cells(self) -> tuple[str, ...]:
+        """Return output, gradient, update, dead and saturated as text; empty if not measured."""
+        measured = (self.output, self.gradient, self.update)
+        shares = (self.dead, self.saturated)
+        return (
+            *("" if value is None else f"{value:.3g}" for value in measured),
+            *("" if share is None else f"{share:.0%}" for share in shares),
+        )
+
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles of the optimizer's second moment."""
@@ -67,6 +79,15 @@ class ProbeRecord:
     epoch: int
     loss: float
     layers: tuple[LayerProbe, ...]
+
+    def __repr__(self) -> str:
+        count = f"{len(self.layers)} layer{'' if len(self.layers) == 1 else 's'}"
+        return f"ProbeRecord(epoch={self.epoch}, loss={self.loss:.4g}, {count})"
+
+    def _repr_html_(self) -> str:
+        """Return the table of the layers, as a notebook shows it."""
+        caption = f"Each layer after epoch {self.epoch + 1}; the loss is {self.loss:.4g}."
+        return render(layers_view(self.layers, caption))
 
 
 @dataclass
@@ -112,6 +133,26 @@ class Diagnosis:
     seconds: float = 0.0
     update_ratios: dict[str, float] = field(default_factory=dict)
     initial_norms: dict[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        epochs = listed(str(record.epoch + 1) for record in self.records)
+        after = f"after epoch {epochs}" if self.records else "no measurements"
+        return f"Diagnosis({after}; {self.rows} rows, loss of guessing {self.guessing:.4g})"
+
+    def _repr_html_(self) -> str:
+        """Return the layers after the last measured epoch, as a notebook shows them."""
+        if not self.records:
+            why = ": the training was too short for the time that it takes" if self.skipped else ""
+            return render(element("p", f"The layers were not measured{why}."))
+        last = self.records[-1]
+        return render(
+            layers_view(
+                last.layers,
+                f"Each layer after epoch {last.epoch + 1}, on {self.rows:,} training rows. Their "
+                f"loss is {last.loss:.4g}; that of the best constant prediction, of guessing, is "
+                f"{self.guessing:.4g}.",
+            )
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the measurements as JSON; NaN and infinity become None."""

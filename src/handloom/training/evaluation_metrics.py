@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from handloom.errors import ConfigurationError, require_number
 from handloom.layers import sigmoid
+from handloom.markup import render, table
 from handloom.metrics import brier_score, mean_absolute_error, mean_squared_error, r2, roc_auc
 from handloom.parameters import Array
 
@@ -35,6 +36,12 @@ class BinaryMetrics:
     threshold: float
     roc_auc: float
     brier: float
+
+    def _repr_html_(self) -> str:
+        """Return the metrics as a table, as a notebook shows them."""
+        head = ("positive class", "threshold", "ROC AUC", "Brier score")
+        metrics = (f"{each:.4g}" for each in (self.threshold, self.roc_auc, self.brier))
+        return render(table(head, [[self.positive, *metrics]]))
 
     @classmethod
     def of(

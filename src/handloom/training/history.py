@@ -291,8 +291,11 @@ class History(AdvisesOnNames):
         return [] if self.diagnosis is None else self.diagnosis.records
 
     def _repr_html_(self) -> str:
-        """Return curves, the last epoch and the end, as a notebook shows them."""
-        return render(history_view({name: self[name] for name in self.columns}, self.ended))
+        """Return curves, the last epoch, the end and the notes, as a notebook shows them."""
+        # a diagnosis of no rows has measured nothing
+        guessing = self.diagnosis.guessing if self.diagnosis and self.diagnosis.rows else None
+        columns = {name: self[name] for name in self.columns}
+        return render(history_view(columns, self.ended, notes=self.notes, guessing=guessing))
 
     def to_json(self) -> dict[str, object]:
         """Return the history as JSON."""

@@ -80,6 +80,25 @@ def on_interrupt(action: Callable[[], None], received: list[int]) -> Iterator[No
 
 
 @contextmanager
+def held() -> Iterator[None]:
+    """Hold signals until the end of a block, such as an import, that must not be left half done.
+
+    Then they take effect as if they came now; a second one takes effect at once.
+    """
+    received: list[int] = []
+    try:
+        with on_interrupt(_wait, received):
+            yield
+    finally:
+        for number in received:
+            _act(number, inspect.currentframe())
+
+
+def _wait() -> None:
+    """Leave a signal to the end of a block."""
+
+
+@contextmanager
 def on_notice(received: list[int]) -> Iterator[None]:
     """Record SIGUSR1, by which schedulers announce the end of a job, until the end of a block.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from enum import Enum
 from functools import wraps
+from textwrap import shorten
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from handloom.arguments import unknown_argument
@@ -20,6 +21,7 @@ from handloom.errors import (
     require_number,
 )
 from handloom.losses import Loss
+from handloom.markup import render, table
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
 from handloom.parallel.mpi import DISTRIBUTED, Distributed
@@ -52,6 +54,10 @@ OPTIONS_ELSEWHERE = {
 
 NOTED_AT_RESUME = {"on_resume": OnResume.NOTED}
 """The metadata of the field of an option that may change at a resume."""
+
+
+LONGEST = 200
+"""The largest number of characters of an option's value in the table of a notebook."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +213,14 @@ class TrainingOptions:
     def describe(self) -> dict[str, Any]:
         """Return every option by name, as JSON; an object by its class and arguments."""
         return {option.name: describe(getattr(self, option.name)) for option in fields(self)}
+
+    def _repr_html_(self) -> str:
+        """Return the options by name, as a notebook shows them."""
+        rows = [
+            [each.name, shorten(repr(getattr(self, each.name)), LONGEST, placeholder=" ...")]
+            for each in fields(self)
+        ]
+        return render(table(["option", "value"], rows))
 
     @classmethod
     def default(cls, name: str) -> Any:

@@ -31,7 +31,7 @@ from handloom.training.class_weights import ClassWeight
 from handloom.training.docstrings import describes_options_of
 from handloom.training.findings import findings
 from handloom.training.history import History, StopReason
-from handloom.training.interrupts import deliver, on_interrupt, on_notice
+from handloom.training.interrupts import deliver, held, on_interrupt, on_notice
 from handloom.training.objective import Measurement
 from handloom.training.options import NOTED_AT_RESUME, OnResume, TrainingOptions, takes_options
 from handloom.training.parts_in_use import parts_in_use
@@ -48,12 +48,14 @@ are handled."""
 
 FITTED_AGAIN = (
     "fit was called again on the same trainer: row orders, dropout masks and augmentations are "
-    "those of the first fit, and the optimizer starts over. Train longer with epochs=... in one "
-    "fit, or resume a checkpoint; or make a trainer with another seed, and pass warm="
+    "those of the first fit, and the optimizer starts over. To train longer, pass a larger epochs= "
+    "to one fit, or resume a checkpoint. To go on from here, make a trainer with another seed, and "
+    "call its fit with warm=trainer.state, the state of this one"
 )
 FITTED_AGAIN_WARM = (
     "fit was called again on the same trainer: row orders, dropout masks and augmentations are "
-    "those of the first fit. Make a trainer with another seed, and pass warm= to its fit"
+    "those of the first fit. Make a trainer with another seed, and call its fit with "
+    "warm=trainer.state, the state of this one"
 )
 """The warnings about a second fit of the same weights, and their notes."""
 
@@ -158,6 +160,7 @@ class Trainer(AdvisesOnNames):
         self._ranks: Ranks = ONE
         self._watch: Watch | None = None
         self._state: TrainingState | None = None
+        self._running: TrainingState | None = None
 
     def __repr__(self) -> str:
         options = self.options
@@ -211,7 +214,8 @@ class Trainer(AdvisesOnNames):
         """Train the network, from its current weights or from a checkpoint.
 
         Ctrl-C and SIGTERM end training after a whole step, within about a tenth of a second, and a
-        last checkpoint is written. After that, even if a callback raised an error:
+        last checkpoint is written. While code is loaded or compiled, training ends when that is
+        done, before the first step. After that, even if a callback raised an error:
 
         - a handler of the application is called; without one, SIGTERM ends the process;
         - after Ctrl-C with Python's default handler, `fit` returns, with a warning;
@@ -281,6 +285,7 @@ class Trainer(AdvisesOnNames):
             self._delivering_signals(),
             self._together(call),
             self._lock_checkpoints(),
+            on_interrupt(self._interrupt, self.signals),  # an import must not be left half done
         ):
             snapshot = self._snapshot_to_resume(resume=resume, warm=warm is not None)
             again = not resume and self._has_trained()
@@ -320,9 +325,10 @@ class Trainer(AdvisesOnNames):
         """Prepare a training for `run`, or for calls of `run_epoch`.
 
         Arguments and errors are those of `fit`; ``snapshot`` is a snapshot to resume from. The
-        training can be run until another one is prepared with the same optimizer or average.
+        training can be run until another one is prepared with the same optimizer or average. A
+        signal takes effect after the preparation.
         """
-        with self._in_use(), self._together("prepare"):
+        with self._in_use(), self._together("prepare"), held():
             return self._prepare(train, validation, sample_weights, class_weight, snapshot, warm)
 
     def _prepare(
@@ -384,6 +390,7 @@ class Trainer(AdvisesOnNames):
             self._delivering_signals(),
             self._together("run"),
             self._lock_checkpoints(),
+            on_interrupt(self._interrupt, self.signals),
         ):
             if prepared.state.ended:
                 raise ModelError("this training has ended: prepare another, or resume it with fit")
@@ -407,12 +414,25 @@ class Trainer(AdvisesOnNames):
 
     def _run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, with the lock of the checkpoints held."""
-        state, agreement = prepared.state, prepared.agreement
-        interrupt = partial(state.stop, StopReason.INTERRUPTED) if agreement.leads else _wait
-        with prepared.running(), on_interrupt(interrupt, self.signals):
-            self._run_epochs(prepared)
-            agreement.finish()
-        return state.history
+        self._running = prepared.state if prepared.agreement.leads else None
+        try:
+            if self.signals:  # they came during the preparation
+                self._interrupt()
+            with prepared.running():
+                self._run_epochs(prepared)
+                prepared.agreement.finish()
+        finally:
+            self._running = None
+        return prepared.state.history
+
+    def _interrupt(self) -> None:
+        """End the training that runs, at a signal.
+
+        One that is still prepared ends before its first step. Another rank than 0 leaves a signal
+        to that one, which learns of it at the next decision.
+        """
+        if self._running is not None:
+            self._running.stop(StopReason.INTERRUPTED)
 
     def _run_epochs(self, prepared: PreparedTraining) -> None:
         """Run the epochs of a training that are left, and end it."""
@@ -606,15 +626,17 @@ class Trainer(AdvisesOnNames):
         # a notebook shows a warning as a failure; the fifth level is the caller of `fit`
         tell = say if in_notebook() else partial(warn, stacklevel=5)
         for number in undelivered if interrupted and self.leads else ():
-            tell(
-                f"training was interrupted by {Signals(number).name}: it ended after a whole step, "
-                f"and the network has the weights of that step"
-            )
+            tell(self._interrupted(number))
+
+    def _interrupted(self, number: int) -> str:
+        """Return the sentence about a signal that ended training."""
+        who = "you stopped the training"
+        if not in_notebook():
+            who = f"training was interrupted by {Signals(number).name}"
+        if self.state.progress.steps == 0:
+            return f"{who} before its first step: the network has the weights it had"
+        return f"{who}: it ended after a whole step, and the network has the weights of that step"
 
     def _deliver(self) -> list[int]:
         """Deliver signals if ``on_signal`` is "deliver"; return those to warn about."""
         return deliver(self.signals) if self.options.on_signal == "deliver" else []
-
-
-def _wait() -> None:
-    """Leave a signal to rank 0, which learns of it at the next decision."""

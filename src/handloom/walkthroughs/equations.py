@@ -5,11 +5,17 @@ Nothing here is used by training. The files beside this one write the equations 
 (`optimizer_equations`), from the arrays that were computed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from handloom.markup import Element, Node, element, render, table
+
+ROWS, COLUMNS = 4, 6
+"""The most rows and columns that are shown of an array."""
 
 MOST_TERMS = 12
 """The most terms of a sum that are all written."""
@@ -48,6 +54,36 @@ class Named:
         flat = int(np.abs(self.values).argmax())
         return tuple(int(i) for i in np.unravel_index(flat, self.values.shape))
 
+    def __repr__(self) -> str:
+        return f"Named({self.name!r}, shape {self.values.shape})"
+
+    def _repr_html_(self) -> str:
+        """Return the first rows and columns, as a notebook shows them."""
+        return render(self.view())
+
+    def matrix(self) -> tuple[str, Values]:
+        """Return the array as a matrix, and which part of it that is."""
+        values = self.values
+        if values.ndim <= 2:
+            return "", np.atleast_2d(values)
+        if self.is_kernel:  # shape (k, k, c, f): the window of the first channel and filter
+            return f", {self.name}[:,:,0,0]:", values[:, :, 0, 0]
+        first: Sequence[int] = (0,) * (values.ndim - 2)
+        return f", {self.name}[{','.join(map(str, first))}]:", values[tuple(first)]
+
+    def view(self) -> Element:
+        """Return the first rows and columns as a table."""
+        part, matrix = self.matrix()
+        columns = range(min(matrix.shape[1], COLUMNS))
+        more = ["..."] if matrix.shape[1] > COLUMNS else []
+        rows: list[list[Node]] = [
+            [i, *(number(value) for value in row[:COLUMNS]), *more]
+            for i, row in enumerate(matrix[:ROWS])
+        ]
+        if len(matrix) > ROWS:
+            rows.append(["...", *("" for _ in (*columns, *more))])
+        return table(["", *columns, *more], rows, f"{self.name} {self.values.shape}{part}")
+
 
 @dataclass(frozen=True)
 class Equation:
@@ -63,6 +99,11 @@ class Equation:
 
     text: str
     entry: str
+
+    def view(self) -> Element:
+        """Return the equation, and below it its entry."""
+        entry = [element("br"), element("code", self.entry)] if self.entry else None
+        return element("p", element("code", element("b", self.text)), entry)
 
 
 @dataclass(frozen=True)
@@ -81,6 +122,24 @@ class Part:
     title: str
     equations: tuple[Equation, ...]
     arrays: tuple[Named, ...]
+
+    def __repr__(self) -> str:
+        equations = "; ".join(each.text for each in self.equations)
+        arrays = ", ".join(each.name for each in self.arrays)
+        return f"Part({self.title!r}; {equations or 'no equation'}; arrays {arrays})"
+
+    def _repr_html_(self) -> str:
+        """Return the equations and the arrays, as a notebook shows them."""
+        return render(self.view())
+
+    def view(self) -> Element:
+        """Return the title, the equations, and the first entries of the arrays."""
+        return element(
+            "div",
+            element("h4", self.title),
+            [each.view() for each in self.equations],
+            [each.view() for each in self.arrays],
+        )
 
 
 def number(value: float | np.generic) -> str:

@@ -1,15 +1,14 @@
 """Walkthrough: the parts of a training step, printed as text of a bounded size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
+from handloom.markup import element, render
 from handloom.text import printable
-from handloom.walkthroughs.equations import Named, Part, Values, number
+from handloom.walkthroughs.equations import COLUMNS, ROWS, Equation, Named, Part, number
 
-ROWS, COLUMNS = 4, 6
-"""The most rows and columns that are shown of an array."""
+MOST_PARTS = 40
+"""The most parts that a notebook shows; ``print`` shows all."""
 
 EXPLANATION = """\
 Each equation is followed by one of its entries in numbers, where it has few terms; [i,j] is row i,
@@ -42,6 +41,24 @@ class Walkthrough:
     def __repr__(self) -> str:
         return printable(f"Walkthrough({self.title}; {len(self)} parts: print it to see them)")
 
+    def _repr_html_(self) -> str:
+        """Return the parts with equations and arrays, as a notebook shows them."""
+        more = len(self) - MOST_PARTS
+        return render(
+            element(
+                "div",
+                element("h3", self.title),
+                element("p", EXPLANATION),
+                [part.view() for part in self.parts[:MOST_PARTS]],
+                element("p", f"{more} more parts: print shows all") if more > 0 else None,
+            )
+        )
+
+    @property
+    def equations(self) -> tuple[Equation, ...]:
+        """The equations of all parts, in order."""
+        return tuple(equation for part in self.parts for equation in part.equations)
+
     def __str__(self) -> str:
         lines = [self.title, EXPLANATION]
         for index, part in enumerate(self.parts, start=1):
@@ -56,21 +73,10 @@ class Walkthrough:
 
 def _array(array: Named) -> list[str]:
     """Return an array as lines: its name, its shape, and the first of its rows and columns."""
-    name, shown = _matrix(array)
+    name, shown = array.matrix()
     cells = [[number(value) for value in row[:COLUMNS]] for row in shown[:ROWS]]
     width = max((len(cell) for row in cells for cell in row), default=1)
     more = "  ..." if shown.shape[1] > COLUMNS else ""
     lines = ["  ".join(cell.rjust(width) for cell in row) + more for row in cells]
     lines += ["..."] if len(shown) > ROWS else []
     return [f"{array.name} {array.values.shape}{name}", *(f"   {line}" for line in lines)]
-
-
-def _matrix(array: Named) -> tuple[str, Values]:
-    """Return an array as a matrix, and which part of it that is."""
-    values = array.values
-    if values.ndim <= 2:
-        return "", np.atleast_2d(values)
-    if array.is_kernel:  # shape (k, k, c, f): the window of the first channel and filter
-        return f", {array.name}[:,:,0,0]:", values[:, :, 0, 0]
-    first: Sequence[int] = (0,) * (values.ndim - 2)
-    return f", {array.name}[{','.join(map(str, first))}]:", values[tuple(first)]

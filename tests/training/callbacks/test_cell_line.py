@@ -40,6 +40,18 @@ def test_a_line_that_does_not_stay_leaves_nothing(capsys: pytest.CaptureFixture[
     assert "\n" not in written
 
 
+def test_a_message_has_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    line = CellLine(lambda _: "epoch 19", stays=True)
+    line.start()
+    line.clear()
+    print("the rate is reduced")
+    line.refresh()  # at once, though the last drawing was a moment ago
+    line.stop()
+    first, second = capsys.readouterr().out.rstrip("\n").split("\n")
+    assert shown(first) == "the rate is reduced"
+    assert shown(second) == "epoch 19"
+
+
 def test_control_characters_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     CellLine(lambda _: "a\x1b[2J\r", stays=True).start()
     assert capsys.readouterr().out == "\ra\\x1b[2J\\r"

@@ -53,6 +53,19 @@ def test_the_rate_is_reduced_when_patience_is_over() -> None:
     assert rates_of(values, patience=2) == expected
 
 
+def test_a_reduction_after_the_last_epoch_is_not_announced() -> None:
+    plateau = ReduceOnPlateau("scripted", goal="low", patience=2)
+    options: dict[str, Any] = {
+        "epochs": 3,
+        "callbacks": [Script([1.0] * 3), plateau],
+        "diagnose": False,
+    }
+    trainer = Trainer(network(ROWS), SGD(), 1.0, **options)
+    trainer.fit(ROWS, HELD_OUT)
+    assert trainer.state.rate_scale == 0.5  # for a resume with more epochs
+    assert trainer.state.announcements == []
+
+
 def test_in_a_cooldown_no_epoch_counts() -> None:
     values = [1.0] * 9
     # reduced after epoch 3; epochs 4 and 5 cool down, 6 and 7 count

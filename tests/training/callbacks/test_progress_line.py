@@ -41,6 +41,16 @@ def test_the_most_important_parts_are_shown_first(width: int, parts: list[str]) 
     assert all(part in line for part in parts), line
 
 
+def test_metrics_are_written_in_one_order_and_times_last() -> None:
+    line = shown(160, record(recorded={"top3": 0.99}))
+    names = ["accuracy", "loss", "validation accuracy", "validation loss", "top3"]
+    starts = [line.index(f"  {name} ") for name in names[1:]]
+    assert line.index(" accuracy ") < starts[0]
+    assert starts == sorted(starts)
+    assert line.endswith("1:23 left  0:12 passed")
+    assert "loss 0.3012  val acc 0.8912  1:23 left" in shown(59, record())
+
+
 def test_without_validation_the_accuracy_is_first_and_without_it_the_loss() -> None:
     assert " acc 0.9000  1:23 left" in shown(39, record(validated=False))
     assert "━ loss 0.3012  1:23 left" in shown(39, record(validated=False, accuracy=None))

@@ -42,6 +42,12 @@ class CellLine:
             self._at = now
             self._print(self._draw(WIDTH))
 
+    def clear(self) -> None:
+        """Remove the line, so that a message has one of its own; the next drawing is below it."""
+        self._print("")
+        self._print("", end="\r")
+        self._at = -SECONDS
+
     def stop(self) -> None:
         """Draw the line a last time, or remove it."""
         if self._stays:

@@ -57,6 +57,11 @@ class LiveLine:
         if isinstance(self._live, CellLine):
             self._live.refresh()
 
+    def clear(self) -> None:
+        """Remove the line before a message in a notebook; on a terminal rich moves it down."""
+        if isinstance(self._live, CellLine):
+            self._live.clear()
+
     def stop(self) -> None:
         """Draw the line a last time."""
         self._live.stop()

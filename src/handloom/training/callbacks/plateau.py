@@ -95,12 +95,14 @@ class ReduceOnPlateau(Monitor):
             self.reduce(state, record)
 
     def reduce(self, state: TrainingState, record: EpochRecord) -> None:
-        """Scale the rates of the schedule by that of the epoch's last update, and announce it."""
+        """Scale the rates of the schedule by the last rate, and announce it if an epoch follows."""
         rate = record.learning_rate
         reduced = max(self.factor * rate, self.min_rate)
         if reduced >= rate * (1.0 - NOTICEABLE):
             return  # it is at its minimum
         state.rate_scale *= reduced / rate
+        if record.epoch + 1 >= state.total_epochs:
+            return  # no epoch has this rate, unless a resume adds some
         epochs = "1 epoch" if self.patience == 1 else f"{self.patience} epochs"
         state.announce(
             f"epoch {record.epoch + 1}: {self.monitor} has not improved for {epochs}; the learning "

@@ -17,7 +17,7 @@ from handloom.secondary import (
 from handloom.text import printable, wrapped
 from handloom.training.callbacks.base import Callback
 from handloom.training.callbacks.live_line import Bar, LiveLine, Wait
-from handloom.training.callbacks.progress_line import clock, metrics_of
+from handloom.training.callbacks.progress_line import clock, index_in_line, metrics_of
 from handloom.training.findings import findings
 from handloom.training.history import EpochRecord, History
 from handloom.training.state import TrainingState
@@ -107,7 +107,7 @@ class Progress(Callback):
             return
         every = self.every or max(1, total // 10)
         if done % every == 0 or done in (1, total):
-            shown = "  ".join(metric.text(short=True) for metric in metrics)
+            shown = "  ".join(each.text(short=True) for each in sorted(metrics, key=index_in_line))
             print_line(
                 f"{self.label}  epoch {done}/{total}  {shown}  {clock(left)} left", sys.stderr
             )
@@ -130,6 +130,8 @@ class Progress(Callback):
     def _say(self, text: str) -> None:
         """Print a sentence after the label, wrapped at spaces on a terminal."""
         line, width = printable(f"{self.label}  {text}"), terminal_width(sys.stderr)
+        if self._line is not None:
+            self._line.clear()
         say(line if width is None else wrapped(line, width, indent="  "))
 
     def _start(self, line: LiveLine) -> None:

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from handloom.text import printable
 from handloom.training.history import EpochRecord
@@ -14,6 +15,12 @@ NAMES = {
     "loss": ("loss", "loss"),
 }
 """The metrics that a trainer measures, each with its name and its short name."""
+
+ORDER = ("acc", "loss", "val acc", "val loss")
+"""The short names in the order in which they are written."""
+
+TIMES = len(ORDER) + 1
+"""The index of the times, after recorded metrics."""
 
 LONGEST_NAME = 16
 """The most characters that are shown of the name of a recorded metric."""
@@ -100,7 +107,8 @@ def layout(
     """Return the line of a bar for a width; what is least important is left out until it fits.
 
     The order of importance is: epochs, bar, the first metric, the time left, the loss, the label,
-    the other metrics, the time that has passed. Names are short unless all parts fit.
+    the other metrics, the time that has passed. Names are short unless all parts fit. The parts are
+    written in the order accuracy, loss, those of validation rows, recorded metrics, times.
 
     Parameters
     ----------
@@ -116,20 +124,20 @@ def layout(
     """
     label, epochs = cut(label, LONGEST_LABEL), f"{done:>{len(str(total))}}/{total}"
     for short in (False, True):
-        texts = [metric.text(short=short) for metric in metrics]
+        parts = [(index_in_line(metric), metric.text(short=short)) for metric in metrics]
         if left is not None:
-            texts.insert(1, f"{clock(left)} left")
+            parts.insert(1, (TIMES, f"{clock(left)} left"))
         if elapsed is not None:
-            texts.append(f"{clock(elapsed)} passed")
-        whole = _line(width, [label, epochs], texts, BARS[1])
+            parts.append((TIMES + 1, f"{clock(elapsed)} passed"))
+        whole = _line(width, [label, epochs], parts, BARS[1])
         if whole.bar:
             return whole
     line = _line(width, [epochs], [], BARS[0])
-    first = texts[:BEFORE_THE_LABEL]
+    first = parts[:BEFORE_THE_LABEL]
     wider = [_line(width, [epochs], first[: index + 1], BARS[0]) for index in range(len(first))]
     wider += [
-        _line(width, [label, epochs], texts[:index], BARS[1])
-        for index in range(len(first), len(texts) + 1)
+        _line(width, [label, epochs], parts[:index], BARS[1])
+        for index in range(len(first), len(parts) + 1)
     ]
     for each in wider:
         if not each.bar:
@@ -138,8 +146,14 @@ def layout(
     return line
 
 
-def _line(width: int, before: Sequence[str], after: Sequence[str], least: int) -> Line:
+def index_in_line(metric: Metric) -> int:
+    """Return the index of a metric in the line: training, validation, then recorded metrics."""
+    return ORDER.index(metric.short_name) if metric.short_name in ORDER else len(ORDER)
+
+
+def _line(width: int, before: Sequence[str], parts: Sequence[tuple[int, str]], least: int) -> Line:
     """Return a line whose bar has the columns that are left; without it if they are too few."""
+    after = [text for _, text in sorted(parts, key=itemgetter(0))]
     start, end = "  ".join(filter(None, before)), "  ".join(after)
     bar = min(width - columns(f"{start} {end} "), WIDEST_BAR)
     if bar < least:
