@@ -1,9 +1,9 @@
-"""The metrics of an evaluation: the table of a regression, and the lines of two classes."""
+"""The metrics of an evaluation: tables of a regression or quantiles, lines of two classes."""
 
 from handloom.cli.console import show_table
 from handloom.data.dataset import Dataset
 from handloom.training import Evaluation
-from handloom.training.evaluation_metrics import RegressionMetrics
+from handloom.training.evaluation_metrics import QuantileMetrics, RegressionMetrics
 
 MEAN = "predicting the mean"
 
@@ -25,6 +25,17 @@ def show_regression(
     ]
     names = ", ".join(data.class_names)
     show_table(title, ("", names, MEAN), rows, caption=[f"{len(data):,} rows"])
+
+
+def show_quantiles(title: str, data: Dataset, metrics: QuantileMetrics) -> None:
+    """Show the share of targets below each quantile, and its pinball loss in units of the target."""
+    rows = [
+        (f"quantile {q:g}", f"{share:.4f}", f"{loss:.6g}")
+        for q, share, loss in zip(metrics.quantiles, metrics.coverage, metrics.losses, strict=True)
+    ]
+    names = ", ".join(data.class_names)
+    heads = (names, "fraction of rows at or below it", "pinball loss")
+    show_table(title, heads, rows, caption=[f"{len(data):,} rows"])
 
 
 def of_two_classes(evaluation: Evaluation, names: tuple[str, ...]) -> list[str]:
