@@ -157,7 +157,7 @@ def test_data_that_do_not_belong_to_the_model_are_refused() -> None:
     with pytest.raises(ModelError, match=r"a model of classes .* got continuous targets in"):
         evaluate(trainer.model(), Dataset(classes.inputs, np.ones((300, 3)), classes.class_names))
     quantiles = model(ROWS, Pinball([0.1, 0.9]), outputs=2, epochs=1)
-    with pytest.raises(ModelError, match="several quantiles .* one continuous target, got 2"):
+    with pytest.raises(ModelError, match=r"several quantiles .* one continuous target, got 2"):
         evaluate(quantiles, Dataset(ROWS.inputs, np.ones((len(ROWS), 2))))
     with pytest.raises(ModelError, match=r"several quantiles .* handloom\.Pinball\(quantile\)"):
         evaluate(replace(quantiles, class_names=("low", "high")), ROWS)  # which quantiles?

@@ -28,7 +28,7 @@ def show_regression(
 
 
 def show_quantiles(title: str, data: Dataset, metrics: QuantileMetrics) -> None:
-    """Show the share of targets below each quantile, and its pinball loss in units of the target."""
+    """Show the share of targets below each quantile, and its loss in units of the target."""
     rows = [
         (f"quantile {q:g}", f"{share:.4f}", f"{loss:.6g}")
         for q, share, loss in zip(metrics.quantiles, metrics.coverage, metrics.losses, strict=True)
