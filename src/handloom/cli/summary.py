@@ -49,6 +49,10 @@ def show_columns(columns: Columns) -> None:
         caption.append(f"left out: {', '.join(columns.left_out)}")
     if (target := columns.target) is not None:
         units = "" if target.classes else f", mean {target.mean:.6g}, deviation {target.scale:.6g}"
+        if target.scaling == "log":
+            units += " of its logarithm"
+        elif target.scaling == "divide":
+            units = f", divided by {target.scale:.6g}"
         caption.append(f"target: {target.name}, {target.task}{units}")
     show_table(
         "columns",

@@ -256,7 +256,7 @@ def _train(
         )
     reports.write_run(run, settings.title, splits, trained, None if grid is None else grid.frames)
     with saved_results(run.path):
-        _show(splits, trained)
+        _show(splits, trained, settings.training_loss)
         wrote(run.path, run.contents())
         if mode.report or (resumed and (run.path / REPORT).exists()):  # a page of an earlier state
             say_report(run.path, splits)
@@ -272,8 +272,11 @@ def _train(
         raise typer.Exit(1)
 
 
-def _show(splits: Splits, trained: Trained) -> None:
-    """Show the metrics of the final weights on training, validation and test rows."""
+def _show(splits: Splits, trained: Trained, loss: str | None) -> None:
+    """Show the metrics of the final weights on training, validation and test rows.
+
+    A regression may have another ``loss`` than the mean squared error, which tests have.
+    """
     history, test, kept = trained.history, trained.test, trained.kept
     classes = test.regression is None
     rows: list[tuple[str, ...]] = []
@@ -291,6 +294,7 @@ def _show(splits: Splits, trained: Trained) -> None:
         [*rows, _row("test", test.accuracy, test.loss, classes=classes)],
         caption=[
             *of_two_classes(test, splits.test.class_names),
+            *_of_two_losses(loss),
             *_kept(trained),
             _caption(history),
         ],
@@ -298,6 +302,13 @@ def _show(splits: Splits, trained: Trained) -> None:
     if test.regression is not None and trained.baseline is not None:
         errors = test.regression, trained.baseline
         show_regression("errors on the test rows", splits.test, *errors)
+
+
+def _of_two_losses(loss: str | None) -> list[str]:
+    """Return the line that says what the losses are, if there are two."""
+    if loss in (None, "mean_squared_error"):
+        return []
+    return [f"loss: {loss} in training and validation, but mean_squared_error of the test rows"]
 
 
 def _row(name: str, accuracy: float | None, loss: float, *, classes: bool) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from handloom.data.selected_rows import SelectedRows, select_rows
 from handloom.data.table import table_of
 from handloom.data.table_learning import encode_whole
 from handloom.data.table_options import TableOptions
-from handloom.data.table_target import Task
+from handloom.data.table_target import Scaling, Task
 from handloom.data.targets import convert_targets
 from handloom.errors import (
     DataError,
@@ -152,6 +152,8 @@ class Dataset:
         categorical: Sequence[str] = (),
         drop: Sequence[str] = (),
         drop_missing_targets: bool = False,
+        target_scaling: Scaling = "standardize",
+        positive: str | None = None,
         name: str = "table",
     ) -> "Dataset":
         """Return a dataset of a raw table, whose columns may have texts and missing values.
@@ -180,6 +182,14 @@ class Dataset:
             Columns to leave out.
         drop_missing_targets : bool
             Whether rows without a target are left out, not refused.
+        target_scaling : {"standardize", "log", "divide"}
+            How continuous targets are scaled for the training: to mean 0 and deviation 1; so after
+            their logarithm, for positive targets over several magnitudes; or divided by their mean,
+            for `handloom.Poisson`, which takes none below 0. Raw rows are predicted in the units
+            of the column.
+        positive : str, optional
+            Of two classes the positive one, which becomes the second. By default classes have the
+            order of a categorical dtype; else that of numbers, or of texts.
         name : str
             The name of the dataset.
 
@@ -203,6 +213,8 @@ class Dataset:
             categorical,
             embed,
             drop_missing_targets,
+            target_scaling=target_scaling,
+            positive=positive,
         )
         table = table_of(frame)
         columns, rows, targets = encode_whole(table, options, columns, tell=warn)

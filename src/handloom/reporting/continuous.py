@@ -52,6 +52,8 @@ class Output:
         values, target = self.true[rows].tolist(), self.target
         if target is None:
             return [amount(value, 6) for value in values]
+        if target.scaling != "standardize":
+            return [f"{value:,.6g}" for value in values]
         stored = [(value - target.mean) / target.scale for value in values]
         texts = [decimal_text(each, target.mean, target.scale) for each in stored]
         return [f"{float(text):,.15g}" for text in texts]
@@ -107,7 +109,7 @@ def outputs_of(run: ReportedRun) -> list[Output] | None:
     if run.train is not None:
         constants = run.train.targets.mean(axis=0, dtype=np.float64)
         if target is not None:
-            constants = target.restore(constants)
+            constants = np.array([target.constant])
     return [
         Output(
             name,

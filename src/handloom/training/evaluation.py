@@ -288,10 +288,10 @@ def predicting_the_mean(model: Model, train: Dataset, test: Dataset) -> Regressi
 
     A useful model has smaller errors. The mean is that of the training table if the model has one.
     """
-    of_table = model.columns is not None and model.columns.target is not None
-    mean = 0.0 if of_table else train.targets.mean(axis=0, dtype=np.float64)
-    predictions = np.broadcast_to(mean, test.targets.shape)
-    return RegressionMetrics.of(*_in_units(model, test.targets, predictions))
+    target = None if model.columns is None else model.columns.target
+    mean = train.targets.mean(axis=0, dtype=np.float64) if target is None else target.constant
+    (targets,) = _in_units(model, test.targets)
+    return RegressionMetrics.of(targets, np.broadcast_to(mean, targets.shape))
 
 
 def _in_units(model: Model, *values: Array) -> tuple[Array, ...]:

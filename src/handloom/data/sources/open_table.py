@@ -26,7 +26,7 @@ from handloom.data.table_learning import (
     rows_with_target,
 )
 from handloom.data.table_options import TEST, TableOptions
-from handloom.data.table_target import TableTarget, Task, learn_target, require_numbers
+from handloom.data.table_target import Scaling, TableTarget, Task, learn_target, require_numbers
 from handloom.errors import DataError
 
 
@@ -41,6 +41,8 @@ def open_table(
     categorical: Sequence[str] = (),
     drop: Sequence[str] = (),
     drop_missing_targets: bool = False,
+    target_scaling: Scaling = "standardize",
+    positive: str | None = None,
     name: str | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> Splits:
@@ -61,7 +63,7 @@ def open_table(
         encoded by what was learned of ``path``.
     seed : int
         The seed of the choice of test rows.
-    task, embed, categorical, drop, drop_missing_targets
+    task, embed, categorical, drop, drop_missing_targets, target_scaling, positive
         As in `handloom.Dataset.from_frame`.
     name : str, optional
         The name of the dataset; by default that of the file.
@@ -82,6 +84,8 @@ def open_table(
     options = TableOptions(
         *(target, task, drop, categorical, embed),
         drop_missing_targets=drop_missing_targets,
+        target_scaling=target_scaling,
+        positive=positive,
         test=test,
         seed=seed,
     )
@@ -100,6 +104,8 @@ def split_frame(
     categorical: Sequence[str] = (),
     drop: Sequence[str] = (),
     drop_missing_targets: bool = False,
+    target_scaling: Scaling = "standardize",
+    positive: str | None = None,
     name: str = "table",
 ) -> Splits:
     """Split a raw frame into a training and a test part, and learn from the training part alone.
@@ -107,7 +113,8 @@ def split_frame(
     Parameters
     ----------
     frame : pandas or polars DataFrame, or pyarrow table
-    target, test, seed, task, embed, categorical, drop, drop_missing_targets, name
+    target, test, seed, task, embed, categorical, drop, drop_missing_targets, target_scaling,
+    positive, name
         As in `open_table`.
 
     Returns
@@ -122,6 +129,8 @@ def split_frame(
     options = TableOptions(
         *(target, task, drop, categorical, embed),
         drop_missing_targets=drop_missing_targets,
+        target_scaling=target_scaling,
+        positive=positive,
         test=test,
         seed=seed,
     )
