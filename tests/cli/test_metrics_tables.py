@@ -35,7 +35,7 @@ def test_two_classes_have_roc_auc_and_brier_score_in_tables_and_results(
     assert results["positive_class"] == "True"
     shown = handloom("evaluate", houses / "dear").out
     scores = f"ROC AUC {results['test_roc_auc']:.4f}, Brier score {results['test_brier']:.4f}"
-    assert f"{scores}; True is predicted above the probability 0.5" in shown
+    assert f"{scores}; True, the positive class, is predicted above the probability 0.5" in shown
     assert "for all rows has accuracy 0." in shown
     data, out = houses / "houses.csv", tmp_path / "out.csv"
     handloom("predict", houses / "dear", data, "--out", out)
@@ -129,4 +129,4 @@ def test_a_network_with_one_output_for_two_classes_is_evaluated(
     model.save(tmp_path / "model")
     ended = handloom("evaluate", tmp_path / "model")
     assert ended.status == 0, ended.err
-    assert "lower is predicted above the probability 0.5" in ended.out
+    assert "lower, the positive class, is predicted above the probability 0.5" in ended.out

@@ -77,7 +77,7 @@ def evaluate(
         ],
         caption=[
             f"{len(splits.test):,} rows",
-            *of_two_classes(evaluation, names),
+            *of_two_classes(evaluation, names, of_table=splits.test.columns is not None),
             *([UNDEFINED] if undefined else []),
         ],
     )

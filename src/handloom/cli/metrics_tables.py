@@ -1,5 +1,7 @@
 """The metrics of an evaluation: tables of a regression or quantiles, lines of two classes."""
 
+import shlex
+
 from handloom.cli.console import show_table
 from handloom.data.dataset import Dataset
 from handloom.training import Evaluation
@@ -38,14 +40,20 @@ def show_quantiles(title: str, data: Dataset, metrics: QuantileMetrics) -> None:
     show_table(title, heads, rows, caption=[f"{len(data):,} rows"])
 
 
-def of_two_classes(evaluation: Evaluation, names: tuple[str, ...]) -> list[str]:
-    """Return lines with the metrics of two classes, which accuracy alone does not show."""
+def of_two_classes(
+    evaluation: Evaluation, names: tuple[str, ...], *, of_table: bool = False
+) -> list[str]:
+    """Return lines with the metrics of two classes, which accuracy alone does not show.
+
+    Of a table they say how the other class becomes the positive one.
+    """
     if (binary := evaluation.binary) is None:
         return []
     rows = evaluation.confusion.sum(axis=1)
+    other = f" (for the other: train with --positive {shlex.quote(names[0])})" if of_table else ""
     share, most = rows.max() / rows.sum(), names[int(rows.argmax())]
     return [
-        f"ROC AUC {binary.roc_auc:.4f}, Brier score {binary.brier:.4f}; {binary.positive} is "
-        f"predicted above the probability {binary.threshold:g}",
+        f"ROC AUC {binary.roc_auc:.4f}, Brier score {binary.brier:.4f}; {binary.positive}, the "
+        f"positive class, is predicted above the probability {binary.threshold:g}{other}",
         f"predicting {most} for all rows has accuracy {share:.4f}",
     ]

@@ -202,7 +202,7 @@ def _train(
 ) -> None:
     every = mode.checkpoint_every or EVERY
     trigger(every)
-    splits = load_dataset(data, options)
+    splits = _loaded(data, options)
     described: dict[str, Any] = {
         "settings": experiment.experiment_to_json(settings),
         "data": dataset_source(data, splits),
@@ -272,6 +272,15 @@ def _train(
         raise typer.Exit(1)
 
 
+def _loaded(data: str | None, options: DataOptions) -> Splits:
+    """Return the dataset; an interruption meanwhile ends the command."""
+    try:
+        return load_dataset(data, options)
+    except KeyboardInterrupt:
+        note("interrupted: the training had not begun, and nothing was saved")
+        raise typer.Exit(130) from None
+
+
 def _show(splits: Splits, trained: Trained, loss: str | None) -> None:
     """Show the metrics of the final weights on training, validation and test rows.
 
@@ -293,7 +302,9 @@ def _show(splits: Splits, trained: Trained, loss: str | None) -> None:
         ("", *["accuracy"] * classes, "loss"),
         [*rows, _row("test", test.accuracy, test.loss, classes=classes)],
         caption=[
-            *of_two_classes(test, splits.test.class_names),
+            *of_two_classes(
+                test, splits.test.class_names, of_table=splits.test.columns is not None
+            ),
             *_of_two_losses(loss),
             *_kept(trained),
             _caption(history),

@@ -73,6 +73,9 @@ class Dataset:
         shape that layers and augmentations take.
     columns : Columns, optional
         What was learned of the table that ``inputs`` are flat rows of; see `from_frame`.
+    row_numbers : array-like of int, shape (n,), optional
+        The number of each row in its table, counted from 0: in a CSV file the row after the header
+        is 0, and blank lines do not count. Known of tables, and kept by `take` and `split`.
 
     Attributes
     ----------
@@ -96,6 +99,7 @@ class Dataset:
     column_names: tuple[str, ...] | None = None
     fit: Fit | None = None
     columns: Columns | None = None
+    row_numbers: npt.NDArray[np.int64] | None = None
 
     def __repr__(self) -> str:
         rows = f"{len(self.targets):,} rows of {self.inputs.dtype} {self.input_shape}"
@@ -114,6 +118,7 @@ class Dataset:
         *,
         channels_last: bool = False,
         columns: Columns | None = None,
+        row_numbers: npt.ArrayLike | None = None,
     ) -> None:
         converted = convert_inputs(inputs)
         rows = converted.rows
@@ -139,6 +144,7 @@ class Dataset:
         if fit is not None:
             require_known("fit", fit, get_args(Fit))
         self._set("fit", fit)
+        self._set("row_numbers", _row_numbers(row_numbers, len(values)))
 
     @classmethod
     def from_frame(
@@ -217,8 +223,9 @@ class Dataset:
             positive=positive,
         )
         table = table_of(frame)
-        columns, rows, targets = encode_whole(table, options, columns, tell=warn)
-        return cls(rows, targets, columns.class_names, name, columns=columns)
+        columns, rows, targets, kept = encode_whole(table, options, columns, tell=warn)
+        numbers = np.flatnonzero(kept)
+        return cls(rows, targets, columns.class_names, name, columns=columns, row_numbers=numbers)
 
     def _repr_html_(self) -> str:
         """Return a preview: images of each class or the first rows, as a notebook shows them."""
@@ -270,6 +277,7 @@ class Dataset:
         return Dataset(
             *(inputs, targets, self.class_names, self.name, self.column_names, self.fit),
             columns=self.columns,
+            row_numbers=None if self.row_numbers is None else self.row_numbers[rows],
         )
 
     def sorted_by_class(self) -> "Dataset":
@@ -355,6 +363,19 @@ def _column_names(
             f"got {listed(names)}"
         )
     return names
+
+
+def _row_numbers(numbers: npt.ArrayLike | None, rows: int) -> npt.NDArray[np.int64] | None:
+    """Return the numbers of rows in their table, shape (n,), or None."""
+    if numbers is None:
+        return None
+    values = np.asarray(numbers)
+    if values.shape != (rows,) or values.dtype.kind not in "iu" or (values < 0).any():
+        raise DataError(
+            f"row_numbers must hold an integer from 0 for each of the {rows:,} rows, got "
+            f"{values.dtype} of shape {values.shape}"
+        )
+    return values.astype(np.int64)
 
 
 def _channels_first(images: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

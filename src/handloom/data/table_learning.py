@@ -208,8 +208,8 @@ def encode_whole(
     columns: Columns | None,
     *,
     tell: Tell,
-) -> tuple[Columns, npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return the columns, the flat rows and the targets of a whole table.
+) -> tuple[Columns, npt.NDArray[Any], npt.NDArray[Any], Mask]:
+    """Return the columns, the flat rows and the targets of a whole table, and which rows they are.
 
     Raises
     ------
@@ -227,7 +227,7 @@ def encode_whole(
         _check_known(columns, options)
         kept = rows_with_target(table, options, tell=tell)
     ((rows, targets),) = encode_parts(table, columns, [kept], tell=tell)
-    return columns, rows, targets
+    return columns, rows, targets, kept
 
 
 def _check_known(columns: Columns, options: TableOptions) -> None:

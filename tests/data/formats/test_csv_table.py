@@ -80,7 +80,7 @@ def test_marks_between_thousands_are_read_and_told(
     assert read["a"] == cells
     between = [note for note in notes if "between thousands" in note]
     assert len(between) == (told is not None)
-    assert all(f"column 'a': numbers such as '1" in note and str(told) in note for note in between)
+    assert all("column 'a': numbers such as '1" in note and str(told) in note for note in between)
 
 
 def test_a_point_of_two_meanings_in_one_column_is_refused(
@@ -96,9 +96,9 @@ def test_a_point_of_two_meanings_in_one_column_is_refused(
 
 def test_the_suggested_encoding_is_that_of_the_bytes(tmp_path: Path) -> None:
     path = written(tmp_path, b"a,b\n1,\x80\xe9\n", "my table.csv")
-    with pytest.raises(DataError, match="iconv -f cp1252 -t utf-8 'my table.csv'"):
+    with pytest.raises(DataError, match=r"iconv -f cp1252 -t utf-8 'my table.csv'"):
         columns_of(path)
-    with pytest.raises(DataError, match="iconv -f latin1 -t utf-8 table.csv"):
+    with pytest.raises(DataError, match=r"iconv -f latin1 -t utf-8 table.csv"):
         columns_of(written(tmp_path, b"a,b\n1,\xe9\n"))
 
 

@@ -182,13 +182,19 @@ def read_whole(
         As `handloom.Dataset.from_frame`.
     """
     table = open_file(path, tell=tell)
-    return _dataset(table.name, *encode_whole(table, options, columns, tell=tell))
+    columns, rows, targets, kept = encode_whole(table, options, columns, tell=tell)
+    return _dataset(table.name, columns, (rows, targets), kept)
 
 
 def _dataset(
-    name: str, columns: Columns, rows: npt.NDArray[np.generic], targets: npt.NDArray[Any]
+    name: str,
+    columns: Columns,
+    part: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+    mask: npt.NDArray[np.bool_],
 ) -> Dataset:
-    return Dataset(rows, targets, columns.class_names, name, columns=columns)
+    """Return the flat rows and the targets that a mask selected of a table as a dataset."""
+    numbers = np.flatnonzero(mask)
+    return Dataset(*part, columns.class_names, name, columns=columns, row_numbers=numbers)
 
 
 def _splits(
@@ -212,8 +218,9 @@ def _splits(
         return _images(table, options, (train, test), name)
     if columns is None:
         columns = learn_columns(table, options, target.task, train, tell=tell)
-    parts = encode_parts(table, columns, (train, test), tell=tell, cache=cache)
-    return Splits(*(_dataset(name, columns, *part) for part in parts))
+    masks = (train, test)
+    parts = encode_parts(table, columns, masks, tell=tell, cache=cache)
+    return Splits(*(_dataset(name, columns, *each) for each in zip(parts, masks, strict=True)))
 
 
 def _of_two_files(
@@ -241,7 +248,8 @@ def _of_two_files(
     (train,) = encode_parts(table, columns, (target.kept,), tell=tell, cache=cache)
     kept = rows_with_target(other, options, tell=tell)
     (test,) = encode_parts(other, columns, (kept,), tell=tell, cache=cache)
-    return Splits(*(_dataset(name, columns, *part) for part in (train, test)))
+    parts = (train, target.kept), (test, kept)
+    return Splits(*(_dataset(name, columns, *each) for each in parts))
 
 
 def _images(
@@ -258,7 +266,14 @@ def _images(
     names = [each for each in table.names if each not in left_out]
     pixels, labels = read_pixels(table, names, options.image_shape, target)
     assert labels is not None
-    return Splits(*(Dataset(pixels[mask], labels[mask], target.classes, name) for mask in masks))
+    return Splits(
+        *(
+            Dataset(
+                pixels[mask], labels[mask], target.classes, name, row_numbers=np.flatnonzero(mask)
+            )
+            for mask in masks
+        )
+    )
 
 
 def read_pixels(
