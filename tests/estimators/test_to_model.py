@@ -9,6 +9,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from handloom import (
+    ConfigurationError,
     Dataset,
     Dense,
     MLPClassifier,
@@ -70,6 +71,11 @@ def test_several_quantiles_of_a_table_keep_their_target() -> None:
     assert metrics is not None
     assert metrics.quantiles == (0.1, 0.9)
     assert np.allclose(metrics.predictions, estimator.predict(frame), rtol=1e-5)
+
+
+def test_a_model_of_two_classes_is_asked_for_by_name() -> None:
+    with pytest.raises(ConfigurationError, match=r"got MLPClassifier: pass estimator\.to_model\(\)"):
+        evaluate(MLPClassifier(), Dataset(X, Y))  # type: ignore[arg-type]
 
 
 def test_an_estimator_that_is_not_fitted_has_no_model() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from handloom.data.column_statistics import MAX_DISTINCT, ColumnStatistics
 from handloom.data.notes import Tell
@@ -92,12 +93,12 @@ def report_on_table(table: Table, options: TableOptions | None = None) -> TableR
                     kind = _kind(statistics, options, tell=report.notes.append)
             except DataError as error:
                 refused[name] = str(error)
-        if name not in refused and statistics.kind == "category":
-            report.notes += _doubtful_categories(statistics)
         if name in refused:
             report.problems.append(refused[name])
             kind = "refused"
         report.columns.append(_described(statistics, kind))
+    used = [each for name, each in learned.items() if name not in refused]
+    report.notes += chain(*(_doubtful_categories(each) for each in used))
     return report
 
 
@@ -117,6 +118,8 @@ def _kind(statistics: ColumnStatistics, options: TableOptions | None, *, tell: T
 
 def _doubtful_categories(statistics: ColumnStatistics) -> Iterator[str]:
     """Yield notes about categories that may be one, written in two ways, and about rare ones."""
+    if statistics.kind != "category":
+        return
     column, spelled = f"column {statistics.name!r}", dict[str, list[str]]()
     for name in statistics.counts:
         spelled.setdefault("".join(name.casefold().split()), []).append(name)
