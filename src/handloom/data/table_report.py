@@ -12,7 +12,6 @@ from handloom.data.table_target import learn_task
 from handloom.errors import DataError, did_you_mean
 from handloom.text import listed
 
-
 FEW_ROWS = 5
 """The number of rows below which a category is rare."""
 

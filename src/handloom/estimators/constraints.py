@@ -110,9 +110,10 @@ def check_combinations(estimator: Any, call: FitCall) -> None:
         If a parameter would be ignored or is invalid; the message names it.
     """
     if isinstance(estimator.scoring, str) and estimator.scoring not in get_scorer_names():
+        near = did_you_mean(estimator.scoring, get_scorer_names())
         raise ValueError(
-            f"'scoring' must be a callable or a name of sklearn.metrics.get_scorer_names(), got "
-            f"{estimator.scoring!r}.{did_you_mean(estimator.scoring, get_scorer_names())}"
+            f"The 'scoring' parameter of {type(estimator).__name__} must be a callable, or one of "
+            f"sklearn.metrics.get_scorer_names(), got {estimator.scoring!r}.{near}"
         )
     if call.has_validation_data != (call.y_val is not None):
         missing = "X_val" if call.X_val is None else "y_val"
