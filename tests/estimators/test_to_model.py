@@ -75,7 +75,7 @@ def test_several_quantiles_of_a_table_keep_their_target() -> None:
 
 def test_a_model_of_two_classes_is_asked_for_by_name() -> None:
     with pytest.raises(ConfigurationError, match=r"MLPClassifier: pass estimator\.to_model\(\)"):
-        evaluate(MLPClassifier(), Dataset(X, Y))  # type: ignore[arg-type]
+        evaluate(MLPClassifier(), Dataset(X, Y))
 
 
 def test_an_estimator_that_is_not_fitted_has_no_model() -> None:
