@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from handloom import (
     Dense,
     Model,
     ModelError,
+    Pinball,
     ReLU,
     Sequential,
     Trainer,
+    evaluate,
     split_frame,
 )
 
@@ -49,6 +52,27 @@ def test_raw_rows_are_predicted_in_units_of_the_target_by_a_loaded_model(tmp_pat
     assert np.abs(predicted[:, 0] - frame["fare"].to_numpy()[::-1]).mean() < 100.0
     flat = model.predict(splits.test.inputs)
     assert np.abs(flat - splits.test.targets).mean() < 0.4  # standardized, as the targets
+
+
+def test_several_quantiles_of_a_table_are_in_units_of_the_target(tmp_path: Path) -> None:
+    frame = passengers()
+    frame["fare"] = 1e4 + 500 * (frame["sex"] == "male") + 10.0 * frame["alone"]
+    splits = split_frame(frame, "fare")
+    network = Sequential([Dense(8), ReLU(), Dense(2)]).build(splits.train.input_shape, seed=0)
+    loss = Pinball([0.1, 0.9])
+    trainer = Trainer(network, Adam(), 0.01, epochs=20, batch_size=16, loss=loss)
+    trainer.fit(splits.train)
+    trainer.model().save(tmp_path / "model")
+    loaded = Model.load(tmp_path / "model")
+    assert loaded.quantiles == (0.1, 0.9)
+    low, high = loaded.predict(frame).T
+    assert (low <= high).all()
+    assert 9e3 < low.mean() < high.mean() < 1.2e4
+    metrics = evaluate(loaded, splits.test).quantiles
+    assert metrics is not None
+    assert 9e3 < metrics.predictions.mean() < 1.2e4
+    with pytest.raises(ModelError, match="do not fit the model's"):
+        replace(loaded, class_names=("fare, quantile 0.1", "high"))
 
 
 def test_raw_rows_are_classified(tmp_path: Path) -> None:

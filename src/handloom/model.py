@@ -37,6 +37,7 @@ from handloom.errors import (
 )
 from handloom.files import MANIFEST, read_set, write_bytes, write_set
 from handloom.layers import Layer, sigmoid, softmax
+from handloom.losses.quantile import INFIX, quantiles_of
 from handloom.markup import render, table
 from handloom.network import Sequential
 from handloom.network_contents import Transform as RowTransform
@@ -182,6 +183,18 @@ class Model(AdvisesOnNames):
     def predicts_classes(self) -> bool:
         """Whether predictions are probabilities of mutually exclusive classes."""
         return "softmax" in (self.output_activation, self.network.output_activation)
+
+    @property
+    def quantiles(self) -> tuple[float, ...] | None:
+        """The quantiles of one target that the outputs predict; None of any other model.
+
+        They are those of the names of the outputs, such as ``"price, quantile 0.1"``.
+        """
+        if self.output_activation != "sort" or not self.class_names:
+            return None
+        target = None if self.columns is None else self.columns.target
+        name = self.class_names[0].rpartition(INFIX)[0] if target is None else target.name
+        return quantiles_of(self.class_names, name)
 
     @property
     def before_loss(self) -> Sequential:
@@ -578,12 +591,13 @@ class Model(AdvisesOnNames):
                 f"columns that make {len(columns.names)} flat columns do not fit rows of shape "
                 f"{self.row_shape}"
             )
-        known = self.binary_classes or self.class_names
-        if columns.target is not None and columns.target.class_names != known:
-            raise ModelError(
-                f"columns whose target has the names {listed(columns.target.class_names)} do not "
-                f"fit the model's {listed(known)}"
-            )
+        target, known = columns.target, self.binary_classes or self.class_names
+        if target is None or target.class_names == known or self.quantiles is not None:
+            return
+        raise ModelError(
+            f"columns whose target has the names {listed(target.class_names)} do not fit the "
+            f"model's {listed(known)}"
+        )
 
 
 def _require_several_outputs(model: Model) -> None:

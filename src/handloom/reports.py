@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from handloom import plots
 from handloom.data.dataset import Dataset, Splits
@@ -82,9 +83,9 @@ def write_run(
             rows = rows[:]
         if test.regression is None:
             grid = boundary_grid(trained.model, rows)
-            run.write_predictions({"test": test.probabilities, **grid})
+            run.write_predictions({"test": test.probabilities, **grid, **_numbers(splits.test)})
         else:
-            run.write_predictions({"test": test.regression.predictions})
+            run.write_predictions({"test": test.regression.predictions, **_numbers(splits.test)})
     if frames is not None:
         with _part(run.path / GRID):
             run.write_grid(frames)
@@ -307,6 +308,11 @@ def _test_figures(test: Evaluation) -> dict[str, object]:
         "test_mae": _json_number(regression.mae),
         "test_r2": _json_number(regression.r2),
     }
+
+
+def _numbers(test: Dataset) -> dict[str, npt.NDArray[np.int64]]:
+    """Return the numbers of the test rows in their table, if they are of one."""
+    return {} if test.row_numbers is None else {"test_rows": test.row_numbers}
 
 
 def _baseline_figures(trained: Trained) -> dict[str, object]:

@@ -8,7 +8,17 @@ import pytest
 from tests.cli.conftest import Command
 from tests.cli.table_files import read
 
-from handloom import Dense, Model, Sequential, brier_score, roc_auc
+from handloom import (
+    Adam,
+    Dense,
+    Model,
+    Pinball,
+    Sequential,
+    Trainer,
+    brier_score,
+    open_table,
+    roc_auc,
+)
 from handloom.cli.app import run
 from handloom.data.transforms import AsFloat
 
@@ -25,7 +35,7 @@ def test_two_classes_have_roc_auc_and_brier_score_in_tables_and_results(
     assert results["positive_class"] == "True"
     shown = handloom("evaluate", houses / "dear").out
     scores = f"ROC AUC {results['test_roc_auc']:.4f}, Brier score {results['test_brier']:.4f}"
-    assert f"{scores}; True is predicted above the probability 0.5" in shown
+    assert f"{scores}; True, the positive class, is predicted above the probability 0.5" in shown
     assert "for all rows has accuracy 0." in shown
     data, out = houses / "houses.csv", tmp_path / "out.csv"
     handloom("predict", houses / "dear", data, "--out", out)
@@ -82,6 +92,24 @@ def test_a_regression_stands_beside_the_mean_and_has_no_accuracy(
     assert f"{results['test_rmse_of_mean']:.6g}" in shown
 
 
+def test_several_quantiles_have_a_row_in_the_table_and_a_column_each(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    data = houses / "houses.csv"
+    splits = open_table(data, "price", drop=["note", "dear"])
+    network = Sequential([Dense(2)]).build(splits.train.input_shape, seed=0)
+    trainer = Trainer(network, Adam(), 0.01, epochs=2, loss=Pinball([0.1, 0.9]))
+    trainer.fit(splits.train)
+    trainer.model().save(tmp_path / "model")
+    evaluated = handloom("evaluate", tmp_path / "model", "--data", data)
+    assert "quantile 0.9" in evaluated.out
+    assert "fraction of rows at or below it" in evaluated.out
+    out = tmp_path / "out.csv"
+    assert handloom("predict", tmp_path / "model", data, "--out", out).status == 0
+    for row in read(out):
+        assert float(row["prediction (quantile 0.1)"]) <= float(row["prediction (quantile 0.9)"])
+
+
 def test_the_table_of_a_regression_has_no_accuracy(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -103,4 +131,4 @@ def test_a_network_with_one_output_for_two_classes_is_evaluated(
     model.save(tmp_path / "model")
     ended = handloom("evaluate", tmp_path / "model")
     assert ended.status == 0, ended.err
-    assert "lower is predicted above the probability 0.5" in ended.out
+    assert "lower, the positive class, is predicted above the probability 0.5" in ended.out

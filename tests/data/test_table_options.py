@@ -13,7 +13,9 @@ def test_options_are_the_same_from_json() -> None:
         **{"target": "y", "task": "regression", "drop": ["a"], "categorical": ["b"]},
         **{"embed": True, "drop_missing_targets": True, "test": 0.3, "seed": 5},
     }
-    for each in (options, TableOptions("y"), TableOptions("y", image_shape=(3, 4))):
+    scaled = TableOptions("y", target_scaling="log", positive="yes")
+    assert scaled.to_json() == {"target": "y", "target_scaling": "log", "positive": "yes"}
+    for each in (options, scaled, TableOptions("y"), TableOptions("y", image_shape=(3, 4))):
         assert data_options_from_json(each.to_json()) == each
     assert data_options_from_json({"size": 8}) == ImageOptions(size=8)
 
@@ -44,6 +46,10 @@ def test_options_are_the_same_from_json() -> None:
         {"image_shape": [3, 3], "embed": True},
         {"image_shape": [3, 3], "drop_missing_targets": True},
         {"image_shape": [3, 3], "task": "regression"},
+        {"target_scaling": "logarithm"},
+        {"target_scaling": "log", "task": "classification"},
+        {"target_scaling": "log", "image_shape": [3, 3]},
+        {"positive": 1},
         {"size": 8},
     ],
     ids=str,

@@ -64,6 +64,12 @@ def test_a_function_gets_an_estimator_rows_and_targets() -> None:
     assert clone(made).scoring is score
 
 
+def test_an_unknown_score_is_answered_with_the_nearest() -> None:
+    estimator = regressor(scoring="neg_mean_abs_error", early_stopping=True)
+    with pytest.raises(ValueError, match="Did you mean 'neg_mean_absolute_error'"):
+        estimator.fit(np.ones((30, 2)), np.arange(30.0))
+
+
 def test_sets_of_labels_are_scored() -> None:
     rows, sets = labels()
     made = classifier(scoring="f1_macro", max_iter=2).fit(rows, sets, X_val=rows + 0.01, y_val=sets)

@@ -8,8 +8,21 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from handloom import Dense, MLPClassifier, MLPRegressor, Model, ModelError, Sequential, Softmax
+from handloom import (
+    ConfigurationError,
+    Dataset,
+    Dense,
+    MLPClassifier,
+    MLPRegressor,
+    Model,
+    ModelError,
+    Sequential,
+    Softmax,
+    evaluate,
+)
 from handloom.data.transforms import AsFloat
+
+pd: Any = pytest.importorskip("pandas")
 
 X = np.random.default_rng(0).standard_normal((90, 5))
 Y = X[:, 0] + 2.0 * X[:, 1]
@@ -40,6 +53,29 @@ def test_a_model_of_an_estimator_predicts_the_same_after_a_file(name: str, tmp_p
     if name == "two classes":
         expected = expected[:, 1]
     assert np.allclose(predicted, expected.reshape(predicted.shape), rtol=1e-12)
+
+
+def test_several_quantiles_of_a_table_keep_their_target() -> None:
+    frame = pd.DataFrame({"size": X[:, 0], "town": np.where(X[:, 1] > 0, "Bern", "Oslo")})
+    estimator = MLPRegressor(
+        "quantile", quantile=[0.1, 0.9], categorical_features="from_dtype", max_iter=3, tol=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(frame, pd.Series(Y, name="price"))
+    model = estimator.to_model()
+    assert model.columns is not None
+    assert model.columns.class_names == ("price",)
+    data = Dataset.from_frame(frame.assign(price=Y), "price", columns=model.columns)
+    metrics = evaluate(model, data).quantiles
+    assert metrics is not None
+    assert metrics.quantiles == (0.1, 0.9)
+    assert np.allclose(metrics.predictions, estimator.predict(frame), rtol=1e-5)
+
+
+def test_a_model_of_two_classes_is_asked_for_by_name() -> None:
+    with pytest.raises(ConfigurationError, match=r"MLPClassifier: pass estimator\.to_model\(\)"):
+        evaluate(MLPClassifier(), Dataset(X, Y))
 
 
 def test_an_estimator_that_is_not_fitted_has_no_model() -> None:

@@ -1,5 +1,6 @@
 """Evaluation of regressions and of two classes, beside scikit-learn's metrics."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -156,9 +157,28 @@ def test_data_that_do_not_belong_to_the_model_are_refused() -> None:
     with pytest.raises(ModelError, match=r"a model of classes .* got continuous targets in"):
         evaluate(trainer.model(), Dataset(classes.inputs, np.ones((300, 3)), classes.class_names))
     quantiles = model(ROWS, Pinball([0.1, 0.9]), outputs=2, epochs=1)
+    with pytest.raises(ModelError, match=r"several quantiles .* one continuous target, got 2"):
+        evaluate(quantiles, Dataset(ROWS.inputs, np.ones((len(ROWS), 2))))
     with pytest.raises(ModelError, match=r"several quantiles .* handloom\.Pinball\(quantile\)"):
-        evaluate(quantiles, ROWS)
+        evaluate(replace(quantiles, class_names=("low", "high")), ROWS)  # which quantiles?
     assert evaluate(model(ROWS, Pinball(0.9), epochs=1), ROWS).regression is not None
+
+
+def test_several_quantiles_have_a_loss_and_a_coverage_each() -> None:
+    quantiles = (0.1, 0.5, 0.9)
+    made = model(ROWS, Pinball(quantiles), outputs=3, epochs=30)
+    evaluation = evaluate(made, ROWS)
+    metrics, predictions = evaluation.quantiles, made.predict(ROWS.inputs)
+    assert metrics is not None
+    assert metrics.quantiles == made.quantiles == quantiles
+    for index, q in enumerate(quantiles):
+        loss, _ = Pinball(q)(predictions[:, [index]], ROWS.targets)
+        assert metrics.losses[index] == pytest.approx(loss, rel=1e-5)
+        share = (ROWS.targets[:, 0] <= predictions[:, index]).mean()
+        assert metrics.coverage[index] == pytest.approx(share, abs=2 / len(ROWS))
+    assert evaluation.loss == pytest.approx(np.mean(metrics.losses), rel=1e-5)
+    assert "below quantile 0.9" in repr(evaluation)
+    assert "below quantile 0.9" in evaluation._repr_html_()
 
 
 def test_outputs_are_sorted_into_the_array_that_is_passed() -> None:

@@ -8,7 +8,7 @@ import typer
 
 from handloom.cli.console import say, show_table
 from handloom.cli.datasets import RunData, dataset_for, with_image_options
-from handloom.cli.metrics_tables import of_two_classes, show_regression
+from handloom.cli.metrics_tables import of_two_classes, show_quantiles, show_regression
 from handloom.cli.options import Run, load_model
 from handloom.data import ImageOptions
 from handloom.data.test_time_augmentation import VIEWS, named_views
@@ -56,6 +56,9 @@ def evaluate(
     if averaged and not splits.test.has_classes:
         raise ConfigurationError("--views is for images; leave it out")
     evaluation = measure(model, splits.test, averaged, threshold=threshold)
+    if evaluation.quantiles is not None:
+        show_quantiles(f"{run} on {splits.name}", splits.test, evaluation.quantiles)
+        return
     if evaluation.regression is not None:
         baseline = predicting_the_mean(model, splits.train, splits.test)
         median = mae_of_the_median(model, splits.train, splits.test)
@@ -76,7 +79,7 @@ def evaluate(
         ],
         caption=[
             f"{len(splits.test):,} rows",
-            *of_two_classes(evaluation, names),
+            *of_two_classes(evaluation, names, of_table=splits.test.columns is not None),
             *([UNDEFINED] if undefined else []),
         ],
     )

@@ -1,9 +1,11 @@
-"""The metrics of an evaluation: the table of a regression, and the lines of two classes."""
+"""The metrics of an evaluation: tables of a regression or quantiles, lines of two classes."""
+
+import shlex
 
 from handloom.cli.console import show_table
 from handloom.data.dataset import Dataset
 from handloom.training import Evaluation
-from handloom.training.evaluation_metrics import RegressionMetrics
+from handloom.training.evaluation_metrics import QuantileMetrics, RegressionMetrics
 
 MEAN, MEDIAN = "predicting the mean", "predicting the median"
 
@@ -32,14 +34,31 @@ def show_regression(
     show_table(title, ("", names, MEAN, MEDIAN), rows, caption=[f"{len(data):,} rows"])
 
 
-def of_two_classes(evaluation: Evaluation, names: tuple[str, ...]) -> list[str]:
-    """Return lines with the metrics of two classes, which accuracy alone does not show."""
+def show_quantiles(title: str, data: Dataset, metrics: QuantileMetrics) -> None:
+    """Show the share of targets below each quantile, and its loss in units of the target."""
+    rows = [
+        (f"quantile {q:g}", f"{share:.4f}", f"{loss:.6g}")
+        for q, share, loss in zip(metrics.quantiles, metrics.coverage, metrics.losses, strict=True)
+    ]
+    names = ", ".join(data.class_names)
+    heads = (names, "fraction of rows at or below it", "pinball loss")
+    show_table(title, heads, rows, caption=[f"{len(data):,} rows"])
+
+
+def of_two_classes(
+    evaluation: Evaluation, names: tuple[str, ...], *, of_table: bool = False
+) -> list[str]:
+    """Return lines with the metrics of two classes, which accuracy alone does not show.
+
+    Of a table they say how the other class becomes the positive one.
+    """
     if (binary := evaluation.binary) is None:
         return []
     rows = evaluation.confusion.sum(axis=1)
+    other = f" (for the other: train with --positive {shlex.quote(names[0])})" if of_table else ""
     share, most = rows.max() / rows.sum(), names[int(rows.argmax())]
     return [
-        f"ROC AUC {binary.roc_auc:.4f}, Brier score {binary.brier:.4f}; {binary.positive} is "
-        f"predicted above the probability {binary.threshold:g}",
+        f"ROC AUC {binary.roc_auc:.4f}, Brier score {binary.brier:.4f}; {binary.positive}, the "
+        f"positive class, is predicted above the probability {binary.threshold:g}{other}",
         f"predicting {most} for all rows has accuracy {share:.4f}",
     ]

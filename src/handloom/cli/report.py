@@ -13,15 +13,18 @@ import typer
 from handloom.cli.console import note, say, short
 from handloom.cli.datasets import (
     Data,
+    dataset_for,
     load_dataset,
     options_of_run,
     refuse_options,
     with_image_options,
 )
+from handloom.cli.options import load_model
 from handloom.cli.table_options import names_table
 from handloom.data import ImageOptions, Splits
+from handloom.files import MANIFEST
 from handloom.reporting.reading import find_dataset, read_run, run_folders
-from handloom.reporting.report import report_of, report_of_several
+from handloom.reporting.report import report as report_on_model, report_of, report_of_several
 from handloom.reporting.run import ReportedRun
 from handloom.secondary import Secondary
 from handloom.training.run_folder import REPORT, RUNS, RunFolder, is_run
@@ -50,12 +53,33 @@ def report(runs: Runs, options: ImageOptions, out: File = None, data: Data = Non
     handloom report runs/train-1
 
     handloom report runs/train-1 runs/train-2
+
+    handloom report my-model --data new.csv
     """
+    if data is not None and len(runs) == 1 and _is_model(runs[0]):
+        file = _write_of_model(runs[0], out, data, options)
+        say(f"Wrote the page about {runs[0]} to {short(file)}")
+        _say_address(file)
+        return
     if data is None:
         refuse_options(options, None)
     file = _write(runs, out, None if data is None else _named_data(runs, data, options))
     say(f"Wrote the page about {', '.join(map(str, runs))} to {short(file)}")
     _say_address(file)
+
+
+def _is_model(folder: Path) -> bool:
+    """Return whether a folder is that of a model without a run."""
+    return not is_run(folder) and (folder / MANIFEST).is_file()
+
+
+def _write_of_model(folder: Path, out: Path | None, data: str, options: ImageOptions) -> Path:
+    """Write the page about a model without its training, beside its folder; return its path."""
+    model = load_model(folder)
+    splits = dataset_for(folder, model, data, options)
+    whole = folder.resolve()
+    file = whole.with_name(f"{whole.name}-{REPORT}") if out is None else out
+    return report_on_model(model, splits.test, title=whole.name).save(file)
 
 
 def _named_data(runs: list[Path], data: str, options: ImageOptions) -> Splits:

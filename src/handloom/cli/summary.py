@@ -38,7 +38,7 @@ def summary(run: Run) -> None:
 
 def _outputs(model: Model) -> str:
     kind = "classes" if model.predicts_classes or model.binary_classes else "outputs"
-    return f"{kind}: {', '.join(model.class_names)}"
+    return f"{kind}: {', '.join(model.binary_classes or model.class_names)}"
 
 
 def show_columns(columns: Columns) -> None:
@@ -49,6 +49,10 @@ def show_columns(columns: Columns) -> None:
         caption.append(f"left out: {', '.join(columns.left_out)}")
     if (target := columns.target) is not None:
         units = "" if target.classes else f", mean {target.mean:.6g}, deviation {target.scale:.6g}"
+        if target.scaling == "log":
+            units += " of its logarithm"
+        elif target.scaling == "divide":
+            units = f", divided by {target.scale:.6g}"
         caption.append(f"target: {target.name}, {target.task}{units}")
     show_table(
         "columns",

@@ -36,6 +36,17 @@ TABLE_OPTIONS: Mapping[str, tuple[Any, object, str]] = {
     ),
     "embed_all": (bool, False, "Tables: the same for all columns of categories."),
     "drop_missing_targets": (bool, False, "Tables: leave out rows without a target."),
+    "target_scaling": (
+        str | None,
+        None,
+        "Tables: of continuous targets, standardize | log | divide: log for positive targets over "
+        "several magnitudes, divide for --loss poisson. [default: standardize]",
+    ),
+    "positive": (
+        str | None,
+        None,
+        "Tables: of two classes the positive one. [default: the second in their order]",
+    ),
     "image_shape": (
         str | None,
         None,

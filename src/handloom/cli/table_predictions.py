@@ -72,7 +72,7 @@ def _show_first(title: str, model: Model, values: Array, threshold: float) -> No
     """Show rows with their predictions, and the probabilities of the most probable classes."""
     classes = _classes(model)
     cells = list(_cells(model, values, threshold))
-    heads = ["prediction"]
+    heads = ["prediction"] if classes else _outputs(model)
     if 0 < len(classes) <= FEW_CLASSES:
         heads += [f"probability of {name}" for name in classes]
         cells = [[best, *(f"{float(each):.3f}" for each in shares)] for best, *shares in cells]
@@ -92,8 +92,18 @@ def _leading(shares: Sequence[str], classes: Sequence[str]) -> list[str]:
 
 def prediction_names(model: Model, names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the columns of predictions, which differ from those of the table."""
-    added = ["prediction", *(f"probability of {name}" for name in _classes(model))]
+    classes = _classes(model)
+    added = ["prediction"] if classes else _outputs(model)
+    added += [f"probability of {name}" for name in classes]
     return tuple(name if name not in names else f"{name} (handloom)" for name in added)
+
+
+def _outputs(model: Model) -> list[str]:
+    """Return the names of continuous predictions: with several outputs, those are in them."""
+    if (quantiles := model.quantiles) is not None:
+        return [f"prediction (quantile {q:g})" for q in quantiles]
+    names = model.class_names
+    return ["prediction"] if len(names) == 1 else [f"prediction ({name})" for name in names]
 
 
 def harmless(text: str) -> str:
@@ -124,7 +134,7 @@ def _cells(model: Model, values: Array, threshold: float) -> Iterator[list[str]]
     names = _classes(model)
     if not names:
         for row in values:
-            yield [", ".join(f"{value:.9g}" for value in row)]
+            yield [f"{value:.9g}" for value in row]
         return
     values = both_classes(values)
     two = len(names) == 2

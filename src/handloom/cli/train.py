@@ -202,7 +202,7 @@ def _train(
 ) -> None:
     every = mode.checkpoint_every or EVERY
     trigger(every)
-    splits = load_dataset(data, options)
+    splits = _loaded(data, options)
     described: dict[str, Any] = {
         "settings": experiment.experiment_to_json(settings),
         "data": dataset_source(data, splits),
@@ -256,7 +256,7 @@ def _train(
         )
     reports.write_run(run, settings.title, splits, trained, None if grid is None else grid.frames)
     with saved_results(run.path):
-        _show(splits, trained)
+        _show(splits, trained, settings.training_loss)
         wrote(run.path, run.contents())
         if mode.report or (resumed and (run.path / REPORT).exists()):  # a page of an earlier state
             say_report(run.path, splits)
@@ -272,8 +272,20 @@ def _train(
         raise typer.Exit(1)
 
 
-def _show(splits: Splits, trained: Trained) -> None:
-    """Show the metrics of the final weights on training, validation and test rows."""
+def _loaded(data: str | None, options: DataOptions) -> Splits:
+    """Return the dataset; an interruption meanwhile ends the command."""
+    try:
+        return load_dataset(data, options)
+    except KeyboardInterrupt:
+        note("interrupted: the training had not begun, and nothing was saved")
+        raise typer.Exit(130) from None
+
+
+def _show(splits: Splits, trained: Trained, loss: str | None) -> None:
+    """Show the metrics of the final weights on training, validation and test rows.
+
+    A regression may have another ``loss`` than the mean squared error, which tests have.
+    """
     history, test, kept = trained.history, trained.test, trained.kept
     classes = test.regression is None
     rows: list[tuple[str, ...]] = []
@@ -290,7 +302,10 @@ def _show(splits: Splits, trained: Trained) -> None:
         ("", *["accuracy"] * classes, "loss"),
         [*rows, _row("test", test.accuracy, test.loss, classes=classes)],
         caption=[
-            *of_two_classes(test, splits.test.class_names),
+            *of_two_classes(
+                test, splits.test.class_names, of_table=splits.test.columns is not None
+            ),
+            *_of_two_losses(loss),
             *_kept(trained),
             _caption(history),
         ],
@@ -298,6 +313,13 @@ def _show(splits: Splits, trained: Trained) -> None:
     if test.regression is not None and trained.baseline is not None:
         errors = test.regression, trained.baseline, trained.mae_of_median
         show_regression("errors on the test rows", splits.test, *errors)
+
+
+def _of_two_losses(loss: str | None) -> list[str]:
+    """Return the line that says what the losses are, if there are two."""
+    if loss in (None, "mean_squared_error"):
+        return []
+    return [f"loss: {loss} in training and validation, but mean_squared_error of the test rows"]
 
 
 def _row(name: str, accuracy: float | None, loss: float, *, classes: bool) -> tuple[str, ...]:

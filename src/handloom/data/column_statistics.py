@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -34,14 +35,14 @@ SEVERAL = 20
 
 @dataclass(frozen=True)
 class Remedies:
-    """Advice in errors and notes about a column; ``{0}`` stands for its name.
+    """Advice in errors and notes about a column; ``{0}`` is its name, ``{1}`` the same for a shell.
 
     The defaults are for tables; whoever takes columns by other options writes its own.
     """
 
-    leave_out: str = "leave it out with drop=[{0!r}] (--drop {0})"
-    categorical: str = "make it categories with categorical=[{0!r}] (--categorical {0})"
-    embed: str = "pass embed=[{0!r}] (--embed {0})"
+    leave_out: str = "leave it out with drop=[{0!r}] (--drop {1})"
+    categorical: str = "make it categories with categorical=[{0!r}] (--categorical {1})"
+    embed: str = "pass embed=[{0!r}] (--embed {1})"
 
 
 @dataclass
@@ -180,7 +181,11 @@ class ColumnStatistics:
 
     @property
     def _leave_out(self) -> str:
-        return self.remedies.leave_out.format(self.name)
+        return self._remedy(self.remedies.leave_out)
+
+    def _remedy(self, text: str) -> str:
+        """Return a remedy with the name of the column, also as the shell takes it."""
+        return text.format(self.name, shlex.quote(self.name))
 
     @property
     def _may_identify(self) -> bool:
@@ -200,7 +205,7 @@ class ColumnStatistics:
                 raise DataError(
                     f"{column} holds numbers and texts, the first is {self.not_a_number}: mend "
                     f"such cells, empty those without a value, "
-                    f"{self.remedies.categorical.format(self.name)}, or {remedy}"
+                    f"{self._remedy(self.remedies.categorical)}, or {remedy}"
                 )
             raise DataError(
                 f"{column} holds numbers as texts, such as {_shown(first)}: convert them, for "
@@ -219,7 +224,7 @@ class ColumnStatistics:
         if distinct > MAX_ONE_HOT and not embedded:
             raise DataError(
                 f"{column} holds {distinct:,} categories, more than the {MAX_ONE_HOT} that become "
-                f"columns of 0 and 1: {self.remedies.embed.format(self.name)} to learn a vector "
+                f"columns of 0 and 1: {self._remedy(self.remedies.embed)} to learn a vector "
                 f"for each, merge rare ones, or {remedy}"
             )
         if distinct == 1 and not self.missing:

@@ -20,7 +20,7 @@ from handloom.data.selected_rows import SelectedRows, select_rows
 from handloom.data.table import table_of
 from handloom.data.table_learning import encode_whole
 from handloom.data.table_options import TableOptions
-from handloom.data.table_target import Task
+from handloom.data.table_target import Scaling, Task
 from handloom.data.targets import convert_targets
 from handloom.elsewhere import DATASET, AdvisesOnNames
 from handloom.errors import (
@@ -75,6 +75,9 @@ class Dataset(AdvisesOnNames):
         shape that layers and augmentations take.
     columns : Columns, optional
         What was learned of the table that ``inputs`` are flat rows of; see `from_frame`.
+    row_numbers : array-like of int, shape (n,), optional
+        The number of each row in its table, counted from 0: in a CSV file the row after the header
+        is 0, and blank lines do not count. Known of tables, and kept by `take` and `split`.
 
     Attributes
     ----------
@@ -98,6 +101,7 @@ class Dataset(AdvisesOnNames):
     column_names: tuple[str, ...] | None = None
     fit: Fit | None = None
     columns: Columns | None = None
+    row_numbers: npt.NDArray[np.int64] | None = None
     _elsewhere: ClassVar[Mapping[str, str]] = DATASET
 
     if not TYPE_CHECKING:  # a type checker knows that it is not indexed
@@ -132,6 +136,7 @@ class Dataset(AdvisesOnNames):
         *,
         channels_last: bool = False,
         columns: Columns | None = None,
+        row_numbers: npt.ArrayLike | None = None,
     ) -> None:
         converted = convert_inputs(inputs)
         rows = converted.rows
@@ -157,6 +162,7 @@ class Dataset(AdvisesOnNames):
         if fit is not None:
             require_known("fit", fit, get_args(Fit))
         self._set("fit", fit)
+        self._set("row_numbers", _row_numbers(row_numbers, len(values)))
 
     @classmethod
     def from_frame(
@@ -170,6 +176,8 @@ class Dataset(AdvisesOnNames):
         categorical: Sequence[str] = (),
         drop: Sequence[str] = (),
         drop_missing_targets: bool = False,
+        target_scaling: Scaling = "standardize",
+        positive: str | None = None,
         name: str = "table",
     ) -> "Dataset":
         """Return a dataset of a raw table, whose columns may have texts and missing values.
@@ -198,6 +206,14 @@ class Dataset(AdvisesOnNames):
             Columns to leave out.
         drop_missing_targets : bool
             Whether rows without a target are left out, not refused.
+        target_scaling : {"standardize", "log", "divide"}
+            How continuous targets are scaled for the training: to mean 0 and deviation 1; so after
+            their logarithm, for positive targets over several magnitudes; or divided by their mean,
+            for `handloom.Poisson`, which takes none below 0. Raw rows are predicted in the units
+            of the column.
+        positive : str, optional
+            Of two classes the positive one, which becomes the second. By default classes have the
+            order of a categorical dtype; else that of numbers, or of texts.
         name : str
             The name of the dataset.
 
@@ -221,10 +237,13 @@ class Dataset(AdvisesOnNames):
             categorical,
             embed,
             drop_missing_targets,
+            target_scaling=target_scaling,
+            positive=positive,
         )
         table = table_of(frame)
-        columns, rows, targets = encode_whole(table, options, columns, tell=warn)
-        return cls(rows, targets, columns.class_names, name, columns=columns)
+        columns, rows, targets, kept = encode_whole(table, options, columns, tell=warn)
+        numbers = np.flatnonzero(kept)
+        return cls(rows, targets, columns.class_names, name, columns=columns, row_numbers=numbers)
 
     def _repr_html_(self) -> str:
         """Return a preview: images of each class or the first rows, as a notebook shows them."""
@@ -276,6 +295,7 @@ class Dataset(AdvisesOnNames):
         return Dataset(
             *(inputs, targets, self.class_names, self.name, self.column_names, self.fit),
             columns=self.columns,
+            row_numbers=None if self.row_numbers is None else self.row_numbers[rows],
         )
 
     def sorted_by_class(self) -> "Dataset":
@@ -361,6 +381,19 @@ def _column_names(
             f"got {listed(names)}"
         )
     return names
+
+
+def _row_numbers(numbers: npt.ArrayLike | None, rows: int) -> npt.NDArray[np.int64] | None:
+    """Return the numbers of rows in their table, shape (n,), or None."""
+    if numbers is None:
+        return None
+    values = np.asarray(numbers)
+    if values.shape != (rows,) or values.dtype.kind not in "iu" or (values < 0).any():
+        raise DataError(
+            f"row_numbers must hold an integer from 0 for each of the {rows:,} rows, got "
+            f"{values.dtype} of shape {values.shape}"
+        )
+    return values.astype(np.int64)
 
 
 def _channels_first(images: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

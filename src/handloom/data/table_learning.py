@@ -17,7 +17,7 @@ from handloom.data.notes import Tell
 from handloom.data.row_store import RowStore
 from handloom.data.table import Chunk, Table, require_columns
 from handloom.data.table_options import TableOptions
-from handloom.data.table_target import FILL, Task, learn_target, learn_task
+from handloom.data.table_target import FILL, Task, learn_target, learn_task, rescaled
 from handloom.errors import ConfigurationError, DataError, require_instance
 from handloom.randomness import Purpose, Stream
 
@@ -143,13 +143,24 @@ def learn_columns(
         for name in used
     }
     target = ColumnStatistics(options.target, where, categorical=task == "classification")
+    continuous: list[npt.NDArray[np.float64]] = []
     for chunk in selected(table, training, [*used, options.target]):
         for each in (*statistics.values(), target):
             each.add(chunk)
+        if task == "regression":
+            continuous.append(cells_of(chunk.columns[options.target]).values)
+    learned = learn_target(target, task, options.positive)
+    if task == "regression":
+        values, scaling = np.concatenate(continuous), options.target_scaling
+        learned = rescaled(learned, scaling, values, where, tell=tell)
+    elif options.target_scaling != "standardize":
+        raise ConfigurationError(
+            f"target_scaling={options.target_scaling!r} is for a regression, but the target "
+            f"{options.target!r} holds classes: pass task='regression' (--task regression), or "
+            "leave it out"
+        )
     inputs, constant = learn_inputs(statistics, options.embeds, where=where, tell=tell)
-    return Columns(
-        inputs, (*options.drop, *constant), learn_target(target, task), int(training.sum())
-    )
+    return Columns(inputs, (*options.drop, *constant), learned, int(training.sum()))
 
 
 def encode_parts(
@@ -197,8 +208,8 @@ def encode_whole(
     columns: Columns | None,
     *,
     tell: Tell,
-) -> tuple[Columns, npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return the columns, the flat rows and the targets of a whole table.
+) -> tuple[Columns, npt.NDArray[Any], npt.NDArray[Any], Mask]:
+    """Return the columns, the flat rows and the targets of a whole table, and which rows they are.
 
     Raises
     ------
@@ -216,13 +227,14 @@ def encode_whole(
         _check_known(columns, options)
         kept = rows_with_target(table, options, tell=tell)
     ((rows, targets),) = encode_parts(table, columns, [kept], tell=tell)
-    return columns, rows, targets
+    return columns, rows, targets, kept
 
 
 def _check_known(columns: Columns, options: TableOptions) -> None:
     """Refuse options beside known columns, and another target."""
-    for name in ("drop", "categorical", "embed"):
-        if getattr(options, name):
+    changed = options.to_json()
+    for name in ("drop", "categorical", "embed", "target_scaling", "positive"):
+        if changed.get(name):
             raise ConfigurationError(f"{name} would be ignored beside columns=; leave it out")
     known = columns.target
     if known is None or known.name != options.target:

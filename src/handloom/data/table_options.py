@@ -7,7 +7,7 @@ from typing import Any, Self, get_args
 
 from handloom.data.formats.image_options import MAX_SIDE, ImageOptions
 from handloom.data.formats.tables import SUFFIXES, is_table
-from handloom.data.table_target import Task
+from handloom.data.table_target import Scaling, Task
 from handloom.errors import (
     ConfigurationError,
     require_bool,
@@ -46,6 +46,10 @@ class TableOptions:
         The seed of the choice of test rows.
     image_shape : tuple of two int, optional
         The shape (y, x) of images whose pixels, from 0 to 255, are the columns.
+    target_scaling : {"standardize", "log", "divide"}
+        How continuous targets are scaled for the training; see `handloom.Dataset.from_frame`.
+    positive : str, optional
+        Of two classes the positive one, which becomes the second.
 
     Raises
     ------
@@ -62,6 +66,8 @@ class TableOptions:
     test: float | str | os.PathLike[str] = TEST
     seed: int = 0
     image_shape: tuple[int, int] | None = None
+    target_scaling: Scaling = "standardize"
+    positive: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.target, str) or not self.target:
@@ -73,6 +79,14 @@ class TableOptions:
             if self.target in getattr(self, name):
                 raise ConfigurationError(f"{name} must not name the target {self.target!r}")
         require_bool("drop_missing_targets", self.drop_missing_targets)
+        require_known("target_scaling", self.target_scaling, get_args(Scaling))
+        if self.positive is not None and not isinstance(self.positive, str):
+            raise ConfigurationError(f"positive must be the name of a class, got {self.positive!r}")
+        if self.task == "classification" and self.target_scaling != "standardize":
+            raise ConfigurationError(
+                f"target_scaling={self.target_scaling!r} is for a regression, got "
+                "task='classification'"
+            )
         self._check_test()
         require_count("seed", self.seed, minimum=0)
         if self.image_shape is not None:
@@ -110,6 +124,8 @@ class TableOptions:
             raise ConfigurationError(
                 f"test must be a fraction beside image_shape, got the file {self.test!r}"
             )
+        if self.target_scaling != "standardize" or self.positive is not None:
+            raise ConfigurationError("target_scaling and positive are not for images; leave it out")
         if self.task == "regression" or any(getattr(self, name) for name in ignored):
             raise ConfigurationError(
                 f"image_shape is for classes of images: leave out task, {', '.join(ignored)}"

@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from handloom.data.column_statistics import MAX_DISTINCT, ColumnStatistics
 from handloom.data.notes import Tell
 from handloom.data.table import Table, require_columns
 from handloom.data.table_options import TableOptions
 from handloom.data.table_target import learn_task
-from handloom.errors import DataError
+from handloom.errors import DataError, did_you_mean
+from handloom.text import listed
+
+FEW_ROWS = 5
+"""The number of rows below which a category is rare."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ def report_on_table(table: Table, options: TableOptions | None = None) -> TableR
                     refused[name] = str(error)
     target = None if options is None else options.target
     if target is not None and target not in table.names:
-        report.problems.append(f"the table has no column {target!r}, the target")
+        near = did_you_mean(target, table.names)
+        report.problems.append(f"the table has no column {target!r}, the target.{near}")
     for name, statistics in learned.items():
         kind = "target" if name == target else statistics.kind
         if name not in refused:
@@ -90,6 +96,8 @@ def report_on_table(table: Table, options: TableOptions | None = None) -> TableR
             report.problems.append(refused[name])
             kind = "refused"
         report.columns.append(_described(statistics, kind))
+    used = [each for name, each in learned.items() if name not in refused]
+    report.notes += chain(*(_doubtful_categories(each) for each in used))
     return report
 
 
@@ -105,6 +113,25 @@ def _kind(statistics: ColumnStatistics, options: TableOptions | None, *, tell: T
     if statistics.encoding(embedded=embedded, tell=tell) is None:
         return "constant"
     return f"{statistics.kind}, embedded" if embedded else statistics.kind
+
+
+def _doubtful_categories(statistics: ColumnStatistics) -> Iterator[str]:
+    """Yield notes about categories that may be one, written in two ways, and about rare ones."""
+    if statistics.kind != "category":
+        return
+    column, spelled = f"column {statistics.name!r}", dict[str, list[str]]()
+    for name in statistics.counts:
+        spelled.setdefault("".join(name.casefold().split()), []).append(name)
+    for same in spelled.values():
+        if len(same) > 1:
+            yield f"{column}: {listed(map(repr, same), 5)} differ in case or spaces only"
+    rare = [name for name, rows in statistics.counts.items() if rows < FEW_ROWS]
+    if rare:
+        several = "ies have" if len(rare) > 1 else "y has"
+        yield (
+            f"{column}: {len(rare):,} categor{several} fewer than {FEW_ROWS} rows, such as "
+            f"{min(rare)!r:.40}: too few to learn from"
+        )
 
 
 def _unknown(table: Table, named: Mapping[str, Sequence[str]]) -> Iterator[str]:

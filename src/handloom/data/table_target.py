@@ -1,7 +1,7 @@
 """TableTarget: the target column of a table, as classes or continuous values."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -19,8 +19,17 @@ from handloom.errors import (
     require_known,
     require_number,
 )
+from handloom.text import listed
 
 Task = Literal["classification", "regression"]
+
+Scaling = Literal["standardize", "log", "divide"]
+
+DOMAINS = {"log": "above 0", "divide": "0 or more"}
+"""The targets that a scaling takes, if not all."""
+
+SKEWNESS = 3.0
+"""The skewness of positive targets above which their logarithm is suggested."""
 
 FEW_INTEGERS = 20
 """The largest number of different integers that are classes, unless the task is regression."""
@@ -42,7 +51,12 @@ class TableTarget:
         The classes in their order.
     mean, scale : float
         The mean and the standard deviation of continuous targets, which are standardized for the
-        training.
+        training; of their logarithms, or 0 and their mean, if ``scaling`` says so.
+    scaling : {"standardize", "log", "divide"}
+        How continuous targets are scaled for the training: see `handloom.Dataset.from_frame`.
+    average : float or None
+        The mean of continuous targets of the training rows, in their own units; by default
+        ``mean``.
 
     Raises
     ------
@@ -55,6 +69,8 @@ class TableTarget:
     classes: tuple[str, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
+    scaling: Scaling = "standardize"
+    average: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -62,6 +78,9 @@ class TableTarget:
         require_known("task", self.task, get_args(Task))
         require_number("mean of the target", self.mean)
         require_number("scale of the target", self.scale, minimum=0.0, exclusive=True)
+        require_known("scaling of the target", self.scaling, get_args(Scaling))
+        if self.average is not None:
+            require_number("average of the target", self.average)
         texts = all(isinstance(each, str) for each in self.classes)
         if not texts or len(set(self.classes)) < len(self.classes):
             raise ConfigurationError("classes of the target must be different texts")
@@ -72,6 +91,11 @@ class TableTarget:
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes, or of the only output."""
         return self.classes or (self.name,)
+
+    @property
+    def constant(self) -> float:
+        """The mean of continuous targets in their own units, the best constant prediction."""
+        return self.mean if self.average is None else self.average
 
     def values(self, cells: Cells, chunk: Chunk, where: str = "") -> npt.NDArray[Any]:
         """Return the targets of rows: int64 classes, shape (n,), or standardized, shape (n, 1).
@@ -87,13 +111,14 @@ class TableTarget:
             raise DataError(f"{column} has no value in {chunk.row(row)}: {FILL}")
         if self.task == "regression":
             require_numbers(cells, self.name, chunk, where)
+            self._require_domain(cells, chunk, column)
             with np.errstate(over="ignore"):  # infinity is refused with its row
-                targets = ((cells.values - self.mean) / self.scale).astype(np.float32)
+                targets = self.scaled(cells.values).astype(np.float32)
             if not np.isfinite(targets).all():
                 row = int(np.isfinite(targets).argmin())
                 raise DataError(
                     f"{column} must be like those of the training rows, whose mean is "
-                    f"{self.mean:g}, got {cells.values[row]:g} in {chunk.row(row)}"
+                    f"{self.constant:g}, got {cells.values[row]:g} in {chunk.row(row)}"
                 )
             return targets[:, None]
         index = {name: label for label, name in enumerate(self.classes)}
@@ -110,11 +135,30 @@ class TableTarget:
                 )
         return np.array([index[text] for text in texts], np.int64)
 
+    def _require_domain(self, cells: Cells, chunk: Chunk, column: str) -> None:
+        """Refuse a target that has no logarithm, or is negative where targets are divided."""
+        if self.scaling == "standardize":
+            return
+        bad = cells.values <= 0.0 if self.scaling == "log" else cells.values < 0.0
+        if bad.any():
+            row = int(bad.argmax())
+            raise DataError(
+                f"{column} must be {DOMAINS[self.scaling]} with target_scaling={self.scaling!r}, "
+                f"got {cells.values[row]:g} in {chunk.row(row)}"
+            )
+
+    def scaled(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return continuous targets as those of the training, the reverse of `restore`."""
+        values = np.log(values) if self.scaling == "log" else values
+        return (values - self.mean) / self.scale
+
     def restore(self, outputs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-        """Return standardized targets in their own units; those of classes are unchanged."""
+        """Return scaled targets in their own units; those of classes are unchanged."""
         if self.task == "classification":
             return outputs
-        return np.asarray(outputs, np.float64) * self.scale + self.mean
+        values = np.asarray(outputs, np.float64) * self.scale + self.mean
+        with np.errstate(over="ignore"):  # a prediction may be infinite, and metrics show it
+            return np.exp(values) if self.scaling == "log" else values
 
     def to_json(self) -> dict[str, Any]:
         """Return the target as a JSON object."""
@@ -129,6 +173,8 @@ class TableTarget:
         ConfigurationError
             If a value is missing, unknown or invalid.
         """
+        if isinstance(values, dict):  # of before there were several scalings
+            values = {"scaling": "standardize", "average": None, **values}
         described = closed_object("the target", values, cls.__dataclass_fields__)
         return cls(**{**described, "classes": text_list("classes", described["classes"])})
 
@@ -196,23 +242,108 @@ def _check_classes(statistics: ColumnStatistics) -> None:
         )
 
 
-def learn_target(statistics: ColumnStatistics, task: Task) -> TableTarget:
+def learn_target(
+    statistics: ColumnStatistics, task: Task, positive: str | None = None
+) -> TableTarget:
     """Return the target of a table from the statistics of its training rows.
+
+    Continuous targets are standardized.
+
+    Parameters
+    ----------
+    statistics : ColumnStatistics
+    task : {"classification", "regression"}
+    positive : str, optional
+        Of two classes, the one that becomes the second.
 
     Raises
     ------
     DataError
-        If continuous targets are constant, or too large.
+        If continuous targets are constant, or too large, or there is no such class of two.
     """
     if task == "classification":
-        return TableTarget(statistics.name, task, statistics.order())
+        return TableTarget(statistics.name, task, _ordered(statistics, positive))
+    if positive is not None:
+        raise ConfigurationError(f"positive is for two classes, got {positive!r} for a regression")
     scale = statistics.scale
     if not scale or not math.isfinite(scale):
         raise DataError(
             f"{statistics.where}the target {statistics.name!r} must hold different numbers whose "
             f"standard deviation is finite, got {statistics.low:g} to {statistics.high:g}"
         )
-    return TableTarget(statistics.name, task, (), statistics.mean, scale)
+    return TableTarget(statistics.name, task, (), statistics.mean, scale, average=statistics.mean)
+
+
+def _ordered(statistics: ColumnStatistics, positive: str | None) -> tuple[str, ...]:
+    """Return the classes in their order, with the positive one of two at the end."""
+    classes = statistics.order()
+    if positive is None:
+        return classes
+    if positive not in classes:
+        raise DataError(
+            f"{statistics.where}positive must be a class of the target {statistics.name!r}, "
+            f"{listed(classes)}, got {positive!r}.{did_you_mean(positive, classes)}"
+        )
+    if len(classes) != 2:
+        raise DataError(
+            f"{statistics.where}positive is for two classes, but the target "
+            f"{statistics.name!r} has {len(classes)}"
+        )
+    return tuple(sorted(classes, key=lambda name: name == positive))
+
+
+def rescaled(
+    target: TableTarget,
+    scaling: Scaling,
+    values: npt.NDArray[np.float64],
+    where: str,
+    *,
+    tell: Tell,
+) -> TableTarget:
+    """Return a standardized continuous target in another scaling, and tell when it would help.
+
+    Parameters
+    ----------
+    target : TableTarget
+    scaling : {"standardize", "log", "divide"}
+    values : array, shape (n,)
+        The targets of the training rows.
+    where : str
+        The beginning of messages; see `Table`.
+    tell : callable
+        Called with a note about a positive target that is very skewed.
+
+    Raises
+    ------
+    DataError
+        If the scaling does not take a target.
+    """
+    low, name = float(values.min()), f"{where}the target {target.name!r}"
+    if scaling == "standardize":
+        if low > 0.0 and (skewness := _skewness(values)) > SKEWNESS:
+            tell(
+                f"{name} is positive and very skewed (skewness {skewness:.1f}, from {low:g} to "
+                f"{values.max():g}): target_scaling='log' (--target-scaling log) trains on its "
+                "logarithm, which often predicts better"
+            )
+        return target
+    if low < 0.0 or (scaling == "log" and low == 0.0):
+        raise DataError(
+            f"{name} must be {DOMAINS[scaling]} with target_scaling={scaling!r} "
+            f"(--target-scaling {scaling}), got {low:g}"
+        )
+    if scaling == "divide":
+        return replace(target, mean=0.0, scale=target.constant, scaling=scaling)
+    logarithms = np.log(values)
+    mean, scale = float(logarithms.mean()), float(logarithms.std())
+    return replace(target, mean=mean, scale=scale, scaling=scaling)
+
+
+def _skewness(values: npt.NDArray[np.float64]) -> float:
+    """Return the third standardized moment."""
+    deviations = values - values.mean()
+    spread = np.sqrt((deviations**2).mean())
+    return float(((deviations / spread) ** 3).mean())
 
 
 def require_numbers(cells: Cells, name: str, chunk: Chunk, where: str = "") -> None:

@@ -60,7 +60,7 @@ CONSTRAINTS: dict[str, list[Any] | str] = {
     "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like", None],
     "random_state": ["random_state"],
     "restore_best": ["boolean"],
-    "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+    "scoring": [str, callable, None],
     "shuffle": ["boolean"],
     "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
     "threads": [_COUNT, None],
@@ -109,6 +109,12 @@ def check_combinations(estimator: Any, call: FitCall) -> None:
     ValueError
         If a parameter would be ignored or is invalid; the message names it.
     """
+    if isinstance(estimator.scoring, str) and estimator.scoring not in get_scorer_names():
+        near = did_you_mean(estimator.scoring, get_scorer_names())
+        raise ValueError(
+            f"The 'scoring' parameter of {type(estimator).__name__} must be a callable, or one of "
+            f"sklearn.metrics.get_scorer_names(), got {estimator.scoring!r}.{near}"
+        )
     if call.has_validation_data != (call.y_val is not None):
         missing = "X_val" if call.X_val is None else "y_val"
         raise ValueError(f"X_val and y_val must both be given or both be None, got no {missing}")

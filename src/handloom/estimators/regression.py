@@ -77,8 +77,12 @@ class Regression:
         return name_of(output_activation_of(self.loss(), None))
 
     def table_target(self, name: str) -> TableTarget | None:
-        """Return a single target, which is not standardized; None for several outputs."""
-        return TableTarget(name, "regression") if self.output_names == (name,) else None
+        """Return a single target, which is not standardized; None for several outputs.
+
+        Several quantiles are outputs of a single target.
+        """
+        single = isinstance(self.loss(), Pinball) or self.output_names == (name,)
+        return TableTarget(name, "regression") if single and self.names == (name,) else None
 
     def encode(self, y: Any, dtype: Any) -> Targets:
         """Return targets, shape (n, targets).

@@ -8,6 +8,7 @@ from handloom.estimators.fit_records import FitWarning
 from handloom.estimators.regression import Regression
 from handloom.estimators.rows import Sample, predict_logits
 from handloom.estimators.warn import warn
+from handloom.losses import Poisson
 from handloom.network import Sequential
 from handloom.parameters import Array
 
@@ -98,10 +99,12 @@ def worse_than_mean(network: Sequential, task: Any, sample: Sample) -> FitWarnin
         return None
     spread = float(np.min(np.std(some.targets, axis=0)))
     mean = task.score_name == "R^2"
+    counts = isinstance(task.loss(), Poisson)  # which a scaler must not move below 0
+    how, scaler = ("divide", "with_mean=False") if counts else ("scale", "")
     constant = "predicting the mean of y" if mean else "predicting the same quantile for all rows"
     return FitWarning(
         f"The fit ended as tol asks, but is worse than {constant}: {task.score_name} = {score:.3g} "
-        f"on {len(some)} training rows. The standard deviation of y is {spread:.3g}: scale the "
-        "targets to about 1, for instance with sklearn.compose.TransformedTargetRegressor("
-        "regressor, transformer=StandardScaler())"
+        f"on {len(some)} training rows. The standard deviation of y is {spread:.3g}: {how} "
+        "the targets to about 1, for instance with sklearn.compose.TransformedTargetRegressor("
+        f"regressor, transformer=StandardScaler({scaler}))"
     )

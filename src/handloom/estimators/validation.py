@@ -203,9 +203,15 @@ def refuse_masks_and_times(name: str, values: Any) -> None:
     dtypes: Any = getattr(values, "dtypes", getattr(values, "dtype", None))
     if is_instance(values, "polars.DataFrame", "pyarrow.Table"):
         dtypes = [column.values.dtype for column in columns_of(values)]
-    for dtype in dtypes if hasattr(dtypes, "__iter__") else [dtypes]:
+    names = list(map(str, getattr(values, "columns", ())))
+    for index, dtype in enumerate(dtypes if hasattr(dtypes, "__iter__") else [dtypes]):
         if getattr(dtype, "kind", None) in ("M", "m", "V"):
-            raise DataError(f"{name} must not hold dates, times or records, got dtype {dtype}")
+            several = is_instance(values, "pandas.DataFrame", "polars.DataFrame")
+            column = f" in column {names[index]!r}" if several else ""
+            raise DataError(
+                f"{name} must not hold dates, times or records, got dtype {dtype}{column}: "
+                "convert it to numbers, for instance to days since the first, or leave it out"
+            )
     if is_instance(values, "pandas.DataFrame"):
         for index, dtype in enumerate(dtypes):
             if getattr(dtype, "kind", None) == "O":

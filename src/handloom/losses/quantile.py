@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,28 @@ from handloom.losses.base import Targets
 from handloom.losses.outputs import OutputLoss
 from handloom.operations import ErrorLoss
 from handloom.parameters import Array
+
+INFIX = ", quantile "
+"""What is between the name of the target and the quantile in the name of an output."""
+
+
+def quantiles_of(output_names: Sequence[str], target_name: str) -> tuple[float, ...] | None:
+    """Return the quantiles that `Pinball.output_names` named; None if other names are among them.
+
+    Parameters
+    ----------
+    output_names : sequence of str
+        Such as ``"price, quantile 0.1"``.
+    target_name : str
+        The name of the target, ``"price"``.
+    """
+    start, quantiles = f"{target_name}{INFIX}", []
+    for name in output_names:
+        try:
+            quantiles.append(float(name.removeprefix(start)) if name.startswith(start) else nan)
+        except ValueError:
+            return None
+    return tuple(quantiles) if all(0.0 < each < 1.0 for each in quantiles) else None
 
 
 class Pinball(OutputLoss):
@@ -89,7 +112,7 @@ class Pinball(OutputLoss):
                 "a loss of several quantiles takes one continuous target a row, got "
                 f"{len(target_names)}: train a network for each target"
             )
-        return tuple(f"{target_names[0]}, quantile {q}" for q in self.quantiles)
+        return tuple(f"{target_names[0]}{INFIX}{q}" for q in self.quantiles)
 
     def check_targets(self, predictions: Array, targets: Targets, weights: Array | None) -> Targets:
         """Return the targets in the predictions' dtype, shape (n, k); for several quantiles (n, 1).

@@ -14,6 +14,7 @@ from handloom.parallel.partition import LANES
 from handloom.recipes.option import documented, option
 from handloom.schedules import Schedule
 from handloom.training import Callback, Checkpoints, Trainer
+from handloom.training.class_weights import ClassWeight
 from handloom.training.interrupts import OnSignal
 
 THREADS = (
@@ -81,6 +82,16 @@ class Experiment(ABC):
     def fixed_length(self) -> bool:
         """Whether the learning rate depends on the number of epochs, which then cannot change."""
         return self.rate(1 << 40) != self.rate(1 << 41)  # above any warmup
+
+    @property
+    def training_loss(self) -> str | None:
+        """The name of the loss of a regression, unless it is the mean squared error."""
+        return None
+
+    @property
+    def weights_of_classes(self) -> ClassWeight | None:
+        """The argument ``class_weight`` of `handloom.Trainer.fit`."""
+        return None
 
     @abstractmethod
     def trainer(

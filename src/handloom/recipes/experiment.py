@@ -137,7 +137,8 @@ def train(
         on_signal=on_signal,
         distributed=distributed,
     )
-    history = trainer.fit(rows, held_out, resume=resume)
+    weights = experiment.weights_of_classes
+    history = trainer.fit(rows, held_out, class_weight=weights, resume=resume)
     model = trainer.model()
     if save is not None:
         save(model)
@@ -172,7 +173,7 @@ def take_part(
     """
     rows, held_out = _rows(experiment, splits)
     trainer = _trainer(experiment, splits, rows, on_signal="finish", distributed=distributed)
-    trainer.fit(rows, held_out, resume=resume)
+    trainer.fit(rows, held_out, class_weight=experiment.weights_of_classes, resume=resume)
 
 
 def _rows(experiment: Experiment, splits: Splits) -> tuple[Dataset, Dataset | None]:

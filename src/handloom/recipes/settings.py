@@ -1,16 +1,29 @@
 """Settings of ``handloom train``: a dense network, its optimizer and its training."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
 from typing import ClassVar, Self
 
 from handloom.data.augment import AUGMENTATIONS, named_augmentation
 from handloom.data.columns import Columns
 from handloom.data.dataset import Dataset
-from handloom.errors import ConfigurationError, require_count, require_fraction, require_number
+from handloom.errors import (
+    ConfigurationError,
+    require_count,
+    require_fraction,
+    require_known,
+    require_number,
+)
 from handloom.layers import Dense, Dropout, ReLU, Softmax
-from handloom.losses import MeanSquaredError, SoftmaxCrossEntropy
+from handloom.losses import (
+    Huber,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Poisson,
+    RowLoss,
+    SoftmaxCrossEntropy,
+)
 from handloom.network import Sequential
 from handloom.optimizers import OPTIMIZERS, Optimizer, optimizer
 from handloom.parallel.mpi import Distributed
@@ -27,9 +40,21 @@ from handloom.training import (
     EarlyStopping,
     Trainer,
 )
+from handloom.training.class_weights import ClassWeight
 from handloom.training.interrupts import OnSignal
 
 WITH_MOMENTUM = ("sgd", "muon")
+
+BEFORE_LOSSES = {"loss": None, "class_weight": None}
+"""The settings of runs that were written before they were options."""
+
+LOSSES: Mapping[str, Callable[[], RowLoss]] = {
+    "mean_squared_error": MeanSquaredError,
+    "mean_absolute_error": MeanAbsoluteError,
+    "huber": Huber,
+    "poisson": Poisson,
+}
+"""The losses of a regression."""
 
 LEARNING_RATES = {
     "sgd": 0.1,
@@ -97,6 +122,14 @@ class Settings(Experiment):
     patience: int | None = option(
         None, "Stop after this many epochs without a lower validation loss."
     )
+    loss: str | None = option(
+        None,
+        f"The loss of a regression: {' | '.join(LOSSES)}; by default the first. Poisson is for "
+        "counts, on a table with --target-scaling divide.",
+    )
+    class_weight: str | None = option(
+        None, "balanced: classes of few rows count as much as those of many, in the training loss."
+    )
     _: KW_ONLY
     validation_fraction: float = option(
         0.1,
@@ -123,6 +156,10 @@ class Settings(Experiment):
             raise ConfigurationError(
                 "patience needs the validation loss: validation_fraction must be above 0"
             )
+        if self.loss is not None:
+            require_known("loss", self.loss, LOSSES)
+        if self.class_weight is not None:
+            require_known("class_weight", self.class_weight, ("balanced",))
         for width in self.hidden:
             require_count("each width in hidden", width)
         require_fraction("dropout", self.dropout)
@@ -156,10 +193,17 @@ class Settings(Experiment):
         Raises
         ------
         ConfigurationError
-            If targets are continuous, and there is an option for classes.
+            If targets are continuous, and there is an option for classes, or the reverse.
         """
-        if self.label_smoothing and not train.has_classes:
-            raise ConfigurationError("label_smoothing is for classes: set it to 0 for a regression")
+        if not train.has_classes:
+            if self.label_smoothing:
+                raise ConfigurationError(
+                    "label_smoothing is for classes: set it to 0 for a regression"
+                )
+            if self.class_weight is not None:
+                raise ConfigurationError("class_weight is for classes: leave it out")
+        elif self.loss is not None:
+            raise ConfigurationError(f"loss={self.loss!r} is for a regression: leave it out")
         network = self.network(
             len(train.class_names), classes=train.has_classes, columns=train.columns
         )
@@ -169,6 +213,16 @@ class Settings(Experiment):
     def title(self) -> str:
         """The title of plots."""
         return f"{self.optimizer}, hidden {', '.join(map(str, self.hidden)) or 'none'}"
+
+    @property
+    def training_loss(self) -> str | None:
+        """The name of the loss of a regression, unless it is the default."""
+        return self.loss
+
+    @property
+    def weights_of_classes(self) -> ClassWeight | None:
+        """The argument ``class_weight`` of `handloom.Trainer.fit`."""
+        return "balanced" if self.class_weight else None
 
     def new_optimizer(self) -> Optimizer:
         """Return a new optimizer."""
@@ -221,7 +275,7 @@ class Settings(Experiment):
         """
         names = [option.name for option in options_of(cls)]
         if isinstance(values, dict):  # a run of before these options held nothing out
-            values = {"validation_fraction": 0.0, **BEFORE_RANKS, **values}
+            values = {"validation_fraction": 0.0, **BEFORE_RANKS, **BEFORE_LOSSES, **values}
         if not isinstance(values, dict) or set(values) != set(names):
             received = ", ".join(map(str, values)) if isinstance(values, dict) else repr(values)
             raise ConfigurationError(f"settings must hold {', '.join(names)}, got {received}")
@@ -247,14 +301,16 @@ class Settings(Experiment):
             watchers = [EarlyStopping(patience=self.patience)]
         elif self.validation_fraction:
             watchers = [BestWeights()]
-        classes = network.output_activation == "softmax"
+        loss: RowLoss = LOSSES[self.loss or "mean_squared_error"]()
+        if network.output_activation == "softmax":
+            loss = SoftmaxCrossEntropy(self.label_smoothing)
         return Trainer(
             network,
             self.new_optimizer(),
             self.rate(steps),
             epochs=self.epochs,
             batch_size=self.batch_size or None,
-            loss=SoftmaxCrossEntropy(self.label_smoothing) if classes else MeanSquaredError(),
+            loss=loss,
             clip_norm=self.clip_norm,
             average=None if self.average is None else EMA(self.average),
             augment=[named_augmentation(name) for name in self.augment],

@@ -51,6 +51,8 @@ class Output:
         values, target = self.true[rows].tolist(), self.target
         if target is None:
             return [amount(value, 6) for value in values]
+        if target.scaling != "standardize":
+            return [f"{value:,.6g}" for value in values]
         stored = [(value - target.mean) / target.scale for value in values]
         texts = [decimal_text(each, target.mean, target.scale) for each in stored]
         return [f"{float(text):,.15g}" for text in texts]
@@ -104,7 +106,7 @@ def outputs_of(run: ReportedRun) -> list[Output] | None:
         constants = run.train.targets.mean(axis=0, dtype=np.float64)
         medians = np.median(run.train.targets, axis=0)
         if target is not None:
-            constants, medians = target.restore(constants), target.restore(medians)
+            constants, medians = np.array([target.constant]), target.restore(medians)
     return [
         Output(
             name,

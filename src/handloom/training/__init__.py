@@ -22,6 +22,7 @@ from handloom.training.divergence import Divergence as Divergence
 from handloom.training.evaluation import Evaluation as Evaluation, evaluate as evaluate
 from handloom.training.evaluation_metrics import (
     BinaryMetrics as BinaryMetrics,
+    QuantileMetrics as QuantileMetrics,
     RegressionMetrics as RegressionMetrics,
 )
 from handloom.training.history import (

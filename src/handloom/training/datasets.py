@@ -53,6 +53,11 @@ def require_model(value: object) -> None:
     ConfigurationError
         With the line to write instead.
     """
+    if not isinstance(value, Model) and hasattr(value, "to_model"):
+        raise ConfigurationError(
+            f"model must be a Model, got {type(value).__name__}: pass estimator.to_model(), which "
+            "has the names of the classes too"
+        )
     if not isinstance(value, Model):
         raise ConfigurationError(
             f"model must be a Model, got {type(value).__name__}: pass trainer.model(), which has "

@@ -14,7 +14,7 @@ from handloom.data.dataset import Dataset, require_channels_first
 from handloom.data.test_time_augmentation import View, named_views
 from handloom.errors import ConfigurationError, DataError, ModelError, require_instance
 from handloom.layers import softmax
-from handloom.losses import SoftmaxCrossEntropy
+from handloom.losses import Pinball, SoftmaxCrossEntropy
 from handloom.markup import render
 from handloom.metrics import accuracy, confusion_matrix, mean_squared_error
 from handloom.model import OUTPUT_ACTIVATIONS, Model, warn_if_not_finite
@@ -23,6 +23,7 @@ from handloom.parameters import Array
 from handloom.training.datasets import require_dataset, require_model
 from handloom.training.evaluation_metrics import (
     BinaryMetrics,
+    QuantileMetrics,
     RegressionMetrics,
     checked_threshold,
     logit,
@@ -40,7 +41,8 @@ class Evaluation:
     ----------
     loss : float
         The mean cross-entropy, without penalty. Of a regression it is the mean squared error,
-        whatever the loss of its training; of standardized targets if they are of a table.
+        whatever the loss of its training, or the mean pinball loss of several quantiles; of
+        standardized targets if they are of a table.
     accuracy : float
         The fraction of correct predictions; NaN for a regression.
     probabilities : array, shape (n, k)
@@ -62,6 +64,9 @@ class Evaluation:
         The name of the dataset.
     standardized : bool
         Whether the loss is of the standardized targets of a table, not in their units.
+    quantiles : QuantileMetrics or None
+        Pinball losses, coverage and predictions, if several quantiles are predicted; in the units
+        of the target column of a table.
     """
 
     loss: float
@@ -75,10 +80,14 @@ class Evaluation:
     targets: npt.NDArray[np.int64] | None = None
     dataset: str = "unnamed"
     standardized: bool = False
+    quantiles: QuantileMetrics | None = None
 
     def _repr_html_(self) -> str:
         """Return the metrics and the confusion matrix, as a notebook shows them."""
         figures = {self._name_of_loss: self.loss, "accuracy": self.accuracy}
+        if self.quantiles is not None:
+            pairs = zip(self.quantiles.quantiles, self.quantiles.coverage, strict=True)
+            figures = {"pinball loss": self.loss} | {f"below quantile {q:g}": c for q, c in pairs}
         if self.binary is not None:
             figures |= {"ROC AUC": self.binary.roc_auc, "Brier score": self.binary.brier}
         if self.regression is not None:
@@ -99,6 +108,8 @@ class Evaluation:
         if self.regression is not None:
             squared = f"loss={self.loss:.4g} ({self._name_of_loss})"
             shown = [squared, repr(self.regression)]
+        elif self.quantiles is not None:
+            shown.append(repr(self.quantiles))
         else:
             shown.append(f"accuracy={self.accuracy:.4g}, {len(self.confusion)} classes")
         if self.binary is not None:
@@ -116,7 +127,7 @@ def evaluate(
     A model of classes is evaluated on rows with one class each. A model with ``binary_classes``, or
     with a single output and a sigmoid, on targets of 0 and 1, has two columns of probabilities, the
     second one of the positive class. Any other model is a regression, evaluated on continuous
-    targets.
+    targets; one of several quantiles of one target has the loss and the coverage of each.
 
     Outputs that are not finite raise a `DivergenceWarning`; their rows count as the first class.
 
@@ -143,19 +154,22 @@ def evaluate(
         passed, or targets of a single output with a sigmoid are not 0 or 1.
     ModelError
         If rows have another size than the input, targets are continuous and the model's are
-        classes, or the reverse, or the model predicts several labels or quantiles.
+        classes, or the reverse, or the model predicts several labels.
     ConfigurationError
         If ``model`` is no `Model`, ``data`` no `Dataset`, the threshold is not between 0 and 1, or
         a regression has views or a threshold.
     """
     require_model(model)
     require_dataset("data", data)
-    check_kind(model, data)
+    if model.quantiles is None or data.has_classes:
+        check_kind(model, data)
     require_same_columns(data.column_names, model.column_names, "rows")
     model.check_rows(data.inputs)
     names = evaluated_classes(model, data)
     limit = checked_threshold(threshold, binary=len(names) == 2)
     views = _checked_views(views)
+    if not names and model.quantiles is not None:
+        return _of_quantiles(model, data, views, model.quantiles)
     if not names:
         return _regression(model, data, views)
     targets = data.targets if data.has_classes else _zeros_and_ones(data)
@@ -235,13 +249,40 @@ def _zeros_and_ones(data: Dataset) -> npt.NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluation:
+def _continuous(model: Model, data: Dataset, views: tuple[View, ...]) -> Array:
+    """Return continuous predictions, shape (n, k), as the targets of the dataset."""
     if views:
         raise ConfigurationError("views are for predictions of classes, got a regression")
     outputs = _held(partial(model.before_loss.predict, data.inputs, model.transform))
-    warn_if_not_finite(outputs, stacklevel=4)
+    warn_if_not_finite(outputs, stacklevel=5)
     with np.errstate(over="ignore", invalid="ignore"):
-        predictions = OUTPUT_ACTIVATIONS[model.output_activation](outputs)
+        return OUTPUT_ACTIVATIONS[model.output_activation](outputs)
+
+
+def _of_quantiles(
+    model: Model, data: Dataset, views: tuple[View, ...], quantiles: tuple[float, ...]
+) -> Evaluation:
+    if len(data.class_names) != 1:
+        raise ModelError(
+            f"a model of several quantiles is evaluated on rows with one continuous target, got "
+            f"{len(data.class_names)} in {data.name}"
+        )
+    predictions = _continuous(model, data, views)
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss, _ = Pinball(quantiles)(predictions.copy(), data.targets)
+        metrics = QuantileMetrics.of(quantiles, *_in_units(model, data.targets, predictions))
+    none = np.empty((len(data), 0), predictions.dtype)
+    return Evaluation(
+        *(loss, math.nan, none, np.empty((0, 0), np.int64)),
+        class_names=data.class_names,
+        dataset=data.name,
+        quantiles=metrics,
+    )
+
+
+def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluation:
+    predictions = _continuous(model, data, views)
+    with np.errstate(over="ignore", invalid="ignore"):
         loss = mean_squared_error(data.targets, predictions)
         metrics = RegressionMetrics.of(*_in_units(model, data.targets, predictions))
     none = np.empty((len(data), 0), predictions.dtype)
@@ -260,8 +301,8 @@ def predicting_the_mean(model: Model, train: Dataset, test: Dataset) -> Regressi
 
     A useful model has smaller errors. The mean is that of the training table if the model has one.
     """
-    of_table = model.columns is not None and model.columns.target is not None
-    mean = 0.0 if of_table else train.targets.mean(axis=0, dtype=np.float64)
+    target = None if model.columns is None else model.columns.target
+    mean = train.targets.mean(axis=0, dtype=np.float64) if target is None else target.constant
     return _of_constant(model, mean, test)
 
 
@@ -271,13 +312,15 @@ def mae_of_the_median(model: Model, train: Dataset, test: Dataset) -> float:
     No other constant has a smaller one on the rows that it is the median of, so this is what the
     mean absolute error of a useful model is below.
     """
-    return _of_constant(model, np.median(train.targets, axis=0), test).mae
+    (median,) = _in_units(model, np.median(train.targets, axis=0))
+    return _of_constant(model, median, test).mae
 
 
 def _of_constant(model: Model, constant: npt.ArrayLike, test: Dataset) -> RegressionMetrics:
-    """Return the metrics of one prediction for every test row."""
-    predictions = np.broadcast_to(np.asarray(constant, np.float64), test.targets.shape)
-    return RegressionMetrics.of(*_in_units(model, test.targets, predictions))
+    """Return the metrics of one prediction for every test row, in the units of the target."""
+    (targets,) = _in_units(model, test.targets)
+    constants = np.broadcast_to(np.asarray(constant, np.float64), targets.shape)
+    return RegressionMetrics.of(targets, constants)
 
 
 def _in_units(model: Model, *values: Array) -> tuple[Array, ...]:

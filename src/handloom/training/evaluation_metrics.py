@@ -1,6 +1,7 @@
-"""Metrics of an evaluation: those of two classes, and those of a regression."""
+"""Metrics of an evaluation: those of two classes, of a regression, and of several quantiles."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from handloom.errors import ConfigurationError, require_number
 from handloom.layers import sigmoid
+from handloom.losses import Pinball
 from handloom.markup import render, table
 from handloom.metrics import brier_score, mean_absolute_error, mean_squared_error, r2, roc_auc
 from handloom.parameters import Array
@@ -96,6 +98,46 @@ class RegressionMetrics:
             predictions,
             targets.astype(np.float64) - predictions,
         )
+
+
+@dataclass(frozen=True)
+class QuantileMetrics:
+    """The metrics of several quantiles of one target.
+
+    Attributes
+    ----------
+    quantiles : tuple of float, length k
+    losses : tuple of float, length k
+        The pinball loss of each quantile, in the units of the target; see `handloom.Pinball`.
+    coverage : tuple of float, length k
+        The fraction of targets at or below the prediction of each quantile, which should be about
+        the quantile itself.
+    predictions : array, shape (n, k)
+        In ascending order.
+    """
+
+    quantiles: tuple[float, ...]
+    losses: tuple[float, ...]
+    coverage: tuple[float, ...]
+    predictions: Array
+
+    def __repr__(self) -> str:
+        shares = ", ".join(
+            f"{share:.4g} below quantile {q:g}"
+            for q, share in zip(self.quantiles, self.coverage, strict=True)
+        )
+        return f"QuantileMetrics({shares}, pinball loss {np.mean(self.losses):.4g})"
+
+    @classmethod
+    def of(
+        cls, quantiles: Sequence[float], targets: npt.NDArray[np.floating], predictions: Array
+    ) -> Self:
+        """Return the metrics of predictions, shape (n, k), for targets, shape (n, 1)."""
+        losses = (
+            Pinball(q)(predictions[:, [index]], targets)[0] for index, q in enumerate(quantiles)
+        )
+        coverage = (targets <= predictions).mean(axis=0, dtype=np.float64)
+        return cls(tuple(quantiles), tuple(losses), tuple(coverage.tolist()), predictions)
 
 
 def checked_threshold(threshold: float | None, *, binary: bool) -> float:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from handloom.data.dataset import Dataset
 from handloom.data.input_columns import InputColumn
-from handloom.errors import ConfigurationError, require_count
+from handloom.errors import ConfigurationError, ModelError, require_count
 from handloom.markup import render, table
 from handloom.model import Model
 from handloom.randomness import Purpose, Stream
@@ -231,6 +231,8 @@ def _measured(
 ) -> tuple[tuple[float, float], Literal["accuracy", "R^2"]]:
     """Return loss and score of rows, and the name of the score."""
     evaluation = evaluate(model, data)
+    if evaluation.quantiles is not None:
+        raise ModelError("the importance of columns is not measured for several quantiles")
     if evaluation.regression is None:
         return (evaluation.loss, evaluation.accuracy), "accuracy"
     return (evaluation.regression.mse, evaluation.regression.r2), "R^2"

@@ -405,7 +405,7 @@ class RunFolder(_ResultsFolder):
         """
         return Model.load(self._part(MODEL), layers=layers, transforms=transforms)
 
-    def write_predictions(self, predictions: Mapping[str, Array]) -> None:
+    def write_predictions(self, predictions: Mapping[str, npt.NDArray[Any]]) -> None:
         """Write predictions, such as those of the test rows, by name.
 
         Raises

@@ -70,6 +70,11 @@ def table_for(model: Model, named: str, own: TrainingTable | None, *, tell: Tell
     options = None if own is None else own.options
     if model.columns is None and options is not None and options.image_shape is not None:
         return _images(named, model, options, tell=tell)
+    if model.columns is not None and model.columns.target is None:
+        raise ConfigurationError(
+            f"{named}: the model knows the input columns of its table, but not the target: fit the "
+            "estimator with y as a Series or a frame of one column, whose name is the target's"
+        )
     if model.columns is None or model.columns.target is None:
         raise ConfigurationError(
             f"{named}: the model was not trained on a table, so that rows of one cannot be used"

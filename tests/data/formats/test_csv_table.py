@@ -60,6 +60,49 @@ def test_decimal_commas_are_read_and_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "cells", "told"),
+    [
+        ("a;b\n1.201;1,5\n13.429,2;2\n7;3\n", ["1201", "13429.2", "7"], "points"),
+        ("a;b\n1.234.567;1,5\n-2.000;2\n", ["1234567", "-2000"], "points"),
+        ("a;b\n1.201;1,5\n0.5;2\n", ["1.201", "0.5"], None),
+        ("a;b\n0.125;1,5\n", ["0.125"], None),
+        ("a;b\n1.2.2024;1,5\n", ["1.2.2024"], None),
+        ("a;b\n1.201;x\n", ["1.201"], None),
+        ("a;b\n1,234.5;x\n2,000;y\n", ["1234.5", "2000"], "commas"),
+        ('a,b\n"1,234.5",x\n"2,000",y\n3.5,z\n', ["1234.5", "2000", "3.5"], "commas"),
+        ('a,b\n"1,5",x\n', ["1,5"], None),
+    ],
+)
+def test_marks_between_thousands_are_read_and_told(
+    tmp_path: Path, content: str, cells: list[str], told: str | None
+) -> None:
+    read, notes = columns_of(written(tmp_path, content))
+    assert read["a"] == cells
+    between = [note for note in notes if "between thousands" in note]
+    assert len(between) == (told is not None)
+    assert all("column 'a': numbers such as '1" in note and str(told) in note for note in between)
+
+
+def test_a_point_of_two_meanings_in_one_column_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_table, "SAMPLE", 20)
+    path = written(tmp_path, "a;b\n1.201;1,5\n2.345;1,5\n0.5;1,5\n")
+    with pytest.raises(
+        DataError, match=r"column 'a': '1\.201' .* '0\.5' in line 4 a decimal point"
+    ):
+        columns_of(path)
+
+
+def test_the_suggested_encoding_is_that_of_the_bytes(tmp_path: Path) -> None:
+    path = written(tmp_path, b"a,b\n1,\x80\xe9\n", "my table.csv")
+    with pytest.raises(DataError, match=r"iconv -f cp1252 -t utf-8 'my table.csv'"):
+        columns_of(path)
+    with pytest.raises(DataError, match=r"iconv -f latin1 -t utf-8 table.csv"):
+        columns_of(written(tmp_path, b"a,b\n1,\xe9\n"))
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "the file is empty"),

@@ -1,12 +1,12 @@
-"""CSV files as tables: encoding, separator and decimal comma are detected, errors name the line."""
+"""CSV files as tables: separator and style of numbers are detected, errors name the line."""
 
 import csv
 import io
-import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, islice
+from itertools import accumulate, islice, zip_longest
 from pathlib import Path
 from typing import TextIO
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from handloom.data.cells import TEXT
 from handloom.data.formats.file_table import CELLS, MAX_COLUMNS, FileTable
+from handloom.data.formats.number_style import NumberStyle
 from handloom.data.frames import Column
 from handloom.data.notes import Tell
 from handloom.data.table import Chunk, checked_names
@@ -26,7 +27,7 @@ MAX_LINE = 1 << 26
 """The largest number of characters of a line."""
 
 SAMPLE = 1 << 16
-"""The number of characters from which separator and decimal comma are detected."""
+"""The number of characters from which separator and style of numbers are detected."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class CsvTable(FileTable):
         for name in names:
             cells = [row[index[name]] for row in rows]
             values = np.empty(len(cells), object)
-            values[:] = [_with_point(cell) for cell in cells] if self._decimal_comma else cells
+            values[:] = self._style.plain(name, cells, lines)
             columns[name] = Column(name, values, np.zeros(len(cells), bool), TEXT)
         return Chunk(columns, np.array(lines, np.int64), in_file=True)
 
@@ -162,20 +163,17 @@ class CsvTable(FileTable):
         return best
 
     @cached_property
-    def _decimal_comma(self) -> bool:
-        """Whether numbers are written as 3,5: never in a file separated by commas."""
-        if self._separator == ",":
-            return False
-        for row in csv.reader(self._sample[1:], delimiter=self._separator):
-            for cell in row:
-                if _with_point(cell) != cell:
-                    example = repr(cell.strip())
-                    self.tell(f"{self.where}numbers such as {example} have a decimal comma")
-                    return True
-        return False
+    def _style(self) -> NumberStyle:
+        """How numbers are written."""
+        rows = csv.reader(self._sample[1:], delimiter=self._separator)
+        return NumberStyle(
+            dict(zip(self.names, zip_longest(*rows, fillvalue=""), strict=False)),
+            commas_separate=self._separator == ",",
+            where=self.where,
+            tell=self.tell,
+        )
 
 
-_WITH_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
 _SPELLED = {";": "semicolons", "\t": "tabs"}
 
 
@@ -200,17 +198,21 @@ def _opened(path: Path) -> TextIO:
 
 def _not_utf8(path: Path, error: UnicodeDecodeError) -> DataError:
     byte = error.object[error.start]
+    command = shlex.join(["iconv", "-f", _encoding_of(error.object), "-t", "utf-8", path.name])
     return DataError(
         f"{path}: is no text in UTF-8 (byte 0x{byte:02x}): save it as CSV in UTF-8, or convert it, "
-        f"such as by: iconv -f latin1 -t utf-8 {path.name}"
+        f"such as by: {command} > utf8-{shlex.quote(path.name)}"
     )
+
+
+def _encoding_of(content: bytes) -> str:
+    """Return the likely encoding of text that is not UTF-8: that of Windows, or of old Unix.
+
+    Both agree but for the bytes from 0x80 to 0x9f, which are signs such as the euro in the former,
+    and which no text in the latter holds.
+    """
+    return "cp1252" if any(0x80 <= byte <= 0x9F for byte in content) else "latin1"
 
 
 def _line_breaks(cell: str) -> int:
     return cell.count("\n") + cell.count("\r") - cell.count("\r\n")
-
-
-def _with_point(cell: str) -> str:
-    """Return a number with a decimal comma with a point; other cells unchanged."""
-    stripped = cell.strip()
-    return stripped.replace(",", ".") if _WITH_COMMA.fullmatch(stripped) else cell

@@ -26,7 +26,7 @@ from handloom.data.table_learning import (
     rows_with_target,
 )
 from handloom.data.table_options import TEST, TableOptions
-from handloom.data.table_target import TableTarget, Task, learn_target, require_numbers
+from handloom.data.table_target import Scaling, TableTarget, Task, learn_target, require_numbers
 from handloom.errors import DataError
 
 
@@ -41,6 +41,8 @@ def open_table(
     categorical: Sequence[str] = (),
     drop: Sequence[str] = (),
     drop_missing_targets: bool = False,
+    target_scaling: Scaling = "standardize",
+    positive: str | None = None,
     name: str | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> Splits:
@@ -61,7 +63,7 @@ def open_table(
         encoded by what was learned of ``path``.
     seed : int
         The seed of the choice of test rows.
-    task, embed, categorical, drop, drop_missing_targets
+    task, embed, categorical, drop, drop_missing_targets, target_scaling, positive
         As in `handloom.Dataset.from_frame`.
     name : str, optional
         The name of the dataset; by default that of the file.
@@ -82,6 +84,8 @@ def open_table(
     options = TableOptions(
         *(target, task, drop, categorical, embed),
         drop_missing_targets=drop_missing_targets,
+        target_scaling=target_scaling,
+        positive=positive,
         test=test,
         seed=seed,
     )
@@ -100,6 +104,8 @@ def split_frame(
     categorical: Sequence[str] = (),
     drop: Sequence[str] = (),
     drop_missing_targets: bool = False,
+    target_scaling: Scaling = "standardize",
+    positive: str | None = None,
     name: str = "table",
 ) -> Splits:
     """Split a raw frame into a training and a test part, and learn from the training part alone.
@@ -107,7 +113,8 @@ def split_frame(
     Parameters
     ----------
     frame : pandas or polars DataFrame, or pyarrow table
-    target, test, seed, task, embed, categorical, drop, drop_missing_targets, name
+    target, test, seed, task, embed, categorical, drop, drop_missing_targets, target_scaling,
+    positive, name
         As in `open_table`.
 
     Returns
@@ -122,6 +129,8 @@ def split_frame(
     options = TableOptions(
         *(target, task, drop, categorical, embed),
         drop_missing_targets=drop_missing_targets,
+        target_scaling=target_scaling,
+        positive=positive,
         test=test,
         seed=seed,
     )
@@ -173,13 +182,19 @@ def read_whole(
         As `handloom.Dataset.from_frame`.
     """
     table = open_file(path, tell=tell)
-    return _dataset(table.name, *encode_whole(table, options, columns, tell=tell))
+    columns, rows, targets, kept = encode_whole(table, options, columns, tell=tell)
+    return _dataset(table.name, columns, (rows, targets), kept)
 
 
 def _dataset(
-    name: str, columns: Columns, rows: npt.NDArray[np.generic], targets: npt.NDArray[Any]
+    name: str,
+    columns: Columns,
+    part: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+    mask: npt.NDArray[np.bool_],
 ) -> Dataset:
-    return Dataset(rows, targets, columns.class_names, name, columns=columns)
+    """Return the flat rows and the targets that a mask selected of a table as a dataset."""
+    numbers = np.flatnonzero(mask)
+    return Dataset(*part, columns.class_names, name, columns=columns, row_numbers=numbers)
 
 
 def _splits(
@@ -203,8 +218,9 @@ def _splits(
         return _images(table, options, (train, test), name)
     if columns is None:
         columns = learn_columns(table, options, target.task, train, tell=tell)
-    parts = encode_parts(table, columns, (train, test), tell=tell, cache=cache)
-    return Splits(*(_dataset(name, columns, *part) for part in parts))
+    masks = (train, test)
+    parts = encode_parts(table, columns, masks, tell=tell, cache=cache)
+    return Splits(*(_dataset(name, columns, *each) for each in zip(parts, masks, strict=True)))
 
 
 def _of_two_files(
@@ -232,7 +248,8 @@ def _of_two_files(
     (train,) = encode_parts(table, columns, (target.kept,), tell=tell, cache=cache)
     kept = rows_with_target(other, options, tell=tell)
     (test,) = encode_parts(other, columns, (kept,), tell=tell, cache=cache)
-    return Splits(*(_dataset(name, columns, *part) for part in (train, test)))
+    parts = (train, target.kept), (test, kept)
+    return Splits(*(_dataset(name, columns, *each) for each in parts))
 
 
 def _images(
@@ -249,7 +266,14 @@ def _images(
     names = [each for each in table.names if each not in left_out]
     pixels, labels = read_pixels(table, names, options.image_shape, target)
     assert labels is not None
-    return Splits(*(Dataset(pixels[mask], labels[mask], target.classes, name) for mask in masks))
+    return Splits(
+        *(
+            Dataset(
+                pixels[mask], labels[mask], target.classes, name, row_numbers=np.flatnonzero(mask)
+            )
+            for mask in masks
+        )
+    )
 
 
 def read_pixels(

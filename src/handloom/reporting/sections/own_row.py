@@ -67,7 +67,7 @@ def own_row(run: ReportedRun) -> Section | Omission | None:
         "names": list(outputs),
         "target": None
         if run.classifies or target is None
-        else {"mean": target.mean, "scale": target.scale},
+        else {"mean": target.mean, "scale": target.scale, "log": target.scaling == "log"},
     }
     body = [
         element("div", still, class_="form-still"),

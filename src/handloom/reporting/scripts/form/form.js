@@ -126,8 +126,11 @@ function predictRow(network, { columns, classes, target }, cells) {
   const outputs = runNetwork(network, encodeRow(columns, cells), new Map());
   const prediction = /** @type {Float32Array} */ (outputs.get("prediction"));
   if (classes) return probabilitiesOf(prediction);
-  const { mean, scale } = target ?? { mean: 0, scale: 1 };
-  return Array.from(prediction, (value) => value * scale + mean);
+  const { mean, scale, log } = target ?? { mean: 0, scale: 1, log: false };
+  return Array.from(prediction, (value) => {
+    const restored = value * scale + mean;
+    return log ? Math.exp(restored) : restored;
+  });
 }
 
 /**
