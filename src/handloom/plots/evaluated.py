@@ -34,6 +34,11 @@ def evaluation_of(
         kinds = ("classes", "continuous targets")
         expected, got = kinds if classes else reversed(kinds)
         raise DataError(f"predictions must be of {expected}, got {got} of {evaluation.dataset}")
+    if not classes and evaluation.regression is None:
+        raise DataError(
+            "predictions must be of one value for each target, got several quantiles: their "
+            "coverage is in evaluation.quantiles"
+        )
     if data is not None and len(data) != len(evaluation.probabilities):
         raise DataError(
             f"data must be the {len(evaluation.probabilities):,} rows of the evaluation, got "

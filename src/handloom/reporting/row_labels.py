@@ -22,10 +22,9 @@ def lines_of(data: Dataset, rows: Sequence[int] | npt.NDArray[np.integer]) -> li
 
     None if the dataset is of no file, or does not know where its rows were.
     """
-    row_numbers = vars(data).get("row_numbers")
-    if row_numbers is None:
+    if data.row_numbers is None:
         return None
-    lines: list[int] = (np.asarray(row_numbers)[np.asarray(rows)] + HEAD_LINES).tolist()
+    lines: list[int] = (data.row_numbers[np.asarray(rows)] + HEAD_LINES).tolist()
     return lines
 
 
