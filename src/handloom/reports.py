@@ -83,9 +83,9 @@ def write_run(
             rows = rows[:]
         if test.regression is None:
             grid = boundary_grid(trained.model, rows)
-            run.write_predictions({"test": test.probabilities, **grid, **_numbers(splits.test)})
+            run.write_predictions({"test": test.probabilities, **grid, **_row_numbers(splits.test)})
         else:
-            run.write_predictions({"test": test.regression.predictions, **_numbers(splits.test)})
+            run.write_predictions({"test": test.regression.predictions, **_row_numbers(splits.test)})
     if frames is not None:
         with _part(run.path / GRID):
             run.write_grid(frames)
@@ -310,7 +310,7 @@ def _test_figures(test: Evaluation) -> dict[str, object]:
     }
 
 
-def _numbers(test: Dataset) -> dict[str, npt.NDArray[np.int64]]:
+def _row_numbers(test: Dataset) -> dict[str, npt.NDArray[np.int64]]:
     """Return the numbers of the test rows in their table, if they are of one."""
     return {} if test.row_numbers is None else {"test_rows": test.row_numbers}
 

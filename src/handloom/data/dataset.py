@@ -242,8 +242,8 @@ class Dataset(AdvisesOnNames):
         )
         table = table_of(frame)
         columns, rows, targets, kept = encode_whole(table, options, columns, tell=warn)
-        numbers = np.flatnonzero(kept)
-        return cls(rows, targets, columns.class_names, name, columns=columns, row_numbers=numbers)
+        own = np.flatnonzero(kept)
+        return cls(rows, targets, columns.class_names, name, columns=columns, row_numbers=own)
 
     def _repr_html_(self) -> str:
         """Return a preview: images of each class or the first rows, as a notebook shows them."""
@@ -383,11 +383,11 @@ def _column_names(
     return names
 
 
-def _row_numbers(numbers: npt.ArrayLike | None, rows: int) -> npt.NDArray[np.int64] | None:
+def _row_numbers(indices: npt.ArrayLike | None, rows: int) -> npt.NDArray[np.int64] | None:
     """Return the numbers of rows in their table, shape (n,), or None."""
-    if numbers is None:
+    if indices is None:
         return None
-    values = np.asarray(numbers)
+    values = np.asarray(indices)
     if values.shape != (rows,) or values.dtype.kind not in "iu" or (values < 0).any():
         raise DataError(
             f"row_numbers must hold an integer from 0 for each of the {rows:,} rows, got "

@@ -96,7 +96,7 @@ class CsvTable(FileTable):
         for name in names:
             cells = [row[index[name]] for row in rows]
             values = np.empty(len(cells), object)
-            values[:] = self._style.plain(name, cells, lines)
+            values[:] = self._style.unified(name, cells, lines)
             columns[name] = Column(name, values, np.zeros(len(cells), bool), TEXT)
         return Chunk(columns, np.array(lines, np.int64), in_file=True)
 

@@ -50,7 +50,7 @@ class NumberStyle:
                 if any(map(_has_decimal_point, column)):
                     self._decimal_points.add(name)
 
-    def plain(self, name: str, cells: Sequence[str], lines: Sequence[int]) -> Sequence[str]:
+    def unified(self, name: str, cells: Sequence[str], lines: Sequence[int]) -> Sequence[str]:
         """Return the cells of a column with numbers as ``1234.5``, and other cells unchanged.
 
         Raises
@@ -64,12 +64,12 @@ class NumberStyle:
             return [self._without(",", _WITH_COMMAS, name, cell) for cell in cells]
         if name in self._decimal_points:
             return list(map(_with_point, cells))
-        plain = []
+        unified = []
         for cell, line in zip(cells, lines, strict=True):
             if _has_decimal_point(cell):
                 self._refuse_two_meanings(name, cell, line)
-            plain.append(_with_point(self._without(".", _WITH_POINTS, name, cell)))
-        return plain
+            unified.append(_with_point(self._without(".", _WITH_POINTS, name, cell)))
+        return unified
 
     def _has_decimal_comma(self, cells: Iterable[str]) -> bool:
         """Return whether numbers of a file have a decimal comma, and tell it with an example."""

@@ -193,8 +193,8 @@ def _dataset(
     mask: npt.NDArray[np.bool_],
 ) -> Dataset:
     """Return the flat rows and the targets that a mask selected of a table as a dataset."""
-    numbers = np.flatnonzero(mask)
-    return Dataset(*part, columns.class_names, name, columns=columns, row_numbers=numbers)
+    own = np.flatnonzero(mask)
+    return Dataset(*part, columns.class_names, name, columns=columns, row_numbers=own)
 
 
 def _splits(
