@@ -81,11 +81,12 @@ def write_run(
         rows = splits.train.inputs
         if rows.shape[1:] == (2,):  # points, which may be read on demand
             rows = rows[:]
+        lines = _row_numbers(splits.test)
         if test.regression is None:
             grid = boundary_grid(trained.model, rows)
-            run.write_predictions({"test": test.probabilities, **grid, **_row_numbers(splits.test)})
+            run.write_predictions({"test": test.probabilities, **grid, **lines})
         else:
-            run.write_predictions({"test": test.regression.predictions, **_row_numbers(splits.test)})
+            run.write_predictions({"test": test.regression.predictions, **lines})
     if frames is not None:
         with _part(run.path / GRID):
             run.write_grid(frames)
