@@ -181,6 +181,7 @@ def test_a_function_that_does_not_compile_is_replaced_or_refused(
         FusedBackend(np.float32).version_of(adam_step)
 
 
+@pytest.mark.long
 def test_the_variable_chooses_where_compiled_code_is_kept(tmp_path: Path) -> None:
     first = run(STEP, HANDLOOM_CACHE=tmp_path / "kept")
     assert first.stdout == "ready\n", first.stderr
@@ -225,6 +226,7 @@ def test_damaged_files_of_compiled_code_are_compiled_again(tmp_path: Path, left:
     assert all(each.read_bytes() != content for each, content in damaged.items())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "damage",
     ["bytes", *(pytest.param(other, marks=pytest.mark.long) for other in ("pipe", "exchange"))],

@@ -100,6 +100,7 @@ def test_a_contestant_that_does_not_learn_is_refused() -> None:
         CHECKS["ten steps"].refuse(MINI_BATCH[0], result)
 
 
+@pytest.mark.long
 def test_a_call_that_says_what_it_took_is_believed() -> None:
     timed = timings({"own": lambda: Spent(2.0, 3.0), "seen": lambda: None}, 2)
     assert timed["own"]["median"] == timed["own"]["first"] == 2.0

@@ -56,6 +56,7 @@ def test_without_arguments_the_help_has_its_lines(handloom: Command, group: tupl
     assert "\\n" not in ended.err
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the current directory")
 def test_a_command_ends_as_usual_in_a_directory_that_was_deleted(
     tiny_folder: Path, tmp_path: Path

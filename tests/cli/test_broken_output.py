@@ -46,13 +46,19 @@ def require_whole(run: Path) -> None:
 @pytest.mark.parametrize(
     ("redirection", "on_output", "on_error"),
     [
-        ("2>/dev/full", "the progress is not shown: OSError: [Errno 28]", ""),
+        pytest.param(
+            *("2>/dev/full", "the progress is not shown: OSError: [Errno 28]", ""),
+            marks=pytest.mark.long,
+        ),
         (">/dev/full", "", "the results are not printed: OSError: [Errno 28]"),
         pytest.param(
             *("2>&-", "the progress is not shown: OSError: the stream is closed", ""),
             marks=pytest.mark.long,
         ),
-        ("| true", "", "the results are not printed: BrokenPipeError"),
+        pytest.param(
+            *("| true", "", "the results are not printed: BrokenPipeError"),
+            marks=pytest.mark.long,
+        ),
         pytest.param(">/dev/full 2>&1", "", "", marks=pytest.mark.long),
         pytest.param(">&-", "", "training  epoch 3/3", marks=pytest.mark.long),
         pytest.param(">&- 2>&-", "", "", marks=pytest.mark.long),

@@ -31,6 +31,7 @@ def test_a_finished_run_says_that_it_is_finished_and_how_to_train_longer(
     assert "epoch 4" not in ended.err
 
 
+@pytest.mark.long
 def test_more_epochs_extend_a_finished_run_to_the_bits_of_a_longer_one(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -83,6 +84,7 @@ def test_a_run_whose_schedule_was_made_for_its_length_cannot_be_longer(
     assert handloom("train", "--resume", run, "--epochs", EPOCHS).status == 0
 
 
+@pytest.mark.long
 def test_a_run_that_stopped_early_stays_ended(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:

@@ -169,6 +169,7 @@ def test_a_run_that_is_moved_goes_on_where_it_is(
     assert handloom("train", "--resume", moved, "--epochs", 4).status == 0
 
 
+@pytest.mark.long
 def test_a_run_whose_folder_another_one_takes_is_whole_beside_it(
     handloom: Command,
     tiny_folder: Path,

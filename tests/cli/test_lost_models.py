@@ -65,6 +65,7 @@ def test_a_model_that_cannot_be_saved_is_saved_elsewhere_and_the_rest_is_written
     assert len(model.class_names) == 10
 
 
+@pytest.mark.long
 def test_a_lost_model_hides_no_other_reason_of_the_end(
     handloom: Command, tiny_folder: Path, blocked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ def test_commands_that_read_a_run_take_one_on_several_files(
     assert "Ankle boot" in (out / "report.html").read_text()
 
 
+@pytest.mark.long
 def test_a_run_on_several_files_resumes(
     handloom: Command, trained_on_several: Path, tmp_path: Path
 ) -> None:

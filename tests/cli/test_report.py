@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import pytest
 from tests.cli.conftest import Command
 from tests.helpers.pages import parsed
 
@@ -54,6 +55,7 @@ def test_a_comparison_lies_beside_the_runs_and_replaces_nothing(
     assert not (runs[0] / "report.html").exists()
 
 
+@pytest.mark.long
 def test_a_resume_renews_the_page_of_an_earlier_state(
     handloom: Command, trained: Path, tmp_path: Path
 ) -> None:
@@ -87,6 +89,7 @@ def test_a_page_that_cannot_be_made_is_an_error(
     assert handloom("report", trained, "--out", tmp_path / "file" / "page.html").status == 1
 
 
+@pytest.mark.long
 def test_reproduce_ends_with_the_address_of_its_page_which_links_to_those_of_the_runs(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:

@@ -129,6 +129,7 @@ def test_the_table_shows_means_runs_and_the_reference(
     assert "3 steps of the study's 1,100" in ended.err
 
 
+@pytest.mark.long
 def test_held_out_rows_choose_the_best_weights(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -147,6 +148,7 @@ def test_held_out_rows_choose_the_best_weights(
     assert run["best_selected_by"] == "validation_loss"
 
 
+@pytest.mark.long
 def test_batches_keep_the_number_of_updates_and_everything_counts_steps(
     handloom: Command, tiny: Splits, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -203,6 +205,7 @@ def test_without_fashion_mnist_the_generated_dataset_is_named_everywhere(
     assert results["dataset"] == "silhouettes"
 
 
+@pytest.mark.long
 def test_ctrl_c_keeps_the_runs_made_so_far(
     handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

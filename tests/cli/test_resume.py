@@ -148,6 +148,7 @@ def test_a_signal_ends_a_training_tidily_and_it_can_be_resumed(
     assert json.loads((run / "results.json").read_text())["stop_reason"] == "max_epochs"
 
 
+@pytest.mark.long
 def test_a_finished_training_writes_the_same_results_again(
     handloom: Command, whole: Path, tmp_path: Path
 ) -> None:
@@ -248,6 +249,7 @@ def test_the_same_rows_may_have_moved(
     assert handloom("train", "--resume", run, "--data", other).status == 0
 
 
+@pytest.mark.long
 def test_where_rows_were_found_is_remembered(
     handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +300,7 @@ def test_a_run_records_what_its_bits_depend_on(whole: Path) -> None:
     assert recorded["settings"]["threads"] == recorded["threads"] == 1
 
 
+@pytest.mark.long
 def test_a_closed_terminal_ends_a_training_after_a_checkpoint(
     tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -312,6 +315,7 @@ def test_a_closed_terminal_ends_a_training_after_a_checkpoint(
     assert epochs_in_checkpoint(run) > 1
 
 
+@pytest.mark.long
 def test_a_model_without_checkpoints_is_not_trained_again(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:

@@ -295,6 +295,7 @@ def test_names_with_brackets_are_shown_as_they_are(
     assert str(path) in ended.out
 
 
+@pytest.mark.long
 def test_sigint_to_the_process_ends_it_tidily(tiny_folder: Path, tmp_path: Path) -> None:
     arguments = ["train", "--data", tiny_folder, "--epochs", 10**6, "--out", tmp_path / "run"]
     history = tmp_path / "run" / "history.csv"

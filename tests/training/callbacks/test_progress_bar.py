@@ -56,6 +56,7 @@ trainer(None, Progress(), Say()).fit(ROWS)
 """
 
 
+@pytest.mark.long
 def test_a_bar_leaves_what_is_printed_to_a_pipe_there() -> None:
     pytest.importorskip("rich")
     pty = pytest.importorskip("pty")
