@@ -101,3 +101,12 @@ def test_verify_tells_of_categories_that_may_be_one_and_of_rare_ones(
     assert "'Benzin', 'benzin' differ in case or spaces only" in ended.out
     assert "1 category has fewer than 5 rows, such as 'Gas'" in ended.out
     assert "Did you mean 'y'?" in ended.out
+
+
+def test_poisson_names_the_scaling_that_it_needs(handloom: Command, tmp_path: Path) -> None:
+    data = tmp_path / "counts.csv"
+    data.write_text("x,count\n" + "".join(f"{n % 7},{n % 5 + 0.5}\n" for n in range(60)))
+    options = ("--data", data, "--target", "count", "--task", "regression", "--loss", "poisson")
+    ended = handloom("train", *options, "--out", tmp_path / "run")
+    assert ended.status == 1
+    assert "--target-scaling divide" in ended.err

@@ -111,6 +111,17 @@ def test_initial_weights_that_are_far_too_large() -> None:
     assert "The outputs of 0.dense are 1" in sentence(history, "large initial weights")
 
 
+def test_inputs_that_are_zero_or_scaled_twice() -> None:
+    for factor in (0.0, 1e-5):
+        rows = Dataset(
+            factor * np.random.default_rng(0).standard_normal((600, 6)),
+            np.arange(600) % 2,
+            ("no", "yes"),
+        )
+        history = fit([Dense(16), ReLU()], Adam(), 1e-3, rows)
+        assert symptoms(history)[:2] == ["stuck", "small input features"]
+
+
 def test_a_learning_rate_that_is_far_too_large() -> None:
     history = fit([Dense(32), ReLU()], Adam(), 0.5)
     assert symptoms(history) == ["stuck", "learning rate too large", "dead units"]

@@ -196,3 +196,9 @@ def test_a_network_that_is_none_not_built_or_has_too_few_rows_is_refused() -> No
         walkthrough(Sequential([Dense(3)]), X, CLASSES)
     with pytest.raises(ModelError, match="needs at least 2 rows, got 1"):
         walkthrough(network(BatchNorm()), X[:1], [0])
+
+
+def test_few_rows_need_not_hold_every_class() -> None:
+    network = Sequential([Dense(10)]).build((4,), seed=0)
+    explained = str(walkthrough(network, np.ones((2, 4)), [2, 9]))
+    assert "loss" in explained

@@ -1,5 +1,6 @@
 """``handloom predict``: the most probable classes of images, and predictions of tables."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -21,7 +22,7 @@ from handloom.cli.table_predictions import predict_table
 from handloom.data.formats.tables import is_table
 from handloom.data.photos.contact_sheet import Caption, write_contact_sheet
 from handloom.data.photos.prediction import ImagePrediction
-from handloom.errors import DataError, require_count
+from handloom.errors import DataError, DataWarning, require_count
 from handloom.model import Model
 
 MOST_PREVIEWS = 12
@@ -138,7 +139,9 @@ def _predicted(
     predicted, bad = [], 0
     for file in files:
         try:
-            prediction = model.predict_image(file.path, as_is=as_is, invert=invert)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DataWarning)  # the caption says it
+                prediction = model.predict_image(file.path, as_is=as_is, invert=invert)
         except (DataError, OSError) as error:
             note(f"error: {error}")
             bad += 1
@@ -150,6 +153,7 @@ def _predicted(
 def _with_caption(each: Predicted) -> Picture:
     prediction = each.prediction
     remark = "unfamiliar" if prediction.familiar is False else ""
+    remark = "no object found" if prediction.is_blank else remark
     percentage = f" {prediction.probability:.1%}"
     return prediction.pixels, Caption(each.file.name, prediction.class_name, percentage, remark)
 

@@ -202,6 +202,12 @@ class Settings(Experiment):
                 )
             if self.class_weight is not None:
                 raise ConfigurationError("class_weight is for classes: leave it out")
+            target = None if train.columns is None else train.columns.target
+            if self.loss == "poisson" and target is not None and target.scaling != "divide":
+                raise ConfigurationError(
+                    "loss='poisson' takes targets of 0 and above, and those of a table are "
+                    "standardized: add target_scaling='divide' (--target-scaling divide)"
+                )
         elif self.loss is not None:
             raise ConfigurationError(f"loss={self.loss!r} is for a regression: leave it out")
         network = self.network(

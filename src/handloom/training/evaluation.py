@@ -292,7 +292,16 @@ def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluat
         regression=metrics,
         class_names=data.class_names,
         dataset=data.name,
-        standardized=model.columns is not None and model.columns.target is not None,
+        standardized=_standardizes(model),
+    )
+
+
+def _standardizes(model: Model) -> bool:
+    """Return whether the training targets of a model are not in the units of its table."""
+    target = None if model.columns is None else model.columns.target
+    return target is not None and (target.mean, target.scale, target.scaling) != (
+        *(0.0, 1.0),
+        "standardize",
     )
 
 

@@ -49,10 +49,10 @@ the learning curve shows "violent oscillations", and the loss often increases: G
 Courville, "Deep Learning", 2016, section 8.3.1. At rates that were chosen on held-out rows neither
 was seen."""
 
-LARGE_INPUT, LARGE_TARGET, SMALL_TARGET = 10.0, 100.0, 0.01
-"""The scale of features and targets above which initial weights and usual rates are too large, and
-that of targets below which they are: for unit scale see LeCun, Bottou, Orr, Müller, "Efficient
-BackProp", 1998, section 4.3."""
+LARGE_INPUT, SMALL_INPUT, LARGE_TARGET, SMALL_TARGET = 10.0, 1e-3, 100.0, 0.01
+"""The scale of features and targets above which initial weights and usual rates are too large, that
+below which features tell nothing, and that below which rates are too large for targets: for unit
+scale see LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, section 4.3."""
 
 DEAD, MOSTLY_DEAD = 0.5, 0.95
 """The fraction of dead ReLUs, with the symptom and without it. Half of the units are inactive for a
@@ -110,7 +110,7 @@ def findings(history: History) -> list[Finding]:
     if not _is_stuck(diagnosis, last):
         causes += _few_steps(history, diagnosis, last)
         causes += _slowed_by_rate(_Measured(history, diagnosis, last))
-        return [*causes, *_dead(last, MOSTLY_DEAD), *_overfitting(history)]
+        return [*causes, *_dead(diagnosis, last, MOSTLY_DEAD), *_overfitting(history)]
     seen = _Measured(history, diagnosis, last)
     for cause in _CAUSES:  # a later one may be the effect of an earlier one
         causes = causes or list(cause(seen))
@@ -230,6 +230,16 @@ class _Measured:
         return max(((each.output, each.layer) for each in learning), default=(0.0, ""))
 
 
+def _small_inputs(seen: _Measured) -> Iterator[Finding]:
+    scale = seen.diagnosis.input_scale
+    if scale < SMALL_INPUT:
+        yield Finding(
+            "small input features",
+            f"The largest input feature has a scale (root mean square) of {scale:.3g}: check that "
+            f"rows were loaded and are not scaled twice, and scale them to about unit size",
+        )
+
+
 def _alike(seen: _Measured) -> Iterator[Finding]:
     if names := [each.layer for each in seen.last.layers if each.alike]:
         yield Finding(
@@ -297,21 +307,22 @@ def _large_rate(seen: _Measured) -> Iterator[Finding]:
         f"{cause}: the learning rate, {_stated(seen.history, rate)}, is too large for "
         f"{seen.diagnosis.optimizer}; try {rate / 10:.2g}, then {rate / 100:.2g}",
     )
-    yield from _dead(seen.last, MOSTLY_DEAD)  # an effect of large steps
+    yield from _dead(seen.diagnosis, seen.last, MOSTLY_DEAD)  # an effect of large steps
 
 
 def _dead_units(seen: _Measured) -> Iterator[Finding]:
-    yield from _dead(seen.last, DEAD)
+    yield from _dead(seen.diagnosis, seen.last, DEAD)
 
 
-def _dead(last: ProbeRecord, limit: float) -> Iterator[Finding]:
+def _dead(diagnosis: Diagnosis, last: ProbeRecord, limit: float) -> Iterator[Finding]:
     dead = [(each.dead, each.layer) for each in last.layers if each.dead is not None]
     share, name = max(dead, default=(0.0, ""))
     if share >= limit:
         yield Finding(
             "dead units",
-            f"{share:.0%} of the units of {name} are dead: they output 0 for every row, and get no "
-            f"gradient. Try a smaller learning rate, biases of 0 or above as initial values, or "
+            f"{share:.0%} of the units of {name} are dead: they output 0 for all "
+            f"{diagnosis.rows} rows measured, and get no gradient from them. Try a smaller "
+            f"learning rate, biases of 0 or above as initial values, or "
             f"LeakyReLU",
         )
 
@@ -353,7 +364,8 @@ def _small_rate(seen: _Measured) -> Iterator[Finding]:
             "learning rate too small",
             f"A step changes the weights by at most {max(measured):.2g} of their norm, where about "
             f"0.001 is usual: the learning rate, {_stated(seen.history, rate)}, is too small for "
-            f"{seen.diagnosis.optimizer}; try {rate * 10:.2g}, then {rate * 100:.2g}",
+            f"{seen.diagnosis.optimizer}; try {rate * 10:.2g}, then {rate * 100:.2g}. A clip_norm "
+            f"that is far too small has the same effect",
         )
 
 
@@ -381,6 +393,7 @@ def _stated(history: History, rate: float) -> str:
 
 
 _CAUSES: tuple[Callable[[_Measured], Iterator[Finding]], ...] = (
+    _small_inputs,
     _alike,
     _scales,
     _ended_schedule,

@@ -74,7 +74,7 @@ def walkthrough(
     rows = network.as_rows(x, transform)
     if len(rows) < network.fewest_rows:
         raise ModelError(f"the network needs at least {network.fewest_rows} rows, got {len(rows)}")
-    data = Dataset(rows, y)
+    data = Dataset(rows, y, _class_names(network, y))
     chosen = as_loss(loss)
     if chosen is None and not data.has_classes:
         raise ConfigurationError(
@@ -85,6 +85,14 @@ def walkthrough(
     example = _example(whole, rows, data, chosen or SoftmaxCrossEntropy(), seed)
     parts = step(example, used.bind(whole.parameters), rate)
     return Walkthrough(f"One step of {used}, learning rate r = {number(rate)}, t = 1", tuple(parts))
+
+
+def _class_names(network: Sequential, y: object) -> tuple[str, ...] | None:
+    """Return a name for each output if the targets are classes, of which few rows lack some."""
+    outputs = network.output_shape[0]
+    targets = np.asarray(y)
+    few = targets.ndim == 1 and targets.dtype.kind in "iu" and outputs > 1
+    return tuple(map(str, range(outputs))) if few else None
 
 
 def _in_float64(network: Sequential) -> Sequential:

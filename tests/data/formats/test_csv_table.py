@@ -252,3 +252,15 @@ def test_two_columns_of_one_name_in_flat_rows_are_refused_by_name(tmp_path: Path
     message = "the columns 'a' and 'a is missing' would both become a column 'a is missing'"
     with pytest.raises(DataError, match=message):
         open_table(path, "y")
+
+
+def test_points_that_may_be_between_thousands_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "costs.csv"
+    path.write_text("cost;age\n4.050;61\n998;40\n12.300;55\n")
+    notes: list[str] = []
+    tables.open_file(path, tell=notes.append)
+    assert any("column 'cost': numbers such as '4.050' are read with a decimal" in n for n in notes)
+    path.write_text("cost;age\n4.05;61\n998;40\n12.300;55\n")
+    notes.clear()
+    tables.open_file(path, tell=notes.append)
+    assert not any("decimal" in note for note in notes)

@@ -45,6 +45,8 @@ class NumberStyle:
         self._decimal_points: set[str] = set()
         cells = [cell.strip() for column in sample.values() for cell in column]
         self._decimal_comma = not commas_separate and self._has_decimal_comma(cells)
+        if not self._decimal_comma and not commas_separate:
+            self._tell_of_thousands(sample)
         if self._decimal_comma:
             for name, column in sample.items():
                 if any(map(_has_decimal_point, column)):
@@ -86,6 +88,16 @@ class NumberStyle:
         if ambiguous:
             self._tell(f"{self._where}numbers such as {ambiguous!r} have a decimal comma")
         return bool(ambiguous)
+
+    def _tell_of_thousands(self, sample: Mapping[str, Sequence[str]]) -> None:
+        """Tell columns whose points may all be between thousands, as in ``4.050`` for 4050."""
+        for name, column in sample.items():
+            pointed = [cell.strip() for cell in column if "." in cell]
+            if len(pointed) > 1 and all(map(_WITH_POINTS.fullmatch, pointed)):
+                self._tell(
+                    f"{self._where}column {name!r}: numbers such as {pointed[0]!r} are read with a "
+                    "decimal point; if it is between thousands, write them without it"
+                )
 
     def _without(self, mark: str, pattern: re.Pattern[str], name: str, cell: str) -> str:
         """Return a number without the marks between thousands, told once for each column."""

@@ -209,6 +209,10 @@ def _beginning(first: float, guess: float) -> str:
     Outputs of the standard deviation s, before softmax, add about s² / 2 to it.
     """
     above = first - guess
+    if above < -0.1:
+        return (
+            f"It is {-above:.2f} below: the initial weights favor the frequent classes by chance."
+        )
     if above < 0.1:
         return "It is near: the initial weights favor no class."
     if above < 1.0:
