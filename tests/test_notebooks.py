@@ -22,7 +22,17 @@ LONGEST = 500
 """The largest number of characters of an object that is shown as text."""
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+QUICK = ("why-does-it-not-learn", "your-own-table")
+"""The notebooks that run in the default suite; the others take longer."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=() if page.stem in QUICK else pytest.mark.long)
+        for page in PAGES
+    ],
+)
 def test_a_notebook_runs_and_shows_its_pictures(
     page: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,6 +129,7 @@ def test_transparency_of_arrays_and_images_is_kept(files: Path) -> None:
     assert np.array_equal(inverted, np.concatenate([255 - row[:3], row[3:]]))
 
 
+@pytest.mark.filterwarnings("ignore:no object found:handloom.DataWarning")
 def test_an_image_of_the_caller_stays_as_it_is(files: Path, tmp_path: Path) -> None:
     model = trained(open_folder(files, size=16, color="rgb", test=0.1))
     garments = silhouettes(300, test_rows=10)
