@@ -34,6 +34,7 @@ def on_ranks(folder: Path, ranks: int, arguments: str) -> "subprocess.CompletedP
     )
 
 
+@pytest.mark.long
 def test_ranks_train_the_model_of_one_process_and_print_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

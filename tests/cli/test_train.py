@@ -48,6 +48,7 @@ def test_the_written_files_are_listed(handloom: Command, tiny_folder: Path, tmp_
     assert "epoch 1/1" in ended.err
 
 
+@pytest.mark.long
 def test_the_same_options_give_the_same_weights(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_every_option_reaches_the_training(
     assert all(row["validation_loss"] for row in rows)
 
 
+@pytest.mark.long
 def test_every_way_to_regularize_and_to_pace_reaches_the_training(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:

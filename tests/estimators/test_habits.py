@@ -231,6 +231,7 @@ def test_sparse_rows_are_predicted_as_dense_ones(hidden: tuple[int, ...], densit
     assert made.predict_proba(csr_array(rows[:1])).shape == (1, 3)
 
 
+@pytest.mark.long
 @quietly
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_fits_of_a_cross_validation_write_files_of_their_own(tmp_path: Path, jobs: int) -> None:

@@ -88,6 +88,7 @@ def test_zeros_and_ties_are_no_trouble(thorough: bool) -> None:
     assert check_gradients(made, np.zeros((3, 5)), TARGETS[:3], thorough=thorough).ok
 
 
+@pytest.mark.long
 def test_kinks_inside_are_stepped_around_and_counted() -> None:
     wide = Sequential([Dense(2000), ReLU(), Dense(5)])
     report = check_gradients(wide, rows(100, 5), np.arange(100) % 5)

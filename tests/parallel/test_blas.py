@@ -221,6 +221,7 @@ def test_the_number_that_other_code_set_last_returns() -> None:
     assert blas_threads() == {2}
 
 
+@pytest.mark.long
 def test_many_trainings_and_evaluations_at_once_leave_blas_as_it_was() -> None:
     made = network(ROWS, units=8)
     model = _model(made)

@@ -204,6 +204,7 @@ def test_a_worker_of_an_executor_can_be_killed(method: str, tmp_path: Path) -> N
             future.result(timeout=20)
 
 
+@pytest.mark.long
 def test_joblib_can_end_its_workers(tmp_path: Path) -> None:
     joblib = pytest.importorskip("joblib")
     marks = [tmp_path / "0", tmp_path / "1"]

@@ -345,6 +345,7 @@ os._exit(0)  # the lost output is not the matter of this test
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_a_verbose_fit_outlives_the_reader_of_its_lines(no_reader: int, solver: str) -> None:
     pytest.importorskip("sklearn")

@@ -42,6 +42,7 @@ def test_class_names_are_given_or_numbers(files: tuple[Path, Path]) -> None:
     assert read_npy(*files, names, name="mine").class_names == tuple(names)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("batch_size", [None, 500])
 def test_memory_does_not_grow_with_the_rows_of_a_mapped_file(
     tmp_path: Path, batch_size: int | None
