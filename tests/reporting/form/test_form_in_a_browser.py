@@ -129,15 +129,15 @@ def test_a_form_starts_with_test_rows_and_follows_every_change(
     page.goto(file.as_uri())
     assert page.title().count("hacked") == 0
     assert page.locator(".form-still").is_hidden()
-    assert page.locator("#form-truth").inner_text() == f"True for test row 0: {raw['fate'][0]}"
+    assert page.locator("#form-truth").inner_text() == f"True for test line 2: {raw['fate'][0]}"
     page.get_by_role("button", name="Another test row").click()
-    assert page.locator("#form-start").inner_text() == "Test row 1"
-    page.get_by_label("age", exact=True).fill("3.5")
-    page.get_by_label("sex").select_option("female")
-    page.get_by_label("town").select_option("(another, unseen)")
-    page.get_by_label("alone").set_checked(not raw["alone"][1])
-    page.get_by_label("rooms").fill("")
-    assert page.locator("#form-start").inner_text().startswith("Test row 1, ")
+    assert page.locator("#form-start").inner_text() == "Test line 3"
+    page.get_by_role("spinbutton", name="age", exact=True).fill("3.5")
+    page.get_by_role("combobox", name="sex", exact=True).select_option("female")
+    page.get_by_role("combobox", name="town", exact=True).select_option("(another, unseen)")
+    page.get_by_role("checkbox", name="alone", exact=True).set_checked(not raw["alone"][1])
+    page.get_by_role("spinbutton", name="rooms", exact=True).fill("")
+    assert page.locator("#form-start").inner_text().startswith("Test line 3, ")
     changed = raw.iloc[[1]].assign(age=3.5, sex="female", town="elsewhere", rooms=np.nan)
     changed["alone"] = ~raw["alone"][1:2]
     with pytest.warns(handloom.DataWarning):
@@ -148,7 +148,7 @@ def test_a_form_starts_with_test_rows_and_follows_every_change(
     )
     assert settled(page).startswith(model.class_names[int(expected.argmax())])
     page.get_by_role("button", name="Undo changes").click()
-    assert page.locator("#form-start").inner_text() == "Test row 1"
+    assert page.locator("#form-start").inner_text() == "Test line 3"
     page.get_by_role("button", name="Typical row").click()
     assert page.locator("#form-start").inner_text() == "The typical row"
     assert page.locator("#form-truth").inner_text() == ""
@@ -160,7 +160,7 @@ def test_a_slider_moves_its_field_and_keys_step_it(
     page = offline_page
     page.goto(price[2].as_uri())
     field = page.locator("[data-field]").first
-    number = page.get_by_label("age", exact=True)
+    number = page.get_by_role("spinbutton", name="age", exact=True)
     number.fill("20")
     assert field.locator("[type=range]").input_value() == "20"
     before = page.locator(".form-value").inner_text()
@@ -187,7 +187,7 @@ def test_the_prediction_is_in_the_units_of_the_target(
     shown = float(offline_page.locator(".form-value").inner_text().replace(",", ""))
     assert shown == pytest.approx(float(model.predict(raw[:1])[0, 0]), rel=1e-5)
     truth = offline_page.locator("#form-truth").inner_text()
-    assert truth == f"True for test row 0: {raw['price'][0]:,.6g}"
+    assert truth == f"True for test line 2: {raw['price'][0]:,.6g}"
 
 
 def test_features_without_a_table_have_number_fields(offline_page: Any, tmp_path: Path) -> None:
@@ -198,12 +198,12 @@ def test_features_without_a_table_have_number_fields(offline_page: Any, tmp_path
     trained = model.model()
     file = handloom.report(trained, data, history).save(tmp_path / "report.html")
     offline_page.goto(file.as_uri())
-    offline_page.get_by_label("x1").fill("0.25")
-    offline_page.get_by_label("x2").fill("-1")
+    offline_page.get_by_role("spinbutton", name="x1", exact=True).fill("0.25")
+    offline_page.get_by_role("spinbutton", name="x2", exact=True).fill("-1")
     shown = offline_page.locator("#form-predictions td:nth-child(3)").all_inner_texts()
     expected = 100 * trained.predict(np.array([[0.25, -1.0]], np.float32))[0]
     assert [float(each.removesuffix(" %")) for each in shown] == pytest.approx(expected, abs=0.051)
-    offline_page.get_by_label("x1").fill("")
+    offline_page.get_by_role("spinbutton", name="x1", exact=True).fill("")
     assert settled(offline_page) == "x1 must be a number"
 
 
