@@ -50,7 +50,7 @@ def decision_boundary(model: Model, data: Dataset, *, title: str = "decision bou
     """Plot the class that a model of two inputs predicts at each point of the plane.
 
     The color is that of the class, and deeper where its probability is higher; lines separate the
-    classes. The rows of a dataset, at most the first `MOST_POINTS`, are points with the color and
+    classes. The rows of a dataset, at most the first ``MOST_POINTS``, are points with the color and
     marker of their class; those that the model predicts wrong have a dark edge, as the legend says.
 
     Parameters

@@ -48,7 +48,7 @@ def predicted_against_true(
 
     Points on the line are predicted exactly. Both axes have the units of the target; they are
     logarithmic if all true targets are positive and very skewed, as prices are. Of many rows and
-    outputs, `MOST_POINTS` and `MOST_OUTPUTS` are drawn.
+    outputs, ``MOST_POINTS`` and ``MOST_OUTPUTS`` are drawn.
 
     Parameters
     ----------
