@@ -1,7 +1,7 @@
 """The sections of a report about a table: errors, rows that a person recognizes, importance."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +25,16 @@ from handloom import (
     split_frame,
 )
 from handloom.data.transforms import AsFloat
+from handloom.markup import render
 from handloom.metrics import roc_auc
 from handloom.reporting.registry import TABLE_CLASSES, TABLE_VALUES, kind_of
 from handloom.reporting.row_labels import lines_of, row_labels
 from handloom.reporting.run import ReportedRun
+from handloom.reporting.section import Section
+from handloom.reporting.sections.notes import notes
 from handloom.reporting.sections.threshold import roc_curve
 from handloom.training.evaluation import mae_of_the_median
+from handloom.training.run_folder import RunDescription
 from handloom.training.table_outputs import columns_of_table
 
 pd = pytest.importorskip("pandas")
@@ -408,3 +412,18 @@ def test_the_report_does_not_count_rows_that_it_cannot_know() -> None:
     page = parsed(handloom.report(trainer.model(), Splits(data, data), history).html)
     text = page.by_id("overview").whole_text
     assert "the report was passed 200 training rows of 2 classes; rows held out" in text
+
+
+@pytest.mark.parametrize("restores", [True, False])
+def test_a_note_on_overfitting_says_whose_weights_the_model_has(restores: bool) -> None:
+    generator = np.random.default_rng(0)
+    data = Dataset(generator.standard_normal((60, 8)), np.arange(60) % 2, ("no", "yes"))
+    network = Sequential([Dense(64), ReLU(), Dense(2)]).build((8,), seed=0)
+    trainer = Trainer(network, Adam(), 0.01, epochs=60, batch_size=10)
+    history = trainer.fit(data, validation=0.3)
+    settings = {"kind": "settings"} if restores else {}
+    description = RunDescription(settings, "points", None, 1)
+    run = ReportedRun("run", trainer.model(), history=history, description=description)
+    text = render(cast(Section, notes(run)).body)
+    assert "The network overfits" in text
+    assert ("The model of this page has the weights of epoch" in text) == restores

@@ -7,6 +7,7 @@ import numpy as np
 from handloom.markup import Node, element
 from handloom.reporting.captions import table_caption
 from handloom.reporting.constant import AgainstConstant, against_constant
+from handloom.reporting.epochs import kept_epoch
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import aligned, number, percent, without_paths
@@ -21,7 +22,8 @@ def notes(run: ReportedRun) -> Section | Omission:
     history = run.history
     if history is None:
         return Omission(TITLE, run.why_missing("history"))
-    sentences = [f"{each}." for each in findings(history)]
+    causes = findings(history)
+    sentences = [f"{each}." for each in causes]
     if history.divergence is not None:
         sentences.insert(0, str(history.divergence))
     known = {sentence.rstrip(".") for sentence in sentences}
@@ -30,6 +32,8 @@ def notes(run: ReportedRun) -> Section | Omission:
         element("div", element("p", without_paths(sentence)), class_="note")
         for sentence in dict.fromkeys(sentences)
     ]
+    if any(each.symptom == "overfitting" for each in causes):
+        body.append(_kept_before(run))
     if (always := _always_one_class(run)) is not None:
         body.append(element("div", element("p", always), class_="note"))
     against = against_constant(run)
@@ -38,6 +42,14 @@ def notes(run: ReportedRun) -> Section | Omission:
     if not body:
         body.append(element("p", _no_problem(run, history, against)))
     return Section("notes", TITLE, [body, _layers(history, len(run.class_names))])
+
+
+def _kept_before(run: ReportedRun) -> Node:
+    """Return that the model has the weights from before it overfitted, if it does."""
+    kept = kept_epoch(run)
+    if kept is None or not kept.best or run.best_model is not None:
+        return None
+    return element("p", f"The model of this page has the weights of epoch {kept.epoch}, the best.")
 
 
 def _always_one_class(run: ReportedRun) -> str | None:
