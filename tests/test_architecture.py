@@ -18,6 +18,7 @@ ROOMS = [
     ["cli"],
     ["reports", "reporting"],
     ["studies", "walkthroughs"],
+    ["interop"],
     ["recipes", "estimators", "plots"],
     ["training", "testing"],
     ["model", "gradcheck"],

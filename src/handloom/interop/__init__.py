@@ -1,0 +1,1 @@
+"""Interop: models that leave for other libraries, and weights that come from them."""

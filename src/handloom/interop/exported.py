@@ -1,0 +1,40 @@
+"""Exported: the file that an export wrote, and how far its predictions are from the model's."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The result of an export.
+
+    Attributes
+    ----------
+    path : Path
+        The file that was written.
+    format : {"onnx", "torch", "numpy"}
+    compared_rows : int
+        The number of rows of which predictions were compared; 0 if nothing could be compared.
+    largest_difference : float or None
+        The largest absolute difference between a prediction of the file and of the model, in the
+        units of the predictions; None if nothing was compared.
+    not_compared : str
+        Why nothing was compared, such as a package that is not installed; else empty.
+    other_files : tuple of Path
+        Files that belong to it.
+    """
+
+    path: Path
+    format: str
+    compared_rows: int = 0
+    largest_difference: float | None = None
+    not_compared: str = ""
+    other_files: tuple[Path, ...] = ()
+
+    def __str__(self) -> str:
+        if self.largest_difference is None:
+            return f"{self.path}: not compared with the model: {self.not_compared}"
+        return (
+            f"{self.path}: predictions for {self.compared_rows:,} rows differ from those of the "
+            f"model by at most {self.largest_difference:.2g}"
+        )

@@ -1,0 +1,1 @@
+"""ONNX: models as graphs of standard operators, for runtimes in any language."""

@@ -1,0 +1,138 @@
+"""Graph: the nodes and constants of an ONNX model, as plain records, before they are a file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import ConfigurationError, require_count
+
+OLDEST_OPSET = 17
+"""The oldest version of the standard operators that is written: it has layer normalization."""
+
+ML = "ai.onnx.ml"
+"""The domain of the operators that look up texts."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator of a graph, applied to named arrays.
+
+    Attributes
+    ----------
+    operator : str
+        Its name in its domain, such as ``"Gemm"``.
+    inputs, outputs : tuple of str
+        The names of the arrays that it takes, ``""`` for one that is left out, and makes.
+    name : str
+        The name of the node, unique in its graph.
+    attributes : dict
+        Its attributes, as `onnx.helper.make_node` takes them.
+    domain : str
+        ``""`` is that of the standard operators.
+    """
+
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    name: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+    domain: str = ""
+
+
+class Graph:
+    """The nodes and constants of an ONNX model, in the order in which they are added.
+
+    It knows neither the files nor the package of ONNX, so that converters of other packages can
+    take its nodes over.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        The dtype of constants, except where another one is named.
+    opset : int
+        The version of the standard operators, at least `OLDEST_OPSET`.
+    prefix : str
+        In front of every name, so that the names of several graphs differ.
+
+    Attributes
+    ----------
+    nodes : list of Node
+    constants : dict of str to array
+        The weights and other constants ("initializers" in ONNX), by name.
+
+    Raises
+    ------
+    ConfigurationError
+        If the dtype or the opset is another one.
+    """
+
+    def __init__(
+        self, dtype: npt.DTypeLike = np.float32, opset: int = OLDEST_OPSET, prefix: str = ""
+    ) -> None:
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ConfigurationError(f"dtype must be float32 or float64, got {self.dtype}")
+        self.opset = require_count("opset", opset, minimum=OLDEST_OPSET)
+        self.prefix = prefix
+        self.nodes: list[Node] = []
+        self.constants: dict[str, npt.NDArray[Any]] = {}
+        self._names: set[str] = set()
+
+    def add(
+        self, operator: str, *inputs: str, name: str = "", domain: str = "", **attributes: Any
+    ) -> str:
+        """Add a node with one output, and return the name of the output.
+
+        Parameters
+        ----------
+        operator : str
+        inputs : str
+            The names of arrays, as this method or `constant` returned them.
+        name : str
+            The name of the node and of its output; by default that of the operator in lower case.
+            A number is added to a name that is taken.
+        domain : str
+        attributes
+            As `onnx.helper.make_node` takes them.
+        """
+        output = self.unused(name or operator.lower())
+        self.nodes.append(Node(operator, inputs, (output,), output, attributes, domain))
+        return output
+
+    def constant(self, name: str, values: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> str:
+        """Add a constant, and return its name.
+
+        Parameters
+        ----------
+        name : str
+            A number is added to a name that is taken.
+        values : array-like
+            They are copied, contiguous.
+        dtype : dtype, optional
+            By default that of the graph.
+        """
+        own = self.unused(name)
+        self.constants[own] = np.array(values, self.dtype if dtype is None else dtype, order="C")
+        return own
+
+    def integers(self, name: str, *values: int) -> str:
+        """Add an int64 vector, such as the shape of a Reshape, and return its name."""
+        return self.constant(name, values, np.int64)
+
+    def unused(self, name: str) -> str:
+        """Return a name that nothing else in the graph has, and keep it."""
+        own = next(each for each in _numbered(f"{self.prefix}{name}") if each not in self._names)
+        self._names.add(own)
+        return own
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """Yield a name, then the same name with the numbers from 2 on."""
+    yield name
+    number = 2
+    while True:
+        yield f"{name}_{number}"
+        number += 1
