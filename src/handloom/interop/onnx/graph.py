@@ -17,6 +17,24 @@ ML = "ai.onnx.ml"
 
 
 @dataclass(frozen=True)
+class Input:
+    """One input of a graph, of any number of rows.
+
+    Attributes
+    ----------
+    name : str
+    dtype : str
+        The dtype of its entries; ``"string"`` for texts.
+    row_shape : tuple of int
+        The shape of a row; the whole array has shape (n, *row_shape).
+    """
+
+    name: str
+    dtype: str
+    row_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Node:
     """One operator of a graph, applied to named arrays.
 
@@ -43,7 +61,7 @@ class Node:
 
 
 class Graph:
-    """The nodes and constants of an ONNX model, in the order in which they are added.
+    """The inputs, nodes and constants of an ONNX model, in the order in which they are added.
 
     It knows neither the files nor the package of ONNX, so that converters of other packages can
     take its nodes over.
@@ -59,6 +77,7 @@ class Graph:
 
     Attributes
     ----------
+    inputs : list of Input
     nodes : list of Node
     constants : dict of str to array
         The weights and other constants ("initializers" in ONNX), by name.
@@ -77,9 +96,26 @@ class Graph:
             raise ConfigurationError(f"dtype must be float32 or float64, got {self.dtype}")
         self.opset = require_count("opset", opset, minimum=OLDEST_OPSET)
         self.prefix = prefix
+        self.inputs: list[Input] = []
         self.nodes: list[Node] = []
         self.constants: dict[str, npt.NDArray[Any]] = {}
         self._names: set[str] = set()
+
+    def input(self, name: str, dtype: npt.DTypeLike, row_shape: tuple[int, ...]) -> str:
+        """Declare an input of shape (n, *row_shape), and return its name.
+
+        Parameters
+        ----------
+        name : str
+            A number is added to a name that is taken.
+        dtype : dtype
+            ``"string"`` for texts.
+        row_shape : tuple of int
+        """
+        own = self.unused(name)
+        kind = "string" if isinstance(dtype, str) and dtype == "string" else str(np.dtype(dtype))
+        self.inputs.append(Input(own, kind, row_shape))
+        return own
 
     def add(
         self, operator: str, *inputs: str, name: str = "", domain: str = "", **attributes: Any
