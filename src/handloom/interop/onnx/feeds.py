@@ -1,0 +1,130 @@
+"""Feeds: the inputs of an ONNX model of a table, made of its raw rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.cells import Cells, cells_of
+from handloom.data.column_encoding import FIRST, UNSEEN, ColumnEncoding
+from handloom.data.columns import Columns, Remarks
+from handloom.data.frames import SERIES, Column, column_of, is_instance
+from handloom.data.notes import Tell, warn
+from handloom.data.table import Chunk, MemoryTable, Table, checked_names, table_of
+from handloom.data.table_target import require_numbers
+from handloom.errors import DataError, ModelError
+from handloom.model import Model
+
+Feeds = dict[str, npt.NDArray[Any]]
+
+
+def feeds(model: Model, rows: object) -> Feeds:
+    """Return the inputs of the ONNX model of a table, as onnxruntime's ``session.run`` takes them.
+
+    They are one array of shape (n, 1) for each raw column, under its name: float64 for numbers and
+    booleans, NaN where they are missing; texts for categories, empty where they are missing. A
+    category that is a number is written as it was in the training rows.
+
+    Parameters
+    ----------
+    model : Model
+        A model with ``columns``.
+    rows : DataFrame, pyarrow table, or mapping of str to sequence
+        Raw rows, with columns in any order; of a mapping each column has a value for each row.
+
+    Returns
+    -------
+    dict of str to array, shape (n, 1)
+
+    Raises
+    ------
+    ModelError
+        If the model has no ``columns``: it takes flat rows as they are.
+    DataError
+        If a column is missing, holds texts instead of numbers, or infinity.
+    """
+    if model.columns is None:
+        raise ModelError("the model was not trained on a table of named columns: pass it its rows")
+    table = _table_of_mapping(rows) if isinstance(rows, Mapping) else table_of(rows, "rows")
+    return table_feeds(model.columns, table)
+
+
+def table_feeds(columns: Columns, table: Table, *, tell: Tell = warn) -> Feeds:
+    """Return the inputs for all rows of a table; see `feeds`.
+
+    Parameters
+    ----------
+    columns : Columns
+    table : Table
+    tell : callable, optional
+        Called with each note about rows that are unlike the training rows; by default it is a
+        `handloom.DataWarning`.
+    """
+    columns.check_names(table, tell=tell)
+    remarks = Remarks(columns)
+    chunks = [
+        {each.name: _input(each, chunk, remarks, table.where) for each in columns.inputs}
+        for chunk in table.chunks([each.name for each in columns.inputs])
+    ]
+    remarks.tell(tell)
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def _input(
+    encoding: ColumnEncoding, chunk: Chunk, remarks: Remarks, where: str
+) -> npt.NDArray[Any]:
+    """Return one column, shape (n, 1)."""
+    cells = cells_of(chunk.columns[encoding.name])
+    if encoding.kind != "category":
+        require_numbers(cells, encoding.name, chunk, where)
+    remarks.add(encoding, cells)
+    values = _texts(encoding, cells) if encoding.kind == "category" else cells.values
+    return values[:, None]
+
+
+def _texts(encoding: ColumnEncoding, cells: Cells) -> npt.NDArray[np.object_]:
+    """Return the categories as they were written in the training rows, empty if missing."""
+    texts, indices = cells.texts.copy(), encoding.indices(cells)
+    known = indices > UNSEEN
+    texts[known] = np.array(encoding.categories, object)[indices[known] - FIRST]
+    return texts
+
+
+def _table_of_mapping(rows: Mapping[Any, Any]) -> MemoryTable:
+    """Return columns of values as a table.
+
+    Raises
+    ------
+    DataError
+        If a column is no sequence, or columns have different lengths, or there are no rows.
+    """
+    names = checked_names([str(name) for name in rows], "rows: ")
+    columns = [_column(name, values) for name, values in zip(names, rows.values(), strict=True)]
+    length = len(columns[0].values)
+    for column in columns:
+        if len(column.values) != length or not length:
+            raise DataError(
+                f"rows: column {column.name!r} must have as many values as the first one, at least "
+                f"one, got {len(column.values)} and {length}"
+            )
+    return MemoryTable(Chunk(dict(zip(names, columns, strict=True)), np.arange(length)), names)
+
+
+def _column(name: str, values: object) -> Column:
+    if is_instance(values, *SERIES):
+        return column_of(values, name)
+    if not isinstance(values, list | tuple | np.ndarray) or np.ndim(values) == 0:
+        raise DataError(
+            f"rows: column {name!r} must be a list or an array with a value for each row, got "
+            f"{type(values).__name__}: for a single row pass [value]"
+        )
+    array = values if isinstance(values, np.ndarray) else _array(values)
+    return Column(name, array, np.zeros(len(array), bool), str(array.dtype))
+
+
+def _array(values: Sequence[Any]) -> npt.NDArray[np.object_]:
+    """Return the values as objects: NumPy would turn 3 beside a text into the text 3."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
