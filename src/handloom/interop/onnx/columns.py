@@ -8,15 +8,11 @@ missing. `handloom.interop.onnx.feeds` makes such arrays of a frame.
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from handloom.data.column_encoding import FIRST, MISSING, UNSEEN, ColumnEncoding
 from handloom.data.columns import Columns
 from handloom.data.table_target import TableTarget
 from handloom.interop.onnx.graph import ML, Graph
-
-DTYPES = {"float32": 1, "float64": 11, "int64": 7}
-"""The numbers of dtypes in ONNX."""
 
 
 def add_columns(graph: Graph, columns: Columns) -> str:
@@ -45,7 +41,7 @@ def add_columns(graph: Graph, columns: Columns) -> str:
         for part in (_category if each.kind == "category" else _number)(graph, each, x)
     ]
     rows = graph.add("Concat", *parts, name="encoded", axis=1)
-    return rows if graph.dtype == np.float32 else cast(graph, rows, graph.dtype)
+    return rows if graph.dtype == np.float32 else graph.cast(rows, graph.dtype, name="encoded")
 
 
 def _number(graph: Graph, encoding: ColumnEncoding, x: str) -> list[str]:
@@ -59,9 +55,9 @@ def _number(graph: Graph, encoding: ColumnEncoding, x: str) -> list[str]:
         centered = graph.add("Sub", x, mean, name=f"{encoding.name} centered")
         scaled = graph.add("Div", centered, scale, name=f"{encoding.name} scaled")
         whole = graph.add("Where", missing, zero, scaled, name=f"{encoding.name} filled")
-        parts.append(cast(graph, whole, np.float32, name=f"{encoding.name} standardized"))
+        parts.append(graph.cast(whole, np.float32, name=f"{encoding.name} standardized"))
     if encoding.missing:
-        parts.append(cast(graph, missing, np.float32, name=f"{encoding.name} is missing"))
+        parts.append(graph.cast(missing, np.float32, name=f"{encoding.name} is missing"))
     return parts
 
 
@@ -93,7 +89,7 @@ def _category(graph: Graph, encoding: ColumnEncoding, x: str) -> list[str]:
     columns = [*range(FIRST, FIRST + len(encoding.categories)), *[MISSING] * bool(encoding.missing)]
     known = graph.constant(f"{encoding.name} indices", [columns], np.int64)
     equal = graph.add("Equal", index, known, name=f"{encoding.name} equal")
-    return [cast(graph, equal, np.float32, name=f"{encoding.name} one-hot")]
+    return [graph.cast(equal, np.float32, name=f"{encoding.name} one-hot")]
 
 
 def indices_by_text(encoding: ColumnEncoding) -> dict[str, int]:
@@ -122,11 +118,6 @@ def _spellings(category: str) -> tuple[str, ...]:
     return (repr(value), str(int(value))) if value.is_integer() else (repr(value),)
 
 
-def cast(graph: Graph, x: str, dtype: npt.DTypeLike, name: str = "") -> str:
-    """Add a conversion to another dtype, and return the name of its output."""
-    return graph.add("Cast", x, name=name, to=DTYPES[np.dtype(dtype).name])
-
-
 def add_restored_target(graph: Graph, target: TableTarget, outputs: str) -> str:
     """Add the way from scaled targets to their own units, as `TableTarget.restore`.
 
@@ -140,12 +131,17 @@ def add_restored_target(graph: Graph, target: TableTarget, outputs: str) -> str:
     Returns
     -------
     str
-        The name of the restored outputs, float64; those of classes are unchanged.
+        The name of the restored outputs, computed in float64, of the dtype of the graph; those of
+        classes are unchanged.
     """
     if target.task == "classification":
         return outputs
-    scale = graph.constant("target scale", target.scale, np.float64)
-    mean = graph.constant("target mean", target.mean, np.float64)
-    wide = cast(graph, outputs, np.float64) if graph.dtype == np.float32 else outputs
-    restored = graph.add("Add", graph.add("Mul", wide, scale), mean, name="restored")
-    return graph.add("Exp", restored) if target.scaling == "log" else restored
+    scale, mean = (
+        graph.constant(f"target {name}", value, np.float64)
+        for name, value in (("scale", target.scale), ("mean", target.mean))
+    )
+    x = graph.cast(outputs, np.float64, name="scaled target")
+    x = graph.add("Add", graph.add("Mul", x, scale), mean)
+    if target.scaling == "log":
+        x = graph.add("Exp", x)
+    return graph.cast(x, graph.dtype, name="target")

@@ -1,0 +1,271 @@
+"""skl2onnx: pipelines of scikit-learn that end in an estimator of this library, as ONNX."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from handloom.errors import MissingExtraError, ModelError, require_known
+from handloom.estimators import (
+    MLPClassifier,
+    MLPRegressor,
+    NetworkClassifier,
+    NetworkRegressor,
+)
+from handloom.interop.onnx.graph import Graph, Node
+from handloom.interop.onnx.layers import add_layers
+
+CLASSIFIER_OPTIONS = {
+    "zipmap": [True, False, "columns"],
+    "output_class_labels": [False, True],
+    "nocl": [True, False],
+}
+"""The options of `skl2onnx.to_onnx`, which are those of scikit-learn's perceptron."""
+
+ACTIVATIONS: Mapping[str, str] = {
+    "logistic": "Sigmoid",
+    "softmax": "Softmax",
+    "exp": "Exp",
+    "tanh": "Tanh",
+    "relu": "Relu",
+}
+"""Operators by the name of an estimator's ``out_activation_``; besides identity and sort."""
+
+
+def register() -> None:
+    """Register the estimators with skl2onnx, which then converts pipelines that hold them.
+
+    Outputs have the names, the types and the options of scikit-learn's own perceptrons: the labels
+    and the probabilities of a classifier, ``zipmap``, ``output_class_labels`` and ``nocl``; the
+    predictions of a regressor, shape (n, k). Several labels a row have shape (n, k) too. With
+    float64 inputs everything is computed in float64, else in float32.
+
+    A second call changes nothing.
+
+    Raises
+    ------
+    MissingExtraError
+        If skl2onnx is not installed.
+
+    Examples
+    --------
+    >>> import handloom.interop.skl2onnx
+    >>> handloom.interop.skl2onnx.register()  # doctest: +SKIP
+    >>> skl2onnx.to_onnx(pipeline, X[:1], options={"zipmap": False})  # doctest: +SKIP
+    """
+    try:
+        from skl2onnx import update_registered_converter
+    except ImportError:
+        raise MissingExtraError("skl2onnx", "onnx", "the export of pipelines as ONNX") from None
+    for classifier in (MLPClassifier, NetworkClassifier):
+        update_registered_converter(
+            classifier,
+            f"Handloom{classifier.__name__}",
+            _set_classifier_types,
+            _convert_classifier,
+            parser=_parse_classifier,
+            options=CLASSIFIER_OPTIONS,
+        )
+    for regressor in (MLPRegressor, NetworkRegressor):
+        update_registered_converter(
+            regressor,
+            f"Handloom{regressor.__name__}",
+            _set_regressor_types,
+            _convert_regressor,
+        )
+
+
+def _parse_classifier(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Declare the outputs of a classifier, after a check that it has classes."""
+    from skl2onnx import _parse  # its parser of classifiers has no public name
+
+    _check(model)
+    return _parse._parse_sklearn_classifier(scope, model, inputs, custom_parsers)
+
+
+def _check(estimator: Any) -> None:
+    """Refuse an estimator that cannot predict numbers.
+
+    Raises
+    ------
+    NotFittedError
+        If it is not fitted.
+    ModelError
+        If its fit diverged, or it encodes raw columns itself, or knows a single class.
+    """
+    check_is_fitted(estimator)
+    name = type(estimator).__name__
+    if hasattr(estimator, "columns_"):
+        raise ModelError(
+            f"{name} with categorical_features takes raw columns, which skl2onnx cannot pass on: "
+            "handloom.to_onnx(estimator.to_model(), path) exports the estimator with its columns"
+        )
+    if not np.isfinite(estimator.network_.parameters.values).all():
+        raise ModelError(f"{name} has weights that are not finite: its fit diverged")
+    if len(getattr(estimator, "classes_", (0, 1))) < 2 and not estimator._task.labels.multilabel:
+        raise ModelError(
+            f"{name} was fitted with the single class {estimator.classes_[0]!r}, so there is "
+            "nothing to predict: fit it with rows of at least two classes"
+        )
+
+
+def _set_classifier_types(operator: Any) -> None:
+    """Set the types of labels and probabilities."""
+    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
+
+    estimator, number = operator.raw_operator, _number_type(operator)
+    rows, outputs = operator.inputs[0].get_first_dimension(), len(estimator.classes_)
+    classes = _classes(operator.scope_inst, estimator)
+    text = classes.dtype.kind not in "iu"
+    shape = [rows, outputs] if estimator._task.labels.multilabel else [rows]
+    operator.outputs[0].set_type((StringTensorType if text else Int64TensorType)(shape))
+    if operator.scope_inst.get_options(estimator, {"zipmap": True})["zipmap"] is True:
+        number = FloatTensorType  # runtimes have no ZipMap of float64
+    operator.outputs[1].set_type(number([rows, outputs]))
+
+
+def _set_regressor_types(operator: Any) -> None:
+    """Set the type of the predictions."""
+    estimator, number = operator.raw_operator, _number_type(operator)
+    _check(estimator)
+    rows = operator.inputs[0].get_first_dimension()
+    operator.outputs[0].set_type(number([rows, *estimator.network_.output_shape]))
+
+
+def _number_type(operator: Any) -> Any:
+    """Return the type of the outputs: that of float64 for float64 inputs, else that of float32.
+
+    Raises
+    ------
+    RuntimeError
+        If the estimator has several inputs, or one that holds no numbers.
+    """
+    from skl2onnx.common import data_types, utils
+
+    floats = data_types.DoubleTensorType, data_types.FloatTensorType
+    others = data_types.BooleanTensorType, data_types.Int64TensorType
+    utils.check_input_and_output_numbers(operator, input_count_range=1)
+    utils.check_input_and_output_types(operator, good_input_types=[*floats, *others])
+    kind = type(operator.inputs[0].type)
+    return kind if kind in floats else data_types.FloatTensorType
+
+
+def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
+    """Add the nodes of a classifier."""
+    estimator, labels = operator.raw_operator, operator.raw_operator._task.labels
+    graph, logits = _logits(scope, operator, container)
+    outputs = _activated(graph, logits, estimator)
+    # logits decide, and the outputs of another activation that a caller has set
+    own = estimator.out_activation_ == estimator._task.output_activation
+    deciding, threshold = (logits, 0.0) if own else (outputs, 0.5)
+    if labels.multilabel:
+        predicted = graph.cast(_above(graph, deciding, threshold), np.int64, name="labels")
+    else:
+        if labels.uses_sigmoid:
+            index = graph.cast(_above(graph, deciding, threshold), np.int64, name="index")
+            index = graph.add("Reshape", index, graph.integers("flat", -1))
+            one = graph.constant("one", 1.0)
+            outputs = graph.add("Concat", graph.add("Sub", one, outputs), outputs, axis=1)
+        else:
+            index = graph.add("ArgMax", deciding, axis=1, keepdims=0)
+        classes = _classes(scope, estimator)
+        known = graph.constant("classes", classes, classes.dtype)
+        predicted = graph.add("Gather", known, index, name="label", axis=0)
+    if _has_float32(operator.outputs[1]) and graph.dtype == np.float64:
+        outputs = graph.cast(outputs, np.float32, name="probabilities")
+    _hand_over(graph, container, (predicted, outputs), operator.outputs)
+
+
+def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
+    """Add the nodes of a regressor."""
+    graph, logits = _logits(scope, operator, container)
+    predicted = _activated(graph, logits, operator.raw_operator)
+    _hand_over(graph, container, (predicted,), operator.outputs)
+
+
+def _classes(scope: Any, estimator: Any) -> Any:
+    """Return the classes as the labels of a graph: int64, or texts as objects, shape (k,).
+
+    Booleans, and floats that are whole, become integers, as for scikit-learn's estimators.
+
+    Raises
+    ------
+    ModelError
+        If a class is a fraction.
+    """
+    classes = estimator.classes_
+    if scope.get_options(estimator, {"nocl": False})["nocl"]:
+        return np.arange(len(classes))
+    if classes.dtype.kind == "f" and (classes != np.floor(classes)).any():
+        raise ModelError(
+            f"{type(estimator).__name__} has classes that are fractions, which labels of ONNX "
+            f"cannot be, such as {classes[classes != np.floor(classes)][0]}: fit it with texts or "
+            "integers, or pass the option nocl=True for the index of the class"
+        )
+    return classes.astype(np.int64) if classes.dtype.kind in "biuf" else classes.astype(object)
+
+
+def _logits(scope: Any, operator: Any, container: Any) -> tuple[Graph, str]:
+    """Return a graph of the network, and the name of its logits, shape (n, outputs)."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    source = operator.inputs[0]
+    dtype = np.float64 if isinstance(source.type, DoubleTensorType) else np.float32
+    prefix = scope.get_unique_variable_name("handloom")
+    graph, x = Graph(dtype, container.target_opset, f"{prefix}."), source.full_name
+    if not isinstance(source.type, DoubleTensorType | FloatTensorType):
+        x = graph.cast(x, dtype, name="numbers")
+    network = operator.raw_operator.to_model().before_loss
+    return graph, add_layers(graph, network.named_layers(), x, network.input_shape)
+
+
+def _activated(graph: Graph, logits: str, estimator: Any) -> str:
+    """Add the output activation of an estimator."""
+    name = estimator.out_activation_
+    require_known("out_activation_", name, [*ACTIVATIONS, "identity", "sort"])
+    if name == "identity":
+        return logits
+    if name == "sort":
+        return _ascending(graph, logits, estimator.n_outputs_)
+    return graph.add(ACTIVATIONS[name], logits)
+
+
+def _ascending(graph: Graph, x: str, outputs: int) -> str:
+    """Add the outputs of each row in ascending order, shape (n, outputs)."""
+    count, ordered, order = graph.integers("count", outputs), *map(graph.unused, ("sorted", "order"))
+    graph.nodes.append(Node("TopK", (x, count), (ordered, order), ordered, {"largest": 0}))
+    return ordered
+
+
+def _has_float32(variable: Any) -> bool:
+    from skl2onnx.common.data_types import FloatTensorType
+
+    return isinstance(variable.type, FloatTensorType)
+
+
+def _above(graph: Graph, x: str, threshold: float) -> str:
+    return graph.add("Greater", x, graph.constant("threshold", threshold))
+
+
+def _hand_over(graph: Graph, container: Any, results: tuple[str, ...], outputs: Any) -> None:
+    """Add the nodes and constants of a graph to skl2onnx's, and name its results."""
+    from onnx import TensorProto, numpy_helper
+
+    for name, values in graph.constants.items():
+        if values.dtype == object:
+            texts = [text.encode() for text in values]
+            container.add_initializer(name, TensorProto.STRING, values.shape, texts)
+        else:
+            container.add_initializer(name, None, None, numpy_helper.from_array(values, name))
+    for node in graph.nodes:
+        container.add_node(
+            node.operator,
+            list(node.inputs),
+            list(node.outputs),
+            op_domain=node.domain,
+            name=node.name,
+            **node.attributes,
+        )
+    for result, output in zip(results, outputs, strict=True):
+        container.add_node("Identity", [result], [output.full_name])
