@@ -130,19 +130,28 @@ class Graph:
         self.inputs.append(ValueInfo(own, kind, row_shape))
         return own
 
-    def output(self, name: str, x: str, row_shape: tuple[int, ...]) -> str:
-        """Make an array of the dtype of the graph an output, and return the name of the output.
+    def output(
+        self,
+        name: str,
+        x: str,
+        row_shape: tuple[int, ...],
+        dtype: npt.DTypeLike | None = None,
+    ) -> str:
+        """Make an array an output, and return the name of the output.
 
         Parameters
         ----------
         name : str
-            The name of the output. A number is added to a name that is taken.
+            A number is added to a name that is taken.
         x : str
             The name of the array, shape (n, *row_shape).
         row_shape : tuple of int
+        dtype : dtype, optional
+            By default that of the graph.
         """
         own = self.add("Identity", x, name=name)
-        self.outputs.append(ValueInfo(own, str(self.dtype), row_shape))
+        kind = self.dtype if dtype is None else np.dtype(dtype)
+        self.outputs.append(ValueInfo(own, str(kind), row_shape))
         return own
 
     def add(
