@@ -47,6 +47,9 @@ from handloom.text import listed, printable
 
 KIND, VERSION = "handloom model", 1
 
+DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
+"""The files of a model of which there is always one."""
+
 MOST_NAMES, LONGEST_TRANSFORM = 12, 200
 """The largest number of classes, and of characters of a transform, that a notebook shows."""
 
@@ -434,10 +437,24 @@ class Model(AdvisesOnNames):
         parameters = self.network.parameters
         arrays = parameters.weights if weights is None else parameters.views(weights)
         try:
-            network, transform = self._checked_configs()
+            described = self.description_files()
         except ConfigurationError as error:
             kept = _keep_weights(Path(folder), arrays)
             raise ConfigurationError(f"{error}. {kept}") from error
+        content = save({name: array.copy() for name, array in arrays.items()})
+        write_set(Path(folder), KIND, VERSION, {WEIGHTS: content, **described})
+
+    def description_files(self) -> dict[str, bytes]:
+        """Return the files of a saved model without its weights, content by name.
+
+        Raises
+        ------
+        ConfigurationError
+            As `check_savable`.
+        """
+        from safetensors.numpy import save
+
+        network, transform = self._checked_configs()
         described = {
             "network": network,
             "transform": transform,
@@ -450,18 +467,16 @@ class Model(AdvisesOnNames):
         }
         if self.binary_classes is not None:
             described["binary_classes"] = list(self.binary_classes)
-        content = {
-            "weights.safetensors": save({name: array.copy() for name, array in arrays.items()}),
-        }
+        files = {}
         if (statistics := self.image_statistics) is not None:
             described["image_statistics"] = statistics.to_config()
-            content["image_statistics.safetensors"] = save(
+            files["image_statistics.safetensors"] = save(
                 {name: array.copy() for name, array in statistics.arrays().items()}
             )
         if self.columns is not None:
-            content["columns.json"] = json.dumps(self.columns.to_json(), allow_nan=False).encode()
-        content["model.json"] = json.dumps(described, indent=2, allow_nan=False).encode()
-        write_set(Path(folder), KIND, VERSION, content)
+            files["columns.json"] = json.dumps(self.columns.to_json(), allow_nan=False).encode()
+        files[DESCRIPTION] = json.dumps(described, indent=2, allow_nan=False).encode()
+        return files
 
     def check_savable(self) -> None:
         """Check that the model, saved and loaded, would predict the same.
@@ -515,22 +530,52 @@ class Model(AdvisesOnNames):
         FileError, ModelError
             If a file is missing, truncated or modified, or holds an unknown name.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
         path = Path(folder)
         if not (path / MANIFEST).exists() and any(path.glob(f"*/{MANIFEST}")):
             raise ModelError(
                 f"{path} is a run folder, not that of a model: handloom.load_run({str(path)!r}) "
                 f"has its .model, .history and .results"
             )
-        content = read_set(path, KIND, VERSION)
+        files = read_set(path, KIND, VERSION)
+        return cls.from_files(files, path, layers=layers, transforms=transforms)
+
+    @classmethod
+    def from_files(
+        cls,
+        files: Mapping[str, bytes],
+        source: str | Path,
+        *,
+        arrays: Mapping[str, Array] | None = None,
+        layers: Mapping[str, type[Layer]] | None = None,
+        transforms: Mapping[str, type[Transform]] | None = None,
+    ) -> "Model":
+        """Make a model from the files of a saved one.
+
+        Parameters
+        ----------
+        files : mapping of str to bytes
+            As `description_files` returns them.
+        source : path
+            The name of the folder or file that they are of, for messages.
+        arrays : mapping of str to array, optional
+            The weights by name; by default those of a further file.
+        layers, transforms : mapping of str to class, optional
+            As in `load`.
+
+        Raises
+        ------
+        ModelError
+            If a file is missing or damaged, or holds an unknown name.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
         try:
-            described = json.loads(content["model.json"])
+            described = json.loads(files[DESCRIPTION])
             # the weights first: a configuration may claim any number of weights
-            arrays = load(content["weights.safetensors"])
+            weights = load(files[WEIGHTS]) if arrays is None else arrays
             model = cls(
-                Sequential.from_config(described["network"], layers, weights=arrays),
+                Sequential.from_config(described["network"], layers, weights=weights),
                 transform_from_config(described["transform"], transforms),
                 tuple(str(name) for name in described["class_names"]),
                 tuple(require_count("a size in row_shape", n) for n in described["row_shape"]),
@@ -541,17 +586,17 @@ class Model(AdvisesOnNames):
                 _names(described.get("binary_classes")),
             )
             if "image_statistics" in described:
-                extra = load(content["image_statistics.safetensors"])
+                extra = load(files["image_statistics.safetensors"])
                 statistics = ImageStatistics.from_config(
                     described["image_statistics"], extra, model.row_shape
                 )
                 model = replace(model, image_statistics=statistics)
-            if "columns.json" in content:
-                columns = Columns.from_json(json.loads(content["columns.json"]))
+            if "columns.json" in files:
+                columns = Columns.from_json(json.loads(files["columns.json"]))
                 model = replace(model, columns=columns)
         except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
             reason = str(error) if isinstance(error, HandloomError) else repr(error)
-            raise ModelError(f"{folder}: {reason}") from None
+            raise ModelError(f"{source}: {reason}") from None
         return model
 
     def _check_sizes(self) -> None:

@@ -16,9 +16,21 @@ ML = "ai.onnx.ml"
 """The domain of the operators that look up texts."""
 
 
+ELEMENT_TYPES = {
+    "float32": 1,
+    "uint8": 2,
+    "int32": 6,
+    "int64": 7,
+    "string": 8,
+    "bool": 9,
+    "float64": 11,
+}
+"""The numbers of dtypes in files, as ``onnx.TensorProto.DataType`` has them."""
+
+
 @dataclass(frozen=True)
-class Input:
-    """One input of a graph, of any number of rows.
+class ValueInfo:
+    """An input or an output of a graph, with any number of rows.
 
     Attributes
     ----------
@@ -77,7 +89,7 @@ class Graph:
 
     Attributes
     ----------
-    inputs : list of Input
+    inputs, outputs : list of ValueInfo
     nodes : list of Node
     constants : dict of str to array
         The weights and other constants ("initializers" in ONNX), by name.
@@ -96,7 +108,8 @@ class Graph:
             raise ConfigurationError(f"dtype must be float32 or float64, got {self.dtype}")
         self.opset = require_count("opset", opset, minimum=OLDEST_OPSET)
         self.prefix = prefix
-        self.inputs: list[Input] = []
+        self.inputs: list[ValueInfo] = []
+        self.outputs: list[ValueInfo] = []
         self.nodes: list[Node] = []
         self.constants: dict[str, npt.NDArray[Any]] = {}
         self._names: set[str] = set()
@@ -114,7 +127,31 @@ class Graph:
         """
         own = self.unused(name)
         kind = "string" if isinstance(dtype, str) and dtype == "string" else str(np.dtype(dtype))
-        self.inputs.append(Input(own, kind, row_shape))
+        self.inputs.append(ValueInfo(own, kind, row_shape))
+        return own
+
+    def output(
+        self,
+        name: str,
+        x: str,
+        row_shape: tuple[int, ...],
+        dtype: npt.DTypeLike | None = None,
+    ) -> str:
+        """Make an array an output, and return the name of the output.
+
+        Parameters
+        ----------
+        name : str
+            A number is added to a name that is taken.
+        x : str
+            The name of the array, shape (n, *row_shape).
+        row_shape : tuple of int
+        dtype : dtype, optional
+            By default that of the graph.
+        """
+        own = self.add("Identity", x, name=name)
+        kind = self.dtype if dtype is None else np.dtype(dtype)
+        self.outputs.append(ValueInfo(own, str(kind), row_shape))
         return own
 
     def add(
@@ -157,6 +194,21 @@ class Graph:
     def integers(self, name: str, *values: int) -> str:
         """Add an int64 vector, such as the shape of a Reshape, and return its name."""
         return self.constant(name, values, np.int64)
+
+    def mean(self, x: str, axes: tuple[int, ...], *, name: str, keepdims: bool = False) -> str:
+        """Add the mean over axes, and return its name; since opset 18 they are an input."""
+        if self.opset < 18:
+            return self.add("ReduceMean", x, name=name, axes=list(axes), keepdims=int(keepdims))
+        over = self.integers(f"{name}.axes", *axes)
+        return self.add("ReduceMean", x, over, name=name, keepdims=int(keepdims))
+
+    def reshape(self, x: str, row_shape: tuple[int, ...], *, name: str) -> str:
+        """Add a new shape of the rows of an array, and return its name."""
+        return self.add("Reshape", x, self.integers(f"{name}.shape", 0, *row_shape), name=name)
+
+    def cast(self, x: str, dtype: npt.DTypeLike, *, name: str) -> str:
+        """Add a conversion to a dtype, and return its name."""
+        return self.add("Cast", x, name=name, to=ELEMENT_TYPES[str(np.dtype(dtype))])
 
     def unused(self, name: str) -> str:
         """Return a name that nothing else in the graph has, and keep it."""

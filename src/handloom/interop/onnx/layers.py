@@ -1,6 +1,6 @@
-"""From a layer to nodes of a graph, for each layer that there is.
+"""From a layer to nodes of a graph: the layers, one after another, by their classes.
 
-Every function here takes a graph, the name and the object of a layer, and the name and the row
+A converter is a function of a graph, the name and the object of a layer, and the name and the row
 shape of the layer's input. It adds the nodes that compute the layer in inference, and returns the
 name of their output. Arrays keep the names that they have in the network.
 """
@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from handloom.errors import ModelError
+from handloom.interop.onnx.activations import ACTIVATIONS
 from handloom.interop.onnx.graph import Graph
-from handloom.layers import Dense, Dropout, Layer, ReLU
+from handloom.interop.onnx.images import IMAGES
+from handloom.interop.onnx.normalization import NORMALIZATIONS
+from handloom.interop.onnx.rows import ROWS
+from handloom.layers import Layer, Residual
 
 Shape = tuple[int, ...]
 Converter = Callable[[Graph, str, Any, str, Shape], str]
@@ -49,36 +53,40 @@ def add_layer(graph: Graph, name: str, layer: Layer, x: str, shape: Shape) -> st
     Raises
     ------
     ModelError
-        If the layer has no counterpart.
+        If the layer has no counterpart, or its own method returns something else than a name.
     """
     kind = type(layer)
-    if "to_onnx" in vars(kind):
-        return str(layer.to_onnx(graph, name, x, shape))  # type: ignore[attr-defined]
-    if kind not in CONVERTERS:
+    if kind in CONVERTERS:
+        return CONVERTERS[kind](graph, name, layer, x, shape)
+    if "to_onnx" not in vars(kind):
         raise ModelError(
             f"layer {name}: {kind.__name__} has no counterpart in ONNX: give the class a method "
             "to_onnx(self, graph, name, x, shape) that adds its nodes with graph.add and returns "
             "the name of its output"
         )
-    return CONVERTERS[kind](graph, name, layer, x, shape)
+    output = layer.to_onnx(graph, name, x, shape)  # type: ignore[attr-defined]
+    if not isinstance(output, str):
+        raise ModelError(
+            f"layer {name}: to_onnx of {kind.__name__} must return the name of its output, as "
+            f"graph.add returns it, got {output!r}"
+        )
+    return output
 
 
-def _dense(graph: Graph, name: str, layer: Dense, x: str, shape: Shape) -> str:
-    w, b = (graph.constant(f"{name}.{array}", layer.weights[array]) for array in layer.weights)
-    return graph.add("Gemm", x, w, b, name=name)
-
-
-def _relu(graph: Graph, name: str, layer: ReLU, x: str, shape: Shape) -> str:
-    return graph.add("Relu", x, name=name)
-
-
-def _nothing(graph: Graph, name: str, layer: Layer, x: str, shape: Shape) -> str:
-    return x
+def _residual(graph: Graph, name: str, layer: Residual, x: str, shape: Shape) -> str:
+    """Add ``F(x) + S(x)``, the block and the shortcut."""
+    block, shortcut = (
+        add_layers(graph, [(f"{name}.{branch}.{inner}", each) for inner, each in named], x, shape)
+        for branch, named in (("block", layer.block.named), ("shortcut", layer.shortcut.named))
+    )
+    return graph.add("Add", block, shortcut, name=name)
 
 
 CONVERTERS: Mapping[type[Layer], Converter] = {
-    Dense: _dense,
-    Dropout: _nothing,
-    ReLU: _relu,
+    **ROWS,
+    **ACTIVATIONS,
+    **NORMALIZATIONS,
+    **IMAGES,
+    Residual: _residual,
 }
-"""The functions of this file by the class of the layer."""
+"""The converters by the class of the layer."""

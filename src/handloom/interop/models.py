@@ -1,0 +1,29 @@
+"""The model that an export writes."""
+
+from handloom.errors import ConfigurationError, ModelError
+from handloom.model import Model
+from handloom.training.loaded_run import LoadedRun
+
+
+def model_of(subject: object) -> Model:
+    """Return a model itself, or that of a run.
+
+    Raises
+    ------
+    ModelError
+        If the run has none.
+    ConfigurationError
+        If the subject is another object.
+    """
+    if isinstance(subject, Model):
+        return subject
+    if isinstance(subject, LoadedRun):
+        if subject.model is None:
+            raise ModelError(f"{subject.path} has no model yet: its training has not ended")
+        return subject.model
+    advice = {"Sequential": "Model(network, ...), or trainer.model() after a training"}
+    kind = type(subject).__name__
+    raise ConfigurationError(
+        f"model must be an instance of Model, got {kind}: pass "
+        f"{advice.get(kind, 'trainer.model(), Model.load(folder) or load_run(folder)')}"
+    )

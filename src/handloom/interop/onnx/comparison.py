@@ -1,0 +1,106 @@
+"""Comparison: predictions of a written file in onnxruntime, beside those of the model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.conversion import convert_inputs
+from handloom.errors import HandloomError
+from handloom.interop.example_rows import example_rows
+from handloom.interop.onnx.graph import ValueInfo
+from handloom.model import Model
+
+ROWS_AT_ONCE = 256
+"""The number of rows that the runtime predicts at once."""
+
+Feeds = Mapping[str, npt.NDArray[Any]]
+
+
+class NotComparedError(HandloomError):
+    """Nothing was compared; the message is the reason."""
+
+
+def largest_difference(
+    content: bytes, model: Model, inputs: list[ValueInfo], rows: object | None
+) -> tuple[int, float]:
+    """Return the number of rows, and the largest absolute difference between their predictions.
+
+    Parameters
+    ----------
+    content : bytes
+        The written file.
+    model : Model
+    inputs : list of ValueInfo
+        The inputs of its graph.
+    rows : array-like, optional
+        As `handloom.Model.predict` takes them; by default made-up ones.
+
+    Raises
+    ------
+    NotComparedError
+        If onnxruntime is not installed, or does not run the file.
+    """
+    runner = Runner(content)
+    rows = convert_inputs(example_rows(model) if rows is None else rows).rows[:]
+    expected = model.predict(rows)
+    (each,) = inputs
+    *_, actual = runner.run({each.name: rows.astype(each.dtype)})
+    return len(rows), difference(actual, expected)
+
+
+def difference(actual: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
+    """Return the largest absolute difference; equal infinities do not differ."""
+    with np.errstate(invalid="ignore"):  # of infinities
+        return float(np.abs(np.where(actual == expected, 0.0, actual - expected)).max(initial=0.0))
+
+
+class Runner:
+    """A file in onnxruntime, in one thread.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+
+    Raises
+    ------
+    NotComparedError
+        If onnxruntime is not installed, or does not take the file.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise NotComparedError("the package onnxruntime is not installed") from None
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what goes wrong is raised too
+        options.intra_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the runtime has no base class of its errors
+            raise NotComparedError(f"onnxruntime does not take the file: {error}") from None
+
+    def run(self, feeds: Feeds) -> list[npt.NDArray[Any]]:
+        """Return all outputs for all rows.
+
+        Raises
+        ------
+        NotComparedError
+            If the runtime fails.
+        """
+        n = len(next(iter(feeds.values())))
+        try:
+            batches = [
+                self._session.run(
+                    None, {name: values[start : start + ROWS_AT_ONCE] for name, values in feeds.items()}
+                )
+                for start in range(0, max(n, 1), ROWS_AT_ONCE)
+            ]
+        except Exception as error:  # as above
+            raise NotComparedError(f"onnxruntime does not run the file: {error}") from None
+        return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

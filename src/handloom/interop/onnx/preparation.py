@@ -1,0 +1,51 @@
+"""From stored rows to the input of a network, as nodes of a graph."""
+
+from math import prod
+
+from handloom.data.transforms import AsFloat, Scale, Transform
+from handloom.errors import ModelError
+from handloom.interop.onnx.graph import Graph
+from handloom.model import Model
+
+INPUT = "input"
+"""The name of the input of a model that takes arrays of rows."""
+
+
+def add_input(graph: Graph, model: Model) -> str:
+    """Add the input of a model and its preparation; return the name of the network's input.
+
+    Bytes stay bytes. Features are an input of the dtype of the graph.
+
+    Raises
+    ------
+    ModelError
+        If the transform has no counterpart.
+    """
+    if model.columns is not None:  # here goes: x = add_columns(graph, model.columns)
+        raise ModelError("a model with the columns of a table cannot be written as ONNX yet")
+    shape, network_shape = model.row_shape, model.network.input_shape
+    stored = "uint8" if model.row_dtype == "uint8" else graph.dtype
+    x = _transformed(graph, model.transform, graph.input(INPUT, stored, shape), shape)
+    # a transform of one's own makes flat rows
+    before = shape if type(model.transform) in (Scale, AsFloat) else (prod(shape),)
+    return x if network_shape == before else graph.reshape(x, network_shape, name="transform.shape")
+
+
+def _transformed(graph: Graph, transform: Transform, x: str, shape: tuple[int, ...]) -> str:
+    kind = type(transform)
+    if "to_onnx" in vars(kind):
+        return str(transform.to_onnx(graph, "transform", x, shape))  # type: ignore[attr-defined]
+    if kind not in (Scale, AsFloat):
+        raise ModelError(
+            f"the transform {kind.__name__} has no counterpart in ONNX: give the class a method "
+            "to_onnx(self, graph, name, x, shape) that adds its nodes with graph.add and returns "
+            "the name of the flat rows"
+        )
+    if graph.inputs[-1].dtype != str(graph.dtype):
+        x = graph.cast(x, graph.dtype, name="transform.cast")
+    if isinstance(transform, Scale):
+        shift = graph.constant("transform.shift", transform.shift)
+        divisor = graph.constant("transform.divisor", transform.divisor)
+        x = graph.add("Sub", x, shift, name="transform.shifted")
+        x = graph.add("Div", x, divisor, name="transform")
+    return x

@@ -1,0 +1,54 @@
+"""Dense layers, embeddings, and layers that keep the entries of a row, as nodes of a graph."""
+
+from handloom.interop.onnx.graph import Graph
+from handloom.layers import Dense, Dropout, Embedding, Flatten, Reshape
+
+Shape = tuple[int, ...]
+
+
+def _dense(graph: Graph, name: str, layer: Dense, x: str, shape: Shape) -> str:
+    w, b = (graph.constant(f"{name}.{array}", layer.weights[array]) for array in layer.weights)
+    return graph.add("Gemm", x, w, b, name=name)
+
+
+def _embedding(graph: Graph, name: str, layer: Embedding, x: str, shape: Shape) -> str:
+    """Add the vectors of the index columns, followed by the other columns.
+
+    An index that the layer would refuse is refused by the runtime too, except that its fraction is
+    cut off, and that -1 is the last index.
+    """
+    parts = []
+    for column in layer.index_columns:
+        table = graph.constant(f"{name}.column_{column}", layer.weights[f"column_{column}"])
+        # the index has no axes, so that of the columns is dropped
+        at = graph.constant(f"{name}.column", column, "int64")
+        values = graph.add("Gather", x, at, name=f"{name}.values", axis=1)
+        indices = graph.cast(values, "int64", name=f"{name}.indices")
+        parts.append(graph.add("Gather", table, indices, name=f"{name}.vectors", axis=0))
+    if others := [c for c in range(*shape) if c not in layer.columns]:
+        columns = graph.integers(f"{name}.others", *others)
+        parts.append(graph.add("Gather", x, columns, name=f"{name}.passed_on", axis=1))
+    return graph.add("Concat", *parts, name=name, axis=1)
+
+
+def _flatten(graph: Graph, name: str, layer: Flatten, x: str, shape: Shape) -> str:
+    return graph.add("Flatten", x, name=name, axis=1)
+
+
+def _reshape(graph: Graph, name: str, layer: Reshape, x: str, shape: Shape) -> str:
+    return graph.reshape(x, layer.shape, name=name)
+
+
+def _dropout(graph: Graph, name: str, layer: Dropout, x: str, shape: Shape) -> str:
+    """Add nothing: in inference dropout changes nothing."""
+    return x
+
+
+ROWS = {
+    Dense: _dense,
+    Embedding: _embedding,
+    Flatten: _flatten,
+    Reshape: _reshape,
+    Dropout: _dropout,
+}
+"""The converters of this file by the class of the layer."""
