@@ -1,6 +1,5 @@
 """skl2onnx: pipelines of scikit-learn that end in an estimator of this library, as ONNX."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,10 @@ from handloom.estimators import (
     NetworkClassifier,
     NetworkRegressor,
 )
-from handloom.interop.onnx.graph import Graph, Node
+from handloom.estimators.outputs import OUTPUT_ACTIVATIONS
+from handloom.interop.onnx.graph import Graph
 from handloom.interop.onnx.layers import add_layers
+from handloom.interop.onnx.predictions import add_output_activation
 
 CLASSIFIER_OPTIONS = {
     "zipmap": [True, False, "columns"],
@@ -22,15 +23,6 @@ CLASSIFIER_OPTIONS = {
     "nocl": [True, False],
 }
 """The options of `skl2onnx.to_onnx`, which are those of scikit-learn's perceptron."""
-
-ACTIVATIONS: Mapping[str, str] = {
-    "logistic": "Sigmoid",
-    "softmax": "Softmax",
-    "exp": "Exp",
-    "tanh": "Tanh",
-    "relu": "Relu",
-}
-"""Operators by the name of an estimator's ``out_activation_``; besides identity and sort."""
 
 
 def register() -> None:
@@ -187,22 +179,11 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
 def _classes(scope: Any, estimator: Any) -> Any:
     """Return the classes as the labels of a graph: int64, or texts as objects, shape (k,).
 
-    Booleans, and floats that are whole, become integers, as for scikit-learn's estimators.
-
-    Raises
-    ------
-    ModelError
-        If a class is a fraction.
+    Booleans and whole floats become integers, as those of scikit-learn's estimators.
     """
     classes = estimator.classes_
     if scope.get_options(estimator, {"nocl": False})["nocl"]:
         return np.arange(len(classes))
-    if classes.dtype.kind == "f" and (classes != np.floor(classes)).any():
-        raise ModelError(
-            f"{type(estimator).__name__} has classes that are fractions, which labels of ONNX "
-            f"cannot be, such as {classes[classes != np.floor(classes)][0]}: fit it with texts or "
-            "integers, or pass the option nocl=True for the index of the class"
-        )
     return classes.astype(np.int64) if classes.dtype.kind in "biuf" else classes.astype(object)
 
 
@@ -223,19 +204,11 @@ def _logits(scope: Any, operator: Any, container: Any) -> tuple[Graph, str]:
 def _activated(graph: Graph, logits: str, estimator: Any) -> str:
     """Add the output activation of an estimator."""
     name = estimator.out_activation_
-    require_known("out_activation_", name, [*ACTIVATIONS, "identity", "sort"])
-    if name == "identity":
-        return logits
-    if name == "sort":
-        return _ascending(graph, logits, estimator.n_outputs_)
-    return graph.add(ACTIVATIONS[name], logits)
-
-
-def _ascending(graph: Graph, x: str, outputs: int) -> str:
-    """Add the outputs of each row in ascending order, shape (n, outputs)."""
-    count, ordered, order = graph.integers("count", outputs), *map(graph.unused, ("sorted", "order"))
-    graph.nodes.append(Node("TopK", (x, count), (ordered, order), ordered, {"largest": 0}))
-    return ordered
+    require_known("out_activation_", name, OUTPUT_ACTIVATIONS)
+    if name in ("tanh", "relu"):  # which only a caller sets
+        return graph.add(name.capitalize(), logits)
+    own = "sigmoid" if name == "logistic" else name
+    return add_output_activation(graph, own, logits, estimator.n_outputs_)
 
 
 def _has_float32(variable: Any) -> bool:

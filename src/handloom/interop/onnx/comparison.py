@@ -6,11 +6,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.columns import Columns
 from handloom.data.conversion import convert_inputs
+from handloom.data.notes import warn
+from handloom.data.table import table_of
 from handloom.errors import HandloomError
 from handloom.interop.example_rows import example_rows
+from handloom.interop.example_table import example_table
+from handloom.interop.onnx.feeds import table_feeds
 from handloom.interop.onnx.graph import ValueInfo
 from handloom.model import Model
+from handloom.parameters import Array
 
 ROWS_AT_ONCE = 256
 """The number of rows that the runtime predicts at once."""
@@ -43,11 +49,27 @@ def largest_difference(
         If onnxruntime is not installed, or does not run the file.
     """
     runner = Runner(content)
-    rows = convert_inputs(example_rows(model) if rows is None else rows).rows[:]
-    expected = model.predict(rows)
-    (each,) = inputs
-    *_, actual = runner.run({each.name: rows.astype(each.dtype)})
-    return len(rows), difference(actual, expected)
+    if model.columns is not None:
+        expected, feeds = _of_table(model, model.columns, rows)
+    else:
+        rows = convert_inputs(example_rows(model) if rows is None else rows).rows[:]
+        expected, (each,) = model.predict(rows), inputs
+        feeds = {each.name: rows.astype(each.dtype)}
+    *_, actual = runner.run(feeds)
+    return len(expected), difference(actual, expected)
+
+
+def _of_table(model: Model, columns: Columns, rows: object | None) -> tuple[Array, Feeds]:
+    """Return the predictions for raw rows, by default made-up ones, and the inputs of the graph."""
+    made_up = rows is None
+    table = example_table(columns) if made_up else table_of(rows, "rows")
+    chunks = model.predict_chunks(table, tell=quiet if made_up else warn)
+    expected = np.concatenate([predicted for _, predicted in chunks])
+    return expected, table_feeds(columns, table, tell=quiet)
+
+
+def quiet(note: str) -> None:
+    """Tell no note."""
 
 
 def difference(actual: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
@@ -97,7 +119,8 @@ class Runner:
         try:
             batches = [
                 self._session.run(
-                    None, {name: values[start : start + ROWS_AT_ONCE] for name, values in feeds.items()}
+                    None,
+                    {name: values[start : start + ROWS_AT_ONCE] for name, values in feeds.items()},
                 )
                 for start in range(0, max(n, 1), ROWS_AT_ONCE)
             ]

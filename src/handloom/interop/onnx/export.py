@@ -6,6 +6,7 @@ import numpy.typing as npt
 
 from handloom.files import write_bytes
 from handloom.interop.exported import Exported
+from handloom.interop.onnx.columns import add_restored_target
 from handloom.interop.onnx.comparison import NotComparedError, largest_difference
 from handloom.interop.onnx.files import model_bytes, require_package
 from handloom.interop.onnx.graph import OLDEST_OPSET, Graph
@@ -102,6 +103,8 @@ def add_model(graph: Graph, model: Model) -> None:
     elif model.output_activation != "identity":
         (outputs,) = network.output_shape
         predicted = add_output_activation(graph, model.output_activation, logits, outputs)
+    if model.columns is not None and model.columns.target is not None:
+        predicted = add_restored_target(graph, model.columns.target, predicted)
     graph.output(predictions_of(model), predicted, network.output_shape)
 
 

@@ -1,7 +1,8 @@
 """Feeds: the inputs of an ONNX model of a table, made of its raw rows."""
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +15,25 @@ from handloom.data.notes import Tell, warn
 from handloom.data.table import Chunk, MemoryTable, Table, checked_names, table_of
 from handloom.data.table_target import require_numbers
 from handloom.errors import DataError, ModelError
+from handloom.interop.models import model_of
+from handloom.interop.onnx.metadata import files_of
 from handloom.model import Model
+from handloom.training.loaded_run import LoadedRun
+
+COLUMNS = "columns.json"
+"""The file of a saved model that describes its columns."""
 
 Feeds = dict[str, npt.NDArray[Any]]
 
 
-def feeds(model: Model, rows: object) -> Feeds:
+class Session(Protocol):
+    """A session of onnxruntime."""
+
+    def get_modelmeta(self) -> Any:
+        """Return an object with the texts of the file in ``custom_metadata_map``."""
+
+
+def feeds(model: Model | LoadedRun | Session, rows: object) -> Feeds:
     """Return the inputs of the ONNX model of a table, as onnxruntime's ``session.run`` takes them.
 
     They are one array of shape (n, 1) for each raw column, under its name: float64 for numbers and
@@ -28,8 +42,8 @@ def feeds(model: Model, rows: object) -> Feeds:
 
     Parameters
     ----------
-    model : Model
-        A model with ``columns``.
+    model : Model, LoadedRun or onnxruntime.InferenceSession
+        A model with ``columns``, or a session with the file that `handloom.to_onnx` wrote of it.
     rows : DataFrame, pyarrow table, or mapping of str to sequence
         Raw rows, with columns in any order; of a mapping each column has a value for each row.
 
@@ -40,14 +54,26 @@ def feeds(model: Model, rows: object) -> Feeds:
     Raises
     ------
     ModelError
-        If the model has no ``columns``: it takes flat rows as they are.
+        If the model has no ``columns``, or the file was not written by `handloom.to_onnx`.
     DataError
         If a column is missing, holds texts instead of numbers, or infinity.
     """
-    if model.columns is None:
-        raise ModelError("the model was not trained on a table of named columns: pass it its rows")
+    columns = _columns_of(model)
+    if columns is None:
+        raise ModelError(
+            "the model was not trained on a table of named columns: its only input takes the rows "
+            "as they are"
+        )
     table = _table_of_mapping(rows) if isinstance(rows, Mapping) else table_of(rows, "rows")
-    return table_feeds(model.columns, table)
+    return table_feeds(columns, table)
+
+
+def _columns_of(model: Model | LoadedRun | Session) -> Columns | None:
+    """Return the columns of a model, or of the description in a file."""
+    if not hasattr(model, "get_modelmeta"):
+        return model_of(model).columns
+    files = files_of(model.get_modelmeta().custom_metadata_map)
+    return Columns.from_json(json.loads(files[COLUMNS])) if COLUMNS in files else None
 
 
 def table_feeds(columns: Columns, table: Table, *, tell: Tell = warn) -> Feeds:

@@ -1,9 +1,13 @@
 """From stored rows to the input of a network, as nodes of a graph."""
 
 from math import prod
+from typing import Any
+
+import numpy as np
 
 from handloom.data.transforms import AsFloat, Scale, Transform
 from handloom.errors import ModelError
+from handloom.interop.onnx.columns import add_columns
 from handloom.interop.onnx.graph import Graph
 from handloom.model import Model
 
@@ -14,24 +18,29 @@ INPUT = "input"
 def add_input(graph: Graph, model: Model) -> str:
     """Add the input of a model and its preparation; return the name of the network's input.
 
-    Bytes stay bytes. Features are an input of the dtype of the graph.
+    Bytes stay bytes. Features are an input of the dtype of the graph. A table has an input for each
+    raw column.
 
     Raises
     ------
     ModelError
         If the transform has no counterpart.
     """
-    if model.columns is not None:  # here goes: x = add_columns(graph, model.columns)
-        raise ModelError("a model with the columns of a table cannot be written as ONNX yet")
     shape, network_shape = model.row_shape, model.network.input_shape
-    stored = "uint8" if model.row_dtype == "uint8" else graph.dtype
-    x = _transformed(graph, model.transform, graph.input(INPUT, stored, shape), shape)
+    stored = np.dtype(np.uint8) if model.row_dtype == "uint8" else graph.dtype
+    if model.columns is None:
+        x = graph.input(INPUT, stored, shape)
+    else:
+        x = add_columns(graph, model.columns)
+    x = _transformed(graph, model.transform, x, shape, stored)
     # a transform of one's own makes flat rows
     before = shape if type(model.transform) in (Scale, AsFloat) else (prod(shape),)
     return x if network_shape == before else graph.reshape(x, network_shape, name="transform.shape")
 
 
-def _transformed(graph: Graph, transform: Transform, x: str, shape: tuple[int, ...]) -> str:
+def _transformed(
+    graph: Graph, transform: Transform, x: str, shape: tuple[int, ...], stored: np.dtype[Any]
+) -> str:
     kind = type(transform)
     if "to_onnx" in vars(kind):
         return str(transform.to_onnx(graph, "transform", x, shape))  # type: ignore[attr-defined]
@@ -41,7 +50,7 @@ def _transformed(graph: Graph, transform: Transform, x: str, shape: tuple[int, .
             "to_onnx(self, graph, name, x, shape) that adds its nodes with graph.add and returns "
             "the name of the flat rows"
         )
-    if graph.inputs[-1].dtype != str(graph.dtype):
+    if stored != graph.dtype:
         x = graph.cast(x, graph.dtype, name="transform.cast")
     if isinstance(transform, Scale):
         shift = graph.constant("transform.shift", transform.shift)
