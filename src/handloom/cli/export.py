@@ -1,0 +1,148 @@
+"""``handloom export``: a trained model as a file of ONNX, of PyTorch or of plain NumPy."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import typer
+
+from handloom.cli.console import note, say, short
+from handloom.cli.datasets import (
+    Data,
+    dataset_for,
+    options_of_run,
+    recorded_data,
+    refuse_options,
+    with_image_options,
+)
+from handloom.cli.options import Run, load_model, require_folder_of
+from handloom.cli.table_options import names_table
+from handloom.data import ImageOptions, TableOptions
+from handloom.data.formats.tables import open_file
+from handloom.data.table import MemoryTable
+from handloom.errors import ConfigurationError, DataError, require_known
+from handloom.files import FileError
+from handloom.interop.exported import Exported
+from handloom.interop.numpy import to_numpy
+from handloom.interop.onnx import to_onnx
+from handloom.interop.torch import to_torch
+from handloom.model import Model
+from handloom.training.run_folder import RunFolder, is_run
+
+COMPARED_ROWS = 256
+"""The largest number of rows whose predictions are compared."""
+
+
+class Format(NamedTuple):
+    """A format: the function that writes it, the file by default, and how it is used."""
+
+    write: Callable[..., Exported]
+    file: str
+    use: str
+
+
+FORMATS = {
+    "onnx": Format(to_onnx, "model.onnx", "onnxruntime.InferenceSession({file!r})"),
+    "torch": Format(to_torch, "model_torch.py", "model_torch.load().predict(rows)"),
+    "numpy": Format(to_numpy, "model_numpy.py", "model_numpy.predict(rows)"),
+}
+"""The formats by name."""
+
+
+@with_image_options
+def export(
+    run: Run,
+    options: ImageOptions,
+    format: Annotated[  # noqa: A002 - the name of the option
+        str, typer.Option(help=f"The format: {' | '.join(FORMATS)}.", show_default=True)
+    ] = "onnx",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A new file.",
+            show_default=f"{', '.join(each.file for each in FORMATS.values())} in the folder",
+        ),
+    ] = None,
+    opset: Annotated[
+        int | None,
+        typer.Option(help="ONNX: the version of its operators, from 17 on.", show_default="17"),
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            help="ONNX: the dtype of the arithmetic, float32 | float64.",
+            show_default="that of the network",
+        ),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Write a trained model as a file of ONNX, of PyTorch or of plain NumPy.
+
+    The file takes raw rows, as the model does: images as bytes, or the columns of a table. Its
+    predictions are compared with those of the model on rows of the dataset of the training.
+    Examples:
+
+    handloom export runs/train-1
+
+    handloom export runs/train-1 --format torch
+
+    handloom export my-model --format numpy --out shoes.py
+    """
+    require_known("format", format, FORMATS)
+    chosen = FORMATS[format]
+    only_onnx = {name: value for name, value in (("opset", opset), ("dtype", dtype)) if value}
+    if format != "onnx" and only_onnx:
+        raise ConfigurationError(f"--{next(iter(only_onnx))} is for --format onnx; leave it out")
+    file = run / chosen.file if out is None else out
+    if file.exists():
+        raise FileError(f"{file} exists: remove it, or name a new file with --out")
+    require_folder_of("--out", file)
+    model = load_model(run)
+    rows = _rows(run, model, data, options)
+    exported = chosen.write(model, file, rows=rows, **only_onnx)
+    _say_written(exported, chosen, "made-up rows" if rows is None else "rows")
+
+
+def _rows(run: Path, model: Model, data: str | None, options: ImageOptions) -> Any:
+    """Return raw rows of the named dataset, or of that of the training; None if it is not there."""
+    try:
+        return _named_rows(run, model, data, options)
+    except (DataError, FileError) as error:
+        if data is not None:
+            raise
+        note(f"predictions are compared on made-up rows: {error}")
+        return None
+
+
+def _named_rows(run: Path, model: Model, data: str | None, options: ImageOptions) -> Any:
+    description = RunFolder.open(run).description if is_run(run) else None
+    of_table = description is not None and isinstance(options_of_run(description), TableOptions)
+    if model.columns is not None and (names_table(data) or (data is None and of_table)):
+        refuse_options(options, data)
+        if data is None:
+            assert description is not None
+            data = recorded_data(description, model)
+        return _first_rows(data)
+    test = dataset_for(run, model, data, options).test
+    return test.inputs[:COMPARED_ROWS]
+
+
+def _first_rows(path: str) -> MemoryTable:
+    """Return the first raw rows of a table."""
+    table = open_file(path)
+    chunk = next(table.chunks())
+    return MemoryTable(chunk.take(np.arange(min(len(chunk), COMPARED_ROWS))), table.names)
+
+
+def _say_written(exported: Exported, chosen: Format, rows: str) -> None:
+    for path in (exported.path, *exported.other_files):
+        say(f"Wrote {short(path)} ({path.stat().st_size:,} bytes)")
+    if exported.largest_difference is None:
+        note(f"its predictions are not compared with those of the model: {exported.not_compared}")
+    else:
+        say(
+            f"its predictions for {exported.compared_rows:,} {rows} differ from those of the model "
+            f"by at most {exported.largest_difference:.2g}"
+        )
+    say(f"use: {chosen.use.format(file=str(short(exported.path)))}; see docs/guides/leaving.md")
