@@ -21,6 +21,7 @@ from handloom import (
     Conv2D,
     Dense,
     Flatten,
+    Layer,
     MLPClassifier,
     MLPRegressor,
     NetworkClassifier,
@@ -169,7 +170,7 @@ def test_the_output_of_a_regressor_is_that_of_scikit_learn() -> None:
 @pytest.mark.parametrize("opset", [17, 18, 21])
 def test_any_network_with_any_opset(opset: int) -> None:
     rows = IRIS.astype(np.float32)
-    images = [Reshape((1, 2, 2)), Conv2D(3, 2, padding=1), "gelu", Flatten()]
+    images: list[Layer | str] = [Reshape((1, 2, 2)), Conv2D(3, 2, padding=1), "gelu", Flatten()]
     own = fitted(
         NetworkClassifier(lambda k: Sequential([*images, Dense(k)]), **QUICK), rows, SPECIES > 0
     )
@@ -196,7 +197,7 @@ def test_estimators_inside_of_others() -> None:
     rows = IRIS.astype(np.float32)
     own = MLPClassifier(**SMALL)
     search = GridSearchCV(own, {"alpha": [1e-4, 1e-3]}, cv=2)
-    stack = StackingClassifier([("a", own), ("b", MLPClassifier(**SMALL, alpha=0.1))], cv=2)
+    stack = StackingClassifier([("a", own), ("b", own)], final_estimator=own, cv=2)
     for outer in (search, stack):
         estimator = fitted(outer, rows, NAMES)
         label, probabilities = predicted(estimator, rows, options={"zipmap": False})

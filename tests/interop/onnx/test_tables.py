@@ -174,13 +174,13 @@ def test_estimators_with_categorical_features(tmp_path: Path) -> None:
     frame = flats()[["area", "floor", "quarter", "zone", "lift", "rent", "kind"]]
     rows, rent, kind = frame.drop(columns=["rent", "kind"]), frame["rent"] / 1e5, frame["kind"]
     columns = {"categorical_features": ["quarter", "zone"], "max_iter": 3, "random_state": 0}
-    options = [
+    estimators: list[tuple[Any, dict[str, Any], Any]] = [
         (MLPClassifier, {"categorical_encoding": "embed"}, kind),
         (MLPClassifier, {"solver": "lbfgs"}, kind == "flat"),
         (MLPRegressor, {"loss": "quantile", "quantile": [0.2, 0.8]}, rent),
         (MLPRegressor, {"loss": "poisson"}, rent.rename(None)),
     ]
-    for estimator, own, y in options:
+    for estimator, own, y in estimators:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fitted = estimator(hidden_layer_sizes=(6,), **columns, **own).fit(rows, y)
