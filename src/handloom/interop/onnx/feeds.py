@@ -140,7 +140,8 @@ def _table_of_mapping(rows: Mapping[Any, Any]) -> MemoryTable:
 def _column(name: str, values: object) -> Column:
     if is_instance(values, *SERIES):
         return column_of(values, name)
-    if not isinstance(values, list | tuple | np.ndarray) or np.ndim(values) == 0:
+    scalar = isinstance(values, np.ndarray) and values.ndim == 0
+    if scalar or not isinstance(values, list | tuple | np.ndarray):
         raise DataError(
             f"rows: column {name!r} must be a list or an array with a value for each row, got "
             f"{type(values).__name__}: for a single row pass [value]"
