@@ -9,7 +9,7 @@ from handloom.interop.exported import Exported
 from handloom.interop.onnx.comparison import NotComparedError, largest_difference
 from handloom.interop.onnx.files import model_bytes, require_package
 from handloom.interop.onnx.graph import OLDEST_OPSET, Graph
-from handloom.interop.onnx.layers import add_layer, add_layers
+from handloom.interop.onnx.layers import add_layers
 from handloom.interop.onnx.metadata import metadata_of, predictions_of
 from handloom.interop.onnx.predictions import add_output_activation
 from handloom.interop.onnx.preparation import add_input
@@ -91,18 +91,17 @@ def add_model(graph: Graph, model: Model) -> None:
         If a layer or the transform has no counterpart.
     """
     x = add_input(graph, model)
-    network, activation = model.network, model.network.output_activation
-    before = network.without_activation(activation or "identity")
-    logits = add_layers(graph, before.named_layers(), x, network.input_shape)
-    graph.output("logits", logits, before.output_shape)
-    predicted = logits
-    if activation is not None:  # the model applies it once
-        ((name, last),) = network.named_layers()[len(before.layers) :]
-        predicted = add_layer(graph, name, last, logits, before.output_shape)
-    elif model.output_activation != "identity":
-        (outputs,) = network.output_shape
+    network, shape = model.network, model.network.output_shape
+    named = network.named_layers()
+    # an activation at the end keeps the shape; the model applies it once
+    before, activation = (named[:-1], named[-1:]) if network.output_activation else (named, [])
+    logits = add_layers(graph, before, x, network.input_shape)
+    graph.output("logits", logits, shape)
+    predicted = add_layers(graph, activation, logits, shape)
+    if not activation:
+        (outputs,) = shape
         predicted = add_output_activation(graph, model.output_activation, logits, outputs)
-    graph.output(predictions_of(model), predicted, network.output_shape)
+    graph.output(predictions_of(model), predicted, shape)
 
 
 def _compared(

@@ -136,7 +136,10 @@ def array_of(tensor: "TensorProto") -> npt.NDArray[Any]:
             f"array {tensor.name!r} of {dtype} of shape {shape} must have "
             f"{entries * dtype.itemsize:,} bytes, got {len(content):,}"
         )
-    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    try:
+        return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    except ValueError as error:  # such as of too many axes
+        raise ModelError(f"array {tensor.name!r}: {error}") from None
 
 
 def _arrays(
