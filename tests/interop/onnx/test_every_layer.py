@@ -67,9 +67,7 @@ def test_a_layer(dtype: str, opset: int) -> None:
 @given(seed=seeds, opset=st.sampled_from(OPSETS), activation=st.sampled_from([*OUTPUT_ACTIVATIONS]))
 def test_random_networks(seed: int, opset: int, activation: str, dtype: str) -> None:
     rng = np.random.default_rng(seed)
-    model = random_model(
-        IMAGE, random_layers(rng), rng, dtype=dtype, output_activation=activation
-    )
+    model = random_model(IMAGE, random_layers(rng), rng, dtype=dtype, output_activation=activation)
     if activation == "exp":  # so that it does not make rounding errors large
         model.network.parameters.vector *= 0.5
     assert error(model, example_rows(model, seed), opset) < 2 * TOLERANCES[dtype]

@@ -205,6 +205,14 @@ def test_a_file_that_was_cut_off(tmp_path: Path) -> None:
             from_onnx(path)
 
 
+def test_a_text_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    to_onnx(small(), path)
+    path.write_bytes(path.read_bytes().replace(b"class_names", b"class\xffnames"))
+    with pytest.raises(ModelError, match="a name or a text in it is not UTF-8"):
+        from_onnx(path)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot read"):
         from_onnx(tmp_path / "model.onnx")

@@ -178,7 +178,11 @@ REFUSED: dict[str, tuple[list[onnx.NodeProto], Arrays, str]] = {
     "axes": ([node("Gemm", "x", "w")], {"w": random(4)}, "an array of 2 axes as input 1"),
     "images": ([node("Conv", "x", "w")], {"w": random(1, 1, 1, 1)}, "must take images"),
     "empty": ([node("Gemm", "x", "w")], {"w": random(4, 0)}, "units must be a whole number"),
-    "softmax": ([node("Softmax", "x", axis=0)], {}, "Softmax 'my Softmax' must be over the entries"),
+    "softmax": (
+        [node("Softmax", "x", axis=0)],
+        {},
+        "Softmax 'my Softmax' must be over the entries",
+    ),
     "exact GELU": ([node("Gelu", "x")], {}, "must be in its tanh form"),
     "rows": (
         [node("Reshape", "x", "s")],

@@ -91,9 +91,7 @@ def test_the_batch_has_a_name_and_the_file_the_oldest_version_for_its_operators(
         (3, "sort", "values"),
     ],
 )
-def test_each_output_activation(
-    outputs: int, activation: str, name: str, tmp_path: Path
-) -> None:
+def test_each_output_activation(outputs: int, activation: str, name: str, tmp_path: Path) -> None:
     model, path = model_of_features(outputs, activation), tmp_path / "model.onnx"
     rows = np.random.default_rng(0).standard_normal((20, 5)).astype(np.float32)
     to_onnx(model, path)
@@ -121,9 +119,7 @@ def test_an_output_activation_of_the_network_that_the_loss_does_not_apply(tmp_pa
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_arithmetic_may_have_another_dtype_than_the_network(
-    dtype: str, tmp_path: Path
-) -> None:
+def test_the_arithmetic_may_have_another_dtype_than_the_network(dtype: str, tmp_path: Path) -> None:
     path, model = tmp_path / "model.onnx", model_of_features(2, "identity")
     exported = to_onnx(model, path, dtype=dtype)
     assert exported.largest_difference is not None
@@ -271,7 +267,9 @@ def test_without_the_package_the_error_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    for action in (lambda: to_onnx(model_of_images(), tmp_path / "m"),
-                   lambda: handloom.from_onnx(tmp_path / "m")):
+    for action in (
+        lambda: to_onnx(model_of_images(), tmp_path / "m"),
+        lambda: handloom.from_onnx(tmp_path / "m"),
+    ):
         with pytest.raises(MissingExtraError, match="extra 'onnx'"):
             action()

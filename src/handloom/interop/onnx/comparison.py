@@ -97,7 +97,8 @@ class Runner:
         try:
             batches = [
                 self._session.run(
-                    None, {name: values[start : start + ROWS_AT_ONCE] for name, values in feeds.items()}
+                    None,
+                    {name: values[start : start + ROWS_AT_ONCE] for name, values in feeds.items()},
                 )
                 for start in range(0, max(n, 1), ROWS_AT_ONCE)
             ]

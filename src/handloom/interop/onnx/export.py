@@ -17,6 +17,7 @@ from handloom.interop.models import model_of
 from handloom.model import Model
 from handloom.training.loaded_run import LoadedRun
 
+
 def to_onnx(
     model: Model | LoadedRun,
     path: str | Path,

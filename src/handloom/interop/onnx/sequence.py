@@ -109,9 +109,7 @@ def _input(
     return own.name, DTYPES[kind.elem_type], tuple(sizes)
 
 
-def _steps(
-    graph: "GraphProto", x: str, tensors: Mapping[str, "TensorProto"]
-) -> Iterator[Step]:
+def _steps(graph: "GraphProto", x: str, tensors: Mapping[str, "TensorProto"]) -> Iterator[Step]:
     """Yield the operators from the input to the output; an Add joins the MatMul before it."""
     product: Step | None = None
     used: set[str] = set()
