@@ -39,6 +39,7 @@ ROOMS = {
     "handloom.plots": "Pictures",
     "handloom.walkthroughs": "Walkthroughs",
     "handloom.reporting": "Reports",
+    "handloom.interop.onnx": "ONNX",
     "handloom.errors": "Errors",
 }
 

@@ -23,7 +23,7 @@ from handloom import (
     Sequential,
 )
 from handloom.data.transforms import AsFloat
-from handloom.interop.onnx import Graph, feeds, to_onnx
+from handloom.interop.onnx import Graph, feeds, from_onnx, to_onnx
 from handloom.interop.onnx.columns import add_columns, indices_by_text
 from handloom.interop.onnx.feeds import Feeds
 
@@ -189,6 +189,15 @@ def test_estimators_with_categorical_features(tmp_path: Path) -> None:
             expected = described.predict(rows)
         actual = outputs(tmp_path / "own.onnx", feeds(described, rows))
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("embed", [False, True])
+def test_a_model_of_a_table_comes_back(embed: bool, tmp_path: Path) -> None:
+    own = model(dataset("rent", embed=embed, scaling="log"), output_activation="identity")
+    to_onnx(own, tmp_path / "rent.onnx")
+    again = from_onnx(tmp_path / "rent.onnx")
+    assert again.columns == own.columns
+    np.testing.assert_array_equal(again.predict(flats()), own.predict(flats()))
 
 
 def test_feeds_of_a_session_are_those_of_its_model(tmp_path: Path) -> None:

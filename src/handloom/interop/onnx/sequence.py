@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from handloom.errors import HandloomError, ModelError
+from handloom.interop.onnx.metadata import FORMAT
 from handloom.interop.onnx.operators import Step, layer_of
 from handloom.interop.onnx.reading import array_of, read_proto
 from handloom.layers import Layer
@@ -52,6 +53,8 @@ def network_from_onnx(path: str | Path) -> Sequential:
     """
     proto = read_proto(path)
     try:
+        if any(each.key == FORMAT for each in proto.metadata_props):
+            raise ModelError("it is a whole model of Handloom: handloom.from_onnx reads it")
         return _network(proto.graph)
     except HandloomError as error:
         raise ModelError(f"{path}: {error}") from None
@@ -106,9 +109,7 @@ def _input(
     return own.name, DTYPES[kind.elem_type], tuple(sizes)
 
 
-def _steps(
-    graph: "GraphProto", x: str, tensors: Mapping[str, "TensorProto"]
-) -> Iterator[Step]:
+def _steps(graph: "GraphProto", x: str, tensors: Mapping[str, "TensorProto"]) -> Iterator[Step]:
     """Yield the operators from the input to the output; an Add joins the MatMul before it."""
     product: Step | None = None
     used: set[str] = set()
