@@ -5,6 +5,7 @@ in them is the business of `anywhere`, the rest know one format and repair it af
 """
 
 import ast
+import contextlib
 import gzip
 import json
 import random
@@ -14,6 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fuzz.seeds import bundled, unbundled
+from handloom.errors import HandloomError
+from handloom.interop.onnx.metadata import DIGEST, digest, files_of
+from handloom.interop.onnx.reading import _arrays
 
 Mutation = Callable[[bytes, random.Random], bytes]
 
@@ -168,6 +172,62 @@ def in_safetensors_header(data: bytes, rng: random.Random) -> bytes:
 def safetensors_file(header: bytes, content: bytes) -> bytes:
     """Return a safetensors file that begins with a header of our choice."""
     return struct.pack("<Q", len(header)) + header + content
+
+
+def in_onnx(data: bytes, rng: random.Random) -> bytes:
+    """Change a text, an array or an operator of a file of ONNX, and mend its checksum."""
+    from google.protobuf.message import DecodeError
+    from onnx import ModelProto
+
+    try:
+        proto = ModelProto.FromString(data)
+        texts = [each for each in proto.metadata_props if each.key.endswith(".json")]
+        choice = rng.randrange(4)
+        if choice == 0 and texts:
+            text = rng.choice(texts)
+            text.value = in_json(text.value.encode(), rng).decode(errors="replace")
+        elif choice == 1 and proto.graph.initializer:
+            tensor = rng.choice(proto.graph.initializer)
+            if rng.random() < 0.5:
+                tensor.raw_data = anywhere(tensor.raw_data, rng)
+            else:
+                tensor.dims[:] = [rng.choice((0, 1, 2, 3, -1, 2**31, 2**62)) for _ in tensor.dims]
+        elif choice == 2 and proto.graph.node:
+            nodes = proto.graph.node
+            _change_node(rng.choice(nodes), rng.choice(nodes), rng)
+        else:
+            return anywhere(data, rng)
+        return _signed_onnx(proto)
+    except (DecodeError, AttributeError, TypeError, ValueError):  # a text may be bytes
+        return anywhere(data, rng)
+
+
+def _change_node(node: Any, other: Any, rng: random.Random) -> None:
+    """Give a node of ONNX the operator, an input or other values of the attributes."""
+    match rng.randrange(4):
+        case 0:
+            node.op_type = other.op_type
+        case 1 if node.input and other.output:
+            node.input[rng.randrange(len(node.input))] = other.output[0]
+        case 2 if node.attribute:
+            attribute = rng.choice(node.attribute)
+            attribute.i = rng.choice((0, 1, 2, -1, 2**31, 2**62))
+            attribute.ints[:] = [rng.choice((0, 1, 2, -1, 2**40)) for _ in attribute.ints]
+            attribute.f = rng.choice((0.0, 0.5, -1.0, float("inf"), float("nan")))
+        case _:
+            node.CopyFrom(other)
+
+
+def _signed_onnx(proto: Any) -> bytes:
+    """Return a file of ONNX with the checksum that fits, if it has one."""
+    metadata = {each.key: each.value for each in proto.metadata_props}
+    with contextlib.suppress(HandloomError, AttributeError):
+        files = files_of(metadata)
+        signed = digest(files, _arrays(proto, files, None))
+        for each in proto.metadata_props:
+            if each.key == DIGEST:
+                each.value = signed
+    return bytes(proto.SerializeToString())
 
 
 def _elsewhere(value: Any, rng: random.Random) -> Any:

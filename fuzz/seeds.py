@@ -18,20 +18,28 @@ from handloom.data import AsFloat, Dataset, ImageOptions, Scale, Transform
 from handloom.data.sources.open_table import read_splits
 from handloom.data.table_options import TableOptions
 from handloom.files import MANIFEST, read_set, write_set
+from handloom.interop.onnx import Graph, add_layers, to_onnx
+from handloom.interop.onnx.files import model_bytes
 from handloom.layers import (
+    ELU,
     GELU,
     BatchNorm,
     Conv2D,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
+    Layer,
     LayerNorm,
+    LeakyReLU,
     MaxPool2D,
     ReLU,
     Reshape,
     Residual,
     Softmax,
+    Tanh,
 )
+from handloom.model import Model
 from handloom.network import Sequential
 from handloom.optimizers import Adam
 from handloom.recipes.experiment import experiment_to_json
@@ -240,6 +248,43 @@ def _model(transform: Transform, dtype: str) -> bytes:
         "trained_on": "made up",
     }
     return json.dumps(described).encode()
+
+
+def onnx_models() -> list[bytes]:
+    """Return models as `handloom.to_onnx` writes them, of `network` and with embeddings."""
+    own = Sequential([Embedding({1: 2}, width=2), LeakyReLU(), Dense(2)]).build((3,))
+    models = (
+        Model(network(), Scale(), ("left", "right"), (2, 2), "uint8"),
+        Model(own, AsFloat(), ("left", "right"), (3,), "float32"),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        files = [to_onnx(model, path).path.read_bytes() for model in models]
+    return files
+
+
+def onnx_chains() -> list[bytes]:
+    """Return chains of standard operators."""
+    image = [Conv2D(2, 2, padding="same"), BatchNorm(), ReLU(), MaxPool2D(2), Flatten(), Dense(2)]
+    flat = [
+        Dense(3),
+        LeakyReLU(),
+        ELU(),
+        Tanh(),
+        BatchNorm(),
+        Reshape((3, 1)),
+        Flatten(),
+        Softmax(),
+    ]
+    return [_onnx_chain((1, 4, 5), image), _onnx_chain((4,), flat)]
+
+
+def _onnx_chain(shape: tuple[int, ...], layers: list[Layer]) -> bytes:
+    chain = Sequential(layers).build(shape)
+    graph = Graph()
+    x = graph.input("x", "float32", shape)
+    graph.output("y", add_layers(graph, chain.named_layers(), x, shape), chain.output_shape)
+    return model_bytes(graph, {})
 
 
 def weights() -> list[bytes]:

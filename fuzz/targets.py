@@ -26,6 +26,7 @@ from handloom.data.sources.open_table import read_splits
 from handloom.data.table_options import TableOptions
 from handloom.data.table_report import report_on_table
 from handloom.files import MANIFEST, _digest, read_set, write_set
+from handloom.interop.onnx import from_onnx, network_from_onnx
 from handloom.layers import Dense
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.model import KIND, VERSION, Model
@@ -283,6 +284,29 @@ def _use(model: Model) -> None:
     dict(zip(model.class_names, row, strict=True))
 
 
+def _onnx(folder: Path) -> Read:
+    path = folder / "model.onnx"
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        _use(from_onnx(path))
+
+    return read
+
+
+def _onnx_chain(folder: Path) -> Read:
+    path = folder / "chain.onnx"
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        network = network_from_onnx(path)
+        if network.largest_activation < MB // 8:  # a file may claim any input
+            with np.errstate(all="ignore"):  # the weights may be any numbers
+                network.predict(np.zeros((1, *network.input_shape), np.float32))
+
+    return read
+
+
 def _checkpoint(folder: Path) -> Read:
     return _part_of_checkpoint(folder, "state.json")
 
@@ -379,6 +403,14 @@ TARGETS = {
         Target("manifest", _manifest, seeds.manifests, mutations.in_json, 16 * MB),
         Target("model", _model, seeds.models, mutations.in_json, 16 * MB),
         Target("weights", _weights, seeds.weights, mutations.in_safetensors_header, 16 * MB),
+        *(
+            [
+                Target("onnx", _onnx, seeds.onnx_models, mutations.in_onnx, 16 * MB),
+                Target("onnx-chain", _onnx_chain, seeds.onnx_chains, mutations.in_onnx, 16 * MB),
+            ]
+            if find_spec("onnx")
+            else []
+        ),
         Target("checkpoint", _checkpoint, seeds.checkpoints, mutations.in_json, 16 * MB),
         Target(
             *("checkpoint-arrays", _checkpoint_arrays, seeds.checkpoint_arrays),

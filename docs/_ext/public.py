@@ -33,11 +33,13 @@ ROOMS = {
     "handloom.training.triggers": "Checkpoint triggers",
     "handloom.metrics": "Metrics",
     "handloom.estimators": "Estimators",
+    "handloom.interop.skl2onnx": "Pipelines as ONNX",
     "handloom.gradcheck": "Gradient check",
     "handloom.testing": "Contracts of layers and losses",
     "handloom.plots": "Pictures",
     "handloom.walkthroughs": "Walkthroughs",
     "handloom.reporting": "Reports",
+    "handloom.interop.onnx": "ONNX",
     "handloom.errors": "Errors",
 }
 

@@ -39,12 +39,6 @@ def register() -> None:
     ------
     MissingExtraError
         If skl2onnx is not installed.
-
-    Examples
-    --------
-    >>> import handloom.interop.skl2onnx
-    >>> handloom.interop.skl2onnx.register()  # doctest: +SKIP
-    >>> skl2onnx.to_onnx(pipeline, X[:1], options={"zipmap": False})  # doctest: +SKIP
     """
     try:
         from skl2onnx import update_registered_converter
@@ -97,7 +91,7 @@ def _check(estimator: Any) -> None:
         raise ModelError(f"{name} has weights that are not finite: its fit diverged")
     if len(getattr(estimator, "classes_", (0, 1))) < 2 and not estimator._task.labels.multilabel:
         raise ModelError(
-            f"{name} was fitted with the single class {estimator.classes_[0]!r}, so there is "
+            f"{name} was fitted with the single class {str(estimator.classes_[0])!r}, so there is "
             "nothing to predict: fit it with rows of at least two classes"
         )
 
@@ -119,9 +113,9 @@ def _set_classifier_types(operator: Any) -> None:
 
 def _set_regressor_types(operator: Any) -> None:
     """Set the type of the predictions."""
-    estimator, number = operator.raw_operator, _number_type(operator)
+    estimator = operator.raw_operator
     _check(estimator)
-    rows = operator.inputs[0].get_first_dimension()
+    number, rows = _number_type(operator), operator.inputs[0].get_first_dimension()
     operator.outputs[0].set_type(number([rows, *estimator.network_.output_shape]))
 
 

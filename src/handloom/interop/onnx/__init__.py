@@ -5,5 +5,16 @@ from handloom.interop.onnx.feeds import feeds
 from handloom.interop.onnx.graph import Graph, Node, ValueInfo
 from handloom.interop.onnx.layers import add_layer, add_layers
 from handloom.interop.onnx.reading import from_onnx
+from handloom.interop.onnx.sequence import network_from_onnx
 
-__all__ = ["Graph", "Node", "ValueInfo", "add_layer", "add_layers", "feeds", "from_onnx", "to_onnx"]
+__all__ = [
+    "Graph",
+    "Node",
+    "ValueInfo",
+    "add_layer",
+    "add_layers",
+    "feeds",
+    "from_onnx",
+    "network_from_onnx",
+    "to_onnx",
+]

@@ -10,13 +10,14 @@ from handloom.interop.onnx.columns import add_restored_target
 from handloom.interop.onnx.comparison import NotComparedError, largest_difference
 from handloom.interop.onnx.files import model_bytes, require_package
 from handloom.interop.onnx.graph import OLDEST_OPSET, Graph
-from handloom.interop.onnx.layers import add_layer, add_layers
+from handloom.interop.onnx.layers import add_layers
 from handloom.interop.onnx.metadata import metadata_of, predictions_of
 from handloom.interop.onnx.predictions import add_output_activation
 from handloom.interop.onnx.preparation import add_input
 from handloom.interop.models import model_of
 from handloom.model import Model
 from handloom.training.loaded_run import LoadedRun
+
 
 def to_onnx(
     model: Model | LoadedRun,
@@ -33,6 +34,11 @@ def to_onnx(
     file. Its outputs, of shape (n, k), are ``"logits"``, those of the network before the output
     activation, and the predictions: ``"probabilities"`` of classes, or the ``"values"`` of a
     regression, quantiles in ascending order.
+
+    A model of a table has an input for each raw column instead, shape (n, 1), named like the
+    column: float64 for numbers and booleans, NaN where they are missing; texts for categories,
+    empty where they are missing. `handloom.interop.onnx.feeds` makes them of a frame. Values are in
+    the units of the target column.
 
     Its metadata has the names of classes or outputs as a JSON list (``class_names`` or
     ``output_names``), and the description of the model, so that `handloom.from_onnx` makes the same
@@ -54,8 +60,9 @@ def to_onnx(
         The dtype of the arithmetic; by default that of the network. In float64, convolution and
         average pooling are composed of slices and products, since onnxruntime has no float64
         version; that is exact and slower.
-    rows : array-like, shape (n, ...), optional
-        Rows for the comparison, as `handloom.Model.predict` takes them; by default made-up ones.
+    rows : array-like, shape (n, ...), or frame, optional
+        Rows for the comparison, as `handloom.Model.predict` takes them, raw rows of a table; by
+        default made-up ones.
 
     Returns
     -------
@@ -92,20 +99,19 @@ def add_model(graph: Graph, model: Model) -> None:
         If a layer or the transform has no counterpart.
     """
     x = add_input(graph, model)
-    network, activation = model.network, model.network.output_activation
-    before = network.without_activation(activation or "identity")
-    logits = add_layers(graph, before.named_layers(), x, network.input_shape)
-    graph.output("logits", logits, before.output_shape)
-    predicted = logits
-    if activation is not None:  # the model applies it once
-        ((name, last),) = network.named_layers()[len(before.layers) :]
-        predicted = add_layer(graph, name, last, logits, before.output_shape)
-    elif model.output_activation != "identity":
-        (outputs,) = network.output_shape
+    network, shape = model.network, model.network.output_shape
+    named = network.named_layers()
+    # an activation at the end keeps the shape; the model applies it once
+    before, activation = (named[:-1], named[-1:]) if network.output_activation else (named, [])
+    logits = add_layers(graph, before, x, network.input_shape)
+    graph.output("logits", logits, shape)
+    predicted = add_layers(graph, activation, logits, shape)
+    if not activation:
+        (outputs,) = shape
         predicted = add_output_activation(graph, model.output_activation, logits, outputs)
     if model.columns is not None and model.columns.target is not None:
         predicted = add_restored_target(graph, model.columns.target, predicted)
-    graph.output(predictions_of(model), predicted, network.output_shape)
+    graph.output(predictions_of(model), predicted, shape)
 
 
 def _compared(

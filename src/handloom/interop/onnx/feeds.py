@@ -127,20 +127,21 @@ def _table_of_mapping(rows: Mapping[Any, Any]) -> MemoryTable:
     """
     names = checked_names([str(name) for name in rows], "rows: ")
     columns = [_column(name, values) for name, values in zip(names, rows.values(), strict=True)]
-    length = len(columns[0].values)
+    count = len(columns[0].values)
     for column in columns:
-        if len(column.values) != length or not length:
+        if len(column.values) != count or not count:
             raise DataError(
                 f"rows: column {column.name!r} must have as many values as the first one, at least "
-                f"one, got {len(column.values)} and {length}"
+                f"one, got {len(column.values)} and {count}"
             )
-    return MemoryTable(Chunk(dict(zip(names, columns, strict=True)), np.arange(length)), names)
+    return MemoryTable(Chunk(dict(zip(names, columns, strict=True)), np.arange(count)), names)
 
 
 def _column(name: str, values: object) -> Column:
     if is_instance(values, *SERIES):
         return column_of(values, name)
-    if not isinstance(values, list | tuple | np.ndarray) or np.ndim(values) == 0:
+    scalar = isinstance(values, np.ndarray) and values.ndim == 0
+    if scalar or not isinstance(values, list | tuple | np.ndarray):
         raise DataError(
             f"rows: column {name!r} must be a list or an array with a value for each row, got "
             f"{type(values).__name__}: for a single row pass [value]"

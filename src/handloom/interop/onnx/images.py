@@ -83,12 +83,11 @@ def _margins(windows: Windows) -> list[int]:
     return [windows.top, windows.left, below, right]
 
 
-def _entries(
-    graph: Graph, name: str, windows: Windows, x: str, axes: tuple[int, int]
-) -> list[str]:
+def _entries(graph: Graph, name: str, windows: Windows, x: str, axes: tuple[int, int]) -> list[str]:
     """Add for each entry of a window, in row-major order, its pixels in all windows."""
-    at, steps = graph.integers(f"{name}.axes", *axes), graph.integers(
-        f"{name}.steps", windows.stride, windows.stride
+    at, steps = (
+        graph.integers(f"{name}.axes", *axes),
+        graph.integers(f"{name}.steps", windows.stride, windows.stride),
     )
     entries = []
     for _, rows, columns in windows.steps():

@@ -104,7 +104,22 @@ def read_proto(path: str | Path) -> "ModelProto":
         raise ModelError(f"{path} is damaged, or no file of ONNX: {error}") from None
     if not proto.HasField("graph"):
         raise ModelError(f"{path} is no file of ONNX: it has no graph")
+    if not _has_texts(proto):
+        raise ModelError(f"{path} is damaged: a name or a text in it is not UTF-8")
     return proto
+
+
+def _has_texts(message: Any) -> bool:
+    """Return whether all texts of a message are UTF-8; protobuf returns others as bytes."""
+    for field, value in message.ListFields():
+        values = (
+            [value] if isinstance(value, str | bytes) or hasattr(value, "ListFields") else value
+        )
+        if field.type == field.TYPE_STRING and any(isinstance(each, bytes) for each in values):
+            return False
+        if field.type == field.TYPE_MESSAGE and not all(map(_has_texts, values)):
+            return False
+    return True
 
 
 def array_of(tensor: "TensorProto") -> npt.NDArray[Any]:
@@ -136,7 +151,10 @@ def array_of(tensor: "TensorProto") -> npt.NDArray[Any]:
             f"array {tensor.name!r} of {dtype} of shape {shape} must have "
             f"{entries * dtype.itemsize:,} bytes, got {len(content):,}"
         )
-    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    try:
+        return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    except ValueError as error:  # such as of too many axes
+        raise ModelError(f"array {tensor.name!r}: {error}") from None
 
 
 def _arrays(

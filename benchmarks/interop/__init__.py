@@ -1,0 +1,1 @@
+"""Models that leave: each layer in each format, beside the library."""

@@ -1,0 +1,290 @@
+"""From standard operators of ONNX to layers, for `handloom.interop.onnx.sequence`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import ModelError
+from handloom.interop.onnx.images import FILTERS_LAST
+from handloom.layers import (
+    ELU,
+    GELU,
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalAveragePool2D,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from handloom.layers.windows import Windows
+
+Arrays = dict[str, npt.NDArray[Any]]
+Made = tuple[Layer, Arrays]
+
+
+@dataclass
+class Step:
+    """An operator of a chain.
+
+    Attributes
+    ----------
+    operator, name : str
+    attributes : dict
+        Those that are taken are removed.
+    arrays : list of array
+        Its constant inputs, in their order; None for one that is left out.
+    shape : tuple of int
+        The shape of an input row.
+    """
+
+    operator: str
+    name: str
+    attributes: dict[str, Any]
+    arrays: list[npt.NDArray[Any] | None]
+    shape: tuple[int, ...]
+
+    def refuse(self, problem: str) -> ModelError:
+        """Return an error that names this operator."""
+        return ModelError(f"{self.operator} {self.name!r} {problem}")
+
+    def take(self, name: str, default: Any) -> Any:
+        """Return an attribute, or else its default."""
+        return self.attributes.pop(name, default)
+
+    def expect(self, **expected: Any) -> None:
+        """Refuse attributes that are there with another value."""
+        for name, value in expected.items():
+            if (actual := self.take(name, value)) != value:
+                raise self.refuse(f"must have {name} {value!r}, got {actual!r}")
+
+    def array(self, index: int, dimensions: int | None = None) -> npt.NDArray[Any]:
+        """Return a constant input with so many axes."""
+        array = self.arrays[index] if index < len(self.arrays) else None
+        if array is None:
+            raise self.refuse(f"must have a constant as input {index + 1}, got none")
+        if dimensions is not None and array.ndim != dimensions:
+            raise self.refuse(
+                f"must have an array of {dimensions} axes as input {index + 1}, got shape "
+                f"{array.shape}"
+            )
+        return array
+
+    def image(self) -> tuple[int, int, int]:
+        """Return the shape of an input row that is an image."""
+        if len(self.shape) != 3:
+            raise self.refuse(f"must take images (n, c, y, x), got rows of shape {self.shape}")
+        c, y, x = self.shape
+        return c, y, x
+
+    def side(self, name: str, default: list[int]) -> int:
+        """Return an attribute that is the same for both axes of an image."""
+        sides = self.take(name, default)
+        if len(sides) != 2 or len(set(sides)) != 1 or sides[0] < 1:
+            raise self.refuse(f"must have {name} of two equal sizes of at least 1, got {sides!r}")
+        return int(sides[0])
+
+
+def layer_of(step: Step) -> Made | None:
+    """Return the layer of an operator with its arrays; None for an operator that changes nothing.
+
+    Raises
+    ------
+    ModelError
+        If it has no counterpart.
+    """
+    if step.operator not in OPERATORS:
+        known = ", ".join(sorted(OPERATORS))
+        raise step.refuse(f"has no counterpart; known are: {known}")
+    made = OPERATORS[step.operator](step)
+    if step.attributes:
+        raise step.refuse(f"has attributes without a counterpart: {', '.join(step.attributes)}")
+    return made
+
+
+def _nothing(step: Step) -> None:
+    step.take("ratio", None)
+    step.take("seed", None)
+    if len(step.arrays) > 1:
+        raise step.refuse("must not be in training mode")
+
+
+def _gemm(step: Step) -> Made:
+    step.expect(alpha=1.0, beta=1.0, transA=0)
+    w = step.array(0, 2)
+    w = w.T if step.take("transB", 0) else w
+    b = step.arrays[1] if len(step.arrays) > 1 else None
+    return _dense(step, w, b)
+
+
+def _matmul(step: Step) -> Made:
+    return _dense(step, step.array(0, 2), step.arrays[1] if len(step.arrays) > 1 else None)
+
+
+def _dense(step: Step, w: npt.NDArray[Any], b: npt.NDArray[Any] | None) -> Made:
+    """Return a dense layer; biases may be a matrix of one row, or one for all units."""
+    units = w.shape[1]
+    if b is not None and b.shape not in ((units,), (1, units), (1,), ()):
+        raise step.refuse(f"must add biases of shape {(units,)}, got shape {b.shape}")
+    biases = np.zeros(units, w.dtype) if b is None else np.broadcast_to(b.ravel(), (units,))
+    return Dense(units), {"weights": w, "biases": biases}
+
+
+def _conv(step: Step) -> Made:
+    c, y, x = step.image()
+    w = step.array(0, 4)
+    filters, channels, size, across = w.shape
+    if channels != c or size != across:
+        raise step.refuse(
+            f"must have weights of shape (f, {c}, k, k), got shape {w.shape}: groups and windows "
+            "that are not square have no counterpart"
+        )
+    step.expect(group=1, dilations=[1, 1], kernel_shape=[size, size])
+    stride = step.side("strides", [1, 1])
+    arrays = {"weights": w.transpose(FILTERS_LAST)}
+    if len(step.arrays) > 1:
+        arrays["biases"] = step.array(1, 1)
+    padding = _padding(step, size, stride)
+    layer = Conv2D(filters, size, stride=stride, padding=padding, biases=len(arrays) > 1)
+    return layer, arrays
+
+
+def _padding(step: Step, size: int, stride: int) -> int | str:
+    """Return the padding with the margins of an operator, as far as windows reach."""
+    automatic = step.take("auto_pad", "NOTSET")
+    pads = step.take("pads", [0, 0, 0, 0])
+    if automatic in ("SAME_UPPER", "VALID"):
+        return "same" if automatic == "SAME_UPPER" else "valid"
+    if automatic != "NOTSET" or len(pads) != 4 or min(pads) < 0:
+        raise step.refuse(f"has padding without a counterpart: {automatic}, {pads}")
+    top, left, below, right = pads
+    c, y, x = step.image()
+    rows, columns = (y + top + below - size) // stride + 1, (x + left + right - size) // stride + 1
+    candidates: list[int | str] = ["same", *([top] if top == left and top < size else [])]
+    for padding in reversed(candidates):
+        windows = Windows.over("conv2d", (c, y, x), size, stride, padding)
+        if (windows.top, windows.left, windows.rows, windows.columns) == (top, left, rows, columns):
+            return padding
+    raise step.refuse(f"has pads without a counterpart: {pads} around images of {y} x {x}")
+
+
+def _batch_norm(step: Step) -> Made:
+    step.expect(training_mode=0)
+    names = ("scale", "shift", "running_mean", "running_variance")
+    arrays = {name: step.array(index, 1) for index, name in enumerate(names)}
+    layer = BatchNorm(epsilon=step.take("epsilon", 1e-5), momentum=step.take("momentum", 0.9))
+    return layer, arrays
+
+
+def _layer_norm(step: Step) -> Made:
+    axes = len(step.shape)
+    axis = step.take("axis", -1)
+    if axis not in (1, -axes):
+        raise step.refuse(f"must normalize over all {axes} axes of a row, got axis {axis}")
+    step.expect(stash_type=1)
+    scale = step.array(0)
+    shift = step.arrays[1] if len(step.arrays) > 1 else None
+    shift = np.zeros_like(scale) if shift is None else shift
+    return LayerNorm(epsilon=step.take("epsilon", 1e-5)), {"scale": scale, "shift": shift}
+
+
+def _plain(kind: type[Layer]) -> Callable[[Step], Made]:
+    return lambda step: (kind(), {})
+
+
+def _leaky_relu(step: Step) -> Made:
+    return LeakyReLU(step.take("alpha", 0.01)), {}
+
+
+def _elu(step: Step) -> Made:
+    return ELU(step.take("alpha", 1.0)), {}
+
+
+def _gelu(step: Step) -> Made:
+    if (form := step.take("approximate", "none")) != "tanh":
+        raise step.refuse(f"must be in its tanh form (approximate 'tanh'), got {form!r}")
+    return GELU(), {}
+
+
+def _softmax(step: Step) -> Made:
+    if len(step.shape) != 1 or step.take("axis", -1) not in (1, -1):
+        raise step.refuse(f"must be over the entries of flat rows, got rows of {step.shape}")
+    return Softmax(), {}
+
+
+def _pool(kind: type[MaxPool2D | AveragePool2D]) -> Callable[[Step], Made]:
+    def make(step: Step) -> Made:
+        step.image()
+        step.expect(pads=[0, 0, 0, 0], dilations=[1, 1], ceil_mode=0, storage_order=0)
+        step.take("count_include_pad", 0)  # there is no padding
+        if step.take("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+            raise step.refuse("must have no padding")
+        size = step.side("kernel_shape", [])
+        return kind(size, stride=step.side("strides", [1, 1])), {}
+
+    return make
+
+
+def _global_average(step: Step) -> Made:
+    """Return the layer; its rows are flat, those of the operator images of one pixel."""
+    step.image()
+    return GlobalAveragePool2D(), {}
+
+
+def _flatten(step: Step) -> Made:
+    step.expect(axis=1)
+    return Flatten(), {}
+
+
+def _reshape(step: Step) -> Made:
+    """Return the new shape of a row: 0 keeps a size, -1 stands for what is left of a row."""
+    step.expect(allowzero=0)
+    first, *sizes = (int(size) for size in step.array(0, 1)) or (None,)
+    entries = prod(step.shape)
+    for index, size in enumerate(sizes):
+        if size == 0 and index < len(step.shape):
+            sizes[index] = step.shape[index]
+    if sizes.count(-1) == 1:
+        known = -prod(sizes)
+        sizes[sizes.index(-1)] = entries // known if known > 0 else 0
+    if first not in (0, -1, 1) or min(sizes, default=0) < 1 or prod(sizes) != entries:
+        raise step.refuse(
+            f"must keep the rows of shape {step.shape} apart, got the shape {[first, *sizes]}"
+        )
+    return Reshape(tuple(sizes)), {}
+
+
+OPERATORS: Mapping[str, Callable[[Step], Made | None]] = {
+    "Identity": _nothing,
+    "Dropout": _nothing,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Conv": _conv,
+    "BatchNormalization": _batch_norm,
+    "LayerNormalization": _layer_norm,
+    "Relu": _plain(ReLU),
+    "LeakyRelu": _leaky_relu,
+    "Elu": _elu,
+    "Tanh": _plain(Tanh),
+    "Sigmoid": _plain(Sigmoid),
+    "Gelu": _gelu,
+    "Softmax": _softmax,
+    "MaxPool": _pool(MaxPool2D),
+    "AveragePool": _pool(AveragePool2D),
+    "GlobalAveragePool": _global_average,
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+}
+"""The functions of this file by the name of the operator."""
