@@ -24,17 +24,15 @@ def _facts(model: Model) -> list[str]:
     facts = {"trained on": printable(model.trained_on)}
     if model.columns is None:
         facts["input"] = f"rows of {model.row_dtype}, shape {model.row_shape}"
-        if model.column_names:
-            facts["columns"] = _names(model.column_names)
+        columns = model.column_names or ()
     else:
-        names = [each.name for each in model.columns.inputs]
-        facts["input"] = f"raw rows of a table with {len(names)} columns"
-        facts["columns"] = _names(names)
-    names = model.binary_classes or model.class_names
+        columns = tuple(each.name for each in model.columns.inputs)
+        facts["input"] = f"raw rows of a table with {len(columns)} columns"
+    if columns:
+        facts["columns"] = _names(columns)
     facts["output"] = output_of(model)
-    facts["classes" if model.predicts_classes or model.binary_classes else "outputs"] = _names(
-        names
-    )
+    known = "classes" if model.predicts_classes or model.binary_classes else "outputs"
+    facts[known] = _names(model.binary_classes or model.class_names)
     facts["arithmetic"] = dtype
     facts["written by"] = f"Handloom {__version__}"
     return [f"{name + ':':<13}{value}" for name, value in facts.items()]
