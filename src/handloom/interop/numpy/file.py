@@ -239,6 +239,7 @@ def _weights(arrays: Mapping[str, Arrays], dtype: np.dtype[Any]) -> list[str]:
     if not arrays:
         return ["# This network has none."]
     size, code = dtype.itemsize, f"<f{dtype.itemsize}"
+    digits = f"{2 * size} hexadecimal digits"
     one = np.ones(1, code).tobytes().hex()
     whole = b"".join(
         np.ascontiguousarray(array, code).tobytes()
@@ -250,7 +251,7 @@ def _weights(arrays: Mapping[str, Arrays], dtype: np.dtype[Any]) -> list[str]:
         source_of(file_functions.decode),
         "\n".join(
             [
-                f"# {2 * size} hexadecimal digits are the {size} bytes of a {dtype}, the lowest byte first:",
+                f"# {digits} are the {size} bytes of a {dtype}, the lowest first:",
                 f"# {one} is 1. Arrays follow one another in the order of SHAPES.",
                 'TEXT = """',
                 *lines,
