@@ -38,6 +38,7 @@ ROOMS = {
     "handloom.plots": "Pictures",
     "handloom.walkthroughs": "Walkthroughs",
     "handloom.reporting": "Reports",
+    "handloom.interop.numpy": "Export as plain NumPy",
     "handloom.errors": "Errors",
 }
 

@@ -58,7 +58,7 @@ def file_text(model: Model, name: str, figures: Mapping[str, float] | None = Non
             [
                 f"{_docstring(model, name, figures)}\n\nimport numpy as np\n\n{_constants(model)}",
                 _titled("The layers", forward.functions),
-                _titled("The network", [f"{_shapes(forward.arrays)}\n\n\n{network}"]),
+                _titled("The network", [network]),
                 _titled("Predictions", prediction),
                 _titled("The weights", _weights(forward.arrays, model.network.parameters.dtype)),
             ]
@@ -253,6 +253,7 @@ def _weights(arrays: Mapping[str, Arrays], dtype: np.dtype[Any]) -> list[str]:
             [
                 f"# {digits} are the {size} bytes of a {dtype}, the lowest first:",
                 f"# {one} is 1. Arrays follow one another in the order of SHAPES.",
+                _shapes(arrays),
                 'TEXT = """',
                 *lines,
                 '"""',
