@@ -40,6 +40,7 @@ ROOMS = {
     "handloom.walkthroughs": "Walkthroughs",
     "handloom.reporting": "Reports",
     "handloom.interop.onnx": "ONNX",
+    "handloom.interop.numpy": "Export as plain NumPy",
     "handloom.errors": "Errors",
 }
 

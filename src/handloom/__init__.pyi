@@ -47,6 +47,7 @@ from handloom.initializers import (
     ScaledNormal as ScaledNormal,
     Zeros as Zeros,
 )
+from handloom.interop.numpy import to_numpy as to_numpy
 from handloom.interop.onnx import from_onnx as from_onnx, to_onnx as to_onnx
 from handloom.layers import (
     ELU as ELU,
