@@ -56,10 +56,10 @@ def to_module(
         shape = shape_of(input_shape)
         chain.declare(shape)  # refuses layers that do not fit
         source = source_of_chain(chain.named, shape)
-    module = _made(source)
+    module = _made(source).to(getattr(imported(), dtype.name))
     if source.state:
         module.load_state_dict(tensors(source.state))
-    return module.to(getattr(imported(), str(dtype)))
+    return module
 
 
 def imported() -> Any:

@@ -1,5 +1,7 @@
 """The text of a Python file that has a model as a module of PyTorch, for people to read."""
 
+import json
+from collections.abc import Sequence
 from textwrap import indent, wrap
 
 from handloom.data.transforms import AsFloat, Scale
@@ -35,7 +37,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-WEIGHTS = Path(__file__).with_name({weights!r})
+WEIGHTS = Path(__file__).with_name({weights})
 
 {names}
 {classes}
@@ -96,9 +98,11 @@ def program(model: Model, source: ModuleSource, weights: str) -> str:
         predicted=predicted,
         outputs=outputs,
         k=k,
-        weights=weights,
-        names=_assigned("CLASSES" if model.predicts_classes or model.binary_classes else "OUTPUTS",
-                        model.binary_classes or model.class_names),
+        weights=_quoted(weights),
+        names=_assigned(
+            "CLASSES" if model.predicts_classes or model.binary_classes else "OUTPUTS",
+            model.binary_classes or model.class_names,
+        ),
         classes="".join(f"\n\n{each}" for each in source.classes),
         rows=f"{model.row_dtype} rows, shape (n, {', '.join(map(str, model.row_shape))})",
         layers=indent(source.call, " " * 8).lstrip(),
@@ -147,13 +151,18 @@ def _quotable(text: str) -> str:
     return printable(text).replace("\\", "/").replace('"', "'")
 
 
-def _assigned(name: str, values: tuple[str, ...]) -> str:
-    """Return the assignment of a tuple of texts, wrapped."""
-    whole = f"{name} = {tuple(map(str, values))!r}"
+def _assigned(name: str, texts: Sequence[str]) -> str:
+    """Return the assignment of a tuple of texts, on several lines if it is long."""
+    quoted = [_quoted(each) for each in texts]
+    whole = f"{name} = ({', '.join(quoted)}{',' * (len(quoted) == 1)})"
     if len(whole) <= WIDTH:
         return whole
-    lines = "".join(f"    {value!r},\n" for value in values)
-    return f"{name} = (\n{lines})"
+    return "\n".join([f"{name} = (", *(f"    {each}," for each in quoted), ")"])
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a literal of Python, between double quotes."""
+    return json.dumps(printable(text))
 
 
 def _preparation(model: Model) -> str:

@@ -183,8 +183,13 @@ def _convolution(layer: Conv2D, shape: Shape) -> str:
 def _batch_norm(layer: BatchNorm, shape: Shape) -> str:
     """Return PyTorch's batch norm, whose momentum is the fraction of the new statistics."""
     name = "nn.BatchNorm2d" if len(shape) == 3 else "nn.BatchNorm1d"
-    options = {"eps": layer.epsilon, "momentum": float(f"{1.0 - layer.momentum:.12g}")}
-    return _call(name, shape[0], **options)
+    momentum = float(f"{1.0 - layer.momentum:.12g}")  # 0.1, not 0.09999999999999998
+    options = {"momentum": momentum} if momentum != 0.1 else {}
+    return _call(name, shape[0], **_epsilon(layer), **options)
+
+
+def _epsilon(layer: BatchNorm | LayerNorm) -> dict[str, object]:
+    return {"eps": layer.epsilon} if layer.epsilon != 1e-5 else {}
 
 
 def _pooling(name: str) -> Callable[[Any, Shape], str]:
@@ -228,7 +233,7 @@ CALLS: Mapping[type[Layer], Callable[[Any, Shape], str]] = {
     Flatten: _without_options("nn.Flatten"),
     GELU: lambda layer, shape: _call("nn.GELU", approximate="tanh"),
     GlobalAveragePool2D: lambda layer, shape: "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())",
-    LayerNorm: lambda layer, shape: _call("nn.LayerNorm", shape, eps=layer.epsilon),
+    LayerNorm: lambda layer, shape: _call("nn.LayerNorm", shape, **_epsilon(layer)),
     LeakyReLU: lambda layer, shape: _call("nn.LeakyReLU", layer.slope),
     MaxPool2D: _pooling("nn.MaxPool2d"),
     ReLU: _without_options("nn.ReLU"),
