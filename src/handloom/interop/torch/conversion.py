@@ -61,10 +61,10 @@ def layers_from(module: Any, shape: Shape | None) -> tuple[Shape, list[Converted
     modules = [each for each in _leaves(nn, module) if type(each[1]) is not nn.Identity]
     first = modules[0][1] if modules else None
     if shape is None:
-        if type(first) is not nn.Linear:
+        if first is None or type(first) is not nn.Linear:
             raise ModelError(
                 f"input_shape must be set where the first module is no Linear, got None for "
-                f"{type(first).__name__}"
+                f"{type(first).__name__ if modules else 'no module'}"
             )
         shape = (first.in_features,)
     current, converted = shape, []
@@ -119,7 +119,9 @@ def _require(module: Any, **expected: object) -> None:
     for option, value in expected.items():
         got = getattr(module, option)
         if got not in (value, (value, value)):
-            raise ModelError(f"{option} must be {value!r}, which is all that Handloom has, got {got!r}")
+            raise ModelError(
+                f"{option} must be {value!r}, which is all that Handloom has, got {got!r}"
+            )
 
 
 def _square(module: Any, option: str) -> int:
@@ -177,9 +179,19 @@ def _leaky_relu(module: Any, shape: Shape) -> list[Layer]:
     return [LeakyReLU(module.negative_slope) if module.negative_slope else ReLU()]
 
 
+def _require_flat(module: Any, shape: Shape) -> None:
+    """Refuse another axis than that of flat rows."""
+    if len(shape) != 1:
+        raise ModelError(f"a row of its input must be flat, got shape {shape}")
+    if module.dim not in (1, -1):
+        raise ModelError(f"dim must be 1, got {module.dim}")
+
+
 def _softmax(module: Any, shape: Shape) -> list[Layer]:
     if module.dim not in (1, -1) or len(shape) != 1:
-        raise ModelError(f"dim must be 1, for flat rows, got {module.dim} for rows of shape {shape}")
+        raise ModelError(
+            f"dim must be 1, for flat rows, got {module.dim} for rows of shape {shape}"
+        )
     return [Softmax()]
 
 
@@ -195,8 +207,29 @@ def _flatten(module: Any, shape: Shape) -> list[Layer]:
 
 def _unflatten(module: Any, shape: Shape) -> list[Layer]:
     if module.dim not in (1, -1) or len(shape) != 1:
-        raise ModelError(f"dim must be 1, for flat rows, got {module.dim} for rows of shape {shape}")
+        raise ModelError(
+            f"dim must be 1, for flat rows, got {module.dim} for rows of shape {shape}"
+        )
     return [Reshape(tuple(module.unflattened_size))]
+
+
+def _dropout(module: Any, shape: Shape) -> list[Layer]:
+    return [Dropout(module.p)]
+
+
+def _elu(module: Any, shape: Shape) -> list[Layer]:
+    return [ELU(module.alpha)]
+
+
+def _linear(module: Any, shape: Shape) -> list[Layer]:
+    return [Dense(module.out_features)]
+
+
+def _without_options(kind: Callable[[], Layer]) -> "Converter":
+    def convert(module: Any, shape: Shape) -> list[Layer]:
+        return [kind()]
+
+    return convert
 
 
 Converter = Callable[[Any, Shape], list[Layer]]
@@ -207,19 +240,19 @@ CONVERTERS: Mapping[str, Converter] = {
     "BatchNorm1d": _batch_norm,
     "BatchNorm2d": _batch_norm,
     "Conv2d": _convolution,
-    "Dropout": lambda module, shape: [Dropout(module.p)],
-    "ELU": lambda module, shape: [ELU(module.alpha)],
+    "Dropout": _dropout,
+    "ELU": _elu,
     "Flatten": _flatten,
     "GELU": _gelu,
     "LayerNorm": _layer_norm,
     "LeakyReLU": _leaky_relu,
-    "Linear": lambda module, shape: [Dense(module.out_features)],
+    "Linear": _linear,
     "MaxPool2d": _pooling(MaxPool2D),
-    "ReLU": lambda module, shape: [ReLU()],
-    "SiLU": lambda module, shape: [SiLU()],
-    "Sigmoid": lambda module, shape: [Sigmoid()],
+    "ReLU": _without_options(ReLU),
+    "SiLU": _without_options(SiLU),
+    "Sigmoid": _without_options(Sigmoid),
     "Softmax": _softmax,
-    "Tanh": lambda module, shape: [Tanh()],
+    "Tanh": _without_options(Tanh),
     "Unflatten": _unflatten,
 }
 """From a module of each class, and the shape of a row of its input, to layers."""
@@ -233,7 +266,7 @@ OTHERWISE = (
 ADVICE = {
     "LogSoftmax": " Leave it out: the loss of Handloom takes logits, and Model.predict applies the "
     "softmax",
-        "Embedding": " Its weights go into a network with a handloom.Embedding of the columns that hold "
-    "indices: from_torch(module.state_dict(), network)",
+    "Embedding": " Its weights go into a network with handloom.Embedding, for the columns that "
+    "hold indices: from_torch(module.state_dict(), network)",
 }
 """What to do in place of some modules."""

@@ -11,7 +11,6 @@ from handloom.interop.torch.reading import read_state
 from handloom.layers import Layer
 from handloom.layers.building import shape_of
 from handloom.layers.chain import Chain
-from handloom.layers.names import as_layers
 from handloom.network import Sequential
 from handloom.parameters import Array
 

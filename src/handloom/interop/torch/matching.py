@@ -55,7 +55,10 @@ def arrays_from(
 
 
 def arrays_at(
-    paths: Sequence[str], state: Mapping[str, Array], chain: Chain, shapes: Mapping[str, tuple[int, ...]]
+    paths: Sequence[str],
+    state: Mapping[str, Array],
+    chain: Chain,
+    shapes: Mapping[str, tuple[int, ...]],
 ) -> dict[str, Array]:
     """Return the arrays of a network of layers whose modules' paths are known.
 

@@ -21,6 +21,15 @@ OUTPUTS = {
 }
 """From the outputs of a network to predictions, by `handloom.Model.output_activation`."""
 
+WORDS = {
+    "softmax": ("probabilities of the classes", "logits"),
+    "sigmoid": ("probabilities", "logits"),
+    "exp": ("values", "logarithms of the values"),
+    "identity": ("values", "values"),
+    "sort": ("quantiles, ascending", "quantiles in any order"),
+}
+"""The words for predictions, and for the outputs of a network."""
+
 FILE = '''\
 """{facts}
 
@@ -115,20 +124,11 @@ def program(model: Model, source: ModuleSource, weights: str) -> str:
 
 def _names_of_outputs(model: Model) -> tuple[str, str]:
     """Return the words for predictions, and for the outputs in front of the activation."""
-    match model.output_activation:
-        case "softmax":
-            return "probabilities of the classes", "logits"
-        case "sigmoid" if model.binary_classes:
-            return "the probability of the second class", "its logit"
-        case "sigmoid":
-            return "probabilities", "logits"
-        case "exp":
-            return "values", "their logarithms"
-        case "sort":
-            return "quantiles, ascending", "quantiles in any order"
-    if model.network.output_activation is not None:
+    if model.binary_classes:
+        return "the probability of the second class", "its logit"
+    if model.output_activation == "identity" and model.network.output_activation is not None:
         return "probabilities", "probabilities"
-    return "values", "values"
+    return WORDS[model.output_activation]
 
 
 def _facts(model: Model) -> str:

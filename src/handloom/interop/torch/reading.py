@@ -1,4 +1,7 @@
-"""State dicts: arrays by PyTorch's names, from a mapping or a safetensors file. Nothing unpickles."""
+"""State dicts: arrays by PyTorch's names, from a mapping or a safetensors file.
+
+Nothing unpickles.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +25,7 @@ CONVERT = (
 )
 
 
-def read_state(source: object) -> dict[str, Array]:
+def read_state(source: Any) -> dict[str, Array]:
     """Return the arrays of a state dict, by name and in its order, without the counters.
 
     Parameters

@@ -82,7 +82,7 @@ def source_of(name: str, layer: Layer, shape: Shape) -> ModuleSource:
         If the layer has no counterpart.
     """
     kind = type(layer)
-    if kind is Residual:
+    if isinstance(layer, Residual) and kind is Residual:
         return _residual(name, layer, shape)
     if "to_torch" in vars(kind):
         source = layer.to_torch(shape)  # type: ignore[attr-defined]
@@ -92,13 +92,15 @@ def source_of(name: str, layer: Layer, shape: Shape) -> ModuleSource:
                 f"handloom.interop.torch.ModuleSource, got {type(source).__name__}"
             )
         return source
-    if kind not in CALLS:
+    if kind in WITHOUT_OPTIONS:
+        return ModuleSource(WITHOUT_OPTIONS[kind])
+    if kind not in WITH_OPTIONS:
         raise ModelError(
             f"layer {name}: {kind.__name__} has no counterpart in PyTorch: give the class a method "
             "to_torch(self, shape) that returns a handloom.interop.torch.ModuleSource: the call "
             "that makes its module, the state of the module, and the source of its class"
         )
-    call = CALLS[kind](layer, shape)
+    call = WITH_OPTIONS[kind](layer, shape)
     frozen = bool(layer.weights) and not layer.trainable
     own = [source for name, source in OWN_CLASSES.items() if call.startswith(f"{name}(")]
     return ModuleSource(
@@ -162,22 +164,21 @@ def _residual(name: str, layer: Residual, shape: Shape) -> ModuleSource:
 
 def _convolution(layer: Conv2D, shape: Shape) -> str:
     windows = Windows.over(layer.kind, shape, layer.size, layer.stride, layer.padding)
-    options = {"stride": layer.stride} if layer.stride > 1 else {}
+    options: dict[str, object] = {"stride": layer.stride} if layer.stride > 1 else {}
+    bias = {} if layer.biases else {"bias": False}
     padding: object = layer.padding if isinstance(layer.padding, int) else 0
-    zeros = None
-    if layer.padding == "same":  # PyTorch's has no strides
+    name = "nn.Conv2d"
+    if layer.padding == "same":  # PyTorch's takes no strides
         height, width = windows.covered
         top, below = windows.top, height - windows.top - windows.height
         left, right = windows.left, width - windows.left - windows.width
         if (top, left) == (below, right):
             padding = top if top == left else (top, left)
         else:
-            zeros = (left, right, top, below)
-    sizes = (windows.channels, layer.filters, layer.size)
-    bias = {} if layer.biases else {"bias": False}
-    if zeros is not None:
-        return _call("PaddedConv2d", *sizes, **options, **bias, zeros=zeros)
-    return _call("nn.Conv2d", *sizes, **options, **({"padding": padding} if padding else {}), **bias)
+            name, options["zeros"] = "PaddedConv2d", (left, right, top, below)
+    if padding:
+        options["padding"] = padding
+    return _call(name, windows.channels, layer.filters, layer.size, **options, **bias)
 
 
 def _batch_norm(layer: BatchNorm, shape: Shape) -> str:
@@ -218,32 +219,52 @@ def _call(name: str, *values: object, **options: object) -> str:
     return f"{name}({', '.join(arguments)})"
 
 
-def _without_options(name: str) -> Callable[[Any, Shape], str]:
-    return lambda layer, shape: f"{name}()"
+def _dense(layer: Dense, shape: Shape) -> str:
+    return _call("nn.Linear", shape[0], layer.units)
 
 
-CALLS: Mapping[type[Layer], Callable[[Any, Shape], str]] = {
+def _dropout(layer: Dropout, shape: Shape) -> str:
+    return _call("nn.Dropout", layer.rate)
+
+
+def _elu(layer: ELU, shape: Shape) -> str:
+    return _call("nn.ELU", layer.alpha)
+
+
+def _leaky_relu(layer: LeakyReLU, shape: Shape) -> str:
+    return _call("nn.LeakyReLU", layer.slope)
+
+
+def _layer_norm(layer: LayerNorm, shape: Shape) -> str:
+    return _call("nn.LayerNorm", shape, **_epsilon(layer))
+
+
+WITHOUT_OPTIONS: Mapping[type[Layer], str] = {
+    Flatten: "nn.Flatten()",
+    GELU: 'nn.GELU(approximate="tanh")',
+    GlobalAveragePool2D: "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())",
+    ReLU: "nn.ReLU()",
+    Sigmoid: "nn.Sigmoid()",
+    SiLU: "nn.SiLU()",
+    Softmax: "nn.Softmax(dim=1)",
+    Tanh: "nn.Tanh()",
+}
+"""The call of the module of each class of layers without options."""
+
+WITH_OPTIONS: Mapping[type[Layer], Callable[[Any, Shape], str]] = {
     AveragePool2D: _pooling("nn.AvgPool2d"),
     BatchNorm: _batch_norm,
     Conv2D: _convolution,
-    Dense: lambda layer, shape: _call("nn.Linear", shape[0], layer.units),
-    Dropout: lambda layer, shape: _call("nn.Dropout", layer.rate),
-    ELU: lambda layer, shape: _call("nn.ELU", layer.alpha),
+    Dense: _dense,
+    Dropout: _dropout,
+    ELU: _elu,
     Embedding: _embedding,
-    Flatten: _without_options("nn.Flatten"),
-    GELU: lambda layer, shape: _call("nn.GELU", approximate="tanh"),
-    GlobalAveragePool2D: lambda layer, shape: "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())",
-    LayerNorm: lambda layer, shape: _call("nn.LayerNorm", shape, **_epsilon(layer)),
-    LeakyReLU: lambda layer, shape: _call("nn.LeakyReLU", layer.slope),
+    LayerNorm: _layer_norm,
+    LeakyReLU: _leaky_relu,
     MaxPool2D: _pooling("nn.MaxPool2d"),
-    ReLU: _without_options("nn.ReLU"),
     Reshape: _reshape,
-    Sigmoid: _without_options("nn.Sigmoid"),
-    SiLU: _without_options("nn.SiLU"),
-    Softmax: lambda layer, shape: _call("nn.Softmax", dim=1),
-    Tanh: _without_options("nn.Tanh"),
 }
-"""From a layer of each class, and the shape of a row of its input, to the call of its module."""
+"""From a layer of another class, and the shape of a row of its input, to the call of its module."""
 
 OWN_CLASSES = {
     "ColumnEmbedding": classes.COLUMN_EMBEDDING,
