@@ -1,0 +1,78 @@
+"""The description of a model for the first lines of an exported file: plain text, as tables."""
+
+from collections.abc import Sequence
+from math import prod
+
+from handloom._version import __version__
+from handloom.model import Model
+from handloom.text import listed, printable
+
+MOST_NAMES = 30
+"""The largest number of names of classes, outputs or columns that are listed."""
+
+
+def description(model: Model) -> list[str]:
+    """Return lines that describe a model: its data, inputs, outputs and layers.
+
+    They hold names of users, and are not yet escaped for a docstring.
+    """
+    return [*_facts(model), "", *layer_table(model)]
+
+
+def _facts(model: Model) -> list[str]:
+    dtype = str(model.network.parameters.dtype)
+    facts = {"trained on": printable(model.trained_on)}
+    if model.columns is None:
+        facts["input"] = f"rows of {model.row_dtype}, shape {model.row_shape}"
+        columns = model.column_names or ()
+    else:
+        columns = tuple(each.name for each in model.columns.inputs)
+        facts["input"] = f"raw rows of a table with {len(columns)} columns"
+    if columns:
+        facts["columns"] = _names(columns)
+    facts["output"] = output_of(model)
+    known = "classes" if model.predicts_classes or model.binary_classes else "outputs"
+    facts[known] = _names(model.binary_classes or model.class_names)
+    facts["arithmetic"] = dtype
+    facts["written by"] = f"Handloom {__version__}"
+    return [f"{name + ':':<13}{value}" for name, value in facts.items()]
+
+
+def output_of(model: Model) -> str:
+    """Return what the model predicts, for people."""
+    if model.binary_classes:
+        return f"the probability of {printable(model.binary_classes[1])!r}"
+    if model.predicts_classes:
+        return f"probabilities of {len(model.class_names)} classes (softmax)"
+    if "sigmoid" in (model.output_activation, model.network.output_activation):
+        return f"{len(model.class_names)} independent probabilities (sigmoid)"
+    return {
+        "exp": "the exponential of the network's outputs",
+        "sort": "quantiles in ascending order",
+    }.get(model.output_activation, "values")
+
+
+def layer_table(model: Model) -> list[str]:
+    """Return the layers with the shape of an output row and the number of weights, aligned."""
+    rows = [("input", str(model.network.input_shape), "")]
+    for name, shape, _ in model.network.summary():
+        own = [
+            array.size
+            for key, array in model.network.parameters.weights.items()
+            if key.startswith(f"{name}.")
+        ]
+        rows.append((printable(name), str(shape), f"{sum(own):,}"))
+    total = sum(prod(array.shape) for array in model.network.parameters.weights.values())
+    rows.append(("total", "", f"{total:,}"))
+    rows.insert(0, ("layer", "output of a row", "weights"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return [
+        f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}".rstrip()
+        for row in rows
+    ]
+
+
+def _names(names: Sequence[str]) -> str:
+    every = [printable(name) for name in names]
+    more = f" and {len(every) - MOST_NAMES:,} more" if len(every) > MOST_NAMES else ""
+    return listed(every[:MOST_NAMES], MOST_NAMES) + more

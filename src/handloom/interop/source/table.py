@@ -1,0 +1,83 @@
+"""The source of the encoder of a table's raw rows: what a model learned of its columns, as code."""
+
+from handloom.data.column_encoding import ColumnEncoding
+from handloom.data.columns import Columns
+from handloom.data.table_target import TableTarget
+from handloom.interop.source import table_encoding
+from handloom.interop.source.functions import functions_of, source_of, with_called
+from handloom.interop.source.text import call, literal, sequence
+
+
+def encoder_source(columns: Columns) -> str:
+    """Return source text in plain Python, without imports, that defines ``encode(table)``.
+
+    ``encode`` takes raw rows, as a dict of columns (lists) or a list of dicts such as
+    ``csv.DictReader`` reads, and returns flat rows: a list of lists of floats, to be converted to
+    float32. The text also defines ``COLUMNS``, the names of the input columns, and the functions
+    that ``encode`` calls. It ends without a line break.
+    """
+    functions = functions_of(table_encoding)
+    used = with_called(["read_table", *map(_function, columns.inputs)], functions)
+    categories = {each.name: each.categories for each in columns.inputs if each.categories}
+    entries = [sequence(categories[name], f"{literal(name)}: ", 4, ",") for name in categories]
+    constants = [
+        sequence((each.name for each in columns.inputs), "COLUMNS = "),
+        *(["CATEGORIES = {", *entries, "}"] if entries else []),
+        sequence(table_encoding.MISSING_TEXTS, "MISSING_TEXTS = "),
+    ]
+    sources = [source_of(functions[name]) for name in used]
+    return "\n\n\n".join(["\n".join(constants), _encode(columns), *sources])
+
+
+def restored(target: TableTarget | None, outputs: str, exp: str) -> str:
+    """Return an expression for predictions in the units of the target, as `TableTarget.restore`.
+
+    Parameters
+    ----------
+    target : TableTarget or None
+    outputs : str
+        The expression for the network's outputs, which are float64.
+    exp : str
+        The name of the exponential function.
+
+    Returns
+    -------
+    str
+        Such as ``"np.exp(outputs * 0.5 + 12.0)"``; ``outputs`` itself for classes.
+    """
+    if target is None or target.task == "classification":
+        return outputs
+    values = f"{outputs} * {literal(target.scale)} + {literal(target.mean)}"
+    return f"{exp}({values})" if target.scaling == "log" else values
+
+
+def _encode(columns: Columns) -> str:
+    return "\n".join(
+        [
+            "def encode(table):",
+            f'    """Return raw rows as flat rows: {len(columns.names):,} numbers for each row."""',
+            "    table = read_table(table, COLUMNS)",
+            "    columns = []",
+            *map(_step, columns.inputs),
+            "    return [list(row) for row in zip(*columns)]",
+        ]
+    )
+
+
+def _step(encoding: ColumnEncoding) -> str:
+    """Return the line that adds the flat columns of one column."""
+    arguments = ["table", literal(encoding.name)]
+    if encoding.kind != "category":
+        arguments += [f"mean={literal(encoding.mean)}", f"scale={literal(encoding.scale)}"]
+    else:
+        arguments += [f"CATEGORIES[{literal(encoding.name)}]"]
+    if not encoding.embedded:
+        arguments += ["missing=True"] * bool(encoding.missing)
+    return call(f"columns += {_function(encoding)}", arguments, indent=4)
+
+
+def _function(encoding: ColumnEncoding) -> str:
+    if encoding.kind != "category":
+        return table_encoding.encode_numbers.__name__
+    each = table_encoding.encode_indices if encoding.embedded else table_encoding.encode_categories
+    return each.__name__

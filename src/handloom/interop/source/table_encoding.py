@@ -1,0 +1,128 @@
+"""The encoding of raw rows of a table, in plain Python: it is written into exported files.
+
+It does what `handloom.data.columns.Columns.encode` does with the cells of a CSV file, which are
+texts, and with Python values. Texts are read as the cells of a CSV file.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+Cells = Sequence[Any]
+"""The cells of one column."""
+
+Flat = list[list[float]]
+"""Columns of flat rows, one list for each."""
+
+MISSING_TEXTS = (
+    *("", "?", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan"),
+    *("NULL", "null", "None", "none"),
+)
+
+
+def read_table(table: Any, names: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the columns with these names, of a dict of columns or a list of rows (dicts)."""
+    if not hasattr(table, "keys"):
+        rows = list(table)
+        if not all(isinstance(row, dict) for row in rows):
+            raise ValueError("expected a dict of columns, or a list of dicts, one for each row")
+        table = {name: [row[name] for row in rows if name in row] for name in names}
+    for name in names:
+        if name not in table:
+            raise ValueError(f"column {name!r} is missing, got {', '.join(map(repr, table))}")
+    columns = {name: list(table[name]) for name in names}
+    lengths = {name: len(cells) for name, cells in columns.items()}
+    for name, length in lengths.items():
+        if length != max(lengths.values()):
+            raise ValueError(f"column {name!r} has fewer cells than others: {length}")
+        if not length:
+            raise ValueError("expected at least one row, got none")
+    return columns
+
+
+def encode_numbers(
+    table: dict[str, list[Any]], name: str, *, mean: float, scale: float, missing: bool = False
+) -> Flat:
+    """Return the standardized column (x - mean) / scale, 0 where a value is missing.
+
+    With `missing`, a second column is 1 where the value is missing, and else 0. A scale of 0
+    stands for a constant column, of which only the second one remains.
+    """
+    numbers = read_numbers(name, table[name])
+    flat = []
+    if scale:
+        flat.append([0.0 if x is None else (x - mean) / scale for x in numbers])
+        if max(map(abs, flat[0])) > 3.4e38:  # the largest float32
+            raise ValueError(f"column {name!r} must hold numbers like {mean:g}, got larger ones")
+    if missing:
+        flat.append([float(x is None) for x in numbers])
+    return flat
+
+
+def encode_categories(
+    table: dict[str, list[Any]], name: str, categories: Sequence[str], *, missing: bool = False
+) -> Flat:
+    """Return a column for each category: 1 in the rows of this category, and else 0.
+
+    With `missing`, a further column is 1 where the value is missing. A category that is none of
+    these has 0 in all columns.
+    """
+    indices = read_categories(name, table[name], categories)
+    columns = [*range(2, 2 + len(categories)), *([0] if missing else [])]
+    return [[float(index == column) for index in indices] for column in columns]
+
+
+def encode_indices(table: dict[str, list[Any]], name: str, categories: Sequence[str]) -> Flat:
+    """Return a column of indices: 0 for a missing value, 1 for an unknown one, 2, 3, ..."""
+    return [[float(index) for index in read_categories(name, table[name], categories)]]
+
+
+def read_numbers(name: str, cells: Cells) -> list[float | None]:
+    """Return the numbers of a column, None where they are missing; true and false are 1 and 0."""
+    values = read_values(cells)
+    booleans = {"true": 1.0, "false": 0.0}
+    if all(str(value).lower() in booleans for value in values if value is not None):
+        values = [None if value is None else booleans[str(value).lower()] for value in values]
+    numbers = [None if value is None else read_number(value) for value in values]
+    for row, number in enumerate(numbers):
+        if number is not None and not abs(number) < float("inf"):
+            raise ValueError(f"column {name!r} must hold numbers, got {cells[row]!r} in row {row}")
+    return numbers
+
+
+def read_categories(name: str, cells: Cells, categories: Sequence[str]) -> list[int]:
+    """Return the indices of categories: 0 for a missing value, 1 for an unknown one, 2, 3, ...
+
+    In a column of numbers, "3" and "3.0" are the same category.
+    """
+    values = read_values(cells, categories)
+    by_text = {category: index for index, category in enumerate(categories, 2)}
+    indices = [0 if value is None else by_text.get(str(value), 1) for value in values]
+    numbers = [read_number(value) for value in values if value is not None]
+    booleans = all(isinstance(value, bool) for value in values if value is not None)
+    if "nan" not in map(str, numbers) and not booleans:
+        by_number = {read_number(text): by_text[text] for text in reversed(categories)}
+        for row, value in enumerate(values):
+            if indices[row] == 1:
+                indices[row] = by_number.get(read_number(value), 1)
+    return indices
+
+
+def read_values(cells: Cells, categories: Sequence[str] = ()) -> list[Any]:
+    """Return texts without spaces around them, other values unchanged, None for missing ones.
+
+    None, NaN and the texts of `MISSING_TEXTS` are missing values, unless they name a category.
+    """
+    values = [cell.item() if hasattr(cell, "item") else cell for cell in cells]  # of NumPy
+    values = [value.strip() if isinstance(value, str) else value for value in values]
+    texts = set(MISSING_TEXTS) - set(categories)
+    return [None if value is None or str(value) in texts else value for value in values]
+
+
+def read_number(value: Any) -> float:
+    """Return a number, or a text that holds one, as a float; NaN for any other text."""
+    try:
+        return float("nan") if "_" in str(value) else float(value)  # Python reads 1_000
+    except (TypeError, ValueError):
+        return float("nan")
+    except OverflowError:
+        return float("inf")
