@@ -1,16 +1,15 @@
 """The text of a Python file that has a model as a module of PyTorch, for people to read."""
 
-import json
-from collections.abc import Sequence
-from textwrap import indent, wrap
+from collections.abc import Mapping
+from textwrap import indent
 
 from handloom.data.transforms import AsFloat, Scale
 from handloom.errors import ModelError
+from handloom.interop.source.description import description
+from handloom.interop.source.table import encoder_source, restored
+from handloom.interop.source.text import in_docstring, literal, sequence
 from handloom.interop.torch.sources import ModuleSource
 from handloom.model import Model
-from handloom.text import printable
-
-WIDTH = 96
 
 OUTPUTS = {
     "softmax": "torch.softmax(outputs, dim=1)",
@@ -22,22 +21,28 @@ OUTPUTS = {
 """From the outputs of a network to predictions, by `handloom.Model.output_activation`."""
 
 WORDS = {
-    "softmax": ("probabilities of the classes", "logits"),
+    "softmax": ("probabilities", "logits"),
     "sigmoid": ("probabilities", "logits"),
     "exp": ("values", "logarithms of the values"),
-    "identity": ("values", "values"),
-    "sort": ("quantiles, ascending", "quantiles in any order"),
+    "identity": ("outputs", "outputs"),
+    "sort": ("quantiles, ascending,", "quantiles in any order"),
 }
 """The words for predictions, and for the outputs of a network."""
 
 FILE = '''\
-"""{facts}
+"""A network in PyTorch, trained with Handloom. It needs PyTorch and safetensors alone.
+
+{description}
+
+To predict, with the file of weights beside this one:
+
+    from {module} import load
 
     network = load()
-    network.predict(rows)  # {predicted}, shape (n, {k})
+    network.predict({rows})  # {predicted} of shape (n, {k})
 
-`network.forward` takes prepared rows and returns {outputs}, for a training that goes on: call
-`network.train()` before it. PyTorch and safetensors are all that this file needs.
+To train it further, call network.train(), and give network.forward prepared rows: it returns
+{outputs}.
 """
 
 from pathlib import Path
@@ -52,14 +57,14 @@ WEIGHTS = Path(__file__).with_name({weights})
 {classes}
 
 class Network(nn.Module):
-    """The layers, and the preparation of {rows}."""
+    """The layers, and the preparation of {raw}."""
 
     def __init__(self):
         super().__init__()
         self.layers = {layers}
 {to_dtype}
-    def prepare(self, rows):
-        """Return {rows} as the input of the first layer, shape (n, {entries})."""
+    def prepare(self, {rows}):
+        """Return {raw} as the input of the first layer, shape (n, {entries})."""
 {prepare}
 
     def forward(self, x):
@@ -67,12 +72,12 @@ class Network(nn.Module):
         return self.layers(x)
 
     @torch.inference_mode()
-    def predict(self, rows):
-        """Return {predicted}, shape (n, {k}), of {rows}."""
+    def predict(self, {rows}):
+        """Return {predicted} of shape (n, {k})."""
         self.eval()
-        parts = torch.as_tensor(rows).split(1000)
-        outputs = torch.cat([self(self.prepare(part)) for part in parts])
-        return {activation}
+        parts = {parts}.split(1000)
+        outputs = torch.cat([{output} for part in parts])
+        return {prediction}
 
 
 def load(path=WEIGHTS):
@@ -80,10 +85,17 @@ def load(path=WEIGHTS):
     network = Network()
     network.load_state_dict(load_file(path))
     return network.eval()
-'''
+{encoder}'''
 
 
-def program(model: Model, source: ModuleSource, weights: str) -> str:
+def program(
+    model: Model,
+    source: ModuleSource,
+    *,
+    module: str,
+    weights: str,
+    figures: Mapping[str, float] | None = None,
+) -> str:
     """Return the text of the file.
 
     Parameters
@@ -91,87 +103,61 @@ def program(model: Model, source: ModuleSource, weights: str) -> str:
     model : Model
     source : ModuleSource
         That of the layers before the output activation.
-    weights : str
-        The name of the file of weights, in the same folder.
+    module, weights : str
+        The name of the file without ``.py``, and that of the file of weights beside it.
+    figures : mapping of str to float, optional
+        Figures of the model on a test set.
 
     Raises
     ------
     ModelError
         If the transform is not one of Handloom's.
     """
-    network = model.network
-    k = len(model.class_names)
-    predicted, outputs = _names_of_outputs(model)
+    columns = model.columns
+    predicted, outputs = WORDS[model.output_activation]
+    known = "CLASSES" if model.predicts_classes or model.binary_classes else "OUTPUTS"
+    shape = f"(n, {', '.join(map(str, model.row_shape))})"
+    prediction = OUTPUTS[model.output_activation]
+    if columns is not None and columns.target is not None:
+        prediction = _in_units(model, prediction)
     return FILE.format(
-        facts=_facts(model),
+        description="\n".join(map(in_docstring, description(model, figures))),
+        module=in_docstring(module),
         predicted=predicted,
         outputs=outputs,
-        k=k,
-        weights=_quoted(weights),
-        names=_assigned(
-            "CLASSES" if model.predicts_classes or model.binary_classes else "OUTPUTS",
-            model.binary_classes or model.class_names,
-        ),
+        k=len(model.class_names),
+        weights=literal(weights),
+        names=sequence(model.binary_classes or model.class_names, f"{known} = "),
         classes="".join(f"\n\n{each}" for each in source.classes),
-        rows=f"{model.row_dtype} rows, shape (n, {', '.join(map(str, model.row_shape))})",
+        rows="rows" if columns is None else "table",
+        raw=f"{model.row_dtype} rows, {shape}," if columns is None else "raw rows of a table",
         layers=indent(source.call, " " * 8).lstrip(),
-        to_dtype="" if network.parameters.dtype == "float32" else "        self.double()\n",
-        entries=", ".join(map(str, network.input_shape)),
+        to_dtype="        self.double()\n" * (model.network.parameters.dtype == "float64"),
+        entries=", ".join(map(str, model.network.input_shape)),
         prepare=indent(_preparation(model), " " * 8),
-        activation=OUTPUTS[model.output_activation],
+        parts="torch.as_tensor(rows)" if columns is None else "self.prepare(table)",
+        output="self(self.prepare(part))" if columns is None else "self(part)",
+        prediction=prediction,
+        encoder="" if columns is None else f"\n\n{encoder_source(columns)}\n",
     )
 
 
-def _names_of_outputs(model: Model) -> tuple[str, str]:
-    """Return the words for predictions, and for the outputs in front of the activation."""
-    if model.binary_classes:
-        return "the probability of the second class", "its logit"
-    if model.output_activation == "identity" and model.network.output_activation is not None:
-        return "probabilities", "probabilities"
-    return WORDS[model.output_activation]
-
-
-def _facts(model: Model) -> str:
-    """Return what is known of the model, as the first paragraphs of a docstring."""
-    network = model.network
-    lines = [
-        f"A network of {len(network.parameters):,} parameters, trained with Handloom on "
-        f"{_quotable(model.trained_on)}."
-    ]
-    if any(type(layer).__name__ == "BatchNorm" and layer.ghost_batch for layer in network.layers):
-        lines.append(
-            "Its batch norm was trained on groups of rows of a batch (ghost batches); that of "
-            "PyTorch takes all rows of a batch, which makes no difference to predictions."
-        )
-    return "\n\n".join("\n".join(wrap(line, WIDTH)) for line in lines)
-
-
-def _quotable(text: str) -> str:
-    """Return a text that a docstring can hold as it is."""
-    return printable(text).replace("\\", "/").replace('"', "'")
-
-
-def _assigned(name: str, texts: Sequence[str]) -> str:
-    """Return the assignment of a tuple of texts, on several lines if it is long."""
-    quoted = [_quoted(each) for each in texts]
-    whole = f"{name} = ({', '.join(quoted)}{',' * (len(quoted) == 1)})"
-    if len(whole) <= WIDTH:
-        return whole
-    return "\n".join([f"{name} = (", *(f"    {each}," for each in quoted), ")"])
-
-
-def _quoted(text: str) -> str:
-    """Return a text as a literal of Python, between double quotes."""
-    return json.dumps(printable(text))
+def _in_units(model: Model, prediction: str) -> str:
+    """Return the expression for predictions in the units of the target column."""
+    target = model.columns and model.columns.target
+    values = f"{prediction}.double()"
+    expression = restored(target or None, values, "torch.exp")
+    return prediction if expression == values else expression
 
 
 def _preparation(model: Model) -> str:
     """Return the lines that prepare rows."""
-    dtype = model.network.parameters.dtype
-    lines = [f"x = torch.as_tensor(rows).to(torch.{dtype})"]
-    if model.network.parameters.values.size:
-        lines = ["x = torch.as_tensor(rows).to(next(self.parameters()))  # dtype and device"]
-    transform = model.transform
+    dtype, transform = model.network.parameters.dtype, model.transform
+    like = "next(self.parameters())" if model.network.parameters.values.size else f"torch.{dtype}"
+    if model.columns is None:
+        lines = [f"x = torch.as_tensor(rows).to({like})"]
+    else:  # they are float32 in any network
+        lines = [f"x = torch.tensor(encode(table), dtype=torch.float32).to({like})"]
     if type(transform) is Scale:
         lines.append(f"x = (x - {transform.shift!r}) / {transform.divisor!r}")
     elif type(transform) is not AsFloat:
@@ -181,8 +167,6 @@ def _preparation(model: Model) -> str:
             "before predict"
         )
     if model.row_shape == model.network.input_shape:
-        lines.append("return x")
-    else:
-        shape = ", ".join(map(str, model.network.input_shape))
-        lines.append(f"return x.reshape(-1, {shape})")
-    return "\n".join(lines)
+        return "\n".join([*lines, "return x"])
+    shape = ", ".join(map(str, model.network.input_shape))
+    return "\n".join([*lines, f"return x.reshape(-1, {shape})"])
