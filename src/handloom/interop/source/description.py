@@ -1,25 +1,59 @@
 """The description of a model for the first lines of an exported file: plain text, as tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from handloom._version import __version__
+from handloom.errors import ModelError, require_instance
 from handloom.model import Model
 from handloom.text import listed, printable
+from handloom.training.loaded_run import LoadedRun
 
 MOST_NAMES = 30
 """The largest number of names of classes, outputs or columns that are listed."""
 
 
-def description(model: Model) -> list[str]:
+def description(model: Model, figures: Mapping[str, float] | None = None) -> list[str]:
     """Return lines that describe a model: its data, inputs, outputs and layers.
 
     They hold names of users, and are not yet escaped for a docstring.
+
+    Parameters
+    ----------
+    model : Model
+    figures : mapping of str to float, optional
+        Figures by name, such as those of `figures_of`.
     """
-    return [*_facts(model), "", *layer_table(model)]
+    return [*_facts(model, figures or {}), "", *layer_table(model)]
 
 
-def _facts(model: Model) -> list[str]:
+def model_of(subject: Model | LoadedRun) -> Model:
+    """Return a model, or that of a run that was read.
+
+    Raises
+    ------
+    ArgumentError, ModelError
+        If it is neither, or the run has none yet.
+    """
+    if not isinstance(subject, LoadedRun):
+        require_instance("model", subject, Model)
+        return subject
+    if subject.model is None:
+        raise ModelError(f"{subject.path}: the run has no model yet: its training has not ended")
+    return subject.model
+
+
+def figures_of(subject: Model | LoadedRun) -> dict[str, float]:
+    """Return the figures on the test set of a run that was read, by name; of a model none."""
+    results = subject.results if isinstance(subject, LoadedRun) else None
+    return {
+        name.replace("_", " "): value
+        for name, value in (results or {}).items()
+        if name.startswith("test_") and isinstance(value, float)
+    }
+
+
+def _facts(model: Model, figures: Mapping[str, float]) -> list[str]:
     dtype = str(model.network.parameters.dtype)
     facts = {"trained on": printable(model.trained_on)}
     if model.columns is None:
@@ -34,8 +68,10 @@ def _facts(model: Model) -> list[str]:
     known = "classes" if model.predicts_classes or model.binary_classes else "outputs"
     facts[known] = _names(model.binary_classes or model.class_names)
     facts["arithmetic"] = dtype
+    facts.update({name: f"{value:.4g}" for name, value in figures.items()})
     facts["written by"] = f"Handloom {__version__}"
-    return [f"{name + ':':<13}{value}" for name, value in facts.items()]
+    width = max(map(len, facts)) + 2
+    return [f"{f'{name}:':<{width}}{value}" for name, value in facts.items()]
 
 
 def output_of(model: Model) -> str:

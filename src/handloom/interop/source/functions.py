@@ -34,12 +34,12 @@ def with_called(names: Iterable[str], known: Functions) -> list[str]:
     known : mapping of str to function
         The functions that may be written.
     """
-    needed, waiting = set[str](), list(names)
-    while waiting:
-        name = waiting.pop()
+    needed, queue = set[str](), list(names)
+    while queue:
+        name = queue.pop()
         if name not in needed:
             needed.add(name)
-            waiting += names_in(source_of(known[name])) & set(known)
+            queue += names_in(source_of(known[name])) & set(known)
     return [name for name in known if name in needed]
 
 
@@ -55,7 +55,7 @@ def source_of(function: Callable[..., object]) -> str:
 
 
 def without_annotations(source: str) -> str:
-    """Return the source of a function without the annotations of its arguments and its result.
+    """Return the source of a function without the annotations of arguments, result and variables.
 
     Raises
     ------
@@ -69,7 +69,13 @@ def without_annotations(source: str) -> str:
     for each in ast.walk(arguments):
         if isinstance(each, ast.arg):
             each.annotation = None
-    body = source.splitlines()[function.body[0].lineno - 1 :]
+    lines = source.splitlines()
+    for each in ast.walk(function):  # of variables, y: Array = ..., on one line
+        if isinstance(each, ast.AnnAssign) and each.value is not None:
+            line = lines[each.lineno - 1].encode()
+            start, stop = each.target.end_col_offset, each.value.col_offset
+            lines[each.lineno - 1] = b" = ".join([line[:start], line[stop:]]).decode()
+    body = lines[function.body[0].lineno - 1 :]
     parameters = [ast.unparse(arguments)] if arguments else []
     return "\n".join([call(f"def {function.name}", parameters) + ":", *body]).rstrip()
 

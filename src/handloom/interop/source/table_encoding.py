@@ -30,12 +30,12 @@ def read_table(table: Any, names: Sequence[str]) -> dict[str, list[Any]]:
         if name not in table:
             raise ValueError(f"column {name!r} is missing, got {', '.join(map(repr, table))}")
     columns = {name: list(table[name]) for name in names}
-    lengths = {name: len(cells) for name, cells in columns.items()}
-    for name, length in lengths.items():
-        if length != max(lengths.values()):
-            raise ValueError(f"column {name!r} has fewer cells than others: {length}")
-        if not length:
-            raise ValueError("expected at least one row, got none")
+    sizes = [len(cells) for cells in columns.values()]
+    for name, size in zip(names, sizes, strict=True):
+        if size != max(sizes):
+            raise ValueError(f"column {name!r} has {size} cells, others have {max(sizes)}")
+    if not max(sizes):
+        raise ValueError("expected at least one row, got none")
     return columns
 
 
@@ -47,14 +47,14 @@ def encode_numbers(
     With `missing`, a second column is 1 where the value is missing, and else 0. A scale of 0
     stands for a constant column, of which only the second one remains.
     """
-    numbers = read_numbers(name, table[name])
+    values = read_numbers(name, table[name])
     flat = []
     if scale:
-        flat.append([0.0 if x is None else (x - mean) / scale for x in numbers])
+        flat.append([0.0 if x is None else (x - mean) / scale for x in values])
         if max(map(abs, flat[0])) > 3.4e38:  # the largest float32
             raise ValueError(f"column {name!r} must hold numbers like {mean:g}, got larger ones")
     if missing:
-        flat.append([float(x is None) for x in numbers])
+        flat.append([1.0 if x is None else 0.0 for x in values])
     return flat
 
 
@@ -68,7 +68,7 @@ def encode_categories(
     """
     indices = read_categories(name, table[name], categories)
     columns = [*range(2, 2 + len(categories)), *([0] if missing else [])]
-    return [[float(index == column) for index in indices] for column in columns]
+    return [[1.0 if index == column else 0.0 for index in indices] for column in columns]
 
 
 def encode_indices(table: dict[str, list[Any]], name: str, categories: Sequence[str]) -> Flat:
@@ -82,11 +82,11 @@ def read_numbers(name: str, cells: Cells) -> list[float | None]:
     booleans = {"true": 1.0, "false": 0.0}
     if all(str(value).lower() in booleans for value in values if value is not None):
         values = [None if value is None else booleans[str(value).lower()] for value in values]
-    numbers = [None if value is None else read_number(value) for value in values]
-    for row, number in enumerate(numbers):
-        if number is not None and not abs(number) < float("inf"):
+    values = [None if value is None else read_number(value) for value in values]
+    for row, value in enumerate(values):
+        if value is not None and not abs(value) < float("inf"):
             raise ValueError(f"column {name!r} must hold numbers, got {cells[row]!r} in row {row}")
-    return numbers
+    return values
 
 
 def read_categories(name: str, cells: Cells, categories: Sequence[str]) -> list[int]:
@@ -97,9 +97,9 @@ def read_categories(name: str, cells: Cells, categories: Sequence[str]) -> list[
     values = read_values(cells, categories)
     by_text = {category: index for index, category in enumerate(categories, 2)}
     indices = [0 if value is None else by_text.get(str(value), 1) for value in values]
-    numbers = [read_number(value) for value in values if value is not None]
-    booleans = all(isinstance(value, bool) for value in values if value is not None)
-    if "nan" not in map(str, numbers) and not booleans:
+    present = [value for value in values if value is not None]
+    booleans = all(isinstance(value, bool) for value in present)
+    if not booleans and "nan" not in [str(read_number(value)) for value in present]:
         by_number = {read_number(text): by_text[text] for text in reversed(categories)}
         for row, value in enumerate(values):
             if indices[row] == 1:
