@@ -26,6 +26,7 @@ from handloom.data.sources.open_table import read_splits
 from handloom.data.table_options import TableOptions
 from handloom.data.table_report import report_on_table
 from handloom.files import MANIFEST, _digest, read_set, write_set
+from handloom.interop.torch import from_torch
 from handloom.layers import Dense
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.model import KIND, VERSION, Model
@@ -275,6 +276,18 @@ def _part_of_model(folder: Path, name: str) -> Read:
     return read
 
 
+def _state_dict(folder: Path) -> Read:
+    path, network = folder / "model.safetensors", seeds.network()
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        from_torch(path, network)
+        if not np.isfinite(network.parameters.values).all():
+            raise TypeError("a weight is not finite")
+
+    return read
+
+
 def _use(model: Model) -> None:
     """Do what the commands do with a model that they have loaded."""
     dtype = np.uint8 if model.row_dtype == "uint8" else np.float32
@@ -379,6 +392,9 @@ TARGETS = {
         Target("manifest", _manifest, seeds.manifests, mutations.in_json, 16 * MB),
         Target("model", _model, seeds.models, mutations.in_json, 16 * MB),
         Target("weights", _weights, seeds.weights, mutations.in_safetensors_header, 16 * MB),
+        Target(
+            "state-dict", _state_dict, seeds.state_dicts, mutations.in_safetensors_header, 16 * MB
+        ),
         Target("checkpoint", _checkpoint, seeds.checkpoints, mutations.in_json, 16 * MB),
         Target(
             *("checkpoint-arrays", _checkpoint_arrays, seeds.checkpoint_arrays),

@@ -7,6 +7,7 @@ module by module, in the order in which its names come, and every shape is compa
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -159,26 +160,41 @@ def _in_order(modules: Modules, order: Sequence[str]) -> list[str]:
 def _ordered(state: Mapping[str, Array], modules: Modules) -> list[str]:
     """Return the paths of modules in the order of their layers.
 
-    A module of PyTorch declares a weight before its bias, so names that are sorted are those of a
-    file, which does not keep the order. Numbers in names then say it.
+    A state dict of PyTorch has them in order. A file has not; there numbers in names say it.
 
     Raises
     ------
     ModelError
-        If modules with arrays of the same shapes differ by more than a number.
+        If two modules with arrays of the same shapes could be either way round.
     """
-    if list(state) != sorted(state):
-        return list(modules)
-    paths = sorted(modules, key=_pieces)
+    declared = _as_declared(list(state))
+    paths = list(modules) if declared else sorted(modules, key=_pieces)
     for index, path in enumerate(paths):
         for other in paths[:index]:
-            if _shapes(modules[path]) == _shapes(modules[other]) and not _numbered(path, other):
+            if _shapes(modules[path]) != _shapes(modules[other]):
+                continue
+            numbered = _numbered(path, other)
+            if numbered and _pieces(other) > _pieces(path) if declared else not numbered:
                 raise ModelError(
                     f"the order of the modules {other!r} and {path!r}, whose arrays have the same "
-                    "shapes, does not follow from their names, which a file sorts: pass order=[...]"
-                    " with the modules in the order of the layers"
+                    "shapes, does not follow from the state dict: pass order=[...] with the names "
+                    "of all its modules in the order of the layers"
                 )
     return paths
+
+
+def _as_declared(names: Sequence[str]) -> bool:
+    """Return whether the order of names is that in which PyTorch declares arrays.
+
+    Each module's are together, the weight before the bias: sorted names are not, and those of a
+    file, in any order, hardly ever.
+    """
+    pairs = [name.rpartition(".")[::2] for name in names]
+    paths = [path for path, _ in pairs]
+    together = sum(a != b for a, b in pairwise(paths)) < len({*paths})
+    biased = [path for path in {*paths} if {(path, "weight"), (path, "bias")} <= {*pairs}]
+    first = (pairs.index((path, "weight")) < pairs.index((path, "bias")) for path in biased)
+    return together and bool(biased) and all(first)
 
 
 def _pieces(path: str) -> list[str | int]:

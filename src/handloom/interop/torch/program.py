@@ -64,7 +64,7 @@ class Network(nn.Module):
         self.layers = {layers}
 {to_dtype}
     def prepare(self, {rows}):
-        """Return {raw} as the input of the first layer, shape (n, {entries})."""
+        """Return {raw} as the input of the first layer."""
 {prepare}
 
     def forward(self, x):
@@ -130,10 +130,11 @@ def program(
         names=sequence(model.binary_classes or model.class_names, f"{known} = "),
         classes="".join(f"\n\n{each}" for each in source.classes),
         rows="rows" if columns is None else "table",
-        raw=f"{model.row_dtype} rows, {shape}," if columns is None else "raw rows of a table",
+        raw=f"{model.row_dtype} rows of shape {shape}"
+        if columns is None
+        else "raw rows of a table",
         layers=indent(source.call, " " * 8).lstrip(),
         to_dtype="        self.double()\n" * (model.network.parameters.dtype == "float64"),
-        entries=", ".join(map(str, model.network.input_shape)),
         prepare=indent(_preparation(model), " " * 8),
         parts="torch.as_tensor(rows)" if columns is None else "self.prepare(table)",
         output="self(self.prepare(part))" if columns is None else "self(part)",
@@ -154,19 +155,18 @@ def _preparation(model: Model) -> str:
     """Return the lines that prepare rows."""
     dtype, transform = model.network.parameters.dtype, model.transform
     like = "next(self.parameters())" if model.network.parameters.values.size else f"torch.{dtype}"
-    if model.columns is None:
-        lines = [f"x = torch.as_tensor(rows).to({like})"]
-    else:  # they are float32 in any network
-        lines = [f"x = torch.tensor(encode(table), dtype=torch.float32).to({like})"]
+    rows = "torch.as_tensor(rows)"
+    if model.columns is not None:  # flat rows of a table are float32, whatever the network's dtype
+        rows = "torch.tensor(encode(table), dtype=torch.float32)"
+    steps = [f"{rows}.to({like})"]
     if type(transform) is Scale:
-        lines.append(f"x = (x - {transform.shift!r}) / {transform.divisor!r}")
+        steps.append(f"(x - {transform.shift!r}) / {transform.divisor!r}")
     elif type(transform) is not AsFloat:
         raise ModelError(
             f"the transform {type(transform).__name__} has no counterpart in PyTorch, expected "
             "Scale or AsFloat: export the model with transform=AsFloat(), and prepare its rows "
             "before predict"
         )
-    if model.row_shape == model.network.input_shape:
-        return "\n".join([*lines, "return x"])
-    shape = ", ".join(map(str, model.network.input_shape))
-    return "\n".join([*lines, f"return x.reshape(-1, {shape})"])
+    if model.row_shape != model.network.input_shape:
+        steps.append(f"x.reshape(-1, {', '.join(map(str, model.network.input_shape))})")
+    return "\n".join([*(f"x = {step}" for step in steps[:-1]), f"return {steps[-1]}"])

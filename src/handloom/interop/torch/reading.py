@@ -77,7 +77,7 @@ def _read_file(path: Path) -> Mapping[str, object]:
         raise FileError(f"cannot read {path}: {error.strerror}") from None
     content = read_bytes(path)
     try:
-        return load(content)
+        return dict(sorted(load(content).items()))  # a file keeps no order
     except KeyError as error:  # a dtype that NumPy does not have
         raise ModelError(
             f"{path}: arrays must be float16, float32 or float64, got an array of {error.args[0]}: "

@@ -236,7 +236,7 @@ def _leaky_relu(layer: LeakyReLU, shape: Shape) -> str:
 
 
 def _layer_norm(layer: LayerNorm, shape: Shape) -> str:
-    return _call("nn.LayerNorm", shape, **_epsilon(layer))
+    return _call("nn.LayerNorm", shape if len(shape) > 1 else shape[0], **_epsilon(layer))
 
 
 WITHOUT_OPTIONS: Mapping[type[Layer], str] = {
