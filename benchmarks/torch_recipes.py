@@ -5,7 +5,7 @@ PyTorch at its best on a CPU.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,18 +13,8 @@ import numpy as np
 from benchmarks.torch_optimizers import translated_optimizer
 from handloom.data.augment import Augmentation, Flip, Shift
 from handloom.data.dataset import Dataset, Splits
-from handloom.layers import (
-    BatchNorm,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    Layer,
-    MaxPool2D,
-    ReLU,
-    Reshape,
-    Softmax,
-)
+from handloom.interop.torch import to_module
+from handloom.layers import Softmax
 from handloom.parallel.threads import default_threads
 from handloom.recipes.recipe import Recipe
 
@@ -108,37 +98,7 @@ def translated(nn: Any, recipe: Recipe) -> Any:
     Weights start as PyTorch starts them. Its batch norm sees the whole batch, where ours takes
     groups.
     """
-    shape: tuple[int, ...] = (784,)
-    modules = [nn.Flatten()]
-    for layer in recipe.layers((28, 28), 10):
-        if not isinstance(layer, Softmax):  # the loss takes logits
-            if type(layer) not in MODULES:
-                raise TypeError(f"no translation of {type(layer).__name__} yet")
-            modules.append(MODULES[type(layer)](nn, layer, shape))
-        shape = layer.output_shape(shape)
-    return nn.Sequential(*modules)
-
-
-def convolution(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
-    """Return PyTorch's convolution; both count padding the same way."""
-    options = {"stride": layer.stride, "padding": layer.padding, "bias": layer.biases}
-    return nn.Conv2d(shape[0], layer.filters, layer.size, **options)
-
-
-def batch_norm(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
-    """Return PyTorch's batch norm, which counts momentum the other way round."""
-    kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
-    return kind(shape[0], eps=layer.epsilon, momentum=1.0 - layer.momentum)
-
-
-MODULES: dict[type[Layer], Callable[[Any, Any, tuple[int, ...]], Any]] = {
-    BatchNorm: batch_norm,
-    Conv2D: convolution,
-    Dense: lambda nn, layer, shape: nn.Linear(shape[0], layer.units),
-    Dropout: lambda nn, layer, _: nn.Dropout(layer.rate),
-    Flatten: lambda nn, *_: nn.Flatten(),
-    MaxPool2D: lambda nn, layer, _: nn.MaxPool2d(layer.size, layer.stride),
-    ReLU: lambda nn, *_: nn.ReLU(),
-    Reshape: lambda nn, layer, shape: nn.Unflatten(1, layer.output_shape(shape)),
-}
-"""From a layer of ours and the shape of its input to the module that does the same."""
+    layers = list(recipe.layers((28, 28), 10))
+    if isinstance(layers[-1], Softmax):
+        layers.pop()  # the loss takes logits
+    return nn.Sequential(nn.Flatten(), *to_module(layers, (784,)))

@@ -20,6 +20,7 @@ from handloom.data.table_options import TableOptions
 from handloom.files import MANIFEST, read_set, write_set
 from handloom.interop.onnx import Graph, add_layers, to_onnx
 from handloom.interop.onnx.files import model_bytes
+from handloom.interop.torch.sources import source_of_chain
 from handloom.layers import (
     ELU,
     GELU,
@@ -291,6 +292,16 @@ def weights() -> list[bytes]:
     """Return the weights of `network` as a safetensors file."""
     arrays = network().parameters.weights
     return [save({name: array.copy() for name, array in arrays.items()})]
+
+
+def state_dicts() -> list[bytes]:
+    """Return the weights of `network` as a state dict of PyTorch, with two sorts of names."""
+    own = network()
+    state = source_of_chain(own.named_layers(), own.input_shape).state
+    other = {
+        f"net{name.replace('.', '_', name.count('.') - 1)}": each for name, each in state.items()
+    }
+    return [save(dict(state)), save(other)]
 
 
 def trained() -> Trainer:

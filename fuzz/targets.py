@@ -27,6 +27,7 @@ from handloom.data.table_options import TableOptions
 from handloom.data.table_report import report_on_table
 from handloom.files import MANIFEST, _digest, read_set, write_set
 from handloom.interop.onnx import from_onnx, network_from_onnx
+from handloom.interop.torch import from_torch
 from handloom.layers import Dense
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.model import KIND, VERSION, Model
@@ -276,6 +277,18 @@ def _part_of_model(folder: Path, name: str) -> Read:
     return read
 
 
+def _state_dict(folder: Path) -> Read:
+    path, network = folder / "model.safetensors", seeds.network()
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        from_torch(path, network)
+        if not np.isfinite(network.parameters.values).all():
+            raise TypeError("a weight is not finite")
+
+    return read
+
+
 def _use(model: Model) -> None:
     """Do what the commands do with a model that they have loaded."""
     dtype = np.uint8 if model.row_dtype == "uint8" else np.float32
@@ -410,6 +423,9 @@ TARGETS = {
             ]
             if find_spec("onnx")
             else []
+        ),
+        Target(
+            "state-dict", _state_dict, seeds.state_dicts, mutations.in_safetensors_header, 16 * MB
         ),
         Target("checkpoint", _checkpoint, seeds.checkpoints, mutations.in_json, 16 * MB),
         Target(

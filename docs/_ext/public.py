@@ -37,6 +37,7 @@ ROOMS = {
     "handloom.gradcheck": "Gradient check",
     "handloom.testing": "Contracts of layers and losses",
     "handloom.plots": "Pictures",
+    "handloom.interop.torch": "PyTorch",
     "handloom.walkthroughs": "Walkthroughs",
     "handloom.reporting": "Reports",
     "handloom.interop.onnx": "ONNX",

@@ -49,6 +49,7 @@ from handloom.initializers import (
 )
 from handloom.interop.numpy import to_numpy as to_numpy
 from handloom.interop.onnx import from_onnx as from_onnx, to_onnx as to_onnx
+from handloom.interop.torch import to_torch as to_torch
 from handloom.layers import (
     ELU as ELU,
     GELU as GELU,

@@ -1,0 +1,172 @@
+"""The text of a Python file that has a model as a module of PyTorch, for people to read."""
+
+from collections.abc import Mapping
+from textwrap import indent
+
+from handloom.data.transforms import AsFloat, Scale
+from handloom.errors import ModelError
+from handloom.interop.source.description import description
+from handloom.interop.source.table import encoder_source, restored
+from handloom.interop.source.text import in_docstring, literal, sequence
+from handloom.interop.torch.sources import ModuleSource
+from handloom.model import Model
+
+OUTPUTS = {
+    "softmax": "torch.softmax(outputs, dim=1)",
+    "sigmoid": "torch.sigmoid(outputs)",
+    "exp": "torch.exp(outputs)",
+    "identity": "outputs",
+    "sort": "outputs.sort(dim=1).values",
+}
+"""From the outputs of a network to predictions, by `handloom.Model.output_activation`."""
+
+WORDS = {
+    "softmax": ("probabilities", "logits"),
+    "sigmoid": ("probabilities", "logits"),
+    "exp": ("values", "logarithms of the values"),
+    "identity": ("outputs", "outputs"),
+    "sort": ("quantiles, ascending,", "quantiles in any order"),
+}
+"""The words for predictions, and for the outputs of a network."""
+
+FILE = '''\
+"""A network in PyTorch, trained with Handloom. It needs PyTorch and safetensors alone.
+
+{description}
+
+To predict, with the file of weights beside this one:
+
+    from {module} import load
+
+    network = load()
+    network.predict({rows})  # {predicted} of shape (n, {k})
+
+To train it further, call network.train(), and give network.forward prepared rows: it returns
+{outputs}.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+WEIGHTS = Path(__file__).with_name({weights})
+
+{names}
+{classes}
+
+class Network(nn.Module):
+    """The layers, and the preparation of {raw}."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = {layers}
+{to_dtype}
+    def prepare(self, {rows}):
+        """Return {raw} as the input of the first layer."""
+{prepare}
+
+    def forward(self, x):
+        """Return {outputs}, shape (n, {k}), of prepared rows."""
+        return self.layers(x)
+
+    @torch.inference_mode()
+    def predict(self, {rows}):
+        """Return {predicted} of shape (n, {k})."""
+        self.eval()
+        parts = {parts}.split(1000)
+        outputs = torch.cat([{output} for part in parts])
+        return {prediction}
+
+
+def load(path=WEIGHTS):
+    """Return the network with the weights of a safetensors file."""
+    network = Network()
+    network.load_state_dict(load_file(path))
+    return network.eval()
+{encoder}'''
+
+
+def program(
+    model: Model,
+    source: ModuleSource,
+    *,
+    module: str,
+    weights: str,
+    figures: Mapping[str, float] | None = None,
+) -> str:
+    """Return the text of the file.
+
+    Parameters
+    ----------
+    model : Model
+    source : ModuleSource
+        That of the layers before the output activation.
+    module, weights : str
+        The name of the file without ``.py``, and that of the file of weights beside it.
+    figures : mapping of str to float, optional
+        Figures of the model on a test set.
+
+    Raises
+    ------
+    ModelError
+        If the transform is not one of Handloom's.
+    """
+    columns = model.columns
+    predicted, outputs = WORDS[model.output_activation]
+    known = "CLASSES" if model.predicts_classes or model.binary_classes else "OUTPUTS"
+    shape = f"(n, {', '.join(map(str, model.row_shape))})"
+    prediction = OUTPUTS[model.output_activation]
+    if columns is not None and columns.target is not None:
+        prediction = _in_units(model, prediction)
+    return FILE.format(
+        description="\n".join(map(in_docstring, description(model, figures))),
+        module=in_docstring(module),
+        predicted=predicted,
+        outputs=outputs,
+        k=len(model.class_names),
+        weights=literal(weights),
+        names=sequence(model.binary_classes or model.class_names, f"{known} = "),
+        classes="".join(f"\n\n{each}" for each in source.classes),
+        rows="rows" if columns is None else "table",
+        raw=f"{model.row_dtype} rows of shape {shape}"
+        if columns is None
+        else "raw rows of a table",
+        layers=indent(source.call, " " * 8).lstrip(),
+        to_dtype="        self.double()\n" * (model.network.parameters.dtype == "float64"),
+        prepare=indent(_preparation(model), " " * 8),
+        parts="torch.as_tensor(rows)" if columns is None else "self.prepare(table)",
+        output="self(self.prepare(part))" if columns is None else "self(part)",
+        prediction=prediction,
+        encoder="" if columns is None else f"\n\n{encoder_source(columns)}\n",
+    )
+
+
+def _in_units(model: Model, prediction: str) -> str:
+    """Return the expression for predictions in the units of the target column."""
+    target = model.columns and model.columns.target
+    values = f"{prediction}.double()"
+    expression = restored(target or None, values, "torch.exp")
+    return prediction if expression == values else expression
+
+
+def _preparation(model: Model) -> str:
+    """Return the lines that prepare rows."""
+    dtype, transform = model.network.parameters.dtype, model.transform
+    like = "next(self.parameters())" if model.network.parameters.values.size else f"torch.{dtype}"
+    rows = "torch.as_tensor(rows)"
+    if model.columns is not None:  # flat rows of a table are float32, whatever the network's dtype
+        rows = "torch.tensor(encode(table), dtype=torch.float32)"
+    steps = [f"{rows}.to({like})"]
+    if type(transform) is Scale:
+        steps.append(f"(x - {transform.shift!r}) / {transform.divisor!r}")
+    elif type(transform) is not AsFloat:
+        raise ModelError(
+            f"the transform {type(transform).__name__} has no counterpart in PyTorch, expected "
+            "Scale or AsFloat: export the model with transform=AsFloat(), and prepare its rows "
+            "before predict"
+        )
+    if model.row_shape != model.network.input_shape:
+        steps.append(f"x.reshape(-1, {', '.join(map(str, model.network.input_shape))})")
+    return "\n".join([*(f"x = {step}" for step in steps[:-1]), f"return {steps[-1]}"])
