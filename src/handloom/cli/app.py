@@ -34,6 +34,7 @@ COMMANDS = {
     "evaluate": "Evaluate a trained network on the test set of a dataset.",
     "gradcheck": "Compare a network's gradients with central differences.",
     "predict": "Predict the classes of images, or the rows of a table.",
+    "export": "Write a trained network for ONNX, PyTorch or plain NumPy.",
     "summary": "Show a trained network: layers, shapes, parameters.",
     "step": "Print every array of a training step of a tiny network.",
     "data": "Verify a dataset and draw its samples.",

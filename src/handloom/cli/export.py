@@ -18,9 +18,10 @@ from handloom.cli.datasets import (
 )
 from handloom.cli.options import Run, load_model, require_folder_of
 from handloom.cli.table_options import names_table
-from handloom.data import ImageOptions, TableOptions
+from handloom.data import ImageOptions
 from handloom.data.formats.tables import open_file
 from handloom.data.table import MemoryTable
+from handloom.data.table_options import TableOptions
 from handloom.errors import ConfigurationError, DataError, require_known
 from handloom.files import FileError
 from handloom.interop.exported import Exported
@@ -54,7 +55,7 @@ FORMATS = {
 def export(
     run: Run,
     options: ImageOptions,
-    format: Annotated[  # noqa: A002 - the name of the option
+    format: Annotated[
         str, typer.Option(help=f"The format: {' | '.join(FORMATS)}.", show_default=True)
     ] = "onnx",
     out: Annotated[
@@ -81,8 +82,9 @@ def export(
 
     The file takes raw rows, as the model does: images as bytes, or the columns of a table. Its
     predictions are compared with those of the model on rows of the dataset of the training.
-    Examples:
 
+    Examples
+    --------
     handloom export runs/train-1
 
     handloom export runs/train-1 --format torch
@@ -130,7 +132,7 @@ def _named_rows(run: Path, model: Model, data: str | None, options: ImageOptions
 
 def _first_rows(path: str) -> MemoryTable:
     """Return the first raw rows of a table."""
-    table = open_file(path)
+    table = open_file(path, tell=note)
     chunk = next(table.chunks())
     return MemoryTable(chunk.take(np.arange(min(len(chunk), COMPARED_ROWS))), table.names)
 

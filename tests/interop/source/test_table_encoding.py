@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from handloom import DataError
-from handloom.data.cells import MISSING_TEXTS as MISSING_IN_CELLS
-from handloom.data.cells import TEXT
+from handloom.data.cells import MISSING_TEXTS as MISSING_IN_CELLS, TEXT
 from handloom.data.column_encoding import ColumnEncoding
 from handloom.data.columns import Columns, Remarks
 from handloom.data.frames import Column
