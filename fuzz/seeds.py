@@ -259,8 +259,7 @@ def onnx_models() -> list[bytes]:
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        files = [to_onnx(model, path).path.read_bytes() for model in models]
-    return files
+        return [to_onnx(model, path).path.read_bytes() for model in models]
 
 
 def onnx_chains() -> list[bytes]:

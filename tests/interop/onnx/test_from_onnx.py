@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -62,11 +63,11 @@ def small() -> Model:
     return Model(network, AsFloat(), ("a", "b"), (1, 4, 4), "float32")
 
 
-def weights(proto: onnx.ModelProto, name: str = "2.dense.weights") -> onnx.TensorProto:
+def weights(proto: onnx.ModelProto, name: str = "2.dense.weights") -> Any:
     return next(each for each in proto.graph.initializer if each.name == name)
 
 
-def property_of(proto: onnx.ModelProto, key: str) -> onnx.StringStringEntryProto:
+def property_of(proto: onnx.ModelProto, key: str) -> Any:
     return next(each for each in proto.metadata_props if each.key == key)
 
 

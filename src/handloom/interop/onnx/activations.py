@@ -3,12 +3,13 @@
 onnxruntime has no float64 version of some operators. There they are composed of others.
 """
 
+from collections.abc import Mapping
 from math import pi, sqrt
 
 import numpy as np
 
-from handloom.interop.onnx.graph import Graph
-from handloom.layers import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from handloom.interop.onnx.graph import Converter, Graph
+from handloom.layers import ELU, GELU, Layer, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from handloom.layers.gated import SATURATED
 
 Shape = tuple[int, ...]
@@ -75,7 +76,7 @@ def _softmax(graph: Graph, name: str, layer: Softmax, x: str, shape: Shape) -> s
     return graph.add("Softmax", x, name=name, axis=1)
 
 
-ACTIVATIONS = {
+ACTIVATIONS: Mapping[type[Layer], Converter] = {
     ReLU: _relu,
     LeakyReLU: _leaky_relu,
     ELU: _elu,

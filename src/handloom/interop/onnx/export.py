@@ -6,6 +6,7 @@ import numpy.typing as npt
 
 from handloom.files import write_bytes
 from handloom.interop.exported import Exported
+from handloom.interop.models import model_of
 from handloom.interop.onnx.columns import add_restored_target
 from handloom.interop.onnx.comparison import NotComparedError, largest_difference
 from handloom.interop.onnx.files import model_bytes, require_package
@@ -14,7 +15,6 @@ from handloom.interop.onnx.layers import add_layers
 from handloom.interop.onnx.metadata import metadata_of, predictions_of
 from handloom.interop.onnx.predictions import add_output_activation
 from handloom.interop.onnx.preparation import add_input
-from handloom.interop.models import model_of
 from handloom.model import Model
 from handloom.training.loaded_run import LoadedRun
 

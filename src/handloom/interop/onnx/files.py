@@ -110,7 +110,7 @@ def _proto(graph: Graph, metadata: Mapping[str, str]) -> "ModelProto":
 def _value_info(info: ValueInfo) -> Any:
     from onnx import helper
 
-    shape = ["n", *info.row_shape]
+    shape: list[str | int | None] = ["n", *info.row_shape]
     return helper.make_tensor_value_info(info.name, ELEMENT_TYPES[info.dtype], shape)
 
 
@@ -118,7 +118,7 @@ def _tensor(name: str, values: npt.NDArray[Any]) -> "TensorProto":
     from onnx import helper
 
     if values.dtype.kind in "OUS":  # texts
-        texts = [str(text).encode() for text in values.ravel()]
+        texts: Any = [str(text).encode() for text in values.ravel()]
         return helper.make_tensor(name, ELEMENT_TYPES["string"], values.shape, texts)
     little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     return helper.make_tensor(

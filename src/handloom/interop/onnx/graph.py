@@ -1,6 +1,6 @@
 """Graph: the nodes and constants of an ONNX model, as plain records, before they are a file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -224,3 +224,8 @@ def _numbered(name: str) -> Iterator[str]:
     while True:
         yield f"{name}_{number}"
         number += 1
+
+
+Converter = Callable[[Graph, str, Any, str, tuple[int, ...]], str]
+"""Adds the nodes of a layer: of a graph, the name and the object of the layer, and the name and the
+row shape of its input. It returns the name of the output."""

@@ -4,10 +4,12 @@ onnxruntime has float32 versions only of convolution and average pooling. In flo
 composed of the pixels that each entry of a window covers, for all windows at once.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from handloom.interop.onnx.graph import Graph
-from handloom.layers import AveragePool2D, Conv2D, GlobalAveragePool2D, MaxPool2D
+from handloom.interop.onnx.graph import Converter, Graph
+from handloom.layers import AveragePool2D, Conv2D, GlobalAveragePool2D, Layer, MaxPool2D
 from handloom.layers.windows import Windows
 
 Shape = tuple[int, ...]
@@ -65,8 +67,8 @@ def _average_pool(graph: Graph, name: str, layer: AveragePool2D, x: str, shape: 
 
 
 def _pool(graph: Graph, operator: str, name: str, layer: MaxPool2D | AveragePool2D, x: str) -> str:
-    sides = {"kernel_shape": [layer.size] * 2, "strides": [layer.stride] * 2}
-    return graph.add(operator, x, name=name, **sides)
+    size, stride = layer.size, layer.stride
+    return graph.add(operator, x, name=name, kernel_shape=[size, size], strides=[stride, stride])
 
 
 def _global_average(
@@ -97,7 +99,7 @@ def _entries(graph: Graph, name: str, windows: Windows, x: str, axes: tuple[int,
     return entries
 
 
-IMAGES = {
+IMAGES: Mapping[type[Layer], Converter] = {
     Conv2D: _conv2d,
     MaxPool2D: _max_pool,
     AveragePool2D: _average_pool,

@@ -5,19 +5,17 @@ shape of the layer's input. It adds the nodes that compute the layer in inferenc
 name of their output. Arrays keep the names that they have in the network.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from handloom.errors import ModelError
 from handloom.interop.onnx.activations import ACTIVATIONS
-from handloom.interop.onnx.graph import Graph
+from handloom.interop.onnx.graph import Converter, Graph
 from handloom.interop.onnx.images import IMAGES
 from handloom.interop.onnx.normalization import NORMALIZATIONS
 from handloom.interop.onnx.rows import ROWS
 from handloom.layers import Layer, Residual
 
 Shape = tuple[int, ...]
-Converter = Callable[[Graph, str, Any, str, Shape], str]
 
 
 def add_layers(graph: Graph, named: Iterable[tuple[str, Layer]], x: str, shape: Shape) -> str:

@@ -83,7 +83,7 @@ def digest(files: Mapping[str, bytes], arrays: Mapping[str, Array]) -> str:
         total.update(f"{name} {len(content)} ".encode() + content)
     for name, array in sorted(arrays.items()):
         total.update(f"{name} {array.dtype} {array.shape} ".encode())
-        total.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")))
+        total.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
     return total.hexdigest()
 
 

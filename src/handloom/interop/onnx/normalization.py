@@ -4,10 +4,12 @@ The epsilon of ONNX's operators is a float32. In float64 they are composed of ot
 digits.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from handloom.interop.onnx.graph import Graph
-from handloom.layers import BatchNorm, LayerNorm
+from handloom.interop.onnx.graph import Converter, Graph
+from handloom.layers import BatchNorm, Layer, LayerNorm
 
 Shape = tuple[int, ...]
 
@@ -59,5 +61,5 @@ def _deviation(graph: Graph, name: str, variance: str, epsilon: float) -> str:
     return graph.add("Sqrt", total, name=f"{name}.deviation")
 
 
-NORMALIZATIONS = {BatchNorm: _batch_norm, LayerNorm: _layer_norm}
+NORMALIZATIONS: Mapping[type[Layer], Converter] = {BatchNorm: _batch_norm, LayerNorm: _layer_norm}
 """The converters of this file by the class of the layer."""

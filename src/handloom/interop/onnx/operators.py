@@ -143,7 +143,7 @@ def _dense(step: Step, w: npt.NDArray[Any], b: npt.NDArray[Any] | None) -> Made:
 
 
 def _conv(step: Step) -> Made:
-    c, y, x = step.image()
+    c, *_ = step.image()
     w = step.array(0, 4)
     filters, channels, size, across = w.shape
     if channels != c or size != across:
@@ -201,7 +201,7 @@ def _layer_norm(step: Step) -> Made:
 
 
 def _plain(kind: type[Layer]) -> Callable[[Step], Made]:
-    return lambda step: (kind(), {})
+    return lambda _: (kind(), {})
 
 
 def _leaky_relu(step: Step) -> Made:
@@ -251,7 +251,7 @@ def _flatten(step: Step) -> Made:
 def _reshape(step: Step) -> Made:
     """Return the new shape of a row: 0 keeps a size, -1 stands for what is left of a row."""
     step.expect(allowzero=0)
-    first, *sizes = (int(size) for size in step.array(0, 1)) or (None,)
+    rows, sizes = (*step.array(0, 1)[:1].tolist(), 0)[0], step.array(0, 1)[1:].tolist()
     entries = prod(step.shape)
     for index, size in enumerate(sizes):
         if size == 0 and index < len(step.shape):
@@ -259,9 +259,9 @@ def _reshape(step: Step) -> Made:
     if sizes.count(-1) == 1:
         known = -prod(sizes)
         sizes[sizes.index(-1)] = entries // known if known > 0 else 0
-    if first not in (0, -1, 1) or min(sizes, default=0) < 1 or prod(sizes) != entries:
+    if rows not in (0, -1, 1) or min(sizes, default=0) < 1 or prod(sizes) != entries:
         raise step.refuse(
-            f"must keep the rows of shape {step.shape} apart, got the shape {[first, *sizes]}"
+            f"must keep the rows of shape {step.shape} apart, got the shape {[rows, *sizes]}"
         )
     return Reshape(tuple(sizes)), {}
 

@@ -1,7 +1,9 @@
 """Dense layers, embeddings, and layers that keep the entries of a row, as nodes of a graph."""
 
-from handloom.interop.onnx.graph import Graph
-from handloom.layers import Dense, Dropout, Embedding, Flatten, Reshape
+from collections.abc import Mapping
+
+from handloom.interop.onnx.graph import Converter, Graph
+from handloom.layers import Dense, Dropout, Embedding, Flatten, Layer, Reshape
 
 Shape = tuple[int, ...]
 
@@ -44,7 +46,7 @@ def _dropout(graph: Graph, name: str, layer: Dropout, x: str, shape: Shape) -> s
     return x
 
 
-ROWS = {
+ROWS: Mapping[type[Layer], Converter] = {
     Dense: _dense,
     Embedding: _embedding,
     Flatten: _flatten,
