@@ -23,7 +23,7 @@ def _embedding(graph: Graph, name: str, layer: Embedding, x: str, shape: Shape) 
     for column in layer.index_columns:
         table = graph.constant(f"{name}.column_{column}", layer.weights[f"column_{column}"])
         # the index has no axes, so that of the columns is dropped
-        at = graph.constant(f"{name}.column", column, "int64")
+        at = graph.constant(f"{name}.index_{column}", column, "int64")
         values = graph.add("Gather", x, at, name=f"{name}.values", axis=1)
         indices = graph.cast(values, "int64", name=f"{name}.indices")
         parts.append(graph.add("Gather", table, indices, name=f"{name}.vectors", axis=0))
