@@ -1,7 +1,9 @@
 """The encoder that exported files have does what `Columns` does, for any cells."""
 
 import datetime
+from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,10 +26,16 @@ BOTH = ColumnEncoding("x", "category", categories=("False", "True"))
 INDICES = ColumnEncoding("x", "category", missing=1, categories=("a", "b", "7"), embedded=True)
 
 
-def in_file(encoding: ColumnEncoding, cells: list[Any]) -> np.ndarray:
+@cache
+def encoder(*inputs: ColumnEncoding) -> Callable[[object], list[list[float]]]:
     names: dict[str, Any] = {}
-    exec(encoder_source(Columns((encoding,))), names)
-    return np.array(names["encode"]({"x": cells}), np.float32)
+    exec(encoder_source(Columns(inputs)), names)
+    encode: Callable[[object], list[list[float]]] = names["encode"]
+    return encode
+
+
+def in_file(encoding: ColumnEncoding, cells: list[Any]) -> np.ndarray:
+    return np.array(encoder(encoding)({"x": cells}), np.float32)
 
 
 def in_library(encoding: ColumnEncoding, cells: list[Any], dtype: str) -> np.ndarray:
@@ -131,9 +139,7 @@ def test_missing_texts_are_those_of_the_library() -> None:
     ],
 )
 def test_wrong_tables_are_refused(table: object, message: str) -> None:
-    names: dict[str, Any] = {}
     second = ColumnEncoding("z", "number", mean=0.0, scale=1.0)
     inputs = (NUMBER, second) if "z" in str(table) else (NUMBER,)
-    exec(encoder_source(Columns(inputs)), names)
     with pytest.raises(ValueError, match=message):
-        names["encode"](table)
+        encoder(*inputs)(table)
