@@ -1,1 +1,1 @@
-"""Exported files compared with the models that they were written from, layer by layer."""
+"""How far the predictions of exported models are from ours, layer by layer."""

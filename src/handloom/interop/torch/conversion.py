@@ -119,9 +119,7 @@ def _require(module: Any, **expected: object) -> None:
     for option, value in expected.items():
         got = getattr(module, option)
         if got not in (value, (value, value)):
-            raise ModelError(
-                f"{option} must be {value!r}, which is all that Handloom has, got {got!r}"
-            )
+            raise ModelError(f"{option} must be {value!r} for a layer of Handloom, got {got!r}")
 
 
 def _square(module: Any, option: str) -> int:
@@ -188,10 +186,7 @@ def _require_flat(module: Any, shape: Shape) -> None:
 
 
 def _softmax(module: Any, shape: Shape) -> list[Layer]:
-    if module.dim not in (1, -1) or len(shape) != 1:
-        raise ModelError(
-            f"dim must be 1, for flat rows, got {module.dim} for rows of shape {shape}"
-        )
+    _require_flat(module, shape)
     return [Softmax()]
 
 
@@ -206,10 +201,7 @@ def _flatten(module: Any, shape: Shape) -> list[Layer]:
 
 
 def _unflatten(module: Any, shape: Shape) -> list[Layer]:
-    if module.dim not in (1, -1) or len(shape) != 1:
-        raise ModelError(
-            f"dim must be 1, for flat rows, got {module.dim} for rows of shape {shape}"
-        )
+    _require_flat(module, shape)
     return [Reshape(tuple(module.unflattened_size))]
 
 
