@@ -200,7 +200,7 @@ def _layer_norm(step: Step) -> Made:
     return LayerNorm(epsilon=step.take("epsilon", 1e-5)), {"scale": scale, "shift": shift}
 
 
-def _plain(kind: type[Layer]) -> Callable[[Step], Made]:
+def _without_options(kind: type[Layer]) -> Callable[[Step], Made]:
     return lambda _: (kind(), {})
 
 
@@ -274,11 +274,11 @@ OPERATORS: Mapping[str, Callable[[Step], Made | None]] = {
     "Conv": _conv,
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
-    "Relu": _plain(ReLU),
+    "Relu": _without_options(ReLU),
     "LeakyRelu": _leaky_relu,
     "Elu": _elu,
-    "Tanh": _plain(Tanh),
-    "Sigmoid": _plain(Sigmoid),
+    "Tanh": _without_options(Tanh),
+    "Sigmoid": _without_options(Sigmoid),
     "Gelu": _gelu,
     "Softmax": _softmax,
     "MaxPool": _pool(MaxPool2D),

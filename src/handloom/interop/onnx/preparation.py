@@ -2,7 +2,7 @@
 
 from math import prod
 
-from handloom.data.transforms import AsFloat, Scale, Transform
+from handloom.data.transforms import AsFloat, Scale
 from handloom.errors import ModelError
 from handloom.interop.onnx.graph import Graph
 from handloom.model import Model
@@ -21,27 +21,29 @@ def add_input(graph: Graph, model: Model) -> str:
     ModelError
         If the transform has no counterpart.
     """
-    if model.columns is not None:  # here goes: x = add_columns(graph, model.columns)
-        raise ModelError("a model with the columns of a table cannot be written as ONNX yet")
     shape, network_shape = model.row_shape, model.network.input_shape
+    if model.columns is not None:  # here goes x = add_columns(graph, model.columns)
+        raise ModelError("a model with the columns of a table cannot be written as ONNX yet")
     stored = "uint8" if model.row_dtype == "uint8" else graph.dtype
-    x = _transformed(graph, model.transform, graph.input(INPUT, stored, shape), shape)
+    x = graph.input(INPUT, stored, shape)
+    x = _transformed(graph, model, x)
     # a transform of one's own makes flat rows
     before = shape if type(model.transform) in (Scale, AsFloat) else (prod(shape),)
     return x if network_shape == before else graph.reshape(x, network_shape, name="transform.shape")
 
 
-def _transformed(graph: Graph, transform: Transform, x: str, shape: tuple[int, ...]) -> str:
+def _transformed(graph: Graph, model: Model, x: str) -> str:
+    transform = model.transform
     kind = type(transform)
     if "to_onnx" in vars(kind):
-        return str(transform.to_onnx(graph, "transform", x, shape))  # type: ignore[attr-defined]
+        return str(transform.to_onnx(graph, "transform", x, model.row_shape))  # type: ignore[attr-defined]
     if kind not in (Scale, AsFloat):
         raise ModelError(
             f"the transform {kind.__name__} has no counterpart in ONNX: give the class a method "
             "to_onnx(self, graph, name, x, shape) that adds its nodes with graph.add and returns "
             "the name of the flat rows"
         )
-    if graph.inputs[-1].dtype != str(graph.dtype):
+    if model.row_dtype == "uint8":
         x = graph.cast(x, graph.dtype, name="transform.cast")
     if isinstance(transform, Scale):
         shift = graph.constant("transform.shift", transform.shift)
