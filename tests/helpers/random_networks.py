@@ -48,6 +48,7 @@ SINGLE_LAYERS: dict[str, tuple[tuple[int, ...], Layers]] = {
     "dropout": (FLAT, [Dropout(0.5)]),
     "batch_norm": (FLAT, [BatchNorm()]),
     "layer_norm": (FLAT, [LayerNorm(epsilon=1e-3)]),
+    "flatten": (IMAGE, [Flatten()]),
     "reshape": (FLAT, [Reshape((3, 2, 2)), Conv2D(2, 2), Flatten()]),
     "batch_norm of images": (IMAGE, [BatchNorm(), Flatten()]),
     "layer_norm of images": (IMAGE, [LayerNorm(), Flatten()]),

@@ -11,7 +11,6 @@ from handloom.cli.console import note, say, short
 from handloom.cli.datasets import (
     Data,
     dataset_for,
-    options_of_run,
     recorded_data,
     refuse_options,
     with_image_options,
@@ -21,7 +20,6 @@ from handloom.cli.table_options import names_table
 from handloom.data import ImageOptions
 from handloom.data.formats.tables import open_file
 from handloom.data.table import MemoryTable
-from handloom.data.table_options import TableOptions
 from handloom.errors import ConfigurationError, DataError, require_known
 from handloom.files import FileError
 from handloom.interop.exported import Exported
@@ -119,12 +117,10 @@ def _rows(run: Path, model: Model, data: str | None, options: ImageOptions) -> A
 
 def _named_rows(run: Path, model: Model, data: str | None, options: ImageOptions) -> Any:
     description = RunFolder.open(run).description if is_run(run) else None
-    of_table = description is not None and isinstance(options_of_run(description), TableOptions)
-    if model.columns is not None and (names_table(data) or (data is None and of_table)):
+    if model.columns is not None and data is None and description is not None:
+        data = recorded_data(description, model)
+    if model.columns is not None and data is not None and names_table(data):
         refuse_options(options, data)
-        if data is None:
-            assert description is not None
-            data = recorded_data(description, model)
         return _first_rows(data)
     test = dataset_for(run, model, data, options).test
     return test.inputs[:COMPARED_ROWS]
@@ -143,8 +139,5 @@ def _say_written(exported: Exported, chosen: Format, rows: str) -> None:
     if exported.largest_difference is None:
         note(f"its predictions are not compared with those of the model: {exported.not_compared}")
     else:
-        say(
-            f"its predictions for {exported.compared_rows:,} {rows} differ from those of the model "
-            f"by at most {exported.largest_difference:.2g}"
-        )
+        say(f"its predictions for {exported.compared_rows:,} {rows} {exported.agreement}")
     say(f"use: {chosen.use.format(file=str(short(exported.path)))}; see docs/guides/leaving.md")

@@ -34,7 +34,13 @@ class Exported:
     def __str__(self) -> str:
         if self.largest_difference is None:
             return f"{self.path}: not compared with the model: {self.not_compared}"
-        return (
-            f"{self.path}: predictions for {self.compared_rows:,} rows differ from those of the "
-            f"model by at most {self.largest_difference:.2g}"
-        )
+        return f"{self.path}: predictions for {self.compared_rows:,} rows {self.agreement}"
+
+    @property
+    def agreement(self) -> str:
+        """How far the predictions are from the model's: ``"differ ... by at most 3e-07"``."""
+        if self.largest_difference is None:
+            return "are not compared"
+        if self.largest_difference == 0.0:
+            return "are those of the model, to the bit"
+        return f"differ from those of the model by at most {self.largest_difference:.2g}"

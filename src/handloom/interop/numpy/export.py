@@ -8,10 +8,12 @@ import numpy.typing as npt
 
 from handloom.errors import ConfigurationError, ModelError
 from handloom.files import write_bytes
+from handloom.interop.compared_rows import compared_rows
 from handloom.interop.exported import Exported
+from handloom.interop.models import model_of
 from handloom.interop.numpy.file import file_text
-from handloom.interop.source.description import figures_of, model_of
-from handloom.interop.source.rows import compared_rows
+from handloom.interop.source.description import figures_of
+from handloom.interop.source.rows import as_plain_rows
 from handloom.model import Model
 from handloom.training.loaded_run import LoadedRun
 
@@ -60,7 +62,7 @@ def to_numpy(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     exported = model_of(model)
     text = file_text(exported, file.stem, figures_of(model))
     compared = compared_rows(exported, rows)
-    difference = compared.difference(_predictions(text, file, compared.rows))
+    difference = compared.difference(_predictions(text, file, as_plain_rows(compared.rows)))
     write_bytes(file, text.encode())
     return Exported(file, "numpy", len(compared), difference)
 

@@ -6,17 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.columns import Columns
-from handloom.data.conversion import convert_inputs
-from handloom.data.notes import warn
-from handloom.data.table import table_of
+from handloom.data.table import MemoryTable
 from handloom.errors import HandloomError
-from handloom.interop.example_rows import example_rows
-from handloom.interop.example_table import example_table
+from handloom.interop.compared_rows import compared_rows, quiet
 from handloom.interop.onnx.feeds import table_feeds
 from handloom.interop.onnx.graph import ValueInfo
 from handloom.model import Model
-from handloom.parameters import Array
 
 ROWS_AT_ONCE = 256
 """The number of rows that the runtime predicts at once."""
@@ -49,33 +44,14 @@ def largest_difference(
         If onnxruntime is not installed, or does not run the file.
     """
     runner = Runner(content)
-    if model.columns is not None:
-        expected, feeds = _of_table(model, model.columns, rows)
+    compared = compared_rows(model, rows)
+    if model.columns is not None and isinstance(compared.rows, MemoryTable):
+        feeds = table_feeds(model.columns, compared.rows, tell=quiet)
     else:
-        rows = convert_inputs(example_rows(model) if rows is None else rows).rows[:]
-        expected, (each,) = model.predict(rows), inputs
-        feeds = {each.name: rows.astype(each.dtype)}
-    *_, actual = runner.run(feeds)
-    return len(expected), difference(actual, expected)
-
-
-def _of_table(model: Model, columns: Columns, rows: object | None) -> tuple[Array, Feeds]:
-    """Return the predictions for raw rows, by default made-up ones, and the inputs of the graph."""
-    made_up = rows is None
-    table = example_table(columns) if made_up else table_of(rows, "rows")
-    chunks = model.predict_chunks(table, tell=quiet if made_up else warn)
-    expected = np.concatenate([predicted for _, predicted in chunks])
-    return expected, table_feeds(columns, table, tell=quiet)
-
-
-def quiet(note: str) -> None:
-    """Tell no note."""
-
-
-def difference(actual: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
-    """Return the largest absolute difference; equal infinities do not differ."""
-    with np.errstate(invalid="ignore"):  # of infinities
-        return float(np.abs(np.where(actual == expected, 0.0, actual - expected)).max(initial=0.0))
+        (each,) = inputs
+        feeds = {each.name: np.asarray(compared.rows, each.dtype)}
+    *_, predictions = runner.run(feeds)
+    return len(compared), compared.difference(predictions)
 
 
 class Runner:

@@ -1,7 +1,7 @@
 """Feeds: the inputs of an ONNX model of a table, made of its raw rows."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,13 +10,13 @@ import numpy.typing as npt
 from handloom.data.cells import Cells, cells_of
 from handloom.data.column_encoding import FIRST, UNSEEN, ColumnEncoding
 from handloom.data.columns import Columns, Remarks
-from handloom.data.frames import SERIES, Column, column_of, is_instance
 from handloom.data.notes import Tell, warn
-from handloom.data.table import Chunk, MemoryTable, Table, checked_names, table_of
+from handloom.data.table import Chunk, Table, table_of
 from handloom.data.table_target import require_numbers
-from handloom.errors import DataError, ModelError
+from handloom.errors import ModelError
 from handloom.interop.models import model_of
 from handloom.interop.onnx.metadata import files_of
+from handloom.interop.raw_columns import table_of_columns
 from handloom.model import Model
 from handloom.training.loaded_run import LoadedRun
 
@@ -64,7 +64,7 @@ def feeds(model: Model | LoadedRun | Session, rows: object) -> Feeds:
             "the model was not trained on a table of named columns: its only input takes the rows "
             "as they are"
         )
-    table = _table_of_mapping(rows) if isinstance(rows, Mapping) else table_of(rows, "rows")
+    table = table_of_columns(rows) if isinstance(rows, Mapping) else table_of(rows, "rows")
     return table_feeds(columns, table)
 
 
@@ -115,43 +115,3 @@ def _texts(encoding: ColumnEncoding, cells: Cells) -> npt.NDArray[np.object_]:
     known = indices > UNSEEN
     texts[known] = np.array(encoding.categories, object)[indices[known] - FIRST]
     return texts
-
-
-def _table_of_mapping(rows: Mapping[Any, Any]) -> MemoryTable:
-    """Return columns of values as a table.
-
-    Raises
-    ------
-    DataError
-        If a column is no sequence, or columns have different lengths, or there are no rows.
-    """
-    names = checked_names([str(name) for name in rows], "rows: ")
-    columns = [_column(name, values) for name, values in zip(names, rows.values(), strict=True)]
-    count = len(columns[0].values)
-    for column in columns:
-        if len(column.values) != count or not count:
-            raise DataError(
-                f"rows: column {column.name!r} must have as many values as the first one, at least "
-                f"one, got {len(column.values)} and {count}"
-            )
-    return MemoryTable(Chunk(dict(zip(names, columns, strict=True)), np.arange(count)), names)
-
-
-def _column(name: str, values: object) -> Column:
-    if is_instance(values, *SERIES):
-        return column_of(values, name)
-    scalar = isinstance(values, np.ndarray) and values.ndim == 0
-    if scalar or not isinstance(values, list | tuple | np.ndarray):
-        raise DataError(
-            f"rows: column {name!r} must be a list or an array with a value for each row, got "
-            f"{type(values).__name__}: for a single row pass [value]"
-        )
-    array = values if isinstance(values, np.ndarray) else _array(values)
-    return Column(name, array, np.zeros(len(array), bool), str(array.dtype))
-
-
-def _array(values: Sequence[Any]) -> npt.NDArray[np.object_]:
-    """Return the values as objects: NumPy would turn 3 beside a text into the text 3."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from math import prod
 
 from handloom._version import __version__
-from handloom.errors import ModelError, require_instance
 from handloom.model import Model
 from handloom.text import listed, printable
 from handloom.training.loaded_run import LoadedRun
@@ -25,22 +24,6 @@ def description(model: Model, figures: Mapping[str, float] | None = None) -> lis
         Figures by name, such as those of `figures_of`.
     """
     return [*_facts(model, figures or {}), "", *layer_table(model)]
-
-
-def model_of(subject: Model | LoadedRun) -> Model:
-    """Return a model, or that of a run that was read.
-
-    Raises
-    ------
-    ArgumentError, ModelError
-        If it is neither, or the run has none yet.
-    """
-    if not isinstance(subject, LoadedRun):
-        require_instance("model", subject, Model)
-        return subject
-    if subject.model is None:
-        raise ModelError(f"{subject.path}: the run has no model yet: its training has not ended")
-    return subject.model
 
 
 def figures_of(subject: Model | LoadedRun) -> dict[str, float]:

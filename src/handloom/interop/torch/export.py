@@ -5,9 +5,11 @@ from typing import Any
 
 from handloom.errors import MissingExtraError
 from handloom.files import write_bytes
+from handloom.interop.compared_rows import compared_rows
 from handloom.interop.exported import Exported
-from handloom.interop.source.description import figures_of, model_of
-from handloom.interop.source.rows import compared_rows
+from handloom.interop.models import model_of
+from handloom.interop.source.description import figures_of
+from handloom.interop.source.rows import as_plain_rows
 from handloom.interop.torch.modules import imported
 from handloom.interop.torch.program import program
 from handloom.interop.torch.sources import source_of_chain
@@ -83,5 +85,5 @@ def _compared(model: Model, rows: object, code: Path, weights: Path, text: str) 
     compared = compared_rows(model, rows)
     names: dict[str, Any] = {"__name__": code.stem, "__file__": str(code)}
     exec(compile(text, str(code), "exec"), names)
-    difference = compared.difference(names["load"]().predict(compared.rows).numpy())
+    difference = compared.difference(names["load"]().predict(as_plain_rows(compared.rows)).numpy())
     return Exported(code, "torch", len(compared), difference, other_files=(weights,))

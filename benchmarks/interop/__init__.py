@@ -1,1 +1,0 @@
-"""How far the predictions of exported models are from ours, layer by layer."""

@@ -1,0 +1,88 @@
+"""The rows on which a written file is compared with its model: raw ones, with the predictions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handloom.data.conversion import convert_inputs
+from handloom.data.notes import warn
+from handloom.data.table import MemoryTable, table_of
+from handloom.errors import DataError
+from handloom.interop.example_rows import example_rows
+from handloom.interop.example_table import example_table
+from handloom.interop.raw_columns import table_of_columns
+from handloom.model import Model
+from handloom.parameters import Array
+
+
+@dataclass(frozen=True)
+class ComparedRows:
+    """Raw rows, as a model takes them, and its predictions for them.
+
+    Attributes
+    ----------
+    rows : array, shape (n, ...), or MemoryTable
+        Rows as the training data; of a model with ``columns``, raw rows of a table.
+    predictions : array, shape (n, k)
+        Those of the model.
+    """
+
+    rows: npt.NDArray[Any] | MemoryTable
+    predictions: Array
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+    def difference(self, predictions: npt.NDArray[np.floating]) -> float:
+        """Return the largest absolute difference from other predictions, shape (n, k).
+
+        Two equal infinities, and two NaN, do not differ.
+
+        Raises
+        ------
+        DataError
+            If there are other numbers of rows or outputs.
+        """
+        if predictions.shape != self.predictions.shape:
+            raise DataError(
+                f"predictions must have shape {self.predictions.shape}, got {predictions.shape}"
+            )
+        own, other = (np.asarray(each, np.float64) for each in (self.predictions, predictions))
+        same = (own == other) | (np.isnan(own) & np.isnan(other))
+        with np.errstate(invalid="ignore"):  # of infinities, which are the same or differ by NaN
+            return float(np.abs(np.where(same, 0.0, own - other)).max(initial=0.0))
+
+
+def compared_rows(model: Model, rows: object | None = None) -> ComparedRows:
+    """Return raw rows with the predictions of a model, by default for rows that are made up.
+
+    Parameters
+    ----------
+    model : Model
+    rows : array-like, frame, mapping of str to sequence, or MemoryTable, optional
+        As `handloom.Model.predict` takes them; of a table also its columns by name.
+
+    Raises
+    ------
+    DataError, ModelError
+        As `handloom.Model.predict`.
+    """
+    if model.columns is None:
+        array = convert_inputs(example_rows(model) if rows is None else rows).rows[:]
+        return ComparedRows(array, model.predict(array))
+    table = example_table(model.columns) if rows is None else _table(rows)
+    chunks = model.predict_chunks(table, tell=quiet if rows is None else warn)
+    return ComparedRows(table, np.concatenate([predicted for _, predicted in chunks]))
+
+
+def _table(rows: object) -> MemoryTable:
+    if isinstance(rows, MemoryTable):
+        return rows
+    return table_of_columns(rows) if isinstance(rows, Mapping) else table_of(rows, "rows")
+
+
+def quiet(note: str) -> None:
+    """Tell no note."""
