@@ -49,7 +49,7 @@ TARGETS = {
     "floats": SPECIES.astype(float),
     "several labels": LABELS,
 }
-QUICK: dict[str, Any] = {"max_iter": 8, "random_state": 0}
+QUICK: dict[str, Any] = {"max_iter": 5, "random_state": 0}
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (8,), **QUICK}
 TOLERANCES = {"float32": 2e-6, "float64": 1e-12}
 
