@@ -2,6 +2,7 @@
 
 from handloom.errors import ConfigurationError, ModelError
 from handloom.model import Model
+from handloom.network import Sequential
 from handloom.training.loaded_run import LoadedRun
 
 
@@ -21,9 +22,12 @@ def model_of(subject: object) -> Model:
         if subject.model is None:
             raise ModelError(f"{subject.path} has no model yet: its training has not ended")
         return subject.model
-    advice = {"Sequential": "Model(network, ...), or trainer.model() after a training"}
-    kind = type(subject).__name__
+    if isinstance(subject, Sequential):
+        advice = "Model(network, ...), or trainer.model() after a training"
+    elif hasattr(subject, "to_model"):
+        advice = "estimator.to_model()"
+    else:
+        advice = "trainer.model(), Model.load(folder) or load_run(folder)"
     raise ConfigurationError(
-        f"model must be an instance of Model, got {kind}: pass "
-        f"{advice.get(kind, 'trainer.model(), Model.load(folder) or load_run(folder)')}"
+        f"model must be an instance of Model, got {type(subject).__name__}: pass {advice}"
     )

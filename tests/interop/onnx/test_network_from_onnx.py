@@ -195,6 +195,29 @@ REFUSED: dict[str, tuple[list[onnx.NodeProto], Arrays, str]] = {
         "Gemm 'my Gemm' shares 'w' with another operator",
     ),
     "circle": ([node("Relu", "x", output="x")], {}, "Relu 'my Relu' has no output of its own"),
+    "two sums": (
+        [
+            node("MatMul", "x", "w", output="p"),
+            node("Add", "p", "b", output="s"),
+            helper.make_node("Add", ["s", "c"], ["y"], "second"),
+        ],
+        {**W, "b": random(4), "c": random(4)},
+        "Add 'second' has no counterpart",
+    ),
+    "more inputs": (
+        [node("Relu", "x", "w")],
+        W,
+        "Relu 'my Relu' must have at most 0 constant inputs, got 1",
+    ),
+    "softmax of a pixel": (
+        [
+            node("Reshape", "x", "s", output="i"),
+            node("GlobalAveragePool", "i", output="g"),
+            node("Softmax", "g"),
+        ],
+        {"s": np.array([0, 2, 1, 2], np.int64)},
+        "must be over the entries of flat rows",
+    ),
     "open end": ([node("Relu", "x", output="z")], {}, "a chain of layers uses 'z' once, got 0"),
     "nothing": ([node("Identity", "x")], {}, "layers must hold at least one layer"),
 }

@@ -2,8 +2,9 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -30,6 +31,7 @@ from handloom.data import AsFloat, Scale, Transform
 from handloom.errors import MissingExtraError
 from handloom.interop.onnx import Graph
 from handloom.interop.onnx.files import newest_opset
+from handloom.training.loaded_run import LoadedRun
 
 
 def model_of_images(dtype: str = "float32") -> Model:
@@ -245,6 +247,13 @@ def test_what_is_no_model_is_refused_with_the_way_to_one(tmp_path: Path) -> None
     network = model_of_images().network
     with pytest.raises(ConfigurationError, match=r"got Sequential: pass Model\(network"):
         to_onnx(network, tmp_path / "model.onnx")  # type: ignore[arg-type]
+
+
+def test_a_run_leaves_with_its_model(tmp_path: Path) -> None:
+    run = LoadedRun(tmp_path, cast(Any, None), model_of_images(), None, None, None)
+    assert to_onnx(run, tmp_path / "model.onnx").compared_rows == 64
+    with pytest.raises(ModelError, match="has no model yet"):
+        to_onnx(replace(run, model=None), tmp_path / "model.onnx")
 
 
 def test_rows_that_do_not_fit_are_refused_before_a_file_is_written(tmp_path: Path) -> None:

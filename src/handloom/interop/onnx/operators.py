@@ -34,6 +34,17 @@ from handloom.layers.windows import Windows
 Arrays = dict[str, npt.NDArray[Any]]
 Made = tuple[Layer, Arrays]
 
+CONSTANTS = {
+    "Dropout": 1,
+    "Gemm": 2,
+    "MatMul": 2,
+    "Conv": 2,
+    "BatchNormalization": 4,
+    "LayerNormalization": 2,
+    "Reshape": 1,
+}
+"""The largest number of constant inputs of each operator; other operators have none."""
+
 
 @dataclass
 class Step:
@@ -97,8 +108,8 @@ class Step:
         return int(sides[0])
 
 
-def layer_of(step: Step) -> Made | None:
-    """Return the layer of an operator with its arrays; None for an operator that changes nothing.
+def layers_of(step: Step) -> list[Made]:
+    """Return the layers of an operator with their arrays; none if it changes nothing.
 
     Raises
     ------
@@ -108,17 +119,18 @@ def layer_of(step: Step) -> Made | None:
     if step.operator not in OPERATORS:
         known = ", ".join(sorted(OPERATORS))
         raise step.refuse(f"has no counterpart; known are: {known}")
+    if len(step.arrays) > (most := CONSTANTS.get(step.operator, 0)):
+        raise step.refuse(f"must have at most {most} constant inputs, got {len(step.arrays)}")
     made = OPERATORS[step.operator](step)
     if step.attributes:
         raise step.refuse(f"has attributes without a counterpart: {', '.join(step.attributes)}")
-    return made
+    return made if isinstance(made, list) else [made]
 
 
-def _nothing(step: Step) -> None:
-    step.take("ratio", None)
+def _nothing(step: Step) -> list[Made]:
+    step.take("ratio", None)  # options of dropout in training
     step.take("seed", None)
-    if len(step.arrays) > 1:
-        raise step.refuse("must not be in training mode")
+    return []
 
 
 def _gemm(step: Step) -> Made:
@@ -200,7 +212,7 @@ def _layer_norm(step: Step) -> Made:
     return LayerNorm(epsilon=step.take("epsilon", 1e-5)), {"scale": scale, "shift": shift}
 
 
-def _plain(kind: type[Layer]) -> Callable[[Step], Made]:
+def _without_options(kind: type[Layer]) -> Callable[[Step], Made]:
     return lambda _: (kind(), {})
 
 
@@ -237,10 +249,10 @@ def _pool(kind: type[MaxPool2D | AveragePool2D]) -> Callable[[Step], Made]:
     return make
 
 
-def _global_average(step: Step) -> Made:
-    """Return the layer; its rows are flat, those of the operator images of one pixel."""
-    step.image()
-    return GlobalAveragePool2D(), {}
+def _global_average(step: Step) -> list[Made]:
+    """Return the layer, whose rows are flat; those of the operator are images of one pixel."""
+    c, *_ = step.image()
+    return [(GlobalAveragePool2D(), {}), (Reshape((c, 1, 1)), {})]
 
 
 def _flatten(step: Step) -> Made:
@@ -266,7 +278,7 @@ def _reshape(step: Step) -> Made:
     return Reshape(tuple(sizes)), {}
 
 
-OPERATORS: Mapping[str, Callable[[Step], Made | None]] = {
+OPERATORS: Mapping[str, Callable[[Step], Made | list[Made]]] = {
     "Identity": _nothing,
     "Dropout": _nothing,
     "Gemm": _gemm,
@@ -274,11 +286,11 @@ OPERATORS: Mapping[str, Callable[[Step], Made | None]] = {
     "Conv": _conv,
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
-    "Relu": _plain(ReLU),
+    "Relu": _without_options(ReLU),
     "LeakyRelu": _leaky_relu,
     "Elu": _elu,
-    "Tanh": _plain(Tanh),
-    "Sigmoid": _plain(Sigmoid),
+    "Tanh": _without_options(Tanh),
+    "Sigmoid": _without_options(Sigmoid),
     "Gelu": _gelu,
     "Softmax": _softmax,
     "MaxPool": _pool(MaxPool2D),

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from handloom.errors import HandloomError, ModelError
 from handloom.interop.onnx.metadata import FORMAT
-from handloom.interop.onnx.operators import Step, layer_of
+from handloom.interop.onnx.operators import Step, layers_of
 from handloom.interop.onnx.reading import array_of, read_proto
 from handloom.layers import Layer
 from handloom.network import Sequential
@@ -68,13 +68,10 @@ def _network(graph: "GraphProto") -> Sequential:
     shape = input_shape
     for step in _steps(graph, name, tensors):
         step.shape = shape
-        made = layer_of(step)
-        if made is None:
-            continue
-        layer, arrays = made
-        weights |= {f"{len(layers)}.{layer.kind}.{key}": own for key, own in arrays.items()}
-        layers.append(layer)
-        shape = layer.output_shape(shape)
+        for layer, arrays in layers_of(step):
+            weights |= {f"{len(layers)}.{layer.kind}.{key}": own for key, own in arrays.items()}
+            layers.append(layer)
+            shape = layer.output_shape(shape)
     return Sequential(layers).build(input_shape, dtype=dtype, weights=weights)
 
 
@@ -121,6 +118,8 @@ def _steps(graph: "GraphProto", x: str, tensors: Mapping[str, "TensorProto"]) ->
         arrays = [_constant(each, node, tensors, used) for each in others]
         if node.op_type == "Add" and product is not None and len(arrays) == 1:
             product.arrays += arrays
+            yield product
+            product = None
             continue
         if product is not None:
             yield product
