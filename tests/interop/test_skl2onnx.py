@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.ensemble import StackingClassifier
+from sklearn.ensemble import BaggingClassifier, StackingClassifier
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier as TheirClassifier, MLPRegressor as TheirRegressor
@@ -49,7 +49,7 @@ TARGETS = {
     "floats": SPECIES.astype(float),
     "several labels": LABELS,
 }
-QUICK: dict[str, Any] = {"max_iter": 8, "random_state": 0}
+QUICK: dict[str, Any] = {"max_iter": 5, "random_state": 0}
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (8,), **QUICK}
 TOLERANCES = {"float32": 2e-6, "float64": 1e-12}
 
@@ -193,18 +193,21 @@ def test_columns_of_a_frame_are_encoded_by_the_pipeline() -> None:
     np.testing.assert_allclose(probabilities, own.predict_proba(rows), rtol=0.0, atol=2e-6)
 
 
-def test_estimators_inside_of_others() -> None:
-    rows = IRIS.astype(np.float32)
-    own = MLPClassifier(**SMALL)
-    search = GridSearchCV(own, {"alpha": [1e-4, 1e-3]}, cv=2)
-    stack = StackingClassifier([("a", own), ("b", own)], final_estimator=own, cv=2)
-    for outer in (search, stack):
-        estimator = fitted(outer, rows, NAMES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_estimators_inside_of_others(dtype: str) -> None:
+    rows, own = IRIS.astype(dtype), MLPClassifier(**SMALL)
+    outer = [
+        GridSearchCV(own, {"alpha": [1e-4, 1e-3]}, cv=2),
+        StackingClassifier([("a", own), ("b", own)], final_estimator=own, cv=2),
+        BaggingClassifier(own, n_estimators=2, random_state=0),
+    ]
+    for each in outer:
+        estimator = fitted(each, rows, NAMES)
         label, probabilities = predicted(estimator, rows, options={"zipmap": False})
         np.testing.assert_array_equal(label, estimator.predict(rows))
-        np.testing.assert_allclose(
-            probabilities, estimator.predict_proba(rows), rtol=0.0, atol=2e-6
-        )
+        assert probabilities.dtype == dtype
+        expected = estimator.predict_proba(rows)
+        np.testing.assert_allclose(probabilities, expected, rtol=0.0, atol=TOLERANCES[dtype])
 
 
 def test_another_output_activation_and_other_weights_of_a_caller() -> None:

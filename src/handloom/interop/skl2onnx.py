@@ -65,9 +65,15 @@ def register() -> None:
 def _parse_classifier(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
     """Declare the outputs of a classifier, after a check that it has classes."""
     from skl2onnx import _parse  # its parser of classifiers has no public name
+    from skl2onnx.common.data_types import FloatTensorType
 
     _check(model)
-    return _parse._parse_sklearn_classifier(scope, model, inputs, custom_parsers)
+    outputs = _parse._parse_sklearn_classifier(scope, model, inputs, custom_parsers)
+    if scope.get_options(model, {"zipmap": True})["zipmap"] is True:
+        for operator in scope.operators.values():
+            if operator.raw_operator is model:  # runtimes have no ZipMap of float64
+                operator.outputs[1].set_type(FloatTensorType())
+    return outputs
 
 
 def _check(estimator: Any) -> None:
@@ -97,18 +103,16 @@ def _check(estimator: Any) -> None:
 
 
 def _set_classifier_types(operator: Any) -> None:
-    """Set the types of labels and probabilities."""
-    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
+    """Set the types of labels and probabilities, float32 or float64 as they were declared."""
+    from skl2onnx.common.data_types import Int64TensorType, StringTensorType
 
-    estimator, number = operator.raw_operator, _number_type(operator)
+    estimator, (_, probabilities) = operator.raw_operator, operator.outputs
     rows, outputs = operator.inputs[0].get_first_dimension(), len(estimator.classes_)
-    classes = _classes(operator.scope_inst, estimator)
-    text = classes.dtype.kind not in "iu"
+    text = _classes(operator.scope_inst, estimator).dtype == object
     shape = [rows, outputs] if estimator._task.labels.multilabel else [rows]
     operator.outputs[0].set_type((StringTensorType if text else Int64TensorType)(shape))
-    if operator.scope_inst.get_options(estimator, {"zipmap": True})["zipmap"] is True:
-        number = FloatTensorType  # runtimes have no ZipMap of float64
-    operator.outputs[1].set_type(number([rows, outputs]))
+    own, declared = _number_type(operator), type(probabilities.type)
+    probabilities.set_type((declared if declared in _floats() else own)([rows, outputs]))
 
 
 def _set_regressor_types(operator: Any) -> None:
@@ -120,7 +124,7 @@ def _set_regressor_types(operator: Any) -> None:
 
 
 def _number_type(operator: Any) -> Any:
-    """Return the type of the outputs: that of float64 for float64 inputs, else that of float32.
+    """Return the type of the arithmetic: float64 for float64 inputs, else float32.
 
     Raises
     ------
@@ -129,12 +133,18 @@ def _number_type(operator: Any) -> Any:
     """
     from skl2onnx.common import data_types, utils
 
-    floats = data_types.DoubleTensorType, data_types.FloatTensorType
     others = data_types.BooleanTensorType, data_types.Int64TensorType
     utils.check_input_and_output_numbers(operator, input_count_range=1)
-    utils.check_input_and_output_types(operator, good_input_types=[*floats, *others])
+    utils.check_input_and_output_types(operator, good_input_types=[*_floats(), *others])
     kind = type(operator.inputs[0].type)
-    return kind if kind in floats else data_types.FloatTensorType
+    return kind if kind in _floats() else data_types.FloatTensorType
+
+
+def _floats() -> dict[Any, type]:
+    """Return the dtypes of skl2onnx's types of floating-point arrays."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    return {FloatTensorType: np.float32, DoubleTensorType: np.float64}
 
 
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
@@ -145,22 +155,30 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     # logits decide, and the outputs of another activation that a caller has set
     own = estimator.out_activation_ == estimator._task.output_activation
     deciding, threshold = (logits, 0.0) if own else (outputs, 0.5)
-    if labels.multilabel:
-        predicted = graph.cast(_above(graph, deciding, threshold), np.int64, name="labels")
+    if labels.uses_sigmoid:
+        limit = graph.constant("threshold", threshold)
+        above = graph.add("Greater", deciding, limit, name="above")
+        index = graph.cast(above, np.int64, name="positive")
     else:
-        if labels.uses_sigmoid:
-            index = graph.cast(_above(graph, deciding, threshold), np.int64, name="index")
-            index = graph.add("Reshape", index, graph.integers("flat", -1))
-            one = graph.constant("one", 1.0)
-            outputs = graph.add("Concat", graph.add("Sub", one, outputs), outputs, axis=1)
-        else:
-            index = graph.add("ArgMax", deciding, axis=1, keepdims=0)
+        index = graph.add("ArgMax", deciding, axis=1, keepdims=0)
+    if labels.multilabel:
+        predicted = index
+    else:
         classes = _classes(scope, estimator)
         known = graph.constant("classes", classes, classes.dtype)
-        predicted = graph.add("Gather", known, index, name="label", axis=0)
-    if _has_float32(operator.outputs[1]) and graph.dtype == np.float64:
-        outputs = graph.cast(outputs, np.float32, name="probabilities")
+        flat = graph.add("Reshape", index, graph.integers("flat", -1))
+        predicted = graph.add("Gather", known, flat, name="label", axis=0)
+        outputs = _both_classes(graph, outputs) if labels.uses_sigmoid else outputs
+    declared = _floats()[type(operator.outputs[1].type)]
+    if graph.dtype != declared:
+        outputs = graph.cast(outputs, declared, name="probabilities")
     _hand_over(graph, container, (predicted, outputs), operator.outputs)
+
+
+def _both_classes(graph: Graph, second: str) -> str:
+    """Add the probabilities of two classes, shape (n, 2), of that of the second, shape (n, 1)."""
+    first = graph.add("Sub", graph.constant("one", 1.0), second, name="first")
+    return graph.add("Concat", first, second, name="both", axis=1)
 
 
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
@@ -183,13 +201,10 @@ def _classes(scope: Any, estimator: Any) -> Any:
 
 def _logits(scope: Any, operator: Any, container: Any) -> tuple[Graph, str]:
     """Return a graph of the network, and the name of its logits, shape (n, outputs)."""
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
-
-    source = operator.inputs[0]
-    dtype = np.float64 if isinstance(source.type, DoubleTensorType) else np.float32
+    dtype, source = _floats()[_number_type(operator)], operator.inputs[0]
     prefix = scope.get_unique_variable_name("handloom")
     graph, x = Graph(dtype, container.target_opset, f"{prefix}."), source.full_name
-    if not isinstance(source.type, DoubleTensorType | FloatTensorType):
+    if type(source.type) not in _floats():
         x = graph.cast(x, dtype, name="numbers")
     network = operator.raw_operator.to_model().before_loss
     return graph, add_layers(graph, network.named_layers(), x, network.input_shape)
@@ -203,16 +218,6 @@ def _activated(graph: Graph, logits: str, estimator: Any) -> str:
         return graph.add(name.capitalize(), logits)
     own = "sigmoid" if name == "logistic" else name
     return add_output_activation(graph, own, logits, estimator.n_outputs_)
-
-
-def _has_float32(variable: Any) -> bool:
-    from skl2onnx.common.data_types import FloatTensorType
-
-    return isinstance(variable.type, FloatTensorType)
-
-
-def _above(graph: Graph, x: str, threshold: float) -> str:
-    return graph.add("Greater", x, graph.constant("threshold", threshold))
 
 
 def _hand_over(graph: Graph, container: Any, results: tuple[str, ...], outputs: Any) -> None:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_a_regression_is_in_the_units_of_its_target(scaling: str, tmp_path: Path
     activation = "exp" if scaling == "divide" else "identity"
     own = model(dataset("rent", scaling=scaling), output_activation=activation)
     check(own, tmp_path / "rent.onnx")
-    check(own, tmp_path / "rent64.onnx", dtype="float64")
+    check(own, tmp_path / "rent64.onnx", dtype="float64", opset=21)
 
 
 def test_quantiles_are_sorted_and_restored(tmp_path: Path) -> None:
@@ -173,7 +174,8 @@ def test_a_row_without_the_helper_that_makes_inputs(tmp_path: Path) -> None:
 def test_estimators_with_categorical_features(tmp_path: Path) -> None:
     frame = flats()[["area", "floor", "quarter", "zone", "lift", "rent", "kind"]]
     rows, rent, kind = frame.drop(columns=["rent", "kind"]), frame["rent"] / 1e5, frame["kind"]
-    columns = {"categorical_features": ["quarter", "zone"], "max_iter": 3, "random_state": 0}
+    common: dict[str, Any] = {"max_iter": 3, "random_state": 0, "backend": "numpy"}
+    common["categorical_features"] = ["quarter", "zone"]
     estimators: list[tuple[Any, dict[str, Any], Any]] = [
         (MLPClassifier, {"categorical_encoding": "embed"}, kind),
         (MLPClassifier, {"solver": "lbfgs"}, kind == "flat"),
@@ -183,7 +185,7 @@ def test_estimators_with_categorical_features(tmp_path: Path) -> None:
     for estimator, own, y in estimators:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            fitted = estimator(hidden_layer_sizes=(6,), **columns, **own).fit(rows, y)
+            fitted = estimator(hidden_layer_sizes=(6,), **common, **own).fit(rows, y)
             described = fitted.to_model()
             to_onnx(described, tmp_path / "own.onnx")
             expected = described.predict(rows)
@@ -207,6 +209,26 @@ def test_feeds_of_a_session_are_those_of_its_model(tmp_path: Path) -> None:
     assert list(actual) == list(expected)
     for name, values in expected.items():
         np.testing.assert_array_equal(actual[name], values)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "the columns in the file are damaged"),
+        ("[" * 100_000, "the columns in the file are damaged"),
+        ('{"version": 1}', "the columns in the file are damaged: columns must hold version, rows"),
+        (None, "it was not written by to_onnx"),
+    ],
+    ids=["cut off", "nested", "incomplete", "of another program"],
+)
+def test_feeds_of_a_session_with_another_file_are_refused(
+    content: str | None, message: str
+) -> None:
+    described = {"handloom.format": "1", "handloom.file.columns.json": content}
+    metadata = {} if content is None else described
+    meta = SimpleNamespace(custom_metadata_map=metadata)
+    with pytest.raises(ModelError, match=message):
+        feeds(SimpleNamespace(get_modelmeta=lambda: meta), flats())
 
 
 def test_feeds_take_a_mapping_of_columns() -> None:

@@ -54,7 +54,8 @@ def feeds(model: Model | LoadedRun | Session, rows: object) -> Feeds:
     Raises
     ------
     ModelError
-        If the model has no ``columns``, or the file was not written by `handloom.to_onnx`.
+        If the model has no ``columns``, or the file was not written by `handloom.to_onnx`, or is
+        damaged.
     DataError
         If a column is missing, holds texts instead of numbers, or infinity.
     """
@@ -73,7 +74,12 @@ def _columns_of(model: Model | LoadedRun | Session) -> Columns | None:
     if not hasattr(model, "get_modelmeta"):
         return model_of(model).columns
     files = files_of(model.get_modelmeta().custom_metadata_map)
-    return Columns.from_json(json.loads(files[COLUMNS])) if COLUMNS in files else None
+    if COLUMNS not in files:
+        return None
+    try:
+        return Columns.from_json(json.loads(files[COLUMNS]))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f"the columns in the file are damaged: {error}") from None
 
 
 def table_feeds(columns: Columns, table: Table, *, tell: Tell = warn) -> Feeds:

@@ -44,7 +44,7 @@ def metadata_of(model: Model, dtype: npt.DTypeLike) -> dict[str, str]:
     names = model.binary_classes or model.class_names
     kind = "class_names" if predictions_of(model) == "probabilities" else "output_names"
     return {
-        kind: json.dumps(list(names), ensure_ascii=False),
+        kind: json.dumps(list(names)),
         FORMAT: FORMAT_VERSION,
         DIGEST: digest(files, arrays),
         **{f"{PREFIX}{name}": _text(name, content) for name, content in files.items()},

@@ -1,11 +1,8 @@
 """From stored rows to the input of a network, as nodes of a graph."""
 
 from math import prod
-from typing import Any
 
-import numpy as np
-
-from handloom.data.transforms import AsFloat, Scale, Transform
+from handloom.data.transforms import AsFloat, Scale
 from handloom.errors import ModelError
 from handloom.interop.onnx.columns import add_columns
 from handloom.interop.onnx.graph import Graph
@@ -27,30 +24,29 @@ def add_input(graph: Graph, model: Model) -> str:
         If the transform has no counterpart.
     """
     shape, network_shape = model.row_shape, model.network.input_shape
-    stored = np.dtype(np.uint8) if model.row_dtype == "uint8" else graph.dtype
+    stored = "uint8" if model.row_dtype == "uint8" else graph.dtype
     if model.columns is None:
         x = graph.input(INPUT, stored, shape)
     else:
         x = add_columns(graph, model.columns)
-    x = _transformed(graph, model.transform, x, shape, stored)
+    x = _transformed(graph, model, x)
     # a transform of one's own makes flat rows
     before = shape if type(model.transform) in (Scale, AsFloat) else (prod(shape),)
     return x if network_shape == before else graph.reshape(x, network_shape, name="transform.shape")
 
 
-def _transformed(
-    graph: Graph, transform: Transform, x: str, shape: tuple[int, ...], stored: np.dtype[Any]
-) -> str:
+def _transformed(graph: Graph, model: Model, x: str) -> str:
+    transform = model.transform
     kind = type(transform)
     if "to_onnx" in vars(kind):
-        return str(transform.to_onnx(graph, "transform", x, shape))  # type: ignore[attr-defined]
+        return str(transform.to_onnx(graph, "transform", x, model.row_shape))  # type: ignore[attr-defined]
     if kind not in (Scale, AsFloat):
         raise ModelError(
             f"the transform {kind.__name__} has no counterpart in ONNX: give the class a method "
             "to_onnx(self, graph, name, x, shape) that adds its nodes with graph.add and returns "
             "the name of the flat rows"
         )
-    if stored != graph.dtype:
+    if model.row_dtype == "uint8":
         x = graph.cast(x, graph.dtype, name="transform.cast")
     if isinstance(transform, Scale):
         shift = graph.constant("transform.shift", transform.shift)
