@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.conversion import convert_inputs
-from handloom.data.notes import warn
 from handloom.data.table import MemoryTable, table_of
 from handloom.errors import DataError
 from handloom.interop.example_rows import example_rows
@@ -74,7 +73,7 @@ def compared_rows(model: Model, rows: object | None = None) -> ComparedRows:
         array = convert_inputs(example_rows(model) if rows is None else rows).rows[:]
         return ComparedRows(array, model.predict(array))
     table = example_table(model.columns) if rows is None else _table(rows)
-    chunks = model.predict_chunks(table, tell=quiet if rows is None else warn)
+    chunks = model.predict_chunks(table, tell=quiet)
     return ComparedRows(table, np.concatenate([predicted for _, predicted in chunks]))
 
 

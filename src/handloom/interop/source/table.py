@@ -57,7 +57,7 @@ def _encode(columns: Columns) -> str:
             "def encode(table):",
             f'    """Return raw rows as flat rows, of {len(columns.names):,} numbers each.',
             "",
-            "    The table is a dict of columns (lists), or a list of dicts: csv.DictReader.",
+            "    A table is a dict of columns (lists), or a list of dicts, as of csv.DictReader.",
             '    """',
             "    table = read_table(table, COLUMNS)",
             "    columns = []",

@@ -1,0 +1,33 @@
+"""A run that was read is exported with its figures on the test set."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+import handloom
+from handloom import Dense, Model, ModelError, Sequential
+from handloom.data.transforms import AsFloat
+from handloom.training.loaded_run import LoadedRun
+from handloom.training.run_folder import RunDescription
+
+
+def run_of(model: Model | None, results: dict[str, Any] | None) -> LoadedRun:
+    description = cast(RunDescription, None)  # an export does not look at it
+    return LoadedRun(Path("runs/first"), description, model, None, results, None)
+
+
+def test_its_figures_are_in_the_first_lines(tmp_path: Path) -> None:
+    network = Sequential([Dense(2)]).build((3,))
+    model = Model(network, AsFloat(), ("a", "b"), (3,), "float32")
+    run = run_of(model, {"test_accuracy": 0.875, "test_loss": 0.5, "epochs": 3})
+    exported = handloom.to_numpy(run, tmp_path / "model.py")
+    text = exported.path.read_text()
+    assert exported.largest_difference == 0.0
+    assert "test accuracy: 0.875\n" in text
+    assert "epochs" not in text
+
+
+def test_a_run_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"runs/first: the run has no model yet"):
+        handloom.to_numpy(run_of(None, None), tmp_path / "model.py")
