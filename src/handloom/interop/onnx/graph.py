@@ -38,7 +38,7 @@ class ValueInfo:
     dtype : str
         The dtype of its entries; ``"string"`` for texts.
     row_shape : tuple of int
-        The shape of a row; the whole array has shape (n, *row_shape).
+        The shape of a row; the whole array has shape ``(n, *row_shape)``.
     """
 
     name: str
@@ -115,7 +115,7 @@ class Graph:
         self._names: set[str] = set()
 
     def input(self, name: str, dtype: npt.DTypeLike, row_shape: tuple[int, ...]) -> str:
-        """Declare an input of shape (n, *row_shape), and return its name.
+        """Declare an input of shape ``(n, *row_shape)``, and return its name.
 
         Parameters
         ----------
@@ -144,7 +144,7 @@ class Graph:
         name : str
             A number is added to a name that is taken.
         x : str
-            The name of the array, shape (n, *row_shape).
+            The name of the array, shape ``(n, *row_shape)``.
         row_shape : tuple of int
         dtype : dtype, optional
             By default that of the graph.
