@@ -1,1 +1,1 @@
-"""How far the predictions of exported models are from ours, layer by layer."""
+"""Models that leave: each layer in each format, beside the library."""
