@@ -1,1 +1,1 @@
-"""Models that leave: each layer in each format, beside the library."""
+"""Exported files compared with the models that they were written from, layer by layer."""

@@ -39,6 +39,7 @@ ROOMS = {
     "handloom.interop.torch": "PyTorch",
     "handloom.walkthroughs": "Walkthroughs",
     "handloom.reporting": "Reports",
+    "handloom.interop.numpy": "Export as plain NumPy",
     "handloom.errors": "Errors",
 }
 

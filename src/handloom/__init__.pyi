@@ -47,6 +47,7 @@ from handloom.initializers import (
     ScaledNormal as ScaledNormal,
     Zeros as Zeros,
 )
+from handloom.interop.numpy import to_numpy as to_numpy
 from handloom.interop.torch import to_torch as to_torch
 from handloom.layers import (
     ELU as ELU,

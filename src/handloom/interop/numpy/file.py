@@ -58,13 +58,21 @@ def file_text(model: Model, name: str, figures: Mapping[str, float] | None = Non
             [
                 f"{_docstring(model, name, figures)}\n\nimport numpy as np\n\n{_constants(model)}",
                 _titled("The layers", forward.functions),
-                _titled("The network", [f"{_shapes(forward.arrays)}\n\n\n{network}"]),
+                _titled("The network", [network]),
+                *_table(model),
                 _titled("Predictions", prediction),
                 _titled("The weights", _weights(forward.arrays, model.network.parameters.dtype)),
             ]
         )
         + "\n"
     )
+
+
+def _table(model: Model) -> list[str]:
+    """Return the section that encodes the raw rows of a table, if the model takes them."""
+    if model.columns is None:
+        return []
+    return [_titled("The rows of the table, as numbers", [encoder_source(model.columns)])]
 
 
 def _titled(title: str, parts: list[str]) -> str:
@@ -77,7 +85,7 @@ def _docstring(model: Model, name: str, figures: Mapping[str, float] | None) -> 
         "",
         *(f"    {line}" if line else "" for line in description(model, figures)),
         "",
-        "Use it in Python, where nothing but NumPy has to be installed:",
+        "Use it in Python 3.10 or later, where nothing but NumPy has to be installed:",
         "",
         *(f"    {line}" if line else "" for line in _example(model, name)),
         "",
@@ -126,10 +134,7 @@ def _constants(model: Model) -> str:
 
 def _shapes(arrays: Mapping[str, Arrays]) -> str:
     """Return the shapes of the arrays of each layer, as a dict."""
-    lines = [
-        "# The shapes of the arrays in WEIGHTS, which are at the end of the file",
-        "SHAPES = {",
-    ]
+    lines = ["SHAPES = {"]
     for layer, own in arrays.items():
         entries = [f"{literal(name)}: {literal(array.shape)}" for name, array in own.items()]
         line = f"    {literal(layer)}: {{{', '.join(entries)}}},"
@@ -189,7 +194,7 @@ def _prediction(model: Model, forward: Forward) -> list[str]:
         parts = [source_of(file_functions.check_rows)]
     else:
         rows, first = "raw rows of the table", "np.array(encode(rows), np.float32)"
-        parts = [encoder_source(model.columns)]
+        parts = []
     if model.output_activation in ("softmax", "sigmoid"):
         forward.use(model.output_activation)
     predict = [
@@ -239,6 +244,7 @@ def _weights(arrays: Mapping[str, Arrays], dtype: np.dtype[Any]) -> list[str]:
     if not arrays:
         return ["# This network has none."]
     size, code = dtype.itemsize, f"<f{dtype.itemsize}"
+    digits = f"{2 * size} hexadecimal digits"
     one = np.ones(1, code).tobytes().hex()
     whole = b"".join(
         np.ascontiguousarray(array, code).tobytes()
@@ -250,8 +256,9 @@ def _weights(arrays: Mapping[str, Arrays], dtype: np.dtype[Any]) -> list[str]:
         source_of(file_functions.decode),
         "\n".join(
             [
-                f"# {2 * size} hexadecimal digits are the {size} bytes of a {dtype}, the lowest byte first:",
+                f"# {digits} are the {size} bytes of a {dtype}, the lowest first:",
                 f"# {one} is 1. Arrays follow one another in the order of SHAPES.",
+                _shapes(arrays),
                 'TEXT = """',
                 *lines,
                 '"""',

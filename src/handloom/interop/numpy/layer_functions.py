@@ -37,8 +37,8 @@ def conv2d(
     windows = windows[:, :, ::stride, ::stride].transpose(0, 2, 3, 4, 5, 1)
     n, rows, columns = windows.shape[:3]
     matrix = windows.reshape(n * rows * columns, k * k * c)
-    y: Array = (matrix @ weights.reshape(k * k * c, f) + biases).reshape(n, rows, columns, f)
-    return y.transpose(0, 3, 1, 2)
+    y: Array = matrix @ weights.reshape(k * k * c, f)
+    return (y + biases).reshape(n, rows, columns, f).transpose(0, 3, 1, 2)
 
 
 def relu(x: Array) -> Array:
@@ -48,7 +48,8 @@ def relu(x: Array) -> Array:
 
 def leaky_relu(x: Array, *, slope: float) -> Array:
     """Leaky ReLU: x where x > 0, else slope x."""
-    return np.maximum(x, x * slope)
+    y: Array = np.maximum(x, x * slope)
+    return y
 
 
 def elu(x: Array, *, alpha: float) -> Array:
@@ -101,7 +102,8 @@ def batch_norm(
     y = scale (x - mean) / sqrt(variance + epsilon) + shift: (n, d) -> (n, d) with arrays (d,).
     """
     factor = scale * (1.0 / np.sqrt(running_variance + epsilon))
-    return (x - running_mean) * factor + shift
+    y: Array = (x - running_mean) * factor + shift
+    return y
 
 
 def batch_norm2d(x: Array, **arguments: Any) -> Array:
@@ -115,9 +117,10 @@ def layer_norm(x: Array, *, scale: Array, shift: Array, epsilon: float) -> Array
     y = scale (x - mean) / sqrt(variance + epsilon) + shift, arrays of the shape of a row.
     """
     axes = tuple(range(1, x.ndim))
-    z: Array = x - x.mean(axis=axes, keepdims=True)
+    z = x - x.mean(axis=axes, keepdims=True)
     variance = np.square(z).mean(axis=axes, keepdims=True)
-    return z * (1.0 / np.sqrt(variance + epsilon)) * scale + shift
+    y: Array = z * (1.0 / np.sqrt(variance + epsilon)) * scale + shift
+    return y
 
 
 def max_pool2d(x: Array, *, size: int, stride: int) -> Array:

@@ -85,7 +85,7 @@ def output_of(model: Model) -> str:
     return {
         "exp": "the exponential of the network's outputs",
         "sort": "quantiles in ascending order",
-    }.get(model.output_activation, "values")
+    }.get(model.output_activation, "continuous values")
 
 
 def layer_table(model: Model) -> list[str]:

@@ -8,6 +8,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from handloom.interop.source.text import call
 
@@ -43,6 +44,7 @@ def with_called(names: Iterable[str], known: Functions) -> list[str]:
     return [name for name in known if name in needed]
 
 
+@lru_cache(maxsize=128)
 def source_of(function: Callable[..., object]) -> str:
     """Return the source of a function without annotations, and without a line break at its end.
 

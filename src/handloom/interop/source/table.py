@@ -55,7 +55,10 @@ def _encode(columns: Columns) -> str:
     return "\n".join(
         [
             "def encode(table):",
-            f'    """Return raw rows as flat rows: {len(columns.names):,} numbers for each row."""',
+            f'    """Return raw rows as flat rows, of {len(columns.names):,} numbers each.',
+            "",
+            "    A table is a dict of columns (lists), or a list of dicts, as of csv.DictReader.",
+            '    """',
             "    table = read_table(table, COLUMNS)",
             "    columns = []",
             *map(_step, columns.inputs),

@@ -96,7 +96,7 @@ def read_categories(name: str, cells: Cells, categories: Sequence[str]) -> list[
     """
     values = read_values(cells, categories)
     by_text = {category: index for index, category in enumerate(categories, 2)}
-    indices = [0 if value is None else by_text.get(str(value), 1) for value in values]
+    indices = [0 if value is None else by_text.get(text_of(value), 1) for value in values]
     present = [value for value in values if value is not None]
     booleans = all(isinstance(value, bool) for value in present)
     if not booleans and "nan" not in [str(read_number(value)) for value in present]:
@@ -116,6 +116,14 @@ def read_values(cells: Cells, categories: Sequence[str] = ()) -> list[Any]:
     values = [value.strip() if isinstance(value, str) else value for value in values]
     texts = set(MISSING_TEXTS) - set(categories)
     return [None if value is None or str(value) in texts else value for value in values]
+
+
+def text_of(value: Any) -> str:
+    """Return a cell as text: of whole numbers "3", not "3.0"."""
+    if isinstance(value, str | bool):
+        return str(value)
+    number = read_number(value)
+    return str(int(number)) if number.is_integer() else repr(number)
 
 
 def read_number(value: Any) -> float:

@@ -1,0 +1,145 @@
+"""The encoder that exported files have does what `Columns` does, for any cells."""
+
+import datetime
+from collections.abc import Callable
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handloom import DataError
+from handloom.data.cells import MISSING_TEXTS as MISSING_IN_CELLS, TEXT
+from handloom.data.column_encoding import ColumnEncoding
+from handloom.data.columns import Columns, Remarks
+from handloom.data.frames import Column
+from handloom.data.table import Chunk
+from handloom.interop.source.table import encoder_source
+from handloom.interop.source.table_encoding import MISSING_TEXTS
+
+NUMBER = ColumnEncoding("x", "number", missing=1, mean=1.5, scale=2.5)
+BOOLEAN = ColumnEncoding("x", "boolean", mean=0.5, scale=0.5)
+TEXTS = ColumnEncoding("x", "category", missing=1, categories=("red", "blue", "2", "True", "nine"))
+DIGITS = ColumnEncoding("x", "category", categories=("01", "1", "2.50", "-3", "1e3"))
+BOTH = ColumnEncoding("x", "category", categories=("False", "True"))
+INDICES = ColumnEncoding("x", "category", missing=1, categories=("a", "b", "7"), embedded=True)
+
+
+@cache
+def encoder(*inputs: ColumnEncoding) -> Callable[[object], list[list[float]]]:
+    names: dict[str, Any] = {}
+    exec(encoder_source(Columns(inputs)), names)
+    encode: Callable[[object], list[list[float]]] = names["encode"]
+    return encode
+
+
+def in_file(encoding: ColumnEncoding, cells: list[Any]) -> np.ndarray:
+    return np.array(encoder(encoding)({"x": cells}), np.float32)
+
+
+def in_library(encoding: ColumnEncoding, cells: list[Any], dtype: str) -> np.ndarray:
+    columns, values = Columns((encoding,)), np.empty(len(cells), object)
+    values[:] = cells
+    column = Column("x", values, np.array([cell is None for cell in cells]), dtype)
+    return columns.encode(Chunk({"x": column}, np.arange(len(cells))), Remarks(columns))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "cells"),
+    [
+        (NUMBER, ["1", "-2.5", " 3 ", "1e-3", "+4", ".5", "NA", ""]),
+        (NUMBER, ["true", "False", "?", "TRUE"]),
+        (NUMBER, ["", "NA"]),
+        (BOOLEAN, ["true", "FALSE", "nan"]),
+        (BOOLEAN, ["1", "0", "0.5"]),
+        (TEXTS, ["red", " blue ", "2", "2.0", "green", "None", ""]),
+        (TEXTS, ["2", "2.0", "3", "NULL"]),
+        (TEXTS, ["true", "True", "false"]),
+        (DIGITS, ["1", "01", "1.0", "001", "2.5", "-3.0", "1000", "4"]),
+        (DIGITS, ["1", "1.0", "one"]),
+        (DIGITS, ["1_000", "1000"]),
+        (BOTH, ["True", "False", "true", "1"]),
+        (INDICES, ["a", "b", "c", "7", "7.0", "#N/A"]),
+        (INDICES, ["7", "7.0", "8", "<NA>"]),
+    ],
+)
+def test_cells_of_files(encoding: ColumnEncoding, cells: list[str]) -> None:
+    np.testing.assert_array_equal(in_file(encoding, cells), in_library(encoding, cells, TEXT))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "cells"),
+    [
+        (NUMBER, [1, 2.5, None, np.float32(0.1), np.int8(3), Decimal("1.25"), float("nan")]),
+        (NUMBER, [True, False, None]),
+        (BOOLEAN, [True, None, False]),
+        (TEXTS, ["red", None, "blue ", "green", ""]),
+        (TEXTS, [2, 2.0, 3, None]),
+        (TEXTS, [True, False, None]),
+        (DIGITS, [1, 2.5, -3, 1000, 4, np.float64(1.0)]),
+        (BOTH, [True, False, None, np.bool_(True)]),
+        (INDICES, ["a", None, "c"]),
+        (INDICES, [7, 7.0, None, 8]),
+    ],
+)
+def test_python_values(encoding: ColumnEncoding, cells: list[Any]) -> None:
+    np.testing.assert_array_equal(in_file(encoding, cells), in_library(encoding, cells, "object"))
+
+
+def test_random_texts_of_files() -> None:
+    rng = np.random.default_rng(0)
+    parts = ["1", "1.0", "01", " 2.5", "2.50", "-3", "True", "false", "NA", "", "red", "7", "1e3"]
+    for encoding in (TEXTS, DIGITS, BOTH, INDICES):
+        for _ in range(60):
+            known = rng.choice(parts, rng.integers(1, 4)).tolist()
+            cells = rng.choice(known, 5).tolist()
+            expected = in_library(encoding, cells, TEXT)
+            np.testing.assert_array_equal(in_file(encoding, cells), expected, err_msg=str(cells))
+
+
+@pytest.mark.parametrize(
+    "cells", [["1", "two"], ["inf"], ["1_000"], ["NAN"], [10**400], ["1", "true"], ["1e300"]]
+)
+def test_what_is_no_number_is_refused_by_both(cells: list[Any]) -> None:
+    small = ColumnEncoding("x", "number", mean=0.0, scale=1e-30)
+    dtype = TEXT if isinstance(cells[0], str) else "object"
+    with pytest.raises(DataError, match="column 'x' must hold"):
+        in_library(small, cells, dtype)
+    with pytest.raises(ValueError, match="column 'x' must hold numbers"):
+        in_file(small, cells)
+
+
+def test_dates_are_no_numbers() -> None:
+    with pytest.raises(ValueError, match="column 'x' must hold numbers, got datetime"):
+        in_file(NUMBER, [datetime.date(2020, 1, 1)])
+
+
+def test_a_category_named_like_a_missing_value_stays_a_category() -> None:
+    encoding = ColumnEncoding("x", "category", missing=1, categories=("None", "one"))
+    cells = ["None", "one", "NA", None]
+    np.testing.assert_array_equal(
+        in_file(encoding, cells)[[0, 1, 3]], in_library(encoding, cells, "object")[[0, 1, 3]]
+    )
+    assert in_file(encoding, cells)[2].tolist() == [0.0, 0.0, 1.0]
+
+
+def test_missing_texts_are_those_of_the_library() -> None:
+    assert set(MISSING_TEXTS) == MISSING_IN_CELLS
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"y": [1]}, "column 'x' is missing, got 'y'"),
+        ({"x": []}, "at least one row"),
+        ([], "at least one row"),
+        ([{"x": 1, "z": 1}, {"z": 2}], "column 'x' has 1 cells, others have 2"),
+        (["x"], "a dict of columns, or a list of dicts"),
+    ],
+)
+def test_wrong_tables_are_refused(table: object, message: str) -> None:
+    second = ColumnEncoding("z", "number", mean=0.0, scale=1.0)
+    inputs = (NUMBER, second) if "z" in str(table) else (NUMBER,)
+    with pytest.raises(ValueError, match=message):
+        encoder(*inputs)(table)
