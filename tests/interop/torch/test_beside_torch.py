@@ -264,7 +264,7 @@ def test_weights_that_are_not_trained_are_a_frozen_layer_and_back() -> None:
     assert grads == [False, False, True, True]
 
 
-class Own(nn.Module):  # type: ignore[misc]
+class Own(torch.nn.Module):  # type: ignore[name-defined, misc]
     def forward(self, x: Any) -> Any:
         return x
 

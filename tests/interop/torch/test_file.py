@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from tests.helpers.random_networks import SINGLE_LAYERS, random_model
 import handloom
 from handloom import Dense, LayerNorm, Model, ModelError, ReLU, Residual, Sequential
 from handloom.data.transforms import AsFloat, Scale
-from handloom.interop.torch import ModuleSource, to_torch
+from handloom.interop.torch import ModuleSource, to_module, to_torch
 from handloom.interop.torch.sources import source_of, source_of_chain
 from handloom.layers import LAYERS, BatchNorm, Conv2D, Dropout, Flatten, Layer, Reshape, Softmax
 from handloom.parameters import Array
@@ -211,9 +212,9 @@ def test_paths_of_either_file_name_both(tmp_path: Path) -> None:
 def test_without_pytorch_nothing_is_compared_and_the_record_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "torch", None)
     exported = to_torch(random_model((3,), [Dense(2)], RNG), tmp_path / "net")
     assert exported.largest_difference is None
     assert exported.not_compared == "PyTorch is not installed"
     with pytest.raises(handloom.errors.MissingExtraError, match="the extra 'torch'"):
-        handloom.interop.torch.to_module([Dense(2)], 3)
+        to_module([Dense(2)], 3)

@@ -1,6 +1,7 @@
 """Weights of a state dict in a network, without PyTorch: matched by name or order, and checked."""
 
 import copy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def assert_has(network: Sequential, arrays: State, *paths: str) -> None:
 def test_a_model_that_left_comes_back_with_the_same_bits(
     shape: tuple[int, ...], own: Layers, dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "torch", None)  # nothing is compared
+    monkeypatch.setitem(sys.modules, "torch", None)  # nothing is compared
     model = random_model(shape, own, RNG, dtype=dtype)
     (path,) = to_torch(model, tmp_path / "model").other_files
     back = from_torch(path, copy.deepcopy(own), input_shape=shape)
@@ -183,7 +184,7 @@ def test_arguments_that_do_not_fit_are_refused(arguments: dict[str, object], mes
 
 def test_another_source_is_refused() -> None:
     with pytest.raises(ModelError, match=r"source must be a state dict .* got list"):
-        from_torch([np.zeros(3)], layers(), input_shape=5)  # type: ignore[arg-type]
+        from_torch([np.zeros(3)], layers(), input_shape=5)
 
 
 @pytest.mark.parametrize("name", ["model.pt", "model.pth", "pytorch_model.bin", "model.ckpt"])

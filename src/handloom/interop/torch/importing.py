@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from handloom.errors import ModelError
 from handloom.interop.torch.conversion import layers_from
 from handloom.interop.torch.matching import arrays_at, arrays_from
+from handloom.interop.torch.modules import input_shape_of
 from handloom.interop.torch.reading import read_state
 from handloom.layers import Layer
 from handloom.layers.building import shape_of
@@ -68,27 +69,13 @@ def from_torch(
         return _from_modules(source, input_shape)
     state = read_state(source)
     made = network if isinstance(network, Sequential) else Sequential(network)
-    shape, chain = _input_shape(made, input_shape), Chain(made.layers)
+    shape, chain = input_shape_of(made, input_shape), Chain(made.layers)
     shapes = {name: spec.shape for name, spec in chain.declare(shape).items()}
     arrays = arrays_from(state, chain, shapes, order)
     if not made.built:
         made.build(shape, dtype=_dtype(state.values()))
     made.set_weights(arrays)
     return made
-
-
-def _input_shape(network: Sequential, input_shape: int | Iterable[int] | None) -> tuple[int, ...]:
-    """Return the shape of an input row of a network, which may be built."""
-    if not network.built:
-        if input_shape is None:
-            raise ModelError("input_shape must be set for layers that are not built, got None")
-        return shape_of(input_shape)
-    if input_shape is not None and shape_of(input_shape) != network.input_shape:
-        raise ModelError(
-            f"input_shape must be {network.input_shape}, that of the built network, or None, got "
-            f"{input_shape}"
-        )
-    return network.input_shape
 
 
 def _dtype(arrays: Iterable[Array]) -> str:

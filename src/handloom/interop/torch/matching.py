@@ -49,10 +49,10 @@ def arrays_from(
     """
     slots = slots_of_chain(chain)
     _require_known(chain, shapes, {slot.ours for slot in slots})
-    found = None if order else _by_name(state, slots)
-    if found is None:
-        found = _by_order(state, slots, order)
-    return {slot.ours: _checked(slot, *found[slot.theirs], shapes[slot.ours]) for slot in slots}
+    matched = None if order else _by_name(state, slots)
+    if matched is None:
+        matched = _by_order(state, slots, order)
+    return {slot.ours: _checked(slot, *matched[slot.theirs], shapes[slot.ours]) for slot in slots}
 
 
 def arrays_at(
@@ -121,7 +121,7 @@ def _by_order(
             f"the state dict must have arrays of {len(ours)} modules, one for each of "
             f"{listed(ours)} of the network, got {len(paths)}: {listed(map(repr, paths))}"
         )
-    found: dict[str, tuple[str, Array | None]] = {}
+    matched: dict[str, tuple[str, Array | None]] = {}
     for path, expected in zip(paths, ours.values(), strict=True):
         prefix = f"{path}." if path else ""
         for name in theirs[path]:
@@ -129,8 +129,8 @@ def _by_order(
                 known = [f"{prefix}{each}" for each in expected]
                 raise ModelError(unknown_name("array", f"{prefix}{name}", known))
         for name, slot in expected.items():
-            found[slot.theirs] = (f"{prefix}{name}", theirs[path].get(name))
-    return found
+            matched[slot.theirs] = (f"{prefix}{name}", theirs[path].get(name))
+    return matched
 
 
 def _modules(named: Iterable[tuple[str, Any]]) -> Modules:

@@ -11,7 +11,6 @@ from handloom.interop.torch.sources import ModuleSource, source_of_chain
 from handloom.layers import Layer
 from handloom.layers.building import shape_of
 from handloom.layers.chain import Chain
-from handloom.layers.names import as_layers
 from handloom.network import Sequential
 
 if TYPE_CHECKING:
@@ -46,20 +45,35 @@ def to_module(
     MissingExtraError
         If PyTorch is not installed.
     """
-    if isinstance(layers, Sequential):
-        network, dtype = layers, layers.parameters.dtype
-        source = source_of_chain(network.named_layers(), network.input_shape)
-    else:
-        if input_shape is None:
-            raise ModelError("input_shape must be set for layers that are not built, got None")
-        chain, dtype = Chain(as_layers(layers)), np.dtype(np.float32)
-        shape = shape_of(input_shape)
-        chain.declare(shape)  # refuses layers that do not fit
-        source = source_of_chain(chain.named, shape)
-    module = _made(source).to(getattr(imported(), dtype.name))
-    if source.state:
+    network = layers if isinstance(layers, Sequential) else Sequential(layers)
+    shape = input_shape_of(network, input_shape)
+    Chain(network.layers).declare(shape)  # refuses layers that do not fit
+    source = source_of_chain(network.named_layers(), shape)
+    module = _made(source)
+    if network.built:
+        module.to(getattr(imported(), network.parameters.dtype.name))
         module.load_state_dict(tensors(source.state))
     return module
+
+
+def input_shape_of(network: Sequential, input_shape: int | Iterable[int] | None) -> tuple[int, ...]:
+    """Return the shape of an input row of a network, which may be built.
+
+    Raises
+    ------
+    ModelError
+        If it is not built and there is no shape, or built for another one.
+    """
+    if not network.built:
+        if input_shape is None:
+            raise ModelError("input_shape must be set for layers that are not built, got None")
+        return shape_of(input_shape)
+    if input_shape is not None and shape_of(input_shape) != network.input_shape:
+        raise ModelError(
+            f"input_shape must be {network.input_shape}, that of the built network, or None, got "
+            f"{input_shape}"
+        )
+    return network.input_shape
 
 
 def imported() -> Any:
