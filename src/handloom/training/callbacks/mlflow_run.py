@@ -45,6 +45,7 @@ class MLflowRun:
     owned: bool = True
     resumed: bool = False
     _pending: list[Any] = field(default_factory=list)
+    _sent: set[tuple[str, int]] = field(default_factory=set)  # before a resume
     _active: bool = False
     _status: str | None = None
     _described: bool = False
@@ -63,6 +64,7 @@ class MLflowRun:
     def send(self) -> None:
         """Send the metrics that are not sent yet, and end a run that should have ended."""
         client = self._begin()
+        self._pending = [m for m in self._pending if (m.key, m.step) not in self._sent]
         while batch := self._pending[:MOST_METRICS]:
             client.log_batch(self.run_id, metrics=batch)
             del self._pending[: len(batch)]
@@ -97,8 +99,9 @@ class MLflowRun:
             self.run_id, self._active = run.info.run_id, True
         self._describe(client)
         if self.resumed:
-            sent = {metric.step for metric in client.get_metric_history(self.run_id, "loss")}
-            self._pending[:] = [each for each in self._pending if each.step not in sent]
+            for name in client.get_run(self.run_id).data.metrics:
+                history = client.get_metric_history(self.run_id, name)
+                self._sent.update((name, metric.step) for metric in history)
         self._described = True
         return client
 

@@ -1,7 +1,6 @@
 """TensorBoardLog callback: writes a training to a folder that TensorBoard shows."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.util import find_spec
 from itertools import count, starmap
 from pathlib import Path
 from typing import Any, ClassVar
@@ -99,8 +98,10 @@ class TensorBoardLog(Callback):
         ConfigurationError
             If one of ``parameters`` has the name of an option of the trainer.
         """
-        if find_spec("tensorboardX") is None:
-            raise MissingExtraError("tensorboardX", "tensorboard", "TensorBoardLog")
+        try:
+            import tensorboardX  # noqa: F401
+        except ImportError:
+            raise MissingExtraError("tensorboardX", "tensorboard", "TensorBoardLog") from None
         hyperparameters(state, self.parameters)
 
     def on_train_begin(self, *, state: TrainingState) -> None:
