@@ -57,6 +57,11 @@ def client(
         mlflow.end_run()
 
 
+def patient(**options: Any) -> MLflowLog:
+    """Return a log that waits for a store on a busy machine."""
+    return MLflowLog(patience=120.0, **options)
+
+
 def assert_shows(client: Any, run_id: str | None, history: History) -> None:
     """Check that every epoch of a history is there once, in every metric."""
     for name in ("loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate"):
@@ -67,7 +72,7 @@ def assert_shows(client: Any, run_id: str | None, history: History) -> None:
 
 def resumable(folder: Path, *callbacks: Callback, **options: Any) -> tuple[MLflowLog, Trainer]:
     """Return a training of two steps an epoch that can be resumed, and its log."""
-    log = MLflowLog()
+    log = patient()
     checkpoints = Checkpoints(folder / "checkpoints", every=10**6)
     options = {"epochs": 4, **options}
     return log, short_trainer(log, *callbacks, checkpoints=checkpoints, **options)
@@ -75,7 +80,7 @@ def resumable(folder: Path, *callbacks: Callback, **options: Any) -> tuple[MLflo
 
 def test_a_run_has_metrics_parameters_and_tags(client: Any, tmp_path: Path) -> None:
     own = {"settings": {"hidden": [8, 4]}, "long": "x" * 9000}
-    log = MLflowLog(name="wide", tags={"of": "me"}, parameters=own)
+    log = patient(name="wide", tags={"of": "me"}, parameters=own)
     trainer = short_trainer(log, epochs=3)
     history = trainer.fit(ROWS, HELD_OUT)
     assert_shows(client, log.run_id, history)
@@ -84,22 +89,25 @@ def test_a_run_has_metrics_parameters_and_tags(client: Any, tmp_path: Path) -> N
     assert run.info.run_name == "wide"
     assert run.data.metrics["gradient_norm"] == trainer.state.progress.gradient_norm
     assert run.data.tags.items() >= {"of": "me", "handloom.ended": "all 3 epochs done"}.items()
-    assert run.data.params.items() >= {
-        "optimizer": "Adam",
-        "optimizer.beta1": "0.9",
-        "learning_rate": "0.01",
-        "epochs": "3",
-        "layers": "Dense(8) -> ReLU() -> Dense(3)",
-        "settings.hidden": "8, 4",
-        "long": "x" * 6000,
-    }.items()
+    assert (
+        run.data.params.items()
+        >= {
+            "optimizer": "Adam",
+            "optimizer.beta1": "0.9",
+            "learning_rate": "0.01",
+            "epochs": "3",
+            "layers": "Dense(8) -> ReLU() -> Dense(3)",
+            "settings.hidden": "8, 4",
+            "long": "x" * 6000,
+        }.items()
+    )
     assert not client.list_artifacts(log.run_id)
 
 
 def test_an_experiment_is_created_or_taken_by_its_name(client: Any) -> None:
     runs = []
     for _ in range(2):
-        log = MLflowLog(experiment="clothes")
+        log = patient(experiment="clothes")
         short_trainer(log).fit(ROWS)
         runs.append(client.get_run(log.run_id).info)
     experiment = client.get_experiment_by_name("clothes").experiment_id
@@ -108,7 +116,7 @@ def test_an_experiment_is_created_or_taken_by_its_name(client: Any) -> None:
 
 
 def test_the_trained_model_is_an_artifact_if_asked_for(client: Any, tmp_path: Path) -> None:
-    log = MLflowLog(model=True)
+    log = patient(model=True)
     trainer = short_trainer(log)
     trainer.fit(ROWS)
     model = Model.load(client.download_artifacts(log.run_id, "model", str(tmp_path)))
@@ -117,7 +125,7 @@ def test_the_trained_model_is_an_artifact_if_asked_for(client: Any, tmp_path: Pa
 
 
 def test_the_figures_of_a_test_join_the_run(client: Any) -> None:
-    log = MLflowLog()
+    log = patient()
     trainer = short_trainer(log, epochs=3)
     trainer.fit(ROWS)
     test = evaluate(trainer.model(), HELD_OUT)
@@ -133,7 +141,7 @@ def test_the_figures_of_a_test_join_the_run(client: Any) -> None:
 def test_a_run_of_the_user_gets_the_training_and_stays_open(client: Any) -> None:
     import mlflow
 
-    log = MLflowLog(tags={"of": "me"})
+    log = patient(tags={"of": "me"})
     with mlflow.start_run() as mine:
         history = short_trainer(log).fit(ROWS, HELD_OUT)
         assert log.run_id == mine.info.run_id
@@ -148,19 +156,19 @@ def test_a_run_of_the_user_gets_the_training_and_stays_open(client: Any) -> None
 def test_a_run_that_we_begin_is_not_active_for_the_user(client: Any) -> None:
     import mlflow
 
-    short_trainer(MLflowLog()).fit(ROWS)
+    short_trainer(patient()).fit(ROWS)
     assert mlflow.active_run() is None
 
 
 def test_the_status_tells_how_training_ended(client: Any, tmp_path: Path) -> None:
-    log = MLflowLog()
+    log = patient()
     short_trainer(log, StopAt(1)).fit(ROWS)
     assert client.get_run(log.run_id).info.status == "KILLED"
-    log = MLflowLog()
+    log = patient()
     with pytest.raises(RuntimeError, match="mine"):
         short_trainer(log, Boom("on_step_end", 3)).fit(ROWS)
     assert client.get_run(log.run_id).info.status == "FAILED"
-    log = MLflowLog()
+    log = patient()
     network = Sequential([Dense(3)]).build((5,))
     with pytest.warns(DivergenceWarning):
         Trainer(network, SGD(), 1e38, epochs=5, threads=1, callbacks=[log]).fit(ROWS)
@@ -216,7 +224,7 @@ def test_what_fails_is_reported_once_and_sent_later(
         return log_batch(*arguments, **named)
 
     monkeypatch.setattr(mlflow.MlflowClient, "log_batch", broken)
-    log = MLflowLog()
+    log = patient()
     with pytest.warns(UserWarning, match="MLflow lacks part of this training: .*no route") as said:
         history = short_trainer(log, epochs=12).fit(ROWS, HELD_OUT)
     assert len(said) == 1

@@ -154,20 +154,23 @@ def test_options_and_own_parameters_are_hyperparameters(tmp_path: Path) -> None:
     log = TensorBoardLog(tmp_path, parameters=own)
     short_trainer(EarlyStopping("loss"), log, clip_norm=2.0).fit(ROWS)
     shown = hyperparameters(tmp_path / "run")
-    assert shown.items() >= {
-        "optimizer": "Adam",
-        "optimizer.beta1": 0.9,
-        "learning_rate": 0.01,
-        "batch_size": 150,
-        "clip_norm": 2.0,
-        "shuffle": True,
-        "loss": "SoftmaxCrossEntropy",
-        "layers": "Dense(8) -> ReLU() -> Dense(3)",
-        "callbacks.0": "EarlyStopping",
-        "callbacks.0.patience": 10,
-        "settings.hidden": "8, 4",
-        "note": "wide",
-    }.items()
+    assert (
+        shown.items()
+        >= {
+            "optimizer": "Adam",
+            "optimizer.beta1": 0.9,
+            "learning_rate": 0.01,
+            "batch_size": 150,
+            "clip_norm": 2.0,
+            "shuffle": True,
+            "loss": "SoftmaxCrossEntropy",
+            "layers": "Dense(8) -> ReLU() -> Dense(3)",
+            "callbacks.0": "EarlyStopping",
+            "callbacks.0.patience": 10,
+            "settings.hidden": "8, 4",
+            "note": "wide",
+        }.items()
+    )
     assert not {"threads", "watchers", "settings.name"} & set(shown)
     assert status(tmp_path / "run") == "STATUS_SUCCESS"
 
@@ -277,9 +280,7 @@ def test_a_write_that_fails_half_way_is_reported_once_and_made_good(
 
 def test_a_divergence_is_a_failure_with_its_reason(tmp_path: Path) -> None:
     network = Sequential([Dense(3)]).build((5,))
-    made = Trainer(
-        network, SGD(), 1e38, epochs=5, threads=1, callbacks=[TensorBoardLog(tmp_path)]
-    )
+    made = Trainer(network, SGD(), 1e38, epochs=5, threads=1, callbacks=[TensorBoardLog(tmp_path)])
     with pytest.warns(DivergenceWarning):
         history = made.fit(ROWS, HELD_OUT)
     assert status(tmp_path / "run") == "STATUS_FAILURE"
