@@ -1,4 +1,4 @@
-"""``handloom train --tensorboard --mlflow``: logs of the run's name, which a resume goes on with."""
+"""``handloom train --tensorboard --mlflow``: logs that a resume goes on with."""
 
 import json
 import sys

@@ -278,6 +278,15 @@ def test_a_write_that_fails_half_way_is_reported_once_and_made_good(
     assert_shows(tmp_path / "run", history)
 
 
+def test_a_resume_counts_where_the_clock_is_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumable(tmp_path, StopAt(4)).fit(ROWS, HELD_OUT)
+    monkeypatch.setattr(event_file.time, "time", lambda: 1e9)  # years ago
+    history = resumable(tmp_path).fit(ROWS, HELD_OUT, resume=True)
+    assert_shows(tmp_path / "logs" / "run", history)
+
+
 def test_a_divergence_is_a_failure_with_its_reason(tmp_path: Path) -> None:
     network = Sequential([Dense(3)]).build((5,))
     made = Trainer(network, SGD(), 1e38, epochs=5, threads=1, callbacks=[TensorBoardLog(tmp_path)])

@@ -109,7 +109,7 @@ class MLflowLog(Callback):
         self._saved_id: str | None = None
         self._epochs = 0  # those that were handed to the thread
         self._waited = False
-        then = "training goes on, and what is missing is sent when MLflow answers"
+        then = "training goes on; what is missing is sent if MLflow answers before the process ends"
         self._logging = Secondary("MLflow lacks part of this training", then=then)
 
     def __getstate__(self) -> dict[str, object]:

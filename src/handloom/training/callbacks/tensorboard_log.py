@@ -117,8 +117,9 @@ class TensorBoardLog(Callback):
 
     def on_epoch_begin(self, *, state: TrainingState) -> None:
         """Create the sub-folder before the first epoch, with parameters and layers."""
-        with self._writing:
-            self._write(state)
+        if self._file is None:
+            with self._writing:
+                self._write(state)
 
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Write the epoch; if that fails, warn and go on."""
