@@ -67,9 +67,9 @@ def _event(**content: Any) -> Any:
 
 
 def _framed(data: bytes) -> bytes:
-    """Return an event as a record of the TFRecord format: length, data, and a checksum of each."""
+    """Return an event as a record of the TFRecord format: size, data, and a checksum of each."""
     from tensorboardX.record_writer import masked_crc32c
 
-    length = struct.pack("<Q", len(data))
-    checksums = [struct.pack("<I", masked_crc32c(part)) for part in (length, data)]
-    return length + checksums[0] + data + checksums[1]
+    size = struct.pack("<Q", len(data))
+    checksums = [struct.pack("<I", masked_crc32c(part)) for part in (size, data)]
+    return size + checksums[0] + data + checksums[1]
