@@ -1,5 +1,6 @@
 """Background: jobs are done in order, their errors are raised once, and waiting has an end."""
 
+from functools import partial
 from threading import Event
 
 import pytest
@@ -11,7 +12,7 @@ def test_jobs_are_done_one_after_another() -> None:
     done: list[int] = []
     background = Background("test")
     for number in range(100):
-        background.do(lambda number=number: done.append(number))
+        background.do(partial(done.append, number))
     assert background.wait(30.0)
     assert done == list(range(100))
     background.close()

@@ -282,7 +282,9 @@ def test_a_resume_counts_where_the_clock_is_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resumable(tmp_path, StopAt(4)).fit(ROWS, HELD_OUT)
-    monkeypatch.setattr(event_file.time, "time", lambda: 1e9)  # years ago
+    monkeypatch.setattr(
+        "handloom.training.callbacks.event_file.time.time", lambda: 1e9
+    )  # years ago
     history = resumable(tmp_path).fit(ROWS, HELD_OUT, resume=True)
     assert_shows(tmp_path / "logs" / "run", history)
 
