@@ -7,7 +7,7 @@ PARALLEL := -n auto --dist loadfile
 
 STUDY ?= runs/study-1
 
-.PHONY: study pictures test test-long test-fused test-browser test-tables test-oldest test-newest lint types parity docs notebooks bench fuzz clean
+.PHONY: study pictures test test-long test-fused test-browser test-tables test-services test-oldest test-newest lint types parity docs notebooks bench fuzz clean
 
 study: $(READY)  ## mlp-flash, then the reference study: four networks, 1,100 updates each, pictures
 	$(BIN)/handloom train --recipe mlp-flash
@@ -57,6 +57,13 @@ test-browser: $(READY)  ## reports in Chromium, which apt installs where it can;
 test-tables: $(READY)  ## data from polars and pyarrow, which are installed for these tests alone
 	$(BIN)/python -c "import polars, pyarrow" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[tables]'
 	$(BIN)/python -m pytest -m "not long" tests/data tests/estimators/test_wrong_data.py tests/test_model.py
+
+test-services: $(READY)  ## logs for TensorBoard and MLflow, which are installed to read them
+	$(BIN)/python -c "import tensorboardX, tensorboard, mlflow, sqlalchemy, alembic" 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --editable '.[services]'
+	$(BIN)/python -m pytest tests/training/callbacks/test_tensorboard_log.py \
+	  tests/training/callbacks/test_mlflow_log.py tests/cli/test_logs.py \
+	  $(wildcard tests/interop/test_service.py)
 
 docs: $(READY)  ## the site in build/docs: guides, derivations and the API reference; warnings are errors
 	$(BIN)/python -c "import furo" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[docs]'

@@ -102,6 +102,7 @@ MADE: dict[str, Callable[[], object]] = {
     "BestModel": lambda: handloom.BestModel("best"),
     "CSVLog": lambda: handloom.CSVLog("log.csv"),
     "GridPredictions": lambda: handloom.GridPredictions(handloom.moons(rows=20, test_rows=4).train),
+    "TensorBoardLog": lambda: handloom.TensorBoardLog("logs"),
     "TimeLimit": lambda: handloom.TimeLimit(60),
     "Walkthrough": lambda: handloom.walkthrough(
         trainer().network, np.ones((2, 784)), [0, 1], optimizer="adam"
@@ -159,6 +160,8 @@ def test_every_public_object_is_shown_by_a_short_text(name: str) -> None:
         ),
         (handloom.Progress("mine"), "Progress(label='mine')"),
         (handloom.TimeLimit(60), "TimeLimit(60.0)"),
+        (handloom.MLflowLog(tags={"of": "me"}), "MLflowLog(tags={'of': 'me'})"),
+        (handloom.TensorBoardLog("/a", histograms=2), "TensorBoardLog('/a', histograms=2)"),
         (OwnLayer(3), "OwnLayer(3)"),
         (OwnCallback(), "OwnCallback()"),
         (handloom.BestModel("/a/\x1b"), r"BestModel('/a/\x1b')"),

@@ -135,8 +135,10 @@ from handloom.training.callbacks import (
     GridPredictions as GridPredictions,
     LayerNorms as LayerNorms,
     LivePlot as LivePlot,
+    MLflowLog as MLflowLog,
     Progress as Progress,
     ReduceOnPlateau as ReduceOnPlateau,
+    TensorBoardLog as TensorBoardLog,
     TimeLimit as TimeLimit,
 )
 from handloom.walkthroughs import Walkthrough as Walkthrough, walkthrough as walkthrough

@@ -22,6 +22,7 @@ from handloom.cli.datasets import (
     with_data_options,
 )
 from handloom.cli.from_settings import options_from
+from handloom.cli.logs import ForMLflow, ForTensorBoard, loggers, logs_to_json
 from handloom.cli.metrics_tables import of_two_classes, show_regression
 from handloom.cli.options import (
     Out,
@@ -76,7 +77,11 @@ from handloom.training.triggers import FORMS, trigger
 EVERY = "5m"
 """The default of ``--checkpoint-every``."""
 
-WITH_BOTH = ("checkpoint_every", "data", "report", "distributed", *OPTIONS, *TABLE_OPTIONS)
+WITH_BOTH = (
+    *("checkpoint_every", "data", "report", "distributed", "tensorboard", "mlflow"),
+    *OPTIONS,
+    *TABLE_OPTIONS,
+)
 """Options of the command itself that are allowed with ``--resume`` and ``--recipe``."""
 
 WITH_RESUME = ("resume", "threads", "epochs", *WITH_BOTH)
@@ -94,6 +99,7 @@ class TrainingMode:
     _: KW_ONLY
     report: bool
     distributed: Distributed | None
+    logs: Mapping[str, Any]
 
 
 @options_from(Settings())
@@ -122,6 +128,8 @@ def train(
         bool, typer.Option("--report", help="Write a page about the run; see handloom report.")
     ] = False,
     distributed: Distribute = None,
+    tensorboard: ForTensorBoard = None,
+    mlflow: ForMLflow = False,
     **values: Any,
 ) -> None:
     """Train a network and write a run folder.
@@ -140,12 +148,17 @@ def train(
 
     handloom train --data houses.csv --target price
 
+    handloom train --tensorboard logs --mlflow
+
     With a table, --batch-size is 32 and --epochs 50 by default.
     """
     # only options set by the user: recipes and stopped runs have defaults of their own
     explicit = {name: values[name] for name in explicit_options(context) if name in values}
     mode = TrainingMode(
-        checkpoint_every, report=report, distributed=checked_distributed(distributed)
+        checkpoint_every,
+        report=report,
+        distributed=checked_distributed(distributed),
+        logs=logs_to_json(tensorboard, mlflow=mlflow),
     )
     if resume is not None:
         refuse_other_options(context, "--resume", WITH_RESUME)
@@ -187,7 +200,8 @@ def _resume(
         options = options_for_resume(folder, run.description, options)
         if data is None:
             data = recorded_data(run.description)
-        mode = replace(mode, checkpoint_every=mode.checkpoint_every or every)
+        logs = {**run.description.logs, **mode.logs}
+        mode = replace(mode, checkpoint_every=mode.checkpoint_every or every, logs=logs)
         _train(held, settings, data, options, mode, resumed=run)
 
 
@@ -209,6 +223,7 @@ def _train(
         "data_options": options.to_json(),
         "test_rows": test_rows_sum(splits) if isinstance(options, TableOptions) else None,
         "checkpoint_every": every,
+        "logs": dict(mode.logs),
         "threads": settings.threads
         or default_threads(settings.lanes, ranks_of(mode.distributed).sharing_cores),
     }
@@ -218,11 +233,13 @@ def _train(
             raise DataError(f"{description.data}: its test rows have changed since the training")
         description = resumed.description.resumed(**described)
     run = RunFolder(folder, description)
+    logs = loggers(run, mode.logs)
     callbacks: list[Callback] = [
         Describe(run, resumed=resumed is not None, fixed_length=settings.fixed_length),
         Progress(),
         CSVLog(run),
         LayerNorms(),
+        *logs,
     ]
     grid = None
     train = splits.train
@@ -255,6 +272,8 @@ def _train(
             save=save,
         )
     reports.write_run(run, settings.title, splits, trained, None if grid is None else grid.frames)
+    for log in logs:
+        log.log_test(trained.test)
     with saved_results(run.path):
         _show(splits, trained, settings.training_loss)
         wrote(run.path, run.contents())

@@ -9,8 +9,10 @@ from handloom.training.callbacks import (
     EarlyStopping as EarlyStopping,
     GridPredictions as GridPredictions,
     LayerNorms as LayerNorms,
+    MLflowLog as MLflowLog,
     Progress as Progress,
     ReduceOnPlateau as ReduceOnPlateau,
+    TensorBoardLog as TensorBoardLog,
     TimeLimit as TimeLimit,
 )
 from handloom.training.checkpoints import Checkpoints as Checkpoints

@@ -83,6 +83,9 @@ STUDY_CONTENTS: Mapping[str, str] = {
 }
 """The files of a study's folder."""
 
+LOGGED: Mapping[str, type] = {"tensorboard": str, "mlflow": bool}
+"""The tools that a training is logged for, each with the type of its value in a description."""
+
 MAX_HISTORY_BYTES = 1 << 30
 """The largest history that is read: 1 GiB, some millions of epochs."""
 
@@ -108,6 +111,8 @@ class RunDescription:
         The options of a folder of images, or of a table, as their ``to_json`` returns them.
     test_rows : str or None
         Of a table: the SHA-256 of its test rows, so that a changed table is noticed.
+    logs : dict
+        The logs for other tools: ``tensorboard`` with a folder, ``mlflow`` with True.
 
     Raises
     ------
@@ -122,6 +127,7 @@ class RunDescription:
     environments: list[dict[str, Any]] = field(default_factory=lambda: [environment()])
     data_options: dict[str, Any] = field(default_factory=dict)
     test_rows: str | None = None
+    logs: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require("settings", self.settings, dict, "an object")
@@ -136,6 +142,10 @@ class RunDescription:
         _require("data_options", self.data_options, dict, "an object")
         data_options_from_json(self.data_options)
         _require("test_rows", self.test_rows, str | None, "a string or null")
+        _require("logs", self.logs, dict, "an object")
+        for name, value in self.logs.items():
+            require_known("log", name, LOGGED)
+            _require(name, value, LOGGED[name], "the absolute path of a folder, or true")
 
     def resumed(self, **changes: Any) -> Self:
         """Return the description of the same run, resumed in this process with some changes."""
@@ -155,7 +165,7 @@ class RunDescription:
         """
         names = [each.name for each in fields(cls)]
         # runs of earlier versions have none of these
-        values = {"data_options": {}, "test_rows": None, **values}
+        values = {"data_options": {}, "test_rows": None, "logs": {}, **values}
         for name in values:
             require_known("entry", name, [*names, "kind", "version"])
         if missing := [name for name in names if name not in values]:

@@ -10,7 +10,9 @@ from handloom.training.callbacks.grid_predictions import (
 )
 from handloom.training.callbacks.layer_norms import LayerNorms as LayerNorms
 from handloom.training.callbacks.live_plot import LivePlot as LivePlot
+from handloom.training.callbacks.mlflow_log import MLflowLog as MLflowLog
 from handloom.training.callbacks.monitor import MONITORS as MONITORS, Monitor as Monitor
 from handloom.training.callbacks.plateau import ReduceOnPlateau as ReduceOnPlateau
 from handloom.training.callbacks.progress_bar import Progress as Progress
+from handloom.training.callbacks.tensorboard_log import TensorBoardLog as TensorBoardLog
 from handloom.training.callbacks.time_limit import TimeLimit as TimeLimit
