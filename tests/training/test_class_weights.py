@@ -16,7 +16,6 @@ from handloom import (
     Dataset,
     MeanSquaredError,
     ModelError,
-    SoftmaxCrossEntropy,
     Trainer,
 )
 
@@ -95,9 +94,10 @@ def validated(**arguments: Any) -> Any:
 
 
 def test_the_validation_loss_is_weighted_like_the_training_loss() -> None:
-    logits = network(ROWS).predict(HELD_OUT.inputs)
-    of_rows = np.array([5.0, 1.0])[HELD_OUT.targets]
-    loss, _ = SoftmaxCrossEntropy()(logits, HELD_OUT.targets, of_rows.astype("float32"))
+    probabilities = network(ROWS).predict(HELD_OUT.inputs)
+    of_rows = np.array([5.0, 1.0, 1.0])[HELD_OUT.targets]
+    losses = -np.log(probabilities[np.arange(len(HELD_OUT)), HELD_OUT.targets])
+    loss = np.average(losses, weights=of_rows)
     plain, accuracy = validated()
     assert abs(plain - loss) > 0.01
     assert validated(class_weight={0: 5.0}) == (pytest.approx(loss, rel=1e-5), accuracy)
@@ -106,7 +106,7 @@ def test_the_validation_loss_is_weighted_like_the_training_loss() -> None:
 
 def test_weights_of_validation_rows_multiply_those_of_classes() -> None:
     of_rows = np.linspace(0.0, 2.0, len(HELD_OUT))
-    product = of_rows * np.array([5.0, 1.0])[HELD_OUT.targets]
+    product = of_rows * np.array([5.0, 1.0, 1.0])[HELD_OUT.targets]
     both = validated(validation_weights=of_rows, class_weight={0: 5.0})
     assert both == pytest.approx(validated(validation_weights=product), rel=1e-5)
 
@@ -123,12 +123,21 @@ def test_balanced_weights_of_validation_rows_are_those_of_the_training_rows() ->
 
 
 def test_the_kept_epoch_is_that_of_the_lowest_weighted_loss() -> None:
-    best = BestWeights()
-    made = trainer(epochs=20, batch_size=20, callbacks=[best])
-    history = made.fit(RARE, RARE.take(np.arange(100, 240)), class_weight={"c": 50.0})
-    assert best.epoch == history["validation_loss"].argmin()
-    plain = trainer(epochs=20, batch_size=20).fit(RARE, RARE.take(np.arange(100, 240)))
-    assert history["validation_loss"].argmin() != plain["validation_loss"].argmin()
+    rng = np.random.default_rng(0)
+    y = (np.arange(400) % 10 == 0).astype(int)  # one row of ten, and the classes overlap
+    x = (rng.standard_normal((400, 3)) + 0.8 * y[:, None]).astype("float32")
+    data, held_out = Dataset(x[:200], y[:200]), Dataset(x[200:], y[200:])
+
+    def kept(**weights: Any) -> Any:
+        made = trainer(data, epochs=15, batch_size=20, callbacks=[best := BestWeights()])
+        history = made.fit(data, held_out, **weights)
+        assert best.epoch == history["validation_loss"].argmin()
+        return best.epoch
+
+    weighted = kept(class_weight={1: 9.0})
+    by_row = {"sample_weights": 1.0 + 8.0 * y[:200], "validation_weights": 1.0 + 8.0 * y[200:]}
+    assert weighted == kept(**by_row)
+    assert weighted != kept(sample_weights=by_row["sample_weights"])
 
 
 def test_validation_rows_without_a_weight_are_refused() -> None:
