@@ -84,7 +84,7 @@ class EpochRecord:
         The time the epoch took, validation included.
     validation_loss, validation_accuracy : float or None
         Measured after the epoch's last update, without penalty; None without validation rows, and
-        as for ``accuracy``.
+        as for ``accuracy``. The loss is weighted by class weights and weights of validation rows.
     recorded : mapping of str to float
         Metrics that callbacks recorded; see `TrainingState.record`.
     """
