@@ -47,8 +47,8 @@ def evaluate(
     """Evaluate a trained network on the test set of a dataset.
 
     By default the dataset is that of the training, as its run folder describes it. All rows of
-    another table are test rows; of a regression, the errors are in the units of the target. Two
-    classes have ROC AUC and Brier score too. Examples:
+    another table are used; of a regression, the errors are in the units of the target. Two classes
+    have ROC AUC and Brier score too. Examples:
 
     handloom evaluate runs/train-1 --data fashion-mnist
 
