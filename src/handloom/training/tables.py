@@ -98,10 +98,10 @@ def _of_another_table(model: Model, whole: Dataset, own: TrainingTable) -> str:
     shared = _training_rows_among(model, whole, own)
     if not shared:
         return note
-    which = "all of them are" if shared == len(whole) else f"{shared:,} of them equal"
-    return (
-        f"{note}; {which} training rows of the run, so that the metrics are not those of new rows"
-    )
+    if shared < len(whole):
+        equal = f"{shared:,} of them equal{'s' * (shared == 1)}"
+        return f"{note}; {equal} a training row of the run in all inputs and the target"
+    return f"{note}; all equal training rows of the run: their metrics are not those of new rows"
 
 
 def _training_rows_among(model: Model, whole: Dataset, own: TrainingTable) -> int:
