@@ -492,6 +492,7 @@ class Trainer(AdvisesOnNames):
         state.diverge_if_not_finite(prepared.largest_values)
         if not self._goes_on(prepared):
             state.history.stopped_in = progress.epoch
+            state.history.stopped_steps = progress.epoch_steps
             return
         validation = self._validate(prepared)
         record = state.end_epoch(validation, time.perf_counter() - started)
