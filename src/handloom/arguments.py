@@ -176,6 +176,39 @@ def advises_on_arguments(
     return wrap
 
 
+def shows_call(
+    example: str,
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Decorate a function: the error about a missing or excess argument shows a right call.
+
+    Parameters
+    ----------
+    example : str
+        The right call.
+
+    Returns
+    -------
+    callable
+        The decorator. The function raises an `ArgumentError` then.
+    """
+
+    def wrap(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        @wraps(function)
+        def checked(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+            try:
+                return function(*arguments, **named)
+            except TypeError:  # only then, since these calls may be frequent
+                try:
+                    inspect.signature(function).bind(*arguments, **named)
+                except TypeError as error:
+                    raise ArgumentError(f"{error}: write {example}") from None
+                raise
+
+        return checked
+
+    return wrap
+
+
 def unknown_argument(
     owner: str, kind: str, name: str, known: Collection[str], advice: Mapping[str, str]
 ) -> str:

@@ -153,6 +153,10 @@ def listed(histories: History | Sequence[History]) -> list[History]:
     """
     several = list(histories) if isinstance(histories, Sequence) else [histories]
     for history in several:
+        if not isinstance(history, History) and "history" in dir(history):  # a trainer, or a run
+            raise ConfigurationError(
+                f"a history must be a History, got a {type(history).__name__}: pass its .history"
+            )
         require_instance("a history", history, History)
     return several
 
