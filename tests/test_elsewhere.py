@@ -53,7 +53,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "model.layers": (lambda: MODEL.layers, r"model\.network\.layers"),
     "model.transform(x)": (
         lambda: MODEL.transform(ROWS.inputs),
-        r"missing a required argument: 'out': write model\.predict\(rows\), .* or model\.transform\(rows, out\)",
+        r"'out': write model\.predict\(rows\), .* or model\.transform\(rows, out\)",
     ),
     "AsFloat(x)": (lambda: _any(AsFloat())(ROWS.inputs), r"write model\.predict\(rows\)"),
     "report(network)": (
@@ -61,8 +61,14 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         r"'data': write report\(trainer\.model\(\), data, history\)",
     ),
     "report(network, data)": (lambda: _any(report)(NETWORK, ROWS), r"pass trainer\.model\(\)"),
-    "report(trainer, data)": (lambda: _any(report)(TRAINER, ROWS), r"got Trainer: pass trainer\.mod"),
-    "plots.history(trainer)": (lambda: _any(plots.history)(TRAINER), r"Trainer: pass its \.history"),
+    "report(trainer, data)": (
+        lambda: _any(report)(TRAINER, ROWS),
+        r"got Trainer: pass trainer\.mod",
+    ),
+    "plots.history(trainer)": (
+        lambda: _any(plots.history)(TRAINER),
+        r"Trainer: pass its \.history",
+    ),
     "model()": (lambda: MODEL(0), r"Model is not called: write model\.predict\(inputs\)"),
     "trainer.predict": (lambda: TRAINER.predict(0), r"trainer\.model\(\)\.predict\(inputs\)"),
     "trainer.evaluate": (lambda: TRAINER.evaluate(ROWS), r"evaluate\(trainer\.model\(\)"),

@@ -59,11 +59,10 @@ def test_validation_rows_have_the_class_weights_of_the_training_rows() -> None:
     weights = (90 / 3 / np.array([10, 40, 40]))[y]
     chosen = balanced.predict_proba(X)[np.arange(120), y]
     best = np.average(-np.log(chosen), weights=weights)
-    assert min(balanced.validation_loss_curve_) == pytest.approx(best, rel=1e-6)
-    correct = balanced.predict(X) == y
-    epoch = int(np.argmin(balanced.validation_loss_curve_))
-    score = np.average(correct, weights=weights)
-    assert balanced.validation_scores_[epoch] == pytest.approx(score)
+    losses, scores = map(np.array, (balanced.validation_loss_curve_, balanced.validation_scores_))
+    assert losses.min() == pytest.approx(best, rel=1e-6)
+    score = np.average(balanced.predict(X) == y, weights=weights)
+    assert scores[losses.argmin()] == pytest.approx(score)
 
 
 def test_validation_rows_that_weigh_nothing_are_refused() -> None:

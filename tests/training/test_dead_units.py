@@ -1,4 +1,4 @@
-"""A unit is dead if it is 0 for every one of many rows, not only for the few of other measurements."""
+"""A unit is dead if it is 0 for every one of many rows, not only for those first measured."""
 
 import numpy as np
 import pytest

@@ -112,7 +112,9 @@ def test_the_first_class_may_be_the_positive_one() -> None:
     assert other.binary.positive == names[0]
     assert other.binary.roc_auc == pytest.approx(usual.binary.roc_auc)
     assert other.binary.brier == pytest.approx(usual.binary.brier)
-    with pytest.raises(ConfigurationError, match="unknown positive class 'il'.* Did you mean 'ill'"):
+    with pytest.raises(
+        ConfigurationError, match=r"unknown positive class 'il'.* Did you mean 'ill'"
+    ):
         evaluate(made, ROWS, positive="il")
 
 

@@ -45,9 +45,7 @@ def show_quantiles(title: str, data: Dataset, metrics: QuantileMetrics) -> None:
     show_table(title, heads, rows, caption=[f"{len(data):,} rows"])
 
 
-def of_two_classes(
-    evaluation: Evaluation, names: tuple[str, ...], other: str = ""
-) -> list[str]:
+def of_two_classes(evaluation: Evaluation, names: tuple[str, ...], other: str = "") -> list[str]:
     """Return lines with the metrics of two classes, which accuracy alone does not show.
 
     Parameters

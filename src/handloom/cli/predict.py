@@ -22,7 +22,7 @@ from handloom.cli.table_predictions import predict_table
 from handloom.data.formats.tables import is_table
 from handloom.data.photos.contact_sheet import Caption, write_contact_sheet
 from handloom.data.photos.prediction import ImagePrediction
-from handloom.errors import ConfigurationError, DataError, DataWarning, require_count
+from handloom.errors import DataError, DataWarning, require_count
 from handloom.model import Model
 
 MOST_PREVIEWS = 12
@@ -104,13 +104,7 @@ def predict(
     if any(map(is_table, images)):
         if len(images) > 1:
             raise DataError(f"a table is predicted alone: name one file, got {len(images)}")
-        refuse_other_options(
-            context, "a table", ("run", "images", "out", "threshold", "positive")
-        )
-        if positive is not None and threshold is None:
-            raise ConfigurationError(
-                "--positive says whose probability --threshold is about: add --threshold"
-            )
+        refuse_other_options(context, "a table", ("run", "images", "out", "threshold", "positive"))
         predict_table(run, load_model(run), images[0], out, threshold, positive)
         return
     for name, value in (("--threshold", threshold), ("--positive", positive)):

@@ -15,6 +15,7 @@ from handloom.data.cells import TEXT
 from handloom.data.formats.tables import open_file
 from handloom.data.frames import Column
 from handloom.data.table import Chunk
+from handloom.errors import ConfigurationError
 from handloom.files import FileError
 from handloom.model import Model, both_classes
 from handloom.parameters import Array
@@ -77,6 +78,10 @@ def predict_table(
     if out is not None:
         require_new_file("--out", out, ".csv")
         require_folder_of("--out", out)
+    if positive is not None and threshold is None:
+        raise ConfigurationError(
+            "--positive says whose probability --threshold is about: add --threshold"
+        )
     classes = _classes(model)
     limit = _Limit(
         checked_threshold(threshold, binary=len(classes) == 2), checked_positive(positive, classes)

@@ -27,8 +27,8 @@ from handloom.operations import CastRows, ScaleRows
 Floats = npt.NDArray[np.floating]
 
 CALL = (
-    "model.predict(rows), which transforms them itself, or model.transform(rows, out), with an array "
-    "out of floats of shape (n, d) for the result"
+    "model.predict(rows), which transforms them itself, or model.transform(rows, out), with an "
+    "array out of floats of shape (n, d) for the result"
 )
 """What a call of a transform without ``out`` may have meant."""
 

@@ -56,5 +56,7 @@ def layers_view(layers: Sequence[Measured], caption: str, dead_rows: int = 0) ->
             [[name, *(cells[i] for i in known)] for name, cells in rows],
             caption,
         ),
-        element("ul", [element("li", element("b", name), f": {explained[name]}") for name in names]),
+        element(
+            "ul", [element("li", element("b", name), f": {explained[name]}") for name in names]
+        ),
     )

@@ -218,9 +218,11 @@ def prepare(
     size = min(options.batch_size or len(train), len(train))
     loss = options.chosen_loss or DEFAULT_LOSS
     batches = batch_count(len(train), size, network.fewest_rows)
-    model = model_for(network, loss, train, options.chosen_transform)
     state = TrainingState(
-        replace(model, image_statistics=statistics_of(train)),
+        replace(
+            model_for(network, loss, train, options.chosen_transform),
+            image_statistics=statistics_of(train),
+        ),
         options,
         full_batch=batches == 1,
         validation=validation,

@@ -23,7 +23,10 @@ _OTHER_ROW_WEIGHTS = {
 }
 """Messages about changed row weights: whether the checkpoint has some, and this training."""
 
-_ROW_WEIGHTS = {"sample_weights": "sample_weights", "validation_weights": "weights of validation rows"}
+_ROW_WEIGHTS = {
+    "sample_weights": "sample_weights",
+    "validation_weights": "weights of validation rows",
+}
 """The row weights that are compared, with their names in a message."""
 
 
@@ -47,7 +50,9 @@ def configuration(state: TrainingState) -> dict[str, Any]:
         "transform": state.model.transform.to_config(),
         "backend": state.history.backend,
         "lanes": state.history.lanes,
-        **dict.fromkeys(("data", "validation", "sample_weights", "class_weight", "validation_weights")),
+        **dict.fromkeys(
+            ("data", "validation", "sample_weights", "class_weight", "validation_weights")
+        ),
         **state.data_fingerprints,
         "own": constant_parts(begun, own_parts(_parts(state), begun)) if begun else {},
         "rates": state.rates,

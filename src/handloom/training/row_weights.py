@@ -1,4 +1,4 @@
-"""Row weights of a training: sample weights times class weights, of training and validation rows."""
+"""Row weights of a training: sample weights times class weights, also of validation rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,7 +84,9 @@ class RowWeights:
         if self.of_classes is not None:
             by_name = dict(zip(class_names, self.of_classes.tolist(), strict=True))
         return {
-            "sample_weights": None if self.sample_weights is None else checksum(self.sample_weights),
+            "sample_weights": None
+            if self.sample_weights is None
+            else checksum(self.sample_weights),
             "class_weight": by_name,
             "validation_weights": None if self.validation is None else checksum(self.validation),
         }
