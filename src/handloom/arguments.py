@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from pathlib import PurePath
-from typing import Any, ClassVar, ParamSpec, Self, TypeVar
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar, cast
 
 from handloom.errors import ArgumentError, did_you_mean
 from handloom.text import printable
@@ -142,6 +142,7 @@ def _advice(
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def advises_on_arguments(
@@ -176,9 +177,7 @@ def advises_on_arguments(
     return wrap
 
 
-def shows_call(
-    example: str,
-) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+def shows_call(example: str) -> Callable[[Function], Function]:
     """Decorate a function: the error about a missing or excess argument shows a right call.
 
     Parameters
@@ -192,9 +191,9 @@ def shows_call(
         The decorator. The function raises an `ArgumentError` then.
     """
 
-    def wrap(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    def wrap(function: Function) -> Function:
         @wraps(function)
-        def checked(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        def checked(*arguments: Any, **named: Any) -> Any:
             try:
                 return function(*arguments, **named)
             except TypeError:  # only then, since these calls may be frequent
@@ -204,7 +203,7 @@ def shows_call(
                     raise ArgumentError(f"{error}: write {example}") from None
                 raise
 
-        return checked
+        return cast("Function", checked)  # of the same type
 
     return wrap
 
